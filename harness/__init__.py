@@ -1,0 +1,1 @@
+"""Which mitigation defeats which buffering layer, measured through real proxies."""

@@ -1,0 +1,355 @@
+"""The nouns of the harness, from the cell that is asked for to the result that is reported. Read this first.
+
+Rules: frozen plain data and its names, nothing else; no import of ours.
+Units are in the names: `_ns` is an instant of CLOCK_MONOTONIC, `_ms` a duration, `_s` a time-out, `_bytes` a size.
+Words: a *read* is what the client got in one receive, a *token* is what the backend meant, a *hop* is one
+proxy of a chain, *upstream* is towards the backend. Chains are written client side first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Format = Literal["sse", "ndjson", "text"]
+Body = Literal["chunked", "length", "close"]
+RequestProfile = Literal["curl", "browser"]
+Pace = Literal["lockstep", "paced"]
+Payload = Literal["repetitive", "random"]
+Fill = Literal["spaces", "random"]
+Method = Literal["GET", "POST"]
+Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
+Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
+Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
+ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
+Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
+
+
+# ---------------------------------------------------------------- what is asked for
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """One proxy of a chain, in one of its variants (or emulator profiles)."""
+
+    proxy: str
+    variant: str
+
+    def __str__(self) -> str:
+        return f"{self.proxy}:{self.variant}"
+
+
+Chain = tuple[Hop, ...]
+"""Hops, client side first. The empty chain is the control, written `direct`."""
+
+
+def chain_text(chain: Chain) -> str:
+    """Return the chain as people write it: `nextjs:dev>nginx:default`, or `direct`."""
+    return ">".join(map(str, chain)) or "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the backend emits.
+
+    `token_bytes` is the whole event on the wire, framing of the format included and padding excluded.
+    `interval_ms` only matters when paced. `patience_ms` is how long lockstep waits before a token counts as held.
+    """
+
+    name: str
+    tokens: int
+    token_bytes: int
+    interval_ms: float = 50.0
+    payload: Payload = "repetitive"
+    seed: int = 1
+    patience_ms: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A frozen address: everything that decides what is measured. `id` names it everywhere."""
+
+    chain: Chain
+    workload: Workload
+    format: Format = "sse"
+    body: Body = "chunked"
+    request: RequestProfile = "curl"
+    client: str = "aiohttp"
+    mitigations: tuple[str, ...] = ()
+    pace: Pace = "lockstep"
+
+    @property
+    def id(self) -> str:
+        """CLI filter, pytest id and JSON key at once."""
+        applied = "+".join(self.mitigations) or "none"
+        address = (chain_text(self.chain), self.format, self.body, self.request, self.client)
+        return "/".join((*address, self.workload.name, applied, self.pace))
+
+    @property
+    def layer(self) -> str:
+        """The row of the table: what a mitigation is up against."""
+        return f"{chain_text(self.chain)}/{self.format}/{self.body}/{self.request}/{self.workload.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Bytes that mean nothing: a prelude before the first token, or padding in every event."""
+
+    bytes: int
+    fill: Fill = "spaces"
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigation:
+    """One claimed fix as the catalogue tells it: what it claims, who says so, what it changes.
+
+    `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
+    `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
+    A response header with value None is removed.
+    """
+
+    name: str
+    claim: str
+    source: str
+    cost: Cost
+    response_headers: Mapping[str, str | None] = field(default_factory=dict)
+    request_headers: Mapping[str, str | None] = field(default_factory=dict)
+    content_type: str | None = None
+    format: Format | None = None
+    method: Method | None = None
+    prelude: Filler | None = None
+    padding: Filler | None = None
+    heartbeat_ms: float | None = None
+    delay_ms: float | None = None
+    scale: int | None = None
+    chain: Literal["direct"] | Mapping[str, str] | None = None
+
+
+# ---------------------------------------------------------------- what is done about it
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What the emitter is told to send; travels over the control connection as JSON."""
+
+    workload: Workload
+    format: Format = "sse"
+    body: Body = "chunked"
+    pace: Pace = "lockstep"
+    content_type: str = "text/event-stream"
+    headers: tuple[tuple[str, str], ...] = ()
+    prelude: Filler | None = None
+    padding: Filler | None = None
+    heartbeat_ms: float | None = None
+    delay_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cell with its mitigations applied: what the chain is, what is asked, what is emitted."""
+
+    chain: Chain
+    method: Method
+    request_headers: tuple[tuple[str, str], ...]
+    emission: Emission
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where something listens. `path` is a prefix that every request through it starts with."""
+
+    port: int
+    path: str = ""
+    host: str = "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        """Base URL without a trailing slash."""
+        return f"http://{self.host}:{self.port}{self.path}"
+
+
+# ---------------------------------------------------------------- what was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One receive of the client: when, and how many body bytes (transfer coding removed, content coding not)."""
+
+    at_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One token as it left the emitter: when, and how many body bytes had then been sent in all."""
+
+    seq: int
+    at_ns: int
+    end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of the lockstep conversation, in the order in which the client lived it.
+
+    `grant` n: the emitter may send tokens up to n. `arrive` n: all tokens up to n are here. `hold` n: token n was
+    held past the patience. `wait`: all tokens are granted and silence begins, to see whether a timer releases what
+    is missing. `drain` n: from token n on they are sent without waiting for any. `end`: the emitter was told to end
+    the stream. No clock orders these.
+    """
+
+    kind: Literal["grant", "arrive", "hold", "wait", "drain", "end"]
+    seq: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything one stream left behind; every later stage is a function of it.
+
+    `body` is the response body as it came, `reads` cut it; `guard_ms` is the median round trip of the direct
+    control stream while this stream ran; `failure` says why the client or the emitter gave up, if one did.
+    """
+
+    cell_id: str
+    plan: Plan
+    request_headers: tuple[tuple[str, str], ...]
+    opened_ns: int
+    head_ns: int | None
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    reads: tuple[Read, ...]
+    body: bytes
+    sent: tuple[Sent, ...]
+    sent_headers: tuple[tuple[str, str], ...]
+    ended_ns: int | None
+    closed_ns: int | None
+    steps: tuple[Step, ...]
+    guard_ms: float | None = None
+    failure: str | None = None
+
+
+# ---------------------------------------------------------------- what it means
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What let a held token go; a result tells it of the last hold, which is closest to the steady state.
+
+    `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens, `wait_ms`
+    how long sending those takes at the workload's pace, which is what a person waits (0 if it has no pace). `held_ms`
+    is how long it was under way, `resolution_bytes` the size of one probing step. A paced stream cannot tell bytes
+    from a timer, as both grow together: `unknown`.
+    """
+
+    seq: int
+    by: ReleasedBy
+    after_bytes: int
+    after_tokens: int
+    wait_ms: float
+    held_ms: float | None
+    resolution_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Figures of one trace. Durations in ms; None where the stream gave nothing to measure.
+
+    `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
+    A burst is two or more tokens in one read; `burst_tokens_max` is the largest. `holds`: how often a token was
+    held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    """
+
+    ttfb_ms: float | None
+    ttft_ms: float | None
+    inter_token_p50_ms: float | None
+    inter_token_p99_ms: float | None
+    hold_p50_ms: float | None
+    hold_p99_ms: float | None
+    hold_max_ms: float | None
+    over_control_ms: float | None
+    reads: int
+    tokens_expected: int
+    tokens_received: int
+    tokens_per_read: float | None
+    bursts: int
+    burst_tokens_max: int
+    holds: int
+    wire_bytes: int
+    emitted_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its ground: a sentence a person can check against the trace."""
+
+    verdict: Verdict
+    reason: str
+    release: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """A response header that the chain added, removed or changed. None stands for absent."""
+
+    name: str
+    sent: str | None
+    received: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a matrix file expects of the cells that match a glob, and why."""
+
+    cells: str
+    why: str
+    verdict: tuple[Verdict, ...] = ()
+    effect: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished cell: a line of results.jsonl."""
+
+    id: str
+    cell: Cell
+    outcome: Outcome
+    reason: str
+    verdict: Verdict | None = None
+    effect: Effect | None = None
+    release: Release | None = None
+    metrics: Metrics | None = None
+    baseline_id: str | None = None
+    control_id: str | None = None
+    expectation: Expectation | None = None
+    header_changes: tuple[HeaderChange, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    evidence: str | None = None
+    started_at: str = ""
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The head of a run: what was asked for, and where, when and with what it was measured.
+
+    `name` is the matrix's, `cells` how many were to be measured, `matrix_text` its file's content, `mitigations` the
+    catalogue that was used.
+    Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
+    """
+
+    name: str
+    title: str
+    started_at: str
+    harness_version: str
+    python: str
+    platform: str
+    cells: int = 0
+    matrix_file: str = ""
+    matrix_text: str = ""
+    options: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
+    finished_at: str | None = None

@@ -1,0 +1,53 @@
+"""Writes the nouns as JSON and reads them back exactly. Pure: text in, text out.
+
+Rules: what is read back equals what was written; the text is ASCII, so that a response header with stray bytes
+survives; unknown keys are ignored, so that a reader takes what it knows of a newer record.
+`SCHEMA_VERSION` goes up when a record changes in a way that an older reader would misread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from harness.model import Result, RunInfo, Trace
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+def dump(record: object) -> str:
+    """Return a noun as one line of JSON."""
+    return json.dumps(plain(record), allow_nan=False, separators=(",", ":"))
+
+
+def plain(record: object) -> Any:
+    """Return a noun as dicts, lists and scalars; the body of a trace, which is no text, stays out."""
+    return to_jsonable_python(record, exclude={"body"} if isinstance(record, Trace) else None)
+
+
+def load_result(text: str) -> Result:
+    """Return the result that a line tells of. Raises ValueError if it tells of none."""
+    result: Result = _adapter(Result).validate_python(json.loads(text))
+    return result
+
+
+def load_run(fields: Mapping[str, Any]) -> RunInfo:
+    """Return the head of a run. Raises ValueError if something in it is missing or wrong."""
+    run: RunInfo = _adapter(RunInfo).validate_python(fields)
+    return run
+
+
+def load_trace(text: str, body: bytes) -> Trace:
+    """Return the trace whose body was kept apart. Raises ValueError if it is none."""
+    trace: Trace = _adapter(Trace).validate_python({**json.loads(text), "body": body})
+    return trace
+
+
+@cache
+def _adapter(noun: type) -> TypeAdapter[Any]:
+    return TypeAdapter(noun)

@@ -1,0 +1,30 @@
+"""Where the shipped data lies: beside the package in a checkout, inside it when installed; and where caches go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from harness.errors import InputError
+
+
+def configs() -> Path:
+    """Return the folder of shipped configs."""
+    package = Path(__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file. Raises InputError if one cannot even look."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def cache() -> Path:
+    """Return the folder for what set-up builds once (HARNESS_CACHE overrides it)."""
+    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_path("token-stream-harness"))

@@ -1,0 +1,167 @@
+"""Makes plans and traces by hand: the one place for it. A trace is told as a story, one word per event.
+
+    story("s0 r0 s1 +400 hold1 s2 s3 r1-3 end")
+
+`s1` token 1 leaves (in lockstep: on a grant), `r1` it comes in a read of its own, `r1-3` three come in one read,
+`r2,1` two come in one read in that order, `hold1` its patience ends, `drain` the pattern is known, `wait` all are
+granted and silence begins, `end` the emitter ends the stream, `+400` 400 ms pass, `prelude` the prelude leaves and
+comes. Every event takes a tenth of a millisecond.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from harness.formats import CODECS
+from harness.model import Emission, Expectation, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
+from harness.verdict import assess
+
+EVENT_NS = 100_000
+OPENED_NS = 1_000_000_000
+
+Alter = Callable[[int, bytes], bytes]
+"""What becomes of token n's bytes on the way."""
+
+
+def workload(tokens: int = 6, token_bytes: int = 80, **others: Any) -> Workload:
+    """A small workload."""
+    return Workload("w", tokens, token_bytes, **others)
+
+
+def plan(load: Workload | None = None, method: Any = "GET", **emission: Any) -> Plan:
+    """A plan for the direct chain."""
+    told = Emission(load or workload(), **emission)
+    return Plan((), method, (), told)
+
+
+def expectation(cells: str, **others: Any) -> Expectation:
+    """What a matrix expects of some cells."""
+    return Expectation(cells, "because it must", **others)
+
+
+class Story:
+    """Tells a trace word by word. `alter` changes tokens on the way, `gzip` codes the body, flushed at every read."""
+
+    def __init__(self, told: Plan, alter: Alter = lambda seq, data: data, gzip: bool = False) -> None:
+        self._plan = told
+        self._codec = CODECS[told.emission.format]
+        self._alter = alter
+        self._coder = zlib.compressobj(wbits=31) if gzip else None
+        self._now_ns = OPENED_NS
+        self._events: dict[int, bytes] = {}
+        self._sent_bytes = 0
+        self._sent: list[Sent] = []
+        self._reads: list[Read] = []
+        self._steps: list[Step] = []
+        self._body = b""
+        self._ended_ns: int | None = None
+
+    def tell(self, words: str) -> Trace:
+        """Return the trace of a stream that went like this, and whose response ended."""
+        for word in words.split():
+            self._now_ns += EVENT_NS
+            self._word(word)
+        if self._coder:
+            self._read(b"", last=True)
+        return Trace(
+            cell_id="cell",
+            plan=self._plan,
+            request_headers=(),
+            opened_ns=OPENED_NS,
+            head_ns=OPENED_NS + EVENT_NS // 2,
+            status=200,
+            headers=(("Content-Encoding", "gzip"),) if self._coder else (),
+            reads=tuple(self._reads),
+            body=self._body,
+            sent=tuple(self._sent),
+            sent_headers=(),
+            ended_ns=self._ended_ns,
+            closed_ns=self._now_ns + EVENT_NS,
+            steps=tuple(self._steps),
+        )
+
+    def _word(self, word: str) -> None:
+        what, of = re.fullmatch(r"(\+|[a-z]+)([\d.,-]*)", word).groups()  # type: ignore[union-attr]
+        match what:
+            case "+":
+                self._now_ns += round(float(of) * 1e6) - EVENT_NS
+            case "s":
+                self._send(int(of))
+            case "r":
+                tokens = _tokens(of)
+                self._read(b"".join(self._alter(seq, self._events[seq]) for seq in tokens))
+                self._step("arrive", max(tokens))
+            case "hold":
+                self._step("hold", int(of))
+            case "wait":
+                self._step("wait", self._sent[-1].seq)
+            case "drain":
+                self._step("drain", self._sent[-1].seq + 1)
+            case "end":
+                self._ended_ns = self._now_ns
+                self._step("end", self._sent[-1].seq)
+            case "prelude":
+                assert self._plan.emission.prelude
+                self._read(self._filling(self._plan.emission.prelude, "prelude"))
+            case _:
+                raise AssertionError(f"no such word: {word}")
+
+    def _send(self, seq: int) -> None:
+        emission = self._plan.emission
+        event = self._codec.token(emission.workload, seq, self._now_ns)
+        if emission.padding:
+            event += self._codec.filling(emission.padding, f"padding:{seq}")
+        self._events[seq] = event
+        self._sent_bytes += len(event)
+        self._step("grant", seq)
+        self._sent.append(Sent(seq, self._now_ns, self._sent_bytes))
+
+    def _filling(self, filler: Any, key: str) -> bytes:
+        data = self._codec.filling(filler, key)
+        self._sent_bytes += len(data)
+        return data
+
+    def _read(self, data: bytes, last: bool = False) -> None:
+        if self._coder:
+            data = self._coder.compress(data) + self._coder.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+        self._body += data
+        self._reads.append(Read(self._now_ns, len(data)))
+
+    def _step(self, kind: Any, seq: int) -> None:
+        if self._plan.emission.pace == "lockstep":
+            self._steps.append(Step(kind, seq, self._now_ns))
+
+
+def _tokens(text: str) -> list[int]:
+    if "-" in text:
+        first, last = map(int, text.split("-"))
+        return list(range(first, last + 1))
+    return [int(part) for part in text.split(",")]
+
+
+def story(words: str, alter: Alter = lambda seq, data: data, gzip: bool = False, **others: Any) -> Trace:
+    """Return the trace of a story. As many tokens as are sent in it, unless `tokens` says otherwise.
+
+    `others` go to the workload where it knows them, to the emission else.
+    """
+    fields = {name: others.pop(name) for name in list(others) if name in Workload.__dataclass_fields__}
+    fields.setdefault("tokens", len(re.findall(r"\bs\d", words)))
+    return Story(plan(workload(**fields), **others), alter, gzip).tell(words)
+
+
+def streamed(tokens: int, hold_ms: float = 0.1) -> str:
+    """Return the words of tokens that each come `hold_ms` after they left."""
+    return " ".join(f"s{seq} +{hold_ms} r{seq}" for seq in range(tokens)) + " end"
+
+
+def judged(trace: Trace, control: Metrics | None = None) -> Judgement:
+    """Return the verdict on a trace."""
+    return assess([trace], control).judgement
+
+
+def figures(trace: Trace, control: Metrics | None = None) -> Metrics:
+    """Return the figures of a trace."""
+    return assess([trace], control).metrics
