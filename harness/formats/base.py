@@ -1,0 +1,57 @@
+"""What a format is: how a token is written to bytes and found again in them. Pure; no clock, no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.model import Filler, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token as the client found it."""
+
+    seq: int
+    emitted_ns: int
+    text: str
+
+
+class Decoder(Protocol):
+    """Finds tokens in bytes that may be cut anywhere. Raises StreamError on bytes it cannot accept."""
+
+    def feed(self, data: bytes) -> Sequence[Token]:
+        """Return the tokens that `data` completes, in order."""
+
+    def finish(self) -> Sequence[Token]:
+        """Return what the end of the stream completes (most formats: nothing)."""
+
+
+class Codec(Protocol):
+    """One format."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def min_token_bytes(self) -> int:
+        """Smallest event that can carry a sequence number, an emission time and one character."""
+
+    def token(self, workload: Workload, seq: int, at_ns: int) -> bytes:
+        """Return event `seq`, exactly `workload.token_bytes` bytes."""
+
+    def filling(self, filler: Filler, key: str) -> bytes:
+        """Return exactly `filler.bytes` bytes (at least 1) that decode to no token; random ones differ with `key`.
+
+        Before the first token this is a prelude. After an event it is padding, and it comes after the event's end
+        on purpose: a buffer that is let go whole would otherwise keep the event's last bytes.
+        """
+
+    def heartbeat(self) -> bytes | None:
+        """Return a keep-alive that decodes to no token; None where the format has no such thing."""
+
+    def decoder(self) -> Decoder: ...
