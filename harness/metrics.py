@@ -1,0 +1,187 @@
+"""From a trace to figures. Pure: the same trace gives the same figures, today and from disk.
+
+Rules: what arrived is read back from the recorded bytes, never from what the client thought at the time; durations
+are differences of CLOCK_MONOTONIC instants of one machine; a figure that cannot be had is None, never 0.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import StreamError
+from harness.formats import CODECS
+from harness.formats.coding import decoder
+from harness.formats.payload import matches
+from harness.model import HeaderChange, Metrics, Trace
+
+HELD_MS = 50.0
+"""A token that is later than this is late to a person: half the 100 ms that feel instantaneous (Nielsen 1993)."""
+
+SHRUNK = 10
+
+PER_HOP = frozenset({"date", "connection", "keep-alive"})
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One token's way: when it left, how many bytes had then left in all, when it came and in which read."""
+
+    seq: int
+    sent_ns: int
+    end_bytes: int
+    at_ns: int
+    read: int
+
+    @property
+    def hold_ms(self) -> float:
+        """How long it was under way."""
+        return (self.at_ns - self.sent_ns) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a stream delivered: the arrivals in order, and the first thing that was wrong with them, if anything."""
+
+    arrivals: tuple[Arrival, ...]
+    problem: str | None
+
+
+def delivery(trace: Trace) -> Delivery:
+    """Read the tokens back from the recorded bytes, and check each against what was sent."""
+    workload = trace.plan.emission.workload
+    sent = {token.seq: token for token in trace.sent}
+    arrivals: list[Arrival] = []
+    try:
+        codings = [value for name, value in trace.headers if name.lower() == "content-encoding"]
+        content = decoder(", ".join(codings) or None)
+        tokens = CODECS[trace.plan.emission.format].decoder()
+        at = 0
+        for number, read in enumerate(trace.reads):
+            data, at = trace.body[at : at + read.size_bytes], at + read.size_bytes
+            for token in tokens.feed(content.feed(data)):
+                expected = len(arrivals)
+                if token.seq != expected:
+                    fault = "came twice" if token.seq < expected else f"came in place of token {expected}"
+                    return Delivery(tuple(arrivals), f"token {token.seq} {fault}")
+                if token.seq not in sent or token.emitted_ns != sent[token.seq].at_ns:
+                    return Delivery(tuple(arrivals), f"token {token.seq} is not the one that was sent (replayed?)")
+                if not matches(token, workload):
+                    return Delivery(tuple(arrivals), f"the text of token {token.seq} was altered on the way")
+                origin = sent[token.seq]
+                arrivals.append(Arrival(token.seq, origin.at_ns, origin.end_bytes, read.at_ns, number))
+        if trace.closed_ns is not None:
+            tokens.feed(content.finish())
+            tokens.finish()
+    except StreamError as error:
+        return Delivery(tuple(arrivals), str(error))
+    lost = workload.tokens - len(arrivals)
+    return Delivery(tuple(arrivals), f"the last {lost} of {workload.tokens} tokens never came" if lost else None)
+
+
+def singles(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Return the arrivals to judge lateness by.
+
+    In lockstep these are the tokens that were sent when all before them had come, and that came before another was
+    sent (be it after their patience: late is not held); when paced, all.
+    """
+    if trace.plan.emission.pace == "paced":
+        return list(arrivals)
+    lone, here = set(), -1
+    for step in trace.steps:
+        if step.kind == "arrive":
+            here = step.seq
+        elif step.kind == "grant" and step.seq == here + 1:
+            lone.add(step.seq)
+    followed = {sent.seq - 1: sent.at_ns for sent in trace.sent}
+    return [a for a in arrivals if a.seq in lone and a.at_ns <= followed.get(a.seq, a.at_ns)]
+
+
+def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """Return the groups of two or more tokens that came in one read."""
+    groups: dict[int, list[Arrival]] = {}
+    for arrival in arrivals:
+        groups.setdefault(arrival.read, []).append(arrival)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """Return the groups of tokens that came together although the last was emitted `HELD_MS` or more after the first.
+
+    Together is a tenth of the time apart in which they were emitted: large tokens that are let go at once come in
+    reads of their own.
+    """
+    groups = [[arrival] for arrival in arrivals[:1]]
+    for before, arrival in itertools.pairwise(arrivals):
+        if (arrival.at_ns - before.at_ns) * SHRUNK <= arrival.sent_ns - before.sent_ns:
+            groups[-1].append(arrival)
+        else:
+            groups.append([arrival])
+    return [g for g in groups if (g[-1].sent_ns - g[0].sent_ns) / 1e6 >= HELD_MS]
+
+
+def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:
+    """Return the figures of a trace; `control` is those of the direct control.
+
+    What it is over is the direct control's median hold or, if that was larger while this stream ran, the round trip
+    of the run's control stream: on a starved machine both grow, and neither is the chain's fault.
+    """
+    arrivals = delivered.arrivals
+    holds = [arrival.hold_ms for arrival in singles(trace, arrivals)]
+    gaps = [(b.at_ns - a.at_ns) / 1e6 for a, b in itertools.pairwise(arrivals)]
+    grouped = bursts(arrivals)
+    median = statistics.median(holds) if holds else None
+    over = None
+    if median is not None:
+        over = median - max(control.hold_p50_ms or 0.0 if control else 0.0, trace.guard_ms or 0.0)
+    if trace.plan.emission.pace == "lockstep":
+        held = sum(step.kind == "hold" for step in trace.steps)
+    else:
+        held = len(late_bursts(arrivals))
+    token_reads = len({arrival.read for arrival in arrivals})
+    return Metrics(
+        ttfb_ms=(trace.reads[0].at_ns - trace.opened_ns) / 1e6 if trace.reads else None,
+        ttft_ms=(arrivals[0].at_ns - trace.opened_ns) / 1e6 if arrivals else None,
+        inter_token_p50_ms=_percentile(gaps, 50),
+        inter_token_p99_ms=_percentile(gaps, 99),
+        hold_p50_ms=median,
+        hold_p99_ms=_percentile(holds, 99),
+        hold_max_ms=max((arrival.hold_ms for arrival in arrivals), default=None),
+        over_control_ms=over,
+        reads=len(trace.reads),
+        tokens_expected=trace.plan.emission.workload.tokens,
+        tokens_received=len(arrivals),
+        tokens_per_read=len(arrivals) / token_reads if token_reads else None,
+        bursts=len(grouped),
+        burst_tokens_max=max(map(len, grouped), default=1 if arrivals else 0),
+        holds=held,
+        wire_bytes=len(trace.body),
+        emitted_bytes=trace.sent[-1].end_bytes if trace.sent else 0,
+    )
+
+
+def header_changes(trace: Trace) -> tuple[HeaderChange, ...]:
+    """Return the response headers that the chain added, removed or changed; names in lower case, sorted."""
+    if trace.status is None:
+        return ()
+    sent, received = _by_name(trace.sent_headers), _by_name(trace.headers)
+    names = sorted((sent.keys() | received.keys()) - PER_HOP)
+    pairs = ((name, sent.get(name), received.get(name)) for name in names)
+    return tuple(HeaderChange(name, before, after) for name, before, after in pairs if before != after)
+
+
+def _by_name(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        merged[key] = f"{merged[key]}, {value}" if key in merged else value
+    return merged
+
+
+def _percentile(values: Sequence[float], percent: int) -> float | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]

@@ -1,0 +1,72 @@
+"""Judges stored results again. Pure: results and traces in, results out.
+
+`rejudge` applies today's rules to yesterday's traces; `held_against` turns another run's verdicts into expectations,
+which is how a change of a proxy's config is checked for regressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.errors import SelectionError
+from harness.metrics import header_changes
+from harness.model import Expectation, Result, Trace
+from harness.verdict import Assessment, assess, conclude, outcome
+
+
+def rejudge(results: Sequence[Result], traces: Mapping[str, Sequence[Trace]]) -> list[Result]:
+    """Return the results as today's rules see them; those without a trace stay as they are."""
+    controls = {r.id: assess(traces[r.id]) for r in results if r.control_id is None and r.id in traces}
+
+    def assessed(result: Result) -> Assessment:
+        control = controls.get(result.control_id or result.id)
+        return assess(traces[result.id], control.metrics if control and result.control_id else None)
+
+    everything = {r.id: assessed(r) for r in results if r.id in traces}
+    return [_concluded(r, everything, traces) if r.id in everything else r for r in results]
+
+
+def held_against(results: Sequence[Result], earlier: Sequence[Result], name: str) -> list[Result]:
+    """Return the results with the verdicts of an earlier run as expectations; cells it did not have are observed.
+
+    Raises SelectionError if it had none of them, for then nothing would be checked.
+    """
+    verdicts = {result.id: result.verdict for result in earlier if result.outcome != "unstable"}
+    if not any(verdicts.get(result.id) for result in results):
+        raise SelectionError(f"{name} has no verdict on any cell of this run: there is nothing to compare")
+    held = []
+    for result in results:
+        verdict = verdicts.get(result.id)
+        expectation = Expectation(result.id, f"as it was in {name}", (verdict,)) if verdict else None
+        if result.verdict is None and verdict:
+            reason = f"was {verdict} in {name}, is {result.outcome}: {result.reason}"
+            held.append(replace(result, expectation=expectation, outcome="fail", reason=reason))
+            continue
+        if result.verdict is None or result.outcome in ("unstable", "blocked"):
+            held.append(replace(result, expectation=expectation))
+            continue
+        ending, misfit = outcome(result.verdict, result.effect, expectation)
+        held.append(replace(result, expectation=expectation, outcome=ending, reason=misfit or result.reason))
+    return held
+
+
+def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Mapping[str, Sequence[Trace]]) -> Result:
+    assessed = everything[result.id]
+    control: Assessment | str | None = None
+    if result.control_id:
+        control = everything.get(result.control_id, f"{result.control_id} left no trace")
+    baseline: Assessment | str | None = None
+    if result.baseline_id:
+        baseline = everything.get(result.baseline_id, f"{result.baseline_id} left no trace")
+    ending, reason, effect = conclude(assessed, control, baseline, result.expectation)
+    return replace(
+        result,
+        outcome=ending,
+        reason=reason,
+        verdict=assessed.judgement.verdict,
+        effect=effect,
+        release=assessed.judgement.release,
+        metrics=assessed.metrics,
+        header_changes=header_changes(traces[result.id][0]),
+    )

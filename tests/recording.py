@@ -1,0 +1,65 @@
+"""Records streams with the real recorder, guard and client, from a real emitter; what is between is the test's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from harness.clients.aiohttp_reader import AiohttpReader
+from harness.guard import ControlStream, Guard, Pulse
+from harness.model import Endpoint, Plan, Trace, Workload
+from harness.recorder import record
+from tests.backends.emitting import Emitter, emitter
+from tests.factories import plan
+from tests.misbehaving import Behaviour, Misbehaving
+
+LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5, patience_ms=60)
+
+
+@dataclass(frozen=True)
+class Rig:
+    """An emitter and all that is needed to record its streams."""
+
+    emitter: Emitter
+    control: ControlStream
+    client: AiohttpReader
+
+    @property
+    def direct(self) -> Endpoint:
+        """Where the emitter itself listens."""
+        return Endpoint(self.emitter.port)
+
+    async def record(self, told: Plan | None = None, entry: Endpoint | None = None) -> Trace:
+        """Record one stream through whatever listens at `entry`, or directly."""
+        entry = entry or self.direct
+        async with aiohttp.ClientSession() as session:
+            pulse = Pulse(session, entry)
+            try:
+                guard = Guard(self.control, pulse)
+                port = self.emitter.control_port
+                return await record("cell", told or plan(LOAD), entry, port, self.client, guard)
+            finally:
+                await pulse.trips.close()
+
+    async def record_through(self, behave: Behaviour, load: Workload = LOAD, **emission: Any) -> Trace:
+        """Record one stream through a proxy that behaves like this."""
+        async with Misbehaving(self.direct, behave) as proxy:
+            return await self.record(plan(load, **emission), proxy.endpoint)
+
+
+@contextlib.asynccontextmanager
+async def rig(folder: Path) -> AsyncIterator[Rig]:
+    """Run an emitter, with a control stream and a client."""
+    async with emitter(folder) as running:
+        client = AiohttpReader()
+        control = ControlStream(client, Endpoint(running.port), running.control_port)
+        try:
+            yield Rig(running, control, client)
+        finally:
+            await control.close()
+            await client.close()

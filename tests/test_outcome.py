@@ -1,0 +1,217 @@
+"""What is made of verdicts: effects against a baseline, outcomes against expectations and controls, exit status."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, get_args
+
+import pytest
+
+from harness.model import Cell, Effect, Judgement, Outcome, Release, Result, Verdict
+from harness.reports.summary import exit_status
+from harness.verdict import SEVERITY, Assessment, assess, conclude, effect, expected, isolated, outcome
+from tests.factories import expectation, figures, judged, story, streamed, workload
+
+COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
+LONE_HOLD = "s0 +400 hold0 s1 r0-1 s2 r2 end"
+BUFFERED = "s0 +400 hold0 s1 wait +400 end r0-1"
+DELAYED = streamed(4, hold_ms=60)
+
+
+def ruling(verdict: Verdict, wait_ms: float | None = None) -> Judgement:
+    release = Release(0, "bytes", 80, 1, wait_ms, 400.0, 80) if wait_ms is not None else None
+    return Judgement(verdict, "because", release)
+
+
+def assessed(words: str, **others: Any) -> Assessment:
+    return assess([story(words, **others)])
+
+
+# ---------------------------------------------------------------- effects
+
+# Rows: without the mitigation. Columns: with it.
+TABLE = """
+            streamed    delayed   coalesced  buffered   broken
+streamed    not_needed  harms     harms      harms      harms
+delayed     defeats     no_effect harms      harms      harms
+coalesced   defeats     reduces   no_effect  harms      harms
+buffered    defeats     reduces   reduces    no_effect  harms
+broken      defeats     reduces   reduces    reduces    no_effect
+"""
+
+
+def effects() -> dict[tuple[str, str], str]:
+    head, *rows = [line.split() for line in TABLE.strip().splitlines()]
+    return {(row[0], after): cell.replace("_", " ") for row in rows for after, cell in zip(head, row[1:], strict=True)}
+
+
+def test_the_table_is_whole_and_says_every_effect() -> None:
+    verdicts = get_args(Verdict)
+    assert effects().keys() == set(itertools.product(verdicts, verdicts))
+    assert set(effects().values()) == set(get_args(Effect))
+    assert tuple(sorted(SEVERITY, key=SEVERITY.__getitem__)) == verdicts
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(get_args(Verdict), repeat=2)))
+def test_effect_of(before: Verdict, after: Verdict) -> None:
+    assert effect(ruling(after), ruling(before)) == effects()[before, after]
+
+
+@pytest.mark.parametrize(
+    ("was_ms", "wait_ms", "change"),
+    [
+        (80, 40, "reduces"),
+        (80, 41, "no effect"),
+        (80, 80, "no effect"),
+        (80, 159, "no effect"),
+        (80, 160, "harms"),
+        (80, 0, "reduces"),
+        (0, 80, "harms"),
+        (0, 0, "no effect"),
+    ],
+)
+def test_within_coalescing_it_counts_how_long_tokens_wait_for_what_releases_them(
+    was_ms: float, wait_ms: float, change: Effect
+) -> None:
+    assert effect(ruling("coalesced", wait_ms), ruling("coalesced", was_ms)) == change
+
+
+# ---------------------------------------------------------------- what wants to be confirmed
+
+
+@pytest.mark.parametrize(
+    ("words", "wants"),
+    [
+        (LONE_HOLD, True),
+        (DELAYED, True),
+        (COALESCED, False),
+        (BUFFERED, False),
+        (streamed(3), False),
+        ("s0 +400 hold0 r0 s1 r1 s2 r2 end", False),
+        ("s0 s1 r1 r0 end", False),
+    ],
+)
+def test_a_lone_hold_and_what_rests_on_a_clock_want_to_be_confirmed(words: str, wants: bool) -> None:
+    trace = story(words)
+    assert isolated(trace, judged(trace)) is wants
+
+
+@pytest.mark.parametrize(
+    ("words", "wants"),
+    [
+        ("s0 +60 s1 r0-1 s2 +60 s3 r2-3 +60 end", True),
+        ("s0 +60 s1 +39.9 r0 +20 s2 +39.9 r1 +60 r2 end", True),
+        ("s0 r0 +49 s1 r1 +49 end", False),
+        ("s0 +60 s1 +60 end r0-1", False),
+    ],
+)
+def test_a_paced_stream_that_was_late_or_coalesced_wants_to_be_confirmed(words: str, wants: bool) -> None:
+    trace = story(words, pace="paced")
+    assert isolated(trace, judged(trace)) is wants, judged(trace)
+
+
+def test_two_streams_that_agree_are_the_first() -> None:
+    told = assess([story(LONE_HOLD), story(COALESCED)])
+    assert told.unstable is None
+    assert told == assess([story(LONE_HOLD)])
+
+
+def test_two_streams_that_disagree_are_unstable_and_say_what_each_was() -> None:
+    told = assess([story(LONE_HOLD), story(streamed(3))])
+    assert told.judgement.verdict == "coalesced"
+    assert told.unstable == (
+        "first coalesced (token 0 was held until 80 more bytes (1 tokens) had been sent), "
+        "then streamed (every token came before the next was sent)"
+    )
+
+
+def test_an_assessment_measures_over_the_control() -> None:
+    control = figures(story(DELAYED))
+    assert assess([story(DELAYED)], control).judgement.verdict == "streamed"
+
+
+# ---------------------------------------------------------------- expectations
+
+
+def test_the_last_expectation_that_matches_holds() -> None:
+    rows = [expectation("*"), expectation("nginx:*"), expectation("nginx:default/ndjson/*")]
+    assert expected("nginx:default/sse/chunked", rows) is rows[1]
+    assert expected("direct/sse/chunked", rows) is rows[0]
+    assert expected("direct/sse/chunked", rows[1:]) is None
+
+
+def test_globs_keep_case_and_match_the_whole_id() -> None:
+    assert expected("nginx:default/sse", [expectation("nginx:default")]) is None
+    assert expected("nginx:default/sse", [expectation("NGINX:*")]) is None
+
+
+def test_without_expectation_a_cell_is_observed() -> None:
+    assert outcome("buffered", None, None) == ("observed", None)
+
+
+def test_an_expectation_that_is_met_passes() -> None:
+    both = expectation("*", verdict=("streamed", "delayed"), effect=("defeats",))
+    assert outcome("delayed", "defeats", both) == ("pass", None)
+
+
+def test_a_verdict_that_was_not_expected_fails_and_says_why_it_matters() -> None:
+    told = outcome("buffered", "no effect", expectation("*", verdict=("streamed", "delayed"), effect=("defeats",)))
+    assert told == ("fail", "expected streamed or delayed, got buffered: because it must")
+
+
+@pytest.mark.parametrize("got", ["no effect", None])
+def test_an_effect_that_was_not_expected_fails(got: Effect | None) -> None:
+    told = outcome("streamed", got, expectation("*", effect=("defeats", "reduces")))
+    assert told == ("fail", f"expected effect defeats or reduces, got {got}: because it must")
+
+
+# ---------------------------------------------------------------- conclusions
+
+
+def test_a_cell_ends_with_its_outcome_its_ground_and_its_effect() -> None:
+    ending = conclude(assessed(streamed(3)), assessed(streamed(3)), assessed(BUFFERED), None)
+    assert ending == ("observed", "every token came before the next was sent", "defeats")
+
+
+def test_what_does_not_fit_comes_before_the_ground() -> None:
+    ending = conclude(assessed(BUFFERED), None, None, expectation("*", verdict=("streamed",)))
+    assert ending == ("fail", "expected streamed, got buffered: because it must", None)
+
+
+def test_a_control_that_does_not_stream_blocks_its_cells() -> None:
+    told = conclude(assessed(streamed(3)), assessed(BUFFERED), assessed(BUFFERED), expectation("*"))
+    assert told == ("blocked", "its direct control is buffered: from token 0 on, nothing came before the end", None)
+
+
+def test_a_control_that_could_not_be_measured_blocks_its_cells() -> None:
+    assert conclude(assessed(streamed(3)), "the emitter died", None, None) == ("blocked", "the emitter died", None)
+
+
+def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
+    shaky = assess([story(LONE_HOLD), story(streamed(3))])
+    ending, reason, change = conclude(shaky, assessed(streamed(3)), assessed(BUFFERED), expectation("*"))
+    assert (ending, change) == ("unstable", None)
+    assert reason.startswith("first coalesced")
+
+
+# ---------------------------------------------------------------- exit status
+
+
+def results(*outcomes: Outcome) -> list[Result]:
+    cell = Cell((), workload())
+    return [Result(cell.id, cell, ending, "as it was") for ending in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ((), 5),
+        (("pass", "observed", "unavailable"), 0),
+        (("pass", "fail"), 1),
+        (("pass", "unstable"), 1),
+        (("fail", "blocked"), 3),
+        (("unstable", "error"), 3),
+    ],
+)
+def test_exit_status(outcomes: tuple[Outcome, ...], status: int) -> None:
+    assert exit_status(results(*outcomes)) == status
