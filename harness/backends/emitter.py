@@ -1,0 +1,308 @@
+"""The token emitter: an HTTP server in its own process that sends what it is told, when it is told.
+
+    python -m harness.backends.emitter --http-fd N --control-fd M
+
+Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
+paced tokens leave on an absolute schedule, so that lateness does not add up; whatever ends a stream (its own end, a
+client that leaves, a control connection that breaks, nobody granting for a while) forgets it wholly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from harness.backends.control import EMISSION, Lines, Log
+from harness.formats import CODECS
+from harness.model import Emission, Sent
+
+ABANDONED_S = 60.0
+PULSE = b"pulse\n"
+LEFT = "the reader left before the end"
+RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close is to reset
+
+
+class CloseDelimited(web.StreamResponse):
+    """A body that ends with the connection (RFC 9112, 6.3, item 8), which aiohttp offers to no HTTP/1.1 client.
+
+    The switch is the one that aiohttp's own WebSocketResponse uses.
+    """
+
+    _length_check = False
+
+
+class Stream:
+    """One announced stream: what to send, how far it may go, what it did."""
+
+    def __init__(self, emission: Emission, on_asked: Callable[[], None], abandoned_s: float) -> None:
+        self.emission = emission
+        self.log = Log()
+        self._on_asked = on_asked
+        self._abandoned_s = max(abandoned_s, 3 * emission.workload.patience_ms / 1e3)
+        self._codec = CODECS[emission.format]
+        self._granted = -1
+        self._next = 0
+        self._put: Callable[[bytes], None] | None = None
+        self._may_end = False
+        self._wake: asyncio.Future[None] | None = None
+        self._heard = 0.0
+        self._listening: asyncio.TimerHandle | None = None
+        self._bytes = 0
+        self._finished = False
+        self._handler: asyncio.Task[object] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def grant(self, through: int) -> None:
+        """Let tokens up to `through` go: at once if we can, as waking the handler costs a turn of the event loop."""
+        self._granted = through
+        if self._put and self._transport:
+            while self._next <= through and not self._transport.is_closing():
+                self._put(self._event())
+        self._stir(only_note=self._put is not None and self._next < self.emission.workload.tokens)
+
+    def end(self) -> None:
+        """Let the stream end."""
+        self._may_end = True
+        self._stir()
+
+    def abort(self) -> None:
+        """Break the stream off, visibly: a reset, not a clean end. One that has ended leaves its connection alone."""
+        if self._finished:
+            return
+        if self._transport and not self._transport.is_closing():
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._transport.abort()
+        if self._handler:
+            self._handler.cancel()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer the one request that the stream is for."""
+        self.log.requests += 1
+        if self.log.requests > 1:
+            return web.Response(status=409, text="this stream was already asked for\n")
+        self._handler, self._transport = asyncio.current_task(), request.transport
+        await request.read()
+        self._on_asked()
+        response = self._response(request)
+        try:
+            await response.prepare(request)
+            self.log.head_ns = time.monotonic_ns()
+            self.log.headers = list(response.headers.items())
+            await self._emit(response)
+            self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
+            await response.write_eof()
+            self._finished = True
+        except TimeoutError:
+            self._fail(f"nobody granted anything for {self._abandoned_s:g} s")
+            self.abort()
+        except ConnectionError:
+            self._fail(LEFT)
+        except asyncio.CancelledError:
+            self._fail(LEFT)
+            raise
+        return response
+
+    def _fail(self, why: str) -> None:
+        if self.log.failure is None and not self._finished:
+            self.log.failure = why
+
+    def _response(self, request: web.Request) -> web.StreamResponse:
+        emission = self.emission
+        closes = emission.body == "close" or (emission.body == "chunked" and request.version < (1, 1))
+        response = CloseDelimited() if closes else web.StreamResponse()
+        if closes:
+            response.force_close()
+        elif emission.body == "length":
+            response.content_length = self._total_bytes()
+        response.headers["Content-Type"] = emission.content_type
+        response.headers.extend(emission.headers)
+        return response
+
+    def _total_bytes(self) -> int:
+        emission = self.emission
+        padding = emission.padding.bytes if emission.padding else 0
+        workload = emission.workload
+        return len(self._prelude()) + workload.tokens * (workload.token_bytes + padding)
+
+    def _prelude(self) -> bytes:
+        filler = self.emission.prelude
+        return self._codec.filling(filler, f"prelude:{self.emission.workload.seed}") if filler else b""
+
+    async def _emit(self, response: web.StreamResponse) -> None:
+        if prelude := self._prelude():
+            await self._write(response, prelude)
+        beat = asyncio.create_task(self._heartbeats(response)) if self.emission.heartbeat_ms else None
+        try:
+            if self.emission.pace == "lockstep":
+                await self._lockstep(response)
+            else:
+                await self._paced(response)
+        finally:
+            if self._listening:
+                self._listening.cancel()
+            if beat:
+                beat.cancel()
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                    await beat
+
+    async def _lockstep(self, response: web.StreamResponse) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        self._listen()
+        while self._next < self.emission.workload.tokens:
+            if self._next > self._granted:
+                self._put = None if self.emission.delay_ms else self._framed(response)
+                await self._granting()
+                continue
+            if self.emission.delay_ms:
+                await asyncio.sleep(self.emission.delay_ms / 1e3)
+            await response.write(self._event())
+        while not self._may_end:
+            await self._granting()
+
+    async def _paced(self, response: web.StreamResponse) -> None:
+        workload = self.emission.workload
+        gap_s = (workload.interval_ms + (self.emission.delay_ms or 0)) / 1e3
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for seq in range(workload.tokens):
+            if (wait := start + seq * gap_s - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            await response.write(self._event())
+        if self.emission.body != "length":
+            await asyncio.sleep(gap_s)  # so that the last token can be told from the end
+
+    async def _heartbeats(self, response: web.StreamResponse) -> None:
+        beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms
+        while beat and period_ms:
+            await asyncio.sleep(period_ms / 1e3)
+            await self._write(response, beat)
+
+    def _framed(self, response: web.StreamResponse) -> Callable[[bytes], None]:
+        """Return what puts bytes of the body on the wire without waiting: a chunk, or as they are."""
+        assert self._transport is not None
+        put = self._transport.write
+        if response.headers.get("Transfer-Encoding") == "chunked":
+            return lambda data: put(b"%x\r\n%b\r\n" % (len(data), data))
+        return put
+
+    def _event(self) -> bytes:
+        """Return the next token's event, which is as good as sent."""
+        emission, seq = self.emission, self._next
+        self._next += 1
+        at_ns = time.monotonic_ns()
+        event = self._codec.token(emission.workload, seq, at_ns)
+        if emission.padding:
+            event += self._codec.filling(emission.padding, f"padding:{emission.workload.seed}:{seq}")
+        self._bytes += len(event)
+        self.log.sent.append(Sent(seq, at_ns, self._bytes))
+        if emission.body == "length" and self._next == emission.workload.tokens:
+            self._finished = True  # the last byte is the end; a reader may leave on it
+        return event
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        self._bytes += len(data)
+        await response.write(data)
+
+    async def _granting(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        await self._wake
+
+    def _listen(self) -> None:
+        """Give up once nobody has granted anything for long: one timer a stream, not one a token."""
+        loop = asyncio.get_running_loop()
+        silent_s = loop.time() - self._heard
+        if silent_s >= self._abandoned_s and self._wake and not self._wake.done():
+            self._wake.set_exception(TimeoutError())
+        self._listening = loop.call_later(max(self._abandoned_s - silent_s, 0.05), self._listen)
+
+    def _stir(self, only_note: bool = False) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        if only_note:
+            return
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+
+class Announcements(Lines):
+    """The emitter's end of one control connection."""
+
+    _ids = itertools.count(1)
+
+    def __init__(self, streams: dict[str, Stream], abandoned_s: float) -> None:
+        super().__init__()
+        self._streams = streams
+        self._abandoned_s = abandoned_s
+        self._id = ""
+
+    def line(self, line: bytes) -> None:
+        verb, _, argument = line.partition(b" ")
+        if verb == b"open":
+            self._id = str(next(self._ids))
+            self._streams[self._id] = Stream(
+                EMISSION.validate_json(argument), lambda: self.write(b"asked"), self._abandoned_s
+            )
+            self.write(b"stream " + self._id.encode())
+            return
+        stream = self._streams[self._id]
+        if verb == b"grant":
+            stream.grant(int(argument))
+        elif verb == b"end":
+            stream.end()
+        elif verb == b"log":
+            self.write(b"log " + stream.log.dump().encode())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if stream := self._streams.pop(self._id, None):
+            stream.abort()
+
+
+def application(streams: dict[str, Stream]) -> web.Application:
+    """Return the HTTP side: `/stream/ID` is the stream, `/pulse` a small complete answer."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        announced = streams.get(request.match_info["id"])
+        if announced is None:
+            return web.Response(status=404, text="no such stream was announced\n")
+        return await announced.serve(request)
+
+    async def pulse(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=PULSE, content_type="text/plain", headers={"Cache-Control": "no-store"})
+
+    app = web.Application()
+    app.router.add_route("*", "/stream/{id}", stream)
+    app.router.add_route("*", "/pulse", pulse)
+    return app
+
+
+async def serve(http: socket.socket, control: socket.socket, abandoned_s: float = ABANDONED_S) -> None:
+    """Serve on two listening sockets until cancelled."""
+    streams: dict[str, Stream] = {}
+    runner = web.AppRunner(application(streams), handler_cancellation=True, access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, http).start()
+    server = await asyncio.get_running_loop().create_server(lambda: Announcements(streams, abandoned_s), sock=control)
+    async with server:
+        await server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--http-fd", type=int, required=True, help="listening socket for the streams")
+    parser.add_argument("--control-fd", type=int, required=True, help="listening socket for control connections")
+    parser.add_argument("--abandoned-s", type=float, default=ABANDONED_S, help="give up a stream after this silence")
+    options = parser.parse_args()
+    http, control = (socket.socket(fileno=fd) for fd in (options.http_fd, options.control_fd))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(http, control, options.abandoned_s))
+
+
+if __name__ == "__main__":
+    main()

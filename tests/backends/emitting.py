@@ -1,0 +1,123 @@
+"""Runs a real emitter, and asks it as plainly as can be: bytes on a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.backends.control import Control, Log
+from harness.formats import CODECS
+from harness.launchers.process import Launcher, Process
+from harness.model import Emission
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """A running emitter."""
+
+    process: Process
+    port: int
+    control_port: int
+
+    async def announce(self, emission: Emission) -> Control:
+        """Open the control connection of one stream."""
+        return await Control.open(self.control_port, emission)
+
+    async def ask(self, target: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> Answer:
+        """Send one request on a connection of its own and return what comes back."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        answer = Answer(reader, writer)
+        await answer.ask(target, method, version, body)
+        return answer
+
+    def open_files(self) -> int:
+        """Return how many file descriptors the emitter holds."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+class Answer:
+    """A response, read byte by byte from the wire."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, target: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> None:
+        """Send a request and read the head of its response."""
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        head = f"{method} {target} HTTP/{version}\r\nHost: emitter\r\n{length}\r\n"
+        self._writer.write(head.encode() + body)
+        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines if line)}
+
+    async def read(self, size_bytes: int) -> bytes:
+        """Return exactly so many bytes of the wire."""
+        return await self._reader.readexactly(size_bytes)
+
+    async def rest(self) -> bytes:
+        """Return the wire until the connection ends. Raises ConnectionResetError if it is reset."""
+        return await self._reader.read()
+
+    async def body(self) -> bytes:
+        """Return the whole body, framed as the head says."""
+        if self.headers.get("transfer-encoding") == "chunked":
+            return b"".join([chunk async for chunk in self._chunks()])
+        if length := self.headers.get("content-length"):
+            return await self.read(int(length))
+        return await self.rest()
+
+    async def chunk(self) -> bytes:
+        """Return one chunk; the last one is empty."""
+        size_bytes = int(await self._reader.readline(), 16)
+        data = await self._reader.readexactly(size_bytes)
+        assert await self._reader.readline() == b"\r\n"
+        return data
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while data := await self.chunk():
+            yield data
+
+
+def listening() -> socket.socket:
+    """Return a listening socket on a free port."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@contextlib.asynccontextmanager
+async def emitter(folder: Path, *options: str) -> AsyncIterator[Emitter]:
+    """Run an emitter; after the block it must have written nothing, least of all a traceback."""
+    with listening() as http, listening() as control:
+        fds = http.fileno(), control.fileno()
+        argv = [sys.executable, "-m", "harness.backends.emitter", f"--http-fd={fds[0]}", f"--control-fd={fds[1]}"]
+        async with Launcher() as launcher:
+            log = folder / "emitter.log"
+            process = launcher.launch("emitter", [*argv, *options], log=log, pass_fds=fds)
+            running = Emitter(process, http.getsockname()[1], control.getsockname()[1])
+            (await running.ask("/pulse")).leave()
+            yield running
+            assert process.death() is None
+        assert log.read_text() == ""
+
+
+def expected_body(emission: Emission, log: Log) -> bytes:
+    """Return the body to the byte, given when the tokens left."""
+    codec, seed = CODECS[emission.format], emission.workload.seed
+    body = codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b""
+    for sent in log.sent:
+        body += codec.token(emission.workload, sent.seq, sent.at_ns)
+        if emission.padding:
+            body += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
+    return body

@@ -1,0 +1,383 @@
+"""A real emitter, asked over plain sockets: what it sends, when it sends it, and what it forgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+import pytest_asyncio
+
+from harness.backends.control import Control
+from harness.errors import BackendError
+from harness.formats import CODECS
+from harness.launchers.process import until
+from harness.model import Body, Emission, Filler, Format, Workload
+from tests.backends.emitting import Answer, Emitter, emitter, expected_body
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DEADLINE_S = 20.0
+LOAD = Workload("w", tokens=5, token_bytes=100, interval_ms=1)
+FORMATS = get_args(Format)
+BODIES = get_args(Body)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emitter]:
+    async with emitter(tmp_path_factory.mktemp("emitter")) as started:
+        yield started
+
+
+def emission(**fields: Any) -> Emission:
+    load = replace(LOAD, **{name: fields.pop(name) for name in list(fields) if hasattr(LOAD, name)})
+    return Emission(load, **fields)
+
+
+def all_granted(control: Control, told: Emission) -> None:
+    control.grant(told.workload.tokens - 1)
+    control.end()
+
+
+async def whole(running: Emitter, told: Emission, method: str = "GET", version: str = "1.1") -> tuple[Answer, bytes]:
+    """Ask for a stream whose tokens may all go at once; return its head and its body, which is as it must be."""
+    control = await running.announce(told)
+    all_granted(control, told)
+    sent_body = b'{"stream": true}' if method == "POST" else b""
+    answer = await running.ask(f"/stream/{control.stream_id}", method, version, sent_body)
+    body = await answer.body()
+    log = await control.log()
+    assert [sent.seq for sent in log.sent] == list(range(told.workload.tokens))
+    assert body == expected_body(told, log)
+    sizes = told.workload.token_bytes + (told.padding.bytes if told.padding else 0)
+    before = told.prelude.bytes if told.prelude else 0
+    assert [sent.end_bytes for sent in log.sent] == [before + sizes * (n + 1) for n in range(len(log.sent))]
+    assert log.failure is None
+    control.close()
+    answer.leave()
+    return answer, body
+
+
+# ---------------------------------------------------------------- what is sent
+
+
+@pytest.mark.parametrize("pace", ["lockstep", "paced"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("form", FORMATS)
+async def test_every_token_is_sent_to_the_byte(
+    running: Emitter, form: Format, body: Body, method: str, pace: str
+) -> None:
+    answer, _ = await whole(running, emission(format=form, body=body, pace=pace), method)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("fill", ["spaces", "random"])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("form", FORMATS)
+async def test_prelude_and_padding_are_exact(running: Emitter, form: Format, body: Body, fill: Any) -> None:
+    told = emission(format=form, body=body, prelude=Filler(2048, fill), padding=Filler(333, fill))
+    answer, sent = await whole(running, told)
+    assert len(sent) == 2048 + 5 * (100 + 333)
+    if body == "length":
+        assert answer.headers["content-length"] == str(len(sent))
+
+
+async def test_chunked_means_chunked_on_the_wire(running: Emitter) -> None:
+    answer, _ = await whole(running, emission())
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in answer.headers
+
+
+async def test_length_is_announced_and_token_by_token_all_the_same(running: Emitter) -> None:
+    told = emission(body="length")
+    control = await running.announce(told)
+    control.grant(0)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    assert answer.headers["content-length"] == "500"
+    assert "transfer-encoding" not in answer.headers
+    await answer.read(100)
+    assert [sent.seq for sent in (await control.log()).sent] == [0]
+    all_granted(control, told)
+    assert len(await answer.read(400)) == 400
+    control.close()
+    answer.leave()
+
+
+@pytest.mark.parametrize(("body", "version"), [("close", "1.1"), ("close", "1.0"), ("chunked", "1.0")])
+async def test_close_delimited_is_bare_on_the_wire_and_ends_with_the_connection(
+    running: Emitter, body: Body, version: str
+) -> None:
+    """An HTTP/1.0 client knows no chunks and gets none."""
+    answer, sent = await whole(running, emission(body=body), version=version)
+    assert "transfer-encoding" not in answer.headers
+    assert "content-length" not in answer.headers
+    assert answer.headers.get("connection", "close") == "close"
+    assert len(sent) == 500
+
+
+async def test_headers_and_content_type_are_the_cells(running: Emitter) -> None:
+    told = emission(content_type="text/x-odd", headers=(("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache")))
+    answer, _ = await whole(running, told)
+    assert answer.headers["content-type"] == "text/x-odd"
+    assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-cache")
+
+
+@pytest.mark.parametrize("form", ["sse", "ndjson"])
+async def test_heartbeats_come_between_whole_tokens(running: Emitter, form: Format) -> None:
+    told = emission(format=form, pace="paced", interval_ms=20, heartbeat_ms=2)
+    control = await running.announce(told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    chunks = []
+    while chunk := await answer.chunk():
+        chunks.append(chunk)
+    beat = CODECS[form].heartbeat()
+    assert chunks.count(beat or b"") > 0
+    assert b"".join(chunk for chunk in chunks if chunk != beat) == expected_body(told, await control.log())
+    control.close()
+    answer.leave()
+
+
+# ---------------------------------------------------------------- when it is sent
+
+
+async def test_nothing_leaves_before_it_is_granted(running: Emitter) -> None:
+    told = emission()
+    control = await running.announce(told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    assert (await control.log()).sent == [], "the head comes at once, a token does not"
+    for through in (0, 2):
+        control.grant(through)
+        async with asyncio.timeout(DEADLINE_S):
+            while len((await control.log()).sent) <= through:
+                pass
+        await (await running.ask("/pulse")).body()
+        assert [sent.seq for sent in (await control.log()).sent] == list(range(through + 1))
+    control.close()
+    answer.leave()
+
+
+async def test_the_end_waits_for_permission_and_for_all_tokens(running: Emitter) -> None:
+    control = await running.announce(emission())
+    control.end()
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    assert (await control.log()).ended_ns is None
+    control.grant(4)
+    await answer.body()
+    log = await control.log()
+    assert log.ended_ns is not None
+    assert log.head_ns is not None
+    assert log.head_ns <= log.sent[0].at_ns <= log.sent[-1].at_ns <= log.ended_ns
+    control.close()
+    answer.leave()
+
+
+async def test_all_tokens_sent_is_not_the_end(running: Emitter) -> None:
+    control = await running.announce(emission())
+    control.grant(4)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    for _ in range(5):
+        assert await answer.chunk()
+    await (await running.ask("/pulse")).body()
+    assert (await control.log()).ended_ns is None
+    control.end()
+    assert await answer.chunk() == b""
+    control.close()
+    answer.leave()
+
+
+async def test_asked_is_told_when_the_whole_request_is_here(running: Emitter) -> None:
+    control = await running.announce(emission())
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    writer.write(f"POST /stream/{control.stream_id} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        while (await control.log()).requests == 0:
+            pass
+        assert not control.asked.done()
+        writer.write(b" more")
+        await control.asked
+    control.close()
+    writer.close()
+
+
+async def test_a_paced_stream_keeps_its_schedule_and_lateness_does_not_add_up(running: Emitter) -> None:
+    """Sleeping from token to token loses about a millisecond each time, so 150 intervals by the last quarter."""
+    told = emission(pace="paced", tokens=200, interval_ms=2)
+    control = await running.announce(told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.body()
+    first, *others = (sent.at_ns for sent in (await control.log()).sent)
+    late = [(at_ns - first) / 2e6 - number for number, at_ns in enumerate(others, 1)]  # in intervals
+    assert min(late) > -1, "no token leaves before its time"
+    assert min(late[-50:]) < 10, "the last tokens are as punctual as the first"
+    control.close()
+    answer.leave()
+
+
+async def test_a_paced_stream_ends_an_interval_after_its_last_token(running: Emitter) -> None:
+    told = emission(pace="paced", tokens=2, interval_ms=20)
+    control = await running.announce(told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.body()
+    log = await control.log()
+    assert log.ended_ns is not None
+    assert log.ended_ns - log.sent[-1].at_ns >= 19e6
+    control.close()
+    answer.leave()
+
+
+@pytest.mark.parametrize("pace", ["lockstep", "paced"])
+async def test_a_delay_comes_before_every_token(running: Emitter, pace: Any) -> None:
+    told = emission(pace=pace, interval_ms=1, delay_ms=15)
+    control = await running.announce(told)
+    all_granted(control, told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.body()
+    stamps = [sent.at_ns for sent in (await control.log()).sent]
+    assert stamps[-1] - stamps[0] >= 4 * 14e6
+    control.close()
+    answer.leave()
+
+
+async def test_streams_do_not_get_in_each_others_way(running: Emitter) -> None:
+    one, other = await running.announce(emission()), await running.announce(emission(format="text"))
+    answers = [await running.ask(f"/stream/{control.stream_id}") for control in (one, other)]
+    other.grant(1)
+    await answers[1].chunk()
+    assert (await one.log()).sent == []
+    all_granted(one, emission())
+    assert len(await answers[0].body()) == 500
+    for control, answer in zip((one, other), answers, strict=True):
+        control.close()
+        answer.leave()
+
+
+# ---------------------------------------------------------------- what it answers to
+
+
+async def test_an_unknown_stream_is_not_found(running: Emitter) -> None:
+    answer = await running.ask("/stream/0")
+    assert (answer.status, await answer.body()) == (404, b"no such stream was announced\n")
+
+
+async def test_a_second_request_for_a_stream_is_refused_and_counted(running: Emitter) -> None:
+    told = emission()
+    control = await running.announce(told)
+    first = await running.ask(f"/stream/{control.stream_id}")
+    second = await running.ask(f"/stream/{control.stream_id}")
+    assert second.status == 409
+    all_granted(control, told)
+    assert len(await first.body()) == 500, "the first is served all the same"
+    log = await control.log()
+    assert (log.requests, log.failure) == (2, None)
+    control.close()
+
+
+async def test_a_pulse_is_answered_at_once_and_is_not_to_be_stored(running: Emitter) -> None:
+    answer = await running.ask("/pulse")
+    assert await answer.body() == b"pulse\n"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_connection_outlives_the_stream_it_carried(running: Emitter) -> None:
+    """Proxies keep upstream connections; the next request on one may be another stream's."""
+    told = emission()
+    control = await running.announce(told)
+    all_granted(control, told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.body()
+    await control.log()
+    control.close()
+    await _forgotten(running, control)
+    await answer.ask("/pulse")
+    assert await answer.body() == b"pulse\n"
+
+
+async def test_a_control_port_without_emitter_is_ours_to_blame() -> None:
+    with pytest.raises(BackendError, match="control port 1 does not answer"):
+        await Control.open(1, emission())
+
+
+# ---------------------------------------------------------------- what it forgets
+
+
+async def _forgotten(running: Emitter, control: Control) -> None:
+    """Wait until the emitter knows the stream no more."""
+
+    async def status() -> int:
+        answer = await running.ask(f"/stream/{control.stream_id}")
+        answer.leave()
+        return answer.status
+
+    async with asyncio.timeout(DEADLINE_S):
+        while await status() != 404:
+            pass
+
+
+async def _leaves(running: Emitter) -> None:
+    control = await running.announce(emission())
+    control.grant(0)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.chunk()
+    answer.leave()
+    async with asyncio.timeout(DEADLINE_S):
+        while (log := await control.log()).failure is None:
+            pass
+    assert log.failure == "the reader left before the end"
+    control.close()
+    await _forgotten(running, control)
+
+
+async def _loses_control(running: Emitter, body: Body = "chunked") -> None:
+    control = await running.announce(emission(body=body))
+    control.grant(0)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    await answer.read(100)
+    control.close()
+    with pytest.raises(ConnectionResetError):
+        await answer.rest()
+    await _forgotten(running, control)
+
+
+async def _is_never_asked_for(running: Emitter) -> None:
+    control = await running.announce(emission())
+    control.close()
+    await _forgotten(running, control)
+
+
+async def test_a_reader_that_leaves_is_told_in_the_log(running: Emitter) -> None:
+    await _leaves(running)
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_lost_control_connection_resets_the_stream_whatever_its_framing(running: Emitter, body: Body) -> None:
+    """A close-delimited body would else seem to have ended well."""
+    await _loses_control(running, body)
+
+
+async def test_nothing_is_left_open_of_streams_that_ended_badly(running: Emitter) -> None:
+    await whole(running, emission())
+    before = running.open_files()
+    for _ in range(5):
+        await _leaves(running)
+        await _loses_control(running)
+        await _is_never_asked_for(running)
+    assert await until(lambda: running.open_files() <= before, DEADLINE_S), f"{running.open_files()}, was {before}"
+    await whole(running, emission())
+
+
+async def test_a_stream_nobody_grants_is_given_up_and_another_works(tmp_path: Any) -> None:
+    async with emitter(tmp_path, "--abandoned-s", "0.2") as short:
+        before = short.open_files()
+        control = await short.announce(emission(patience_ms=10))
+        control.grant(1)
+        answer = await short.ask(f"/stream/{control.stream_id}")
+        with pytest.raises(ConnectionResetError):
+            await answer.rest()
+        assert (await control.log()).failure == "nobody granted anything for 0.2 s"
+        control.close()
+        await _forgotten(short, control)
+        assert await until(lambda: short.open_files() <= before, DEADLINE_S)
+        await whole(short, emission())
