@@ -1,0 +1,1 @@
+"""Ways to start a program: as a local process."""

@@ -1,0 +1,240 @@
+"""Starts local programs and makes sure that none outlives the harness.
+
+Rules: every program leads its own process group, so that its children end with it and Ctrl-C reaches only us;
+its output goes to a log file; the janitor knows it before anything else happens. Leaving the launcher ends all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryError,
+    retry_if_exception_type,
+    retry_if_not_result,
+    stop_after_attempt,
+    stop_after_delay,
+)
+from tenacity.wait import wait_exponential
+
+from harness.errors import ProxyError
+from harness.launchers import janitor
+
+POLL = wait_exponential(multiplier=0.005, max=0.1)
+TERM_S = 2.0
+T = TypeVar("T")
+
+
+class Process:
+    """One started program."""
+
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.pid = popen.pid
+        self.log = log
+        self._popen = popen
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+        return self._popen.poll()
+
+    def log_tail(self, lines: int = 12) -> str:
+        """Return the last lines it wrote, for an error message."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    def death(self) -> str | None:
+        """Return how it died in words, or None if it lives."""
+        code = self.returncode
+        if code is None:
+            return None
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        return f"{self.name} {how}"
+
+    async def answers(self, port: int, within_s: float, host: str = "127.0.0.1") -> None:
+        """Wait until `port` accepts connections. Raises ProxyError if the program ends or takes too long."""
+
+        def connect() -> None:
+            if death := self.death():
+                raise ProxyError(f"{death}:\n{self.log_tail()}")
+            socket.create_connection((host, port), timeout=1).close()
+
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(OSError), stop=stop_after_delay(within_s), wait=POLL
+            ):
+                with attempt:
+                    connect()
+        except RetryError:
+            raise ProxyError(
+                f"{self.name} did not answer on port {port} within {within_s:g} s:\n{self.log_tail()}"
+            ) from None
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the program and all its children; nothing happens if they are gone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    async def stop(self) -> None:
+        """End the program and its children: politely, then not."""
+        self.signal_group(signal.SIGTERM)
+        await until(lambda: self.returncode is not None, TERM_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End whatever is left of the group at once, and reap the program."""
+        self.signal_group(signal.SIGKILL)
+        self._popen.wait()
+
+
+class Launcher:
+    """Owns every process and temporary folder of one run."""
+
+    def __init__(self, keep: bool = False) -> None:
+        self._keep = keep
+        self._processes: list[Process] = []
+        self._folders: list[Path] = []
+        self._janitor: subprocess.Popen[str] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._janitor = subprocess.Popen(
+            [sys.executable, "-I", "-S", janitor.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for process in self._processes:
+            process.signal_group(signal.SIGTERM)
+        try:  # one polite wait for all
+            await until(lambda: all(process.returncode is not None for process in self._processes), TERM_S)
+        finally:
+            while self._processes:
+                process = self._processes.pop()
+                process.kill()
+                self._forget(process)
+            for folder in self._folders:
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():  # else somebody who is dying still writes to it: the janitor stays for that
+                    self._tell("-", "folder", folder)
+            if self._janitor and self._janitor.stdin:
+                with contextlib.suppress(BrokenPipeError):  # somebody ended the janitor: all it had to do is done
+                    self._janitor.stdin.close()
+                self._janitor.wait()
+
+    def folder(self, name: str, parent: Path | None = None) -> Path:
+        """Make a temporary folder that goes with the run (or stays, if the user asked to keep it)."""
+        path = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=parent))
+        path.chmod(0o755)  # a proxy's workers may run as another user
+        if not self._keep:
+            self._folders.append(path)
+            self._tell("+", "folder", path)
+        return path
+
+    def launch(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Process:
+        """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed."""
+        with log.open("ab") as output:
+            try:
+                popen = subprocess.Popen(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    pass_fds=tuple(pass_fds),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ProxyError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
+        self._tell("+", "group", popen.pid)
+        process = Process(name, popen, log)
+        self._processes.append(process)
+        return process
+
+    async def stop(self, process: Process) -> None:
+        """End one program before the run ends."""
+        await process.stop()
+        if process in self._processes:
+            self._processes.remove(process)
+            self._forget(process)
+
+    def _forget(self, process: Process) -> None:
+        self._tell("-", "group", process.pid)
+
+    def _tell(self, sign: str, kind: str, value: object) -> None:
+        if self._janitor and self._janitor.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._janitor.stdin.write(f"{sign} {kind} {value}\n")
+                self._janitor.stdin.flush()
+
+
+async def until(condition: Callable[[], object], within_s: float) -> bool:
+    """Wait until `condition()` is true; return whether it came true in time."""
+
+    async def look() -> bool:
+        return bool(condition())
+
+    polling = AsyncRetrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=POLL)
+    try:
+        return await polling(look)
+    except RetryError:
+        return False
+
+
+class PortTaken(ProxyError):
+    """Somebody took the port between our asking for a free one and the program's binding it."""
+
+
+async def on_free_port(start: Callable[[int], Awaitable[T]]) -> T:
+    """Return `start(port)` with a free port; only if it raises PortTaken, try another, at most three in all."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(PortTaken), stop=stop_after_attempt(3), reraise=True
+    ):
+        with attempt, reserved_port() as port:
+            return await start(port)
+    raise AssertionError("tenacity returns or raises")
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """Keep a port from all who ask for just any; who binds it by number, with SO_REUSEADDR as servers do, gets it.
+
+    Else a port could be another run's by the time its program starts: that one would answer in its place. Only Linux
+    lets two sockets share a port until one listens; elsewhere the port is merely free now.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        port = int(keeper.getsockname()[1])
+        if sys.platform != "linux":
+            keeper.close()
+        yield port

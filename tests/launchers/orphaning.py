@@ -1,0 +1,40 @@
+"""Plays a harness that gets killed: starts a program with grandchildren and a folder, tells of them, waits for ever.
+
+python -m tests.launchers.orphaning FOLDER [--keep]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from harness.launchers import process
+from harness.launchers.process import Launcher, until
+
+FAMILY = """
+trap '' TERM
+(trap '' TERM; while :; do echo > "$1/$(date +%N)"; done) &
+sh -c 'sleep 1000' &
+echo ready > "$1/ready"
+wait
+"""
+"""Ignores SIGTERM, and a grandchild keeps writing to the folder as long as it can."""
+
+
+async def main(folder: str, *options: str) -> None:
+    """Start, tell, wait."""
+    process.TERM_S = 0.2  # the family is stubborn; no need to be patient with it
+    async with Launcher(keep="--keep" in options) as launcher:
+        temporary = launcher.folder("orphan", Path(folder))
+        program = launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
+        assert await until((temporary / "ready").exists, 20)
+        assert launcher._janitor is not None
+        pids = {"janitor": launcher._janitor.pid, "program": program.pid}
+        print(json.dumps({**pids, "folder": str(temporary)}), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""A port for one program alone, and waiting for conditions."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from harness.errors import ProxyError
+from harness.launchers.process import PortTaken, on_free_port, reserved_port, until
+
+DEADLINE_S = 20.0
+
+
+def test_a_reserved_port_is_kept_from_all_but_those_who_bind_it_by_number() -> None:
+    with reserved_port() as port:
+        others = [socket.create_server(("127.0.0.1", 0)) for _ in range(200)]
+        assert port not in [other.getsockname()[1] for other in others]
+        for other in others:
+            other.close()
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_a_reserved_port_is_answered_by_nobody_as_long_as_nobody_serves_there() -> None:
+    with reserved_port() as port, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+async def test_a_taken_port_is_followed_by_another_three_times_in_all() -> None:
+    tried: list[int] = []
+
+    async def start(port: int) -> int:
+        tried.append(port)
+        if len(tried) < 3:
+            raise PortTaken("somebody was faster")
+        return port
+
+    assert await on_free_port(start) == tried[2]
+    assert len(set(tried)) == 3
+
+    async def never(port: int) -> None:
+        tried.append(port)
+        raise PortTaken("somebody was faster")
+
+    with pytest.raises(PortTaken):
+        await on_free_port(never)
+    assert len(tried) == 6
+
+
+async def test_any_other_fault_is_not_tried_again() -> None:
+    tried: list[int] = []
+
+    async def start(port: int) -> None:
+        tried.append(port)
+        raise ProxyError("a broken config stays broken")
+
+    with pytest.raises(ProxyError, match="stays broken"):
+        await on_free_port(start)
+    assert len(tried) == 1
+
+
+async def test_waiting_ends_with_the_condition_or_the_deadline() -> None:
+    began = time.monotonic()
+    answers = iter([False, 0, "", "here"])
+    assert await until(lambda: next(answers), DEADLINE_S)
+    assert time.monotonic() - began < DEADLINE_S
+    assert not await until(lambda: False, 0.02)

@@ -1,0 +1,343 @@
+"""Programs start, answer, die and leave nothing behind, however the harness itself ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import ProxyError
+from harness.launchers import janitor as janitor_module
+from harness.launchers import process as process_module
+from harness.launchers.process import Launcher, reserved_port, until
+
+DEADLINE_S = 20.0
+
+
+def alive(group: int) -> list[psutil.Process]:
+    """Return the processes of a group that are more than a zombie."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def ignored(pid: int) -> set[int]:
+    """Return the signals that a process ignores."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")), 16)
+    return {number + 1 for number in range(64) if mask >> number & 1}
+
+
+# ---------------------------------------------------------------- start
+
+
+async def test_a_program_gets_its_arguments_environment_folder_and_files_and_its_output_is_kept(
+    tmp_path: Path,
+) -> None:
+    told = tmp_path / "told"
+    told.write_text("through a descriptor")
+    with told.open() as passed:
+        script = f"echo $1 $ODD; pwd; cat /dev/fd/{passed.fileno()}; echo; echo wrong >&2; read line || echo no input"
+        async with Launcher() as launcher:
+            program = launcher.launch(
+                "program",
+                ["sh", "-c", script, "sh", "one"],
+                log=tmp_path / "log",
+                cwd=tmp_path,
+                env={"ODD": "two"},
+                pass_fds=[passed.fileno()],
+            )
+            assert await until(program.death, DEADLINE_S)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines == ["one two", str(tmp_path), "through a descriptor", "wrong", "no input"]
+
+
+async def test_a_program_leads_a_group_of_its_own_so_that_ctrl_c_reaches_only_us(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        assert os.getpgid(program.pid) == program.pid == os.getsid(program.pid)
+
+
+async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match="odd: cannot run /no/such/program: No such file"):
+            launcher.launch("odd", ["/no/such/program"], log=tmp_path / "log")
+
+
+async def test_a_program_that_may_not_be_executed_is_named(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("#!/bin/sh\n")
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match=r"odd: cannot run .*/plain: Permission denied"):
+            launcher.launch("odd", [str(plain)], log=tmp_path / "log")
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def test_a_port_that_answers_ends_the_wait(tmp_path: Path) -> None:
+    code = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(1000)"
+    async with Launcher() as launcher:
+        with reserved_port() as port:
+            program = launcher.launch("server", [sys.executable, "-S", "-c", code, str(port)], log=tmp_path / "log")
+            await program.answers(port, within_s=DEADLINE_S)
+        assert program.death() is None
+
+
+async def test_a_program_that_ends_before_it_answers_is_told_with_its_last_words(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        script = "for n in $(seq 30); do echo line $n; done; echo it cannot >&2; exit 3"
+        program = launcher.launch("server", ["sh", "-c", script], log=tmp_path / "log")
+        with pytest.raises(ProxyError) as told:
+            await program.answers(1, within_s=DEADLINE_S)
+    first, *words = str(told.value).splitlines()
+    assert first == "server exited with status 3:"
+    assert words == [*(f"line {n}" for n in range(20, 31)), "it cannot"]
+
+
+async def test_a_program_that_does_not_answer_in_time_is_told_with_its_last_words(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        script = "echo thinking; exec sleep 1000"
+        program = launcher.launch("server", ["sh", "-c", script], log=tmp_path / "log")
+        assert await until(program.log_tail, DEADLINE_S)
+        with pytest.raises(ProxyError, match=r"server did not answer on port 1 within 0\.1 s:\nthinking"):
+            await program.answers(1, within_s=0.1)
+
+
+# ---------------------------------------------------------------- death
+
+
+async def test_death_is_told_in_words(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        lives = launcher.launch("lives", ["sleep", "1000"], log=tmp_path / "log")
+        exits = launcher.launch("exits", ["sh", "-c", "exit 7"], log=tmp_path / "log")
+        killed = launcher.launch("killed", ["sh", "-c", "kill -KILL $$"], log=tmp_path / "log")
+        assert await until(lambda: exits.death() and killed.death(), DEADLINE_S)
+        assert lives.death() is None
+        assert exits.death() == "exits exited with status 7"
+        assert killed.death() == "killed was killed by SIGKILL"
+
+
+async def test_a_program_is_asked_to_end_before_it_is_made_to(tmp_path: Path) -> None:
+    script = f"trap 'echo goodbye > {tmp_path}/said; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
+    async with Launcher() as launcher:
+        program = launcher.launch("polite", ["sh", "-c", script], log=tmp_path / "log")
+        assert await until(program.log_tail, DEADLINE_S)
+    assert (tmp_path / "said").read_text() == "goodbye\n"
+    assert program.returncode == 0
+
+
+async def test_a_program_that_ignores_being_asked_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "TERM_S", 0.1)
+    script = "trap '' TERM; sleep 1000 & echo ready; while :; do sleep 1000; done"
+    async with Launcher() as launcher:
+        program = launcher.launch("stubborn", ["sh", "-c", script], log=tmp_path / "log")
+        assert await until(program.log_tail, DEADLINE_S)
+        await launcher.stop(program)
+        assert program.death() == "stubborn was killed by SIGKILL"
+        assert await until(lambda: not alive(program.pid), DEADLINE_S)
+
+
+async def test_children_that_outlive_their_parent_are_ended_too(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        program = launcher.launch("parent", ["sh", "-c", "sleep 1000 & exit 0"], log=tmp_path / "log")
+        assert await until(program.death, DEADLINE_S)
+        assert len(alive(program.pid)) == 1
+    assert await until(lambda: not alive(program.pid), DEADLINE_S)
+
+
+async def test_stopping_what_has_ended_already_is_fine(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        program = launcher.launch("short", ["true"], log=tmp_path / "log")
+        assert await until(program.death, DEADLINE_S)
+        await launcher.stop(program)
+        await launcher.stop(program)
+
+
+async def test_stubborn_programs_get_the_polite_wait_together_and_not_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "TERM_S", 0.5)
+    asked: list[float] = []
+    script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done"
+    async with Launcher() as launcher:
+        logs = [tmp_path / f"log{number}" for number in range(3)]
+        programs = [launcher.launch("stubborn", ["sh", "-c", script], log=log) for log in logs]
+        assert await until(lambda: all(program.log_tail() for program in programs), DEADLINE_S)
+        original = process_module.Process.kill
+
+        def kill(program: process_module.Process) -> None:
+            asked.append(sum("asked" in log.read_text() for log in logs))
+            original(program)
+
+        monkeypatch.setattr(process_module.Process, "kill", kill)
+    assert asked[0] == 3, "all had been asked when the first was killed"
+
+
+# ---------------------------------------------------------------- the end of a run
+
+
+async def test_leaving_ends_all_programs_removes_all_folders_and_the_janitor_goes(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        (folder / "deep").mkdir()
+        (folder / "deep/file").write_text("x")
+        programs = [launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
+        janitor = launcher._janitor
+    assert janitor is not None
+    assert janitor.returncode == 0
+    assert not folder.exists()
+    assert all(program.returncode == -signal.SIGTERM for program in programs)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_leaving_with_an_error_or_a_cancellation_ends_everything_too(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    started: list[process_module.Process] = []
+
+    async def run() -> None:
+        async with Launcher() as launcher:
+            launcher.folder("run", tmp_path)
+            started.append(launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log"))
+            raise error
+
+    with pytest.raises(error):
+        await run()
+    assert started[0].returncode is not None
+    assert not list(tmp_path.glob("harness-run-*"))
+
+
+async def test_a_folder_can_be_entered_by_a_proxys_workers_of_another_user(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        assert stat.S_IMODE(launcher.folder("run", tmp_path).stat().st_mode) == 0o755
+
+
+async def test_folders_that_are_to_be_kept_stay(tmp_path: Path) -> None:
+    async with Launcher(keep=True) as launcher:
+        folder = launcher.folder("run", tmp_path)
+    assert folder.is_dir()
+
+
+async def test_a_janitor_that_somebody_killed_spoils_nothing(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        assert launcher._janitor is not None
+        launcher._janitor.kill()
+        launcher._janitor.wait()
+        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+    assert program.returncode is not None
+    assert not folder.exists()
+
+
+async def test_a_folder_that_cannot_be_removed_yet_is_left_to_the_janitor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
+    assert not folder.exists()
+
+
+async def test_the_janitor_goes_on_while_somebody_still_writes(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    janitor = subprocess.Popen([sys.executable, "-I", "-S", janitor_module.__file__], stdin=subprocess.PIPE, text=True)
+    assert janitor.stdin is not None
+    janitor.stdin.write(f"+ folder {folder}\n")
+    janitor.stdin.close()
+    for number in range(2000):
+        with contextlib.suppress(FileNotFoundError):
+            (folder / "deep" / str(number)).write_text("")
+    assert await until(lambda: janitor.poll() is not None, DEADLINE_S)
+    assert not folder.exists()
+
+
+# ---------------------------------------------------------------- a harness that is killed
+
+
+@dataclass(frozen=True)
+class Orphaned:
+    """A harness-like program, and what it started."""
+
+    popen: subprocess.Popen[str]
+    janitor: int
+    program: int
+    folder: Path
+
+    def gone(self) -> bool:
+        return gone(self.janitor) and not alive(self.program)
+
+
+def orphaning(folder: Path, *options: str) -> Iterator[Orphaned]:
+    argv = [sys.executable, "-m", "tests.launchers.orphaning", str(folder), *options]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout is not None
+        told = json.loads(popen.stdout.readline())
+        orphaned = Orphaned(popen, told["janitor"], told["program"], Path(told["folder"]))
+        try:
+            yield orphaned
+        finally:
+            popen.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(orphaned.program, signal.SIGKILL)
+
+
+@pytest.fixture
+def orphaned(tmp_path: Path) -> Iterator[Orphaned]:
+    yield from orphaning(tmp_path)
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Orphaned]:
+    yield from orphaning(tmp_path, "--keep")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_after_a_killed_harness_its_programs_their_children_and_its_folders_go(
+    orphaned: Orphaned, number: int
+) -> None:
+    assert len(alive(orphaned.program)) >= 3
+    assert any(orphaned.folder.iterdir())
+    orphaned.popen.send_signal(number)
+    assert await until(orphaned.gone, DEADLINE_S), alive(orphaned.program)
+    assert not orphaned.folder.exists(), "the janitor goes when all is gone"
+
+
+async def test_the_janitor_does_its_work_even_when_it_is_asked_to_end_first(orphaned: Orphaned) -> None:
+    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    assert await until(lambda: ignored(orphaned.janitor).issuperset(asked), DEADLINE_S), "it has started"
+    for number in asked:
+        os.kill(orphaned.janitor, number)
+    orphaned.popen.kill()
+    assert await until(orphaned.gone, DEADLINE_S)
+    assert not orphaned.folder.exists()
+
+
+async def test_after_a_killed_harness_that_was_to_keep_its_folders_they_stay(keeping: Orphaned) -> None:
+    keeping.popen.kill()
+    assert await until(keeping.gone, DEADLINE_S)
+    assert keeping.folder.is_dir()
