@@ -1,0 +1,16 @@
+// What varies comes from the environment: where the backend is, whether Next.js compresses, where a build goes.
+const { UPSTREAM = "http://127.0.0.1:8000", COMPRESS = "true", DIST_DIR = ".next" } = process.env;
+
+/** @type {import("next").NextConfig} */
+const config = {
+  compress: COMPRESS === "true",
+  distDir: DIST_DIR,
+  rewrites: async () => [{ source: "/api/py/:path*", destination: `${UPSTREAM}/:path*` }],
+
+  // Without this, Next.js looks for a lock file in the folders above and takes one of them for its root.
+  turbopack: { root: import.meta.dirname },
+  // Without this, `next build` may ask the internet for advisories, and stop for one.
+  experimental: { agentUpgrade: false },
+};
+
+export default config;

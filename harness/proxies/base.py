@@ -1,0 +1,60 @@
+"""What a proxy is: a function from an upstream endpoint to an endpoint. Chains are its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.launchers.process import Launcher, Process
+from harness.model import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started proxy. `process` tells whether it still lives; `note` goes into every result that used it."""
+
+    name: str
+    endpoint: Endpoint
+    process: Process
+    version: str
+    note: str | None = None
+
+
+class Proxy(Protocol):
+    """One kind of proxy. Its variants are the files `configs/<name>/*<suffix>`, or a user's own file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def emulated(self) -> bool:
+        """Whether it only plays what somebody claims of a system that cannot run here."""
+
+    @property
+    def suffix(self) -> str:
+        """How a variant's native config file ends: `.conf`, `.yaml`."""
+
+    @property
+    def setup_hint(self) -> str:
+        """The command that installs what is missing."""
+
+    def version(self) -> str:
+        """Return the version found on this machine. Raises Unavailable with the way out if there is none."""
+
+    def describe(self, config: Path) -> str:
+        """Return one line about a variant: what it stands for, or whose claim it plays."""
+
+    def check(self, config: Path) -> None:
+        """Raise InputError, naming file and key, if a variant's file cannot serve."""
+
+    def install(self, progress: Callable[[str], None]) -> None:
+        """Install what this proxy needs beyond its program, once; tell of progress. Raises Unavailable."""
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+        """Start one instance in front of `upstream` and return once it answers.
+
+        Rendered config and logs go to `evidence`; working files to a folder of `launcher`.
+        Raises Unavailable if something is missing, ProxyError with the proxy's own words if it does not start.
+        """

@@ -1,0 +1,88 @@
+"""Runs the buffering emulator, which plays what somebody claims of a hop that cannot run here.
+
+Named after Cloud Run, about which most is claimed. A profile is a YAML file: what it is `about`, whose `claim` it
+plays with its `source`, and the parameters of the hold (hold.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from harness.document import Document
+from harness.errors import InputError, ProxyError
+from harness.launchers.process import Launcher
+from harness.model import Endpoint
+from harness.proxies.base import Running
+from harness.proxies.hold import Policy
+
+SERVER = "harness.proxies.cloudrun_server"
+READY_S = 20.0
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Profile(Policy):
+    """One emulated hop: a hold policy, and who says that such a hop exists."""
+
+    about: Words
+    claim: Words
+    source: Words
+
+
+class CloudRun:
+    """The `cloudrun` proxy: its variants are `configs/cloudrun/*.yaml`."""
+
+    name = "cloudrun"
+    emulated = True
+    suffix = ".yaml"
+    setup_hint = "nothing: the emulator is part of the harness"
+
+    def version(self) -> str:
+        return f"{version('token-stream-harness')} on aiohttp {version('aiohttp')}"
+
+    def describe(self, config: Path) -> str:
+        return f"emulator playing: {read_profile(config).claim}"
+
+    def check(self, config: Path) -> None:
+        read_profile(config)
+
+    def install(self, progress: Callable[[str], None]) -> None:
+        """Do nothing: the emulator is part of the harness."""
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+        profile = read_profile(config)
+        shutil.copyfile(config, evidence / "cloudrun.yaml")
+        policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))  # ours from now on; it refuses connections until the emulator listens
+            fd, port = bound.fileno(), int(bound.getsockname()[1])
+            process = launcher.launch(
+                "cloudrun",
+                [sys.executable, "-P", "-m", SERVER, f"--fd={fd}", f"--upstream={upstream.url}", f"--policy={policy}"],
+                log=evidence / "cloudrun.log",
+                pass_fds=[fd],
+            )
+        try:
+            await process.answers(port, within_s=READY_S)
+        except ProxyError:
+            await launcher.stop(process)
+            raise
+        note = f"emulator: plays {profile.claim}"
+        return Running(self.name, Endpoint(port), process, self.version(), note)
+
+
+def read_profile(config: Path) -> Profile:
+    """Return a profile. Raises InputError that names the file, the line, the key and what is allowed."""
+    try:
+        text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{config}: cannot be read: {error}") from error
+    return Document(text, str(config)).shape(Profile)

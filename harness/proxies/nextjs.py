@@ -1,0 +1,318 @@
+"""Runs the real Next.js app of `configs/nextjs` in front of an upstream, under `next dev` or `next start`.
+
+Rules:
+- `install` copies the app into the cache, runs `npm ci` and `next build` there and leaves the file `complete` last;
+  what lacks that file is not installed. An app or a Node.js that changed is another folder.
+- Every instance has a build folder (`distDir`) of its own, because `next dev` locks its build folder. It lies inside
+  the installed app, because Turbopack refuses a node_modules that leads out of its root.
+- `next build` writes where the rewrites lead into routes-manifest.json, and `next start` reads that file, not
+  next.config.mjs. So the build is made for a placeholder, and every production instance gets a copy (5 MB, 15 ms)
+  with its own upstream instead. `compress` and the route handler read the environment when they start.
+- Next.js takes a port of the kernel's choice and says on its log which: no port can be lost to somebody else.
+- Ready means that one request came back through the chain: compiling on first request never counts as buffering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict
+from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_delay, wait_fixed
+
+from harness import resources
+from harness.document import Document
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers.process import Launcher, Process
+from harness.model import Endpoint
+from harness.proxies.base import Running
+
+READY_S = 60.0
+NODE_AT_LEAST = (20, 9)
+PLACEHOLDER = "http://upstream.invalid:1"
+COMPLETE = "complete"
+BUILD = ".next"
+INSTANCES = ".instances"
+NEXT = Path("node_modules", "next")
+NOT_THE_APP = {"node_modules", BUILD, INSTANCES}
+NOT_NEEDED_TO_START = ("cache", "diagnostics", "trace", "trace-build", "types")
+SETUP = "harness setup nextjs"
+GET_NODE = f"install Node.js {'.'.join(map(str, NODE_AT_LEAST))} or newer with npm, then: {SETUP}"
+
+QUIET = {"NEXT_TELEMETRY_DISABLED": "1", "NEXT_IGNORE_INCORRECT_LOCKFILE": "1", "NO_COLOR": "1"}
+ENDS_AT_ONCE = {"NEXT_MANUAL_SIG_HANDLE": "true"}  # else `next start` waits on SIGTERM until every stream has ended
+
+_LISTENING = re.compile(r"Local:.*?http://127\.0\.0\.1:(\d+)")
+
+
+class Variant(BaseModel):
+    """One way to run the app. What is left out is as Next.js has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    about: str = ""
+    mode: Literal["dev", "prod"]
+    compress: bool = True
+    path: Literal["/api/py", "/api/route"] = "/api/py"
+
+
+def read_variant(config: Path) -> Variant:
+    """Return the variant a file describes. Raises InputError that names the file, the key and what is allowed."""
+    try:
+        text = config.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{config}: cannot be read: {error}") from error
+    return Document(text, str(config)).shape(Variant)
+
+
+# ---------------------------------------------------------------- running it
+
+
+class NextJs:
+    """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`."""
+
+    name = "nextjs"
+    emulated = False
+    suffix = ".yaml"
+    setup_hint = SETUP
+
+    def version(self) -> str:
+        return (_installed() / COMPLETE).read_text().strip()
+
+    def describe(self, config: Path) -> str:
+        variant = read_variant(config)
+        compress = "on" if variant.compress else "off"
+        return variant.about or f"next {variant.mode}, {variant.path}, compress {compress}"
+
+    def check(self, config: Path) -> None:
+        read_variant(config)
+
+    def install(self, progress: Callable[[str], None]) -> None:
+        install(progress)
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+        variant = read_variant(config)
+        app, version = _installed(), self.version()
+        instances = app / INSTANCES
+        instances.mkdir(exist_ok=True)
+        folder = launcher.folder("nextjs", parent=instances)
+        if variant.mode == "prod":
+            await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
+        env = _environment(variant, upstream, folder.relative_to(app))
+        argv = [_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start"]
+        argv += ["--hostname", "127.0.0.1", "--port", "0"]
+        _keep_evidence(evidence, config, app, folder, env, argv)
+
+        log = evidence / "nextjs.log"
+        already_logged = log.stat().st_size if log.exists() else 0
+        process = launcher.launch("nextjs", argv, log=log, cwd=app, env=env)
+        try:
+            endpoint = Endpoint(await _announced_port(process, already_logged), variant.path)
+            await _warm_up(process, endpoint)
+        except ProxyError:
+            await launcher.stop(process)
+            raise
+        return Running(self.name, endpoint, process, version)
+
+
+def lay_build(build: Path, folder: Path, upstream: Endpoint) -> None:
+    """Copy a production build into an instance's folder and lead its rewrites to `upstream`."""
+    shutil.copytree(build, folder, dirs_exist_ok=True)
+    manifest = folder / "routes-manifest.json"
+    manifest.write_text(lead_to(upstream, manifest.read_text()))
+
+
+def lead_to(upstream: Endpoint, manifest: str) -> str:
+    """Return the text of a routes-manifest.json with the placeholder replaced. Raises ProxyError if it has none."""
+    if PLACEHOLDER not in manifest:
+        raise ProxyError(f"nextjs: routes-manifest.json has no rewrite to {PLACEHOLDER}, so none can be led elsewhere")
+    return manifest.replace(PLACEHOLDER, upstream.url)
+
+
+def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[str, str]:
+    return {
+        "UPSTREAM": upstream.url,
+        "COMPRESS": str(variant.compress).lower(),
+        "DIST_DIR": str(dist_dir),
+        "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
+        **QUIET,
+        **ENDS_AT_ONCE,
+    }
+
+
+def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path, env: dict[str, str], argv: list[str]) -> None:
+    shutil.copy(config, evidence / "variant.yaml")
+    shutil.copy(app / "next.config.mjs", evidence)
+    if (folder / "routes-manifest.json").exists():
+        shutil.copy(folder / "routes-manifest.json", evidence)
+    command = shlex.join(["env", *(f"{name}={value}" for name, value in env.items()), *argv])
+    (evidence / "command.txt").write_text(f"cd {shlex.quote(str(app))} && {command}\n")
+
+
+async def _announced_port(process: Process, skip_bytes: int) -> int:
+    async def look() -> str | None:
+        if death := process.death():
+            raise ProxyError(f"{death}:\n{process.log_tail()}")
+        announced = _LISTENING.search(process.log.read_bytes()[skip_bytes:].decode(errors="replace"))
+        return announced[1] if announced else None
+
+    looking = AsyncRetrying(retry=retry_if_not_result(bool), stop=stop_after_delay(READY_S), wait=wait_fixed(0.01))
+    try:
+        return int(await looking(look) or 0)
+    except RetryError:
+        raise ProxyError(f"nextjs did not listen within {READY_S:g} s:\n{process.log_tail()}") from None
+
+
+async def _warm_up(process: Process, endpoint: Endpoint) -> None:
+    url = f"{endpoint.url}/pulse"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READY_S)) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        fault = process.death() or f"nextjs did not answer {url}: {error or type(error).__name__}"
+        raise ProxyError(f"{fault}\n{process.log_tail()}") from error
+
+
+# ---------------------------------------------------------------- setting it up
+
+
+def install(progress: Callable[[str], None]) -> None:
+    """Install the packages and make the production build, unless that is done. Only one process does it at a time.
+
+    Blocks for a quarter of a minute or, on a slow network, minutes; `progress` hears of every step. Raises Unavailable.
+    """
+    node, npm, app = _node(), _npm(), _app_folder()
+    try:
+        app.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(app.with_name(f"{app.name}.lock"), progress) as lock:
+            if not (app / COMPLETE).exists():
+                _install(node, npm, app, lock, progress)
+    except OSError as error:
+        remedy = "set HARNESS_CACHE to a folder where you may write and that has 500 MB to spare"
+        raise Unavailable(f"Next.js cannot be set up in {app}: {error}", remedy) from error
+
+
+def _install(node: str, npm: str, app: Path, lock: IO[str], progress: Callable[[str], None]) -> None:
+    if app.exists():
+        progress("removing an installation that was not finished")
+        shutil.rmtree(app)
+    source = _source()
+    for file in _app_files():
+        copy = app / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    progress("installing the npm packages (npm ci)")
+    _run([npm, "ci", "--no-audit", "--no-fund"], app, lock)
+    progress("making the production build (next build)")
+    _run([node, str(NEXT / "dist/bin/next"), "build"], app, lock)
+    lead_to(Endpoint(1), (app / BUILD / "routes-manifest.json").read_text())
+    for name in NOT_NEEDED_TO_START:
+        shutil.rmtree(app / BUILD / name) if (app / BUILD / name).is_dir() else (app / BUILD / name).unlink(True)
+    version = json.loads((app / NEXT / "package.json").read_text())["version"]
+    draft = app / f"{COMPLETE}.draft"
+    draft.write_text(f"{version} on Node.js {_node_version(node)}\n")
+    draft.rename(app / COMPLETE)
+
+
+def _run(argv: list[str], app: Path, lock: IO[str]) -> None:
+    done = subprocess.run(
+        argv,
+        cwd=app,
+        env={**os.environ, **QUIET, "NODE_ENV": "production", "UPSTREAM": PLACEHOLDER},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+        pass_fds=[lock.fileno()],  # should we be killed, the lock is theirs until they are done, too
+    )
+    if done.returncode:
+        command = " ".join([Path(argv[0]).name, *argv[1:]])
+        words = "\n".join(done.stdout.strip().splitlines()[-20:])
+        raise Unavailable(f"`{command}` failed with status {done.returncode}:\n{words}\n", f"mend that, then: {SETUP}")
+
+
+@contextmanager
+def _alone(path: Path, progress: Callable[[str], None]) -> Iterator[IO[str]]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another harness that is setting Next.js up")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+# ---------------------------------------------------------------- what is here
+
+
+def _installed() -> Path:
+    app = _app_folder()
+    if (app / COMPLETE).exists():
+        return app
+    what = "was not installed completely" if app.exists() else "is not installed"
+    raise Unavailable(f"the Next.js app {what}", SETUP)
+
+
+def _app_folder() -> Path:
+    """Return where this app belongs, whether it is there or not."""
+    digest = hashlib.sha256(f"{_node_version(_node())} {sys.platform} {platform.machine()}".encode())
+    for file in _app_files():
+        content = file.read_bytes()
+        digest.update(f"\n{file.relative_to(_source())} {len(content)}\n".encode() + content)
+    return resources.cache().absolute() / f"nextjs-{digest.hexdigest()[:16]}"
+
+
+def _app_files() -> Iterator[Path]:
+    for entry in sorted(_source().iterdir()):
+        if entry.name in NOT_THE_APP or entry.suffix == NextJs.suffix:
+            continue
+        yield from sorted(path for path in entry.rglob("*") if path.is_file()) if entry.is_dir() else [entry]
+
+
+def _source() -> Path:
+    return resources.configs() / "nextjs"
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    if node is None:
+        raise Unavailable("Node.js is not installed", GET_NODE)
+    version = _node_version(node)
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < NODE_AT_LEAST:
+        raise Unavailable(f"Node.js {version} is too old for Next.js", GET_NODE)
+    return node
+
+
+def _npm() -> str:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unavailable("npm is not installed", GET_NODE)
+    return npm
+
+
+@functools.cache
+def _node_version(node: str) -> str:
+    try:
+        return subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"Node.js does not run: {error}", GET_NODE) from error

@@ -1,0 +1,156 @@
+"""Setting Next.js up: an installation is whole or not there. Played by a node and an npm that take no time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import resources
+from harness.errors import ProxyError, Unavailable
+from harness.launchers.process import Launcher
+from harness.model import Endpoint
+from harness.proxies.nextjs import NextJs, install
+
+PROD = resources.configs() / "nextjs" / "prod.yaml"
+
+NPM = """#!/bin/sh
+echo ci >> "$CALLS"
+if [ "$BREAK" = npm ]; then echo "npm error network"; exit 1; fi
+if [ "$BREAK" = harness ]; then kill -KILL $PPID; sleep 0.5; echo late >> "$CALLS"; fi
+mkdir -p node_modules/next && echo '{"version": "16.0.0"}' > node_modules/next/package.json
+"""
+NODE = """#!/bin/sh
+if [ "$1" = --version ]; then echo "$NODE_IS"; exit 0; fi
+if [ "$2" != build ]; then echo "cannot find module"; exit 7; fi
+echo build >> "$CALLS"
+if [ "$BREAK" = build ]; then echo "Build failed"; exit 1; fi
+mkdir -p .next/cache && echo "{\\"to\\": \\"$UPSTREAM\\"}" > .next/routes-manifest.json
+"""
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node and an npm that take no time, and an empty cache; returns where they write down how they were called."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in (("npm", NPM), ("node", NODE)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    calls = tmp_path / "calls"
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CALLS", str(calls))
+    monkeypatch.setenv("NODE_IS", "v22.1.0")
+    return calls
+
+
+def test_an_installation_is_made_once(tools: Path) -> None:
+    with pytest.raises(Unavailable, match=r"not installed \(harness setup nextjs\)"):
+        NextJs().version()
+    said: list[str] = []
+    install(said.append)
+    install(said.append)
+    assert NextJs().version() == "16.0.0 on Node.js v22.1.0"
+    assert said == ["installing the npm packages (npm ci)", "making the production build (next build)"]
+    assert tools.read_text().split() == ["ci", "build"]
+    (app,) = resources.cache().glob("nextjs-*/")
+    assert not (app / ".next" / "cache").exists()
+    assert not list(app.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("step", "words"), [("npm", r"`npm ci .*status 1:\nnpm error network"), ("build", "Build failed")]
+)
+def test_a_failed_installation_does_not_look_whole(
+    tools: Path, monkeypatch: pytest.MonkeyPatch, step: str, words: str
+) -> None:
+    monkeypatch.setenv("BREAK", step)
+    with pytest.raises(Unavailable, match=words):
+        install(lambda _: None)
+    with pytest.raises(Unavailable, match=r"not installed completely \(harness setup nextjs\)"):
+        NextJs().version()
+    monkeypatch.delenv("BREAK")
+    install(lambda _: None)
+    assert NextJs().version()
+
+
+def test_a_killed_installation_does_not_look_whole_and_is_not_disturbed(
+    tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BREAK", "harness")  # npm outlives it, still writing
+    program = "from harness.proxies.nextjs import install; install(print)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.DEVNULL).returncode == -9
+    with pytest.raises(Unavailable, match="not installed completely"):
+        NextJs().version()
+    monkeypatch.delenv("BREAK")
+    said: list[str] = []
+    install(said.append)
+    assert said[:2] == [
+        "waiting for another harness that is setting Next.js up",
+        "removing an installation that was not finished",
+    ]
+    assert tools.read_text().split() == ["ci", "late", "ci", "build"]
+
+
+def test_two_at_once_install_once(tools: Path) -> None:
+    both = [threading.Thread(target=install, args=[lambda _: None]) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert tools.read_text().split() == ["ci", "build"]
+
+
+@pytest.mark.usefixtures("tools")
+def test_another_node_is_another_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(lambda _: None)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "node").write_text(NODE.replace("$NODE_IS", "v24.0.0"))
+    (other / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other}:{os.environ['PATH']}")
+    with pytest.raises(Unavailable, match="is not installed"):
+        NextJs().version()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda programs, env: (programs / "npm").unlink(), "npm is not installed"),
+        (lambda programs, env: (programs / "node").unlink(), r"Node\.js is not installed"),
+        (lambda programs, env: env.setenv("NODE_IS", "v18.20.4"), r"Node\.js v18\.20\.4 is too old"),
+        (lambda programs, env: (programs / "node").write_text("#!/bin/sh\nexit 1"), r"Node\.js does not run"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_way_out(
+    tools: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path, pytest.MonkeyPatch], object],
+    reason: str,
+) -> None:
+    programs = tools.parent / "bin"
+    monkeypatch.setenv("PATH", str(programs))
+    spoil(programs, monkeypatch)
+    with pytest.raises(Unavailable, match=rf"{reason}.*install Node\.js 20\.9 or newer with npm"):
+        install(lambda _: None)
+
+
+def test_a_cache_that_cannot_be_written_is_named(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools.write_text("a file, not a folder")
+    monkeypatch.setenv("HARNESS_CACHE", str(tools))
+    with pytest.raises(Unavailable, match="set HARNESS_CACHE"):
+        install(lambda _: None)
+
+
+@pytest.mark.usefixtures("tools")
+async def test_a_next_that_does_not_start_is_heard(tmp_path: Path) -> None:
+    install(lambda _: None)
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match=r"nextjs exited with status 7:\ncannot find module"):
+            await NextJs().start(PROD, Endpoint(1), tmp_path, launcher)
