@@ -1,0 +1,312 @@
+"""A matrix file, read into cells.
+
+    axes, include   every combination of their values is a cell; a block of `include` takes what it leaves out from
+                    `axes`. Without a chain `axes` are no cells of their own, only what the blocks start from.
+    exclude         takes cells away again, wherever they came from.
+    references      the control (direct, no mitigation) and the baseline (no mitigation) of a cell stand before it.
+
+Rules: equal cells collapse, the order is that of the file; globs match whole ids, and `*` crosses `/`;
+a name, glob or combination that cannot be meant is an error here, not a surprise in the run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import PurePath, PurePosixPath
+from typing import Any
+
+from harness import mitigations
+from harness.document import Document, KeyPath, allowed
+from harness.errors import SelectionError
+from harness.model import Cell, Chain, Expectation, Hop, Mitigation, Pace, Workload, chain_text
+from harness.shapes import NAME, Axes, Exclusion, MatrixShape
+
+MAX_CELLS = 20_000
+AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
+DEFAULTS = Axes(
+    format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
+)
+
+Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a matrix file may name without defining it. `proxies` has the variants (or profiles) of each."""
+
+    proxies: Mapping[str, Sequence[str]]
+    clients: Sequence[str]
+    formats: Sequence[str]
+    mitigations: Mapping[str, Mitigation]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
+
+    `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
+    """
+
+    file: str
+    text: str
+    title: str
+    cells: tuple[Cell, ...]
+    workloads: Mapping[str, Workload]
+    catalogue: Mapping[str, Mitigation]
+    expectations: tuple[Expectation, ...]
+    own: Mapping[Hop, PurePath]
+
+    @property
+    def name(self) -> str:
+        """What the matrix is called for short: the file's name without its ending."""
+        return PurePosixPath(self.file).stem
+
+
+def parse(text: str, file: str, known: Known) -> Matrix:
+    """Read a matrix file. Raises InputError with everything that is wrong in it."""
+    document = Document(text, file)
+    return _Reader(document, document.shape(MatrixShape), known).matrix(text)
+
+
+def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
+    """Return all cells, references included; all at `pace` if one is given."""
+    return referenced(replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
+
+
+def referenced(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Return the cells, each after its control and its baseline, none twice."""
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(map(_with_references, cells))))
+
+
+def control_of(cell: Cell) -> Cell:
+    """Return the cell that must stream if this one is to mean anything."""
+    return replace(cell, chain=(), mitigations=())
+
+
+def baseline_of(cell: Cell) -> Cell:
+    """Return the cell that shows what the chain does to an unmitigated stream."""
+    return replace(cell, mitigations=())
+
+
+def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
+    """Return the cells that match a glob of `only` (any cell if there is none) and none of `skip`."""
+    chosen = tuple(cell for cell in cells if (not only or _matches(cell.id, only)) and not _matches(cell.id, skip))
+    if not chosen:
+        asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
+        near = _near((only or skip or ("",))[0], cells)
+        raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{near}")
+    return chosen
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a matrix file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **MatrixShape.model_json_schema()}
+
+
+class _Reader:
+    """Looks up every name of one file and notes in its document what cannot be meant."""
+
+    def __init__(self, document: Document, shape: MatrixShape, known: Known) -> None:
+        self._document = document
+        self._shape = shape
+        self._known = known
+        self._variants = {proxy: list(names) for proxy, names in known.proxies.items()}
+        self._own: dict[Hop, PurePath] = {}
+        self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
+        self._catalogue = dict(known.mitigations)
+
+    def matrix(self, text: str) -> Matrix:
+        """Return what the file says."""
+        self._own_files()
+        self._own_mitigations()
+        blocks = self._blocks()
+        self._document.settle()
+        origins: dict[Cell, KeyPath] = {}
+        for path, axes in blocks:
+            for values in itertools.product(*(axes[axis] for axis in AXES)):
+                origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
+        for index, exclusion in enumerate(self._shape.exclude):
+            self._exclude(origins, exclusion, ("exclude", index))
+        self._contradictions(origins)
+        cells = referenced(origins)
+        expectations = tuple(self._expectations(cells))
+        self._document.settle()
+        return Matrix(
+            file=self._document.file,
+            text=text,
+            title=self._shape.title,
+            cells=cells,
+            workloads=self._workloads,
+            catalogue=self._catalogue,
+            expectations=expectations,
+            own=self._own,
+        )
+
+    def _own_files(self) -> None:
+        for section in ("variants", "profiles"):
+            for proxy, files in getattr(self._shape, section).items():
+                if proxy not in self._variants:
+                    complaint = f"unknown proxy {proxy!r}; {allowed(proxy, self._variants)}"
+                    self._document.reject((section, proxy), complaint)
+                    continue
+                for name, file in files.items():
+                    self._own_file(Hop(proxy, name), file, (section, proxy, name))
+
+    def _own_file(self, hop: Hop, given: str, path: KeyPath) -> None:
+        """Let `hop` run the file `given`, unless it runs another one already."""
+        file = PurePath(given)
+        if self._own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) != file:
+            complaint = f"there is another {hop} already; give {given} a name of its own under `variants`"
+            self._document.reject(path, complaint)
+        elif hop not in self._own:
+            self._own[hop] = file
+            self._variants[hop.proxy].append(hop.variant)
+
+    def _own_mitigations(self) -> None:
+        for name, shape in self._shape.mitigations.items():
+            if name == "none" or name in self._catalogue:
+                why = "stands for no mitigation" if name == "none" else "is in the catalogue already"
+                self._document.reject(("mitigations", name), f"this name {why}; choose another")
+            else:
+                self._catalogue[name] = shape.named(name)
+
+    def _blocks(self) -> list[Block]:
+        """Return what is to be multiplied, with the places in the file that say so."""
+        given = self._shape.axes.model_dump(exclude_none=True)
+        start = self._looked_up(DEFAULTS.model_copy(update=given), ("axes",))
+        start.setdefault("workload", tuple(self._workloads.values()))
+        blocks: list[Block] = [(("axes",), start)] if "chain" in start else []
+        for index, axes in enumerate(self._shape.include):
+            path = ("include", index)
+            block = start | self._looked_up(axes, path)
+            if "chain" in block:
+                blocks.append((path, block))
+            else:
+                self._document.reject(path, "no chain, neither here nor in axes")
+        if not blocks:
+            self._document.reject((), "no cells: give axes.chain, or include blocks with a chain")
+        count = sum(math.prod(len(block[axis]) for axis in AXES) for _, block in blocks)
+        if count > MAX_CELLS:
+            self._document.reject((), f"{count} cells are too many; at most {MAX_CELLS}")
+        return blocks
+
+    def _looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
+        """Return the values of the axes that are given, names replaced by what they stand for."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for axis in AXES:
+            given = getattr(axes, axis)
+            if given is not None:
+                values = [self._value(axis, value, (*path, axis, index)) for index, value in enumerate(given)]
+                found[axis] = tuple(dict.fromkeys(values))
+        return found
+
+    def _value(self, axis: str, value: Any, path: KeyPath) -> Any:
+        match axis:
+            case "chain":
+                return self._chain(value, path)
+            case "workload":
+                return self._workloads.get(self._one_of("workload", value, self._workloads, path))
+            case "client":
+                return self._one_of("client", value, self._known.clients, path)
+            case "format":
+                return self._one_of("format", value, self._known.formats, path)
+            case "mitigations":
+                if len(set(value)) < len(value):
+                    self._document.reject(path, "the same mitigation is named twice")
+                return tuple(sorted(self._one_of("mitigation", name, self._catalogue, path) for name in value))
+        return value
+
+    def _one_of(self, what: str, name: str, names: Iterable[str], path: KeyPath) -> str:
+        if name not in (choices := list(names)):
+            self._document.reject(path, f"unknown {what} {name!r}; {allowed(name, choices)}")
+        return name
+
+    def _chain(self, text: str, path: KeyPath) -> Chain:
+        if text.strip() == "direct":
+            return ()
+        return tuple(self._hop(part.strip(), path) for part in text.split(">"))
+
+    def _hop(self, text: str, path: KeyPath) -> Hop:
+        hop = mitigations.hop(text)
+        if text == "direct":
+            self._document.reject(path, "direct stands alone: it is the chain without hops")
+        elif hop.proxy not in self._variants:
+            choices = allowed(hop.proxy, ["direct", *self._variants])
+            self._document.reject(path, f"unknown proxy {hop.proxy!r}; {choices}")
+        elif "/" in hop.variant:
+            given, hop = hop.variant, Hop(hop.proxy, PurePosixPath(hop.variant).stem)
+            if re.fullmatch(NAME, hop.variant):
+                self._own_file(hop, given, path)
+            else:
+                self._document.reject(path, f"{given!r} makes no name; give it one under `variants`")
+        elif hop.variant not in self._variants[hop.proxy]:
+            choices = allowed(hop.variant, self._variants[hop.proxy])
+            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like ./my.conf")
+        return hop
+
+    def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
+        matching = [cell for cell in origins if _excludes(exclusion, cell)]
+        if not matching:
+            near = _near(exclusion.cells[0], list(origins)) if exclusion.cells else ""
+            self._document.reject(path, f"excludes nothing: no cell matches{near}")
+        for cell in matching:
+            del origins[cell]
+
+    def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
+        against: dict[tuple[KeyPath, str], list[Cell]] = defaultdict(list)
+        for declared, path in origins.items():
+            for cell in dict.fromkeys((baseline_of(declared), declared)):
+                for why in self._objections(cell):
+                    against[path, why].append(cell)
+        for (path, why), cells in against.items():
+            more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+            self._document.reject(path, f"cell {cells[0].id}{more}: {why}")
+
+    def _objections(self, cell: Cell) -> list[str]:
+        if against := mitigations.objections(cell, self._catalogue):
+            return against
+        chain = mitigations.plan(cell, self._catalogue).chain
+        unknown = [hop for hop in chain if hop.variant not in self._variants.get(hop.proxy, ())]
+        return [f"{chain_text((hop,))} is to replace a hop, but there is no such variant" for hop in unknown]
+
+    def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
+        for index, row in enumerate(self._shape.expect):
+            path = ("expect", index, "cells")
+            matching = [cell for cell in cells if fnmatchcase(cell.id, row.cells)]
+            if not matching:
+                self._document.reject(path, f"{row.cells!r} matches no cell{_near(row.cells, cells)}")
+            elif row.effect and not any(cell.mitigations for cell in matching):
+                self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
+            yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
+
+
+def _with_references(cell: Cell) -> tuple[Cell, ...]:
+    return control_of(cell), baseline_of(cell), cell
+
+
+def _matches(text: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(text, glob) for glob in globs)
+
+
+def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
+    texts = {
+        "cells": cell.id,
+        "chain": chain_text(cell.chain),
+        "workload": cell.workload.name,
+        "mitigations": "+".join(cell.mitigations) or "none",
+    }
+    given = ((axis, globs) for axis, globs in exclusion if globs)
+    return all(_matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)
+
+
+def _near(glob: str, cells: Sequence[Cell]) -> str:
+    """Return the end of a complaint about a glob: an id that is like it."""
+    near = difflib.get_close_matches(glob.replace("*", ""), [cell.id for cell in cells], n=1, cutoff=0)
+    return f"; a glob matches a whole id, such as {near[0]}" if near else ""
