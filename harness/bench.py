@@ -1,0 +1,209 @@
+"""The bench: the running emitter, the guard, the clients, and the proxies that were asked for so far.
+
+Rules: a proxy starts once per variant and upstream, when a chain first needs it, and serves every cell after that;
+one that died is started anew for the next cell; what failed to start is remembered, not tried again. Leaving the
+bench ends everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from harness.clients import CLIENTS
+from harness.clients.base import Client
+from harness.errors import BackendError, InputError
+from harness.guard import STALLED_S, ControlStream, Guard, Pulse
+from harness.launchers.process import Launcher, Process, until
+from harness.model import Chain, Endpoint, Hop, Plan, Trace, chain_text
+from harness.proxies import PROXIES
+from harness.proxies.base import Running
+from harness.recorder import record
+from harness.resources import configs, is_file
+
+EMITTER = "harness.backends.emitter"
+READY_S = 20.0
+LOOK_S = 5.0
+DEATH_S = 0.5  # what is dying may take a moment to be dead
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The client side of a started chain, and what it is made of."""
+
+    endpoint: Endpoint
+    hops: tuple[Running, ...]
+    evidence: tuple[Path, ...]
+    guard: Guard
+
+    def death(self) -> str | None:
+        """Return how the first dead proxy of the chain died, with its last words; None if all live."""
+        for hop in self.hops:
+            if death := hop.process.death():
+                return f"{death}\n{hop.process.log_tail()}".strip()
+        return None
+
+
+def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
+    """Return the config file behind a hop. Raises InputError if there is none."""
+    path = own.get(hop) or configs() / hop.proxy / f"{hop.variant}{PROXIES[hop.proxy].suffix}"
+    if not is_file(path):
+        raise InputError(f"{hop}: there is no file {path}")
+    return path
+
+
+class Bench:
+    """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`."""
+
+    def __init__(self, launcher: Launcher, folder: Path, own: Mapping[Hop, Path] | None = None) -> None:
+        self._launcher = launcher
+        self._folder = folder
+        self._own = own or {}
+        self._emitter: Process | None = None
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
+        self._control: ControlStream | None = None
+        self._clients: dict[str, Client] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._starting: dict[Chain, asyncio.Task[Entry]] = {}
+        self._starts = asyncio.Semaphore(os.cpu_count() or 1)
+        self._emitter_lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        timeout = aiohttp.ClientTimeout(total=STALLED_S)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        self._sockets = (_listening(), _listening())
+        try:
+            await self._ensure_emitter()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for task in self._starting.values():
+            task.cancel()
+        for entry in await asyncio.gather(*self._starting.values(), return_exceptions=True):
+            if isinstance(entry, Entry):
+                await entry.guard.pulse.trips.close()
+        if self._control:
+            await self._control.close()
+        for client in self._clients.values():
+            await client.close()
+        if self._session:
+            await self._session.close()
+        for listening in self._sockets or ():
+            listening.close()
+
+    @property
+    def emitter(self) -> Process:
+        """The emitter's process."""
+        assert self._emitter is not None
+        return self._emitter
+
+    def client(self, name: str) -> Client:
+        """Return the client of that name, made on first use."""
+        if name not in self._clients:
+            self._clients[name] = CLIENTS[name]()
+        return self._clients[name]
+
+    async def entry(self, chain: Chain) -> Entry:
+        """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
+        task = self._starting.get(chain)
+        if task and task.done() and not task.exception() and task.result().death():
+            task = None
+        if task is None:
+            task = self._starting[chain] = asyncio.create_task(self._start(chain))
+        return await asyncio.shield(task)
+
+    async def record(self, cell_id: str, plan: Plan, client: str) -> tuple[Trace, Entry]:
+        """Run one stream through the plan's chain. Raises what `entry` raises, or BackendError."""
+        await self._ensure_emitter()
+        emitter, port = self.emitter, self._ports()[1]
+        entry = await self.entry(plan.chain)
+        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, self.client(client), entry.guard))
+        try:
+            while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
+                await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next
+            return recording.result(), entry
+        except BackendError as error:
+            await until(emitter.death, DEATH_S)
+            if death := emitter.death():
+                raise BackendError(f"in mid-stream, the {death}\n{emitter.log_tail()}".strip()) from error
+            raise
+        finally:
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)
+
+    async def _start(self, chain: Chain) -> Entry:
+        assert self._session is not None
+        assert self._control is not None
+        if not chain:
+            endpoint = Endpoint(self._ports()[0])
+            return Entry(endpoint, (), (), Guard(self._control, Pulse(self._session, endpoint)))
+        hop, rest = chain[0], chain[1:]
+        upstream = await self.entry(rest)
+        config = variant_file(hop, self._own)
+        evidence = self._evidence(chain)
+        async with self._starts:
+            running = await PROXIES[hop.proxy].start(config, upstream.endpoint, evidence, self._launcher)
+        return Entry(
+            running.endpoint,
+            (running, *upstream.hops),
+            (evidence, *upstream.evidence),
+            Guard(self._control, Pulse(self._session, running.endpoint)),
+        )
+
+    def _evidence(self, chain: Chain) -> Path:
+        name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")
+        for number in range(1, 1000):
+            folder = self._folder / (name if number == 1 else f"{name}.{number}")
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                return folder
+        raise AssertionError("a chain that died a thousand times")
+
+    def _ports(self) -> tuple[int, int]:
+        assert self._sockets is not None
+        http, control = self._sockets
+        return http.getsockname()[1], control.getsockname()[1]
+
+    async def _ensure_emitter(self) -> None:
+        """Start the emitter if it does not run; it keeps its ports for life, so that proxies find it again."""
+        async with self._emitter_lock:
+            if self._emitter and self._emitter.returncode is None:
+                return
+            assert self._sockets is not None
+            http, control = (listening.fileno() for listening in self._sockets)
+            self._emitter = self._launcher.launch(
+                "emitter",
+                [sys.executable, "-P", "-m", EMITTER, f"--http-fd={http}", f"--control-fd={control}"],
+                log=self._folder / "emitter.log",
+                pass_fds=(http, control),
+            )
+            if self._control is None:
+                http_port, control_port = self._ports()
+                self._control = ControlStream(self.client("aiohttp"), Endpoint(http_port), control_port)
+            try:
+                async with asyncio.timeout(READY_S):
+                    await self._control.trips.after(1)
+            except (TimeoutError, BackendError) as error:
+                why = self._emitter.death() or f"it did not answer within {READY_S:g} s"
+                raise BackendError(f"the emitter did not start: {why}\n{self._emitter.log_tail()}") from error
+
+
+def _listening() -> socket.socket:
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listening.setblocking(False)
+    return listening

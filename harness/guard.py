@@ -1,0 +1,204 @@
+"""Tells a held token from a stalled machine: patience counts only while everything on the way is awake.
+
+Two witnesses, both from this very process and event loop:
+
+- the *control stream*: a lockstep stream of the run's own, straight to the emitter. Its round trips show that the
+  emitter and the client are being scheduled;
+- the *pulse* of a chain: a small complete request through the same proxies. Nothing buffers a response that has
+  ended, so its round trips show that the proxies are awake too.
+
+A token is only called held when the patience has passed **and** both have gone round several times since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+
+import aiohttp
+
+from harness.backends.control import Control
+from harness.clients.base import Client, Headers
+from harness.errors import BackendError
+from harness.formats import CODECS
+from harness.model import Emission, Endpoint, Workload
+
+CONTROL_TRIPS = 8
+PULSE_TRIPS = 3
+PERIOD_S = 0.02
+STALLED_S = 60.0
+MEMORY = 4096
+ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
+
+
+class Trips:
+    """Counts round trips, one after another, and lets others wait for them. Only runs while somebody watches."""
+
+    def __init__(self, trip: Callable[[], Awaitable[None]]) -> None:
+        self._trip = trip
+        self._count = 0
+        self._durations_ns: deque[tuple[int, int]] = deque(maxlen=MEMORY)
+        self._watchers = 0
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._hurry = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Keep the trips going while the block runs."""
+        self._watchers += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+
+    async def close(self) -> None:
+        """End the trips."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def after(self, trips: int) -> None:
+        """Wait for `trips` whole trips that begin after this call. Raises BackendError if they stop coming."""
+        gone_round: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._count + 1 + trips, gone_round))
+        self._hurry.set()
+        with self.watched():
+            try:
+                async with asyncio.timeout(2 * STALLED_S):
+                    await gone_round
+            except TimeoutError:
+                raise BackendError(
+                    f"nothing has gone round for {2 * STALLED_S:g} s: the emitter stands still"
+                ) from None
+
+    def median_ms(self, since_ns: int) -> float | None:
+        """Return the median duration of the trips that ended after `since_ns`."""
+        recent = [duration for ended, duration in self._durations_ns if ended >= since_ns]
+        return statistics.median(recent) / 1e6 if recent else None
+
+    async def _run(self) -> None:
+        while self._watchers:
+            began = time.monotonic_ns()
+            try:
+                await self._trip()
+            except BackendError as error:
+                for _, waiter in self._waiters:
+                    if not waiter.done():
+                        waiter.set_exception(error)
+                self._waiters.clear()
+                return
+            ended = time.monotonic_ns()
+            self._durations_ns.append((ended, ended - began))
+            self._count += 1
+            for goal, waiter in self._waiters:
+                if goal <= self._count and not waiter.done():
+                    waiter.set_result(None)
+            self._waiters = [(goal, waiter) for goal, waiter in self._waiters if not waiter.done()]
+            if not self._waiters:
+                self._hurry.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), PERIOD_S)
+
+
+class ControlStream:
+    """The run's own direct lockstep stream. It opens itself anew when the emitter was started anew."""
+
+    def __init__(self, client: Client, emitter: Endpoint, control_port: int) -> None:
+        self.trips = Trips(self._trip)
+        self._client = client
+        self._emitter = emitter
+        self._control_port = control_port
+        self._control: Control | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
+        self._granted = -1
+
+    def request(self, headers: Headers) -> None: ...
+
+    def head(self, status: int, headers: Headers, at_ns: int) -> None: ...
+
+    def read(self, data: bytes, at_ns: int) -> None:
+        """Take the token that completes a trip."""
+        if self._arrival and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    async def close(self) -> None:
+        """End the control stream."""
+        await self.trips.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        control, reader = self._control, self._reader
+        self._control = self._reader = None
+        if control:
+            control.close()
+        if reader:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _trip(self) -> None:
+        if self._control is None or self._reader is None or self._reader.done():
+            await self._hang_up()
+            self._granted = -1
+            emission = Emission(ENDLESS, content_type=CODECS["sse"].content_type)
+            self._control = await Control.open(self._control_port, emission)
+            url = f"{self._emitter.url}/stream/{self._control.stream_id}"
+            self._reader = asyncio.create_task(self._client.stream("GET", url, (), self))
+            self._reader.add_done_callback(self._broke)
+        self._arrival = asyncio.get_running_loop().create_future()
+        self._granted += 1
+        self._control.grant(self._granted)
+        await self._arrival
+
+    def _broke(self, reader: asyncio.Task[None]) -> None:
+        if self._arrival and not self._arrival.done():
+            self._arrival.set_exception(BackendError("the control stream broke: the emitter is gone"))
+
+
+class Pulse:
+    """Short complete requests through one chain. Any answer counts, even a refusal: somebody was awake to give it."""
+
+    def __init__(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+        self._session = session
+        self._url = f"{endpoint.url}/pulse"
+        self.lost = False
+        self._proven = False
+        self.trips = Trips(self._trip)
+
+    async def _trip(self) -> None:
+        if self.lost:
+            return
+        try:
+            async with self._session.get(self._url, allow_redirects=False) as response:
+                await response.read()
+            self._proven = True
+        except TimeoutError as error:
+            if self._proven:
+                raise BackendError(f"{self._url} has not answered for {STALLED_S:g} s") from error
+            self.lost = True  # it serves one request at a time, say: the control stream has to do
+        except (aiohttp.ClientError, ConnectionError):
+            pass
+
+
+class Guard:
+    """Says when a silence in one chain means something."""
+
+    def __init__(self, control: ControlStream, pulse: Pulse) -> None:
+        self.control = control
+        self.pulse = pulse
+
+    async def witnessed(self) -> None:
+        """Wait until both witnesses have gone round several times from now on."""
+        await self.control.trips.after(CONTROL_TRIPS)
+        await self.pulse.trips.after(PULSE_TRIPS)
+
+    async def barrier(self) -> None:
+        """Wait until one request has gone through the chain and back: time enough for what was just released."""
+        await (self.control if self.pulse.lost else self.pulse).trips.after(1)

@@ -1,0 +1,213 @@
+"""From cells to results: measures each cell once, holds it against its control and its baseline, keeps the evidence.
+
+Rules: a cell's control and baseline are measured before it is judged; a verdict that rests on a lone hold or on a
+clock is confirmed in a second stream; what could not be measured says whose fault it is and never looks like a
+verdict; every result is on disk before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from harness.bench import Bench, Entry
+from harness.errors import HarnessError, ProxyError, Unavailable
+from harness.launchers.process import until
+from harness.matrix import baseline_of, control_of
+from harness.metrics import header_changes
+from harness.mitigations import plan
+from harness.model import Cell, Expectation, Mitigation, Plan, Result, Trace
+from harness.store import Run
+from harness.verdict import Assessment, assess, conclude, expected, isolated
+
+T = TypeVar("T")
+
+JOBS = 32
+DEATH_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One cell's measurement: its streams (a second one if the first had to be confirmed) and what they say."""
+
+    traces: tuple[Trace, ...]
+    assessment: Assessment
+    entry: Entry
+    started_at: str
+    duration_ms: float
+
+
+class Runner:
+    """Turns cells into results on one bench, each cell once. Leaving it gives up what is not finished."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        run: Run,
+        catalogue: Mapping[str, Mitigation],
+        expectations: Sequence[Expectation] = (),
+        jobs: int = JOBS,
+    ) -> None:
+        self._bench = bench
+        self._run = run
+        self._catalogue = catalogue
+        self._expectations = expectations
+        self._slots = asyncio.Semaphore(jobs)
+        self._measuring: dict[str, asyncio.Task[Measured]] = {}
+        self._finishing: dict[str, asyncio.Task[Result]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """End what is still measuring, so that it does not take the end of the bench for a fault of a cell."""
+        tasks = (*self._finishing.values(), *self._measuring.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run(self, cells: Iterable[Cell], on_result: Callable[[Result], None]) -> list[Result]:
+        """Measure all cells, as many at once as there are jobs; tell of each result as it comes."""
+
+        async def finish(cell: Cell) -> Result:
+            result = await self.result(cell)
+            on_result(result)
+            return result
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(finish(cell)) for cell in cells]
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
+        return [task.result() for task in tasks]
+
+    async def result(self, cell: Cell) -> Result:
+        """Return a cell's result, which is then on disk."""
+        return await _once(self._finishing, cell.id, lambda: self._finish(cell))
+
+    async def _finish(self, cell: Cell) -> Result:
+        control, baseline = control_of(cell), baseline_of(cell)
+        bare = Result(
+            id=cell.id,
+            cell=cell,
+            outcome="error",
+            reason="",
+            control_id=control.id if cell != control else None,
+            baseline_id=baseline.id if cell != baseline else None,
+            expectation=expected(cell.id, self._expectations),
+        )
+        try:
+            measured = await self._measured(cell)
+        except Unavailable as error:
+            return self._keep(replace(bare, outcome="unavailable", reason=str(error)))
+        except HarnessError as error:
+            return self._keep(replace(bare, reason=str(error)))
+        against = await self._assessed(control) if cell != control else None
+        before = await self._assessed(baseline) if cell != baseline else None
+        outcome, reason, effect = conclude(
+            measured.assessment,
+            against,
+            before,
+            bare.expectation,
+        )
+        judgement = measured.assessment.judgement
+        return self._keep(
+            replace(
+                bare,
+                outcome=outcome,
+                reason=reason,
+                verdict=judgement.verdict,
+                effect=effect,
+                release=judgement.release,
+                metrics=measured.assessment.metrics,
+                header_changes=header_changes(measured.traces[0]),
+                versions=self._versions(cell, measured.entry),
+                notes=_notes(measured),
+                evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
+                started_at=measured.started_at,
+                duration_ms=measured.duration_ms,
+            )
+        )
+
+    async def _assessed(self, cell: Cell) -> Assessment | str:
+        """Return what a cell's streams say, or why there are none."""
+        try:
+            return (await self._measured(cell)).assessment
+        except HarnessError as error:
+            return f"{cell.id} could not be measured: {error}"
+
+    async def _measured(self, cell: Cell) -> Measured:
+        return await _once(self._measuring, cell.id, lambda: self._measure(cell))
+
+    async def _measure(self, cell: Cell) -> Measured:
+        todo = plan(cell, self._catalogue)
+        await self._bench.entry(todo.chain)  # before taking a slot: a slow start must not keep others from measuring
+        control = control_of(cell)
+        against = await self._assessed(control) if cell != control else None
+        yardstick = against.metrics if isinstance(against, Assessment) else None
+        async with self._slots:
+            started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+            trace, entry = await self._stream(cell, todo, take=1)
+            traces: tuple[Trace, ...] = (trace,)
+            assessment = await asyncio.to_thread(assess, traces, yardstick)
+            if isolated(trace, assessment.judgement):
+                again, entry = await self._stream(cell, todo, take=2)
+                traces = (trace, again)
+                assessment = await asyncio.to_thread(assess, traces, yardstick)
+            if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
+                raise ProxyError(f"in mid-stream, {death}")
+            return Measured(traces, assessment, entry, started_at, (time.monotonic() - began) * 1e3)
+
+    async def _stream(self, cell: Cell, todo: Plan, take: int) -> tuple[Trace, Entry]:
+        trace, entry = await self._bench.record(cell.id, todo, cell.client)
+        folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
+        _link(folder, entry)
+        return trace, entry
+
+    def _versions(self, cell: Cell, entry: Entry) -> dict[str, str]:
+        versions = {cell.client: self._bench.client(cell.client).version()}
+        return versions | {running.name: running.version for running in entry.hops}
+
+    def _keep(self, result: Result) -> Result:
+        self._run.append(result)
+        return result
+
+
+def _notes(measured: Measured) -> tuple[str, ...]:
+    notes = [hop.note for hop in measured.entry.hops if hop.note]
+    if measured.entry.guard.pulse.lost:
+        notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
+    steps = measured.traces[0].steps
+    if "hold" not in (kinds := [step.kind for step in steps]) and "drain" in kinds:
+        sample = steps[kinds.index("drain")].seq
+        notes.append(f"lockstep: time was up after {sample} tokens; the rest was sent without waiting")
+    return tuple(notes)
+
+
+def _link(folder: Path, entry: Entry) -> None:
+    """Point from a cell's evidence to that of the proxies it went through."""
+    for number, evidence in enumerate(entry.evidence):
+        link = folder / f"hop-{number + 1}"
+        with suppress(FileExistsError):
+            link.symlink_to(Path("../..") / evidence.parent.name / evidence.name)
+
+
+async def _death(entry: Entry) -> str | None:
+    """Return how a proxy of the chain died; one that is dying may take a moment to be dead."""
+    await until(entry.death, DEATH_S)
+    return entry.death()
+
+
+async def _once(tasks: dict[str, asyncio.Task[T]], key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    if key not in tasks:
+        tasks[key] = asyncio.create_task(start())
+    return await asyncio.shield(tasks[key])

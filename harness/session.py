@@ -1,0 +1,194 @@
+"""What both front doors need: a matrix read from a name or path, and a bench set up to run its cells.
+
+job = load("smoke")
+async with session(job) as (runner, run):
+    await runner.run(job.cells, print)
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from harness import mitigations
+from harness.bench import Bench, variant_file
+from harness.clients import CLIENTS
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.formats import CODECS
+from harness.launchers.process import Launcher
+from harness.matrix import Known, Matrix, expand, parse, referenced, select
+from harness.mitigations import plan
+from harness.model import Cell, Hop, Mitigation, Pace, Result, RunInfo
+from harness.proxies import PROXIES
+from harness.rejudge import rejudge
+from harness.resources import configs, is_file
+from harness.runner import JOBS, Runner
+from harness.store import Run, load_traces
+
+RUNS = Path("runs")
+
+
+def variants(proxy: str) -> dict[str, Path]:
+    """Return the shipped variants of a proxy by name."""
+    files = (configs() / proxy).glob(f"*{PROXIES[proxy].suffix}")
+    return {file.stem: file for file in sorted(files)}
+
+
+def catalogue() -> dict[str, Mitigation]:
+    """Return the shipped mitigations by name."""
+    path = configs() / "mitigations.yaml"
+    return mitigations.parse(_read(path), str(path))
+
+
+def known() -> Known:
+    """Return the names that a matrix file may use without defining them."""
+    return Known(
+        proxies={name: tuple(variants(name)) for name in PROXIES},
+        clients=tuple(CLIENTS),
+        formats=tuple(CODECS),
+        mitigations=catalogue(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A matrix, the cells chosen from it, and where the user's own variants lie."""
+
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+    own: Mapping[Hop, Path]
+
+
+def shipped_matrices() -> dict[str, Path]:
+    """Return the matrices that come with the package, by name."""
+    folder = configs() / "matrices"
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
+    """Read a shipped matrix by name, or any file by path, and choose cells by globs on their ids.
+
+    Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
+    """
+    path = shipped_matrices().get(name_or_path, Path(name_or_path))
+    if not is_file(path):
+        raise InputError(f"there is no matrix {name_or_path!r}: give a path, or one of {', '.join(shipped_matrices())}")
+    matrix = parse(_read(path), _shown(path), known())
+    return _job(matrix, path.parent, select(expand(matrix, pace), only, skip))
+
+
+def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
+    """Return the job of a single cell with its references; relative paths start here."""
+    text = yaml.safe_dump({"title": "One cell", "workloads": {"options": workload}, "axes": axes}, sort_keys=False)
+    try:
+        matrix = parse(text, "run", known())
+    except InputError as error:  # the places in it are options, not lines of a file
+        text = re.sub(r"^run:\d+: (?:axes|workloads\.options)(?:: )?", "", str(error), flags=re.MULTILINE)
+        option = re.compile(r"^\.(mitigation(?=s)|\w+)\S*:", re.MULTILINE)
+        raise InputError(option.sub(lambda found: f"--{found[1].replace('_', '-')}:", text)) from error
+    return _job(matrix, Path(), matrix.cells)
+
+
+def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
+    """Install what proxies need, as far as that is possible here.
+
+    Raises Unavailable for a proxy that is named and cannot be set up; with no names all are tried, and what is
+    missing is only told.
+    """
+    for name in names or PROXIES:
+        if name not in PROXIES:
+            raise InputError(f"there is no proxy {name!r}; there are {', '.join(PROXIES)}")
+        try:
+            PROXIES[name].install(progress)
+            progress(f"{name}: ready, {PROXIES[name].version()}")
+        except Unavailable as error:
+            if names:
+                raise
+            progress(f"{name}: left out: {error}")
+
+
+def rejudged(run: Run) -> list[Result]:
+    """Return a run's results judged again from its traces, with today's rules and the run's own expectations."""
+    return rejudge(run.results, {r.id: load_traces(run.folder / r.evidence) for r in run.results if r.evidence})
+
+
+def require(names: Sequence[str], option: str = "--require") -> None:
+    """Raise ProxyError if one of the named proxies cannot run here, InputError if there is no such proxy."""
+    for name in names:
+        if name not in PROXIES:
+            raise InputError(f"{option}: there is no proxy {name!r}; there are {', '.join(PROXIES)}")
+        try:
+            PROXIES[name].version()
+        except Unavailable as error:
+            raise ProxyError(f"{name} is required, but cannot run here: {error}") from error
+
+
+@asynccontextmanager
+async def session(
+    job: Job, root: Path = RUNS, *, jobs: int = JOBS, keep: bool = False, options: Sequence[str] = ()
+) -> AsyncIterator[tuple[Runner, Run]]:
+    """Set up a run folder and a bench; everything that was started ends with the block."""
+    run = Run.create(root, _describe(job, options))
+    async with (
+        Launcher(keep=keep) as launcher,
+        Bench(launcher, run.folder / "proxies", job.own) as bench,
+        Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, jobs) as runner,
+    ):
+        yield runner, run
+    run.finish()
+
+
+def _describe(job: Job, options: Sequence[str]) -> RunInfo:
+    used = {name for cell in job.cells for name in cell.mitigations}
+    return RunInfo(
+        name=job.matrix.name,
+        title=job.matrix.title,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness_version=version("token-stream-harness"),
+        python=platform.python_version(),
+        platform=_platform(),
+        cells=len(job.cells),
+        matrix_file=job.matrix.file,
+        matrix_text=job.matrix.text,
+        options=tuple(options),
+        mitigations={name: one for name, one in job.matrix.catalogue.items() if name in used},
+    )
+
+
+def _platform() -> str:
+    """Return system, architecture and cores: what a reader needs to place the figures."""
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        system = f"{platform.system()} {platform.release()}"
+    return f"{system}, {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _shown(path: Path) -> str:
+    """Return a path as people here would write it: relative if it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
+
+
+def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
+    """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
+    own = {hop: folder / path for hop, path in matrix.own.items()}
+    for hop in sorted({hop for cell in cells for hop in (*cell.chain, *plan(cell, matrix.catalogue).chain)}):
+        PROXIES[hop.proxy].check(variant_file(hop, own))
+    return Job(matrix, referenced(cells), own)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error

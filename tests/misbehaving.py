@@ -1,0 +1,179 @@
+"""A proxy that behaves as a test wants: it asks the emitter, and hands the response on through a behaviour.
+
+Nothing here waits for a clock unless its name says so; what is let go depends on what has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Self
+
+import aiohttp
+
+from harness.model import Endpoint
+
+EVENT_END = b"\n\n"
+
+
+class Answer:
+    """The client's side of one exchange: what is written here is on the wire at once."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    def head(self, status: int = 200, framing: str = "Transfer-Encoding: chunked", *headers: str) -> None:
+        """Write a response head."""
+        lines = [f"HTTP/1.1 {status} Whatever", "Content-Type: text/event-stream", framing, *headers, "", ""]
+        self.raw("\r\n".join(line for line in lines[:-2] if line).encode() + b"\r\n\r\n")
+
+    def chunk(self, data: bytes) -> None:
+        """Write one chunk."""
+        if data:
+            self.raw(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """Write the last chunk."""
+        self.raw(b"0\r\n\r\n")
+
+    def raw(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        self._writer.write(data)
+
+    async def flush(self) -> None:
+        """Wait until the client's machine has it: what follows cannot overtake it."""
+        await self._writer.drain()
+
+    def reset(self) -> None:
+        """Break the connection off."""
+        tcp = self._writer.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+
+Behaviour = Callable[[aiohttp.ClientResponse, Answer], Awaitable[None]]
+"""How a response is handed on. It writes the whole of the answer, head included."""
+
+
+class Misbehaving:
+    """Serves on a free port until the block is left. Only streams meet the behaviour; a pulse passes."""
+
+    def __init__(self, upstream: Endpoint, behave: Behaviour) -> None:
+        self._upstream = upstream
+        self._behave = behave
+        self._exchanges: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(auto_decompress=False)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        for exchange in self._exchanges:
+            exchange.cancel()
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
+        await self._session.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+        return Endpoint(self._server.sockets[0].getsockname()[1])
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        exchange = asyncio.create_task(self._exchange(reader, writer))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError):
+            request = await reader.readuntil(b"\r\n\r\n")
+            target = request.split()[1].decode()
+            behave = passes if target == "/pulse" else self._behave
+            async with self._session.get(self._upstream.url + target) as response:
+                await behave(response, Answer(writer))
+        writer.close()
+
+
+async def passes(response: aiohttp.ClientResponse, answer: Answer) -> None:
+    """Hand on every read at once."""
+    answer.head(response.status)
+    async for data in response.content.iter_any():
+        answer.chunk(data)
+    answer.end()
+
+
+def rewrites(rewrite: Callable[[int, bytes], Sequence[bytes]]) -> Behaviour:
+    """Hand on, in place of event n, the events that `rewrite(n, event)` says."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        number = 0
+        async for event in events(response):
+            for data in rewrite(number, event):
+                answer.chunk(data)
+            number += 1
+        answer.end()
+
+    return behave
+
+
+async def events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Give out the events of a response, each when it is whole."""
+    rest = b""
+    async for data in response.content.iter_any():
+        *whole, rest = (rest + data).split(EVENT_END)
+        for event in whole:
+            yield event + EVENT_END
+
+
+def collects(size_bytes: int) -> Behaviour:
+    """Hand everything on whenever so many bytes are there, and at the end."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        held = b""
+        async for data in response.content.iter_any():
+            held += data
+            if len(held) >= size_bytes:
+                answer.chunk(held)
+                held = b""
+        answer.chunk(held)
+        answer.end()
+
+    return behave
+
+
+def codes(flush: int, coding: str = "gzip", wbits: int = 31) -> Behaviour:
+    """Compress, and after every read do as zlib's `flush` mode says."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(200, "Transfer-Encoding: chunked", f"Content-Encoding: {coding}")
+        coder = zlib.compressobj(wbits=wbits)
+        async for data in response.content.iter_any():
+            answer.chunk(coder.compress(data) + (coder.flush(flush) if flush else b""))
+        answer.chunk(coder.flush())
+        answer.end()
+
+    return behave
+
+
+def after(count: int, then: Callable[[Answer], None], framing: str = "Transfer-Encoding: chunked") -> Behaviour:
+    """Hand on `count` events, each in a chunk of its own or bare, as the framing says; then do as the test wants."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(200, framing)
+        number = 0
+        async for event in events(response):
+            if number == count:
+                break
+            (answer.chunk if "chunked" in framing else answer.raw)(event)
+            number += 1
+        await answer.flush()
+        then(answer)
+
+    return behave

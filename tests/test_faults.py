@@ -1,0 +1,235 @@
+"""What goes wrong outside the harness: broken configs, taken ports, no permission, deaths and silence in mid-stream.
+
+Each fault ends as what it is, with the words of whoever knows, and costs only the cells that it hits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import bench as bench_module
+from harness import recorder, session
+from harness.bench import Bench, Entry
+from harness.launchers.process import Launcher
+from harness.model import Cell, Chain, Result
+from harness.runner import Runner
+from tests.factories import judged, plan
+from tests.workplace import DEADLINE_S, DIRECT, UNPRIVILEGED, Workplace, missing, wait_for
+
+pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+
+OWN = """\
+title: With a config of my own
+workloads: {short: {tokens: 8, token_bytes: 112, patience_ms: 100}}
+variants: {nginx: {mine: ./mine.conf}}
+axes: {chain: [nginx:mine, nginx:default]}
+"""
+
+PATIENT = """\
+title: Cells that take as long as they are let
+workloads:
+  patient: {tokens: 24, token_bytes: 112, patience_ms: 60000}
+  short: {tokens: 24, token_bytes: 112, patience_ms: 300}
+include:
+  - {chain: nginx:default, workload: patient, mitigations: [none, x-accel-buffering]}
+  - {chain: nginx:ignore-x-accel, workload: short}
+  - {chain: nginx:buffering-off, workload: patient}
+"""
+HELD = "nginx:default/sse/chunked/curl/aiohttp/patient/none/lockstep"
+PASSES = "nginx:default/sse/chunked/curl/aiohttp/patient/x-accel-buffering/lockstep"
+OTHER = "nginx:ignore-x-accel/sse/chunked/curl/aiohttp/short/none/lockstep"
+OFF = "nginx:buffering-off/sse/chunked/curl/aiohttp/patient/none/lockstep"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    """A folder for the real program, and for sessions in this process."""
+    with Workplace(tmp_path) as place:
+        monkeypatch.setattr(tempfile, "tempdir", str(place.tmp))
+        yield place
+
+
+def outcomes(place: Workplace) -> dict[str, str]:
+    """Return verdict, or else outcome, of every chain that has a result."""
+    return {cell_id.split("/")[0]: some.verdict or some.outcome for cell_id, some in place.results().items()}
+
+
+# ---------------------------------------------------------------- before the first byte
+
+
+def test_a_broken_config_is_told_in_nginx_own_words_and_the_other_cells_go_on(place: Workplace) -> None:
+    place.nginx_conf("mine.conf", location="proxy_bufering off;")
+    place.write("m.yaml", OWN)
+    said = place.run("matrix", "m.yaml", COLUMNS="400")
+    assert said.status == 3
+    assert "[emerg]" in said.out
+    assert 'unknown directive "proxy_bufering" in' in said.out
+    assert outcomes(place) == {"direct": "streamed", "nginx:default": "buffered", "nginx:mine": "error"}
+    assert place.left_behind() == []
+
+
+def test_a_port_that_is_taken_is_told_in_nginx_own_words_and_the_other_cells_go_on(place: Workplace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        place.nginx_conf("mine.conf", http=f"server {{ listen {address}; }}")
+        place.write("m.yaml", OWN)
+        said = place.run("matrix", "m.yaml", COLUMNS="400")
+    assert said.status == 3
+    assert f"bind() to {address} failed (98: Address already in use)" in said.out
+    assert outcomes(place) == {"direct": "streamed", "nginx:default": "buffered", "nginx:mine": "error"}
+    assert place.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("locked", "words", "complaint"),
+    [
+        ("m.yaml", "matrix m.yaml", "m.yaml: cannot be read: [Errno 13] Permission denied"),
+        ("folder", "matrix folder/m.yaml", "folder/m.yaml: cannot be read: Permission denied"),
+        ("mine.conf", "matrix own.yaml", "mine.conf: cannot be read: [Errno 13] Permission denied"),
+        ("folder", "run --chain nginx:./folder/mine.conf", "folder/mine.conf: cannot be read: Permission denied"),
+        ("folder", "report folder/run", "folder/run/run.json: cannot be read: Permission denied"),
+        ("folder", "matrix m.yaml --json folder/out", "cannot write folder/out: Permission denied"),
+        (".", "matrix m.yaml", "cannot make a run folder in runs: Permission denied"),
+    ],
+)
+def test_what_may_not_be_read_or_written_is_named(place: Workplace, locked: str, words: str, complaint: str) -> None:
+    if os.geteuid() == 0 and not shutil.which(UNPRIVILEGED[0]):
+        pytest.skip("root may read everything, and there is no setpriv to take that from it")
+    place.write("m.yaml", DIRECT)
+    place.write("own.yaml", OWN)
+    place.nginx_conf("mine.conf")
+    (place.folder / "folder").mkdir()
+    path = place.folder / locked
+    path.chmod(0o500 if locked == "." else 0)
+    try:
+        said = place.run(*words.split(), prefix=UNPRIVILEGED if os.geteuid() == 0 else ())
+    finally:
+        path.chmod(0o700)
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith(f"harness: {complaint}")
+    assert "Traceback" not in said.err
+    assert not (place.folder / "runs").exists()
+
+
+# ---------------------------------------------------------------- in mid-stream
+
+
+async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(place: Workplace) -> None:
+    job = session.load(str(place.write("m.yaml", PATIENT)))
+    cells = {cell.id: cell for cell in job.cells}
+    async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, run):
+        held, other = hit(runner, cells[HELD]), hit(runner, cells[OTHER])
+        await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
+        for process in place.nginx("default"):  # the master first: what it cannot restart is gone for good
+            process.kill()
+        result = await held
+        assert (result.outcome, result.verdict) == ("error", None)
+        assert result.reason.startswith("in mid-stream, nginx was killed by SIGKILL")
+        assert (await other).verdict == "buffered"
+        after = await runner.result(cells[PASSES])
+        assert (after.verdict, after.effect) == ("streamed", None)
+        assert (run.folder / "proxies/nginx.default.2/nginx.conf").exists()
+    assert place.left_behind() == []
+
+
+async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_next(place: Workplace) -> None:
+    job = session.load(str(place.write("m.yaml", PATIENT)))
+    cells = {cell.id: cell for cell in job.cells}
+    async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
+        assert (await runner.result(cells[OFF])).verdict == "streamed"
+        held = hit(runner, cells[HELD])
+        await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
+        (emitter,) = place.processes("harness.backends.emitter")
+        emitter.kill()
+        result = await held
+        assert (result.outcome, result.verdict) == ("error", None)
+        assert result.reason == "in mid-stream, the emitter was killed by SIGKILL"
+        assert [(await runner.result(cells[some])).verdict for some in (PASSES, OTHER)] == ["streamed", "buffered"]
+        assert [some.pid for some in place.processes("harness.backends.emitter")] != [emitter.pid]
+    assert place.left_behind() == []
+
+
+def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Workplace) -> None:
+    place.write("m.yaml", PATIENT)
+    program = place.start("matrix", "m.yaml")
+    wait_for(lambda: {OTHER, OFF} <= set(place.results()) and place.traced(PASSES) and place.streaming("default"))
+    for emitter in place.processes("harness.backends.emitter"):
+        emitter.kill()
+    said = place.said(program)
+    assert said.status == 3
+    assert "in mid-stream, the emitter was killed by SIGKILL" in said.out
+    assert "Traceback" not in said.err
+    results = place.results()
+    assert (results.pop(HELD).outcome, results.pop(OTHER).verdict) == ("error", "buffered")
+    assert [some.verdict for some in results.values()] == ["streamed"] * 4
+    assert place.left_behind() == []
+
+
+async def test_a_proxy_that_never_answers_ends_as_a_time_out(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "ASKED_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silence = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        place.nginx_conf("mine.conf", server=f"location /stream/ {{ proxy_pass {silence}; }}")
+        result = await only(place, "nginx:mine")
+    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert result.reason == "time-out: the request did not reach the backend within 0.5 s"
+    assert place.left_behind() == []
+
+
+async def test_a_response_that_never_ends_ends_as_a_time_out(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "SILENCE_S", 0.5)
+    place.nginx_conf("mine.conf", server="location /stream/ { limit_rate 1; proxy_pass ${UPSTREAM}; }")
+    result = await only(place, "nginx:mine")
+    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert result.reason.startswith("time-out: nothing came for 0.")
+    assert place.left_behind() == []
+
+
+async def test_a_body_that_cannot_be_decoded_is_broken(place: Workplace) -> None:
+    place.nginx_conf("mine.conf", location="add_header Content-Encoding gzip;")
+    result = await only(place, "nginx:mine")
+    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert "gzip" in result.reason
+    assert "in mid-stream" not in result.reason
+    assert place.left_behind() == []
+
+
+def hit(runner: Runner, cell: Cell) -> asyncio.Task[Result]:
+    """Begin to measure a cell."""
+    return asyncio.create_task(runner.result(cell))
+
+
+async def only(place: Workplace, chain: str) -> Result:
+    """Measure the unmitigated cell of one chain, while another goes its way."""
+    job = session.load(str(place.write("m.yaml", OWN)))
+    async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
+        results = await runner.run(job.cells, lambda result: None)
+    by_chain = {result.id.split("/")[0]: result for result in results}
+    assert by_chain["nginx:default"].verdict == "buffered"
+    return by_chain[chain]
+
+
+async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_module, "LOOK_S", 0.1)
+    async with asyncio.timeout(DEADLINE_S), Launcher() as launcher, Bench(launcher, tmp_path) as bench:
+        first, start = bench.emitter, bench.entry
+
+        async def entry(chain: Chain) -> Entry:
+            """Let the emitter die between the look at it and the connection to it."""
+            first.kill()
+            return await start(chain)
+
+        monkeypatch.setattr(bench, "entry", entry)
+        trace, _ = await bench.record("cell", plan(), "aiohttp")
+        assert judged(trace).verdict == "streamed"
+        assert bench.emitter.pid != first.pid

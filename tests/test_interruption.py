@@ -1,0 +1,133 @@
+"""Ctrl-C, SIGTERM and sudden death of the program: finished cells stay, nothing else does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workplace import Workplace, missing, wait_for
+
+pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+
+MATRIX = """\
+title: Three cells that take their time, and others
+workloads: {patient: {tokens: 24, token_bytes: 112, patience_ms: 60000}}
+include:
+  - {chain: [nginx:default, nginx:ignore-x-accel, nginx:default>nginx:default]}
+  - {chain: nginx:buffering-off}
+  - {chain: direct, format: ndjson}
+"""
+QUICK = {
+    "direct/sse/chunked/curl/aiohttp/patient/none/lockstep",
+    "direct/ndjson/chunked/curl/aiohttp/patient/none/lockstep",
+    "nginx:buffering-off/sse/chunked/curl/aiohttp/patient/none/lockstep",
+}
+CELLS = len(QUICK) + 3
+NGINX = 4
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Workplace]:
+    with Workplace(tmp_path) as place:
+        place.write("m.yaml", MATRIX)
+        yield place
+
+
+def in_mid_run(place: Workplace, *argv: str) -> tuple[subprocess.Popen[str], set[str]]:
+    """Start a run and wait until its quick cells are done and the others in flight; also return its sockets."""
+    program = place.start("matrix", "m.yaml", *argv)
+    wait_for(lambda: set(place.results()) == QUICK and all(map(place.streaming, ("default", "ignore-x-accel"))))
+    wait_for(lambda: len(place.processes("nginx: master")) == NGINX)
+    assert len(place.processes("janitor.py")) == len(place.processes("harness.backends.emitter")) == 1
+    listening = place.listening()
+    assert len(listening) == NGINX + 2  # the emitter has two
+    assert len(list(place.tmp.iterdir())) == NGINX
+    return program, listening
+
+
+def hit(program: subprocess.Popen[str], number: int) -> None:
+    """Send a signal as a terminal does, to the whole process group."""
+    os.killpg(program.pid, number)
+
+
+def assert_reported(place: Workplace) -> None:
+    """The cells that were done are on disk, nothing that the signal cut short is, and `harness report` reads them."""
+    assert set(place.results()) == QUICK
+    assert {result.verdict for result in place.results().values()} == {"streamed"}
+    assert place.last_run().info.finished_at is None
+    said = place.run("report")
+    assert said.status == 0
+    assert "3 cells: 3 observed" in said.out
+    assert f"Incomplete: the run had 3 of {CELLS} cells" in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing(
+    place: Workplace, number: signal.Signals
+) -> None:
+    program, listening = in_mid_run(place)
+    hit(program, number)
+    said = place.said(program)
+    assert place.left_behind(listening) == []
+    assert said.status == 130
+    assert f"Interrupted: 3 of {CELLS} cells are done. `harness report runs/" in said.err
+    assert str(place.last_run().folder.relative_to(place.folder)) in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+    assert_reported(place)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+    program, listening = in_mid_run(place)
+    hit(program, number)
+    assert place.said(program).status == -number
+    wait_for(lambda: place.is_clean(listening))
+    assert_reported(place)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Workplace, number: signal.Signals) -> None:
+    program, listening = in_mid_run(place)
+    for _ in range(5):
+        hit(program, number)
+    said = place.said(program)
+    wait_for(lambda: place.is_clean(listening))
+    assert said.status == 130
+    assert "Interrupted" in said.err
+    assert "Traceback" not in said.err
+    assert_reported(place)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+    program = place.start("matrix", "m.yaml")
+    wait_for(lambda: place.processes("janitor.py"))
+    hit(program, number)
+    said = place.said(program)
+    wait_for(place.is_clean)
+    assert said.status == (-number if number == signal.SIGKILL else 130)
+    assert "Traceback" not in said.err
+
+
+def test_ctrl_c_on_the_janitor_or_a_stray_signal_to_it_changes_nothing(place: Workplace) -> None:
+    program, listening = in_mid_run(place)
+    (janitor,) = place.processes("janitor.py")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        janitor.send_signal(number)
+    hit(program, signal.SIGKILL)
+    place.said(program)
+    wait_for(lambda: place.is_clean(listening))
+
+
+def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Workplace) -> None:
+    program, _ = in_mid_run(place, "--keep")
+    hit(program, signal.SIGTERM)
+    assert place.said(program).status == 130
+    assert [some.split()[0] for some in place.left_behind()] == ["temporary"] * NGINX
+    assert {path.name.rpartition("-")[0] for path in place.tmp.iterdir()} == {"harness-nginx"}

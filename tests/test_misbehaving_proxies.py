@@ -1,0 +1,336 @@
+"""Every way in which a proxy can treat a stream comes out with its verdict; all but the proxy is real."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from harness import recorder
+from harness.metrics import header_changes
+from harness.model import Filler, Read, Trace, Verdict
+from tests.factories import figures, judged
+from tests.misbehaving import Answer, Behaviour, after, codes, collects, events, passes, rewrites
+from tests.recording import LOAD, Rig, rig
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EARLY = "the response ended before the emitter ended it"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    async with rig(tmp_path_factory.mktemp("rig")) as running:
+        yield running
+
+
+async def verdict(bench: Rig, behave: Behaviour, says: str | None = None) -> Verdict:
+    told = judged(await bench.record_through(behave))
+    if says is not None:
+        assert says in told.reason
+    return told.verdict
+
+
+# ---------------------------------------------------------------- what holds and what does not
+
+
+async def test_passing_every_read_is_streamed(bench: Rig) -> None:
+    assert await verdict(bench, passes) == "streamed"
+
+
+async def test_splitting_at_every_byte_is_streamed(bench: Rig) -> None:
+    async def splits(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        async for data in response.content.iter_any():
+            for at in range(len(data)):
+                answer.chunk(data[at : at + 1])
+                await answer.flush()
+        answer.end()
+
+    trace = await bench.record_through(splits)
+    assert judged(trace).verdict == "streamed"
+    whole = replace(trace, reads=tuple(Read(trace.reads[0].at_ns, 1) for _ in trace.body))
+    assert figures(whole).tokens_received == LOAD.tokens
+
+
+async def test_holding_everything_to_the_end_is_buffered(bench: Rig) -> None:
+    told = judged(await bench.record_through(collects(10**9)))
+    assert (told.verdict, told.reason) == ("buffered", "from token 0 on, nothing came before the end")
+
+
+async def test_holding_the_head_too_is_buffered(bench: Rig) -> None:
+    async def stores(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        body = await response.read()
+        answer.head(200, f"Content-Length: {len(body)}")
+        answer.raw(body)
+
+    trace = await bench.record_through(stores)
+    assert judged(trace).verdict == "buffered"
+    assert "content-length" in [change.name for change in header_changes(trace)]
+
+
+async def test_coalescing_4096_bytes_is_coalesced_and_the_size_is_found(bench: Rig) -> None:
+    trace = await bench.record_through(collects(4096), replace(LOAD, tokens=128, token_bytes=128))
+    told = judged(trace)
+    assert told.verdict == "coalesced"
+    assert told.release is not None
+    assert told.release.by == "bytes"
+    held_bytes = told.release.after_bytes + 128
+    assert 4096 <= held_bytes <= 4096 + 2 * told.release.resolution_bytes
+
+
+async def test_padding_beyond_the_buffer_defeats_it(bench: Rig) -> None:
+    trace = await bench.record_through(collects(4096), padding=Filler(4096))
+    assert judged(trace).verdict == "streamed"
+
+
+async def test_a_start_buffer_is_a_lone_hold(bench: Rig) -> None:
+    async def sniffs(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        held, sniffed = b"", False
+        async for data in response.content.iter_any():
+            held += data
+            sniffed = sniffed or len(held) >= 350
+            if sniffed:
+                answer.chunk(held)
+                held = b""
+        answer.end()
+
+    trace = await bench.record_through(sniffs)
+    assert judged(trace).verdict == "coalesced"
+    assert [step.seq for step in trace.steps if step.kind == "hold"] == [0]
+
+
+async def test_passing_the_first_bytes_and_holding_the_rest_is_buffered(bench: Rig) -> None:
+    async def passes_first(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        number, held = 0, b""
+        async for event in events(response):
+            if number < 3:
+                answer.chunk(event)
+            else:
+                held += event
+            number += 1
+        answer.chunk(held)
+        answer.end()
+
+    assert await verdict(bench, passes_first, "from token 3 on") == "buffered"
+
+
+async def test_letting_go_60_ms_later_is_delayed(bench: Rig) -> None:
+    async def lags(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        async for event in events(response):
+            await asyncio.sleep(0.06)
+            answer.chunk(event)
+        answer.end()
+
+    trace = await bench.record_through(lags, replace(LOAD, patience_ms=400))
+    assert judged(trace).verdict == "delayed"
+
+
+# ---------------------------------------------------------------- content coding
+
+
+async def test_gzip_flushed_at_every_read_is_streamed(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH)) == "streamed"
+
+
+async def test_deflate_flushed_at_every_read_is_streamed(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "deflate", 15)) == "streamed"
+
+
+async def test_gzip_without_flush_is_buffered(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_NO_FLUSH)) == "buffered"
+
+
+async def test_a_body_that_only_claims_to_be_gzip_is_broken(bench: Rig) -> None:
+    async def lies(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
+        async for data in response.content.iter_any():
+            answer.chunk(data)
+        answer.end()
+
+    assert await verdict(bench, lies, "gzip body is corrupt") == "broken"
+
+
+async def test_a_gzipped_body_that_does_not_say_so_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "identity")) == "broken"
+
+
+async def test_another_coding_than_the_one_claimed_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "br"), "br body is corrupt") == "broken"
+
+
+async def test_a_coding_nobody_knows_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "sdch"), "unknown content coding 'sdch'") == "broken"
+
+
+async def test_gzip_that_is_never_finished_is_broken(bench: Rig) -> None:
+    async def unfinished(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
+        coder = zlib.compressobj(wbits=31)
+        async for data in response.content.iter_any():
+            answer.chunk(coder.compress(data) + coder.flush(zlib.Z_SYNC_FLUSH))
+        answer.end()
+
+    assert await verdict(bench, unfinished, "gzip body is cut short") == "broken"
+
+
+# ---------------------------------------------------------------- tokens
+
+
+async def test_dropping_a_token_is_broken(bench: Rig) -> None:
+    drops = rewrites(lambda number, event: [] if number == 4 else [event])
+    assert await verdict(bench, drops, "token 5 came after token 3") == "broken"
+
+
+async def test_dropping_the_last_token_is_broken(bench: Rig) -> None:
+    drops = rewrites(lambda number, event: [] if number == 11 else [event])
+    assert await verdict(bench, drops, "the last 1 of 12 tokens never came") == "broken"
+
+
+async def test_repeating_a_token_is_broken(bench: Rig) -> None:
+    repeats = rewrites(lambda number, event: [event, event] if number == 4 else [event])
+    assert await verdict(bench, repeats, "token 4 came after token 4") == "broken"
+
+
+async def test_swapping_tokens_is_broken(bench: Rig) -> None:
+    kept: list[bytes] = []
+
+    def swap(number: int, event: bytes) -> list[bytes]:
+        kept.append(event)
+        return [] if number == 4 else [event, kept[4]] if number == 5 else [event]
+
+    assert await verdict(bench, rewrites(swap), "token 5 came after token 3") == "broken"
+
+
+async def test_altering_a_letter_is_broken(bench: Rig) -> None:
+    alters = rewrites(lambda number, event: [event.replace(b"e same", b"E same")])
+    assert await verdict(bench, alters, "altered on the way") == "broken"
+
+
+async def test_converting_the_character_set_is_broken(bench: Rig) -> None:
+    converts = rewrites(lambda number, event: [event.decode().encode("latin-1")])
+    assert await verdict(bench, converts, "altered on the way") == "broken"
+
+
+async def test_replaying_another_streams_answer_is_broken(bench: Rig) -> None:
+    earlier = (await bench.record_through(passes)).body
+
+    async def replays(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(200, f"Content-Length: {len(earlier)}")
+        answer.raw(earlier)
+        await response.read()
+
+    assert await verdict(bench, replays) == "broken"
+
+
+async def test_adding_comments_of_its_own_alters_nothing(bench: Rig) -> None:
+    assert await verdict(bench, rewrites(lambda number, event: [b": kept alive\n\n", event])) == "streamed"
+
+
+# ---------------------------------------------------------------- responses that end badly
+
+
+async def test_a_reset_in_mid_stream_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, after(3, Answer.reset), "the body broke off") == "broken"
+
+
+async def test_a_chunked_body_without_its_last_chunk_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, after(3, lambda answer: None), "the body broke off") == "broken"
+
+
+async def test_a_body_shorter_than_its_length_is_broken(bench: Rig) -> None:
+    told = await verdict(bench, after(3, lambda answer: None, "Content-Length: 1200"), "the body broke off")
+    assert told == "broken"
+
+
+async def test_a_length_that_cuts_the_body_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, after(12, lambda answer: None, "Content-Length: 1150"), EARLY) == "broken"
+
+
+async def test_a_clean_end_before_the_emitters_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, after(3, Answer.end), EARLY) == "broken"
+
+
+async def test_a_close_delimited_body_that_is_cut_is_broken(bench: Rig) -> None:
+    assert await verdict(bench, after(3, lambda answer: None, "Connection: close"), EARLY) == "broken"
+
+
+async def test_a_chunk_size_that_is_none_is_broken(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp 3.14 with its C parser never tells its reader, so this costs the time-out."""
+    monkeypatch.setattr(recorder, "SILENCE_S", 0.2)
+    assert await verdict(bench, after(3, lambda answer: answer.raw(b"what?\r\n\r\n"))) == "broken"
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"HTTP/1.1 two hundred\r\n\r\n", b"\x16\x03\x01", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999]
+)
+async def test_what_is_no_response_is_broken(bench: Rig, words: bytes) -> None:
+    async def babbles(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.raw(words)
+        await answer.flush()
+
+    assert await verdict(bench, babbles) == "broken"
+
+
+@pytest.mark.parametrize("status", [204, 206, 302, 404, 502])
+async def test_another_status_is_broken_and_shows_the_proxys_words(bench: Rig, status: int) -> None:
+    async def refuses(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        body = b"" if status == 204 else b"<h1>out of order</h1>"
+        answer.head(status, f"Content-Length: {len(body)}" if body else "", "Location: /elsewhere")
+        answer.raw(body)
+
+    says = f"status {status} instead of 200: " + ("" if status == 204 else "<h1>out of order</h1>")
+    assert await verdict(bench, refuses, says) == "broken"
+
+
+async def test_asking_twice_is_told(bench: Rig) -> None:
+    """What a proxy does that tries its next upstream."""
+
+    async def asks_again(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        async with aiohttp.ClientSession() as session, session.get(response.url) as second:
+            assert second.status == 409
+        await passes(response, answer)
+
+    assert await verdict(bench, asks_again, "the chain asked 2 times for one stream") == "broken"
+
+
+async def test_a_response_that_does_not_end_is_broken_off_after_a_while(
+    bench: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "SILENCE_S", 0.2)
+
+    async def lingers(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        async for data in response.content.iter_any():
+            answer.chunk(data)
+        await asyncio.Event().wait()
+
+    assert await verdict(bench, lingers, "time-out: nothing came for 0.2 s") == "broken"
+
+
+async def test_a_request_that_never_reaches_the_backend_is_broken_off_after_a_while(
+    bench: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "ASKED_S", 0.2)
+    mute = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    async with mute:
+        trace = await bench.record(entry=replace(bench.direct, port=mute.sockets[0].getsockname()[1]))
+    assert _broken(trace) == "time-out: the request did not reach the backend within 0.2 s"
+
+
+async def test_a_port_where_nobody_listens_is_broken_not_buffered(bench: Rig) -> None:
+    trace = await bench.record(entry=replace(bench.direct, port=1))
+    assert (_broken(trace) or "").startswith("cannot connect")
+
+
+def _broken(trace: Trace) -> str | None:
+    told = judged(trace)
+    return told.reason if told.verdict == "broken" else None

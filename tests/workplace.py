@@ -1,0 +1,225 @@
+"""A folder in which the real `harness` program runs, and what it takes to see that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+
+import psutil
+from tenacity import Retrying, stop_after_delay
+from tenacity.retry import retry_if_not_result
+from tenacity.wait import wait_fixed
+
+from harness.errors import InputError, Unavailable
+from harness.model import Result
+from harness.proxies import PROXIES
+from harness.resources import configs
+from harness.store import Run, latest, slug
+
+T = TypeVar("T")
+
+HARNESS = Path(sys.executable).with_name("harness")
+DEADLINE_S = 60.0
+OUR_OWN = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "HARNESS_REQUIRE")
+UNPRIVILEGED = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+"""Take from root what lets it read and write everything; for anybody else it changes nothing."""
+
+DIRECT = """\
+title: Direct
+workloads: {short: {tokens: 8, token_bytes: 112}}
+axes: {chain: direct, format: [sse, ndjson]}
+expect:
+  - {cells: 'direct/*', verdict: streamed, why: nothing in it could hold a token}
+"""
+
+NGINX = """\
+title: Nginx
+workloads: {short: {tokens: 8, token_bytes: 112, patience_ms: 100}}
+axes: {chain: nginx:default, mitigations: [none, x-accel-buffering]}
+expect:
+  - {cells: '*/none/*', verdict: buffered, why: it has response buffers of 4 KB and more}
+  - {cells: '*/x-accel-buffering/*', effect: defeats, why: nginx says so}
+  - {cells: 'direct/*', verdict: streamed, why: nothing in it could hold a token}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a finished program said."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Workplace:
+    """One folder with a TMPDIR of its own. What runs there is known by it, whoever its parent may be by then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tmp = folder / "tmp"
+        self.tmp.mkdir()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        """End what a test that failed has left."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file."""
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def nginx_conf(self, name: str, **inserted: str) -> Path:
+        """Write the stock config with something inserted at the end of its `http`, `server` or `location` block."""
+        text = (configs() / "nginx/default.conf").read_text()
+        openings = {"http": "http {", "server": "server {", "location": "location / {"}
+        for block, directives in inserted.items():
+            text = text.replace(openings[block], f"{openings[block]}\n{directives}\n", 1)
+        return self.write(name, text)
+
+    def environment(self, **others: str) -> Mapping[str, str]:
+        """Return an environment without what the tests' own terminal or CI put there."""
+        kept = {name: value for name, value in os.environ.items() if name not in OUR_OWN}
+        return {**kept, "TMPDIR": str(self.tmp), "TERM": "xterm-256color", **others}
+
+    def start(self, *argv: str, prefix: Sequence[str] = (), **env: str) -> subprocess.Popen[str]:
+        """Start `harness` as the leader of a process group of its own, as a shell does, and return at once."""
+        return subprocess.Popen(
+            [*prefix, str(HARNESS), *argv],
+            cwd=self.folder,
+            env=self.environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest may run in the background
+        )
+
+    def run(self, *argv: str, prefix: Sequence[str] = (), **env: str) -> Said:
+        """Run `harness` to its end."""
+        return self.said(self.start(*argv, prefix=prefix, **env))
+
+    def said(self, program: subprocess.Popen[str]) -> Said:
+        """Wait for a program's end."""
+        with program:
+            try:
+                out, err = program.communicate(timeout=DEADLINE_S)
+            finally:
+                program.kill()
+        return Said(program.returncode, out, err)
+
+    def last_run(self) -> Run:
+        """Return the run that was started last, as it is on disk."""
+        return Run.open(latest(self.folder / "runs"))
+
+    def results(self) -> dict[str, Result]:
+        """Return the results that are on disk by now, by id; none if there is no run yet."""
+        try:
+            return {result.id: result for result in self.last_run().results}
+        except InputError:
+            return {}
+
+    def traced(self, cell_id: str) -> bool:
+        """Tell whether a cell's stream has been recorded; its result may still wait for that of another."""
+        return (self.last_run().folder / "cells" / slug(cell_id) / "trace.json").exists()
+
+    def processes(self, named: str = "") -> list[psutil.Process]:
+        """Return every process that works here and whose command line has `named` in it, but for the tests' own."""
+        here = str(self.folder)
+        return [
+            process
+            for process in psutil.process_iter()
+            if process.pid != os.getpid() and any(here in text for text in _traces(process))
+            if named in " ".join(_command(process))
+        ]
+
+    def nginx(self, variant: str) -> list[psutil.Process]:
+        """Return the nginx processes of one variant, master first."""
+        masters = [
+            process
+            for process in self.processes("nginx: master")
+            if f"/proxies/nginx.{variant}" in " ".join(_command(process))
+        ]
+        return [process for master in masters for process in (master, *master.children())]
+
+    def streaming(self, variant: str) -> bool:
+        """Tell whether an nginx has a connection to the emitter: the request of some cell has come through it."""
+        with contextlib.suppress(psutil.Error):
+            connections = (some for process in self.nginx(variant) for some in process.net_connections("tcp"))
+            ends = [(some.status, some.raddr.port if some.raddr else 0) for some in connections]
+            emitters = self.processes("harness.backends.emitter")
+            ports = {some.laddr.port for each in emitters for some in each.net_connections("tcp")}
+            return any(status == psutil.CONN_ESTABLISHED and port in ports for status, port in ends)
+        return False
+
+    def listening(self) -> set[str]:
+        """Return the listening sockets of all that runs here, by inode: a number that no other socket gets."""
+        own: set[str] = set()
+        for process in self.processes():
+            with contextlib.suppress(OSError):
+                own |= {os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
+        return {inode for inode in _listening_inodes() if f"socket:[{inode}]" in own}
+
+    def left_behind(self, listening: Set[str] = frozenset()) -> list[str]:
+        """Return what is still there: processes, those sockets of `listening` that still listen, temporary folders."""
+        left = [f"process {process.pid}: {' '.join(_command(process))}" for process in self.processes()]
+        left += [f"listening socket {inode}" for inode in _listening_inodes() & listening]
+        return left + [f"temporary {path.name}" for path in self.tmp.iterdir()]
+
+    def is_clean(self, listening: Set[str] = frozenset()) -> bool:
+        """Tell whether nothing is left behind."""
+        return not self.left_behind(listening)
+
+
+def wait_for(condition: Callable[[], T], within_s: float = DEADLINE_S) -> T:
+    """Return what `condition()` returns once that is true. Raises RetryError if that takes too long."""
+    return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))(condition)
+
+
+def missing(proxy: str) -> str | None:
+    """Return why a proxy cannot run here, None if it can."""
+    try:
+        PROXIES[proxy].version()
+    except Unavailable as error:
+        return str(error)
+    return None
+
+
+def _traces(process: psutil.Process) -> list[str]:
+    """Return whatever tells where a process works; a dying one tells less and less."""
+    traces: list[str] = []
+    ways: tuple[Callable[[], list[str]], ...] = (
+        lambda: [process.cwd()],
+        lambda: [*process.environ().values()],
+        lambda: process.cmdline(),
+        lambda: [file.path for file in process.open_files()],
+    )
+    for ask in ways:
+        with contextlib.suppress(psutil.Error, OSError):
+            traces += ask()
+    return traces
+
+
+def _command(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _listening_inodes() -> set[str]:
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == "0A"}
