@@ -1,0 +1,88 @@
+"""The table in words: what defeats each layer, cheapest first. Pure.
+
+Rules: layers of one chain with the same verdict and the same remedies are told together; a layer that streams as it
+is and that no mitigation harms needs no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from harness.reports import words
+from harness.reports.table import Axis, Column, Row, Table, mark
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found out about one layer, or about several that behave alike."""
+
+    chain: str
+    layers: str
+    status: str
+    reason: str
+    defeats: tuple[Column, ...]
+    reduces: tuple[Column, ...]
+    harms: tuple[Column, ...]
+    tried: int
+    emulates: tuple[str, ...]
+
+
+def answers(table: Table) -> tuple[Answer, ...]:
+    """Return what there is to say about each layer that holds tokens, or that a mitigation harms."""
+    alike: dict[tuple[object, ...], list[Row]] = {}
+    for row in table.rows:
+        if row.baseline and row.baseline.outcome in ("pass", "fail", "observed") and not _at_ease(row):
+            key = (row.chain, row.status, row.defeats or _tried(row), row.reduces, row.harms)
+            alike.setdefault(key, []).append(row)
+    return tuple(_answer(rows, table.axes) for rows in alike.values())
+
+
+def at_ease(table: Table) -> Mapping[str, str]:
+    """Return the layers that stream as they are, by chain; the text is empty where these are all of a chain's."""
+    calm: dict[str, str] = {}
+    for chain, rows in table.chains().items():
+        easy = [row for row in rows if _at_ease(row)]
+        if easy:
+            calm[chain] = "" if len(easy) == len(rows) else labels(easy, table.axes)
+    return calm
+
+
+def controls(table: Table) -> str:
+    """Return how the plain direct streams did, which must stream for anything else to mean something."""
+    streamed = sum(words.status(result) == "streamed" for result in table.controls)
+    return f"Controls: {streamed} of {words.counted(len(table.controls), 'direct stream')} streamed."
+
+
+def labels(rows: Sequence[Row], axes: Sequence[Axis]) -> str:
+    """Name several layers of one chain, in short if they are all combinations of some values."""
+    values = [list(dict.fromkeys(row.value(axis) for row in rows)) for axis in axes]
+    if prod(map(len, values)) == len(rows):
+        return " ".join("/".join(some) for some in values)
+    return ", ".join(" ".join(row.value(axis) for axis in axes) for row in rows)
+
+
+def _at_ease(row: Row) -> bool:
+    return row.status == "streamed" and not row.harms
+
+
+def _tried(row: Row) -> int:
+    """Return how many mitigations were judged on a layer."""
+    return sum(mark(result) != "unknown" for result in row.results.values())
+
+
+def _answer(rows: Sequence[Row], axes: Sequence[Axis]) -> Answer:
+    first = rows[0]
+    reasons = list(dict.fromkeys(row.baseline.reason for row in rows if row.baseline))
+    return Answer(
+        chain=first.chain,
+        layers=labels(rows, axes),
+        status=first.status,
+        reason=reasons[0] if len(reasons) == 1 else f"for one, {reasons[0]}",
+        defeats=first.defeats,
+        reduces=first.reduces,
+        harms=first.harms,
+        tried=_tried(first),
+        emulates=first.emulates,
+    )

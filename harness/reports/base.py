@@ -1,0 +1,14 @@
+"""What a renderer is: a function from a run to a document. Pure; whoever calls it writes the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.model import Result, RunInfo
+
+
+class Renderer(Protocol):
+    """One way to tell a run."""
+
+    def __call__(self, run: RunInfo, results: Sequence[Result], /) -> str: ...

@@ -1,0 +1,164 @@
+"""One self-contained page: the table with a tooltip on every cell, what defeats each layer, and what went wrong. Pure.
+
+Rules: every text goes through `escape`; no script, no font and nothing else is fetched; light or dark as the reader's
+system is; shape carries the meaning of a mark, colour only helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+from harness.model import Mitigation, Result, RunInfo
+from harness.reports import summary, words
+from harness.reports.answers import Answer, answers, at_ease, controls
+from harness.reports.glyphs import MEANINGS, UNICODE
+from harness.reports.table import Axis, Column, Row, Table, by_cost, mark, tabulate
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --quiet: #8889;
+  --good: light-dark(#1a7f37, #4ac26b); --fair: light-dark(#9a6700, #d4a72c); --bad: light-dark(#cf222e, #ff7b72); }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+code, .grid { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 13px; }
+footer, .quiet { color: light-dark(#59636e, #9198a1); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; }
+th { font-weight: normal; text-align: left; }
+.grid th, .grid td { padding: 2px 6px; white-space: nowrap; }
+.grid thead th { vertical-align: bottom; }
+.grid thead .tilted { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg); padding: 6px 2px; }
+.grid .first { border-left: 1px solid var(--line); }
+.grid tbody tr:hover { background: #8882; }
+.grid .chain th { padding-top: 12px; font-weight: bold; }
+.mark { text-align: center; cursor: help; }
+.defeats, .streamed { color: var(--good); font-weight: bold; }
+.reduces, .delayed, .coalesced { color: var(--fair); }
+.harms, .buffered, .broken { color: var(--bad); font-weight: bold; }
+.no-effect, .not-needed { color: var(--quiet); }
+.fail { outline: 2px solid var(--bad); }
+.emulator { color: var(--fair); font-style: italic; font-weight: normal; white-space: normal; }
+.answers td { border-top: 1px solid var(--line); padding: 6px 16px 6px 0; vertical-align: top; }
+.answers th { padding-right: 16px; }
+"""
+
+
+def render(run: RunInfo, results: Sequence[Result], /) -> str:
+    """Return the report as one HTML page."""
+    return "\n".join(_page(run, results)) + "\n"
+
+
+def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
+    table = tabulate(results, run.mitigations)
+    title = escape(run.title)
+    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
+    yield f"<p><strong>{escape(summary.line(results))}</strong></p>"
+    if table.rows:
+        yield from _grid(table, run.mitigations)
+        yield from _answers(table)
+    if table.controls:
+        yield f"<p>{escape(controls(table))}</p>"
+    yield from _problems(results)
+    yield f"<footer><p>{escape(words.setting(run, results))}</p></footer>\n</body>\n</html>"
+
+
+def _grid(table: Table, catalogue: Mapping[str, Mitigation]) -> Iterator[str]:
+    first = {next(c for c in table.columns if c.cost == cost) for cost in by_cost(table.columns)}
+    edge = {column: "first" if column in first else "inner" for column in table.columns}
+    yield '<div class="scroll"><table class="grid">\n<thead>'
+    heads = "".join(f"<th>{escape(axis)}</th>" for axis in table.axes) + "<th>as it is</th>"
+    heads += "".join(
+        f'<th class="{edge[column]}" title="{escape(_claim(column, catalogue))}">'
+        f'<span class="tilted">{escape(column.name)}</span></th>'
+        for column in table.columns
+    )
+    yield f"<tr>{heads}</tr>\n</thead>\n<tbody>"
+    for chain, rows in table.chains().items():
+        claims = dict.fromkeys(claim for row in rows for claim in row.emulates)
+        emulator = "".join(f' <span class="emulator">emulator: {escape(claim)}</span>' for claim in claims)
+        span = len(table.axes) + 1 + len(table.columns)
+        yield f'<tr class="chain"><th colspan="{span}">{escape(chain)}{emulator}</th></tr>'
+        yield from (_row(row, table.axes, edge) for row in rows)
+    yield "</tbody>\n</table></div>"
+    signs = [f'<span class="{_class(shown)}">{UNICODE.marks[shown]}</span> {MEANINGS[shown]}' for shown in table.marks]
+    shared = [f"All layers: {escape(table.shared)}."] if table.common else []
+    yield f'<p class="quiet">{"&emsp;".join([*signs, "blank: not measured", *shared])}</p>'
+
+
+def _row(row: Row, axes: Sequence[Axis], edge: Mapping[Column, str]) -> str:
+    where = "".join(f"<td>{escape(row.value(axis))}</td>" for axis in axes)
+    tip = escape(_tooltip(row.baseline)) if row.baseline else ""
+    as_it_is = f'<td class="{_class(row.status)}" title="{tip}">{escape(row.status)}</td>'
+    marks = "".join(_mark(row.results.get(column.name), edge[column]) for column in edge)
+    return f"<tr>{where}{as_it_is}{marks}</tr>"
+
+
+def _mark(result: Result | None, edge: str) -> str:
+    if result is None:
+        return f'<td class="{edge}"></td>'
+    shown = mark(result)
+    fail = " fail" if result.outcome == "fail" else ""
+    title = escape(_tooltip(result))
+    return f'<td class="mark {_class(shown)}{fail} {edge}" title="{title}">{UNICODE.marks[shown]}</td>'
+
+
+def _claim(column: Column, catalogue: Mapping[str, Mitigation]) -> str:
+    """Return what a column's mitigations claim, and what kind of cost it has."""
+    claims = [f"{m.claim} ({m.source})" for name in column.name.split("+") if (m := catalogue.get(name))]
+    return "\n".join([*claims, f"cost: {column.cost}"])
+
+
+def _tooltip(result: Result) -> str:
+    """Return what is known of one cell, a line each."""
+    said = [result.id, f"{words.status(result)}: {result.reason}"]
+    said += [f"effect: {result.effect}"] if result.effect else []
+    said += [words.release(result.release)] if result.release else []
+    said += [words.figures(result.metrics)] if result.metrics else []
+    return "\n".join([*said, *map(words.change, result.header_changes), *result.notes])
+
+
+def _answers(table: Table) -> Iterator[str]:
+    found = answers(table)
+    if found:
+        yield '<h2>What defeats each layer, cheapest first</h2>\n<div class="scroll"><table class="answers">'
+        yield "<tr><th>layer</th><th>as it is</th><th>defeated by</th><th>reduced by</th><th>harmed by</th></tr>"
+        yield from map(_answer, found)
+        yield "</table></div>"
+    easy = (f"<code>{escape(c)}</code>{escape(f' ({some})' if some else '')}" for c, some in at_ease(table).items())
+    if said := ", ".join(easy):
+        yield f"<p>Stream as they are: {said}.</p>"
+
+
+def _answer(answer: Answer) -> str:
+    emulator = "".join(f'<br><span class="emulator">emulator: {escape(c)}</span>' for c in answer.emulates)
+    nothing = f"none of the {answer.tried} tried" if answer.tried else ""
+    cells = (
+        f"<code>{escape(answer.chain)}</code><br>{escape(answer.layers)}{emulator}",
+        f'<span class="{_class(answer.status)}">{escape(answer.status)}</span><br>{escape(answer.reason)}',
+        _remedies(answer.defeats) or nothing,
+        _remedies(answer.reduces),
+        _remedies(answer.harms),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _remedies(columns: Sequence[Column]) -> str:
+    return "<br>".join(
+        f'<span class="quiet">{cost}</span> {escape(", ".join(names))}' for cost, names in by_cost(columns).items()
+    )
+
+
+def _problems(results: Sequence[Result]) -> Iterator[str]:
+    for outcome, some in summary.problems(results).items():
+        yield f"<h2>{escape(summary.TITLES[outcome])}</h2>\n<ul>"
+        for problem in some:
+            why = f"<br>expected because {escape(problem.why)}" if problem.why else ""
+            cells = "".join(f"<br><code>{escape(cell)}</code>" for cell in problem.cells)
+            yield f"<li>{escape(problem.reason)}{why}{cells}</li>"
+        yield "</ul>"
+
+
+def _class(word: str) -> str:
+    return word.replace(" ", "-")

@@ -1,0 +1,74 @@
+"""JUnit XML for CI servers: a suite per chain, a test case per cell. Pure.
+
+Rules: a failed expectation and an unstable cell are failures, our own faults errors; what could not be measured here
+is skipped, with the reason; everything else passed, observations without an expectation included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree as ET
+
+from harness.model import Outcome, Result, RunInfo, chain_text
+from harness.reports import words
+
+ELEMENTS: Mapping[Outcome, str] = {
+    "fail": "failure",
+    "unstable": "failure",
+    "error": "error",
+    "blocked": "skipped",
+    "unavailable": "skipped",
+}
+COUNTERS: Mapping[str, str] = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(run: RunInfo, results: Sequence[Result], /) -> str:
+    """Return the report as JUnit XML."""
+    root = ET.Element("testsuites", _counts(results), name=_xml(run.title))
+    by_chain: dict[str, list[Result]] = {}
+    for result in results:
+        by_chain.setdefault(chain_text(result.cell.chain), []).append(result)
+    for chain, some in by_chain.items():
+        started = min(result.started_at for result in some) or run.started_at
+        suite = ET.SubElement(root, "testsuite", _counts(some), name=_xml(chain), timestamp=_xml(started))
+        claims = words.claims(note for result in some for note in result.notes)
+        versions: dict[str, str] = {}
+        for result in some:
+            versions |= result.versions
+        properties = ET.SubElement(suite, "properties")
+        for name, value in [("emulator", claim) for claim in claims] + sorted(versions.items()):
+            ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
+        for result in some:
+            _case(suite, chain, result)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _case(suite: ET.Element, chain: str, result: Result) -> None:
+    seconds = f"{result.duration_ms / 1000:.3f}"
+    case = ET.SubElement(suite, "testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
+    if element := ELEMENTS.get(result.outcome):
+        trouble = ET.SubElement(case, element, message=_xml(result.reason))
+        if element != "skipped":
+            trouble.set("type", result.outcome)
+        why = result.expectation.why if result.expectation else None
+        trouble.text = _xml(f"{result.reason}\nexpected because {why}" if why else result.reason)
+    said = [f"{words.status(result)}: {result.reason}"]
+    said += [f"effect: {result.effect}"] if result.effect else []
+    said += [words.figures(result.metrics)] if result.metrics else []
+    said += [*map(words.change, result.header_changes), *result.notes]
+    ET.SubElement(case, "system-out").text = _xml("\n".join(said))
+
+
+def _counts(results: Sequence[Result]) -> dict[str, str]:
+    elements = [ELEMENTS.get(result.outcome) for result in results]
+    counted = {counter: str(elements.count(element)) for element, counter in COUNTERS.items()}
+    seconds = sum(result.duration_ms for result in results) / 1000
+    return {"tests": str(len(results)), **counted, "time": f"{seconds:.3f}"}
+
+
+def _xml(text: str) -> str:
+    """Return text without the characters that XML 1.0 cannot say, such as the colours of a proxy's log."""
+    return NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,145 @@
+"""What a run looks like on a terminal: a line per finished cell, then the table, the answers and the summary. Pure.
+
+`Report` and `timeline.Timeline` are rich renderables: they take width and encoding from the console they are printed
+on. Print them with `soft_wrap=True`: cell ids are never broken, so that they can be copied into `--only`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from harness.model import Mitigation, Outcome, Result, RunInfo
+from harness.reports import grid, summary, words
+from harness.reports.answers import answers, at_ease, controls
+from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.table import Column, Table, by_cost, tabulate
+
+OUTCOME_STYLES: Mapping[Outcome, str] = {
+    "pass": "green",
+    "fail": "bold red",
+    "unstable": "magenta",
+    "blocked": "magenta",
+    "unavailable": "dim",
+    "error": "bold red",
+}
+IDS_SHOWN = 12
+WIDTH = 100
+
+
+def render(run: RunInfo, results: Sequence[Result], /, width: int = WIDTH) -> str:
+    """Return the report as plain text."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, _environ={})
+    with console.capture() as capture:
+        console.print(Report(run, results), soft_wrap=True)
+    return capture.get()
+
+
+def progress(result: Result, done: int, total: int) -> Text:
+    """Return the line that says that a cell is finished; its id comes last and whole."""
+    line = Text(f"{done:>{len(str(total))}}/{total}  ", "dim", no_wrap=True, overflow="ellipsis")
+    line.append(f"{result.outcome:<11} ", OUTCOME_STYLES.get(result.outcome, ""))
+    line.append(f"{result.verdict or '':<9} ", grid.STYLES.get(result.verdict or "", ""))
+    line.append(f"{result.effect or '':<10} ", grid.STYLES.get(result.effect or "", ""))
+    line.append(f"{words.duration(result.duration_ms):>8}  {result.id}")
+    if words.claims(result.notes):
+        line.append("  (emulator)", "italic yellow")
+    return line
+
+
+def single(result: Result, baseline: Result | None) -> Text:
+    """Return what one cell came to, and what its mitigations changed."""
+    line = Text(f"{result.outcome}: ", OUTCOME_STYLES.get(result.outcome, ""))
+    line.append(result.verdict or result.reason, grid.STYLES.get(result.verdict or "", ""))
+    if result.outcome in ("unstable", "blocked", "fail") and result.verdict:
+        line.append(f"; {result.reason}", "")
+    if result.effect and baseline:
+        applied = " + ".join(result.cell.mitigations)
+        line.append(f"; {applied}: {result.effect}", grid.STYLES.get(result.effect, ""))
+        line.append(f" (without it: {baseline.verdict})", "")
+    return line
+
+
+class Report:
+    """The end of a run: the table, what defeats each layer, what went wrong, and the summary."""
+
+    def __init__(self, run: RunInfo, results: Sequence[Result], exit_status: int | None = None) -> None:
+        self._run = run
+        self._results = results
+        self._exit_status = exit_status
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield line after line, none wider than the console but for ids."""
+        width, glyphs = options.max_width, glyphs_for(options.encoding)
+        for line in self._lines(width, glyphs):
+            yield glyphs.fitted(line)
+
+    def _lines(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
+        table = tabulate(self._results, self._run.mitigations)
+        yield Text(self._run.title, "bold")
+        yield from _wrapped(words.setting(self._run, self._results), width, style="dim")
+        yield Text()
+        if table.rows:
+            yield from grid.lines(table, width, glyphs)
+            yield Text()
+            yield from _answers(table, width)
+        if table.controls:
+            yield from _wrapped(controls(table), width)
+            yield Text()
+        yield from _problems(self._results, self._run.mitigations, width)
+        status = summary.exit_status(self._results) if self._exit_status is None else self._exit_status
+        style = "bold green" if status == 0 else "bold red"
+        yield from _wrapped(summary.line(self._results, status), width, style=style)
+
+
+def remedies(columns: Sequence[Column]) -> str:
+    """Return mitigations by kind of cost: `header: a, b; bytes: c`, to be wrapped."""
+    return "; ".join(f"{cost}:{words.STICKY}{', '.join(names)}" for cost, names in by_cost(columns).items())
+
+
+def _answers(table: Table, width: int) -> Iterator[Text]:
+    found = answers(table)
+    if found:
+        yield Text("What defeats each layer, cheapest first", "bold")
+        yield Text()
+    chain = None
+    for answer in found:
+        if answer.chain != chain:
+            chain = answer.chain
+            yield Text(chain + ("  (emulator)" if answer.emulates else ""), "bold")
+        status_style = grid.STYLES.get(answer.status, "")
+        yield from _wrapped(f"{answer.layers}: {answer.status}; {answer.reason}", width, "  ", status_style)
+        if answer.defeats:
+            yield from _wrapped(remedies(answer.defeats), width, "    defeated by  ")
+        elif answer.tried:
+            yield Text(f"    defeated by  none of the {answer.tried} that were tried")
+        if answer.reduces:
+            yield from _wrapped(remedies(answer.reduces), width, "    reduced by   ")
+        if answer.harms:
+            yield from _wrapped(remedies(answer.harms), width, "    harmed by    ")
+        yield Text()
+    easy = [f"{chain} ({some})" if some else chain for chain, some in at_ease(table).items()]
+    if easy:
+        yield from _wrapped(f"Stream as they are: {'; '.join(easy)}.", width)
+        yield Text()
+
+
+def _problems(results: Sequence[Result], catalogue: Mapping[str, Mitigation], width: int) -> Iterator[Text]:
+    for outcome, some in summary.problems(results).items():
+        yield Text(summary.TITLES[outcome], OUTCOME_STYLES[outcome])
+        for problem in some:
+            many = f"{len(problem.cells)} cells: " if len(problem.cells) > 1 else ""
+            yield from _wrapped(many + problem.reason, width, "  ")
+            if problem.why:
+                yield from _wrapped(problem.why, width, "    expected because  ", "dim")
+            yield from (Text(f"    {cell}") for cell in problem.cells[:IDS_SHOWN])
+            if len(problem.cells) > IDS_SHOWN:
+                yield Text(f"    and {len(problem.cells) - IDS_SHOWN} more", "dim")
+        yield Text()
+
+
+def _wrapped(text: str, width: int, first: str = "", style: str = "") -> Iterator[Text]:
+    return (Text(line, style) for line in words.wrapped(text, width, first))

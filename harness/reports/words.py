@@ -1,0 +1,119 @@
+"""How figures, releases and outcomes are said, the same in every report. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from harness.model import HeaderChange, Metrics, Release, Result, RunInfo
+
+EMULATOR = "emulator:"
+STICKY = "\N{NO-BREAK SPACE}"
+
+
+def duration(ms: float) -> str:
+    """Return a duration with three significant digits: `0.08 ms`, `412 ms`, `3.20 s`."""
+    if ms < 9.995:
+        return f"{ms:.2f} ms"
+    if ms < 99.95:
+        return f"{ms:.1f} ms"
+    if ms < 9_999.5:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s"
+
+
+def size(amount_bytes: int) -> str:
+    """Return a size: `812 B`, `16.4 kB`."""
+    if amount_bytes < 10_000:
+        return f"{amount_bytes} B"
+    kilobytes = amount_bytes / 1000
+    return f"{kilobytes:.1f} kB" if kilobytes < 1000 else f"{kilobytes / 1000:.1f} MB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 cell`, `2 cells`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def claims(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return whose claims were played by emulators, out of the notes of results; each once."""
+    played = (note.removeprefix(EMULATOR).strip() for note in notes if note.startswith(EMULATOR))
+    return tuple(dict.fromkeys(played))
+
+
+def release(what: Release) -> str:
+    """Return what let a held token go."""
+    held = f" after {duration(what.held_ms)}" if what.held_ms is not None else ""
+    by = {
+        "bytes": f"by {what.after_bytes} more bytes ({counted(what.after_tokens, 'token')})",
+        "timer": "by a timer",
+        "end": "by the end of the stream",
+        "unknown": f"while {counted(what.after_tokens, 'more token')} followed",
+    }[what.by]
+    return f"token {what.seq} was released {by}{held}"
+
+
+def figures(metrics: Metrics) -> str:
+    """Return the figures a person looks at first, those that could be had."""
+    times = {
+        "first byte": metrics.ttfb_ms,
+        "first token": metrics.ttft_ms,
+        "hold p50": metrics.hold_p50_ms,
+        "hold max": metrics.hold_max_ms,
+    }
+    said = [f"{name} {duration(ms)}" for name, ms in times.items() if ms is not None]
+    said.append(f"{metrics.tokens_received} of {counted(metrics.tokens_expected, 'token')}")
+    said.append(counted(metrics.reads, "read"))
+    said.append(f"{size(metrics.wire_bytes)} on the wire")
+    return ", ".join(said)
+
+
+def change(header: HeaderChange) -> str:
+    """Return what the chain did to a response header."""
+    if header.sent is None:
+        return f"added {header.name}: {header.received}"
+    if header.received is None:
+        return f"removed {header.name}: {header.sent}"
+    return f"changed {header.name}: {header.sent} to {header.received}"
+
+
+def status(result: Result) -> str:
+    """Return the verdict if the cell was judged, else why it was not."""
+    judged = result.outcome in ("pass", "fail", "observed")
+    return result.verdict if judged and result.verdict else result.outcome
+
+
+def setting(run: RunInfo, results: Sequence[Result]) -> str:
+    """Return when, where and with which versions a run was measured."""
+    versions = dict(run.versions)
+    for result in results:
+        versions |= result.versions
+    when = run.started_at.replace("T", " ")[:16]
+    met = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return (
+        f"Measured {when} UTC by harness {run.harness_version} on {run.platform}, Python {run.python}"
+        + (f", with {met}" if met else "")
+        + ("" if run.finished_at else ". The run did not finish: this is what it had")
+        + "."
+    )
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
+    """Return text in lines of at most `width`, the first led by `first`, the others by `rest` (blanks).
+
+    Words are never broken, and lines never at `STICKY`, which becomes a space.
+    """
+    lines = textwrap.wrap(
+        text,
+        width=max(width, len(first) + 20),
+        initial_indent=first,
+        subsequent_indent=" " * len(first) if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(STICKY, " ") for line in lines]
+
+
+def listed(entries: Iterable[str], width: int, first: str = "") -> list[str]:
+    """Return entries in lines of at most `width` that break between entries only."""
+    return wrapped("   ".join(entry.replace(" ", STICKY) for entry in entries), width, first)

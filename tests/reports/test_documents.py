@@ -1,0 +1,191 @@
+"""What programs and web pages read: Markdown, HTML, JUnit and JSON, with texts that would break out of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+import harness.schema
+from harness import records
+from harness.model import Expectation, Hop, Result
+from harness.reports import RENDERERS, html, junit, markdown
+from harness.reports import json as json_report
+from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
+
+SCHEMA = Path(harness.schema.__file__).parent / "results.v1.json"
+EVIL = "a|b `tick` <script>alert('&')</script> \"q\" \x1b[31m\x00 ``` 流 \udcff\nnew line"
+
+
+def evil() -> list[Result]:
+    """Results whose every free text tries to break out."""
+    why = Expectation("*", EVIL)
+    hop = Hop("nginx", "./my|own<b>.conf")
+    odd = cell("nginx:default", "x-accel-buffering")
+    object.__setattr__(odd, "chain", (hop,))
+    return [
+        *matrix(),
+        result(
+            odd, "buffered", "no effect", outcome="fail", reason=EVIL, expectation=why, notes=(f"emulator: {EVIL}",)
+        ),
+        result(cell("nginx:other"), reason=EVIL, versions={"odd|name": EVIL}),
+    ]
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("results", [[], [result(cell("direct"), "streamed")], matrix(), evil()])
+def test_every_renderer_copes_with_everything(name: str, results: Sequence[Result]) -> None:
+    text = RENDERERS[name](run_info(title=EVIL if len(results) > 40 else "A title"), results)
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_renderer_says_whose_claim_an_emulator_plays(name: str) -> None:
+    claim = CLAIM.removeprefix("emulator: ")
+    text = RENDERERS[name](run_info(), matrix())
+    assert claim in text.replace("&#x27;", "'")
+
+
+def unescaped_pipes(row: str) -> int:
+    return row.replace("\\|", "").count("|")
+
+
+def test_markdown_tables_keep_their_columns() -> None:
+    rows = [line for line in markdown.render(run_info(), evil()).splitlines() if line.startswith("|")]
+    assert len(rows) > 3
+    assert {unescaped_pipes(row) for row in rows} == {6}
+
+
+def test_markdown_leaves_no_html_of_others_and_no_open_fence() -> None:
+    text = markdown.render(run_info(), evil())
+    fence = next(line for line in text.splitlines() if line.endswith("```text")).removesuffix("text")
+    before, _, after = text.split(f"{fence}text", 1)[1].partition(f"\n{fence}\n")
+    assert "as it is" in before
+    assert "<script>" not in after.replace("`<script>", "")
+    assert "x86_64" in after
+
+
+def test_markdown_ends_with_when_where_and_with_what() -> None:
+    last = markdown.render(run_info(), layer()).splitlines()[-1]
+    assert last == (
+        "<sub>Measured 2025-11-21 08:22 UTC by harness 0.1.0 on Linux x86_64, Python 3.11.7, "
+        "with aiohttp 3.13.2, nginx 1.24.0.</sub>"
+    )
+
+
+def test_markdown_answers() -> None:
+    assert (
+        "| `nginx:default` curl chunked | buffered | header: `x-accel-buffering`<br>bytes: `pad-16k-random`"
+        "<br>architecture: `bypass-proxy` | bytes: `pad-2k` |  |"
+    ) in markdown.render(run_info(), layer())
+
+
+class Balanced(HTMLParser):
+    """Checks that elements are closed in order, and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.titles: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.titles += [value or "" for name, value in attrs if name == "title"]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_is_balanced_escaped_and_self_contained() -> None:
+    page = html.render(run_info(title=EVIL), evil())
+    parser = Balanced()
+    parser.feed(page)
+    assert not parser.open
+    assert "script" not in parser.seen
+    assert not {"link", "img", "b"} & set(parser.seen)
+    assert "://" not in page
+
+
+def test_html_cells_tell_reason_and_figures_in_their_tooltips() -> None:
+    parser = Balanced()
+    parser.feed(html.render(run_info(), layer()))
+    (tip,) = [title for title in parser.titles if "/no-cache/" in title]
+    assert "buffered: from token 0 on, nothing came before the end" in tip
+    assert "effect: no effect" in tip
+    assert "hold p50 402 ms" in tip
+
+
+def test_html_rows_have_as_many_cells_as_the_head() -> None:
+    page = html.render(run_info(), matrix())
+    grid = page.split('<table class="grid">')[1].split("</table>")[0]
+    heads = grid.split("<tbody>")[0].count("<th ") + grid.count("<th>")
+    rows = grid.split("<tr>")[2:]
+    assert {row.count("<td") for row in rows} == {heads}
+
+
+def test_junit_is_xml_and_its_counts_are_right() -> None:
+    root = ET.fromstring(junit.render(run_info(title=EVIL), evil()).encode("utf-8"))
+    cases = root.findall("testsuite/testcase")
+    assert root.get("tests") == str(len(cases)) == str(len(evil()))
+    for element, counter in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        found = root.findall(f"testsuite/testcase/{element}")
+        assert root.get(counter) == str(len(found))
+        assert root.get(counter) == str(sum(int(suite.get(counter, "")) for suite in root.findall("testsuite")))
+
+
+def test_junit_tells_each_outcome_in_its_way() -> None:
+    root = ET.fromstring(junit.render(run_info(), matrix()))
+    told = {
+        case.get("name"): [child.tag for child in case if child.tag != "system-out"]
+        for case in root.findall("testsuite/testcase")
+    }
+    elements = {"fail": ["failure"], "unstable": ["failure"], "error": ["error"]}
+    elements |= {"blocked": ["skipped"], "unavailable": ["skipped"]}
+    assert told == {some.id: elements.get(some.outcome, []) for some in matrix()}
+
+
+def test_junit_names_the_why_of_a_failure() -> None:
+    root = ET.fromstring(junit.render(run_info(), matrix()))
+    failure = root.find("testsuite/testcase/failure[@type='fail']")
+    assert failure is not None
+    assert "it is told to ignore the header" in (failure.text or "")
+
+
+def test_the_committed_schema_is_the_one_the_nouns_call_for() -> None:
+    written = f"{json.dumps(json_report.schema(), indent=2)}\n"
+    assert SCHEMA.read_text() == written, "run `python -m harness.schema > harness/schema/results.v1.json`"
+
+
+def test_the_json_report_validates_and_reads_back() -> None:
+    document = json.loads(json_report.render(run_info(), evil()))
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, schema)
+    assert document["schema_version"] == 1
+    assert [records.load_result(json.dumps(some)) for some in document["results"]] == evil()
+    assert records.load_run(document["run"]) == run_info()
+
+
+def test_a_results_line_validates() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    line_schema = {"$ref": "#/$defs/Result", "$defs": schema["$defs"]}
+    for some in matrix():
+        jsonschema.validate(json.loads(records.dump(some)), line_schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**json.loads(records.dump(matrix()[0])), "outcome": "great"}, line_schema)
+
+
+def test_the_json_report_answers_per_layer() -> None:
+    document = json.loads(json_report.render(run_info(), matrix()))
+    first = document["layers"][0]
+    assert (first["chain"], first["status"]) == ("nginx:default", "buffered")
+    assert first["defeated_by"] == ["x-accel-buffering", "pad-16k-random", "bypass-proxy"]
+    assert document["counts"]["unavailable"] == 2

@@ -1,0 +1,163 @@
+"""The shaping that all renderers share: rows, columns, marks, order, and what is said about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.model import Outcome
+from harness.reports.answers import answers, at_ease, controls, labels
+from harness.reports.summary import exit_status, line, problems
+from harness.reports.table import by_cost, tabulate
+from tests.reports.samples import CATALOGUE, CLAIM, LONG, cell, layer, matrix, metrics, result
+
+
+def test_one_row_per_layer_one_column_per_mitigation() -> None:
+    table = tabulate(layer() + layer(request="browser"), CATALOGUE)
+    assert [row.value("request") for row in table.rows] == ["curl", "browser"]
+    assert [c.name for c in table.columns] == [
+        "x-accel-buffering",
+        "no-cache",
+        "pad-2k",
+        "pad-16k-random",
+        "bypass-proxy",
+    ]
+    assert [table.rows[0].mark(c) for c in table.columns] == [
+        "defeats",
+        "no effect",
+        "reduces",
+        "defeats",
+        "defeats",
+    ]
+    assert table.rows[0].status == "buffered"
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    assert tabulate(matrix(), CATALOGUE).rows == tabulate(matrix()[::-1], CATALOGUE).rows
+
+
+def test_what_defeats_a_layer_comes_cheapest_first() -> None:
+    def defeats(name: str, wire_bytes: int) -> None:
+        found.append(result(cell("nginx:default", name), "streamed", "defeats", metrics=metrics(wire_bytes=wire_bytes)))
+
+    found = [result(cell())]
+    for name, wire_bytes in [("bypass-proxy", 1), ("pad-16k-random", 90), ("pad-2k", 100), ("no-cache", 200)]:
+        defeats(name, wire_bytes)
+    (row,) = tabulate(found, CATALOGUE).rows
+    assert [column.name for column in row.defeats] == ["no-cache", "pad-16k-random", "pad-2k", "bypass-proxy"]
+    assert by_cost(row.defeats)["bytes"] == ["pad-16k-random", "pad-2k"]
+
+
+def test_mitigations_applied_together_are_a_column_as_dear_as_the_dearest() -> None:
+    together = result(cell("nginx:default", "no-cache", "pad-2k"), "streamed", "defeats")
+    table = tabulate([*layer(), together], CATALOGUE)
+    assert [c.name for c in table.columns if c.cost == "bytes"] == ["pad-2k", "pad-16k-random", "no-cache+pad-2k"]
+
+
+def test_a_mitigation_that_the_catalogue_does_not_know_counts_as_dear() -> None:
+    table = tabulate([result(cell("nginx:default", "mine"), "streamed", "defeats")], CATALOGUE)
+    assert table.columns[0].cost == "architecture"
+    assert table.rows[0].status == "not run"
+
+
+@pytest.mark.parametrize("outcome", ["unstable", "blocked", "unavailable", "error"])
+def test_what_was_not_judged_has_no_effect_of_its_own(outcome: Outcome) -> None:
+    tried = result(cell("nginx:default", "no-cache"), "buffered", "no effect", outcome=outcome)
+    (row,) = tabulate([result(cell()), tried], CATALOGUE).rows
+    assert row.mark(tabulate([tried], CATALOGUE).columns[0]) == "unknown"
+
+
+def test_plain_direct_streams_are_controls_and_mitigated_ones_a_layer() -> None:
+    only = tabulate([result(cell("direct"), "streamed")], CATALOGUE)
+    assert not only.rows
+    assert controls(only) == "Controls: 1 of 1 direct stream streamed."
+    harmed = result(cell("direct", "pad-2k"), "broken", "harms")
+    assert tabulate([result(cell("direct"), "streamed"), harmed], CATALOGUE).rows[0].chain == "direct"
+
+
+def test_real_proxies_come_before_emulated_ones_and_short_chains_first() -> None:
+    rows = tabulate(matrix(), CATALOGUE).rows
+    chains = list(dict.fromkeys(row.chain for row in rows))
+    assert chains[0] == "nginx:default"
+    assert chains[-2:] == ["cloudrun:report", "nextjs:dev>nginx:default"]
+    assert rows[-2].emulates == (CLAIM.removeprefix("emulator: "),)
+
+
+def test_an_axis_is_shown_when_layers_differ_on_it() -> None:
+    assert tabulate(layer(), CATALOGUE).axes == ("request", "body")
+    assert tabulate(layer() + layer(workload=LONG), CATALOGUE).axes == ("request", "body", "workload")
+    assert tabulate(layer() + layer(pace="paced"), CATALOGUE).axes == ("request", "body", "pace")
+    assert tabulate(layer(), CATALOGUE).shared == "format sse, workload short, client aiohttp, pace lockstep"
+
+
+def test_layers_that_behave_alike_are_told_together() -> None:
+    told = answers(tabulate(layer() + layer(request="browser") + layer("nginx:http11"), CATALOGUE))
+    assert [(answer.chain, answer.layers) for answer in told] == [
+        ("nginx:default", "curl/browser chunked"),
+        ("nginx:http11", "curl chunked"),
+    ]
+
+
+def test_layers_that_are_not_all_combinations_are_named_one_by_one() -> None:
+    table = tabulate(layer() + layer(request="browser", body="close"), CATALOGUE)
+    assert labels(table.rows, table.axes) == "curl chunked, browser close"
+
+
+def test_a_layer_that_streams_is_at_ease_unless_something_harms_it() -> None:
+    streams = [result(cell("nginx:http11"), "streamed"), result(cell("nginx:cached"), "streamed")]
+    harmed = result(cell("nginx:cached", "pad-2k"), "buffered", "harms")
+    table = tabulate([*streams, harmed], CATALOGUE)
+    assert at_ease(table) == {"nginx:http11": ""}
+    assert [answer.harms[0].name for answer in answers(table)] == ["pad-2k"]
+
+
+def test_what_could_not_be_judged_does_not_count_as_tried() -> None:
+    judged = result(cell("nginx:default", "no-cache"), "buffered", "no effect")
+    blocked = result(cell("nginx:default", "pad-2k"), None, outcome="blocked")
+    (answer,) = answers(tabulate([result(cell()), judged, blocked], CATALOGUE))
+    assert (answer.defeats, answer.tried) == ((), 1)
+
+
+def test_a_layer_that_did_not_run_has_no_answer() -> None:
+    gone = result(cell(), None, outcome="unavailable", reason="no nginx")
+    table = tabulate([gone], CATALOGUE)
+    assert not answers(table)
+    assert not at_ease(table)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ([], 5),
+        (["pass", "observed", "unavailable"], 0),
+        (["pass", "fail"], 1),
+        (["unstable"], 1),
+        (["fail", "error"], 3),
+        (["blocked"], 3),
+    ],
+)
+def test_exit_status(outcomes: list[Outcome], status: int) -> None:
+    assert exit_status([result(cell(), outcome=outcome) for outcome in outcomes]) == status
+
+
+def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
+    some = [result(cell(), outcome="pass"), result(cell(), outcome="fail")]
+    assert line(some) == "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed."
+    assert line(some, 130).endswith("Exit status 130: interrupted.")
+    assert line([]) == "0 cells. Exit status 5: nothing was selected."
+
+
+def test_problems_with_one_reason_are_told_once_and_a_failure_with_its_why() -> None:
+    found = problems(matrix())
+    assert list(found) == ["fail", "unstable", "error", "blocked", "unavailable"]
+    assert len(found["unavailable"]) == 1
+    assert len(found["unavailable"][0].cells) == 2
+    (failure,) = found["fail"]
+    assert failure.reason == "expected effect no effect, got defeats"
+    assert failure.why == "it is told to ignore the header"
+
+
+def test_a_result_without_figures_is_no_stumbling_block() -> None:
+    bare = [replace(some, metrics=None) for some in layer()]
+    assert tabulate(bare, CATALOGUE).rows[0].defeats

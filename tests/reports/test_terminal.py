@@ -1,0 +1,232 @@
+"""What people see: the table at any width and in any encoding, the progress lines, and a cell's timeline."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+from rich.console import Console, RenderableType
+
+from harness.model import Cell, Result
+from harness.reports import terminal
+from harness.reports.glyphs import ASCII, UNICODE, glyphs_for
+from harness.reports.timeline import Timeline
+from tests.reports.samples import (
+    CHANGE,
+    CLAIM,
+    LONG,
+    cell,
+    layer,
+    matrix,
+    metrics,
+    result,
+    run_info,
+    trace,
+)
+
+
+def drawn(what: RenderableType, width: int = 80, encoding: str = "utf-8", environ: dict[str, str] | None = None) -> str:
+    """Print on a console of the given kind and return what it showed."""
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    color = environ is not None
+    console = Console(
+        file=file, width=width, force_terminal=color, color_system="standard" if color else None, _environ=environ or {}
+    )
+    console.print(what, soft_wrap=True)
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def ids(results: list[Result]) -> set[str]:
+    return {some.id for some in results}
+
+
+def test_the_table() -> None:
+    browser = [replace(some, notes=(CLAIM,)) for some in layer("cloudrun:report", request="browser")]
+    text = terminal.render(run_info(), layer() + browser, width=80)
+    assert (
+        dedent("""\
+          request body     as it is
+        nginx:default                a b  c d  e
+          curl    chunked  buffered  ● ·  ○ ●  ●
+
+        cloudrun:report              a b  c d  e
+          emulator: plays field report 002's claim that Cloud Run holds 4 KB
+          browser chunked  buffered  ● ·  ○ ●  ●
+
+        header       a x-accel-buffering   b no-cache
+        bytes        c pad-2k   d pad-16k-random
+        architecture e bypass-proxy
+
+        ● defeats it   ○ reduces it   · no effect   blank: not measured
+        All layers: format sse, workload short, client aiohttp, pace lockstep.
+        """)
+        in text
+    )
+    assert (
+        "    defeated by  header: x-accel-buffering; bytes: pad-16k-random;\n"
+        "                 architecture: bypass-proxy\n"
+        "    reduced by   bytes: pad-2k\n"
+    ) in text
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal_but_for_ids(width: int) -> None:
+    results = matrix()
+    for line in terminal.render(run_info(), results, width=width).splitlines():
+        assert len(line) <= width or line.strip() in ids(results)
+
+
+def test_27_mitigations_fit_into_80_columns_in_one_band() -> None:
+    many = [result(cell("nginx:default", f"fix-{n}"), "streamed", "defeats") for n in range(27)]
+    text = terminal.render(run_info(), [result(cell()), *many, *layer(workload=LONG)], width=80)
+    assert text.count("\nnginx:default  ") == 1
+    assert "●" * 27 in text
+
+
+def test_more_columns_than_fit_go_on_in_a_second_band() -> None:
+    many = [result(cell("nginx:default", f"fix-{n}"), "streamed", "defeats") for n in range(60)]
+    text = terminal.render(run_info(), [result(cell()), *many], width=80)
+    assert text.count("\nnginx:default  ") == 2
+    assert text.count("●") == 60 + 1  # and the legend's
+    assert all(f" fix-{n}" in text for n in range(60))
+
+
+def test_a_long_chain_gets_a_line_of_its_own() -> None:
+    chain = "nextjs:prod>nginx:gzip-buffering-off>cloudrun:content-type-gated"
+    lines = terminal.render(run_info(), layer(chain), width=80).splitlines()
+    at = lines.index(chain)
+    assert lines[at + 1].split() == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_an_output_without_the_signs_gets_letters(encoding: str) -> None:
+    odd = result(cell("nginx:odd"), reason="naïve … 流")
+    text = drawn(terminal.Report(run_info(), [*matrix(), odd]), encoding=encoding)
+    assert "D .  r D" in text
+    assert "na?ve ? ?" in text
+    assert glyphs_for(encoding) is ASCII
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf-16"])
+def test_unicode_outputs_get_the_signs(encoding: str) -> None:
+    assert glyphs_for(encoding) is UNICODE
+
+
+def test_an_unknown_encoding_gets_letters() -> None:
+    assert glyphs_for("klingon") is ASCII
+
+
+def test_no_color_shows_the_same_without_color() -> None:
+    report = terminal.Report(run_info(), matrix())
+    plain, coloured = drawn(report, environ={"NO_COLOR": "1"}), drawn(report, environ={})
+    assert "\x1b[1;32m●" in coloured
+    assert "\x1b[1;7;32m●" in coloured  # the failed expectation
+    assert not re.search(r"\x1b\[[\d;]*3\d", plain)
+    assert re.sub(r"\x1b\[[\d;]*m", "", plain) == re.sub(r"\x1b\[[\d;]*m", "", coloured) == drawn(report)
+
+
+def test_every_mark_has_its_sign() -> None:
+    text = terminal.render(run_info(), matrix())
+    for said in ("● defeats it", "○ reduces it", "· no effect", "– not needed", "× harms", "? could not be judged"):
+        assert said in text
+
+
+def test_an_emulated_layer_says_so_and_whose_claim_it_plays() -> None:
+    text = terminal.render(run_info(), matrix())
+    assert f"\n  {CLAIM}\n" in text
+    assert "\ncloudrun:report  (emulator)\n" in text
+    assert "(emulator)" in terminal.progress(result(cell("cloudrun:report"), notes=(CLAIM,)), 1, 9).plain
+
+
+def test_failures_come_with_their_why_and_the_unavailable_with_the_remedy() -> None:
+    text = terminal.render(run_info(), matrix())
+    assert "expected because  it is told to ignore the header" in text
+    assert "2 cells: Next.js is not installed (npm ci in configs/nextjs)" in text
+
+
+def test_nothing_at_all() -> None:
+    text = terminal.render(run_info(), [])
+    assert "nothing was selected" in text
+    assert "as it is" not in text
+
+
+def test_only_controls() -> None:
+    text = terminal.render(run_info(), [result(cell("direct"), "streamed")])
+    assert "Controls: 1 of 1 direct stream streamed." in text
+    assert "as it is" not in text
+
+
+def test_baselines_without_any_mitigation() -> None:
+    text = terminal.render(run_info(), [result(cell())])
+    assert "  curl    chunked  buffered\n" in text
+    assert "defeated by" not in text
+
+
+def test_an_unfinished_run_says_so() -> None:
+    assert "did not finish" in " ".join(terminal.render(run_info(finished_at=None), matrix()).split())
+
+
+def test_the_progress_line_ends_in_the_whole_id() -> None:
+    done = result(cell("nginx:default", "no-cache"), "coalesced", "reduces")
+    assert terminal.progress(done, 7, 214).plain == (
+        "  7/214  observed    coalesced reduces      412 ms  "
+        "nginx:default/sse/chunked/curl/aiohttp/short/no-cache/lockstep"
+    )
+
+
+def timeline(of: Cell, held: int | None = 2, width: int = 80, encoding: str = "utf-8", tokens: int = 24) -> list[str]:
+    shown = result(of, header_changes=(CHANGE,), notes=(CLAIM,))
+    return drawn(Timeline(trace(of, held, tokens), shown), width, encoding).splitlines()
+
+
+def test_the_timeline_of_a_held_token() -> None:
+    lines = timeline(cell())
+    (held,) = [line for line in lines if line.endswith("411 ms  held")]
+    assert held.split()[0] == "2"
+    assert held.index("○") < held.index("┼") < held.index("●")
+    assert any("0 ms" in line and "400 ms" in line for line in lines)
+    assert "header added content-length: 1536" in lines
+    assert CLAIM in lines
+
+
+def test_the_timeline_of_a_stream_that_lasted_milliseconds() -> None:
+    lines = timeline(cell(), held=None)
+    assert "5 ms" in lines[3]
+    assert not any("held" in line for line in lines[4:20])
+
+
+@pytest.mark.parametrize("width", [40, 80, 133])
+def test_the_timeline_keeps_to_the_width(width: int) -> None:
+    assert all(len(line) <= width for line in timeline(cell(), width=width)[1:])
+
+
+def test_the_timeline_of_a_long_stream_is_cut() -> None:
+    lines = timeline(cell(), held=300, tokens=400)
+    assert any(line.endswith("more tokens") for line in lines)
+    assert any(line.lstrip().startswith("300 ") for line in lines)
+    assert len(lines) < 40
+
+
+def test_the_timeline_in_ascii() -> None:
+    text = "\n".join(timeline(cell(), encoding="ascii"))
+    assert "o---" in text
+    assert "!" in text
+
+
+def test_the_timeline_of_a_token_that_never_came() -> None:
+    of = cell()
+    lost = drawn(Timeline(trace(of), result(of, "broken"), arrivals={0: 1_002_100_000}))
+    assert "never came" in lost
+    assert "×" in lost
+
+
+def test_the_timeline_of_a_stream_that_never_began() -> None:
+    of = cell()
+    empty = replace(trace(of), head_ns=None, reads=(), body=b"", sent=(), steps=(), ended_ns=None, closed_ns=None)
+    shown = result(of, "broken", reason="connection refused", metrics=metrics(ttfb_ms=None, ttft_ms=None))
+    assert "broken: connection refused" in drawn(Timeline(empty, shown))
