@@ -1,0 +1,35 @@
+# The harness with all it measures: nginx, Node.js and the production build of the Next.js app. compose.yaml runs it.
+
+ARG BASE=node:24-bookworm-slim
+FROM ${BASE}
+
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends nginx python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+# The user's folder is the working directory. With a safe path, nothing in it is imported in place of the package:
+# it often is a checkout of this very project.
+ENV PYTHONSAFEPATH=1 \
+    HARNESS_CACHE=/opt/harness/cache \
+    PATH=/opt/harness/bin:$PATH
+
+WORKDIR /usr/src/harness
+COPY pyproject.toml README.md ./
+COPY configs configs
+COPY harness harness
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/harness \
+    && pip install --disable-pip-version-check .
+
+# Every Next.js instance builds inside the app, whose folder is named by a digest. Under a fixed name, compose.yaml can
+# mount a writable place there.
+RUN --mount=type=cache,target=/root/.npm \
+    harness setup nginx nextjs \
+    && ln -s "$HARNESS_CACHE"/nextjs-*/ "$HARNESS_CACHE/nextjs" \
+    && install -d -m 1777 "$HARNESS_CACHE/nextjs/.instances"
+
+ENV HOME=/tmp
+USER 1000:1000
+WORKDIR /work
+ENTRYPOINT ["harness"]
+CMD ["doctor"]

@@ -1,0 +1,235 @@
+"""The pytest plugin, in sessions of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from harness.store import Run
+from tests.workplace import DEADLINE_S, DIRECT, NGINX, Workplace, missing, wait_for
+
+proxies = pytest.mark.proxies
+nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+
+TEST = """
+import pytest
+
+@pytest.mark.proxies
+def test_cell(harness_result):
+    assert harness_result.outcome in ("pass", "observed"), harness_result.reason
+
+def test_another():
+    pass
+"""
+
+NO_NGINX = """
+from harness.errors import Unavailable
+from harness.proxies.nginx import Nginx
+
+def version(self):
+    raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
+
+Nginx.version = version
+"""
+
+IDS = [
+    "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
+    "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep",
+    "nginx:default/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep",
+]
+
+
+@pytest.fixture
+def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    """A folder with a test, a matrix, and a TMPDIR that tells what sessions in it leave behind."""
+    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto")
+    with Workplace(pytester.path) as place:
+        monkeypatch.setenv("TMPDIR", str(place.tmp))
+        place.write("test_it.py", TEST)
+        place.write("m.yaml", NGINX)
+        yield place
+
+
+def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
+    """Run a session that measures, in a process of its own; one that hangs fails."""
+    return pytester.runpytest_subprocess(*argv, timeout=DEADLINE_S)
+
+
+def runs(place: Workplace) -> list[Run]:
+    """Return the runs that are on disk."""
+    return [Run.open(folder) for folder in sorted((place.folder / "runs").glob("*"))]
+
+
+def assert_clean(place: Workplace) -> None:
+    """No process is left, and no temporary folder of ours; pytest keeps its own."""
+    assert [some for some in place.left_behind() if "temporary pytest-of" not in some] == []
+
+
+# ---------------------------------------------------------------- what is collected
+
+
+def test_the_ids_of_tests_are_those_of_the_cells(pytester: pytest.Pytester, place: Workplace) -> None:
+    shown = pytester.runpytest_inprocess("--collect-only", "-q", "--harness-matrix", "m.yaml")
+    assert shown.outlines[:4] == [*(f"test_it.py::test_cell[{some}]" for some in IDS), "test_it.py::test_another"]
+
+
+def test_the_fast_part_measures_nothing(pytester: pytest.Pytester, place: Workplace) -> None:
+    done = pytester.runpytest_inprocess("-m", "not proxies", "--harness-matrix", "m.yaml", "--strict-markers")
+    done.assert_outcomes(passed=1, deselected=3)
+    assert runs(place) == []
+
+
+def test_without_a_name_the_smoke_matrix_is_measured(pytester: pytest.Pytester, place: Workplace) -> None:
+    shown = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "proxies")
+    assert "test_it.py::test_cell[nginx:default/sse/chunked/curl/aiohttp/short/pad-8k/lockstep]" in shown.outlines
+
+
+def test_a_marker_names_a_matrix_of_its_own(pytester: pytest.Pytester, place: Workplace) -> None:
+    place.write("direct.yaml", DIRECT)
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies(matrix='direct.yaml')"))
+    shown = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "proxies", "--harness-matrix", "m.yaml")
+    assert [line.split("[")[1].split("/")[1] for line in shown.outlines[:2]] == ["sse", "ndjson"]
+
+
+def test_the_marker_explains_itself(pytester: pytest.Pytester, place: Workplace) -> None:
+    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines("@pytest.mark.proxies(matrix): measures through*")
+
+
+def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Pytester, place: Workplace) -> None:
+    place.write("m.yaml", NGINX.replace("tokens", "tkoens"))
+    done = pytester.runpytest_inprocess("--harness-matrix", "m.yaml")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines("ERROR: m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
+    none = pytester.runpytest_inprocess("--harness-matrix", "none.yaml")
+    assert none.ret == pytest.ExitCode.USAGE_ERROR
+    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml': give a path, or one of default, smoke")
+
+
+def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Workplace) -> None:
+    place.write("m.yaml", NGINX.replace("tokens", "tkoens"))
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies(matrix='m.yaml')"))
+    done = pytester.runpytest_inprocess()
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.stdout.fnmatch_lines("m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
+    done.stdout.no_fnmatch_line("*plugin.py*")
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+@proxies
+@nginx
+def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pytester, place: Workplace) -> None:
+    done = session(pytester, "--harness-matrix", "m.yaml", "--harness-runs", "runs", "-v")
+    done.assert_outcomes(passed=4)
+    (run,) = runs(place)
+    assert [result.id for result in run.results] == IDS
+    assert run.info.finished_at
+    assert len(list((run.folder / "proxies").glob("nginx.*"))) == 1
+    assert_clean(place)
+
+
+@proxies
+@nginx
+def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
+    pytester: pytest.Pytester, place: Workplace
+) -> None:
+    place.write("m.yaml", NGINX.replace("verdict: buffered", "verdict: streamed"))
+    done = session(pytester, "--harness-matrix", "m.yaml")
+    done.assert_outcomes(passed=3, failed=1)
+    done.stdout.fnmatch_lines("*AssertionError: expected streamed, got buffered: it has response buffers*")
+    assert_clean(place)
+
+
+@proxies
+def test_what_cannot_run_here_is_skipped_with_the_reason(pytester: pytest.Pytester, place: Workplace) -> None:
+    pytester.makeconftest(NO_NGINX)
+    done = session(pytester, "--harness-matrix", "m.yaml", "-rs")
+    done.assert_outcomes(passed=2, skipped=2)
+    done.stdout.fnmatch_lines("SKIPPED*nginx is not installed (install it: apt-get install nginx)")
+    assert_clean(place)
+
+
+@proxies
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_what_is_required_and_cannot_run_here_fails(
+    pytester: pytest.Pytester, place: Workplace, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    pytester.makeconftest(NO_NGINX)
+    if way == "environment":
+        monkeypatch.setenv("HARNESS_REQUIRE", "nginx")
+    required = ["--harness-require", "nginx"] if way == "option" else []
+    done = session(pytester, "--harness-matrix", "m.yaml", *required)
+    done.assert_outcomes(passed=1, errors=3)
+    done.stdout.fnmatch_lines("nginx is required, but cannot run here: nginx is not installed (install it: *")
+    done.stdout.no_fnmatch_line("*During handling*")
+    assert runs(place) == []
+
+
+@proxies
+def test_a_required_proxy_that_is_none_is_named_with_those_there_are(
+    pytester: pytest.Pytester, place: Workplace
+) -> None:
+    done = session(pytester, "--harness-matrix", "m.yaml", "--harness-require", "apache")
+    done.assert_outcomes(passed=1, errors=3)
+    done.stdout.fnmatch_lines("--harness-require: there is no proxy 'apache'; there are *nginx*")
+
+
+@proxies
+def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pytester, place: Workplace) -> None:
+    place.write("m.yaml", DIRECT)
+    place.write("test_it.py", TEST.replace("def test_cell", "async def test_cell"))
+    session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=3)
+    assert_clean(place)
+
+
+@proxies
+def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Pytester, place: Workplace) -> None:
+    place.write("m.yaml", DIRECT)
+    place.write("other.yaml", DIRECT.replace("sse, ndjson", "text"))
+    place.write("test_other.py", TEST.replace("mark.proxies", "mark.proxies(matrix='other.yaml')"))
+    session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=5)
+    assert sorted(run.info.name for run in runs(place)) == ["m", "other"]
+    assert_clean(place)
+
+
+@proxies
+@nginx
+def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
+    pytester: pytest.Pytester, place: Workplace
+) -> None:
+    place.write("m.yaml", NGINX.replace("chain: nginx:default", "chain: [nginx:default, nginx:gzip]"))
+    done = session(pytester, "--harness-matrix", "m.yaml", "-n", "2", "--dist", "load")
+    done.assert_outcomes(passed=6)
+    assert len(runs(place)) == 2
+    assert_clean(place)
+
+
+@proxies
+@nginx
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_session_that_ends_early_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+    place.write("m.yaml", NGINX.replace("patience_ms: 100", "patience_ms: 60000"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--harness-matrix", "m.yaml"],
+        cwd=place.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as program:
+        wait_for(lambda: place.streaming("default"))
+        os.killpg(program.pid, number)
+        shown, _ = program.communicate(timeout=DEADLINE_S)
+    assert program.returncode == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)
+    wait_for(lambda: not [some for some in place.left_behind() if "temporary pytest-of" not in some])
+    assert [result.outcome for run in runs(place) for result in run.results] == ["pass"]
+    assert number != signal.SIGINT or re.search("1 passed.* in ", shown)
