@@ -1,0 +1,1 @@
+"""Figures that are too noisy for tests: run each with `python -m benchmarks.NAME`."""

@@ -1,0 +1,52 @@
+"""Publishes a run of the default matrix: its records and its page under `docs/`, its table in the README.
+
+    python -m benchmarks.publish runs/20260101T120000Z-default
+
+Nothing on the published pages is typed: tests render them again from the committed records and compare.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from harness.reports import markdown
+from harness.store import Run, write_text
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+RECORDS = DOCS / "default-run"
+PAGE = DOCS / "default-matrix.md"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+
+
+def published() -> Run:
+    """Return the committed run."""
+    return Run.open(RECORDS)
+
+
+def page(run: Run) -> str:
+    """Return the page with the table and the answers."""
+    return markdown.render(run.info, run.results)
+
+
+def with_table(readme: str, run: Run) -> str:
+    """Return the README's text with the table of `run` between the markers."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + markdown.table(run.info, run.results) + END + after
+
+
+def main(folder: Path) -> None:
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    for name in ("run.json", "results.jsonl"):
+        shutil.copyfile(folder / name, RECORDS / name)
+    run = published()
+    write_text(PAGE, page(run))
+    write_text(README, with_table(README.read_text(encoding="utf-8"), run))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
