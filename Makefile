@@ -1,0 +1,31 @@
+# make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
+# make test     set everything up, run all tests, those through real proxies included
+# make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build)
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: matrix test setup lint clean
+
+matrix: setup
+	$(VENV)/bin/harness matrix default
+
+test: setup
+	$(VENV)/bin/pytest
+
+setup: $(INSTALLED)
+	$(VENV)/bin/harness setup
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

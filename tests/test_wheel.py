@@ -1,0 +1,109 @@
+"""The built wheel, installed in an environment of its own, far from the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.workplace import Said, missing
+
+pytestmark = pytest.mark.proxies
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ("harness", "configs", "pyproject.toml", "README.md", ".gitignore")
+LEFT_OUT = ("__pycache__", "node_modules", ".next", "next-env.d.ts")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, in which somebody has already run `npm ci` and `next build`."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in SHIPPED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        else:
+            shutil.copy(ROOT / name, folder)
+    for name in ("node_modules/next/index.js", ".next/BUILD_ID"):
+        path = folder / "configs/nextjs" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, sources)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts of a fresh environment with the wheel, which borrows its dependencies from ours."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin/python"
+    call(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    (site,) = folder.glob("lib/*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin"
+
+
+def call(*argv: str | Path, cwd: Path | None = None) -> Said:
+    """Run a program that has to succeed, with nothing of this checkout in its environment."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HARNESS", "PYTEST"))}
+    done = subprocess.run([str(word) for word in argv], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def files(folder: Path) -> set[str]:
+    """Return the files below a folder, but for what tools put there."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path) for path in paths if not set(path.parts) & set(LEFT_OUT)}
+
+
+def test_the_wheel_holds_the_package_and_its_configs_and_nothing_that_was_built(wheel: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = {f"harness/{name}" for name in files(ROOT / "harness")}
+    configs = {f"harness/configs/{name}" for name in files(ROOT / "configs")}
+    assert names == package | configs
+
+
+def test_the_installed_program_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
+    where = call(installed / "python", "-c", "import harness; print(harness.__file__)", cwd=tmp_path).out
+    assert Path(where).is_relative_to(installed.parent)
+
+
+@pytest.mark.parametrize("what", ["proxies", "mitigations", "profiles", "cells"])
+def test_the_installed_program_lists_what_the_checkout_lists(installed: Path, tmp_path: Path, what: str) -> None:
+    here = call(Path(sys.executable).with_name("harness"), "list", what, cwd=tmp_path)
+    there = call(installed / "harness", "list", what, cwd=tmp_path)
+    assert there.out == here.out
+    assert len(there.out.splitlines()) > 5
+
+
+def test_the_installed_program_measures_a_shipped_matrix(installed: Path, tmp_path: Path) -> None:
+    said = call(installed / "harness", "matrix", "smoke", "--only", "direct/*", cwd=tmp_path)
+    assert "Exit status 0" in said.out
+
+
+@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+def test_the_installed_program_runs_a_shipped_config_of_nginx(installed: Path, tmp_path: Path) -> None:
+    said = call(installed / "harness", "run", "--chain", "nginx:default", "-m", "x-accel-buffering", cwd=tmp_path)
+    assert "x-accel-buffering: defeats (without it: buffered)" in said.out
+
+
+def test_the_installed_plugin_gives_tests_their_cells(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_cell(harness_result): pass\n")
+    shown = call(installed / "python", "-m", "pytest", "--collect-only", "-q", "test_it.py", cwd=tmp_path)
+    assert "test_it.py::test_cell[direct/sse/chunked/curl/aiohttp/short/none/lockstep]" in shown.out
