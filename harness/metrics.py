@@ -7,6 +7,7 @@ are differences of CLOCK_MONOTONIC instants of one machine; a figure that cannot
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from harness.errors import StreamError
 from harness.formats import CODECS
 from harness.formats.coding import decoder
 from harness.formats.payload import matches
-from harness.model import HeaderChange, Metrics, Trace
+from harness.model import HeaderChange, Heartbeat, Metrics, Sent, Trace
 
 HELD_MS = 50.0
 """A token that is later than this is late to a person: half the 100 ms that feel instantaneous (Nielsen 1993)."""
@@ -122,6 +123,12 @@ def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     return [g for g in groups if (g[-1].sent_ns - g[0].sent_ns) / 1e6 >= HELD_MS]
 
 
+def sent_bytes(trace: Trace, before_ns: float = math.inf) -> int:
+    """Return how many body bytes had left the emitter before an instant, heartbeats included."""
+    left: tuple[Sent | Heartbeat, ...] = (*trace.sent, *trace.heartbeats)
+    return max((one.end_bytes for one in left if one.at_ns < before_ns), default=0)
+
+
 def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:
     """Return the figures of a trace; `control` is those of the direct control.
 
@@ -158,7 +165,8 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         burst_tokens_max=max(map(len, grouped), default=1 if arrivals else 0),
         holds=held,
         wire_bytes=len(trace.body),
-        emitted_bytes=trace.sent[-1].end_bytes if trace.sent else 0,
+        emitted_bytes=sent_bytes(trace),
+        head_ms=(trace.head_ns - trace.opened_ns) / 1e6 if trace.head_ns is not None else None,
     )
 
 

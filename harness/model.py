@@ -23,6 +23,7 @@ Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
+Fault = Literal["configuration", "proxy", "harness"]
 Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
 
 
@@ -106,14 +107,14 @@ class Mitigation:
 
     `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
     `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
-    A response header with value None is removed.
+    A request header with value None is removed.
     """
 
     name: str
     claim: str
     source: str
     cost: Cost
-    response_headers: Mapping[str, str | None] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = field(default_factory=dict)
     request_headers: Mapping[str, str | None] = field(default_factory=dict)
     content_type: str | None = None
     format: Format | None = None
@@ -143,6 +144,11 @@ class Emission:
     padding: Filler | None = None
     heartbeat_ms: float | None = None
     delay_ms: float | None = None
+
+    @property
+    def gap_ms(self) -> float:
+        """The time from one token to the next when paced."""
+        return self.workload.interval_ms + (self.delay_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One heartbeat as it left the emitter: when, and how many body bytes had then been sent in all."""
+
+    at_ns: int
+    end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One event of the lockstep conversation, in the order in which the client lived it.
 
@@ -228,6 +242,7 @@ class Trace:
     steps: tuple[Step, ...]
     guard_ms: float | None = None
     failure: str | None = None
+    heartbeats: tuple[Heartbeat, ...] = ()
 
 
 # ---------------------------------------------------------------- what it means
@@ -237,10 +252,10 @@ class Trace:
 class Release:
     """What let a held token go; a result tells it of the last hold, which is closest to the steady state.
 
-    `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens, `wait_ms`
-    how long sending those takes at the workload's pace, which is what a person waits (0 if it has no pace). `held_ms`
-    is how long it was under way, `resolution_bytes` the size of one probing step. A paced stream cannot tell bytes
-    from a timer, as both grow together: `unknown`.
+    `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens. `wait_ms`
+    is what a person waits: as long as sending those takes at the workload's pace, or as long as a timer. `held_ms` is
+    how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a paced
+    stream cannot tell them apart, nor one with heartbeats in its silences, and two streams of a cell can disagree.
     """
 
     seq: int
@@ -256,6 +271,8 @@ class Release:
 class Metrics:
     """Figures of one trace. Durations in ms; None where the stream gave nothing to measure.
 
+    From the request's start: `head_ms` to the whole head of the response (what others call TTFB is at most that),
+    `ttfb_ms` to the first byte of its body, be it padding, `ttft_ms` to the first whole token.
     `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
     A burst is two or more tokens in one read; `burst_tokens_max` is the largest. `holds`: how often a token was
     held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
@@ -278,6 +295,7 @@ class Metrics:
     holds: int
     wire_bytes: int
     emitted_bytes: int
+    head_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +328,13 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One finished cell: a line of results.jsonl."""
+    """One finished cell: a line of results.jsonl. `fault` says whose an outcome `error` is."""
 
     id: str
     cell: Cell
     outcome: Outcome
     reason: str
+    fault: Fault | None = None
     verdict: Verdict | None = None
     effect: Effect | None = None
     release: Release | None = None

@@ -109,6 +109,7 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
         steps=tuple(conversation.machine.steps) if conversation.machine else (),
         guard_ms=guard.control.trips.median_ms(opened_ns),
         failure=failure or _complaint(log),
+        heartbeats=tuple(log.heartbeats),
     )
 
 
@@ -124,9 +125,7 @@ class _Conversation:
         self._patience_s = emission.workload.patience_ms / 1e3
         self._silence_s = SILENCE_S
         if emission.pace == "paced":  # a buffered stream is silent for as long as it lasts
-            self._silence_s += (
-                emission.workload.tokens * (emission.workload.interval_ms + (emission.delay_ms or 0)) / 1e3
-            )
+            self._silence_s += emission.workload.tokens * emission.gap_ms / 1e3
         if emission.pace == "lockstep":
             self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length")
             recorder.on_arrival(self._arrived)

@@ -27,17 +27,21 @@ def rejudge(results: Sequence[Result], traces: Mapping[str, Sequence[Trace]]) ->
     return [_concluded(r, everything, traces) if r.id in everything else r for r in results]
 
 
-def held_against(results: Sequence[Result], earlier: Sequence[Result], name: str) -> list[Result]:
+def held_against(
+    results: Sequence[Result], earlier: Sequence[Result], name: str, allow_missing: bool = False
+) -> list[Result]:
     """Return the results with the verdicts of an earlier run as expectations; cells it did not have are observed.
 
-    Raises SelectionError if it had none of them, for then nothing would be checked.
+    Cells with a verdict that are gone have failed, unless they may be missing. Raises SelectionError if all are gone,
+    for then nothing would be checked.
     """
-    verdicts = {result.id: result.verdict for result in earlier if result.outcome != "unstable"}
-    if not any(verdicts.get(result.id) for result in results):
+    known = {result.id: result for result in earlier if result.verdict and result.outcome != "unstable"}
+    here = {result.id for result in results}
+    if not here & known.keys():
         raise SelectionError(f"{name} has no verdict on any cell of this run: there is nothing to compare")
     held = []
     for result in results:
-        verdict = verdicts.get(result.id)
+        verdict = known[result.id].verdict if result.id in known else None
         expectation = Expectation(result.id, f"as it was in {name}", (verdict,)) if verdict else None
         if result.verdict is None and verdict:
             reason = f"was {verdict} in {name}, is {result.outcome}: {result.reason}"
@@ -48,7 +52,21 @@ def held_against(results: Sequence[Result], earlier: Sequence[Result], name: str
             continue
         ending, misfit = outcome(result.verdict, result.effect, expectation)
         held.append(replace(result, expectation=expectation, outcome=ending, reason=misfit or result.reason))
-    return held
+    gone = [result for result in known.values() if result.id not in here and not allow_missing]
+    return held + [_gone(result, name) for result in gone]
+
+
+def _gone(result: Result, name: str) -> Result:
+    """Return what a run comes to that lacks a cell of an earlier one."""
+    return Result(
+        id=result.id,
+        cell=result.cell,
+        outcome="fail",
+        reason=f"was {result.verdict} in {name}, is not in this run",
+        baseline_id=result.baseline_id,
+        control_id=result.control_id,
+        notes=result.notes,
+    )
 
 
 def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Mapping[str, Sequence[Trace]]) -> Result:

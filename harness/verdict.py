@@ -3,14 +3,15 @@
 Verdicts, worst last. In lockstep the order of events decides, not the clock:
 
 - `streamed`: every token was here before the next was sent, and the median hold over the control is under 50 ms.
-- `delayed`: every token came without further bytes, but 50 ms late or more in the median: something timed it.
+- `delayed`: every token came before the next was sent, but 50 ms late or more in the median: something timed it.
 - `coalesced`: a token was held past the patience and came only after more bytes, before the end.
 - `buffered`: from some token on, nothing came until the emitter ended the stream.
 - `broken`: tokens lost, repeated, reordered, altered or replayed; wrong status, reset, time-out, undecodable body.
 
-*Late is not held*: a held token that came before any further byte had left the emitter was not released by bytes.
+*Late is not held*: a held token that came before any further token had left the emitter was not released by one.
 A tail that only the end releases makes a stream `buffered`, unless two holds before it show that it coalesces and the
 tail is no longer than they were: a last, partly filled buffer is part of coalescing.
+Heartbeats are bytes that leave by the clock: what came after nothing but them was let go by them or by a timer.
 
 Paced streams mirror this: a token is held when it comes together with one emitted 50 ms or more after it, and a
 tenth of the tokens must be held before the stream counts as coalesced or buffered.
@@ -19,12 +20,12 @@ tenth of the tokens must be held before the stream counts as coalesced or buffer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import takewhile
 
 from harness.lockstep import probe_step_tokens
-from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure
+from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure, sent_bytes, singles
 from harness.model import (
     Effect,
     Expectation,
@@ -48,7 +49,9 @@ TAIL = 2.0
 """How much longer than what released earlier holds a tail must be to count as buffered."""
 
 SHORTER = 2.0
-"""A mitigation reduces (or harms) a coalesced stream when it halves (or doubles) the wait for what releases it."""
+"""A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
+
+LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,18 @@ class Assessment:
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
-    """Measure and judge a cell's trace and, if there is one, the second that is to confirm it."""
+    """Measure and judge a cell's trace and, if there is one, the second that is to confirm it.
+
+    Two verdicts are `unstable`. Two ways to be released are one of a hop that has both, a size and a timer, of which
+    the first to be reached lets go: the verdict stands, and neither way is claimed.
+    """
     first, *others = [_assess(trace, control) for trace in traces]
     for other in others:
         if other.judgement.verdict != first.judgement.verdict:
             unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
-            return Assessment(first.metrics, first.judgement, unstable)
+            return replace(first, unstable=unstable)
+        if _released_by(other) != _released_by(first):
+            return replace(first, judgement=_either(first.judgement, other.judgement))
     return first
 
 
@@ -74,6 +83,18 @@ def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
     return Assessment(figures, judge(trace, delivered, figures))
+
+
+def _released_by(assessed: Assessment) -> ReleasedBy | None:
+    release = assessed.judgement.release
+    return release.by if release else None
+
+
+def _either(first: Judgement, second: Judgement) -> Judgement:
+    """Return one judgement of two streams whose tokens were released in different ways: a person waits the less."""
+    least = min((told.release for told in (first, second) if told.release), key=lambda release: release.wait_ms)
+    reason = f"{first.reason}; in a second stream, {second.reason}"
+    return replace(first, reason=reason, release=replace(least, by="unknown"))
 
 
 def _told_briefly(assessed: Assessment) -> str:
@@ -89,19 +110,26 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
     releases = _paced_releases(trace, arrivals) if paced else _lockstep_releases(trace, arrivals)
     tail = _tail(trace, arrivals)
     if not releases and not (tail and any(step.kind == "wait" for step in trace.steps)):
-        return _in_time(trace, figures)
+        return _in_time(trace, arrivals, figures)
     if not releases:  # drained without a hold, and then silent
         return _buffered(trace, tail)
     release = _steady(releases, paced)
     early = [r.after_bytes + r.resolution_bytes for r in releases if r.by != "end"]
     if tail and (len(early) < STEADY or len(tail) * _event_bytes(trace) > TAIL * max(early)):
-        return _buffered(trace, tail)
-    return Judgement("coalesced", _sentence(release), release)
+        return _buffered(trace, tail, timed=release.by == "timer")
+    return Judgement("coalesced", _sentence(release, paced), release)
 
 
-def _buffered(trace: Trace, tail: Sequence[Arrival]) -> Judgement:
+def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False) -> Judgement:
     reason = f"from token {tail[0].seq} on, nothing came before the end"
+    if timed or _as_far_apart_as_sent(tail):
+        reason += f"; {LAG}"
     return Judgement("buffered", reason, _told(trace, tail[0], "end"))
+
+
+def _as_far_apart_as_sent(tail: Sequence[Arrival]) -> bool:
+    """Tell whether the end cannot have let all of them go at once."""
+    return (tail[-1].sent_ns - tail[0].sent_ns) / 1e6 >= HELD_MS and not late_bursts(tail)
 
 
 def _steady(releases: Sequence[Release], paced: bool) -> Release:
@@ -120,22 +148,41 @@ def isolated(trace: Trace, judgement: Judgement) -> bool:
     return kinds.count("hold") == 1
 
 
-def effect(mitigated: Judgement, baseline: Judgement) -> Effect:
-    """Return what a mitigation did to the layer whose baseline is given."""
-    after, before = SEVERITY[mitigated.verdict], SEVERITY[baseline.verdict]
+def effect(mitigated: Assessment, baseline: Assessment) -> Effect:
+    """Return what a mitigation did to the layer whose baseline is given. The first line that fits holds:
+
+    - it streamed before: `not needed`, or `harms` if it does no more
+    - it streams now: `defeats`
+    - the verdict changed: `reduces` if it is milder, `harms` if it is worse
+    - tokens wait half as long or less: `reduces`; twice as long or more: `harms`
+    - else: `no effect`
+
+    How long tokens wait is compared within `delayed`, by the median lateness, and within `coalesced`, by `wait_ms` of
+    what releases them. Who is `buffered` waits for the end, however much passed at the start.
+    """
+    after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if before == 0:
         return "not needed" if after == 0 else "harms"
     if after == 0:
         return "defeats"
     if after != before:
         return "reduces" if after < before else "harms"
-    if mitigated.verdict == "coalesced" and mitigated.release and baseline.release:
-        wait_ms, was_ms = mitigated.release.wait_ms, baseline.release.wait_ms
-        if wait_ms * SHORTER <= was_ms and wait_ms < was_ms:
-            return "reduces"
-        if wait_ms >= was_ms * SHORTER and wait_ms > was_ms:
-            return "harms"
-    return "no effect"
+    wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
+    if wait_ms is None or was_ms is None or wait_ms == was_ms:
+        return "no effect"
+    if wait_ms * SHORTER <= was_ms:
+        return "reduces"
+    return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
+
+
+def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
+    """Return how long tokens wait. A timer that shows in one of the two lets go in the other too, if it is sooner."""
+    if of.judgement.verdict == "delayed":
+        return of.metrics.over_control_ms
+    release, other = of.judgement.release, beside.judgement.release
+    if of.judgement.verdict != "coalesced" or not release or not other:
+        return None
+    return min(release.wait_ms, other.wait_ms) if release.by == "bytes" != other.by else release.wait_ms
 
 
 def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation | None:
@@ -172,7 +219,7 @@ def conclude(
         return "unstable", assessed.unstable, None
     judgement = assessed.judgement
     unsure = baseline.unstable if isinstance(baseline, Assessment) else baseline
-    change = effect(judgement, baseline.judgement) if isinstance(baseline, Assessment) and not unsure else None
+    change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
     if unsure and expectation and expectation.effect:
         return "blocked", f"its baseline is not known: {unsure}", None
     ending, misfit = outcome(judgement.verdict, change, expectation)
@@ -201,15 +248,24 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
     return delivered.problem
 
 
-def _in_time(trace: Trace, figures: Metrics) -> Judgement:
+def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
     late = figures.over_control_ms
     if late is not None and late >= HELD_MS:
-        return Judgement("delayed", f"tokens came by themselves, but {late:.0f} ms late in the median")
+        reason = f"tokens came by themselves, but {late:.0f} ms late in the median"
+        if _beaten(trace, arrivals):
+            reason = f"tokens came {late:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
+        return Judgement("delayed", reason)
     if trace.plan.emission.pace == "paced":
         return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another")
     sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
     tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
     return Judgement("streamed", f"{tokens} came before the next was sent")
+
+
+def _beaten(trace: Trace, arrivals: Sequence[Arrival]) -> bool:
+    """Tell whether no token was late without a heartbeat; one that was shows that there is a timer."""
+    late = [token for token in singles(trace, arrivals) if token.hold_ms >= HELD_MS]
+    return all(any(token.sent_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats) for token in late)
 
 
 def _lockstep_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
@@ -231,9 +287,10 @@ def _release(trace: Trace, token: Arrival, meanwhile: set[str]) -> Release | Non
         by = "end"
     elif not _sent_after(trace, token):
         return None
+    elif "wait" in meanwhile and _sent_after(trace, token)[-1].at_ns < (wait_ns := _wait_ns(trace)):
+        by = "unknown" if any(wait_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats) else "timer"
     else:
-        silent = "wait" in meanwhile and _sent_after(trace, token)[-1].at_ns < _wait_ns(trace)
-        by = "timer" if silent else "bytes"
+        by = "bytes"
     return _told(trace, token, by)
 
 
@@ -250,13 +307,14 @@ def _paced_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
 
 
 def _told(trace: Trace, token: Arrival, by: ReleasedBy) -> Release:
-    after = _sent_after(trace, token)
+    emission, after = trace.plan.emission, _sent_after(trace, token)
+    in_silence = by == "timer" or (by == "unknown" and emission.pace == "lockstep")
     return Release(
         seq=token.seq,
         by=by,
-        after_bytes=after[-1].end_bytes - token.end_bytes if after else 0,
+        after_bytes=sent_bytes(trace, token.at_ns) - token.end_bytes,
         after_tokens=len(after),
-        wait_ms=token.hold_ms if by == "timer" else len(after) * trace.plan.emission.workload.interval_ms,
+        wait_ms=token.hold_ms if in_silence else len(after) * emission.gap_ms,
         held_ms=token.hold_ms,
         resolution_bytes=probe_step_tokens(max(len(after) - 1, 0)) * _event_bytes(trace),
     )
@@ -289,11 +347,11 @@ def _tail(trace: Trace, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
     return [arrival for arrival in arrivals if arrival.at_ns >= _end_ns(trace) and not _ends(trace, arrival)]
 
 
-def _sentence(release: Release) -> str:
+def _sentence(release: Release, paced: bool) -> str:
     what = {
         "bytes": f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent",
         "timer": "a timer, longer than the patience, let it go",
         "end": "the stream ended",
-        "unknown": f"{release.after_tokens} more tokens had been sent",
+        "unknown": f"{release.after_tokens} more tokens had been sent" if paced else "a heartbeat or a timer let it go",
     }[release.by]
     return f"token {release.seq} was held until {what}"

@@ -5,7 +5,7 @@
 `s1` token 1 leaves (in lockstep: on a grant), `r1` it comes in a read of its own, `r1-3` three come in one read,
 `r2,1` two come in one read in that order, `hold1` its patience ends, `drain` the pattern is known, `wait` all are
 granted and silence begins, `end` the emitter ends the stream, `+400` 400 ms pass, `prelude` the prelude leaves and
-comes. Every event takes a tenth of a millisecond.
+comes, `beat` a heartbeat leaves and comes with the next tokens. Every event takes a tenth of a millisecond.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.formats import CODECS
-from harness.model import Emission, Expectation, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
+from harness.model import Emission, Expectation, Heartbeat, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
 from harness.verdict import assess
 
 EVENT_NS = 100_000
@@ -54,6 +54,8 @@ class Story:
         self._events: dict[int, bytes] = {}
         self._sent_bytes = 0
         self._sent: list[Sent] = []
+        self._heartbeats: list[Heartbeat] = []
+        self._beats = b""
         self._reads: list[Read] = []
         self._steps: list[Step] = []
         self._body = b""
@@ -81,6 +83,7 @@ class Story:
             ended_ns=self._ended_ns,
             closed_ns=self._now_ns + EVENT_NS,
             steps=tuple(self._steps),
+            heartbeats=tuple(self._heartbeats),
         )
 
     def _word(self, word: str) -> None:
@@ -92,7 +95,8 @@ class Story:
                 self._send(int(of))
             case "r":
                 tokens = _tokens(of)
-                self._read(b"".join(self._alter(seq, self._events[seq]) for seq in tokens))
+                self._read(b"".join(self._alter(seq, self._events[seq]) for seq in tokens) + self._beats)
+                self._beats = b""
                 self._step("arrive", max(tokens))
             case "hold":
                 self._step("hold", int(of))
@@ -103,6 +107,8 @@ class Story:
             case "end":
                 self._ended_ns = self._now_ns
                 self._step("end", self._sent[-1].seq)
+            case "beat":
+                self._beat()
             case "prelude":
                 assert self._plan.emission.prelude
                 self._read(self._filling(self._plan.emission.prelude, "prelude"))
@@ -118,6 +124,13 @@ class Story:
         self._sent_bytes += len(event)
         self._step("grant", seq)
         self._sent.append(Sent(seq, self._now_ns, self._sent_bytes))
+
+    def _beat(self) -> None:
+        beat = self._codec.heartbeat()
+        assert beat
+        self._beats += beat
+        self._sent_bytes += len(beat)
+        self._heartbeats.append(Heartbeat(self._now_ns, self._sent_bytes))
 
     def _filling(self, filler: Any, key: str) -> bytes:
         data = self._codec.filling(filler, key)

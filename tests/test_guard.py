@@ -1,6 +1,7 @@
 """The guard: what counts as a witness, and that a machine which stalls in the middle of a cell changes no verdict.
 
-A stall lasts three times the patience: that is what it takes, and all that is ever slept for here.
+A stall lasts three times the patience, or longer than the budget of patiences where that could be used up: that is
+what it takes, and all that is ever slept for here.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import pytest
 import pytest_asyncio
 
 from harness.bench import Bench
-from harness.errors import BackendError
-from harness.guard import CONTROL_TRIPS, PULSE_TRIPS, Guard, Pulse, Trips
+from harness.errors import BackendError, StreamError
+from harness.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
+from harness.launchers.process import until
+from harness.lockstep import BUDGET_PATIENCES
 from harness.model import Endpoint, Judgement, Trace
 from tests.factories import judged
 from tests.measuring import acting, plan
@@ -31,6 +34,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE_MS = 150
 STALL_S = 3 * PATIENCE_MS / 1e3
+LONG_STALL_S = (BUDGET_PATIENCES + 3) * PATIENCE_MS / 1e3
 DEADLINE_S = 60.0
 
 SMALL = (12, 100)
@@ -54,7 +58,7 @@ class Gate:
     def __init__(self, free: int = 0) -> None:
         self.begun = 0
         self.permits = asyncio.Semaphore(free)
-        self.error: BackendError | None = None
+        self.error: Exception | None = None
 
     async def trip(self) -> None:
         self.begun += 1
@@ -111,6 +115,19 @@ async def test_a_trip_that_fails_is_told_to_all_who_wait() -> None:
     await trips.close()
 
 
+async def test_a_fault_of_ours_in_a_trip_is_told_too_and_the_next_who_waits_gets_new_trips() -> None:
+    gate = Gate(free=1000)
+    gate.error = ValueError("odd")
+    trips = Trips(gate.trip)
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises(BackendError, match="the guard failed: ValueError: odd") as told:
+            await trips.after(1)
+        assert told.value.__cause__ is gate.error
+        gate.error = None
+        await trips.after(1)
+    await trips.close()
+
+
 async def test_trips_that_stop_coming_are_an_error_and_not_a_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.guard.STALLED_S", 0.05)
     trips = Trips(Gate().trip)
@@ -151,6 +168,50 @@ async def counted(own_rig: Rig, wait: Callable[[Guard], object]) -> tuple[int, i
     return counts
 
 
+async def test_the_log_of_the_control_stream_does_not_grow_with_the_run(
+    own_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.guard.FORGET_EVERY", 4)
+    await own_rig.control.trips.after(20)
+    assert own_rig.control._control is not None
+    assert len((await own_rig.control._control.log()).sent) <= 4
+
+
+async def test_a_control_stream_that_breaks_says_why(own_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: object) -> None:
+        raise StreamError("the body broke off")
+
+    monkeypatch.setattr(own_rig.client, "stream", breaks)
+    control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
+    with pytest.raises(BackendError, match="the control stream broke: the body broke off"):
+        await control.trips.after(1)
+    await control.close()
+
+
+@pytest.mark.parametrize("who", ["control", "pulse"])
+async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, who: str) -> None:
+    slow = Gate()
+    gates = {"control": Gate(free=100), "pulse": Gate(free=100), who: slow}
+
+    async def begins(trips: int) -> bool:
+        return bool(await until(lambda: slow.begun >= trips, within_s=5))
+
+    async with aiohttp.ClientSession() as session:
+        control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
+        pulse = Pulse(session, own_rig.direct)
+        control.trips, pulse.trips = Trips(gates["control"].trip), Trips(gates["pulse"].trip)
+        waiting = asyncio.create_task(Guard(control, pulse).witnessed())
+        for trips in range(1, 5):
+            assert await begins(trips), f"{trips - 1} trips were enough"
+            slow.permits.release()
+        for _ in range(100):
+            slow.permits.release()
+        async with asyncio.timeout(DEADLINE_S):
+            await waiting
+        await control.close()
+        await pulse.trips.close()
+
+
 async def test_a_silence_is_witnessed_by_the_control_stream_and_the_chain(own_rig: Rig) -> None:
     control, pulse = await counted(own_rig, Guard.witnessed)
     assert control > CONTROL_TRIPS
@@ -189,7 +250,13 @@ async def test_a_chain_that_answers_no_pulse_is_guarded_by_the_control_stream_al
 
 
 async def stalled(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, chain: str, size: tuple[int, int], where: str, who: str
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    chain: str,
+    size: tuple[int, int],
+    where: str,
+    who: str,
+    stall_s: float = STALL_S,
 ) -> tuple[Trace, Judgement]:
     """Measure one cell while the processes of the emitter or of nginx stall in the middle of it."""
     told = plan(chain, *size, PATIENCE_MS)
@@ -200,7 +267,7 @@ async def stalled(
     def stop() -> None:
         stopped_s.append(time.monotonic())
         os.killpg(pid, signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(STALL_S, os.killpg, pid, signal.SIGCONT)
+        asyncio.get_running_loop().call_later(stall_s, os.killpg, pid, signal.SIGCONT)
 
     client = acting(monkeypatch, where, stop)
     try:
@@ -209,7 +276,7 @@ async def stalled(
         os.killpg(pid, signal.SIGCONT)
     assert len(stopped_s) == 1, "the stall has to be in the middle of the cell"
     assert trace.closed_ns is not None
-    assert trace.closed_ns / 1e9 - stopped_s[0] >= STALL_S, "and the cell has to outlast it"
+    assert trace.closed_ns / 1e9 - stopped_s[0] >= stall_s, "and the cell has to outlast it"
     return trace, judged(trace)
 
 
@@ -235,9 +302,9 @@ async def test_a_stall_at_the_first_token_changes_no_verdict(
 async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
-    trace, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", who)
+    trace, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", who, LONG_STALL_S)
     assert told.verdict == "streamed", told.reason
-    assert all(step.kind != "hold" for step in trace.steps)
+    assert {step.kind for step in trace.steps} == {"grant", "arrive", "end"}
 
 
 @pytest.mark.proxies

@@ -59,6 +59,13 @@ def test_prelude_and_padding_are_no_tokens_but_bytes(fill: str) -> None:
     assert figures(trace).emitted_bytes == len(trace.body) == 540
 
 
+def test_heartbeats_count_as_bytes_that_were_emitted_also_after_the_last_token() -> None:
+    trace = story("s0 beat r0 s1 beat r1 end")
+    assert problem(trace) is None
+    assert [a.end_bytes for a in delivery(trace).arrivals] == [80, 173]
+    assert figures(trace).emitted_bytes == len(trace.body) == 186
+
+
 # ---------------------------------------------------------------- what is wrong with it
 
 
@@ -195,6 +202,7 @@ def test_figures_of_a_stream() -> None:
         holds=0,
         wire_bytes=240,
         emitted_bytes=240,
+        head_ms=0.05,
     )
 
 
@@ -212,9 +220,9 @@ def test_a_stream_of_one_token_has_no_gaps() -> None:
     assert told.hold_p50_ms == pytest.approx(0.1)
 
 
-def test_the_first_byte_may_come_before_the_first_token() -> None:
+def test_the_head_may_come_before_the_first_byte_of_the_body_and_that_before_the_first_token() -> None:
     told = figures(story("prelude +5 s0 r0 end", prelude=Filler(10)))
-    assert (told.ttfb_ms, told.ttft_ms) == (0.1, 5.3)
+    assert (told.head_ms, told.ttfb_ms, told.ttft_ms) == (0.05, 0.1, 5.3)
 
 
 def test_tokens_per_read_counts_only_reads_that_completed_tokens() -> None:

@@ -134,6 +134,14 @@ async def test_letting_go_60_ms_later_is_delayed(bench: Rig) -> None:
     assert judged(trace).verdict == "delayed"
 
 
+async def test_what_heartbeats_push_out_of_a_buffer_is_not_said_to_have_come_by_itself(bench: Rig) -> None:
+    """It takes eight of them to fill the buffer up, and so at least seven times their period."""
+    load = replace(LOAD, tokens=2, patience_ms=10_000)
+    told = judged(await bench.record_through(collects(200), load, heartbeat_ms=20))
+    assert told.verdict == "delayed"
+    assert "each after a heartbeat" in told.reason
+
+
 # ---------------------------------------------------------------- content coding
 
 
@@ -263,10 +271,20 @@ async def test_a_close_delimited_body_that_is_cut_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(3, lambda answer: None, "Connection: close"), EARLY) == "broken"
 
 
-async def test_a_chunk_size_that_is_none_is_broken(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """aiohttp 3.14 with its C parser never tells its reader, so this costs the time-out."""
-    monkeypatch.setattr(recorder, "SILENCE_S", 0.2)
-    assert await verdict(bench, after(3, lambda answer: answer.raw(b"what?\r\n\r\n"))) == "broken"
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (b"what?\r\n\r\n", "Invalid character in chunk size"),
+        (b"f" * 17 + b"\r\n", "Chunk size overflow"),
+        (b"5\r\nhelloXX", "Expected LF after chunk data"),
+    ],
+)
+async def test_a_chunk_that_is_none_is_broken_and_noticed_at_once(bench: Rig, words: bytes, complaint: str) -> None:
+    async def babbles(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        await after(3, lambda answer: answer.raw(words))(response, answer)
+        await asyncio.Event().wait()  # the proxy itself does not close
+
+    assert await verdict(bench, babbles, f"the body broke off: {complaint}") == "broken"
 
 
 @pytest.mark.parametrize(

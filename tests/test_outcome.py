@@ -1,16 +1,17 @@
-"""What is made of verdicts: effects against a baseline, outcomes against expectations and controls, exit status."""
+"""What is made of verdicts: effects against a baseline, outcomes against expectations and controls."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 
-from harness.model import Cell, Effect, Judgement, Outcome, Release, Result, Verdict
-from harness.reports.summary import exit_status
+from harness.model import Effect, Judgement, Release, ReleasedBy, Verdict
 from harness.verdict import SEVERITY, Assessment, assess, conclude, effect, expected, isolated, outcome
-from tests.factories import expectation, figures, judged, story, streamed, workload
+from tests.factories import expectation, figures, judged, story, streamed
 
 COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
 LONE_HOLD = "s0 +400 hold0 s1 r0-1 s2 r2 end"
@@ -18,13 +19,25 @@ BUFFERED = "s0 +400 hold0 s1 wait +400 end r0-1"
 DELAYED = streamed(4, hold_ms=60)
 
 
-def ruling(verdict: Verdict, wait_ms: float | None = None) -> Judgement:
-    release = Release(0, "bytes", 80, 1, wait_ms, 400.0, 80) if wait_ms is not None else None
-    return Judgement(verdict, "because", release)
+BY_TIMER = "s0 +400 hold0 s1 s2 wait +50 r0-2 end"
 
 
 def assessed(words: str, **others: Any) -> Assessment:
     return assess([story(words, **others)])
+
+
+def ruling(verdict: Verdict) -> Assessment:
+    return Assessment(figures(story(streamed(3))), Judgement(verdict, "because"))
+
+
+def delayed(late_ms: float) -> Assessment:
+    some = ruling("delayed")
+    return replace(some, metrics=replace(some.metrics, over_control_ms=late_ms))
+
+
+def coalesced(wait_ms: float, by: ReleasedBy = "bytes") -> Assessment:
+    release = Release(0, by, 80, 1, wait_ms, 400.0, 80)
+    return replace(ruling("coalesced"), judgement=Judgement("coalesced", "because", release))
 
 
 # ---------------------------------------------------------------- effects
@@ -57,6 +70,7 @@ def test_effect_of(before: Verdict, after: Verdict) -> None:
     assert effect(ruling(after), ruling(before)) == effects()[before, after]
 
 
+@pytest.mark.parametrize("that_waits", [delayed, coalesced, lambda wait_ms: coalesced(wait_ms, "timer")])
 @pytest.mark.parametrize(
     ("was_ms", "wait_ms", "change"),
     [
@@ -70,10 +84,33 @@ def test_effect_of(before: Verdict, after: Verdict) -> None:
         (0, 0, "no effect"),
     ],
 )
-def test_within_coalescing_it_counts_how_long_tokens_wait_for_what_releases_them(
-    was_ms: float, wait_ms: float, change: Effect
+def test_within_a_verdict_it_counts_how_long_tokens_wait(
+    that_waits: Callable[[float], Assessment], was_ms: float, wait_ms: float, change: Effect
 ) -> None:
-    assert effect(ruling("coalesced", wait_ms), ruling("coalesced", was_ms)) == change
+    assert effect(that_waits(wait_ms), that_waits(was_ms)) == change
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (coalesced(400, "timer"), coalesced(200), "reduces"),
+        (coalesced(400, "timer"), coalesced(201), "no effect"),
+        (coalesced(400, "timer"), coalesced(4000), "no effect"),
+        (coalesced(200), coalesced(400, "timer"), "harms"),
+        (coalesced(201), coalesced(400, "timer"), "no effect"),
+        (coalesced(4000), coalesced(400, "timer"), "no effect"),
+        (coalesced(4000), coalesced(400, "unknown"), "no effect"),
+    ],
+)
+def test_a_timer_that_shows_once_would_let_go_before_bytes_that_take_longer(
+    before: Assessment, after: Assessment, change: Effect
+) -> None:
+    assert effect(after, before) == change
+
+
+def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
+    ending = conclude(assessed(DELAYED), assessed(streamed(4)), assessed(streamed(4, hold_ms=125)), None)
+    assert ending[::2] == ("observed", "reduces")
 
 
 # ---------------------------------------------------------------- what wants to be confirmed
@@ -123,6 +160,19 @@ def test_two_streams_that_disagree_are_unstable_and_say_what_each_was() -> None:
         "first coalesced (token 0 was held until 80 more bytes (1 tokens) had been sent), "
         "then streamed (every token came before the next was sent)"
     )
+
+
+@pytest.mark.parametrize(("first", "second"), [(LONE_HOLD, BY_TIMER), (BY_TIMER, LONE_HOLD)])
+def test_two_streams_released_in_two_ways_are_sure_of_the_verdict_and_claim_neither_way(
+    first: str, second: str
+) -> None:
+    told = assess([story(first), story(second)])
+    assert (told.judgement.verdict, told.unstable) == ("coalesced", None)
+    said = [assessed(words).judgement.reason for words in (first, second)]
+    assert told.judgement.reason == f"{said[0]}; in a second stream, {said[1]}"
+    assert told.judgement.release
+    assert told.judgement.release.by == "unknown"
+    assert told.judgement.release.wait_ms == 50, "one token more at its pace comes sooner than the timer"
 
 
 def test_an_assessment_measures_over_the_control() -> None:
@@ -192,26 +242,3 @@ def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
     ending, reason, change = conclude(shaky, assessed(streamed(3)), assessed(BUFFERED), expectation("*"))
     assert (ending, change) == ("unstable", None)
     assert reason.startswith("first coalesced")
-
-
-# ---------------------------------------------------------------- exit status
-
-
-def results(*outcomes: Outcome) -> list[Result]:
-    cell = Cell((), workload())
-    return [Result(cell.id, cell, ending, "as it was") for ending in outcomes]
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "status"),
-    [
-        ((), 5),
-        (("pass", "observed", "unavailable"), 0),
-        (("pass", "fail"), 1),
-        (("pass", "unstable"), 1),
-        (("fail", "blocked"), 3),
-        (("unstable", "error"), 3),
-    ],
-)
-def test_exit_status(outcomes: tuple[Outcome, ...], status: int) -> None:
-    assert exit_status(results(*outcomes)) == status

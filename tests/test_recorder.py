@@ -13,13 +13,13 @@ from typing import Any, get_args
 import pytest
 
 from harness.backends.control import Log
-from harness.bench import Bench
+from harness.bench import Bench, Entry
 from harness.clients.base import Headers
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import Launcher, until
 from harness.metrics import header_changes
-from harness.model import Body, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
+from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
 from harness.recorder import record
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
@@ -71,7 +71,7 @@ async def test_a_token_of_many_reads_is_one_step_of_the_conversation(bench: Benc
 async def test_heartbeats_and_a_delay_are_streamed(bench: Bench) -> None:
     trace = await direct(bench, plan(heartbeat_ms=2, delay_ms=5))
     assert judged(trace).verdict == "streamed"
-    assert trace.body.count(b": heartbeat\n\n") > 0
+    assert 0 < len(trace.heartbeats) == trace.body.count(b": heartbeat\n\n")
 
 
 async def test_many_streams_at_once_are_all_streamed(bench: Bench) -> None:
@@ -114,7 +114,7 @@ async def test_request_headers_are_kept_as_sent_and_none_that_proxies_look_at_is
     trace = await direct(bench, plan(headers=[("Accept-Encoding", "gzip, br"), ("X-Odd", "1")]))
     sent = {name.lower(): value for name, value in trace.request_headers}
     assert sent.pop("host").startswith("127.0.0.1:")
-    assert sent == {"accept-encoding": "gzip, br", "x-odd": "1", "connection": "close"}
+    assert sent == {"accept-encoding": "gzip, br", "x-odd": "1"}
 
 
 async def test_a_post_says_what_it_sends(bench: Bench) -> None:
@@ -149,6 +149,15 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
         assert judged(await direct(own, plan())).verdict == "streamed"
 
 
+async def test_the_end_of_the_dead_emitters_control_stream_is_not_taken_for_that_of_the_next(tmp_path: Path) -> None:
+    async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        assert own._control is not None
+        with own._control.trips.watched():
+            await own._control.trips.after(1)
+            own.emitter.kill()  # and before anybody could hear of it:
+            assert judged(await direct(own, plan())).verdict == "streamed"
+
+
 async def test_an_emitter_that_dies_is_noticed_although_the_chain_keeps_its_connection_up(tmp_path: Path) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         direct_entry = await own.entry(())
@@ -157,6 +166,23 @@ async def test_an_emitter_that_dies_is_noticed_although_the_chain_keeps_its_conn
             entry = Endpoint(mute.sockets[0].getsockname()[1])
             with pytest.raises(BackendError, match="the emitter died in mid-stream"):
                 await record("cell", plan(), entry, own._ports()[1], own.client("aiohttp"), direct_entry.guard)
+
+
+async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.bench.LOOK_S", 0.1)
+    async with asyncio.timeout(20), Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        first, start = own.emitter, own.entry
+
+        async def entry(chain: Chain) -> Entry:
+            """Let the emitter die between the look at it and the connection to it."""
+            first.kill()
+            return await start(chain)
+
+        monkeypatch.setattr(own, "entry", entry)
+        assert judged(await direct(own, plan())).verdict == "streamed"
+        assert own.emitter.pid != first.pid
 
 
 async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitter(
@@ -179,10 +205,28 @@ async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitte
     assert judged(await direct(bench, plan())).verdict == "streamed"
 
 
-async def test_an_emitter_that_cannot_start_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.bench.READY_S", 1.0)
-    monkeypatch.setattr("harness.bench.sys", SimpleNamespace(executable="/bin/false"))
+async def test_an_emitter_that_ends_at_its_start_is_our_fault_and_noticed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.bench.READY_S", 3600)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho no module of that name >&2; exit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("harness.bench.sys", SimpleNamespace(executable=str(program)))
+    says = "the emitter did not start: emitter exited with status 3:\nno module of that name"
+    async with asyncio.timeout(20), Launcher() as launcher:
+        with pytest.raises(BackendError, match=says):
+            async with Bench(launcher, tmp_path):
+                pass
+
+
+async def test_an_emitter_that_does_not_answer_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.bench.READY_S", 0.1)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("harness.bench.sys", SimpleNamespace(executable=str(program)))
     async with Launcher() as launcher:
-        with pytest.raises(BackendError, match="the emitter did not start: emitter exited with status 1"):
+        with pytest.raises(BackendError, match=r"the emitter did not start: emitter did not answer within 0\.1 s"):
             async with Bench(launcher, tmp_path):
                 pass

@@ -1,20 +1,16 @@
-"""Verdicts: one story for each rule, and simulated hops of which is known what they do."""
+"""Verdicts: one story for each rule. Simulated hops are judged in test_verdict_of_hops.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.metrics import HELD_MS
 from harness.model import Filler, Judgement, Release, Verdict
 from harness.verdict import isolated
-from tests.factories import figures, judged, plan, story, streamed, workload
-from tests.simulation import Blocks, Empties, HoldsToEnd, Hop, Lag, Passes, StartBuffer, Timer, simulate
+from tests.factories import figures, judged, story, streamed
 
 COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
 BUFFERED = "s0 +400 hold0 s1 s2 s3 s4 s5 wait +400 end r0-5"
@@ -97,6 +93,52 @@ def test_a_last_token_that_is_late_with_length_framing_was_not_released_by_the_e
     assert told == "delayed"
 
 
+# ---------------------------------------------------------------- heartbeats
+
+BEATEN = "s0 +250 beat r0 s1 +250 beat r1 s2 +250 beat r2 end"
+
+
+def test_tokens_that_came_late_and_only_after_heartbeats_may_have_been_pushed_out() -> None:
+    told = judged(story(BEATEN))
+    assert told == Judgement(
+        "delayed", "tokens came 250 ms late in the median, each after a heartbeat: that or a timer let it go"
+    )
+
+
+@pytest.mark.parametrize("words", [BEATEN.replace("s1 +250 beat", "s1 +250"), "beat s0 +99 r0 s1 +99 r1 beat end"])
+def test_a_token_that_came_late_without_a_heartbeat_came_by_itself(words: str) -> None:
+    assert judged(story(words)).reason.startswith("tokens came by themselves, but ")
+
+
+@pytest.mark.parametrize("words", ["s0 beat r0 s1 beat r1 end", "s0 r0 s1 +390 beat r1 s2 r2 end"])
+def test_a_heartbeat_on_the_way_does_not_make_a_token_late(words: str) -> None:
+    assert verdict(words) == "streamed"
+
+
+def test_a_token_that_was_late_and_came_after_a_heartbeat_but_no_token_was_not_held() -> None:
+    assert verdict("s0 r0 s1 +250 beat +150 hold1 r1 s2 r2 s3 r3 end") == "streamed"
+
+
+@pytest.mark.parametrize("then", ["beat s1", "s1 beat"])
+def test_heartbeats_are_bytes_that_release(then: str) -> None:
+    told = release(f"s0 +400 hold0 {then} r0-1 s2 r2 end")
+    assert (told.by, told.after_tokens, told.after_bytes) == ("bytes", 1, 80 + len(b": heartbeat\n\n"))
+
+
+def test_what_came_in_silence_but_for_heartbeats_was_released_by_them_or_by_a_timer() -> None:
+    told = judged(story("s0 +400 hold0 s1 s2 wait +50 beat +9 r0-2 end"))
+    assert (told.verdict, told.reason) == ("coalesced", "token 0 was held until a heartbeat or a timer let it go")
+    assert told.release is not None
+    assert (told.release.by, told.release.wait_ms) == ("unknown", told.release.held_ms)
+
+
+@pytest.mark.parametrize(
+    "words", ["s0 +250 beat +150 hold0 s1 s2 wait +50 r0-2 end", "s0 +400 hold0 s1 s2 wait +50 r0-2 beat end"]
+)
+def test_a_heartbeat_outside_the_silence_leaves_a_timer_what_it_is(words: str) -> None:
+    assert release(words).by == "timer"
+
+
 # ---------------------------------------------------------------- coalesced
 
 
@@ -120,6 +162,10 @@ def test_a_release_tells_of_the_steady_state_and_not_of_the_end() -> None:
 def test_padding_counts_in_what_released() -> None:
     told = release(COALESCED, padding=Filler(20))
     assert (told.after_bytes, told.resolution_bytes) == (200, 100)
+
+
+def test_a_delay_before_every_token_is_waited_for_too() -> None:
+    assert (release(COALESCED).wait_ms, release(COALESCED, delay_ms=10).wait_ms) == (100, 120)
 
 
 def test_what_released_late_is_known_less_exactly() -> None:
@@ -177,6 +223,17 @@ def test_buffered_when_nothing_came_before_the_end() -> None:
     assert (told.verdict, told.reason) == ("buffered", "from token 0 on, nothing came before the end")
     assert told.release is not None
     assert (told.release.seq, told.release.by, told.release.after_tokens) == (0, "end", 5)
+
+
+@pytest.mark.parametrize(
+    "words", ["s0 +400 hold0 s1 s2 wait +50 r0 +400 end r1-2", "s0 +400 hold0 s1 s2 wait +400 end r0 +400 r1-2"]
+)
+def test_buffered_is_not_told_without_a_word_on_the_patience_if_the_end_was_not_what_released(words: str) -> None:
+    told = judged(story(words))
+    assert told.verdict == "buffered"
+    assert told.reason.endswith(
+        "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
+    )
 
 
 def test_buffered_although_the_first_tokens_passed() -> None:
@@ -295,66 +352,3 @@ def test_paced_and_held_now_and_then_is_streamed() -> None:
     often = " ".join(f"s{seq} r{seq} +49.8" for seq in range(2, 19))
     assert paced(f"s0 +60 s1 r0-1 {often} end").verdict == "coalesced"
     assert paced(f"s0 +60 s1 r0-1 {often} s19 r19 s20 r20 end").verdict == "streamed"
-
-
-# ---------------------------------------------------------------- simulated hops: what they do is what is said
-
-SIZES = st.integers(1, 4000)
-CUT: dict[str, Callable[[int], Hop]] = {
-    "blocks": lambda size: Blocks(size_bytes=size),
-    "empties": lambda size: Empties(size_bytes=size),
-}
-LOAD = workload(30, 80, patience_ms=100)  # 2400 bytes
-
-
-@given(st.sampled_from(["chunked", "close", "length"]), st.sampled_from(["lockstep", "paced"]))
-def test_a_hop_that_passes_all_is_streamed(body: str, pace: str) -> None:
-    assert judged(simulate(plan(LOAD, body=body, pace=pace), Passes())).verdict == "streamed"
-
-
-@given(st.integers(0, 2399), st.sampled_from(["chunked", "length"]), st.sampled_from(["lockstep", "paced"]))
-def test_a_hop_that_holds_to_the_end_is_buffered_from_the_token_that_no_longer_passed(
-    free_bytes: int, body: str, pace: str
-) -> None:
-    told = judged(simulate(plan(LOAD, body=body, pace=pace), HoldsToEnd(free_bytes=free_bytes)))
-    first = free_bytes // 80
-    if body == "length" and first == 29:
-        assert told.verdict == "streamed", "the last token is the end"
-    elif pace == "paced" and 30 - first < 3:
-        assert told.verdict == "streamed", "less than a tenth was held"
-    else:
-        assert (told.verdict, told.reason) == ("buffered", f"from token {first} on, nothing came before the end")
-
-
-@given(st.sampled_from(sorted(CUT)), SIZES, st.sampled_from(["chunked", "length"]))
-def test_a_hop_that_lets_go_by_size_is_coalesced_by_about_that_size(kind: str, size: int, body: str) -> None:
-    told = judged(simulate(plan(LOAD, body=body), CUT[kind](size)))
-    once = -(-size // 80) * 80 if kind == "empties" else size
-    before_end = 2320 if body == "length" else 2400
-    at_once = once == 80 if kind == "empties" else 80 % size == 0
-    if at_once:
-        assert told.verdict == "streamed"
-    elif once > 80 and once != before_end and 2 * once > before_end:
-        assert told.verdict == "buffered", "it let go once at most, and not all: that is no steady state"
-    else:
-        assert told.verdict == "coalesced"
-        assert told.release is not None
-        assert told.release.by == "bytes"
-        assert size - 80 <= told.release.after_bytes + 80 <= (size + 2 * 80) * 17 / 16
-
-
-@given(st.integers(81, 2320))
-def test_a_start_buffer_is_a_lone_hold_that_wants_to_be_confirmed(size: int) -> None:
-    trace = simulate(plan(LOAD), StartBuffer(size_bytes=size))
-    assert judged(trace).verdict == "coalesced"
-    assert isolated(trace, judged(trace)) or trace.steps[-1].kind == "arrive"
-
-
-@given(st.floats(50, 99), st.sampled_from(["chunked", "length"]))
-def test_a_timer_within_the_patience_is_delayed(after_ms: float, body: str) -> None:
-    assert judged(simulate(plan(LOAD, body=body), Timer(after_ms=after_ms))).verdict == "delayed"
-
-
-@given(st.floats(51, 2000), st.sampled_from(["chunked", "length"]))
-def test_a_paced_constant_lag_is_delayed_however_long(lag_ms: float, body: str) -> None:
-    assert judged(simulate(plan(LOAD, body=body, pace="paced"), Lag(lag_ms=lag_ms))).verdict == "delayed"

@@ -1,8 +1,8 @@
 """The control connection: how the client tells the emitter what to send and when, outside the chain.
 
 One TCP connection per stream, lines of text. To the emitter: `open {emission}`, then `grant N` (tokens up to N may
-go), `end`, `log`. From the emitter: `stream ID`, `asked` when the request has come through the chain, `log {...}`.
-Losing the connection ends the stream.
+go), `end`, `log`, `forget` (the tokens logged so far). From the emitter: `stream ID`, `asked` when the request has
+come through the chain, `log {...}`. Losing the connection ends the stream.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from harness.errors import BackendError
-from harness.model import Emission, Sent
+from harness.model import Emission, Heartbeat, Sent
 
 ANSWER_S = 60.0
 EMISSION = TypeAdapter(Emission)
@@ -27,6 +27,7 @@ class Log:
     """What the emitter says of one stream. `requests` above 1 means that the chain asked twice."""
 
     sent: list[Sent] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
     requests: int = 0
     head_ns: int | None = None
@@ -38,6 +39,7 @@ class Log:
         return json.dumps(
             {
                 "sent": [(s.seq, s.at_ns, s.end_bytes) for s in self.sent],
+                "heartbeats": [(beat.at_ns, beat.end_bytes) for beat in self.heartbeats],
                 "headers": self.headers,
                 "requests": self.requests,
                 "head_ns": self.head_ns,
@@ -51,6 +53,7 @@ class Log:
         """Read what `dump` wrote."""
         return cls(
             sent=[Sent(*row) for row in raw["sent"]],
+            heartbeats=[Heartbeat(*row) for row in raw["heartbeats"]],
             headers=[(name, value) for name, value in raw["headers"]],
             requests=raw["requests"],
             head_ns=raw["head_ns"],
@@ -104,7 +107,11 @@ class Control(Lines):
         except OSError as error:
             raise BackendError(f"the emitter's control port {port} does not answer: {error}") from error
         control.write(b"open " + EMISSION.dump_json(emission))
-        control.stream_id = (await control._take(b"stream ")).decode()
+        try:
+            control.stream_id = (await control._take(b"stream ")).decode()
+        except BaseException:
+            control.close()
+            raise
         return control
 
     def grant(self, through: int) -> None:
@@ -119,6 +126,10 @@ class Control(Lines):
         """Return what the emitter recorded so far. Raises BackendError if it is gone."""
         self.write(b"log")
         return Log.load(json.loads(await self._take(b"log ")))
+
+    def forget(self) -> None:
+        """Let the emitter drop what it has logged of tokens: a stream without end would else fill its memory."""
+        self.write(b"forget")
 
     def close(self) -> None:
         """Hang up; the emitter forgets the stream."""

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from harness.backends.control import EMISSION, Lines, Log
 from harness.formats import CODECS
-from harness.model import Emission, Sent
+from harness.model import Emission, Heartbeat, Sent
 
 ABANDONED_S = 60.0
 PULSE = b"pulse\n"
@@ -138,7 +138,8 @@ class Stream:
 
     async def _emit(self, response: web.StreamResponse) -> None:
         if prelude := self._prelude():
-            await self._write(response, prelude)
+            self._bytes += len(prelude)
+            await response.write(prelude)
         beat = asyncio.create_task(self._heartbeats(response)) if self.emission.heartbeat_ms else None
         try:
             if self.emission.pace == "lockstep":
@@ -168,11 +169,10 @@ class Stream:
             await self._granting()
 
     async def _paced(self, response: web.StreamResponse) -> None:
-        workload = self.emission.workload
-        gap_s = (workload.interval_ms + (self.emission.delay_ms or 0)) / 1e3
+        gap_s = self.emission.gap_ms / 1e3
         loop = asyncio.get_running_loop()
         start = loop.time()
-        for seq in range(workload.tokens):
+        for seq in range(self.emission.workload.tokens):
             if (wait := start + seq * gap_s - loop.time()) > 0:
                 await asyncio.sleep(wait)
             await response.write(self._event())
@@ -183,7 +183,9 @@ class Stream:
         beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms
         while beat and period_ms:
             await asyncio.sleep(period_ms / 1e3)
-            await self._write(response, beat)
+            self._bytes += len(beat)
+            self.log.heartbeats.append(Heartbeat(time.monotonic_ns(), self._bytes))
+            await response.write(beat)
 
     def _framed(self, response: web.StreamResponse) -> Callable[[bytes], None]:
         """Return what puts bytes of the body on the wire without waiting: a chunk, or as they are."""
@@ -206,10 +208,6 @@ class Stream:
         if emission.body == "length" and self._next == emission.workload.tokens:
             self._finished = True  # the last byte is the end; a reader may leave on it
         return event
-
-    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
-        self._bytes += len(data)
-        await response.write(data)
 
     async def _granting(self) -> None:
         self._wake = asyncio.get_running_loop().create_future()
@@ -258,6 +256,8 @@ class Announcements(Lines):
             stream.end()
         elif verb == b"log":
             self.write(b"log " + stream.log.dump().encode())
+        elif verb == b"forget":
+            stream.log.sent.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if stream := self._streams.pop(self._id, None):
@@ -270,16 +270,25 @@ def application(streams: dict[str, Stream]) -> web.Application:
     async def stream(request: web.Request) -> web.StreamResponse:
         announced = streams.get(request.match_info["id"])
         if announced is None:
-            return web.Response(status=404, text="no such stream was announced\n")
+            return _not_found(request, "no such stream was announced")
         return await announced.serve(request)
 
     async def pulse(request: web.Request) -> web.StreamResponse:
         return web.Response(body=PULSE, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
+
     app = web.Application()
     app.router.add_route("*", "/stream/{id}", stream)
     app.router.add_route("*", "/pulse", pulse)
+    app.router.add_route("*", "/{path:.*}", elsewhere)
     return app
+
+
+def _not_found(request: web.Request, why: str) -> web.Response:
+    """Say why in one short line: it is what a verdict quotes."""
+    return web.Response(status=404, text=f"{why}; asked for {request.raw_path}\n")
 
 
 async def serve(http: socket.socket, control: socket.socket, abandoned_s: float = ABANDONED_S) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from harness.model import HeaderChange, Metrics, Release, Result, RunInfo
 
 EMULATOR = "emulator:"
+SAMPLED = "lockstep: time was up"
 STICKY = "\N{NO-BREAK SPACE}"
 
 
@@ -39,6 +40,11 @@ def claims(notes: Iterable[str]) -> tuple[str, ...]:
     """Return whose claims were played by emulators, out of the notes of results; each once."""
     played = (note.removeprefix(EMULATOR).strip() for note in notes if note.startswith(EMULATOR))
     return tuple(dict.fromkeys(played))
+
+
+def sampled(notes: Iterable[str]) -> bool:
+    """Tell, out of the notes of a result, whether only the first tokens were sent in lockstep."""
+    return any(note.startswith(SAMPLED) for note in notes)
 
 
 def release(what: Release) -> str:

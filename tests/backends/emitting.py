@@ -115,9 +115,11 @@ async def emitter(folder: Path, *options: str) -> AsyncIterator[Emitter]:
 def expected_body(emission: Emission, log: Log) -> bytes:
     """Return the body to the byte, given when the tokens left."""
     codec, seed = CODECS[emission.format], emission.workload.seed
-    body = codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b""
+    pieces = {0: codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b""}
+    for beat in log.heartbeats:
+        pieces[beat.end_bytes] = codec.heartbeat() or b""
     for sent in log.sent:
-        body += codec.token(emission.workload, sent.seq, sent.at_ns)
+        pieces[sent.end_bytes] = codec.token(emission.workload, sent.seq, sent.at_ns)
         if emission.padding:
-            body += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
-    return body
+            pieces[sent.end_bytes] += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
+    return b"".join(piece for _, piece in sorted(pieces.items()))

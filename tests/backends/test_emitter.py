@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, get_args
@@ -14,7 +15,7 @@ from harness.backends.control import Control
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
-from harness.model import Body, Emission, Filler, Format, Workload
+from harness.model import Body, Emission, Filler, Format, Heartbeat, Sent, Workload
 from tests.backends.emitting import Answer, Emitter, emitter, expected_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -126,16 +127,20 @@ async def test_headers_and_content_type_are_the_cells(running: Emitter) -> None:
 
 
 @pytest.mark.parametrize("form", ["sse", "ndjson"])
-async def test_heartbeats_come_between_whole_tokens(running: Emitter, form: Format) -> None:
+async def test_heartbeats_come_between_whole_tokens_and_are_logged_as_bytes_that_left(
+    running: Emitter, form: Format
+) -> None:
     told = emission(format=form, pace="paced", interval_ms=20, heartbeat_ms=2)
     control = await running.announce(told)
     answer = await running.ask(f"/stream/{control.stream_id}")
     chunks = []
     while chunk := await answer.chunk():
         chunks.append(chunk)
-    beat = CODECS[form].heartbeat()
-    assert chunks.count(beat or b"") > 0
-    assert b"".join(chunk for chunk in chunks if chunk != beat) == expected_body(told, await control.log())
+    log = await control.log()
+    assert 0 < len(log.heartbeats) == chunks.count(CODECS[form].heartbeat() or b"")
+    assert b"".join(chunks) == expected_body(told, log)
+    left: list[Sent | Heartbeat] = sorted([*log.sent, *log.heartbeats], key=lambda one: one.at_ns)
+    assert [one.end_bytes for one in left] == list(itertools.accumulate(map(len, chunks)))
     control.close()
     answer.leave()
 
@@ -259,7 +264,16 @@ async def test_streams_do_not_get_in_each_others_way(running: Emitter) -> None:
 
 async def test_an_unknown_stream_is_not_found(running: Emitter) -> None:
     answer = await running.ask("/stream/0")
-    assert (answer.status, await answer.body()) == (404, b"no such stream was announced\n")
+    assert (answer.status, await answer.body()) == (404, b"no such stream was announced; asked for /stream/0\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/stream/1", "/stream/", "/stream/1/", "//stream/1", "/v1/pulse?a=b"])
+async def test_a_path_that_was_changed_on_the_way_is_told_with_those_that_are_answered(
+    running: Emitter, path: str
+) -> None:
+    answer = await running.ask(path)
+    told = f"a proxy has to pass /stream/N and /pulse on unchanged; asked for {path}\n"
+    assert (answer.status, (await answer.body()).decode()) == (404, told)
 
 
 async def test_a_second_request_for_a_stream_is_refused_and_counted(running: Emitter) -> None:
