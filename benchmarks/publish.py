@@ -7,10 +7,11 @@ Nothing on the published pages is typed: tests render them again from the commit
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.reports import markdown
 from harness.store import Run, write_text
 
@@ -39,7 +40,9 @@ def with_table(readme: str, run: Run) -> str:
     return before + BEGIN + markdown.table(run.info, run.results) + END + after
 
 
-def main(folder: Path) -> None:
+def publish(folder: Path) -> None:
+    """Put a run into the place of the published one. Raises InputError if the folder holds none."""
+    Run.open(folder)
     RECORDS.mkdir(parents=True, exist_ok=True)
     for name in ("run.json", "results.jsonl"):
         shutil.copyfile(folder / name, RECORDS / name)
@@ -48,5 +51,16 @@ def main(folder: Path) -> None:
     write_text(README, with_table(README.read_text(encoding="utf-8"), run))
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="a run folder, as `harness matrix` prints it")
+    try:
+        publish(parser.parse_args().folder)
+    except HarnessError as error:
+        parser.error(str(error))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

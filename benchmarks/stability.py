@@ -9,6 +9,7 @@ with those of a first run on the quiet machine. Exit status 1 if one differs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -33,7 +34,20 @@ async def verdicts(job: session.Job, root: Path) -> Seen:
 
 
 def main(runs: int, burners: int, matrix: str) -> int:
-    job, root = session.load(matrix), Path(tempfile.mkdtemp())
+    if not shutil.which("stress-ng"):
+        sys.exit("the burners are stress-ng's, which is not installed: apt-get install stress-ng")
+    with contextlib.ExitStack() as stack:
+        root = Path(tempfile.mkdtemp())
+        stack.callback(shutil.rmtree, root)
+        if different := compare(runs, burners, session.load(matrix), root):
+            stack.pop_all()
+            print(f"evidence: {root}")
+    print(f"{runs - different} of {runs} runs beside {burners} burners agree with the quiet one")
+    return 1 if different else 0
+
+
+def compare(runs: int, burners: int, job: session.Job, root: Path) -> int:
+    """Return how many of the runs beside burners differ from the quiet one."""
     quiet = asyncio.run(verdicts(job, root))
     print(f"quiet: {len(quiet)} cells {dict(Counter(verdict for verdict, _, _ in quiet.values()))}", flush=True)
     different = 0
@@ -53,9 +67,7 @@ def main(runs: int, burners: int, matrix: str) -> int:
     finally:
         stress.terminate()
         stress.wait()
-    shutil.rmtree(root) if not different else print(f"evidence: {root}")
-    print(f"{runs - different} of {runs} runs beside {burners} burners agree with the quiet one")
-    return 1 if different else 0
+    return different
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import aiohttp
 
 from harness.clients import CLIENTS
 from harness.clients.base import Client
-from harness.errors import BackendError, InputError
+from harness.errors import BackendError, InputError, ProxyError
 from harness.guard import STALLED_S, ControlStream, Guard, Pulse
 from harness.launchers.process import Launcher, Process, until
 from harness.model import Chain, Endpoint, Hop, Plan, Trace, chain_text
@@ -184,6 +184,8 @@ class Bench:
         async with self._emitter_lock:
             if self._emitter and self._emitter.returncode is None:
                 return
+            if self._control:  # else its end, not heard of yet, would be taken for that of the next
+                await self._control.close()
             assert self._sockets is not None
             http, control = (listening.fileno() for listening in self._sockets)
             self._emitter = self._launcher.launch(
@@ -196,11 +198,9 @@ class Bench:
                 http_port, control_port = self._ports()
                 self._control = ControlStream(self.client("aiohttp"), Endpoint(http_port), control_port)
             try:
-                async with asyncio.timeout(READY_S):
-                    await self._control.trips.after(1)
-            except (TimeoutError, BackendError) as error:
-                why = self._emitter.death() or f"it did not answer within {READY_S:g} s"
-                raise BackendError(f"the emitter did not start: {why}\n{self._emitter.log_tail()}") from error
+                await self._emitter.outlives(self._control.trips.after(1), READY_S)
+            except (ProxyError, BackendError) as error:
+                raise BackendError(f"the emitter did not start: {error}") from error
 
 
 def _listening() -> socket.socket:

@@ -32,6 +32,7 @@ PULSE_TRIPS = 3
 PERIOD_S = 0.02
 STALLED_S = 60.0
 MEMORY = 4096
+FORGET_EVERY = 1024
 ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
 
 
@@ -84,27 +85,37 @@ class Trips:
         return statistics.median(recent) / 1e6 if recent else None
 
     async def _run(self) -> None:
-        while self._watchers:
-            began = time.monotonic_ns()
-            try:
-                await self._trip()
-            except BackendError as error:
-                for _, waiter in self._waiters:
-                    if not waiter.done():
-                        waiter.set_exception(error)
-                self._waiters.clear()
-                return
-            ended = time.monotonic_ns()
-            self._durations_ns.append((ended, ended - began))
-            self._count += 1
-            for goal, waiter in self._waiters:
-                if goal <= self._count and not waiter.done():
-                    waiter.set_result(None)
-            self._waiters = [(goal, waiter) for goal, waiter in self._waiters if not waiter.done()]
-            if not self._waiters:
-                self._hurry.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PERIOD_S)
+        try:
+            while self._watchers:
+                await self._go_round()
+        except BackendError as error:
+            self._fail(error)
+        except Exception as error:  # a fault of ours; who waits would else wait in vain
+            fault = BackendError(f"the guard failed: {type(error).__name__}: {error}")
+            fault.__cause__ = error
+            self._fail(fault)
+
+    async def _go_round(self) -> None:
+        began = time.monotonic_ns()
+        await self._trip()
+        ended = time.monotonic_ns()
+        self._durations_ns.append((ended, ended - began))
+        self._count += 1
+        for goal, waiter in self._waiters:
+            if goal <= self._count and not waiter.done():
+                waiter.set_result(None)
+        self._waiters = [(goal, waiter) for goal, waiter in self._waiters if not waiter.done()]
+        if not self._waiters:
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), PERIOD_S)
+
+    def _fail(self, error: BackendError) -> None:
+        """Tell all who wait. Who waits next starts the trips again, and hears of it if they fail again."""
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+        self._waiters.clear()
 
 
 class ControlStream:
@@ -130,7 +141,7 @@ class ControlStream:
             self._arrival.set_result(None)
 
     async def close(self) -> None:
-        """End the control stream."""
+        """End the control stream. Whoever waits for trips next opens it anew."""
         await self.trips.close()
         await self._hang_up()
 
@@ -154,12 +165,15 @@ class ControlStream:
             self._reader.add_done_callback(self._broke)
         self._arrival = asyncio.get_running_loop().create_future()
         self._granted += 1
+        if self._granted % FORGET_EVERY == 0:  # nobody will ask for the log of a stream that lasts as long as the run
+            self._control.forget()
         self._control.grant(self._granted)
         await self._arrival
 
     def _broke(self, reader: asyncio.Task[None]) -> None:
         if self._arrival and not self._arrival.done():
-            self._arrival.set_exception(BackendError("the control stream broke: the emitter is gone"))
+            why = None if reader.cancelled() else reader.exception()
+            self._arrival.set_exception(BackendError(f"the control stream broke: {why or 'the emitter ended it'}"))
 
 
 class Pulse:

@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from harness.bench import Bench, Entry
-from harness.errors import HarnessError, ProxyError, Unavailable
+from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
 from harness.matrix import baseline_of, control_of
 from harness.metrics import header_changes
 from harness.mitigations import plan
-from harness.model import Cell, Expectation, Mitigation, Plan, Result, Trace
+from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
 from harness.store import Run
 from harness.verdict import Assessment, assess, conclude, expected, isolated
 
@@ -35,11 +35,12 @@ DEATH_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One cell's measurement: its streams (a second one if the first had to be confirmed) and what they say."""
+    """What a cell's streams said. The traces are on disk: all of a run's together would fill the memory."""
 
-    traces: tuple[Trace, ...]
     assessment: Assessment
-    entry: Entry
+    header_changes: tuple[HeaderChange, ...]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
     started_at: str
     duration_ms: float
 
@@ -107,10 +108,12 @@ class Runner:
         )
         try:
             measured = await self._measured(cell)
+        except NoRoom:  # the next cell would fare no better
+            raise
         except Unavailable as error:
             return self._keep(replace(bare, outcome="unavailable", reason=str(error)))
         except HarnessError as error:
-            return self._keep(replace(bare, reason=str(error)))
+            return self._keep(replace(bare, reason=str(error), fault=error.fault))
         against = await self._assessed(control) if cell != control else None
         before = await self._assessed(baseline) if cell != baseline else None
         outcome, reason, effect = conclude(
@@ -129,9 +132,9 @@ class Runner:
                 effect=effect,
                 release=judgement.release,
                 metrics=measured.assessment.metrics,
-                header_changes=header_changes(measured.traces[0]),
-                versions=self._versions(cell, measured.entry),
-                notes=_notes(measured),
+                header_changes=measured.header_changes,
+                versions=measured.versions,
+                notes=measured.notes,
                 evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
                 started_at=measured.started_at,
                 duration_ms=measured.duration_ms,
@@ -142,6 +145,8 @@ class Runner:
         """Return what a cell's streams say, or why there are none."""
         try:
             return (await self._measured(cell)).assessment
+        except NoRoom:
+            raise
         except HarnessError as error:
             return f"{cell.id} could not be measured: {error}"
 
@@ -157,15 +162,20 @@ class Runner:
         async with self._slots:
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
-            traces: tuple[Trace, ...] = (trace,)
-            assessment = await asyncio.to_thread(assess, traces, yardstick)
+            assessment = await asyncio.to_thread(assess, (trace,), yardstick)
             if isolated(trace, assessment.judgement):
                 again, entry = await self._stream(cell, todo, take=2)
-                traces = (trace, again)
-                assessment = await asyncio.to_thread(assess, traces, yardstick)
+                assessment = await asyncio.to_thread(assess, (trace, again), yardstick)
             if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
                 raise ProxyError(f"in mid-stream, {death}")
-            return Measured(traces, assessment, entry, started_at, (time.monotonic() - began) * 1e3)
+            return Measured(
+                assessment=assessment,
+                header_changes=header_changes(trace),
+                versions=self._versions(cell, entry),
+                notes=_notes(trace, entry),
+                started_at=started_at,
+                duration_ms=(time.monotonic() - began) * 1e3,
+            )
 
     async def _stream(self, cell: Cell, todo: Plan, take: int) -> tuple[Trace, Entry]:
         trace, entry = await self._bench.record(cell.id, todo, cell.client)
@@ -182,13 +192,12 @@ class Runner:
         return result
 
 
-def _notes(measured: Measured) -> tuple[str, ...]:
-    notes = [hop.note for hop in measured.entry.hops if hop.note]
-    if measured.entry.guard.pulse.lost:
+def _notes(trace: Trace, entry: Entry) -> tuple[str, ...]:
+    notes = [hop.note for hop in entry.hops if hop.note]
+    if entry.guard.pulse.lost:
         notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
-    steps = measured.traces[0].steps
-    if "hold" not in (kinds := [step.kind for step in steps]) and "drain" in kinds:
-        sample = steps[kinds.index("drain")].seq
+    if "hold" not in (kinds := [step.kind for step in trace.steps]) and "drain" in kinds:
+        sample = trace.steps[kinds.index("drain")].seq
         notes.append(f"lockstep: time was up after {sample} tokens; the rest was sent without waiting")
     return tuple(notes)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +22,7 @@ import yaml
 from harness import mitigations
 from harness.bench import Bench, variant_file
 from harness.clients import CLIENTS
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.formats import CODECS
 from harness.launchers.process import Launcher
 from harness.matrix import Known, Matrix, expand, parse, referenced, select
@@ -118,6 +118,8 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
 
 def rejudged(run: Run) -> list[Result]:
     """Return a run's results judged again from its traces, with today's rules and the run's own expectations."""
+    if run.results and not (run.folder / "cells").is_dir():
+        raise InputError(f"{run.folder} has results but no traces, so it cannot be judged again")
     return rejudge(run.results, {r.id: load_traces(run.folder / r.evidence) for r in run.results if r.evidence})
 
 
@@ -134,17 +136,38 @@ def require(names: Sequence[str], option: str = "--require") -> None:
 
 @asynccontextmanager
 async def session(
-    job: Job, root: Path = RUNS, *, jobs: int = JOBS, keep: bool = False, options: Sequence[str] = ()
+    job: Job,
+    root: Path = RUNS,
+    *,
+    jobs: int = JOBS,
+    keep: Callable[[Path], object] | None = None,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Runner, Run]]:
-    """Set up a run folder and a bench; everything that was started ends with the block."""
+    """Set up a run folder and a bench; everything that was started ends with the block.
+
+    `keep` is told of each temporary folder, which then stays.
+    """
     run = Run.create(root, _describe(job, options))
-    async with (
-        Launcher(keep=keep) as launcher,
-        Bench(launcher, run.folder / "proxies", job.own) as bench,
-        Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, jobs) as runner,
-    ):
-        yield runner, run
-    run.finish()
+    with _room(run):
+        async with (
+            Launcher(keep=keep) as launcher,
+            Bench(launcher, run.folder / "proxies", job.own) as bench,
+            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, jobs) as runner,
+        ):
+            yield runner, run
+        run.finish()
+
+
+@contextmanager
+def _room(run: Run) -> Iterator[None]:
+    """Tell of a full disk, whoever met it, and of the results that were kept before."""
+    try:
+        yield
+    except (NoRoom, OSError) as error:
+        if isinstance(error, OSError) and unwritable(error) is not NoRoom:
+            raise
+        kept = f"The {len(run.results)} results before that are kept: `harness report {run.folder}` shows them."
+        raise NoRoom(f"no room is left: {error}\n{kept}") from error
 
 
 def _describe(job: Job, options: Sequence[str]) -> RunInfo:

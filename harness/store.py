@@ -25,11 +25,12 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Self
 
 from harness import records
-from harness.errors import InputError
+from harness.errors import InputError, unwritable
 from harness.model import Cell, Result, RunInfo, Trace
 from harness.resources import is_file
 
@@ -47,6 +48,11 @@ class Run:
         self.results = list(results)
         self.torn = torn
 
+    @property
+    def results_file(self) -> Path:
+        """Where the results are, a line each."""
+        return self.folder / "results.jsonl"
+
     @classmethod
     def create(cls, root: Path, info: RunInfo) -> Self:
         """Make a new folder under `root`, named after the run's start and matrix, and write its head."""
@@ -55,10 +61,10 @@ class Run:
         try:
             root.mkdir(parents=True, exist_ok=True)
             run = cls(_new_folder(root, name), info)
+            run.results_file.touch()
         except OSError as error:
-            raise InputError(f"cannot make a run folder in {root}: {error.strerror}") from error
+            raise unwritable(error)(f"cannot make a run folder in {root}: {error.strerror}") from error
         run._write_head()
-        (run.folder / "results.jsonl").touch()
         return run
 
     @classmethod
@@ -84,13 +90,10 @@ class Run:
         return cls(path, info, results, torn)
 
     def append(self, result: Result) -> None:
-        """Add one finished cell. A single write at the end of the file: it is there whole, or it is the torn one."""
+        """Add one finished cell: its line is there whole, or not at all unless we are killed meanwhile."""
         line = f"{records.dump(result)}\n".encode("ascii")
-        try:
-            with (self.folder / "results.jsonl").open("ab", buffering=0) as lines:
-                lines.write(line)
-        except OSError as error:
-            raise InputError(f"cannot add to {self.folder / 'results.jsonl'}: {error.strerror}") from error
+        with _writing(self.results_file), self.results_file.open("ab", buffering=0) as lines:
+            _add(lines, line)
         self.results.append(result)
 
     def finish(self) -> None:
@@ -101,7 +104,7 @@ class Run:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.info = dataclasses.replace(self.info, versions=versions, finished_at=now)
         self._write_head()
-        with (self.folder / "results.jsonl").open("ab") as lines:
+        with _writing(self.results_file), self.results_file.open("ab") as lines:
             os.fsync(lines.fileno())
 
     def evidence(self, cell: Cell) -> Path:
@@ -181,6 +184,19 @@ def check_writable(path: Path) -> None:
                 pass
 
 
+def _add(lines: FileIO, line: bytes) -> None:
+    """Write all of `line`, however little the disk takes at a time; what it cannot take whole it takes back."""
+    whole = lines.tell()
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[lines.write(rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            lines.truncate(whole)
+        raise
+
+
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
@@ -193,7 +209,7 @@ def _writing(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(error)(f"cannot write {path}: {error.strerror}") from error
 
 
 def _new_folder(root: Path, name: str) -> Path:

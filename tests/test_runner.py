@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +14,10 @@ from typing import Any, cast
 import pytest
 
 from harness.bench import Bench, Entry
-from harness.errors import BackendError, HarnessError, InputError, ProxyError, Unavailable
+from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
 from harness.model import Cell, Chain, Endpoint, Expectation, Plan, Result, Trace
+from harness.reports.words import sampled
 from harness.runner import Runner
 from harness.store import Run, load_traces
 from tests.factories import story, streamed
@@ -38,15 +40,16 @@ class Replay(Bench):
     """A bench at which every stream goes as a story says: one story per cell id, or one for each of its takes.
 
     A story may be an error, which `entry` raises if it is Unavailable, and `record` else. `death` is how the proxy
-    of every chain has died. A cell with no story never ends.
+    of every chain has died, `mute` that none answers a pulse. A cell with no story never ends.
     """
 
-    def __init__(self, stories: Stories, death: str | None = None) -> None:
+    def __init__(self, stories: Stories, death: str | None = None, mute: bool = False) -> None:
         self._stories = {
             key: [told] if isinstance(told, str | HarnessError) else [*told] for key, told in stories.items()
         }
         self._missing = {key.split("/")[0]: told[0] for key, told in self._stories.items()}
         self._death = death
+        self._mute = mute
         self.takes: Counter[str] = Counter()
         self.at_once = 0
         self.at_once_max = 0
@@ -57,7 +60,7 @@ class Replay(Bench):
             raise missing
         process = SimpleNamespace(death=lambda: self._death, log_tail=lambda: "its last words")
         hop = SimpleNamespace(name="nginx", version="1.2.3", note=None, process=process)
-        guard = SimpleNamespace(pulse=SimpleNamespace(lost=False))
+        guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
 
     async def record(self, cell_id: str, plan: Plan, client: str) -> tuple[Trace, Entry]:
@@ -129,6 +132,14 @@ async def test_a_cell_whose_control_failed_is_blocked_whatever_it_looks_like(
     assert result.effect is None
 
 
+async def test_what_the_control_needs_itself_is_taken_off(run: Run) -> None:
+    slow_machine = streamed(6, hold_ms=40)
+    result = await one(run, {CONTROL.id: slow_machine, BARE.id: DELAYED}, BARE)
+    assert result.verdict == "streamed"
+    assert result.metrics
+    assert result.metrics.over_control_ms == pytest.approx(40)
+
+
 async def test_a_control_that_does_not_stream_says_so_itself(run: Run) -> None:
     expect = [Expectation("direct/*", "nothing could hold it", ("streamed",))]
     result = await one(run, {CONTROL.id: HELD}, CONTROL, expect)
@@ -186,6 +197,45 @@ async def test_a_verdict_that_the_order_of_events_proves_needs_no_second_stream(
     bench = Replay({CONTROL.id: STREAMED, BARE.id: [certain, "s0 end"]})
     assert (await measured(run, bench, BARE))[BARE.id].outcome == "observed"
     assert bench.takes[BARE.id] == 1
+
+
+# ---------------------------------------------------------------- what is told and kept
+
+
+async def test_a_result_names_the_versions_of_client_and_proxies(run: Run) -> None:
+    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}), CONTROL, BARE)
+    assert results[CONTROL.id].versions == {"aiohttp": "1.0"}
+    assert results[BARE.id].versions == {"aiohttp": "1.0", "nginx": "1.2.3"}
+
+
+async def test_a_result_notes_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
+    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
+    told = "guard: the chain answered no pulse; only the direct control stream guarded the patience"
+    assert results[BARE.id].notes == (told,)
+
+
+@pytest.mark.parametrize(
+    ("words", "note"),
+    [
+        ("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end", True),
+        ("s0 r0 s1 r1 s2 r2 s3 r3 s4 r4 s5 r5 end", False),
+        ("s0 +400 hold0 s1 r0-1 s2 +400 hold2 s3 r2-3 drain s4 s5 r4-5 end", False),
+    ],
+)
+async def test_a_result_notes_when_only_its_first_tokens_were_waited_for(run: Run, words: str, note: bool) -> None:
+    result = await one(run, {CONTROL.id: STREAMED, BARE.id: words}, BARE)
+    told = ("lockstep: time was up after 2 tokens; the rest was sent without waiting",)
+    assert result.notes == (told if note else ())
+    assert sampled(result.notes) is note
+
+
+async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> None:
+    cells = [CONTROL, BARE, *(cell(f"nginx:{number}") for number in range(8))]
+    async with Runner(Replay({some.id: STREAMED for some in cells}), run, CATALOGUE) as runner:
+        await runner.run(cells, lambda result: None)
+        gc.collect()
+        kept = [some.cell_id for some in gc.get_objects() if isinstance(some, Trace)]
+        assert not set(kept) & {some.id for some in cells}
 
 
 # ---------------------------------------------------------------- what could not be measured
@@ -268,5 +318,14 @@ async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run
     lines.unlink()
     lines.mkdir()
     async with Runner(Replay({CONTROL.id: STREAMED}), run, CATALOGUE) as runner:
-        with pytest.raises(InputError, match=r"cannot add to .*results\.jsonl: Is a directory"):
+        with pytest.raises(InputError, match=r"cannot write .*results\.jsonl: Is a directory"):
             await runner.run([CONTROL], lambda result: None)
+
+
+@pytest.mark.parametrize("where", [CONTROL, BARE])
+async def test_a_full_disk_ends_the_run_and_does_not_look_like_a_fault_of_every_cell(run: Run, where: Cell) -> None:
+    stories: dict[str, Story] = {CONTROL.id: STREAMED, BARE.id: HELD, where.id: NoRoom("cannot write trace.json")}
+    async with Runner(Replay(stories), run, CATALOGUE) as runner:
+        with pytest.raises(NoRoom, match=r"trace\.json"):
+            await runner.run([BARE], lambda result: None)
+    assert Run.open(run.folder).results == []

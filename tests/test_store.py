@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.errors import InputError
+from harness.errors import InputError, NoRoom
 from harness.store import Run, latest, load_traces, slug, write_text
-from tests.reports.samples import cell, matrix, result, run_info, trace
+from tests.reports.samples import cell, matrix, run_info, trace
 
 
 def test_a_run_reads_back_exactly(tmp_path: Path) -> None:
@@ -227,13 +230,43 @@ def test_evidence_has_a_folder_before_there_is_a_trace(tmp_path: Path) -> None:
     assert run.evidence(cell()) == run.evidence(cell())
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
     run = Run.create(tmp_path, run_info())
+    run.append(matrix()[0])
+    run.results_file.unlink()
+    run.results_file.symlink_to("/dev/full")
+    with pytest.raises(NoRoom, match=r"cannot write .*results\.jsonl: No space left on device"):
+        run.append(matrix()[1])
+    assert run.results == matrix()[:1]
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(InputError, match="No space left"):
-        run.append(result(cell()))
-    assert run.results == []
+def test_a_line_that_goes_in_only_in_part_is_taken_back(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, run_info())
+    run.append(matrix()[0])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (run.results_file.stat().st_size + 40, before[1]))
+    try:
+        with pytest.raises(NoRoom, match=r"cannot write .*results\.jsonl: File too large"):
+            run.append(matrix()[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    run.append(matrix()[2])
+    again = Run.open(run.folder)
+    assert (again.results, again.torn) == ([matrix()[0], matrix()[2]], False)
+
+
+def test_a_line_that_a_disk_takes_bit_by_bit_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sipping(io.FileIO):
+        """Takes 100 bytes at a time."""
+
+        def write(self, data: Any) -> int:
+            return super().write(data[:100])
+
+    def sipping(path: Path, mode: str, buffering: int) -> io.FileIO:
+        return Sipping(path, mode)
+
+    run = Run.create(tmp_path, run_info())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", sipping)
+        run.append(matrix()[0])
+    assert Run.open(run.folder).results == matrix()[:1]

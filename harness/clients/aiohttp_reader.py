@@ -2,10 +2,14 @@
 
 aiohttp hands over one `readany()` per receive as long as the reader never waits for anything else, which is why a
 Sink must not block. Transfer coding is removed by aiohttp, content coding is left as it came.
+
+Every stream has a session, and so a connection, of its own: with `force_close` aiohttp would ask for
+`Connection: close`, which curl and browsers do not.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import aiohttp
@@ -20,25 +24,27 @@ POST_BODY = b'{"stream": true}'
 
 
 class AiohttpReader:
-    """One session for a whole run; every stream has a connection of its own."""
+    """Asks as curl does: a connection of its own for every stream, and no header that was not asked for."""
 
     name = "aiohttp"
 
     def __init__(self, connect_timeout_s: float = 10.0) -> None:
-        self._session: aiohttp.ClientSession | None = None
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
 
     def version(self) -> str:
         return aiohttp.__version__
 
     async def stream(self, method: str, url: str, headers: Headers, sink: Sink) -> None:
-        session = self._open()
         sent = dict(headers)
         body = POST_BODY if method == "POST" else None
         if body:
             sent.setdefault("Content-Type", "application/json")
         try:
-            async with session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
+            async with (
+                self._session() as session,
+                session.request(method, url, headers=sent, data=body, allow_redirects=False) as response,
+            ):
+                _tell_of_loss(response)
                 sink.request(tuple(response.request_info.headers.items()))
                 sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
                 content = response.content
@@ -48,26 +54,41 @@ class AiohttpReader:
             raise StreamError(_in_words(error)) from error
 
     async def close(self) -> None:
-        if self._session:
-            await self._session.close()
+        """Do nothing: streams clean up after themselves."""
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=self._timeout,
-                auto_decompress=False,
-                skip_auto_headers=AUTOMATIC,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=2**20,
-            )
-        return self._session
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            timeout=self._timeout,
+            auto_decompress=False,
+            skip_auto_headers=AUTOMATIC,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=2**20,
+        )
+
+
+def _tell_of_loss(response: aiohttp.ClientResponse) -> None:
+    """Have the body fail when its connection is gone before its end.
+
+    The C parser of aiohttp (3.14) tells of a chunk that is none to the connection only: who reads waits for ever.
+    """
+    body, protocol = response.content, response.connection and response.connection.protocol
+    if protocol is None or (closed := protocol.closed) is None:
+        return  # the whole response is here
+
+    def lost(closed: asyncio.Future[None]) -> None:
+        error = None if closed.cancelled() else closed.exception() or protocol.exception()
+        if error and not body.is_eof() and not body.exception():
+            body.set_exception(error)
+
+    closed.add_done_callback(lost)
 
 
 def _in_words(error: BaseException) -> str:
     match error:
         case aiohttp.ClientPayloadError():
             return f"the body broke off: {error}"
+        case HttpProcessingError():
+            return f"the body broke off: {error.message.splitlines()[0].rstrip(':')}"
         case aiohttp.ServerDisconnectedError():
             return "the connection closed before a response"
         case aiohttp.ClientConnectorError():

@@ -6,6 +6,7 @@ its output goes to a log file; the janitor knows it before anything else happens
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,10 +15,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -64,24 +65,23 @@ class Process:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
         return f"{self.name} {how}"
 
+    async def outlives(self, work: Coroutine[Any, Any, T], within_s: float, what: str = "answer") -> T:
+        """Return what `work` returns. Raises ProxyError with the program's last words if it ends or is late."""
+        working, dying = asyncio.create_task(work), asyncio.create_task(until(self.death, within_s))
+        try:
+            await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            why = self.death() or f"{self.name} did not {what} within {within_s:g} s"
+            raise ProxyError(f"{why}:\n{self.log_tail()}")
+        finally:
+            working.cancel()
+            dying.cancel()
+            await asyncio.gather(working, dying, return_exceptions=True)
+
     async def answers(self, port: int, within_s: float, host: str = "127.0.0.1") -> None:
         """Wait until `port` accepts connections. Raises ProxyError if the program ends or takes too long."""
-
-        def connect() -> None:
-            if death := self.death():
-                raise ProxyError(f"{death}:\n{self.log_tail()}")
-            socket.create_connection((host, port), timeout=1).close()
-
-        try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(OSError), stop=stop_after_delay(within_s), wait=POLL
-            ):
-                with attempt:
-                    connect()
-        except RetryError:
-            raise ProxyError(
-                f"{self.name} did not answer on port {port} within {within_s:g} s:\n{self.log_tail()}"
-            ) from None
+        await self.outlives(_connected(host, port), within_s, f"answer on port {port}")
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the program and all its children; nothing happens if they are gone."""
@@ -101,9 +101,9 @@ class Process:
 
 
 class Launcher:
-    """Owns every process and temporary folder of one run."""
+    """Owns every process and temporary folder of one run. `keep` is told of each folder, which then stays."""
 
-    def __init__(self, keep: bool = False) -> None:
+    def __init__(self, keep: Callable[[Path], object] | None = None) -> None:
         self._keep = keep
         self._processes: list[Process] = []
         self._folders: list[Path] = []
@@ -142,10 +142,12 @@ class Launcher:
                 self._janitor.wait()
 
     def folder(self, name: str, parent: Path | None = None) -> Path:
-        """Make a temporary folder that goes with the run (or stays, if the user asked to keep it)."""
+        """Make a temporary folder that goes with the run, unless it is to be kept."""
         path = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=parent))
         path.chmod(0o755)  # a proxy's workers may run as another user
-        if not self._keep:
+        if self._keep:
+            self._keep(path)
+        else:
             self._folders.append(path)
             self._tell("+", "folder", path)
         return path
@@ -195,6 +197,14 @@ class Launcher:
             with contextlib.suppress(BrokenPipeError):
                 self._janitor.stdin.write(f"{sign} {kind} {value}\n")
                 self._janitor.stdin.flush()
+
+
+async def _connected(host: str, port: int) -> None:
+    """Return once a connection is accepted."""
+    async for attempt in AsyncRetrying(retry=retry_if_exception_type(OSError), wait=POLL):
+        with attempt:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
 
 
 async def until(condition: Callable[[], object], within_s: float) -> bool:

@@ -26,7 +26,8 @@ wait
 async def main(folder: str, *options: str) -> None:
     """Start, tell, wait."""
     process.TERM_S = 0.2  # the family is stubborn; no need to be patient with it
-    async with Launcher(keep="--keep" in options) as launcher:
+    kept: list[Path] = []
+    async with Launcher(keep=kept.append if "--keep" in options else None) as launcher:
         temporary = launcher.folder("orphan", Path(folder))
         program = launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
         assert await until((temporary / "ready").exists, 20)

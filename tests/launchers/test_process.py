@@ -125,6 +125,29 @@ async def test_a_program_that_does_not_answer_in_time_is_told_with_its_last_word
             await program.answers(1, within_s=0.1)
 
 
+async def test_whatever_is_waited_for_a_program_that_ends_ends_the_wait(tmp_path: Path) -> None:
+    async with asyncio.timeout(DEADLINE_S), Launcher() as launcher:
+        program = launcher.launch("server", ["sh", "-c", "echo it cannot >&2; exit 3"], log=tmp_path / "log")
+        waiting = asyncio.Event()
+        with pytest.raises(ProxyError, match="server exited with status 3:\nit cannot"):
+            await program.outlives(waiting.wait(), within_s=3600)
+
+
+async def test_what_came_of_the_wait_for_a_living_program_is_returned_or_raised(tmp_path: Path) -> None:
+    async def work(fault: Exception | None = None) -> str:
+        if fault:
+            raise fault
+        return "done"
+
+    async with Launcher() as launcher:
+        program = launcher.launch("server", ["sleep", "1000"], log=tmp_path / "log")
+        assert await program.outlives(work(), within_s=DEADLINE_S) == "done"
+        with pytest.raises(ValueError, match="odd"):
+            await program.outlives(work(ValueError("odd")), within_s=DEADLINE_S)
+        with pytest.raises(ProxyError, match=r"server did not wake up within 0\.1 s"):
+            await program.outlives(asyncio.Event().wait(), within_s=0.1, what="wake up")
+
+
 # ---------------------------------------------------------------- death
 
 
@@ -237,8 +260,10 @@ async def test_a_folder_can_be_entered_by_a_proxys_workers_of_another_user(tmp_p
 
 
 async def test_folders_that_are_to_be_kept_stay(tmp_path: Path) -> None:
-    async with Launcher(keep=True) as launcher:
+    kept: list[Path] = []
+    async with Launcher(keep=kept.append) as launcher:
         folder = launcher.folder("run", tmp_path)
+    assert kept == [folder]
     assert folder.is_dir()
 
 

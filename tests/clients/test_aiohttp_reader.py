@@ -1,0 +1,78 @@
+"""What the reader looks like from the other end of its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from harness.clients.aiohttp_reader import AiohttpReader
+from harness.clients.base import Headers
+
+pytestmark = pytest.mark.filterwarnings("error")  # as of a session that nobody closed
+
+DEADLINE_S = 20.0
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Peer:
+    """Answers the first request of every connection with the same bytes, and waits until the reader hangs up."""
+
+    def __init__(self, *, answer: bytes) -> None:
+        self.requests: list[bytes] = []
+        self.url = ""
+        self._answer = answer
+        self._gone: list[asyncio.Future[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with asyncio.timeout(DEADLINE_S), server:
+            yield
+            await asyncio.gather(*self._gone)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gone.append(gone)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(self._answer)
+            await reader.read()
+        gone.set_result(None)
+        writer.close()
+
+
+class Nothing:
+    """A sink."""
+
+    def __init__(self) -> None:
+        self.has_read = asyncio.Event()
+
+    def request(self, headers: Headers) -> None: ...
+
+    def head(self, status: int, headers: Headers, at_ns: int) -> None: ...
+
+    def read(self, data: bytes, at_ns: int) -> None:
+        self.has_read.set()
+
+
+async def test_it_asks_as_curl_does_on_connections_of_its_own_and_leaves_none_open() -> None:
+    peer, reader = Peer(answer=HEAD + b"5\r\nhello\r\n0\r\n\r\n"), AiohttpReader()
+    async with peer.serving():
+        for _ in range(3):
+            await reader.stream("GET", peer.url, (("Accept", "*/*"),), Nothing())
+    host = peer.url.removeprefix("http://").rstrip("/").encode()
+    assert peer.requests == [b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nAccept: */*\r\n\r\n"] * 3
+
+
+async def test_a_reading_that_is_given_up_leaves_no_connection_open() -> None:
+    peer, sink = Peer(answer=HEAD + b"5\r\nhello\r\n"), Nothing()
+    async with peer.serving():
+        reading = asyncio.create_task(AiohttpReader().stream("GET", peer.url, (), sink))
+        await sink.has_read.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading

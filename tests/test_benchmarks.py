@@ -1,0 +1,34 @@
+"""The benchmarks run, tell what they want, and leave nothing behind; what they measure is not tested here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.publish import ROOT
+
+
+def benchmark(name: str, *arguments: str, tmp: Path) -> subprocess.CompletedProcess[str]:
+    """Run a benchmark with a temporary folder of its own."""
+    argv = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(argv, cwd=ROOT, env={"TMPDIR": str(tmp)}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [([], "the following arguments are required: folder"), (["nowhere"], "nowhere is not a run folder")],
+)
+def test_what_to_publish_has_to_be_told(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    said = benchmark("publish", *arguments, tmp=tmp_path)
+    assert said.returncode == 2
+    assert said.stderr.startswith("usage: python -m benchmarks.publish [-h] folder\n")
+    assert complaint in said.stderr
+
+
+def test_a_benchmark_leaves_no_folder_behind(tmp_path: Path) -> None:
+    said = benchmark("streams", "4", "1", tmp=tmp_path)
+    assert "tokens lost    0 of 80" in said.stdout, said.stderr
+    assert list(tmp_path.iterdir()) == []
