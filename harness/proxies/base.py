@@ -36,10 +36,6 @@ class Proxy(Protocol):
     def suffix(self) -> str:
         """How a variant's native config file ends: `.conf`, `.yaml`."""
 
-    @property
-    def setup_hint(self) -> str:
-        """The command that installs what is missing."""
-
     def version(self) -> str:
         """Return the version found on this machine. Raises Unavailable with the way out if there is none."""
 

@@ -43,7 +43,6 @@ class CloudRun:
     name = "cloudrun"
     emulated = True
     suffix = ".yaml"
-    setup_hint = "nothing: the emulator is part of the harness"
 
     def version(self) -> str:
         return f"{version('token-stream-harness')} on aiohttp {version('aiohttp')}"

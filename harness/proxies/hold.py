@@ -114,11 +114,6 @@ class Hold:
         self._held = bytearray()
         self._first_ns = 0
 
-    @property
-    def held_bytes(self) -> int:
-        """How much is in the buffer; what is inside a compressor nobody can tell."""
-        return len(self._held)
-
     def feed(self, data: bytes, now_ns: int) -> bytes:
         """Take bytes of the body that came at `now_ns`."""
         if self._compressor:

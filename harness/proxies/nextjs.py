@@ -89,7 +89,6 @@ class NextJs:
     name = "nextjs"
     emulated = False
     suffix = ".yaml"
-    setup_hint = SETUP
 
     def version(self) -> str:
         return (_installed() / COMPLETE).read_text().strip()

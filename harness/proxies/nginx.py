@@ -1,27 +1,34 @@
 """Runs the real nginx on one native config file, unprivileged-safe, in a folder of its own.
 
-A config is a template of nginx's own language. `${LISTEN}` is the address to listen on, `${UPSTREAM}` the URL to
-pass to, `${FOLDER}` a private folder; `include "${FOLDER}/paths.conf";` puts the temporary files there, which an
-unprivileged user needs. Everything else is nginx's.
+A config is a template of nginx's own language. `${LISTEN}` is the address to listen on, `${UPSTREAM}` the URL to pass
+to (for an `upstream` block `${UPSTREAM_ADDRESS}` and `${UPSTREAM_PATH}`), `${FOLDER}` a private folder, where the
+temporary files go, too. What it makes of a config is in nginx_config.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, until
+from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, reserved_port, until
 from harness.model import Endpoint
 from harness.proxies.base import Running
+from harness.proxies.nginx_config import Config, escaped
+from harness.resources import configs
 
 READY_S = 10.0
+TEST_S = 60.0
+INSTALL = "install it: apt-get install nginx, or brew install nginx"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -31,18 +38,21 @@ class Nginx:
     name = "nginx"
     emulated = False
     suffix = ".conf"
-    setup_hint = "install it: apt-get install nginx, or brew install nginx"
 
     def version(self) -> str:
-        banner = subprocess.run([self._program(), "-v"], capture_output=True, text=True, check=False).stderr
-        return banner.strip().removeprefix("nginx version: nginx/")
+        return _build(self._program())[0]
 
     def describe(self, config: Path) -> str:
         first = config.read_text().split("\n", 1)[0]
         return first.removeprefix("#").strip() if first.startswith("#") else config.name
 
     def check(self, config: Path) -> None:
-        read_template(config)
+        """Read it, and have nginx itself test it if it is a user's. Ours have tests of their own, and are many."""
+        read = Config(config)
+        program = _find()
+        if program and config.parent != configs() / self.name:
+            with tempfile.TemporaryDirectory(prefix="harness-nginx-") as folder, reserved_port() as port:
+                _test(program, Instance(read, Path(folder), Path(folder)), port)
 
     def install(self, progress: Callable[[str], None]) -> None:
         """Install the distribution's nginx if there is none and we may; the service that comes with it stays off."""
@@ -50,45 +60,49 @@ class Nginx:
             return
         command = _install_command()
         if command is None:
-            raise Unavailable("nginx is not installed", self.setup_hint)
+            raise Unavailable("nginx is not installed", INSTALL)
         progress(f"nginx: running {shlex.join(command)}")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not _find():
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise Unavailable(f"nginx could not be installed: {' '.join(last)}", self.setup_hint)
+            raise Unavailable(f"nginx could not be installed: {' '.join(last)}", INSTALL)
         if Path("/run/systemd/system").is_dir():
             subprocess.run([*_as_root(), "systemctl", "disable", "--now", "nginx"], capture_output=True, check=False)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
-        template = read_template(config)
-        return await on_free_port(lambda port: self._start(port, template, upstream, evidence, launcher))
+        read = Config(config)
+        if upstream.path and not read.uses("UPSTREAM") and not read.uses("UPSTREAM_PATH"):
+            raise InputError(
+                f"{config}: the next proxy serves below {upstream.path}; with an upstream block, write"
+                " `proxy_pass http://NAME${UPSTREAM_PATH}/;`"
+            )
+        return await on_free_port(lambda port: self._start(port, read, upstream, evidence, launcher))
 
-    async def _start(self, port: int, template: str, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
-        program, version = self._program(), self.version()
-        folder = launcher.folder("nginx")
-        rendered = evidence / "nginx.conf"
-        rendered.write_text(render(template, f"127.0.0.1:{port}", upstream.url, folder))
-        (folder / "paths.conf").write_text(_paths(folder))
-        directives = _process_directives(template, folder, evidence / "error.log")
-        process = launcher.launch(
-            "nginx",
-            [program, "-p", str(folder), "-c", str(rendered.resolve()), "-g", directives],
-            log=evidence / "nginx.log",
-        )
+    async def _start(
+        self, port: int, config: Config, upstream: Endpoint, evidence: Path, launcher: Launcher
+    ) -> Running:
+        program = self._program()
+        version, prefix = await asyncio.to_thread(_build, program)
+        instance = Instance(config, launcher.folder("nginx"), evidence.resolve())
+        argv = instance.written(port, upstream, prefix)
+        process = launcher.launch("nginx", [program, *argv], log=evidence / "nginx.log")
         try:
             await process.answers(port, within_s=READY_S)
             await _serves(process, port)
         except ProxyError:
             await launcher.stop(process)
-            words = _own_words(process)
+            words = process.log_tail(40)
+            placed, others = instance.complaints(words)
+            if placed:
+                raise InputError("\n".join(placed)) from None
             fault = PortTaken if f":{port} failed (98: " in words else ProxyError
-            raise fault(f"nginx did not start:\n{words}") from None
+            raise fault("\n".join(["nginx did not start:", *(others or [words])])) from None
         return Running(self.name, Endpoint(port), process, version)
 
     def _program(self) -> str:
         program = _find()
         if program is None:
-            raise Unavailable("nginx is not installed", self.setup_hint)
+            raise Unavailable("nginx is not installed", INSTALL)
         return program
 
 
@@ -112,41 +126,69 @@ def _as_root() -> list[str]:
     return ["sudo", "-n"] if silent else []
 
 
-def read_template(config: Path) -> str:
-    """Return a config's text. Raises InputError if it cannot serve as a template."""
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One config, written for one nginx: working files to `folder`, what it was given and said to `evidence`."""
+
+    config: Config
+    folder: Path
+    evidence: Path
+
+    def written(self, port: int, upstream: Endpoint, prefix: str) -> list[str]:
+        """Write what nginx reads; return its arguments."""
+        values = {
+            "LISTEN": f"127.0.0.1:{port}",
+            "UPSTREAM": upstream.url,
+            "UPSTREAM_ADDRESS": f"{upstream.host}:{upstream.port}",
+            "UPSTREAM_PATH": upstream.path,
+            "FOLDER": escaped(self.folder),
+        }
+        files = self.config.rendered(values, self.evidence, prefix)
+        files[self.folder / "paths.conf"] = self._paths()
+        for file, text in files.items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return ["-p", str(self.folder), "-c", str(next(iter(files))), "-g", self._process_directives()]
+
+    def complaints(self, words: str) -> tuple[list[str], list[str]]:
+        """Return what nginx complains of: what has a place, led back to the file it is about, and the rest."""
+        said = dict.fromkeys(re.findall(r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(.*)", words))
+        placed = {one: self.config.led_back(one, self.evidence) for one in said}
+        return list(filter(None, placed.values())), [one for one, place in placed.items() if not place]
+
+    def _paths(self) -> str:
+        folder = escaped(self.folder)
+        return "access_log off;\n" + "".join(f'{name}_temp_path "{folder}/{name}";\n' for name in TEMPORARY)
+
+    def _process_directives(self) -> str:
+        return (
+            f'daemon off; pid "{escaped(self.folder)}/nginx.pid"; '
+            f'error_log "{escaped(self.evidence)}/error.log" notice; {_user()}'
+        )
+
+
+def _build(program: str) -> tuple[str, str]:
+    """Return an nginx's version, and the folder that it was built for."""
+    told = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    prefix = re.search(r"--prefix=(\S+)", told)
+    return told.split("\n", 1)[0].strip().removeprefix("nginx version: nginx/"), prefix[1] if prefix else ""
+
+
+def _test(program: str, instance: Instance, port: int) -> None:
+    """Raise InputError with what nginx has against a config."""
+    argv = instance.written(port, Endpoint(1), _build(program)[1])
     try:
-        text = config.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{config}: cannot be read: {error}") from error
-    for placeholder, use in (("${LISTEN}", "listen ${LISTEN};"), ("${UPSTREAM}", "proxy_pass ${UPSTREAM}/;")):
-        if placeholder not in text:
-            raise InputError(f"{config}: has no {placeholder}; write `{use}` where the harness has to fill it in")
-    return text
+        done = subprocess.run([program, "-t", *argv], capture_output=True, text=True, check=False, timeout=TEST_S)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{instance.config.main}: nginx has not read it within {TEST_S:g} s") from None
+    if done.returncode:
+        placed, others = instance.complaints(done.stderr)
+        raise InputError("\n".join(placed or [f"{instance.config.main}: {one}" for one in others or [done.stderr]]))
 
 
-def render(template: str, listen: str, upstream: str, folder: Path) -> str:
-    """Fill in the three placeholders and nothing else: nginx has variables of its own."""
-    values = {"LISTEN": listen, "UPSTREAM": upstream, "FOLDER": _escaped(folder)}
-    return re.sub(r"\$\{(LISTEN|UPSTREAM|FOLDER)\}", lambda match: values[match[1]], template)
-
-
-def _paths(folder: Path) -> str:
-    return "access_log off;\n" + "".join(f'{name}_temp_path "{_escaped(folder)}/{name}";\n' for name in TEMPORARY)
-
-
-def _escaped(path: Path) -> str:
-    """Return a path as it stands between double quotes in nginx's language."""
-    return re.sub(r'(["\\])', r"\\\1", str(path))
-
-
-def _process_directives(template: str, folder: Path, error_log: Path) -> str:
-    """Return what a config need not say, as long as it does not say it itself."""
-    ours = {
-        "daemon": "daemon off;",
-        "pid": f'pid "{_escaped(folder)}/nginx.pid";',
-        "error_log": f'error_log "{_escaped(error_log.resolve())}" notice;',
-    }
-    return " ".join(text for name, text in ours.items() if not re.search(rf"^\s*{name}\s", template, re.MULTILINE))
+def _user() -> str:
+    """Keep root's workers root: as nobody they could not get to a folder below a TMPDIR that is root's alone."""
+    return f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
 
 
 async def _serves(process: Process, port: int) -> None:
@@ -162,10 +204,3 @@ async def _serves(process: Process, port: int) -> None:
     except (OSError, asyncio.IncompleteReadError):
         await until(process.death, READY_S)
         raise ProxyError(process.death() or f"nginx accepts on port {port}, but does not serve") from None
-
-
-def _own_words(process: Process) -> str:
-    """Return nginx's own complaint; what it printed beside it does not help."""
-    lines = process.log_tail(40).splitlines()
-    complaints = [line for line in lines if "[emerg]" in line or "[alert]" in line]
-    return "\n".join(complaints or lines)

@@ -22,7 +22,11 @@ PROD = resources.configs() / "nextjs" / "prod.yaml"
 NPM = """#!/bin/sh
 echo ci >> "$CALLS"
 if [ "$BREAK" = npm ]; then echo "npm error network"; exit 1; fi
-if [ "$BREAK" = harness ]; then kill -KILL $PPID; sleep 0.5; echo late >> "$CALLS"; fi
+if [ "$BREAK" = harness ]; then
+    kill -KILL $PPID
+    for _ in $(seq 2000); do [ -e "$CALLS.waiting" ] && break; sleep 0.01; done
+    echo late >> "$CALLS"
+fi
 mkdir -p node_modules/next && echo '{"version": "16.0.0"}' > node_modules/next/package.json
 """
 NODE = """#!/bin/sh
@@ -90,7 +94,12 @@ def test_a_killed_installation_does_not_look_whole_and_is_not_disturbed(
         NextJs().version()
     monkeypatch.delenv("BREAK")
     said: list[str] = []
-    install(said.append)
+
+    def hears(what: str) -> None:
+        said.append(what)
+        tools.with_suffix(".waiting").touch()  # only now does the old npm go on
+
+    install(hears)
     assert said[:2] == [
         "waiting for another harness that is setting Next.js up",
         "removing an installation that was not finished",

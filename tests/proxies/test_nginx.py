@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,13 @@ import psutil
 import pytest
 
 from harness.bench import Bench
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import InputError, Unavailable
 from harness.launchers.process import Launcher, until
-from harness.model import Endpoint, Hop
+from harness.model import Endpoint, Hop, chain_text
 from harness.proxies.base import Running
-from harness.proxies.nginx import Nginx, render
+from harness.proxies.nginx import Nginx
 from harness.resources import configs
+from harness.session import load, session
 from tests.factories import judged
 from tests.measuring import READS, plan
 from tests.tapping import tapped
@@ -71,32 +71,6 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for(config: Path
     Nginx().check(config)
 
 
-@pytest.mark.parametrize("placeholder", ["LISTEN", "UPSTREAM"])
-async def test_a_missing_placeholder_is_the_users_to_fill_in(tmp_path: Path, placeholder: str) -> None:
-    config = own(tmp_path, (f"${{{placeholder}}}", "127.0.0.1:80"))
-    with pytest.raises(InputError) as told:
-        Nginx().check(config)
-    assert str(told.value).startswith(f"{config}: has no ${{{placeholder}}}; write `")
-    async with Launcher() as launcher:
-        with pytest.raises(InputError, match=str(config)):
-            await started(launcher, config, tmp_path)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_config_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
-    config = tmp_path / "my.conf"
-    if content is not None:
-        config.write_bytes(content)
-    with pytest.raises(InputError, match=r"my\.conf: cannot be read"):
-        Nginx().check(config)
-
-
-def test_nginxs_own_variables_are_left_alone(tmp_path: Path) -> None:
-    template = "listen ${LISTEN}; pass ${UPSTREAM}${request_uri} $host ${FOLDER}/x ${LISTENER} $LISTEN;"
-    rendered = render(template, "1.2.3.4:5", "http://up\\1", tmp_path)
-    assert rendered == f"listen 1.2.3.4:5; pass http://up\\1${{request_uri}} $host {tmp_path}/x ${{LISTENER}} $LISTEN;"
-
-
 async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *args, **others: None)
     with pytest.raises(Unavailable, match="nginx is not installed") as told:
@@ -140,40 +114,155 @@ def test_nginx_is_found_where_distributions_put_it_although_a_users_path_does_no
 # ---------------------------------------------------------------- what a user may bring
 
 
+BROKEN = ("proxy_pass", "proxy_bufferring off;\n            proxy_pass")
+
+
 @pytest.mark.proxies
-async def test_a_broken_config_is_told_in_nginxs_own_words_with_file_and_line(tmp_path: Path) -> None:
-    config = own(tmp_path, ("proxy_pass", "proxy_bufferring off;\n            proxy_pass"))
+async def test_a_broken_config_is_the_users_and_told_in_nginxs_words_at_its_own_line(tmp_path: Path) -> None:
+    config = own(tmp_path, BROKEN)
+    line = 1 + [row.strip() for row in config.read_text().splitlines()].index("proxy_bufferring off;")
+    with pytest.raises(InputError) as told:
+        Nginx().check(config)
+    assert str(told.value) == f'{config}:{line}: unknown directive "proxy_bufferring"'
     async with Launcher() as launcher:
-        with pytest.raises(ProxyError) as told:
+        with pytest.raises(InputError) as again:
             await started(launcher, config, tmp_path)
-    first, *words = str(told.value).splitlines()
-    assert first == "nginx did not start:"
-    assert "[emerg]" in words[0]
-    rendered = tmp_path / "evidence/nginx.conf"
-    line = 1 + [row.strip() for row in rendered.read_text().splitlines()].index("proxy_bufferring off;")
-    assert words[0].endswith(f'unknown directive "proxy_bufferring" in {rendered}:{line}')
+        assert launcher._processes == []
+    assert str(again.value) == str(told.value)
 
 
 @pytest.mark.proxies
-async def test_a_taken_port_that_a_config_insists_on_is_told_in_nginxs_own_words(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        config = own(tmp_path, ("listen ${LISTEN};", f"listen {address};\n        listen ${{LISTEN}};"))
-        async with Launcher() as launcher:
-            with pytest.raises(ProxyError) as told:
-                await started(launcher, config, tmp_path)
-            assert f"[emerg] bind() to {address} failed (98: Address already in use)" in str(told.value)
-            assert launcher._processes == [], "and it was not tried again on another port"
+def test_a_broken_included_config_is_told_at_its_own_line(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/app.conf").write_text("# mine\nproxy_bufferring off;\n")
+    config = own(tmp_path, ("location / {", "location / {\n include conf.d/*.conf;"))
+    with pytest.raises(InputError) as told:
+        Nginx().check(config)
+    assert str(told.value) == f'{tmp_path}/conf.d/app.conf:2: unknown directive "proxy_bufferring"'
 
 
 @pytest.mark.proxies
-async def test_a_config_may_say_itself_what_we_would_else_say(tmp_path: Path) -> None:
-    config = own(tmp_path, ("events {}", f"daemon off;\npid {tmp_path}/own.pid;\nerror_log stderr info;\nevents {{}}"))
+def test_a_complaint_without_a_place_names_the_config(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as told:
+        Nginx().check(own(tmp_path, ("events {}", "")))
+    assert str(told.value) == f'{tmp_path}/my.conf: no "events" section in configuration'
+
+
+@pytest.mark.proxies
+async def test_what_a_config_says_of_logs_pid_and_user_does_not_leave_our_folders(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    config = own(
+        tmp_path,
+        ("events {}", f"user nobody-here; daemon on;\npid {theirs}/own.pid;\nerror_log {theirs}/e.log;\nevents {{}}"),
+        ("http {", f"http {{\n access_log {theirs}/a.log;\n proxy_temp_path {theirs}/tmp;"),
+        ("location / {", f"location / {{\n error_log {theirs}/e.log crit;"),
+    )
+    Nginx().check(config)
     async with Launcher() as launcher:
         running = await started(launcher, config, tmp_path)
         assert await status(running) == 502, "nobody listens behind it"
-        assert int((tmp_path / "own.pid").read_text()) == running.process.pid
-        assert "Connection refused" in running.process.log_tail()
+        assert running.process.returncode is None, "it has not gone into the background"
+    assert list(theirs.iterdir()) == []
+    assert "Connection refused" in (tmp_path / "evidence/error.log").read_text()
+
+
+UPSTREAM_BLOCK = """
+events {}
+http {
+    upstream app {
+        server ${UPSTREAM_ADDRESS};
+        keepalive 8;
+    }
+    server {
+        listen ${LISTEN};
+        location / {
+            proxy_pass http://app${UPSTREAM_PATH}/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            include proxy.conf;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.proxies
+async def test_an_upstream_block_with_keepalive_and_an_include_beside_it_as_a_variant_of_the_users(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gateway.conf").write_text(UPSTREAM_BLOCK)
+    (tmp_path / "proxy.conf").write_text("proxy_buffering off;\n")
+    (tmp_path / "m.yaml").write_text(
+        "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
+        "axes: {mitigations: x-accel-buffering, chain: ['nginx:./gateway.conf', 'nginx:default>nginx:./gateway.conf']}"
+    )
+    job = load(str(tmp_path / "m.yaml"))
+    async with session(job, tmp_path / "runs") as (runner, _):
+        results = {chain_text(r.cell.chain): r for r in await runner.run(job.cells, lambda _: None) if r.effect}
+    assert {chain: result.verdict for chain, result in results.items()} == {
+        "nginx:gateway": "streamed",
+        "nginx:default>nginx:gateway": "buffered",
+    }, "the inner one uses X-Accel-Buffering up"
+
+
+@pytest.mark.proxies
+def test_the_example_of_the_page_is_a_config(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs/own-configs.md"
+    config = tmp_path / "my.conf"
+    config.write_text(page.read_text().split("```nginx\n")[1].split("```")[0])
+    Nginx().check(config)
+
+
+async def test_an_upstream_block_that_forgets_the_path_of_the_next_proxy_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "my.conf"
+    config.write_text(UPSTREAM_BLOCK.replace("${UPSTREAM_PATH}", "").replace("include proxy.conf;", ""))
+    async with Launcher() as launcher:
+        with pytest.raises(InputError, match=r"my\.conf: the next proxy serves below /api/py; .*\$\{UPSTREAM_PATH\}/"):
+            await started(launcher, config, tmp_path, Endpoint(1, "/api/py"))
+
+
+@pytest.mark.proxies
+async def test_two_servers_in_one_config_meet_in_the_private_folder(tmp_path: Path) -> None:
+    inner = "server { listen unix:${FOLDER}/inner.sock; location / { return 204; } }"
+    config = own(
+        tmp_path,
+        ("location / {", "location /pulse { proxy_pass http://inner; }\n location / {"),
+        ("http {", f"http {{ upstream inner {{ server unix:${{FOLDER}}/inner.sock; }} {inner}"),
+    )
+    async with Launcher() as launcher:
+        assert await status(await started(launcher, config, tmp_path)) == 204
+
+
+@pytest.mark.proxies
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's workers become somebody else")
+async def test_roots_workers_reach_their_files_below_a_folder_that_is_roots_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = tmp_path / "tmp"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    async with Launcher() as launcher:
+        running = await started(launcher, DEFAULT, tmp_path)
+        assert await status(running, body=b"too large for its memory" * 10_000) == 502
+    assert "Permission denied" not in (tmp_path / "evidence/error.log").read_text()
+
+
+@pytest.mark.proxies
+async def test_asking_nginx_for_its_version_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This one answers only once the event loop has turned; it gives up after a while."""
+    version, real = Nginx().version(), shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    shim = tmp_path / "bin/nginx"
+    shim.parent.mkdir()
+    slow = "n=0; until [ -e go ]; do n=$((n + 1)); [ $n -lt 200 ] || exit 1; sleep 0.01; done"
+    shim.write_text(f'#!/bin/sh\ncd {tmp_path}\ncase $1 in -[vV]) touch asked; {slow};; esac\nexec {real} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    async with Launcher() as launcher:
+        starting = asyncio.create_task(started(launcher, DEFAULT, tmp_path))
+        assert await until((tmp_path / "asked").exists, DEADLINE_S)
+        (tmp_path / "go").touch()
+        assert (await starting).version == version
 
 
 # ---------------------------------------------------------------- life and death

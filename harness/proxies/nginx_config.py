@@ -1,0 +1,241 @@
+"""An nginx config of anybody's, with all that it includes, made fit to run beside others.
+
+Rules: a relative file lies beside the main config, as nginx has it; what the harness sees to itself (OURS) is taken
+out; an address or a cache of the config's own is an error that says what to write instead; every directive stays on
+its line, so that nginx's complaints can be led back to the file they are about.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.resources import is_file
+
+OURS = re.compile(r"daemon|pid|user|error_log|access_log|\w+_temp_path")
+FILES = re.compile(r"js_(import|path)|auth_basic_user_file|ssl_(dhparam|crl|password_file)|\w+_certificate(_key)?")
+DATA = ("map", "geo", "types", "split_clients", "charset_map")  # blocks of keys and values, not of directives
+PATHS = "${FOLDER}/paths.conf"
+
+_TOKEN = re.compile(r"""\#[^\n]*|[;{}]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|[^\s;{\\])+""", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\$\{(LISTEN|UPSTREAM|UPSTREAM_ADDRESS|UPSTREAM_PATH|FOLDER)\}")
+_PLACE = re.compile(r"(?P<words>.*) in (?P<file>/.+):(?P<line>\d+)$")
+
+
+@dataclass(frozen=True, eq=False)
+class Directive:
+    """A directive, up to its `;` or `{`. `inner` are those of its block, or those that it includes."""
+
+    source: Source
+    tokens: Sequence[re.Match[str]]
+    end: int
+    inner: list[Directive] = field(default_factory=list)
+
+    @property
+    def start(self) -> int:
+        return self.tokens[0].start()
+
+    @cached_property
+    def text(self) -> str:
+        return self.source.text[self.start : self.end]
+
+    @property
+    def opens_block(self) -> bool:
+        return self.text.endswith("{")
+
+    @property
+    def includes(self) -> bool:
+        """Whether it names files of the config's own, as against one that the harness is to write."""
+        return self.name == "include" and "$" not in self.argument
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Its name and its arguments, without quotes."""
+        return [token[0][1:-1] if token[0][0] in "\"'" else token[0] for token in self.tokens]
+
+    @property
+    def name(self) -> str:
+        return self.words[0]
+
+    @property
+    def argument(self) -> str:
+        """The first argument."""
+        return self.words[1] if len(self.words) > 1 else ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.source.path}:{1 + self.source.text.count(chr(10), 0, self.start)}"
+
+    def reject(self, why: str) -> str:
+        """Return a complaint about it."""
+        shown = " ".join(self.text.rstrip(";{").split())
+        return f"{self.place}: `{shown if len(shown) <= 60 else shown[:57] + '...'}` {why}"
+
+    def walk(self, inside: str = "") -> Iterator[tuple[Directive, str]]:
+        """Yield it and all below it, each with the name of the block that it is in."""
+        yield self, inside
+        for one in self.inner:
+            yield from one.walk(self.name if self.opens_block else inside)
+
+
+class Source:
+    """One file of a config."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from error
+        self.directives: list[Directive] = []
+        blocks = [self.directives]
+        tokens: list[re.Match[str]] = []
+        for token in _TOKEN.finditer(self.text):
+            if token[0] in (";", "{"):
+                if tokens:
+                    one = Directive(self, tokens, token.end())
+                    blocks[-1].append(one)
+                    blocks += [one.inner] if token[0] == "{" else []
+                tokens = []
+            elif token[0] == "}":
+                blocks, tokens = blocks[:-1] or blocks, []
+            elif token[0][0] != "#":
+                tokens.append(token)
+
+    def edited(self, edits: Mapping[int, tuple[int, str]]) -> str:
+        """Return the text with spans (start: end, text) replaced, and every line where it was."""
+        parts, at = [], 0
+        for start, (end, text) in sorted(edits.items()):
+            lost = self.text.count("\n", start, end) - text.count("\n")
+            parts += [self.text[at:start], text, "\n" * lost]
+            at = end
+        return "".join([*parts, self.text[at:]])
+
+
+class Config:
+    """A main file and all that it includes. Raises InputError with everything that has to be written otherwise."""
+
+    def __init__(self, main: Path) -> None:
+        self.main = main
+        self._sources: dict[Path, Source] = {}
+        self._read(main, ())
+        if complaints := list(self._complaints()):
+            raise InputError("\n".join(complaints))
+
+    def uses(self, placeholder: str) -> bool:
+        """Say whether a directive has the placeholder, as against a comment."""
+        return any(f"${{{placeholder}}}" in word for one, _ in self._walk() for word in one.words)
+
+    def names(self, folder: Path) -> dict[Path, Path]:
+        """Return where in `folder` each file is to be written."""
+        main, *others = self._sources
+        return {main: folder / "nginx.conf"} | {
+            path: folder / "included" / f"{number}-{path.name}" for number, path in enumerate(others, 1)
+        }
+
+    def rendered(self, values: Mapping[str, str], folder: Path, prefix: str) -> dict[Path, str]:
+        """Return the files to write: placeholders filled in, and nothing else that looks like one.
+
+        `prefix` is the folder that nginx was built for, where its modules lie.
+        """
+        names = self.names(folder)
+        edits: dict[Path, dict[int, tuple[int, str]]] = {path: {} for path in names}
+        own_paths = any(one.words == ["include", PATHS] for one, _ in self._walk())
+        for one, inside in self._walk():
+            if one.includes:
+                text = " ".join(f'include "{escaped(names[path])}";' for path in self._included(one))
+            elif inside in DATA:
+                continue
+            elif OURS.fullmatch(one.name):
+                text = ""
+            elif one.name == "http" and not own_paths:
+                text = f'{one.text} include "{PATHS}";'
+            elif one.name == "load_module" or FILES.fullmatch(one.name):
+                text = _from(prefix if one.name == "load_module" else self.main.parent.resolve(), one)
+            else:
+                continue
+            edits[one.source.path][one.start] = one.end, text
+        return {
+            names[path]: _PLACEHOLDER.sub(lambda found: values[found[1]], source.edited(edits[path]))
+            for path, source in self._sources.items()
+        }
+
+    def led_back(self, complaint: str, folder: Path) -> str | None:
+        """Return nginx's complaint about a file in `folder` with the place in the original; None if it names none."""
+        origins = {str(name): path for path, name in self.names(folder).items()}
+        found = _PLACE.match(complaint)
+        return f"{origins.get(found['file'], found['file'])}:{found['line']}: {found['words']}" if found else None
+
+    def _read(self, path: Path, above: tuple[Path, ...]) -> list[Directive]:
+        if path not in self._sources:
+            source = self._sources[path] = Source(path)
+            for one in [one for top in source.directives for one, _ in top.walk()]:
+                for file in self._included(one):
+                    if file in (*above, path):
+                        raise InputError(one.reject("includes a file that is being included"))
+                    if not is_file(file):
+                        raise InputError(one.reject(f"finds no file {file}; relative ones lie beside {self.main}"))
+                    one.inner.extend(self._read(file, (*above, path)))
+        return self._sources[path].directives
+
+    def _included(self, one: Directive) -> list[Path]:
+        """Return the files that an include means: nginx looks from the main config, whichever file includes."""
+        if not one.includes:
+            return []
+        file = self.main.parent / one.argument
+        return sorted(map(Path, glob.glob(str(file)))) if glob.has_magic(one.argument) else [file]
+
+    def _walk(self) -> Iterator[tuple[Directive, str]]:
+        for one in self._sources[self.main].directives:
+            yield from one.walk()
+
+    def _complaints(self) -> Iterator[str]:
+        addresses = [one for one, inside in self._walk() if one.name == "listen" and inside not in DATA]
+        for one, inside in self._walk():
+            if one.name == "server" and one.opens_block:
+                if not inside:
+                    yield one.reject(
+                        "stands outside http: this is a part of a config; write a file with"
+                        f" `events {{}} http {{ include {one.source.path.name}; }}` beside it, and name that one"
+                    )
+                if not any(below in addresses for below, _ in one.walk()):
+                    yield one.reject("has no listen, which means port 80; write `listen ${LISTEN};` in it")
+            elif one in addresses and not one.argument.startswith(("${LISTEN}", "unix:${FOLDER}/")):
+                yield one.reject(
+                    "is an address that may be somebody's; write `listen ${LISTEN};` in the server to measure, and"
+                    " leave out the others, or let them `listen unix:${FOLDER}/NAME.sock;`"
+                )
+            elif one.name.endswith("_cache_path") and not one.argument.startswith("${FOLDER}/"):
+                yield one.reject(f'is a cache that may be somebody\'s; write `{one.name} "${{FOLDER}}/cache" ...`')
+        if not addresses:
+            yield f"{self.main}: has no ${{LISTEN}}; write `listen ${{LISTEN}};` in the server to measure"
+        if not self.uses("UPSTREAM") and not self.uses("UPSTREAM_ADDRESS"):
+            yield self._goes_elsewhere()
+
+    def _goes_elsewhere(self) -> str:
+        for one, inside in self._walk():
+            if one.name == "server" and inside == "upstream":
+                return one.reject("does not lead to the emitter; write `server ${UPSTREAM_ADDRESS};`")
+        for one, _ in self._walk():
+            if one.name == "proxy_pass":
+                return one.reject("does not lead to the emitter; write `proxy_pass ${UPSTREAM}/;`")
+        return f"{self.main}: has no ${{UPSTREAM}}; write `proxy_pass ${{UPSTREAM}}/;` where it passes requests on"
+
+
+def escaped(path: object) -> str:
+    """Return a path as it stands between double quotes in nginx's language."""
+    return re.sub(r'(["\\])', r"\\\1", str(path))
+
+
+def _from(folder: Path | str, one: Directive) -> str:
+    """Return a directive whose last argument is a file, looked for in `folder` unless it says itself where."""
+    file = one.words[-1]
+    if len(one.words) == 1 or re.match(r"/|\$|\w+:|off$", file):
+        return one.text
+    last = one.tokens[-1]
+    return f'{one.source.text[one.start : last.start()]}"{escaped(Path(folder, file))}";'
