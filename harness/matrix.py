@@ -163,11 +163,17 @@ class _Reader:
         """Let `hop` run the file `given`, unless it runs another one already."""
         file = PurePath(given)
         if self._own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) != file:
-            complaint = f"there is another {hop} already; give {given} a name of its own under `variants`"
-            self._document.reject(path, complaint)
+            one = f"{hop.proxy}:{self._free_name(hop.proxy, file)}={given}"
+            self._document.reject(path, f"there is another {hop} already; give it a name of its own: {one}")
         elif hop not in self._own:
             self._own[hop] = file
             self._variants[hop.proxy].append(hop.variant)
+
+    def _free_name(self, proxy: str, file: PurePath) -> str:
+        """Return a name for a file whose own is taken: its folder's goes before it."""
+        words = [re.sub(r"[^A-Za-z0-9_-]", "", word) for word in (file.parent.name or "my", file.stem)]
+        name = "-".join(filter(None, words))
+        return name if name not in self._variants[proxy] else f"my-{name}"
 
     def _own_mitigations(self) -> None:
         for name, shape in self._shape.mitigations.items():
@@ -240,12 +246,13 @@ class _Reader:
         elif hop.proxy not in self._variants:
             choices = allowed(hop.proxy, ["direct", *self._variants])
             self._document.reject(path, f"unknown proxy {hop.proxy!r}; {choices}")
-        elif "/" in hop.variant:
-            given, hop = hop.variant, Hop(hop.proxy, PurePosixPath(hop.variant).stem)
-            if re.fullmatch(NAME, hop.variant):
+        elif "/" in hop.variant or "=" in hop.variant:
+            name, named, file = hop.variant.partition("=")
+            given, hop = (file, Hop(hop.proxy, name)) if named else (name, Hop(hop.proxy, PurePosixPath(name).stem))
+            if re.fullmatch(NAME, hop.variant) and given:
                 self._own_file(hop, given, path)
             else:
-                self._document.reject(path, f"{given!r} makes no name; give it one under `variants`")
+                self._document.reject(path, f"{hop.variant!r} is no name; give the file one: {hop.proxy}:NAME={given}")
         elif hop.variant not in self._variants[hop.proxy]:
             choices = allowed(hop.variant, self._variants[hop.proxy])
             self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like ./my.conf")
@@ -274,7 +281,10 @@ class _Reader:
             return against
         chain = mitigations.plan(cell, self._catalogue).chain
         unknown = [hop for hop in chain if hop.variant not in self._variants.get(hop.proxy, ())]
-        return [f"{chain_text((hop,))} is to replace a hop, but there is no such variant" for hop in unknown]
+        return [
+            f"{chain_text((hop,))} is to replace a hop, but there is no such variant; `variants` may name a file so"
+            for hop in unknown
+        ]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):

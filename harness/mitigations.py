@@ -79,7 +79,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
             body=cell.body,
             pace=cell.pace,
             content_type=change.content_type or codec.content_type,
-            headers=tuple((name, value) for name, value in sorted(change.response_headers.items()) if value),
+            headers=tuple(sorted(change.response_headers.items())),
             prelude=change.prelude,
             padding=change.padding,
             heartbeat_ms=change.heartbeat_ms,

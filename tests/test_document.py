@@ -6,7 +6,7 @@ import random
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.document import Document, key_text
@@ -34,7 +34,7 @@ BAD_FILES = [
     ('a: "\\ud800"', "m.yaml:1: a: not a value of type str"),
     ("a: *b", "m.yaml:1: not YAML: found undefined alias"),
     ("a: &a [*a]", "nested deeper than 12 levels"),
-    ("[" * 5000, "nested too deeply"),
+    ("[" * 600, "nested too deeply"),
     ("a: !!python/name:os.system x", "m.yaml:1: a: not a value of type python/name:os.system"),
     ("a: !!int x", "m.yaml:1: a: not a value of type int"),
     ("title: x\n\ntitle: y", "m.yaml:3: title: this key is there twice (first on line 1)"),
@@ -134,25 +134,21 @@ def survives(text: str) -> None:
     assert told.encode()
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     survives(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab:-?[]{},&*!|>%@#'\"\\x0Uu \n\t~<=.1"))
 def test_any_yaml_is_read_or_refused(text: str) -> None:
     survives(text)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(WORDS, TREES, max_size=8))
 def test_any_data_is_read_or_refused(data: dict[str, object]) -> None:
     survives(yaml.dump({"title": "t", "workloads": {"short": {"tokens": 4, "token_bytes": 112}}, **data}))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["smoke", "default"]))
 def test_a_damaged_file_is_read_or_refused(seed: int, name: str) -> None:
     text = (configs() / "matrices" / f"{name}.yaml").read_text()

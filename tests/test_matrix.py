@@ -133,6 +133,25 @@ def test_files_of_the_users_own() -> None:
     assert Hop("nginx", "other") in {hop for cell in matrix.cells for hop in cell.chain}
 
 
+def test_files_of_the_same_name_get_names_of_their_own() -> None:
+    matrix = read("axes: {chain: ['nginx:a/x.conf', 'nginx:b-x=b/x.conf', 'nginx:stock=default.conf>nginx:default']}")
+    assert matrix.own == {
+        Hop("nginx", "x"): PurePath("a/x.conf"),
+        Hop("nginx", "b-x"): PurePath("b/x.conf"),
+        Hop("nginx", "stock"): PurePath("default.conf"),
+    }
+    assert "nginx:stock>nginx:default" in {chain_text(cell.chain) for cell in matrix.cells}
+
+
+def test_a_mitigation_may_replace_a_config_of_the_users_with_another() -> None:
+    matrix = read(
+        "axes: {chain: 'nginx:./gateway.conf', mitigations: fixed}\n"
+        "variants: {nginx: {gateway-fixed: ./fixed.conf}}\n"
+        "mitigations: {fixed: {claim: c., source: s, cost: config, chain: {nginx:gateway: nginx:gateway-fixed}}}"
+    )
+    assert plan(matrix.cells[-1], matrix.catalogue).chain == (Hop("nginx", "gateway-fixed"),)
+
+
 def test_inline_mitigations_join_the_catalogue() -> None:
     matrix = read(
         "axes: {chain: nginx:default, mitigations: mine}\n"
@@ -182,9 +201,17 @@ BAD_VALUES = [
     ("axes: {chain: nginx}", "axes.chain: unknown variant 'nginx'; allowed: default, http11, "),
     ("axes: {chain: direct>nginx:gzip}", "axes.chain: direct stands alone: it is the chain without hops"),
     ("axes: {chain: 'nginx:gzip>'}", "axes.chain: unknown proxy ''; allowed: direct, nginx, nextjs, cloudrun"),
-    ("axes: {chain: 'nginx:./gzip.conf'}", "axes.chain: there is another nginx:gzip already; give ./gzip.conf a name"),
-    ("axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}", "axes.chain[1]: there is another nginx:x already; give "),
-    ("axes: {chain: 'nginx:./a b.conf'}", "axes.chain: './a b.conf' makes no name; give it one under `variants`"),
+    ("axes: {chain: 'nginx:./gzip.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-gzip=./gz"),
+    (
+        "axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}",
+        "axes.chain[1]: there is another nginx:x already; give it a ",
+    ),
+    ("axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}", "name of its own: nginx:b-x=b/x.conf"),
+    ("axes: {chain: 'nginx:./http11.conf', mitigations: none}\nvariants: {nginx: {my-http11: a}}", "my-my-http11=./h"),
+    ("axes: {chain: 'nginx:a b=./x.conf'}", "axes.chain: 'a b' is no name; give the file one: nginx:NAME=./x.conf"),
+    ("axes: {chain: 'nginx:x='}", "axes.chain: 'x' is no name"),
+    ("axes: {chain: 'nginx:gzip=./x.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-x="),
+    ("axes: {chain: 'nginx:./a b.conf'}", "axes.chain: 'a b' is no name; give the file one: nginx:NAME=./a b.c"),
     ("axes: {chain: direct, client: curl}", "axes.client: unknown client 'curl'; allowed: aiohttp"),
     ("axes: {chain: direct, workload: shrt}", "axes.workload: unknown workload 'shrt'; allowed: short (did you mean"),
     ("axes: {chain: direct, mitigations: [none, pad2k]}", "axes.mitigations[1]: unknown mitigation 'pad2k'; allowed: "),
@@ -218,7 +245,7 @@ BAD_VALUES = [
     ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
     (
         "variants: {nginx: {gzip: ./a.conf}}",
-        "variants.nginx.gzip: there is another nginx:gzip already; give ./a.conf a",
+        "variants.nginx.gzip: there is another nginx:gzip already; give it a name of its own: nginx:my-a=./a.conf",
     ),
     ("profiles: {cloudrun: {a: 3}}", "profiles.cloudrun.a: must be text, not 3"),
     (

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -264,7 +264,6 @@ def test_two_mitigations_may_agree() -> None:
 CHAINS = ((), (NGINX,), (Hop("nginx", "gzip"), NGINX), (Hop("nextjs", "dev"), NGINX), (Hop("nextjs", "prod"),))
 
 
-@settings(deadline=None)
 @given(
     names=st.lists(st.sampled_from(NAMES), unique=True, max_size=4),
     chain=st.sampled_from(CHAINS),
