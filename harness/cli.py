@@ -1,37 +1,42 @@
 """The command line: reads options, calls the session, prints what comes back. It decides nothing.
 
-Exit status: 0 as expected, 1 an expectation failed, 2 wrong input or usage, 3 the harness or a required proxy
-failed, 5 nothing selected, 130 interrupted.
+What an exit status means stands in `reports.summary.EXIT_MEANINGS`, which `harness --help` shows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.console import RenderableType
 
-from harness import listing, session
-from harness.errors import HarnessError
+from harness import listing, screen, session
+from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
 from harness.metrics import delivery
-from harness.model import Pace, Result
+from harness.model import Pace
 from harness.rejudge import held_against
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
 from harness.runner import JOBS
+from harness.screen import err, out
 from harness.store import Run, check_writable, latest, load_traces, write_text
 
-INTERRUPTED = 130
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+STDOUT = Path("-")
+EPILOG = f"""\
+Start with `harness doctor`, then `harness matrix smoke`.
+
+Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXIT_MEANINGS.items())}.
+
+Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
+builds. `CI` turns the progress bar into a line per cell, `NO_COLOR` colours off; `COLUMNS` is the width.
+"""
 T = TypeVar("T")
 
 app = typer.Typer(
@@ -40,22 +45,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Find out which mitigation defeats which buffering layer when LLM tokens stream through real proxies.",
-    epilog="Start with `harness doctor`, then `harness matrix smoke`.",
+    epilog=EPILOG,
 )
 
-
-class Outlet(Console):
-    """A console that goes on in silence when nobody reads it any more, as in `harness matrix | head`."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
-out = Outlet(soft_wrap=True, highlight=False, emoji=False)
-err = Outlet(stderr=True, soft_wrap=True, highlight=False, emoji=False)
-
-Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Run cells whose id matches.")]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id matches.")]
 Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells whose id matches.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Cells measured at once.")]
 Require = Annotated[
@@ -68,17 +61,26 @@ Require = Annotated[
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that run folders are made in.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders.")]
-ToJson = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write JSON.")]
-ToMarkdown = Annotated[Path | None, typer.Option("--markdown", metavar="PATH", help="Also write Markdown.")]
-ToJunit = Annotated[Path | None, typer.Option("--junit", metavar="PATH", help="Also write JUnit XML.")]
-ToHtml = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Also write one HTML page.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
+ToJson = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write JSON; - is standard output.")]
+ToMarkdown = Annotated[Path | None, typer.Option("--markdown", metavar="PATH", help="Also write Markdown, likewise.")]
+ToJunit = Annotated[Path | None, typer.Option("--junit", metavar="PATH", help="Also write JUnit XML, likewise.")]
+ToHtml = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Also write one HTML page, likewise.")]
 
 
-class Interrupted(HarnessError):
-    """Ctrl-C or SIGTERM."""
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"harness {version('token-stream-harness')}")
+        raise typer.Exit
 
-    exit_status = INTERRUPTED
+
+@app.callback()
+def front(
+    shown: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
 
 
 @app.command(
@@ -105,9 +107,7 @@ def matrix(
     session.require(_names(require))
     job = session.load(file, only or (), skip or (), pace)
     outputs = _outputs(to_json, to_markdown, to_junit, to_html)
-    run = _interruptible(_measure(job, runs, jobs, keep))
-    _export(run, outputs)
-    _finish(run)
+    _finish(_interruptible(_measure(job, runs, jobs, keep)), outputs)
 
 
 @app.command(
@@ -131,11 +131,13 @@ def run(
     interval_ms: Annotated[float, typer.Option(help="Time between tokens when paced.")] = 50.0,
     payload: Annotated[str, typer.Option(help="repetitive or random.")] = "repetitive",
     patience_ms: Annotated[float, typer.Option(help="How long lockstep waits before a token counts as held.")] = 300.0,
+    require: Require = None,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
+    session.require(_names(require))
     job = session.one_cell(
         axes={
             "chain": chain,
@@ -158,33 +160,41 @@ def run(
     finished = _interruptible(_measure(job, runs, JOBS, keep))
     by_id = {result.id: result for result in finished.results}
     result = by_id[job.cells[-1].id]
+    told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
         trace = load_traces(finished.folder / result.evidence)[0]
         arrivals = {arrival.seq: arrival.at_ns for arrival in delivery(trace).arrivals}
-        out.print(Timeline(trace, result, arrivals))
-    _export(finished, outputs)
-    _finish(finished, terminal.single(result, by_id.get(result.baseline_id or "")))
+        told.insert(0, Timeline(trace, result, arrivals))
+    _finish(finished, outputs, *told, required=(result.id,))
 
 
-@app.command(name="list", epilog="Examples: `harness list mitigations` · `harness list cells smoke --only 'nginx:*'`")
+@app.command(
+    name="list",
+    epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
+)
 def list_(
     what: Annotated[listing.What, typer.Argument(help="What to list.")],
-    file: Annotated[str, typer.Argument(help="For cells: a matrix file or name.")] = "default",
+    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or smoke, default.")] = None,
     only: Only = None,
     skip: Skip = None,
 ) -> None:
-    """List proxies, mitigations, profiles, formats, clients, or the cells of a matrix."""
+    """List what a matrix file or `harness run` can name, the cells of a matrix, or the schema of matrix files."""
     if what == "cells":
-        for cell in session.load(file, only or (), skip or ()).cells:
+        for cell in session.load(file or "default", only or (), skip or ()).cells:
             out.print(cell.id, markup=False)
         return
-    _print_table(listing.rows(what))
+    if given := [name for name, value in (("FILE", file), ("--only", only), ("--skip", skip)) if value]:
+        raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
+    if what == "schema":
+        screen.write(listing.schema())
+    else:
+        out.rows(listing.rows(what))
 
 
 @app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
 def doctor(require: Require = None) -> None:
     """Show what can run here, in which version, and what to install."""
-    _print_table(listing.health())
+    out.rows(listing.health())
     session.require(_names(require))
 
 
@@ -197,7 +207,9 @@ def setup(names: Annotated[list[str] | None, typer.Argument(help="Proxies to set
 @app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")
 def report(
     folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
-    rejudge: Annotated[bool, typer.Option(help="Judge the stored traces again with today's rules.")] = False,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
+    ] = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
     to_markdown: ToMarkdown = None,
@@ -208,18 +220,18 @@ def report(
     run = Run.open(folder or latest(runs))
     if run.torn:
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
-    if not run.info.finished_at and len(run.results) < run.info.cells:
-        err.print(f"Incomplete: the run had {len(run.results)} of {run.info.cells} cells when it ended.", markup=False)
     if rejudge:
         run.results = session.rejudged(run)
-    _export(run, _outputs(to_json, to_markdown, to_junit, to_html))
-    _finish(run)
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
 def check(
     against: Annotated[Path, typer.Option(help="The run folder whose verdicts are expected.")],
     folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
+    ] = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
     to_markdown: ToMarkdown = None,
@@ -228,11 +240,12 @@ def check(
 ) -> None:
     """Hold one run against another: every verdict has to be what it was."""
     run, earlier = Run.open(folder or latest(runs)), Run.open(against)
-    run.results = held_against(run.results, earlier.results, str(against))
+    if run.folder.resolve() == earlier.folder.resolve():
+        raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
-    _export(run, _outputs(to_json, to_markdown, to_junit, to_html))
-    _finish(run)
+    run.results = held_against(run.results, earlier.results, str(against), allow_missing)
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -243,46 +256,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         err.print(str(error), markup=False)
         sys.exit(error.exit_status)
     except HarnessError as error:
-        err.print("[bold red]harness:[/] ", end="")
-        err.print(str(error), markup=False)
+        screen.complain(error)
         sys.exit(error.exit_status)
+    except OSError as error:
+        if unwritable(error) is not NoRoom:
+            raise
+        out.mute()
+        screen.complain(f"cannot write {error.filename or 'the output'}: {error.strerror}")
+        sys.exit(NoRoom.exit_status)
 
 
 async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
-    async with session.session(job, runs, jobs=jobs, keep=keep, options=sys.argv[1:]) as (runner, run):
-        with _progress(len(job.cells), run) as tell:
-            await runner.run(job.cells, tell)
-    return run
-
-
-@contextlib.contextmanager
-def _progress(total: int, run: Run) -> Iterator[Callable[[Result], None]]:
-    """A bar on a terminal, else a line per finished cell; if it is interrupted, where the results are."""
-    done = 0
+    kept: list[Path] = []
     try:
-        if err.is_terminal and not os.environ.get("CI"):
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-            with Progress(*columns, console=err, transient=True) as bar:
-                task = bar.add_task("starting", total=total)
-
-                def advance(result: Result) -> None:
-                    nonlocal done
-                    done += 1
-                    bar.update(task, advance=1, description=f"{result.verdict or result.outcome}  {result.id}")
-
-                yield advance
-        else:
-
-            def say(result: Result) -> None:
-                nonlocal done
-                done += 1
-                err.print(terminal.progress(result, done, total))
-
-            yield say
-    except asyncio.CancelledError:
-        raise Interrupted(
-            f"Interrupted: {done} of {total} cells are done. `harness report {run.folder}` shows them."
-        ) from None
+        options, told = sys.argv[1:], kept.append if keep else None
+        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
+            with screen.progress(len(job.cells), run) as tell:
+                await runner.run(job.cells, tell)
+    finally:
+        for folder in kept:
+            err.print(f"Kept: {folder}", markup=False)
+    return run
 
 
 def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -317,31 +311,27 @@ def _interruptible(work: Coroutine[Any, Any, T]) -> T:
 def _outputs(*paths: Path | None) -> dict[str, Path]:
     """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
     outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
+    if list(outputs.values()).count(STDOUT) > 1:
+        raise InputError("only one report can go to standard output: give - once")
     for path in outputs.values():
-        check_writable(path)
+        if path != STDOUT:
+            check_writable(path)
     return outputs
 
 
-def _export(run: Run, outputs: Mapping[str, Path]) -> None:
+def _finish(run: Run, outputs: Mapping[str, Path], *told: RenderableType, required: Sequence[str] = ()) -> None:
+    """Write the reports, print the one for people where it is in nobody's way, and end with the run's status."""
+    people = err if STDOUT in outputs.values() else out
     for name, path in outputs.items():
-        write_text(path, RENDERERS[name](run.info, run.results))
-
-
-def _finish(run: Run, told: RenderableType | None = None) -> None:
-    status = summary.exit_status(run.results)
-    out.print(told or terminal.Report(run.info, run.results, status))
+        text = RENDERERS[name](run.info, run.results)
+        if path == STDOUT:
+            screen.write(text)
+        else:
+            write_text(path, text)
+    for part in told or [terminal.Report(run.info, run.results)]:
+        people.print(part)
     err.print(f"Results and evidence: {run.folder}", markup=False)
-    raise typer.Exit(status)
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    head, *body = rows
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, name in enumerate(head):
-        table.add_column(name, no_wrap=number == 0, overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    out.print(table, soft_wrap=False)
+    raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
 def _names(options: Sequence[str] | None) -> list[str]:

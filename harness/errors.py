@@ -5,17 +5,27 @@ Every error says what happened, where, and the way out; its class says whose tur
 
 from __future__ import annotations
 
+import errno
+from typing import ClassVar, Literal
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class HarnessError(Exception):
-    """Root of all errors that are shown to people without a traceback. `exit_status` is the command's."""
+    """Root of all errors that are shown to people without a traceback. `exit_status` is the command's.
 
-    exit_status = 3
+    `fault` is how an error that only costs some cells is listed: by whose turn it is.
+    """
+
+    exit_status: ClassVar[int] = 3
+    fault: ClassVar[Literal["configuration", "proxy", "harness"]] = "harness"
 
 
 class InputError(HarnessError):
     """The user's: a file, key, name or option is wrong. The message names it and what is allowed."""
 
     exit_status = 2
+    fault = "configuration"
 
 
 class SelectionError(HarnessError):
@@ -36,10 +46,27 @@ class Unavailable(HarnessError):
 class ProxyError(HarnessError):
     """The proxy's or its configuration's: it did not start, or it died. Carries its own words."""
 
+    fault = "proxy"
+
 
 class BackendError(HarnessError):
     """Ours: the emitter or its control connection failed."""
 
 
+class NoRoom(HarnessError):
+    """The machine's: the disk is full. Nothing that was asked for is wrong."""
+
+
+class Interrupted(HarnessError):
+    """The user's wish: Ctrl-C or SIGTERM."""
+
+    exit_status = 130
+
+
 class StreamError(Exception):
     """The stream's: reset, time-out, undecodable. Ends as verdict `broken`, never as a traceback."""
+
+
+def unwritable(error: OSError) -> type[HarnessError]:
+    """Return whose turn it is if something cannot be written: the user chose where, but not how much room is there."""
+    return NoRoom if error.errno in NO_ROOM else InputError

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from typing import Literal
 
-from harness import session
+from harness import matrix, session
 from harness.clients import CLIENTS
 from harness.errors import Unavailable
 from harness.formats import CODECS
+from harness.mitigations import REQUEST_HEADERS
+from harness.model import Filler, Mitigation
 from harness.proxies import PROXIES
 
-What = Literal["proxies", "mitigations", "profiles", "formats", "clients", "cells"]
+What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
 Rows = list[tuple[str, ...]]
+
+CLAIMED = ("name", "claim", "source", "cost")
+"""What a catalogue entry says of itself; all else in it is what it changes."""
 
 
 def rows(what: What) -> Rows:
     """Return the table of one kind of thing."""
     return LISTS[what]()
+
+
+def schema() -> str:
+    """Return the JSON Schema of matrix files, for editors."""
+    return json.dumps(matrix.schema(), indent=2) + "\n"
 
 
 def health() -> Rows:
@@ -56,7 +68,30 @@ def _variants(emulated: bool | None) -> Rows:
 
 def _mitigations() -> Rows:
     catalogue = session.catalogue().values()
-    return [("mitigation", "cost", "claim", "source"), *((m.name, m.cost, m.claim, m.source) for m in catalogue)]
+    entries = ((one.name, one.cost, one.claim, ", ".join(_changes(one)), one.source) for one in catalogue)
+    return [("mitigation", "cost", "claim", "changes", "source"), *entries]
+
+
+def _changes(one: Mitigation) -> Iterator[str]:
+    """Yield what a mitigation changes, by the keys of the catalogue."""
+    for field in fields(one):
+        value = getattr(one, field.name)
+        if field.name in CLAIMED or not value:
+            continue
+        match value:
+            case Mapping():
+                yield from (f"{field.name} {key}: {'removed' if to is None else to}" for key, to in value.items())
+            case Filler():
+                yield f"{field.name} {value.bytes} bytes ({value.fill})"
+            case float():
+                yield f"{field.name} {value:g}"
+            case _:
+                yield f"{field.name} {value}"
+
+
+def _requests() -> Rows:
+    said = ((name, "\n".join(f"{key}: {value}" for key, value in sent)) for name, sent in REQUEST_HEADERS.items())
+    return [("request", "headers"), *said]
 
 
 def _formats() -> Rows:
@@ -71,6 +106,7 @@ LISTS: Mapping[What, Callable[[], Rows]] = {
     "proxies": _proxies,
     "profiles": _profiles,
     "mitigations": _mitigations,
+    "requests": _requests,
     "formats": _formats,
     "clients": _clients,
 }

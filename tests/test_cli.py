@@ -4,67 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+import yaml
 
-from harness import cli
 from harness.errors import Unavailable
-from harness.model import Result
 from harness.proxies import PROXIES
+from harness.reports.summary import EXIT_MEANINGS
 from harness.resources import configs
-from harness.store import Run, latest
-from tests.reports.samples import cell, result, run_info
-from tests.workplace import DIRECT, NGINX, Said
+from harness.store import latest
+from tests.commanding import Harness
+from tests.sandbox import DIRECT, NGINX, missing
 
-Harness = Callable[..., Said]
-
-WIDTH = 400
 COMMANDS = ("matrix", "run", "list", "doctor", "setup", "report", "check")
-STREAMED = result(cell("direct"), "streamed", outcome="pass")
-BUFFERED = result(cell("nginx:default"), "buffered", outcome="pass")
-
-
-@pytest.fixture
-def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
-    """Call `harness` in an empty folder, on a screen so wide that no sentence is broken."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
-    monkeypatch.setenv("COLUMNS", str(WIDTH))
-    monkeypatch.setattr(cli.out, "width", WIDTH)
-    monkeypatch.setattr(cli.err, "width", WIDTH)
-
-    def call(*argv: str | Path) -> Said:
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(word) for word in argv])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
-
-    return call
 
 
 @pytest.fixture
 def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without nginx."""
 
-    def version() -> str:
+    def missing(*_: object) -> NoReturn:
         raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
-    monkeypatch.setattr(PROXIES["nginx"], "version", version)
-
-
-def stored(root: Path, *results: Result) -> Path:
-    """Put a finished run on disk."""
-    run = Run.create(root, run_info(finished_at=None))
-    for some in results:
-        run.append(some)
-    run.finish()
-    return run.folder
+    for verb in ("version", "start"):
+        monkeypatch.setattr(PROXIES["nginx"], verb, missing)
 
 
 # ---------------------------------------------------------------- help, lists, doctor
@@ -88,6 +58,8 @@ def test_help_names_every_command(harness: Harness) -> None:
     [
         ("proxies", ["nginx:default", "Stock nginx", "nginx:buffering-off"]),
         ("mitigations", ["x-accel-buffering", "bypass-proxy", "header", "https://"]),
+        ("mitigations", ["response_headers X-Accel-Buffering: no", "padding 2048 bytes (random)", "chain direct"]),
+        ("requests", ["curl", "User-Agent: curl/", "browser", "Accept-Encoding: gzip, deflate, br, zstd"]),
         ("profiles", ["profile", "whose claim it plays"]),
         ("formats", ["sse", "text/event-stream", "ndjson", "text"]),
         ("clients", ["aiohttp"]),
@@ -110,6 +82,38 @@ def test_the_cells_of_a_matrix_are_listed_one_id_a_line(harness: Harness, tmp_pa
     ]
     chosen = harness("list", "cells", "m.yaml", "--only", "nginx:*", "--skip", "*/none/*")
     assert [line.split("/")[-2] for line in chosen.out.splitlines()] == ["none", "none", "x-accel-buffering"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("list proxies my.yaml", "harness list proxies takes no FILE: that is for `harness list cells`"),
+        ("list formats --only sse", "harness list formats takes no --only: "),
+        ("list schema smoke --skip x", "harness list schema takes no FILE and no --skip: "),
+    ],
+)
+def test_what_a_list_would_ignore_is_refused(harness: Harness, words: str, complaint: str) -> None:
+    said = harness(*words.split())
+    assert (said.status, said.out) == (2, "")
+    assert complaint in said.err
+
+
+def test_the_schema_of_matrix_files_accepts_a_matrix_and_names_what_is_wrong_in_another(harness: Harness) -> None:
+    schema = json.loads(harness("list", "schema").out)
+    jsonschema.validate(yaml.safe_load(NGINX), schema)
+    with pytest.raises(jsonschema.ValidationError, match="chian"):
+        jsonschema.validate(yaml.safe_load(NGINX.replace("{chain:", "{chian:")), schema)
+
+
+def test_the_version_is_that_of_the_package(harness: Harness) -> None:
+    said = harness("--version")
+    assert (said.status, said.out) == (0, f"harness {version('token-stream-harness')}\n")
+
+
+def test_help_tells_every_exit_status_and_the_environment(harness: Harness) -> None:
+    said = " ".join(harness("--help").out.split())
+    assert all(f"{status} {meaning}" in said for status, meaning in EXIT_MEANINGS.items())
+    assert all(name in said for name in ("HARNESS_REQUIRE", "HARNESS_CACHE", "NO_COLOR"))
 
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(harness: Harness, no_nginx: None) -> None:
@@ -167,6 +171,34 @@ def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -
     assert paths["html"].read_text().lower().startswith("<!doctype html>")
 
 
+def test_a_document_on_standard_output_has_it_for_itself(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(DIRECT)
+    said = harness("matrix", "m.yaml", "--json", "-")
+    assert len(json.loads(said.out)["results"]) == 2
+    assert "2 cells: 2 pass. Exit status 0" in said.err
+    assert ElementTree.fromstring(harness("report", "--junit", "-").out).get("tests") == "2"
+    assert not Path("-").exists()
+    both = harness("matrix", "m.yaml", "--json", "-", "--junit", "-")
+    assert (both.status, both.out) == (2, "")
+    assert "only one report can go to standard output" in both.err
+
+
+def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why := missing("nginx"):
+        pytest.skip(why)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    said = harness("run", "--chain", "nginx:default", "--tokens", "2", "--patience-ms", "50", "--keep")
+    (kept,) = re.findall(r"^Kept: (.+)$", said.err, re.MULTILINE)
+    assert Path(kept).parent == tmp_path
+    assert (Path(kept) / "paths.conf").is_file()
+
+
+def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, no_nginx: None) -> None:
+    said = harness("run", "--chain", "nginx:default")
+    assert said.status == 3
+    assert "unavailable: nginx is not installed (install it: apt-get install nginx)" in said.out
+
+
 # ---------------------------------------------------------------- what is refused, before anything is measured
 
 
@@ -188,11 +220,12 @@ def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -
         ("run --chain direct --token-bytes 9", "too small: format sse needs"),
         ("run --chain nginx:./my.conf", "there is no file"),
         ("matrix nope", "there is no matrix 'nope': give a path, or one of default, smoke"),
+        ("run --chain direct --require apache", "--require: there is no proxy 'apache'; there are nginx"),
         ("matrix smoke --require apache", "--require: there is no proxy 'apache'; there are nginx"),
         ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),
         ("matrix smoke --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
         ("matrix smoke --patience 1", "No such option: --patience"),
-        ("list everything", "'proxies', 'mitigations', 'profiles', 'formats', 'clients', 'cells'"),
+        ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'cells', 'schema'"),
         ("setup apache", "there is no proxy 'apache'; there are nginx"),
         ("report nope", "nope is not a run folder: it has no run.json"),
         ("report", "there is no run in runs yet: start one with `harness matrix`"),
@@ -260,11 +293,12 @@ def test_output_that_cannot_be_written_is_refused_before_the_run(
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize("words", ["matrix m.yaml", "run --chain direct"])
 def test_a_required_proxy_that_is_missing_ends_with_3_before_the_run(
-    harness: Harness, tmp_path: Path, no_nginx: None
+    harness: Harness, tmp_path: Path, no_nginx: None, words: str
 ) -> None:
     (tmp_path / "m.yaml").write_text(NGINX)
-    said = harness("matrix", "m.yaml", "--require", "nginx")
+    said = harness(*words.split(), "--require", "nginx")
     assert (said.status, said.out) == (3, "")
     assert "nginx is required, but cannot run here: nginx is not installed (install it: apt-get" in said.err
     assert not Path("runs").exists()
@@ -286,94 +320,4 @@ def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
     said = harness("matrix", "m.yaml")
     assert said.status == 0
     assert "nginx is not installed (install it: apt-get install nginx)" in said.out
-    assert "3 cells: 1 pass, 2 unavailable" in said.out
-
-
-# ---------------------------------------------------------------- runs that are on disk
-
-
-def test_a_finished_run_is_reported_with_its_own_exit_status(harness: Harness, tmp_path: Path) -> None:
-    failed = replace(BUFFERED, outcome="fail", reason="expected streamed, got buffered")
-    stored(tmp_path / "runs", STREAMED, failed)
-    said = harness("report", "--json", "out.json")
-    assert said.status == 1
-    assert "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed." in said.out
-    assert "cut off" not in said.err
-    assert len(json.loads(Path("out.json").read_text())["results"]) == 2
-
-
-def test_a_killed_run_is_reported_without_its_torn_line(harness: Harness, tmp_path: Path) -> None:
-    lines = stored(tmp_path / "runs", STREAMED, BUFFERED) / "results.jsonl"
-    lines.write_bytes(lines.read_bytes()[:-30])
-    said = harness("report")
-    assert said.status == 0
-    assert "1 cell: 1 pass" in said.out
-    assert "The last line of results.jsonl was cut off" in said.err
-
-
-def test_a_run_that_was_killed_before_its_first_cell_is_reported_as_empty(harness: Harness, tmp_path: Path) -> None:
-    stored(tmp_path / "runs")
-    said = harness("report")
-    assert said.status == 5
-    assert "0 cells" in said.out
-
-
-def test_judging_a_run_again_gives_the_same_results(harness: Harness, tmp_path: Path) -> None:
-    (tmp_path / "m.yaml").write_text(DIRECT)
-    assert harness("matrix", "m.yaml", "--json", "first.json").status == 0
-    assert harness("report", "--rejudge", "--json", "again.json").status == 0
-    assert json.loads(Path("again.json").read_text()) == json.loads(Path("first.json").read_text())
-
-
-def test_judging_again_forgets_what_was_written_and_looks_at_the_trace(harness: Harness, tmp_path: Path) -> None:
-    (tmp_path / "m.yaml").write_text(DIRECT)
-    harness("matrix", "m.yaml")
-    lines = latest(Path("runs")) / "results.jsonl"
-    lines.write_text(lines.read_text().replace('"verdict":"streamed","effect"', '"verdict":"buffered","effect"'))
-    for words, verdict in ((("report",), "buffered"), (("report", "--rejudge"), "streamed")):
-        harness(*words, "--json", "out.json")
-        results = json.loads(Path("out.json").read_text())["results"]
-        assert {some["verdict"] for some in results} == {verdict}
-
-
-def test_a_run_like_an_earlier_one_passes_the_check(harness: Harness, tmp_path: Path) -> None:
-    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
-    later = stored(tmp_path / "runs", STREAMED, BUFFERED)
-    for words in ((later,), ()):
-        said = harness("check", "--against", earlier, *words)
-        assert said.status == 0
-        assert "2 cells: 2 pass" in said.out
-
-
-def test_a_changed_verdict_fails_the_check_and_both_verdicts_are_named(harness: Harness, tmp_path: Path) -> None:
-    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
-    stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict="coalesced"))
-    said = harness("check", "--against", earlier)
-    assert said.status == 1
-    assert "expected buffered, got coalesced" in said.out
-    assert f"as it was in {earlier}" in said.out
-    assert BUFFERED.id in said.out
-
-
-def test_a_cell_that_lost_its_verdict_fails_the_check(harness: Harness, tmp_path: Path) -> None:
-    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
-    stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict=None, outcome="unavailable", reason="no nginx"))
-    said = harness("check", "--against", earlier)
-    assert said.status == 1
-    assert f"was buffered in {earlier}, is unavailable: no nginx" in said.out
-
-
-def test_the_check_says_how_many_cells_it_could_not_compare(harness: Harness, tmp_path: Path) -> None:
-    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
-    stored(tmp_path / "runs", STREAMED)
-    said = harness("check", "--against", earlier)
-    assert said.status == 0
-    assert f"1 of the 2 cells of {earlier} are not in this run." in said.err
-
-
-def test_a_check_against_other_cells_checks_nothing_and_ends_with_5(harness: Harness, tmp_path: Path) -> None:
-    earlier = stored(tmp_path / "earlier", BUFFERED)
-    stored(tmp_path / "runs", STREAMED)
-    said = harness("check", "--against", earlier)
-    assert (said.status, said.out) == (5, "")
-    assert "there is nothing to compare" in said.err
+    assert "3 cells: 1 pass, 2 unavailable. Exit status 0: what can run here is as expected." in said.out

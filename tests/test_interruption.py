@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workplace import Workplace, missing, wait_for
+from tests.sandbox import Sandbox, missing, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
 
@@ -32,13 +32,13 @@ NGINX = 4
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Workplace]:
-    with Workplace(tmp_path) as place:
+def place(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
         place.write("m.yaml", MATRIX)
         yield place
 
 
-def in_mid_run(place: Workplace, *argv: str) -> tuple[subprocess.Popen[str], set[str]]:
+def in_mid_run(place: Sandbox, *argv: str) -> tuple[subprocess.Popen[str], set[str]]:
     """Start a run and wait until its quick cells are done and the others in flight; also return its sockets."""
     program = place.start("matrix", "m.yaml", *argv)
     wait_for(lambda: set(place.results()) == QUICK and all(map(place.streaming, ("default", "ignore-x-accel"))))
@@ -55,20 +55,19 @@ def hit(program: subprocess.Popen[str], number: int) -> None:
     os.killpg(program.pid, number)
 
 
-def assert_reported(place: Workplace) -> None:
+def assert_reported(place: Sandbox) -> None:
     """The cells that were done are on disk, nothing that the signal cut short is, and `harness report` reads them."""
     assert set(place.results()) == QUICK
     assert {result.verdict for result in place.results().values()} == {"streamed"}
     assert place.last_run().info.finished_at is None
     said = place.run("report")
-    assert said.status == 0
-    assert "3 cells: 3 observed" in said.out
-    assert f"Incomplete: the run had 3 of {CELLS} cells" in said.err
+    assert said.status == 3
+    assert f"3 of {CELLS} cells: 3 observed. Exit status 3: the run did not finish." in said.out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing(
-    place: Workplace, number: signal.Signals
+    place: Sandbox, number: signal.Signals
 ) -> None:
     program, listening = in_mid_run(place)
     hit(program, number)
@@ -83,7 +82,7 @@ def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_no
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     program, listening = in_mid_run(place)
     hit(program, number)
     assert place.said(program).status == -number
@@ -92,7 +91,7 @@ def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Workplac
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Workplace, number: signal.Signals) -> None:
+def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
     program, listening = in_mid_run(place)
     for _ in range(5):
         hit(program, number)
@@ -105,7 +104,7 @@ def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Workp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: place.processes("janitor.py"))
     hit(program, number)
@@ -115,7 +114,7 @@ def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Workplace, number
     assert "Traceback" not in said.err
 
 
-def test_ctrl_c_on_the_janitor_or_a_stray_signal_to_it_changes_nothing(place: Workplace) -> None:
+def test_ctrl_c_on_the_janitor_or_a_stray_signal_to_it_changes_nothing(place: Sandbox) -> None:
     program, listening = in_mid_run(place)
     (janitor,) = place.processes("janitor.py")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -125,7 +124,7 @@ def test_ctrl_c_on_the_janitor_or_a_stray_signal_to_it_changes_nothing(place: Wo
     wait_for(lambda: place.is_clean(listening))
 
 
-def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Workplace) -> None:
+def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Sandbox) -> None:
     program, _ = in_mid_run(place, "--keep")
     hit(program, signal.SIGTERM)
     assert place.said(program).status == 130

@@ -7,13 +7,14 @@ import os
 import pty
 import re
 import subprocess
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.workplace import DIRECT, HARNESS, Said, Workplace
+from tests.sandbox import DIRECT, HARNESS, Said, Sandbox
 
 pytestmark = pytest.mark.proxies
 
@@ -23,13 +24,13 @@ LINE = re.compile(r"^[12]/2  pass +streamed .* direct/", re.MULTILINE)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Workplace]:
-    with Workplace(tmp_path) as place:
+def place(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
         place.write("m.yaml", DIRECT)
         yield place
 
 
-def on_terminal(place: Workplace, *argv: str, out: bool = False, **env: str) -> Said:
+def on_terminal(place: Sandbox, *argv: str, out: bool = False, **env: str) -> Said:
     """Run `harness` with standard error (and standard output, if `out`) on a terminal of 100 columns."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 100))
@@ -51,7 +52,7 @@ def on_terminal(place: Workplace, *argv: str, out: bool = False, **env: str) -> 
     return Said(said.status, said.out, shown.decode().replace("\r\n", "\n"))
 
 
-def piped(place: Workplace, command: str) -> Said:
+def piped(place: Sandbox, command: str) -> Said:
     """Run a shell command, whose status is that of the first part of the pipe that fails."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
@@ -64,7 +65,7 @@ def piped(place: Workplace, command: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-def test_progress_is_a_bar_on_a_terminal(place: Workplace) -> None:
+def test_progress_is_a_bar_on_a_terminal(place: Sandbox) -> None:
     said = on_terminal(place, "matrix", "m.yaml")
     assert said.status == 0
     assert "━" in said.err
@@ -74,14 +75,24 @@ def test_progress_is_a_bar_on_a_terminal(place: Workplace) -> None:
     assert "Exit status 0" in said.out
 
 
-def test_progress_is_a_line_per_cell_in_ci_even_if_it_has_a_terminal(place: Workplace) -> None:
+@pytest.mark.parametrize("columns", [50, 70, 100])
+def test_the_bar_keeps_its_counter_and_cuts_the_id(place: Sandbox, columns: int) -> None:
+    said = on_terminal(place, "matrix", "m.yaml", COLUMNS=str(columns))
+    bars = [bar.rstrip() for bar in re.split(r"[\r\n]+", ESCAPES.sub("", said.err)) if "━" in bar]
+    assert bars
+    assert all(re.search(r"━ +[012]/2 [\d:]+ (starting|streamed  direct)", bar) for bar in bars)
+    assert bars[-1].endswith("/lockstep" if columns == 100 else "…")
+    assert max(map(len, bars)) <= columns
+
+
+def test_progress_is_a_line_per_cell_in_ci_even_if_it_has_a_terminal(place: Sandbox) -> None:
     said = on_terminal(place, "matrix", "m.yaml", CI="true")
     assert said.status == 0
     assert len(LINE.findall(ESCAPES.sub("", said.err))) == 2
     assert "━" not in said.err
 
 
-def test_a_terminal_gets_colours_unless_it_asked_for_none(place: Workplace) -> None:
+def test_a_terminal_gets_colours_unless_it_asked_for_none(place: Sandbox) -> None:
     assert COLOURS.search(on_terminal(place, "matrix", "m.yaml", out=True, CI="true").err)
     plain = on_terminal(place, "matrix", "m.yaml", out=True, CI="true", NO_COLOR="1")
     assert plain.status == 0
@@ -89,27 +100,27 @@ def test_a_terminal_gets_colours_unless_it_asked_for_none(place: Workplace) -> N
     assert not COLOURS.search(plain.err)
 
 
-def test_a_bar_without_colours_stays_a_bar(place: Workplace) -> None:
+def test_a_bar_without_colours_stays_a_bar(place: Sandbox) -> None:
     said = on_terminal(place, "matrix", "m.yaml", NO_COLOR="1")
     assert "━" in said.err
     assert not COLOURS.search(said.err)
 
 
-def test_a_pipe_gets_the_report_alone_and_without_escapes(place: Workplace) -> None:
+def test_a_pipe_gets_the_report_alone_and_without_escapes(place: Sandbox) -> None:
     said = on_terminal(place, "matrix", "m.yaml")
     assert said.out.startswith("Direct\n")
     assert "\x1b" not in said.out
     assert not LINE.search(said.out)
 
 
-def test_a_reader_that_leaves_early_is_no_fault(place: Workplace) -> None:
+def test_a_reader_that_leaves_early_is_no_fault(place: Sandbox) -> None:
     for number in range(5):  # whether the first line or the last meets the closed pipe is up to the two programs
         said = piped(place, f"harness list mitigations | head -{number}")
         assert (said.status, said.err) == (0, "")
         assert len(said.out.splitlines()) == number
 
 
-def test_a_reader_that_leaves_early_does_not_end_the_run(place: Workplace) -> None:
+def test_a_reader_that_leaves_early_does_not_end_the_run(place: Sandbox) -> None:
     said = piped(place, "harness matrix m.yaml 2>&1 | true")
     assert (said.status, said.err) == (0, "")
     assert len(place.results()) == 2
@@ -117,12 +128,52 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(place: Workplace) -> No
     assert place.is_clean()
 
 
-def test_a_failed_expectation_is_told_even_to_a_closed_pipe(place: Workplace) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("report", "report --json - 2>/dev/null", "report --html - 2>/dev/null"),
+        *("list schema", "list cells default", "--help", "run --help"),
+    ],
+)
+def test_no_document_minds_a_reader_that_leaves_early(place: Sandbox, command: str) -> None:
+    place.run("matrix", "m.yaml")
+    for number in range(3):
+        said = piped(place, f"harness {command} | head -{number}")
+        assert "Traceback" not in said.err
+        assert "Broken" not in said.err
+        assert len(said.out.splitlines()) == number
+
+
+@pytest.mark.parametrize("command", ["report", "report --json -", "list schema", "list proxies", "--help"])
+def test_a_full_disk_behind_standard_output_is_told_in_a_line_and_is_not_the_users_mistake(
+    place: Sandbox, command: str
+) -> None:
+    place.run("matrix", "m.yaml")
+    said = piped(place, f"harness {command} > /dev/full")
+    assert said.status == 3
+    assert "harness: cannot write the output: No space left on device" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_full_disk_behind_standard_error_ends_nothing_with_a_traceback(place: Sandbox) -> None:
+    place.run("matrix", "m.yaml")
+    said = piped(place, "harness report 2> /dev/full")
+    assert said.status == 3
+    assert said.out.startswith("Direct\n")
+
+
+def test_a_module_is_as_good_as_a_program(place: Sandbox) -> None:
+    said = piped(place, f"{sys.executable} -m harness --version")
+    assert (said.status, said.err) == (0, "")
+    assert said.out == place.run("--version").out
+
+
+def test_a_failed_expectation_is_told_even_to_a_closed_pipe(place: Sandbox) -> None:
     place.write("m.yaml", DIRECT.replace("verdict: streamed", "verdict: buffered"))
     assert piped(place, "harness matrix m.yaml | true").status == 1
 
 
-def test_the_report_of_a_run_can_be_had_again_from_elsewhere(place: Workplace) -> None:
+def test_the_report_of_a_run_can_be_had_again_from_elsewhere(place: Sandbox) -> None:
     said = place.run("matrix", "m.yaml", "--runs", "elsewhere", "--json", "/dev/stdout")
     assert said.status == 0
     assert said.out.startswith("{")

@@ -28,6 +28,15 @@ class Answer:
     tried: int
     emulates: tuple[str, ...]
 
+    @property
+    def undefeated(self) -> str:
+        """What to say where nothing defeats the layer; not a word if nothing was tried."""
+        if self.status == "streamed":
+            return "not needed: it holds nothing"
+        if not self.tried:
+            return ""
+        return f"nothing that was tried ({words.counted(self.tried, 'mitigation')})"
+
 
 def answers(table: Table) -> tuple[Answer, ...]:
     """Return what there is to say about each layer that holds tokens, or that a mitigation harms."""

@@ -2,14 +2,16 @@
 
 Each chain is a heading, which also carries the letters of the mitigations that were tried on it; the legend below
 says what the letters stand for, by kind of cost. Columns stand two apart where the width allows it, else side by
-side; when even that is too wide, the table goes on in a second band below the first.
+side; when even that is too wide, the table goes on in a second band below the first, with letters of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.text import Text
 
@@ -18,7 +20,8 @@ from harness.reports import words
 from harness.reports.glyphs import MEANINGS, Glyphs
 from harness.reports.table import Axis, Column, Row, Table, by_cost, mark
 
-LETTERS = string.ascii_letters
+LETTERS = string.ascii_letters + string.digits
+SAMPLED = "Sampled, as whole streams would have taken too long:"
 STYLES: Mapping[str, str] = {
     "defeats": "bold green",
     "reduces": "yellow",
@@ -41,26 +44,42 @@ class Band:
     places: Mapping[Column, int]
     letters: Mapping[Column, str]
 
+    @classmethod
+    def of(cls, letters: Mapping[Column, str], pitch: int) -> Self:
+        """Set columns side by side, `pitch` apart; a gap sets kinds of cost apart."""
+        places: dict[Column, int] = {}
+        at = 0
+        for before, column in zip([None, *letters], letters, strict=False):
+            at += 1 if before and before.cost != column.cost else 0
+            places[column] = at
+            at += pitch
+        return cls(places, letters)
+
+    @property
+    def width(self) -> int:
+        """How much room it takes."""
+        return max((place + len(self.letters[column]) for column, place in self.places.items()), default=0)
+
 
 def lines(table: Table, width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Yield the drawn table, its legend included."""
-    labels = Labels(table)
+    labels, letters = Labels(table), _letters(table.columns)
     yield labels.heading()
-    for number, band in enumerate(_bands(table.columns, width - labels.width)):
-        if number:
-            yield Text()
+    for number, band in enumerate(_bands(letters, width - labels.width)):
         for chain, rows in table.chains().items():
             shown = [row for row in rows if number == 0 or any(map(row.mark, band.places))]
             if shown:
                 yield from _chain(chain, shown, labels, band, glyphs, width)
                 yield Text()
-        yield from _legend(band, width)
+    yield from _legend(letters, width)
     if table.marks:
         yield Text()
         signs = [f"{glyphs.marks[shown]} {MEANINGS[shown]}" for shown in table.marks]
         yield from _dim(words.listed([*signs, "blank: not measured"], width))
     if table.common:
         yield from _dim(words.wrapped(f"All layers: {table.shared}.", width))
+    if table.sampled:
+        yield from _dim(words.wrapped(f"{SAMPLED} {table.sampled}.", width))
 
 
 class Labels:
@@ -85,29 +104,27 @@ class Labels:
         return Text.assemble("  ", where, " ", status, " " * (self._status - len(row.status) + 2))
 
 
-def _bands(columns: Sequence[Column], room: int) -> Iterator[Band]:
+def _letters(columns: Sequence[Column]) -> Mapping[Column, str]:
+    """Name the columns: by letters, or by pairs of letters if there are more columns than letters."""
+    length = 1
+    while len(LETTERS) ** length < len(columns):
+        length += 1
+    return dict(zip(columns, map("".join, itertools.product(LETTERS, repeat=length)), strict=False))
+
+
+def _bands(letters: Mapping[Column, str], room: int) -> Iterator[Band]:
     """Cut the columns into bands that fit; without columns there is one empty band, which shows the baselines."""
-    pitch = 2 if _places(columns, 2)[1] <= room else 1
-    rest = list(columns)
+    apart = 1 + max(map(len, letters.values()), default=0)
+    pitch = apart if apart > 2 or Band.of(letters, apart).width <= room else 1
+    rest = list(letters.items())
     while True:
-        fitting = len(rest)
-        while fitting > 1 and (fitting > len(LETTERS) or _places(rest[:fitting], pitch)[1] > room):
-            fitting -= 1
-        band, rest = rest[:fitting], rest[fitting:]
-        yield Band(dict(zip(band, _places(band, pitch)[0], strict=True)), dict(zip(band, LETTERS, strict=False)))
+        fitting = 1
+        while fitting < len(rest) and Band.of(dict(rest[: fitting + 1]), pitch).width <= room:
+            fitting += 1
+        yield Band.of(dict(rest[:fitting]), pitch)
+        rest = rest[fitting:]
         if not rest:
             return
-
-
-def _places(columns: Sequence[Column], pitch: int) -> tuple[list[int], int]:
-    """Return the place of each column and the width of all; a gap sets kinds of cost apart."""
-    places: list[int] = []
-    at = 0
-    for before, column in zip([None, *columns], columns, strict=False):
-        at += 1 if before and before.cost != column.cost else 0
-        places.append(at)
-        at += pitch
-    return places, places[-1] + 1 if places else 0
 
 
 def _chain(chain: str, rows: Sequence[Row], labels: Labels, band: Band, glyphs: Glyphs, width: int) -> Iterator[Text]:
@@ -136,16 +153,16 @@ def _sign(result: Result, glyphs: Glyphs) -> Text:
 
 
 def _spread(signs: Mapping[int, Text]) -> Text:
-    """Return one-character texts, each at its place."""
+    """Return short texts, each at its place."""
     line = Text()
     for place, sign in signs.items():
         line.append(" " * (place - len(line))).append(sign)
     return line
 
 
-def _legend(band: Band, width: int) -> Iterator[Text]:
-    by_name = {column.name: letter for column, letter in band.letters.items()}
-    for cost, names in by_cost(band.places).items():
+def _legend(letters: Mapping[Column, str], width: int) -> Iterator[Text]:
+    by_name = {column.name: letter for column, letter in letters.items()}
+    for cost, names in by_cost(letters).items():
         yield from _dim(words.listed([f"{by_name[name]} {name}" for name in names], width, f"{cost:<13}"))
 
 

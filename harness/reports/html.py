@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from harness.model import Mitigation, Result, RunInfo
-from harness.reports import summary, words
+from harness.reports import grid, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
 from harness.reports.table import Axis, Column, Row, Table, by_cost, mark, tabulate
@@ -54,7 +54,7 @@ def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
-    yield f"<p><strong>{escape(summary.line(results))}</strong></p>"
+    yield f"<p><strong>{escape(summary.line(run, results))}</strong></p>"
     if table.rows:
         yield from _grid(table, run.mitigations)
         yield from _answers(table)
@@ -84,6 +84,7 @@ def _grid(table: Table, catalogue: Mapping[str, Mitigation]) -> Iterator[str]:
     yield "</tbody>\n</table></div>"
     signs = [f'<span class="{_class(shown)}">{UNICODE.marks[shown]}</span> {MEANINGS[shown]}' for shown in table.marks]
     shared = [f"All layers: {escape(table.shared)}."] if table.common else []
+    shared += [f"{escape(grid.SAMPLED)} {escape(table.sampled)}."] if table.sampled else []
     yield f'<p class="quiet">{"&emsp;".join([*signs, "blank: not measured", *shared])}</p>'
 
 
@@ -133,11 +134,10 @@ def _answers(table: Table) -> Iterator[str]:
 
 def _answer(answer: Answer) -> str:
     emulator = "".join(f'<br><span class="emulator">emulator: {escape(c)}</span>' for c in answer.emulates)
-    nothing = f"none of the {answer.tried} tried" if answer.tried else ""
     cells = (
         f"<code>{escape(answer.chain)}</code><br>{escape(answer.layers)}{emulator}",
         f'<span class="{_class(answer.status)}">{escape(answer.status)}</span><br>{escape(answer.reason)}',
-        _remedies(answer.defeats) or nothing,
+        _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),
         _remedies(answer.harms),
     )
@@ -151,8 +151,8 @@ def _remedies(columns: Sequence[Column]) -> str:
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for outcome, some in summary.problems(results).items():
-        yield f"<h2>{escape(summary.TITLES[outcome])}</h2>\n<ul>"
+    for kind, some in summary.problems(results).items():
+        yield f"<h2>{escape(summary.TITLES[kind])}</h2>\n<ul>"
         for problem in some:
             why = f"<br>expected because {escape(problem.why)}" if problem.why else ""
             cells = "".join(f"<br><code>{escape(cell)}</code>" for cell in problem.cells)

@@ -52,7 +52,7 @@ def _case(suite: ET.Element, chain: str, result: Result) -> None:
     if element := ELEMENTS.get(result.outcome):
         trouble = ET.SubElement(case, element, message=_xml(result.reason))
         if element != "skipped":
-            trouble.set("type", result.outcome)
+            trouble.set("type", result.fault or result.outcome)
         why = result.expectation.why if result.expectation else None
         trouble.text = _xml(f"{result.reason}\nexpected because {why}" if why else result.reason)
     said = [f"{words.status(result)}: {result.reason}"]

@@ -51,7 +51,7 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
         yield controls(table)
         yield ""
     yield from _problems(results)
-    yield f"**{_text(summary.line(results))}**"
+    yield f"**{_text(summary.line(run, results))}**"
     yield ""
     yield _setting(run, results)
 
@@ -80,11 +80,10 @@ def _answers(table: Table) -> Iterator[str]:
 
 def _row(answer: Answer) -> str:
     emulator = "".join(f"<br>*emulator: {_text(claim)}*" for claim in answer.emulates)
-    nothing = f"none of the {answer.tried} tried" if answer.tried else ""
     cells = (
         f"{_code(answer.chain)} {_text(answer.layers)}{emulator}",
         _text(answer.status),
-        _remedies(answer.defeats) or nothing,
+        _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),
         _remedies(answer.harms),
     )
@@ -96,8 +95,8 @@ def _remedies(columns: Sequence[Column]) -> str:
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for outcome, some in summary.problems(results).items():
-        yield f"### {summary.TITLES[outcome]}"
+    for kind, some in summary.problems(results).items():
+        yield f"### {summary.TITLES[kind]}"
         yield ""
         for problem in some:
             yield f"- {_text(problem.reason)}"

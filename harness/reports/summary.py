@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from harness.model import Outcome, Result
+from harness.model import Fault, Outcome, Result, RunInfo
 from harness.reports import words
+
+Kind = Outcome | Fault
+"""How a problem is listed: by the cell's outcome, an error by whose fault it is."""
 
 EXIT_MEANINGS: Mapping[int, str] = {
     0: "everything as expected",
@@ -19,10 +22,12 @@ EXIT_MEANINGS: Mapping[int, str] = {
     130: "interrupted",
 }
 
-TITLES: Mapping[Outcome, str] = {
+TITLES: Mapping[Kind, str] = {
     "fail": "Expectations that failed",
     "unstable": "Unstable: repetitions disagree",
-    "error": "Errors of the harness",
+    "configuration": "Errors in your configuration",
+    "proxy": "Proxies that failed",
+    "harness": "Errors of the harness",
     "blocked": "Blocked: the control failed, so nothing can be said",
     "unavailable": "Unavailable here",
 }
@@ -43,36 +48,61 @@ def counts(results: Sequence[Result]) -> Mapping[Outcome, int]:
     return {outcome: counter[outcome] for outcome in get_args(Outcome) if counter[outcome]}
 
 
-def exit_status(results: Sequence[Result]) -> int:
-    """Return the exit status that results call for; our own faults outrank failed expectations."""
-    outcomes = {result.outcome for result in results}
-    if not outcomes:
-        return 5
-    if outcomes & {"error", "blocked"}:
+def unfinished(run: RunInfo, results: Sequence[Result]) -> bool:
+    """Tell whether cells are still to come, or never will because the run was killed."""
+    return not run.finished_at and len(results) < run.cells
+
+
+def exit_status(run: RunInfo, results: Sequence[Result], required: Collection[str] = ()) -> int:
+    """Return the exit status that a run calls for; what could not be measured outranks failed expectations.
+
+    A cell that cannot run here is no failure, unless its id is `required`.
+    """
+    kinds = {_kind(result) for result in results}
+    missed = any(result.outcome == "unavailable" and result.id in required for result in results)
+    if unfinished(run, results) or missed or kinds & {"harness", "proxy", "blocked"}:
         return 3
-    return 1 if outcomes & {"fail", "unstable"} else 0
+    if "configuration" in kinds:
+        return 2
+    if not kinds:
+        return 5
+    return 1 if kinds & {"fail", "unstable"} else 0
 
 
-def line(results: Sequence[Result], status: int | None = None) -> str:
+def line(run: RunInfo, results: Sequence[Result]) -> str:
     """Return the run in one line."""
     said = ", ".join(f"{number} {outcome}" for outcome, number in counts(results).items())
-    code = exit_status(results) if status is None else status
-    meaning = EXIT_MEANINGS.get(code, "")
-    cells = words.counted(len(results), "cell") + (f": {said}" if said else "")
-    return f"{cells}. Exit status {code}: {meaning}."
+    some = f"{len(results)} of " if unfinished(run, results) else ""
+    cells = some + words.counted(run.cells if some else len(results), "cell") + (f": {said}" if said else "")
+    return f"{cells}. {_verdict(run, results)}."
 
 
-def problems(results: Sequence[Result]) -> Mapping[Outcome, Sequence[Problem]]:
-    """Return what went wrong by outcome; cells that did so for the same reason are told together."""
-    alike: dict[tuple[Outcome, str, str | None], list[str]] = {}
+def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
+    """Return what went wrong by kind; cells that did so for the same reason are told together."""
+    alike: dict[tuple[Kind, str, str | None], list[str]] = {}
     for result in results:
-        if result.outcome in TITLES:
-            why = result.expectation.why if result.expectation and result.outcome == "fail" else None
-            alike.setdefault((result.outcome, _without(result.reason, why), why), []).append(result.id)
-    found: dict[Outcome, list[Problem]] = {outcome: [] for outcome in TITLES}
-    for (outcome, reason, why), cells in alike.items():
-        found[outcome].append(Problem(tuple(cells), reason, why))
-    return {outcome: some for outcome, some in found.items() if some}
+        if (kind := _kind(result)) in TITLES:
+            why = result.expectation.why if result.expectation and kind == "fail" else None
+            alike.setdefault((kind, _without(result.reason, why), why), []).append(result.id)
+    found: dict[Kind, list[Problem]] = {kind: [] for kind in TITLES}
+    for (kind, reason, why), cells in alike.items():
+        found[kind].append(Problem(tuple(cells), reason, why))
+    return {kind: some for kind, some in found.items() if some}
+
+
+def _kind(result: Result) -> Kind:
+    return (result.fault or "harness") if result.outcome == "error" else result.outcome
+
+
+def _verdict(run: RunInfo, results: Sequence[Result]) -> str:
+    """Return the exit status and what it means of this run."""
+    code = exit_status(run, results)
+    meaning = EXIT_MEANINGS[code]
+    if unfinished(run, results):
+        meaning = "the run did not finish"
+    elif code == 0 and "unavailable" in counts(results):
+        meaning = "what can run here is as expected"
+    return f"Exit status {code}: {meaning}"
 
 
 def _without(reason: str, why: str | None) -> str:

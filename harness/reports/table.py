@@ -8,6 +8,7 @@ Real proxies come before emulated ones, short chains before long ones. Plain dir
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -84,6 +85,13 @@ class Table:
     def shared(self) -> str:
         """What all rows share, in words."""
         return ", ".join(f"{axis} {value}" for axis, value in self.common.items())
+
+    @property
+    def sampled(self) -> str:
+        """Which chains were so slow that streams were cut short, in words."""
+        shown = ((row.chain, some) for row in self.rows for some in (row.baseline, *row.results.values()) if some)
+        slow = Counter(chain for chain, some in shown if words.sampled(some.notes))
+        return ", ".join(f"{chain} ({words.counted(number, 'cell')})" for chain, number in slow.items())
 
     def chains(self) -> Mapping[str, Sequence[Row]]:
         """Return the rows by chain."""

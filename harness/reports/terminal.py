@@ -12,19 +12,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from harness.model import Mitigation, Outcome, Result, RunInfo
+from harness.model import Result, RunInfo
 from harness.reports import grid, summary, words
 from harness.reports.answers import answers, at_ease, controls
 from harness.reports.glyphs import Glyphs, glyphs_for
 from harness.reports.table import Column, Table, by_cost, tabulate
 
-OUTCOME_STYLES: Mapping[Outcome, str] = {
+OUTCOME_STYLES: Mapping[summary.Kind, str] = {
     "pass": "green",
     "fail": "bold red",
     "unstable": "magenta",
     "blocked": "magenta",
     "unavailable": "dim",
     "error": "bold red",
+    "configuration": "bold red",
+    "proxy": "bold red",
+    "harness": "bold red",
 }
 IDS_SHOWN = 12
 WIDTH = 100
@@ -44,7 +47,8 @@ def progress(result: Result, done: int, total: int) -> Text:
     line.append(f"{result.outcome:<11} ", OUTCOME_STYLES.get(result.outcome, ""))
     line.append(f"{result.verdict or '':<9} ", grid.STYLES.get(result.verdict or "", ""))
     line.append(f"{result.effect or '':<10} ", grid.STYLES.get(result.effect or "", ""))
-    line.append(f"{words.duration(result.duration_ms):>8}  {result.id}")
+    lasted = words.duration(result.duration_ms) if result.duration_ms else ""
+    line.append(f"{lasted:>8}  {result.id}")
     if words.claims(result.notes):
         line.append("  (emulator)", "italic yellow")
     return line
@@ -66,10 +70,9 @@ def single(result: Result, baseline: Result | None) -> Text:
 class Report:
     """The end of a run: the table, what defeats each layer, what went wrong, and the summary."""
 
-    def __init__(self, run: RunInfo, results: Sequence[Result], exit_status: int | None = None) -> None:
+    def __init__(self, run: RunInfo, results: Sequence[Result]) -> None:
         self._run = run
         self._results = results
-        self._exit_status = exit_status
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids."""
@@ -89,10 +92,9 @@ class Report:
         if table.controls:
             yield from _wrapped(controls(table), width)
             yield Text()
-        yield from _problems(self._results, self._run.mitigations, width)
-        status = summary.exit_status(self._results) if self._exit_status is None else self._exit_status
-        style = "bold green" if status == 0 else "bold red"
-        yield from _wrapped(summary.line(self._results, status), width, style=style)
+        yield from _problems(self._results, width)
+        style = "bold red" if summary.exit_status(self._run, self._results) else "bold green"
+        yield from _wrapped(summary.line(self._run, self._results), width, style=style)
 
 
 def remedies(columns: Sequence[Column]) -> str:
@@ -112,10 +114,8 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
             yield Text(chain + ("  (emulator)" if answer.emulates else ""), "bold")
         status_style = grid.STYLES.get(answer.status, "")
         yield from _wrapped(f"{answer.layers}: {answer.status}; {answer.reason}", width, "  ", status_style)
-        if answer.defeats:
-            yield from _wrapped(remedies(answer.defeats), width, "    defeated by  ")
-        elif answer.tried:
-            yield Text(f"    defeated by  none of the {answer.tried} that were tried")
+        if defeated := remedies(answer.defeats) or answer.undefeated:
+            yield from _wrapped(defeated, width, "    defeated by  ")
         if answer.reduces:
             yield from _wrapped(remedies(answer.reduces), width, "    reduced by   ")
         if answer.harms:
@@ -127,9 +127,9 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
         yield Text()
 
 
-def _problems(results: Sequence[Result], catalogue: Mapping[str, Mitigation], width: int) -> Iterator[Text]:
-    for outcome, some in summary.problems(results).items():
-        yield Text(summary.TITLES[outcome], OUTCOME_STYLES[outcome])
+def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
+    for kind, some in summary.problems(results).items():
+        yield Text(summary.TITLES[kind], OUTCOME_STYLES[kind])
         for problem in some:
             many = f"{len(problem.cells)} cells: " if len(problem.cells) > 1 else ""
             yield from _wrapped(many + problem.reason, width, "  ")

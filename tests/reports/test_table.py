@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from harness.model import Outcome
+from harness.model import Fault, Outcome, Result
+from harness.reports import RENDERERS
 from harness.reports.answers import answers, at_ease, controls, labels
-from harness.reports.summary import exit_status, line, problems
+from harness.reports.summary import Kind, exit_status, line, problems
 from harness.reports.table import by_cost, tabulate
-from tests.reports.samples import CATALOGUE, CLAIM, LONG, cell, layer, matrix, metrics, result
+from tests.reports.samples import CATALOGUE, CLAIM, LONG, cell, layer, matrix, metrics, result, run_info
 
 
 def test_one_row_per_layer_one_column_per_mitigation() -> None:
@@ -119,6 +121,26 @@ def test_what_could_not_be_judged_does_not_count_as_tried() -> None:
     assert (answer.defeats, answer.tried) == ((), 1)
 
 
+def test_what_is_said_where_nothing_defeats_a_layer() -> None:
+    def said(*results: Result) -> str:
+        (answer,) = answers(tabulate(results, CATALOGUE))
+        return answer.undefeated
+
+    tried = [result(cell("nginx:default", name), "buffered", "no effect") for name in ("no-cache", "pad-2k")]
+    assert said(result(cell())) == ""
+    assert said(result(cell()), tried[0]) == "nothing that was tried (1 mitigation)"
+    assert said(result(cell()), *tried) == "nothing that was tried (2 mitigations)"
+    harmed = result(cell("nginx:default", "no-cache"), "buffered", "harms")
+    assert said(result(cell(), "streamed"), harmed) == "not needed: it holds nothing"
+
+
+def test_chains_whose_streams_were_cut_short_are_named() -> None:
+    note = ("lockstep: time was up after 5 tokens; the rest was sent without waiting",)
+    slow = [replace(some, notes=note) for some in layer()[:2]]
+    assert tabulate([*slow, *layer()[2:], *layer("nginx:http11")], CATALOGUE).sampled == "nginx:default (2 cells)"
+    assert tabulate(layer(), CATALOGUE).sampled == ""
+
+
 def test_a_layer_that_did_not_run_has_no_answer() -> None:
     gone = result(cell(), None, outcome="unavailable", reason="no nginx")
     table = tabulate([gone], CATALOGUE)
@@ -127,30 +149,66 @@ def test_a_layer_that_did_not_run_has_no_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "status"),
+    ("ended", "status"),
     [
         ([], 5),
         (["pass", "observed", "unavailable"], 0),
         (["pass", "fail"], 1),
         (["unstable"], 1),
+        (["fail", "configuration"], 2),
+        (["configuration", "proxy"], 3),
+        (["fail", "harness"], 3),
         (["fail", "error"], 3),
-        (["blocked"], 3),
+        (["blocked", "configuration"], 3),
     ],
 )
-def test_exit_status(outcomes: list[Outcome], status: int) -> None:
-    assert exit_status([result(cell(), outcome=outcome) for outcome in outcomes]) == status
+def test_exit_status(ended: list[Kind], status: int) -> None:
+    assert exit_status(run_info(), list(map(ending, ended))) == status
+
+
+def ending(kind: Kind) -> Result:
+    """A cell that ended so; an error by whose fault it is."""
+    at_fault = kind in get_args(Fault)
+    return result(cell(), outcome="error" if at_fault else kind, fault=kind if at_fault else None)
+
+
+def test_what_is_required_has_to_be_available() -> None:
+    gone = ending("unavailable")
+    assert exit_status(run_info(), [gone], required=["another"]) == 0
+    assert exit_status(run_info(), [gone], required=[gone.id]) == 3
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html"])
+def test_a_run_that_did_not_finish_is_never_as_expected(name: str) -> None:
+    killed, some = run_info(finished_at=None, cells=9), [ending("pass")]
+    assert exit_status(killed, some) == 3
+    assert exit_status(killed, []) == 3
+    assert exit_status(replace(killed, cells=1), some) == 0
+    text = RENDERERS[name](killed, some)
+    assert "1 of 9 cells: 1 pass. Exit status 3: the run did not finish." in text
+    assert "as expected" not in text
 
 
 def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
-    some = [result(cell(), outcome="pass"), result(cell(), outcome="fail")]
-    assert line(some) == "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed."
-    assert line(some, 130).endswith("Exit status 130: interrupted.")
-    assert line([]) == "0 cells. Exit status 5: nothing was selected."
+    some = [ending("pass"), ending("fail")]
+    assert line(run_info(), some) == "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed."
+    assert line(run_info(), []) == "0 cells. Exit status 5: nothing was selected."
+    assert line(run_info(), [ending("unavailable")]).endswith("Exit status 0: what can run here is as expected.")
+
+
+def test_errors_are_listed_by_whose_they_are() -> None:
+    some = [ending("harness"), ending("configuration"), ending("proxy"), ending("error")]
+    found = problems([replace(one, reason=str(n)) for n, one in enumerate(some)])
+    assert {kind: [problem.reason for problem in told] for kind, told in found.items()} == {
+        "configuration": ["1"],
+        "proxy": ["2"],
+        "harness": ["0", "3"],
+    }
 
 
 def test_problems_with_one_reason_are_told_once_and_a_failure_with_its_why() -> None:
     found = problems(matrix())
-    assert list(found) == ["fail", "unstable", "error", "blocked", "unavailable"]
+    assert list(found) == ["fail", "unstable", "harness", "blocked", "unavailable"]
     assert len(found["unavailable"]) == 1
     assert len(found["unavailable"][0].cells) == 2
     (failure,) = found["fail"]

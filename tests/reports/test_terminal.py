@@ -88,12 +88,16 @@ def test_27_mitigations_fit_into_80_columns_in_one_band() -> None:
     assert "●" * 27 in text
 
 
-def test_more_columns_than_fit_go_on_in_a_second_band() -> None:
-    many = [result(cell("nginx:default", f"fix-{n}"), "streamed", "defeats") for n in range(60)]
+@pytest.mark.parametrize(("columns", "bands"), [(60, 2), (62, 2), (63, 4), (200, 12)])
+def test_more_columns_than_fit_go_on_in_further_bands_and_none_shares_its_letters(columns: int, bands: int) -> None:
+    many = [result(cell("nginx:default", f"fix-{n}"), "streamed", "defeats") for n in range(columns)]
     text = terminal.render(run_info(), [result(cell()), *many], width=80)
-    assert text.count("\nnginx:default  ") == 2
-    assert text.count("●") == 60 + 1  # and the legend's
-    assert all(f" fix-{n}" in text for n in range(60))
+    heads = re.findall(r"^nginx:default  +(.*)$", text, re.MULTILINE)
+    letters = [letter for head in heads for letter in (head.split() if columns > 62 else head.replace(" ", ""))]
+    assert len(heads) == bands
+    assert len(set(letters)) == len(letters) == columns
+    assert text.count("●") == columns + 1  # and the legend's
+    assert all(re.search(rf"(^architecture|  ) {letters[n]} fix-{n}\b", text, re.MULTILINE) for n in range(columns))
 
 
 def test_a_long_chain_gets_a_line_of_its_own() -> None:
@@ -167,6 +171,12 @@ def test_baselines_without_any_mitigation() -> None:
     assert "defeated by" not in text
 
 
+def test_streams_that_were_cut_short_are_told_below_the_table() -> None:
+    note = ("lockstep: time was up after 5 tokens; the rest was sent without waiting",)
+    text = terminal.render(run_info(), [replace(some, notes=note) for some in layer()])
+    assert "\nSampled, as whole streams would have taken too long: nginx:default (6 cells).\n" in text
+
+
 def test_an_unfinished_run_says_so() -> None:
     assert "did not finish" in " ".join(terminal.render(run_info(finished_at=None), matrix()).split())
 
@@ -177,6 +187,11 @@ def test_the_progress_line_ends_in_the_whole_id() -> None:
         "  7/214  observed    coalesced reduces      412 ms  "
         "nginx:default/sse/chunked/curl/aiohttp/short/no-cache/lockstep"
     )
+
+
+def test_the_progress_line_of_what_was_not_measured_has_no_duration() -> None:
+    gone = result(cell(), None, outcome="error", reason="nginx did not start", duration_ms=0.0)
+    assert terminal.progress(gone, 1, 9).plain.split() == ["1/9", "error", gone.id]
 
 
 def timeline(of: Cell, held: int | None = 2, width: int = 80, encoding: str = "utf-8", tokens: int = 24) -> list[str]:

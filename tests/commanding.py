@@ -1,0 +1,34 @@
+"""The fixture `harness`: calls the command line in this process. `conftest.py` hands it to all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import cli, screen
+from tests.sandbox import Said
+
+Harness = Callable[..., Said]
+
+WIDTH = 400
+
+
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
+    """Call `harness` in an empty folder, on a screen so wide that no sentence is broken."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    monkeypatch.setattr(screen.out, "width", WIDTH)
+    monkeypatch.setattr(screen.err, "width", WIDTH)
+
+    def call(*argv: str | Path) -> Said:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(word) for word in argv])
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Said(ended.value.code, said.out, said.err)
+
+    return call
