@@ -1,30 +1,33 @@
 """The pytest plugin: cells of a matrix as tests, with proxies that the whole session shares.
 
-    @pytest.mark.proxies                                # or: @pytest.mark.proxies(matrix="my.yaml")
+    @pytest.mark.proxies("my.yaml")                     # or no argument: the smoke matrix
     def test_cell(harness_result):
         assert harness_result.outcome in ("pass", "observed"), harness_result.reason
 
-A test that asks for `harness_result` runs once per cell, under the cell's id. What cannot run here is skipped with
-the reason; with `--harness-require nginx,nextjs` it fails instead. Each pytest-xdist worker has a bench of its own.
+A test that asks for `harness_result` runs once per cell, under the cell's id, and is marked `proxies` if it does not
+say so itself. What cannot run here is skipped with the reason; with `--harness-require nginx,nextjs` it fails instead.
+Each pytest-xdist worker has a bench of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness import session
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
 from harness.model import Cell, Result
+from harness.resources import is_file
 from harness.runner import Runner
 
 DEFAULT_MATRIX = "smoke"
+FIXTURE = "harness_result"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,48 +47,51 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "proxies(matrix): measures through real proxies; `matrix` is a file or a shipped name, smoke by default",
     )
-    if named := config.getoption("--harness-matrix"):
+    if config.getoption("--harness-matrix"):
         try:
-            _job(config, named)
+            _job(config)
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "harness_result" in metafunc.fixturenames:
-        named = _matrix(metafunc.definition) or metafunc.config.getoption("--harness-matrix") or DEFAULT_MATRIX
+    if FIXTURE in metafunc.fixturenames:
         try:
-            job = _job(metafunc.config, named)
+            job = _job(metafunc.config, metafunc.definition)
         except HarnessError as error:
             raise pytest.Collector.CollectError(str(error)) from None
         cells = [(job, cell) for cell in job.cells]
-        metafunc.parametrize("harness_result", cells, ids=[cell.id for cell in job.cells], indirect=True)
+        metafunc.parametrize(FIXTURE, cells, ids=[cell.id for cell in job.cells], indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if FIXTURE in getattr(item, "fixturenames", ()) and not item.get_closest_marker("proxies"):
+        item.add_marker("proxies")  # so that `-m "not proxies"` never measures
 
 
 @pytest.fixture(scope="session")
 def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
     """The benches of this session, by matrix; they start when a test first needs them and end with the session."""
     required = request.config.getoption("--harness-require")
-    try:
+    with told_plainly():
         session.require([name for name in required.split(",") if name], "--harness-require")
-    except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     labs: dict[int, Lab] = {}
     yield labs
-    for lab in labs.values():
-        lab.close()
+    with told_plainly(), ExitStack() as ending:
+        for lab in labs.values():
+            ending.callback(lab.close)
 
 
 @pytest.fixture
 def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab]) -> Result:
     """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
+    if not hasattr(request, "param"):
+        pytest.fail(f"{FIXTURE} must be an argument of a test function, which then runs once per cell", pytrace=False)
     job, cell = request.param
-    try:
-        if id(job) not in harness_labs:
-            harness_labs[id(job)] = Lab(job, request.config.getoption("--harness-runs"))
+    if id(job) not in harness_labs:
+        harness_labs[id(job)] = Lab(job, request.config.getoption("--harness-runs"))
+    with told_plainly():
         result = harness_labs[id(job)].result(cell)
-    except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
     if result.outcome == "unavailable":
         pytest.skip(result.reason)
     return result
@@ -98,18 +104,16 @@ class Lab:
         self._loop = asyncio.new_event_loop()
         self._ready: Future[Runner] = Future()
         self._enough = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._live(job, root),))
-        self._thread.start()
-        self._runner = self._ready.result()
+        self._ended = ThreadPoolExecutor(1, "harness").submit(self._loop.run_until_complete, self._live(job, root))
 
     def result(self, cell: Cell) -> Result:
         """Measure a cell, or return what was measured already."""
-        return asyncio.run_coroutine_threadsafe(self._runner.result(cell), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._ready.result().result(cell), self._loop).result()
 
     def close(self) -> None:
         """End everything that this bench started."""
         self._loop.call_soon_threadsafe(self._enough.set)
-        self._thread.join()
+        self._ended.result()
         self._loop.close()
 
     async def _live(self, job: session.Job, root: Path) -> None:
@@ -123,17 +127,54 @@ class Lab:
             self._ready.set_exception(error)  # whatever it is, somebody is waiting to hear of it
 
 
-def _matrix(definition: pytest.Item) -> str | None:
-    marker = definition.get_closest_marker("proxies")
-    return marker.kwargs.get("matrix") if marker else None
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Report a HarnessError as a failure in its own words, without a traceback."""
+    try:
+        yield
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 _JOBS = pytest.StashKey[dict[str, session.Job]]()
 
 
-def _job(config: pytest.Config, matrix: str) -> session.Job:
-    """Return the job of a matrix, read once per session."""
+def _job(config: pytest.Config, test: pytest.Item | None = None) -> session.Job:
+    """Return the job of a test's matrix, or of the one that the command line names; each is read once per session."""
+    named = _marked(test) if test else None
+    if test and named:
+        matrix = _found(named, test.path.parent, config.rootpath, Path.cwd())
+    else:
+        matrix = _found(config.getoption("--harness-matrix") or DEFAULT_MATRIX, Path.cwd())
     jobs = config.stash.setdefault(_JOBS, {})
     if matrix not in jobs:
         jobs[matrix] = session.load(matrix)
     return jobs[matrix]
+
+
+def _marked(test: pytest.Item) -> str | None:
+    """Return the matrix that a test's marker names. Raises InputError for anything else that it says."""
+    marker = test.get_closest_marker("proxies")
+    try:
+        return _proxies(*marker.args, **marker.kwargs) if marker else None
+    except TypeError:
+        assert marker
+        given = ", ".join([*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())])
+        raise InputError(f"{test.nodeid}: proxies({given}): allowed is one matrix, a file or a shipped name") from None
+
+
+def _proxies(matrix: str | os.PathLike[str] | None = None) -> str | None:
+    """The marker as a function: what Python refuses here is refused there."""
+    return None if matrix is None else str(Path(matrix))
+
+
+def _found(named: str, *folders: Path) -> str:
+    """Return a shipped name as it is, and of a file its path in the first of the folders that has it."""
+    shipped = session.shipped_matrices()
+    if named in shipped:
+        return named
+    for path in (folder / named for folder in folders):
+        if is_file(path):
+            return str(path)
+    places = " nor in ".join(dict.fromkeys(map(str, folders)))
+    raise InputError(f"there is no matrix {named!r} in {places}: give a path, or one of {', '.join(shipped)}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.store import Run
-from tests.workplace import DEADLINE_S, DIRECT, NGINX, Workplace, missing, wait_for
+from tests.sandbox import DEADLINE_S, DIRECT, NGINX, Sandbox, missing, wait_for
 
 proxies = pytest.mark.proxies
 nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
@@ -32,10 +32,24 @@ NO_NGINX = """
 from harness.errors import Unavailable
 from harness.proxies.nginx import Nginx
 
-def version(self):
+def missing(self, *ignored):
     raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
-Nginx.version = version
+Nginx.version = Nginx.start = missing
+"""
+
+INTERRUPTED_START = """
+import os, signal
+from harness.bench import Bench
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+start = Bench.__aenter__
+
+async def interrupted(self):
+    os.kill(os.getpid(), signal.SIGINT)
+    return await start(self)
+
+Bench.__aenter__ = interrupted
 """
 
 IDS = [
@@ -46,11 +60,11 @@ IDS = [
 
 
 @pytest.fixture
-def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A folder with a test, a matrix, and a TMPDIR that tells what sessions in it leave behind."""
     monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nasyncio_mode = auto")
-    with Workplace(pytester.path) as place:
+    with Sandbox(pytester.path) as place:
         monkeypatch.setenv("TMPDIR", str(place.tmp))
         place.write("test_it.py", TEST)
         place.write("m.yaml", NGINX)
@@ -62,12 +76,12 @@ def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
     return pytester.runpytest_subprocess(*argv, timeout=DEADLINE_S)
 
 
-def runs(place: Workplace) -> list[Run]:
+def runs(place: Sandbox) -> list[Run]:
     """Return the runs that are on disk."""
     return [Run.open(folder) for folder in sorted((place.folder / "runs").glob("*"))]
 
 
-def assert_clean(place: Workplace) -> None:
+def assert_clean(place: Sandbox) -> None:
     """No process is left, and no temporary folder of ours; pytest keeps its own."""
     assert [some for some in place.left_behind() if "temporary pytest-of" not in some] == []
 
@@ -75,44 +89,96 @@ def assert_clean(place: Workplace) -> None:
 # ---------------------------------------------------------------- what is collected
 
 
-def test_the_ids_of_tests_are_those_of_the_cells(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_the_ids_of_tests_are_those_of_the_cells(pytester: pytest.Pytester, place: Sandbox) -> None:
     shown = pytester.runpytest_inprocess("--collect-only", "-q", "--harness-matrix", "m.yaml")
     assert shown.outlines[:4] == [*(f"test_it.py::test_cell[{some}]" for some in IDS), "test_it.py::test_another"]
 
 
-def test_the_fast_part_measures_nothing(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_the_fast_part_measures_nothing(pytester: pytest.Pytester, place: Sandbox) -> None:
     done = pytester.runpytest_inprocess("-m", "not proxies", "--harness-matrix", "m.yaml", "--strict-markers")
     done.assert_outcomes(passed=1, deselected=3)
     assert runs(place) == []
 
 
-def test_without_a_name_the_smoke_matrix_is_measured(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_without_a_name_the_smoke_matrix_is_measured(pytester: pytest.Pytester, place: Sandbox) -> None:
     shown = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "proxies")
     assert "test_it.py::test_cell[nginx:default/sse/chunked/curl/aiohttp/short/pad-8k/lockstep]" in shown.outlines
 
 
-def test_a_marker_names_a_matrix_of_its_own(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_a_marker_names_a_matrix_of_its_own(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("direct.yaml", DIRECT)
     place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies(matrix='direct.yaml')"))
     shown = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "proxies", "--harness-matrix", "m.yaml")
     assert [line.split("[")[1].split("/")[1] for line in shown.outlines[:2]] == ["sse", "ndjson"]
 
 
-def test_the_marker_explains_itself(pytester: pytest.Pytester, place: Workplace) -> None:
+@pytest.mark.parametrize("marker", ["proxies('direct.yaml')", "proxies(Path('direct.yaml'))"])
+def test_a_matrix_may_be_given_without_its_keyword_and_as_a_path(
+    pytester: pytest.Pytester, place: Sandbox, marker: str
+) -> None:
+    place.write("direct.yaml", DIRECT)
+    place.write("test_it.py", "from pathlib import Path" + TEST.replace("mark.proxies", f"mark.{marker}"))
+    pytester.runpytest_inprocess("--collect-only", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
+
+
+@pytest.mark.parametrize("given", ["'m.yaml', 'm.yaml'", "matrx='m.yaml'", "'m.yaml', matrix='m.yaml'", "7"])
+def test_what_a_marker_does_not_take_is_told_with_the_test(
+    pytester: pytest.Pytester, place: Sandbox, given: str
+) -> None:
+    place.write("test_it.py", TEST.replace("mark.proxies", f"mark.proxies({given})"))
+    done = pytester.runpytest_inprocess("--collect-only")
+    done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given}): allowed is one matrix, a file or *")
+    done.stdout.no_fnmatch_line("*plugin.py*")
+
+
+def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytest.Pytester, place: Sandbox) -> None:
+    inner = pytester.mkdir("inner")
+    place.write("inner/test_inner.py", TEST.replace("mark.proxies", "mark.proxies('own.yaml')"))
+    none = pytester.runpytest_inprocess("inner")
+    none.stdout.fnmatch_lines(f"there is no matrix 'own.yaml' in {inner} nor in {place.folder}: give a path, or *")
+    place.write("own.yaml", DIRECT)
+    pytester.runpytest_inprocess("--collect-only", "inner", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
+    place.write("inner/own.yaml", NGINX)
+    pytester.runpytest_inprocess("--collect-only", "inner", "-m", "proxies").stdout.fnmatch_lines("*3/4 tests*")
+
+
+def test_a_test_without_the_marker_gets_it(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write("test_it.py", TEST.replace("@pytest.mark.proxies", ""))
+    done = pytester.runpytest_inprocess("-m", "not proxies", "--harness-matrix", "m.yaml", "--strict-markers")
+    done.assert_outcomes(passed=1, deselected=3)
+
+
+def test_a_test_that_cannot_have_parameters_is_told_so(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write(
+        "test_it.py",
+        """
+        import unittest, pytest
+
+        @pytest.mark.usefixtures("harness_result")
+        class TestCells(unittest.TestCase):
+            def test_cell(self): pass
+        """.replace("\n        ", "\n"),
+    )
+    done = pytester.runpytest_inprocess()
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines("harness_result must be an argument of a test function, which then runs once per cell")
+
+
+def test_the_marker_explains_itself(pytester: pytest.Pytester, place: Sandbox) -> None:
     pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines("@pytest.mark.proxies(matrix): measures through*")
 
 
-def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", NGINX.replace("tokens", "tkoens"))
     done = pytester.runpytest_inprocess("--harness-matrix", "m.yaml")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines("ERROR: m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
     none = pytester.runpytest_inprocess("--harness-matrix", "none.yaml")
     assert none.ret == pytest.ExitCode.USAGE_ERROR
-    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml': give a path, or one of default, smoke")
+    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of default, smoke")
 
 
-def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", NGINX.replace("tokens", "tkoens"))
     place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies(matrix='m.yaml')"))
     done = pytester.runpytest_inprocess()
@@ -126,7 +192,7 @@ def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest
 
 @proxies
 @nginx
-def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pytester, place: Sandbox) -> None:
     done = session(pytester, "--harness-matrix", "m.yaml", "--harness-runs", "runs", "-v")
     done.assert_outcomes(passed=4)
     (run,) = runs(place)
@@ -139,7 +205,7 @@ def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pyt
 @proxies
 @nginx
 def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
-    pytester: pytest.Pytester, place: Workplace
+    pytester: pytest.Pytester, place: Sandbox
 ) -> None:
     place.write("m.yaml", NGINX.replace("verdict: buffered", "verdict: streamed"))
     done = session(pytester, "--harness-matrix", "m.yaml")
@@ -149,7 +215,7 @@ def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
 
 
 @proxies
-def test_what_cannot_run_here_is_skipped_with_the_reason(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_what_cannot_run_here_is_skipped_with_the_reason(pytester: pytest.Pytester, place: Sandbox) -> None:
     pytester.makeconftest(NO_NGINX)
     done = session(pytester, "--harness-matrix", "m.yaml", "-rs")
     done.assert_outcomes(passed=2, skipped=2)
@@ -160,7 +226,7 @@ def test_what_cannot_run_here_is_skipped_with_the_reason(pytester: pytest.Pytest
 @proxies
 @pytest.mark.parametrize("way", ["option", "environment"])
 def test_what_is_required_and_cannot_run_here_fails(
-    pytester: pytest.Pytester, place: Workplace, monkeypatch: pytest.MonkeyPatch, way: str
+    pytester: pytest.Pytester, place: Sandbox, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     pytester.makeconftest(NO_NGINX)
     if way == "environment":
@@ -174,16 +240,14 @@ def test_what_is_required_and_cannot_run_here_fails(
 
 
 @proxies
-def test_a_required_proxy_that_is_none_is_named_with_those_there_are(
-    pytester: pytest.Pytester, place: Workplace
-) -> None:
+def test_a_required_proxy_that_is_none_is_named_with_those_there_are(pytester: pytest.Pytester, place: Sandbox) -> None:
     done = session(pytester, "--harness-matrix", "m.yaml", "--harness-require", "apache")
     done.assert_outcomes(passed=1, errors=3)
     done.stdout.fnmatch_lines("--harness-require: there is no proxy 'apache'; there are *nginx*")
 
 
 @proxies
-def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", DIRECT)
     place.write("test_it.py", TEST.replace("def test_cell", "async def test_cell"))
     session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=3)
@@ -191,7 +255,7 @@ def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pyteste
 
 
 @proxies
-def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Pytester, place: Workplace) -> None:
+def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", DIRECT)
     place.write("other.yaml", DIRECT.replace("sse, ndjson", "text"))
     place.write("test_other.py", TEST.replace("mark.proxies", "mark.proxies(matrix='other.yaml')"))
@@ -201,9 +265,37 @@ def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Py
 
 
 @proxies
+def test_the_first_failure_ends_the_session_with_the_results_so_far_on_disk(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.write("m.yaml", DIRECT.replace("verdict: streamed", "verdict: buffered"))
+    session(pytester, "--harness-matrix", "m.yaml", "-x").assert_outcomes(failed=1)
+    assert [[result.outcome for result in run.results] for run in runs(place)] == [["fail"]]
+    assert_clean(place)
+    session(pytester, "--harness-matrix", "m.yaml", "--lf").assert_outcomes(failed=1)
+
+
+@proxies
+def test_an_interrupt_while_the_bench_starts_leaves_nothing(pytester: pytest.Pytester, place: Sandbox) -> None:
+    pytester.makeconftest(INTERRUPTED_START)
+    place.write("m.yaml", DIRECT)
+    assert session(pytester, "--harness-matrix", "m.yaml").ret == pytest.ExitCode.INTERRUPTED
+    assert_clean(place)
+
+
+@proxies
+def test_a_bench_that_cannot_start_is_told_plainly(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write("runs", "a file, not a folder")
+    done = session(pytester, "--harness-matrix", "m.yaml", "--harness-runs", "runs")
+    done.assert_outcomes(passed=1, errors=3)
+    done.stdout.fnmatch_lines("*runs*")
+    done.stdout.no_fnmatch_line("*plugin.py*")
+
+
+@proxies
 @nginx
 def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
-    pytester: pytest.Pytester, place: Workplace
+    pytester: pytest.Pytester, place: Sandbox
 ) -> None:
     place.write("m.yaml", NGINX.replace("chain: nginx:default", "chain: [nginx:default, nginx:gzip]"))
     done = session(pytester, "--harness-matrix", "m.yaml", "-n", "2", "--dist", "load")
@@ -215,7 +307,7 @@ def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
 @proxies
 @nginx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_session_that_ends_early_leaves_nothing(place: Workplace, number: signal.Signals) -> None:
+def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     place.write("m.yaml", NGINX.replace("patience_ms: 100", "patience_ms: 60000"))
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--harness-matrix", "m.yaml"],
