@@ -6,12 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from harness import resources
 from harness.bench import Bench
 from harness.launchers.process import Launcher
+from tests.commanding import harness as harness
 
 pytest_plugins = ["pytester"]
+
+# As hypothesis has it, `ci` is loaded where CI is set: always the same 100 examples. Here others come with every run.
+settings.register_profile("here", max_examples=30, deadline=None)
+if settings.get_current_profile_name() != "ci":
+    settings.load_profile("here")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workplace import Said, missing
+from tests.sandbox import Said, missing
 
 pytestmark = pytest.mark.proxies
 

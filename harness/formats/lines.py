@@ -12,7 +12,7 @@ from harness.errors import StreamError
 _BOM = b"\xef\xbb\xbf"
 
 
-class Lines:
+class LineSplitter:
     """Incremental line splitter."""
 
     def __init__(self) -> None:

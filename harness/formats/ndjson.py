@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.formats import envelope, payload
 from harness.formats.base import Decoder, Token
-from harness.formats.lines import Lines, decode
+from harness.formats.lines import LineSplitter, decode
 from harness.model import Filler, Workload
 
 _FRAME_BYTES = len('{"p":""}\n')
@@ -20,7 +20,7 @@ class NdjsonDecoder:
     """Tokens out of lines; objects without a sequence number are not for us."""
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        self._lines = LineSplitter()
 
     def feed(self, data: bytes) -> Sequence[Token]:
         """Return the tokens that `data` completes. Raises StreamError for what is no UTF-8 JSON object."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.errors import StreamError
 from harness.formats import envelope, payload
 from harness.formats.base import Decoder, Token
-from harness.formats.lines import Lines
+from harness.formats.lines import LineSplitter
 from harness.model import Filler, Workload
 
 _FRAME_BYTES = len("data: \n\n")
@@ -38,7 +38,7 @@ class EventParser:
 
     def __init__(self) -> None:
         self.retry_ms: int | None = None
-        self._lines = Lines()
+        self._lines = LineSplitter()
         self._type = ""
         self._data: list[str] = []
         self._last_event_id = ""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from harness.errors import StreamError
 from harness.formats import envelope, payload
 from harness.formats.base import Decoder, Token
-from harness.formats.lines import Lines, decode
+from harness.formats.lines import LineSplitter, decode
 from harness.model import Filler, Workload
 
 _LINE = re.compile("([0-9]{1,19}) ([0-9]{1,19}) (.+)", re.DOTALL)
@@ -21,7 +21,7 @@ class TextDecoder:
     """Tokens out of lines; lines with nothing before a tab are not for us."""
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        self._lines = LineSplitter()
 
     def feed(self, data: bytes) -> Sequence[Token]:
         """Return the tokens that `data` completes. Raises StreamError for what is no token in UTF-8."""

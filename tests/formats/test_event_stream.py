@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,9 +49,42 @@ def test_events(body: bytes, expected: list[tuple[str, str, str]]) -> None:
         assert parse(body[:at], body[at:]) == whole
 
 
-@given(st.lists(st.sampled_from([b"data", b": x", b"\n", b"\r", b"\xef\xbb\xbf", b"\xc3", b"\xa9"]), max_size=30))
-def test_cuts_change_nothing(pieces: list[bytes]) -> None:
-    assert parse(*pieces) == parse(b"".join(pieces))
+LINE_ENDS = st.sampled_from([b"\n", b"\r", b"\r\n"])
+NAMES = st.sampled_from([b"data", b"data", b"event", b"id", b"retry", b""])
+VALUES = st.sampled_from([b"", b":", b": ", b":7", b": x", b":  x", b":\0", b": \xc3\xa9", b":\xe4\xb8"])
+lines = st.builds(lambda *parts: b"".join(parts), NAMES, VALUES, LINE_ENDS) | LINE_ENDS | st.binary(max_size=3)
+bodies = st.builds(lambda mark, body: mark + b"".join(body), st.sampled_from([b"", b"\xef\xbb\xbf"]), st.lists(lines))
+
+
+@given(bodies, st.lists(st.integers(0, 40), max_size=5))
+def test_cuts_change_nothing(body: bytes, cuts: list[int]) -> None:
+    whole = EventParser()
+    events = whole.feed(body)
+    for bounds in (range(len(body) + 1), [0, *sorted(cuts), len(body)]):
+        cut = EventParser()
+        assert [event for start, end in pairwise(bounds) for event in cut.feed(body[start:end])] == events
+        assert cut.retry_ms == whole.retry_ms
+
+
+@given(bodies)
+def test_any_stream_is_read_as_the_standard_reads_it(body: bytes) -> None:
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    *lines, _ = re.split("\r\n|\r|\n", text)
+    told, data, kind, last_id = list[tuple[str, str, str]](), "", "", ""
+    for line in lines:
+        name, _, value = line.partition(":")
+        value = value[1:] if value.startswith(" ") else value
+        match name:
+            case "" if line == "":
+                told += [(kind or "message", data[:-1], last_id)] if data else []
+                data = kind = ""
+            case "data":
+                data += value + "\n"
+            case "event":
+                kind = value
+            case "id" if "\0" not in value:
+                last_id = value
+    assert [(event.type, event.data, event.last_event_id) for event in parse(body)] == told
 
 
 def test_offset_is_where_the_data_starts() -> None:

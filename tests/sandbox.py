@@ -1,4 +1,4 @@
-"""A folder in which the real `harness` program runs, and what it takes to see that nothing of it is left behind."""
+"""A sandbox: a folder in which the real `harness` program runs, and where it shows what that leaves behind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Said:
     err: str
 
 
-class Workplace:
+class Sandbox:
     """One folder with a TMPDIR of its own. What runs there is known by it, whoever its parent may be by then."""
 
     def __init__(self, folder: Path) -> None:
