@@ -45,7 +45,7 @@ async def main(streams: int, seconds: int) -> None:
     workload = Workload("benchmark", tokens=TOKENS_PER_S * seconds, token_bytes=96, interval_ms=1000 / TOKENS_PER_S)
     plan = Plan((), "GET", (), Emission(workload, pace="paced"))
     async with Launcher() as launcher, Bench(launcher, Path(tempfile.mkdtemp())) as bench:
-        recording = (bench.record(f"stream {number}", plan, "aiohttp") for number in range(streams))
+        recording = (bench.record(f"stream {number}", plan) for number in range(streams))
         traces = [trace for trace, _ in await asyncio.gather(*recording)]
         emitter_mib = peak_mib(bench.emitter.pid)
     harness_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

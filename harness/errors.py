@@ -41,5 +41,9 @@ class BackendError(HarnessError):
     """Ours: the emitter or its control connection failed."""
 
 
+class ClientError(HarnessError):
+    """Ours: the program that reads the stream died or misbehaved, whatever the stream did."""
+
+
 class StreamError(Exception):
     """The stream's: reset, time-out, undecodable. Ends as verdict `broken`, never as a traceback."""

@@ -112,6 +112,7 @@ class MitigationShape(Shape):
     heartbeat_ms: Milliseconds | None = None
     delay_ms: Milliseconds | None = None
     scale: int | None = Field(None, ge=2, le=100)
+    client: Name | None = None
     chain: Literal["direct"] | dict[str, str] | None = None
 
     @field_validator("chain", mode="plain", json_schema_input_type=Literal["direct"] | dict[str, str])

@@ -230,6 +230,6 @@ async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
             return await start(chain)
 
         monkeypatch.setattr(bench, "entry", entry)
-        trace, _ = await bench.record("cell", plan(), "aiohttp")
+        trace, _ = await bench.record("cell", plan())
         assert judged(trace).verdict == "streamed"
         assert bench.emitter.pid != first.pid

@@ -12,17 +12,18 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 
-from harness.clients.base import Headers, Sink
+from harness.clients.base import Request, Sink
 from harness.errors import StreamError
+from harness.model import HttpVersion
 
 AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
-POST_BODY = b'{"stream": true}'
 
 
 class AiohttpReader:
     """One session for a whole run; every stream has a connection of its own."""
 
     name = "aiohttp"
+    http: tuple[HttpVersion, ...] = ("1.1",)
 
     def __init__(self, connect_timeout_s: float = 10.0) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -31,14 +32,13 @@ class AiohttpReader:
     def version(self) -> str:
         return aiohttp.__version__
 
-    async def stream(self, method: str, url: str, headers: Headers, sink: Sink) -> None:
+    async def stream(self, request: Request, sink: Sink) -> None:
         session = self._open()
-        sent = dict(headers)
-        body = POST_BODY if method == "POST" else None
-        if body:
-            sent.setdefault("Content-Type", "application/json")
+        asked = session.request(
+            request.method, request.url, headers=dict(request.headers), data=request.body, allow_redirects=False
+        )
         try:
-            async with session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
+            async with asked as response:
                 sink.request(tuple(response.request_info.headers.items()))
                 sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
                 content = response.content
