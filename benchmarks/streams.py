@@ -46,7 +46,7 @@ async def main(streams: int, seconds: int) -> None:
     plan = Plan((), "GET", (), Emission(workload, pace="paced"))
     with tempfile.TemporaryDirectory() as folder:
         async with Launcher() as launcher, Bench(launcher, Path(folder)) as bench:
-            recording = (bench.record(f"stream {number}", plan, "aiohttp") for number in range(streams))
+            recording = (bench.record(f"stream {number}", plan) for number in range(streams))
             traces = [trace for trace, _ in await asyncio.gather(*recording)]
             emitter_mib = peak_mib(bench.emitter.pid)
     harness_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -21,7 +21,7 @@ import aiohttp
 
 from harness.clients import CLIENTS
 from harness.clients.base import Client
-from harness.errors import BackendError, InputError, ProxyError
+from harness.errors import BackendError, InputError, ProxyError, Unavailable
 from harness.guard import STALLED_S, ControlStream, Guard, Pulse
 from harness.launchers.process import Launcher, Process, until
 from harness.model import Chain, Endpoint, Hop, Plan, Trace, chain_text
@@ -127,12 +127,19 @@ class Bench:
             task = self._starting[chain] = asyncio.create_task(self._start(chain))
         return await asyncio.shield(task)
 
-    async def record(self, cell_id: str, plan: Plan, client: str) -> tuple[Trace, Entry]:
+    async def record(self, cell_id: str, plan: Plan) -> tuple[Trace, Entry]:
         """Run one stream through the plan's chain. Raises what `entry` raises, or BackendError."""
         await self._ensure_emitter()
         emitter, port = self.emitter, self._ports()[1]
         entry = await self.entry(plan.chain)
-        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, self.client(client), entry.guard))
+        reader = self.client(plan.client)
+        if not set(reader.http) & set(entry.endpoint.http):
+            raise Unavailable(
+                f"{reader.name} asks in HTTP/{reader.http[0]}, and {chain_text(plan.chain)} only answers in "
+                f"HTTP/{' and '.join(entry.endpoint.http)}",
+                "choose another client or variant",
+            )
+        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, entry.guard))
         try:
             while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
                 await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next

@@ -53,6 +53,10 @@ class BackendError(HarnessError):
     """Ours: the emitter or its control connection failed."""
 
 
+class ClientError(HarnessError):
+    """Ours: the program that reads the stream died or misbehaved, whatever the stream did."""
+
+
 class NoRoom(HarnessError):
     """The machine's: the disk is full. Nothing that was asked for is wrong."""
 

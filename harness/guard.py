@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import aiohttp
 
 from harness.backends.control import Control
-from harness.clients.base import Client, Headers
+from harness.clients.base import Client, Headers, Request
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.model import Emission, Endpoint, Workload
@@ -133,7 +133,7 @@ class ControlStream:
 
     def request(self, headers: Headers) -> None: ...
 
-    def head(self, status: int, headers: Headers, at_ns: int) -> None: ...
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
 
     def read(self, data: bytes, at_ns: int) -> None:
         """Take the token that completes a trip."""
@@ -161,7 +161,7 @@ class ControlStream:
             emission = Emission(ENDLESS, content_type=CODECS["sse"].content_type)
             self._control = await Control.open(self._control_port, emission)
             url = f"{self._emitter.url}/stream/{self._control.stream_id}"
-            self._reader = asyncio.create_task(self._client.stream("GET", url, (), self))
+            self._reader = asyncio.create_task(self._client.stream(Request(url), self))
             self._reader.add_done_callback(self._broke)
         self._arrival = asyncio.get_running_loop().create_future()
         self._granted += 1

@@ -34,6 +34,8 @@ DEFAULTS = Axes(
     format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
 )
 
+IN_HTTP_1 = {"h2": "aiohttp"}
+
 Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
 
@@ -86,8 +88,11 @@ def referenced(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def control_of(cell: Cell) -> Cell:
-    """Return the cell that must stream if this one is to mean anything."""
-    return replace(cell, chain=(), mitigations=())
+    """Return the cell that must stream if this one is to mean anything.
+
+    The emitter speaks HTTP/1.1 only, so what asks in HTTP/2 has its control from the default client.
+    """
+    return replace(cell, chain=(), mitigations=(), client=IN_HTTP_1.get(cell.client, cell.client))
 
 
 def baseline_of(cell: Cell) -> Cell:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.errors import StreamError
 from harness.formats import CODECS
-from harness.formats.coding import decoder
+from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
 from harness.model import HeaderChange, Heartbeat, Metrics, Sent, Trace
 
@@ -56,8 +56,7 @@ def delivery(trace: Trace) -> Delivery:
     sent = {token.seq: token for token in trace.sent}
     arrivals: list[Arrival] = []
     try:
-        codings = [value for name, value in trace.headers if name.lower() == "content-encoding"]
-        content = decoder(", ".join(codings) or None)
+        content = decoder(None if trace.decoded else content_coding(trace.headers))
         tokens = CODECS[trace.plan.emission.format].decoder()
         at = 0
         for number, read in enumerate(trace.reads):

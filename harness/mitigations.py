@@ -22,6 +22,7 @@ from harness.model import (
     Emission,
     Filler,
     Hop,
+    Method,
     Mitigation,
     Plan,
     RequestProfile,
@@ -48,7 +49,7 @@ REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale")
+SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
 PARTS = {"response_headers": "response header", "request_headers": "request header", "chain": "replacement of"}
 
 
@@ -69,10 +70,11 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
         raise InputError(f"cell {cell.id}: {'; '.join(against)}")
     change, _ = _merged([catalogue[name] for name in cell.mitigations])
     codec = CODECS[change.format or cell.format]
+    method = change.method or codec.method
     return Plan(
         chain=_chain(cell.chain, change),
-        method=change.method or "GET",
-        request_headers=_request_headers(cell.request, change),
+        method=method,
+        request_headers=_request_headers(cell.request, change, method),
         emission=Emission(
             workload=_workload(cell.workload, change),
             format=change.format or cell.format,
@@ -85,6 +87,9 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
             heartbeat_ms=change.heartbeat_ms,
             delay_ms=change.delay_ms,
         ),
+        client=change.client or cell.client,
+        path=codec.path,
+        request_body=codec.request_body if method == "POST" else None,
     )
 
 
@@ -159,14 +164,16 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
     """Yield why a mitigation would change nothing in this cell."""
     if one.chain == "direct" and not cell.chain:
         yield "bypasses a chain that is direct already"
-    if isinstance(one.chain, Mapping) and not any(str(each) in one.chain for each in cell.chain):
+    if isinstance(one.chain, Mapping) and not one.client and not any(str(each) in one.chain for each in cell.chain):
         yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
     if one.content_type == CODECS[change.format or cell.format].content_type:
         yield f"changes the content type to {one.content_type}, which it is already"
-    if one.method == "GET":
-        yield "changes the method to GET, which it is already"
+    if one.method == CODECS[change.format or cell.format].method:
+        yield f"changes the method to {one.method}, which it is already"
+    if one.client == cell.client:
+        yield f"changes the client to {one.client}, which it is already"
     sent = {name.lower(): value for name, value in REQUEST_HEADERS[cell.request]}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
@@ -196,8 +203,9 @@ def _chain(chain: Chain, change: Mitigation) -> Chain:
     return tuple(hop(replacements.get(str(each), str(each))) for each in chain)
 
 
-def _request_headers(profile: RequestProfile, change: Mitigation) -> tuple[tuple[str, str], ...]:
-    sent = {name.lower(): (name, value) for name, value in REQUEST_HEADERS[profile]}
+def _request_headers(profile: RequestProfile, change: Mitigation, method: Method) -> tuple[tuple[str, str], ...]:
+    posted = (("Content-Type", "application/json"),) if method == "POST" else ()
+    sent = {name.lower(): (name, value) for name, value in (*REQUEST_HEADERS[profile], *posted)}
     for name, value in sorted(change.request_headers.items()):
         if value is None:
             sent.pop(name.lower(), None)

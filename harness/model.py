@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Format = Literal["sse", "ndjson", "text"]
+Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 Body = Literal["chunked", "length", "close"]
 RequestProfile = Literal["curl", "browser"]
 Pace = Literal["lockstep", "paced"]
 Payload = Literal["repetitive", "random"]
 Fill = Literal["spaces", "random"]
 Method = Literal["GET", "POST"]
+HttpVersion = Literal["1.1", "2"]
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
@@ -107,7 +108,7 @@ class Mitigation:
 
     `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
     `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
-    A request header with value None is removed.
+    A request header with value None is removed. `client` is who reads instead of the cell's own.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Mitigation:
     heartbeat_ms: float | None = None
     delay_ms: float | None = None
     scale: int | None = None
+    client: str | None = None
     chain: Literal["direct"] | Mapping[str, str] | None = None
 
 
@@ -153,26 +155,43 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A cell with its mitigations applied: what the chain is, what is asked, what is emitted."""
+    """A cell with its mitigations applied: what the chain is, who asks for what, what is emitted.
+
+    `path` is asked for below the stream's own path, `request_body` is sent along with it.
+    """
 
     chain: Chain
     method: Method
     request_headers: tuple[tuple[str, str], ...]
     emission: Emission
+    client: str = "aiohttp"
+    path: str = ""
+    request_body: str | None = None
+
+    @property
+    def status(self) -> int:
+        """The status of a response that went well."""
+        return 101 if self.emission.format == "websocket" else 200
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where something listens. `path` is a prefix that every request through it starts with."""
+    """Where something listens. `path` is a prefix that every request through it starts with.
+
+    `http` are the versions it speaks. `authority` is the file (PEM) of the certificate authority that signed what it
+    presents; None: it does without TLS.
+    """
 
     port: int
     path: str = ""
     host: str = "127.0.0.1"
+    http: tuple[HttpVersion, ...] = ("1.1",)
+    authority: str | None = None
 
     @property
     def url(self) -> str:
         """Base URL without a trailing slash."""
-        return f"http://{self.host}:{self.port}{self.path}"
+        return f"{'https' if self.authority else 'http'}://{self.host}:{self.port}{self.path}"
 
 
 # ---------------------------------------------------------------- what was recorded
@@ -222,7 +241,8 @@ class Step:
 class Trace:
     """Everything one stream left behind; every later stage is a function of it.
 
-    `body` is the response body as it came, `reads` cut it; `guard_ms` is the median round trip of the direct
+    `body` is the response body as it came, `reads` cut it; `decoded` says that the client itself took the content
+    coding off before. `guard_ms` is the median round trip of the direct
     control stream while this stream ran; `failure` says why the client or the emitter gave up, if one did.
     """
 
@@ -243,6 +263,7 @@ class Trace:
     guard_ms: float | None = None
     failure: str | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
+    decoded: bool = False
 
 
 # ---------------------------------------------------------------- what it means

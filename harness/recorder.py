@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 
 from harness.backends.control import Control, Log
-from harness.clients.base import Client, Headers
+from harness.clients.base import Client, Headers, Request
 from harness.errors import BackendError, StreamError
 from harness.formats import CODECS
-from harness.formats.coding import ContentDecoder, decoder
+from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.guard import Guard
 from harness.lockstep import Grant, Lockstep, Phase
 from harness.model import Endpoint, Plan, Read, Trace
@@ -35,6 +35,8 @@ class Recorder:
         self.reads: list[Read] = []
         self.body = bytearray()
         self.failure: str | None = None
+        self.decoded = False
+        self._status = plan.status
         self._tokens = CODECS[plan.emission.format].decoder()
         self._content: ContentDecoder | None = None
         self._through = -1
@@ -47,15 +49,14 @@ class Recorder:
     def request(self, headers: Headers) -> None:
         self.sent_request = tuple(headers)
 
-    def head(self, status: int, headers: Headers, at_ns: int) -> None:
-        self.status, self.headers, self.head_ns = status, tuple(headers), at_ns
-        codings = [value for name, value in headers if name.lower() == "content-encoding"]
-        self._content = decoder(", ".join(codings) or None)
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+        self.status, self.headers, self.head_ns, self.decoded = status, tuple(headers), at_ns, decoded
+        self._content = decoder(None if decoded else content_coding(headers))
 
     def read(self, data: bytes, at_ns: int) -> None:
         self.reads.append(Read(at_ns, len(data)))
         self.body += data
-        if self._content is None or self.status != 200:
+        if self._content is None or self.status != self._status:
             return
         for token in self._tokens.feed(self._content.feed(data)):
             if token.seq != self._through + 1:
@@ -73,9 +74,9 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
     lost = asyncio.Event()
     control = await Control.open(control_port, plan.emission, lost.set)
     opened_ns = time.monotonic_ns()
-    url = f"{entry.url}/stream/{control.stream_id}"
+    request = _request(plan, entry, control.stream_id)
     conversation = _Conversation(plan, recorder, control, guard)
-    reading = asyncio.create_task(client.stream(plan.method, url, plan.request_headers, recorder))
+    reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(conversation.watch())
     losing = asyncio.create_task(lost.wait())
     closed_ns: int | None = None
@@ -110,6 +111,18 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
         guard_ms=guard.control.trips.median_ms(opened_ns),
         failure=failure or _complaint(log),
         heartbeats=tuple(log.heartbeats),
+        decoded=recorder.decoded,
+    )
+
+
+def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
+    return Request(
+        url=f"{entry.url}/stream/{stream_id}{plan.path}",
+        method=plan.method,
+        headers=plan.request_headers,
+        body=plan.request_body.encode() if plan.request_body else None,
+        websocket=plan.emission.format == "websocket",
+        authority=entry.authority,
     )
 
 

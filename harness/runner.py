@@ -178,7 +178,7 @@ class Runner:
             )
 
     async def _stream(self, cell: Cell, todo: Plan, take: int) -> tuple[Trace, Entry]:
-        trace, entry = await self._bench.record(cell.id, todo, cell.client)
+        trace, entry = await self._bench.record(cell.id, todo)
         folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
         _link(folder, entry)
         return trace, entry

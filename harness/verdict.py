@@ -236,9 +236,9 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
-    if trace.status is not None and trace.status != 200:
+    if trace.status is not None and trace.status != trace.plan.status:
         excerpt = trace.body[:120].decode(errors="replace").split("\n")[0]
-        return f"status {trace.status} instead of 200: {excerpt}"
+        return f"status {trace.status} instead of {trace.plan.status}: {excerpt}"
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"
     if trace.failure:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ async def main(folder: str, chain: str, tokens: str, token_bytes: str, patience_
         await bench.entry(told.chain)
         with pytest.MonkeyPatch.context() as monkeypatch:
             client = acting(monkeypatch, where, lambda: os.kill(os.getpid(), signal.SIGSTOP))
-            trace, _ = await bench.record("cell", told, client)
+            trace, _ = await bench.record("cell", replace(told, client=client))
     print(judged(trace).verdict)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Headers, Sink
+from harness.clients.base import Headers, Request, Sink
 
 _NUMBERS = itertools.count(1)
 
@@ -25,8 +25,8 @@ class Tap:
     def request(self, headers: Headers) -> None:
         self._sink.request(headers)
 
-    def head(self, status: int, headers: Headers, at_ns: int) -> None:
-        self._sink.head(status, headers, at_ns)
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+        self._sink.head(status, headers, at_ns, decoded)
 
     def read(self, data: bytes, at_ns: int) -> None:
         self._sink.read(data, at_ns)
@@ -43,8 +43,8 @@ class Tapped(AiohttpReader):
         self._reads = reads
         self._act = act
 
-    async def stream(self, method: str, url: str, headers: Headers, sink: Sink) -> None:
-        await super().stream(method, url, headers, Tap(sink, self._reads, self._act))
+    async def stream(self, request: Request, sink: Sink) -> None:
+        await super().stream(request, Tap(sink, self._reads, self._act))
 
 
 def tapped(monkeypatch: pytest.MonkeyPatch, reads: int, act: Callable[[], object]) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -271,7 +272,7 @@ async def stalled(
 
     client = acting(monkeypatch, where, stop)
     try:
-        trace, _ = await bench.record("cell", told, client)
+        trace, _ = await bench.record("cell", replace(told, client=client))
     finally:
         os.killpg(pid, signal.SIGCONT)
     assert len(stopped_s) == 1, "the stall has to be in the middle of the cell"
@@ -283,7 +284,7 @@ async def stalled(
 @pytest.mark.proxies
 @each_cell
 async def test_without_a_stall(bench: Bench, chain: str, size: tuple[int, int], verdict: str) -> None:
-    trace, _ = await bench.record("cell", plan(chain, *size, PATIENCE_MS), "aiohttp")
+    trace, _ = await bench.record("cell", plan(chain, *size, PATIENCE_MS))
     assert judged(trace).verdict == verdict
 
 

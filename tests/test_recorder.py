@@ -36,7 +36,7 @@ def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **em
 
 
 async def direct(bench: Bench, told: Plan) -> Trace:
-    trace, _ = await bench.record("cell", told, "aiohttp")
+    trace, _ = await bench.record("cell", told)
     return trace
 
 
@@ -144,7 +144,7 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         killer = tapped(monkeypatch, 3, lambda: own.emitter.signal_group(number))
         with pytest.raises(BackendError, match="emitter"):
-            await own.record("cell", plan(), killer)
+            await own.record("cell", replace(plan(), client=killer))
         assert await until(own.emitter.death, 20)
         assert judged(await direct(own, plan())).verdict == "streamed"
 
@@ -193,7 +193,7 @@ async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitte
 
     async def cancelled() -> None:
         client = tapped(monkeypatch, 3, lambda: recording.cancel())
-        recording = asyncio.create_task(bench.record("cell", plan(), client))
+        recording = asyncio.create_task(bench.record("cell", replace(plan(), client=client)))
         with pytest.raises(asyncio.CancelledError):
             await recording
 

@@ -63,7 +63,7 @@ class Replay(Bench):
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
 
-    async def record(self, cell_id: str, plan: Plan, client: str) -> tuple[Trace, Entry]:
+    async def record(self, cell_id: str, plan: Plan) -> tuple[Trace, Entry]:
         self.takes[cell_id] += 1
         self.at_once += 1
         self.at_once_max = max(self.at_once, self.at_once_max)

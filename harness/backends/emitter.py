@@ -130,16 +130,17 @@ class Stream:
         emission = self.emission
         padding = emission.padding.bytes if emission.padding else 0
         workload = emission.workload
-        return len(self._prelude()) + workload.tokens * (workload.token_bytes + padding)
+        frame = len(self._codec.opening()) + len(self._codec.closing())
+        return frame + len(self._prelude()) + workload.tokens * (workload.token_bytes + padding)
 
     def _prelude(self) -> bytes:
         filler = self.emission.prelude
         return self._codec.filling(filler, f"prelude:{self.emission.workload.seed}") if filler else b""
 
     async def _emit(self, response: web.StreamResponse) -> None:
-        if prelude := self._prelude():
-            self._bytes += len(prelude)
-            await response.write(prelude)
+        if before := self._codec.opening() + self._prelude():
+            self._bytes += len(before)
+            await response.write(before)
         beat = asyncio.create_task(self._heartbeats(response)) if self.emission.heartbeat_ms else None
         try:
             if self.emission.pace == "lockstep":
@@ -203,6 +204,8 @@ class Stream:
         event = self._codec.token(emission.workload, seq, at_ns)
         if emission.padding:
             event += self._codec.filling(emission.padding, f"padding:{emission.workload.seed}:{seq}")
+        if self._next == emission.workload.tokens:
+            event += self._codec.closing()
         self._bytes += len(event)
         self.log.sent.append(Sent(seq, at_ns, self._bytes))
         if emission.body == "length" and self._next == emission.workload.tokens:
@@ -265,7 +268,7 @@ class Announcements(Lines):
 
 
 def application(streams: dict[str, Stream]) -> web.Application:
-    """Return the HTTP side: `/stream/ID` is the stream, `/pulse` a small complete answer."""
+    """Return the HTTP side: `/stream/ID`, and whatever is below it, is the stream, `/pulse` a small complete answer."""
 
     async def stream(request: web.Request) -> web.StreamResponse:
         announced = streams.get(request.match_info["id"])
@@ -280,7 +283,7 @@ def application(streams: dict[str, Stream]) -> web.Application:
         return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
 
     app = web.Application()
-    app.router.add_route("*", "/stream/{id}", stream)
+    app.router.add_route("*", "/stream/{id:[^/]+}{path:.*}", stream)
     app.router.add_route("*", "/pulse", pulse)
     app.router.add_route("*", "/{path:.*}", elsewhere)
     return app

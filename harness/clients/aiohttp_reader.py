@@ -16,17 +16,18 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 
-from harness.clients.base import Headers, Sink
+from harness.clients.base import Request, Sink
 from harness.errors import StreamError
+from harness.model import HttpVersion
 
 AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
-POST_BODY = b'{"stream": true}'
 
 
 class AiohttpReader:
     """Asks as curl does: a connection of its own for every stream, and no header that was not asked for."""
 
     name = "aiohttp"
+    http: tuple[HttpVersion, ...] = ("1.1",)
 
     def __init__(self, connect_timeout_s: float = 10.0) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
@@ -34,15 +35,17 @@ class AiohttpReader:
     def version(self) -> str:
         return aiohttp.__version__
 
-    async def stream(self, method: str, url: str, headers: Headers, sink: Sink) -> None:
-        sent = dict(headers)
-        body = POST_BODY if method == "POST" else None
-        if body:
-            sent.setdefault("Content-Type", "application/json")
+    async def stream(self, request: Request, sink: Sink) -> None:
         try:
             async with (
                 self._session() as session,
-                session.request(method, url, headers=sent, data=body, allow_redirects=False) as response,
+                session.request(
+                    request.method,
+                    request.url,
+                    headers=dict(request.headers),
+                    data=request.body,
+                    allow_redirects=False,
+                ) as response,
             ):
                 _tell_of_loss(response)
                 sink.request(tuple(response.request_info.headers.items()))

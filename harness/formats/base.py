@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.model import Filler, Workload
+from harness.model import Filler, Method, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,11 @@ class Decoder(Protocol):
 
 
 class Codec(Protocol):
-    """One format."""
+    """One format, and how a client asks for it: `path` below the stream's own, `request_body` when it posts."""
+
+    method: Method = "GET"
+    path: str = ""
+    request_body: str = '{"stream": true}'
 
     @property
     def name(self) -> str: ...
@@ -50,6 +54,14 @@ class Codec(Protocol):
         Before the first token this is a prelude. After an event it is padding, and it comes after the event's end
         on purpose: a buffer that is let go whole would otherwise keep the event's last bytes.
         """
+
+    def opening(self) -> bytes:
+        """Return what comes before all else and decodes to no token."""
+        return b""
+
+    def closing(self) -> bytes:
+        """Return what comes right behind the last event and decodes to no token."""
+        return b""
 
     def heartbeat(self) -> bytes | None:
         """Return a keep-alive that decodes to no token; None where the format has no such thing."""

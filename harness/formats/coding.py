@@ -7,7 +7,7 @@ gzip is RFC 1952, deflate RFC 9110 8.4.1.2, br RFC 7932, zstd RFC 8878 within th
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,11 @@ class ContentDecoder(Protocol):
 
     def finish(self) -> bytes:
         """Return what the end of the body makes known. Raises StreamError if the body ends too early."""
+
+
+def content_coding(headers: Sequence[tuple[str, str]]) -> str | None:
+    """Return the value of Content-Encoding, repeated fields joined; None without one."""
+    return ", ".join(value for name, value in headers if name.lower() == "content-encoding") or None
 
 
 def decoder(content_encoding: str | None) -> ContentDecoder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.formats import envelope, payload
-from harness.formats.base import Decoder, Token
+from harness.formats.base import Codec, Decoder, Token
 from harness.formats.lines import LineSplitter, decode
 from harness.model import Filler, Workload
 
@@ -34,7 +34,7 @@ class NdjsonDecoder:
         return ()
 
 
-class Ndjson:
+class Ndjson(Codec):
     """The format `ndjson`. Filling too small for an object is whitespace, whatever it was to be."""
 
     name = "ndjson"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.errors import StreamError
 from harness.formats import envelope, payload
-from harness.formats.base import Decoder, Token
+from harness.formats.base import Codec, Decoder, Token
 from harness.formats.lines import LineSplitter
 from harness.model import Filler, Workload
 
@@ -92,7 +92,7 @@ class SseDecoder:
         return ()
 
 
-class Sse:
+class Sse(Codec):
     """The format `sse`. Filling is a comment."""
 
     name = "sse"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.errors import StreamError
 from harness.formats import envelope, payload
-from harness.formats.base import Decoder, Token
+from harness.formats.base import Codec, Decoder, Token
 from harness.formats.lines import LineSplitter, decode
 from harness.model import Filler, Workload
 
@@ -32,7 +32,7 @@ class TextDecoder:
         return ()
 
 
-class Text:
+class Text(Codec):
     """The format `text`. It has no keep-alive."""
 
     name = "text"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Headers
+from harness.clients.base import Headers, Request
 
 pytestmark = pytest.mark.filterwarnings("error")  # as of a session that nobody closed
 
@@ -53,7 +53,7 @@ class Nothing:
 
     def request(self, headers: Headers) -> None: ...
 
-    def head(self, status: int, headers: Headers, at_ns: int) -> None: ...
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
 
     def read(self, data: bytes, at_ns: int) -> None:
         self.has_read.set()
@@ -63,7 +63,7 @@ async def test_it_asks_as_curl_does_on_connections_of_its_own_and_leaves_none_op
     peer, reader = Peer(answer=HEAD + b"5\r\nhello\r\n0\r\n\r\n"), AiohttpReader()
     async with peer.serving():
         for _ in range(3):
-            await reader.stream("GET", peer.url, (("Accept", "*/*"),), Nothing())
+            await reader.stream(Request(peer.url, headers=(("Accept", "*/*"),)), Nothing())
     host = peer.url.removeprefix("http://").rstrip("/").encode()
     assert peer.requests == [b"GET / HTTP/1.1\r\nHost: " + host + b"\r\nAccept: */*\r\n\r\n"] * 3
 
@@ -71,7 +71,7 @@ async def test_it_asks_as_curl_does_on_connections_of_its_own_and_leaves_none_op
 async def test_a_reading_that_is_given_up_leaves_no_connection_open() -> None:
     peer, sink = Peer(answer=HEAD + b"5\r\nhello\r\n"), Nothing()
     async with peer.serving():
-        reading = asyncio.create_task(AiohttpReader().stream("GET", peer.url, (), sink))
+        reading = asyncio.create_task(AiohttpReader().stream(Request(peer.url), sink))
         await sink.has_read.wait()
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -89,7 +90,7 @@ async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypa
 @each_shipped
 async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Bench, config: Path) -> None:
     told = plan(f"nginx:{config.stem}", 8, 100, 80)
-    trace, entry = await bench.record("cell", told, "aiohttp")
+    trace, entry = await bench.record("cell", told)
     assert judged(trace).verdict in ("streamed", "buffered"), judged(trace).reason
     (running,) = entry.hops
     assert (running.name, running.version, await status(running)) == ("nginx", Nginx().version(), 200)
@@ -302,11 +303,11 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
     process = (await bench.entry(chain)).hops[0].process
     killer = tapped(monkeypatch, READS, lambda: process.signal_group(signal.SIGKILL))
     told = plan("nginx:buffering-off", 12, 100, 80)
-    trace, entry = await bench.record("cell", told, killer)
+    trace, entry = await bench.record("cell", replace(told, client=killer))
     assert judged(trace).verdict == "broken"
     assert await until(entry.death, DEADLINE_S)
     assert (entry.death() or "").startswith("nginx was killed by SIGKILL")
-    trace, another = await bench.record("cell", told, "aiohttp")
+    trace, another = await bench.record("cell", told)
     assert judged(trace).verdict == "streamed"
     assert another.hops[0].process.pid != process.pid
     assert another.evidence != entry.evidence
