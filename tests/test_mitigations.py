@@ -153,6 +153,8 @@ def test_bytes_times_and_method() -> None:
         mitigated("prelude-64k-random", "pad-2k", "heartbeat", "delay-10ms", "post-instead-of-get"), CATALOGUE
     )
     assert planned.method == "POST"
+    assert planned.request_body == '{"stream": true}'
+    assert ("Content-Type", "application/json") in planned.request_headers
     assert planned.emission.prelude == Filler(65536, "random")
     assert planned.emission.padding == Filler(2048, "spaces")
     assert planned.emission.heartbeat_ms == 250
