@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -27,6 +28,12 @@ def cache_outlives_a_changed_home() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_CACHE", str(resources.cache()))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def children_heed_signals() -> None:
+    """Undo what is inherited from nohup: a program that is to die of SIGHUP would ignore it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
