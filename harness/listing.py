@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness import session
 from harness.clients import CLIENTS
+from harness.clients.base import Client
 from harness.errors import Unavailable
 from harness.formats import CODECS
 from harness.proxies import PROXIES
@@ -64,7 +65,14 @@ def _formats() -> Rows:
 
 
 def _clients() -> Rows:
-    return [("client", "version"), *((name, client().version()) for name, client in CLIENTS.items())]
+    return [("client", "version"), *((name, _version(client())) for name, client in CLIENTS.items())]
+
+
+def _version(client: Client) -> str:
+    try:
+        return client.version()
+    except Unavailable as error:
+        return f"missing: {error}"
 
 
 LISTS: Mapping[What, Callable[[], Rows]] = {

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from harness.bench import Bench, Entry
 from harness.errors import HarnessError, ProxyError, Unavailable
 from harness.launchers.process import until
-from harness.matrix import baseline_of, control_of
+from harness.matrix import IN_HTTP_1, baseline_of, control_of
 from harness.metrics import header_changes
 from harness.mitigations import plan
 from harness.model import Cell, Expectation, Mitigation, Plan, Result, Trace
@@ -130,7 +130,7 @@ class Runner:
                 release=judgement.release,
                 metrics=measured.assessment.metrics,
                 header_changes=header_changes(measured.traces[0]),
-                versions=self._versions(cell, measured.entry),
+                versions=self._versions(measured.traces[0].plan.client, measured.entry),
                 notes=_notes(measured),
                 evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
                 started_at=measured.started_at,
@@ -173,8 +173,8 @@ class Runner:
         _link(folder, entry)
         return trace, entry
 
-    def _versions(self, cell: Cell, entry: Entry) -> dict[str, str]:
-        versions = {cell.client: self._bench.client(cell.client).version()}
+    def _versions(self, client: str, entry: Entry) -> dict[str, str]:
+        versions = {client: self._bench.client(client).version()}
         return versions | {running.name: running.version for running in entry.hops}
 
     def _keep(self, result: Result) -> Result:
@@ -184,6 +184,9 @@ class Runner:
 
 def _notes(measured: Measured) -> tuple[str, ...]:
     notes = [hop.note for hop in measured.entry.hops if hop.note]
+    notes += measured.assessment.notes
+    if stand_in := IN_HTTP_1.get(measured.traces[0].plan.client):
+        notes.append(f"control: read by {stand_in}, as the emitter speaks HTTP/1.1 only")
     if measured.entry.guard.pulse.lost:
         notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
     steps = measured.traces[0].steps

@@ -19,12 +19,12 @@ tenth of the tokens must be held before the stream counts as coalesced or buffer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import takewhile
 
 from harness.lockstep import probe_step_tokens
-from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure
+from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure, remarks
 from harness.model import (
     Effect,
     Expectation,
@@ -53,11 +53,15 @@ SHORTER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did."""
+    """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
+
+    `notes` are what a person has to know about how the first was read.
+    """
 
     metrics: Metrics
     judgement: Judgement
     unstable: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
@@ -66,14 +70,14 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
     for other in others:
         if other.judgement.verdict != first.judgement.verdict:
             unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
-            return Assessment(first.metrics, first.judgement, unstable)
+            return replace(first, unstable=unstable)
     return first
 
 
 def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
-    return Assessment(figures, judge(trace, delivered, figures))
+    return Assessment(figures, judge(trace, delivered, figures), notes=remarks(trace, delivered))
 
 
 def _told_briefly(assessed: Assessment) -> str:
@@ -190,7 +194,7 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.status is not None and trace.status != trace.plan.status:
-        excerpt = trace.body[:120].decode(errors="replace").split("\n")[0]
+        excerpt = trace.body[:320].decode(errors="replace").split("\n")[0]
         return f"status {trace.status} instead of {trace.plan.status}: {excerpt}"
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"

@@ -179,7 +179,7 @@ def test_a_required_proxy_that_is_none_is_named_with_those_there_are(
 ) -> None:
     done = session(pytester, "--harness-matrix", "m.yaml", "--harness-require", "apache")
     done.assert_outcomes(passed=1, errors=3)
-    done.stdout.fnmatch_lines("--harness-require: there is no proxy 'apache'; there are *nginx*")
+    done.stdout.fnmatch_lines("--harness-require: there is no proxy or client 'apache'; there are *nginx*")
 
 
 @proxies

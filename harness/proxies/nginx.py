@@ -2,7 +2,8 @@
 
 A config is a template of nginx's own language. `${LISTEN}` is the address to listen on, `${UPSTREAM}` the URL to
 pass to, `${FOLDER}` a private folder; `include "${FOLDER}/paths.conf";` puts the temporary files there, which an
-unprivileged user needs. Everything else is nginx's.
+unprivileged user needs. A server that listens with TLS gets `${CERTIFICATE}` and `${CERTIFICATE_KEY}`, made for it.
+Everything else is nginx's, and which versions of HTTP it speaks is asked of it.
 """
 
 from __future__ import annotations
@@ -10,19 +11,28 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers import distribution
 from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, until
 from harness.model import Endpoint
+from harness.proxies import certificates
 from harness.proxies.base import Running
+from harness.proxies.negotiation import spoken
 
 READY_S = 10.0
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+CERTIFIED = (
+    ("${CERTIFICATE}", 'ssl_certificate "${CERTIFICATE}";'),
+    ("${CERTIFICATE_KEY}", 'ssl_certificate_key "${CERTIFICATE_KEY}";'),
+)
+_TLS = re.compile(r"^[^#\n]*\blisten\s+\"?\$\{LISTEN\}[^;#]*\sssl\b", re.MULTILINE)
 
 
 class Nginx:
@@ -46,18 +56,10 @@ class Nginx:
 
     def install(self, progress: Callable[[str], None]) -> None:
         """Install the distribution's nginx if there is none and we may; the service that comes with it stays off."""
-        if _find():
-            return
-        command = _install_command()
-        if command is None:
-            raise Unavailable("nginx is not installed", self.setup_hint)
-        progress(f"nginx: running {shlex.join(command)}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not _find():
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise Unavailable(f"nginx could not be installed: {' '.join(last)}", self.setup_hint)
-        if Path("/run/systemd/system").is_dir():
-            subprocess.run([*_as_root(), "systemctl", "disable", "--now", "nginx"], capture_output=True, check=False)
+        new = distribution.install("nginx", "nginx", "nginx", find=_find, hint=self.setup_hint, progress=progress)
+        if new and Path("/run/systemd/system").is_dir():
+            disable = [*distribution.as_root(), "systemctl", "disable", "--now", "nginx"]
+            subprocess.run(disable, capture_output=True, check=False)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
         template = read_template(config)
@@ -69,6 +71,10 @@ class Nginx:
         rendered = evidence / "nginx.conf"
         rendered.write_text(render(template, f"127.0.0.1:{port}", upstream.url, folder))
         (folder / "paths.conf").write_text(_paths(folder))
+        authority = evidence.resolve() / "authority.pem"
+        if "${CERTIFICATE" in template:
+            await asyncio.to_thread(certificates.issue, folder, authority)
+        endpoint = Endpoint(port, authority=str(authority) if _TLS.search(template) else None)
         directives = _process_directives(template, folder, evidence / "error.log")
         process = launcher.launch(
             "nginx",
@@ -77,13 +83,13 @@ class Nginx:
         )
         try:
             await process.answers(port, within_s=READY_S)
-            await _serves(process, port)
-        except ProxyError:
+            endpoint = await _serves(process, endpoint)
+        except ProxyError as error:
             await launcher.stop(process)
-            words = _own_words(process)
+            words = _own_words(process) or str(error)
             fault = PortTaken if f":{port} failed (98: " in words else ProxyError
             raise fault(f"nginx did not start:\n{words}") from None
-        return Running(self.name, Endpoint(port), process, version)
+        return Running(self.name, endpoint, process, version)
 
     def _program(self) -> str:
         program = _find()
@@ -96,22 +102,6 @@ def _find() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def _install_command() -> list[str] | None:
-    """Return what installs nginx without asking anybody, or None where that is not ours to do."""
-    if shutil.which("apt-get") and (os.geteuid() == 0 or _as_root()):
-        return [*_as_root(), "sh", "-c", "apt-get update && apt-get install -y --no-install-recommends nginx"]
-    if shutil.which("brew"):
-        return ["brew", "install", "nginx"]
-    return None
-
-
-def _as_root() -> list[str]:
-    if os.geteuid() == 0 or not shutil.which("sudo"):
-        return []
-    silent = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-    return ["sudo", "-n"] if silent else []
-
-
 def read_template(config: Path) -> str:
     """Return a config's text. Raises InputError if it cannot serve as a template."""
     try:
@@ -121,13 +111,21 @@ def read_template(config: Path) -> str:
     for placeholder, use in (("${LISTEN}", "listen ${LISTEN};"), ("${UPSTREAM}", "proxy_pass ${UPSTREAM}/;")):
         if placeholder not in text:
             raise InputError(f"{config}: has no {placeholder}; write `{use}` where the harness has to fill it in")
+    for placeholder, use in CERTIFIED:
+        if _TLS.search(text) and placeholder not in text:
+            raise InputError(
+                f"{config}: listens on ${{LISTEN}} with ssl, but has no {placeholder}; write `{use}` "
+                "for a certificate that the harness makes and its clients trust"
+            )
     return text
 
 
 def render(template: str, listen: str, upstream: str, folder: Path) -> str:
-    """Fill in the three placeholders and nothing else: nginx has variables of its own."""
+    """Fill in the placeholders and nothing else: nginx has variables of its own."""
     values = {"LISTEN": listen, "UPSTREAM": upstream, "FOLDER": _escaped(folder)}
-    return re.sub(r"\$\{(LISTEN|UPSTREAM|FOLDER)\}", lambda match: values[match[1]], template)
+    values["CERTIFICATE"] = _escaped(folder / certificates.CERTIFICATE)
+    values["CERTIFICATE_KEY"] = _escaped(folder / certificates.KEY)
+    return re.sub(rf"\$\{{({'|'.join(values)})\}}", lambda match: values[match[1]], template)
 
 
 def _paths(folder: Path) -> str:
@@ -149,23 +147,20 @@ def _process_directives(template: str, folder: Path, error_log: Path) -> str:
     return " ".join(text for name, text in ours.items() if not re.search(rf"^\s*{name}\s", template, re.MULTILINE))
 
 
-async def _serves(process: Process, port: int) -> None:
-    """Wait until nginx refuses what is no request. One that cannot have all its ports accepts, and dies later."""
+async def _serves(process: Process, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint, with what it speaks, once it serves. One that cannot have all its ports dies later."""
     try:
         async with asyncio.timeout(READY_S):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(b"?\r\n\r\n")
-                await reader.readexactly(1)
-            finally:
-                writer.close()
+            return replace(endpoint, http=await spoken(endpoint))
+    except ssl.SSLError as error:
+        raise ProxyError(f"nginx does not serve TLS on port {endpoint.port}: {error}") from None
     except (OSError, asyncio.IncompleteReadError):
         await until(process.death, READY_S)
-        raise ProxyError(process.death() or f"nginx accepts on port {port}, but does not serve") from None
+        fault = process.death() or f"nginx accepts on port {endpoint.port}, but does not serve"
+        raise ProxyError(f"{fault}:\n{process.log_tail()}") from None
 
 
 def _own_words(process: Process) -> str:
     """Return nginx's own complaint; what it printed beside it does not help."""
     lines = process.log_tail(40).splitlines()
-    complaints = [line for line in lines if "[emerg]" in line or "[alert]" in line]
-    return "\n".join(complaints or lines)
+    return "\n".join(line for line in lines if "[emerg]" in line or "[alert]" in line)

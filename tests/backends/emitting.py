@@ -115,9 +115,9 @@ async def emitter(folder: Path, *options: str) -> AsyncIterator[Emitter]:
 def expected_body(emission: Emission, log: Log) -> bytes:
     """Return the body to the byte, given when the tokens left."""
     codec, seed = CODECS[emission.format], emission.workload.seed
-    body = codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b""
+    body = codec.opening() + (codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b"")
     for sent in log.sent:
         body += codec.token(emission.workload, sent.seq, sent.at_ns)
         if emission.padding:
             body += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
-    return body
+    return body + (codec.closing() if len(log.sent) == emission.workload.tokens else b"")
