@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-
 from harness.clients import CLIENTS
-from harness.clients.base import Client
+from harness.clients.aiohttp_reader import AiohttpReader
+from harness.clients.base import Client, Launching
+from harness.clients.h2_reader import H2Reader
 from harness.errors import BackendError, InputError, ProxyError, Unavailable
 from harness.guard import STALLED_S, ControlStream, Guard, Pulse
 from harness.launchers.process import Launcher, Process, until
-from harness.model import Chain, Endpoint, Hop, Plan, Trace, chain_text
+from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
 from harness.proxies.base import Running
 from harness.recorder import record
@@ -72,15 +72,16 @@ class Bench:
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._control: ControlStream | None = None
         self._clients: dict[str, Client] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._carriers: Mapping[HttpVersion, Client] = {
+            "1.1": AiohttpReader(STALLED_S, keep_alive=True),
+            "2": H2Reader(STALLED_S),
+        }
         self._starting: dict[Chain, asyncio.Task[Entry]] = {}
         self._starts = asyncio.Semaphore(os.cpu_count() or 1)
         self._emitter_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        timeout = aiohttp.ClientTimeout(total=STALLED_S)
-        self._session = aiohttp.ClientSession(timeout=timeout)
         self._sockets = (_listening(), _listening())
         try:
             await self._ensure_emitter()
@@ -99,10 +100,8 @@ class Bench:
                 await entry.guard.pulse.trips.close()
         if self._control:
             await self._control.close()
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._carriers.values()):
             await client.close()
-        if self._session:
-            await self._session.close()
         for listening in self._sockets or ():
             listening.close()
 
@@ -115,7 +114,9 @@ class Bench:
     def client(self, name: str) -> Client:
         """Return the client of that name, made on first use."""
         if name not in self._clients:
-            self._clients[name] = CLIENTS[name]()
+            client = self._clients[name] = CLIENTS[name]()
+            if isinstance(client, Launching):
+                client.equip(self._launcher, self._folder)
         return self._clients[name]
 
     async def entry(self, chain: Chain) -> Entry:
@@ -134,10 +135,11 @@ class Bench:
         entry = await self.entry(plan.chain)
         reader = self.client(plan.client)
         if not set(reader.http) & set(entry.endpoint.http):
+            first = plan.chain[0] if plan.chain else "the emitter"
             raise Unavailable(
-                f"{reader.name} asks in HTTP/{reader.http[0]}, and {chain_text(plan.chain)} only answers in "
-                f"HTTP/{' and '.join(entry.endpoint.http)}",
-                "choose another client or variant",
+                f"client {reader.name} asks in HTTP/{' or '.join(reader.http)}, and {first}, which it meets first, "
+                f"only answers in HTTP/{' and '.join(entry.endpoint.http)}",
+                "choose another client, or a first hop that answers in it: nginx:h2-tls answers in both",
             )
         recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, entry.guard))
         try:
@@ -154,13 +156,16 @@ class Bench:
             await asyncio.gather(recording, return_exceptions=True)
 
     async def _start(self, chain: Chain) -> Entry:
-        assert self._session is not None
-        assert self._control is not None
         if not chain:
             endpoint = Endpoint(self._ports()[0])
-            return Entry(endpoint, (), (), Guard(self._control, Pulse(self._session, endpoint)))
+            return Entry(endpoint, (), (), self._guard(endpoint))
         hop, rest = chain[0], chain[1:]
         upstream = await self.entry(rest)
+        if "1.1" not in upstream.endpoint.http:
+            raise Unavailable(
+                f"{hop} passes requests on in HTTP/1.1, and {rest[0]} behind it only answers in HTTP/2",
+                "choose a variant that answers in both: nginx:h2-tls",
+            )
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
         async with self._starts:
@@ -169,8 +174,14 @@ class Bench:
             running.endpoint,
             (running, *upstream.hops),
             (evidence, *upstream.evidence),
-            Guard(self._control, Pulse(self._session, running.endpoint)),
+            self._guard(running.endpoint),
         )
+
+    def _guard(self, endpoint: Endpoint) -> Guard:
+        """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
+        assert self._control is not None
+        carrier = self._carriers["1.1" if "1.1" in endpoint.http else "2"]
+        return Guard(self._control, Pulse(carrier, endpoint))
 
     def _evidence(self, chain: Chain) -> Path:
         name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")

@@ -57,7 +57,7 @@ Require = Annotated[
         "--require",
         metavar="NAMES",
         envvar="HARNESS_REQUIRE",
-        help="Fail if these proxies cannot run here, as nginx,nextjs.",
+        help="Fail if these proxies or clients cannot run here, as nginx,nextjs.",
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that run folders are made in.")]
@@ -199,8 +199,8 @@ def doctor(require: Require = None) -> None:
 
 
 @app.command(epilog="Examples: `harness setup` · `harness setup nextjs`")
-def setup(names: Annotated[list[str] | None, typer.Argument(help="Proxies to set up; all by default.")] = None) -> None:
-    """Install what proxies need beyond a program: the npm packages and the production build of Next.js."""
+def setup(names: Annotated[list[str] | None, typer.Argument(help="What to set up; by default all.")] = None) -> None:
+    """Install what proxies and clients need: nginx, Chromium, npm packages and the production build of Next.js."""
     session.set_up(names or (), lambda line: err.print(line, markup=False))
 
 

@@ -19,11 +19,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
-import aiohttp
-
 from harness.backends.control import Control
-from harness.clients.base import Client, Headers, Request
-from harness.errors import BackendError
+from harness.clients.base import Client, Request, Unheard
+from harness.errors import BackendError, StreamError, Unavailable
 from harness.formats import CODECS
 from harness.model import Emission, Endpoint, Workload
 
@@ -118,7 +116,7 @@ class Trips:
         self._waiters.clear()
 
 
-class ControlStream:
+class ControlStream(Unheard):
     """The run's own direct lockstep stream. It opens itself anew when the emitter was started anew."""
 
     def __init__(self, client: Client, emitter: Endpoint, control_port: int) -> None:
@@ -130,10 +128,6 @@ class ControlStream:
         self._reader: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._granted = -1
-
-    def request(self, headers: Headers) -> None: ...
-
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
 
     def read(self, data: bytes, at_ns: int) -> None:
         """Take the token that completes a trip."""
@@ -176,12 +170,15 @@ class ControlStream:
             self._arrival.set_exception(BackendError(f"the control stream broke: {why or 'the emitter ended it'}"))
 
 
-class Pulse:
-    """Short complete requests through one chain. Any answer counts, even a refusal: somebody was awake to give it."""
+class Pulse(Unheard):
+    """Short complete requests through one chain, carried by a client that speaks what the chain answers in.
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
-        self._session = session
-        self._url = f"{endpoint.url}/pulse"
+    Any answer counts, even a refusal: somebody was awake to give it.
+    """
+
+    def __init__(self, client: Client, endpoint: Endpoint) -> None:
+        self._client = client
+        self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
         self.lost = False
         self._proven = False
         self.trips = Trips(self._trip)
@@ -190,14 +187,16 @@ class Pulse:
         if self.lost:
             return
         try:
-            async with self._session.get(self._url, allow_redirects=False) as response:
-                await response.read()
+            async with asyncio.timeout(STALLED_S):
+                await self._client.stream(self._request, self)
             self._proven = True
         except TimeoutError as error:
             if self._proven:
-                raise BackendError(f"{self._url} has not answered for {STALLED_S:g} s") from error
+                raise BackendError(f"{self._request.url} has not answered for {STALLED_S:g} s") from error
             self.lost = True  # it serves one request at a time, say: the control stream has to do
-        except (aiohttp.ClientError, ConnectionError):
+        except Unavailable:
+            self.lost = True
+        except StreamError:
             pass
 
 

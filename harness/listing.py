@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness import matrix, session
 from harness.clients import CLIENTS
+from harness.clients.base import Client
 from harness.errors import Unavailable
 from harness.formats import CODECS
 from harness.mitigations import REQUEST_HEADERS
@@ -99,7 +100,14 @@ def _formats() -> Rows:
 
 
 def _clients() -> Rows:
-    return [("client", "version"), *((name, client().version()) for name, client in CLIENTS.items())]
+    return [("client", "version"), *((name, _version(client())) for name, client in CLIENTS.items())]
+
+
+def _version(client: Client) -> str:
+    try:
+        return client.version()
+    except Unavailable as error:
+        return f"missing: {error}"
 
 
 LISTS: Mapping[What, Callable[[], Rows]] = {

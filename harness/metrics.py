@@ -10,7 +10,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import StreamError
 from harness.formats import CODECS
@@ -23,7 +23,10 @@ HELD_MS = 50.0
 
 SHRUNK = 10
 
-PER_HOP = frozenset({"date", "connection", "keep-alive"})
+UNPAINTED_SHARE = 0.5
+"""What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
+
+PER_HOP = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,10 @@ def singles(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 
 def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
-    """Return the groups of two or more tokens that came in one read."""
+    """Return the groups of two or more tokens that came in one receive, be it as messages of their own."""
     groups: dict[int, list[Arrival]] = {}
     for arrival in arrivals:
-        groups.setdefault(arrival.read, []).append(arrival)
+        groups.setdefault(arrival.at_ns, []).append(arrival)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -128,6 +131,25 @@ def sent_bytes(trace: Trace, before_ns: float = math.inf) -> int:
     return max((one.end_bytes for one in left if one.at_ns < before_ns), default=0)
 
 
+def painted(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Return the tokens that were painted, on their way from the reader to the frame that showed them."""
+    frames = trace.painted_ns
+    return [replace(a, sent_ns=a.at_ns, at_ns=frames[a.read]) for a in arrivals if a.read < len(frames)]
+
+
+def remarks(trace: Trace, delivered: Delivery) -> tuple[str, ...]:
+    """Return what a person has to know about the reader, and whether its screen held what had come."""
+    said = [trace.remark] if trace.remark else []
+    if trace.clock_uncertainty_ms is not None:
+        said.append(f"clock: what the reader saw may be told up to {trace.clock_uncertainty_ms:.1f} ms late")
+    held = late_bursts(painted(trace, delivered.arrivals))
+    if held and sum(map(len, held)) >= UNPAINTED_SHARE * len(delivered.arrivals):
+        largest = max(held, key=len)
+        apart_ms = (largest[-1].sent_ns - largest[0].sent_ns) / 1e6
+        said.append(f"screen: {len(largest)} tokens that came over {apart_ms:.0f} ms were painted together")
+    return tuple(said)
+
+
 def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:
     """Return the figures of a trace; `control` is those of the direct control.
 
@@ -146,7 +168,8 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         held = sum(step.kind == "hold" for step in trace.steps)
     else:
         held = len(late_bursts(arrivals))
-    token_reads = len({arrival.read for arrival in arrivals})
+    shown = painted(trace, arrivals)
+    receives = len({arrival.at_ns for arrival in arrivals})
     return Metrics(
         ttfb_ms=(trace.reads[0].at_ns - trace.opened_ns) / 1e6 if trace.reads else None,
         ttft_ms=(arrivals[0].at_ns - trace.opened_ns) / 1e6 if arrivals else None,
@@ -159,13 +182,15 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         reads=len(trace.reads),
         tokens_expected=trace.plan.emission.workload.tokens,
         tokens_received=len(arrivals),
-        tokens_per_read=len(arrivals) / token_reads if token_reads else None,
+        tokens_per_read=len(arrivals) / receives if receives else None,
         bursts=len(grouped),
         burst_tokens_max=max(map(len, grouped), default=1 if arrivals else 0),
         holds=held,
         wire_bytes=len(trace.body),
         emitted_bytes=sent_bytes(trace),
         head_ms=(trace.head_ns - trace.opened_ns) / 1e6 if trace.head_ns is not None else None,
+        painted_p50_ms=_percentile([(a.at_ns - arrivals[a.seq].sent_ns) / 1e6 for a in shown], 50),
+        frames=len({a.at_ns for a in shown}),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from harness.document import Document, allowed
 from harness.errors import InputError
 from harness.formats import CODECS
+from harness.formats.base import Codec
 from harness.model import (
     Cell,
     Chain,
@@ -49,6 +50,17 @@ REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+HANDSHAKE_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
+    "curl": REQUEST_HEADERS["curl"],
+    "browser": (
+        *(header for header in REQUEST_HEADERS["browser"] if header[0] != "Accept" and "Sec-Fetch" not in header[0]),
+        ("Cache-Control", "no-cache"),
+        ("Pragma", "no-cache"),
+        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+    ),
+}
+"""What asks for a WebSocket says, beside what makes it a handshake: browsers always offer compression, curl never."""
+
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
 PARTS = {"response_headers": "response header", "request_headers": "request header", "chain": "replacement of"}
 
@@ -74,7 +86,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     return Plan(
         chain=_chain(cell.chain, change),
         method=method,
-        request_headers=_request_headers(cell.request, change, method),
+        request_headers=_request_headers(_profile(cell, codec), change, method),
         emission=Emission(
             workload=_workload(cell.workload, change),
             format=change.format or cell.format,
@@ -174,7 +186,7 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"changes the method to {one.method}, which it is already"
     if one.client == cell.client:
         yield f"changes the client to {one.client}, which it is already"
-    sent = {name.lower(): value for name, value in REQUEST_HEADERS[cell.request]}
+    sent = {name.lower(): value for name, value in _profile(cell, CODECS[change.format or cell.format])}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
             yield f"leaves the request header {name} of profile {cell.request} as it is"
@@ -183,6 +195,13 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
 def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
     """Yield what the format, body or size of the cell does not allow."""
     codec = CODECS[change.format or cell.format]
+    if codec.name == "websocket":
+        if cell.body != "chunked":
+            yield f"a WebSocket has no body that could be framed by {cell.body}; give body chunked"
+        if change.method == "POST":
+            yield "a WebSocket is always asked for with GET"
+        if change.content_type:
+            yield "a WebSocket has no content type"
     if change.heartbeat_ms and codec.heartbeat() is None:
         yield f"format {codec.name} has no heartbeat"
     if change.heartbeat_ms and cell.body == "length":
@@ -203,9 +222,16 @@ def _chain(chain: Chain, change: Mitigation) -> Chain:
     return tuple(hop(replacements.get(str(each), str(each))) for each in chain)
 
 
-def _request_headers(profile: RequestProfile, change: Mitigation, method: Method) -> tuple[tuple[str, str], ...]:
+def _profile(cell: Cell, codec: Codec) -> tuple[tuple[str, str], ...]:
+    """Return the headers that the cell's request profile sends."""
+    return (HANDSHAKE_HEADERS if codec.name == "websocket" else REQUEST_HEADERS)[cell.request]
+
+
+def _request_headers(
+    profile: tuple[tuple[str, str], ...], change: Mitigation, method: Method
+) -> tuple[tuple[str, str], ...]:
     posted = (("Content-Type", "application/json"),) if method == "POST" else ()
-    sent = {name.lower(): (name, value) for name, value in (*REQUEST_HEADERS[profile], *posted)}
+    sent = {name.lower(): (name, value) for name, value in (*profile, *posted)}
     for name, value in sorted(change.request_headers.items()):
         if value is None:
             sent.pop(name.lower(), None)

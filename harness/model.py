@@ -199,7 +199,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One receive of the client: when, and how many body bytes (transfer coding removed, content coding not)."""
+    """One receive of the client: when, and how many body bytes (transfer coding removed, content coding not).
+
+    Of a WebSocket it is one message, any compression removed; those that came in one receive have the same instant.
+    """
 
     at_ns: int
     size_bytes: int
@@ -243,7 +246,11 @@ class Trace:
 
     `body` is the response body as it came, `reads` cut it; `decoded` says that the client itself took the content
     coding off before. `guard_ms` is the median round trip of the direct
-    control stream while this stream ran; `failure` says why the client or the emitter gave up, if one did.
+    control stream while this stream ran, or of questions to a reader in another process if those took longer;
+    `failure` says why the client or the emitter gave up, if one did.
+    `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
+    the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
+    (None: its clock is ours), `remark` what a person has to know about what this client shows.
     """
 
     cell_id: str
@@ -264,6 +271,9 @@ class Trace:
     failure: str | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
     decoded: bool = False
+    painted_ns: tuple[int, ...] = ()
+    clock_uncertainty_ms: float | None = None
+    remark: str | None = None
 
 
 # ---------------------------------------------------------------- what it means
@@ -295,8 +305,10 @@ class Metrics:
     From the request's start: `head_ms` to the whole head of the response (what others call TTFB is at most that),
     `ttfb_ms` to the first byte of its body, be it padding, `ttft_ms` to the first whole token.
     `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
-    A burst is two or more tokens in one read; `burst_tokens_max` is the largest. `holds`: how often a token was
-    held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    A burst is two or more tokens that came in one receive; `burst_tokens_max` is the largest. `holds`: how often a
+    token was held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    `painted_p50_ms` is the median time from a token's emission to the frame that shows it, `frames` how many different
+    frames showed new tokens; None and 0 where there is no screen.
     """
 
     ttfb_ms: float | None
@@ -317,6 +329,8 @@ class Metrics:
     wire_bytes: int
     emitted_bytes: int
     head_ms: float | None = None
+    painted_p50_ms: float | None = None
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from harness.backends.control import Control, Log
-from harness.clients.base import Client, Headers, Request
+from harness.clients.base import Client, Headers, Remote, Request
 from harness.errors import BackendError, StreamError
 from harness.formats import CODECS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
@@ -19,6 +19,7 @@ from harness.guard import Guard
 from harness.lockstep import Grant, Lockstep, Phase
 from harness.model import Endpoint, Plan, Read, Trace
 
+READER_TRIPS = 3
 SILENCE_S = 30.0
 ASKED_S = 120.0
 """A proxy that serves one request at a time lets ours wait for each other."""
@@ -36,6 +37,9 @@ class Recorder:
         self.body = bytearray()
         self.failure: str | None = None
         self.decoded = False
+        self.reader: Remote | None = None
+        self.asked_ns: int | None = None
+        self.painted_ns: list[int] = []
         self._status = plan.status
         self._tokens = CODECS[plan.emission.format].decoder()
         self._content: ContentDecoder | None = None
@@ -52,6 +56,17 @@ class Recorder:
     def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
         self.status, self.headers, self.head_ns, self.decoded = status, tuple(headers), at_ns, decoded
         self._content = decoder(None if decoded else content_coding(headers))
+
+    def remote(self, reader: Remote) -> None:
+        self.reader, self.asked_ns = reader, time.monotonic_ns()
+
+    def painted(self, reads: int, at_ns: int) -> None:
+        self.painted_ns += [at_ns] * (reads - len(self.painted_ns))
+
+    async def awake(self) -> None:
+        """Wait until whoever reads has seen what there was to see by now."""
+        if self.reader:
+            await self.reader.awake()
 
     def read(self, data: bytes, at_ns: int) -> None:
         self.reads.append(Read(at_ns, len(data)))
@@ -97,7 +112,7 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
         cell_id=cell_id,
         plan=plan,
         request_headers=recorder.sent_request,
-        opened_ns=opened_ns,
+        opened_ns=recorder.asked_ns or opened_ns,
         head_ns=recorder.head_ns,
         status=recorder.status,
         headers=recorder.headers,
@@ -108,11 +123,20 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
         ended_ns=log.ended_ns,
         closed_ns=closed_ns,
         steps=tuple(conversation.machine.steps) if conversation.machine else (),
-        guard_ms=guard.control.trips.median_ms(opened_ns),
+        guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
         failure=failure or _complaint(log),
         heartbeats=tuple(log.heartbeats),
         decoded=recorder.decoded,
+        painted_ns=tuple(recorder.painted_ns),
+        clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
+        remark=recorder.reader.remark if recorder.reader else None,
     )
+
+
+def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | None:
+    """Return the median round trip of the control stream, or of questions to a remote reader if those took longer."""
+    trips_ms = [guard.control.trips.median_ms(since_ns), reader.trip_ms() if reader else None]
+    return max((trip_ms for trip_ms in trips_ms if trip_ms is not None), default=None)
 
 
 def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
@@ -123,6 +147,8 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         body=plan.request_body.encode() if plan.request_body else None,
         websocket=plan.emission.format == "websocket",
         authority=entry.authority,
+        format=plan.emission.format,
+        http=entry.http,
     )
 
 
@@ -152,12 +178,15 @@ class _Conversation:
             while machine.phase is not Phase.ENDED:
                 if machine.phase in (Phase.PROBING, Phase.DRAINING):
                     await self._guard.barrier()
+                    await self._recorder.awake()
                     self._say(machine.stepped(time.monotonic_ns()))
                     continue
                 before = machine.progress_ns
                 await asyncio.sleep(max(0.0, before / 1e9 + self._patience_s - time.monotonic()))
                 if machine.progress_ns == before:
                     await self._guard.witnessed()
+                    for _ in range(READER_TRIPS):
+                        await self._recorder.awake()
                     if machine.progress_ns == before:
                         self._say(machine.outwaited(time.monotonic_ns()))
         await self._ended()

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from harness.bench import Bench, Entry
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
-from harness.matrix import baseline_of, control_of
+from harness.matrix import IN_HTTP_1, baseline_of, control_of
 from harness.metrics import header_changes
 from harness.mitigations import plan
 from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
@@ -171,8 +171,8 @@ class Runner:
             return Measured(
                 assessment=assessment,
                 header_changes=header_changes(trace),
-                versions=self._versions(cell, entry),
-                notes=_notes(trace, entry),
+                versions=self._versions(todo.client, entry),
+                notes=_notes(trace, entry, assessment),
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
@@ -183,8 +183,8 @@ class Runner:
         _link(folder, entry)
         return trace, entry
 
-    def _versions(self, cell: Cell, entry: Entry) -> dict[str, str]:
-        versions = {cell.client: self._bench.client(cell.client).version()}
+    def _versions(self, client: str, entry: Entry) -> dict[str, str]:
+        versions = {client: self._bench.client(client).version()}
         return versions | {running.name: running.version for running in entry.hops}
 
     def _keep(self, result: Result) -> Result:
@@ -192,8 +192,11 @@ class Runner:
         return result
 
 
-def _notes(trace: Trace, entry: Entry) -> tuple[str, ...]:
+def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...]:
     notes = [hop.note for hop in entry.hops if hop.note]
+    notes += assessment.notes
+    if stand_in := IN_HTTP_1.get(trace.plan.client):
+        notes.append(f"control: read by {stand_in}, as the emitter speaks HTTP/1.1 only")
     if entry.guard.pulse.lost:
         notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
     if "hold" not in (kinds := [step.kind for step in trace.steps]) and "drain" in kinds:

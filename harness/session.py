@@ -22,6 +22,7 @@ import yaml
 from harness import mitigations
 from harness.bench import Bench, variant_file
 from harness.clients import CLIENTS
+from harness.clients.base import Installing
 from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.formats import CODECS
 from harness.launchers.process import Launcher
@@ -99,17 +100,20 @@ def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
 
 
 def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
-    """Install what proxies need, as far as that is possible here.
+    """Install what proxies and clients need, as far as that is possible here.
 
-    Raises Unavailable for a proxy that is named and cannot be set up; with no names all are tried, and what is
-    missing is only told.
+    Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and what is missing is
+    only told.
     """
-    for name in names or PROXIES:
-        if name not in PROXIES:
-            raise InputError(f"there is no proxy {name!r}; there are {', '.join(PROXIES)}")
+    clients = {name: make() for name, make in CLIENTS.items()}
+    able: dict[str, Installing] = {**PROXIES}
+    able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
+    for name in names or able:
+        if name not in able:
+            raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
         try:
-            PROXIES[name].install(progress)
-            progress(f"{name}: ready, {PROXIES[name].version()}")
+            able[name].install(progress)
+            progress(f"{name}: ready, {able[name].version()}")
         except Unavailable as error:
             if names:
                 raise
@@ -124,12 +128,13 @@ def rejudged(run: Run) -> list[Result]:
 
 
 def require(names: Sequence[str], option: str = "--require") -> None:
-    """Raise ProxyError if one of the named proxies cannot run here, InputError if there is no such proxy."""
+    """Raise ProxyError if a proxy or client that is named cannot run here, InputError if there is none of that name."""
     for name in names:
-        if name not in PROXIES:
-            raise InputError(f"{option}: there is no proxy {name!r}; there are {', '.join(PROXIES)}")
+        if name not in PROXIES and name not in CLIENTS:
+            there = ", ".join((*PROXIES, *CLIENTS))
+            raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
         try:
-            PROXIES[name].version()
+            (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
         except Unavailable as error:
             raise ProxyError(f"{name} is required, but cannot run here: {error}") from error
 

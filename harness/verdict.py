@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 
 from harness.lockstep import probe_step_tokens
-from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure, sent_bytes, singles
+from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure, remarks, sent_bytes, singles
 from harness.model import (
     Effect,
     Expectation,
@@ -56,11 +56,15 @@ LAG = "a lag or timer longer than the patience looks like this too, and more pat
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did."""
+    """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
+
+    `notes` are what a person has to know about how the first was read.
+    """
 
     metrics: Metrics
     judgement: Judgement
     unstable: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
@@ -82,7 +86,7 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
 def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
-    return Assessment(figures, judge(trace, delivered, figures))
+    return Assessment(figures, judge(trace, delivered, figures), notes=remarks(trace, delivered))
 
 
 def _released_by(assessed: Assessment) -> ReleasedBy | None:
@@ -237,7 +241,7 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.status is not None and trace.status != trace.plan.status:
-        excerpt = trace.body[:120].decode(errors="replace").split("\n")[0]
+        excerpt = trace.body[:320].decode(errors="replace").split("\n")[0]
         return f"status {trace.status} instead of {trace.plan.status}: {excerpt}"
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from harness.clients.aiohttp_reader import AiohttpReader
+from harness.clients.base import Client
 from harness.guard import ControlStream, Guard, Pulse
 from harness.model import Endpoint, Plan, Trace, Workload
 from harness.recorder import record
@@ -23,11 +22,12 @@ LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5, patience_ms=60)
 
 @dataclass(frozen=True)
 class Rig:
-    """An emitter and all that is needed to record its streams."""
+    """An emitter and all that is needed to record its streams. `carrier` carries the pulse, whatever client reads."""
 
     emitter: Emitter
     control: ControlStream
-    client: AiohttpReader
+    carrier: AiohttpReader
+    client: Client
 
     @property
     def direct(self) -> Endpoint:
@@ -37,14 +37,12 @@ class Rig:
     async def record(self, told: Plan | None = None, entry: Endpoint | None = None) -> Trace:
         """Record one stream through whatever listens at `entry`, or directly."""
         entry = entry or self.direct
-        async with aiohttp.ClientSession() as session:
-            pulse = Pulse(session, entry)
-            try:
-                guard = Guard(self.control, pulse)
-                port = self.emitter.control_port
-                return await record("cell", told or plan(LOAD), entry, port, self.client, guard)
-            finally:
-                await pulse.trips.close()
+        pulse = Pulse(self.carrier, entry)
+        try:
+            guard = Guard(self.control, pulse)
+            return await record("cell", told or plan(LOAD), entry, self.emitter.control_port, self.client, guard)
+        finally:
+            await pulse.trips.close()
 
     async def record_through(self, behave: Behaviour, load: Workload = LOAD, **emission: Any) -> Trace:
         """Record one stream through a proxy that behaves like this."""
@@ -59,7 +57,7 @@ async def rig(folder: Path) -> AsyncIterator[Rig]:
         client = AiohttpReader()
         control = ControlStream(client, Endpoint(running.port), running.control_port)
         try:
-            yield Rig(running, control, client)
+            yield Rig(running, control, client, client)
         finally:
             await control.close()
             await client.close()

@@ -17,6 +17,7 @@ from tenacity import Retrying, stop_after_delay
 from tenacity.retry import retry_if_not_result
 from tenacity.wait import wait_fixed
 
+from harness.clients import CLIENTS
 from harness.errors import InputError, Unavailable
 from harness.model import Result
 from harness.proxies import PROXIES
@@ -190,10 +191,10 @@ def wait_for(condition: Callable[[], T], within_s: float = DEADLINE_S) -> T:
     return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))(condition)
 
 
-def missing(proxy: str) -> str | None:
-    """Return why a proxy cannot run here, None if it can."""
+def missing(name: str) -> str | None:
+    """Return why a proxy or client cannot run here, None if it can."""
     try:
-        PROXIES[proxy].version()
+        (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
     except Unavailable as error:
         return str(error)
     return None

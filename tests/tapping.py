@@ -9,7 +9,7 @@ import pytest
 
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Headers, Request, Sink
+from harness.clients.base import Headers, Remote, Request, Sink
 
 _NUMBERS = itertools.count(1)
 
@@ -27,6 +27,12 @@ class Tap:
 
     def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
         self._sink.head(status, headers, at_ns, decoded)
+
+    def remote(self, reader: Remote) -> None:
+        self._sink.remote(reader)
+
+    def painted(self, reads: int, at_ns: int) -> None:
+        self._sink.painted(reads, at_ns)
 
     def read(self, data: bytes, at_ns: int) -> None:
         self._sink.read(data, at_ns)

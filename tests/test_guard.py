@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import aiohttp
 import psutil
 import pytest
 import pytest_asyncio
@@ -160,12 +159,11 @@ async def own_rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig
 
 async def counted(own_rig: Rig, wait: Callable[[Guard], object]) -> tuple[int, int]:
     """Return how many control and pulse trips went round during a wait."""
-    async with aiohttp.ClientSession() as session:
-        pulse = Pulse(session, own_rig.direct)
-        before = own_rig.control.trips._count
-        await wait(Guard(own_rig.control, pulse))  # type: ignore[misc]
-        counts = own_rig.control.trips._count - before, pulse.trips._count
-        await pulse.trips.close()
+    pulse = Pulse(own_rig.client, own_rig.direct)
+    before = own_rig.control.trips._count
+    await wait(Guard(own_rig.control, pulse))  # type: ignore[misc]
+    counts = own_rig.control.trips._count - before, pulse.trips._count
+    await pulse.trips.close()
     return counts
 
 
@@ -197,20 +195,19 @@ async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, w
     async def begins(trips: int) -> bool:
         return bool(await until(lambda: slow.begun >= trips, within_s=5))
 
-    async with aiohttp.ClientSession() as session:
-        control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
-        pulse = Pulse(session, own_rig.direct)
-        control.trips, pulse.trips = Trips(gates["control"].trip), Trips(gates["pulse"].trip)
-        waiting = asyncio.create_task(Guard(control, pulse).witnessed())
-        for trips in range(1, 5):
-            assert await begins(trips), f"{trips - 1} trips were enough"
-            slow.permits.release()
-        for _ in range(100):
-            slow.permits.release()
-        async with asyncio.timeout(DEADLINE_S):
-            await waiting
-        await control.close()
-        await pulse.trips.close()
+    control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
+    pulse = Pulse(own_rig.client, own_rig.direct)
+    control.trips, pulse.trips = Trips(gates["control"].trip), Trips(gates["pulse"].trip)
+    waiting = asyncio.create_task(Guard(control, pulse).witnessed())
+    for trips in range(1, 5):
+        assert await begins(trips), f"{trips - 1} trips were enough"
+        slow.permits.release()
+    for _ in range(100):
+        slow.permits.release()
+    async with asyncio.timeout(DEADLINE_S):
+        await waiting
+    await control.close()
+    await pulse.trips.close()
 
 
 async def test_a_silence_is_witnessed_by_the_control_stream_and_the_chain(own_rig: Rig) -> None:
@@ -225,19 +222,20 @@ async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
 
 
 async def test_a_refusal_is_an_answer_too(own_rig: Rig) -> None:
-    async with aiohttp.ClientSession() as session:
-        for endpoint in (Endpoint(1), Endpoint(own_rig.direct.port, "/no-such-path")):
-            pulse = Pulse(session, endpoint)
-            await pulse.trips.after(PULSE_TRIPS)
-            assert not pulse.lost
-            await pulse.trips.close()
+    for endpoint in (Endpoint(1), Endpoint(own_rig.direct.port, "/no-such-path")):
+        pulse = Pulse(own_rig.client, endpoint)
+        await pulse.trips.after(PULSE_TRIPS)
+        assert not pulse.lost
+        await pulse.trips.close()
 
 
-async def test_a_chain_that_answers_no_pulse_is_guarded_by_the_control_stream_alone(own_rig: Rig) -> None:
+async def test_a_chain_that_answers_no_pulse_is_guarded_by_the_control_stream_alone(
+    own_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.guard.STALLED_S", 0.1)
     mute = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    timeout = aiohttp.ClientTimeout(total=0.1)
-    async with mute, aiohttp.ClientSession(timeout=timeout) as session:
-        pulse = Pulse(session, Endpoint(mute.sockets[0].getsockname()[1]))
+    async with mute:
+        pulse = Pulse(own_rig.client, Endpoint(mute.sockets[0].getsockname()[1]))
         guard = Guard(own_rig.control, pulse)
         await guard.witnessed()
         assert pulse.lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ include:
   - {chain: [nginx:default, nginx:ignore-x-accel, nginx:default>nginx:default]}
   - {chain: nginx:buffering-off}
   - {chain: direct, format: ndjson}
+"""
+READ_BY_CURL = """\
+title: A cell that takes its time, read by a program of its own
+workloads: {patient: {tokens: 24, token_bytes: 112, patience_ms: 60000}}
+axes: {chain: nginx:default, client: curl}
 """
 QUICK = {
     "direct/sse/chunked/curl/aiohttp/patient/none/lockstep",
@@ -130,3 +136,16 @@ def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Sandbox
     assert place.said(program).status == 130
     assert [some.split()[0] for some in place.left_behind()] == ["temporary"] * NGINX
     assert {path.name.rpartition("-")[0] for path in place.tmp.iterdir()} == {"harness-nginx"}
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: Sandbox, number: signal.Signals) -> None:
+    place.write("m.yaml", READ_BY_CURL)
+    program = place.start("matrix", "m.yaml")
+    wait_for(lambda: place.streaming("default") and place.processes("curl -q"))
+    hit(program, number)
+    said = place.said(program)
+    wait_for(place.is_clean)
+    assert said.status == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in said.err

@@ -18,10 +18,13 @@ from harness.model import Cell, Hop, Workload, chain_text
 from harness.resources import configs
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
-NGINX = ("default", "http11", "buffering-off", "gzip", "gzip-buffering-off", "ignore-x-accel", "cached")
+NGINX = (
+    *("default", "http11", "buffering-off", "gzip", "gzip-buffering-off", "ignore-x-accel", "cached", "websocket"),
+    *("tls", "h2", "h2-tls", "h2-tls-http11", "h2-tls-buffering-off"),
+)
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, ("aiohttp",), tuple(CODECS), CATALOGUE)
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, ("aiohttp", "h2"), tuple(CODECS), CATALOGUE)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
 
@@ -188,7 +191,7 @@ BAD_VALUES = [
     ("axis: {chain: direct}", "m.yaml:3: axis: unknown key; allowed: axes, exclude, expect, include, mitigations,"),
     ("axis: {chain: direct}", "(did you mean 'axes'?)"),
     ("axes: {chain: direct,\n  fromat: sse}", "m.yaml:4: axes.fromat: unknown key; allowed: body, chain,"),
-    ("axes: {chain: direct, format: ssse}", "axes.format: 'ssse' is not allowed; allowed: sse, ndjson, text (did you"),
+    ("axes: {chain: direct, format: ssse}", "axes.format: 'ssse' is not allowed; allowed: sse, ndjson, text, "),
     ("axes: {chain: direct, body: [close,\n  chonked]}", "m.yaml:4: axes.body[1]: 'chonked' is not allowed; allowed: "),
     ("axes: {chain: direct, pace: 3}", "axes.pace: 3 is not allowed; allowed: lockstep, paced"),
     ("axes: {chain: []}", "m.yaml:3: axes.chain: must have at least one value, not []"),
@@ -253,7 +256,7 @@ BAD_VALUES = [
         "axes: cell nginx:default/text/chunked/curl/",
     ),
     ("axes: {chain: nginx:default, format: text, mitigations: heartbeat}", "lockstep: format text has no heartbeat"),
-    ("axes: {chain: direct, mitigations: [none, no-cache, nginx-http11]}", "replaces nginx:default, which the chain "),
+    ("axes: {chain: direct, mitigations: [none, no-cache, nginx-http11]}", "replaces nginx:default or nginx:h2-tls, "),
     (
         "axes: {chain: nginx:default, format: text, body: [close, chunked], mitigations: heartbeat}",
         "/lockstep and 1 more: format text has no heartbeat",
@@ -364,7 +367,7 @@ def test_the_default_workloads_are_below_and_far_above_a_proxy_buffer() -> None:
 
 
 def test_the_smoke_matrix_is_small() -> None:
-    assert 24 <= len(shipped("smoke").cells) <= 36
+    assert 24 <= len(shipped("smoke").cells) <= 40
 
 
 @pytest.mark.parametrize("path", sorted((configs() / "matrices").glob("*.yaml")), ids=lambda path: path.stem)

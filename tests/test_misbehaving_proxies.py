@@ -309,6 +309,13 @@ async def test_another_status_is_broken_and_shows_the_proxys_words(bench: Rig, s
     assert await verdict(bench, refuses, says) == "broken"
 
 
+async def test_hanging_up_instead_of_an_answer_is_told_and_not_tried_again(bench: Rig) -> None:
+    async def hangs_up(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        """Do nothing: what follows is that the connection is closed."""
+
+    assert await verdict(bench, hangs_up, "the connection closed before a response") == "broken"
+
+
 async def test_asking_twice_is_told(bench: Rig) -> None:
     """What a proxy does that tries its next upstream."""
 

@@ -22,7 +22,7 @@ NAMES = (
     *("pad-2k", "pad-4k", "pad-8k", "pad-2k-random", "pad-16k-random", "heartbeat", "ndjson-instead"),
     *("content-type-text-plain", "nosniff", "post-instead-of-get", "incremental", "nginx-buffering-off"),
     *("nginx-http11", "nextjs-compress-off", "nextjs-route-handler", "bypass-proxy", "delay-10ms"),
-    "smaller-and-more-often",
+    *("smaller-and-more-often", "http2", "websocket-instead", "nginx-websocket", "no-permessage-deflate"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
 NGINX = Hop("nginx", "default")
@@ -111,8 +111,41 @@ def test_without_mitigations_a_cell_is_planned_as_it_is() -> None:
 
 @pytest.mark.parametrize("name", CODECS)
 def test_the_format_decides_the_content_type(name: str) -> None:
-    cell = replace(CELL, format=name)  # type: ignore[arg-type]
+    load = replace(SHORT, token_bytes=CODECS[name].min_token_bytes)
+    cell = replace(CELL, format=name, workload=load)  # type: ignore[arg-type]
     assert plan(cell, CATALOGUE).emission.content_type == CODECS[name].content_type
+
+
+def test_a_browser_shakes_hands_as_browsers_do_and_always_offers_compression() -> None:
+    asked = plan(replace(CELL, format="websocket", request="browser"), CATALOGUE)
+    assert (asked.method, asked.request_body, asked.status) == ("GET", None, 101)
+    names = {name for name, _ in asked.request_headers}
+    assert names >= {"User-Agent", "Accept-Encoding", "Cache-Control", "Sec-WebSocket-Extensions"}
+    assert not names & {"Accept", "Sec-Fetch-Mode", "Content-Type"}
+    curl = plan(replace(CELL, format="websocket"), CATALOGUE)
+    assert [name for name, _ in curl.request_headers] == ["User-Agent", "Accept"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "objection"),
+    [
+        (replace(CELL, body="length"), "a WebSocket has no body that could be framed by length; give body chunked"),
+        (replace(CELL, body="close"), "a WebSocket has no body that could be framed by close; give body chunked"),
+        (mitigated("post-instead-of-get"), "a WebSocket is always asked for with GET"),
+        (mitigated("content-type-text-plain"), "a WebSocket has no content type"),
+        (
+            mitigated("no-permessage-deflate"),
+            "leaves the request header Sec-WebSocket-Extensions of profile curl as it",
+        ),
+        (mitigated("websocket-instead"), "changes the format to websocket, which it is already"),
+    ],
+)
+def test_what_a_websocket_does_not_have_cannot_be_asked_for(cell: Cell, objection: str) -> None:
+    (told,) = objections(replace(cell, format="websocket"), CATALOGUE)
+    assert objection in told
+    if "websocket-instead" not in cell.mitigations:
+        instead = replace(cell, mitigations=(*cell.mitigations, "websocket-instead"))
+        assert objections(instead, CATALOGUE) == [told], "which holds for a mitigation that makes it one, too"
 
 
 def test_curl_asks_for_no_compression_and_a_browser_for_all_of_it() -> None:

@@ -31,8 +31,12 @@ LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
 
 
 def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **emission: Any) -> Plan:
-    content_type = CODECS[emission.get("format", "sse")].content_type
-    return Plan((), method, tuple(headers), Emission(load, content_type=content_type, **emission))
+    codec = CODECS[emission.get("format", "sse")]
+    load = replace(load, token_bytes=max(load.token_bytes, codec.min_token_bytes))
+    told = Emission(load, content_type=codec.content_type, **emission)
+    posted = method == "POST"
+    said = (*headers, ("Content-Type", "application/json")) if posted else tuple(headers)
+    return Plan((), method, said, told, path=codec.path, request_body=codec.request_body if posted else None)
 
 
 async def direct(bench: Bench, told: Plan) -> Trace:

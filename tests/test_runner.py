@@ -16,7 +16,7 @@ import pytest
 from harness.bench import Bench, Entry
 from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
-from harness.model import Cell, Chain, Endpoint, Expectation, Plan, Result, Trace
+from harness.model import Cell, Chain, Endpoint, Expectation, Mitigation, Plan, Result, Trace
 from harness.reports.words import sampled
 from harness.runner import Runner
 from harness.store import Run, load_traces
@@ -76,7 +76,9 @@ class Replay(Bench):
         told = self._stories[cell_id].pop(0)
         if isinstance(told, HarnessError):
             raise told
-        return replace(story(told), cell_id=cell_id), await self.entry(plan.chain)
+        trace = story(told)
+        read = replace(trace, cell_id=cell_id, plan=replace(trace.plan, client=plan.client))
+        return read, await self.entry(plan.chain)
 
     def client(self, name: str) -> Any:
         return SimpleNamespace(version=lambda: "1.0")
@@ -102,6 +104,18 @@ async def one(run: Run, stories: Stories, of: Cell, expect: Sequence[Expectation
 
 
 # ---------------------------------------------------------------- controls and baselines
+
+
+async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control_is(run: Run) -> None:
+    asked = cell("nginx:default", "http2")
+    catalogue = {**CATALOGUE, "http2": Mitigation("http2", "It streams.", "us", "config", client="h2")}
+    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: STREAMED})
+    async with Runner(bench, run, catalogue) as runner:
+        _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
+    assert http2.effect == "defeats"
+    assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
+    assert http2.notes == ("control: read by aiohttp, as the emitter speaks HTTP/1.1 only",)
+    assert bare.notes == ()
 
 
 async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from harness.backends.control import EMISSION, Lines, Log
+from harness.backends.websocket import Messages, refusal, upgrade_required
 from harness.formats import CODECS
 from harness.model import Emission, Heartbeat, Sent
 
@@ -91,6 +92,9 @@ class Stream:
         self._handler, self._transport = asyncio.current_task(), request.transport
         await request.read()
         self._on_asked()
+        if self.emission.format == "websocket" and (why := refusal(request)):
+            self._fail(why)
+            return upgrade_required(why)
         response = self._response(request)
         try:
             await response.prepare(request)
@@ -98,6 +102,7 @@ class Stream:
             self.log.headers = list(response.headers.items())
             await self._emit(response)
             self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
+            self._finished = isinstance(response, Messages)  # whose reader may leave on the Close
             await response.write_eof()
             self._finished = True
         except TimeoutError:
@@ -116,6 +121,11 @@ class Stream:
 
     def _response(self, request: web.Request) -> web.StreamResponse:
         emission = self.emission
+        if emission.format == "websocket":
+            assert self._handler is not None
+            messages = Messages(self._handler.cancel)
+            messages.headers.extend(emission.headers)
+            return messages
         closes = emission.body == "close" or (emission.body == "chunked" and request.version < (1, 1))
         response = CloseDelimited() if closes else web.StreamResponse()
         if closes:
@@ -189,8 +199,10 @@ class Stream:
             await response.write(beat)
 
     def _framed(self, response: web.StreamResponse) -> Callable[[bytes], None]:
-        """Return what puts bytes of the body on the wire without waiting: a chunk, or as they are."""
+        """Return what puts bytes of the body on the wire without waiting: as messages, a chunk, or as they are."""
         assert self._transport is not None
+        if isinstance(response, Messages):
+            return response.put
         put = self._transport.write
         if response.headers.get("Transfer-Encoding") == "chunked":
             return lambda data: put(b"%x\r\n%b\r\n" % (len(data), data))

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from ssl import SSLContext
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 
+from harness.clients import tls
 from harness.clients.base import Request, Sink
+from harness.clients.messages import handshake, read_messages
 from harness.errors import StreamError
 from harness.model import HttpVersion
 
@@ -24,49 +27,71 @@ AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TY
 
 
 class AiohttpReader:
-    """Asks as curl does: a connection of its own for every stream, and no header that was not asked for."""
+    """Asks as curl does: a connection of its own for every stream, and no header that was not asked for.
+
+    With `keep_alive` streams follow each other on the connections of one session.
+    """
 
     name = "aiohttp"
     http: tuple[HttpVersion, ...] = ("1.1",)
 
-    def __init__(self, connect_timeout_s: float = 10.0) -> None:
+    def __init__(self, connect_timeout_s: float = 10.0, keep_alive: bool = False) -> None:
+        self._kept: aiohttp.ClientSession | None = None
+        self._keep_alive = keep_alive
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
 
     def version(self) -> str:
         return aiohttp.__version__
 
     async def stream(self, request: Request, sink: Sink) -> None:
+        verified = tls.context(request.authority, "http/1.1") if request.authority else True
         try:
-            async with (
-                self._session() as session,
-                session.request(
-                    request.method,
-                    request.url,
-                    headers=dict(request.headers),
-                    data=request.body,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                _tell_of_loss(response)
-                sink.request(tuple(response.request_info.headers.items()))
-                sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
-                content = response.content
-                while data := await content.readany():
-                    sink.read(data, time.monotonic_ns())
+            if self._keep_alive:
+                self._kept = self._kept or self._session()
+                await _read_body(self._kept, request, sink, verified)
+            elif request.websocket:
+                async with self._session(handshake(sink)) as session:
+                    await read_messages(session, request, sink, verified)
+            else:
+                async with self._session() as session:
+                    await _read_body(session, request, sink, verified)
         except (TimeoutError, aiohttp.ClientError, HttpProcessingError, ConnectionError) as error:
             raise StreamError(_in_words(error)) from error
 
     async def close(self) -> None:
-        """Do nothing: streams clean up after themselves."""
+        if self._kept:
+            await self._kept.close()
 
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+    def _session(self, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
             timeout=self._timeout,
             auto_decompress=False,
             skip_auto_headers=AUTOMATIC,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=2**20,
+            trace_configs=list(traces),
         )
+        session._retry_connection = self._keep_alive  # else it asks again, unseen, if a hop hangs up on a GET
+        return session
+
+
+async def _read_body(session: aiohttp.ClientSession, request: Request, sink: Sink, verified: SSLContext | bool) -> None:
+    asked = session.request(
+        request.method,
+        request.url,
+        headers=dict(request.headers),
+        data=request.body,
+        allow_redirects=False,
+        ssl=verified,
+    )
+    async with asked as response:
+        _tell_of_loss(response)
+        sink.request(tuple(response.request_info.headers.items()))
+        sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
+        content = response.content
+        while data := await content.readany():
+            sink.read(data, time.monotonic_ns())
 
 
 def _tell_of_loss(response: aiohttp.ClientResponse) -> None:
@@ -94,6 +119,10 @@ def _in_words(error: BaseException) -> str:
             return f"the body broke off: {error.message.splitlines()[0].rstrip(':')}"
         case aiohttp.ServerDisconnectedError():
             return "the connection closed before a response"
+        case aiohttp.ClientConnectorCertificateError():
+            return tls.refusal(error.certificate_error)
+        case aiohttp.ClientConnectorSSLError():
+            return tls.refusal(error.os_error)
         case aiohttp.ClientConnectorError():
             return f"cannot connect: {error}"
     return f"{type(error).__name__}: {error}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from harness.model import HttpVersion, Method
+from harness.launchers.process import Launcher
+from harness.model import Format, HttpVersion, Method
 
 Headers = Sequence[tuple[str, str]]
 
@@ -15,7 +17,8 @@ Headers = Sequence[tuple[str, str]]
 class Request:
     """What to ask for. `authority` is the file (PEM) of who signed the server's certificate, if it has one.
 
-    A `websocket` is asked for at the same URL, with the scheme of HTTP.
+    A `websocket` is asked for at the same URL, with the scheme of HTTP. `format` is what the body will be in, as an
+    app knows it. `http` are the versions that whoever is asked speaks.
     """
 
     url: str
@@ -24,6 +27,24 @@ class Request:
     body: bytes | None = None
     websocket: bool = False
     authority: str | None = None
+    format: Format = "sse"
+    http: Sequence[HttpVersion] = ("1.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What is particular about a reader in another process.
+
+    `awake` returns once the reader has done all that was asked of it before; a silence means nothing until then.
+    `trip_ms` is how long it takes to ask it something, in the median while the stream runs (None: nobody can).
+    `clock_uncertainty_ms` is how much later than it happened an instant of its may be told (None: its clock is ours).
+    `remark` says what a person has to know about what it shows.
+    """
+
+    awake: Callable[[], Awaitable[None]]
+    trip_ms: Callable[[], float | None]
+    clock_uncertainty_ms: float | None = None
+    remark: str | None = None
 
 
 class Sink(Protocol):
@@ -36,7 +57,30 @@ class Sink(Protocol):
         """Take the response head. `decoded`: the body comes with its content coding taken off already."""
 
     def read(self, data: bytes, at_ns: int) -> None:
-        """Take the body bytes of one receive, transfer coding removed, or one message of a WebSocket."""
+        """Take the body bytes of one receive, transfer coding removed, or one message of a WebSocket.
+
+        Messages that came in one receive are stamped with the same instant.
+        """
+
+    def remote(self, reader: Remote) -> None:
+        """Take what is particular about a reader in another process, which is ready and asks now."""
+
+    def painted(self, reads: int, at_ns: int) -> None:
+        """Take that the first `reads` reads are on a screen now."""
+
+
+class Unheard:
+    """A sink that keeps nothing: for those who care for a part."""
+
+    def request(self, headers: Headers) -> None: ...
+
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
+
+    def read(self, data: bytes, at_ns: int) -> None: ...
+
+    def remote(self, reader: Remote) -> None: ...
+
+    def painted(self, reads: int, at_ns: int) -> None: ...
 
 
 class Client(Protocol):
@@ -60,3 +104,21 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Let go of everything this client holds."""
+
+
+@runtime_checkable
+class Installing(Protocol):
+    """What has a program that can be installed: a proxy, or a client that is one too."""
+
+    def version(self) -> str: ...
+
+    def install(self, progress: Callable[[str], None]) -> None:
+        """Install what it needs, once; tell of progress. Raises Unavailable."""
+
+
+@runtime_checkable
+class Launching(Protocol):
+    """A client that starts a program of its own."""
+
+    def equip(self, launcher: Launcher, evidence: Path) -> None:
+        """Take what starts it, and the folder for its log."""

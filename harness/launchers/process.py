@@ -1,7 +1,8 @@
 """Starts local programs and makes sure that none outlives the harness.
 
 Rules: every program leads its own process group, so that its children end with it and Ctrl-C reaches only us;
-its output goes to a log file; the janitor knows it before anything else happens. Leaving the launcher ends all.
+its output goes to a log file, or to us; the janitor knows it before anything else happens. Leaving the launcher ends
+all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -46,6 +47,13 @@ class Process:
         self.pid = popen.pid
         self.log = log
         self._popen = popen
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        """What it writes to its standard output and to its standard error, if it was launched without a log."""
+        assert self._popen.stdout
+        assert self._popen.stderr
+        return self._popen.stdout, self._popen.stderr
 
     @property
     def returncode(self) -> int | None:
@@ -157,19 +165,22 @@ class Launcher:
         name: str,
         argv: Sequence[str],
         *,
-        log: Path,
+        log: Path | None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Process:
-        """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed."""
-        with log.open("ab") as output:
+        """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
+
+        Without a log, whoever starts it reads its `pipes`.
+        """
+        with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as output:
             try:
                 popen = subprocess.Popen(
                     list(argv),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
-                    stderr=subprocess.STDOUT,
+                    stderr=subprocess.STDOUT if log else subprocess.PIPE,
                     cwd=cwd,
                     env={**os.environ, **(env or {})},
                     pass_fds=tuple(pass_fds),
@@ -178,7 +189,7 @@ class Launcher:
             except OSError as error:
                 raise ProxyError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
         self._tell("+", "group", popen.pid)
-        process = Process(name, popen, log)
+        process = Process(name, popen, log or Path(os.devnull))
         self._processes.append(process)
         return process
 

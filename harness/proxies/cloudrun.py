@@ -63,9 +63,12 @@ class CloudRun:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))  # ours from now on; it refuses connections until the emulator listens
             fd, port = bound.fileno(), int(bound.getsockname()[1])
+            argv = [sys.executable, "-P", "-m", SERVER]
+            argv += [f"--fd={fd}", f"--upstream={upstream.url}", f"--policy={policy}"]
+            argv += [f"--authority={upstream.authority}"] if upstream.authority else []
             process = launcher.launch(
                 "cloudrun",
-                [sys.executable, "-P", "-m", SERVER, f"--fd={fd}", f"--upstream={upstream.url}", f"--policy={policy}"],
+                argv,
                 log=evidence / "cloudrun.log",
                 pass_fds=[fd],
             )

@@ -1,6 +1,6 @@
 """The emulator's own process: a streaming reverse proxy whose response bytes leave when a Hold lets them go.
 
-    python -m harness.proxies.cloudrun_server --fd N --upstream URL --policy JSON
+    python -m harness.proxies.cloudrun_server --fd N --upstream URL --policy JSON [--authority PEM]
 
 Rules: headers pass but for those of one connection (RFC 9110, 7.6.1), and no Via or Server comes in; a body keeps its
 Content-Length unless it is compressed, and is chunked or closed by the client's version otherwise; what has been
@@ -15,6 +15,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import struct
 import time
 
@@ -134,7 +135,8 @@ class Emulator:
                 max_msg_size=0,
             )
         except aiohttp.WSServerHandshakeError as refusal:
-            return web.Response(status=refusal.status, text="the upstream refused the WebSocket\n")
+            why = f"{refusal.status}: does every hop behind this one pass Upgrade and Connection on?"
+            return web.Response(status=refusal.status, text=f"the upstream refused the WebSocket with {why}\n")
         async with upstream:
             protocols = [upstream.protocol] if upstream.protocol else []
             request[RESPONSE] = response = web.WebSocketResponse(
@@ -233,12 +235,14 @@ async def keep_quiet(request: web.Request, response: web.StreamResponse) -> None
                 response.headers.popall(name, None)
 
 
-async def run(listener: socket.socket, upstream: str, policy: Policy) -> None:
+async def run(listener: socket.socket, upstream: str, policy: Policy, authority: str | None) -> None:
     """Serve on a bound socket until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        connector=aiohttp.TCPConnector(
+            limit=0, force_close=True, ssl=ssl.create_default_context(cafile=authority) if authority else True
+        ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         auto_decompress=False,
         skip_auto_headers=AUTOMATIC,
@@ -259,9 +263,10 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="bound socket to listen on")
     parser.add_argument("--upstream", required=True, help="URL that every request is passed to")
     parser.add_argument("--policy", type=Policy.model_validate_json, required=True, help="hold policy as JSON")
+    parser.add_argument("--authority", help="who signed the upstream's certificate (PEM file)")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    asyncio.run(run(socket.socket(fileno=options.fd), options.upstream, options.policy))
+    asyncio.run(run(socket.socket(fileno=options.fd), options.upstream, options.policy, options.authority))
 
 
 if __name__ == "__main__":

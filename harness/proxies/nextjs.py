@@ -144,11 +144,13 @@ def lead_to(upstream: Endpoint, manifest: str) -> str:
 
 
 def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[str, str]:
+    trusted = {"NODE_EXTRA_CA_CERTS": upstream.authority} if upstream.authority else {}
     return {
         "UPSTREAM": upstream.url,
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
+        **trusted,
         **QUIET,
         **ENDS_AT_ONCE,
     }

@@ -2,7 +2,8 @@
 
 A config is a template of nginx's own language. `${LISTEN}` is the address to listen on, `${UPSTREAM}` the URL to pass
 to (for an `upstream` block `${UPSTREAM_ADDRESS}` and `${UPSTREAM_PATH}`), `${FOLDER}` a private folder, where the
-temporary files go, too. What it makes of a config is in nginx_config.py.
+temporary files go, too; a server that listens with TLS gets `${CERTIFICATE}` and `${CERTIFICATE_KEY}`, made for it.
+What it makes of a config is in nginx_config.py; which versions of HTTP nginx speaks is asked of it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import asyncio
 import grp
 import os
 import re
-import shlex
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers import distribution
 from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, reserved_port, until
 from harness.model import Endpoint
+from harness.proxies import certificates
 from harness.proxies.base import Running
+from harness.proxies.negotiation import spoken
 from harness.proxies.nginx_config import Config, escaped
 from harness.resources import configs
 
@@ -56,18 +60,10 @@ class Nginx:
 
     def install(self, progress: Callable[[str], None]) -> None:
         """Install the distribution's nginx if there is none and we may; the service that comes with it stays off."""
-        if _find():
-            return
-        command = _install_command()
-        if command is None:
-            raise Unavailable("nginx is not installed", INSTALL)
-        progress(f"nginx: running {shlex.join(command)}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not _find():
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise Unavailable(f"nginx could not be installed: {' '.join(last)}", INSTALL)
-        if Path("/run/systemd/system").is_dir():
-            subprocess.run([*_as_root(), "systemctl", "disable", "--now", "nginx"], capture_output=True, check=False)
+        new = distribution.install("nginx", "nginx", "nginx", find=_find, hint=INSTALL, progress=progress)
+        if new and Path("/run/systemd/system").is_dir():
+            disable = [*distribution.as_root(), "systemctl", "disable", "--now", "nginx"]
+            subprocess.run(disable, capture_output=True, check=False)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
         read = Config(config)
@@ -84,20 +80,21 @@ class Nginx:
         program = self._program()
         version, prefix = await asyncio.to_thread(_build, program)
         instance = Instance(config, launcher.folder("nginx"), evidence.resolve())
-        argv = instance.written(port, upstream, prefix)
+        argv = await asyncio.to_thread(instance.written, port, upstream, prefix)
+        endpoint = Endpoint(port, authority=str(instance.authority) if config.listens_with_tls else None)
         process = launcher.launch("nginx", [program, *argv], log=evidence / "nginx.log")
         try:
             await process.answers(port, within_s=READY_S)
-            await _serves(process, port)
-        except ProxyError:
+            endpoint = await _serves(process, endpoint)
+        except ProxyError as error:
             await launcher.stop(process)
             words = process.log_tail(40)
             placed, others = instance.complaints(words)
             if placed:
                 raise InputError("\n".join(placed)) from None
             fault = PortTaken if f":{port} failed (98: " in words else ProxyError
-            raise fault("\n".join(["nginx did not start:", *(others or [words])])) from None
-        return Running(self.name, Endpoint(port), process, version)
+            raise fault("\n".join(["nginx did not start:", *(others or [words or str(error)])])) from None
+        return Running(self.name, endpoint, process, version)
 
     def _program(self) -> str:
         program = _find()
@@ -110,22 +107,6 @@ def _find() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def _install_command() -> list[str] | None:
-    """Return what installs nginx without asking anybody, or None where that is not ours to do."""
-    if shutil.which("apt-get") and (os.geteuid() == 0 or _as_root()):
-        return [*_as_root(), "sh", "-c", "apt-get update && apt-get install -y --no-install-recommends nginx"]
-    if shutil.which("brew"):
-        return ["brew", "install", "nginx"]
-    return None
-
-
-def _as_root() -> list[str]:
-    if os.geteuid() == 0 or not shutil.which("sudo"):
-        return []
-    silent = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-    return ["sudo", "-n"] if silent else []
-
-
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One config, written for one nginx: working files to `folder`, what it was given and said to `evidence`."""
@@ -134,15 +115,24 @@ class Instance:
     folder: Path
     evidence: Path
 
+    @property
+    def authority(self) -> Path:
+        """Where the certificate of who signed for this nginx goes, if it has TLS."""
+        return self.evidence / "authority.pem"
+
     def written(self, port: int, upstream: Endpoint, prefix: str) -> list[str]:
-        """Write what nginx reads; return its arguments."""
+        """Write what nginx reads; return its arguments. Raises Unavailable if no certificate can be made for it."""
         values = {
             "LISTEN": f"127.0.0.1:{port}",
             "UPSTREAM": upstream.url,
             "UPSTREAM_ADDRESS": f"{upstream.host}:{upstream.port}",
             "UPSTREAM_PATH": upstream.path,
             "FOLDER": escaped(self.folder),
+            "CERTIFICATE": escaped(self.folder / certificates.CERTIFICATE),
+            "CERTIFICATE_KEY": escaped(self.folder / certificates.KEY),
         }
+        if self.config.uses("CERTIFICATE"):
+            certificates.issue(self.folder, self.authority)
         files = self.config.rendered(values, self.evidence, prefix)
         files[self.folder / "paths.conf"] = self._paths()
         for file, text in files.items():
@@ -176,9 +166,11 @@ def _build(program: str) -> tuple[str, str]:
 
 def _test(program: str, instance: Instance, port: int) -> None:
     """Raise InputError with what nginx has against a config."""
-    argv = instance.written(port, Endpoint(1), _build(program)[1])
     try:
+        argv = instance.written(port, Endpoint(1), _build(program)[1])
         done = subprocess.run([program, "-t", *argv], capture_output=True, text=True, check=False, timeout=TEST_S)
+    except Unavailable:
+        return  # its cells will say so
     except subprocess.TimeoutExpired:
         raise InputError(f"{instance.config.main}: nginx has not read it within {TEST_S:g} s") from None
     if done.returncode:
@@ -191,16 +183,13 @@ def _user() -> str:
     return f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
 
 
-async def _serves(process: Process, port: int) -> None:
-    """Wait until nginx refuses what is no request. One that cannot have all its ports accepts, and dies later."""
+async def _serves(process: Process, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint, with what it speaks, once it serves. One that cannot have all its ports dies later."""
     try:
         async with asyncio.timeout(READY_S):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(b"?\r\n\r\n")
-                await reader.readexactly(1)
-            finally:
-                writer.close()
+            return replace(endpoint, http=await spoken(endpoint))
+    except ssl.SSLError as error:
+        raise ProxyError(f"nginx does not serve TLS on port {endpoint.port}: {error}") from None
     except (OSError, asyncio.IncompleteReadError):
         await until(process.death, READY_S)
-        raise ProxyError(process.death() or f"nginx accepts on port {port}, but does not serve") from None
+        raise ProxyError(process.death() or f"nginx accepts on port {endpoint.port}, but does not serve") from None

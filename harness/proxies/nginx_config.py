@@ -21,9 +21,13 @@ OURS = re.compile(r"daemon|pid|user|error_log|access_log|\w+_temp_path")
 FILES = re.compile(r"js_(import|path)|auth_basic_user_file|ssl_(dhparam|crl|password_file)|\w+_certificate(_key)?")
 DATA = ("map", "geo", "types", "split_clients", "charset_map")  # blocks of keys and values, not of directives
 PATHS = "${FOLDER}/paths.conf"
+TLS = {
+    "CERTIFICATE": 'ssl_certificate "${CERTIFICATE}";',
+    "CERTIFICATE_KEY": 'ssl_certificate_key "${CERTIFICATE_KEY}";',
+}
 
 _TOKEN = re.compile(r"""\#[^\n]*|[;{}]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|[^\s;{\\])+""", re.DOTALL)
-_PLACEHOLDER = re.compile(r"\$\{(LISTEN|UPSTREAM|UPSTREAM_ADDRESS|UPSTREAM_PATH|FOLDER)\}")
+_PLACEHOLDER = re.compile(r"\$\{(LISTEN|UPSTREAM|UPSTREAM_ADDRESS|UPSTREAM_PATH|FOLDER|CERTIFICATE|CERTIFICATE_KEY)\}")
 _PLACE = re.compile(r"(?P<words>.*) in (?P<file>/.+):(?P<line>\d+)$")
 
 
@@ -131,6 +135,11 @@ class Config:
         """Say whether a directive has the placeholder, as against a comment."""
         return any(f"${{{placeholder}}}" in word for one, _ in self._walk() for word in one.words)
 
+    @property
+    def listens_with_tls(self) -> bool:
+        """Whether clients have to speak TLS to the address that the harness chose."""
+        return any(_has_tls(one) for one, inside in self._walk() if inside not in DATA)
+
     def names(self, folder: Path) -> dict[Path, Path]:
         """Return where in `folder` each file is to be written."""
         main, *others = self._sources
@@ -210,6 +219,11 @@ class Config:
                     "is an address that may be somebody's; write `listen ${LISTEN};` in the server to measure, and"
                     " leave out the others, or let them `listen unix:${FOLDER}/NAME.sock;`"
                 )
+            elif one in addresses and _has_tls(one) and (missing := [name for name in TLS if not self.uses(name)]):
+                yield one.reject(
+                    f"has no {' and no '.join(f'${{{name}}}' for name in missing)}; for a certificate that the harness"
+                    f" makes and its clients trust write {' and '.join(f'`{TLS[name]}`' for name in missing)}"
+                )
             elif one.name.endswith("_cache_path") and not one.argument.startswith("${FOLDER}/"):
                 yield one.reject(f'is a cache that may be somebody\'s; write `{one.name} "${{FOLDER}}/cache" ...`')
         if not addresses:
@@ -225,6 +239,10 @@ class Config:
             if one.name == "proxy_pass":
                 return one.reject("does not lead to the emitter; write `proxy_pass ${UPSTREAM}/;`")
         return f"{self.main}: has no ${{UPSTREAM}}; write `proxy_pass ${{UPSTREAM}}/;` where it passes requests on"
+
+
+def _has_tls(one: Directive) -> bool:
+    return one.name == "listen" and one.argument.startswith("${LISTEN}") and "ssl" in one.words
 
 
 def escaped(path: object) -> str:

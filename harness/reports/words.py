@@ -66,10 +66,12 @@ def figures(metrics: Metrics) -> str:
         "first token": metrics.ttft_ms,
         "hold p50": metrics.hold_p50_ms,
         "hold max": metrics.hold_max_ms,
+        "painted p50": metrics.painted_p50_ms,
     }
     said = [f"{name} {duration(ms)}" for name, ms in times.items() if ms is not None]
     said.append(f"{metrics.tokens_received} of {counted(metrics.tokens_expected, 'token')}")
     said.append(counted(metrics.reads, "read"))
+    said += [counted(metrics.frames, "frame")] if metrics.frames else []
     said.append(f"{size(metrics.wire_bytes)} on the wire")
     return ", ".join(said)
 

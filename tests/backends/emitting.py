@@ -115,11 +115,13 @@ async def emitter(folder: Path, *options: str) -> AsyncIterator[Emitter]:
 def expected_body(emission: Emission, log: Log) -> bytes:
     """Return the body to the byte, given when the tokens left."""
     codec, seed = CODECS[emission.format], emission.workload.seed
-    pieces = {0: codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b""}
+    opening = codec.opening() + (codec.filling(emission.prelude, f"prelude:{seed}") if emission.prelude else b"")
+    pieces = {0: opening}
     for beat in log.heartbeats:
         pieces[beat.end_bytes] = codec.heartbeat() or b""
     for sent in log.sent:
         pieces[sent.end_bytes] = codec.token(emission.workload, sent.seq, sent.at_ns)
         if emission.padding:
             pieces[sent.end_bytes] += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
-    return b"".join(piece for _, piece in sorted(pieces.items()))
+    closing = codec.closing() if len(log.sent) == emission.workload.tokens else b""
+    return b"".join(piece for _, piece in sorted(pieces.items())) + closing

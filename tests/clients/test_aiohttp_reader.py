@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Headers, Request
+from harness.clients.base import Request, Unheard
 
 pytestmark = pytest.mark.filterwarnings("error")  # as of a session that nobody closed
 
@@ -45,15 +45,11 @@ class Peer:
         writer.close()
 
 
-class Nothing:
+class Nothing(Unheard):
     """A sink."""
 
     def __init__(self) -> None:
         self.has_read = asyncio.Event()
-
-    def request(self, headers: Headers) -> None: ...
-
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
 
     def read(self, data: bytes, at_ns: int) -> None:
         self.has_read.set()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from itertools import pairwise
 
 import pytest
+from httpx_sse._decoders import SSEDecoder, SSELineDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,42 +50,78 @@ def test_events(body: bytes, expected: list[tuple[str, str, str]]) -> None:
         assert parse(body[:at], body[at:]) == whole
 
 
-LINE_ENDS = st.sampled_from([b"\n", b"\r", b"\r\n"])
-NAMES = st.sampled_from([b"data", b"data", b"event", b"id", b"retry", b""])
-VALUES = st.sampled_from([b"", b":", b": ", b":7", b": x", b":  x", b":\0", b": \xc3\xa9", b":\xe4\xb8"])
-lines = st.builds(lambda *parts: b"".join(parts), NAMES, VALUES, LINE_ENDS) | LINE_ENDS | st.binary(max_size=3)
-bodies = st.builds(lambda mark, body: mark + b"".join(body), st.sampled_from([b"", b"\xef\xbb\xbf"]), st.lists(lines))
+# ---------------------------------------------------------------- any stream, cut anywhere
+
+ENDS = [b"\n", b"\r", b"\r\n"]
+WORDS = [b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"x", b"7", b"\0", b"\xef\xbb\xbf", b"\xc3", b"\xa9"]
+OTHER_MARKS = [
+    "\u2028".encode(),
+    b"\x0b",
+    b"\x0c",
+    "\x85".encode(),
+]  # which end a line for Python, and for no event stream
+
+pieces = st.one_of(st.sampled_from([*ENDS, *WORDS, *OTHER_MARKS]), st.binary(max_size=3))
+fields = st.builds(
+    b"".join,
+    st.tuples(
+        st.sampled_from([b"data", b"event", b"id", b"retry", b"", b"else"]),
+        st.sampled_from([b"", b":", b": ", b":  "]),
+        st.sampled_from([b"", b"x", b"7", *OTHER_MARKS, b"a:b", b"y\0"]),
+        st.sampled_from(ENDS),
+    ),
+)
+streams = st.lists(st.one_of(pieces, fields), max_size=40).map(b"".join)
+cuts = st.lists(st.integers(0, 120), max_size=20)
 
 
-@given(bodies, st.lists(st.integers(0, 40), max_size=5))
-def test_cuts_change_nothing(body: bytes, cuts: list[int]) -> None:
-    whole = EventParser()
-    events = whole.feed(body)
-    for bounds in (range(len(body) + 1), [0, *sorted(cuts), len(body)]):
-        cut = EventParser()
-        assert [event for start, end in pairwise(bounds) for event in cut.feed(body[start:end])] == events
-        assert cut.retry_ms == whole.retry_ms
+def cut(body: bytes, places: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(places), len(body)]
+    return [body[start:end] for start, end in itertools.pairwise(bounds)]
 
 
-@given(bodies)
-def test_any_stream_is_read_as_the_standard_reads_it(body: bytes) -> None:
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-    *lines, _ = re.split("\r\n|\r|\n", text)
-    told, data, kind, last_id = list[tuple[str, str, str]](), "", "", ""
+def interpreted(body: bytes) -> list[tuple[str, str, str]]:
+    """Return type, data and last event ID as the standard words it: buffers of text, all of the stream at once."""
+    *lines, _ = re.split("\r\n|\n|\r", body.decode("utf-8", "replace").removeprefix("\ufeff"))
+    data = kind = last_id = ""
+    events = []
     for line in lines:
         name, _, value = line.partition(":")
         value = value[1:] if value.startswith(" ") else value
-        match name:
-            case "" if line == "":
-                told += [(kind or "message", data[:-1], last_id)] if data else []
-                data = kind = ""
-            case "data":
-                data += value + "\n"
-            case "event":
-                kind = value
-            case "id" if "\0" not in value:
-                last_id = value
-    assert [(event.type, event.data, event.last_event_id) for event in parse(body)] == told
+        if line == "":
+            if data != "":
+                events.append((kind or "message", data.removesuffix("\n"), last_id))
+            data = kind = ""
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data += value + "\n"
+        elif name == "id" and "\0" not in value:
+            last_id = value
+    return events
+
+
+@given(streams, cuts)
+def test_any_stream_cut_anywhere_gives_the_events_that_the_standard_says(body: bytes, places: list[int]) -> None:
+    events = parse(*cut(body, places))
+    assert events == parse(body)
+    assert [(event.type, event.data, event.last_event_id) for event in events] == interpreted(body)
+
+
+def read_by_httpx_sse(reads: list[bytes]) -> list[tuple[str, str, str]]:
+    """Return what httpx-sse makes of it, except for events without data, which the standard does not dispatch."""
+    lines, decoder = SSELineDecoder(), SSEDecoder()
+    told = [line for read in reads if read for line in lines.decode(read.decode())] + lines.flush()
+    events = [event for line in told if (event := decoder.decode(line))]
+    return [(event.event, event.data, event.id) for event in events if event.data]
+
+
+@given(st.lists(st.one_of(fields, st.sampled_from(ENDS)), max_size=20).map(b"".join), cuts)
+def test_httpx_sse_reads_the_same_where_it_follows_the_standard(body: bytes, places: list[int]) -> None:
+    """Where it does not, and so is not asked: it keeps a byte order mark, and it reads numbers that are none."""
+    ours = [(event.type, event.data, event.last_event_id) for event in parse(body) if event.data]
+    reads = [body] if not body.isascii() else cut(body, places)
+    assert ours == read_by_httpx_sse(reads)
 
 
 def test_offset_is_where_the_data_starts() -> None:

@@ -73,6 +73,14 @@ async def test_a_program_gets_its_arguments_environment_folder_and_files_and_its
     assert lines == ["one two", str(tmp_path), "through a descriptor", "wrong", "no input"]
 
 
+async def test_without_a_log_the_output_is_for_whoever_starts_it() -> None:
+    async with Launcher() as launcher:
+        process = launcher.launch("talker", ["sh", "-c", "echo said; echo complained >&2"], log=None)
+        with process.pipes[0] as said, process.pipes[1] as complained:
+            assert (said.read(), complained.read()) == (b"said\n", b"complained\n")
+        assert process.log_tail() == ""
+
+
 async def test_a_program_leads_a_group_of_its_own_so_that_ctrl_c_reaches_only_us(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")

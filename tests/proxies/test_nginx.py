@@ -10,19 +10,23 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import psutil
 import pytest
 
 from harness.bench import Bench
-from harness.errors import InputError, Unavailable
-from harness.launchers.process import Launcher, until
+from harness.clients import CLIENTS
+from harness.clients.base import Request
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers.process import Launcher, Process, until
 from harness.model import Endpoint, Hop, chain_text
+from harness.proxies import certificates
 from harness.proxies.base import Running
 from harness.proxies.nginx import Nginx
 from harness.resources import configs
 from harness.session import load, session
+from tests.clients.http2_peer import Seen
 from tests.factories import judged
 from tests.measuring import READS, plan
 from tests.tapping import tapped
@@ -54,11 +58,21 @@ async def started(launcher: Launcher, config: Path, folder: Path, upstream: Endp
     return await Nginx().start(config, upstream, evidence, launcher)
 
 
-async def status(running: Running, body: bytes | None = None) -> int:
-    method = "POST" if body else "GET"
-    url = f"{running.endpoint.url}/pulse"
-    async with aiohttp.ClientSession() as session, session.request(method, url, data=body) as response:
-        return response.status
+async def status(running: Running, body: bytes | None = None) -> int | None:
+    endpoint = running.endpoint
+    client = CLIENTS[reader(endpoint)]()
+    seen = Seen()
+    await client.stream(
+        Request(f"{endpoint.url}/pulse", method="POST" if body else "GET", body=body, authority=endpoint.authority),
+        seen,
+    )
+    await client.close()
+    return seen.status
+
+
+def reader(endpoint: Endpoint) -> str:
+    """Return the client that speaks what an endpoint does."""
+    return "aiohttp" if "1.1" in endpoint.http else "h2"
 
 
 # ---------------------------------------------------------------- templates, without nginx
@@ -70,6 +84,17 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for(config: Path
     assert told.endswith(".")
     assert told != config.name
     Nginx().check(config)
+
+
+@pytest.mark.parametrize("listen", ["listen ${LISTEN} ssl", "listen   ${LISTEN} default_server ssl http2"])
+@pytest.mark.parametrize("missing", ["CERTIFICATE", "CERTIFICATE_KEY"])
+def test_tls_needs_the_harness_own_certificate(tmp_path: Path, listen: str, missing: str) -> None:
+    there = "CERTIFICATE" if missing == "CERTIFICATE_KEY" else "CERTIFICATE_KEY"
+    config = own(tmp_path, ("listen ${LISTEN}", f'{listen};\n  x "${{{there}}}"'))
+    with pytest.raises(InputError) as told:
+        Nginx().check(config)
+    assert f"has no ${{{missing}}}; write `ssl_certificate" in str(told.value)
+    Nginx().check(own(tmp_path, ("listen", f"# {listen}\n listen")))  # a comment asks for nothing
 
 
 async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,13 +115,14 @@ async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypa
 @each_shipped
 async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Bench, config: Path) -> None:
     told = plan(f"nginx:{config.stem}", 8, 100, 80)
-    trace, entry = await bench.record("cell", told)
+    client = reader((await bench.entry(told.chain)).endpoint)
+    trace, entry = await bench.record("cell", replace(told, client=client))
     assert judged(trace).verdict in ("streamed", "buffered"), judged(trace).reason
     (running,) = entry.hops
     assert (running.name, running.version, await status(running)) == ("nginx", Nginx().version(), 200)
     assert entry.death() is None
     (evidence,) = entry.evidence
-    assert f"listen 127.0.0.1:{running.endpoint.port};" in (evidence / "nginx.conf").read_text()
+    assert f"listen 127.0.0.1:{running.endpoint.port}" in (evidence / "nginx.conf").read_text()
     log = (evidence / "error.log").read_text()
     assert not [line for line in log.splitlines() if "[emerg]" in line or "[alert]" in line or "[crit]" in line]
 
@@ -112,10 +138,63 @@ def test_nginx_is_found_where_distributions_put_it_although_a_users_path_does_no
         assert Nginx().version() == known
 
 
+@pytest.mark.proxies
+@in_modules_loop
+@pytest.mark.parametrize(
+    ("variant", "http", "secure"),
+    [
+        ("default", ("1.1",), False),
+        ("tls", ("1.1",), True),
+        ("h2-tls", ("1.1", "2"), True),
+    ],
+)
+async def test_an_endpoint_tells_what_it_speaks(
+    bench: Bench, variant: str, http: tuple[str, ...], secure: bool
+) -> None:
+    endpoint = (await bench.entry((Hop("nginx", variant),))).endpoint
+    assert endpoint.http == http
+    assert endpoint.url.startswith("https://" if secure else "http://")
+    assert bool(endpoint.authority) is secure
+
+
+@pytest.mark.proxies
+@in_modules_loop
+async def test_http2_in_the_clear_is_all_that_an_older_nginx_speaks_there(bench: Bench) -> None:
+    """nginx answers in both on one port since 1.25.1."""
+    version = tuple(map(int, Nginx().version().split()[0].split(".")))
+    endpoint = (await bench.entry((Hop("nginx", "h2"),))).endpoint
+    assert endpoint.http == (("2",) if version < (1, 25, 1) else ("1.1", "2"))
+
+
 # ---------------------------------------------------------------- what a user may bring
 
 
 BROKEN = ("proxy_pass", "proxy_bufferring off;\n            proxy_pass")
+
+
+@pytest.mark.proxies
+async def test_a_certificate_that_is_not_the_harness_own_is_told_before_any_cell(tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    certificates.issue(stranger, stranger / "authority.pem")
+    pair = f"ssl_certificate {stranger / certificates.CERTIFICATE}; ssl_certificate_key {stranger / certificates.KEY};"
+    ours = "# not ${CERTIFICATE} and ${CERTIFICATE_KEY}"
+    config = own(tmp_path, ("listen ${LISTEN};", f"listen ${{LISTEN}} ssl; {pair} {ours}"))
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match=r"nginx does not serve TLS on port .*certificate verify failed"):
+            await started(launcher, config, tmp_path)
+
+
+@pytest.mark.proxies
+async def test_a_key_is_gone_with_its_nginx_and_never_was_evidence(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        await started(launcher, configs() / "nginx/tls.conf", tmp_path)
+        keys = [path for folder in launcher._folders for path in folder.glob("*key*")]
+        assert [path.stat().st_mode & 0o777 for path in keys] == [0o600]
+    assert not any(path.exists() for path in keys)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert "authority.pem" in [path.name for path in kept]
+    assert not [path for path in kept if b"PRIVATE KEY" in path.read_bytes()]
 
 
 @pytest.mark.proxies
@@ -314,12 +393,13 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
 
 
 class Others(Launcher):
-    """A launcher whose folders belong to a stranger, as they do when a stranger runs it."""
+    """A launcher whose folders belong to a stranger, with all that is in them, as they do when a stranger runs it."""
 
-    def folder(self, name: str, parent: Path | None = None) -> Path:
-        path = super().folder(name, parent)
-        os.chown(path, STRANGER, STRANGER)
-        return path
+    def launch(self, *args: Any, **options: Any) -> Process:
+        for folder in self._folders:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, STRANGER, STRANGER)
+        return super().launch(*args, **options)
 
 
 @pytest.fixture

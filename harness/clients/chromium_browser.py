@@ -1,0 +1,244 @@
+"""The one browser of a run: the system's Chromium or Chrome without a window, steered by Playwright.
+
+Rules: the launcher starts it, so that nothing of it outlives the harness; all it writes goes to a folder that goes
+with the run; at most `TABS` pages at once, used again; one that died is started anew for the next stream, one that
+did not start is not tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from harness.clients.chromium_channel import Exchange
+from harness.clients.chromium_tab import Tab
+from harness.errors import ClientError, ProxyError, Unavailable
+from harness.launchers.process import Launcher, Process, until
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as Steered
+    from playwright.async_api import CDPSession, Playwright
+
+READY_S = 30.0
+FREE_S = 100.0
+DEATH_S = 2.0
+TABS = 8
+MAC = "/Applications/{0}.app/Contents/MacOS/{0}"
+PROGRAMS = (
+    *("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
+    *(MAC.format("Chromium"), MAC.format("Google Chrome")),
+)
+FLAGS = (
+    "--headless=new",
+    "--remote-debugging-port=0",
+    "--lang=en-US",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-features=LocalNetworkAccessChecks,CalculateNativeWinOcclusion",
+    "--metrics-recording-only",
+    "--password-store=basic",
+    "--use-mock-keychain",
+)
+SETUP_HINT = "install it: apt-get install chromium, or brew install --cask chromium"
+PLAYWRIGHT_HINT = "pip install 'token-stream-harness[browser]'"
+
+
+def find() -> str:
+    """Return the path of the system's Chromium or Chrome. Raises Unavailable without one."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        raise Unavailable("Chromium is not installed", SETUP_HINT)
+    return program
+
+
+def need_playwright() -> None:
+    """Raise Unavailable if there is nothing to steer a browser with."""
+    if importlib.util.find_spec("playwright") is None:
+        raise Unavailable("Playwright is not installed", PLAYWRIGHT_HINT)
+
+
+def installed() -> str:
+    """Return the versions of browser and Playwright. Raises Unavailable if one is missing."""
+    need_playwright()
+    return f"{_banner(find())}, Playwright {version('playwright')}"
+
+
+@cache
+def _banner(program: str) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return " ".join(said.split(" built on ")[0].split())
+
+
+class Browser:
+    """Starts the browser when a page is first asked for. Use `of` to share it, `tab` to read with it."""
+
+    def __init__(self, launcher: Launcher, evidence: Path) -> None:
+        self._launcher = launcher
+        self._evidence = evidence
+        self._lock = asyncio.Lock()
+        self._seats = asyncio.Semaphore(TABS)
+        self._idle: list[Tab] = []
+        self._exchange: Exchange | None = None
+        self._process: Process | None = None
+        self._playwright: Playwright | None = None
+        self._steered: Steered | None = None
+        self._session: CDPSession | None = None
+        self._failure: ClientError | None = None
+
+    @classmethod
+    def of(cls, launcher: Launcher, evidence: Path) -> Browser:
+        """Return the browser of a launcher's run."""
+        if launcher not in _BROWSERS:
+            _BROWSERS[launcher] = cls(launcher, evidence)
+        return _BROWSERS[launcher]
+
+    @asynccontextmanager
+    async def tab(self, origin: str) -> AsyncIterator[Tab]:
+        """Lend a page, one that is there already if possible. What breaks with the browser becomes a ClientError."""
+        from playwright.async_api import Error
+
+        try:
+            async with asyncio.timeout(FREE_S):
+                await self._seats.acquire()
+        except TimeoutError:
+            raise ClientError(
+                f"none of the browser's {TABS} pages came free for {FREE_S:g} s: measure fewer cells at once (--jobs)"
+            ) from None
+        tab: Tab | None = None
+        try:
+            steered, exchange = await self._ensure()
+            tab = self._choose(origin) or await Tab.open(steered, exchange)
+            yield tab
+        except (Error, ClientError) as error:
+            if tab:
+                tab.gone = True
+            death = await self._death()
+            why = f"in mid-stream, {death}\n{self._last_words()}".strip() if death else str(error).split("\n", 1)[0]
+            raise ClientError(why) from error
+        finally:
+            if tab and tab.gone:
+                await tab.close()
+            elif tab:
+                self._idle.append(tab)
+            self._seats.release()
+
+    async def close(self) -> None:
+        """End it. The next page that is asked for starts it anew."""
+        async with self._lock:
+            await self._end()
+
+    async def _death(self) -> str | None:
+        """Return what of the browser died, in words; None if all lives. What is dying may take a moment to be dead."""
+        if self._process is None or self._session is None:
+            return None
+        try:
+            async with asyncio.timeout(DEATH_S):
+                await self._session.send("Browser.getVersion")
+        except Exception as error:  # a driver that died is told by no narrower class
+            await until(self._process.death, DEATH_S)
+            return self._process.death() or f"Playwright's driver, which steers chromium, ended: {error}"
+        return None
+
+    def _choose(self, origin: str) -> Tab | None:
+        self._idle = [tab for tab in self._idle if not tab.gone]
+        there = next((tab for tab in self._idle if tab.origin == origin), None)
+        tab = there or next(iter(self._idle), None)
+        if tab:
+            self._idle.remove(tab)
+        return tab
+
+    async def _ensure(self) -> tuple[Steered, Exchange]:
+        async with self._lock:
+            if self._steered and await self._death():
+                await self._end()
+            if self._steered is None or self._exchange is None:
+                if self._failure:
+                    raise self._failure
+                try:
+                    return await self._start()
+                except ClientError as error:
+                    self._failure = error
+                    raise
+            return self._steered, self._exchange
+
+    async def _start(self) -> tuple[Steered, Exchange]:
+        from playwright.async_api import Error, async_playwright
+
+        try:
+            address = await self._launch()
+            self._playwright = await async_playwright().start()
+            self._steered = await self._playwright.chromium.connect_over_cdp(
+                address, artifacts_dir=self._launcher.folder("playwright"), timeout=READY_S * 1e3
+            )
+            self._session = await self._steered.new_browser_cdp_session()
+        except (Error, ProxyError) as error:
+            await self._end()
+            raise ClientError(f"the browser did not start: {error}") from error
+        self._exchange = Exchange()
+        await self._exchange.open()
+        return self._steered, self._exchange
+
+    async def _launch(self) -> str:
+        """Start Chromium and return the address that it is steered at.
+
+        Its profile is its home, too, and its temporary folder, which it gets as `.`: it keeps sockets there, whose
+        paths may not be long.
+        """
+        profile = self._launcher.folder("chromium")
+        root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        self._process = self._launcher.launch(
+            "chromium",
+            [find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"],
+            log=self._evidence / "chromium.log",
+            cwd=profile,
+            env={"HOME": str(profile), "TMPDIR": ".", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""},
+        )
+        told = profile / "DevToolsActivePort"
+        process = self._process
+        if not await until(lambda: process.death() or _lines(told), READY_S) or process.death():
+            raise ProxyError(f"{process.death() or f'it did not answer within {READY_S:g} s'}\n{self._last_words()}")
+        port, path = _lines(told)
+        return f"ws://127.0.0.1:{port}{path}"
+
+    async def _end(self) -> None:
+        self._idle.clear()
+        if self._playwright:
+            await self._playwright.stop()
+        if self._process:
+            await self._launcher.stop(self._process)
+        if self._exchange:
+            await self._exchange.close()
+        self._playwright = self._steered = self._session = self._process = self._exchange = None
+
+    def _last_words(self) -> str:
+        """Return what Chromium said last; that it finds no D-Bus is not worth telling."""
+        lines = self._process.log_tail(40).splitlines() if self._process else []
+        return "\n".join([line for line in lines if "/dbus/" not in line and ":ERROR:dbus" not in line][-6:])
+
+
+_BROWSERS: WeakKeyDictionary[Launcher, Browser] = WeakKeyDictionary()
+"""One a run, whichever clients read with it."""
+
+
+def _lines(told: Path) -> list[str]:
+    """Return port and path, once both are written."""
+    lines = told.read_text().splitlines() if told.exists() else []
+    return lines if len(lines) == 2 else []

@@ -1,0 +1,252 @@
+"""Reads a stream with curl itself, as people test one: `curl -N`, and with `--compressed` where a browser is played.
+
+The body comes from its standard output; every read of that pipe is stamped on receipt. What was really asked and
+answered is what `-v` tells on its standard error. curl tells of a head before it hands over what follows it, and we
+read in that order, so that nothing overtakes it. A stream that ends badly does so in curl's own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from functools import cache, partial
+from pathlib import Path
+from typing import IO
+
+from harness.clients.base import Remote, Request, Sink
+from harness.errors import ClientError, StreamError, Unavailable
+from harness.launchers import distribution
+from harness.launchers.process import Launcher, Process, until
+from harness.model import HttpVersion
+
+SETUP_HINT = "install it: apt-get install curl, or brew install curl"
+CONNECT_S = 10
+EXIT_S = 5.0
+AWAKE_S = 20.0
+LINE_BYTES = 2**20
+BROWSERS_CODINGS = {"gzip", "deflate", "br", "zstd"}
+OUR_FAULTS = frozenset({2, 3, 4, 23, 26, 43, 48, 77})
+"""Exit statuses that tell of curl and us, not of the stream: an option that is unknown, a file that is missing."""
+
+_STATUS = re.compile(r"HTTP/\S+ ([0-9]{3})\b")
+
+
+def find() -> str:
+    """Return the path of the system's curl. Raises Unavailable without one."""
+    if program := shutil.which("curl"):
+        return program
+    raise Unavailable("curl is not installed", SETUP_HINT)
+
+
+@cache
+def _banner(program: str) -> str:
+    return subprocess.run([program, "-q", "--version"], capture_output=True, text=True, check=False).stdout
+
+
+class Curl:
+    """The client `curl`: a process of its own for every stream."""
+
+    name = "curl"
+
+    def __init__(self) -> None:
+        self._launcher: Launcher | None = None
+
+    @property
+    def http(self) -> tuple[HttpVersion, ...]:
+        return ("1.1", "2") if "HTTP2" in _banner(find()) else ("1.1",)
+
+    def equip(self, launcher: Launcher, evidence: Path) -> None:
+        self._launcher = launcher
+
+    def version(self) -> str:
+        return _banner(find()).split()[1]
+
+    def install(self, progress: Callable[[str], None]) -> None:
+        """Install the distribution's curl. Raises Unavailable."""
+        distribution.install("curl", "curl", "curl", find=find, hint=SETUP_HINT, progress=progress)
+
+    async def stream(self, request: Request, sink: Sink) -> None:
+        if request.websocket:
+            raise Unavailable("client curl hands over no messages of a WebSocket", "choose client aiohttp or chromium")
+        assert self._launcher, "the bench has equipped it"
+        decodes = _accepts(request) == BROWSERS_CODINGS
+        async with _running(self._launcher, [find(), *arguments(request, decodes)]) as process:
+            said = await _read(process, sink, decodes)
+            await until(lambda: process.returncode is not None, EXIT_S)
+        if process.returncode != 0:
+            raise _fault(process, said)
+
+    async def close(self) -> None:
+        """Nothing is left running."""
+
+
+def arguments(request: Request, decodes: bool) -> list[str]:
+    """Return what curl is told. Of the headers, Accept-Encoding is its own where it decodes, as people have it."""
+    told = ["-q", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", str(CONNECT_S)]
+    if request.authority:
+        told += ["--cacert", request.authority]
+    elif "1.1" not in request.http:
+        told += ["--http2-prior-knowledge"]
+    if decodes:
+        told += ["--compressed"]
+    if request.body is not None:
+        told += ["--data-raw", request.body.decode()]
+    if request.method != ("GET" if request.body is None else "POST"):
+        told += ["-X", request.method]
+    given = {name.lower(): f"{name}: {value}" if value else f"{name};" for name, value in request.headers}
+    if decodes:
+        del given["accept-encoding"]
+    for name in ("User-Agent", "Accept", "Content-Type"):  # what it would add on its own
+        given.setdefault(name.lower(), f"{name}:")
+    return [*told, *(word for header in given.values() for word in ("-H", header)), request.url]
+
+
+def _accepts(request: Request) -> set[str]:
+    accepted = {name.lower(): value for name, value in request.headers}.get("accept-encoding", "")
+    return {coding.strip() for coding in accepted.split(",")}
+
+
+@asynccontextmanager
+async def _running(launcher: Launcher, argv: list[str]) -> AsyncIterator[Process]:
+    """Run curl for as long as the block lasts."""
+    process = launcher.launch("curl", argv, log=None)
+    try:
+        yield process
+    finally:
+        for pipe in process.pipes:
+            pipe.close()
+        await launcher.stop(process)
+
+
+async def _read(process: Process, sink: Sink, decoded: bool) -> str | None:
+    """Feed `sink` until curl has closed its ends; return what it complained about, if it did."""
+    loop = asyncio.get_running_loop()
+    stdout, stderr = process.pipes
+    talk, body = _Talk(), _Body(sink)
+    talking, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(talk.told), stderr)
+    with closing(talking):
+        await talk.heads(sink, decoded, partial(_awake, process, stdout))
+        listening = asyncio.create_task(talk.rest())
+        reading, _ = await loop.connect_read_pipe(lambda: body, stdout)
+        with closing(reading):
+            try:
+                await body.ended
+                await listening
+                talk.queued_ms = _queued_ms(process.pid)
+            finally:
+                listening.cancel()
+    return talk.complaint
+
+
+class _Talk:
+    """What curl tells with `-v`: `> ` what it asked, `< ` what was answered, `curl: (18) ` why it gave up."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.StreamReader(limit=LINE_BYTES)
+        self.complaint: str | None = None
+        self.queued_ms: float | None = None
+
+    async def heads(self, sink: Sink, decoded: bool, awake: Callable[[], Awaitable[None]]) -> None:
+        """Hand over the head of the request, then that of the response; return early if curl ends before."""
+        head: list[str] = []
+        async for line in self._lines():
+            mark, words = line[:2], line[2:]
+            if mark == "< " and _STATUS.match(words):
+                head = [words]  # some curls tell of no end of an interim response
+            elif mark in ("> ", "< ") and words:
+                head.append(words)
+            elif mark in ("> ", "< ") and head:
+                headers = tuple((name, value.strip()) for name, _, value in (each.partition(":") for each in head[1:]))
+                if mark == "> ":
+                    sink.remote(Remote(awake, trip_ms=lambda: self.queued_ms))
+                    sink.request(headers)
+                elif (status := _status(head[0])) >= 200:
+                    sink.head(status, headers, time.monotonic_ns(), decoded)
+                    return
+                head = []
+
+    async def rest(self) -> None:
+        """Hear the rest, so that curl never waits for somebody to listen."""
+        async for _ in self._lines():
+            pass
+
+    async def _lines(self) -> AsyncIterator[str]:
+        async for line in self.told:
+            text = line.decode("latin-1").rstrip("\r\n")
+            if text.startswith("curl: ("):
+                self.complaint = text
+            yield text
+
+
+def _status(line: str) -> int:
+    if found := _STATUS.match(line):
+        return int(found[1])
+    raise StreamError(f"not a status line: {line[:80]!r}")
+
+
+class _Body(asyncio.Protocol):
+    """Hands over what comes through a pipe, each read at once."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sink = sink
+
+    def data_received(self, data: bytes) -> None:
+        at_ns = time.monotonic_ns()
+        if not self.ended.done():
+            try:
+                self._sink.read(data, at_ns)
+            except Exception as error:
+                self.ended.set_exception(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+async def _awake(process: Process, stdout: IO[bytes]) -> None:
+    """Wait until curl waits for more, and we have read what it had. Raises ClientError if that takes too long."""
+    if not await until(lambda: _rests(process.pid) and not _readable(stdout), AWAKE_S):
+        raise ClientError(f"curl has not come to rest for {AWAKE_S:g} s")
+
+
+def _rests(pid: int) -> bool:
+    """Tell whether a process waits for something to come. Only Linux says so: elsewhere, it is taken to."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    except OSError:
+        return True
+
+
+def _queued_ms(pid: int) -> float | None:
+    """Return how long a process waited for a processor, in the mean: what a starved machine adds to every token.
+
+    Only Linux tells, until the process is reaped.
+    """
+    try:
+        _, waited_ns, times = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
+    except (OSError, ValueError):
+        return None
+    return waited_ns / max(times, 1) / 1e6
+
+
+def _readable(pipe: IO[bytes]) -> bool:
+    if pipe.closed:
+        return False
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return any(events & select.POLLIN for _, events in poll.poll(0))
+
+
+def _fault(process: Process, complaint: str | None) -> StreamError | ClientError:
+    """Return whose fault it is that curl did not end well."""
+    code = process.returncode
+    if code is None or code < 0 or code in OUR_FAULTS:
+        return ClientError(f"in mid-stream, {complaint or process.death() or 'curl did not end'}")
+    return StreamError(complaint or f"curl ended with status {code}")

@@ -1,0 +1,182 @@
+"""What page and network stack tell is put together: no read before its head, none kept, the best words at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.clients import chromium_reading
+from harness.clients.base import Headers, Unheard
+from harness.clients.chromium_reading import Reading
+from harness.errors import ClientError, StreamError
+
+URL = "http://127.0.0.1:1/stream/1"
+OTHER = "http://127.0.0.1:1/other"
+MIME = 'EventSource\'s response has a MIME type ("text/plain") that is not "text/event-stream".'
+
+
+class Kept(Unheard):
+    """Keeps what came, in order."""
+
+    def __init__(self) -> None:
+        self.came: list[Any] = []
+
+    def request(self, headers: Headers) -> None:
+        self.came.append(("request", *headers))
+
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+        assert decoded
+        self.came.append((status, *headers))
+
+    def read(self, data: bytes, at_ns: int) -> None:
+        self.came.append((data, at_ns))
+
+    def painted(self, reads: int, at_ns: int) -> None:
+        self.came.append((reads, at_ns))
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+async def reading(kept: Kept) -> Reading:
+    return Reading(URL, kept)
+
+
+def asks(reading: Reading, request: str = "1", url: str = URL) -> None:
+    reading.told("Network.requestWillBeSentExtraInfo", {"requestId": request, "headers": {"A": request}})
+    reading.told("Network.requestWillBeSent", {"requestId": request, "request": {"url": url}})
+
+
+def answers(reading: Reading, request: str = "1", **headers: str) -> None:
+    told = {"requestId": request, "statusCode": 200, "headers": headers}
+    reading.told("Network.responseReceivedExtraInfo", told)
+
+
+def fails(reading: Reading, text: str) -> None:
+    reading.told("Network.loadingFailed", {"requestId": "1", "errorText": text})
+
+
+HEAD = [("request", ("A", "1")), (200, ("B", "2"))]
+
+
+@pytest.mark.parametrize("page_first", [True, False])
+async def test_reads_wait_for_the_head_whoever_is_first_and_then_for_nothing(
+    reading: Reading, kept: Kept, page_first: bool
+) -> None:
+    asks(reading)
+    if page_first:
+        reading.heard("open", 5, {})
+        reading.heard_read(b"one", 6)
+        assert kept.came == []
+        answers(reading, B="2")
+    else:
+        answers(reading, B="2")
+        assert kept.came == []
+        reading.heard("open", 5, {})
+        reading.heard_read(b"one", 6)
+    assert kept.came == [*HEAD, (b"one", 6)]
+    reading.heard_read(b"two", 7)
+    assert kept.came == [*HEAD, (b"one", 6), (b"two", 7)]
+
+
+async def test_the_head_of_another_request_is_not_ours(reading: Reading, kept: Kept) -> None:
+    asks(reading, "0", OTHER)
+    answers(reading, "0", B="wrong")
+    reading.heard("open", 5, {})
+    assert kept.came == []
+    asks(reading)
+    answers(reading, B="2")
+    assert kept.came == HEAD
+
+
+async def test_header_fields_that_were_repeated_come_one_by_one(reading: Reading, kept: Kept) -> None:
+    asks(reading)
+    answers(reading, B="2\n3")
+    reading.heard("open", 5, {})
+    assert kept.came[1] == (200, ("B", "2"), ("B", "3"))
+
+
+async def test_a_stream_ends_well_when_page_and_network_stack_say_so_and_it_is_painted(
+    reading: Reading, kept: Kept
+) -> None:
+    asks(reading)
+    answers(reading)
+    reading.heard("open", 5, {})
+    reading.heard_read(b"one", 6)
+    reading.heard("painted", 7, {"reads": 1})
+    reading.heard("end", 8, {})
+    reading.told("Network.loadingFinished", {"requestId": "1"})
+    assert await reading.ended()
+    assert kept.came[-1] == (1, 7)
+
+
+async def test_a_screen_that_never_shows_the_last_read_does_not_hold_the_end(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chromium_reading, "LAST_FRAME_S", 0.01)
+    asks(reading)
+    answers(reading)
+    reading.heard("open", 5, {})
+    reading.heard_read(b"one", 6)
+    reading.heard("end", 8, {})
+    reading.told("Network.loadingFinished", {"requestId": "1"})
+    assert not await reading.ended()
+
+
+@pytest.mark.parametrize(
+    ("fault", "logged", "page", "said"),
+    [
+        ("net::ERR_CONNECTION_RESET", None, "network error", "net::ERR_CONNECTION_RESET"),
+        ("net::ERR_INCOMPLETE_CHUNKED_ENCODING", None, None, "net::ERR_INCOMPLETE_CHUNKED_ENCODING"),
+        ("net::ERR_ABORTED", MIME, None, MIME),
+        ("net::ERR_ABORTED", None, "it is unwell", "it is unwell"),
+        ("net::ERR_ABORTED", None, None, "net::ERR_ABORTED"),
+    ],
+)
+async def test_of_several_reasons_the_browsers_own_words_count(
+    reading: Reading, fault: str, logged: str | None, page: str | None, said: str
+) -> None:
+    asks(reading)
+    if logged:
+        reading.told("Log.entryAdded", {"entry": {"text": logged}})
+    reading.heard(*(("failed", 5, {"why": page}) if page else ("end", 5, {})))
+    fails(reading, fault)
+    with pytest.raises(StreamError) as told:
+        await reading.ended()
+    assert str(told.value) == said
+
+
+async def test_a_head_that_no_page_opened_is_handed_on_at_the_end(reading: Reading, kept: Kept) -> None:
+    asks(reading)
+    answers(reading, B="2")
+    reading.heard("end", 5, {})
+    fails(reading, "net::ERR_ABORTED")
+    with pytest.raises(StreamError):
+        await reading.ended()
+    assert kept.came == HEAD
+
+
+async def test_what_the_sink_does_not_accept_ends_the_stream(
+    reading: Reading, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(data: bytes, at_ns: int) -> None:
+        raise StreamError("not a token")
+
+    monkeypatch.setattr(kept, "read", read)
+    asks(reading)
+    answers(reading)
+    reading.heard("open", 5, {})
+    reading.heard_read(b"one", 6)
+    with pytest.raises(StreamError, match="not a token"):
+        await reading.ended()
+
+
+async def test_a_page_that_goes_is_no_fault_of_the_stream(reading: Reading) -> None:
+    asks(reading)
+    reading.heard_end()
+    with pytest.raises(ClientError, match="the page of the browser has gone"):
+        await reading.ended()

@@ -1,0 +1,372 @@
+"""The real curl: what it asks, what it hands over, how it ends, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from harness.bench import Bench
+from harness.clients.base import Remote, Request, Sink, Unheard
+from harness.clients.curl import Curl, arguments
+from harness.errors import ClientError, StreamError, Unavailable
+from harness.launchers.process import Launcher, until
+from harness.mitigations import hop, plan
+from harness.model import Body, Cell, Endpoint, Format, Trace, Workload
+from harness.session import catalogue
+from tests.factories import figures, judged
+from tests.misbehaving import Answer, Behaviour, Misbehaving, after, codes, passes
+from tests.recording import Rig, rig
+from tests.sandbox import missing
+from tests.tapping import Tap
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
+]
+
+LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
+FORMATS = [form for form in get_args(Format) if form != "websocket"]
+DEADLINE_S = 20.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Rig, Launcher]]:
+    async with Launcher() as launcher, rig(tmp_path_factory.mktemp("rig")) as started:
+        yield started, launcher
+
+
+def curls() -> list[psutil.Process]:
+    """Return our curls that are more than a zombie."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.name() == "curl" and child.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def pipes() -> set[str]:
+    """Return the pipes that we hold an end of."""
+    return {end for fd in os.listdir("/proc/self/fd") if (end := _end(fd)).startswith("pipe:")}
+
+
+def _end(fd: str) -> str:
+    with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+        return os.readlink(f"/proc/self/fd/{fd}")
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """No test leaves a curl behind."""
+    yield
+    assert curls() == []
+
+
+def cell(**axes: Any) -> Cell:
+    chain = (hop(axes.pop("chain")),) if "chain" in axes else ()
+    return Cell(chain, axes.pop("workload", LOAD), client="curl", **axes)
+
+
+def in_lockstep(trace: Trace) -> bool:
+    """Tell whether every token came before the next was sent; no clock is asked, as many share this machine."""
+    kinds = [step.kind for step in trace.steps]
+    return judged(trace).verdict != "broken" and kinds == ["grant", "arrive"] * LOAD.tokens + ["end"]
+
+
+async def measured(bench: Bench, **axes: Any) -> Trace:
+    for each in [axes["chain"].split(":")[0]] if "chain" in axes else []:
+        if why := missing(each):
+            pytest.skip(why)
+    asked = cell(**axes)
+    trace, _ = await bench.record(asked.id, plan(asked, catalogue()))
+    return trace
+
+
+class Acting(Curl):
+    """A curl whose user acts once, right after so many reads."""
+
+    def __init__(self, reads: int, act: Callable[[Sink], object]) -> None:
+        super().__init__()
+        self._reads = reads
+        self._act = act
+
+    async def stream(self, request: Request, sink: Sink) -> None:
+        await super().stream(request, Tap(sink, self._reads, lambda: self._act(sink)))
+
+
+async def read_through(
+    running: tuple[Rig, Launcher], behave: Behaviour, request: Any = "curl", client: Curl | None = None
+) -> Trace:
+    """Record one stream that curl reads through a proxy that behaves like this."""
+    started, launcher = running
+    client = client or Curl()
+    client.equip(launcher, Path())
+    async with Misbehaving(started.direct, behave) as proxy:
+        return await replace(started, client=client).record(plan(cell(request=request), {}), proxy.endpoint)
+
+
+# ---------------------------------------------------------------- what it reads
+
+
+@pytest.mark.parametrize("pace", ["lockstep", "paced"])
+@pytest.mark.parametrize("body", get_args(Body))
+@pytest.mark.parametrize("form", FORMATS)
+async def test_direct_is_streamed(bench: Bench, form: Format, body: Body, pace: str) -> None:
+    trace = await measured(bench, format=form, body=body, pace=pace)
+    assert (trace.status, figures(trace).tokens_received) == (200, LOAD.tokens)
+    assert judged(trace).verdict != "broken", judged(trace).reason
+    assert in_lockstep(trace) == (pace == "lockstep")
+
+
+async def test_many_at_once_are_all_streamed_and_leave_no_descriptor(bench: Bench) -> None:
+    await measured(bench)
+    before = pipes()
+    traces = await asyncio.gather(*(measured(bench) for _ in range(40)))
+    assert all(map(in_lockstep, traces))
+    assert await until(lambda: pipes() <= before, DEADLINE_S)
+
+
+@pytest.mark.parametrize(
+    ("flush", "passed"), [(zlib.Z_SYNC_FLUSH, True), (zlib.Z_NO_FLUSH, False)], ids=["flushed", "not"]
+)
+@pytest.mark.parametrize(("request_", "decoded"), [("curl", False), ("browser", True)])
+async def test_a_coding_comes_off_in_curl_where_it_asked_for_it(
+    running: tuple[Rig, Launcher], request_: str, decoded: bool, flush: int, passed: bool
+) -> None:
+    trace = await read_through(running, codes(flush), request_)
+    assert (in_lockstep(trace), trace.decoded) == (passed, decoded)
+    assert passed or judged(trace).verdict == "buffered"
+    assert ("Content-Encoding", "gzip") in trace.headers
+    assert (b"data: " in trace.body) == decoded
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("chain", ["nginx:h2", "nginx:h2-tls", "nginx:tls"])
+async def test_http_2_and_tls_are_spoken(bench: Bench, chain: str) -> None:
+    trace = await measured(bench, chain=chain, mitigations=("x-accel-buffering",))
+    assert in_lockstep(trace), judged(trace).reason
+    assert all(name.islower() for name, _ in trace.headers) == ("h2" in chain)
+
+
+# ---------------------------------------------------------------- what it asks
+
+
+async def test_it_says_what_the_profile_says_and_nothing_else(bench: Bench) -> None:
+    sent = dict((await measured(bench)).request_headers)
+    assert sent.pop("Host").startswith("127.0.0.1:")
+    assert sent == dict(plan(cell(), {}).request_headers)
+
+
+async def test_the_codings_of_a_browser_are_curls_own(bench: Bench) -> None:
+    sent = dict((await measured(bench, request="browser")).request_headers)
+    wanted = dict(plan(cell(request="browser"), {}).request_headers)
+    assert "gzip" in sent.pop("Accept-Encoding")
+    assert sent.pop("Host")
+    assert {"Accept-Encoding": wanted["Accept-Encoding"], **sent} == wanted
+
+
+async def test_other_codings_are_asked_for_as_planned(bench: Bench) -> None:
+    trace = await measured(bench, request="browser", mitigations=("accept-encoding-identity",))
+    assert dict(trace.request_headers)["Accept-Encoding"] == "identity"
+    assert not trace.decoded
+
+
+async def test_a_post_arrives_with_its_body(bench: Bench) -> None:
+    trace = await measured(bench, mitigations=("post-instead-of-get",))
+    sent = dict(trace.request_headers)
+    assert (sent["Content-Type"], sent["Content-Length"]) == ("application/json", "16")
+    assert in_lockstep(trace)
+
+
+async def test_what_the_user_has_set_for_curl_changes_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".curlrc").write_text('header = "X-Mine: 1"\nfail\n')
+    for name, value in {
+        "CURL_HOME": str(tmp_path),
+        "http_proxy": "http://127.0.0.1:1",
+        "ALL_PROXY": "socks5://x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    trace = await measured(bench)
+    assert in_lockstep(trace)
+    assert "X-Mine" not in dict(trace.request_headers)
+
+
+async def test_headers_that_nobody_planned_are_kept_from_curl() -> None:
+    told = arguments(Request("http://x/", headers=[("X-Empty", "")], body=b"{}", method="POST"), decodes=False)
+    assert {"User-Agent:", "Accept:", "Content-Type:", "X-Empty;"} <= set(told)
+
+
+async def test_a_websocket_is_not_for_curl() -> None:
+    with pytest.raises(Unavailable, match="client curl hands over no messages of a WebSocket"):
+        await Curl().stream(Request("http://127.0.0.1:1/", websocket=True), Unheard())
+
+
+async def test_a_missing_curl_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for ask in (Curl().version, lambda: Curl().http):
+        with pytest.raises(Unavailable, match=r"curl is not installed .*apt-get install curl"):
+            ask()
+    with pytest.raises(Unavailable, match="curl is not installed"):
+        await measured(bench)
+
+
+# ---------------------------------------------------------------- how streams end
+
+
+async def babbles(answer: Answer, words: bytes) -> None:
+    answer.raw(words)
+    await answer.flush()
+
+
+def says(words: bytes) -> Behaviour:
+    return lambda response, answer: babbles(answer, words)
+
+
+def gzipped(whole: bool, coding: str = "gzip") -> Behaviour:
+    """Hand on half of a gzipped body, or what is none, and end it cleanly."""
+    body = zlib.compressobj(wbits=31)
+    data = body.compress(b"data: x\n\n" * 500) + body.flush()
+    data = data if whole else data[: len(data) // 2]
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(data)}\r\n\r\n"
+    return says(head.encode() + data)
+
+
+@pytest.mark.parametrize(
+    ("behave", "request_", "reason"),
+    [
+        (after(3, Answer.reset), "curl", "curl: (56) "),
+        (after(3, lambda answer: None), "curl", "curl: (18) transfer closed with outstanding read data remaining"),
+        (after(3, lambda answer: None, "Content-Length: 9999"), "curl", "curl: (18) transfer closed with "),
+        (after(3, lambda answer: answer.raw(b"what?\r\n\r\n")), "curl", "curl: (56) "),
+        (after(3, Answer.end), "curl", "the response ended before the emitter ended it"),
+        (says(b""), "curl", "curl: (52) Empty reply from server"),
+        (says(b"\x16\x03\x01"), "curl", "curl: (1) Received HTTP/0.9 when not allowed"),
+        (says(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400_000), "curl", "curl: ("),
+        (says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\ngone\n"), "curl", "status 404 instead of 200: gone"),
+        (
+            says(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"),
+            "curl",
+            "status 302 instead of 200: ",
+        ),
+        (gzipped(whole=True, coding="br"), "browser", "curl: ("),
+        (gzipped(whole=True, coding="sdch"), "browser", "curl: (61) Unrecognized content encoding type. "),
+        (gzipped(whole=True, coding="sdch"), "curl", "unknown content coding 'sdch'"),
+    ],
+)
+async def test_a_bad_end_is_told_in_curls_own_words(
+    running: tuple[Rig, Launcher], behave: Behaviour, request_: str, reason: str
+) -> None:
+    told = judged(await read_through(running, behave, request_))
+    assert told.verdict == "broken"
+    assert told.reason.startswith(reason)
+
+
+async def test_gzip_that_breaks_off_is_broken_whoever_decodes(running: tuple[Rig, Launcher]) -> None:
+    for request in ("curl", "browser"):
+        assert judged(await read_through(running, gzipped(whole=False), request)).verdict == "broken"
+
+
+async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: tuple[Rig, Launcher]) -> None:
+    started, launcher = running
+    client = Curl()
+    client.equip(launcher, Path())
+    told = judged(await replace(started, client=client).record(entry=Endpoint(1)))
+    assert (told.verdict, told.reason[:10]) == ("broken", "curl: (7) ")
+
+
+async def test_an_early_answer_is_not_taken_for_the_answer(running: tuple[Rig, Launcher]) -> None:
+    async def hints(response: Any, answer: Answer) -> None:
+        answer.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        await passes(response, answer)
+
+    trace = await read_through(running, hints)
+    assert in_lockstep(trace)
+    assert trace.status == 200
+
+
+# ---------------------------------------------------------------- when it is curl that fails, or is left
+
+
+def signalled(number: signal.Signals) -> None:
+    for process in curls():
+        process.send_signal(number)
+
+
+async def test_a_curl_that_is_killed_is_our_fault_and_not_the_streams(running: tuple[Rig, Launcher]) -> None:
+    client = Acting(3, lambda sink: signalled(signal.SIGKILL))
+    with pytest.raises(ClientError, match="in mid-stream, curl was killed by SIGKILL"):
+        await read_through(running, passes, client=client)
+
+
+async def test_what_curl_cannot_do_is_our_fault_and_not_the_streams(running: tuple[Rig, Launcher]) -> None:
+    started, launcher = running
+    client = Curl()
+    client.equip(launcher, Path())
+    with pytest.raises(ClientError, match=r"curl: \(77\) "):
+        await client.stream(Request(f"https://127.0.0.1:{started.direct.port}/", authority="/nowhere.pem"), Unheard())
+
+
+class Continuing(Unheard):
+    """A sink that lets a stopped curl go on as soon as somebody waits for it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def __getattribute__(self, name: str) -> Any:
+        return object.__getattribute__(self, name) if name in ("remote", "_sink") else getattr(self._sink, name)
+
+    def remote(self, reader: Remote) -> None:
+        async def awake() -> None:
+            signalled(signal.SIGCONT)
+            await reader.awake()
+
+        self._sink.remote(replace(reader, awake=awake))
+
+
+class Stopped(Acting):
+    async def stream(self, request: Request, sink: Sink) -> None:
+        await super().stream(request, Continuing(sink))
+
+
+async def test_a_curl_that_stands_still_makes_no_hold(running: tuple[Rig, Launcher]) -> None:
+    trace = await read_through(running, passes, client=Stopped(3, lambda sink: signalled(signal.SIGSTOP)))
+    assert [step.kind for step in trace.steps if step.kind == "hold"] == []
+    assert figures(trace).tokens_received == LOAD.tokens
+
+
+async def test_leaving_in_mid_stream_ends_curl(running: tuple[Rig, Launcher]) -> None:
+    read = asyncio.Event()
+    recording = asyncio.create_task(read_through(running, passes, client=Acting(1, lambda sink: read.set())))
+    async with asyncio.timeout(DEADLINE_S):
+        await read.wait()
+        assert len(curls()) == 1
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
+    assert curls() == []
+
+
+async def test_a_fault_that_the_sink_finds_ends_curl(running: tuple[Rig, Launcher]) -> None:
+    class Refusing(Unheard):
+        def read(self, data: bytes, at_ns: int) -> None:
+            raise StreamError("not so")
+
+    started, launcher = running
+    client = Curl()
+    client.equip(launcher, Path())
+    with pytest.raises(StreamError, match="not so"):
+        await client.stream(Request(f"{started.direct.url}/pulse"), Refusing())
+    assert await until(lambda: not curls(), DEADLINE_S)
