@@ -280,7 +280,7 @@ class Announcements(Lines):
 
 
 def application(streams: dict[str, Stream]) -> web.Application:
-    """Return the HTTP side: `/stream/ID`, and whatever is below it, is the stream, `/pulse` a small complete answer."""
+    """Return the HTTP side: `/stream/ID`, with what the format asks for below it, is the stream, `/pulse` a small complete answer."""
 
     async def stream(request: web.Request) -> web.StreamResponse:
         announced = streams.get(request.match_info["id"])
@@ -295,7 +295,8 @@ def application(streams: dict[str, Stream]) -> web.Application:
         return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
 
     app = web.Application()
-    app.router.add_route("*", "/stream/{id:[^/]+}{path:.*}", stream)
+    for path in {codec.path for codec in CODECS.values()}:
+        app.router.add_route("*", f"/stream/{{id}}{path}", stream)
     app.router.add_route("*", "/pulse", pulse)
     app.router.add_route("*", "/{path:.*}", elsewhere)
     return app

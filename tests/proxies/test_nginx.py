@@ -93,7 +93,7 @@ def test_tls_needs_the_harness_own_certificate(tmp_path: Path, listen: str, miss
     config = own(tmp_path, ("listen ${LISTEN}", f'{listen};\n  x "${{{there}}}"'))
     with pytest.raises(InputError) as told:
         Nginx().check(config)
-    assert f"has no ${{{missing}}}; write `ssl_certificate" in str(told.value)
+    assert f"has no ${{{missing}}}; for a certificate" in str(told.value)
     Nginx().check(own(tmp_path, ("listen", f"# {listen}\n listen")))  # a comment asks for nothing
 
 
