@@ -178,7 +178,7 @@ async def test_a_certificate_that_is_not_the_harness_own_is_told_before_any_cell
     stranger.mkdir()
     certificates.issue(stranger, stranger / "authority.pem")
     pair = f"ssl_certificate {stranger / certificates.CERTIFICATE}; ssl_certificate_key {stranger / certificates.KEY};"
-    ours = "# not ${CERTIFICATE} and ${CERTIFICATE_KEY}"
+    ours = 'add_header A "${CERTIFICATE}"; add_header B "${CERTIFICATE_KEY}";'
     config = own(tmp_path, ("listen ${LISTEN};", f"listen ${{LISTEN}} ssl; {pair} {ours}"))
     async with Launcher() as launcher:
         with pytest.raises(ProxyError, match=r"nginx does not serve TLS on port .*certificate verify failed"):
