@@ -1,0 +1,51 @@
+"""Where clients that read the same stream through the same chain came to different verdicts. Pure.
+
+Only what was judged is compared: a reader that was unavailable, unstable or blocked disagrees with nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.model import Cell, Result, Verdict
+
+JUDGED = frozenset({"pass", "fail", "observed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One stream that its readers judge differently. `cell` is the first reader's, `told` each verdict's readers."""
+
+    cell: Cell
+    told: Mapping[Verdict, tuple[str, ...]]
+    reasons: Mapping[Verdict, str]
+
+    @property
+    def stream(self) -> str:
+        """The cell's id with `*` for the client: a glob that matches all of its readers."""
+        return replace(self.cell, client="*").id
+
+    @property
+    def sentence(self) -> str:
+        """Return who says what, and why: `aiohttp, curl: streamed (...); chromium: broken (...)`."""
+        return "; ".join(f"{', '.join(who)}: {verdict} ({self.reasons[verdict]})" for verdict, who in self.told.items())
+
+
+def disagreements(results: Sequence[Result]) -> list[Disagreement]:
+    """Return the streams on whose verdict their readers differ, in the order of the run."""
+    streams: dict[Cell, list[Result]] = {}
+    for result in results:
+        if result.verdict and result.outcome in JUDGED:
+            streams.setdefault(replace(result.cell, client="*"), []).append(result)
+    return [_told(some) for some in streams.values() if len({result.verdict for result in some}) > 1]
+
+
+def _told(results: Sequence[Result]) -> Disagreement:
+    told: dict[Verdict, tuple[str, ...]] = {}
+    reasons: dict[Verdict, str] = {}
+    for result in results:
+        assert result.verdict is not None
+        told[result.verdict] = (*told.get(result.verdict, ()), result.cell.client)
+        reasons.setdefault(result.verdict, result.reason)
+    return Disagreement(results[0].cell, told, reasons)

@@ -1,0 +1,47 @@
+"""Every client reads the same streams: they agree, or the documentation says why not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.model import Result
+from harness.reports.readers import disagreements
+from harness.resources import configs
+
+PAGE = Path(__file__).parent.parent / "docs/clients.md"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
+    job = session.load(str(configs() / "matrices/clients.yaml"))
+
+    async def measured() -> list[Result]:
+        async with session.session(job, tmp_path_factory.mktemp("runs")) as (runner, _):
+            return await runner.run(job.cells, lambda result: None)
+
+    return asyncio.run(measured())
+
+
+@pytest.mark.proxies
+def test_clients_agree_or_the_page_says_why_not(results: list[Result]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    unexplained = [one for one in disagreements(results) if f"`{one.stream}`" not in page]
+    assert not unexplained, "\n".join(f"{one.stream}: {one.sentence}" for one in unexplained)
+
+
+@pytest.mark.proxies
+def test_what_the_matrix_expects_of_clients_holds(results: list[Result]) -> None:
+    assert [(result.id, result.reason) for result in results if result.outcome in ("fail", "unstable", "error")] == []
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("client", ["curl", "h2", "chromium", "chromium-eventsource"])
+def test_a_client_that_is_here_was_asked(results: list[Result], client: str) -> None:
+    own = [result for result in results if result.cell.client == client]
+    if {result.outcome for result in own} == {"unavailable"}:
+        pytest.skip(own[0].reason)
+    assert {result.verdict for result in own} >= {"buffered", "streamed"}
