@@ -93,6 +93,21 @@ class Document:
         self.settle()
         return shaped
 
+    def at(self, *path: str | int) -> Any:
+        """Return the value at `path`, of whatever shape; None if there is none."""
+        value: Any = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (LookupError, TypeError):
+                return None
+        return value
+
+    def keys(self, *path: str | int) -> list[str]:
+        """Return the keys of the mapping at `path`; none if there is no mapping."""
+        value = self.at(*path)
+        return list(value) if isinstance(value, dict) else []
+
     def _compose(self, text: str) -> yaml.Node:
         try:
             root = yaml.compose(text, Loader=_Loader)

@@ -11,6 +11,7 @@ a name, glob or combination that cannot be meant is an error here, not a surpris
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import itertools
 import math
@@ -22,9 +23,11 @@ from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness import mitigations
 from harness.document import Document, KeyPath, allowed
-from harness.errors import SelectionError
+from harness.errors import InputError, SelectionError
 from harness.model import Cell, Chain, Expectation, Hop, Mitigation, Pace, Workload, chain_text
 from harness.shapes import NAME, Axes, Exclusion, MatrixShape
 
@@ -74,7 +77,13 @@ class Matrix:
 def parse(text: str, file: str, known: Known) -> Matrix:
     """Read a matrix file. Raises InputError with everything that is wrong in it."""
     document = Document(text, file)
-    return _Reader(document, document.shape(MatrixShape), known).matrix(text)
+    try:
+        shape = document.shape(MatrixShape)
+    except InputError:
+        _unknown_names(document, known)
+        document.settle()
+        raise
+    return _Reader(document, shape, known).matrix(text)
 
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
@@ -113,6 +122,24 @@ def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a matrix file, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **MatrixShape.model_json_schema()}
+
+
+def _unknown_names(document: Document, known: Known) -> None:
+    """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
+    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
+    named = {name: Mitigation(name, "", "", "header") for name in document.keys("mitigations")}
+    passing = replace(
+        known,
+        proxies={proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()},
+        mitigations={**known.mitigations, **named},
+    )
+    reader = _Reader(document, MatrixShape.model_construct(workloads={}), passing)
+    include = document.at("include")
+    blocks: list[KeyPath] = [("axes",)]
+    blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
+    for path, axis in itertools.product(blocks, ("chain", "client", "mitigations")):
+        with contextlib.suppress(ValidationError):
+            reader.looked_up(Axes.model_validate({axis: document.at(*path, axis)}), path)
 
 
 class _Reader:
@@ -191,12 +218,12 @@ class _Reader:
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
         given = self._shape.axes.model_dump(exclude_none=True)
-        start = self._looked_up(DEFAULTS.model_copy(update=given), ("axes",))
+        start = self.looked_up(DEFAULTS.model_copy(update=given), ("axes",))
         start.setdefault("workload", tuple(self._workloads.values()))
         blocks: list[Block] = [(("axes",), start)] if "chain" in start else []
         for index, axes in enumerate(self._shape.include):
             path = ("include", index)
-            block = start | self._looked_up(axes, path)
+            block = start | self.looked_up(axes, path)
             if "chain" in block:
                 blocks.append((path, block))
             else:
@@ -208,7 +235,7 @@ class _Reader:
             self._document.reject((), f"{count} cells are too many; at most {MAX_CELLS}")
         return blocks
 
-    def _looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
+    def looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
         """Return the values of the axes that are given, names replaced by what they stand for."""
         found: dict[str, tuple[Any, ...]] = {}
         for axis in AXES:

@@ -50,7 +50,7 @@ def held_against(
         if result.verdict is None or result.outcome in ("unstable", "blocked"):
             held.append(replace(result, expectation=expectation))
             continue
-        ending, misfit = outcome(result.verdict, result.effect, expectation)
+        ending, misfit = outcome(result.verdict, result.effect, expectation, mitigated=bool(result.cell.mitigations))
         held.append(replace(result, expectation=expectation, outcome=ending, reason=misfit or result.reason))
     gone = [result for result in known.values() if result.id not in here and not allow_missing]
     return held + [_gone(result, name) for result in gone]

@@ -100,7 +100,7 @@ def progress(total: int, run: Run) -> Iterator[Callable[[Result], None]]:
             yield lambda result: err.print(terminal.progress(result, count(), total))
     except asyncio.CancelledError:
         raise Interrupted(
-            f"Interrupted: {done} of {total} cells are done. `harness report {run.folder}` shows them."
+            f"Interrupted: {len(run.results)} of {total} cells are done. `harness report {run.folder}` shows them."
         ) from None
 
 

@@ -137,11 +137,14 @@ def load_traces(folder: Path) -> tuple[Trace, ...]:
 def _load_trace(folder: Path, take: int) -> Trace:
     text, body = _trace_files(folder, take)
     try:
-        return records.load_trace(text.read_text(encoding="ascii"), gzip.decompress(body.read_bytes()))
+        trace = records.load_trace(text.read_text(encoding="ascii"), gzip.decompress(body.read_bytes()))
     except FileNotFoundError as error:
         raise InputError(f"{folder} holds no trace: {Path(error.filename).name} is missing") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"the trace in {folder} is damaged: {_first_lines(error)}") from error
+    if (had := sum(read.size_bytes for read in trace.reads)) != len(trace.body):
+        raise InputError(f"the trace in {folder} is damaged: {body.name} has {len(trace.body)} of {had} bytes")
+    return trace
 
 
 def latest(root: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import tempfile
@@ -15,12 +16,14 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.errors import Unavailable
+from harness import screen
+from harness.errors import Interrupted, Unavailable
 from harness.proxies import PROXIES
 from harness.reports.summary import EXIT_MEANINGS
 from harness.resources import configs
-from harness.store import latest
+from harness.store import Run, latest
 from tests.commanding import Harness
+from tests.reports.samples import matrix, run_info
 from tests.sandbox import DIRECT, NGINX, missing
 
 COMMANDS = ("matrix", "run", "list", "doctor", "setup", "report", "check")
@@ -219,7 +222,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct -m bypass-proxy", "bypass-proxy bypasses a chain that is direct already"),
         ("run --chain direct --token-bytes 9", "too small: format sse needs"),
         ("run --chain nginx:./my.conf", "there is no file"),
-        ("matrix nope", "there is no matrix 'nope': give a path, or one of default, smoke"),
+        ("matrix nope", "there is no matrix 'nope': give a path, or one of clients, default, smoke"),
         ("run --chain direct --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),
@@ -271,6 +274,58 @@ def test_all_that_is_wrong_in_a_matrix_is_told_at_once(harness: Harness, tmp_pat
         ["m.yaml", "1"],
         ["m.yaml", "2"],
     ]
+
+
+def test_unknown_names_are_told_in_one_round_with_unknown_keys_and_wrong_types(
+    harness: Harness, tmp_path: Path
+) -> None:
+    wrong = """\
+title: Mine
+workloads: {short: {tokens: many, token_bytes: 112}}
+axes: {chain: [nginx:nope, nginx:own], boddy: chunked, mitigations: [no-cash, mine]}
+include:
+  - {chain: ngnix:default, body: 7}
+  - {client: corl, chain: 7}
+variants: {nginx: {own: [own.conf]}}
+mitigations: {mine: {claim: It helps., source: us, cost: header}}
+"""
+    (tmp_path / "m.yaml").write_text(wrong)
+    told = [line.removeprefix("harness: ") for line in harness("matrix", "m.yaml").err.splitlines()]
+    assert [line.split(":")[1] + line.split(":")[2] for line in told] == [
+        "2 workloads.short.tokens",
+        "3 axes.boddy",
+        "3 axes.chain[0]",
+        "3 axes.mitigations[0]",
+        "5 include[0].body",
+        "5 include[0].chain",
+        "6 include[1].chain",
+        "6 include[1].client",
+        "7 variants.nginx.own",
+        "8 mitigations.mine",
+    ]
+    assert "did you mean 'no-cache'?" in told[3]
+
+
+@pytest.mark.parametrize("include", ["7", "[7]", "nginx:nope", "{axes: 1}"])
+def test_what_has_no_shape_has_no_names(harness: Harness, tmp_path: Path, include: str) -> None:
+    (tmp_path / "m.yaml").write_text(f"title: x\nworkloads: 7\naxes: 7\ninclude: {include}\nmitigations: 7\n")
+    told = harness("matrix", "m.yaml").err
+    assert "unknown" not in told.replace("unknown key", "")
+    assert "m.yaml:3: axes: must be keys and values, not 7" in told
+
+
+def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, run_info(finished_at=None))
+
+    def interrupted() -> NoReturn:
+        with screen.progress(5, run) as tell:
+            for some in matrix()[:2]:
+                run.append(some)
+            tell(matrix()[0])
+            raise asyncio.CancelledError
+
+    with pytest.raises(Interrupted, match="2 of 5 cells are done"):
+        interrupted()
 
 
 def test_a_glob_that_selects_nothing_ends_with_5_and_shows_an_id(harness: Harness, tmp_path: Path) -> None:

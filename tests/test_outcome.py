@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.model import Effect, Judgement, Release, ReleasedBy, Verdict
+from harness.model import Effect, Judgement, Outcome, Release, ReleasedBy, Verdict
+from harness.rejudge import held_against
 from harness.verdict import SEVERITY, Assessment, assess, conclude, effect, expected, isolated, outcome
 from tests.factories import expectation, figures, judged, story, streamed
+from tests.reports.samples import cell, result
 
 COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
 LONE_HOLD = "s0 +400 hold0 s1 r0-1 s2 r2 end"
@@ -49,19 +51,20 @@ streamed    not_needed  harms     harms      harms      harms
 delayed     defeats     no_effect harms      harms      harms
 coalesced   defeats     reduces   no_effect  harms      harms
 buffered    defeats     reduces   reduces    no_effect  harms
-broken      defeats     reduces   reduces    reduces    no_effect
+broken      defeats     reduces   reduces    reduces    -
 """
 
 
-def effects() -> dict[tuple[str, str], str]:
+def effects() -> dict[tuple[str, str], str | None]:
     head, *rows = [line.split() for line in TABLE.strip().splitlines()]
-    return {(row[0], after): cell.replace("_", " ") for row in rows for after, cell in zip(head, row[1:], strict=True)}
+    said = {(row[0], after): cell.replace("_", " ") for row in rows for after, cell in zip(head, row[1:], strict=True)}
+    return {verdicts: None if cell == "-" else cell for verdicts, cell in said.items()}
 
 
 def test_the_table_is_whole_and_says_every_effect() -> None:
     verdicts = get_args(Verdict)
     assert effects().keys() == set(itertools.product(verdicts, verdicts))
-    assert set(effects().values()) == set(get_args(Effect))
+    assert set(effects().values()) == {*get_args(Effect), None}
     assert tuple(sorted(SEVERITY, key=SEVERITY.__getitem__)) == verdicts
 
 
@@ -126,6 +129,9 @@ def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
         (streamed(3), False),
         ("s0 +400 hold0 r0 s1 r1 s2 r2 end", False),
         ("s0 s1 r1 r0 end", False),
+        ("s0 +400 hold0 s1 r0-1 s2 +500 r2 s3 r3 s4 r4 s5 r5 end", True),
+        ("s0 +400 pulse0 r0 s1 r1 s2 r2 end", True),
+        ("s0 +400 r0 s1 r1 s2 r2 end", False),
     ],
 )
 def test_a_lone_hold_and_what_rests_on_a_clock_want_to_be_confirmed(words: str, wants: bool) -> None:
@@ -175,6 +181,34 @@ def test_two_streams_released_in_two_ways_are_sure_of_the_verdict_and_claim_neit
     assert told.judgement.release.wait_ms == 50, "one token more at its pace comes sooner than the timer"
 
 
+@pytest.mark.parametrize("first", [LONE_HOLD, BY_TIMER])
+@pytest.mark.parametrize(("wait_ms", "after", "verdict"), [(450, 450, "delayed"), (450, 0.1, "streamed")])
+def test_a_token_that_comes_by_itself_if_there_is_more_patience_had_not_been_released_by_what_was_sent(
+    first: str, wait_ms: float, after: float, verdict: str
+) -> None:
+    told = assess([story(first), story(f"s0 +{wait_ms} r0 s1 +{after} r1 s2 +{after} r2 end")])
+    assert (told.judgement.verdict, told.unstable) == (verdict, None)
+    assert told.judgement.reason.endswith("; in a first stream, a timer ran out while more bytes were sent")
+    assert told.metrics.hold_max_ms == pytest.approx(wait_ms + 0.1)
+
+
+@pytest.mark.parametrize("second", [BUFFERED, LONE_HOLD])
+def test_what_is_held_if_nobody_else_asks_was_not_streamed_when_a_pulse_let_it_go(second: str) -> None:
+    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(second)])
+    assert (told.judgement.verdict, told.unstable) == (judged(story(second)).verdict, None)
+    assert told.judgement.reason.endswith("; in a first stream, other requests through the chain let tokens go")
+
+
+def test_a_pulse_that_coincided_with_a_token_changes_nothing() -> None:
+    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(streamed(3))])
+    assert (told.judgement.verdict, told.unstable) == ("streamed", None)
+
+
+def test_another_token_that_is_held_without_pulses_leaves_two_streams_that_disagree() -> None:
+    held = "s0 r0 s1 +400 hold1 s2 wait +400 end r1-2"
+    assert assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(held)]).unstable
+
+
 def test_an_assessment_measures_over_the_control() -> None:
     control = figures(story(DELAYED))
     assert assess([story(DELAYED)], control).judgement.verdict == "streamed"
@@ -212,7 +246,7 @@ def test_a_verdict_that_was_not_expected_fails_and_says_why_it_matters() -> None
 @pytest.mark.parametrize("got", ["no effect", None])
 def test_an_effect_that_was_not_expected_fails(got: Effect | None) -> None:
     told = outcome("streamed", got, expectation("*", effect=("defeats", "reduces")))
-    assert told == ("fail", f"expected effect defeats or reduces, got {got}: because it must")
+    assert told == ("fail", f"expected effect defeats or reduces, got {got or 'none'}: because it must")
 
 
 # ---------------------------------------------------------------- conclusions
@@ -242,3 +276,31 @@ def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
     ending, reason, change = conclude(shaky, assessed(streamed(3)), assessed(BUFFERED), expectation("*"))
     assert (ending, change) == ("unstable", None)
     assert reason.startswith("first coalesced")
+
+
+@pytest.mark.parametrize("control", [assessed(streamed(3)), None])
+def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(control: Assessment | None) -> None:
+    assert conclude(ruling("broken"), control, None, None) == ("fail", "because", None)
+    meant = expectation("*", verdict=("broken",))
+    assert conclude(ruling("broken"), control, None, meant) == ("pass", "because", None)
+
+
+@pytest.mark.parametrize(("before", "change"), [("broken", None), ("buffered", "harms"), ("streamed", "harms")])
+def test_a_mitigation_that_breaks_a_layer_or_leaves_it_broken_is_observed(
+    before: Verdict, change: Effect | None
+) -> None:
+    ending = conclude(ruling("broken"), assessed(streamed(3)), ruling(before), None)
+    assert ending[::2] == ("observed", change)
+    assert ("without the mitigation it is broken, too" in ending[1]) is (before == "broken")
+
+
+@pytest.mark.parametrize("baseline", ["it could not be measured", assess([story(LONE_HOLD), story(streamed(3))])])
+def test_a_mitigated_cell_is_no_layer_even_if_nobody_knows_its_baseline(baseline: Assessment | str) -> None:
+    assert conclude(ruling("broken"), assessed(streamed(3)), baseline, None)[0] == "observed"
+
+
+@pytest.mark.parametrize(("mitigations", "ending"), [((), "fail"), (("no-cache",), "observed")])
+def test_a_broken_layer_that_an_earlier_run_did_not_have_fails(mitigations: tuple[str, ...], ending: Outcome) -> None:
+    known, new = result(cell()), result(cell("nginx:new", *mitigations), "broken")
+    held = held_against([known, new], [known], "runs/a")
+    assert [some.outcome for some in held] == ["pass", ending]

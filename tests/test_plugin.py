@@ -175,7 +175,7 @@ def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Py
     done.stderr.fnmatch_lines("ERROR: m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
     none = pytester.runpytest_inprocess("--harness-matrix", "none.yaml")
     assert none.ret == pytest.ExitCode.USAGE_ERROR
-    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of default, smoke")
+    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of clients, default, smoke")
 
 
 def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -211,6 +211,17 @@ def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines("*AssertionError: expected streamed, got buffered: it has response buffers*")
+    assert_clean(place)
+
+
+@proxies
+@nginx
+def test_a_layer_that_is_broken_as_it_is_fails_with_the_reason(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.nginx_conf("mine.conf", server="location /stream/ { return 404; }")
+    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:default", "nginx:./mine.conf"))
+    done = session(pytester, "--harness-matrix", "m.yaml")
+    done.assert_outcomes(passed=3, failed=1)
+    done.stdout.fnmatch_lines("*AssertionError: status 404 instead of 200: 404 Not Found; *")
     assert_clean(place)
 
 

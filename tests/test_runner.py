@@ -51,6 +51,7 @@ class Replay(Bench):
         self._death = death
         self._mute = mute
         self.takes: Counter[str] = Counter()
+        self.manners: list[tuple[bool, bool]] = []
         self.at_once = 0
         self.at_once_max = 0
 
@@ -63,8 +64,9 @@ class Replay(Bench):
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
 
-    async def record(self, cell_id: str, plan: Plan) -> tuple[Trace, Entry]:
+    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
         self.takes[cell_id] += 1
+        self.manners.append((patient, quiet))
         self.at_once += 1
         self.at_once_max = max(self.at_once, self.at_once_max)
         try:
@@ -197,6 +199,15 @@ async def test_a_verdict_that_rests_on_a_lone_hold_or_a_clock_is_confirmed(
     assert len(load_traces(run.folder / result.evidence)) == 2
 
 
+@pytest.mark.parametrize(("rests_on", "quiet"), [(LONE_HOLD, False), ("s0 +400 pulse0 r0 s1 r1 s2 r2 end", True)])
+async def test_a_second_stream_is_patient_and_sends_no_pulses_where_those_seemed_to_help(
+    run: Run, rests_on: str, quiet: bool
+) -> None:
+    bench = Replay({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
+    await measured(run, bench, BARE)
+    assert bench.manners == [(False, False), (False, False), (True, quiet)]
+
+
 @pytest.mark.parametrize("rests_on", [LONE_HOLD, DELAYED])
 async def test_streams_that_disagree_are_unstable_and_have_no_effect(run: Run, rests_on: str) -> None:
     expect = [Expectation("*", "it must", ("coalesced", "delayed"))]
@@ -287,7 +298,7 @@ async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(r
 
 async def test_a_broken_stream_through_a_living_proxy_is_a_verdict(run: Run) -> None:
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: "s0 r0 s1 s2 r2 end"}, BARE)
-    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert (result.outcome, result.verdict) == ("fail", "broken")
 
 
 # ---------------------------------------------------------------- order
@@ -312,6 +323,24 @@ async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int
     async with Runner(bench, run, CATALOGUE, jobs=jobs) as runner:
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == jobs
+
+
+async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run: Run) -> None:
+    started = asyncio.Event()
+
+    class Slow(Replay):
+        async def entry(self, chain: Chain) -> Entry:
+            if chain == BARE.chain:
+                await started.wait()
+            return await super().entry(chain)
+
+    quick = cell("nginx:quick")
+    bench = Slow({CONTROL.id: STREAMED, BARE.id: HELD, quick.id: STREAMED})
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, jobs=1) as runner:
+        slow = asyncio.create_task(runner.result(BARE))
+        assert (await runner.result(quick)).verdict == "streamed"
+        started.set()
+        assert (await slow).verdict == "buffered"
 
 
 async def test_leaving_gives_up_what_is_not_finished_and_writes_nothing_of_it(run: Run) -> None:

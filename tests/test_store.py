@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import os
 import re
 import resource
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +139,27 @@ def test_the_latest_run(tmp_path: Path) -> None:
     assert latest(tmp_path) == newest.folder
 
 
+def test_of_runs_started_in_one_second_the_one_written_last_is_the_latest(tmp_path: Path) -> None:
+    for name, written_s in [("a", 10), ("z", 30), ("m", 20)]:
+        os.utime(Run.create(tmp_path, run_info(name=name)).folder, (written_s, written_s))
+    assert latest(tmp_path).name.endswith("-z")
+    os.utime(tmp_path / "20251121T082200Z-a", (40, 40))
+    assert latest(tmp_path).name.endswith("-a")
+    next_day = Run.create(tmp_path, run_info(started_at="2025-11-22T00:00:00+00:00")).folder
+    os.utime(next_day, (5, 5))
+    assert latest(tmp_path) == next_day, "an old run may be touched, as by a report into its folder"
+
+
+def test_a_finished_run_is_on_the_disk_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tmp_path, run_info(finished_at=None))
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    run.append(matrix()[0])
+    assert synced == []
+    run.finish()
+    assert synced == [run.results_file.stat().st_ino]
+
+
 def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot make a run folder"):
@@ -162,6 +185,12 @@ def test_a_trace_that_is_missing_or_damaged(tmp_path: Path) -> None:
     body = folder / "body.bin.gz"
     body.write_bytes(body.read_bytes()[:-9])
     with pytest.raises(InputError, match="damaged"):
+        load_traces(folder)
+    body.write_bytes(gzip.compress(trace(cell()).body[:-1]))
+    with pytest.raises(InputError, match=r"damaged: body\.bin\.gz has 127 of 128 bytes"):
+        load_traces(folder)
+    body.write_bytes(b"")
+    with pytest.raises(InputError, match=r"damaged: body\.bin\.gz has 0 of 128 bytes"):
         load_traces(folder)
     body.write_bytes(b"no gzip")
     with pytest.raises(InputError, match="damaged"):

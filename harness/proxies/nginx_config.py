@@ -78,7 +78,7 @@ class Directive:
     def reject(self, why: str) -> str:
         """Return a complaint about it."""
         shown = " ".join(self.text.rstrip(";{").split())
-        return f"{self.place}: `{shown if len(shown) <= 60 else shown[:57] + '...'}` {why}"
+        return f"{self.place}: `{shown if len(shown) <= 60 else shown[:57] + '...'}` {why}{self.source.way_in}"
 
     def walk(self, inside: str = "") -> Iterator[tuple[Directive, str]]:
         """Yield it and all below it, each with the name of the block that it is in."""
@@ -88,10 +88,11 @@ class Directive:
 
 
 class Source:
-    """One file of a config."""
+    """One file of a config. `way_in` says which include reaches for it outside the config's folder, if one does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, way_in: str = "") -> None:
         self.path = path
+        self.way_in = way_in
         try:
             self.text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -180,16 +181,16 @@ class Config:
         found = _PLACE.match(complaint)
         return f"{origins.get(found['file'], found['file'])}:{found['line']}: {found['words']}" if found else None
 
-    def _read(self, path: Path, above: tuple[Path, ...]) -> list[Directive]:
+    def _read(self, path: Path, above: tuple[Path, ...], way_in: str = "") -> list[Directive]:
         if path not in self._sources:
-            source = self._sources[path] = Source(path)
+            source = self._sources[path] = Source(path, way_in)
             for one in [one for top in source.directives for one, _ in top.walk()]:
                 for file in self._included(one):
                     if file in (*above, path):
                         raise InputError(one.reject("includes a file that is being included"))
                     if not is_file(file):
                         raise InputError(one.reject(f"finds no file {file}; relative ones lie beside {self.main}"))
-                    one.inner.extend(self._read(file, (*above, path)))
+                    one.inner.extend(self._read(file, (*above, path), self._way_in(one)))
         return self._sources[path].directives
 
     def _included(self, one: Directive) -> list[Path]:
@@ -198,6 +199,11 @@ class Config:
             return []
         file = self.main.parent / one.argument
         return sorted(map(Path, glob.glob(str(file)))) if glob.has_magic(one.argument) else [file]
+
+    def _way_in(self, one: Directive) -> str:
+        if not one.argument.startswith("/") or Path(one.argument).is_relative_to(self.main.parent.resolve()):
+            return one.source.way_in
+        return f"; included from {one.place}: make that include relative, or this copy reads the original"
 
     def _walk(self) -> Iterator[tuple[Directive, str]]:
         for one in self._sources[self.main].directives:

@@ -30,10 +30,10 @@ class Answer:
 
     @property
     def undefeated(self) -> str:
-        """What to say where nothing defeats the layer; not a word if nothing was tried."""
+        """What to say where nothing defeats the layer; not a word if nothing was tried, or nothing could be."""
         if self.status == "streamed":
             return "not needed: it holds nothing"
-        if not self.tried:
+        if not self.tried or self.status == "broken":
             return ""
         return f"nothing that was tried ({words.counted(self.tried, 'mitigation')})"
 
@@ -43,7 +43,7 @@ def answers(table: Table) -> tuple[Answer, ...]:
     alike: dict[tuple[object, ...], list[Row]] = {}
     for row in table.rows:
         if row.baseline and row.baseline.outcome in ("pass", "fail", "observed") and not _at_ease(row):
-            key = (row.chain, row.status, row.defeats or _tried(row), row.reduces, row.harms)
+            key = (row.chain, row.status, row.defeats or (_tried(row), _broken_too(row)), row.reduces, row.harms)
             alike.setdefault(key, []).append(row)
     return tuple(_answer(rows, table.axes) for rows in alike.values())
 
@@ -81,14 +81,22 @@ def _tried(row: Row) -> int:
     return sum(mark(result) != "unknown" for result in row.results.values())
 
 
+def _broken_too(row: Row) -> int:
+    """Return how many mitigations leave a layer broken."""
+    return sum(words.status(result) == "broken" for result in row.results.values())
+
+
 def _answer(rows: Sequence[Row], axes: Sequence[Axis]) -> Answer:
     first = rows[0]
     reasons = list(dict.fromkeys(row.baseline.reason for row in rows if row.baseline))
+    reason = reasons[0] if len(reasons) == 1 else f"for one, {reasons[0]}"
+    if first.status == "broken" and (still := _broken_too(first)):
+        reason += f"; broken with {words.counted(still, 'mitigation')}, too"
     return Answer(
         chain=first.chain,
         layers=labels(rows, axes),
         status=first.status,
-        reason=reasons[0] if len(reasons) == 1 else f"for one, {reasons[0]}",
+        reason=reason,
         defeats=first.defeats,
         reduces=first.reduces,
         harms=first.harms,

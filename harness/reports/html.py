@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from harness.model import Mitigation, Result, RunInfo
-from harness.reports import grid, summary, words
+from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
 from harness.reports.table import Axis, Column, Row, Table, by_cost, mark, tabulate
@@ -60,6 +60,7 @@ def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
         yield from _answers(table)
     if table.controls:
         yield f"<p>{escape(controls(table))}</p>"
+    yield from _readers(results)
     yield from _problems(results)
     yield f"<footer><p>{escape(words.setting(run, results))}</p></footer>\n</body>\n</html>"
 
@@ -148,6 +149,14 @@ def _remedies(columns: Sequence[Column]) -> str:
     return "<br>".join(
         f'<span class="quiet">{cost}</span> {escape(", ".join(names))}' for cost, names in by_cost(columns).items()
     )
+
+
+def _readers(results: Sequence[Result]) -> Iterator[str]:
+    if said := readers.line(results):
+        yield f"<p>{escape(said)}</p>\n<ul>"
+        for one in readers.disagreements(results):
+            yield f"<li><code>{escape(one.stream)}</code><br>{escape(one.sentence)}</li>"
+        yield "</ul>"
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:

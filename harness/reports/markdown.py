@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.model import Result, RunInfo
-from harness.reports import grid, summary, words
+from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import UNICODE
 from harness.reports.table import Column, Table, by_cost, tabulate
@@ -50,6 +50,7 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     if table.controls:
         yield controls(table)
         yield ""
+    yield from _readers(results)
     yield from _problems(results)
     yield f"**{_text(summary.line(run, results))}**"
     yield ""
@@ -92,6 +93,15 @@ def _row(answer: Answer) -> str:
 
 def _remedies(columns: Sequence[Column]) -> str:
     return "<br>".join(f"{cost}: {', '.join(map(_code, names))}" for cost, names in by_cost(columns).items())
+
+
+def _readers(results: Sequence[Result]) -> Iterator[str]:
+    if said := readers.line(results):
+        yield said
+        yield ""
+        found = readers.disagreements(results)
+        yield from (f"- {_code(one.stream)}<br>{_text(one.sentence)}" for one in found)
+        yield from [""] * bool(found)
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:

@@ -5,10 +5,11 @@ Only what was judged is compared: a reader that was unavailable, unstable or blo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import Cell, Result, Verdict
+from harness.reports import words
 
 JUDGED = frozenset({"pass", "fail", "observed"})
 
@@ -34,11 +35,24 @@ class Disagreement:
 
 def disagreements(results: Sequence[Result]) -> list[Disagreement]:
     """Return the streams on whose verdict their readers differ, in the order of the run."""
+    return [_told(some) for some in _streams(results) if len({result.verdict for result in some}) > 1]
+
+
+def line(results: Sequence[Result]) -> str | None:
+    """Return how far readers agree in one line; None if no stream had several."""
+    differ, several = len(disagreements(results)), sum(len(some) > 1 for some in _streams(results))
+    if not several:
+        return None
+    agree = "agree on all of them" if not differ else f"disagree on {differ}"
+    return f"Readers: {words.counted(several, 'stream')} had several; they {agree}."
+
+
+def _streams(results: Sequence[Result]) -> Iterable[Sequence[Result]]:
     streams: dict[Cell, list[Result]] = {}
     for result in results:
         if result.verdict and result.outcome in JUDGED:
             streams.setdefault(replace(result.cell, client="*"), []).append(result)
-    return [_told(some) for some in streams.values() if len({result.verdict for result in some}) > 1]
+    return streams.values()
 
 
 def _told(results: Sequence[Result]) -> Disagreement:

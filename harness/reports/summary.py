@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from harness.model import Fault, Outcome, Result, RunInfo
 from harness.reports import words
 
-Kind = Outcome | Fault
-"""How a problem is listed: by the cell's outcome, an error by whose fault it is."""
+Kind = Outcome | Fault | Literal["broken"]
+"""How a problem is listed: by the cell's outcome, an error by whose fault it is, and a layer that is broken as it is,
+although nobody expects anything of it, as that."""
 
 EXIT_MEANINGS: Mapping[int, str] = {
     0: "everything as expected",
-    1: "an expectation failed",
+    1: "an expectation failed, a layer is broken or a cell was unstable",
     2: "wrong input or usage",
     3: "the harness or a required proxy failed",
     5: "nothing was selected",
@@ -24,6 +25,7 @@ EXIT_MEANINGS: Mapping[int, str] = {
 
 TITLES: Mapping[Kind, str] = {
     "fail": "Expectations that failed",
+    "broken": "Broken layers; expect the verdict `broken` of those that are meant to be",
     "unstable": "Unstable: repetitions disagree",
     "configuration": "Errors in your configuration",
     "proxy": "Proxies that failed",
@@ -66,7 +68,7 @@ def exit_status(run: RunInfo, results: Sequence[Result], required: Collection[st
         return 2
     if not kinds:
         return 5
-    return 1 if kinds & {"fail", "unstable"} else 0
+    return 1 if kinds & {"fail", "broken", "unstable"} else 0
 
 
 def line(run: RunInfo, results: Sequence[Result]) -> str:
@@ -91,6 +93,8 @@ def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
 
 
 def _kind(result: Result) -> Kind:
+    if result.outcome == "fail" and result.verdict == "broken" and not result.expectation:
+        return "broken"
     return (result.fault or "harness") if result.outcome == "error" else result.outcome
 
 
@@ -100,9 +104,23 @@ def _verdict(run: RunInfo, results: Sequence[Result]) -> str:
     meaning = EXIT_MEANINGS[code]
     if unfinished(run, results):
         meaning = "the run did not finish"
+    elif code == 1:
+        meaning = _misfits(Counter(map(_kind, results)))
     elif code == 0 and "unavailable" in counts(results):
         meaning = "what can run here is as expected"
     return f"Exit status {code}: {meaning}"
+
+
+def _misfits(kinds: Mapping[Kind, int]) -> str:
+    """Return what was not as it should be."""
+    broken = kinds.get("broken", 0)
+    are, them = ("is", "it") if broken == 1 else ("are", "them")
+    told: Mapping[Kind, str] = {
+        "fail": "an expectation failed",
+        "broken": f"{words.counted(broken, 'layer')} {are} broken: nothing could be measured through {them}",
+        "unstable": "a cell was unstable",
+    }
+    return "; ".join(said for kind, said in told.items() if kinds.get(kind))
 
 
 def _without(reason: str, why: str | None) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from harness.model import Result, RunInfo
-from harness.reports import grid, summary, words
+from harness.reports import grid, readers, summary, words
 from harness.reports.answers import answers, at_ease, controls
 from harness.reports.glyphs import Glyphs, glyphs_for
 from harness.reports.table import Column, Table, by_cost, tabulate
@@ -21,6 +21,7 @@ from harness.reports.table import Column, Table, by_cost, tabulate
 OUTCOME_STYLES: Mapping[summary.Kind, str] = {
     "pass": "green",
     "fail": "bold red",
+    "broken": "bold red",
     "unstable": "magenta",
     "blocked": "magenta",
     "unavailable": "dim",
@@ -58,7 +59,7 @@ def single(result: Result, baseline: Result | None) -> Text:
     """Return what one cell came to, and what its mitigations changed."""
     line = Text(f"{result.outcome}: ", OUTCOME_STYLES.get(result.outcome, ""))
     line.append(result.verdict or result.reason, grid.STYLES.get(result.verdict or "", ""))
-    if result.outcome in ("unstable", "blocked", "fail") and result.verdict:
+    if result.verdict == "broken" or (result.outcome in ("unstable", "blocked", "fail") and result.verdict):
         line.append(f"; {result.reason}", "")
     if result.effect and baseline:
         applied = " + ".join(result.cell.mitigations)
@@ -92,6 +93,7 @@ class Report:
         if table.controls:
             yield from _wrapped(controls(table), width)
             yield Text()
+        yield from _readers(self._results, width)
         yield from _problems(self._results, width)
         style = "bold red" if summary.exit_status(self._run, self._results) else "bold green"
         yield from _wrapped(summary.line(self._run, self._results), width, style=style)
@@ -124,6 +126,15 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
     easy = [f"{chain} ({some})" if some else chain for chain, some in at_ease(table).items()]
     if easy:
         yield from _wrapped(f"Stream as they are: {'; '.join(easy)}.", width)
+        yield Text()
+
+
+def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
+    if said := readers.line(results):
+        yield from _wrapped(said, width)
+        for one in readers.disagreements(results):
+            yield Text(f"  {one.stream}")
+            yield from _wrapped(one.sentence, width, "    ")
         yield Text()
 
 

@@ -169,6 +169,22 @@ def test_what_has_to_be_written_otherwise_is_told_with_file_and_line(tmp_path: P
     assert [line for line in refusal(tmp_path, text) if line.startswith(told)]
 
 
+@pytest.mark.parametrize("closing", ["my.conf", "a.conf"])
+def test_files_that_include_each_other_in_a_circle_are_refused_where_it_closes(tmp_path: Path, closing: str) -> None:
+    files = {"a": "include b.conf;", "b": "include c.conf;", "c": f"\ninclude {closing};"}
+    (told,) = refusal(tmp_path, WHOLE.replace("http {", "http { include a.conf;"), **files)
+    assert told == f"c.conf:2: `include {closing}` includes a file that is being included"
+
+
+def test_a_copy_that_still_includes_the_original_is_told_which_include_does(tmp_path: Path) -> None:
+    config(tmp_path, original__site="include part.conf;", copy__part="server { listen 80; }")
+    told = refusal(tmp_path / "copy", f"events {{}}\nhttp {{\n include {tmp_path}/original/*; }}")
+    assert told[0].startswith("part.conf:1: `listen 80` is an address that may be somebody's")
+    assert told[0].endswith("; included from my.conf:3: make that include relative, or this copy reads the original")
+    told = refusal(tmp_path / "copy", f"events {{}} http {{ include {tmp_path}/copy/part.conf; }}")
+    assert "make that include relative" not in told[0]
+
+
 def test_a_part_becomes_a_config_as_it_was_told(tmp_path: Path) -> None:
     files = rendered(tmp_path, "events {} http { include part.conf; }", part=SERVER)
     assert list(files) == ["nginx.conf", "included/1-part.conf"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
-from harness.model import Cell, Hop, Outcome, Result, Verdict, Workload
-from harness.reports.readers import disagreements
+from harness.model import Cell, Hop, Outcome, Result, RunInfo, Verdict, Workload
+from harness.reports import html, markdown, terminal
+from harness.reports.readers import disagreements, line
 
 CELL = Cell((Hop("nginx", "default"),), Workload("short", 4, 96), request="browser")
 
@@ -45,3 +47,18 @@ def test_other_streams_are_not_compared(other: Cell) -> None:
 def test_who_was_not_judged_disagrees_with_nobody(outcome: Outcome) -> None:
     verdict: Verdict | None = "buffered" if outcome in ("unstable", "blocked") else None
     assert disagreements([read_by("aiohttp", "streamed"), read_by("curl", verdict, outcome)]) == []
+
+
+def test_how_far_they_agree_is_one_line() -> None:
+    agreeing = [read_by("aiohttp", "buffered"), read_by("curl", "buffered")]
+    assert line(agreeing[:1]) is None
+    assert line(agreeing) == "Readers: 1 stream had several; they agree on all of them."
+    assert line([*agreeing, read_by("h2", "streamed")]) == "Readers: 1 stream had several; they disagree on 1."
+
+
+@pytest.mark.parametrize("report", [html, markdown, terminal], ids=lambda report: report.__name__)
+def test_every_report_names_the_stream_and_who_differs(report: ModuleType) -> None:
+    run = RunInfo("m", "A matrix", "2026-01-01T00:00:00+00:00", "1", "3", "Linux")
+    text = report.render(run, [read_by("aiohttp", "streamed"), read_by("chromium", "broken")])
+    assert "nginx:default/sse/chunked/browser/*/short/none/lockstep" in text
+    assert "chromium: broken" in text

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from harness.model import Fault, Outcome, Result
+from harness.model import Effect, Expectation, Fault, Outcome, Result, Verdict
 from harness.reports import RENDERERS
 from harness.reports.answers import answers, at_ease, controls, labels
 from harness.reports.summary import Kind, exit_status, line, problems
@@ -155,6 +155,8 @@ def test_a_layer_that_did_not_run_has_no_answer() -> None:
         (["pass", "observed", "unavailable"], 0),
         (["pass", "fail"], 1),
         (["unstable"], 1),
+        (["broken", "pass"], 1),
+        (["broken", "proxy"], 3),
         (["fail", "configuration"], 2),
         (["configuration", "proxy"], 3),
         (["fail", "harness"], 3),
@@ -168,6 +170,8 @@ def test_exit_status(ended: list[Kind], status: int) -> None:
 
 def ending(kind: Kind) -> Result:
     """A cell that ended so; an error by whose fault it is."""
+    if kind == "broken":
+        return result(cell(), "broken", outcome="fail", reason="status 404")
     at_fault = kind in get_args(Fault)
     return result(cell(), outcome="error" if at_fault else kind, fault=kind if at_fault else None)
 
@@ -194,6 +198,60 @@ def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
     assert line(run_info(), some) == "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed."
     assert line(run_info(), []) == "0 cells. Exit status 5: nothing was selected."
     assert line(run_info(), [ending("unavailable")]).endswith("Exit status 0: what can run here is as expected.")
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (["broken"], "1 layer is broken: nothing could be measured through it"),
+        (["broken", "broken", "observed"], "2 layers are broken: nothing could be measured through them"),
+        (["unstable"], "a cell was unstable"),
+        (
+            ["unstable", "broken", "fail"],
+            "an expectation failed; 1 layer is broken: nothing could be measured through it; a cell was unstable",
+        ),
+    ],
+)
+def test_a_run_that_is_not_as_it_should_be_says_in_which_way(ended: list[Kind], told: str) -> None:
+    assert line(run_info(), list(map(ending, ended))).endswith(f". Exit status 1: {told}.")
+
+
+def test_a_broken_layer_is_a_problem_of_its_own_and_one_that_fails_an_expectation_is_not() -> None:
+    expected = Expectation("*", "it must", ("streamed",))
+    found = problems([ending("broken"), replace(ending("broken"), reason="else", expectation=expected)])
+    assert {kind: [problem.reason for problem in told] for kind, told in found.items()} == {
+        "fail": ["else"],
+        "broken": ["status 404"],
+    }
+
+
+def broken_layer(*more: Result) -> list[Result]:
+    """A layer through which nothing comes, with two mitigations that change nothing about it."""
+    tried = [result(cell("nginx:default", name), "broken") for name in ("no-cache", "pad-2k")]
+    return [ending("broken"), *tried, *more]
+
+
+def test_a_broken_layer_is_told_with_its_reason_and_not_as_one_that_nothing_defeats() -> None:
+    table = tabulate(broken_layer(), CATALOGUE)
+    (answer,) = answers(table)
+    assert (answer.status, answer.reason) == ("broken", "status 404; broken with 2 mitigations, too")
+    assert (answer.undefeated, table.marks) == ("", ["unknown"])
+
+
+@pytest.mark.parametrize(("verdict", "effect"), [("streamed", "defeats"), ("buffered", "reduces")])
+def test_a_mitigation_that_mends_a_broken_layer_counts(verdict: Verdict, effect: Effect) -> None:
+    mending = result(cell("nginx:default", "x-accel-buffering"), verdict, effect)
+    (answer,) = answers(tabulate(broken_layer(mending), CATALOGUE))
+    mended = {"defeats": answer.defeats, "reduces": answer.reduces}
+    assert {name for name, columns in mended.items() if columns} == {effect}
+    assert answer.undefeated == ""
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_no_report_calls_a_broken_layer_undefeated(name: str) -> None:
+    text = RENDERERS[name](run_info(), broken_layer())
+    assert "nothing that was tried" not in text
+    assert "status 404" in text
 
 
 def test_errors_are_listed_by_whose_they_are() -> None:

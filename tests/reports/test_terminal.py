@@ -177,6 +177,11 @@ def test_streams_that_were_cut_short_are_told_below_the_table() -> None:
     assert "\nSampled, as whole streams would have taken too long: nginx:default (6 cells).\n" in text
 
 
+def test_a_cell_that_is_broken_says_why_even_if_that_is_no_failure() -> None:
+    broken = result(cell("nginx:default", "no-cache"), "broken", reason="status 404")
+    assert terminal.single(broken, result(cell(), "broken")).plain == "observed: broken; status 404"
+
+
 def test_an_unfinished_run_says_so() -> None:
     assert "did not finish" in " ".join(terminal.render(run_info(finished_at=None), matrix()).split())
 
