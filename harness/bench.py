@@ -128,8 +128,11 @@ class Bench:
             task = self._starting[chain] = asyncio.create_task(self._start(chain))
         return await asyncio.shield(task)
 
-    async def record(self, cell_id: str, plan: Plan) -> tuple[Trace, Entry]:
-        """Run one stream through the plan's chain. Raises what `entry` raises, or BackendError."""
+    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+        """Run one stream through the plan's chain, with more patience or without pulses if asked.
+
+        Raises what `entry` raises, or BackendError.
+        """
         await self._ensure_emitter()
         emitter, port = self.emitter, self._ports()[1]
         entry = await self.entry(plan.chain)
@@ -141,7 +144,8 @@ class Bench:
                 f"only answers in HTTP/{' and '.join(entry.endpoint.http)}",
                 "choose another client, or a first hop that answers in it: nginx:h2-tls answers in both",
             )
-        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, entry.guard))
+        guard = entry.guard.quietly() if quiet else entry.guard
+        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, guard, patient))
         try:
             while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
                 await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next

@@ -7,7 +7,8 @@ Two witnesses, both from this very process and event loop:
 - the *pulse* of a chain: a small complete request through the same proxies. Nothing buffers a response that has
   ended, so its round trips show that the proxies are awake too.
 
-A token is only called held when the patience has passed **and** both have gone round several times since.
+A token is only called held when the patience has passed **and** both have gone round several times since. The pulse
+goes second and leaves a mark in the record: a proxy that many streams share may let one go when it meets another.
 """
 
 from __future__ import annotations
@@ -201,17 +202,30 @@ class Pulse(Unheard):
 
 
 class Guard:
-    """Says when a silence in one chain means something."""
+    """Says when a silence in one chain means something. A quiet one sends nothing through the chain."""
 
-    def __init__(self, control: ControlStream, pulse: Pulse) -> None:
+    def __init__(self, control: ControlStream, pulse: Pulse, quiet: bool = False) -> None:
         self.control = control
         self.pulse = pulse
+        self._quiet = quiet
+
+    def quietly(self) -> Guard:
+        """Return one that does without the pulse, for a chain that other requests may make let go."""
+        return Guard(self.control, self.pulse, quiet=True)
+
+    @property
+    def pulses(self) -> bool:
+        """Whether requests of its own go through the chain."""
+        return not (self._quiet or self.pulse.lost)
 
     async def witnessed(self) -> None:
-        """Wait until both witnesses have gone round several times from now on."""
+        """Wait until the control stream has gone round several times from now on."""
         await self.control.trips.after(CONTROL_TRIPS)
+
+    async def witnessed_by_chain(self) -> None:
+        """Wait until the pulse has gone round several times from now on."""
         await self.pulse.trips.after(PULSE_TRIPS)
 
     async def barrier(self) -> None:
         """Wait until one request has gone through the chain and back: time enough for what was just released."""
-        await (self.control if self.pulse.lost else self.pulse).trips.after(1)
+        await (self.pulse if self.pulses else self.control).trips.after(1)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 
 from harness.errors import StreamError
 from harness.formats import CODECS
@@ -25,6 +27,10 @@ SHRUNK = 10
 
 UNPAINTED_SHARE = 0.5
 """What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
+
+GIST_CHARS = 320
+_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 PER_HOP = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept"})
 
@@ -84,6 +90,19 @@ def delivery(trace: Trace) -> Delivery:
     return Delivery(tuple(arrivals), f"the last {lost} of {workload.tokens} tokens never came" if lost else None)
 
 
+def gist(trace: Trace) -> str:
+    """Return what a body that is no stream says, in a line: of HTML its title, or all that is no tag."""
+    try:
+        content = decoder(None if trace.decoded else content_coding(trace.headers))
+        text = content.feed(trace.body).decode(errors="replace")
+    except StreamError as error:
+        return str(error)
+    if text.lstrip().startswith("<"):
+        title = _TITLE.search(text)
+        text = unescape(title[1] if title else _TAGS.sub(" ", text))
+    return " ".join(text.split())[:GIST_CHARS]
+
+
 def singles(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Return the arrivals to judge lateness by.
 
@@ -100,6 +119,11 @@ def singles(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
             lone.add(step.seq)
     followed = {sent.seq - 1: sent.at_ns for sent in trace.sent}
     return [a for a in arrivals if a.seq in lone and a.at_ns <= followed.get(a.seq, a.at_ns)]
+
+
+def beaten(trace: Trace, token: Arrival) -> bool:
+    """Tell whether a heartbeat left while the token was under way: it may have pushed it out."""
+    return any(token.sent_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats)
 
 
 def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:

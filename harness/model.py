@@ -231,11 +231,12 @@ class Step:
 
     `grant` n: the emitter may send tokens up to n. `arrive` n: all tokens up to n are here. `hold` n: token n was
     held past the patience. `wait`: all tokens are granted and silence begins, to see whether a timer releases what
-    is missing. `drain` n: from token n on they are sent without waiting for any. `end`: the emitter was told to end
+    is missing. `pulse` n: token n has outwaited the patience, and a request of the guard's own follows it through the
+    chain. `drain` n: from token n on they are sent without waiting for any. `end`: the emitter was told to end
     the stream. No clock orders these.
     """
 
-    kind: Literal["grant", "arrive", "hold", "wait", "drain", "end"]
+    kind: Literal["grant", "arrive", "hold", "wait", "pulse", "drain", "end"]
     seq: int
     at_ns: int
 

@@ -80,8 +80,16 @@ class Recorder:
         self._on_arrival(self._through, at_ns)
 
 
-async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, client: Client, guard: Guard) -> Trace:
-    """Run one stream through the chain whose client side is `entry` and return its trace.
+async def record(
+    cell_id: str,
+    plan: Plan,
+    entry: Endpoint,
+    control_port: int,
+    client: Client,
+    guard: Guard,
+    patient: bool = False,
+) -> Trace:
+    """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
 
     Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails.
     """
@@ -90,7 +98,7 @@ async def record(cell_id: str, plan: Plan, entry: Endpoint, control_port: int, c
     control = await Control.open(control_port, plan.emission, lost.set)
     opened_ns = time.monotonic_ns()
     request = _request(plan, entry, control.stream_id)
-    conversation = _Conversation(plan, recorder, control, guard)
+    conversation = _Conversation(plan, recorder, control, guard, patient)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(conversation.watch())
     losing = asyncio.create_task(lost.wait())
@@ -155,18 +163,17 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
 class _Conversation:
     """Carries a lockstep machine's grants to the emitter, and its silences through the guard."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, control: Control, guard: Guard) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, control: Control, guard: Guard, patient: bool) -> None:
         emission = plan.emission
         self.machine: Lockstep | None = None
         self._recorder = recorder
         self._control = control
         self._guard = guard
-        self._patience_s = emission.workload.patience_ms / 1e3
         self._silence_s = SILENCE_S
         if emission.pace == "paced":  # a buffered stream is silent for as long as it lasts
             self._silence_s += emission.workload.tokens * emission.gap_ms / 1e3
         if emission.pace == "lockstep":
-            self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length")
+            self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length", patient=patient)
             recorder.on_arrival(self._arrived)
 
     async def watch(self) -> None:
@@ -182,14 +189,20 @@ class _Conversation:
                     self._say(machine.stepped(time.monotonic_ns()))
                     continue
                 before = machine.progress_ns
-                await asyncio.sleep(max(0.0, before / 1e9 + self._patience_s - time.monotonic()))
-                if machine.progress_ns == before:
-                    await self._guard.witnessed()
-                    for _ in range(READER_TRIPS):
-                        await self._recorder.awake()
-                    if machine.progress_ns == before:
-                        self._say(machine.outwaited(time.monotonic_ns()))
+                await asyncio.sleep(max(0.0, (before + machine.silence_ns) / 1e9 - time.monotonic()))
+                if machine.progress_ns == before and await self._means_something(machine, before):
+                    self._say(machine.outwaited(time.monotonic_ns()))
         await self._ended()
+
+    async def _means_something(self, machine: Lockstep, before: int) -> bool:
+        """Tell whether it is still silent when everything on the way has shown that it is awake, the reader last."""
+        await self._guard.witnessed()
+        if machine.progress_ns == before and self._guard.pulses:
+            machine.pulsed(time.monotonic_ns())
+            await self._guard.witnessed_by_chain()
+        for _ in range(READER_TRIPS):
+            await self._recorder.awake()
+        return machine.progress_ns == before
 
     async def _asked(self) -> bool:
         done, _ = await asyncio.wait({self._control.asked}, timeout=ASKED_S)

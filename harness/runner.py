@@ -1,8 +1,8 @@
 """From cells to results: measures each cell once, holds it against its control and its baseline, keeps the evidence.
 
-Rules: a cell's control and baseline are measured before it is judged; a verdict that rests on a lone hold or on a
-clock is confirmed in a second stream; what could not be measured says whose fault it is and never looks like a
-verdict; every result is on disk before anybody is told of it.
+Rules: a cell's control and baseline are measured before it is judged; a verdict that rests on a lone hold, a clock
+or a pulse is confirmed in a second, more patient stream; what could not be measured says whose fault it is and never
+looks like a verdict; every result is on disk before anybody is told of it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from harness.matrix import IN_HTTP_1, baseline_of, control_of
 from harness.metrics import header_changes
 from harness.mitigations import plan
 from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
+from harness.release import pulsed
 from harness.store import Run
 from harness.verdict import Assessment, assess, conclude, expected, isolated
 
@@ -164,7 +165,7 @@ class Runner:
             trace, entry = await self._stream(cell, todo, take=1)
             assessment = await asyncio.to_thread(assess, (trace,), yardstick)
             if isolated(trace, assessment.judgement):
-                again, entry = await self._stream(cell, todo, take=2)
+                again, entry = await self._stream(cell, todo, take=2, patient=True, quiet=bool(pulsed(trace)))
                 assessment = await asyncio.to_thread(assess, (trace, again), yardstick)
             if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
                 raise ProxyError(f"in mid-stream, {death}")
@@ -177,8 +178,8 @@ class Runner:
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
 
-    async def _stream(self, cell: Cell, todo: Plan, take: int) -> tuple[Trace, Entry]:
-        trace, entry = await self._bench.record(cell.id, todo)
+    async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, Entry]:
+        trace, entry = await self._bench.record(cell.id, todo, **manner)
         folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
         _link(folder, entry)
         return trace, entry

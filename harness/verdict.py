@@ -8,9 +8,9 @@ Verdicts, worst last. In lockstep the order of events decides, not the clock:
 - `buffered`: from some token on, nothing came until the emitter ended the stream.
 - `broken`: tokens lost, repeated, reordered, altered or replayed; wrong status, reset, time-out, undecodable body.
 
-*Late is not held*: a held token that came before any further token had left the emitter was not released by one.
-A tail that only the end releases makes a stream `buffered`, unless two holds before it show that it coalesces and the
-tail is no longer than they were: a last, partly filled buffer is part of coalescing.
+What let held tokens go is told in `release`. A tail that only the end releases makes a stream `buffered`, unless two
+holds before it show that it coalesces and the tail is no longer than they were: a last, partly filled buffer is part
+of coalescing.
 Heartbeats are bytes that leave by the clock: what came after nothing but them was let go by them or by a timer.
 
 Paced streams mirror this: a token is held when it comes together with one emitted 50 ms or more after it, and a
@@ -22,25 +22,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import takewhile
 
-from harness.lockstep import probe_step_tokens
-from harness.metrics import HELD_MS, Arrival, Delivery, delivery, late_bursts, measure, remarks, sent_bytes, singles
-from harness.model import (
-    Effect,
-    Expectation,
-    Judgement,
-    Metrics,
-    Outcome,
-    Release,
-    ReleasedBy,
-    Sent,
-    Trace,
-    Verdict,
+from harness.metrics import HELD_MS, Arrival, Delivery, beaten, delivery, gist, late_bursts, measure, remarks, singles
+from harness.model import Effect, Expectation, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
+from harness.release import (
+    event_bytes,
+    lockstep_releases,
+    paced_releases,
+    probed,
+    pulsed,
+    self_released,
+    tail_of,
+    told_release,
 )
 
 SEVERITY: dict[Verdict, int] = {"streamed": 0, "delayed": 1, "coalesced": 2, "buffered": 3, "broken": 4}
-PACED_HELD_SHARE = 0.1
 STEADY = 2
 """How many holds have to end before the stream does to make coalescing its steady state: padding at the start of a
 stream can push its first tokens out of a buffer that then holds all others to the end."""
@@ -70,12 +66,16 @@ class Assessment:
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
     """Measure and judge a cell's trace and, if there is one, the second that is to confirm it.
 
-    Two verdicts are `unstable`. Two ways to be released are one of a hop that has both, a size and a timer, of which
-    the first to be reached lets go: the verdict stands, and neither way is claimed.
+    Two verdicts are `unstable`, unless the second stream, which is more patient and sends no pulses if those seemed to
+    help, shows what the first mistook. Two ways to be released are one of a hop that has both, a size and a timer, of
+    which the first to be reached lets go: the verdict stands, and neither way is claimed.
     """
     first, *others = [_assess(trace, control) for trace in traces]
-    for other in others:
+    for other, trace in zip(others, traces[1:], strict=True):
         if other.judgement.verdict != first.judgement.verdict:
+            if mistaken := _mistaken(traces[0], trace):
+                reason = f"{other.judgement.reason}; {mistaken}"
+                return replace(other, judgement=replace(other.judgement, reason=reason))
             unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
             return replace(first, unstable=unstable)
         if _released_by(other) != _released_by(first):
@@ -87,6 +87,16 @@ def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
     return Assessment(figures, judge(trace, delivered, figures), notes=remarks(trace, delivered))
+
+
+def _mistaken(first: Trace, second: Trace) -> str | None:
+    """Return what a first stream took for something else, as a second one of the same cell shows."""
+    held, held_again = ({step.seq for step in trace.steps if step.kind == "hold"} for trace in (first, second))
+    if pulsed(first) & held_again:
+        return "in a first stream, other requests through the chain let tokens go"
+    if held & {token.seq for token in self_released(second, delivery(second).arrivals)}:
+        return "in a first stream, a timer ran out while more bytes were sent"
+    return None
 
 
 def _released_by(assessed: Assessment) -> ReleasedBy | None:
@@ -111,15 +121,15 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
         return Judgement("broken", broken)
     arrivals = delivered.arrivals
     paced = trace.plan.emission.pace == "paced"
-    releases = _paced_releases(trace, arrivals) if paced else _lockstep_releases(trace, arrivals)
-    tail = _tail(trace, arrivals)
+    releases = paced_releases(trace, arrivals) if paced else lockstep_releases(trace, arrivals)
+    tail = tail_of(trace, arrivals)
     if not releases and not (tail and any(step.kind == "wait" for step in trace.steps)):
         return _in_time(trace, arrivals, figures)
-    if not releases:  # drained without a hold, and then silent
-        return _buffered(trace, tail)
+    if not releases:  # drained without a hold that tells, and then silent
+        return _buffered(trace, tail, timed=bool(self_released(trace, arrivals)))
     release = _steady(releases, paced)
     early = [r.after_bytes + r.resolution_bytes for r in releases if r.by != "end"]
-    if tail and (len(early) < STEADY or len(tail) * _event_bytes(trace) > TAIL * max(early)):
+    if tail and (len(early) < STEADY or len(tail) * event_bytes(trace) > TAIL * max(early)):
         return _buffered(trace, tail, timed=release.by == "timer")
     return Judgement("coalesced", _sentence(release, paced), release)
 
@@ -128,7 +138,7 @@ def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False) -> Jud
     reason = f"from token {tail[0].seq} on, nothing came before the end"
     if timed or _as_far_apart_as_sent(tail):
         reason += f"; {LAG}"
-    return Judgement("buffered", reason, _told(trace, tail[0], "end"))
+    return Judgement("buffered", reason, told_release(trace, tail[0], "end"))
 
 
 def _as_far_apart_as_sent(tail: Sequence[Arrival]) -> bool:
@@ -143,18 +153,19 @@ def _steady(releases: Sequence[Release], paced: bool) -> Release:
 
 
 def isolated(trace: Trace, judgement: Judgement) -> bool:
-    """Say whether a second stream has to confirm the verdict: it rests on a lone hold, or on a clock."""
-    if judgement.verdict not in ("delayed", "coalesced"):
-        return False
-    if trace.plan.emission.pace == "paced" or judgement.verdict == "delayed":
+    """Say whether a second stream has to confirm the verdict: it rests on a lone hold, a clock or another request."""
+    if judgement.verdict == "delayed":
         return True
-    kinds = [step.kind for step in trace.steps]
-    return kinds.count("hold") == 1
+    if judgement.verdict == "streamed":
+        return bool(probed(trace) or pulsed(trace))
+    holds = sum(step.kind == "hold" for step in trace.steps)
+    return judgement.verdict == "coalesced" and (trace.plan.emission.pace == "paced" or holds == 1)
 
 
-def effect(mitigated: Assessment, baseline: Assessment) -> Effect:
+def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     """Return what a mitigation did to the layer whose baseline is given. The first line that fits holds:
 
+    - it is broken with it and without: None, as there is nothing to compare
     - it streamed before: `not needed`, or `harms` if it does no more
     - it streams now: `defeats`
     - the verdict changed: `reduces` if it is milder, `harms` if it is worse
@@ -165,6 +176,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect:
     what releases them. Who is `buffered` waits for the end, however much passed at the start.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
+    if after == before == SEVERITY["broken"]:
+        return None
     if before == 0:
         return "not needed" if after == 0 else "harms"
     if after == 0:
@@ -194,14 +207,19 @@ def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation |
     return next((row for row in reversed(expectations) if fnmatchcase(cell_id, row.cells)), None)
 
 
-def outcome(verdict: Verdict, effect: Effect | None, expectation: Expectation | None) -> tuple[Outcome, str | None]:
-    """Hold a verdict and an effect against an expectation; the sentence says what did not fit."""
+def outcome(
+    verdict: Verdict, effect: Effect | None, expectation: Expectation | None, mitigated: bool = False
+) -> tuple[Outcome, str | None]:
+    """Hold a verdict and an effect against an expectation; the sentence says what did not fit.
+
+    Nothing can be measured through a layer that is broken as it is, so it fails where nobody expects that.
+    """
     if expectation is None:
-        return "observed", None
+        return "fail" if verdict == "broken" and not mitigated else "observed", None
     if expectation.verdict and verdict not in expectation.verdict:
         return "fail", f"expected {' or '.join(expectation.verdict)}, got {verdict}: {expectation.why}"
     if expectation.effect and effect not in expectation.effect:
-        return "fail", f"expected effect {' or '.join(expectation.effect)}, got {effect}: {expectation.why}"
+        return "fail", f"expected effect {' or '.join(expectation.effect)}, got {effect or 'none'}: {expectation.why}"
     return "pass", None
 
 
@@ -226,8 +244,11 @@ def conclude(
     change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
     if unsure and expectation and expectation.effect:
         return "blocked", f"its baseline is not known: {unsure}", None
-    ending, misfit = outcome(judgement.verdict, change, expectation)
-    return ending, misfit or judgement.reason, change
+    ending, misfit = outcome(judgement.verdict, change, expectation, mitigated=baseline is not None)
+    reason = misfit or judgement.reason
+    if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
+        reason += "; without the mitigation it is broken, too"
+    return ending, reason, change
 
 
 def _fault(control: Assessment | str | None) -> str | None:
@@ -241,8 +262,7 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.status is not None and trace.status != trace.plan.status:
-        excerpt = trace.body[:320].decode(errors="replace").split("\n")[0]
-        return f"status {trace.status} instead of {trace.plan.status}: {excerpt}"
+        return _refused(trace)
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"
     if trace.failure:
@@ -252,103 +272,35 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
     return delivered.problem
 
 
+def _refused(trace: Trace) -> str:
+    """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
+    told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
+    hops = len(trace.plan.chain)
+    plain = any(name.lower() == "content-type" and kind.startswith("text/plain") for name, kind in trace.headers)
+    if plain or trace.sent_headers or not hops:
+        return told
+    logs = "hop-1 in the cell's folder has the proxy's log"
+    if hops > 1:
+        logs = f"hop-1 to hop-{hops} in the cell's folder have the proxies' logs"
+    return f"{told}; this is not the emitter's answer, which /stream/N has to reach unchanged: {logs}"
+
+
 def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
-    late = figures.over_control_ms
-    if late is not None and late >= HELD_MS:
-        reason = f"tokens came by themselves, but {late:.0f} ms late in the median"
-        if _beaten(trace, arrivals):
-            reason = f"tokens came {late:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
+    over, alone = figures.over_control_ms, singles(trace, arrivals)
+    allowed_ms = HELD_MS + (figures.hold_p50_ms or 0.0) - (over or 0.0)
+    late = [token for token in alone if token.hold_ms >= allowed_ms]
+    if over is not None and over >= HELD_MS:
+        reason = f"tokens came by themselves, but {over:.0f} ms late in the median"
+        if all(beaten(trace, token) for token in late):  # one that was late without shows that there is a timer
+            reason = f"tokens came {over:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
         return Judgement("delayed", reason)
+    some = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
     if trace.plan.emission.pace == "paced":
-        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another")
+        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{some}")
     sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
     tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
-    return Judgement("streamed", f"{tokens} came before the next was sent")
-
-
-def _beaten(trace: Trace, arrivals: Sequence[Arrival]) -> bool:
-    """Tell whether no token was late without a heartbeat; one that was shows that there is a timer."""
-    late = [token for token in singles(trace, arrivals) if token.hold_ms >= HELD_MS]
-    return all(any(token.sent_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats) for token in late)
-
-
-def _lockstep_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
-    """Return what released each token that was held, in order; late ones were not held."""
-    holds = ((at, arrivals[step.seq]) for at, step in enumerate(trace.steps) if step.kind == "hold")
-    releases = (_release(trace, token, _kinds_until_arrival(trace, at, token.seq)) for at, token in holds)
-    return [release for release in releases if release]
-
-
-def _kinds_until_arrival(trace: Trace, position: int, seq: int) -> set[str]:
-    rest = trace.steps[position + 1 :]
-    return {s.kind for s in takewhile(lambda s: not (s.kind == "arrive" and s.seq >= seq), rest)}
-
-
-def _release(trace: Trace, token: Arrival, meanwhile: set[str]) -> Release | None:
-    """Return what released a token that was not here when its patience ended; None if it was only late."""
-    by: ReleasedBy
-    if token.at_ns >= _end_ns(trace) and not _ends(trace, token):
-        by = "end"
-    elif not _sent_after(trace, token):
-        return None
-    elif "wait" in meanwhile and _sent_after(trace, token)[-1].at_ns < (wait_ns := _wait_ns(trace)):
-        by = "unknown" if any(wait_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats) else "timer"
-    else:
-        by = "bytes"
-    return _told(trace, token, by)
-
-
-def _wait_ns(trace: Trace) -> int:
-    """Return when the last silence began: what was sent later can still have released something."""
-    return next(step.at_ns for step in trace.steps if step.kind == "wait")
-
-
-def _paced_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
-    late = late_bursts(arrivals)
-    if sum(map(len, late)) < PACED_HELD_SHARE * len(arrivals):
-        return []
-    return [_told(trace, b[0], "end" if b[0].at_ns >= _end_ns(trace) else "unknown") for b in late]
-
-
-def _told(trace: Trace, token: Arrival, by: ReleasedBy) -> Release:
-    emission, after = trace.plan.emission, _sent_after(trace, token)
-    in_silence = by == "timer" or (by == "unknown" and emission.pace == "lockstep")
-    return Release(
-        seq=token.seq,
-        by=by,
-        after_bytes=sent_bytes(trace, token.at_ns) - token.end_bytes,
-        after_tokens=len(after),
-        wait_ms=token.hold_ms if in_silence else len(after) * emission.gap_ms,
-        held_ms=token.hold_ms,
-        resolution_bytes=probe_step_tokens(max(len(after) - 1, 0)) * _event_bytes(trace),
-    )
-
-
-def _event_bytes(trace: Trace) -> int:
-    emission = trace.plan.emission
-    return emission.workload.token_bytes + (emission.padding.bytes if emission.padding else 0)
-
-
-def _sent_after(trace: Trace, token: Arrival) -> list[Sent]:
-    return [sent for sent in trace.sent if sent.seq > token.seq and sent.at_ns < token.at_ns]
-
-
-def _end_ns(trace: Trace) -> int:
-    """Return when the body was complete; with `length` framing the last token completes it."""
-    if trace.plan.emission.body == "length":
-        return trace.sent[-1].at_ns
-    assert trace.ended_ns is not None, "a stream that did not end is broken and has no releases"
-    return trace.ended_ns
-
-
-def _ends(trace: Trace, token: Arrival) -> bool:
-    """Tell whether the token is itself the end, so that no end can have released it."""
-    return trace.plan.emission.body == "length" and token.seq == trace.sent[-1].seq
-
-
-def _tail(trace: Trace, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
-    """Return the tokens at the end of the stream that only its end let go."""
-    return [arrival for arrival in arrivals if arrival.at_ns >= _end_ns(trace) and not _ends(trace, arrival)]
+    tokens += "".join(f" but {seq}" for seq in sorted(probed(trace)))
+    return Judgement("streamed", f"{tokens} came before the next was sent{some}")
 
 
 def _sentence(release: Release, paced: bool) -> str:

@@ -3,9 +3,10 @@
     story("s0 r0 s1 +400 hold1 s2 s3 r1-3 end")
 
 `s1` token 1 leaves (in lockstep: on a grant), `r1` it comes in a read of its own, `r1-3` three come in one read,
-`r2,1` two come in one read in that order, `hold1` its patience ends, `drain` the pattern is known, `wait` all are
-granted and silence begins, `end` the emitter ends the stream, `+400` 400 ms pass, `prelude` the prelude leaves and
-comes, `beat` a heartbeat leaves and comes with the next tokens. Every event takes a tenth of a millisecond.
+`r2,1` two come in one read in that order, `hold1` its patience ends, `pulse1` and a pulse follows it through the
+chain, `drain` the pattern is known, `wait` all are granted and silence begins, `end` the emitter ends the stream,
+`+400` 400 ms pass, `prelude` the prelude leaves and comes, `beat` a heartbeat leaves and comes with the next tokens.
+Every event takes a tenth of a millisecond.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class Story:
                 self._read(b"".join(self._alter(seq, self._events[seq]) for seq in tokens) + self._beats)
                 self._beats = b""
                 self._step("arrive", max(tokens))
-            case "hold":
-                self._step("hold", int(of))
+            case "hold" | "pulse":
+                self._step(what, int(of))
             case "wait":
                 self._step("wait", self._sent[-1].seq)
             case "drain":

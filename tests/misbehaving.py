@@ -18,6 +18,8 @@ import aiohttp
 from harness.model import Endpoint
 
 EVENT_END = b"\n\n"
+TICK_S = 1e-6
+"""Callbacks of one instant come in any order."""
 
 
 class Answer:
@@ -93,10 +95,37 @@ class Misbehaving:
         with contextlib.suppress(aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError):
             request = await reader.readuntil(b"\r\n\r\n")
             target = request.split()[1].decode()
-            behave = passes if target == "/pulse" else self._behave
+            behave = self._pulse if target == "/pulse" else self._behave
             async with self._session.get(self._upstream.url + target) as response:
                 await behave(response, Answer(writer))
         writer.close()
+
+    async def _pulse(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
+        await passes(response, answer)
+
+
+class Shared(Misbehaving):
+    """A tunnel that many responses share: it writes what it has of all of them whenever one ends, and else nothing."""
+
+    def __init__(self, upstream: Endpoint) -> None:
+        super().__init__(upstream, self._collect)
+        self._held: dict[Answer, bytes] = {}
+
+    async def _collect(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        async for data in response.content.iter_any():
+            self._held[answer] = self._held.get(answer, b"") + data
+        self._let_go()
+        answer.end()
+
+    async def _pulse(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
+        self._let_go()
+        await passes(response, answer)
+
+    def _let_go(self) -> None:
+        for answer, data in self._held.items():
+            answer.chunk(data)
+        self._held.clear()
 
 
 async def passes(response: aiohttp.ClientResponse, answer: Answer) -> None:
@@ -143,6 +172,45 @@ def collects(size_bytes: int) -> Behaviour:
                 answer.chunk(held)
                 held = b""
         answer.chunk(held)
+        answer.end()
+
+    return behave
+
+
+def lags(late_s: Callable[[int], float]) -> Behaviour:
+    """Hand on event n `late_s(n)` after it came, however many come meanwhile."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        loop, number, until = asyncio.get_running_loop(), 0, 0.0
+        async for event in events(response):
+            until = max(until + TICK_S, loop.time() + late_s(number))
+            loop.call_at(until, answer.chunk, event)
+            number += 1
+        await asyncio.sleep(until + TICK_S - loop.time())
+        answer.end()
+
+    return behave
+
+
+def flushes(after_s: float, periodic: bool) -> Behaviour:
+    """Hand everything on so long after the first byte that is held, or again and again whatever comes."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head()
+        loop, held, due = asyncio.get_running_loop(), bytearray(), list[asyncio.TimerHandle]()
+
+        def flush() -> None:
+            answer.chunk(bytes(held))
+            held.clear()
+            due[:] = [loop.call_later(after_s, flush)] if periodic else []
+
+        async for data in response.content.iter_any():
+            held += data
+            due = due or [loop.call_later(after_s, flush)]
+        for timer in due:
+            timer.cancel()
+        answer.chunk(bytes(held))
         answer.end()
 
     return behave

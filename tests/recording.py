@@ -13,6 +13,8 @@ from harness.clients.base import Client
 from harness.guard import ControlStream, Guard, Pulse
 from harness.model import Endpoint, Plan, Trace, Workload
 from harness.recorder import record
+from harness.release import pulsed
+from harness.verdict import Assessment, assess, isolated
 from tests.backends.emitting import Emitter, emitter
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving
@@ -34,13 +36,16 @@ class Rig:
         """Where the emitter itself listens."""
         return Endpoint(self.emitter.port)
 
-    async def record(self, told: Plan | None = None, entry: Endpoint | None = None) -> Trace:
+    async def record(
+        self, told: Plan | None = None, entry: Endpoint | None = None, patient: bool = False, quiet: bool = False
+    ) -> Trace:
         """Record one stream through whatever listens at `entry`, or directly."""
         entry = entry or self.direct
         pulse = Pulse(self.carrier, entry)
         try:
-            guard = Guard(self.control, pulse)
-            return await record("cell", told or plan(LOAD), entry, self.emitter.control_port, self.client, guard)
+            guard = Guard(self.control, pulse, quiet)
+            port = self.emitter.control_port
+            return await record("cell", told or plan(LOAD), entry, port, self.client, guard, patient)
         finally:
             await pulse.trips.close()
 
@@ -48,6 +53,15 @@ class Rig:
         """Record one stream through a proxy that behaves like this."""
         async with Misbehaving(self.direct, behave) as proxy:
             return await self.record(plan(load, **emission), proxy.endpoint)
+
+    async def assess_through(self, proxy: Misbehaving, load: Workload = LOAD) -> Assessment:
+        """Judge what comes through a proxy, in a second stream if the first wants to be confirmed."""
+        async with proxy:
+            first = await self.record(plan(load), proxy.endpoint)
+            if not isolated(first, assess([first]).judgement):
+                return assess([first])
+            quiet = bool(pulsed(first))
+            return assess([first, await self.record(plan(load), proxy.endpoint, patient=True, quiet=quiet)])
 
 
 @contextlib.asynccontextmanager

@@ -148,12 +148,13 @@ class Lag(Passes):
 class Simulation:
     """One stream through one hop. Use `simulate`."""
 
-    def __init__(self, told: Plan, hop: Hop) -> None:
+    def __init__(self, told: Plan, hop: Hop, patient: bool) -> None:
         self.now_ns = 1_000_000_000
         self.hop = hop
         self.plan = told
         self.emission = told.emission
-        self.machine = Lockstep(self.emission.workload, last_token_ends=self.emission.body == "length")
+        ends = self.emission.body == "length"
+        self.machine = Lockstep(self.emission.workload, last_token_ends=ends, patient=patient)
         self.sent: list[Sent] = []
         self.reads: list[Read] = []
         self.body = b""
@@ -203,7 +204,7 @@ class Simulation:
             elif machine.phase in (Phase.PROBING, Phase.DRAINING):
                 if not self._until(self.now_ns + BARRIER_NS):
                     self._say(machine.stepped(self.now_ns))
-            elif not self._until(machine.progress_ns + int(self.emission.workload.patience_ms * 1e6)):
+            elif not self._until(machine.progress_ns + machine.silence_ns):
                 self._say(machine.outwaited(self.now_ns))
 
     def _paced(self) -> None:
@@ -274,6 +275,6 @@ class Simulation:
             self._say(self.machine.arrived(self._through, self.now_ns))
 
 
-def simulate(told: Plan, hop: Hop) -> Trace:
+def simulate(told: Plan, hop: Hop, patient: bool = False) -> Trace:
     """Run one stream through the hop."""
-    return Simulation(told, hop).run()
+    return Simulation(told, hop, patient).run()

@@ -209,7 +209,7 @@ async def test_a_proxy_that_never_answers_ends_as_a_time_out(place: Sandbox, mon
         silence = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         place.nginx_conf("mine.conf", server=f"location /stream/ {{ proxy_pass {silence}; }}")
         result = await only(place, "nginx:mine")
-    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert (result.outcome, result.verdict) == ("fail", "broken")
     assert result.reason == "time-out: the request did not reach the backend within 0.5 s"
     assert place.left_behind() == []
 
@@ -218,7 +218,7 @@ async def test_a_response_that_never_ends_ends_as_a_time_out(place: Sandbox, mon
     monkeypatch.setattr(recorder, "SILENCE_S", 0.5)
     place.nginx_conf("mine.conf", server="location /stream/ { limit_rate 1; proxy_pass ${UPSTREAM}; }")
     result = await only(place, "nginx:mine")
-    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert (result.outcome, result.verdict) == ("fail", "broken")
     assert result.reason.startswith("time-out: nothing came for 0.")
     assert place.left_behind() == []
 
@@ -226,7 +226,7 @@ async def test_a_response_that_never_ends_ends_as_a_time_out(place: Sandbox, mon
 async def test_a_body_that_cannot_be_decoded_is_broken(place: Sandbox) -> None:
     place.nginx_conf("mine.conf", location="add_header Content-Encoding gzip;")
     result = await only(place, "nginx:mine")
-    assert (result.outcome, result.verdict) == ("observed", "broken")
+    assert (result.outcome, result.verdict) == ("fail", "broken")
     assert "gzip" in result.reason
     assert "in mid-stream" not in result.reason
     assert place.left_behind() == []

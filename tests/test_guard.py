@@ -187,6 +187,12 @@ async def test_a_control_stream_that_breaks_says_why(own_rig: Rig, monkeypatch: 
     await control.close()
 
 
+async def both(guard: Guard) -> None:
+    """Wait for both witnesses, in the order of a recording."""
+    await guard.witnessed()
+    await guard.witnessed_by_chain()
+
+
 @pytest.mark.parametrize("who", ["control", "pulse"])
 async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, who: str) -> None:
     slow = Gate()
@@ -198,7 +204,7 @@ async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, w
     control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
     pulse = Pulse(own_rig.client, own_rig.direct)
     control.trips, pulse.trips = Trips(gates["control"].trip), Trips(gates["pulse"].trip)
-    waiting = asyncio.create_task(Guard(control, pulse).witnessed())
+    waiting = asyncio.create_task(both(Guard(control, pulse)))
     for trips in range(1, 5):
         assert await begins(trips), f"{trips - 1} trips were enough"
         slow.permits.release()
@@ -211,7 +217,7 @@ async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, w
 
 
 async def test_a_silence_is_witnessed_by_the_control_stream_and_the_chain(own_rig: Rig) -> None:
-    control, pulse = await counted(own_rig, Guard.witnessed)
+    control, pulse = await counted(own_rig, both)
     assert control > CONTROL_TRIPS
     assert pulse > PULSE_TRIPS
 
@@ -219,6 +225,12 @@ async def test_a_silence_is_witnessed_by_the_control_stream_and_the_chain(own_ri
 async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
     _, pulse = await counted(own_rig, Guard.barrier)
     assert pulse >= 1
+
+
+async def test_a_quiet_guard_sends_nothing_through_the_chain(own_rig: Rig) -> None:
+    control, pulse = await counted(own_rig, lambda guard: guard.quietly().barrier())
+    assert (control >= 1, pulse) == (True, 0)
+    assert not Guard(own_rig.control, Pulse(own_rig.client, own_rig.direct)).quietly().pulses
 
 
 async def test_a_refusal_is_an_answer_too(own_rig: Rig) -> None:
@@ -237,8 +249,9 @@ async def test_a_chain_that_answers_no_pulse_is_guarded_by_the_control_stream_al
     async with mute:
         pulse = Pulse(own_rig.client, Endpoint(mute.sockets[0].getsockname()[1]))
         guard = Guard(own_rig.control, pulse)
-        await guard.witnessed()
+        await guard.witnessed_by_chain()
         assert pulse.lost
+        assert not guard.pulses
         before = own_rig.control.trips._count
         await guard.barrier()
         assert own_rig.control.trips._count > before, "what was released still gets its time"
@@ -303,7 +316,7 @@ async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
 ) -> None:
     trace, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", who, LONG_STALL_S)
     assert told.verdict == "streamed", told.reason
-    assert {step.kind for step in trace.steps} == {"grant", "arrive", "end"}
+    assert {step.kind for step in trace.steps} - {"pulse"} == {"grant", "arrive", "end"}
 
 
 @pytest.mark.proxies
@@ -354,5 +367,6 @@ async def test_without_its_witnesses_a_stall_would_turn_a_verdict(
         return None
 
     monkeypatch.setattr(Guard, "witnessed", at_once)
+    monkeypatch.setattr(Guard, "witnessed_by_chain", at_once)
     _, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", "nginx")
     assert told.verdict == "coalesced"

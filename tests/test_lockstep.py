@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PROBE_FRACTION, Grant, Lockstep, Phase
+from harness.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, PROBE_FRACTION, Grant, Lockstep, Phase
 from harness.model import Trace
 from tests.factories import plan, workload
 from tests.simulation import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Timer, simulate
 
 
-def machine(tokens: int = 6, last_token_ends: bool = False, patience_ms: float = 100.0) -> Lockstep:
-    return Lockstep(workload(tokens, patience_ms=patience_ms), last_token_ends)
+def machine(tokens: int = 6, last_token_ends: bool = False, patience_ms: float = 100.0, **others: Any) -> Lockstep:
+    return Lockstep(workload(tokens, patience_ms=patience_ms), last_token_ends, **others)
 
 
 def record(of: Lockstep | Trace) -> str:
@@ -111,7 +112,69 @@ def test_probing_steps_grow_with_what_was_sent_so_that_a_release_is_known_to_a_s
     assert len(granted) < 400 / 4
 
 
-# ---------------------------------------------------------------- rule 3: back to lockstep, then drained
+# ---------------------------------------------------------------- rule 3: back to lockstep, with more patience
+
+
+def after_a_hold(lasted_ms: int = 110, **others: Any) -> Lockstep:
+    """Return a machine whose token 0 was held until token 1 was sent; token 2 is waited for since 0."""
+    talk = machine(**others)
+    talk.begin(-lasted_ms * 10**6)
+    talk.outwaited(-(lasted_ms - 100) * 10**6)
+    talk.arrived(1, 0)
+    return talk
+
+
+@pytest.mark.parametrize(("lasted_ms", "silence_ms"), [(110, 300), (199, 300), (201, 301), (5000, 5100)])
+def test_after_a_hold_a_silence_lasts_long_enough_for_a_timer_to_show(lasted_ms: int, silence_ms: int) -> None:
+    assert machine().silence_ns == 100 * 10**6
+    assert after_a_hold(lasted_ms).silence_ns == silence_ms * 10**6
+
+
+def test_a_patient_stream_waits_so_from_its_start() -> None:
+    assert machine(patient=True).silence_ns == PATIENT * 100 * 10**6
+
+
+def test_a_token_that_only_came_because_of_more_patience_counts_as_a_hold_and_its_timer_is_waited_for_at_the_end() -> (
+    None
+):
+    talk = after_a_hold(tokens=6)
+    assert talk.arrived(2, 101 * 10**6) is None
+    assert talk.phase is Phase.DRAINING
+    assert [talk.stepped(0), talk.stepped(0), talk.stepped(0), talk.stepped(0)] == [Grant(3), Grant(4), Grant(5), None]
+    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, PATIENT * 100 * 10**6)
+
+
+def test_a_token_that_came_within_the_patience_is_none() -> None:
+    talk = after_a_hold(tokens=6)
+    assert talk.arrived(2, 100 * 10**6) == Grant(3)
+
+
+def test_in_a_stream_that_is_not_patient_a_stall_of_the_machine_is_no_hold() -> None:
+    talk = machine(tokens=9)
+    talk.begin(0)
+    for seq in range(3):
+        assert talk.arrived(seq, (seq + 1) * 10**9) == Grant(seq + 1)
+    assert talk.silence_ns == 100 * 10**6
+
+
+def test_before_the_end_a_stream_without_timers_waits_for_one_patience_however_patient_it_was() -> None:
+    talk = after_a_hold(tokens=2)
+    assert talk.phase is Phase.ENDED
+    talk = after_a_hold(tokens=3)
+    talk.outwaited(1)
+    talk.stepped(2)
+    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, 100 * 10**6)
+
+
+def test_a_pulse_is_recorded_with_the_token_that_is_waited_for() -> None:
+    talk = machine()
+    talk.begin(0)
+    talk.arrived(0, 1)
+    talk.pulsed(2)
+    assert record(talk) == "g0 a0 g1 pulse1"
+
+
+# ---------------------------------------------------------------- rules 3 and 4: back to lockstep, then drained
 
 
 def test_back_in_lockstep_it_waits_for_all_that_was_granted_before_it_grants_more() -> None:
@@ -191,7 +254,7 @@ def test_all_tokens_here_ends_a_drained_stream_at_once() -> None:
     assert talk.arrived(5, 7) == Grant(5, end=True)
 
 
-# ---------------------------------------------------------------- rule 4: the last wait
+# ---------------------------------------------------------------- rule 5: the last wait
 
 
 def test_when_all_is_granted_and_the_held_token_is_missing_the_patience_runs_once_more_before_the_end() -> None:
@@ -227,7 +290,7 @@ def test_what_only_the_end_let_go_is_still_recorded() -> None:
     assert record(talk) == "g0 hold0 g1 wait1 end-1 a1"
 
 
-# ---------------------------------------------------------------- rule 5: length framing
+# ---------------------------------------------------------------- rule 6: length framing
 
 
 def test_with_length_framing_granting_the_last_token_grants_the_end() -> None:

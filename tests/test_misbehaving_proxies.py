@@ -13,9 +13,22 @@ import pytest_asyncio
 
 from harness import recorder
 from harness.metrics import header_changes
-from harness.model import Filler, Read, Trace, Verdict
+from harness.model import Filler, Read, Trace, Verdict, Workload
 from tests.factories import figures, judged
-from tests.misbehaving import Answer, Behaviour, after, codes, collects, events, passes, rewrites
+from tests.misbehaving import (
+    Answer,
+    Behaviour,
+    Misbehaving,
+    Shared,
+    after,
+    codes,
+    collects,
+    events,
+    flushes,
+    lags,
+    passes,
+    rewrites,
+)
 from tests.recording import LOAD, Rig, rig
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -123,15 +136,51 @@ async def test_passing_the_first_bytes_and_holding_the_rest_is_buffered(bench: R
 
 
 async def test_letting_go_60_ms_later_is_delayed(bench: Rig) -> None:
-    async def lags(response: aiohttp.ClientResponse, answer: Answer) -> None:
-        answer.head()
-        async for event in events(response):
-            await asyncio.sleep(0.06)
-            answer.chunk(event)
-        answer.end()
-
-    trace = await bench.record_through(lags, replace(LOAD, patience_ms=400))
+    trace = await bench.record_through(lags(lambda number: 0.06), replace(LOAD, patience_ms=400))
     assert judged(trace).verdict == "delayed"
+
+
+TIMERS = {
+    "lag": lambda late_s: lags(lambda number: late_s),
+    "after the first byte": lambda late_s: flushes(late_s, periodic=False),
+    "periodic": lambda late_s: flushes(late_s, periodic=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "patiences"), [((24, 112), 1.05), ((24, 112), 1.5), ((24, 112), 2), ((320, 512), 1.2)]
+)
+@pytest.mark.parametrize("timer", TIMERS)
+async def test_a_timer_just_over_the_patience_is_delayed_and_not_told_as_bytes(
+    bench: Rig, timer: str, size: tuple[int, int], patiences: float
+) -> None:
+    load = Workload("w", *size, patience_ms=150)
+    behave = TIMERS[timer](patiences * load.patience_ms / 1e3)
+    told = await bench.assess_through(Misbehaving(bench.direct, behave), load)
+    assert (told.judgement.verdict, told.judgement.release, told.unstable) == ("delayed", None, None), told
+
+
+async def test_one_stall_over_the_patience_is_named_and_not_told_as_bytes(bench: Rig) -> None:
+    load = Workload("w", 24, 112, patience_ms=150)
+    stalls = lags(lambda number: 0.18 if number == 10 else 0)
+    told = await bench.assess_through(Misbehaving(bench.direct, stalls), load)
+    assert (told.judgement.verdict, told.unstable) == ("streamed", None), told
+    assert "came 50 ms late or more" in told.judgement.reason
+
+
+async def test_a_size_is_a_size_however_patiently_it_is_looked_at(bench: Rig) -> None:
+    load = Workload("w", 128, 128, patience_ms=150)
+    told = await bench.assess_through(Misbehaving(bench.direct, collects(4096)), load)
+    assert told.judgement.verdict == "coalesced"
+    assert told.judgement.release
+    assert told.judgement.release.by == "bytes"
+
+
+@pytest.mark.parametrize("tokens", [24, 320])
+async def test_what_only_other_requests_let_go_is_not_streamed(bench: Rig, tokens: int) -> None:
+    told = await bench.assess_through(Shared(bench.direct), Workload("w", tokens, 112, patience_ms=150))
+    assert told.judgement.verdict == "buffered", told
+    assert told.judgement.reason.endswith("in a first stream, other requests through the chain let tokens go")
 
 
 async def test_what_heartbeats_push_out_of_a_buffer_is_not_said_to_have_come_by_itself(bench: Rig) -> None:
@@ -305,7 +354,7 @@ async def test_another_status_is_broken_and_shows_the_proxys_words(bench: Rig, s
         answer.head(status, f"Content-Length: {len(body)}" if body else "", "Location: /elsewhere")
         answer.raw(body)
 
-    says = f"status {status} instead of 200: " + ("" if status == 204 else "<h1>out of order</h1>")
+    says = f"status {status} instead of 200: " + ("" if status == 204 else "out of order")
     assert await verdict(bench, refuses, says) == "broken"
 
 

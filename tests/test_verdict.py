@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.metrics import HELD_MS
-from harness.model import Filler, Judgement, Release, Verdict
+from harness.model import Filler, Hop, Judgement, Release, Verdict
 from harness.verdict import isolated
 from tests.factories import figures, judged, story, streamed
 
@@ -269,7 +270,39 @@ def test_a_stream_with_length_framing_needs_no_end_of_the_emitter() -> None:
 
 def test_wrong_status_is_broken_and_shows_what_the_proxy_said() -> None:
     trace = replace(story("s0 r0 end"), status=502, body=b"<h1>502 Bad Gateway</h1>\nnginx", failure="and more")
-    assert judged(trace) == Judgement("broken", "status 502 instead of 200: <h1>502 Bad Gateway</h1>")
+    assert judged(trace) == Judgement("broken", "status 502 instead of 200: 502 Bad Gateway nginx")
+
+
+@pytest.mark.parametrize(
+    ("body", "gist"),
+    [
+        (b"<html>\r\n<head><title>404 Not\nFound</title></head>\r\n<body><h1>Oops</h1>", "404 Not Found"),
+        (b"<!doctype html><style>h1 {}</style><h1 class=a>Sold &amp; gone</h1>", "Sold & gone"),
+        (b'{\n "error": "a < b and c > d"\n}', '{ "error": "a < b and c > d" }'),
+        (b"", ""),
+        (b"x" * 9999, "x" * 320),
+    ],
+)
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_page_is_told_in_a_line_without_its_markup(body: bytes, gist: str, coded: bool) -> None:
+    headers = (("Content-Encoding", "gzip"),) if coded else ()
+    trace = replace(story("s0 r0 end"), status=404, headers=headers, body=gzip.compress(body) if coded else body)
+    assert judged(trace).reason == f"status 404 instead of 200: {gist}"
+
+
+def test_a_body_that_cannot_be_decoded_is_told_as_that() -> None:
+    trace = replace(story("s0 r0 end"), status=404, headers=(("Content-Encoding", "gzip"),), body=b"plain")
+    assert judged(trace).reason.startswith("status 404 instead of 200: gzip body is corrupt")
+
+
+@pytest.mark.parametrize(("hops", "logs"), [(1, "hop-1 in the cell's folder has"), (2, "hop-1 to hop-2 in the cell's")])
+def test_the_words_of_a_proxy_come_with_where_to_look_and_those_of_the_emitter_do_not(hops: int, logs: str) -> None:
+    direct = story("s0 r0 end")
+    trace = replace(direct, status=404, plan=replace(direct.plan, chain=(Hop("nginx", "x"),) * hops))
+    told = "; this is not the emitter's answer, which /stream/N has to reach unchanged: "
+    assert told + logs in judged(trace).reason
+    assert told not in judged(replace(trace, headers=(("content-type", "text/plain; charset=utf-8"),))).reason
+    assert told not in judged(replace(trace, sent_headers=(("A", "b"),))).reason
 
 
 def test_what_the_client_gave_up_for_is_the_reason() -> None:
