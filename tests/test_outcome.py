@@ -192,6 +192,10 @@ def test_a_token_that_comes_by_itself_if_there_is_more_patience_had_not_been_rel
     assert told.metrics.hold_max_ms == pytest.approx(wait_ms + 0.1)
 
 
+def test_another_token_that_was_late_does_not_tell_what_released_the_first() -> None:
+    assert assess([story(LONE_HOLD), story("s0 r0 s1 +450 r1 s2 r2 end")]).unstable
+
+
 @pytest.mark.parametrize("second", [BUFFERED, LONE_HOLD])
 def test_what_is_held_if_nobody_else_asks_was_not_streamed_when_a_pulse_let_it_go(second: str) -> None:
     told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(second)])

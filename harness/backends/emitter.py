@@ -280,7 +280,7 @@ class Announcements(Lines):
 
 
 def application(streams: dict[str, Stream]) -> web.Application:
-    """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` answers shortly."""
+    """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` is brief."""
 
     async def stream(request: web.Request) -> web.StreamResponse:
         announced = streams.get(request.match_info["id"])
