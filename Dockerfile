@@ -1,4 +1,5 @@
 # The harness with all it measures: nginx, Node.js and the production build of the Next.js app. compose.yaml runs it.
+# There is no browser in it, which would take as much room again: cells that ask for one are `unavailable`.
 
 ARG BASE=node:24-bookworm-slim
 FROM ${BASE}
@@ -19,7 +20,7 @@ COPY configs configs
 COPY harness harness
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/harness \
-    && pip install --disable-pip-version-check .
+    && pip install --disable-pip-version-check '.[h2]'
 
 # Every Next.js instance builds inside the app, whose folder is named by a digest. Under a fixed name, compose.yaml can
 # mount a writable place there.

@@ -100,6 +100,16 @@ def test_every_real_proxy_is_set_up() -> None:
     assert set(setup[1].split()) == {name for name, proxy in PROXIES.items() if not proxy.emulated}
 
 
+def test_it_does_without_a_browser() -> None:
+    runs = " ".join(instructions("RUN"))
+    assert "chromium" not in runs
+    assert "browser" not in runs
+
+
+def test_it_speaks_http_2() -> None:
+    assert "pip install --disable-pip-version-check '.[h2]'" in " ".join(instructions("RUN"))
+
+
 @pytest.mark.parametrize("source", copied())
 def test_what_is_copied_exists_and_is_sent(source: str) -> None:
     assert (ROOT / source).exists()

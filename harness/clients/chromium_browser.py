@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from harness.clients.chromium_channel import Exchange
+from harness.clients.chromium_channel import ANSWER_S, Exchange
 from harness.clients.chromium_tab import Tab
 from harness.errors import ClientError, ProxyError, Unavailable
 from harness.launchers.process import Launcher, Process, until
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
     from playwright.async_api import CDPSession, Playwright
 
 READY_S = 30.0
-FREE_S = 100.0
+FREE_S = 75.0
+"""With twice `OPEN_S` less than what the recorder waits for a request: no slow browser is taken for a broken chain."""
+
 DEATH_S = 2.0
 TABS = 8
 MAC = "/Applications/{0}.app/Contents/MacOS/{0}"
 PROGRAMS = (
     *("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     *(MAC.format("Chromium"), MAC.format("Google Chrome")),
+)
+DISABLED = (
+    "LocalNetworkAccessChecks",
+    "CalculateNativeWinOcclusion",
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),  # pages of its own behind every window: two thirds of its work
 )
 FLAGS = (
     "--headless=new",
@@ -52,12 +59,13 @@ FLAGS = (
     "--disable-backgrounding-occluded-windows",
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
-    "--disable-features=LocalNetworkAccessChecks,CalculateNativeWinOcclusion",
+    "--disable-features=" + ",".join(DISABLED),
     "--metrics-recording-only",
     "--password-store=basic",
     "--use-mock-keychain",
 )
 SETUP_HINT = "install it: apt-get install chromium, or brew install --cask chromium"
+START_HINT = "see why with `{0} --headless --dump-dom about:blank`"
 PLAYWRIGHT_HINT = "pip install 'token-stream-harness[browser]'"
 
 
@@ -83,8 +91,11 @@ def installed() -> str:
 
 @cache
 def _banner(program: str) -> str:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    return " ".join(said.split(" built on ")[0].split())
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    if said.returncode or not said.stdout.strip():  # a distribution may only have a stub that names a store
+        words = (said.stderr.strip() or said.stdout.strip()).splitlines()[-1:]
+        raise Unavailable(f"{program} does not run: {''.join(words) or f'exit status {said.returncode}'}", SETUP_HINT)
+    return " ".join(said.stdout.split(" built on ")[0].split())
 
 
 class Browser:
@@ -101,7 +112,7 @@ class Browser:
         self._playwright: Playwright | None = None
         self._steered: Steered | None = None
         self._session: CDPSession | None = None
-        self._failure: ClientError | None = None
+        self._failure: Unavailable | None = None
 
     @classmethod
     def of(cls, launcher: Launcher, evidence: Path) -> Browser:
@@ -146,15 +157,21 @@ class Browser:
             await self._end()
 
     async def _death(self) -> str | None:
-        """Return what of the browser died, in words; None if all lives. What is dying may take a moment to be dead."""
-        if self._process is None or self._session is None:
+        """Return what of the browser died, in words; None if all lives.
+
+        What is slow is not dead: its other streams would die of that. What is dying may take a moment to be dead.
+        """
+        process = self._process
+        if process is None or self._session is None:
             return None
         try:
-            async with asyncio.timeout(DEATH_S):
+            async with asyncio.timeout(ANSWER_S):
                 await self._session.send("Browser.getVersion")
+        except TimeoutError:
+            return process.death() or f"chromium has not answered for {ANSWER_S:g} s"
         except Exception as error:  # a driver that died is told by no narrower class
-            await until(self._process.death, DEATH_S)
-            return self._process.death() or f"Playwright's driver, which steers chromium, ended: {error}"
+            await until(process.death, DEATH_S)
+            return process.death() or f"Playwright's driver, which steers chromium, ended: {error}"
         return None
 
     def _choose(self, origin: str) -> Tab | None:
@@ -174,7 +191,7 @@ class Browser:
                     raise self._failure
                 try:
                     return await self._start()
-                except ClientError as error:
+                except Unavailable as error:
                     self._failure = error
                     raise
             return self._steered, self._exchange
@@ -184,14 +201,16 @@ class Browser:
 
         try:
             address = await self._launch()
-            self._playwright = await async_playwright().start()
+            manager = async_playwright()
+            self._playwright = await manager.start()
+            _heed_death(manager)
             self._steered = await self._playwright.chromium.connect_over_cdp(
                 address, artifacts_dir=self._launcher.folder("playwright"), timeout=READY_S * 1e3
             )
             self._session = await self._steered.new_browser_cdp_session()
         except (Error, ProxyError) as error:
             await self._end()
-            raise ClientError(f"the browser did not start: {error}") from error
+            raise Unavailable(f"the browser did not start: {error}", START_HINT.format(find())) from error
         self._exchange = Exchange()
         await self._exchange.open()
         return self._steered, self._exchange
@@ -236,6 +255,13 @@ class Browser:
 
 _BROWSERS: WeakKeyDictionary[Launcher, Browser] = WeakKeyDictionary()
 """One a run, whichever clients read with it."""
+
+
+def _heed_death(manager: object) -> None:
+    """Take note of how Playwright's driver ends, if it dies: Playwright itself never looks, and asyncio logs that."""
+    transport = getattr(getattr(manager, "_client", None), "_transport", None)
+    if isinstance(end := getattr(transport, "on_error_future", None), asyncio.Future):
+        end.add_done_callback(lambda end: end.cancelled() or end.exception())
 
 
 def _lines(told: Path) -> list[str]:

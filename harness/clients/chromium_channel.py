@@ -105,18 +105,22 @@ class Line:
 
     async def ping(self) -> float:
         """Return the page's time once it has done all before this question. Raises ClientError if it has gone."""
+        asked_ns = time.monotonic_ns()
+        page_ms = await self.asked("ping")
+        self._trips_ns.append(time.monotonic_ns() - asked_ns)
+        return page_ms
+
+    async def asked(self, do: str, **more: Any) -> float:
+        """Return the page's time once it has done this. Raises ClientError if it has gone, or does not answer."""
         number = next(self._numbers)
         pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._pongs[number] = pong
         if self._socket is None or self._socket.closed:
             raise ClientError("the page of the browser has gone")
-        asked_ns = time.monotonic_ns()
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self.order("ping", number=number)
-                page_ms = await pong
-            self._trips_ns.append(time.monotonic_ns() - asked_ns)
-            return page_ms
+                await self.order(do, number=number, **more)
+                return await pong
         except TimeoutError:
             raise ClientError(f"the page of the browser has not answered for {ANSWER_S:g} s") from None
         finally:

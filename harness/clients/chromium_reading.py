@@ -42,6 +42,11 @@ class Reading:
         self._page: asyncio.Future[str | None] = loop.create_future()
         self._page.add_done_callback(lambda page: page.cancelled() or page.exception())  # it may end unobserved
 
+    @property
+    def lacks_head(self) -> bool:
+        """Whether reads wait, or would, for the network stack to tell of a head that the page has seen."""
+        return self._opened_ns is not None and not self._headed
+
     # ---------------------------------------------------------------- the page
 
     def heard_read(self, data: bytes, at_ns: int) -> None:

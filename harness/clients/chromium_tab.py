@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("chromium_page.html")
 PERIOD_S = 0.02
 CLOSE_S = 5.0
-VISIT_S = 40.0
+OPEN_S = 20.0
 PATH = "/token-stream-harness.html"
 EVENTS = (
     "Network.requestWillBeSent",
@@ -55,27 +55,25 @@ class Tab:
 
     @classmethod
     async def open(cls, browser: Browser, exchange: Exchange) -> Tab:
-        """Open a page that is nowhere yet."""
-        context = await browser.new_context(ignore_https_errors=True)
-        page = await context.new_page()
-        session = await context.new_cdp_session(page)
-        tab = cls(context, page, session, exchange)
-        page.on("crash", lambda _: tab.heard_end())
-        for event in EVENTS:
-            session.on(event, _telling(tab, event))
-        await session.send("Network.enable")
-        await session.send("Log.enable")
-        return tab
+        """Open a page that is nowhere yet. Raises ClientError if that takes too long."""
+        async with _in_time():
+            context = await browser.new_context(ignore_https_errors=True)
+            page = await context.new_page()
+            session = await context.new_cdp_session(page)
+            tab = cls(context, page, session, exchange)
+            page.on("crash", lambda _: tab.heard_end())
+            for event in EVENTS:
+                session.on(event, _telling(tab, event))
+            await session.send("Network.enable")
+            await session.send("Log.enable")
+            return tab
 
     async def read(self, request: Request, way: str, sink: Sink, remark: str | None) -> None:
         """Read one stream. Raises StreamError if it ends badly, ClientError if the page or its browser does."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
         if self.origin != origin:
-            try:
-                async with asyncio.timeout(VISIT_S):
-                    await self._visit(origin)
-            except TimeoutError:
-                raise ClientError(f"the browser has not opened a page within {VISIT_S:g} s") from None
+            async with _in_time():
+                await self._visit(origin)
         assert self._line is not None
         reading = self._reading = Reading(request.url, sink)
         sink.remote(Remote(self._awake, self._line.trip_ms, self._line.clock.uncertainty_ms, remark))
@@ -131,17 +129,18 @@ class Tab:
     async def _awake(self) -> None:
         """Wait until the page has fetched something else: what it did not see until then was not there to be seen.
 
-        Only that goes the way that the head of the stream and its first bytes go; CDP answers after its events.
+        Only that goes the way that the stream goes. A head that the page has seen comes by CDP, which answers after
+        its events.
         """
         from playwright.async_api import Error
 
         assert self._line is not None
-        fetch = {"expression": f"fetch('{self._exchange.pulse}').then(some => some.text())", "awaitPromise": True}
         try:
+            await self._line.asked("fetch", url=self._exchange.pulse)
             await self._line.ping()
-            async with asyncio.timeout(ANSWER_S):
-                await self._session.send("Runtime.evaluate", fetch)
-            await self._line.ping()
+            if self._reading and self._reading.lacks_head:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._session.send("Runtime.evaluate", {"expression": "0"})
         except (ClientError, Error, TimeoutError) as error:
             self.gone = True
             raise ClientError(str(error) or f"the browser has not answered for {ANSWER_S:g} s") from error
@@ -168,6 +167,15 @@ class Tab:
         """Pass on what the network stack says."""
         if self._reading:
             self._reading.told(event, of)
+
+
+@contextlib.asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(OPEN_S):
+            yield
+    except TimeoutError:
+        raise ClientError(f"the browser has not opened a page within {OPEN_S:g} s") from None
 
 
 def _telling(tab: Tab, event: str) -> Callable[[dict[str, Any]], None]:

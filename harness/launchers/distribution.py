@@ -25,7 +25,7 @@ def install(
     if command is None:
         raise Unavailable(f"{name} is not installed", hint)
     progress(f"{name}: running {shlex.join(command)}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode or not _there(find):
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise Unavailable(f"{name} could not be installed: {' '.join(last)}", hint)

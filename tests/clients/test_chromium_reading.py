@@ -83,6 +83,17 @@ async def test_reads_wait_for_the_head_whoever_is_first_and_then_for_nothing(
     assert kept.came == [*HEAD, (b"one", 6), (b"two", 7)]
 
 
+async def test_a_head_is_lacking_from_when_the_page_has_seen_it_until_the_network_stack_tells_of_it(
+    reading: Reading,
+) -> None:
+    asks(reading)
+    assert not reading.lacks_head
+    reading.heard("open", 5, {})
+    assert reading.lacks_head
+    answers(reading)
+    assert not reading.lacks_head
+
+
 async def test_the_head_of_another_request_is_not_ours(reading: Reading, kept: Kept) -> None:
     asks(reading, "0", OTHER)
     answers(reading, "0", B="wrong")
