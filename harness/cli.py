@@ -89,7 +89,7 @@ def front(
 )
 def matrix(
     file: Annotated[
-        str, typer.Argument(help="A matrix file, or the name of a shipped one: smoke, default.")
+        str, typer.Argument(help="A matrix file, or the name of a shipped one: smoke, default, clients.")
     ] = "default",
     only: Only = None,
     skip: Skip = None,
@@ -112,7 +112,8 @@ def matrix(
 
 @app.command(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
-    " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced`"
+    " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
+    " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 def run(
     chain: Annotated[
@@ -121,10 +122,10 @@ def run(
     mitigation: Annotated[
         list[str] | None, typer.Option("--mitigation", "-m", help="Apply it; may be repeated.")
     ] = None,
-    format: Annotated[str, typer.Option(help="sse, ndjson or text.")] = "sse",
+    format: Annotated[str, typer.Option(help="sse, ndjson, text, websocket or openai.")] = "sse",
     body: Annotated[str, typer.Option(help="How the backend frames the body: chunked, length or close.")] = "chunked",
     request: Annotated[str, typer.Option(help="Request headers of: curl or browser.")] = "curl",
-    client: Annotated[str, typer.Option(help="What reads the stream.")] = "aiohttp",
+    client: Annotated[str, typer.Option(help="What reads it; `harness list clients` names them.")] = "aiohttp",
     pace: Annotated[str, typer.Option(help="lockstep or paced.")] = "lockstep",
     tokens: Annotated[int, typer.Option(help="How many tokens.")] = 32,
     token_bytes: Annotated[int, typer.Option(help="Size of one event.")] = 96,
@@ -174,7 +175,7 @@ def run(
 )
 def list_(
     what: Annotated[listing.What, typer.Argument(help="What to list.")],
-    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or smoke, default.")] = None,
+    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or smoke, default, clients.")] = None,
     only: Only = None,
     skip: Skip = None,
 ) -> None:

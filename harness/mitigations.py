@@ -18,6 +18,7 @@ from harness.errors import InputError
 from harness.formats import CODECS
 from harness.formats.base import Codec
 from harness.model import (
+    DEFAULT_CLIENT,
     Cell,
     Chain,
     Emission,
@@ -99,7 +100,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
             heartbeat_ms=change.heartbeat_ms,
             delay_ms=change.delay_ms,
         ),
-        client=change.client or cell.client,
+        client=change.client if change.client and cell.client == DEFAULT_CLIENT else cell.client,
         path=codec.path,
         request_body=codec.request_body if method == "POST" else None,
     )
@@ -176,7 +177,8 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
     """Yield why a mitigation would change nothing in this cell."""
     if one.chain == "direct" and not cell.chain:
         yield "bypasses a chain that is direct already"
-    if isinstance(one.chain, Mapping) and not one.client and not any(str(each) in one.chain for each in cell.chain):
+    reads = one.client and cell.client == DEFAULT_CLIENT  # it changes who does
+    if isinstance(one.chain, Mapping) and not reads and not any(str(each) in one.chain for each in cell.chain):
         yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
@@ -184,8 +186,6 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"changes the content type to {one.content_type}, which it is already"
     if one.method == CODECS[change.format or cell.format].method:
         yield f"changes the method to {one.method}, which it is already"
-    if one.client == cell.client:
-        yield f"changes the client to {one.client}, which it is already"
     sent = {name.lower(): value for name, value in _profile(cell, CODECS[change.format or cell.format])}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:

@@ -25,6 +25,7 @@ Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
 Fault = Literal["configuration", "proxy", "harness"]
+DEFAULT_CLIENT = "aiohttp"
 Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
 
 
@@ -77,7 +78,7 @@ class Cell:
     format: Format = "sse"
     body: Body = "chunked"
     request: RequestProfile = "curl"
-    client: str = "aiohttp"
+    client: str = DEFAULT_CLIENT
     mitigations: tuple[str, ...] = ()
     pace: Pace = "lockstep"
 
@@ -108,7 +109,7 @@ class Mitigation:
 
     `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
     `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
-    A request header with value None is removed. `client` is who reads instead of the cell's own.
+    A request header with value None is removed. `client` reads instead of the default one; another stays.
     """
 
     name: str
@@ -164,7 +165,7 @@ class Plan:
     method: Method
     request_headers: tuple[tuple[str, str], ...]
     emission: Emission
-    client: str = "aiohttp"
+    client: str = DEFAULT_CLIENT
     path: str = ""
     request_body: str | None = None
 

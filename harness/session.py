@@ -94,6 +94,7 @@ def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
         matrix = parse(text, "run", known())
     except InputError as error:  # the places in it are options, not lines of a file
         text = re.sub(r"^run:\d+: (?:axes|workloads\.options)(?:: )?", "", str(error), flags=re.MULTILINE)
+        text = re.sub(r"\btoken_bytes (\d+) of workload options", r"--token-bytes \1", text)
         option = re.compile(r"^\.(mitigation(?=s)|\w+)\S*:", re.MULTILINE)
         raise InputError(option.sub(lambda found: f"--{found[1].replace('_', '-')}:", text)) from error
     return _job(matrix, Path(), matrix.cells)

@@ -123,7 +123,7 @@ class MitigationShape(Shape):
     heartbeat_ms: Milliseconds | None = key("how often a comment is sent between the tokens", 250, None)
     delay_ms: Milliseconds | None = key("how long the backend waits before each token", 10, None)
     scale: int | None = key("n: n times the tokens, each 1/n of the size, at n times the rate", 2, None, ge=2, le=100)
-    client: Name | None = key("another client than the cell's", "h2", None)
+    client: Name | None = key("who reads instead of the default client, aiohttp", "h2", None)
     chain: Literal["direct"] | dict[str, str] | None = key(
         "`direct` goes past all proxies; a mapping replaces hops by others", {"nginx:default": "nginx:http11"}, None
     )

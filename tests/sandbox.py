@@ -191,8 +191,15 @@ def wait_for(condition: Callable[[], T], within_s: float = DEADLINE_S) -> T:
     return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))(condition)
 
 
+def required() -> list[str]:
+    """Return the proxies and clients without which tests must fail, not skip."""
+    return os.environ.get("HARNESS_REQUIRE", "").split(",")
+
+
 def missing(name: str) -> str | None:
-    """Return why a proxy or client cannot run here, None if it can."""
+    """Return why a proxy or client cannot run here; None if it can, or if HARNESS_REQUIRE names it: then tests fail."""
+    if name in required():
+        return None
     try:
         (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
     except Unavailable as error:

@@ -204,6 +204,19 @@ def test_a_content_type_outlives_a_new_format() -> None:
     assert (emission.format, emission.content_type) == ("ndjson", "text/plain; charset=utf-8")
 
 
+@pytest.mark.parametrize(("client", "reads"), [("aiohttp", "h2"), ("curl", "curl"), ("chromium", "chromium")])
+def test_a_mitigation_s_client_reads_instead_of_the_default_one_only(client: str, reads: str) -> None:
+    planned = plan(replace(mitigated("http2"), client=client), CATALOGUE)
+    assert (planned.client, str(planned.chain[0])) == (reads, "nginx:h2-tls")
+
+
+def test_a_client_that_stays_does_not_make_up_for_a_hop_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = replace(mitigated("http2"), chain=(Hop("nginx", "gzip"),))
+    assert plan(elsewhere, CATALOGUE).client == "h2"
+    with pytest.raises(InputError, match="replaces nginx:default"):
+        plan(replace(elsewhere, client="curl"), CATALOGUE)
+
+
 def test_scale_keeps_the_bytes_and_the_duration() -> None:
     workload = plan(mitigated("smaller-and-more-often"), CATALOGUE).emission.workload
     assert workload == replace(SHORT, tokens=48, token_bytes=56, interval_ms=25.0)

@@ -111,6 +111,10 @@ def _tell_of_loss(response: aiohttp.ClientResponse) -> None:
     closed.add_done_callback(lost)
 
 
+def _answers(error: OSError) -> bool:
+    return not isinstance(error, ConnectionRefusedError)
+
+
 def _in_words(error: BaseException) -> str:
     match error:
         case aiohttp.ClientPayloadError():
@@ -123,6 +127,10 @@ def _in_words(error: BaseException) -> str:
             return tls.refusal(error.certificate_error)
         case aiohttp.ClientConnectorSSLError():
             return tls.refusal(error.os_error)
+        case aiohttp.ClientConnectorError() if isinstance(error.ssl, SSLContext) and _answers(error.os_error):
+            return tls.refusal(error.os_error)
         case aiohttp.ClientConnectorError():
             return f"cannot connect: {error}"
+        case aiohttp.ClientResponseError():
+            return f"what came is no HTTP response: {error.message.splitlines()[0].rstrip(':')}"
     return f"{type(error).__name__}: {error}"

@@ -112,7 +112,7 @@ def _left_to_say(client: str, wanted: Headers) -> Headers:
     """Return the headers that a page has to set, without those that the browser sends by itself."""
     sent = {name.lower(): value for name, value in wanted}
     coding = sent.get("accept-encoding", "none")
-    _refuse(client, "Mozilla/" not in sent.get("user-agent", ""), "it sends the request headers of a browser")
+    _refuse(client, "Mozilla/" not in sent.get("user-agent", ""), "it sends the request headers of `request: browser`")
     _refuse(
         client,
         {part.strip() for part in coding.split(",")} != ACCEPT_ENCODING,
@@ -129,4 +129,4 @@ def _left_to_say(client: str, wanted: Headers) -> Headers:
 
 def _refuse(client: str, unable: object, why: str) -> None:
     if unable:
-        raise Unavailable(f"{client} cannot ask so: {why}", "give such cells another client, or `request: browser`")
+        raise Unavailable(f"{client} cannot ask so: {why}", "give such cells another client")

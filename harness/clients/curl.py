@@ -31,8 +31,10 @@ EXIT_S = 5.0
 AWAKE_S = 20.0
 LINE_BYTES = 2**20
 BROWSERS_CODINGS = {"gzip", "deflate", "br", "zstd"}
-OUR_FAULTS = frozenset({2, 3, 4, 23, 26, 43, 48, 77})
-"""Exit statuses that tell of curl and us, not of the stream: an option that is unknown, a file that is missing."""
+OUR_FAULTS = frozenset({2, 3, 4, 26, 43, 48, 77})
+"""Exit statuses that tell of curl and us, not of the stream: an option that is unknown, a file that is missing.
+
+23 is not among them: it means a body that curl cannot decode, too."""
 
 _STATUS = re.compile(r"HTTP/\S+ ([0-9]{3})\b")
 

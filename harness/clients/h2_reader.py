@@ -70,6 +70,8 @@ class H2Reader:
             raise StreamError(tls.refusal(error)) from error
         except TimeoutError as error:
             raise StreamError(f"cannot connect: no answer within {self._connect_timeout_s:g} s") from error
+        except ConnectionResetError as error:
+            raise StreamError(tls.refusal(error) if trusting else f"cannot connect: {error}") from error
         except OSError as error:
             raise StreamError(f"cannot connect: {error}") from error
 

@@ -51,8 +51,15 @@ def handshake(sink: Sink) -> aiohttp.TraceConfig:
         if response.status != SWITCHED:
             sink.read(await response.read(), time.monotonic_ns())
 
+    async def redirected(session: object, context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
+        """Stop where a browser would: it follows no redirect of a handshake."""
+        sink.request(tuple(seen.response.request_info.headers.items()))
+        sink.head(seen.response.status, tuple(seen.response.headers.items()), time.monotonic_ns())
+        raise StreamError(f"the handshake was sent elsewhere, to {seen.response.headers.get(hdrs.LOCATION)}")
+
     told = aiohttp.TraceConfig()
     told.on_request_end.append(answered)
+    told.on_request_redirect.append(redirected)
     return told
 
 

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Request, Unheard
+from harness.clients.base import Headers, Request, Unheard
+from harness.errors import StreamError
 
 pytestmark = pytest.mark.filterwarnings("error")  # as of a session that nobody closed
 
@@ -55,6 +56,15 @@ class Nothing(Unheard):
         self.has_read.set()
 
 
+class Told(Unheard):
+    """A sink that keeps the status."""
+
+    status = 0
+
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+        self.status = status
+
+
 async def test_it_asks_as_curl_does_on_connections_of_its_own_and_leaves_none_open() -> None:
     peer, reader = Peer(answer=HEAD + b"5\r\nhello\r\n0\r\n\r\n"), AiohttpReader()
     async with peer.serving():
@@ -72,3 +82,21 @@ async def test_a_reading_that_is_given_up_leaves_no_connection_open() -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
+
+
+async def test_a_handshake_that_is_sent_elsewhere_is_not_followed_as_no_browser_does() -> None:
+    moved = b"HTTP/1.1 308 Permanent Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    peer, sink = Peer(answer=moved), Told()
+    async with peer.serving():
+        with pytest.raises(StreamError, match="the handshake was sent elsewhere, to /elsewhere"):
+            await AiohttpReader().stream(Request(peer.url, websocket=True), sink)
+    assert sink.status == 308
+    assert len(peer.requests) == 1
+
+
+async def test_what_is_no_http_is_told_in_one_line() -> None:
+    peer = Peer(answer=b"\x00\x00\x12\x04 not HTTP at all\r\n\r\n")
+    async with peer.serving():
+        with pytest.raises(StreamError) as told:
+            await AiohttpReader().stream(Request(peer.url), Nothing())
+    assert "\n" not in str(told.value)
