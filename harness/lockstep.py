@@ -12,7 +12,8 @@ Rules:
    patiences, the pattern is known: the rest is *drained* in small steps. A wait costs one patience at most, so that
    no stall of the machine uses the budget up.
 5. When nothing is left to grant and tokens are still missing, the patience is waited out once more: a timer may
-   release them, and what is only under way may arrive. What comes after that was released by the end.
+   release them, and what is only under way may arrive; if one comes, the wait is for `PATIENT` patiences from there.
+   What comes after that was released by the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
 
 The driver calls `begin`, `arrived`, `outwaited` (when nothing has come for `silence_ns`) and `stepped`; each returns
@@ -96,6 +97,7 @@ class Lockstep:
         self._arrived = through
         if self.phase is Phase.LOCKSTEP:
             self._waited(now_ns - self.progress_ns)
+        self._timed |= self.phase is Phase.LAST_WAIT  # nobody sends: what lets one go late may let go others later
         self.progress_ns = now_ns
         self.steps.append(Step("arrive", through, now_ns))
         if self.phase is Phase.PROBING:

@@ -166,6 +166,16 @@ def test_before_the_end_a_stream_without_timers_waits_for_one_patience_however_p
     assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, 100 * 10**6)
 
 
+def test_what_comes_while_nobody_sends_shows_that_the_rest_may_come_so_too() -> None:
+    talk = machine(tokens=2)
+    talk.begin(0)
+    talk.outwaited(100)
+    assert talk.stepped(101) is None
+    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, 100 * 10**6)
+    assert talk.arrived(0, 102) is None
+    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, PATIENT * 100 * 10**6)
+
+
 def test_a_pulse_is_recorded_with_the_token_that_is_waited_for() -> None:
     talk = machine()
     talk.begin(0)
