@@ -154,7 +154,7 @@ TIMERS = {
 async def test_a_timer_just_over_the_patience_is_delayed_and_not_told_as_bytes(
     bench: Rig, timer: str, size: tuple[int, int], patiences: float
 ) -> None:
-    load = Workload("w", *size, patience_ms=150)
+    load = Workload("w", *size, patience_ms=300)
     behave = TIMERS[timer](patiences * load.patience_ms / 1e3)
     told = await bench.assess_through(Misbehaving(bench.direct, behave), load)
     assert (told.judgement.verdict, told.judgement.release, told.unstable) == ("delayed", None, None), told
