@@ -36,7 +36,7 @@ def test_a_websocket_is_asked_for_as_a_browser_does() -> None:
 @pytest.mark.parametrize(
     ("client", "request_", "why"),
     [
-        (Chromium, Request(URL, headers=REQUEST_HEADERS["curl"]), "it sends the request headers of a browser"),
+        (Chromium, Request(URL, headers=REQUEST_HEADERS["curl"]), "it sends the request headers of `request: browser`"),
         (Chromium, Request(URL, headers=BROWSER[:2]), "its own Accept-Encoding, which a page cannot set to none"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Accept-Encoding", "identity"))), "cannot set to identity"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Cookie", "a=b"))), "cannot set the request headers cookie"),
