@@ -1,7 +1,8 @@
 """One stream in a page: what the page tells of it and what the browser's network stack tells of it, put together.
 
 Rules: reads wait for the head, which a page does not see as it was sent, and for nothing else; a stream ends well only
-if the page and the network stack both say so; of several reasons why it ended badly the browser's own words count.
+if the page and the network stack both say so, and only once its head is told, which may come last (CDP gives the events
+named ExtraInfo no order); of several reasons why it ended badly the browser's own words count.
 """
 
 from __future__ import annotations
@@ -111,12 +112,14 @@ class Reading:
     async def ended(self) -> bool:
         """Wait for the stream's end and return whether all of it was painted.
 
-        Raises StreamError if it was a bad end, ClientError if the page went.
+        Raises StreamError if it was a bad end, ClientError if the page went or the head of what it read was not told.
         """
         why = await self._page
-        if not await self._until(lambda: self._done, LAST_WORDS_S if why else HEAD_S):
+        if not await self._until(lambda: self._done and not self.lacks_head, LAST_WORDS_S if why else HEAD_S):
             why = why or "the browser's network stack did not tell how the stream ended"
         self._head()
+        if self.lacks_head:
+            raise ClientError("the browser's network stack did not tell of the response's head")
         if fault := self._fault(why):
             raise StreamError(fault)
         return await self._until(lambda: self._painted >= self._reads, LAST_FRAME_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -123,6 +124,36 @@ async def test_a_stream_ends_well_when_page_and_network_stack_say_so_and_it_is_p
     reading.told("Network.loadingFinished", {"requestId": "1"})
     assert await reading.ended()
     assert kept.came[-1] == (1, 7)
+
+
+async def test_a_head_that_is_told_after_the_end_is_waited_for_and_no_read_is_lost(
+    reading: Reading, kept: Kept
+) -> None:
+    asks(reading)
+    reading.heard("open", 5, {})
+    reading.heard_read(b"one", 6)
+    reading.heard("painted", 7, {"reads": 1})
+    reading.heard("end", 8, {})
+    reading.told("Network.loadingFinished", {"requestId": "1"})
+    ending = asyncio.ensure_future(reading.ended())
+    await asyncio.sleep(0)
+    assert not ending.done()
+    answers(reading, B="2")
+    assert await ending
+    assert kept.came[-1] == (b"one", 6)
+
+
+async def test_reads_whose_head_is_never_told_are_the_browsers_fault_and_not_the_streams(
+    reading: Reading, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chromium_reading, "HEAD_S", 0.01)
+    asks(reading)
+    reading.heard("open", 5, {})
+    reading.heard_read(b"one", 6)
+    reading.heard("end", 8, {})
+    reading.told("Network.loadingFinished", {"requestId": "1"})
+    with pytest.raises(ClientError, match="did not tell of the response's head"):
+        await reading.ended()
 
 
 async def test_a_screen_that_never_shows_the_last_read_does_not_hold_the_end(
