@@ -8,6 +8,7 @@ with those of a first run on the quiet machine. Exit status 1 if one differs.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -71,7 +72,8 @@ def compare(runs: int, burners: int, job: session.Job, root: Path) -> int:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    defaults = ["20", "8", "smoke"]
-    runs_, burners_, matrix_ = given + defaults[len(given) :]
-    sys.exit(main(int(runs_), int(burners_), matrix_))
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.stability", description=__doc__.splitlines()[0])
+    asked.add_argument("runs", type=int, nargs="?", default=20)
+    asked.add_argument("burners", type=int, nargs="?", default=8)
+    asked.add_argument("matrix", nargs="?", default="smoke", help="a matrix file, or the name of a shipped one")
+    sys.exit(main(**vars(asked.parse_args())))

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,7 +48,12 @@ def variants(proxy: str) -> dict[str, Path]:
 def catalogue() -> dict[str, Mitigation]:
     """Return the shipped mitigations by name."""
     path = configs() / "mitigations.yaml"
-    return mitigations.parse(_read(path), str(path))
+    return dict(_parsed(_read(path), str(path)))
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
+    return mitigations.parse(text, file)
 
 
 def known() -> Known:

@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.publish import ROOT
 
+pytestmark = pytest.mark.proxies
+
 
 def benchmark(name: str, *arguments: str, tmp: Path) -> subprocess.CompletedProcess[str]:
     """Run a benchmark with a temporary folder of its own."""

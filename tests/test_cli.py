@@ -130,6 +130,7 @@ def test_the_doctor_says_what_is_missing_and_how_to_get_it(harness: Harness, no_
 # ---------------------------------------------------------------- measuring
 
 
+@pytest.mark.proxies
 def test_a_run_as_expected_ends_with_0_and_keeps_progress_out_of_the_report(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     said = harness("matrix", "m.yaml")
@@ -144,6 +145,7 @@ def test_a_run_as_expected_ends_with_0_and_keeps_progress_out_of_the_report(harn
     assert "1/2" not in said.out
 
 
+@pytest.mark.proxies
 def test_a_failed_expectation_ends_with_1_and_says_why_it_was_expected(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT.replace("verdict: streamed", "verdict: [buffered, coalesced]"))
     said = harness("matrix", "m.yaml")
@@ -152,6 +154,7 @@ def test_a_failed_expectation_ends_with_1_and_says_why_it_was_expected(harness: 
     assert "nothing in it could hold a token" in said.out
 
 
+@pytest.mark.proxies
 def test_one_cell_is_drawn_as_a_timeline(harness: Harness) -> None:
     said = harness("run", "--chain", "direct", "--tokens", "5", "--json", "out.json")
     assert said.status == 0
@@ -161,6 +164,7 @@ def test_one_cell_is_drawn_as_a_timeline(harness: Harness) -> None:
     assert len(json.loads(Path("out.json").read_text())["results"]) == 1
 
 
+@pytest.mark.proxies
 def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     paths = {name: tmp_path / f"out.{name}" for name in ("json", "markdown", "junit", "html")}
@@ -174,6 +178,7 @@ def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -
     assert paths["html"].read_text().lower().startswith("<!doctype html>")
 
 
+@pytest.mark.proxies
 def test_a_document_on_standard_output_has_it_for_itself(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     said = harness("matrix", "m.yaml", "--json", "-")
@@ -186,6 +191,7 @@ def test_a_document_on_standard_output_has_it_for_itself(harness: Harness, tmp_p
     assert "only one report can go to standard output" in both.err
 
 
+@pytest.mark.proxies
 def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if why := missing("nginx"):
         pytest.skip(why)
@@ -196,6 +202,7 @@ def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monke
     assert (Path(kept) / "paths.conf").is_file()
 
 
+@pytest.mark.proxies
 def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, no_nginx: None) -> None:
     said = harness("run", "--chain", "nginx:default")
     assert said.status == 3
@@ -368,6 +375,7 @@ def test_the_environment_can_require_proxies_too(
     assert (said.status, said.out) == (3, "")
 
 
+@pytest.mark.proxies
 def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
     harness: Harness, tmp_path: Path, no_nginx: None
 ) -> None:

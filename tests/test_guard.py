@@ -30,7 +30,7 @@ from tests.factories import judged
 from tests.measuring import acting, plan
 from tests.recording import Rig, rig
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 PATIENCE_MS = 150
 STALL_S = 3 * PATIENCE_MS / 1e3
@@ -292,14 +292,12 @@ async def stalled(
     return trace, judged(trace)
 
 
-@pytest.mark.proxies
 @each_cell
 async def test_without_a_stall(bench: Bench, chain: str, size: tuple[int, int], verdict: str) -> None:
     trace, _ = await bench.record("cell", plan(chain, *size, PATIENCE_MS))
     assert judged(trace).verdict == verdict
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize("who", ["emitter", "nginx"])
 @each_cell
 async def test_a_stall_at_the_first_token_changes_no_verdict(
@@ -309,7 +307,6 @@ async def test_a_stall_at_the_first_token_changes_no_verdict(
     assert told.verdict == verdict, told.reason
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize("who", ["emitter", "nginx"])
 async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, who: str
@@ -319,7 +316,6 @@ async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
     assert {step.kind for step in trace.steps} - {"pulse"} == {"grant", "arrive", "end"}
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize("where", ["outwaited", "stepped"])
 @pytest.mark.parametrize("who", ["emitter", "nginx"])
 @pytest.mark.parametrize(("chain", "size", "verdict"), CELLS[1:], ids=["buffered", "coalesced"])
@@ -330,7 +326,6 @@ async def test_a_stall_while_it_is_found_out_what_releases_a_token_changes_no_ve
     assert told.verdict == verdict, told.reason
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize(
     ("chain", "size", "verdict", "where"),
     [
@@ -357,7 +352,6 @@ async def test_a_stall_of_the_harness_itself_changes_no_verdict(
     assert (measuring.returncode, told.strip()) == (0, verdict)
 
 
-@pytest.mark.proxies
 async def test_without_its_witnesses_a_stall_would_turn_a_verdict(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ from tests.misbehaving import (
 )
 from tests.recording import LOAD, Rig, rig
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 EARLY = "the response ended before the emitter ended it"
 

@@ -26,7 +26,7 @@ from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
 from tests.sandbox import missing
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 LOAD = Workload("chat", tokens=8, token_bytes=300, patience_ms=100)
 
@@ -83,7 +83,6 @@ async def read_by(
     return trace
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize("reader", [Sdk, HttpxSse])
 @pytest.mark.parametrize(
     ("chain", "applied", "verdict"),

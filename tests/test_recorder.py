@@ -25,7 +25,7 @@ from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
 from tests.tapping import tapped
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
 

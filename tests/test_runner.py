@@ -259,7 +259,7 @@ async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> N
     async with Runner(Replay({some.id: STREAMED for some in cells}), run, CATALOGUE) as runner:
         await runner.run(cells, lambda result: None)
         gc.collect()
-        kept = [some.cell_id for some in gc.get_objects() if isinstance(some, Trace)]
+        kept = [some.cell_id for some in gc.get_objects() if type(some) is Trace]
         assert not set(kept) & {some.id for some in cells}
 
 

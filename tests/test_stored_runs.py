@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from harness.model import Result
 from harness.store import Run, latest
 from tests.commanding import Harness
@@ -67,6 +69,7 @@ def test_a_run_without_traces_cannot_be_judged_again(harness: Harness, tmp_path:
     assert f"{folder} has results but no traces, so it cannot be judged again" in said.err
 
 
+@pytest.mark.proxies
 def test_judging_a_run_again_gives_the_same_results(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     assert harness("matrix", "m.yaml", "--json", "first.json").status == 0
@@ -74,6 +77,7 @@ def test_judging_a_run_again_gives_the_same_results(harness: Harness, tmp_path: 
     assert json.loads(Path("again.json").read_text()) == json.loads(Path("first.json").read_text())
 
 
+@pytest.mark.proxies
 def test_judging_again_forgets_what_was_written_and_looks_at_the_trace(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     harness("matrix", "m.yaml")

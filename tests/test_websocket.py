@@ -27,7 +27,7 @@ from tests.recording import LOAD, Rig, rig
 from tests.tapping import Tap
 from tests.tunnelling import BINARY, CLOSE, CONTINUATION, LEAVE, PING, RESET, TEXT, Treat, Tunnel, at, frame, passes
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 CATALOGUE = parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 CELL = Cell((), LOAD, format="websocket")

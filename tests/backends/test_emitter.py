@@ -18,7 +18,7 @@ from harness.launchers.process import until
 from harness.model import Body, Emission, Filler, Format, Heartbeat, Sent, Workload
 from tests.backends.emitting import Answer, Emitter, emitter, expected_body
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 DEADLINE_S = 20.0
 LOAD = Workload("w", tokens=5, token_bytes=100, interval_ms=1)

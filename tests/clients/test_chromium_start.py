@@ -17,6 +17,8 @@ from harness.launchers.process import Launcher
 from harness.mitigations import REQUEST_HEADERS
 from harness.recorder import ASKED_S
 
+pytestmark = pytest.mark.proxies
+
 ASKED = Request("http://127.0.0.1:9/stream/1", headers=REQUEST_HEADERS["browser"])
 TELLS_VERSION = 'case "$*" in --version) echo "Chromium 1.2.3 built on Debian"; exit;; esac\necho started >> starts\n'
 NO_SANDBOX = "echo 'No usable sandbox! Update your kernel' >&2; exit 1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,7 +32,8 @@ from tests.tapping import Tap
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
+    pytest.mark.proxies,
+    pytest.mark.skipif(bool(missing("curl")), reason=str(missing("curl"))),
 ]
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
@@ -152,7 +152,6 @@ async def test_a_coding_comes_off_in_curl_where_it_asked_for_it(
     assert (b"data: " in trace.body) == decoded
 
 
-@pytest.mark.proxies
 @pytest.mark.parametrize("chain", ["nginx:h2", "nginx:h2-tls", "nginx:tls"])
 async def test_http_2_and_tls_are_spoken(bench: Bench, chain: str) -> None:
     trace = await measured(bench, chain=chain, mitigations=("x-accel-buffering",))

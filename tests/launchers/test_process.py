@@ -23,6 +23,8 @@ from harness.launchers import janitor as janitor_module
 from harness.launchers import process as process_module
 from harness.launchers.process import Launcher, reserved_port, until
 
+pytestmark = pytest.mark.proxies
+
 DEADLINE_S = 20.0
 
 
