@@ -32,8 +32,10 @@ def cache_outlives_a_changed_home() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def children_heed_signals() -> None:
-    """Undo what is inherited from nohup: a program that is to die of SIGHUP would ignore it."""
+    """Undo what nohup and a shell's `&` leave behind: a program that is to die of SIGHUP or SIGINT would ignore it."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
