@@ -64,7 +64,7 @@ class Environment:
         self._installation().ensure(lambda steps: self._make(steps, progress), progress)
 
     def _make(self, steps: Steps, progress: Progress) -> str:
-        progress(f"asgi: installing {', '.join(self.wanted)}")
+        progress(f"making {self._installation().subject}")
         for name, lines in (("wanted.txt", self.wanted), ("constraints.txt", self.constraints)):
             (steps.folder / name).write_text("".join(f"{line}\n" for line in lines))
         steps.run([sys.executable, "-I", "-m", "venv", "."])
