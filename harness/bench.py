@@ -26,7 +26,7 @@ from harness.guard import STALLED_S, ControlStream, Guard, Pulse
 from harness.launchers.process import Launcher, Process, until
 from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
-from harness.proxies.base import Running
+from harness.proxies.base import Optioned, Proxy, Running
 from harness.recorder import record
 from harness.resources import configs, is_file
 
@@ -38,12 +38,16 @@ DEATH_S = 0.5  # what is dying may take a moment to be dead
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The client side of a started chain, and what it is made of."""
+    """The client side of a started chain, and what it is made of.
+
+    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same.
+    """
 
     endpoint: Endpoint
     hops: tuple[Running, ...]
     evidence: tuple[Path, ...]
     guard: Guard
+    turn: asyncio.Lock | None = None
 
     def death(self) -> str | None:
         """Return how the first dead proxy of the chain died, with its last words; None if all live."""
@@ -55,10 +59,20 @@ class Entry:
 
 def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
     """Return the config file behind a hop. Raises InputError if there is none."""
-    path = own.get(hop) or configs() / hop.proxy / f"{hop.variant}{PROXIES[hop.proxy].suffix}"
+    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.name}{PROXIES[hop.proxy].suffix}"
     if not is_file(path):
         raise InputError(f"{hop}: there is no file {path}")
     return path
+
+
+def adapter(hop: Hop) -> Proxy:
+    """Return what runs a hop. Raises InputError if it cannot have such options."""
+    proxy = PROXIES[hop.proxy]
+    if not hop.options:
+        return proxy
+    if not isinstance(proxy, Optioned):
+        raise InputError(f"{hop}: {hop.proxy} takes no options")
+    return proxy.with_options(hop.options)
 
 
 class Bench:
@@ -173,19 +187,21 @@ class Bench:
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
         async with self._starts:
-            running = await PROXIES[hop.proxy].start(config, upstream.endpoint, evidence, self._launcher)
+            running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
+        turn = upstream.turn or (asyncio.Lock() if running.serial else None)
         return Entry(
             running.endpoint,
             (running, *upstream.hops),
             (evidence, *upstream.evidence),
-            self._guard(running.endpoint),
+            self._guard(running.endpoint, serial=turn is not None),
+            turn,
         )
 
-    def _guard(self, endpoint: Endpoint) -> Guard:
+    def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
         assert self._control is not None
         carrier = self._carriers["1.1" if "1.1" in endpoint.http else "2"]
-        return Guard(self._control, Pulse(carrier, endpoint))
+        return Guard(self._control, Pulse(carrier, endpoint, serial))
 
     def _evidence(self, chain: Chain) -> Path:
         name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")

@@ -30,6 +30,7 @@ CONTROL_TRIPS = 8
 PULSE_TRIPS = 3
 PERIOD_S = 0.02
 STALLED_S = 60.0
+BUSY_S = 2.0
 MEMORY = 4096
 FORGET_EVERY = 1024
 ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
@@ -174,11 +175,13 @@ class ControlStream(Unheard):
 class Pulse(Unheard):
     """Short complete requests through one chain, carried by a client that speaks what the chain answers in.
 
-    Any answer counts, even a refusal: somebody was awake to give it.
+    Any answer counts, even a refusal: somebody was awake to give it. A `serial` chain that does not answer soon may
+    well be busy with the very stream that is guarded, and its pulse is lost, whether or not it has answered before.
     """
 
-    def __init__(self, client: Client, endpoint: Endpoint) -> None:
+    def __init__(self, client: Client, endpoint: Endpoint, serial: bool = False) -> None:
         self._client = client
+        self._serial = serial
         self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
         self.lost = False
         self._proven = False
@@ -188,11 +191,11 @@ class Pulse(Unheard):
         if self.lost:
             return
         try:
-            async with asyncio.timeout(STALLED_S):
+            async with asyncio.timeout(BUSY_S if self._serial else STALLED_S):
                 await self._client.stream(self._request, self)
             self._proven = True
         except TimeoutError as error:
-            if self._proven:
+            if self._proven and not self._serial:
                 raise BackendError(f"{self._request.url} has not answered for {STALLED_S:g} s") from error
             self.lost = True  # it serves one request at a time, say: the control stream has to do
         except Unavailable:

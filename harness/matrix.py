@@ -15,10 +15,9 @@ import contextlib
 import difflib
 import itertools
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
 from typing import Any
@@ -26,10 +25,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import mitigations
+from harness.chains import Chains, Options
 from harness.document import Document, KeyPath, allowed
 from harness.errors import InputError, SelectionError
-from harness.model import Cell, Chain, Expectation, Hop, Mitigation, Pace, Workload, chain_text
-from harness.shapes import NAME, Axes, Exclusion, MatrixShape
+from harness.model import Cell, Expectation, Hop, Mitigation, Pace, Workload, chain_text
+from harness.shapes import Axes, Exclusion, MatrixShape
 
 MAX_CELLS = 20_000
 AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
@@ -50,6 +50,7 @@ class Known:
     clients: Sequence[str]
     formats: Sequence[str]
     mitigations: Mapping[str, Mitigation]
+    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +150,14 @@ class _Reader:
         self._document = document
         self._shape = shape
         self._known = known
-        self._variants = {proxy: list(names) for proxy, names in known.proxies.items()}
-        self._own: dict[Hop, PurePath] = {}
+        self._chains = Chains(document, known.proxies, known.options)
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
 
     def matrix(self, text: str) -> Matrix:
         """Return what the file says."""
-        self._own_files()
+        for section in ("variants", "profiles"):
+            self._chains.declare(section, getattr(self._shape, section))
         self._own_mitigations()
         blocks = self._blocks()
         self._document.settle()
@@ -178,34 +179,8 @@ class _Reader:
             workloads=self._workloads,
             catalogue=self._catalogue,
             expectations=expectations,
-            own=self._own,
+            own=self._chains.own,
         )
-
-    def _own_files(self) -> None:
-        for section in ("variants", "profiles"):
-            for proxy, files in getattr(self._shape, section).items():
-                if proxy not in self._variants:
-                    complaint = f"unknown proxy {proxy!r}; {allowed(proxy, self._variants)}"
-                    self._document.reject((section, proxy), complaint)
-                    continue
-                for name, file in files.items():
-                    self._own_file(Hop(proxy, name), file, (section, proxy, name))
-
-    def _own_file(self, hop: Hop, given: str, path: KeyPath) -> None:
-        """Let `hop` run the file `given`, unless it runs another one already."""
-        file = PurePath(given)
-        if self._own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) != file:
-            one = f"{hop.proxy}:{self._free_name(hop.proxy, file)}={given}"
-            self._document.reject(path, f"there is another {hop} already; give it a name of its own: {one}")
-        elif hop not in self._own:
-            self._own[hop] = file
-            self._variants[hop.proxy].append(hop.variant)
-
-    def _free_name(self, proxy: str, file: PurePath) -> str:
-        """Return a name for a file whose own is taken: its folder's goes before it."""
-        words = [re.sub(r"[^A-Za-z0-9_-]", "", word) for word in (file.parent.name or "my", file.stem)]
-        name = "-".join(filter(None, words))
-        return name if name not in self._variants[proxy] else f"my-{name}"
 
     def _own_mitigations(self) -> None:
         for name, shape in self._shape.mitigations.items():
@@ -248,7 +223,7 @@ class _Reader:
     def _value(self, axis: str, value: Any, path: KeyPath) -> Any:
         match axis:
             case "chain":
-                return self._chain(value, path)
+                return self._chains.chain(value, path)
             case "workload":
                 return self._workloads.get(self._one_of("workload", value, self._workloads, path))
             case "client":
@@ -265,30 +240,6 @@ class _Reader:
         if name not in (choices := list(names)):
             self._document.reject(path, f"unknown {what} {name!r}; {allowed(name, choices)}")
         return name
-
-    def _chain(self, text: str, path: KeyPath) -> Chain:
-        if text.strip() == "direct":
-            return ()
-        return tuple(self._hop(part.strip(), path) for part in text.split(">"))
-
-    def _hop(self, text: str, path: KeyPath) -> Hop:
-        hop = mitigations.hop(text)
-        if text == "direct":
-            self._document.reject(path, "direct stands alone: it is the chain without hops")
-        elif hop.proxy not in self._variants:
-            choices = allowed(hop.proxy, ["direct", *self._variants])
-            self._document.reject(path, f"unknown proxy {hop.proxy!r}; {choices}")
-        elif "/" in hop.variant or "=" in hop.variant:
-            name, named, file = hop.variant.partition("=")
-            given, hop = (file, Hop(hop.proxy, name)) if named else (name, Hop(hop.proxy, PurePosixPath(name).stem))
-            if re.fullmatch(NAME, hop.variant) and given:
-                self._own_file(hop, given, path)
-            else:
-                self._document.reject(path, f"{hop.variant!r} is no name; give the file one: {hop.proxy}:NAME={given}")
-        elif hop.variant not in self._variants[hop.proxy]:
-            choices = allowed(hop.variant, self._variants[hop.proxy])
-            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like ./my.conf")
-        return hop
 
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
         matching = [cell for cell in origins if _excludes(exclusion, cell)]
@@ -311,12 +262,7 @@ class _Reader:
     def _objections(self, cell: Cell) -> list[str]:
         if against := mitigations.objections(cell, self._catalogue):
             return against
-        chain = mitigations.plan(cell, self._catalogue).chain
-        unknown = [hop for hop in chain if hop.variant not in self._variants.get(hop.proxy, ())]
-        return [
-            f"{chain_text((hop,))} is to replace a hop, but there is no such variant; `variants` may name a file so"
-            for hop in unknown
-        ]
+        return self._chains.objections(mitigations.plan(cell, self._catalogue).chain)
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):
@@ -327,6 +273,12 @@ class _Reader:
             elif row.effect and not any(cell.mitigations for cell in matching):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
             yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
+
+
+def _without_options(variant: str) -> tuple[str, str, str]:
+    """Split a variant, which may be a path, from its options, in which there is no slash."""
+    before, at, options = variant.rpartition("@")
+    return (before, at, options) if at and "/" not in options else (variant, "", "")
 
 
 def _with_references(cell: Cell) -> tuple[Cell, ...]:

@@ -34,10 +34,28 @@ Cost = Literal["header", "request", "format", "bytes", "latency", "config", "arc
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hop:
-    """One proxy of a chain, in one of its variants (or emulator profiles)."""
+    """One proxy (or application) of a chain, in one of its variants (or emulator profiles).
+
+    `variant` is all that follows the colon: `plain`, or with options `plain@uvloop,PAUSE_S=0`.
+    """
 
     proxy: str
     variant: str
+
+    @property
+    def name(self) -> str:
+        """The variant without its options."""
+        return self.variant.partition("@")[0]
+
+    @property
+    def options(self) -> str:
+        """What follows the `@`; empty if there is none."""
+        return self.variant.partition("@")[2]
+
+    @property
+    def bare(self) -> Hop:
+        """The hop without its options: what a file stands for."""
+        return Hop(self.proxy, self.name)
 
     def __str__(self) -> str:
         return f"{self.proxy}:{self.variant}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,11 +156,11 @@ class Runner:
 
     async def _measure(self, cell: Cell) -> Measured:
         todo = plan(cell, self._catalogue)
-        await self._bench.entry(todo.chain)  # before taking a slot: a slow start must not keep others from measuring
+        entry = await self._bench.entry(todo.chain)  # before taking a slot: a slow start must not keep others waiting
         control = control_of(cell)
         against = await self._assessed(control) if cell != control else None
         yardstick = against.metrics if isinstance(against, Assessment) else None
-        async with self._slots:
+        async with entry.turn or nullcontext(), self._slots:  # in this order: who waits for its turn has no slot
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
             assessment = await asyncio.to_thread(assess, (trace,), yardstick)

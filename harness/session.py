@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from harness import mitigations
-from harness.bench import Bench, variant_file
+from harness.bench import Bench, adapter, variant_file
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
@@ -31,12 +31,14 @@ from harness.matrix import Known, Matrix, expand, parse, referenced, select
 from harness.mitigations import plan
 from harness.model import Cell, Hop, Mitigation, Pace, Result, RunInfo
 from harness.proxies import PROXIES
+from harness.proxies.base import Optioned
 from harness.rejudge import rejudge
 from harness.resources import configs, is_file
 from harness.runner import JOBS, Runner
 from harness.store import Run, load_traces
 
 RUNS = Path("runs")
+ANY = {"tokens": 1, "token_bytes": 256}
 
 
 def variants(proxy: str) -> dict[str, Path]:
@@ -63,6 +65,7 @@ def known() -> Known:
         clients=tuple(CLIENTS),
         formats=tuple(CODECS),
         mitigations=catalogue(),
+        options={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )
 
 
@@ -107,7 +110,7 @@ def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
 
 
 def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
-    """Install what proxies and clients need, as far as that is possible here.
+    """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs.
 
     Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and what is missing is
     only told.
@@ -116,15 +119,45 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
     for name in names or able:
+        if ":" in name:
+            _prepare(_hops(one_cell({"chain": name}, ANY)), progress)
+            progress(f"{name}: ready")
+            continue
         if name not in able:
             raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
         try:
             able[name].install(progress)
+            if isinstance(PROXIES.get(name), Optioned):
+                _prepare(_shipped_hops(name), progress)
             progress(f"{name}: ready, {able[name].version()}")
         except Unavailable as error:
             if names:
                 raise
             progress(f"{name}: left out: {error}")
+
+
+def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:
+    """Install what each of these hops needs for itself."""
+    for hop, file in hops.items():
+        proxy = adapter(hop)
+        if isinstance(proxy, Optioned):
+            proxy.prepare(file, progress)
+        else:
+            proxy.install(progress)
+
+
+def _shipped_hops(proxy: str) -> dict[Hop, Path]:
+    """Return the shipped variants of a proxy, and all hops through it that a shipped matrix has."""
+    hops = {Hop(proxy, name): path for name, path in variants(proxy).items()}
+    for name in shipped_matrices():
+        hops |= {hop: file for hop, file in _hops(load(name)).items() if hop.proxy == proxy}
+    return hops
+
+
+def _hops(job: Job) -> dict[Hop, Path]:
+    """Return every hop that a job's cells go through, mitigated or not, with its file."""
+    chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, job.matrix.catalogue).chain)}
+    return {hop: variant_file(hop, job.own) for hop in sorted({hop for chain in chains for hop in chain})}
 
 
 def rejudged(run: Run) -> list[Result]:
@@ -217,9 +250,10 @@ def _shown(path: Path) -> str:
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     own = {hop: folder / path for hop, path in matrix.own.items()}
-    for hop in sorted({hop for cell in cells for hop in (*cell.chain, *plan(cell, matrix.catalogue).chain)}):
-        PROXIES[hop.proxy].check(variant_file(hop, own))
-    return Job(matrix, referenced(cells), own)
+    job = Job(matrix, referenced(cells), own)
+    for hop, file in _hops(job).items():
+        adapter(hop).check(file)
+    return job
 
 
 def _read(path: Path) -> str:

@@ -17,8 +17,8 @@ PACKAGE = Path(harness.__file__).parent
 ADAPTERS = ("backends", "proxies", "clients", "launchers")
 NOUNS = {"harness", "harness.model", "harness.errors"}
 PURE = (
-    *("matrix", "mitigations", "metrics", "release", "verdict", "lockstep", "document", "shapes", "records"),
-    *("formats/**/*", "reports/**/*", "proxies/hold"),
+    *("matrix", "chains", "mitigations", "metrics", "release", "verdict", "lockstep", "document", "shapes", "records"),
+    *("formats/**/*", "reports/**/*", "proxies/hold", "proxies/asgi_options"),
 )
 IMPURE = {"asyncio", "aiohttp", "socket", "subprocess", "docker", "time", "os"}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -90,6 +91,19 @@ class Process:
     async def answers(self, port: int, within_s: float, host: str = "127.0.0.1") -> None:
         """Wait until `port` accepts connections. Raises ProxyError if the program ends or takes too long."""
         await self.outlives(_connected(host, port), within_s, f"answer on port {port}")
+
+    async def announces(self, pattern: re.Pattern[str], within_s: float, after_bytes: int = 0) -> str:
+        """Return the first group of `pattern` once the program writes such words to its log, `after_bytes` of it.
+
+        Raises ProxyError with the program's last words if it ends or takes too long.
+        """
+
+        async def look() -> str | None:
+            announced = pattern.search(self.log.read_bytes()[after_bytes:].decode(errors="replace"))
+            return announced[1] if announced else None
+
+        looking = AsyncRetrying(retry=retry_if_not_result(bool), wait=POLL)
+        return await self.outlives(looking(look), within_s, "listen") or ""
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the program and all its children; nothing happens if they are gone."""

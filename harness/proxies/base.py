@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher, Process
 from harness.model import Endpoint
@@ -13,13 +13,17 @@ from harness.model import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started proxy. `process` tells whether it still lives; `note` goes into every result that used it."""
+    """A started proxy. `process` tells whether it still lives; `note` goes into every result that used it.
+
+    One that is `serial` may stand still for all while it serves one: it is asked for one stream at a time.
+    """
 
     name: str
     endpoint: Endpoint
     process: Process
     version: str
     note: str | None = None
+    serial: bool = False
 
 
 class Proxy(Protocol):
@@ -54,3 +58,17 @@ class Proxy(Protocol):
         Rendered config and logs go to `evidence`; working files to a folder of `launcher`.
         Raises Unavailable if something is missing, ProxyError with the proxy's own words if it does not start.
         """
+
+
+@runtime_checkable
+class Optioned(Proxy, Protocol):
+    """A proxy whose variants can be run with options: `asgi:plain@uvloop`."""
+
+    def canonical(self, options: str) -> str:
+        """Return options in the one way to write them. Raises InputError with what is allowed."""
+
+    def with_options(self, options: str) -> Proxy:
+        """Return the proxy that runs variants so. Raises InputError likewise."""
+
+    def prepare(self, config: Path, progress: Callable[[str], None]) -> None:
+        """Install what this variant needs with these options, once. Raises Unavailable."""

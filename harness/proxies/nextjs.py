@@ -1,8 +1,8 @@
 """Runs the real Next.js app of `configs/nextjs` in front of an upstream, under `next dev` or `next start`.
 
 Rules:
-- `install` copies the app into the cache, runs `npm ci` and `next build` there and leaves the file `complete` last;
-  what lacks that file is not installed. An app or a Node.js that changed is another folder.
+- `install` copies the app into the cache and runs `npm ci` and `next build` there. An app or a Node.js that changed
+  is another folder.
 - Every instance has a build folder (`distDir`) of its own, because `next dev` locks its build folder. It lies inside
   the installed app, because Turbopack refuses a node_modules that leads out of its root.
 - `next build` writes where the rewrites lead into routes-manifest.json, and `next start` reads that file, not
@@ -15,37 +15,33 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
 import hashlib
 import json
-import os
 import platform
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
-import aiohttp
 from pydantic import BaseModel, ConfigDict
-from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_delay, wait_fixed
 
 from harness import resources
 from harness.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, Process
+from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.base import Running
+from harness.proxies.installation import Installation, Progress, Steps
+from harness.proxies.warming import warm_up
 
 READY_S = 60.0
 NODE_AT_LEAST = (20, 9)
 PLACEHOLDER = "http://upstream.invalid:1"
-COMPLETE = "complete"
 BUILD = ".next"
 INSTANCES = ".instances"
 NEXT = Path("node_modules", "next")
@@ -91,7 +87,7 @@ class NextJs:
     suffix = ".yaml"
 
     def version(self) -> str:
-        return (_installed() / COMPLETE).read_text().strip()
+        return _installation().told()
 
     def describe(self, config: Path) -> str:
         variant = read_variant(config)
@@ -101,12 +97,12 @@ class NextJs:
     def check(self, config: Path) -> None:
         read_variant(config)
 
-    def install(self, progress: Callable[[str], None]) -> None:
+    def install(self, progress: Progress) -> None:
         install(progress)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
         variant = read_variant(config)
-        app, version = _installed(), self.version()
+        app, version = _app_folder(), self.version()
         instances = app / INSTANCES
         instances.mkdir(exist_ok=True)
         folder = launcher.folder("nextjs", parent=instances)
@@ -121,8 +117,9 @@ class NextJs:
         already_logged = log.stat().st_size if log.exists() else 0
         process = launcher.launch("nextjs", argv, log=log, cwd=app, env=env)
         try:
-            endpoint = Endpoint(await _announced_port(process, already_logged), variant.path)
-            await _warm_up(process, endpoint)
+            port = await process.announces(_LISTENING, READY_S, already_logged)
+            endpoint = Endpoint(int(port), variant.path)
+            await warm_up(process, endpoint, READY_S)
         except ProxyError:
             await launcher.stop(process)
             raise
@@ -165,113 +162,41 @@ def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path, env: d
     (evidence / "command.txt").write_text(f"cd {shlex.quote(str(app))} && {command}\n")
 
 
-async def _announced_port(process: Process, skip_bytes: int) -> int:
-    async def look() -> str | None:
-        if death := process.death():
-            raise ProxyError(f"{death}:\n{process.log_tail()}")
-        announced = _LISTENING.search(process.log.read_bytes()[skip_bytes:].decode(errors="replace"))
-        return announced[1] if announced else None
-
-    looking = AsyncRetrying(retry=retry_if_not_result(bool), stop=stop_after_delay(READY_S), wait=wait_fixed(0.01))
-    try:
-        return int(await looking(look) or 0)
-    except RetryError:
-        raise ProxyError(f"nextjs did not listen within {READY_S:g} s:\n{process.log_tail()}") from None
-
-
-async def _warm_up(process: Process, endpoint: Endpoint) -> None:
-    url = f"{endpoint.url}/pulse"
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READY_S)) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            await response.read()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        fault = process.death() or f"nextjs did not answer {url}: {error or type(error).__name__}"
-        raise ProxyError(f"{fault}\n{process.log_tail()}") from error
-
-
 # ---------------------------------------------------------------- setting it up
 
 
-def install(progress: Callable[[str], None]) -> None:
+def install(progress: Progress) -> None:
     """Install the packages and make the production build, unless that is done. Only one process does it at a time.
 
     Blocks for a quarter of a minute or, on a slow network, minutes; `progress` hears of every step. Raises Unavailable.
     """
-    node, npm, app = _node(), _npm(), _app_folder()
-    try:
-        app.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(app.with_name(f"{app.name}.lock"), progress) as lock:
-            if not (app / COMPLETE).exists():
-                _install(node, npm, app, lock, progress)
-    except OSError as error:
-        remedy = "set HARNESS_CACHE to a folder where you may write and that has 500 MB to spare"
-        raise Unavailable(f"Next.js cannot be set up in {app}: {error}", remedy) from error
+    node, npm = _node(), _npm()
+    _installation().ensure(lambda steps: _install(node, npm, steps, progress), progress)
 
 
-def _install(node: str, npm: str, app: Path, lock: IO[str], progress: Callable[[str], None]) -> None:
-    if app.exists():
-        progress("removing an installation that was not finished")
-        shutil.rmtree(app)
-    source = _source()
+def _install(node: str, npm: str, steps: Steps, progress: Progress) -> str:
+    app, source = steps.folder, _source()
     for file in _app_files():
         copy = app / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
+    env = {**QUIET, "NODE_ENV": "production", "UPSTREAM": PLACEHOLDER}
     progress("installing the npm packages (npm ci)")
-    _run([npm, "ci", "--no-audit", "--no-fund"], app, lock)
+    steps.run([npm, "ci", "--no-audit", "--no-fund"], env)
     progress("making the production build (next build)")
-    _run([node, str(NEXT / "dist/bin/next"), "build"], app, lock)
+    steps.run([node, str(NEXT / "dist/bin/next"), "build"], env)
     lead_to(Endpoint(1), (app / BUILD / "routes-manifest.json").read_text())
     for name in NOT_NEEDED_TO_START:
         shutil.rmtree(app / BUILD / name) if (app / BUILD / name).is_dir() else (app / BUILD / name).unlink(True)
     version = json.loads((app / NEXT / "package.json").read_text())["version"]
-    draft = app / f"{COMPLETE}.draft"
-    draft.write_text(f"{version} on Node.js {_node_version(node)}\n")
-    draft.rename(app / COMPLETE)
-
-
-def _run(argv: list[str], app: Path, lock: IO[str]) -> None:
-    done = subprocess.run(
-        argv,
-        cwd=app,
-        env={**os.environ, **QUIET, "NODE_ENV": "production", "UPSTREAM": PLACEHOLDER},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        pass_fds=[lock.fileno()],  # should we be killed, the lock is theirs until they are done, too
-    )
-    if done.returncode:
-        command = " ".join([Path(argv[0]).name, *argv[1:]])
-        words = "\n".join(done.stdout.strip().splitlines()[-20:])
-        raise Unavailable(f"`{command}` failed with status {done.returncode}:\n{words}\n", f"mend that, then: {SETUP}")
-
-
-@contextmanager
-def _alone(path: Path, progress: Callable[[str], None]) -> Iterator[IO[str]]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for another harness that is setting Next.js up")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
+    return f"{version} on Node.js {_node_version(node)}"
 
 
 # ---------------------------------------------------------------- what is here
 
 
-def _installed() -> Path:
-    app = _app_folder()
-    if (app / COMPLETE).exists():
-        return app
-    what = "was not installed completely" if app.exists() else "is not installed"
-    raise Unavailable(f"the Next.js app {what}", SETUP)
+def _installation() -> Installation:
+    return Installation(_app_folder(), "Next.js", "the Next.js app", SETUP, "500 MB")
 
 
 def _app_folder() -> Path:

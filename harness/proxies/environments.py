@@ -1,0 +1,134 @@
+"""The virtual environments that applications run in, each made once and kept in the cache.
+
+Rules:
+- what an app needs stands in its own block `# /// script` (PEP 723), else in `configs/asgi/requirements.txt`;
+- a pinned version of a hop takes the place of that; all else has the version that requirements.txt gives it, so that
+  two machines measure the same, unless the app's own block says anything of versions: then it is pip that chooses;
+- what serves the app (SERVING) is always there; equal needs share an environment, another Python is another one.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import resources
+from harness.errors import InputError, Unavailable
+from harness.proxies.asgi_options import package
+from harness.proxies.installation import Installation, Progress, Steps
+
+SERVING = ("uvicorn", "httptools", "websockets", "uvloop", "hypercorn", "gunicorn", "uvicorn-worker")
+REQUIREMENTS = "requirements.txt"
+PYTHON = Path("bin", "python")
+QUIETLY = ("--disable-pip-version-check", "--no-input", "--quiet")
+
+_SCRIPT = re.compile(r"(?m)^# /// script\s*$\n(?P<content>(?:^#(?: .*)?$\n)+?)^# ///\s*$")
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(\s*\[[^\]]*\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is `wanted`, as pip takes it, and the versions that all else has. `setup` is the command that makes it."""
+
+    wanted: tuple[str, ...]
+    constraints: tuple[str, ...]
+    setup: str
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter. Raises Unavailable if the environment is not there."""
+        python = self._installation().folder / PYTHON
+        self.frozen()
+        if not python.exists():
+            raise Unavailable(f"{python} leads nowhere: the Python it was made with is gone", self.setup)
+        return python
+
+    def frozen(self) -> str:
+        """Return what is installed, as `pip freeze` tells it. Raises Unavailable if the environment is not there."""
+        return self._installation().told()
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of its packages by name. Raises Unavailable if the environment is not there."""
+        pinned = (line.partition("==") for line in self.frozen().splitlines())
+        return {package(name): version for name, _, version in pinned if version}
+
+    def install(self, progress: Progress) -> None:
+        """Make it, unless it is there. Blocks for some seconds. Raises Unavailable with pip's words."""
+        self._installation().ensure(lambda steps: self._make(steps, progress), progress)
+
+    def _make(self, steps: Steps, progress: Progress) -> str:
+        progress(f"making {self._installation().subject}")
+        for name, lines in (("wanted.txt", self.wanted), ("constraints.txt", self.constraints)):
+            (steps.folder / name).write_text("".join(f"{line}\n" for line in lines))
+        steps.run([sys.executable, "-I", "-m", "venv", "."])
+        pip = [str(PYTHON), "-I", "-m", "pip"]
+        steps.run([*pip, "install", *QUIETLY, "-r", "wanted.txt", "-c", "constraints.txt"])
+        return steps.run([*pip, "freeze", *QUIETLY])
+
+    def _installation(self) -> Installation:
+        what = "\n".join((*self.wanted, "", *self.constraints, "", _python()))
+        folder = resources.cache().absolute() / "asgi" / hashlib.sha256(what.encode()).hexdigest()[:16]
+        return Installation(folder, "asgi", f"the environment with {_told(self.wanted)}", self.setup, "100 MB")
+
+
+def needed(app: Path, pins: Mapping[str, str], setup: str) -> Environment:
+    """Return the environment of an app. Raises InputError if its block of metadata cannot be read."""
+    shipped = _shipped()
+    own = _own(app)
+    wanted = dict(shipped) if own is None else {name: shipped[name] for name in SERVING} | own
+    constraints = {name: line for name, line in shipped.items() if name not in pins}
+    for name, version in pins.items():
+        extras = _NAME.match(wanted.get(name, name))
+        wanted[name] = f"{name}{(extras and extras[2]) or ''}=={version}"
+    if own and any(name != line for name, line in own.items()):
+        constraints = {}
+    return Environment(_sorted(wanted), _sorted(constraints), setup)
+
+
+def _shipped() -> dict[str, str]:
+    text = (resources.configs() / "asgi" / REQUIREMENTS).read_text()
+    return _named(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _own(app: Path) -> dict[str, str] | None:
+    """Return the dependencies that the app itself names, None if it does not."""
+    block = _SCRIPT.search(app.read_text(encoding="utf-8"))
+    if block is None:
+        return None
+    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in block["content"].splitlines(True))
+    try:
+        dependencies = tomllib.loads(content).get("dependencies", [])
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{app}: the block `# /// script` is no TOML: {error}") from None
+    if not isinstance(dependencies, list) or not all(
+        isinstance(each, str) and _NAME.match(each) for each in dependencies
+    ):
+        raise InputError(f'{app}: dependencies in `# /// script` must be a list such as ["fastapi", "httpx>=0.28"]')
+    return _named(dependencies)
+
+
+def _named(lines: Iterable[str]) -> dict[str, str]:
+    names = ((line.strip(), _NAME.match(line)) for line in lines)
+    return {package(name[1]): line if line != name[1] else package(line) for line, name in names if name}
+
+
+def _sorted(lines: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(line for _, line in sorted(lines.items()))
+
+
+def _told(wanted: Iterable[str]) -> str:
+    """Return what of an environment is worth saying: not what every one of them has."""
+    shipped = set(_shipped().values())
+    return ", ".join(line for line in wanted if line not in shipped) or f"asgi's {REQUIREMENTS}"
+
+
+@functools.cache
+def _python() -> str:
+    return f"{sys.version} {sys.platform} {platform.machine()} {sys.base_prefix}"

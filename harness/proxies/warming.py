@@ -1,0 +1,24 @@
+"""Waits until a started program has answered a request: what it compiles for the first one is no buffering."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from harness.errors import ProxyError
+from harness.launchers.process import Process
+from harness.model import Endpoint
+
+
+async def warm_up(process: Process, endpoint: Endpoint, within_s: float) -> None:
+    """Return once one request, whatever the answer, has come back. Raises ProxyError with the program's last words."""
+    url = f"{endpoint.url}/pulse"
+    try:
+        await process.outlives(_asked(url), within_s, f"answer {url}")
+    except aiohttp.ClientError as error:
+        fault = process.death() or f"{process.name} did not answer {url}: {error or type(error).__name__}"
+        raise ProxyError(f"{fault}\n{process.log_tail()}") from error
+
+
+async def _asked(url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
+        await response.read()
