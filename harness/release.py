@@ -91,7 +91,7 @@ def paced_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
 
 
 def kept_for_end(trace: Trace, arrivals: Sequence[Arrival], late_ms: float) -> list[Arrival]:
-    """Return the tokens of a burst at the source that came with the end, if enough did: `late_ms` or more after they left.
+    """Return the tokens of a burst at the source that came with the end, if enough did, and as late as `late_ms`.
 
     The end is one more thing that was sent: who lags by so much lags with the end, too, and brings it as much later.
     """
