@@ -126,7 +126,7 @@ console.log(JSON.stringify({
 
 
 def in_node(reads: Sequence[bytes]) -> dict[str, list[bool]]:
-    """Return what JSON.parse makes of each read as it is, of each read as text, and of each line that a decoder finds."""
+    """Return what JSON.parse makes of each read as it is, of it as text, and of each line that a decoder finds."""
     assert NODE
     given = json.dumps([read.hex() for read in reads])
     said = subprocess.run([NODE, "-e", EACH_READ], input=given, capture_output=True, text=True, check=True).stdout
