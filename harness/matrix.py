@@ -37,7 +37,11 @@ DEFAULTS = Axes(
     format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
 )
 
-IN_HTTP_1 = {"h2": "aiohttp"}
+STAND_INS = {
+    "h2": ("aiohttp", "the emitter speaks HTTP/1.1 only"),
+    "curl-awk": ("curl", "awk may hold lines itself"),
+}
+"""Who reads the control of a client, and why not the client itself: a control must stream."""
 
 Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
@@ -100,9 +104,10 @@ def referenced(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 def control_of(cell: Cell) -> Cell:
     """Return the cell that must stream if this one is to mean anything.
 
-    The emitter speaks HTTP/1.1 only, so what asks in HTTP/2 has its control from the default client.
+    Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
     """
-    return replace(cell, chain=(), mitigations=(), client=IN_HTTP_1.get(cell.client, cell.client))
+    reader, _ = STAND_INS.get(cell.client, (cell.client, ""))
+    return replace(cell, chain=(), mitigations=(), client=reader)
 
 
 def baseline_of(cell: Cell) -> Cell:

@@ -11,6 +11,7 @@ import math
 import re
 import statistics
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import unescape
 
@@ -161,6 +162,45 @@ def painted(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
     return [replace(a, sent_ns=a.at_ns, at_ns=frames[a.read]) for a in arrivals if a.read < len(frames)]
 
 
+def source_span_ms(trace: Trace) -> float | None:
+    """Return how long it took the emitter to send all tokens; None if it sent none."""
+    return (trace.sent[-1].at_ns - trace.sent[0].at_ns) / 1e6 if trace.sent else None
+
+
+def sent_together(trace: Trace) -> bool:
+    """Tell whether a paced stream was a burst at its source: all was due, or left, within what nobody sees apart."""
+    emission, span_ms = trace.plan.emission, source_span_ms(trace)
+    if emission.pace != "paced" or span_ms is None or len(trace.sent) < 2:
+        return False
+    return min(span_ms, emission.gap_ms * (len(trace.sent) - 1)) < HELD_MS
+
+
+def merged_and_split(trace: Trace) -> tuple[int, int] | None:
+    """Return in how many reads more than one message begins, and how many begin or end inside one.
+
+    A content coding comes off read by read, as whoever decodes on the way does; reads from where it is corrupt are not
+    counted. None if there is no stream to look at.
+    """
+    if not trace.reads or trace.status != trace.plan.status:
+        return None
+    messages = CODECS[trace.plan.emission.format].messages()
+    merged = split = at = 0
+    with suppress(StreamError):
+        content = decoder(None if trace.decoded else content_coding(trace.headers))
+        for read in trace.reads:
+            data, at = content.feed(trace.body[at : at + read.size_bytes]), at + read.size_bytes
+            if data:
+                was_open = messages.open
+                merged += messages.feed(data) > 1
+                split += was_open or messages.open
+    return merged, split
+
+
+def _pause_max_ms(trace: Trace) -> float | None:
+    instants = [trace.opened_ns, *(read.at_ns for read in trace.reads)]
+    return max(((b - a) / 1e6 for a, b in itertools.pairwise(instants)), default=None)
+
+
 def remarks(trace: Trace, delivered: Delivery) -> tuple[str, ...]:
     """Return what a person has to know about the reader, and whether its screen held what had come."""
     said = [trace.remark] if trace.remark else []
@@ -194,6 +234,7 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         held = len(late_bursts(arrivals))
     shown = painted(trace, arrivals)
     receives = len({arrival.at_ns for arrival in arrivals})
+    merged, split = merged_and_split(trace) or (None, None)
     return Metrics(
         ttfb_ms=(trace.reads[0].at_ns - trace.opened_ns) / 1e6 if trace.reads else None,
         ttft_ms=(arrivals[0].at_ns - trace.opened_ns) / 1e6 if arrivals else None,
@@ -215,6 +256,11 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         head_ms=(trace.head_ns - trace.opened_ns) / 1e6 if trace.head_ns is not None else None,
         painted_p50_ms=_percentile([(a.at_ns - arrivals[a.seq].sent_ns) / 1e6 for a in shown], 50),
         frames=len({a.at_ns for a in shown}),
+        reads_merged=merged,
+        reads_split=split,
+        first_read_bytes=trace.reads[0].size_bytes if trace.reads else None,
+        pause_max_ms=_pause_max_ms(trace),
+        source_span_ms=source_span_ms(trace),
     )
 
 

@@ -327,6 +327,11 @@ class Metrics:
     `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
     A burst is two or more tokens that came in one receive; `burst_tokens_max` is the largest. `holds`: how often a
     token was held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    `reads_merged`: reads in which more than one message begins, a message being what an app would parse (an event, a
+    line); `reads_split`: reads that begin or end inside one. Both are of what content coding leaves: a read that gives
+    nothing of it is none, and a read in a coding is judged by the bytes that it makes known.
+    `first_read_bytes` is the size of the first read as it came. `pause_max_ms`: the longest time between two reads, or
+    from the request to the first. `source_span_ms`: from when the first token left the emitter to when the last did.
     `painted_p50_ms` is the median time from a token's emission to the frame that shows it, `frames` how many different
     frames showed new tokens; None and 0 where there is no screen.
     """
@@ -351,6 +356,11 @@ class Metrics:
     head_ms: float | None = None
     painted_p50_ms: float | None = None
     frames: int = 0
+    reads_merged: int | None = None
+    reads_split: int | None = None
+    first_read_bytes: int | None = None
+    pause_max_ms: float | None = None
+    source_span_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from harness.lockstep import probe_step_tokens
-from harness.metrics import Arrival, late_bursts, sent_bytes, singles
+from harness.metrics import Arrival, late_bursts, sent_bytes, sent_together, singles
 from harness.model import Release, ReleasedBy, Sent, Trace
 
 PACED_HELD_SHARE = 0.1
+END_SHRUNK = 2
+"""How many times closer to the end a token must come than it left, to count as let go by the end."""
 
 
 def self_released(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -80,16 +82,42 @@ def _wait_ns(trace: Trace) -> int:
 
 def paced_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
     """Return what let go of tokens that came together, if enough of them did."""
+    if sent_together(trace):
+        return []
     late = late_bursts(arrivals)
     if sum(map(len, late)) < PACED_HELD_SHARE * len(arrivals):
         return []
     return [told_release(trace, b[0], "end" if b[0].at_ns >= _end_ns(trace) else "unknown") for b in late]
 
 
+def kept_for_end(trace: Trace, arrivals: Sequence[Arrival], late_ms: float) -> list[Arrival]:
+    """Return the tokens of a burst at the source that came with the end, if enough did, and as late as `late_ms`.
+
+    The end is one more thing that was sent: who lags by so much lags with the end, too, and brings it as much later.
+    """
+    if not sent_together(trace):
+        return []
+    kept = [
+        token
+        for token in tail_of(trace, arrivals)
+        if token.hold_ms >= late_ms and _until_closed_ms(trace, token) * END_SHRUNK <= _until_end_ms(trace, token)
+    ]
+    return kept if len(kept) >= PACED_HELD_SHARE * len(arrivals) else []
+
+
+def _until_closed_ms(trace: Trace, token: Arrival) -> float:
+    assert trace.closed_ns is not None, "a response that did not end is broken"
+    return (trace.closed_ns - token.at_ns) / 1e6
+
+
+def _until_end_ms(trace: Trace, token: Arrival) -> float:
+    return (_end_ns(trace) - token.sent_ns) / 1e6
+
+
 def told_release(trace: Trace, token: Arrival, by: ReleasedBy) -> Release:
     """Return a token's release with its figures."""
     emission, after = trace.plan.emission, _sent_after(trace, token)
-    in_silence = by == "timer" or (by == "unknown" and emission.pace == "lockstep")
+    in_silence = by == "timer" or (by == "unknown" and emission.pace == "lockstep") or sent_together(trace)
     return Release(
         seq=token.seq,
         by=by,

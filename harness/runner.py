@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from harness.bench import Bench, Entry
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
-from harness.matrix import IN_HTTP_1, baseline_of, control_of
+from harness.matrix import STAND_INS, baseline_of, control_of
 from harness.metrics import header_changes
 from harness.mitigations import plan
 from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
@@ -196,8 +196,9 @@ class Runner:
 def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...]:
     notes = [hop.note for hop in entry.hops if hop.note]
     notes += assessment.notes
-    if stand_in := IN_HTTP_1.get(trace.plan.client):
-        notes.append(f"control: read by {stand_in}, as the emitter speaks HTTP/1.1 only")
+    if stand_in := STAND_INS.get(trace.plan.client):
+        reader, why = stand_in
+        notes.append(f"control: read by {reader}, as {why}")
     if entry.guard.pulse.lost:
         notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
     if "hold" not in (kinds := [step.kind for step in trace.steps]) and "drain" in kinds:

@@ -15,18 +15,37 @@ Heartbeats are bytes that leave by the clock: what came after nothing but them w
 
 Paced streams mirror this: a token is held when it comes together with one emitted 50 ms or more after it, and a
 tenth of the tokens must be held before the stream counts as coalesced or buffered.
+
+A burst at the source is no hold: where all tokens were due, or left, within 50 ms, what came together was sent
+together. Such a stream is `buffered` from the token on that came with the end, which leaves well after the last token;
+`delayed` if tokens are 50 ms late over the control in the median; else `streamed`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from harness.metrics import HELD_MS, Arrival, Delivery, beaten, delivery, gist, late_bursts, measure, remarks, singles
+from harness.metrics import (
+    HELD_MS,
+    Arrival,
+    Delivery,
+    beaten,
+    delivery,
+    gist,
+    late_bursts,
+    measure,
+    remarks,
+    sent_together,
+    singles,
+    source_span_ms,
+)
 from harness.model import Effect, Expectation, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
 from harness.release import (
     event_bytes,
+    kept_for_end,
     lockstep_releases,
     paced_releases,
     probed,
@@ -122,6 +141,8 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
     arrivals = delivered.arrivals
     paced = trace.plan.emission.pace == "paced"
     releases = paced_releases(trace, arrivals) if paced else lockstep_releases(trace, arrivals)
+    if kept := kept_for_end(trace, arrivals, _late_ms(figures)):
+        return _buffered(trace, kept, burst=_burst(trace))
     tail = tail_of(trace, arrivals)
     if not releases and not (tail and any(step.kind == "wait" for step in trace.steps)):
         return _in_time(trace, arrivals, figures)
@@ -134,9 +155,11 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
     return Judgement("coalesced", _sentence(release, paced), release)
 
 
-def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False) -> Judgement:
+def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False, burst: str = "") -> Judgement:
     reason = f"from token {tail[0].seq} on, nothing came before the end"
-    if timed or _as_far_apart_as_sent(tail):
+    if burst:
+        reason += f", although {burst}"
+    elif timed or _as_far_apart_as_sent(tail):
         reason += f"; {LAG}"
     return Judgement("buffered", reason, told_release(trace, tail[0], "end"))
 
@@ -287,20 +310,33 @@ def _refused(trace: Trace) -> str:
 
 def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
     over, alone = figures.over_control_ms, singles(trace, arrivals)
-    allowed_ms = HELD_MS + (figures.hold_p50_ms or 0.0) - (over or 0.0)
-    late = [token for token in alone if token.hold_ms >= allowed_ms]
+    late = [token for token in alone if token.hold_ms >= _late_ms(figures)]
     if over is not None and over >= HELD_MS:
         reason = f"tokens came by themselves, but {over:.0f} ms late in the median"
         if all(beaten(trace, token) for token in late):  # one that was late without shows that there is a timer
             reason = f"tokens came {over:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
+        if sent_together(trace):
+            reason = f"tokens came {over:.0f} ms late in the median, although {_burst(trace)}"
         return Judgement("delayed", reason)
     some = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
+    if sent_together(trace):
+        return Judgement("streamed", f"{_burst(trace)}: what came together was sent together{some}")
     if trace.plan.emission.pace == "paced":
         return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{some}")
     sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
     tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
     tokens += "".join(f" but {seq}" for seq in sorted(probed(trace)))
     return Judgement("streamed", f"{tokens} came before the next was sent{some}")
+
+
+def _late_ms(figures: Metrics) -> float:
+    """Return from when on a token is late: `HELD_MS` over the control."""
+    return HELD_MS + (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
+
+
+def _burst(trace: Trace) -> str:
+    """Tell of a burst at the source."""
+    return f"all {len(trace.sent)} tokens left the source within {max(1, math.ceil(source_span_ms(trace) or 0.0))} ms"
 
 
 def _sentence(release: Release, paced: bool) -> str:

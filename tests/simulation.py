@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.backends.emitter import LINGER_S
 from harness.formats import CODECS
 from harness.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
@@ -32,6 +33,9 @@ class Hop(Protocol):
     def end(self) -> bytes:
         """Return what the end of the stream lets go."""
 
+    def closes_ns(self, now_ns: int) -> int:
+        """Return when the end, which left now, comes out at the earliest."""
+
 
 @dataclass
 class Passes:
@@ -51,6 +55,9 @@ class Passes:
     def end(self) -> bytes:
         data, self.held = self.held, b""
         return data
+
+    def closes_ns(self, now_ns: int) -> int:
+        return now_ns
 
 
 @dataclass
@@ -144,6 +151,9 @@ class Lag(Passes):
     def fire(self, now_ns: int) -> bytes:
         return self.pieces.popleft()[1]
 
+    def closes_ns(self, now_ns: int) -> int:
+        return now_ns + int(self.lag_ms * 1e6)
+
 
 class Simulation:
     """One stream through one hop. Use `simulate`."""
@@ -177,6 +187,8 @@ class Simulation:
         self._read_all()
         while (due_ns := self.hop.due_ns()) is not None:  # what is late comes even after the end
             self._pass_time(due_ns)
+        assert self.ended_ns is not None
+        closed_ns = max(self.now_ns, self.hop.closes_ns(self.ended_ns)) + TICK_NS
         lockstep = self.emission.pace == "lockstep"
         return Trace(
             cell_id="simulated",
@@ -191,7 +203,7 @@ class Simulation:
             sent=tuple(self.sent),
             sent_headers=(),
             ended_ns=self.ended_ns,
-            closed_ns=self.now_ns + TICK_NS,
+            closed_ns=closed_ns,
             steps=tuple(self.machine.steps) if lockstep else (),
         )
 
@@ -215,7 +227,7 @@ class Simulation:
             self._send(seq)
             self._read_all()
         if self.emission.body != "length":
-            self._pass_time(self.now_ns + gap_ns)
+            self._pass_time(self.now_ns + max(gap_ns, int(LINGER_S * 1e9)))
         self._end()
 
     def _pass_time(self, until_ns: int) -> None:

@@ -203,6 +203,11 @@ def test_figures_of_a_stream() -> None:
         wire_bytes=240,
         emitted_bytes=240,
         head_ms=0.05,
+        reads_merged=0,
+        reads_split=0,
+        first_read_bytes=80,
+        pause_max_ms=5.1,
+        source_span_ms=7.2,
     )
 
 
@@ -251,6 +256,17 @@ def test_over_control_is_taken_against_the_guard_when_the_machine_was_slower_tha
 def test_the_same_trace_gives_the_same_figures() -> None:
     trace = story("s0 r0 s1 +400 hold1 s2 s3 r1-3 end")
     assert measure(trace, delivery(trace)) == measure(trace, delivery(trace))
+
+
+def test_the_longest_pause_is_between_two_reads_or_before_the_first() -> None:
+    assert figures(story("s0 r0 s1 +30 r1 s2 r2 end")).pause_max_ms == pytest.approx(30.2)
+    assert figures(story("+40 s0 r0 s1 +30 r1 s2 r2 end")).pause_max_ms == pytest.approx(40.2)
+    assert figures(story("s0 end")).pause_max_ms is None
+
+
+def test_a_source_spans_the_time_from_its_first_token_to_its_last() -> None:
+    assert figures(story("s0 +3 r0 s1 s2 r1-2 end")).source_span_ms == pytest.approx(3.3)
+    assert figures(replace(story("s0 r0 end"), sent=())).source_span_ms is None
 
 
 # ---------------------------------------------------------------- headers

@@ -3,7 +3,8 @@
     python -m harness.backends.emitter --http-fd N --control-fd M
 
 Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
-paced tokens leave on an absolute schedule, so that lateness does not add up; whatever ends a stream (its own end, a
+paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
+what only the end lets go of is late; whatever ends a stream (its own end, a
 client that leaves, a control connection that breaks, nobody granting for a while) forgets it wholly.
 """
 
@@ -26,6 +27,8 @@ from harness.formats import CODECS
 from harness.model import Emission, Heartbeat, Sent
 
 ABANDONED_S = 60.0
+LINGER_S = 0.2
+"""How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
 PULSE = b"pulse\n"
 LEFT = "the reader left before the end"
 RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close is to reset
@@ -188,7 +191,7 @@ class Stream:
                 await asyncio.sleep(wait)
             await response.write(self._event())
         if self.emission.body != "length":
-            await asyncio.sleep(gap_s)  # so that the last token can be told from the end
+            await asyncio.sleep(max(gap_s, LINGER_S))  # so that the last token can be told from the end
 
     async def _heartbeats(self, response: web.StreamResponse) -> None:
         beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms

@@ -8,12 +8,14 @@ from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.clients.curl import Curl
+from harness.clients.curl_awk import CurlAwk
 from harness.clients.h2_reader import H2Reader
 
 CLIENTS: Mapping[str, Callable[[], Client]] = {
     "aiohttp": AiohttpReader,
     "h2": H2Reader,
     "curl": Curl,
+    "curl-awk": CurlAwk,
     "chromium": Chromium,
     "chromium-eventsource": ChromiumEventSource,
 }

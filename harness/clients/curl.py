@@ -36,6 +36,9 @@ OUR_FAULTS = frozenset({2, 3, 4, 26, 43, 48, 77})
 
 23 is not among them: it means a body that curl cannot decode, too."""
 
+Pipe = tuple[Process, ...]
+"""curl, and what its output is piped to, in order. We read the last one's output, and curl's complaints."""
+
 _STATUS = re.compile(r"HTTP/\S+ ([0-9]{3})\b")
 
 
@@ -75,14 +78,22 @@ class Curl:
 
     async def stream(self, request: Request, sink: Sink) -> None:
         if request.websocket:
-            raise Unavailable("client curl hands over no messages of a WebSocket", "choose client aiohttp or chromium")
+            raise Unavailable(
+                f"client {self.name} hands over no messages of a WebSocket", "choose client aiohttp or chromium"
+            )
         assert self._launcher, "the bench has equipped it"
         decodes = _accepts(request) == BROWSERS_CODINGS
-        async with _running(self._launcher, [find(), *arguments(request, decodes)]) as process:
-            said = await _read(process, sink, decodes)
-            await until(lambda: process.returncode is not None, EXIT_S)
-        if process.returncode != 0:
-            raise _fault(process, said)
+        async with self.piped(self._launcher, [find(), *arguments(request, decodes)]) as pipe:
+            said = await _read(pipe, sink, decodes)
+            await until(lambda: pipe[0].returncode is not None, EXIT_S)
+        if pipe[0].returncode != 0:
+            raise _fault(pipe[0], said)
+
+    @asynccontextmanager
+    async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
+        """Run curl, told `argv`, and what its output is piped to, for as long as the block lasts."""
+        async with running(launcher, "curl", argv) as curl:
+            yield (curl,)
 
     async def close(self) -> None:
         """Nothing is left running."""
@@ -115,9 +126,11 @@ def _accepts(request: Request) -> set[str]:
 
 
 @asynccontextmanager
-async def _running(launcher: Launcher, argv: list[str]) -> AsyncIterator[Process]:
-    """Run curl for as long as the block lasts."""
-    process = launcher.launch("curl", argv, log=None)
+async def running(
+    launcher: Launcher, name: str, argv: list[str], stdin: IO[bytes] | int = subprocess.DEVNULL
+) -> AsyncIterator[Process]:
+    """Run a program whose pipes we read, for as long as the block lasts."""
+    process = launcher.launch(name, argv, log=None, stdin=stdin)
     try:
         yield process
     finally:
@@ -126,21 +139,23 @@ async def _running(launcher: Launcher, argv: list[str]) -> AsyncIterator[Process
         await launcher.stop(process)
 
 
-async def _read(process: Process, sink: Sink, decoded: bool) -> str | None:
-    """Feed `sink` until curl has closed its ends; return what it complained about, if it did."""
+async def _read(pipe: Pipe, sink: Sink, decoded: bool) -> str | None:
+    """Feed `sink` until all have closed their ends; return what curl complained about, if it did."""
     loop = asyncio.get_running_loop()
-    stdout, stderr = process.pipes
+    stdout, stderr = pipe[-1].pipes[0], pipe[0].pipes[1]
     talk, body = _Talk(), _Body(sink)
     talking, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(talk.told), stderr)
     with closing(talking):
-        await talk.heads(sink, decoded, partial(_awake, process, stdout))
+        await talk.heads(sink, decoded, partial(_awake, pipe, stdout))
         listening = asyncio.create_task(talk.rest())
         reading, _ = await loop.connect_read_pipe(lambda: body, stdout)
         with closing(reading):
             try:
                 await body.ended
+                for process in pipe[1:]:  # who lost its reader may never notice
+                    await _ended_well(process)
                 await listening
-                talk.queued_ms = _queued_ms(process.pid)
+                talk.queued_ms = _queued_ms(pipe)
             finally:
                 listening.cancel()
     return talk.complaint
@@ -212,13 +227,23 @@ class _Body(asyncio.Protocol):
             self.ended.set_result(None)
 
 
-async def _awake(process: Process, stdout: IO[bytes]) -> None:
-    """Wait until curl waits for more, and we have read what it had. Raises ClientError if that takes too long."""
-    if not await until(lambda: _rests(process.pid) and not _readable(stdout), AWAKE_S):
-        raise ClientError(f"curl has not come to rest for {AWAKE_S:g} s")
+async def _ended_well(process: Process) -> None:
+    await until(lambda: process.returncode is not None, EXIT_S)
+    if process.returncode != 0:
+        said = process.pipes[1].read().decode(errors="replace").strip() if process.returncode is not None else ""
+        raise ClientError(": ".join(filter(None, (f"in mid-stream, {process.death() or 'it did not end'}", said))))
 
 
-def _rests(pid: int) -> bool:
+async def _awake(pipe: Pipe, stdout: IO[bytes]) -> None:
+    """Wait until all wait for more, and we have read what they had. Raises ClientError if that takes too long.
+
+    In the order of the pipe: what one has written by the time it rests has woken the next.
+    """
+    if not await until(lambda: all(rests(process.pid) for process in pipe) and not readable(stdout), AWAKE_S):
+        raise ClientError(f"{' and '.join(process.name for process in pipe)} have not come to rest for {AWAKE_S:g} s")
+
+
+def rests(pid: int) -> bool:
     """Tell whether a process waits for something to come. Only Linux says so: elsewhere, it is taken to."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
@@ -226,19 +251,22 @@ def _rests(pid: int) -> bool:
         return True
 
 
-def _queued_ms(pid: int) -> float | None:
-    """Return how long a process waited for a processor, in the mean: what a starved machine adds to every token.
+def _queued_ms(pipe: Pipe) -> float | None:
+    """Return how long each waited for a processor, in the mean: what a starved machine adds to every token.
 
-    Only Linux tells, until the process is reaped.
+    Only Linux tells, until a process is reaped.
     """
-    try:
-        _, waited_ns, times = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
-    except (OSError, ValueError):
-        return None
-    return waited_ns / max(times, 1) / 1e6
+    queued_ms = 0.0
+    for process in pipe:
+        try:
+            _, waited_ns, times = map(int, Path(f"/proc/{process.pid}/schedstat").read_text().split())
+        except (OSError, ValueError):
+            return None
+        queued_ms += waited_ns / max(times, 1) / 1e6
+    return queued_ms
 
 
-def _readable(pipe: IO[bytes]) -> bool:
+def readable(pipe: IO[bytes]) -> bool:
     if pipe.closed:
         return False
     poll = select.poll()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.formats.messages import Messages
 from harness.model import Filler, Method, Workload
 
 
@@ -67,3 +68,6 @@ class Codec(Protocol):
         """Return a keep-alive that decodes to no token; None where the format has no such thing."""
 
     def decoder(self) -> Decoder: ...
+
+    def messages(self) -> Messages:
+        """Return what tells where messages begin and end in a body."""

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import StreamError
-from harness.formats import envelope, payload
+from harness.formats import envelope, messages, payload
 from harness.formats.base import Codec, Decoder, Token
 from harness.formats.lines import LineSplitter
+from harness.formats.messages import Messages
 from harness.model import Filler, Workload
 
 _FRAME_BYTES = len("data: \n\n")
@@ -110,6 +111,9 @@ class Sse(Codec):
 
     def decoder(self) -> Decoder:
         return SseDecoder()
+
+    def messages(self) -> Messages:
+        return messages.events()
 
 
 def _token(event: Event) -> Token:

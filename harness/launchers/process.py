@@ -183,16 +183,17 @@ class Launcher:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> Process:
         """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
 
-        Without a log, whoever starts it reads its `pipes`.
+        Without a log, whoever starts it reads its `pipes`. `stdin` may be what another one writes to.
         """
         with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as output:
             try:
                 popen = subprocess.Popen(
                     list(argv),
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=output,
                     stderr=subprocess.STDOUT if log else subprocess.PIPE,
                     cwd=cwd,

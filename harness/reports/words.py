@@ -70,7 +70,9 @@ def figures(metrics: Metrics) -> str:
     }
     said = [f"{name} {duration(ms)}" for name, ms in times.items() if ms is not None]
     said.append(f"{metrics.tokens_received} of {counted(metrics.tokens_expected, 'token')}")
-    said.append(counted(metrics.reads, "read"))
+    cuts = {"merged": metrics.reads_merged, "split": metrics.reads_split}
+    how = ", ".join(f"{reads} {name}" for name, reads in cuts.items() if reads)
+    said.append(counted(metrics.reads, "read") + (f" ({how})" if how else ""))
     said += [counted(metrics.frames, "frame")] if metrics.frames else []
     said.append(f"{size(metrics.wire_bytes)} on the wire")
     return ", ".join(said)

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from harness.backends.control import Control
+from harness.backends.emitter import LINGER_S
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
@@ -227,14 +228,15 @@ async def test_a_paced_stream_keeps_its_schedule_and_lateness_does_not_add_up(ru
     answer.leave()
 
 
-async def test_a_paced_stream_ends_an_interval_after_its_last_token(running: Emitter) -> None:
-    told = emission(pace="paced", tokens=2, interval_ms=20)
+@pytest.mark.parametrize("interval_ms", [0.001, LINGER_S * 1e3 + 20])
+async def test_a_paced_stream_ends_well_after_its_last_token(running: Emitter, interval_ms: float) -> None:
+    told = emission(pace="paced", tokens=2, interval_ms=interval_ms)
     control = await running.announce(told)
     answer = await running.ask(f"/stream/{control.stream_id}")
     await answer.body()
     log = await control.log()
     assert log.ended_ns is not None
-    assert log.ended_ns - log.sent[-1].at_ns >= 19e6
+    assert log.ended_ns - log.sent[-1].at_ns >= max(interval_ms, LINGER_S * 1e3) * 1e6 - 1e6
     control.close()
     answer.leave()
 
