@@ -17,7 +17,8 @@ PACKAGE = Path(harness.__file__).parent
 ADAPTERS = ("backends", "proxies", "clients", "launchers")
 NOUNS = {"harness", "harness.model", "harness.errors"}
 PURE = (
-    *("matrix", "mitigations", "metrics", "release", "verdict", "lockstep", "document", "shapes", "records"),
+    *("matrix", "mitigations", "metrics", "release", "verdict", "lockstep", "document", "shapes", "records", "keys"),
+    *("claims", "separation", "field_reports", "report_shapes", "globs"),
     *("formats/**/*", "reports/**/*", "proxies/hold"),
 )
 IMPURE = {"asyncio", "aiohttp", "socket", "subprocess", "docker", "time", "os"}
