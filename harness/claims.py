@@ -140,13 +140,13 @@ class Judged:
 
 def judge(report: FieldReport, results: Sequence[Result]) -> tuple[Judged, ...]:
     """Return the judgement of every claim of a report, in its order."""
-    by_id = {result.id: result for result in results}
+    by_id = {result.id: result for result in _in_order(results)}
     return tuple(_judged(claim, by_id) for claim in report.claims)
 
 
 def looked_at(globs: Sequence[str], results: Sequence[Result]) -> tuple[list[Result], list[Unjudged]]:
     """Return the results of some cells that have a verdict to go by, and those that have none."""
-    matching = [result for result in results if matches(result.id, globs)]
+    matching = [result for result in _in_order(results) if matches(result.id, globs)]
     counting = [result for result in matching if _counts(result)]
     return counting, [_unjudged(result) for result in matching if not _counts(result)]
 
@@ -160,6 +160,11 @@ def figure(metrics: Metrics, name: str) -> float | None:
 def concerns(claim: Claim, cell: Cell) -> bool:
     """Tell whether a cell that a claim's globs match can show what its condition asks for."""
     return bool(cell.mitigations) or not (claim.effect or any(limit.of == "baseline" for limit in claim.limits))
+
+
+def _in_order(results: Sequence[Result]) -> list[Result]:
+    """Return results by id, for the order in which cells finished is another one in every run."""
+    return sorted(results, key=lambda result: result.id)
 
 
 def _judged(claim: Claim, by_id: Mapping[str, Result]) -> Judged:

@@ -94,7 +94,7 @@ class Report:
             yield from _wrapped(controls(table), width)
             yield Text()
         yield from _readers(self._results, width)
-        yield from _problems(self._results, width)
+        yield from problems(self._results, width)
         style = "bold red" if summary.exit_status(self._run, self._results) else "bold green"
         yield from _wrapped(summary.line(self._run, self._results), width, style=style)
 
@@ -138,7 +138,8 @@ def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
         yield Text()
 
 
-def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
+def problems(results: Sequence[Result], width: int) -> Iterator[Text]:
+    """Yield what went wrong, and in which cells."""
     for kind, some in summary.problems(results).items():
         yield Text(summary.TITLES[kind], OUTCOME_STYLES[kind])
         for problem in some:
