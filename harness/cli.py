@@ -145,7 +145,7 @@ def reports(
     finally:
         people = err if STDOUT in outputs.values() else out
         for run in done:
-            for part in _claims(run):
+            for part in _claims(run, ending=True):
                 people.print(part)
             err.print(f"Results and evidence: {run.folder}", markup=False)
     for run in done:
@@ -365,9 +365,10 @@ def _told(run: Run) -> list[RenderableType]:
     return [terminal.Report(run.info, run.results), *claims]
 
 
-def _claims(run: Run) -> list[RenderableType]:
+def _claims(run: Run, ending: bool = False) -> list[RenderableType]:
+    """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
     entry = ledger.entry(run.info, run.results)
-    return ["", ClaimReport(entry)] if entry else []
+    return ["", ClaimReport(entry, ending)] if entry else []
 
 
 def _write(path: Path, text: str) -> None:

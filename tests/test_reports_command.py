@@ -63,7 +63,7 @@ def test_reports_are_measured_judged_and_written(harness: Harness, tmp_path: Pat
     assert "  tokens come one by one\n    confirmed\n" in said.out
     assert "  it is the network\n    not testable here: there is none here\n" in said.out
     assert "real cause    Could not be reproduced: direct/sse/" in said.out
-    assert "3 claims: 1 confirmed, 1 refuted, 1 not testable here." in said.out
+    assert "3 claims: 1 confirmed, 1 refuted, 1 not testable here.\n2 cells: 2 pass. Exit status 0" in said.out
     assert said.err.count("Results and evidence: runs/") == 2
     assert said.err.count("2/2  pass ") == 2
     page = Path("page.md").read_text()
@@ -128,7 +128,9 @@ def test_the_exit_status_is_the_worst_of_the_runs(harness: Harness, tmp_path: Pa
     assert harness("reports", "--from", "a").status == 0
     failed = stored(tmp_path / "a", "001-other") / "results.jsonl"
     failed.write_text(failed.read_text().replace('"outcome":"observed"', '"outcome":"unstable"'))
-    assert harness("reports", "--from", "a").status == 1
+    said = harness("reports", "--from", "a")
+    assert said.status == 1
+    assert "Unstable: repetitions disagree" in said.out
     died = stored(tmp_path / "a", "002-third") / "results.jsonl"
     died.write_text(died.read_text().replace('"outcome":"observed"', '"outcome":"blocked"'))
     assert harness("reports", "--from", "a").status == 3

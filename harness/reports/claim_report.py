@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from harness.claims import Judged, Kind
-from harness.reports import claim_words, words
+from harness.reports import claim_words, terminal, words
 from harness.reports.glyphs import glyphs_for
 from harness.reports.ledger import Entry
 
@@ -25,10 +25,11 @@ FINDINGS_SHOWN = 2
 
 
 class ClaimReport:
-    """What became of one report's claims."""
+    """What became of one report's claims; with `ending`, also what went wrong in the run and its exit status."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, ending: bool = False) -> None:
         self._entry = entry
+        self._ending = ending
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids."""
@@ -47,6 +48,8 @@ class ClaimReport:
         if entry.unfinished:
             yield from _wrapped(entry.unfinished, width, "", "bold red")
         yield from _wrapped(f"{claim_words.counted(entry.judged)}.", width, "", "bold")
+        if self._ending:
+            yield from terminal.ending(entry.run, entry.results, width)
 
 
 def _claim(judged: Judged, width: int) -> Iterator[Text]:

@@ -94,9 +94,7 @@ class Report:
             yield from _wrapped(controls(table), width)
             yield Text()
         yield from _readers(self._results, width)
-        yield from problems(self._results, width)
-        style = "bold red" if summary.exit_status(self._run, self._results) else "bold green"
-        yield from _wrapped(summary.line(self._run, self._results), width, style=style)
+        yield from ending(self._run, self._results, width)
 
 
 def remedies(columns: Sequence[Column]) -> str:
@@ -138,8 +136,14 @@ def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
         yield Text()
 
 
-def problems(results: Sequence[Result], width: int) -> Iterator[Text]:
-    """Yield what went wrong, and in which cells."""
+def ending(run: RunInfo, results: Sequence[Result], width: int) -> Iterator[Text]:
+    """Yield what went wrong, and the run in one line with its exit status."""
+    yield from _problems(results, width)
+    style = "bold red" if summary.exit_status(run, results) else "bold green"
+    yield from _wrapped(summary.line(run, results), width, style=style)
+
+
+def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
     for kind, some in summary.problems(results).items():
         yield Text(summary.TITLES[kind], OUTCOME_STYLES[kind])
         for problem in some:
