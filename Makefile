@@ -1,4 +1,5 @@
 # make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
+# make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
 # make test     set everything up, run all tests, those through real proxies included
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build)
 
@@ -6,10 +7,13 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: matrix test setup lint clean
+.PHONY: matrix reports test setup lint clean
 
 matrix: setup
 	$(VENV)/bin/harness matrix default
+
+reports: setup
+	$(VENV)/bin/harness reports --records docs/field-report-runs --markdown docs/field-reports.md
 
 test: setup
 	$(VENV)/bin/pytest

@@ -1,6 +1,8 @@
-"""Publishes a run of the default matrix: its records and its page under `docs/`, its table in the README.
+"""Publishes runs: of the default matrix its records and page under `docs/` and its table in the README, of field
+reports their records and the page of all of them.
 
-    python -m benchmarks.publish runs/20260101T120000Z-default
+    python -m benchmarks.publish default runs/20260101T120000Z-default
+    python -m benchmarks.publish reports runs/20260101T120000Z-000-playground ...
 
 Nothing on the published pages is typed: tests render them again from the committed records and compare.
 """
@@ -9,17 +11,21 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness import session
 from harness.errors import HarnessError
-from harness.reports import markdown
-from harness.store import Run, write_text
+from harness.reports import ledger, markdown
+from harness.store import Run, runs_in, write_text
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 RECORDS = DOCS / "default-run"
 PAGE = DOCS / "default-matrix.md"
+REPORT_RECORDS = DOCS / "field-report-runs"
+REPORTS_PAGE = DOCS / "field-reports.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
 
@@ -51,13 +57,37 @@ def publish(folder: Path) -> None:
     write_text(README, with_table(README.read_text(encoding="utf-8"), run))
 
 
+def published_reports() -> list[Run]:
+    """Return the committed runs of field reports, by name; none if nothing was published yet."""
+    return session.stored(runs_in(REPORT_RECORDS)) if REPORT_RECORDS.is_dir() else []
+
+
+def reports_page(runs: Sequence[Run]) -> str:
+    """Return the page of field reports."""
+    return ledger.page([entry for run in runs if (entry := ledger.entry(run.info, run.results))])
+
+
+def publish_reports(folders: Sequence[Path]) -> None:
+    """Put runs of field reports into the place of published ones of the same names; others stay.
+
+    Raises InputError if a folder holds no run of one.
+    """
+    for run in session.stored(folders):
+        run.copy_records(REPORT_RECORDS)
+    write_text(REPORTS_PAGE, reports_page(published_reports()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="a run folder, as `harness matrix` prints it")
+    parser.add_argument("what", choices=["default", "reports"], help="what the runs are of")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="a run folder, as the harness prints it")
+    given = parser.parse_args()
+    if given.what == "default" and len(given.folders) > 1:
+        parser.error("one run of the default matrix is published: give one folder")
     try:
-        publish(parser.parse_args().folder)
+        publish(*given.folders) if given.what == "default" else publish_reports(given.folders)
     except HarnessError as error:
         parser.error(str(error))
 

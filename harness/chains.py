@@ -14,8 +14,8 @@ from pathlib import PurePath, PurePosixPath
 from harness import mitigations
 from harness.document import Document, KeyPath, allowed
 from harness.errors import InputError
+from harness.keys import NAME
 from harness.model import Chain, Hop
-from harness.shapes import NAME
 
 Options = Mapping[str, Callable[[str], str]]
 """For each proxy that takes options, what returns them in the one way to write them, or raises InputError."""

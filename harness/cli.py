@@ -5,29 +5,28 @@ What an exit status means stands in `reports.summary.EXIT_MEANINGS`, which `harn
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
 from harness import listing, screen, session
 from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
+from harness.interrupts import interruptible
 from harness.metrics import delivery
 from harness.model import Pace
 from harness.rejudge import held_against
-from harness.reports import RENDERERS, summary, terminal
+from harness.reports import RENDERERS, ledger, summary, terminal
+from harness.reports.claim_report import ClaimReport
 from harness.reports.timeline import Timeline
 from harness.runner import JOBS
 from harness.screen import err, out
-from harness.store import Run, check_writable, latest, load_traces, write_text
+from harness.store import Run, check_folder, check_writable, latest, load_traces, write_text
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 STDOUT = Path("-")
 EPILOG = f"""\
 Start with `harness doctor`, then `harness matrix smoke`.
@@ -37,7 +36,6 @@ Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXI
 Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
 builds. `CI` turns the progress bar into a line per cell, `NO_COLOR` colours off; `COLUMNS` is the width.
 """
-T = TypeVar("T")
 
 app = typer.Typer(
     add_completion=False,
@@ -107,7 +105,56 @@ def matrix(
     session.require(_names(require))
     job = session.load(file, only or (), skip or (), pace)
     outputs = _outputs(to_json, to_markdown, to_junit, to_html)
-    _finish(_interruptible(_measure(job, runs, jobs, keep)), outputs)
+    _finish(interruptible(_measure(job, runs, jobs, keep)), outputs)
+
+
+@app.command(
+    epilog="Examples: `harness reports` · `harness reports 000 my.yaml --markdown page.md` ·"
+    " `harness reports --from docs/field-report-runs --markdown page.md` (measures nothing)"
+)
+def reports(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Field reports by name or its start, or matrix files with a key `report`; by default all."),
+    ] = None,
+    stored: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="DIR", help="Measure nothing: take this run, or all in this folder."),
+    ] = None,
+    jobs: Jobs = JOBS,
+    require: Require = None,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    records: Annotated[
+        Path | None, typer.Option("--records", metavar="DIR", help="Also put each run's records there, for --from.")
+    ] = None,
+    to_markdown: ToMarkdown = None,
+) -> None:
+    """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
+    if stored and (names or records):
+        raise InputError("--from takes runs as they are: give it without names and without --records")
+    session.require(_names(require))
+    todo = [] if stored else session.reports(names or ())
+    done = session.stored(stored or ())
+    outputs = _outputs(None, to_markdown)
+    if records:
+        check_folder(records)
+    try:
+        if todo:
+            interruptible(_measure_all(todo, runs, jobs, keep, done))
+    finally:
+        people = err if STDOUT in outputs.values() else out
+        for run in done:
+            for part in _claims(run, ending=True):
+                people.print(part)
+            err.print(f"Results and evidence: {run.folder}", markup=False)
+    for run in done:
+        if records:
+            run.copy_records(records)
+    entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
+    for path in outputs.values():
+        _write(path, ledger.page(entries))
+    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results) for run in done))
 
 
 @app.command(
@@ -158,7 +205,7 @@ def run(
         },
     )
     outputs = _outputs(to_json)
-    finished = _interruptible(_measure(job, runs, JOBS, keep))
+    finished = interruptible(_measure(job, runs, JOBS, keep))
     by_id = {result.id: result for result in finished.results}
     result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
@@ -267,6 +314,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(NoRoom.exit_status)
 
 
+async def _measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
+    for job in todo:
+        err.print(f"{job.matrix.title}: {len(job.cells)} cells", style="bold", markup=False)
+        done.append(await _measure(job, runs, jobs, keep))
+
+
 async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
     kept: list[Path] = []
     try:
@@ -278,35 +331,6 @@ async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
         for folder in kept:
             err.print(f"Kept: {folder}", markup=False)
     return run
-
-
-def _interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; the first Ctrl-C or SIGTERM cancels it, so that it cleans up. No second one breaks into that."""
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
-
-    async def cancellable() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task
-
-        def interrupt(*_: object) -> None:
-            for number in INTERRUPTS:
-                signal.signal(number, signal.SIG_IGN)
-            loop.call_soon_threadsafe(task.cancel)
-
-        try:
-            for number, handler in before.items():
-                if handler != signal.SIG_IGN:  # as a shell starts what it puts in the background
-                    signal.signal(number, interrupt)
-            return await work
-        finally:
-            for number, handler in before.items():
-                if signal.getsignal(number) is interrupt:
-                    signal.signal(number, handler)
-
-    try:
-        return asyncio.run(cancellable())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise Interrupted("Interrupted.") from None
 
 
 def _outputs(*paths: Path | None) -> dict[str, Path]:
@@ -324,15 +348,35 @@ def _finish(run: Run, outputs: Mapping[str, Path], *told: RenderableType, requir
     """Write the reports, print the one for people where it is in nobody's way, and end with the run's status."""
     people = err if STDOUT in outputs.values() else out
     for name, path in outputs.items():
-        text = RENDERERS[name](run.info, run.results)
-        if path == STDOUT:
-            screen.write(text)
-        else:
-            write_text(path, text)
-    for part in told or [terminal.Report(run.info, run.results)]:
+        _write(path, RENDERERS[name](run.info, run.results))
+    for part in told or _told(run):
         people.print(part)
     err.print(f"Results and evidence: {run.folder}", markup=False)
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
+
+
+def _told(run: Run) -> list[RenderableType]:
+    """Return the report for people, with the claims that the matrix file makes."""
+    try:
+        claims = _claims(run)
+    except InputError as error:
+        err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
+        claims = []
+    return [terminal.Report(run.info, run.results), *claims]
+
+
+def _claims(run: Run, ending: bool = False) -> list[RenderableType]:
+    """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
+    entry = ledger.entry(run.info, run.results)
+    return ["", ClaimReport(entry, ending)] if entry else []
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a document where it was asked for."""
+    if path == STDOUT:
+        screen.write(text)
+    else:
+        write_text(path, text)
 
 
 def _names(options: Sequence[str] | None) -> list[str]:

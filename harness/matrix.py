@@ -12,7 +12,6 @@ a name, glob or combination that cannot be meant is an error here, not a surpris
 from __future__ import annotations
 
 import contextlib
-import difflib
 import itertools
 import math
 from collections import defaultdict
@@ -24,10 +23,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import mitigations
+from harness import field_reports, mitigations
 from harness.chains import Chains, Options
+from harness.claims import FieldReport
 from harness.document import Document, KeyPath, allowed
 from harness.errors import InputError, SelectionError
+from harness.globs import matches, near
 from harness.model import Cell, Expectation, Hop, Mitigation, Pace, Workload, chain_text
 from harness.shapes import Axes, Exclusion, MatrixShape
 
@@ -72,6 +73,7 @@ class Matrix:
     catalogue: Mapping[str, Mitigation]
     expectations: tuple[Expectation, ...]
     own: Mapping[Hop, PurePath]
+    report: FieldReport | None = None
 
     @property
     def name(self) -> str:
@@ -117,11 +119,11 @@ def baseline_of(cell: Cell) -> Cell:
 
 def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
     """Return the cells that match a glob of `only` (any cell if there is none) and none of `skip`."""
-    chosen = tuple(cell for cell in cells if (not only or _matches(cell.id, only)) and not _matches(cell.id, skip))
+    chosen = tuple(cell for cell in cells if (not only or matches(cell.id, only)) and not matches(cell.id, skip))
     if not chosen:
         asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
-        near = _near((only or skip or ("",))[0], cells)
-        raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{near}")
+        hint = near((only or skip or ("",))[0], cells)
+        raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{hint}")
     return chosen
 
 
@@ -175,6 +177,7 @@ class _Reader:
         self._contradictions(origins)
         cells = referenced(origins)
         expectations = tuple(self._expectations(cells))
+        report = field_reports.of_file(self._document, self._shape.report, cells)
         self._document.settle()
         return Matrix(
             file=self._document.file,
@@ -185,6 +188,7 @@ class _Reader:
             catalogue=self._catalogue,
             expectations=expectations,
             own=self._chains.own,
+            report=report,
         )
 
     def _own_mitigations(self) -> None:
@@ -249,8 +253,8 @@ class _Reader:
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
         matching = [cell for cell in origins if _excludes(exclusion, cell)]
         if not matching:
-            near = _near(exclusion.cells[0], list(origins)) if exclusion.cells else ""
-            self._document.reject(path, f"excludes nothing: no cell matches{near}")
+            hint = near(exclusion.cells[0], list(origins)) if exclusion.cells else ""
+            self._document.reject(path, f"excludes nothing: no cell matches{hint}")
         for cell in matching:
             del origins[cell]
 
@@ -274,7 +278,7 @@ class _Reader:
             path = ("expect", index, "cells")
             matching = [cell for cell in cells if fnmatchcase(cell.id, row.cells)]
             if not matching:
-                self._document.reject(path, f"{row.cells!r} matches no cell{_near(row.cells, cells)}")
+                self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, cells)}")
             elif row.effect and not any(cell.mitigations for cell in matching):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
             yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
@@ -290,10 +294,6 @@ def _with_references(cell: Cell) -> tuple[Cell, ...]:
     return control_of(cell), baseline_of(cell), cell
 
 
-def _matches(text: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(text, glob) for glob in globs)
-
-
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
     texts = {
         "cells": cell.id,
@@ -302,10 +302,4 @@ def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
         "mitigations": "+".join(cell.mitigations) or "none",
     }
     given = ((axis, globs) for axis, globs in exclusion if globs)
-    return all(_matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)
-
-
-def _near(glob: str, cells: Sequence[Cell]) -> str:
-    """Return the end of a complaint about a glob: an id that is like it."""
-    near = difflib.get_close_matches(glob.replace("*", ""), [cell.id for cell in cells], n=1, cutoff=0)
-    return f"; a glob matches a whole id, such as {near[0]}" if near else ""
+    return all(matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)

@@ -18,6 +18,11 @@ SECTIONS = {
     "ExpectationShape": "expect",
     "MitigationShape": "mitigations.NAME",
     "FillerShape": "prelude, padding",
+    "ReportShape": "report",
+    "PartShape": "report.parts",
+    "ClaimShape": "report.claims",
+    "LimitShape": "report.claims.metrics.NAME",
+    "NoteShape": "report.claims.note",
 }
 HEAD = """\
 # Matrix files
@@ -29,7 +34,7 @@ Every key of a matrix file. `harness matrix FILE` measures one, `harness list ce
 An unknown key or name is an error that names the line and what is allowed. NAME is a name of yours: letters, digits,
 `.`, `_` and `-`. Where a list is expected, one value stands for a list of one. Durations are in ms, sizes in bytes.
 
-<!-- Made by `python -m harness.reference > docs/matrix-files.md` from harness/shapes.py: change it there. -->
+<!-- Made by `python -m harness.reference > docs/matrix-files.md` from harness/shapes.py and report_shapes.py. -->
 """
 PROFILES = """\
 ## Request profiles
@@ -73,12 +78,13 @@ def _type(about: Mapping[str, Any]) -> str:
         title = SECTIONS[about["$ref"].rsplit("/", 1)[-1]]
         return f"keys of [{title}](#{_anchor(title)})"
     if choices := about.get("anyOf"):
-        return " or ".join(dict.fromkeys(_type(choice) for choice in choices if choice.get("type") != "null"))
+        given = [choice for choice in choices if choice.get("type") != "null"]
+        return " or ".join(dict.fromkeys("a list of them" if _many(one, given[0]) else _type(one) for one in given))
     if words := about.get("enum") or ([about["const"]] if "const" in about else None):
         return ", ".join(f"`{word}`" for word in words)
     match about["type"]:
         case "array":
-            return "a list of them" if about.get("minItems") else f"list of {_type(about['items'])}"
+            return f"list of {_type(about['items'])}"
         case "object":
             values = next(iter(about.get("patternProperties", {}).values()), None) or about["additionalProperties"]
             return f"names, each with {_type(values)}"
@@ -87,7 +93,14 @@ def _type(about: Mapping[str, Any]) -> str:
     return {"integer": "whole number", "number": "number"}[about["type"]] + _limits(about)
 
 
+def _many(about: Mapping[str, Any], one: object) -> bool:
+    """Tell whether a type is a list for which one value may stand."""
+    return about.get("items") == one and "minItems" in about
+
+
 def _limits(about: Mapping[str, Any]) -> str:
+    if "maximum" not in about:
+        return ""
     least = f" from {about['minimum']}" if "minimum" in about else f" above {about['exclusiveMinimum']}"
     return f"{least} to {about['maximum']}"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from harness import mitigations
+from harness import field_reports, mitigations
 from harness.bench import Bench, adapter, variant_file
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
@@ -35,10 +35,11 @@ from harness.proxies.base import Optioned
 from harness.rejudge import rejudge
 from harness.resources import configs, is_file
 from harness.runner import JOBS, Runner
-from harness.store import Run, load_traces
+from harness.store import Run, load_traces, runs_in
 
 RUNS = Path("runs")
 ANY = {"tokens": 1, "token_bytes": 256}
+REPORTS = "reports/"
 
 
 def variants(proxy: str) -> dict[str, Path]:
@@ -82,6 +83,45 @@ def shipped_matrices() -> dict[str, Path]:
     """Return the matrices that come with the package, by name."""
     folder = configs() / "matrices"
     return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def reports(names: Sequence[str]) -> list[Job]:
+    """Return the jobs of field reports: shipped ones by name or its start, others by path; with no names all shipped.
+
+    Raises InputError for a name that is none or several, and for a matrix without the key `report`.
+    """
+    shipped = [name for name in shipped_matrices() if name.startswith(REPORTS)]
+    found = [load(_report(name, shipped)) for name in names] if names else [load(name) for name in shipped]
+    for job in found:
+        if not job.matrix.report:
+            raise InputError(
+                f"{job.matrix.file} has no key `report`, so it claims nothing: `harness matrix` measures it"
+            )
+    if not found:
+        raise InputError("no field report is shipped: give a matrix file with a key `report`")
+    return list(found)
+
+
+def _report(name: str, shipped: Sequence[str]) -> str:
+    """Return what `load` calls the field report that is meant."""
+    if is_file(Path(name)):
+        return name
+    meant = [one for one in shipped if name in (one, one.removeprefix(REPORTS))]
+    meant = meant or [one for one in shipped if one.removeprefix(REPORTS).startswith(name)]
+    if len(meant) != 1:
+        some = ", ".join(one.removeprefix(REPORTS) for one in meant or shipped)
+        fault = "is the start of several field reports" if meant else "is no field report"
+        raise InputError(f"{name!r} {fault}: give a path, or one of {some}")
+    return meant[0]
+
+
+def stored(folders: Sequence[Path]) -> list[Run]:
+    """Return the runs of these folders, or in them. Raises InputError for one that tested no field report."""
+    runs = [Run.open(folder) for given in folders for folder in runs_in(given)]
+    for run in runs:
+        if not field_reports.of_run(run.info):
+            raise InputError(f"{run.folder} tested no field report: its matrix file has no key `report`")
+    return runs
 
 
 def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:

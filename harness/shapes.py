@@ -7,22 +7,11 @@ value stands for a list of one. What a key means and an example of it stand with
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import CoreSchema
-from pydantic_core.core_schema import no_info_before_validator_function
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from harness.keys import Listed, Name, Shape, Words, key
 from harness.model import (
     Body,
     Cost,
@@ -38,29 +27,14 @@ from harness.model import (
     Verdict,
     Workload,
 )
+from harness.report_shapes import ReportShape
 
-T = TypeVar("T")
-
-NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 WORKLOAD: dict[str, Any] = {field.name: field.default for field in fields(Workload)}
 FRAMING = {
     "content-type": "content_type says it",
     "content-length": "the body axis decides it",
     "transfer-encoding": "the body axis decides it",
 }
-
-
-class OneOrMore:
-    """Marks a list for which one value may stand, in the JSON schema too."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return no_info_before_validator_function(
-            lambda value: value if isinstance(value, list) else [value], handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        many = handler(core)
-        return {"anyOf": [many["items"], many]}
 
 
 def _combined(value: object) -> object:
@@ -74,24 +48,10 @@ def _globbed(value: object) -> object:
     return {"cells": value} if isinstance(value, str) else value
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=80)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]*[!-~])?$")]
-Listed = Annotated[list[T], Field(min_length=1), OneOrMore()]
 Combination = Annotated[list[str], BeforeValidator(_combined, json_schema_input_type=str | list[str])]
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False)]
-
-
-class Shape(BaseModel):
-    """What all shapes have in common."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def key(about: str, example: object, default: Any = ..., **limits: Any) -> Any:
-    """Return a key of a shape: what it means, an example, its default (none: it is required), and its limits."""
-    return Field(default, description=about, examples=[example], **limits)
 
 
 class FillerShape(Shape):
@@ -163,9 +123,9 @@ class MitigationShape(Shape):
     def named(self, name: str) -> Mitigation:
         """Return the noun."""
         changes = {key: getattr(self, key) for key in type(self).model_fields}
-        for key in ("prelude", "padding"):
-            if filler := changes[key]:
-                changes[key] = Filler(filler.bytes, filler.fill)
+        for filling in ("prelude", "padding"):
+            if filler := changes[filling]:
+                changes[filling] = Filler(filler.bytes, filler.fill)
         return Mitigation(name=name, **changes)
 
 
@@ -281,6 +241,16 @@ class MatrixShape(Shape):
         "the same for an emulator's profiles, which are like those in configs/cloudrun",
         {"cloudrun": {"slow": "./slow.yaml"}},
         {},
+    )
+    report: ReportShape | None = key(
+        "a field report, and its claims put to the test",
+        {
+            "source": "our wiki",
+            "story": "Tokens came at once.",
+            "symptom": "nginx:*",
+            "claims": [{"claim": "nginx buffers", "cells": "nginx:*", "verdict": "buffered"}],
+        },
+        None,
     )
 
 

@@ -37,6 +37,7 @@ from harness.resources import is_file
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 SLUG_CHARS = 150
+RUN, RESULTS = "run.json", "results.jsonl"
 
 
 class Run:
@@ -51,13 +52,13 @@ class Run:
     @property
     def results_file(self) -> Path:
         """Where the results are, a line each."""
-        return self.folder / "results.jsonl"
+        return self.folder / RESULTS
 
     @classmethod
     def create(cls, root: Path, info: RunInfo) -> Self:
         """Make a new folder under `root`, named after the run's start and matrix, and write its head."""
         stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        name = f"{stamp}-{UNSAFE.sub('-', info.name).strip('.-') or 'matrix'}"
+        name = f"{stamp}-{_folder_name(info.name)}"
         try:
             root.mkdir(parents=True, exist_ok=True)
             run = cls(_new_folder(root, name), info)
@@ -70,7 +71,7 @@ class Run:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read a run back, whether it finished, goes on or was killed."""
-        head = path / "run.json"
+        head = path / RUN
         if not is_file(head):
             raise InputError(
                 f"{path} is not a run folder: it has no run.json. `harness matrix` prints the folder of its run."
@@ -86,7 +87,7 @@ class Run:
             info = records.load_run(fields)
         except (ValueError, TypeError) as error:
             raise InputError(f"{head} is damaged: {_first_lines(error)}") from error
-        results, torn = _read_results(path / "results.jsonl")
+        results, torn = _read_results(path / RESULTS)
         return cls(path, info, results, torn)
 
     def append(self, result: Result) -> None:
@@ -123,9 +124,18 @@ class Run:
             text.write_text(records.dump(trace) + "\n", encoding="ascii")
         return folder
 
+    def copy_records(self, root: Path) -> Path:
+        """Put head and results, without traces, into the folder of the matrix's name under `root`; return that."""
+        folder = root / _folder_name(self.info.name)
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (RUN, RESULTS):
+                write_text(folder / name, (self.folder / name).read_text(encoding="utf-8"))
+        return folder
+
     def _write_head(self) -> None:
         head = {"schema_version": records.SCHEMA_VERSION, **records.plain(self.info)}
-        write_text(self.folder / "run.json", json.dumps(head, indent=2) + "\n")
+        write_text(self.folder / RUN, json.dumps(head, indent=2) + "\n")
 
 
 def load_traces(folder: Path) -> tuple[Trace, ...]:
@@ -153,6 +163,11 @@ def latest(root: Path) -> Path:
     if not folders:
         raise InputError(f"there is no run in {root} yet: start one with `harness matrix`")
     return max(folders, key=lambda folder: (folder.name.split("-")[0], folder.stat().st_mtime_ns))
+
+
+def runs_in(path: Path) -> list[Path]:
+    """Return the run folders in a folder, by name; just the folder itself if it is one, or holds none."""
+    return [path] if is_file(path / RUN) else sorted(head.parent for head in path.glob(f"*/{RUN}")) or [path]
 
 
 def slug(cell_id: str) -> str:
@@ -187,6 +202,13 @@ def check_writable(path: Path) -> None:
                 pass
 
 
+def check_folder(path: Path) -> None:
+    """Make a folder if it is missing. Raises InputError if nothing could be written in it."""
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    check_writable(path / RUN)
+
+
 def _add(lines: FileIO, line: bytes) -> None:
     """Write all of `line`, however little the disk takes at a time; what it cannot take whole it takes back."""
     whole = lines.tell()
@@ -213,6 +235,10 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
     except OSError as error:
         raise unwritable(error)(f"cannot write {path}: {error.strerror}") from error
+
+
+def _folder_name(matrix: str) -> str:
+    return UNSAFE.sub("-", matrix).strip(".-") or "matrix"
 
 
 def _new_folder(root: Path, name: str) -> Path:

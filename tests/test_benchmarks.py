@@ -21,12 +21,19 @@ def benchmark(name: str, *arguments: str, tmp: Path) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [([], "the following arguments are required: folder"), (["nowhere"], "nowhere is not a run folder")],
+    [
+        ([], "the following arguments are required: what, RUN"),
+        (["default", "nowhere"], "nowhere is not a run folder"),
+        (["reports", "nowhere"], "nowhere is not a run folder"),
+        (["default", "a", "b"], "one run of the default matrix is published: give one folder"),
+        (["default"], "the following arguments are required: RUN"),
+        (["reports", "docs/default-run"], "docs/default-run tested no field report: its matrix file has no key"),
+    ],
 )
 def test_what_to_publish_has_to_be_told(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     said = benchmark("publish", *arguments, tmp=tmp_path)
     assert said.returncode == 2
-    assert said.stderr.startswith("usage: python -m benchmarks.publish [-h] folder\n")
+    assert said.stderr.startswith("usage: python -m benchmarks.publish [-h] {default,reports} RUN [RUN ...]\n")
     assert complaint in said.stderr
 
 

@@ -26,7 +26,7 @@ from tests.commanding import Harness
 from tests.reports.samples import matrix, run_info
 from tests.sandbox import DIRECT, NGINX, missing
 
-COMMANDS = ("matrix", "run", "list", "doctor", "setup", "report", "check")
+COMMANDS = ("matrix", "reports", "run", "list", "doctor", "setup", "report", "check")
 
 
 @pytest.fixture

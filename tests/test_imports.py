@@ -18,6 +18,7 @@ ADAPTERS = ("backends", "proxies", "clients", "launchers")
 NOUNS = {"harness", "harness.model", "harness.errors"}
 PURE = (
     *("matrix", "chains", "mitigations", "metrics", "release", "verdict", "lockstep", "document", "shapes", "records"),
+    *("keys", "claims", "separation", "field_reports", "report_shapes", "globs"),
     *("formats/**/*", "reports/**/*", "proxies/hold", "proxies/asgi_options"),
 )
 IMPURE = {"asyncio", "aiohttp", "socket", "subprocess", "docker", "time", "os"}

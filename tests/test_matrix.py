@@ -370,6 +370,6 @@ def test_the_smoke_matrix_is_small() -> None:
     assert 24 <= len(shipped("smoke").cells) <= 40
 
 
-@pytest.mark.parametrize("path", sorted((configs() / "matrices").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((configs() / "matrices").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_matrices_fit_the_published_schema(path: Path) -> None:
     jsonschema.validate(yaml.safe_load(path.read_text()), schema())

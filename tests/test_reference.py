@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import reference, shapes
+from harness import reference, report_shapes, shapes
 from harness.document import Document
+from harness.keys import Shape
 
 PAGE = Path(__file__).parents[1] / "docs/matrix-files.md"
-SHAPES = [getattr(shapes, name) for name in reference.SECTIONS]
+SHAPES = [getattr(report_shapes if hasattr(report_shapes, name) else shapes, name) for name in reference.SECTIONS]
 KEYS = [(shape, name) for shape in SHAPES for name in shape.model_fields]
+ALTERNATIVES = {"verdict", "method", "at_most"}
+"""Keys that stand for those of which a shape wants at least one."""
 
 
 def test_the_page_is_what_the_shapes_say() -> None:
@@ -20,27 +23,42 @@ def test_the_page_is_what_the_shapes_say() -> None:
 
 
 def test_every_shape_of_a_matrix_file_has_a_section() -> None:
-    every = {shape for shape in vars(shapes).values() if isinstance(shape, type) and issubclass(shape, shapes.Shape)}
-    assert set(SHAPES) == every - {shapes.Shape}
+    every = {
+        one
+        for module in (shapes, report_shapes)
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Shape)
+    }
+    assert set(SHAPES) == every - {Shape}
 
 
-def section(shape: type[shapes.Shape]) -> str:
+def section(shape: type[Shape]) -> str:
     title = reference.SECTIONS[shape.__name__]
     return PAGE.read_text(encoding="utf-8").split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
+def beside(shape: type[Shape], key: str) -> dict[str, object]:
+    """Return examples of the other keys without which one cannot stand."""
+    conditions = {*report_shapes.CONDITIONS, "untestable"}
+    needed = {name for name, field in shape.model_fields.items() if field.is_required() or name in ALTERNATIVES}
+    if shape is report_shapes.ClaimShape and key in conditions:
+        needed -= conditions
+    if shape is report_shapes.ClaimShape and key != "untestable":
+        needed.add("cells")
+    if key.endswith("_times"):
+        needed.add("of")
+    if key == "of":
+        needed.add("at_most_times")
+    return {name: (shape.model_fields[name].examples or [None])[0] for name in needed - {key}}
+
+
 @pytest.mark.parametrize(("shape", "key"), KEYS, ids=[f"{shape.__name__}.{name}" for shape, name in KEYS])
-def test_the_example_of_a_key_is_yaml_that_its_shape_takes(shape: type[shapes.Shape], key: str) -> None:
+def test_the_example_of_a_key_is_yaml_that_its_shape_takes(shape: type[Shape], key: str) -> None:
     row = re.search(rf"^\| `{key}` \|.* \| `(?P<example>[^|]+)` \|$", section(shape), re.MULTILINE)
     assert row
-    required = {
-        name: field.examples[0]  # type: ignore[index]
-        for name, field in shape.model_fields.items()
-        if field.is_required() or name in ("verdict", "method")
-    }
     given = Document(f"{key}: {row['example']}", "page").data
     assert isinstance(given, dict)
-    assert key in shape(**{**required, **given}).model_dump(exclude_unset=True)
+    assert key in shape(**{**beside(shape, key), **given}).model_dump(exclude_unset=True)
 
 
 def test_links_lead_to_sections() -> None:

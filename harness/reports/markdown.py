@@ -5,19 +5,17 @@ The grid is not a Markdown table: with a column per mitigation GitHub would scro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from harness.model import Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import UNICODE
+from harness.reports.markup import block, code, head, row, text
 from harness.reports.table import Column, Table, by_cost, tabulate
 
 WIDTH = 96
 CELLS_SHOWN = 12
-PIPE = "\\|"
-"""A pipe ends a cell of a table even inside a code span."""
 
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
@@ -32,16 +30,16 @@ def table(run: RunInfo, results: Sequence[Result]) -> str:
 
 
 def _grid(table: Table) -> Iterator[str]:
-    yield from _block([line.plain.rstrip() for line in grid.lines(table, WIDTH, UNICODE)])
+    yield from block([line.plain.rstrip() for line in grid.lines(table, WIDTH, UNICODE)])
 
 
 def _setting(run: RunInfo, results: Sequence[Result]) -> str:
-    return f"<sub>{_text(words.setting(run, results))}</sub>"
+    return f"<sub>{text(words.setting(run, results))}</sub>"
 
 
 def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     table = tabulate(results, run.mitigations)
-    yield f"## {_text(run.title)}"
+    yield f"## {text(run.title)}"
     yield ""
     if table.rows:
         yield from _grid(table)
@@ -52,47 +50,37 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
         yield ""
     yield from _readers(results)
     yield from _problems(results)
-    yield f"**{_text(summary.line(run, results))}**"
+    yield f"**{text(summary.line(run, results))}**"
     yield ""
     yield _setting(run, results)
-
-
-def _block(lines: Sequence[str]) -> Iterator[str]:
-    """Fence lines; the fence is longer than any run of backticks in them."""
-    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield f"{fence}text"
-    yield from lines
-    yield fence
 
 
 def _answers(table: Table) -> Iterator[str]:
     found = answers(table)
     if found:
-        yield "| layer | as it is | defeated by, cheapest first | reduced by | harmed by |"
-        yield "| --- | --- | --- | --- | --- |"
+        yield from head("layer", "as it is", "defeated by, cheapest first", "reduced by", "harmed by")
         yield from map(_row, found)
         yield ""
-    easy = [f"{_code(chain)}{_text(f' ({some})' if some else '')}" for chain, some in at_ease(table).items()]
+    easy = [f"{code(chain)}{text(f' ({some})' if some else '')}" for chain, some in at_ease(table).items()]
     if easy:
         yield f"Stream as they are: {', '.join(easy)}."
         yield ""
 
 
 def _row(answer: Answer) -> str:
-    emulator = "".join(f"<br>*emulator: {_text(claim)}*" for claim in answer.emulates)
+    emulator = "".join(f"<br>*emulator: {text(claim)}*" for claim in answer.emulates)
     cells = (
-        f"{_code(answer.chain)} {_text(answer.layers)}{emulator}",
-        _text(answer.status),
+        f"{code(answer.chain)} {text(answer.layers)}{emulator}",
+        text(answer.status),
         _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),
         _remedies(answer.harms),
     )
-    return f"| {' | '.join(cell.replace('|', PIPE) for cell in cells)} |"
+    return row(*cells)
 
 
 def _remedies(columns: Sequence[Column]) -> str:
-    return "<br>".join(f"{cost}: {', '.join(map(_code, names))}" for cost, names in by_cost(columns).items())
+    return "<br>".join(f"{cost}: {', '.join(map(code, names))}" for cost, names in by_cost(columns).items())
 
 
 def _readers(results: Sequence[Result]) -> Iterator[str]:
@@ -100,7 +88,7 @@ def _readers(results: Sequence[Result]) -> Iterator[str]:
         yield said
         yield ""
         found = readers.disagreements(results)
-        yield from (f"- {_code(one.stream)}<br>{_text(one.sentence)}" for one in found)
+        yield from (f"- {code(one.stream)}<br>{text(one.sentence)}" for one in found)
         yield from [""] * bool(found)
 
 
@@ -109,23 +97,10 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
         yield f"### {summary.TITLES[kind]}"
         yield ""
         for problem in some:
-            yield f"- {_text(problem.reason)}"
+            yield f"- {text(problem.reason)}"
             if problem.why:
-                yield f"  <br>expected because {_text(problem.why)}"
-            yield from (f"  - {_code(cell)}" for cell in problem.cells[:CELLS_SHOWN])
+                yield f"  <br>expected because {text(problem.why)}"
+            yield from (f"  - {code(cell)}" for cell in problem.cells[:CELLS_SHOWN])
             if len(problem.cells) > CELLS_SHOWN:
                 yield f"  - and {len(problem.cells) - CELLS_SHOWN} more"
         yield ""
-
-
-def _text(text: str) -> str:
-    """Return text that Markdown and HTML leave as it is, on one line."""
-    one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*\[\]]|\b_|_\b)", r"\\\1", one_line)
-
-
-def _code(text: str) -> str:
-    """Return text as a code span; its fence is longer than any run of backticks in it."""
-    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    space = " " if len(fence) > 1 else ""
-    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"

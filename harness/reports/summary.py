@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -69,6 +69,11 @@ def exit_status(run: RunInfo, results: Sequence[Result], required: Collection[st
     if not kinds:
         return 5
     return 1 if kinds & {"fail", "broken", "unstable"} else 0
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """Return the exit status of several runs: what could not be measured outranks what was not as expected."""
+    return min(statuses, key=(3, 2, 5, 1, 0).index)
 
 
 def line(run: RunInfo, results: Sequence[Result]) -> str:

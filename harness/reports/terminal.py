@@ -94,9 +94,7 @@ class Report:
             yield from _wrapped(controls(table), width)
             yield Text()
         yield from _readers(self._results, width)
-        yield from _problems(self._results, width)
-        style = "bold red" if summary.exit_status(self._run, self._results) else "bold green"
-        yield from _wrapped(summary.line(self._run, self._results), width, style=style)
+        yield from ending(self._run, self._results, width)
 
 
 def remedies(columns: Sequence[Column]) -> str:
@@ -136,6 +134,13 @@ def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
             yield Text(f"  {one.stream}")
             yield from _wrapped(one.sentence, width, "    ")
         yield Text()
+
+
+def ending(run: RunInfo, results: Sequence[Result], width: int) -> Iterator[Text]:
+    """Yield what went wrong, and the run in one line with its exit status."""
+    yield from _problems(results, width)
+    style = "bold red" if summary.exit_status(run, results) else "bold green"
+    yield from _wrapped(summary.line(run, results), width, style=style)
 
 
 def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:

@@ -1,0 +1,279 @@
+"""A field report's claims, judged from the cells of a run. Pure: results in, judgements out.
+
+Rules:
+- A claim's cells are those whose ids match one of its globs. A rule about effects looks at those with mitigations,
+  a rule about readers at streams that several clients have read.
+- Only what was judged counts. A cell that was unavailable, blocked, unstable or an error, or lacks the figure that is
+  asked for, speaks neither for a claim nor against it; it is named with its reason.
+- `confirmed`: the condition holds in every cell that counts; `refuted`: in none; `depends`: in some, and
+  `separation` tells which axes decide; `not testable here`: no cell counts, or the claim says so itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from harness.globs import matches
+from harness.model import Cell, Effect, Metrics, ReleasedBy, Result, Verdict
+from harness.separation import Separation, separation
+
+Kind = Literal["confirmed", "refuted", "depends", "not testable here"]
+Reference = Literal["baseline", "control"]
+Readers = Literal["agree", "disagree"]
+
+METRICS: tuple[str, ...] = tuple(one.name for one in fields(Metrics))
+JUDGED = frozenset({"pass", "fail", "observed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a figure of a cell has to keep within; `*_times` are multiples of the same figure of the cell `of` names."""
+
+    metric: str
+    at_most: float | None = None
+    at_least: float | None = None
+    at_most_times: float | None = None
+    at_least_times: float | None = None
+    of: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRule:
+    """A glob that one of a result's notes has to match, or that none may."""
+
+    has: str | None = None
+    lacks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of a report, and what must be found in which cells for it to hold there.
+
+    One kind of condition is given, or `untestable` says why there is none. `where` is the heading in the report;
+    `because` explains a judgement, by its kind.
+    """
+
+    claim: str
+    where: str = ""
+    cells: tuple[str, ...] = ()
+    verdict: tuple[Verdict, ...] = ()
+    effect: tuple[Effect, ...] = ()
+    released_by: tuple[ReleasedBy, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    readers: Readers | None = None
+    note: NoteRule | None = None
+    untestable: str | None = None
+    because: Mapping[Kind, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One link of the report's chain, alone."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReport:
+    """What somebody reports: the story, the cells that show it, its chain taken apart, and what it claims."""
+
+    source: str
+    story: str
+    symptom: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    parts: tuple[Part, ...] = ()
+    scale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A metric of a cell, beside that of the cell it is compared with."""
+
+    metric: str
+    value: float
+    of: Reference | None = None
+    other: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one cell shows of a claim, or all readers of one stream; then the cell's client is `*`."""
+
+    cell: Cell
+    results: tuple[Result, ...]
+    holds: bool
+    figures: tuple[Figure, ...] = ()
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A cell that says nothing about a claim, and why."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim with its judgement and everything that it rests on."""
+
+    claim: Claim
+    kind: Kind
+    findings: tuple[Finding, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
+    separation: Separation | None = None
+
+    @property
+    def because(self) -> str | None:
+        """What the report's file says about a judgement of this kind."""
+        return self.claim.because.get(self.kind)
+
+    def findings_that(self, hold: bool) -> tuple[Finding, ...]:
+        """Return those in which the claim holds, or those in which it does not."""
+        return tuple(finding for finding in self.findings if finding.holds is hold)
+
+
+def judge(report: FieldReport, results: Sequence[Result]) -> tuple[Judged, ...]:
+    """Return the judgement of every claim of a report, in its order."""
+    by_id = {result.id: result for result in _in_order(results)}
+    return tuple(_judged(claim, by_id) for claim in report.claims)
+
+
+def looked_at(globs: Sequence[str], results: Sequence[Result]) -> tuple[list[Result], list[Unjudged]]:
+    """Return the results of some cells that have a verdict to go by, and those that have none."""
+    matching = [result for result in _in_order(results) if matches(result.id, globs)]
+    counting = [result for result in matching if _counts(result)]
+    return counting, [_unjudged(result) for result in matching if not _counts(result)]
+
+
+def figure(metrics: Metrics, name: str) -> float | None:
+    """Return a figure by the name of its field; None where the stream gave nothing to measure."""
+    value: float | None = getattr(metrics, name)
+    return value
+
+
+def concerns(claim: Claim, cell: Cell) -> bool:
+    """Tell whether a cell that a claim's globs match can show what its condition asks for."""
+    return bool(cell.mitigations) or not (claim.effect or any(limit.of == "baseline" for limit in claim.limits))
+
+
+def _in_order(results: Sequence[Result]) -> list[Result]:
+    """Return results by id, for the order in which cells finished is another one in every run."""
+    return sorted(results, key=lambda result: result.id)
+
+
+def _judged(claim: Claim, by_id: Mapping[str, Result]) -> Judged:
+    if claim.untestable:
+        return Judged(claim, "not testable here")
+    own = [some for some in by_id.values() if matches(some.id, claim.cells) and concerns(claim, some.cell)]
+    told = list(_read_streams(claim, own) if claim.readers else _cells(claim, own, by_id))
+    findings = tuple(one for one in told if isinstance(one, Finding))
+    unjudged = tuple(one for one in told if isinstance(one, Unjudged))
+    holding = [one.cell for one in findings if one.holds]
+    others = [one.cell for one in findings if not one.holds]
+    if not findings:
+        return Judged(claim, "not testable here", unjudged=unjudged)
+    if holding and others:
+        return Judged(claim, "depends", findings, unjudged, separation(holding, others))
+    return Judged(claim, "confirmed" if holding else "refuted", findings, unjudged)
+
+
+def _cells(claim: Claim, results: Sequence[Result], by_id: Mapping[str, Result]) -> Iterator[Finding | Unjudged]:
+    check = next(check for kind, check in CHECKS.items() if getattr(claim, kind))
+    for result in results:
+        yield check(claim, result, by_id) if _counts(result) else _unjudged(result)
+
+
+def _read_streams(claim: Claim, results: Sequence[Result]) -> Iterator[Finding | Unjudged]:
+    streams: dict[Cell, list[Result]] = {}
+    for result in results:
+        if _counts(result):
+            streams.setdefault(replace(result.cell, client="*"), []).append(result)
+        else:
+            yield _unjudged(result)
+    for stream, read in streams.items():
+        if len(read) == 1:
+            yield Unjudged(read[0].id, "no other client's reading of it was judged")
+        else:
+            agree = len({result.verdict for result in read}) == 1
+            yield Finding(stream, tuple(read), agree is (claim.readers == "agree"))
+
+
+def _verdict(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    return Finding(result.cell, (result,), result.verdict in claim.verdict)
+
+
+def _effect(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    if not result.effect:
+        return Unjudged(result.id, f"no effect is known: {_fate(by_id.get(result.baseline_id or ''), 'baseline')}")
+    return Finding(result.cell, (result,), result.effect in claim.effect)
+
+
+def _released_by(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    return Finding(result.cell, (result,), result.release is not None and result.release.by in claim.released_by)
+
+
+def _note(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    assert claim.note
+    glob = claim.note.has or claim.note.lacks or ""
+    found = next((note for note in result.notes if fnmatchcase(note, glob)), None)
+    return Finding(result.cell, (result,), (found is not None) is (claim.note.has is not None), note=found)
+
+
+def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    figures: list[Figure] = []
+    for limit in claim.limits:
+        value = figure(result.metrics, limit.metric) if result.metrics else None
+        if value is None:
+            return Unjudged(result.id, f"{result.verdict}, without {limit.metric}")
+        if not limit.of:
+            figures.append(Figure(limit.metric, value))
+            continue
+        beside = by_id.get((result.baseline_id if limit.of == "baseline" else result.control_id) or "")
+        known = beside is not None and _counts(beside) and beside.metrics
+        other = figure(known, limit.metric) if known else None
+        if other is None:
+            return Unjudged(result.id, f"no {limit.metric} to compare with: {_fate(beside, limit.of)}")
+        figures.append(Figure(limit.metric, value, limit.of, other))
+    kept = all(_kept(limit, shown) for limit, shown in zip(claim.limits, figures, strict=True))
+    return Finding(result.cell, (result,), kept, tuple(figures))
+
+
+def _kept(limit: Limit, shown: Figure) -> bool:
+    other = shown.other or 0.0
+    most = [limit.at_most, None if limit.at_most_times is None else limit.at_most_times * other]
+    least = [limit.at_least, None if limit.at_least_times is None else limit.at_least_times * other]
+    below = all(shown.value <= bound for bound in most if bound is not None)
+    return below and all(shown.value >= bound for bound in least if bound is not None)
+
+
+Check = Callable[[Claim, Result, Mapping[str, Result]], Finding | Unjudged]
+
+CHECKS: Mapping[str, Check] = {
+    "verdict": _verdict,
+    "effect": _effect,
+    "released_by": _released_by,
+    "limits": _limits,
+    "note": _note,
+}
+"""What decides for each kind of condition; `readers` looks at several cells at once."""
+
+
+def _counts(result: Result) -> bool:
+    return result.outcome in JUDGED and result.verdict is not None
+
+
+def _unjudged(result: Result) -> Unjudged:
+    return Unjudged(result.id, f"{result.outcome}: {result.reason}")
+
+
+def _fate(result: Result | None, what: str) -> str:
+    """Say why a cell's baseline or control cannot serve."""
+    if result is None:
+        return f"its {what} was not measured"
+    return f"its {what} has none" if _counts(result) else f"its {what} was {result.outcome}: {result.reason}"

@@ -1,0 +1,176 @@
+"""Where a report's tokens were really held, and the cheapest fix that works. Pure: computed from cells, never typed.
+
+Rules:
+- A part holds tokens if some judged cell of it is not `streamed`. The cause is the parts that hold; if none does, it is
+  what they do together. A symptom whose cells all stream could not be reproduced, whatever the parts do.
+- A fix works if it defeats the layer of every cell that shows the symptom. The cheapest comes first: by kind of cost,
+  single mitigations before combined ones, then by bytes on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from harness.claims import FieldReport, Unjudged, looked_at
+from harness.model import Mitigation, Result, Verdict
+from harness.reports import claim_words, words
+from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was found out: in a few words, and in whole sentences."""
+
+    short: str
+    sentences: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What some cells show: those that were judged, those of them that do not stream, and the others."""
+
+    judged: tuple[Result, ...]
+    held: tuple[Result, ...]
+    unjudged: tuple[Unjudged, ...]
+
+    @classmethod
+    def at(cls, globs: Sequence[str], results: Sequence[Result]) -> Look:
+        """Look at the cells that match."""
+        judged, unjudged = looked_at(globs, results)
+        held = tuple(result for result in judged if result.verdict != "streamed")
+        return cls(tuple(judged), held, tuple(unjudged))
+
+    @property
+    def why_not(self) -> str:
+        """Why there is nothing to see."""
+        return claim_words.unjudged(self.unjudged) or "none of its cells was measured"
+
+
+def cause(report: FieldReport, results: Sequence[Result]) -> Told:
+    """Return what really holds the report's tokens, as measured."""
+    symptom = Look.at(report.symptom, results)
+    parts = {part.name: Look.at(part.cells, results) for part in report.parts}
+    if not symptom.judged:
+        return Told(
+            "not testable here", _sentences(f"The symptom could not be judged: {symptom.why_not}", _alone(parts))
+        )
+    if not symptom.held:
+        return Told("could not be reproduced", _sentences(_not_reproduced(symptom), _alone(parts)))
+    holding = {name: look for name, look in parts.items() if look.held}
+    if holding:
+        short = "; ".join(f"{name} ({_verdicts(look.held)})" for name, look in holding.items())
+        first = ". ".join(f"Found in {name}: {_seen(look)}" for name, look in holding.items())
+    elif parts and all(look.judged for look in parts.values()):
+        short, first = "only the parts together", f"Found in no part alone, only in all together: {_seen(symptom)}"
+    else:
+        short, first = _verdicts(symptom.held), f"The chain: {_seen(symptom)}"
+        short += "" if parts else ", not taken apart"
+    rest = {name: look for name, look in parts.items() if not look.held}
+    return Told(short, _sentences(first, _not_everywhere(symptom), _alone(rest)))
+
+
+def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> Told:
+    """Return the cheapest mitigation that makes every cell of the symptom stream, and what else was found."""
+    symptom = Look.at(report.symptom, results)
+    if not symptom.judged:
+        return Told("not testable here", _sentences(f"The symptom could not be judged: {symptom.why_not}"))
+    if not symptom.held:
+        return Told("none needed", "None is needed: every cell of the symptom streamed.")
+    layers = dict.fromkeys(replace(result.cell, mitigations=()) for result in symptom.held)
+    table = tabulate(results, catalogue)
+    rows = [row for row in table.rows if row.layer in layers and row.results]
+    columns = sorted(table.columns, key=lambda column: _price(column, rows))
+    if not rows:
+        return Told("none was tried", "No mitigation was tried on the cells that show the symptom.")
+    working = [c for c in columns if len(rows) == len(layers) and all(row.mark(c) == "defeats" for row in rows)]
+    unsure = [c for c in columns if {row.mark(c) for row in rows} in ({"unknown"}, {"unknown", "defeats"})]
+    doubt = f"Not judged everywhere: {_names(unsure)}" if unsure else ""
+    if not working:
+        return _no_fix(columns, rows, len(layers), doubt)
+    cheapest, *others = working
+    said = f"Defeated by {cheapest.name} ({cheapest.cost}) in {_all(len(layers))}"
+    also = f"So it is by {_listed(others)}" if others else ""
+    return Told(f"{cheapest.name} ({cheapest.cost})", _sentences(said, also, doubt))
+
+
+def _no_fix(columns: Sequence[Column], rows: Sequence[Row], layers: int, doubt: str) -> Told:
+    """Return what there is to say where nothing defeats every layer that shows the symptom."""
+    tried = [column for column in columns if any(row.mark(column) for row in rows)]
+    some = [column for column in tried if any(row.mark(column) == "defeats" for row in rows)]
+    milder = [c for c in tried if c not in some and any(row.mark(c) == "reduces" for row in rows)]
+    nothing = f"Nothing that was tried ({words.counted(len(tried), 'mitigation')}) defeats it in {_all(layers)}"
+    by_layer = [f"{row.layer.id}: {_names(row.defeats[:1])}" for row in rows if row.defeats]
+    cheapest = f"The cheapest that does, cell by cell, is {'; '.join(by_layer)}" if by_layer else ""
+    reduced = f"It is reduced by {_listed(milder)}" if milder else ""
+    short = (
+        "none for all cells" if some else f"none; {_names(milder[:1])} reduces it" if milder else "none that was tried"
+    )
+    return Told(short, _sentences(nothing, cheapest, reduced, doubt))
+
+
+def _price(column: Column, rows: Sequence[Row]) -> tuple[int, int, int, str]:
+    results = [row.results[column.name] for row in rows if column.name in row.results]
+    wire_bytes = sum(result.metrics.wire_bytes for result in results if result.metrics)
+    return COSTS.index(column.cost), column.name.count("+"), wire_bytes, column.name
+
+
+def _seen(look: Look) -> str:
+    """Return what the held cells of a look show, each kind with the first of its reasons."""
+    first = {result.verdict: result.reason for result in reversed(look.held)}
+    return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in get_args(Verdict) if verdict in first)
+
+
+def _verdicts(results: Sequence[Result]) -> str:
+    met = {result.verdict for result in results}
+    return claim_words.either(verdict for verdict in get_args(Verdict) if verdict in met)
+
+
+def _not_reproduced(symptom: Look) -> str:
+    """Say with figures that the symptom did not show."""
+    said = []
+    for result in symptom.judged:
+        figures = f"; {words.figures(result.metrics)}" if result.metrics else ""
+        said.append(f"{result.id} streamed: {result.reason}{figures}")
+    return f"Could not be reproduced: {'; '.join(said)}"
+
+
+def _not_everywhere(symptom: Look) -> str:
+    streaming = [result.id for result in symptom.judged if result not in symptom.held]
+    said = [f"{', '.join(streaming)} streamed"] if streaming else []
+    said += [f"not judged: {symptom.why_not}"] if symptom.unjudged else []
+    every = len(symptom.judged) + len(symptom.unjudged)
+    return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
+
+
+def _alone(parts: Mapping[str, Look]) -> str:
+    """Return how each part treats a stream, those that do it alike together."""
+    alike: dict[str, list[str]] = {}
+    for name, look in parts.items():
+        if not look.judged:
+            alike.setdefault(f"could not be judged: {look.why_not}", []).append(name)
+        elif look.held:
+            alike.setdefault(_seen(look), []).append(name)
+        else:
+            alike.setdefault("streamed", []).append(name)
+    told = "; ".join(f"{', '.join(names)}: {fate}" for fate, names in alike.items())
+    return f"Alone, {told}" if told else ""
+
+
+def _all(layers: int) -> str:
+    which = {1: "the cell that shows", 2: "both cells that show"}
+    return f"{which.get(layers, f'all {layers} cells that show')} it"
+
+
+def _names(columns: Sequence[Column]) -> str:
+    return ", ".join(column.name for column in columns)
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    return "; ".join(f"{', '.join(names)} ({cost})" for cost, names in by_cost(columns).items())
+
+
+def _sentences(*parts: str) -> str:
+    """Return what there is to say, with a full stop after each part."""
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)

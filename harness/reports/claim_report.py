@@ -1,0 +1,71 @@
+"""The claims of a field report on a terminal: claim by claim, then the real cause and the cheapest fix. Pure.
+
+`ClaimReport` is a rich renderable, as `terminal.Report` is: print it with `soft_wrap=True`, for ids are never broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from harness.claims import Judged, Kind
+from harness.reports import claim_words, terminal, words
+from harness.reports.glyphs import glyphs_for
+from harness.reports.ledger import Entry
+
+STYLES: Mapping[Kind, str] = {
+    "confirmed": "bold green",
+    "refuted": "bold red",
+    "depends": "bold yellow",
+    "not testable here": "magenta",
+}
+FINDINGS_SHOWN = 2
+
+
+class ClaimReport:
+    """What became of one report's claims; with `ending`, also what went wrong in the run and its exit status."""
+
+    def __init__(self, entry: Entry, ending: bool = False) -> None:
+        self._entry = entry
+        self._ending = ending
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield line after line, none wider than the console but for ids."""
+        glyphs = glyphs_for(options.encoding)
+        yield from map(glyphs.fitted, self._lines(options.max_width))
+
+    def _lines(self, width: int) -> Iterator[Text]:
+        entry = self._entry
+        yield from _wrapped(f"{entry.report.source}: {entry.run.title}", width, "", "bold")
+        for judged in entry.judged:
+            yield from _claim(judged, width)
+        yield Text()
+        yield from _wrapped(entry.cause.sentences, width, "real cause    ")
+        yield from _wrapped(entry.fix.sentences, width, "cheapest fix  ")
+        yield Text()
+        if entry.unfinished:
+            yield from _wrapped(entry.unfinished, width, "", "bold red")
+        yield from _wrapped(f"{claim_words.counted(entry.judged)}.", width, "", "bold")
+        if self._ending:
+            yield from terminal.ending(entry.run, entry.results, width)
+
+
+def _claim(judged: Judged, width: int) -> Iterator[Text]:
+    where = f" ({judged.claim.where})" if judged.claim.where else ""
+    yield from _wrapped(f"{judged.claim.claim}{where}", width, "  ")
+    yield from _wrapped(claim_words.judgement(judged), width, "    ", STYLES[judged.kind])
+    for hold in (True, False):
+        found = judged.findings_that(hold)
+        for one in found[:FINDINGS_SHOWN]:
+            told = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
+            yield Text(f"      {told}{one.cell.id}  {claim_words.shown(judged.claim, one)}", "dim")
+        if len(found) > FINDINGS_SHOWN:
+            yield Text(f"      and {len(found) - FINDINGS_SHOWN} more", "dim")
+    if judged.unjudged and judged.findings:
+        yield from _wrapped(f"not judged: {claim_words.unjudged(judged.unjudged)}", width, "      ", "magenta")
+
+
+def _wrapped(text: str, width: int, first: str, style: str = "") -> Iterator[Text]:
+    return (Text(line, style) for line in words.wrapped(text, width, first))

@@ -1,0 +1,395 @@
+"""The page and the terminal's account of a field report: judgements, the real cause, the cheapest fix; all computed."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.claims import METRICS, Claim, FieldReport, Limit, NoteRule, Part, judge
+from harness.model import Cell, Effect, Result, RunInfo, Verdict
+from harness.reports import causes, claim_words, ledger
+from harness.reports.claim_report import ClaimReport
+from harness.reports.ledger import Entry
+from tests.reports.samples import CATALOGUE, cell, layer, matrix, metrics, result, run_info
+from tests.reports.test_documents import EVIL, unescaped_pipes
+
+APP = result(cell("asgi:plain"), "streamed")
+PROXY = result(cell("nextjs:dev"), "buffered")
+WHOLE = result(cell("nextjs:dev>asgi:plain"), "buffered")
+PARTS = (Part("the app alone", ("asgi:plain/*",)), Part("the dev proxy alone", ("nextjs:dev/*",)))
+
+
+def report(*claims: Claim, **others: Any) -> FieldReport:
+    fields: dict[str, Any] = {"symptom": ("nextjs:dev>*/none/*",), "parts": PARTS, **others}
+    return FieldReport("field report 999", "It came at once.", claims=claims or (BUFFERS,), **fields)
+
+
+BUFFERS = Claim("the dev proxy buffers", "Root Cause", ("nextjs:*/none/*",), verdict=("buffered",))
+
+
+def entry(results: Sequence[Result], told: FieldReport | None = None, **info: Any) -> Entry:
+    return Entry(run_info(**{"name": "999-sample", **info}), results, told or report())
+
+
+def page(*entries: Entry) -> str:
+    return ledger.page(entries)
+
+
+def terminal(one: Entry, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None, _environ={})
+    with console.capture() as capture:
+        console.print(ClaimReport(one), soft_wrap=True)
+    return capture.get()
+
+
+def tried(name: str, verdict: Verdict, effect: Effect | None, of: Cell = WHOLE.cell, **others: Any) -> Result:
+    mitigated = replace(of, mitigations=tuple(name.split("+")))
+    return result(mitigated, verdict, effect, **{"baseline_id": of.id, **others})
+
+
+# ---------------------------------------------------------------- the real cause
+
+
+def cause(results: Sequence[Result], **others: Any) -> causes.Told:
+    return causes.cause(report(**others), results)
+
+
+def test_the_part_that_holds_is_the_cause_and_the_others_are_said_to_stream() -> None:
+    told = cause([APP, PROXY, WHOLE])
+    assert told.short == "the dev proxy alone (buffered)"
+    reason = "from token 0 on, nothing came before the end"
+    assert told.sentences == f"Found in the dev proxy alone: buffered ({reason}). Alone, the app alone: streamed."
+
+
+def test_two_parts_that_hold_are_both_the_cause() -> None:
+    told = cause([replace(APP, verdict="coalesced"), PROXY, WHOLE])
+    assert told.short == "the app alone (coalesced); the dev proxy alone (buffered)"
+
+
+def test_parts_that_stream_alone_hold_together() -> None:
+    told = cause([APP, replace(PROXY, verdict="streamed", reason="it came"), WHOLE])
+    assert told.short == "only the parts together"
+    assert "Alone, the app alone, the dev proxy alone: streamed." in told.sentences
+
+
+def test_a_part_that_could_not_be_judged_acquits_no_other() -> None:
+    gone = replace(PROXY, verdict=None, outcome="unavailable", reason="no Node.js")
+    told = cause([APP, gone, WHOLE])
+    assert told.short == "buffered"
+    assert "the dev proxy alone: could not be judged: unavailable: no Node.js" in told.sentences
+
+
+def test_a_chain_that_was_not_taken_apart_says_so() -> None:
+    assert cause([WHOLE], parts=()).short == "buffered, not taken apart"
+
+
+def test_a_symptom_that_streams_here_could_not_be_reproduced_and_says_so_with_figures() -> None:
+    here = replace(WHOLE, verdict="streamed", reason="every token came", metrics=metrics(ttft_ms=12.0, reads=24))
+    told = cause([APP, PROXY, here])
+    assert told.short == "could not be reproduced"
+    assert f"Could not be reproduced: {WHOLE.id} streamed: every token came; " in told.sentences
+    assert "first token 12.0 ms" in told.sentences
+    assert "24 reads" in told.sentences
+    assert "the dev proxy alone: buffered" in told.sentences
+    assert causes.fix(report(), [APP, PROXY, here], CATALOGUE).short == "none needed"
+
+
+def test_a_symptom_that_shows_in_some_cells_only_says_in_which_not() -> None:
+    other = result(replace(WHOLE.cell, request="browser"), "streamed")
+    third = result(replace(WHOLE.cell, body="close"), None, outcome="unstable", reason="once so")
+    told = cause([APP, PROXY, WHOLE, other, third])
+    assert f"The symptom showed in 1 of 3 cells: {other.id} streamed; not judged: unstable: once so." in told.sentences
+
+
+def test_a_symptom_that_could_not_be_judged_has_no_cause_and_no_fix() -> None:
+    gone = [replace(WHOLE, verdict=None, outcome="unavailable", reason="no Node.js")]
+    for told in (cause(gone), causes.fix(report(), gone, CATALOGUE)):
+        assert told.short == "not testable here"
+        assert "The symptom could not be judged: unavailable: no Node.js." in told.sentences
+    assert "none of its cells was measured" in cause([]).sentences
+
+
+# ---------------------------------------------------------------- the cheapest fix
+
+
+def fix(*results: Result, base: Sequence[Result] = (WHOLE,)) -> causes.Told:
+    return causes.fix(report(), [*base, *results], CATALOGUE)
+
+
+def test_the_cheapest_fix_is_the_one_of_the_least_kind_of_cost() -> None:
+    told = fix(
+        tried("bypass-proxy", "streamed", "defeats"),
+        tried("pad-2k", "streamed", "defeats"),
+        tried("no-cache", "buffered", "no effect"),
+        tried("accept-encoding-identity", "streamed", "defeats"),
+    )
+    assert told.short == "accept-encoding-identity (request)"
+    assert "Defeated by accept-encoding-identity (request) in the cell that shows it." in told.sentences
+    assert told.sentences.endswith("So it is by pad-2k (bytes); bypass-proxy (architecture).")
+
+
+def test_of_fixes_of_one_kind_a_single_one_and_then_few_bytes_are_cheaper() -> None:
+    small, large = metrics(wire_bytes=9), metrics(wire_bytes=900_000)
+    told = fix(
+        tried("no-cache+x-accel-buffering", "streamed", "defeats", metrics=small),
+        tried("no-cache", "streamed", "defeats", metrics=large),
+        tried("x-accel-buffering", "streamed", "defeats", metrics=small),
+    )
+    assert told.short == "x-accel-buffering (header)"
+    assert told.sentences.endswith("So it is by no-cache, no-cache+x-accel-buffering (header).")
+
+
+def test_a_fix_has_to_work_in_every_cell_that_shows_the_symptom() -> None:
+    second = result(replace(WHOLE.cell, request="browser"), "buffered")
+    told = fix(
+        tried("no-cache", "streamed", "defeats"),
+        tried("no-cache", "buffered", "no effect", of=second.cell),
+        tried("bypass-proxy", "streamed", "defeats"),
+        tried("bypass-proxy", "streamed", "defeats", of=second.cell),
+        base=(WHOLE, second),
+    )
+    assert told.short == "bypass-proxy (architecture)"
+    assert "in both cells that show it" in told.sentences
+
+
+def test_where_no_fix_works_for_all_each_cell_is_told_its_own() -> None:
+    second = result(replace(WHOLE.cell, request="browser"), "buffered")
+    told = fix(
+        tried("no-cache", "streamed", "defeats"),
+        tried("pad-2k", "streamed", "defeats", of=second.cell),
+        base=(WHOLE, second),
+    )
+    assert told.short == "none for all cells"
+    assert f"{WHOLE.id}: no-cache" in told.sentences
+    assert f"{second.id}: pad-2k" in told.sentences
+
+
+def test_a_cell_of_the_symptom_on_which_nothing_was_tried_is_not_mended_by_what_mends_another() -> None:
+    second = result(replace(WHOLE.cell, request="browser"), "buffered")
+    assert fix(tried("no-cache", "streamed", "defeats"), base=(WHOLE, second)).short == "none for all cells"
+
+
+def test_what_only_reduces_is_no_fix_but_is_told() -> None:
+    told = fix(tried("pad-2k", "coalesced", "reduces"), tried("no-cache", "buffered", "no effect"))
+    assert told.short == "none; pad-2k reduces it"
+    assert told.sentences == (
+        "Nothing that was tried (2 mitigations) defeats it in the cell that shows it. It is reduced by pad-2k (bytes)."
+    )
+
+
+def test_nothing_helps_and_nothing_tried_are_two_things() -> None:
+    assert fix(tried("no-cache", "buffered", "no effect")).short == "none that was tried"
+    assert fix().short == "none was tried"
+
+
+def test_a_fix_that_could_not_be_judged_is_named() -> None:
+    shaky = tried("no-cache", "streamed", None, outcome="unstable", reason="once so")
+    told = fix(shaky, tried("bypass-proxy", "streamed", "defeats"))
+    assert told.short == "bypass-proxy (architecture)"
+    assert told.sentences.endswith("Not judged everywhere: no-cache.")
+
+
+# ---------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("claim", "rule"),
+    [
+        ({"verdict": ("delayed", "coalesced", "buffered")}, "the verdict is delayed, coalesced or buffered"),
+        ({"effect": ("defeats",)}, "the mitigation's effect is defeats"),
+        ({"released_by": ("bytes", "end")}, "what was held is released by bytes or end"),
+        ({"readers": "agree"}, "the readers of a stream agree on its verdict"),
+        ({"note": NoteRule(lacks="guard: *")}, "no note says 'guard: *'"),
+        ({"note": NoteRule(has="guard: *")}, "a note says 'guard: *'"),
+        (
+            {"limits": (Limit("ttft_ms", at_most=100, at_least=2), Limit("reads", at_least=5))},
+            "ttft_ms is at most 100 ms and at least 2.00 ms; reads is at least 5",
+        ),
+        (
+            {"limits": (Limit("wire_bytes", at_most_times=1.2, at_least_times=0.5, of="control"),)},
+            "wire_bytes is at most 1.2 times the control's and at least 0.5 times the control's",
+        ),
+    ],
+)
+def test_rules_are_told_in_words(claim: dict[str, Any], rule: str) -> None:
+    assert claim_words.rule(Claim("x", **claim)) == rule
+
+
+def said(claim: Claim, *results: Result) -> str:
+    (judged,) = judge(report(claim), results)
+    return claim_words.judgement(judged)
+
+
+def test_judgements_are_told_in_words() -> None:
+    assert said(BUFFERS, PROXY) == "confirmed"
+    assert said(replace(BUFFERS, verdict=("streamed",)), PROXY) == "refuted"
+    assert said(Claim("x", untestable="no such network")) == "not testable here: no such network"
+    assert said(BUFFERS) == "not testable here: none of its cells was measured"
+    gone = [replace(some, verdict=None, outcome="unavailable", reason="no Node.js") for some in (PROXY, WHOLE)]
+    assert said(BUFFERS, *gone) == "not testable here: unavailable: no Node.js (2 cells)"
+
+
+def test_what_a_judgement_depends_on_is_told_in_words() -> None:
+    asked = [result(replace(PROXY.cell, request="browser"), "buffered"), replace(PROXY, verdict="streamed")]
+    assert said(BUFFERS, *asked) == "depends on request: holds with browser, not with curl"
+    both = [result(cell("nextjs:dev", body="close"), "buffered"), result(cell("nextjs:prod"), "streamed")]
+    on = "depends on chain or body, which change together here: holds with nextjs:dev and close, not with "
+    assert said(BUFFERS, *both) == f"{on}nextjs:prod and chunked"
+
+
+def test_many_values_are_cut_short() -> None:
+    streaming = [result(cell(f"nextjs:v{number}"), "streamed") for number in range(9)]
+    assert said(BUFFERS, PROXY, *streaming).endswith("nextjs:v4, nextjs:v5 or 3 more")
+
+
+# ---------------------------------------------------------------- the page
+
+
+def claims_of(text: str) -> list[list[str]]:
+    """Return the rows of the page's tables of claims, cell by cell."""
+    rows = [line for line in text.splitlines() if line.startswith("| ") and unescaped_pipes(line) == 5]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+    return [row for row in cells if row[0] not in ("claim", "---")]
+
+
+def test_a_page_tells_claim_judgement_rule_cells_and_mechanism() -> None:
+    told = report(replace(BUFFERS, because={"confirmed": "compression (vercel/next.js, router-server.ts)"}))
+    text = page(entry([APP, PROXY, WHOLE], told))
+    ((claim, judgement, cells, why),) = claims_of(text)
+    assert claim == "the dev proxy buffers (*Root Cause*)"
+    assert judgement.startswith("**confirmed**<br>")
+    assert "Rule: the verdict is buffered, in `nextjs:*/none/*`" in judgement
+    assert cells == f"`{PROXY.id}` buffered<br>`{WHOLE.id}` buffered"
+    assert why == "compression (vercel/next.js, router-server.ts)"
+    assert "**Real cause, as measured:** Found in the dev proxy alone: buffered" in text
+    assert "**Cheapest fix that works:** No mitigation was tried" in text
+    assert "**Set-up:** `nextjs:dev>asgi:plain`; `short`: 24 tokens of 64 B" in text
+    assert "Measured 2025-11-21 08:22 UTC" in text
+
+
+def test_the_summary_counts_judgements_and_leads_to_each_report() -> None:
+    claims = [BUFFERS, replace(BUFFERS, verdict=("streamed",)), Claim("x", untestable="y"), Claim("z", untestable="y")]
+    text = page(entry([APP, PROXY, WHOLE], report(*claims)))
+    (row,) = [line for line in text.splitlines() if line.startswith("| [")]
+    assert row.startswith("| [field report 999: A sample matrix](#999-sample) | 1 | 1 | 0 | 2 | the dev proxy alone")
+    assert '<a id="999-sample"></a>' in text
+
+
+def test_a_claim_that_depends_shows_cells_of_both_sides_and_many_cells_are_cut() -> None:
+    held = [result(cell("nextjs:dev", name), "buffered") for name in ("", *"abcdefg") if name]
+    text = page(entry([*held, APP, WHOLE], report(Claim("x", cells=("*",), verdict=("buffered",)))))
+    ((_, judgement, cells, _),) = claims_of(text)
+    assert judgement.startswith("**depends on ")
+    assert cells.count("` buffered") == 4
+    assert "and 4 more<br>*does not hold:*<br>" in cells
+    assert f"`{APP.id}` streamed" in cells
+
+
+def test_a_cell_that_was_not_judged_is_named_on_page_and_terminal_even_if_the_claim_is_confirmed() -> None:
+    shaky = result(cell("nextjs:prod"), "streamed", outcome="unstable", reason="once streamed, once buffered")
+    one = entry([PROXY, WHOLE, shaky])
+    ((_, judgement, cells, _),) = claims_of(page(one))
+    assert judgement.startswith("**confirmed**")
+    assert cells.endswith(f"*not judged:*<br>`{shaky.id}` unstable: once streamed, once buffered")
+    assert "not judged: unstable: once streamed, once buffered" in terminal(one)
+
+
+def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
+    fixed = tried("no-cache", "streamed", "defeats", metrics=metrics(ttft_ms=810.0), notes=("guard: lost",))
+    shown = {
+        "defeats (streamed)": {"effect": ("defeats",)},
+        "ttft_ms 810 ms, 2 times the baseline's 405 ms": {
+            "limits": (Limit("ttft_ms", at_most_times=3, of="baseline"),)
+        },
+        "ttft_ms 810 ms, reads 1": {"limits": (Limit("ttft_ms", at_most=1), Limit("reads", at_most=1))},
+        "guard: lost": {"note": NoteRule(has="guard*")},
+        "streamed, nothing held": {"released_by": ("end",)},
+    }
+    for text, condition in shown.items():
+        (judged,) = judge(report(Claim("x", cells=("*/no-cache/*",), **condition)), [WHOLE, fixed])  # type: ignore[arg-type]
+        assert [claim_words.shown(judged.claim, one) for one in judged.findings] == [text]
+
+
+def test_the_signature_has_the_figures_of_the_cells_that_show_the_symptom() -> None:
+    figures = metrics(ttfb_ms=3.0, ttft_ms=6020.0, reads=2, burst_tokens_max=23)
+    text = page(entry([replace(WHOLE, metrics=figures), APP]))
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| `{WHOLE.id}` |")]
+    assert [part in line for part in ("3.00 ms", "6020 ms", "| 2 |", "| 23 |")] == [True] * 4
+
+
+def test_a_run_that_did_not_finish_says_so() -> None:
+    one = entry([WHOLE], cells=9, finished_at=None)
+    expected = "The run did not finish: what is said rests on 1 of 9 cells."
+    assert expected in page(one)
+    assert expected in terminal(one)
+
+
+def test_what_could_not_be_measured_is_named() -> None:
+    text = page(entry(matrix()))
+    assert "Unavailable here: 2 cells (`nextjs:dev>nginx:default/" in text
+    assert "Errors of the harness: 1 cell" in text
+
+
+def test_a_page_without_reports_is_a_page() -> None:
+    assert page().endswith("|\n")
+
+
+def test_texts_that_would_break_out_of_the_page_do_not() -> None:
+    claims = (
+        Claim(EVIL, EVIL, ("*",), verdict=("buffered",), because={"depends": EVIL}),
+        Claim(EVIL, cells=("nothing`|*",), verdict=("buffered",)),
+        Claim(EVIL, untestable=EVIL),
+    )
+    told = report(*claims, scale=EVIL, parts=(Part(EVIL, ("nextjs:*",)),))
+    told = replace(told, source=EVIL, story=f"# {EVIL}")
+    results = [replace(WHOLE, reason=EVIL), replace(PROXY, outcome="unstable", reason=EVIL), APP]
+    text = page(entry(results, told, title=EVIL, name=EVIL))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    signature = 3 + len(set(ledger.FIGURES) & set(METRICS))
+    assert {unescaped_pipes(row) for row in rows} == {8, 5, signature}
+    assert "<script>" not in text
+    assert [line for line in text.splitlines() if line.startswith("#")][2:] == []
+    assert terminal(entry(results, told, title=EVIL))
+
+
+# ---------------------------------------------------------------- on a terminal
+
+
+def test_the_terminal_tells_claims_judgements_ids_cause_and_fix() -> None:
+    lines = terminal(entry([APP, PROXY, WHOLE])).splitlines()
+    assert lines[0] == "field report 999: A sample matrix"
+    assert lines[1:5] == [
+        "  the dev proxy buffers (Root Cause)",
+        "    confirmed",
+        f"      {PROXY.id}  buffered",
+        f"      {WHOLE.id}  buffered",
+    ]
+    assert any(line.startswith("real cause    Found in the dev proxy alone: buffered") for line in lines)
+    assert any(line.startswith("cheapest fix  No mitigation was tried") for line in lines)
+    assert lines[-1] == "1 claim: 1 confirmed."
+
+
+def test_no_line_on_a_terminal_is_wider_than_it_but_for_ids() -> None:
+    text = terminal(entry(layer("nextjs:dev"), report(symptom=("nextjs:dev/*/none/*",))), width=60)
+    assert [line for line in text.splitlines() if len(line) > 60 and "/lockstep" not in line] == []
+
+
+# ---------------------------------------------------------------- of a stored run
+
+
+def stored(text: str) -> RunInfo:
+    return run_info(matrix_text=text, matrix_file="m.yaml")
+
+
+def test_an_entry_is_made_from_what_a_run_has_kept() -> None:
+    text = "report: {source: us, story: x, symptom: '*', claims: [{claim: c, cells: '*', verdict: buffered}]}"
+    made = ledger.entry(stored(text), [WHOLE])
+    assert made
+    assert made.judged[0].kind == "confirmed"
+    assert ledger.entry(stored("title: x"), [WHOLE]) is None
