@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from model import PAUSE_S
 from model.blocking import ask
 
-HANDSHAKE = b": " + b'{"type": "run", "id": "3f0c"}'.ljust(251) + b"\n\n"  # 255 bytes, which no reader takes for a token
+HANDSHAKE = b": " + b'{"type": "run", "id": "3f0c"}'.ljust(251) + b"\n\n"  # as long as the report's first read
 
 app = FastAPI()
 
