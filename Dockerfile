@@ -1,4 +1,5 @@
-# The harness with all it measures: nginx, Node.js and the production build of the Next.js app. compose.yaml runs it.
+# The harness with all it measures: nginx, Node.js, the production build of the Next.js app and the environments of the
+# applications. compose.yaml runs it.
 # There is no browser in it, which would take as much room again: cells that ask for one are `unavailable`.
 
 ARG BASE=node:24-bookworm-slim
@@ -25,7 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # Every Next.js instance builds inside the app, whose folder is named by a digest. Under a fixed name, compose.yaml can
 # mount a writable place there.
 RUN --mount=type=cache,target=/root/.npm \
-    harness setup nginx nextjs \
+    harness setup nginx nextjs asgi \
     && ln -s "$HARNESS_CACHE"/nextjs-*/ "$HARNESS_CACHE/nextjs" \
     && install -d -m 1777 "$HARNESS_CACHE/nextjs/.instances"
 

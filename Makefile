@@ -1,7 +1,8 @@
 # make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
 # make test     set everything up, run all tests, those through real proxies included
-# make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build)
+# make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
+#               virtual environments)
 
 PYTHON ?= python3
 VENV := .venv

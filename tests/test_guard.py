@@ -258,6 +258,29 @@ async def test_a_chain_that_answers_no_pulse_is_guarded_by_the_control_stream_al
         await pulse.trips.close()
 
 
+async def test_a_serial_chain_that_stops_answering_loses_its_pulse_soon_even_if_it_answered_before(
+    own_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.guard.BUSY_S", 0.1)
+    answers = 1
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answers
+        await reader.readuntil(b"\r\n\r\n")
+        if answers:
+            answers -= 1
+            writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            writer.close()
+
+    busy = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with busy:
+        pulse = Pulse(own_rig.client, Endpoint(busy.sockets[0].getsockname()[1]), serial=True)
+        await pulse.trips.after(PULSE_TRIPS)
+        assert answers == 0
+        assert pulse.lost
+        await pulse.trips.close()
+
+
 # ---------------------------------------------------------------- stalls
 
 

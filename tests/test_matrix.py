@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import mitigations
+from harness import mitigations, session
 from harness.errors import InputError, SelectionError
 from harness.formats import CODECS
 from harness.matrix import Known, Matrix, baseline_of, control_of, expand, parse, referenced, schema, select
@@ -341,10 +341,11 @@ def shipped(name: str) -> Matrix:
     return parse(path.read_text(), str(path), KNOWN)
 
 
-def test_the_default_matrix_is_large_and_tries_every_mitigation() -> None:
+def test_the_default_matrix_is_large_and_with_that_of_applications_tries_every_mitigation() -> None:
     cells = shipped("default").cells
     assert len(cells) >= 200
-    assert {name for cell in cells for name in cell.mitigations} >= set(CATALOGUE)
+    tried = {name for cell in (*cells, *session.load("applications").cells) for name in cell.mitigations}
+    assert tried >= set(CATALOGUE)
     assert {hop for cell in cells for hop in cell.chain} == {
         Hop(proxy, variant)
         for proxy, variants in KNOWN.proxies.items()

@@ -325,6 +325,40 @@ async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int
     assert bench.at_once_max == jobs
 
 
+class Serial(Replay):
+    """A bench at which all chains through `asgi` have the same turn."""
+
+    turn: asyncio.Lock | None = None
+
+    async def entry(self, chain: Chain) -> Entry:
+        entry = await super().entry(chain)
+        return replace(entry, turn=self.turn) if chain and chain[0].proxy == "asgi" else entry
+
+
+@pytest.mark.parametrize(("turn", "at_once"), [(asyncio.Lock(), 1), (None, 6)])
+async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
+    run: Run, turn: asyncio.Lock | None, at_once: int
+) -> None:
+    cells = [cell(f"asgi:{number}") for number in range(6)]
+    bench = Serial({CONTROL.id: STREAMED, **{some.id: STREAMED for some in cells}})
+    bench.turn = turn
+    async with Runner(bench, run, CATALOGUE, jobs=6) as runner:
+        await runner.run(cells, lambda result: None)
+    assert bench.at_once_max == at_once
+
+
+async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
+    waiting, quick = cell("asgi:plain"), cell("nginx:quick")
+    bench = Serial({some.id: STREAMED for some in (CONTROL, waiting, quick)})
+    bench.turn = asyncio.Lock()
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, jobs=1) as runner:
+        async with bench.turn:
+            waits = asyncio.create_task(runner.result(waiting))
+            assert (await runner.result(quick)).verdict == "streamed"
+            assert not waits.done()
+        assert (await waits).verdict == "streamed"
+
+
 async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run: Run) -> None:
     started = asyncio.Event()
 

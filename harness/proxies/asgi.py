@@ -44,7 +44,7 @@ from uvicorn_worker import UvicornWorker
 
 
 class Worker(UvicornWorker):
-    CONFIG_KWARGS = {{"loop": "{loop}", "http": "httptools"}}
+    CONFIG_KWARGS = {{"loop": "{loop}", "http": "{parser}"}}
 
 
 worker_class = Worker
@@ -121,22 +121,24 @@ class Asgi:
         server = f"{self.options.server} {versions[self.options.server]}"
         if self.options.server == "gunicorn":
             server += f" with uvicorn {versions['uvicorn']}"
+        parser = "h11" if self.options.server == "hypercorn" else self.options.parser
         loop = f"uvloop {versions['uvloop']}" if self.options.loop == "uvloop" else "asyncio"
-        return ", ".join([server, loop, *(f"{name} {versions[name]}" for name in TOLD if name in versions)])
+        named = [f"{name} {versions[name]}" for name in (parser, *TOLD) if name in versions]
+        return ", ".join([server, loop, *named])
 
     def _command(self, config: Path, environment: Environment, evidence: Path) -> list[str]:
         python = [str(environment.python), "-m", self.options.server]
         loop, app = self.options.loop, f"{config.stem}:app"
         match self.options.server:
             case "uvicorn":
-                flags = ["--host", "127.0.0.1", "--port", "0", "--loop", loop, "--http", "httptools"]
+                flags = ["--host", "127.0.0.1", "--port", "0", "--loop", loop, "--http", self.options.parser]
                 return [*python, *flags, "--no-access-log", "--timeout-graceful-shutdown", "0", app]
             case "hypercorn":
                 flags = ["--bind", "127.0.0.1:0", "--worker-class", loop, "--workers", "0"]
                 return [*python, *flags, "--graceful-timeout", "0", app]
             case "gunicorn":
                 file = evidence.absolute() / "gunicorn.conf.py"
-                file.write_text(GUNICORN.format(loop=loop))
+                file.write_text(GUNICORN.format(loop=loop, parser=self.options.parser))
                 return [*python, "--config", str(file), app]
 
     def _variables(self, config: Path, upstream: Endpoint) -> dict[str, str]:

@@ -1,29 +1,34 @@
 """The options of an application's hop: `asgi:plain@hypercorn,uvloop,PAUSE_S=0.01,starlette==0.45.3`. Pure.
 
-Rules: one server, one loop, any number of settings and pinned versions, in any order; nothing is given twice. The
-canonical text has them in that order, settings and pins sorted, and leaves out what is so anyway: equal hops are equal.
+Rules: one server, one loop, one HTTP parser, any number of settings and pinned versions, in any order; nothing is given
+twice. The canonical text has them in that order, settings and pins sorted, and leaves out what is so anyway: equal hops
+are equal.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from harness.errors import InputError
 
 Server = Literal["uvicorn", "hypercorn", "gunicorn"]
 Loop = Literal["asyncio", "uvloop"]
+Parser = Literal["httptools", "h11"]
 
 SERVERS: tuple[Server, ...] = get_args(Server)
 LOOPS: tuple[Loop, ...] = get_args(Loop)
+PARSERS: tuple[Parser, ...] = get_args(Parser)
+CHOICES: tuple[tuple[str, ...], ...] = (SERVERS, LOOPS, PARSERS)
 OURS = ("MODEL_URL", "SSL_CERT_FILE")
 
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=([A-Za-z0-9._:+-]*)")
 _PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+]*)")
 _ALLOWED = (
-    f"an option is a server ({', '.join(SERVERS)}), a loop ({', '.join(LOOPS)}), a setting as PAUSE_S=0.01 (its name in"
-    " capitals, its value of letters, digits and ._:+-), or a version as starlette==0.45.3"
+    f"an option is a server ({', '.join(SERVERS)}), a loop ({', '.join(LOOPS)}), uvicorn's HTTP parser"
+    f" ({', '.join(PARSERS)}), a setting as PAUSE_S=0.01 (its name in capitals, its value of letters, digits and"
+    " ._:+-), or a version as starlette==0.45.3"
 )
 
 
@@ -33,12 +38,14 @@ class Options:
 
     server: Server = SERVERS[0]
     loop: Loop = LOOPS[0]
+    parser: Parser = PARSERS[0]
     settings: dict[str, str] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return the canonical text."""
-        parts: list[str] = [*({self.server} - {SERVERS[0]}), *({self.loop} - {LOOPS[0]})]
+        chosen = zip((self.server, self.loop, self.parser), CHOICES, strict=True)
+        parts: list[str] = [name for name, (usual, *_) in chosen if name != usual]
         parts += [f"{name}={value}" for name, value in sorted(self.settings.items())]
         parts += [f"{name}=={version}" for name, version in sorted(self.pins.items())]
         return ",".join(parts)
@@ -46,27 +53,27 @@ class Options:
 
 def parse(text: str) -> Options:
     """Read what stands after the `@`. Raises InputError with what is allowed."""
-    server: list[Server] = []
-    loop: list[Loop] = []
+    choices: dict[str, list[str]] = {"server": [], "loop": [], "HTTP parser": []}
     settings: dict[str, str] = {}
     pins: dict[str, str] = {}
     for option in text.split(","):
-        if option in SERVERS:
-            server.append(option)
-        elif option in LOOPS:
-            loop.append(option)
+        if what := next((what for what, names in zip(choices, CHOICES, strict=True) if option in names), None):
+            choices[what].append(option)
         elif pin := _PIN.fullmatch(option):
             _add(pins, package(pin[1]), pin[2])
         elif setting := _SETTING.fullmatch(option):
             _add(settings, setting[1], setting[2])
         else:
             raise InputError(f"{option!r} is no option; {_ALLOWED}" if option else f"an option is empty; {_ALLOWED}")
-    for what, given in (("server", server), ("loop", loop)):
+    for what, given in choices.items():
         if len(given) > 1:
             raise InputError(f"there can only be one {what}, not {' and '.join(given)}")
+    server, loop, parser = ([*given, names[0]][0] for given, names in zip(choices.values(), CHOICES, strict=True))
+    if server == "hypercorn" and choices["HTTP parser"]:
+        raise InputError("hypercorn has one HTTP parser only; leave it out")
     if taken := sorted(settings.keys() & set(OURS)):
         raise InputError(f"{taken[0]} is what the harness tells the app; choose another name")
-    return Options([*server, SERVERS[0]][0], [*loop, LOOPS[0]][0], settings, pins)
+    return Options(cast(Server, server), cast(Loop, loop), cast(Parser, parser), settings, pins)
 
 
 def package(name: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import aiohttp
 
 from harness.errors import ProxyError
-from harness.launchers.process import Process
+from harness.launchers.process import Process, until
 from harness.model import Endpoint
+
+DEATH_S = 2.0  # what is dying may take a moment to be dead
 
 
 async def warm_up(process: Process, endpoint: Endpoint, within_s: float) -> None:
@@ -15,6 +17,7 @@ async def warm_up(process: Process, endpoint: Endpoint, within_s: float) -> None
     try:
         await process.outlives(_asked(url), within_s, f"answer {url}")
     except aiohttp.ClientError as error:
+        await until(process.death, DEATH_S)
         fault = process.death() or f"{process.name} did not answer {url}: {error or type(error).__name__}"
         raise ProxyError(f"{fault}\n{process.log_tail()}") from error
 

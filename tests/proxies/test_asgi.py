@@ -1,0 +1,363 @@
+"""Applications as hops: what each shipped one holds, what goes wrong in a user's own, and that none is left running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+from aiohttp import web
+
+from harness import guard, resources
+from harness.bench import Bench
+from harness.errors import InputError, ProxyError
+from harness.launchers.process import Launcher, until
+from harness.mitigations import hop, parse, plan
+from harness.model import Cell, Endpoint, Trace, Workload
+from harness.proxies.asgi import Asgi
+from harness.proxies.asgi_options import SERVERS
+from harness.proxies.asgi_options import parse as options
+from harness.session import variants
+from harness.store import Run, latest
+from tests.commanding import Harness
+from tests.factories import judged
+from tests.measuring import READS
+from tests.sandbox import DEADLINE_S, Sandbox, missing
+from tests.tapping import tapped
+
+real = pytest.mark.proxies
+set_up = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
+with_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+with_nextjs = pytest.mark.skipif(missing("nextjs") is not None, reason=missing("nextjs") or "")
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
+
+APPS = resources.configs() / "asgi"
+CATALOGUE = parse((resources.configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
+LOAD = Workload("w", tokens=8, token_bytes=300, patience_ms=100)
+
+HELD_BY = {
+    "plain": "streamed",
+    "base-http-middleware": "streamed",
+    "text-plain": "streamed",
+    "sse-starlette": "streamed",
+    "queue-poll": "streamed",
+    "gzip-middleware": "streamed",
+    "blocking-generator": "streamed",
+    "collect-first": "buffered",
+    "queue-starved": "buffered",
+    "websocket": "streamed",
+    "websocket-queue-starved": "buffered",
+}
+
+BLOCK = "# /// script\n# dependencies = {}\n# ///\n"
+MINE = '''\
+"""Mine."""
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"mine"})
+'''
+
+
+@pytest.fixture(autouse=True)
+def soon_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait two seconds for an app that stands still."""
+    monkeypatch.setattr(guard, "BUSY_S", 0.3)
+
+
+async def recorded(bench: Bench, chain: str, client: str = "aiohttp", **axes: Any) -> Trace:
+    if chain.startswith("asgi:websocket"):
+        axes["format"] = "websocket"
+    cell = Cell(tuple(map(hop, chain.split(">"))), LOAD, **axes)
+    trace, _ = await bench.record("cell", replace(plan(cell, CATALOGUE), client=client))
+    return trace
+
+
+def group(pgid: int) -> list[int]:
+    """Return the processes of a group that are alive."""
+    alive = [one.pid for one in psutil.process_iter(["status"]) if one.info["status"] != psutil.STATUS_ZOMBIE]
+    return [pid for pid in alive if psutil.pid_exists(pid) and _group(pid) == pgid]
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+# ---------------------------------------------------------------- variants are files
+
+
+def test_every_shipped_variant_has_a_verdict_here_and_says_in_a_line_what_it_is() -> None:
+    shipped = variants("asgi")
+    assert shipped.keys() == HELD_BY.keys()
+    for path in shipped.values():
+        Asgi().check(path)
+        assert Asgi().describe(path).endswith((".", "001.", "004."))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("mine.py", "def app(:\n", r"mine\.py:1: invalid syntax"),
+        ("mine.py", "application = None\n", r"mine\.py: there is no `app`"),
+        ("my app.py", "app = None\n", r"a server cannot import 'my app'; rename it"),
+        ("mine.py", "\x00", r"mine\.py.*null"),
+        (
+            "mine.py",
+            '# /// script\n# dependencies = "x"\n# ///\napp = 1\n',
+            "dependencies in `# /// script` must be a list",
+        ),
+    ],
+)
+def test_an_app_that_cannot_serve_is_refused_with_file_and_line(
+    tmp_path: Path, name: str, text: str, complaint: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=complaint):
+        Asgi().check(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text", ["from x import app\n", "import y as app\n", "class app: pass\n", "if True:\n    app = 1\n", MINE]
+)
+def test_an_app_may_come_about_in_many_ways(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    Asgi().check(tmp_path / "mine.py")
+
+
+# ---------------------------------------------------------------- what they hold
+
+
+@real
+@set_up
+@pytest.mark.parametrize(("variant", "verdict"), HELD_BY.items())
+@in_module_loop
+async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, verdict: str) -> None:
+    trace = await recorded(bench, f"asgi:{variant}", request="browser")
+    told = judged(trace)
+    assert told.verdict == verdict, told.reason
+    assert (told.release is not None and told.release.by == "end") == (verdict == "buffered")
+
+
+@real
+@set_up
+@pytest.mark.parametrize(
+    ("chain", "axes", "verdict"),
+    [
+        ("asgi:gzip-middleware@starlette==0.45.3", {}, "buffered"),
+        ("asgi:gzip-middleware@starlette==0.46.2", {}, "streamed"),
+        ("asgi:gzip-middleware@starlette==0.46.2", {"format": "ndjson"}, "buffered"),
+        ("asgi:blocking-generator@uvloop", {}, "streamed"),
+        ("asgi:blocking-generator@uvloop,uvloop==0.22.1", {}, "buffered"),
+        ("asgi:queue-starved@PAUSE_S=0", {}, "streamed"),
+        ("asgi:websocket-queue-starved@uvloop,PAUSE_S=0.01", {}, "streamed"),
+        ("asgi:plain@hypercorn", {"format": "ndjson"}, "streamed"),
+        ("asgi:websocket@gunicorn,uvloop", {}, "streamed"),
+    ],
+)
+@in_module_loop
+async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[str, Any], verdict: str) -> None:
+    told = judged(await recorded(bench, chain, request="browser", **axes))
+    assert told.verdict == verdict, told.reason
+
+
+@real
+@set_up
+@with_nginx
+@pytest.mark.parametrize(
+    ("chain", "verdict"),
+    [
+        ("nginx:default>asgi:plain", "streamed"),  # uvicorn on httptools chunks for HTTP/1.0 too, and nginx heeds it
+        ("nginx:default>asgi:plain@h11", "buffered"),
+        ("nginx:default>asgi:sse-starlette", "streamed"),  # it says X-Accel-Buffering: no of itself
+        ("asgi:plain>nginx:default", "buffered"),
+        ("asgi:plain>nginx:h2-tls-buffering-off", "streamed"),
+        pytest.param("asgi:plain>nextjs:prod", "streamed", marks=with_nextjs),
+    ],
+)
+@in_module_loop
+async def test_it_stands_anywhere_in_a_chain_even_before_tls_and_prefixes(
+    bench: Bench, chain: str, verdict: str
+) -> None:
+    told = judged(await recorded(bench, chain, request="browser"))
+    assert told.verdict == verdict, told.reason
+
+
+@real
+@set_up
+@in_module_loop
+async def test_a_blocked_app_is_serial_for_every_chain_through_it_and_loses_its_pulse(bench: Bench) -> None:
+    starved = hop("asgi:queue-starved")
+    alone, behind = await bench.entry((starved,)), await bench.entry((hop("cloudrun:streaming"), starved))
+    assert alone.turn is behind.turn is not None
+    assert (await bench.entry((hop("cloudrun:streaming"),))).turn is None
+    assert judged(await recorded(bench, "asgi:queue-starved")).verdict == "buffered"
+    assert alone.guard.pulse.lost
+
+
+# ---------------------------------------------------------------- what passes
+
+
+@asynccontextmanager
+async def model(endless: bool = False) -> AsyncIterator[Endpoint]:
+    """A model that tells what it was asked, or begins and never ends."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if endless and request.path != "/pulse":
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(b"begun\n")
+            await asyncio.Event().wait()
+        told = [request.method, request.path_qs, request.content_type, await request.text()]
+        return web.json_response(told, status=418, headers={"X-Mine": "kept"})
+
+    app = web.Application()
+    app.router.add_route("*", "/base/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield Endpoint(runner.addresses[0][1])
+    await runner.cleanup()
+
+
+@real
+@set_up
+@pytest.mark.parametrize("variant", ["plain", "blocking-generator", "gzip-middleware"])
+@in_module_loop
+async def test_method_path_query_body_status_and_headers_pass(variant: str, tmp_path: Path) -> None:
+    async with model() as upstream, Launcher() as launcher:
+        upstream = replace(upstream, path="/base")
+        running = await Asgi().start(APPS / f"{variant}.py", upstream, tmp_path, launcher)
+        async with aiohttp.ClientSession() as session:
+            asked = session.post(f"{running.endpoint.url}/a%20b/c?d=1&d=2", json={"é": 1})
+            async with asked as response:
+                assert (response.status, response.headers["X-Mine"]) == (418, "kept")
+                told = ["POST", "/base/a%20b/c?d=1&d=2", "application/json", json.dumps({"é": 1})]
+                assert json.loads(await response.text()) == told
+    assert running.note == f"application, not a proxy: {Asgi().describe(APPS / f'{variant}.py')}"
+    assert {"asgi.log", "command.txt", "pip-freeze.txt", f"{variant}.py"} <= {path.name for path in tmp_path.iterdir()}
+    assert "MODEL_URL=" in (tmp_path / "command.txt").read_text()
+    assert "starlette==" in (tmp_path / "pip-freeze.txt").read_text()
+
+
+# ---------------------------------------------------------------- how they end
+
+
+@real
+@set_up
+@pytest.mark.parametrize("server", SERVERS)
+@in_module_loop
+async def test_every_server_ends_when_it_is_told_to_whatever_still_streams(server: str, tmp_path: Path) -> None:
+    async with model(endless=True) as upstream, Launcher() as launcher:
+        running = await Asgi(options(server)).start(APPS / "plain.py", upstream, tmp_path, launcher)
+        async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint.url}/stream") as response:
+            assert await response.content.readline() == b"begun\n"
+            assert group(running.process.pid)
+            await launcher.stop(running.process)
+        assert running.process.returncode != -signal.SIGKILL
+        assert not group(running.process.pid)
+    assert running.version.startswith(server)
+
+
+@real
+@set_up
+@in_module_loop
+async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await bench.entry((hop("asgi:plain"),))
+    killer = tapped(monkeypatch, READS, lambda: entry.hops[0].process.signal_group(signal.SIGKILL))
+    assert judged(await recorded(bench, "asgi:plain", killer)).verdict == "broken"
+    assert await until(entry.death, DEADLINE_S)
+    assert (entry.death() or "").startswith("asgi was killed by SIGKILL")
+    assert judged(await recorded(bench, "asgi:plain")).verdict == "streamed"
+
+
+@real
+@set_up
+@pytest.mark.parametrize("server", SERVERS)
+@in_module_loop
+async def test_an_app_that_does_not_start_is_told_in_its_own_words(server: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"{MINE}\nraise RuntimeError('no licence for ' + __name__)\n")
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match=r"asgi exited with status \d+:?\n"):
+            await Asgi(options(server)).start(tmp_path / "mine.py", Endpoint(1), evidence, launcher)
+    assert "RuntimeError: no licence for mine" in (evidence / "asgi.log").read_text()
+
+
+# ---------------------------------------------------------------- a user's own, through the command line
+
+
+@real
+@set_up
+def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as place:
+        text = (APPS / "queue-starved.py").read_text().replace("from model import PAUSE_S", "from mine import PAUSE_S")
+        place.write("my_app.py", text)
+        place.write("mine.py", "from model import PAUSE_S\nassert PAUSE_S == 0.01\n")
+        said = place.run("run", "--chain", "asgi:./my_app.py@PAUSE_S=0.01,uvloop", "--tokens", "4")
+        assert said.status == 0, said.err
+        cell_id = "asgi:my_app@uvloop,PAUSE_S=0.01/sse/chunked/curl/aiohttp/options/none/lockstep"
+        result = place.results()[cell_id]
+        assert result.verdict == "streamed"
+        assert "uvloop" in result.versions["asgi"]
+        assert any(note.startswith("application, not a proxy: A producer") for note in result.notes)
+        assert place.left_behind() == []
+        assert not (place.folder / "__pycache__").exists()
+
+
+@real
+@set_up
+def test_cells_that_share_a_blocked_app_do_not_disturb_each_other(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "title: t\nworkloads: {w: {tokens: 6, token_bytes: 112, patience_ms: 100}}\n"
+        "axes: {chain: [asgi:queue-starved, 'cloudrun:streaming>asgi:queue-starved'], format: [sse, ndjson]}\n"
+    )
+    said = harness("matrix", "m.yaml")
+    assert said.status == 0, said.err
+    held = [result for result in Run.open(latest(Path("runs"))).results if result.cell.chain]
+    assert [result.verdict for result in held] == ["buffered"] * 4
+    assert all(result.release and result.release.by == "end" for result in held)
+
+
+@real
+def test_an_environment_that_is_missing_is_unavailable_with_the_command_that_mends_it(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "empty"))
+    said = harness("run", "--chain", "asgi:gzip-middleware@starlette==0.45.3")
+    assert "harness setup asgi:gzip-middleware@starlette==0.45.3" in said.err + said.out
+    (result,) = [result for result in Run.open(latest(Path("runs"))).results if result.cell.chain]
+    assert result.outcome == "unavailable"
+    assert harness("doctor", "--require", "asgi").status != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("asgi:nope", "unknown variant 'asgi:nope'; allowed: base-http-middleware,"),
+        ("asgi:plain@nope", "'nope' is no option"),
+        ("asgi:./nope.py", "there is no file nope.py"),
+        ("nope", "there is no proxy or client 'nope' to set up"),
+    ],
+)
+def test_setup_refuses_what_is_no_hop(harness: Harness, name: str, complaint: str) -> None:
+    said = harness("setup", name)
+    assert said.status == 2
+    assert complaint in said.err

@@ -1,0 +1,148 @@
+"""Environments of applications: who needs which, and that one is whole or not there. Played by a quick pip."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import resources
+from harness.errors import InputError, Unavailable
+from harness.proxies import environments
+from harness.proxies.asgi import Asgi
+from harness.proxies.asgi_options import parse
+from harness.proxies.environments import SERVING, Environment, needed
+from harness.session import variants
+
+PLAIN = resources.configs() / "asgi" / "plain.py"
+GZIP = resources.configs() / "asgi" / "gzip-middleware.py"
+
+PYTHON = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in
+*venv*) mkdir -p bin && cp "$0" bin/python ;;
+*freeze*) cat wanted.txt ;;
+*install*) if [ -n "$BREAK" ]; then echo "ERROR: no such version"; exit 1; fi ;;
+esac
+"""
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python that takes no time, and an empty cache; returns where it writes down how it was called."""
+    python = tmp_path / "python"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    return tmp_path / "calls"
+
+
+def app(tmp_path: Path, dependencies: str | None) -> Path:
+    """Write an app that names its dependencies, or does not."""
+    block = "" if dependencies is None else f"# /// script\n# dependencies = {dependencies}\n# ///\n"
+    file = tmp_path / "app.py"
+    file.write_text(f'"""Mine."""\n\n{block}\napp = None\n')
+    return file
+
+
+def wanted(environment: Environment) -> dict[str, str]:
+    return {line.partition("==")[0]: line.partition("==")[2] for line in environment.wanted}
+
+
+# ---------------------------------------------------------------- who needs which
+
+
+def test_every_shipped_app_runs_on_what_requirements_txt_pins() -> None:
+    named = wanted(needed(PLAIN, {}, ""))
+    assert set(SERVING) <= named.keys()
+    assert all(named.values()), "everything is pinned"
+    for file in variants("asgi").values():
+        environment = needed(file, {}, "")
+        assert set(environment.constraints) == set(needed(PLAIN, {}, "").wanted)
+        assert set(SERVING) <= wanted(environment).keys()
+
+
+def test_a_pin_takes_the_place_of_what_was_wanted() -> None:
+    environment = needed(GZIP, {"starlette": "0.45.3"}, "")
+    assert "starlette==0.45.3" in environment.wanted
+    assert not [line for line in environment.constraints if line.startswith("starlette==")]
+    assert "fastapi" not in wanted(environment)
+
+
+def test_a_pin_of_what_nobody_wanted_is_installed_too(tmp_path: Path) -> None:
+    assert "anyio==4.1" in needed(app(tmp_path, '["httpx"]'), {"anyio": "4.1"}, "").wanted
+
+
+def test_extras_stay_with_a_pin(tmp_path: Path) -> None:
+    assert "httpx[http2]==0.28.1" in needed(app(tmp_path, '["httpx[http2]"]'), {"httpx": "0.28.1"}, "").wanted
+
+
+def test_an_app_without_a_block_has_what_the_shipped_ones_have(tmp_path: Path) -> None:
+    assert needed(app(tmp_path, None), {}, "").wanted == needed(PLAIN, {}, "").wanted
+
+
+def test_who_names_packages_only_gets_our_versions_and_who_says_versions_gets_pip_s(tmp_path: Path) -> None:
+    assert needed(app(tmp_path, '["fastapi"]'), {}, "").constraints
+    assert not needed(app(tmp_path, '["fastapi<0.120", "httpx"]'), {}, "").constraints
+
+
+@pytest.mark.parametrize("dependencies", ["fastapi", '"fastapi"', "[1]", '["=="]'])
+def test_a_block_that_cannot_be_read_is_told(tmp_path: Path, dependencies: str) -> None:
+    with pytest.raises(InputError, match=r"app\.py: .*`# /// script`"):
+        needed(app(tmp_path, dependencies), {}, "")
+
+
+# ---------------------------------------------------------------- whole or not there
+
+
+def test_it_is_made_once(calls: Path) -> None:
+    with pytest.raises(Unavailable, match=r"requirements\.txt is not installed \(harness setup asgi\)"):
+        Asgi().version()
+    said: list[str] = []
+    Asgi().install(said.append)
+    Asgi().install(said.append)
+    assert said == ["making the environment with asgi's requirements.txt"]
+    assert [line.split()[1:5] for line in calls.read_text().splitlines()] == [
+        ["-m", "venv", "."],
+        ["-m", "pip", "install", "--disable-pip-version-check"],
+        ["-m", "pip", "freeze", "--disable-pip-version-check"],
+    ]
+    assert Asgi().version().startswith("uvicorn ")
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned = Asgi(parse("starlette==0.0.1"))
+    monkeypatch.setenv("BREAK", "yes")
+    with pytest.raises(Unavailable, match=r"ERROR: no such version\n.*harness setup asgi:gzip-middleware@starlette==0"):
+        pinned.prepare(GZIP, lambda _: None)
+    with pytest.raises(Unavailable, match=r"starlette==0\.0\.1, uvicorn was not installed completely"):
+        pinned._environment(GZIP).frozen()
+    monkeypatch.delenv("BREAK")
+    pinned.prepare(GZIP, lambda _: None)
+    assert pinned._environment(GZIP).versions()["starlette"] == "0.0.1"
+
+
+@pytest.mark.usefixtures("calls")
+def test_equal_needs_share_one_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    Asgi().install(lambda _: None)
+    Asgi(parse("hypercorn,uvloop,PAUSE_S=1")).install(lambda _: None)
+    folders = resources.cache() / "asgi"
+    assert len(list(folders.glob("*/"))) == 1
+    Asgi(parse("anyio==4.1.0")).install(lambda _: None)
+    assert len(list(folders.glob("*/"))) == 2
+    monkeypatch.setattr(environments, "_python", lambda: "another Python")
+    with pytest.raises(Unavailable):
+        Asgi().version()
+
+
+@pytest.mark.usefixtures("calls")
+def test_one_whose_python_is_gone_is_told() -> None:
+    Asgi().install(lambda _: None)
+    (python,) = (resources.cache() / "asgi").glob("*/bin/python")
+    python.unlink()
+    with pytest.raises(Unavailable, match="the Python it was made with is gone"):
+        _ = Asgi()._environment(PLAIN).python
