@@ -41,6 +41,12 @@ class Entry:
     results: Sequence[Result]
     report: FieldReport
 
+    @property
+    def title(self) -> str:
+        """Who tells it, and the matrix's title, if that does not say who itself."""
+        told, source = self.run.title, self.report.source
+        return told if told.lower().startswith(source.lower()) else f"{source}: {told}"
+
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """Every claim with its judgement."""
@@ -85,7 +91,7 @@ def _summary(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _title(entry: Entry) -> str:
-    return text(f"{entry.report.source}: {entry.run.title}")
+    return text(entry.title)
 
 
 def _anchor(entry: Entry) -> str:

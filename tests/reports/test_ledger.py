@@ -336,6 +336,11 @@ def test_what_could_not_be_measured_is_named() -> None:
     assert "Errors of the harness: 1 cell" in text
 
 
+def test_a_title_that_says_who_tells_it_is_not_told_twice() -> None:
+    assert entry([], title="Field report 999: the app").title == "Field report 999: the app"
+    assert entry([], title="The app").title == "field report 999: The app"
+
+
 def test_a_page_without_reports_is_a_page() -> None:
     assert page().endswith("|\n")
 
