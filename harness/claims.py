@@ -152,8 +152,8 @@ def looked_at(globs: Sequence[str], results: Sequence[Result]) -> tuple[list[Res
 
 
 def figure(metrics: Metrics, name: str) -> float | None:
-    """Return a figure by the name of its field; None where the stream gave nothing to measure."""
-    value: float | None = getattr(metrics, name)
+    """Return a figure by the name of its field; None where there is none, as of a metric that is gone."""
+    value: float | None = getattr(metrics, name, None)
     return value
 
 
@@ -210,7 +210,9 @@ def _verdict(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findi
 
 def _effect(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
     if not result.effect:
-        return Unjudged(result.id, f"no effect is known: {_fate(by_id.get(result.baseline_id or ''), 'baseline')}")
+        baseline = by_id.get(result.baseline_id or "")
+        why = result.reason if baseline and _counts(baseline) else _fate(baseline, "baseline")
+        return Unjudged(result.id, f"no effect is known: {why}")
     return Finding(result.cell, (result,), result.effect in claim.effect)
 
 

@@ -105,6 +105,14 @@ def test_an_effect_that_is_unknown_for_want_of_a_baseline_is_named() -> None:
     assert (told.kind, told.unjudged) == ("not testable here", (Unjudged(FIXED.id, why),))
 
 
+def test_an_effect_is_not_known_where_mitigated_and_unmitigated_streams_are_broken() -> None:
+    broken = replace(
+        FIXED, verdict="broken", effect=None, reason="status 502; without the mitigation it is broken, too"
+    )
+    told = judged([replace(HELD, verdict="broken"), broken], effect=("defeats",))
+    assert told.unjudged == (Unjudged(FIXED.id, f"no effect is known: {broken.reason}"),)
+
+
 def test_what_released_a_held_token() -> None:
     assert judged([HELD], released_by=("end",)).kind == "confirmed"
     assert judged([HELD], released_by=("bytes", "timer")).kind == "refuted"
@@ -165,6 +173,11 @@ def test_a_figure_that_is_not_there_counts_for_neither_side() -> None:
     silent = replace(PASSED, verdict="broken", metrics=metrics(ttft_ms=None))
     told = judged([HELD, silent], limits=(Limit("ttft_ms", at_most=1000),))
     assert (told.kind, told.unjudged) == ("confirmed", (Unjudged(PASSED.id, "broken, without ttft_ms"),))
+
+
+def test_a_metric_that_is_no_longer_known_counts_for_neither_side() -> None:
+    told = judged([HELD], limits=(Limit("dropped_ms", at_most=1),))
+    assert (told.kind, told.unjudged) == ("not testable here", (Unjudged(HELD.id, "buffered, without dropped_ms"),))
 
 
 @pytest.mark.parametrize(

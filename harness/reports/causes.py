@@ -1,8 +1,10 @@
 """Where a report's tokens were really held, and the cheapest fix that works. Pure: computed from cells, never typed.
 
 Rules:
-- A part holds tokens if some judged cell of it is not `streamed`. The cause is the parts that hold; if none does, it is
-  what they do together. A symptom whose cells all stream could not be reproduced, whatever the parts do.
+- A part holds tokens if some judged cell of it is not `streamed`. It is of the symptom's chain if all its hops are, or,
+  where it has none, if its reader is the same. The cause is the parts of the chain that hold; if none does, it is what
+  they do together. What holds elsewhere is told beside it.
+- A symptom whose cells all stream could not be reproduced, whatever the parts do.
 - A fix works if it defeats the layer of every cell that shows the symptom. The cheapest comes first: by kind of cost,
   single mitigations before combined ones, then by bytes on the wire.
 """
@@ -14,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from harness.claims import FieldReport, Unjudged, looked_at
-from harness.model import Mitigation, Result, Verdict
+from harness.globs import matches
+from harness.model import Cell, Mitigation, Result, Verdict
 from harness.reports import claim_words, words
 from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
 
@@ -29,8 +32,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What some cells show: those that were judged, those of them that do not stream, and the others."""
+    """What some cells show: those that were judged, those of them that do not stream, and those that were not."""
 
+    cells: tuple[Cell, ...]
     judged: tuple[Result, ...]
     held: tuple[Result, ...]
     unjudged: tuple[Unjudged, ...]
@@ -40,12 +44,21 @@ class Look:
         """Look at the cells that match."""
         judged, unjudged = looked_at(globs, results)
         held = tuple(result for result in judged if result.verdict != "streamed")
-        return cls(tuple(judged), held, tuple(unjudged))
+        cells = tuple(result.cell for result in results if matches(result.id, globs))
+        return cls(cells, tuple(judged), held, tuple(unjudged))
+
+    def is_of(self, whole: Look) -> bool:
+        """Tell whether it looks at a part of a chain that another look is at."""
+        return any(_is_part(own, cell) for own in self.cells for cell in whole.cells)
 
     @property
     def why_not(self) -> str:
         """Why there is nothing to see."""
         return claim_words.unjudged(self.unjudged) or "none of its cells was measured"
+
+
+def _is_part(part: Cell, whole: Cell) -> bool:
+    return set(part.chain) <= set(whole.chain) if part.chain else part.client == whole.client
 
 
 def cause(report: FieldReport, results: Sequence[Result]) -> Told:
@@ -58,17 +71,19 @@ def cause(report: FieldReport, results: Sequence[Result]) -> Told:
         )
     if not symptom.held:
         return Told("could not be reproduced", _sentences(_not_reproduced(symptom), _alone(parts)))
-    holding = {name: look for name, look in parts.items() if look.held}
+    links = {name: look for name, look in parts.items() if look.is_of(symptom)}
+    holding = {name: look for name, look in links.items() if look.held}
     if holding:
         short = "; ".join(f"{name} ({_verdicts(look.held)})" for name, look in holding.items())
         first = ". ".join(f"Found in {name}: {_seen(look)}" for name, look in holding.items())
-    elif parts and all(look.judged for look in parts.values()):
+    elif links and all(look.judged for look in links.values()):
         short, first = "only the parts together", f"Found in no part alone, only in all together: {_seen(symptom)}"
     else:
         short, first = _verdicts(symptom.held), f"The chain: {_seen(symptom)}"
-        short += "" if parts else ", not taken apart"
+        short += "" if links else ", not taken apart"
     rest = {name: look for name, look in parts.items() if not look.held}
-    return Told(short, _sentences(first, _not_everywhere(symptom), _alone(rest)))
+    elsewhere = _alone({name: look for name, look in parts.items() if look.held and name not in links}, "Elsewhere")
+    return Told(short, _sentences(first, _not_everywhere(symptom), _alone(rest), elsewhere))
 
 
 def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> Told:
@@ -144,7 +159,7 @@ def _not_everywhere(symptom: Look) -> str:
     return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
 
 
-def _alone(parts: Mapping[str, Look]) -> str:
+def _alone(parts: Mapping[str, Look], where: str = "Alone") -> str:
     """Return how each part treats a stream, those that do it alike together."""
     alike: dict[str, list[str]] = {}
     for name, look in parts.items():
@@ -155,7 +170,7 @@ def _alone(parts: Mapping[str, Look]) -> str:
         else:
             alike.setdefault("streamed", []).append(name)
     told = "; ".join(f"{', '.join(names)}: {fate}" for fate, names in alike.items())
-    return f"Alone, {told}" if told else ""
+    return f"{where}, {told}" if told else ""
 
 
 def _all(layers: int) -> str:

@@ -38,7 +38,7 @@ class ClaimReport:
 
     def _lines(self, width: int) -> Iterator[Text]:
         entry = self._entry
-        yield from _wrapped(f"{entry.report.source}: {entry.run.title}", width, "", "bold")
+        yield from _wrapped(entry.title, width, "", "bold")
         for judged in entry.judged:
             yield from _claim(judged, width)
         yield Text()

@@ -15,7 +15,7 @@ from harness.claims import METRICS, FieldReport, Finding, Judged, judge, looked_
 from harness.model import Result, RunInfo, chain_text
 from harness.reports import causes, claim_words, summary, words
 from harness.reports.causes import Told
-from harness.reports.markup import code, head, paragraph, row, text
+from harness.reports.markup import code, head, paragraph, prose, row, text
 
 INTRO = """\
 # The field reports, put to the test
@@ -40,6 +40,12 @@ class Entry:
     run: RunInfo
     results: Sequence[Result]
     report: FieldReport
+
+    @property
+    def title(self) -> str:
+        """Who tells it, and the matrix's title, if that does not say who itself."""
+        told, source = self.run.title, self.report.source
+        return told if told.lower().startswith(source.lower()) else f"{source}: {told}"
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
@@ -85,7 +91,7 @@ def _summary(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _title(entry: Entry) -> str:
-    return text(f"{entry.report.source}: {entry.run.title}")
+    return text(entry.title)
 
 
 def _anchor(entry: Entry) -> str:
@@ -130,7 +136,7 @@ def _set_up(entry: Entry) -> Iterator[str]:
     yield f"**Set-up:** {chains or 'none was measured'}; {'; '.join(said)}." if cells else "**Set-up:** not measured."
     yield ""
     if entry.report.scale:
-        yield f"**Scale:** {text(entry.report.scale)}"
+        yield f"**Scale:** {prose(entry.report.scale)}"
         yield ""
 
 
@@ -138,10 +144,10 @@ def _claim(judged: Judged) -> str:
     claim = judged.claim
     where = f" (*{text(claim.where)}*)" if claim.where else ""
     kind, colon, rest = claim_words.judgement(judged).partition(":")
-    said = f"**{text(kind)}**{colon}{text(rest) and ' ' + text(rest)}"
+    said = f"**{text(kind)}**{colon} {prose(rest)}".rstrip()
     if globs := ", ".join(map(code, claim.cells)):
         said += f"<br><sub>Rule: {text(claim_words.rule(claim))}, in {globs}</sub>"
-    return row(f"{text(claim.claim)}{where}", said, "<br>".join(_shown(judged)), text(judged.because or ""))
+    return row(f"{prose(claim.claim)}{where}", said, "<br>".join(_shown(judged)), prose(judged.because or ""))
 
 
 def _shown(judged: Judged) -> Iterator[str]:

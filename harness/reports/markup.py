@@ -15,9 +15,22 @@ def text(said: str) -> str:
     return re.sub(r"([\\`*\[\]]|\b_|_\b)", r"\\\1", one_line)
 
 
+def prose(said: str) -> str:
+    """Return text whose author put code between single backticks; all else in it stays as it is."""
+    parts = re.split(r"(?<!`)`([^`]+)`(?!`)", said)
+    shown = [code(part) if number % 2 else _spaced(part) for number, part in enumerate(parts)]
+    return "".join(shown).strip()
+
+
 def paragraph(said: str) -> str:
-    """Return text that starts no heading, list or quote where it stands at the start of a line."""
-    return re.sub(r"^(\d*)([#>+~.)-])", r"\1\\\2", text(said))
+    """Return prose that starts no heading, list or quote where it stands at the start of a line."""
+    return re.sub(r"^(\d*)([#>+~.)-])", r"\1\\\2", prose(said))
+
+
+def _spaced(said: str) -> str:
+    """Return text with the blank that it begins or ends with."""
+    before, after = (" " if said[:1].isspace() else ""), (" " if said[-1:].isspace() else "")
+    return f"{before}{text(said)}{after}" if said.strip() else before
 
 
 def code(said: str) -> str:

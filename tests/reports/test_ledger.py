@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from harness.claims import METRICS, Claim, FieldReport, Limit, NoteRule, Part, judge
-from harness.model import Cell, Effect, Result, RunInfo, Verdict
-from harness.reports import causes, claim_words, ledger
+from harness.claims import METRICS, Claim, Limit, NoteRule, Part, judge
+from harness.model import Result, RunInfo
+from harness.reports import claim_words, ledger
 from harness.reports.claim_report import ClaimReport
 from harness.reports.ledger import Entry
-from tests.reports.samples import CATALOGUE, cell, layer, matrix, metrics, result, run_info
+from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
+from tests.reports.samples import cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
-
-APP = result(cell("asgi:plain"), "streamed")
-PROXY = result(cell("nextjs:dev"), "buffered")
-WHOLE = result(cell("nextjs:dev>asgi:plain"), "buffered")
-PARTS = (Part("the app alone", ("asgi:plain/*",)), Part("the dev proxy alone", ("nextjs:dev/*",)))
-
-
-def report(*claims: Claim, **others: Any) -> FieldReport:
-    fields: dict[str, Any] = {"symptom": ("nextjs:dev>*/none/*",), "parts": PARTS, **others}
-    return FieldReport("field report 999", "It came at once.", claims=claims or (BUFFERS,), **fields)
-
-
-BUFFERS = Claim("the dev proxy buffers", "Root Cause", ("nextjs:*/none/*",), verdict=("buffered",))
-
-
-def entry(results: Sequence[Result], told: FieldReport | None = None, **info: Any) -> Entry:
-    return Entry(run_info(**{"name": "999-sample", **info}), results, told or report())
 
 
 def page(*entries: Entry) -> str:
@@ -46,153 +29,6 @@ def terminal(one: Entry, width: int = 100) -> str:
     with console.capture() as capture:
         console.print(ClaimReport(one), soft_wrap=True)
     return capture.get()
-
-
-def tried(name: str, verdict: Verdict, effect: Effect | None, of: Cell = WHOLE.cell, **others: Any) -> Result:
-    mitigated = replace(of, mitigations=tuple(name.split("+")))
-    return result(mitigated, verdict, effect, **{"baseline_id": of.id, **others})
-
-
-# ---------------------------------------------------------------- the real cause
-
-
-def cause(results: Sequence[Result], **others: Any) -> causes.Told:
-    return causes.cause(report(**others), results)
-
-
-def test_the_part_that_holds_is_the_cause_and_the_others_are_said_to_stream() -> None:
-    told = cause([APP, PROXY, WHOLE])
-    assert told.short == "the dev proxy alone (buffered)"
-    reason = "from token 0 on, nothing came before the end"
-    assert told.sentences == f"Found in the dev proxy alone: buffered ({reason}). Alone, the app alone: streamed."
-
-
-def test_two_parts_that_hold_are_both_the_cause() -> None:
-    told = cause([replace(APP, verdict="coalesced"), PROXY, WHOLE])
-    assert told.short == "the app alone (coalesced); the dev proxy alone (buffered)"
-
-
-def test_parts_that_stream_alone_hold_together() -> None:
-    told = cause([APP, replace(PROXY, verdict="streamed", reason="it came"), WHOLE])
-    assert told.short == "only the parts together"
-    assert "Alone, the app alone, the dev proxy alone: streamed." in told.sentences
-
-
-def test_a_part_that_could_not_be_judged_acquits_no_other() -> None:
-    gone = replace(PROXY, verdict=None, outcome="unavailable", reason="no Node.js")
-    told = cause([APP, gone, WHOLE])
-    assert told.short == "buffered"
-    assert "the dev proxy alone: could not be judged: unavailable: no Node.js" in told.sentences
-
-
-def test_a_chain_that_was_not_taken_apart_says_so() -> None:
-    assert cause([WHOLE], parts=()).short == "buffered, not taken apart"
-
-
-def test_a_symptom_that_streams_here_could_not_be_reproduced_and_says_so_with_figures() -> None:
-    here = replace(WHOLE, verdict="streamed", reason="every token came", metrics=metrics(ttft_ms=12.0, reads=24))
-    told = cause([APP, PROXY, here])
-    assert told.short == "could not be reproduced"
-    assert f"Could not be reproduced: {WHOLE.id} streamed: every token came; " in told.sentences
-    assert "first token 12.0 ms" in told.sentences
-    assert "24 reads" in told.sentences
-    assert "the dev proxy alone: buffered" in told.sentences
-    assert causes.fix(report(), [APP, PROXY, here], CATALOGUE).short == "none needed"
-
-
-def test_a_symptom_that_shows_in_some_cells_only_says_in_which_not() -> None:
-    other = result(replace(WHOLE.cell, request="browser"), "streamed")
-    third = result(replace(WHOLE.cell, body="close"), None, outcome="unstable", reason="once so")
-    told = cause([APP, PROXY, WHOLE, other, third])
-    assert f"The symptom showed in 1 of 3 cells: {other.id} streamed; not judged: unstable: once so." in told.sentences
-
-
-def test_a_symptom_that_could_not_be_judged_has_no_cause_and_no_fix() -> None:
-    gone = [replace(WHOLE, verdict=None, outcome="unavailable", reason="no Node.js")]
-    for told in (cause(gone), causes.fix(report(), gone, CATALOGUE)):
-        assert told.short == "not testable here"
-        assert "The symptom could not be judged: unavailable: no Node.js." in told.sentences
-    assert "none of its cells was measured" in cause([]).sentences
-
-
-# ---------------------------------------------------------------- the cheapest fix
-
-
-def fix(*results: Result, base: Sequence[Result] = (WHOLE,)) -> causes.Told:
-    return causes.fix(report(), [*base, *results], CATALOGUE)
-
-
-def test_the_cheapest_fix_is_the_one_of_the_least_kind_of_cost() -> None:
-    told = fix(
-        tried("bypass-proxy", "streamed", "defeats"),
-        tried("pad-2k", "streamed", "defeats"),
-        tried("no-cache", "buffered", "no effect"),
-        tried("accept-encoding-identity", "streamed", "defeats"),
-    )
-    assert told.short == "accept-encoding-identity (request)"
-    assert "Defeated by accept-encoding-identity (request) in the cell that shows it." in told.sentences
-    assert told.sentences.endswith("So it is by pad-2k (bytes); bypass-proxy (architecture).")
-
-
-def test_of_fixes_of_one_kind_a_single_one_and_then_few_bytes_are_cheaper() -> None:
-    small, large = metrics(wire_bytes=9), metrics(wire_bytes=900_000)
-    told = fix(
-        tried("no-cache+x-accel-buffering", "streamed", "defeats", metrics=small),
-        tried("no-cache", "streamed", "defeats", metrics=large),
-        tried("x-accel-buffering", "streamed", "defeats", metrics=small),
-    )
-    assert told.short == "x-accel-buffering (header)"
-    assert told.sentences.endswith("So it is by no-cache, no-cache+x-accel-buffering (header).")
-
-
-def test_a_fix_has_to_work_in_every_cell_that_shows_the_symptom() -> None:
-    second = result(replace(WHOLE.cell, request="browser"), "buffered")
-    told = fix(
-        tried("no-cache", "streamed", "defeats"),
-        tried("no-cache", "buffered", "no effect", of=second.cell),
-        tried("bypass-proxy", "streamed", "defeats"),
-        tried("bypass-proxy", "streamed", "defeats", of=second.cell),
-        base=(WHOLE, second),
-    )
-    assert told.short == "bypass-proxy (architecture)"
-    assert "in both cells that show it" in told.sentences
-
-
-def test_where_no_fix_works_for_all_each_cell_is_told_its_own() -> None:
-    second = result(replace(WHOLE.cell, request="browser"), "buffered")
-    told = fix(
-        tried("no-cache", "streamed", "defeats"),
-        tried("pad-2k", "streamed", "defeats", of=second.cell),
-        base=(WHOLE, second),
-    )
-    assert told.short == "none for all cells"
-    assert f"{WHOLE.id}: no-cache" in told.sentences
-    assert f"{second.id}: pad-2k" in told.sentences
-
-
-def test_a_cell_of_the_symptom_on_which_nothing_was_tried_is_not_mended_by_what_mends_another() -> None:
-    second = result(replace(WHOLE.cell, request="browser"), "buffered")
-    assert fix(tried("no-cache", "streamed", "defeats"), base=(WHOLE, second)).short == "none for all cells"
-
-
-def test_what_only_reduces_is_no_fix_but_is_told() -> None:
-    told = fix(tried("pad-2k", "coalesced", "reduces"), tried("no-cache", "buffered", "no effect"))
-    assert told.short == "none; pad-2k reduces it"
-    assert told.sentences == (
-        "Nothing that was tried (2 mitigations) defeats it in the cell that shows it. It is reduced by pad-2k (bytes)."
-    )
-
-
-def test_nothing_helps_and_nothing_tried_are_two_things() -> None:
-    assert fix(tried("no-cache", "buffered", "no effect")).short == "none that was tried"
-    assert fix().short == "none was tried"
-
-
-def test_a_fix_that_could_not_be_judged_is_named() -> None:
-    shaky = tried("no-cache", "streamed", None, outcome="unstable", reason="once so")
-    told = fix(shaky, tried("bypass-proxy", "streamed", "defeats"))
-    assert told.short == "bypass-proxy (architecture)"
-    assert told.sentences.endswith("Not judged everywhere: no-cache.")
 
 
 # ---------------------------------------------------------------- words
@@ -334,6 +170,11 @@ def test_what_could_not_be_measured_is_named() -> None:
     text = page(entry(matrix()))
     assert "Unavailable here: 2 cells (`nextjs:dev>nginx:default/" in text
     assert "Errors of the harness: 1 cell" in text
+
+
+def test_a_title_that_says_who_tells_it_is_not_told_twice() -> None:
+    assert entry([], title="Field report 999: the app").title == "Field report 999: the app"
+    assert entry([], title="The app").title == "field report 999: The app"
 
 
 def test_a_page_without_reports_is_a_page() -> None:
