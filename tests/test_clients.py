@@ -46,3 +46,14 @@ def test_a_client_that_is_here_was_asked(results: list[Result], client: str) -> 
     if {result.outcome for result in own} == {"unavailable"} and client not in required():
         pytest.skip(own[0].reason)
     assert {result.verdict for result in own} >= {"buffered", "streamed"}, own[0].reason
+
+
+@pytest.mark.proxies
+def test_an_awk_holds_a_stream_that_nobody_holds_if_it_is_said_to(results: list[Result]) -> None:
+    own = [result for result in results if result.cell.client == "curl-awk"]
+    if {result.outcome for result in own} == {"unavailable"} and "curl-awk" not in required():
+        pytest.skip(own[0].reason)
+    said = {note for result in own for note in result.notes if note.startswith("reader: ")}
+    assert len(said) == 1, "one awk does one thing"
+    verdicts = {"buffered", "coalesced"} if said.pop().endswith("until more has come") else {"streamed"}
+    assert {result.verdict for result in own} == verdicts

@@ -73,6 +73,13 @@ def test_a_control_keeps_everything_but_chain_and_mitigations() -> None:
     assert baseline_of(cell).id == cell.id.replace("pad-2k", "none")
 
 
+@pytest.mark.parametrize(("client", "reader"), [("aiohttp", "aiohttp"), ("h2", "aiohttp"), ("curl-awk", "curl")])
+def test_a_control_is_read_by_who_can_and_holds_nothing_itself(client: str, reader: str) -> None:
+    cell = Cell((Hop("nginx", "gzip"),), Workload("w", 3, 100), client=client)
+    assert control_of(cell).client == reader
+    assert baseline_of(cell).client == client
+
+
 def test_a_block_takes_from_axes_what_it_leaves_out() -> None:
     matrix = read("axes: {request: browser, body: close}\ninclude: [{chain: direct}, {chain: direct, body: length}]")
     assert ids(matrix) == ["direct/sse/close/browser/none", "direct/sse/length/browser/none"]

@@ -1,4 +1,4 @@
-"""The browser that the tests of a module share."""
+"""What the tests of a module share: a browser, or an emitter whose streams curl reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest_asyncio
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.launchers.process import Launcher
 from tests.clients.browsing import Rig
+from tests.clients.piping import Running
+from tests.recording import rig as recording
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -21,3 +23,9 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
         yield rig
         await rig.fetch.close()
         await rig.eventsource.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    async with Launcher() as launcher, recording(tmp_path_factory.mktemp("rig")) as started:
+        yield started, launcher

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import psutil
 import pytest
-import pytest_asyncio
 
 from harness.bench import Bench
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl import Curl, arguments
 from harness.errors import ClientError, StreamError, Unavailable
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import until
 from harness.mitigations import hop, plan
 from harness.model import Body, Cell, Endpoint, Format, Trace, Workload
 from harness.session import catalogue
+from tests.clients.piping import Running, alive, pipes, read_through, signalled
 from tests.factories import figures, judged
-from tests.misbehaving import Answer, Behaviour, Misbehaving, after, codes, passes
-from tests.recording import Rig, rig
+from tests.misbehaving import Answer, Behaviour, after, codes, passes
 from tests.sandbox import missing
 from tests.tapping import Tap
 
@@ -41,37 +37,11 @@ FORMATS = [form for form in get_args(Format) if form != "websocket"]
 DEADLINE_S = 20.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Rig, Launcher]]:
-    async with Launcher() as launcher, rig(tmp_path_factory.mktemp("rig")) as started:
-        yield started, launcher
-
-
-def curls() -> list[psutil.Process]:
-    """Return our curls that are more than a zombie."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if child.name() == "curl" and child.status() != psutil.STATUS_ZOMBIE
-    ]
-
-
-def pipes() -> set[str]:
-    """Return the pipes that we hold an end of."""
-    return {end for fd in os.listdir("/proc/self/fd") if (end := _end(fd)).startswith("pipe:")}
-
-
-def _end(fd: str) -> str:
-    with contextlib.suppress(FileNotFoundError):  # that of the listing itself
-        return os.readlink(f"/proc/self/fd/{fd}")
-    return ""
-
-
 @pytest.fixture(autouse=True)
 def nothing_stays() -> Iterator[None]:
     """No test leaves a curl behind."""
     yield
-    assert curls() == []
+    assert alive("curl") == []
 
 
 def cell(**axes: Any) -> Cell:
@@ -106,15 +76,8 @@ class Acting(Curl):
         await super().stream(request, Tap(sink, self._reads, lambda: self._act(sink)))
 
 
-async def read_through(
-    running: tuple[Rig, Launcher], behave: Behaviour, request: Any = "curl", client: Curl | None = None
-) -> Trace:
-    """Record one stream that curl reads through a proxy that behaves like this."""
-    started, launcher = running
-    client = client or Curl()
-    client.equip(launcher, Path())
-    async with Misbehaving(started.direct, behave) as proxy:
-        return await replace(started, client=client).record(plan(cell(request=request), {}), proxy.endpoint)
+async def recorded(running: Running, behave: Behaviour, request: Any = "curl", client: Curl | None = None) -> Trace:
+    return await read_through(running, behave, cell(request=request), client or Curl())
 
 
 # ---------------------------------------------------------------- what it reads
@@ -143,9 +106,9 @@ async def test_many_at_once_are_all_streamed_and_leave_no_descriptor(bench: Benc
 )
 @pytest.mark.parametrize(("request_", "decoded"), [("curl", False), ("browser", True)])
 async def test_a_coding_comes_off_in_curl_where_it_asked_for_it(
-    running: tuple[Rig, Launcher], request_: str, decoded: bool, flush: int, passed: bool
+    running: Running, request_: str, decoded: bool, flush: int, passed: bool
 ) -> None:
-    trace = await read_through(running, codes(flush), request_)
+    trace = await recorded(running, codes(flush), request_)
     assert (in_lockstep(trace), trace.decoded) == (passed, decoded)
     assert passed or judged(trace).verdict == "buffered"
     assert ("Content-Encoding", "gzip") in trace.headers
@@ -267,19 +230,19 @@ def gzipped(whole: bool, coding: str = "gzip") -> Behaviour:
     ],
 )
 async def test_a_bad_end_is_told_in_curls_own_words(
-    running: tuple[Rig, Launcher], behave: Behaviour, request_: str, reason: str
+    running: Running, behave: Behaviour, request_: str, reason: str
 ) -> None:
-    told = judged(await read_through(running, behave, request_))
+    told = judged(await recorded(running, behave, request_))
     assert told.verdict == "broken"
     assert told.reason.startswith(reason)
 
 
-async def test_gzip_that_breaks_off_is_broken_whoever_decodes(running: tuple[Rig, Launcher]) -> None:
+async def test_gzip_that_breaks_off_is_broken_whoever_decodes(running: Running) -> None:
     for request in ("curl", "browser"):
-        assert judged(await read_through(running, gzipped(whole=False), request)).verdict == "broken"
+        assert judged(await recorded(running, gzipped(whole=False), request)).verdict == "broken"
 
 
-async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: tuple[Rig, Launcher]) -> None:
+async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: Running) -> None:
     started, launcher = running
     client = Curl()
     client.equip(launcher, Path())
@@ -287,12 +250,12 @@ async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: tuple
     assert (told.verdict, told.reason[:10]) == ("broken", "curl: (7) ")
 
 
-async def test_an_early_answer_is_not_taken_for_the_answer(running: tuple[Rig, Launcher]) -> None:
+async def test_an_early_answer_is_not_taken_for_the_answer(running: Running) -> None:
     async def hints(response: Any, answer: Answer) -> None:
         answer.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
         await passes(response, answer)
 
-    trace = await read_through(running, hints)
+    trace = await recorded(running, hints)
     assert in_lockstep(trace)
     assert trace.status == 200
 
@@ -300,18 +263,13 @@ async def test_an_early_answer_is_not_taken_for_the_answer(running: tuple[Rig, L
 # ---------------------------------------------------------------- when it is curl that fails, or is left
 
 
-def signalled(number: signal.Signals) -> None:
-    for process in curls():
-        process.send_signal(number)
-
-
-async def test_a_curl_that_is_killed_is_our_fault_and_not_the_streams(running: tuple[Rig, Launcher]) -> None:
-    client = Acting(3, lambda sink: signalled(signal.SIGKILL))
+async def test_a_curl_that_is_killed_is_our_fault_and_not_the_streams(running: Running) -> None:
+    client = Acting(3, lambda sink: signalled("curl", signal.SIGKILL))
     with pytest.raises(ClientError, match="in mid-stream, curl was killed by SIGKILL"):
-        await read_through(running, passes, client=client)
+        await recorded(running, passes, client=client)
 
 
-async def test_what_curl_cannot_do_is_our_fault_and_not_the_streams(running: tuple[Rig, Launcher]) -> None:
+async def test_what_curl_cannot_do_is_our_fault_and_not_the_streams(running: Running) -> None:
     started, launcher = running
     client = Curl()
     client.equip(launcher, Path())
@@ -330,7 +288,7 @@ class Continuing(Unheard):
 
     def remote(self, reader: Remote) -> None:
         async def awake() -> None:
-            signalled(signal.SIGCONT)
+            signalled("curl", signal.SIGCONT)
             await reader.awake()
 
         self._sink.remote(replace(reader, awake=awake))
@@ -341,24 +299,24 @@ class Stopped(Acting):
         await super().stream(request, Continuing(sink))
 
 
-async def test_a_curl_that_stands_still_makes_no_hold(running: tuple[Rig, Launcher]) -> None:
-    trace = await read_through(running, passes, client=Stopped(3, lambda sink: signalled(signal.SIGSTOP)))
+async def test_a_curl_that_stands_still_makes_no_hold(running: Running) -> None:
+    trace = await recorded(running, passes, client=Stopped(3, lambda sink: signalled("curl", signal.SIGSTOP)))
     assert [step.kind for step in trace.steps if step.kind == "hold"] == []
     assert figures(trace).tokens_received == LOAD.tokens
 
 
-async def test_leaving_in_mid_stream_ends_curl(running: tuple[Rig, Launcher]) -> None:
+async def test_leaving_in_mid_stream_ends_curl(running: Running) -> None:
     read = asyncio.Event()
-    recording = asyncio.create_task(read_through(running, passes, client=Acting(1, lambda sink: read.set())))
+    recording = asyncio.create_task(recorded(running, passes, client=Acting(1, lambda sink: read.set())))
     async with asyncio.timeout(DEADLINE_S):
         await read.wait()
-        assert len(curls()) == 1
+        assert len(alive("curl")) == 1
         recording.cancel()
         await asyncio.gather(recording, return_exceptions=True)
-    assert curls() == []
+    assert alive("curl") == []
 
 
-async def test_a_fault_that_the_sink_finds_ends_curl(running: tuple[Rig, Launcher]) -> None:
+async def test_a_fault_that_the_sink_finds_ends_curl(running: Running) -> None:
     class Refusing(Unheard):
         def read(self, data: bytes, at_ns: int) -> None:
             raise StreamError("not so")
@@ -368,4 +326,4 @@ async def test_a_fault_that_the_sink_finds_ends_curl(running: tuple[Rig, Launche
     client.equip(launcher, Path())
     with pytest.raises(StreamError, match="not so"):
         await client.stream(Request(f"{started.direct.url}/pulse"), Refusing())
-    assert await until(lambda: not curls(), DEADLINE_S)
+    assert await until(lambda: not alive("curl"), DEADLINE_S)
