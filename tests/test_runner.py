@@ -316,6 +316,15 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
     assert sorted(told) == sorted([BARE.id, CONTROL.id])
 
 
+async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
+    paced = [replace(some, pace="paced") for some in (CONTROL, BARE)]
+    bench = Replay({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
+    async with Runner(bench, run, CATALOGUE) as runner:
+        results = await runner.run([*paced, CONTROL, BARE], lambda result: None)
+    assert {*list(bench.takes)[2:]} == {some.id for some in paced}
+    assert [result.cell for result in results] == [*paced, CONTROL, BARE]
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int) -> None:
     cells = [cell(f"nginx:{number}") for number in range(8)]

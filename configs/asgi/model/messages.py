@@ -5,11 +5,7 @@ Comments that follow an event (padding, say) go with it, and those before the fi
 
 from __future__ import annotations
 
-import re
-
-EVENT = re.compile(rb".*?(?:\r\n\r\n|\n\n|\r\r)(?::[^\n]*\n(?!\n))*", re.DOTALL)
-LINE = re.compile(rb".*?\n", re.DOTALL)
-COMMENTS = re.compile(rb"(?::[^\n]*\n)+")
+BLANK = (b"\n", b"\r\n")
 
 
 class Messages:
@@ -17,18 +13,30 @@ class Messages:
 
     def __init__(self, media_type: str) -> None:
         self._events = media_type.startswith("text/event-stream")
-        self._left = b""
+        self._event = b""
+        self._line = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that `data` completes, in order."""
-        data = self._left + data
-        found = (EVENT if self._events else LINE).findall(data)
-        self._left = data[sum(map(len, found)) :]
-        if self._events and COMMENTS.fullmatch(self._left):
-            comments, self._left = self._left, b""
-            found[-1:] = [b"".join((*found[-1:], comments))]
-        return found
+        *lines, self._line = (self._line + data).split(b"\n")
+        messages: list[bytes] = []
+        for line in lines:
+            self._take(line + b"\n", messages)
+        return messages
 
     def rest(self) -> list[bytes]:
         """Return what the stream ended in the middle of."""
-        return [self._left] if self._left else []
+        left = self._event + self._line
+        return [left] if left else []
+
+    def _take(self, line: bytes, messages: list[bytes]) -> None:
+        """Add a line to the message it belongs to."""
+        if not self._events:
+            messages.append(line)
+        elif not self._event and (line.startswith(b":") or line in BLANK):
+            messages[-1:] = [b"".join((*messages[-1:], line))]
+        else:
+            self._event += line
+            if line in BLANK:
+                messages.append(self._event)
+                self._event = b""
