@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -61,29 +61,36 @@ def _is_part(part: Cell, whole: Cell) -> bool:
     return set(part.chain) <= set(whole.chain) if part.chain else part.client == whole.client
 
 
+def _covered(symptom: Look, parts: Iterable[Look]) -> bool:
+    """Tell whether every hop of the symptom's chain is in some part."""
+    return {hop for cell in symptom.cells for hop in cell.chain} <= {h for p in parts for c in p.cells for h in c.chain}
+
+
 def cause(report: FieldReport, results: Sequence[Result]) -> Told:
     """Return what really holds the report's tokens, as measured."""
     symptom = Look.at(report.symptom, results)
     parts = {part.name: Look.at(part.cells, results) for part in report.parts}
     if not symptom.judged:
         return Told(
-            "not testable here", _sentences(f"The symptom could not be judged: {symptom.why_not}", _alone(parts))
+            "not testable here",
+            _sentences(f"The symptom could not be judged: {symptom.why_not}", *_told(parts, "alone")),
         )
     if not symptom.held:
-        return Told("could not be reproduced", _sentences(_not_reproduced(symptom), _alone(parts)))
+        return Told("could not be reproduced", _sentences(_not_reproduced(symptom), *_told(parts, "alone")))
     links = {name: look for name, look in parts.items() if look.is_of(symptom)}
     holding = {name: look for name, look in links.items() if look.held}
     if holding:
         short = "; ".join(f"{name} ({_verdicts(look.held)})" for name, look in holding.items())
         first = ". ".join(f"Found in {name}: {_seen(look)}" for name, look in holding.items())
-    elif links and all(look.judged for look in links.values()):
+    elif links and all(look.judged for look in links.values()) and _covered(symptom, links.values()):
         short, first = "only the parts together", f"Found in no part alone, only in all together: {_seen(symptom)}"
     else:
         short, first = _verdicts(symptom.held), f"The chain: {_seen(symptom)}"
+        short += ", in none of the parts that were judged" if any(look.judged for look in links.values()) else ""
         short += "" if links else ", not taken apart"
-    rest = {name: look for name, look in parts.items() if not look.held}
-    elsewhere = _alone({name: look for name, look in parts.items() if look.held and name not in links}, "Elsewhere")
-    return Told(short, _sentences(first, _not_everywhere(symptom), _alone(rest), elsewhere))
+    rest = _told({name: look for name, look in parts.items() if not look.held}, "alone")
+    others = {name: look for name, look in parts.items() if look.held and name not in links}
+    return Told(short, _sentences(first, _not_everywhere(symptom), *rest, *_told(others, "elsewhere")))
 
 
 def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> Told:
@@ -159,18 +166,13 @@ def _not_everywhere(symptom: Look) -> str:
     return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
 
 
-def _alone(parts: Mapping[str, Look], where: str = "Alone") -> str:
-    """Return how each part treats a stream, those that do it alike together."""
+def _told(parts: Mapping[str, Look], where: str) -> tuple[str, ...]:
+    """Return how each part treats a stream, those that do it alike in one sentence."""
     alike: dict[str, list[str]] = {}
     for name, look in parts.items():
-        if not look.judged:
-            alike.setdefault(f"could not be judged: {look.why_not}", []).append(name)
-        elif look.held:
-            alike.setdefault(_seen(look), []).append(name)
-        else:
-            alike.setdefault("streamed", []).append(name)
-    told = "; ".join(f"{', '.join(names)}: {fate}" for fate, names in alike.items())
-    return f"{where}, {told}" if told else ""
+        fate = _seen(look) if look.held else "streamed"
+        alike.setdefault(f"{fate} {where}" if look.judged else f"not judged ({look.why_not})", []).append(name)
+    return tuple(f"{fate[0].upper()}{fate[1:]}: {'; '.join(names)}" for fate, names in alike.items())
 
 
 def _all(layers: int) -> str:

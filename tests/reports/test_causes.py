@@ -23,7 +23,7 @@ def test_the_part_that_holds_is_the_cause_and_the_others_are_said_to_stream() ->
     told = cause([APP, PROXY, WHOLE])
     assert told.short == "the dev proxy alone (buffered)"
     reason = "from token 0 on, nothing came before the end"
-    assert told.sentences == f"Found in the dev proxy alone: buffered ({reason}). Alone, the app alone: streamed."
+    assert told.sentences == f"Found in the dev proxy alone: buffered ({reason}). Streamed alone: the app alone."
 
 
 def test_two_parts_that_hold_are_both_the_cause() -> None:
@@ -37,9 +37,8 @@ def test_what_holds_but_is_not_of_the_chain_is_told_beside_the_cause() -> None:
     more = (*PARTS, Part("a starved queue", ("asgi:queue-*",)), Part("awk", ("direct/*",)))
     told = cause([APP, PROXY, WHOLE, other, by_awk], parts=more)
     assert told.short == "the dev proxy alone (buffered)"
-    assert (
-        "Elsewhere, a starved queue: buffered (its loop is busy); awk: coalesced (awk reads blocks)." in told.sentences
-    )
+    assert "Buffered (its loop is busy) elsewhere: a starved queue." in told.sentences
+    assert "Coalesced (awk reads blocks) elsewhere: awk." in told.sentences
     reading = replace(WHOLE.cell, client="curl-awk")
     assert "awk (coalesced)" in cause([APP, PROXY, result(reading, "buffered"), by_awk], parts=more).short
 
@@ -47,14 +46,20 @@ def test_what_holds_but_is_not_of_the_chain_is_told_beside_the_cause() -> None:
 def test_parts_that_stream_alone_hold_together() -> None:
     told = cause([APP, replace(PROXY, verdict="streamed", reason="it came"), WHOLE])
     assert told.short == "only the parts together"
-    assert "Alone, the app alone, the dev proxy alone: streamed." in told.sentences
+    assert "Streamed alone: the app alone; the dev proxy alone." in told.sentences
+
+
+def test_parts_that_leave_a_hop_out_do_not_say_that_it_is_all_of_them_together() -> None:
+    told = cause([APP, WHOLE], parts=PARTS[:1])
+    assert told.short == "buffered, in none of the parts that were judged"
+    assert told.sentences.endswith("Streamed alone: the app alone.")
 
 
 def test_a_part_that_could_not_be_judged_acquits_no_other() -> None:
     gone = replace(PROXY, verdict=None, outcome="unavailable", reason="no Node.js")
     told = cause([APP, gone, WHOLE])
-    assert told.short == "buffered"
-    assert "the dev proxy alone: could not be judged: unavailable: no Node.js" in told.sentences
+    assert told.short == "buffered, in none of the parts that were judged"
+    assert "Not judged (unavailable: no Node.js): the dev proxy alone." in told.sentences
 
 
 def test_a_chain_that_was_not_taken_apart_says_so() -> None:
@@ -68,7 +73,7 @@ def test_a_symptom_that_streams_here_could_not_be_reproduced_and_says_so_with_fi
     assert f"Could not be reproduced: {WHOLE.id} streamed: every token came; " in told.sentences
     assert "first token 12.0 ms" in told.sentences
     assert "24 reads" in told.sentences
-    assert "the dev proxy alone: buffered" in told.sentences
+    assert "Buffered (from token 0 on, nothing came before the end) alone: the dev proxy alone." in told.sentences
     assert causes.fix(report(), [APP, PROXY, here], CATALOGUE).short == "none needed"
 
 
