@@ -58,3 +58,10 @@ def test_what_the_stream_ends_in_the_middle_of_is_not_lost() -> None:
     cut = cutter("application/x-ndjson")
     assert cut.feed(b'{"n":1}\n{"n"') == [b'{"n":1}\n']
     assert cut.rest() == [b'{"n"']
+
+
+@pytest.mark.parametrize("media_type", [SSE, "application/x-ndjson"])
+def test_a_large_message_is_cut_in_linear_time(media_type: str) -> None:
+    cut, large = cutter(media_type), b"data: " + b"x" * 2**20 + b"\n\n"
+    pieces = [large[at : at + 2**16] for at in range(0, len(large), 2**16)]
+    assert b"".join(message for piece in pieces for message in cut.feed(piece)) == large  # or it takes an hour

@@ -5,7 +5,12 @@ Comments that follow an event (padding, say) go with it, and those before the fi
 
 from __future__ import annotations
 
-BLANK = (b"\n", b"\r\n")
+import re
+
+EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+LINE_END = re.compile(rb"\n")
+COMMENTS_AFTER = re.compile(rb"(?::[^\n]*\n(?!\n))*")
+COMMENTS = re.compile(rb"(?::[^\n]*\n)+")
 
 
 class Messages:
@@ -13,30 +18,21 @@ class Messages:
 
     def __init__(self, media_type: str) -> None:
         self._events = media_type.startswith("text/event-stream")
-        self._event = b""
-        self._line = b""
+        self._left = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that `data` completes, in order."""
-        *lines, self._line = (self._line + data).split(b"\n")
-        messages: list[bytes] = []
-        for line in lines:
-            self._take(line + b"\n", messages)
-        return messages
+        data, at, found = self._left + data, 0, list[bytes]()
+        while end := (EVENT_END if self._events else LINE_END).search(data, at):
+            after = COMMENTS_AFTER.match(data, end.end()) if self._events else None
+            found.append(data[at : (after or end).end()])
+            at += len(found[-1])
+        self._left = data[at:]
+        if self._events and COMMENTS.fullmatch(self._left):
+            comments, self._left = self._left, b""
+            found[-1:] = [b"".join((*found[-1:], comments))]
+        return found
 
     def rest(self) -> list[bytes]:
         """Return what the stream ended in the middle of."""
-        left = self._event + self._line
-        return [left] if left else []
-
-    def _take(self, line: bytes, messages: list[bytes]) -> None:
-        """Add a line to the message it belongs to."""
-        if not self._events:
-            messages.append(line)
-        elif not self._event and (line.startswith(b":") or line in BLANK):
-            messages[-1:] = [b"".join((*messages[-1:], line))]
-        else:
-            self._event += line
-            if line in BLANK:
-                messages.append(self._event)
-                self._event = b""
+        return [self._left] if self._left else []
