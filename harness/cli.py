@@ -87,7 +87,7 @@ def front(
 )
 def matrix(
     file: Annotated[
-        str, typer.Argument(help="A matrix file, or the name of a shipped one: smoke, default, clients.")
+        str, typer.Argument(help="A matrix file, or a shipped one: smoke, default, clients, applications.")
     ] = "default",
     only: Only = None,
     skip: Skip = None,
@@ -163,9 +163,7 @@ def reports(
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 def run(
-    chain: Annotated[
-        str, typer.Option(help="Proxies, client side first: direct, nginx:default, nextjs:dev>nginx:default.")
-    ],
+    chain: Annotated[str, typer.Option(help="Client side first: direct, nginx:default, nextjs:dev>asgi:plain@uvloop.")],
     mitigation: Annotated[
         list[str] | None, typer.Option("--mitigation", "-m", help="Apply it; may be repeated.")
     ] = None,
@@ -222,7 +220,7 @@ def run(
 )
 def list_(
     what: Annotated[listing.What, typer.Argument(help="What to list.")],
-    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or smoke, default, clients.")] = None,
+    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or a shipped one.")] = None,
     only: Only = None,
     skip: Skip = None,
 ) -> None:
@@ -246,9 +244,15 @@ def doctor(require: Require = None) -> None:
     session.require(_names(require))
 
 
-@app.command(epilog="Examples: `harness setup` · `harness setup nextjs`")
-def setup(names: Annotated[list[str] | None, typer.Argument(help="What to set up; by default all.")] = None) -> None:
-    """Install what proxies and clients need: nginx, Chromium, npm packages and the production build of Next.js."""
+@app.command(
+    epilog="Examples: `harness setup` · `harness setup nextjs` · `harness setup asgi:./my_app.py@starlette==0.46.2`"
+)
+def setup(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="What to set up: names, or one hop; by default all.")
+    ] = None,
+) -> None:
+    """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
     session.set_up(names or (), lambda line: err.print(line, markup=False))
 
 

@@ -154,8 +154,9 @@ class Axes(Shape):
     """Values of each axis, one or a list. What a block of `include` leaves out, it takes from the file's `axes`."""
 
     chain: Listed[str] | None = key(
-        "proxies, client side first, joined by `>`: `nginx:default`, a file as `nginx:./my.conf` or"
-        " `nginx:NAME=./my.conf`, or `direct`",
+        "proxies and applications, client side first, joined by `>`: `nginx:default`, a file as `nginx:./my.conf` or"
+        " `nginx:NAME=./my.conf`, an application with options as `asgi:plain@uvloop,PAUSE_S=0` (in quotes between"
+        " brackets), or `direct`",
         "nextjs:prod>nginx:./gateway.conf",
         None,
     )

@@ -229,7 +229,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct -m bypass-proxy", "bypass-proxy bypasses a chain that is direct already"),
         ("run --chain direct --token-bytes 9", "too small: format sse needs"),
         ("run --chain nginx:./my.conf", "there is no file"),
-        ("matrix nope", "there is no matrix 'nope': give a path, or one of clients, default, smoke"),
+        ("matrix nope", "there is no matrix 'nope': give a path, or one of applications, clients, default, rep"),
         ("run --chain direct --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),

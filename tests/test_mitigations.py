@@ -23,6 +23,7 @@ NAMES = (
     *("content-type-text-plain", "nosniff", "post-instead-of-get", "incremental", "nginx-buffering-off"),
     *("nginx-http11", "nextjs-compress-off", "nextjs-route-handler", "bypass-proxy", "delay-10ms"),
     *("smaller-and-more-often", "http2", "websocket-instead", "nginx-websocket", "no-permessage-deflate"),
+    *("sleep-0", "sleep-10ms", "stream-from-model", "direct-generator", "correct-media-type"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
 NGINX = Hop("nginx", "default")

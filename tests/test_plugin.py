@@ -175,7 +175,7 @@ def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Py
     done.stderr.fnmatch_lines("ERROR: m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
     none = pytester.runpytest_inprocess("--harness-matrix", "none.yaml")
     assert none.ret == pytest.ExitCode.USAGE_ERROR
-    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of clients, *")
+    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of applications, *")
 
 
 def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Sandbox) -> None:

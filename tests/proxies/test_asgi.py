@@ -45,6 +45,7 @@ CATALOGUE = parse((resources.configs() / "mitigations.yaml").read_text(), "mitig
 LOAD = Workload("w", tokens=8, token_bytes=300, patience_ms=100)
 
 HELD_BY = {
+    "agent-run": "buffered",
     "plain": "streamed",
     "base-http-middleware": "streamed",
     "text-plain": "streamed",
@@ -351,7 +352,7 @@ def test_an_environment_that_is_missing_is_unavailable_with_the_command_that_men
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("asgi:nope", "unknown variant 'asgi:nope'; allowed: base-http-middleware,"),
+        ("asgi:nope", "unknown variant 'asgi:nope'; allowed: agent-run, base-http-middleware,"),
         ("asgi:plain@nope", "'nope' is no option"),
         ("asgi:./nope.py", "there is no file nope.py"),
         ("nope", "there is no proxy or client 'nope' to set up"),
