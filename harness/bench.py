@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Self
 
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Client, Launching
+from harness.clients.base import Client, Launching, Request, Unheard
 from harness.clients.h2_reader import H2Reader
 from harness.errors import BackendError, InputError, ProxyError, Unavailable
 from harness.guard import STALLED_S, ControlStream, Guard, Pulse
@@ -141,6 +141,15 @@ class Bench:
         if task is None:
             task = self._starting[chain] = asyncio.create_task(self._start(chain))
         return await asyncio.shield(task)
+
+    async def prepare(self, plans: Iterable[Plan]) -> None:
+        """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cell."""
+        plans = list(plans)
+        clients = {self.client(name) for name in {plan.client for plan in plans}}
+        once = Request(f"{Endpoint(self._ports()[0]).url}/pulse")
+        starting = [self.entry(chain) for chain in {plan.chain for plan in plans}]
+        reading = [client.stream(once, Unheard()) for client in clients]
+        await asyncio.gather(*starting, *reading, return_exceptions=True)
 
     async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
         """Run one stream through the plan's chain, with more patience or without pulses if asked.

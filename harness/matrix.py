@@ -284,12 +284,6 @@ class _Reader:
             yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
 
 
-def _without_options(variant: str) -> tuple[str, str, str]:
-    """Split a variant, which may be a path, from its options, in which there is no slash."""
-    before, at, options = variant.rpartition("@")
-    return (before, at, options) if at and "/" not in options else (variant, "", "")
-
-
 def _with_references(cell: Cell) -> tuple[Cell, ...]:
     return control_of(cell), baseline_of(cell), cell
 

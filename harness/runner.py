@@ -81,7 +81,7 @@ class Runner:
         """Measure all cells, as many at once as there are jobs; tell of each result as it comes.
 
         Where time is the question, what starts or computes beside would be in the answer: paced cells come last, when
-        all chains have started.
+        their chains and clients have started.
         """
 
         async def finish(cell: Cell) -> None:
@@ -95,8 +95,8 @@ class Runner:
                 for cell in cells:
                     if cell.pace != "paced":
                         group.create_task(finish(cell))
-            chains = {plan(cell, self._catalogue).chain for cell in paced}
-            await asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
+            if paced:
+                await self._bench.prepare(plan(cell, self._catalogue) for cell in paced)
             async with asyncio.TaskGroup() as group:
                 for cell in paced:
                     group.create_task(finish(cell))

@@ -335,8 +335,11 @@ def _late_ms(figures: Metrics) -> float:
 
 
 def _burst(trace: Trace) -> str:
-    """Tell of a burst at the source."""
-    return f"all {len(trace.sent)} tokens left the source within {max(1, math.ceil(source_span_ms(trace) or 0.0))} ms"
+    """Tell of a burst at the source, which a chain that takes no more for a while can stretch."""
+    span_ms = max(1, math.ceil(source_span_ms(trace) or 0.0))
+    if span_ms > HELD_MS:
+        return f"all {len(trace.sent)} tokens were due at once and left the source over {span_ms} ms"
+    return f"all {len(trace.sent)} tokens left the source within {span_ms} ms"
 
 
 def _sentence(release: Release, paced: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +63,9 @@ class Replay(Bench):
         hop = SimpleNamespace(name="nginx", version="1.2.3", note=None, process=process)
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
+
+    async def prepare(self, plans: Iterable[Plan]) -> None:
+        self.takes["prepared"] = len({plan.chain for plan in plans})
 
     async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
         self.takes[cell_id] += 1
@@ -321,7 +324,10 @@ async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
     bench = Replay({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
     async with Runner(bench, run, CATALOGUE) as runner:
         results = await runner.run([*paced, CONTROL, BARE], lambda result: None)
-    assert {*list(bench.takes)[2:]} == {some.id for some in paced}
+    order = list(bench.takes)
+    assert {*order[:2]} == {CONTROL.id, BARE.id}
+    assert order[2] == "prepared"
+    assert {*order[3:]} == {some.id for some in paced}
     assert [result.cell for result in results] == [*paced, CONTROL, BARE]
 
 
