@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -362,13 +362,24 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
     assert bench.at_once_max == at_once
 
 
+class Turn(asyncio.Lock):
+    """A lock that tells how often it was asked for."""
+
+    asked = 0
+
+    async def acquire(self) -> Literal[True]:
+        self.asked += 1
+        return await super().acquire()
+
+
 async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
     waiting, quick = cell("asgi:plain"), cell("nginx:quick")
     bench = Serial({some.id: STREAMED for some in (CONTROL, waiting, quick)})
-    bench.turn = asyncio.Lock()
+    bench.turn = turn = Turn()
     async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, jobs=1) as runner:
-        async with bench.turn:
+        async with turn:
             waits = asyncio.create_task(runner.result(waiting))
+            assert await until(lambda: turn.asked == 2, 5)
             assert (await runner.result(quick)).verdict == "streamed"
             assert not waits.done()
         assert (await waits).verdict == "streamed"
