@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def publish(folder: Path) -> None:
 
 def published_reports() -> list[Run]:
     """Return the committed runs of field reports, by name; none if nothing was published yet."""
-    return session.stored(runs_in(REPORT_RECORDS)) if REPORT_RECORDS.is_dir() else []
+    return session.stored(runs_in(REPORT_RECORDS), _tell) if REPORT_RECORDS.is_dir() else []
 
 
 def reports_page(runs: Sequence[Run]) -> str:
@@ -70,11 +71,15 @@ def reports_page(runs: Sequence[Run]) -> str:
 def publish_reports(folders: Sequence[Path]) -> None:
     """Put runs of field reports into the place of published ones of the same names; others stay.
 
-    Raises InputError if a folder holds no run of one.
+    A folder may be a run or hold some, of which the newest of each report is taken. Raises InputError if it has none.
     """
-    for run in session.stored(folders):
+    for run in session.stored(folders, _tell):
         run.copy_records(REPORT_RECORDS)
     write_text(REPORTS_PAGE, reports_page(published_reports()))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def main() -> None:

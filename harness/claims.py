@@ -4,7 +4,8 @@ Rules:
 - A claim's cells are those whose ids match one of its globs. A rule about effects looks at those with mitigations,
   a rule about readers at streams that several clients have read.
 - Only what was judged counts. A cell that was unavailable, blocked, unstable or an error, or lacks the figure that is
-  asked for, speaks neither for a claim nor against it; it is named with its reason.
+  asked for, speaks neither for a claim nor against it; it is named with its reason. Nor does a cell that streamed
+  without its mitigations, where the rule is about their effect: unless it asks for `not needed` itself.
 - `confirmed`: the condition holds in every cell that counts; `refuted`: in none; `depends`: in some, and
   `separation` tells which axes decide; `not testable here`: no cell counts, or the claim says so itself.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.globs import matches
 from harness.model import Cell, Effect, Metrics, ReleasedBy, Result, Verdict
@@ -24,20 +25,28 @@ Kind = Literal["confirmed", "refuted", "depends", "not testable here"]
 Reference = Literal["baseline", "control"]
 Readers = Literal["agree", "disagree"]
 
+REFERENCES: tuple[str, ...] = get_args(Reference)
 METRICS: tuple[str, ...] = tuple(one.name for one in fields(Metrics))
 JUDGED = frozenset({"pass", "fail", "observed"})
+NOT_NEEDED = "it streamed without it"
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure of a cell has to keep within; `*_times` are multiples of the same figure of the cell `of` names."""
+    """What a figure of a cell has to keep within.
+
+    `*_times` are multiples of the same figure of the cell that `of` names (a `Reference`), `*_share` are shares, from
+    0 to 1, of another figure of the same cell, whose name `of` is then.
+    """
 
     metric: str
     at_most: float | None = None
     at_least: float | None = None
     at_most_times: float | None = None
     at_least_times: float | None = None
-    of: Reference | None = None
+    at_most_share: float | None = None
+    at_least_share: float | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Claim:
     """One sentence of a report, and what must be found in which cells for it to hold there.
 
     One kind of condition is given, or `untestable` says why there is none. `where` is the heading in the report;
-    `because` explains a judgement, by its kind.
+    `because` explains a judgement, by its kind. `ours`: the report does not ask it, its words raise it.
     """
 
     claim: str
@@ -67,6 +76,7 @@ class Claim:
     note: NoteRule | None = None
     untestable: str | None = None
     because: Mapping[Kind, str] = field(default_factory=dict)
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +101,11 @@ class FieldReport:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric of a cell, beside that of the cell it is compared with."""
+    """A metric of a cell; `other` is what it is compared with, as `Limit.of` says."""
 
     metric: str
     value: float
-    of: Reference | None = None
+    of: str | None = None
     other: float | None = None
 
 
@@ -109,13 +119,19 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     note: str | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All notes of its results."""
+        return tuple(note for result in self.results for note in result.notes)
+
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A cell that says nothing about a claim, and why."""
+    """A cell that says nothing about a claim, and why; `notes` are those of its result."""
 
     id: str
     why: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +214,7 @@ def _read_streams(claim: Claim, results: Sequence[Result]) -> Iterator[Finding |
             yield _unjudged(result)
     for stream, read in streams.items():
         if len(read) == 1:
-            yield Unjudged(read[0].id, "no other client's reading of it was judged")
+            yield _silent(read[0], "no other client's reading of it was judged")
         else:
             agree = len({result.verdict for result in read}) == 1
             yield Finding(stream, tuple(read), agree is (claim.readers == "agree"))
@@ -212,7 +228,9 @@ def _effect(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findin
     if not result.effect:
         baseline = by_id.get(result.baseline_id or "")
         why = result.reason if baseline and _counts(baseline) else _fate(baseline, "baseline")
-        return Unjudged(result.id, f"no effect is known: {why}")
+        return _silent(result, f"no effect is known: {why}")
+    if result.effect == "not needed" and result.effect not in claim.effect:
+        return _silent(result, NOT_NEEDED)
     return Finding(result.cell, (result,), result.effect in claim.effect)
 
 
@@ -232,26 +250,38 @@ def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findin
     for limit in claim.limits:
         value = figure(result.metrics, limit.metric) if result.metrics else None
         if value is None:
-            return Unjudged(result.id, f"{result.verdict}, without {limit.metric}")
-        if not limit.of:
-            figures.append(Figure(limit.metric, value))
-            continue
-        beside = by_id.get((result.baseline_id if limit.of == "baseline" else result.control_id) or "")
-        known = beside is not None and _counts(beside) and beside.metrics
-        other = figure(known, limit.metric) if known else None
-        if other is None:
-            return Unjudged(result.id, f"no {limit.metric} to compare with: {_fate(beside, limit.of)}")
+            return _silent(result, f"{result.verdict}, without {limit.metric}")
+        other = _other(limit.metric, limit.of, result, by_id) if limit.of else None
+        if isinstance(other, str):
+            return _silent(result, other)
         figures.append(Figure(limit.metric, value, limit.of, other))
     kept = all(_kept(limit, shown) for limit, shown in zip(claim.limits, figures, strict=True))
     return Finding(result.cell, (result,), kept, tuple(figures))
 
 
+def _other(metric: str, of: str, result: Result, by_id: Mapping[str, Result]) -> float | str:
+    """Return what a limited figure is compared with, or why there is nothing."""
+    if of not in REFERENCES:
+        whole = figure(result.metrics, of) if result.metrics else None
+        if whole is None:
+            return f"{result.verdict}, without {of}"
+        return whole or f"no share of {of} can be told: it is 0"
+    beside = by_id.get((result.baseline_id if of == "baseline" else result.control_id) or "")
+    known = beside is not None and _counts(beside) and beside.metrics
+    other = figure(known, metric) if known else None
+    return f"no {metric} to compare with: {_fate(beside, of)}" if other is None else other
+
+
 def _kept(limit: Limit, shown: Figure) -> bool:
     other = shown.other or 0.0
-    most = [limit.at_most, None if limit.at_most_times is None else limit.at_most_times * other]
-    least = [limit.at_least, None if limit.at_least_times is None else limit.at_least_times * other]
+    most = [limit.at_most, _part(limit.at_most_times, other), _part(limit.at_most_share, other)]
+    least = [limit.at_least, _part(limit.at_least_times, other), _part(limit.at_least_share, other)]
     below = all(shown.value <= bound for bound in most if bound is not None)
     return below and all(shown.value >= bound for bound in least if bound is not None)
+
+
+def _part(factor: float | None, other: float) -> float | None:
+    return None if factor is None else factor * other
 
 
 Check = Callable[[Claim, Result, Mapping[str, Result]], Finding | Unjudged]
@@ -271,7 +301,11 @@ def _counts(result: Result) -> bool:
 
 
 def _unjudged(result: Result) -> Unjudged:
-    return Unjudged(result.id, f"{result.outcome}: {result.reason}")
+    return _silent(result, f"{result.outcome}: {result.reason}")
+
+
+def _silent(result: Result, why: str) -> Unjudged:
+    return Unjudged(result.id, why, result.notes)
 
 
 def _fate(result: Result | None, what: str) -> str:

@@ -119,7 +119,9 @@ def reports(
     ] = None,
     stored: Annotated[
         list[Path] | None,
-        typer.Option("--from", metavar="DIR", help="Measure nothing: take this run, or all in this folder."),
+        typer.Option(
+            "--from", metavar="DIR", help="Measure nothing: take this run, or the newest of each report in it."
+        ),
     ] = None,
     jobs: Jobs = JOBS,
     require: Require = None,
@@ -135,7 +137,7 @@ def reports(
         raise InputError("--from takes runs as they are: give it without names and without --records")
     session.require(_names(require))
     todo = [] if stored else session.reports(names or ())
-    done = session.stored(stored or ())
+    done = session.stored(stored or (), lambda line: err.print(line, markup=False))
     outputs = _outputs(None, to_markdown)
     if records:
         check_folder(records)
@@ -329,7 +331,7 @@ async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
     try:
         options, told = sys.argv[1:], kept.append if keep else None
         async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
-            with screen.progress(len(job.cells), run) as tell:
+            with screen.progress(len(job.cells), run, claims=job.matrix.report is not None) as tell:
                 await runner.run(job.cells, tell)
     finally:
         for folder in kept:

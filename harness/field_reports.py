@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from harness.claims import METRICS, Claim, FieldReport, concerns
+from harness.claims import METRICS, REFERENCES, Claim, FieldReport, concerns
 from harness.document import Document, KeyPath, allowed
 from harness.globs import matches, near
 from harness.keys import Shape
@@ -62,6 +62,8 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
         if limit.metric not in METRICS:
             complaint = f"unknown metric {limit.metric!r}; {allowed(limit.metric, METRICS)}"
             document.reject((*path, "metrics", limit.metric), complaint)
+        elif limit.of and limit.of not in REFERENCES:
+            _share(document, limit.metric, limit.of, (*path, "metrics", limit.metric, "of"))
     place: KeyPath = (*path, "cells")
     if not _globs(document, claim.cells, place, cells):
         return
@@ -71,3 +73,15 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")
     if claim.readers and len({replace(cell, client="*") for cell in own}) == len(own):
         document.reject(place, "they match no stream that several clients read, so there are no readers to compare")
+
+
+def _share(document: Document, metric: str, whole: str, path: KeyPath) -> None:
+    """Reject a share of what is no figure, or of one in another unit."""
+    if whole not in METRICS:
+        document.reject(path, f"unknown metric {whole!r}; {allowed(whole, METRICS)}")
+    elif _unit(metric) != _unit(whole):
+        document.reject(path, f"{metric} is no share of {whole}: they have different units")
+
+
+def _unit(metric: str) -> str:
+    return next((unit for unit in ("_ms", "_bytes") if metric.endswith(unit)), "")

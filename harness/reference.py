@@ -90,6 +90,8 @@ def _type(about: Mapping[str, Any]) -> str:
             return f"names, each with {_type(values)}"
         case "string":
             return "text"
+        case "boolean":
+            return "`true` or `false`"
     return {"integer": "whole number", "number": "number"}[about["type"]] + _limits(about)
 
 

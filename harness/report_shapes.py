@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import field_validator, model_validator
 
-from harness.claims import Claim, FieldReport, Kind, Limit, NoteRule, Part, Readers, Reference
+from harness.claims import REFERENCES, Claim, FieldReport, Kind, Limit, NoteRule, Part, Readers
 from harness.keys import Listed, Shape, Words, key
 from harness.model import Effect, ReleasedBy, Verdict
 
@@ -26,20 +26,40 @@ class LimitShape(Shape):
         "it holds up to so many times the figure of the cell that `of` names", 1.2, None, ge=0, le=1_000_000
     )
     at_least_times: float | None = key("it holds from so many times that figure on", 0.5, None, ge=0, le=1_000_000)
-    of: Reference | None = key(
-        "`baseline` is the same cell without mitigations, `control` the same stream read directly", "control", None
+    at_most_share: float | None = key(
+        "it holds up to this share of another figure of the cell, which `of` names", 0.1, None, ge=0, le=1
+    )
+    at_least_share: float | None = key("it holds from this share of that figure on", 0.9, None, ge=0, le=1)
+    of: Words | None = key(
+        "times what: `baseline` is the same cell without mitigations, `control` the same stream read directly;"
+        " or a share of what: a figure in results.jsonl, as `reads`",
+        "control",
+        None,
     )
 
     @model_validator(mode="after")
     def _sense(self) -> LimitShape:
         if all(value is None for name, value in self if name != "of"):
-            raise ValueError("limits nothing; give at_most, at_least, at_most_times or at_least_times")
-        if (self.of is None) is not (self.at_most_times is None and self.at_least_times is None):
-            raise ValueError("`of` and at_most_times or at_least_times need each other: times what?")
-        for least, most in ((self.at_least, self.at_most), (self.at_least_times, self.at_most_times)):
+            raise ValueError("limits nothing; give at_most, at_least, or one of them as _times or _share of something")
+        times = (self.at_least_times, self.at_most_times)
+        shares = (self.at_least_share, self.at_most_share)
+        self._compared(any(one is not None for one in times), any(one is not None for one in shares))
+        for least, most in ((self.at_least, self.at_most), times, shares):
             if least is not None and most is not None and least > most:
                 raise ValueError(f"nothing is at least {least:g} and at most {most:g}")
         return self
+
+    def _compared(self, times: bool, shares: bool) -> None:
+        """Raise ValueError if `of` is not what multiples, or shares, are of."""
+        if (self.of is not None) is not (times or shares):
+            every = "at_most_times, at_least_times, at_most_share or at_least_share"
+            raise ValueError(f"`of` and {every} need each other: times what, or a share of what?")
+        if times and shares:
+            raise ValueError("times a figure of another cell and a share of another figure are two rules; give one")
+        if times and self.of not in REFERENCES:
+            raise ValueError(f"times what? `of` is {' or '.join(REFERENCES)} there, not {self.of!r}")
+        if shares and self.of in REFERENCES:
+            raise ValueError(f"a share of what? `of` is another figure of the cell there, not {self.of!r}")
 
     def named(self, metric: str) -> Limit:
         """Return the noun."""
@@ -67,6 +87,7 @@ class ClaimShape(Shape):
 
     claim: Words = key("the report's words in short", "The dev proxy buffers.")
     where: Words | None = key("the heading in the report", "Root Cause", None)
+    ours: bool = key("the report does not ask it, its words raise it: told as ours, and not counted", True, False)
     cells: Listed[Words] | None = key(
         "globs on whole ids of cells; `*` crosses `/`", ["nextjs:dev/*/none/*", "nextjs:prod/*/none/*"], None
     )
@@ -76,7 +97,7 @@ class ClaimShape(Shape):
     )
     metrics: dict[str, LimitShape] | None = key(
         "its figures keep within limits; names of the figures in results.jsonl",
-        {"ttft_ms": {"at_most": 100}, "wire_bytes": {"at_most_times": 1.2, "of": "baseline"}},
+        {"ttft_ms": {"at_most": 100}, "reads_merged": {"at_most_share": 0.1, "of": "reads"}},
         None,
         min_length=1,
     )
@@ -130,6 +151,7 @@ class ClaimShape(Shape):
             note=NoteRule(self.note.has, self.note.lacks) if self.note else None,
             untestable=self.untestable,
             because=explained,
+            ours=self.ours,
         )
 
 

@@ -77,8 +77,8 @@ def complain(error: object) -> None:
 
 
 @contextlib.contextmanager
-def progress(total: int, run: Run) -> Iterator[Callable[[Result], None]]:
-    """A bar on a terminal, else a line per finished cell; if it is interrupted, where the results are."""
+def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
+    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are."""
     done = 0
 
     def count() -> int:
@@ -99,9 +99,9 @@ def progress(total: int, run: Run) -> Iterator[Callable[[Result], None]]:
         else:
             yield lambda result: err.print(terminal.progress(result, count(), total))
     except asyncio.CancelledError:
-        raise Interrupted(
-            f"Interrupted: {len(run.results)} of {total} cells are done. `harness report {run.folder}` shows them."
-        ) from None
+        told = f"`harness report {run.folder}` shows them"
+        told += f", `harness reports --from {run.folder}` what they say of the claims" if claims else ""
+        raise Interrupted(f"Interrupted: {len(run.results)} of {total} cells are done. {told}.") from None
 
 
 def _bar() -> Progress:

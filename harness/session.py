@@ -115,13 +115,29 @@ def _report(name: str, shipped: Sequence[str]) -> str:
     return meant[0]
 
 
-def stored(folders: Sequence[Path]) -> list[Run]:
-    """Return the runs of these folders, or in them. Raises InputError for one that tested no field report."""
-    runs = [Run.open(folder) for given in folders for folder in runs_in(given)]
-    for run in runs:
-        if not field_reports.of_run(run.info):
-            raise InputError(f"{run.folder} tested no field report: its matrix file has no key `report`")
-    return runs
+def stored(folders: Sequence[Path], tell: Callable[[str], object]) -> list[Run]:
+    """Return the runs of field reports that these folders are, or that are in them: there the newest of each report.
+
+    `tell` is told how many runs in a folder are left out. Raises InputError for a folder without any such run.
+    """
+    return [run for given in folders for run in _stored(given, tell)]
+
+
+def _stored(given: Path, tell: Callable[[str], object]) -> list[Run]:
+    runs = [Run.open(folder) for folder in runs_in(given)]
+    tested = [run for run in runs if field_reports.of_run(run.info)]
+    if not tested and runs[0].folder == given:
+        raise InputError(f"{given} tested no field report: its matrix file has no key `report`")
+    if not tested:
+        raise InputError(f"no run in {given} tested a field report: no matrix file of theirs has a key `report`")
+    tested.sort(key=lambda run: (run.info.name, run.info.started_at))
+    newest = {run.info.name: run for run in tested}
+    without, older = len(runs) - len(tested), len(tested) - len(newest)
+    said = [f"{without} of its runs tested no field report"] if without else []
+    said += [f"{older} {'is' if older == 1 else 'are'} older than another of the same report"] if older else []
+    if said:
+        tell(f"{given}: left out: {'; '.join(said)}")
+    return list(newest.values())
 
 
 def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
@@ -160,7 +176,7 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
     for name in names or able:
         if ":" in name:
-            _prepare(_hops(one_cell({"chain": name}, ANY)), progress)
+            _prepare(_hops(_one_hop(name)), progress)
             progress(f"{name}: ready")
             continue
         if name not in able:
@@ -174,6 +190,14 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
             if names:
                 raise
             progress(f"{name}: left out: {error}")
+
+
+def _one_hop(name: str) -> Job:
+    """Return the job of a cell through one hop. Raises InputError, which names no option: there is none."""
+    try:
+        return one_cell({"chain": name}, ANY)
+    except InputError as error:
+        raise InputError(re.sub(r"^--chain: ", "", str(error), flags=re.MULTILINE)) from error
 
 
 def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:

@@ -98,6 +98,17 @@ def test_an_effect_is_only_looked_for_in_cells_with_mitigations() -> None:
     assert (ids(told, hold=True), ids(told, hold=False)) == ({FIXED.id}, {USELESS.id})
 
 
+def test_a_cell_that_streamed_without_its_mitigations_is_no_evidence_of_their_effect() -> None:
+    idle = result(cell("nginx:buffering-off", "no-cache"), "streamed", "not needed", baseline_id=PASSED.id)
+    told = judged([*EVERY, idle], effect=("defeats",), cells=("*/x-accel-buffering/*", "nginx:buffering-off/*"))
+    assert told.kind == "confirmed"
+    assert told.unjudged == (Unjudged(idle.id, "it streamed without it"),)
+    alone = judged([PASSED, idle], effect=("no effect", "harms"))
+    assert (alone.kind, alone.unjudged) == ("not testable here", told.unjudged)
+    assert judged([PASSED, idle], effect=("defeats", "not needed")).kind == "confirmed"
+    assert judged([FIXED, idle], effect=("not needed",)).kind == "depends"
+
+
 def test_an_effect_that_is_unknown_for_want_of_a_baseline_is_named() -> None:
     unsure = replace(HELD, outcome="unstable", reason="once so, once so")
     told = judged([unsure, replace(FIXED, effect=None)], effect=("defeats",))
@@ -167,6 +178,31 @@ def test_figures_can_be_held_against_the_baseline_s_and_the_control_s(limit: Lim
     other = 1536 if limit.of == "baseline" else 24
     ((shown,),) = (finding.figures for finding in told.findings)
     assert shown == Figure(limit.metric, 3072 if limit.of == "baseline" else 12, limit.of, other)
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind"),
+    [
+        (Limit("reads_merged", at_most_share=0.1, of="reads"), "confirmed"),
+        (Limit("reads_merged", at_most_share=0.09, of="reads"), "refuted"),
+        (Limit("reads_merged", at_least_share=0.1, of="reads"), "confirmed"),
+        (Limit("reads_merged", at_least_share=0.11, of="reads"), "refuted"),
+        (Limit("reads_merged", at_most=1, at_most_share=0.1, of="reads"), "refuted"),
+    ],
+)
+def test_a_figure_can_be_a_share_of_another_one_of_the_same_cell(limit: Limit, kind: str) -> None:
+    told = judged([replace(PASSED, metrics=metrics(reads_merged=2, reads=20))], limits=(limit,))
+    assert told.kind == kind
+    assert told.findings[0].figures == (Figure("reads_merged", 2, "reads", 20),)
+
+
+@pytest.mark.parametrize(
+    ("of", "why"),
+    [("frames", "no share of frames can be told: it is 0"), ("reads_split", "streamed, without reads_split")],
+)
+def test_a_share_of_nothing_counts_for_neither_side(of: str, why: str) -> None:
+    told = judged([PASSED], limits=(Limit("reads", at_most_share=0.1, of=of),))
+    assert (told.kind, told.unjudged) == ("not testable here", (Unjudged(PASSED.id, why),))
 
 
 def test_a_figure_that_is_not_there_counts_for_neither_side() -> None:

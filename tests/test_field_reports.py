@@ -73,7 +73,15 @@ def test_every_kind_of_condition() -> None:
         Limit("ttft_ms", at_most=100, at_least=1),
         Limit("reads", at_most_times=1.5, of="baseline"),
     )
+    share = "metrics: {reads_merged: {at_most_share: 0.1, of: reads}}"
+    assert one(f"{CLAIM}, {share}").limits == (Limit("reads_merged", at_most_share=0.1, of="reads"),)
     assert one("claim: x, untestable: no such network").untestable == "no such network"
+
+
+def test_a_claim_is_the_report_s_unless_it_is_said_to_be_ours() -> None:
+    assert one(f"{CLAIM}, verdict: buffered").ours is False
+    assert one(f"{CLAIM}, verdict: buffered, ours: true").ours is True
+    assert one("claim: x, untestable: no such network, ours: true").ours is True
 
 
 def test_a_mechanism_explains_every_judgement_or_the_one_it_is_written_for() -> None:
@@ -118,8 +126,38 @@ REFUSED = [
     ),
     (f"  claims: [{{{CLAIM}, metrics: {{ttfm_ms: {{at_most: 1}}}}}}]", "(did you mean 'ttft_ms'?)"),
     (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{}}}}}}]", "report.claims[0].metrics.ttft_ms: limits nothing; give"),
-    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most_times: 2}}}}}}]", "need each other: times what?"),
-    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most: 2, of: control}}}}}}]", "need each other: times what?"),
+    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most_times: 2}}}}}}]", "need each other: times what, or"),
+    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most: 2, of: control}}}}}}]", "need each other: times what, or"),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{reads: {{at_least_share: 0.5}}}}}}]",
+        "need each other: times what, or a share",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{reads: {{at_most_times: 2, of: bursts}}}}}}]",
+        "times what? `of` is baseline or control there, not 'bursts'",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{reads: {{at_most_share: 0.5, of: control}}}}}}]",
+        "a share of what? `of` is another figure of the cell there, not 'control'",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{reads: {{at_most_share: 0.5, at_most_times: 2, of: control}}}}}}]",
+        "times a figure of another cell and a share of another figure are two rules; give one",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{bursts: {{at_most_share: 0.5, of: raeds}}}}}}]",
+        "m.yaml:11: report.claims[0].metrics.bursts.of: unknown metric 'raeds'; allowed: ",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{bursts: {{at_most_share: 0.5, of: ttft_ms}}}}}}]",
+        "report.claims[0].metrics.bursts.of: bursts is no share of ttft_ms: they have different units",
+    ),
+    (
+        f"  claims: [{{{CLAIM}, metrics: {{bursts: {{at_most_share: 0.5, at_least_share: 0.6, of: reads}}}}}}]",
+        "nothing is at least 0.6 and at most 0.5",
+    ),
+    (f"  claims: [{{{CLAIM}, metrics: {{bursts: {{at_most_share: 10, of: reads}}}}}}]", "at_most_share: "),
+    (f"  claims: [{{{CLAIM}, verdict: buffered, ours: perhaps}}]", "report.claims[0].ours: "),
     (
         f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most: 2, at_least: 3}}}}}}]",
         "nothing is at least 3 and at most 2",

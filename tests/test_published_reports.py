@@ -94,5 +94,7 @@ def test_the_page_changes_with_the_runs(docs: Path, tmp_path: Path) -> None:
 def test_the_command_line_and_the_publisher_make_the_same_page(docs: Path, tmp_path: Path) -> None:
     check_writable(publish.REPORTS_PAGE)
     publish.publish_reports([measured(tmp_path, "000-a", "buffered")])
-    stored = session.stored([publish.REPORT_RECORDS])
+    told: list[str] = []
+    stored = session.stored([publish.REPORT_RECORDS], told.append)
+    assert told == []
     assert publish.reports_page(stored) == publish.REPORTS_PAGE.read_text()

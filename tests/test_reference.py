@@ -49,7 +49,8 @@ def beside(shape: type[Shape], key: str) -> dict[str, object]:
         needed.add("of")
     if key == "of":
         needed.add("at_most_times")
-    return {name: (shape.model_fields[name].examples or [None])[0] for name in needed - {key}}
+    share = {"of": "reads"} if key.endswith("_share") else {}
+    return {name: (shape.model_fields[name].examples or [None])[0] for name in needed - {key}} | share
 
 
 @pytest.mark.parametrize(("shape", "key"), KEYS, ids=[f"{shape.__name__}.{name}" for shape, name in KEYS])

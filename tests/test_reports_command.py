@@ -6,10 +6,12 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import session
+from harness.model import Result
 from harness.reports import ledger
 from harness.store import Run
 from tests.commanding import Harness
@@ -34,10 +36,11 @@ report: {source: us, story: x, symptom: '*', claims: [{claim: nginx buffers, cel
 """
 
 
-def stored(root: Path, name: str = "999-gateway", text: str = KEPT) -> Path:
+def stored(root: Path, name: str = "999-gateway", text: str = KEPT, of: Result = BUFFERED, **info: Any) -> Path:
     """Put a finished run on disk that tested a field report."""
-    run = Run.create(root, run_info(name=name, finished_at=None, cells=1, matrix_text=text, matrix_file=f"{name}.yaml"))
-    run.append(BUFFERED)
+    head = {"name": name, "finished_at": None, "cells": 1, "matrix_text": text, "matrix_file": f"{name}.yaml", **info}
+    run = Run.create(root, run_info(**head))
+    run.append(of)
     run.finish()
     return run.folder
 
@@ -101,9 +104,10 @@ def test_an_interrupted_report_leaves_those_before_it_told_and_its_own_cells_on_
         wait_for(place.is_clean)
         assert said.status == 130
         assert "3 claims: 1 confirmed, 1 refuted, 1 not testable here." in said.out
-        assert "Interrupted: 1 of 2 cells are done. `harness report runs/" in said.err
-        assert not (tmp_path / "page.md").exists()
         (slow,) = tmp_path.glob("runs/*-slow")
+        shows = f"`harness report runs/{slow.name}` shows them, `harness reports --from runs/{slow.name}` what they say"
+        assert f"Interrupted: 1 of 2 cells are done. {shows} of the claims." in said.err
+        assert not (tmp_path / "page.md").exists()
         assert "The run did not finish: what is said rests on 1 of 2 cells." in place.run("report", str(slow)).out
 
 
@@ -121,6 +125,31 @@ def test_stored_runs_are_told_without_measuring(harness: Harness, tmp_path: Path
             '<a id="001-other"></a>',
         ]
     assert not Path("runs").exists()
+
+
+def test_in_a_folder_of_runs_only_the_newest_of_each_report_is_taken(harness: Harness, tmp_path: Path) -> None:
+    streamed = replace(BUFFERED, verdict="streamed")
+    stored(tmp_path / "a", "001-b")
+    stored(tmp_path / "a", "000-a", started_at="2025-11-22T08:00:00+00:00")
+    stored(tmp_path / "a", "000-a", of=streamed)
+    stored(tmp_path / "a", "000-a", of=streamed, started_at="2025-11-20T08:00:00+00:00")
+    stored(tmp_path / "a", "default", text="title: x")
+    said = harness("reports", "--from", "a")
+    assert said.status == 0
+    assert said.out.count("nginx buffers\n    confirmed\n") == 2
+    assert "refuted" not in said.out
+    left = "a: left out: 1 of its runs tested no field report; 2 are older than another of the same report\n"
+    assert left in said.err
+    told = [line.rsplit("Z-")[1] for line in said.err.splitlines() if line.startswith("Results and evidence")]
+    assert told == ["000-a", "001-b"]
+
+
+def test_a_run_that_is_named_itself_is_taken_however_old(harness: Harness, tmp_path: Path) -> None:
+    stored(tmp_path / "a")
+    older = stored(tmp_path / "a", of=replace(BUFFERED, verdict="streamed"), started_at="2025-11-20T08:00:00+00:00")
+    said = harness("reports", "--from", older)
+    assert "nginx buffers\n    refuted\n" in said.out
+    assert "left out" not in said.err
 
 
 def test_the_exit_status_is_the_worst_of_the_runs(harness: Harness, tmp_path: Path) -> None:
@@ -171,7 +200,8 @@ def test_records_are_kept_under_the_report_s_name_and_take_the_place_of_older_on
         ("--from a 000", "--from takes runs as they are: give it without names and without --records"),
         ("--from a --records b", "--from takes runs as they are: give it without names and without --records"),
         ("--from nowhere", "nowhere is not a run folder"),
-        ("--from plain", "tested no field report: its matrix file has no key `report`"),
+        ("--from plain", "no run in plain tested a field report: no matrix file of theirs has a key `report`"),
+        ("--from plain/20251121T082200Z-999-gateway", "tested no field report: its matrix file has no key `report`"),
         ("000 --markdown no/out", "cannot write no/out: there is no folder no"),
         ("000 --records plain.yaml", "cannot write plain.yaml: "),
         ("000 --require apache", "--require: there is no proxy or client 'apache'"),

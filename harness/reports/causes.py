@@ -4,6 +4,7 @@ Rules:
 - A part holds tokens if some judged cell of it is not `streamed`. It is of the symptom's chain if all its hops are, or,
   where it has none, if its reader is the same. The cause is the parts of the chain that hold; if none does, it is what
   they do together. What holds elsewhere is told beside it.
+- What an emulator does follows from the claim that it plays. It is never told as measured.
 - A symptom whose cells all stream could not be reproduced, whatever the parts do.
 - A fix works if it defeats the layer of every cell that shows the symptom. The cheapest comes first: by kind of cost,
   single mitigations before combined ones, then by bytes on the wire.
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from harness.claims import FieldReport, Unjudged, looked_at
+from harness.claims import JUDGED, FieldReport, Unjudged, looked_at
 from harness.globs import matches
 from harness.model import Cell, Mitigation, Result, Verdict
 from harness.reports import claim_words, words
@@ -52,6 +53,23 @@ class Look:
         return any(_is_part(own, cell) for own in self.cells for cell in whole.cells)
 
     @property
+    def played(self) -> tuple[str, ...]:
+        """What emulators play in the cells that hold tokens."""
+        claims = words.claims(note for result in self.held for note in result.notes)
+        return tuple(claim.removeprefix("plays ") for claim in claims)
+
+    @property
+    def only_played(self) -> bool:
+        """Whether all cells that hold tokens have an emulated hop."""
+        return bool(self.held) and all(words.claims(result.notes) for result in self.held)
+
+    @property
+    def mark(self) -> str:
+        """What follows the name of a part that is emulated in all its cells."""
+        played = self.judged and all(words.claims(result.notes) for result in self.judged)
+        return claim_words.EMULATED if played else ""
+
+    @property
     def why_not(self) -> str:
         """Why there is nothing to see."""
         return claim_words.unjudged(self.unjudged) or "none of its cells was measured"
@@ -80,12 +98,14 @@ def cause(report: FieldReport, results: Sequence[Result]) -> Told:
     links = {name: look for name, look in parts.items() if look.is_of(symptom)}
     holding = {name: look for name, look in links.items() if look.held}
     if holding:
-        short = "; ".join(f"{name} ({_verdicts(look.held)})" for name, look in holding.items())
-        first = ". ".join(f"Found in {name}: {_seen(look)}" for name, look in holding.items())
+        short = "; ".join(f"{name} ({_verdicts(look.held)}{_plays(look)})" for name, look in holding.items())
+        first = ". ".join(f"Found in {name}: {_seen(look)}{_follows(look)}" for name, look in holding.items())
     elif links and all(look.judged for look in links.values()) and _covered(symptom, links.values()):
-        short, first = "only the parts together", f"Found in no part alone, only in all together: {_seen(symptom)}"
+        short = f"only the parts together{_plays(symptom)}"
+        first = f"Found in no part alone, only in all together: {_seen(symptom)}{_follows(symptom)}"
     else:
-        short, first = _verdicts(symptom.held), f"The chain: {_seen(symptom)}"
+        short = f"{_verdicts(symptom.held)}{_plays(symptom)}"
+        first = f"The chain: {_seen(symptom)}{_follows(symptom)}"
         short += ", in none of the parts that were judged" if any(look.judged for look in links.values()) else ""
         short += "" if links else ", not taken apart"
     rest = _told({name: look for name, look in parts.items() if not look.held}, "alone")
@@ -108,7 +128,10 @@ def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, 
         return Told("none was tried", "No mitigation was tried on the cells that show the symptom.")
     working = [c for c in columns if len(rows) == len(layers) and all(row.mark(c) == "defeats" for row in rows)]
     unsure = [c for c in columns if {row.mark(c) for row in rows} in ({"unknown"}, {"unknown", "defeats"})]
-    doubt = f"Not judged everywhere: {_names(unsure)}" if unsure else ""
+    judged = {result.id: result for result in results}
+    doubt = f"Not judged everywhere: {'; '.join(_doubt(column, rows, judged) for column in unsure)}" if unsure else ""
+    if symptom.played:
+        doubt = _sentences(doubt, f"{_against(symptom)} ({'; '.join(symptom.played)})")
     if not working:
         return _no_fix(columns, rows, len(layers), doubt)
     cheapest, *others = working
@@ -138,6 +161,47 @@ def _price(column: Column, rows: Sequence[Row]) -> tuple[int, int, int, str]:
     return COSTS.index(column.cost), column.name.count("+"), wire_bytes, column.name
 
 
+def _doubt(column: Column, rows: Sequence[Row], judged: Mapping[str, Result]) -> str:
+    """Return a mitigation with why its effect is not known, each reason once."""
+    whys = dict.fromkeys(_why(row.results[column.name], judged) for row in rows if row.mark(column) == "unknown")
+    return f"{column.name} ({'; '.join(whys)})"
+
+
+def _why(result: Result, judged: Mapping[str, Result]) -> str:
+    """Return why the effect of a cell's mitigations is not known."""
+    if result.outcome not in JUDGED:
+        return f"{result.outcome}: {result.reason}"
+    baseline = judged.get(result.baseline_id or "")
+    if baseline and baseline.outcome not in JUDGED:
+        return f"no effect can be told: its baseline was {baseline.outcome}: {baseline.reason}"
+    if baseline and baseline.verdict == result.verdict == "broken":
+        return "no effect can be told: broken with and without it"
+    return f"no effect can be told: {result.reason}" if baseline else "no effect can be told: it has no baseline here"
+
+
+def _plays(look: Look) -> str:
+    """Return whose claim is played where all that holds tokens is emulated, in a few words."""
+    return f"; plays {' and '.join(map(_whose, look.played))}" if look.only_played else ""
+
+
+def _whose(played: str) -> str:
+    """Return `field report 002's claim` of `field report 002: Cloud Run holds ...`."""
+    teller, colon, _ = played.partition(": ")
+    return (f"{teller}'" if teller.endswith("s") else f"{teller}'s") + " claim" if colon else teller
+
+
+def _follows(look: Look) -> str:
+    """Return a sentence on what an emulator's cells are worth; empty if there are none."""
+    if not look.played:
+        return ""
+    whole = "This" if look.only_played else "Where a hop is emulated, this"
+    return f". {whole} is not measured: it follows from the claim that the emulator plays ({'; '.join(look.played)})"
+
+
+def _against(look: Look) -> str:
+    return "All this is against an emulator" if look.only_played else "Some of this is against an emulator"
+
+
 def _seen(look: Look) -> str:
     """Return what the held cells of a look show, each kind with the first of its reasons."""
     first = {result.verdict: result.reason for result in reversed(look.held)}
@@ -154,14 +218,14 @@ def _not_reproduced(symptom: Look) -> str:
     said = []
     for result in symptom.judged:
         figures = f"; {words.figures(result.metrics)}" if result.metrics else ""
-        said.append(f"{result.id} streamed: {result.reason}{figures}")
+        said.append(f"{_id(result)} streamed: {result.reason}{figures}")
     return f"Could not be reproduced: {'; '.join(said)}"
 
 
 def _not_everywhere(symptom: Look) -> str:
-    streaming = [result.id for result in symptom.judged if result not in symptom.held]
+    streaming = [_id(result) for result in symptom.judged if result not in symptom.held]
     said = [f"{', '.join(streaming)} streamed"] if streaming else []
-    said += [f"not judged: {symptom.why_not}"] if symptom.unjudged else []
+    said += [f"{one.id}{claim_words.emulated(one.notes)} was not judged: {one.why}" for one in symptom.unjudged]
     every = len(symptom.judged) + len(symptom.unjudged)
     return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
 
@@ -171,8 +235,14 @@ def _told(parts: Mapping[str, Look], where: str) -> tuple[str, ...]:
     alike: dict[str, list[str]] = {}
     for name, look in parts.items():
         fate = _seen(look) if look.held else "streamed"
-        alike.setdefault(f"{fate} {where}" if look.judged else f"not judged ({look.why_not})", []).append(name)
+        mark = "" if "emulator" in name.lower() else look.mark
+        fate = f"{fate} {where}" if look.judged else f"not judged ({look.why_not})"
+        alike.setdefault(fate, []).append(f"{name}{mark}")
     return tuple(f"{fate[0].upper()}{fate[1:]}: {'; '.join(names)}" for fate, names in alike.items())
+
+
+def _id(result: Result) -> str:
+    return f"{result.id}{claim_words.emulated(result.notes)}"
 
 
 def _all(layers: int) -> str:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from harness.claims import Judged, Kind
+from harness.claims import Judged, Kind, Unjudged
 from harness.reports import claim_words, terminal, words
 from harness.reports.glyphs import glyphs_for
 from harness.reports.ledger import Entry
@@ -54,17 +54,27 @@ class ClaimReport:
 
 def _claim(judged: Judged, width: int) -> Iterator[Text]:
     where = f" ({judged.claim.where})" if judged.claim.where else ""
-    yield from _wrapped(f"{judged.claim.claim}{where}", width, "  ")
+    yield from _wrapped(f"{judged.claim.claim}{where}{claim_words.mark(judged.claim)}", width, "  ")
     yield from _wrapped(claim_words.judgement(judged), width, "    ", STYLES[judged.kind])
     for hold in (True, False):
         found = judged.findings_that(hold)
         for one in found[:FINDINGS_SHOWN]:
             told = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
-            yield Text(f"      {told}{one.cell.id}  {claim_words.shown(judged.claim, one)}", "dim")
+            address = f"{one.cell.id}{claim_words.emulated(one.notes)}"
+            yield Text(f"      {told}{address}  {claim_words.shown(judged.claim, one)}", "dim")
         if len(found) > FINDINGS_SHOWN:
             yield Text(f"      and {len(found) - FINDINGS_SHOWN} more", "dim")
-    if judged.unjudged and judged.findings:
-        yield from _wrapped(f"not judged: {claim_words.unjudged(judged.unjudged)}", width, "      ", "magenta")
+    if judged.findings:
+        yield from _unjudged(judged.unjudged, width)
+
+
+def _unjudged(some: Sequence[Unjudged], width: int) -> Iterator[Text]:
+    """Yield the cells that could not be judged beside others, each with its reason."""
+    for one in some[:FINDINGS_SHOWN]:
+        yield Text(f"      not judged: {one.id}{claim_words.emulated(one.notes)}", "magenta")
+        yield from _wrapped(one.why, width, "        ", "magenta")
+    if len(some) > FINDINGS_SHOWN:
+        yield Text(f"      and {len(some) - FINDINGS_SHOWN} more that were not judged", "magenta")
 
 
 def _wrapped(text: str, width: int, first: str, style: str = "") -> Iterator[Text]:

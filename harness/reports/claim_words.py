@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from harness.claims import Claim, Figure, Finding, Judged, Kind, Limit, Unjudged, figure
+from harness.claims import NOT_NEEDED, REFERENCES, Claim, Figure, Finding, Judged, Kind, Limit, Unjudged, figure
 from harness.model import Metrics
 from harness.reports import words
 from harness.separation import Separation
 
 KINDS: tuple[Kind, ...] = ("confirmed", "refuted", "depends", "not testable here")
 VALUES_SHOWN = 6
+OURS = " (ours)"
+EMULATED = " (emulator)"
 
 
 def rule(claim: Claim) -> str:
@@ -33,6 +35,8 @@ def judgement(judged: Judged) -> str:
         return depends(judged)
     if judged.claim.untestable:
         return f"{judged.kind}: {judged.claim.untestable}"
+    if judged.unjudged and not judged.findings and {one.why for one in judged.unjudged} == {NOT_NEEDED}:
+        return f"{judged.kind}: {NOT_NEEDED} in every cell"
     if judged.kind == "not testable here":
         return f"{judged.kind}: {unjudged(judged.unjudged) or 'none of its cells was measured'}"
     return judged.kind
@@ -67,6 +71,16 @@ def shown(claim: Claim, finding: Finding) -> str:
     return str(verdicts[0])
 
 
+def mark(claim: Claim) -> str:
+    """Return what follows a claim that the report itself does not make."""
+    return OURS if claim.ours else ""
+
+
+def emulated(notes: Iterable[str]) -> str:
+    """Return what follows a cell with an emulated hop, out of the notes of its results."""
+    return EMULATED if words.claims(notes) else ""
+
+
 def unjudged(some: Sequence[Unjudged]) -> str:
     """Return why cells were not judged; cells with the same reason are told together."""
     reasons = Counter(one.why for one in some)
@@ -74,15 +88,18 @@ def unjudged(some: Sequence[Unjudged]) -> str:
 
 
 def counts(judged: Sequence[Judged]) -> dict[Kind, int]:
-    """Return how many claims came to each kind of judgement, the kinds that do not occur included."""
-    found = Counter(one.kind for one in judged)
+    """Return how many claims of the report came to each kind of judgement, the kinds that do not occur included."""
+    found = Counter(one.kind for one in judged if not one.claim.ours)
     return {kind: found[kind] for kind in KINDS}
 
 
 def counted(judged: Sequence[Judged]) -> str:
     """Return the judgements of a report in one line."""
-    said = ", ".join(f"{number} {kind}" for kind, number in counts(judged).items() if number)
-    return f"{words.counted(len(judged), 'claim')}: {said}"
+    found = counts(judged)
+    theirs = sum(found.values())
+    said = ", ".join(f"{number} {kind}" for kind, number in found.items() if number)
+    beside = f"; beside them {words.counted(len(judged) - theirs, 'question')} of ours" if theirs < len(judged) else ""
+    return words.counted(theirs, "claim") + (f": {said}" if said else "") + beside
 
 
 def either(some: Iterable[str]) -> str:
@@ -113,8 +130,10 @@ def told(metric: str, metrics: Metrics) -> str:
 
 def _figure(one: Figure) -> str:
     said = f"{one.metric} {amount(one.metric, one.value)}"
-    if one.other is None:
+    if one.of is None or one.other is None:
         return said
+    if one.of not in REFERENCES:
+        return f"{said}, {_percent(one.value / one.other)} of {one.of} {amount(one.of, one.other)}"
     times = f"{one.value / one.other:.3g} times " if one.other > 0 else "against "
     return f"{said}, {times}the {one.of}'s {amount(one.metric, one.other)}"
 
@@ -125,8 +144,14 @@ def _limit(limit: Limit) -> str:
         f"at least {amount(limit.metric, limit.at_least)}" if limit.at_least is not None else "",
         f"at most {limit.at_most_times:g} times the {limit.of}'s" if limit.at_most_times is not None else "",
         f"at least {limit.at_least_times:g} times the {limit.of}'s" if limit.at_least_times is not None else "",
+        f"at most {_percent(limit.at_most_share)} of {limit.of}" if limit.at_most_share is not None else "",
+        f"at least {_percent(limit.at_least_share)} of {limit.of}" if limit.at_least_share is not None else "",
     ]
     return f"{limit.metric} is {' and '.join(filter(None, bounds))}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
 
 
 def _note_rule(claim: Claim) -> str:

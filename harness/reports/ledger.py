@@ -7,7 +7,7 @@ causes, fixes and figures are computed from the run's cells.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness import field_reports
@@ -24,7 +24,9 @@ Write-ups of streams that came in lumps: each names a cause and fixes. Here ever
 were measured. Which cells, and what has to hold in them, is a rule in the report's matrix file, shown with each
 judgement. The judgement is computed: `confirmed` if it holds in every cell that could be judged, `refuted` if in none,
 `depends on` the axis that tells where it holds from where it does not, or `not testable here`. `harness reports`
-measures the cells and makes this page."""
+measures the cells and makes this page. A claim marked (ours) is a question that the report does not ask but its words
+raise; it is not counted. In a cell marked (emulator) a hop plays what somebody claims of it: what it shows follows from
+that claim."""
 
 FIGURES = ("ttfb_ms", "first_read_bytes", "ttft_ms", "reads", "burst_tokens_max", "pause_max_ms", "hold_p50_ms")
 """A stream's signature: those of them that are measured."""
@@ -147,7 +149,12 @@ def _claim(judged: Judged) -> str:
     said = f"**{text(kind)}**{colon} {prose(rest)}".rstrip()
     if globs := ", ".join(map(code, claim.cells)):
         said += f"<br><sub>Rule: {text(claim_words.rule(claim))}, in {globs}</sub>"
-    return row(f"{prose(claim.claim)}{where}", said, "<br>".join(_shown(judged)), prose(judged.because or ""))
+    return row(
+        f"{prose(claim.claim)}{where}{claim_words.mark(claim)}",
+        said,
+        "<br>".join(_shown(judged)),
+        prose(judged.because or ""),
+    )
 
 
 def _shown(judged: Judged) -> Iterator[str]:
@@ -161,34 +168,47 @@ def _shown(judged: Judged) -> Iterator[str]:
             yield f"and {len(found) - FINDINGS_SHOWN} more"
     if judged.unjudged:
         yield "*not judged:*"
-        yield from (f"{code(one.id)} {text(one.why)}" for one in judged.unjudged[:FINDINGS_SHOWN])
+        some = judged.unjudged[:FINDINGS_SHOWN]
+        yield from (f"{code(one.id)}{claim_words.emulated(one.notes)} {text(one.why)}" for one in some)
         if len(judged.unjudged) > FINDINGS_SHOWN:
             yield f"and {len(judged.unjudged) - FINDINGS_SHOWN} more"
 
 
 def _finding(judged: Judged, one: Finding) -> str:
-    return f"{code(one.cell.id)} {text(claim_words.shown(judged.claim, one))}"
+    return f"{code(one.cell.id)}{claim_words.emulated(one.notes)} {text(claim_words.shown(judged.claim, one))}"
 
 
 def _signature(entry: Entry) -> Iterator[str]:
-    """Yield the figures of the cells that are to show the symptom."""
-    symptom, _ = looked_at(entry.report.symptom, entry.results)
+    """Yield the figures of the cells that are to show the symptom, in real time where they were measured in it."""
+    every = [(result, result.metrics) for result in _timed(entry) if result.metrics]
     names = [name for name in FIGURES if name in METRICS]
-    rows = [
-        row(code(result.id), str(result.verdict), *(claim_words.told(name, result.metrics) for name in names))
-        for result in symptom[:CELLS_SHOWN]
-        if result.metrics
-    ]
-    if not rows:
+    shown = every[:CELLS_SHOWN]
+    if not shown:
         return
     yield "The symptom's signature:"
     yield ""
     yield from head("cell", "verdict", *map(claim_words.named, names))
-    yield from rows
+    for result, metrics in shown:
+        cell = f"{code(result.id)}{claim_words.emulated(result.notes)}"
+        yield row(cell, str(result.verdict), *(claim_words.told(name, metrics) for name in names))
     yield ""
-    if len(symptom) > CELLS_SHOWN:
-        yield f"and {len(symptom) - CELLS_SHOWN} more cells"
+    if len(every) > CELLS_SHOWN:
+        yield f"and {len(every) - CELLS_SHOWN} more cells"
         yield ""
+    lockstep = [some.cell for some, metrics in shown if some.cell.pace == "lockstep" and metrics.ttfb_ms is not None]
+    if patience := {cell.workload.patience_ms for cell in lockstep}:
+        waited = claim_words.either(words.duration(ms) for ms in sorted(patience))
+        yield f"Times in lockstep are the harness's patience, not the chain's pace: a token is held after {waited}."
+        yield ""
+
+
+def _timed(entry: Entry) -> list[Result]:
+    """Return what the symptom's cells show when paced; in lockstep only those of which no paced one was judged."""
+    symptom, _ = looked_at(entry.report.symptom, entry.results)
+    judged, _ = looked_at(["*"], entry.results)
+    paced = {result.cell: result for result in judged if result.cell.pace == "paced"}
+    timed = (paced.get(replace(result.cell, pace="paced"), result) for result in symptom)
+    return list({result.id: result for result in timed}.values())
 
 
 def _problems(entry: Entry) -> Iterator[str]:

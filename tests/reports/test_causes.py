@@ -81,7 +81,53 @@ def test_a_symptom_that_shows_in_some_cells_only_says_in_which_not() -> None:
     other = result(replace(WHOLE.cell, request="browser"), "streamed")
     third = result(replace(WHOLE.cell, body="close"), None, outcome="unstable", reason="once so")
     told = cause([APP, PROXY, WHOLE, other, third])
-    assert f"The symptom showed in 1 of 3 cells: {other.id} streamed; not judged: unstable: once so." in told.sentences
+    fates = f"{other.id} streamed; {third.id} was not judged: unstable: once so."
+    assert f"The symptom showed in 1 of 3 cells: {fates}" in told.sentences
+
+
+EMULATED = result(cell("cloudrun:report"), "coalesced", notes=("emulator: plays report 002: Cloud Run holds 4 KB",))
+PLAYED = "is not measured: it follows from the claim that the emulator plays (report 002: Cloud Run holds 4 KB)."
+
+
+def test_what_an_emulator_holds_is_told_as_a_claim_that_it_plays() -> None:
+    alone = (Part("Cloud Run", ("cloudrun:*",)),)
+    told = cause([EMULATED], symptom=("cloudrun:*",), parts=alone)
+    assert told.short == "Cloud Run (coalesced; plays report 002's claim)"
+    assert told.sentences == f"Found in Cloud Run: coalesced (as seen). This {PLAYED}"
+    untaken = cause([EMULATED], symptom=("cloudrun:*",), parts=())
+    assert untaken.short == "coalesced; plays report 002's claim, not taken apart"
+    assert f"This {PLAYED}" in untaken.sentences
+
+
+def test_what_is_held_only_by_an_emulator_and_another_part_together_is_no_measurement_either() -> None:
+    whole = result(cell("cloudrun:report>asgi:plain"), "buffered", notes=EMULATED.notes)
+    parts = (Part("Cloud Run", ("cloudrun:report/*",)), Part("the app", ("asgi:*",)))
+    told = cause([replace(EMULATED, verdict="streamed"), APP, whole], symptom=("cloudrun:report>*",), parts=parts)
+    assert told.short == "only the parts together; plays report 002's claim"
+    assert f"This {PLAYED}" in told.sentences
+    assert "Streamed alone: Cloud Run (emulator); the app." in told.sentences
+
+
+def test_what_is_measured_and_what_is_played_are_told_apart() -> None:
+    parts = (Part("a gateway", ("nextjs:dev/*", "cloudrun:*")),)
+    told = cause([PROXY, EMULATED], symptom=("nextjs:dev/*", "cloudrun:*"), parts=parts)
+    assert told.short == "a gateway (coalesced or buffered)"
+    assert f"Where a hop is emulated, this {PLAYED}" in told.sentences
+    real = cause([APP, PROXY, WHOLE])
+    assert "emulat" not in real.short + real.sentences
+
+
+def test_a_claim_that_names_nobody_is_told_as_it_is() -> None:
+    vague = replace(EMULATED, notes=("emulator: plays a buffer of ours",))
+    told = cause([vague], symptom=("cloudrun:*",), parts=(Part("it", ("cloudrun:*",)),))
+    assert told.short == "it (coalesced; plays a buffer of ours)"
+
+
+def test_a_fix_that_was_tried_on_an_emulator_says_so() -> None:
+    padded = tried("pad-2k", "streamed", "defeats", of=EMULATED.cell)
+    told = causes.fix(report(symptom=("cloudrun:*/none/*",)), [EMULATED, padded], CATALOGUE)
+    assert told.short == "pad-2k (bytes)"
+    assert told.sentences.endswith("All this is against an emulator (report 002: Cloud Run holds 4 KB).")
 
 
 def test_a_symptom_that_could_not_be_judged_has_no_cause_and_no_fix() -> None:
@@ -169,4 +215,16 @@ def test_a_fix_that_could_not_be_judged_is_named() -> None:
     shaky = tried("no-cache", "streamed", None, outcome="unstable", reason="once so")
     told = fix(shaky, tried("bypass-proxy", "streamed", "defeats"))
     assert told.short == "bypass-proxy (architecture)"
-    assert told.sentences.endswith("Not judged everywhere: no-cache.")
+    assert told.sentences.endswith("Not judged everywhere: no-cache (unstable: once so).")
+
+
+def test_a_fix_whose_effect_cannot_be_told_says_why() -> None:
+    cors = tried("no-cache", "broken", None, reason="status 502; without the mitigation it is broken, too")
+    told = causes.fix(report(), [replace(WHOLE, verdict="broken"), cors], CATALOGUE)
+    assert told.sentences.endswith(
+        "Not judged everywhere: no-cache (no effect can be told: broken with and without it)."
+    )
+    second = result(replace(WHOLE.cell, request="browser"), "buffered")
+    lone = tried("no-cache", "buffered", None, of=second.cell, baseline_id=None)
+    told = fix(tried("no-cache", "streamed", "defeats"), lone, base=(WHOLE, second))
+    assert told.sentences.endswith("no-cache (no effect can be told: it has no baseline here).")

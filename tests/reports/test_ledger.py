@@ -16,7 +16,7 @@ from harness.reports import claim_words, ledger
 from harness.reports.claim_report import ClaimReport
 from harness.reports.ledger import Entry
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
-from tests.reports.samples import cell, layer, matrix, metrics, result, run_info
+from tests.reports.samples import CLAIM, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
 
@@ -51,6 +51,10 @@ def terminal(one: Entry, width: int = 100) -> str:
             {"limits": (Limit("wire_bytes", at_most_times=1.2, at_least_times=0.5, of="control"),)},
             "wire_bytes is at most 1.2 times the control's and at least 0.5 times the control's",
         ),
+        (
+            {"limits": (Limit("reads_merged", at_most_share=0.1, at_least_share=0.005, of="reads"),)},
+            "reads_merged is at most 10 % of reads and at least 0.5 % of reads",
+        ),
     ],
 )
 def test_rules_are_told_in_words(claim: dict[str, Any], rule: str) -> None:
@@ -69,6 +73,15 @@ def test_judgements_are_told_in_words() -> None:
     assert said(BUFFERS) == "not testable here: none of its cells was measured"
     gone = [replace(some, verdict=None, outcome="unavailable", reason="no Node.js") for some in (PROXY, WHOLE)]
     assert said(BUFFERS, *gone) == "not testable here: unavailable: no Node.js (2 cells)"
+
+
+def test_mitigations_that_nothing_needed_are_said_to_be_so() -> None:
+    free = result(cell("nextjs:prod"), "streamed")
+    idle = [tried(name, "streamed", "not needed", of=free.cell) for name in ("no-cache", "pad-2k")]
+    helps = Claim("x", cells=("*",), effect=("defeats",))
+    assert said(helps, free, *idle) == "not testable here: it streamed without it in every cell"
+    shaky = replace(idle[1], outcome="unstable", reason="once so")
+    assert said(helps, free, idle[0], shaky) == "not testable here: it streamed without it; unstable: once so"
 
 
 def test_what_a_judgement_depends_on_is_told_in_words() -> None:
@@ -117,6 +130,37 @@ def test_the_summary_counts_judgements_and_leads_to_each_report() -> None:
     assert '<a id="999-sample"></a>' in text
 
 
+def test_a_question_of_ours_is_told_as_ours_and_not_counted() -> None:
+    one = entry([APP, PROXY, WHOLE], report(BUFFERS, replace(BUFFERS, claim="does it?", ours=True)))
+    text = page(one)
+    assert [row[0] for row in claims_of(text)] == [
+        "the dev proxy buffers (*Root Cause*)",
+        "does it? (*Root Cause*) (ours)",
+    ]
+    assert "](#999-sample) | 1 | 0 | 0 | 0 |" in text
+    shown = terminal(one)
+    assert "  does it? (Root Cause) (ours)\n    confirmed\n" in shown
+    assert shown.endswith("1 claim: 1 confirmed; beside them 1 question of ours.\n")
+    only = entry([WHOLE], report(replace(BUFFERS, ours=True)))
+    assert terminal(only).endswith("0 claims; beside them 1 question of ours.\n")
+
+
+def test_a_cell_with_an_emulated_hop_is_marked_wherever_a_claim_names_it() -> None:
+    played = [result(cell("cloudrun:report"), "coalesced", notes=("guard: x", CLAIM))]
+    played += [result(cell("cloudrun:other"), None, outcome="unstable", reason="once so", notes=(CLAIM,))]
+    told = report(Claim("x", cells=("*",), verdict=("coalesced",)), symptom=("cloudrun:*",), parts=())
+    one = entry([*played, APP], told)
+    ((_, _, cells, _),) = claims_of(page(one))
+    assert f"`{played[0].id}` (emulator) coalesced<br>" in cells
+    assert f"`{played[1].id}` (emulator) unstable: once so" in cells
+    assert f"`{APP.id}` streamed" in cells
+    shown = terminal(one)
+    assert f"holds: {played[0].id} (emulator)  coalesced\n" in shown
+    assert f"not judged: {played[1].id} (emulator)\n        unstable: once so\n" in shown
+    assert f"does not: {APP.id}  streamed\n" in shown
+    assert f"| `{played[0].id}` (emulator) | coalesced |" in page(one)
+
+
 def test_a_claim_that_depends_shows_cells_of_both_sides_and_many_cells_are_cut() -> None:
     held = [result(cell("nextjs:dev", name), "buffered") for name in ("", *"abcdefg") if name]
     text = page(entry([*held, APP, WHOLE], report(Claim("x", cells=("*",), verdict=("buffered",)))))
@@ -133,15 +177,26 @@ def test_a_cell_that_was_not_judged_is_named_on_page_and_terminal_even_if_the_cl
     ((_, judgement, cells, _),) = claims_of(page(one))
     assert judgement.startswith("**confirmed**")
     assert cells.endswith(f"*not judged:*<br>`{shaky.id}` unstable: once streamed, once buffered")
-    assert "not judged: unstable: once streamed, once buffered" in terminal(one)
+    assert f"      not judged: {shaky.id}\n        unstable: once streamed, once buffered\n" in terminal(one)
+
+
+def test_of_many_cells_that_were_not_judged_a_terminal_names_the_first() -> None:
+    gone = [result(cell(f"nextjs:v{number}"), None, outcome="unavailable", reason="no Node.js") for number in range(5)]
+    assert terminal(entry([PROXY, WHOLE, *gone])).count("not judged: nextjs:v") == 2
+    assert "      and 3 more that were not judged\n" in terminal(entry([PROXY, WHOLE, *gone]))
 
 
 def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
-    fixed = tried("no-cache", "streamed", "defeats", metrics=metrics(ttft_ms=810.0), notes=("guard: lost",))
+    fixed = tried(
+        "no-cache", "streamed", "defeats", metrics=metrics(ttft_ms=810.0, hold_max_ms=41_250.0), notes=("guard: lost",)
+    )
     shown = {
         "defeats (streamed)": {"effect": ("defeats",)},
         "ttft_ms 810 ms, 2 times the baseline's 405 ms": {
             "limits": (Limit("ttft_ms", at_most_times=3, of="baseline"),)
+        },
+        "ttft_ms 810 ms, 1.96 % of hold_max_ms 41.2 s": {
+            "limits": (Limit("ttft_ms", at_most_share=0.5, of="hold_max_ms"),)
         },
         "ttft_ms 810 ms, reads 1": {"limits": (Limit("ttft_ms", at_most=1), Limit("reads", at_most=1))},
         "guard: lost": {"note": NoteRule(has="guard*")},
@@ -157,6 +212,32 @@ def test_the_signature_has_the_figures_of_the_cells_that_show_the_symptom() -> N
     text = page(entry([replace(WHOLE, metrics=figures), APP]))
     (line,) = [line for line in text.splitlines() if line.startswith(f"| `{WHOLE.id}` |")]
     assert [part in line for part in ("3.00 ms", "6020 ms", "| 2 |", "| 23 |")] == [True] * 4
+
+
+LOCKSTEP = "Times in lockstep are the harness's patience, not the chain's pace: a token is held after 300 ms."
+
+
+def signature(text: str) -> str:
+    return text.split("The symptom's signature:")[1].split("<sub>")[0]
+
+
+def test_the_signature_is_of_paced_streams_where_there_are_any() -> None:
+    paced = result(replace(WHOLE.cell, pace="paced"), "buffered")
+    other = result(replace(WHOLE.cell, request="browser"), "buffered")
+    for symptom in ("nextjs:dev>*/lockstep", "nextjs:dev>*"):
+        shown = signature(page(entry([WHOLE, paced], report(symptom=(symptom,)))))
+        assert shown.count(f"| `{paced.id}` |") == 1
+        assert WHOLE.id not in shown
+        assert LOCKSTEP not in shown
+        both = signature(page(entry([WHOLE, paced, other], report(symptom=(symptom,)))))
+        assert (paced.id in both, WHOLE.id in both, other.id in both) == (True, False, True)
+        assert LOCKSTEP in both
+    dead = replace(paced, outcome="error", verdict=None, metrics=None, reason="it died")
+    silent = replace(WHOLE, verdict="broken", metrics=metrics(ttfb_ms=None))
+    assert LOCKSTEP not in signature(page(entry([silent])))
+    alone = signature(page(entry([WHOLE, dead])))
+    assert f"| `{WHOLE.id}` |" in alone
+    assert LOCKSTEP in alone
 
 
 def test_a_run_that_did_not_finish_says_so() -> None:
