@@ -40,7 +40,8 @@ DEATH_S = 0.5  # what is dying may take a moment to be dead
 class Entry:
     """The client side of a started chain, and what it is made of.
 
-    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same.
+    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same, also
+    after that hop was started anew.
     """
 
     endpoint: Endpoint
@@ -91,6 +92,7 @@ class Bench:
             "2": H2Reader(STALLED_S),
         }
         self._starting: dict[Chain, asyncio.Task[Entry]] = {}
+        self._turns: dict[Chain, asyncio.Lock] = {}
         self._starts = asyncio.Semaphore(os.cpu_count() or 1)
         self._emitter_lock = asyncio.Lock()
 
@@ -197,7 +199,7 @@ class Bench:
         evidence = self._evidence(chain)
         async with self._starts:
             running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
-        turn = upstream.turn or (asyncio.Lock() if running.serial else None)
+        turn = upstream.turn or (self._turns.setdefault(chain, asyncio.Lock()) if running.serial else None)
         return Entry(
             running.endpoint,
             (running, *upstream.hops),

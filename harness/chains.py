@@ -17,6 +17,9 @@ from harness.errors import InputError
 from harness.keys import NAME
 from harness.model import Chain, Hop
 
+EXAMPLES = {"nginx": "./my.conf", "asgi": "./my_app.py"}
+_SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
+
 Options = Mapping[str, Callable[[str], str]]
 """For each proxy that takes options, what returns them in the one way to write them, or raises InputError."""
 
@@ -84,7 +87,8 @@ class Chains:
             hop = self._file(hop, path)
         elif hop.variant not in self._variants[hop.proxy]:
             choices = allowed(hop.variant, self._variants[hop.proxy])
-            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like ./my.conf")
+            file = EXAMPLES.get(hop.proxy, "./my.yaml")
+            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like {file}")
         return self._with_options(hop, options, path) if at else hop
 
     def _file(self, hop: Hop, path: KeyPath) -> Hop:
@@ -122,6 +126,7 @@ class Chains:
 
 
 def _apart(text: str) -> tuple[str, str, str]:
-    """Split a hop, which may be a path with an `@`, from its options, in which there is no slash."""
+    """Split a hop, which may be a path with an `@`, from its options: no slash is in them, unless in a setting."""
     before, at, options = text.rpartition("@")
-    return (before, at, options) if at and "/" not in options else (text, "", "")
+    apart = at and ("/" not in options or _SETTING.search(options))
+    return (before, at, options) if apart else (text, "", "")

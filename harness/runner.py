@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 JOBS = 32
 DEATH_S = 0.5
+WAITED = frozenset(("hold", "wait", "pulse", "drain"))
+"""Steps of a conversation that rest on the guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +213,10 @@ def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...
     if stand_in := STAND_INS.get(trace.plan.client):
         reader, why = stand_in
         notes.append(f"control: read by {reader}, as {why}")
-    if entry.guard.pulse.lost:
+    kinds = [step.kind for step in trace.steps]
+    if entry.guard.pulse.lost and not WAITED.isdisjoint(kinds):
         notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
-    if "hold" not in (kinds := [step.kind for step in trace.steps]) and "drain" in kinds:
+    if "hold" not in kinds and "drain" in kinds:
         sample = trace.steps[kinds.index("drain")].seq
         notes.append(f"lockstep: time was up after {sample} tokens; the rest was sent without waiting")
     return tuple(notes)

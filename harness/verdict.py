@@ -66,6 +66,12 @@ TAIL = 2.0
 SHORTER = 2.0
 """A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
 
+FAILED = 500
+NO_ROUTE = (404, 405)
+NO_WEBSOCKET = (400, 403, 404, 405)
+EMITTERS_404 = "; asked for /"
+"""What the emitter's own refusal says, and no application's."""
+
 LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
 
 
@@ -298,14 +304,30 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
 def _refused(trace: Trace) -> str:
     """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
     told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
-    hops = len(trace.plan.chain)
+    hops = [hop.proxy for hop in trace.plan.chain]
+    if "asgi" in hops and (advice := _other_format(trace)):
+        return f"{told}; {advice}"
     plain = any(name.lower() == "content-type" and kind.startswith("text/plain") for name, kind in trace.headers)
-    if plain or trace.sent_headers or not hops:
+    failed = trace.status is not None and trace.status >= FAILED  # the emitter never does
+    if not hops or ((plain or trace.sent_headers) and not failed):
         return told
-    logs = "hop-1 in the cell's folder has the proxy's log"
-    if hops > 1:
-        logs = f"hop-1 to hop-{hops} in the cell's folder have the proxies' logs"
+    logs = f"hop-1 in the cell's folder has the {'application' if hops == ['asgi'] else 'proxy'}'s log"
+    if len(hops) > 1:
+        logs = f"hop-1 to hop-{len(hops)} in the cell's folder have the proxies' logs"
+        logs += "".join(f", hop-{number} an application's" for number, hop in enumerate(hops, 1) if hop == "asgi")
     return f"{told}; this is not the emitter's answer, which /stream/N has to reach unchanged: {logs}"
+
+
+def _other_format(trace: Trace) -> str | None:
+    """Return what to do if an application refused a request of this kind, None if it did not look like that."""
+    websocket = trace.plan.emission.format == "websocket"
+    if websocket and trace.status in NO_WEBSOCKET:
+        return (
+            "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this"
+        )
+    if not websocket and trace.status in NO_ROUTE and EMITTERS_404 not in gist(trace):
+        return "an application that only serves a WebSocket answers so: ask it with `--format websocket`"
+    return None
 
 
 def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:

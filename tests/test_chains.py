@@ -54,6 +54,17 @@ def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -
     assert chains == ["direct", "asgi:app@uvloop", "asgi:mine@PAUSE_S=0", "asgi:app", "asgi:one@uvloop"]
 
 
+def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None:
+    with pytest.raises(InputError, match=r"asgi:plain@uvloop,A=/x: the value of A may only have letters"):
+        read("axes: {chain: ['asgi:plain@uvloop,A=/x']}\n")
+
+
+@pytest.mark.parametrize(("hop", "like"), [("asgi:nope", r"\./my_app\.py"), ("nginx:nope", r"\./my\.conf")])
+def test_an_unknown_variant_is_told_with_how_a_file_of_its_proxy_looks(hop: str, like: str) -> None:
+    with pytest.raises(InputError, match=rf"unknown variant '{hop}'; .*, or a file like {like}"):
+        read(f"axes: {{chain: '{hop}'}}\n")
+
+
 STARVED = "axes: {chain: asgi:queue-starved, mitigations: m}\n"
 SLEEPY = "mitigations: {{m: {{claim: x, source: y, cost: latency, chain: {{asgi:queue-starved: '{}'}}}}}}"
 

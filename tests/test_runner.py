@@ -242,6 +242,11 @@ async def test_a_result_notes_when_only_the_control_stream_guarded_its_patience(
     assert results[BARE.id].notes == (told,)
 
 
+async def test_a_stream_in_which_nothing_was_waited_for_needed_no_pulse(run: Run) -> None:
+    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: STREAMED}, mute=True), BARE)
+    assert results[BARE.id].notes == ()
+
+
 @pytest.mark.parametrize(
     ("words", "note"),
     [

@@ -2,7 +2,8 @@
 
 Rules: the launcher starts it, so that nothing of it outlives the harness; all it writes goes to a folder that goes
 with the run; at most `TABS` pages at once, used again; one that died is started anew for the next stream, one that
-did not start is not tried again.
+did not start is not tried again. Whoever is cancelled while it starts leaves it to start: Playwright can only be ended
+in order once it has, and half started, asyncio would log what became of its tasks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +36,7 @@ FREE_S = 75.0
 """With twice `OPEN_S` less than what the recorder waits for a request: no slow browser is taken for a broken chain."""
 
 DEATH_S = 2.0
+LOOK_S = 0.1
 TABS = 8
 MAC = "/Applications/{0}.app/Contents/MacOS/{0}"
 PROGRAMS = (
@@ -112,7 +115,7 @@ class Browser:
         self._playwright: Playwright | None = None
         self._steered: Steered | None = None
         self._session: CDPSession | None = None
-        self._failure: Unavailable | None = None
+        self._starting: asyncio.Task[tuple[Steered, Exchange]] | None = None
 
     @classmethod
     def of(cls, launcher: Launcher, evidence: Path) -> Browser:
@@ -154,6 +157,14 @@ class Browser:
     async def close(self) -> None:
         """End it. The next page that is asked for starts it anew."""
         async with self._lock:
+            starting, failed = self._starting, False
+            while starting and not starting.done():  # nobody waits for it any more: let it fail
+                if self._process:
+                    self._process.signal_group(signal.SIGKILL)
+                await asyncio.wait({starting}, timeout=LOOK_S)
+                failed = True
+            if starting and (starting.exception() is None or failed):
+                self._starting = None
             await self._end()
 
     async def _death(self) -> str | None:
@@ -184,17 +195,13 @@ class Browser:
 
     async def _ensure(self) -> tuple[Steered, Exchange]:
         async with self._lock:
-            if self._steered and await self._death():
+            if self._steered and self._starting and self._starting.done() and await self._death():
                 await self._end()
-            if self._steered is None or self._exchange is None:
-                if self._failure:
-                    raise self._failure
-                try:
-                    return await self._start()
-                except Unavailable as error:
-                    self._failure = error
-                    raise
-            return self._steered, self._exchange
+                self._starting = None
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start())
+            await asyncio.wait({self._starting})  # which leaves it alone if we are cancelled
+            return self._starting.result()
 
     async def _start(self) -> tuple[Steered, Exchange]:
         from playwright.async_api import Error, async_playwright

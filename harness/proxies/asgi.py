@@ -9,6 +9,7 @@ Rules:
 - The servers take a port of the kernel's choice and say on their log which. No socket is handed over to them: uvicorn
   takes one that is for a Unix socket, and asyncio then leaves Nagle's algorithm on.
 - They end at once, whatever still streams.
+- One that ends by itself before it has answered is the app's fault: its last words are told, not its traceback.
 """
 
 from __future__ import annotations
@@ -18,26 +19,32 @@ import asyncio
 import re
 import shlex
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import resources
 from harness.errors import InputError, ProxyError
-from harness.launchers.process import Launcher
+from harness.launchers.process import Launcher, Process
 from harness.model import Endpoint
-from harness.proxies.asgi_options import Options, parse
+from harness.proxies.asgi_options import SERVERS, Options, parse
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
 from harness.proxies.installation import Progress
 from harness.proxies.warming import warm_up
+from harness.resources import is_file
 
 READY_S = 60.0
 SETUP = "harness setup asgi"
 TOLD = ("fastapi", "starlette", "sse-starlette")
 USUAL = "plain"
+WORDS_CHARS = 400
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 _LISTENING = re.compile(r"(?:running on|Listening at:) http://127\.0\.0\.1:(\d+)", re.IGNORECASE)
+_RAISED = re.compile(r"^[ \t]+\S.*\n(?P<exception>[A-Za-z_][\w.]*(?:: .*)?)$", re.MULTILINE)
+_CHATTER = re.compile(r"INFO: |(?:\[[^\]]*\] ){2}\[INFO\]")
+_LOGGED = re.compile(r"^(?:\[[^\]]*\] ){3}|^[A-Z]+: +")
 
 GUNICORN = """\
 from uvicorn_worker import UvicornWorker
@@ -51,6 +58,10 @@ worker_class = Worker
 bind = "127.0.0.1:0"
 graceful_timeout = 0
 control_socket_disable = True
+
+
+def child_exit(server, worker):
+    raise SystemExit(1)  # there is one worker: without it the app is dead, and is not to be started again and again
 """
 
 
@@ -76,7 +87,14 @@ class Asgi:
             raise InputError(f"{config}: a server cannot import {config.stem!r}; rename it to letters, digits, - and _")
         if not any(_defines_app(node) for node in ast.walk(tree)):
             raise InputError(f"{config}: there is no `app`: give the ASGI application that name")
-        self._environment(config)
+        environment = self._environment(config)
+        if config.stem in sys.stdlib_module_names | environment.modules():
+            raise InputError(f"{config}: Python would take it for the module {config.stem} of that name; rename it")
+        for server in SERVERS:
+            if is_file(config.with_name(f"{server}.py")):
+                raise InputError(
+                    f"{config}: {server}.py beside it would run in place of the server {server}; rename that file"
+                )
 
     def canonical(self, options: str) -> str:
         return str(parse(options))
@@ -102,18 +120,33 @@ class Asgi:
         try:
             endpoint = Endpoint(int(await process.announces(_LISTENING, READY_S)))
             await warm_up(process, endpoint, READY_S)
-        except ProxyError:
+        except ProxyError as error:
+            ended = process.returncode
             await launcher.stop(process)
-            raise
+            if ended is None or ended < 0:
+                raise
+            raise InputError(self._unable(config, process, ended)) from error
         note = f"application, not a proxy: {self.describe(config)}"
         return Running(self.name, endpoint, process, version, note, serial=True)
 
     def _environment(self, config: Path) -> Environment:
-        shipped = config.parent == resources.configs() / self.name
-        hop = f"asgi:{config.stem if shipped else _as_file(config)}"
-        hop += f"@{self.options}" if self.options.pins else ""
-        usual = shipped and not self.options.pins
+        hop = self._hop(config, bool(self.options.pins))
+        usual = _shipped(config) and not self.options.pins
         return needed(config, self.options.pins, SETUP if usual else f"harness setup {shlex.quote(hop)}")
+
+    def _hop(self, config: Path, with_options: bool = True) -> str:
+        """Return the hop as one writes it."""
+        hop = f"asgi:{config.stem if _shipped(config) else _as_file(config)}"
+        return f"{hop}@{self.options}" if with_options and str(self.options) else hop
+
+    def _unable(self, config: Path, process: Process, status: int) -> str:
+        """Return why an app's server ended before it answered, in a sentence, and where its log lies."""
+        words = last_words(process.log.read_text(errors="replace"))
+        if not words:
+            words = f"its server ended with status {status} and no word: something that it imports ends the program"
+        elif words.startswith("ModuleNotFoundError") and not _shipped(config):
+            words += "; a package that it needs has to stand in its block `# /// script`"
+        return f"{self._hop(config)} cannot be served: {words} (the whole log: {process.log})"
 
     def _told(self, environment: Environment) -> str:
         """Return what an app ran on: server, loop and frameworks, each with its version."""
@@ -145,6 +178,19 @@ class Asgi:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
         trusted = {"SSL_CERT_FILE": upstream.authority} if upstream.authority else {}
         return {**QUIET, "PYTHONPATH": path, "MODEL_URL": upstream.url, **trusted, **self.options.settings}
+
+
+def last_words(log: str) -> str:
+    """Return the last exception that a log tells of, without its traceback, or else its last line of any weight."""
+    raised = [found["exception"] for found in _RAISED.finditer(log)]
+    lines = [line for line in log.splitlines() if line.strip() and not _CHATTER.match(line)]
+    said = [line for line in lines if not line.startswith("[")]  # gunicorn's own come after what the app said
+    words = [*lines[-1:], *said[-1:], *raised[-1:]]
+    return _LOGGED.sub("", words[-1]).strip()[:WORDS_CHARS] if words else ""
+
+
+def _shipped(config: Path) -> bool:
+    return config.parent == resources.configs() / Asgi.name
 
 
 def _tree(config: Path) -> ast.Module:

@@ -22,8 +22,11 @@ LOOPS: tuple[Loop, ...] = get_args(Loop)
 PARSERS: tuple[Parser, ...] = get_args(Parser)
 CHOICES: tuple[tuple[str, ...], ...] = (SERVERS, LOOPS, PARSERS)
 OURS = ("MODEL_URL", "SSL_CERT_FILE")
+MACHINES = ("HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+"""What a program runs on: with another one it would not be the environment that was made for it."""
 
-_SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=([A-Za-z0-9._:+-]*)")
+_SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_VALUE = re.compile(r"[A-Za-z0-9._:+-]*")
 _PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+]*)")
 _ALLOWED = (
     f"an option is a server ({', '.join(SERVERS)}), a loop ({', '.join(LOOPS)}), uvicorn's HTTP parser"
@@ -62,6 +65,7 @@ def parse(text: str) -> Options:
         elif pin := _PIN.fullmatch(option):
             _add(pins, package(pin[1]), pin[2])
         elif setting := _SETTING.fullmatch(option):
+            _check(*setting.groups())
             _add(settings, setting[1], setting[2])
         else:
             raise InputError(f"{option!r} is no option; {_ALLOWED}" if option else f"an option is empty; {_ALLOWED}")
@@ -71,14 +75,22 @@ def parse(text: str) -> Options:
     server, loop, parser = ([*given, names[0]][0] for given, names in zip(choices.values(), CHOICES, strict=True))
     if server == "hypercorn" and choices["HTTP parser"]:
         raise InputError("hypercorn has one HTTP parser only; leave it out")
-    if taken := sorted(settings.keys() & set(OURS)):
-        raise InputError(f"{taken[0]} is what the harness tells the app; choose another name")
     return Options(cast(Server, server), cast(Loop, loop), cast(Parser, parser), settings, pins)
 
 
 def package(name: str) -> str:
     """Return a package's name as PyPI compares it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _check(name: str, value: str) -> None:
+    """Raise InputError for a setting that an app cannot be given."""
+    if name in OURS:
+        raise InputError(f"{name} is what the harness tells the app; choose another name")
+    if name in MACHINES:
+        raise InputError(f"{name} is what the app's environment runs on and cannot be set; choose another name")
+    if not _VALUE.fullmatch(value):
+        raise InputError(f"the value of {name} may only have letters, digits and ._:+-, as it is in the cell's id")
 
 
 def _add(to: dict[str, str], name: str, value: str) -> None:

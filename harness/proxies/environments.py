@@ -59,6 +59,10 @@ class Environment:
         pinned = (line.partition("==") for line in self.frozen().splitlines())
         return {package(name): version for name, _, version in pinned if version}
 
+    def modules(self) -> set[str]:
+        """Return the names of its packages as far as they are known before it is made, as one imports them."""
+        return {name.replace("-", "_") for name in _named((*self.wanted, *self.constraints))}
+
     def install(self, progress: Progress) -> None:
         """Make it, unless it is there. Blocks for some seconds. Raises Unavailable with pip's words."""
         self._installation().ensure(lambda steps: self._make(steps, progress), progress)

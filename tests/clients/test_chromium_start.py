@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,7 @@ from harness.errors import Unavailable
 from harness.launchers.process import Launcher
 from harness.mitigations import REQUEST_HEADERS
 from harness.recorder import ASKED_S
+from tests.sandbox import Sandbox, missing, wait_for
 
 pytestmark = pytest.mark.proxies
 
@@ -87,6 +90,41 @@ def test_a_program_that_tells_no_version_does_not_count_as_a_browser(plays: Path
 def test_the_version_is_that_of_browser_and_playwright(plays: Path) -> None:
     play(plays, TELLS_VERSION)
     assert Chromium().version().startswith("Chromium 1.2.3, Playwright 1.")
+
+
+MATRIX = """\
+title: A browser
+workloads: {short: {tokens: 4, token_bytes: 112}}
+axes: {chain: direct, client: chromium, request: browser}
+"""
+REAL, SILENT = "", TELLS_VERSION + "exec sleep 60"
+with_chromium = pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or "")
+
+
+@pytest.mark.parametrize(
+    ("does", "stage"),
+    [
+        pytest.param(REAL, "--user-data-dir", marks=with_chromium),
+        pytest.param(REAL, "run-driver", marks=with_chromium),
+        (SILENT, "sleep 60"),
+    ],
+    ids=["the browser", "Playwright's driver", "a browser that never answers"],
+)
+def test_ctrl_c_while_it_starts_ends_it_in_order(tmp_path: Path, plays: Path, does: str, stage: str) -> None:
+    if does:
+        play(plays, does)
+    home = tmp_path / "home"
+    home.mkdir()
+    with Sandbox(home) as place:
+        place.write("m.yaml", MATRIX)
+        program = place.start("matrix", "m.yaml")
+        wait_for(lambda: place.processes(stage))
+        os.killpg(program.pid, signal.SIGINT)
+        said = place.said(program)
+        wait_for(place.is_clean)
+    assert said.status == 130
+    assert said.err.count("\n") == 1, said.err
+    assert "Interrupted: 0 of 1 cells are done." in said.err
 
 
 def test_a_slow_browser_gives_up_before_the_recorder_takes_the_chain_for_broken() -> None:

@@ -19,10 +19,9 @@ from aiohttp import web
 
 from harness import guard, resources
 from harness.bench import Bench
-from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher, until
 from harness.mitigations import hop, parse, plan
-from harness.model import Cell, Endpoint, Trace, Workload
+from harness.model import Cell, Endpoint, Format, Trace, Workload
 from harness.proxies.asgi import Asgi
 from harness.proxies.asgi_options import SERVERS
 from harness.proxies.asgi_options import parse as options
@@ -58,17 +57,6 @@ HELD_BY = {
     "websocket": "streamed",
     "websocket-queue-starved": "buffered",
 }
-
-BLOCK = "# /// script\n# dependencies = {}\n# ///\n"
-MINE = '''\
-"""Mine."""
-
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"mine"})
-'''
 
 
 @pytest.fixture(autouse=True)
@@ -107,36 +95,6 @@ def test_every_shipped_variant_has_a_verdict_here_and_says_in_a_line_what_it_is(
     for path in shipped.values():
         Asgi().check(path)
         assert Asgi().describe(path).endswith((".", "001.", "004."))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "complaint"),
-    [
-        ("mine.py", "def app(:\n", r"mine\.py:1: invalid syntax"),
-        ("mine.py", "application = None\n", r"mine\.py: there is no `app`"),
-        ("my app.py", "app = None\n", r"a server cannot import 'my app'; rename it"),
-        ("mine.py", "\x00", r"mine\.py.*null"),
-        (
-            "mine.py",
-            '# /// script\n# dependencies = "x"\n# ///\napp = 1\n',
-            "dependencies in `# /// script` must be a list",
-        ),
-    ],
-)
-def test_an_app_that_cannot_serve_is_refused_with_file_and_line(
-    tmp_path: Path, name: str, text: str, complaint: str
-) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=complaint):
-        Asgi().check(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    "text", ["from x import app\n", "import y as app\n", "class app: pass\n", "if True:\n    app = 1\n", MINE]
-)
-def test_an_app_may_come_about_in_many_ways(tmp_path: Path, text: str) -> None:
-    (tmp_path / "mine.py").write_text(text)
-    Asgi().check(tmp_path / "mine.py")
 
 
 # ---------------------------------------------------------------- what they hold
@@ -290,16 +248,41 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
 
 @real
 @set_up
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    ("chain", "format", "advice"),
+    [
+        (
+            "asgi:websocket",
+            "sse",
+            'status 404 instead of 200: {"detail":"Not Found"}; an application that only serves a ',
+        ),
+        ("asgi:plain", "websocket", "status 403 instead of 101: ; an application that serves no WebSocket answers so"),
+        ("asgi:plain@hypercorn", "websocket", "an application that serves no WebSocket answers so: ask it for another"),
+    ],
+)
 @in_module_loop
-async def test_an_app_that_does_not_start_is_told_in_its_own_words(server: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(f"{MINE}\nraise RuntimeError('no licence for ' + __name__)\n")
-    evidence = tmp_path / "evidence"
-    evidence.mkdir()
-    async with Launcher() as launcher:
-        with pytest.raises(ProxyError, match=r"asgi exited with status \d+:?\n"):
-            await Asgi(options(server)).start(tmp_path / "mine.py", Endpoint(1), evidence, launcher)
-    assert "RuntimeError: no licence for mine" in (evidence / "asgi.log").read_text()
+async def test_an_app_that_is_asked_in_the_wrong_way_is_told_with_the_right_one(
+    bench: Bench, chain: str, format: Format, advice: str
+) -> None:
+    cell = Cell((hop(chain),), LOAD, format=format)
+    trace, _ = await bench.record("cell", plan(cell, CATALOGUE))
+    told = judged(trace)
+    assert told.verdict == "broken"
+    assert advice in told.reason
+
+
+@real
+@set_up
+@in_module_loop
+async def test_an_app_that_was_started_anew_gives_the_turn_that_was_waited_for(bench: Bench) -> None:
+    chain = (hop("asgi:plain@A=1"),)
+    before = await bench.entry(chain)
+    before.hops[0].process.signal_group(signal.SIGKILL)
+    assert await until(before.death, DEADLINE_S)
+    after = await bench.entry(chain)
+    assert after is not before
+    assert after.turn is before.turn is not None
+    assert (await bench.entry((hop("asgi:plain@A=2"),))).turn is not before.turn
 
 
 # ---------------------------------------------------------------- a user's own, through the command line
@@ -352,7 +335,9 @@ def test_an_environment_that_is_missing_is_unavailable_with_the_command_that_men
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("asgi:nope", "unknown variant 'asgi:nope'; allowed: agent-run, base-http-middleware,"),
+        ("asgi:nope", "harness: unknown variant 'asgi:nope'; allowed: agent-run, base-http-middleware,"),
+        ("asgi:nope", "or a file like ./my_app.py"),
+        ("asgi:plain@PATH=/x", "harness: asgi:plain@PATH=/x: PATH is what the app's environment runs on"),
         ("asgi:plain@nope", "'nope' is no option"),
         ("asgi:./nope.py", "there is no file nope.py"),
         ("nope", "there is no proxy or client 'nope' to set up"),

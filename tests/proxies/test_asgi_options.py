@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from harness.errors import InputError
-from harness.proxies.asgi_options import LOOPS, PARSERS, SERVERS, Options, parse
+from harness.proxies.asgi_options import LOOPS, MACHINES, PARSERS, SERVERS, Options, parse
 
 EVERYTHING = ["starlette==0.45.3", "PAUSE_S=0", "uvloop", "gunicorn", "h11", "A_B1=x:y", "anyio==4.1.0"]
 
@@ -40,8 +40,8 @@ def test_a_package_has_one_name_however_it_is_written() -> None:
         ("uvloop,", "an option is empty"),
         ("trio", "'trio' is no option; an option is a server (uvicorn, hypercorn, gunicorn), a loop (asyncio, uvloop)"),
         ("pause_s=1", "its name in capitals"),
-        ("A=b/c", "its value of letters, digits"),
-        ("A=b>c", "its value of letters, digits"),
+        ("A=b/c", "the value of A may only have letters, digits and ._:+-"),
+        ("A=b>c", "the value of A may only have letters, digits and ._:+-"),
         ("starlette>=0.45", "or a version as starlette==0.45.3"),
         ("starlette==", "is no option"),
         ("uvloop,asyncio", "there can only be one loop, not uvloop and asyncio"),
@@ -51,6 +51,8 @@ def test_a_package_has_one_name_however_it_is_written() -> None:
         ("A=1,A=2", "A is given twice"),
         ("a-b==1,A_B==2", "a-b is given twice"),
         ("MODEL_URL=x", "MODEL_URL is what the harness tells the app"),
+        ("MODEL_URL=http://x", "MODEL_URL is what the harness tells the app"),
+        *((f"{name}=/x", f"{name} is what the app's environment runs on") for name in MACHINES),
     ],
 )
 def test_what_is_wrong_is_told_with_what_is_allowed(text: str, complaint: str) -> None:

@@ -7,7 +7,9 @@ the harness's emitter, or whatever stands behind the app in a chain. `blocking` 
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +20,20 @@ from starlette.requests import Request
 from model.messages import Messages
 
 MODEL_URL = os.environ["MODEL_URL"]
-PAUSE_S = float(os.environ["PAUSE_S"]) if "PAUSE_S" in os.environ else None
+NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?")
+
+
+def _seconds(name: str) -> float | None:
+    """Return a setting that is a time, None if it is not set. Raises ValueError with what it is and may be."""
+    if (text := os.environ.get(name)) is None:
+        return None
+    seconds = float(text) if NUMBER.fullmatch(text) else math.inf
+    if seconds == math.inf:
+        raise ValueError(f"{name} must be a number of seconds such as 0.01, not {text!r}")
+    return seconds
+
+
+PAUSE_S = _seconds("PAUSE_S")
 """How long a variant that has a place for it sleeps after each message; None: it does not sleep at all."""
 
 OPTIONS = {
