@@ -1,4 +1,4 @@
-"""Sends the run's id at once; then an agent that never yields to the event loop fills a queue: field report 000."""
+"""Sends the run's id at once, then starves its queue: built to the two reads that field report 000 logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A producer that never yields to the event loop fills a queue, whose consumer does the sending: field report 001."""
+"""A producer that never yields to the event loop fills a queue; its consumer sends: a shape that fits report 001."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A WebSocket fed from a queue that a producer fills without ever yielding to the event loop: field report 001."""
+"""A WebSocket fed from a queue whose producer never yields to the event loop: a shape that fits field report 001."""
 
 from __future__ import annotations
 
