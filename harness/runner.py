@@ -8,9 +8,10 @@ looks like a verdict; every result is on disk before anybody is told of it.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from harness.bench import Bench, Entry
+from harness.clients.base import Launching
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
 from harness.matrix import STAND_INS, baseline_of, control_of
@@ -64,6 +66,7 @@ class Runner:
         self._catalogue = catalogue
         self._expectations = expectations
         self._slots = asyncio.Semaphore(jobs)
+        self._cores = asyncio.Semaphore(os.cpu_count() or 1)
         self._measuring: dict[str, asyncio.Task[Measured]] = {}
         self._finishing: dict[str, asyncio.Task[Result]] = {}
 
@@ -174,7 +177,7 @@ class Runner:
         control = control_of(cell)
         against = await self._assessed(control) if cell != control else None
         yardstick = against.metrics if isinstance(against, Assessment) else None
-        async with entry.turn or nullcontext(), self._slots:  # in this order: who waits for its turn has no slot
+        async with entry.turn or nullcontext(), self._reader(todo), self._slots:  # who waits for its turn has no slot
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
             assessment = await asyncio.to_thread(assess, (trace,), yardstick)
@@ -191,6 +194,11 @@ class Runner:
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
+
+    def _reader(self, todo: Plan) -> AbstractAsyncContextManager[object]:
+        """Return what to hold while the client reads: of programs that read paced streams no more than cores run."""
+        program = isinstance(self._bench.client(todo.client), Launching)
+        return self._cores if program and todo.emission.pace == "paced" else nullcontext()
 
     async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, Entry]:
         trace, entry = await self._bench.record(cell.id, todo, **manner)
