@@ -12,17 +12,17 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Launching, Request, Unheard
 from harness.clients.h2_reader import H2Reader
 from harness.errors import BackendError, InputError, ProxyError, Unavailable
-from harness.guard import STALLED_S, ControlStream, Guard, Pulse
+from harness.guard import STALLED_S, Beside, ControlStream, Guard, Pulse
 from harness.launchers.process import Launcher, Process, until
 from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
@@ -171,18 +171,22 @@ class Bench:
             )
         guard = entry.guard.quietly() if quiet else entry.guard
         recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, guard, patient))
+        beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
+        asks = entry.turn and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
+        asking = asyncio.create_task(beside.ask()) if asks else None
         try:
             while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
                 await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next
-            return recording.result(), entry
+            if asking:
+                await _cancelled(asking)
+            return replace(recording.result(), beside_ns=tuple(beside.durations_ns)), entry
         except BackendError as error:
             await until(emitter.death, DEATH_S)
             if death := emitter.death():
                 raise BackendError(f"in mid-stream, the {death}\n{emitter.log_tail()}".strip()) from error
             raise
         finally:
-            recording.cancel()
-            await asyncio.gather(recording, return_exceptions=True)
+            await _cancelled(recording, *([asking] if asking else []))
 
     async def _start(self, chain: Chain) -> Entry:
         if not chain:
@@ -211,8 +215,10 @@ class Bench:
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
         assert self._control is not None
-        carrier = self._carriers["1.1" if "1.1" in endpoint.http else "2"]
-        return Guard(self._control, Pulse(carrier, endpoint, serial))
+        return Guard(self._control, Pulse(self._carrier(endpoint), endpoint, serial))
+
+    def _carrier(self, endpoint: Endpoint) -> Client:
+        return self._carriers["1.1" if "1.1" in endpoint.http else "2"]
 
     def _evidence(self, chain: Chain) -> Path:
         name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")
@@ -250,6 +256,12 @@ class Bench:
                 await self._emitter.outlives(self._control.trips.after(1), READY_S)
             except (ProxyError, BackendError) as error:
                 raise BackendError(f"the emitter did not start: {error}") from error
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listening() -> socket.socket:

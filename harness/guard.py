@@ -31,6 +31,7 @@ PULSE_TRIPS = 3
 PERIOD_S = 0.02
 STALLED_S = 60.0
 BUSY_S = 2.0
+BESIDE_S = 0.1
 MEMORY = 4096
 FORGET_EVERY = 1024
 ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
@@ -202,6 +203,30 @@ class Pulse(Unheard):
             self.lost = True
         except StreamError:
             pass
+
+
+class Beside(Unheard):
+    """Small requests through a chain while a stream of others runs through it: what else an application has time for.
+
+    `durations_ns` has how long each took; of the one that was under way at the end, how long it had then.
+    """
+
+    def __init__(self, client: Client, endpoint: Endpoint) -> None:
+        self._client = client
+        self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
+        self.durations_ns: list[int] = []
+
+    async def ask(self) -> None:
+        """Ask again and again until cancelled."""
+        while True:
+            await asyncio.sleep(BESIDE_S)
+            began = time.monotonic_ns()
+            try:
+                await self._client.stream(self._request, self)
+            except StreamError:
+                pass
+            finally:
+                self.durations_ns.append(time.monotonic_ns() - began)
 
 
 class Guard:

@@ -261,6 +261,7 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         first_read_bytes=trace.reads[0].size_bytes if trace.reads else None,
         pause_max_ms=_pause_max_ms(trace),
         source_span_ms=source_span_ms(trace),
+        beside_max_ms=max(trace.beside_ns) / 1e6 if trace.beside_ns else None,
     )
 
 

@@ -270,7 +270,8 @@ class Trace:
     `failure` says why the client or the emitter gave up, if one did.
     `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
-    (None: its clock is ours), `remark` what a person has to know about what this client shows.
+    (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
+    each small request took that was sent through an application while it streamed (paced).
     """
 
     cell_id: str
@@ -294,6 +295,7 @@ class Trace:
     painted_ns: tuple[int, ...] = ()
     clock_uncertainty_ms: float | None = None
     remark: str | None = None
+    beside_ns: tuple[int, ...] = ()
 
 
 # ---------------------------------------------------------------- what it means
@@ -332,6 +334,7 @@ class Metrics:
     nothing of it is none, and a read in a coding is judged by the bytes that it makes known.
     `first_read_bytes` is the size of the first read as it came. `pause_max_ms`: the longest time between two reads, or
     from the request to the first. `source_span_ms`: from when the first token left the emitter to when the last did.
+    `beside_max_ms`: the longest that another small request through the same application waited for its answer (paced).
     `painted_p50_ms` is the median time from a token's emission to the frame that shows it, `frames` how many different
     frames showed new tokens; None and 0 where there is no screen.
     """
@@ -361,6 +364,7 @@ class Metrics:
     first_read_bytes: int | None = None
     pause_max_ms: float | None = None
     source_span_ms: float | None = None
+    beside_max_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

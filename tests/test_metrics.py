@@ -269,6 +269,11 @@ def test_a_source_spans_the_time_from_its_first_token_to_its_last() -> None:
     assert figures(replace(story("s0 r0 end"), sent=())).source_span_ms is None
 
 
+def test_what_was_asked_beside_a_stream_is_told_by_its_longest_wait() -> None:
+    assert figures(replace(story("s0 r0 end"), beside_ns=(2_000_000, 7_000_000, 1_000_000))).beside_max_ms == 7
+    assert figures(story("s0 r0 end")).beside_max_ms is None
+
+
 # ---------------------------------------------------------------- headers
 
 

@@ -102,6 +102,20 @@ def test_every_shipped_variant_has_a_verdict_here_and_says_in_a_line_what_it_is(
 
 @real
 @set_up
+@in_module_loop
+async def test_only_an_app_whose_loop_is_blocked_lets_others_wait_while_it_streams(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "BESIDE_S", 0.02)
+    shares = {}
+    for variant in ("plain", "blocking-generator"):
+        trace = await recorded(bench, f"asgi:{variant}", pace="paced")
+        assert trace.ended_ns is not None
+        shares[variant] = max(trace.beside_ns) / (trace.ended_ns - trace.sent[0].at_ns)
+    assert shares["plain"] < 0.5 < shares["blocking-generator"]
+    assert (await recorded(bench, "asgi:plain")).beside_ns == ()
+
+
 @pytest.mark.parametrize(("variant", "verdict"), HELD_BY.items())
 @in_module_loop
 async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, verdict: str) -> None:
