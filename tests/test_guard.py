@@ -22,7 +22,7 @@ import pytest_asyncio
 
 from harness.bench import Bench
 from harness.errors import BackendError, StreamError
-from harness.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
+from harness.guard import CONTROL_TRIPS, PULSE_TRIPS, STALLED_S, ControlStream, Guard, Pulse, Trips
 from harness.launchers.process import until
 from harness.lockstep import BUDGET_PATIENCES
 from harness.model import Endpoint, Judgement, Trace
@@ -275,7 +275,8 @@ async def test_a_serial_chain_that_stops_answering_loses_its_pulse_soon_even_if_
     busy = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with busy:
         pulse = Pulse(own_rig.client, Endpoint(busy.sockets[0].getsockname()[1]), serial=True)
-        await pulse.trips.after(PULSE_TRIPS)
+        async with asyncio.timeout(STALLED_S / 2):  # others are given all of it
+            await pulse.trips.after(PULSE_TRIPS)
         assert answers == 0
         assert pulse.lost
         await pulse.trips.close()
