@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from harness import session
-from harness.mitigations import plan
+from harness.matrix.mitigations import plan
 
 HARNESS = Path(sys.executable).with_name("harness")
 

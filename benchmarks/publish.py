@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import session
+from harness.claims import ledger
 from harness.errors import HarnessError
-from harness.reports import ledger, markdown
-from harness.store import Run, runs_in, write_text
+from harness.reports import markdown
+from harness.store.runs import Run, runs_in, write_text
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -17,8 +17,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from harness.bench import Bench
 from harness.launchers.process import Launcher
+from harness.measure.bench import Bench
 from harness.model import Emission, Plan, Workload
 
 ROUNDS = 5

@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.bench import Bench
+from harness.judge.metrics import delivery
 from harness.launchers.process import Launcher
-from harness.metrics import delivery
+from harness.measure.bench import Bench
 from harness.model import Emission, Plan, Trace, Workload
 
 TOKENS_PER_S = 20

@@ -1,6 +1,6 @@
 """`python -m harness` is `harness`."""
 
-from harness.cli import main
+from harness.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -22,9 +22,9 @@ import pytest
 
 from harness import session
 from harness.errors import HarnessError, InputError
+from harness.measure.runner import Runner
 from harness.model import Cell, Result
 from harness.resources import is_file
-from harness.runner import Runner
 
 DEFAULT_MATRIX = "smoke"
 FIXTURE = "harness_result"

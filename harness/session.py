@@ -20,22 +20,22 @@ from pathlib import Path
 
 import yaml
 
-from harness import field_reports, mitigations
-from harness.bench import Bench, adapter, variant_file
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.formats import CODECS
+from harness.judge.rejudge import rejudge
 from harness.launchers.process import Launcher
-from harness.matrix import Known, Matrix, expand, parse, referenced, select
-from harness.mitigations import plan
+from harness.matrix import field_reports, mitigations
+from harness.matrix.mitigations import plan
+from harness.matrix.reading import Known, Matrix, expand, parse, referenced, select
+from harness.measure.bench import Bench, adapter, variant_file
+from harness.measure.runner import JOBS, Runner
 from harness.model import Cell, Hop, Mitigation, Pace, Result, RunInfo
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned
-from harness.rejudge import rejudge
 from harness.resources import configs, is_file
-from harness.runner import JOBS, Runner
-from harness.store import Run, load_traces, runs_in
+from harness.store.runs import Run, load_traces, runs_in
 
 RUNS = Path("runs")
 ANY = {"tokens": 1, "token_bytes": 256}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, screen
+from harness.cli import commands as cli
+from harness.cli import screen
 from tests.sandbox import Said
 
 Harness = Callable[..., Said]

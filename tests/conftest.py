@@ -10,8 +10,8 @@ import pytest_asyncio
 from hypothesis import settings
 
 from harness import resources
-from harness.bench import Bench
 from harness.launchers.process import Launcher
+from harness.measure.bench import Bench
 from tests.commanding import harness as harness
 
 pytest_plugins = ["pytester"]

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.formats import CODECS
+from harness.judge.verdict import assess
 from harness.model import Emission, Expectation, Heartbeat, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
-from harness.verdict import assess
 
 EVENT_NS = 100_000
 OPENED_NS = 1_000_000_000

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import Bench
 from harness.launchers.process import Launcher
-from harness.lockstep import Lockstep
+from harness.measure.bench import Bench
+from harness.measure.lockstep import Lockstep
 from harness.model import Emission, Hop, Plan, Workload
 from tests.factories import judged
 from tests.tapping import tapped

@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client
-from harness.guard import ControlStream, Guard, Pulse
+from harness.judge.release import pulsed
+from harness.judge.verdict import Assessment, assess, isolated
+from harness.measure.guard import ControlStream, Guard, Pulse
+from harness.measure.recorder import record
 from harness.model import Endpoint, Plan, Trace, Workload
-from harness.recorder import record
-from harness.release import pulsed
-from harness.verdict import Assessment, assess, isolated
 from tests.backends.emitting import Emitter, emitter
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving

@@ -22,7 +22,7 @@ from harness.errors import InputError, Unavailable
 from harness.model import Result
 from harness.proxies import PROXIES
 from harness.resources import configs
-from harness.store import Run, latest, slug
+from harness.store.runs import Run, latest, slug
 
 T = TypeVar("T")
 

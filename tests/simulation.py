@@ -11,7 +11,7 @@ from typing import Protocol
 
 from harness.backends.emitter import LINGER_S
 from harness.formats import CODECS
-from harness.lockstep import Grant, Lockstep, Phase
+from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
 
 TICK_NS = 20_000

@@ -126,7 +126,9 @@ def test_what_the_package_is_made_of_is_copied() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["harness/cli.py", "configs/nextjs/package-lock.json", "configs/nextjs/app/page.js"])
+@pytest.mark.parametrize(
+    "path", ["harness/cli/commands.py", "configs/nextjs/package-lock.json", "configs/nextjs/app/page.js"]
+)
 def test_the_package_is_sent(path: str) -> None:
     assert (ROOT / path).is_file()
     assert is_sent(path)

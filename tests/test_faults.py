@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import recorder, session
+from harness import session
+from harness.measure import recorder
+from harness.measure.runner import Runner
 from harness.model import Cell, Result
-from harness.runner import Runner
 from tests.sandbox import DEADLINE_S, DIRECT, HARNESS, UNPRIVILEGED, Sandbox, missing, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.bench import Bench
 from harness.errors import Unavailable
-from harness.guard import PULSE_TRIPS
 from harness.launchers.process import Launcher
-from harness.mitigations import plan
+from harness.matrix.mitigations import plan
+from harness.measure.bench import Bench
+from harness.measure.guard import PULSE_TRIPS
 from harness.model import Cell, Chain, Hop, Judgement, Workload
 from harness.resources import configs
 from harness.session import catalogue

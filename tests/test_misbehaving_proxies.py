@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from harness import recorder
-from harness.metrics import header_changes
+from harness.judge.metrics import header_changes
+from harness.measure import recorder
 from harness.model import Filler, Read, Trace, Verdict, Workload
 from tests.factories import figures, judged
 from tests.misbehaving import (

@@ -16,10 +16,10 @@ import openai
 import pytest
 
 from harness.backends.control import Log
-from harness.bench import Bench
 from harness.clients import CLIENTS
 from harness.clients.base import Client, Request, Sink
-from harness.mitigations import hop, plan
+from harness.matrix.mitigations import hop, plan
+from harness.measure.bench import Bench
 from harness.model import Cell, HttpVersion, Trace, Verdict, Workload
 from harness.session import catalogue
 from tests.backends.emitting import expected_body

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.store import Run
+from harness.store.runs import Run
 from tests.sandbox import DEADLINE_S, DIRECT, NGINX, Sandbox, missing, wait_for
 
 proxies = pytest.mark.proxies
@@ -40,7 +40,7 @@ Nginx.version = Nginx.start = missing
 
 INTERRUPTED_START = """
 import os, signal
-from harness.bench import Bench
+from harness.measure.bench import Bench
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 start = Bench.__aenter__

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import publish
 from harness import session
 from harness.reports import summary
-from harness.store import Run, check_writable
+from harness.store.runs import Run, check_writable
 from tests.reports.samples import cell, result, run_info
 
 SHIPPED = {

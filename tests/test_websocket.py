@@ -11,16 +11,16 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from harness import recorder
 from harness.backends.control import Control
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Request
 from harness.errors import StreamError
+from harness.judge.metrics import header_changes
 from harness.launchers.process import until
-from harness.metrics import header_changes
-from harness.mitigations import parse, plan
+from harness.matrix.mitigations import parse, plan
+from harness.measure import recorder
+from harness.measure.recorder import Recorder
 from harness.model import Cell, Filler, Plan, Trace
-from harness.recorder import Recorder
 from harness.resources import configs
 from tests.factories import figures, judged
 from tests.recording import LOAD, Rig, rig

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from harness.document import Document
+from harness.documents.document import Document
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint

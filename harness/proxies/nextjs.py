@@ -31,7 +31,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness import resources
-from harness.document import Document
+from harness.documents.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint

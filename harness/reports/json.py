@@ -1,7 +1,7 @@
 """One JSON document for programs: the run, its counts, what defeats each layer, and every result. Pure.
 
-Its schema is `harness/schema/results.v1.json`, in which `$defs/Result` describes a line of results.jsonl.
-`python -m harness.schema` prints it anew.
+Its schema is `harness/store/schema/results.v1.json`, in which `$defs/Result` describes a line of results.jsonl.
+`python -m harness.store.schema` prints it anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from harness import records
+from harness.documents import records
 from harness.model import Outcome, Result, RunInfo
 from harness.reports import summary
 from harness.reports.table import Row, tabulate

@@ -16,7 +16,7 @@ from harness.clients import chromium_tab
 from harness.clients.base import Headers, Remote, Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.launchers.process import Launcher
-from harness.mitigations import REQUEST_HEADERS
+from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Format, Workload
 from tests.misbehaving import Answer
 

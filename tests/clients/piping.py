@@ -12,7 +12,7 @@ import psutil
 
 from harness.clients.curl import Curl
 from harness.launchers.process import Launcher
-from harness.mitigations import plan
+from harness.matrix.mitigations import plan
 from harness.model import Cell, Trace
 from harness.session import catalogue
 from tests.misbehaving import Behaviour, Misbehaving

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from harness.bench import Bench
 from harness.clients import chromium_tab
 from harness.clients.base import Request
 from harness.errors import StreamError
+from harness.judge.verdict import assess
+from harness.measure.bench import Bench
 from harness.model import Emission, Plan
-from harness.verdict import assess
 from tests.clients.browsing import (
     DEADLINE_S,
     EVENTS,

@@ -11,7 +11,7 @@ import pytest
 from harness.clients.base import Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.errors import Unavailable
-from harness.mitigations import HANDSHAKE_HEADERS, REQUEST_HEADERS
+from harness.matrix.mitigations import HANDSHAKE_HEADERS, REQUEST_HEADERS
 
 BROWSER = REQUEST_HEADERS["browser"]
 URL = "http://127.0.0.1:1/stream/1"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import Bench
 from harness.clients import chromium_browser, chromium_channel, chromium_tab
 from harness.clients.base import Request
 from harness.errors import ClientError, StreamError
+from harness.judge.verdict import assess
 from harness.launchers.process import until
+from harness.measure.bench import Bench
 from harness.model import Emission, Plan
-from harness.verdict import assess
 from tests.clients.browsing import (
     CUT_OFF,
     DEADLINE_S,

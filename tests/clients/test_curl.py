@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.bench import Bench
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl import Curl, arguments
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers.process import until
-from harness.mitigations import hop, plan
+from harness.matrix.mitigations import hop, plan
+from harness.measure.bench import Bench
 from harness.model import Body, Cell, Endpoint, Format, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled

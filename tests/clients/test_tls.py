@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from harness import listing
+from harness.cli import listing
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Request
 from harness.clients.h2_reader import H2Reader

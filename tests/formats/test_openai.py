@@ -10,7 +10,7 @@ import pytest
 from harness.errors import InputError, StreamError
 from harness.formats import CODECS
 from harness.formats.base import Token
-from harness.mitigations import plan
+from harness.matrix.mitigations import plan
 from harness.model import Cell, Filler, Workload
 from tests.factories import figures, judged, story, streamed
 

@@ -17,16 +17,17 @@ import psutil
 import pytest
 from aiohttp import web
 
-from harness import guard, resources
-from harness.bench import Bench
+from harness import resources
 from harness.launchers.process import Launcher, until
-from harness.mitigations import hop, parse, plan
+from harness.matrix.mitigations import hop, parse, plan
+from harness.measure import guard
+from harness.measure.bench import Bench
 from harness.model import Cell, Endpoint, Format, Trace, Workload
 from harness.proxies.asgi import Asgi
 from harness.proxies.asgi_options import SERVERS
 from harness.proxies.asgi_options import parse as options
 from harness.session import variants
-from harness.store import Run, latest
+from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.factories import judged
 from tests.measuring import READS

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.bench import Bench
 from harness.clients import CLIENTS
 from harness.clients.base import Request
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher, Process, until
+from harness.measure.bench import Bench
 from harness.model import Endpoint, Hop, chain_text
 from harness.proxies import certificates
 from harness.proxies.base import Running

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.bench import Bench
 from harness.launchers.process import until
-from harness.mitigations import hop, parse, plan
+from harness.matrix.mitigations import hop, parse, plan
+from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
 from harness.resources import configs
 from tests.factories import judged

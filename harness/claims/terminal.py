@@ -1,0 +1,82 @@
+"""The claims of a field report on a terminal: claim by claim, then the real cause and the cheapest fix. Pure.
+
+`ClaimReport` is a rich renderable, as `terminal.Report` is: print it with `soft_wrap=True`, for ids are never broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from harness.claims import words as claim_words
+from harness.claims.judging import Judged, Kind, Unjudged
+from harness.claims.ledger import Entry
+from harness.reports import terminal, words
+from harness.reports.glyphs import glyphs_for
+
+STYLES: Mapping[Kind, str] = {
+    "confirmed": "bold green",
+    "refuted": "bold red",
+    "depends": "bold yellow",
+    "not testable here": "magenta",
+}
+FINDINGS_SHOWN = 2
+
+
+class ClaimReport:
+    """What became of one report's claims; with `ending`, also what went wrong in the run and its exit status."""
+
+    def __init__(self, entry: Entry, ending: bool = False) -> None:
+        self._entry = entry
+        self._ending = ending
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield line after line, none wider than the console but for ids."""
+        glyphs = glyphs_for(options.encoding)
+        yield from map(glyphs.fitted, self._lines(options.max_width))
+
+    def _lines(self, width: int) -> Iterator[Text]:
+        entry = self._entry
+        yield from _wrapped(entry.title, width, "", "bold")
+        for judged in entry.judged:
+            yield from _claim(judged, width)
+        yield Text()
+        yield from _wrapped(entry.cause.sentences, width, "real cause    ")
+        yield from _wrapped(entry.fix.sentences, width, "cheapest fix  ")
+        yield Text()
+        if entry.unfinished:
+            yield from _wrapped(entry.unfinished, width, "", "bold red")
+        yield from _wrapped(f"{claim_words.counted(entry.judged)}.", width, "", "bold")
+        if self._ending:
+            yield from terminal.ending(entry.run, entry.results, width)
+
+
+def _claim(judged: Judged, width: int) -> Iterator[Text]:
+    where = f" ({judged.claim.where})" if judged.claim.where else ""
+    yield from _wrapped(f"{judged.claim.claim}{where}{claim_words.mark(judged.claim)}", width, "  ")
+    yield from _wrapped(claim_words.judgement(judged), width, "    ", STYLES[judged.kind])
+    for hold in (True, False):
+        found = judged.findings_that(hold)
+        for one in found[:FINDINGS_SHOWN]:
+            told = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
+            address = f"{one.cell.id}{claim_words.emulated(one.notes)}"
+            yield Text(f"      {told}{address}  {claim_words.shown(judged.claim, one)}", "dim")
+        if len(found) > FINDINGS_SHOWN:
+            yield Text(f"      and {len(found) - FINDINGS_SHOWN} more", "dim")
+    if judged.findings:
+        yield from _unjudged(judged.unjudged, width)
+
+
+def _unjudged(some: Sequence[Unjudged], width: int) -> Iterator[Text]:
+    """Yield the cells that could not be judged beside others, each with its reason."""
+    for one in some[:FINDINGS_SHOWN]:
+        yield Text(f"      not judged: {one.id}{claim_words.emulated(one.notes)}", "magenta")
+        yield from _wrapped(one.why, width, "        ", "magenta")
+    if len(some) > FINDINGS_SHOWN:
+        yield Text(f"      and {len(some) - FINDINGS_SHOWN} more that were not judged", "magenta")
+
+
+def _wrapped(text: str, width: int, first: str, style: str = "") -> Iterator[Text]:
+    return (Text(line, style) for line in words.wrapped(text, width, first))

@@ -1,0 +1,167 @@
+"""How claims are said, on a terminal and on a page alike: their rules, their judgements and what shows them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from harness.claims.judging import NOT_NEEDED, REFERENCES, Claim, Figure, Finding, Judged, Kind, Limit, Unjudged, figure
+from harness.claims.separation import Separation
+from harness.model import Metrics
+from harness.reports import words
+
+KINDS: tuple[Kind, ...] = ("confirmed", "refuted", "depends", "not testable here")
+VALUES_SHOWN = 6
+OURS = " (ours)"
+EMULATED = " (emulator)"
+
+
+def rule(claim: Claim) -> str:
+    """Return what has to hold in a claim's cells, in words; their globs are told beside it."""
+    said = [
+        f"the verdict is {either(claim.verdict)}" if claim.verdict else "",
+        f"the mitigation's effect is {either(claim.effect)}" if claim.effect else "",
+        f"what was held is released by {either(claim.released_by)}" if claim.released_by else "",
+        "; ".join(map(_limit, claim.limits)),
+        f"the readers of a stream {claim.readers} on its verdict" if claim.readers else "",
+        _note_rule(claim),
+    ]
+    return next(filter(None, said), "")
+
+
+def judgement(judged: Judged) -> str:
+    """Return the judgement with what it depends on, or why there is none."""
+    if judged.kind == "depends":
+        return depends(judged)
+    if judged.claim.untestable:
+        return f"{judged.kind}: {judged.claim.untestable}"
+    if judged.unjudged and not judged.findings and {one.why for one in judged.unjudged} == {NOT_NEEDED}:
+        return f"{judged.kind}: {NOT_NEEDED} in every cell"
+    if judged.kind == "not testable here":
+        return f"{judged.kind}: {unjudged(judged.unjudged) or 'none of its cells was measured'}"
+    return judged.kind
+
+
+def depends(judged: Judged) -> str:
+    """Return what decides in which cells a claim holds."""
+    found = judged.separation
+    if not found:
+        some, every = len(judged.findings_that(True)), len(judged.findings)
+        return f"depends on more than two axes, or on none: holds in {some} of {words.counted(every, 'cell')}"
+    if found.together:
+        on = f"{' and '.join(found.axes)} together"
+    else:
+        on = " or ".join(found.axes) + (", which change together here" if len(found.axes) > 1 else "")
+    return f"depends on {on}: holds with {_combined(found, True)}, not with {_combined(found, False)}"
+
+
+def shown(claim: Claim, finding: Finding) -> str:
+    """Return what a cell shows of a claim: the verdict, effect, figures, release, readers or note that it turns on."""
+    (result, *others), verdicts = finding.results, [result.verdict for result in finding.results]
+    if claim.readers:
+        return "; ".join(f"{one.cell.client}: {one.verdict}" for one in (result, *others))
+    if claim.effect:
+        return f"{result.effect} ({verdicts[0]})"
+    if claim.limits:
+        return ", ".join(map(_figure, finding.figures))
+    if claim.released_by:
+        return f"{verdicts[0]}, released by {result.release.by}" if result.release else f"{verdicts[0]}, nothing held"
+    if claim.note:
+        return finding.note or "no such note"
+    return str(verdicts[0])
+
+
+def mark(claim: Claim) -> str:
+    """Return what follows a claim that the report itself does not make."""
+    return OURS if claim.ours else ""
+
+
+def emulated(notes: Iterable[str]) -> str:
+    """Return what follows a cell with an emulated hop, out of the notes of its results."""
+    return EMULATED if words.claims(notes) else ""
+
+
+def unjudged(some: Sequence[Unjudged]) -> str:
+    """Return why cells were not judged; cells with the same reason are told together."""
+    reasons = Counter(one.why for one in some)
+    return "; ".join(why if number == 1 else f"{why} ({number} cells)" for why, number in reasons.items())
+
+
+def counts(judged: Sequence[Judged]) -> dict[Kind, int]:
+    """Return how many claims of the report came to each kind of judgement, the kinds that do not occur included."""
+    found = Counter(one.kind for one in judged if not one.claim.ours)
+    return {kind: found[kind] for kind in KINDS}
+
+
+def counted(judged: Sequence[Judged]) -> str:
+    """Return the judgements of a report in one line."""
+    found = counts(judged)
+    theirs = sum(found.values())
+    said = ", ".join(f"{number} {kind}" for kind, number in found.items() if number)
+    beside = f"; beside them {words.counted(len(judged) - theirs, 'question')} of ours" if theirs < len(judged) else ""
+    return words.counted(theirs, "claim") + (f": {said}" if said else "") + beside
+
+
+def either(some: Iterable[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = some
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def amount(metric: str, value: float) -> str:
+    """Return a figure with the unit that its name tells."""
+    if metric.endswith("_ms"):
+        return words.duration(value)
+    if metric.endswith("_bytes"):
+        return words.size(round(value))
+    return f"{value:.4g}" if value < 10_000 else f"{value:.0f}"
+
+
+def named(metric: str) -> str:
+    """Return a metric's name as people say it: `ttft`, `first read`, `burst tokens max`."""
+    return metric.removesuffix("_ms").removesuffix("_bytes").replace("_", " ")
+
+
+def told(metric: str, metrics: Metrics) -> str:
+    """Return a figure of a stream, or a dash where it has none."""
+    value = figure(metrics, metric)
+    return "–" if value is None else amount(metric, value)
+
+
+def _figure(one: Figure) -> str:
+    said = f"{one.metric} {amount(one.metric, one.value)}"
+    if one.of is None or one.other is None:
+        return said
+    if one.of not in REFERENCES:
+        return f"{said}, {_percent(one.value / one.other)} of {one.of} {amount(one.of, one.other)}"
+    times = f"{one.value / one.other:.3g} times " if one.other > 0 else "against "
+    return f"{said}, {times}the {one.of}'s {amount(one.metric, one.other)}"
+
+
+def _limit(limit: Limit) -> str:
+    bounds = [
+        f"at most {amount(limit.metric, limit.at_most)}" if limit.at_most is not None else "",
+        f"at least {amount(limit.metric, limit.at_least)}" if limit.at_least is not None else "",
+        f"at most {limit.at_most_times:g} times the {limit.of}'s" if limit.at_most_times is not None else "",
+        f"at least {limit.at_least_times:g} times the {limit.of}'s" if limit.at_least_times is not None else "",
+        f"at most {_percent(limit.at_most_share)} of {limit.of}" if limit.at_most_share is not None else "",
+        f"at least {_percent(limit.at_least_share)} of {limit.of}" if limit.at_least_share is not None else "",
+    ]
+    return f"{limit.metric} is {' and '.join(filter(None, bounds))}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def _note_rule(claim: Claim) -> str:
+    if not claim.note:
+        return ""
+    return f"a note says {claim.note.has!r}" if claim.note.has else f"no note says {claim.note.lacks!r}"
+
+
+def _combined(found: Separation, holding: bool) -> str:
+    """Return the values of one side, the first ones of many."""
+    every = [" and ".join(values) for values in (found.holding if holding else found.others)]
+    more = [f"{len(every) - VALUES_SHOWN} more"] if len(every) > VALUES_SHOWN else []
+    return either([*every[:VALUES_SHOWN], *more])

@@ -1,0 +1,391 @@
+"""The command line: reads options, calls the session, prints what comes back. It decides nothing.
+
+What an exit status means stands in `reports.summary.EXIT_MEANINGS`, which `harness --help` shows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from harness import session
+from harness.claims import ledger
+from harness.claims.terminal import ClaimReport
+from harness.cli import listing, screen
+from harness.cli.interrupts import interruptible
+from harness.cli.screen import err, out
+from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
+from harness.judge.metrics import delivery
+from harness.judge.rejudge import held_against
+from harness.measure.runner import JOBS
+from harness.model import Pace
+from harness.reports import RENDERERS, summary, terminal
+from harness.reports.timeline import Timeline
+from harness.store.runs import Run, check_folder, check_writable, latest, load_traces, write_text
+
+STDOUT = Path("-")
+EPILOG = f"""\
+Start with `harness doctor`, then `harness matrix smoke`.
+
+Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXIT_MEANINGS.items())}.
+
+Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
+builds. `CI` turns the progress bar into a line per cell, `NO_COLOR` colours off; `COLUMNS` is the width.
+"""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Find out which mitigation defeats which buffering layer when LLM tokens stream through real proxies.",
+    epilog=EPILOG,
+)
+
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id matches.")]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells whose id matches.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Cells measured at once.")]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require",
+        metavar="NAMES",
+        envvar="HARNESS_REQUIRE",
+        help="Fail if these proxies or clients cannot run here, as nginx,nextjs.",
+    ),
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that run folders are made in.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
+ToJson = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write JSON; - is standard output.")]
+ToMarkdown = Annotated[Path | None, typer.Option("--markdown", metavar="PATH", help="Also write Markdown, likewise.")]
+ToJunit = Annotated[Path | None, typer.Option("--junit", metavar="PATH", help="Also write JUnit XML, likewise.")]
+ToHtml = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Also write one HTML page, likewise.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"harness {version('token-stream-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    shown: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
+
+
+@app.command(
+    epilog="Examples: `harness matrix smoke` · `harness matrix my.yaml --only 'nginx:*' --json out.json` ·"
+    " `harness matrix default --require nginx,nextjs --markdown table.md`"
+)
+def matrix(
+    file: Annotated[
+        str, typer.Argument(help="A matrix file, or a shipped one: smoke, default, clients, applications.")
+    ] = "default",
+    only: Only = None,
+    skip: Skip = None,
+    pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
+    jobs: Jobs = JOBS,
+    require: Require = None,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
+) -> None:
+    """Measure a matrix of cells and print which mitigation defeats which layer."""
+    session.require(_names(require))
+    job = session.load(file, only or (), skip or (), pace)
+    outputs = _outputs(to_json, to_markdown, to_junit, to_html)
+    _finish(interruptible(_measure(job, runs, jobs, keep)), outputs)
+
+
+@app.command(
+    epilog="Examples: `harness reports` · `harness reports 000 my.yaml --markdown page.md` ·"
+    " `harness reports --from docs/field-report-runs --markdown page.md` (measures nothing)"
+)
+def reports(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Field reports by name or its start, or matrix files with a key `report`; by default all."),
+    ] = None,
+    stored: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Measure nothing: take this run, or the newest of each report in it."
+        ),
+    ] = None,
+    jobs: Jobs = JOBS,
+    require: Require = None,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    records: Annotated[
+        Path | None, typer.Option("--records", metavar="DIR", help="Also put each run's records there, for --from.")
+    ] = None,
+    to_markdown: ToMarkdown = None,
+) -> None:
+    """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
+    if stored and (names or records):
+        raise InputError("--from takes runs as they are: give it without names and without --records")
+    session.require(_names(require))
+    todo = [] if stored else session.reports(names or ())
+    done = session.stored(stored or (), lambda line: err.print(line, markup=False))
+    outputs = _outputs(None, to_markdown)
+    if records:
+        check_folder(records)
+    try:
+        if todo:
+            interruptible(_measure_all(todo, runs, jobs, keep, done))
+    finally:
+        people = err if STDOUT in outputs.values() else out
+        for run in done:
+            for part in _claims(run, ending=True):
+                people.print(part)
+            err.print(f"Results and evidence: {run.folder}", markup=False)
+    for run in done:
+        if records:
+            run.copy_records(records)
+    entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
+    for path in outputs.values():
+        _write(path, ledger.page(entries))
+    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results) for run in done))
+
+
+@app.command(
+    epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
+    " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
+    " `harness run --chain nextjs:dev --client chromium --request browser`"
+)
+def run(
+    chain: Annotated[str, typer.Option(help="Client side first: direct, nginx:default, nextjs:dev>asgi:plain@uvloop.")],
+    mitigation: Annotated[
+        list[str] | None, typer.Option("--mitigation", "-m", help="Apply it; may be repeated.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="sse, ndjson, text, websocket or openai.")] = "sse",
+    body: Annotated[str, typer.Option(help="How the backend frames the body: chunked, length or close.")] = "chunked",
+    request: Annotated[str, typer.Option(help="Request headers of: curl or browser.")] = "curl",
+    client: Annotated[str, typer.Option(help="What reads it; `harness list clients` names them.")] = "aiohttp",
+    pace: Annotated[str, typer.Option(help="lockstep or paced.")] = "lockstep",
+    tokens: Annotated[int, typer.Option(help="How many tokens.")] = 32,
+    token_bytes: Annotated[int, typer.Option(help="Size of one event.")] = 96,
+    interval_ms: Annotated[float, typer.Option(help="Time between tokens when paced.")] = 50.0,
+    payload: Annotated[str, typer.Option(help="repetitive or random.")] = "repetitive",
+    patience_ms: Annotated[float, typer.Option(help="How long lockstep waits before a token counts as held.")] = 300.0,
+    require: Require = None,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    to_json: ToJson = None,
+) -> None:
+    """Measure one cell (with its control and baseline) and draw its timeline."""
+    session.require(_names(require))
+    job = session.one_cell(
+        axes={
+            "chain": chain,
+            "mitigations": [list(mitigation or ())],
+            "format": format,
+            "body": body,
+            "request": request,
+            "client": client,
+            "pace": pace,
+        },
+        workload={
+            "tokens": tokens,
+            "token_bytes": token_bytes,
+            "interval_ms": interval_ms,
+            "payload": payload,
+            "patience_ms": patience_ms,
+        },
+    )
+    outputs = _outputs(to_json)
+    finished = interruptible(_measure(job, runs, JOBS, keep))
+    by_id = {result.id: result for result in finished.results}
+    result = by_id[job.cells[-1].id]
+    told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
+    if result.evidence:
+        trace = load_traces(finished.folder / result.evidence)[0]
+        arrivals = {arrival.seq: arrival.at_ns for arrival in delivery(trace).arrivals}
+        told.insert(0, Timeline(trace, result, arrivals))
+    _finish(finished, outputs, *told, required=(result.id,))
+
+
+@app.command(
+    name="list",
+    epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
+)
+def list_(
+    what: Annotated[listing.What, typer.Argument(help="What to list.")],
+    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or a shipped one.")] = None,
+    only: Only = None,
+    skip: Skip = None,
+) -> None:
+    """List what a matrix file or `harness run` can name, the cells of a matrix, or the schema of matrix files."""
+    if what == "cells":
+        for cell in session.load(file or "default", only or (), skip or ()).cells:
+            out.print(cell.id, markup=False)
+        return
+    if given := [name for name, value in (("FILE", file), ("--only", only), ("--skip", skip)) if value]:
+        raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
+    if what == "schema":
+        screen.write(listing.schema())
+    else:
+        out.rows(listing.rows(what))
+
+
+@app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
+def doctor(require: Require = None) -> None:
+    """Show what can run here, in which version, and what to install."""
+    out.rows(listing.health())
+    session.require(_names(require))
+
+
+@app.command(
+    epilog="Examples: `harness setup` · `harness setup nextjs` · `harness setup asgi:./my_app.py@starlette==0.46.2`"
+)
+def setup(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="What to set up: names, or one hop; by default all.")
+    ] = None,
+) -> None:
+    """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
+    session.set_up(names or (), lambda line: err.print(line, markup=False))
+
+
+@app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")
+def report(
+    folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
+    ] = False,
+    runs: Runs = session.RUNS,
+    to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
+) -> None:
+    """Print a run again from what is on disk, even if it was killed."""
+    run = Run.open(folder or latest(runs))
+    if run.torn:
+        err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
+    if rejudge:
+        run.results = session.rejudged(run)
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
+
+
+@app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
+def check(
+    against: Annotated[Path, typer.Option(help="The run folder whose verdicts are expected.")],
+    folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
+    ] = False,
+    runs: Runs = session.RUNS,
+    to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
+) -> None:
+    """Hold one run against another: every verdict has to be what it was."""
+    run, earlier = Run.open(folder or latest(runs)), Run.open(against)
+    if run.folder.resolve() == earlier.folder.resolve():
+        raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
+    if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
+        err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
+    run.results = held_against(run.results, earlier.results, str(against), allow_missing)
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    try:
+        app(args=list(argv) if argv is not None else None)
+    except Interrupted as error:
+        err.print(str(error), markup=False)
+        sys.exit(error.exit_status)
+    except HarnessError as error:
+        screen.complain(error)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        if unwritable(error) is not NoRoom:
+            raise
+        out.mute()
+        screen.complain(f"cannot write {error.filename or 'the output'}: {error.strerror}")
+        sys.exit(NoRoom.exit_status)
+
+
+async def _measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
+    for job in todo:
+        err.print(f"{job.matrix.title}: {len(job.cells)} cells", style="bold", markup=False)
+        done.append(await _measure(job, runs, jobs, keep))
+
+
+async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
+    kept: list[Path] = []
+    try:
+        options, told = sys.argv[1:], kept.append if keep else None
+        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
+            with screen.progress(len(job.cells), run, claims=job.matrix.report is not None) as tell:
+                await runner.run(job.cells, tell)
+    finally:
+        for folder in kept:
+            err.print(f"Kept: {folder}", markup=False)
+    return run
+
+
+def _outputs(*paths: Path | None) -> dict[str, Path]:
+    """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
+    outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
+    if list(outputs.values()).count(STDOUT) > 1:
+        raise InputError("only one report can go to standard output: give - once")
+    for path in outputs.values():
+        if path != STDOUT:
+            check_writable(path)
+    return outputs
+
+
+def _finish(run: Run, outputs: Mapping[str, Path], *told: RenderableType, required: Sequence[str] = ()) -> None:
+    """Write the reports, print the one for people where it is in nobody's way, and end with the run's status."""
+    people = err if STDOUT in outputs.values() else out
+    for name, path in outputs.items():
+        _write(path, RENDERERS[name](run.info, run.results))
+    for part in told or _told(run):
+        people.print(part)
+    err.print(f"Results and evidence: {run.folder}", markup=False)
+    raise typer.Exit(summary.exit_status(run.info, run.results, required))
+
+
+def _told(run: Run) -> list[RenderableType]:
+    """Return the report for people, with the claims that the matrix file makes."""
+    try:
+        claims = _claims(run)
+    except InputError as error:
+        err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
+        claims = []
+    return [terminal.Report(run.info, run.results), *claims]
+
+
+def _claims(run: Run, ending: bool = False) -> list[RenderableType]:
+    """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
+    entry = ledger.entry(run.info, run.results)
+    return ["", ClaimReport(entry, ending)] if entry else []
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a document where it was asked for."""
+    if path == STDOUT:
+        screen.write(text)
+    else:
+        write_text(path, text)
+
+
+def _names(options: Sequence[str] | None) -> list[str]:
+    return [name for option in options or () for name in option.split(",") if name]

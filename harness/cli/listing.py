@@ -1,0 +1,121 @@
+"""What there is: rows of text for `harness list` and `harness doctor`. The first row is the head."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from importlib.metadata import version
+from typing import Literal
+
+from harness import session
+from harness.clients import CLIENTS
+from harness.clients.base import Client
+from harness.errors import Unavailable
+from harness.formats import CODECS
+from harness.matrix import reading as matrix
+from harness.matrix.mitigations import REQUEST_HEADERS
+from harness.model import Filler, Mitigation
+from harness.proxies import PROXIES
+
+What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
+Rows = list[tuple[str, ...]]
+
+CLAIMED = ("name", "claim", "source", "cost")
+"""What a catalogue entry says of itself; all else in it is what it changes."""
+
+
+def rows(what: What) -> Rows:
+    """Return the table of one kind of thing."""
+    return LISTS[what]()
+
+
+def schema() -> str:
+    """Return the JSON Schema of matrix files, for editors."""
+    return json.dumps(matrix.schema(), indent=2) + "\n"
+
+
+def health() -> Rows:
+    """Return what can run here: name, state, version or reason, way out."""
+    table: Rows = [("", "", "version", "way out")]
+    table.append(("harness", "ok", version("token-stream-harness"), ""))
+    table.append(("python", "ok", platform.python_version(), ""))
+    checks = {name: client().version for name, client in CLIENTS.items()}
+    checks |= {name: proxy.version for name, proxy in PROXIES.items()}
+    for name, check in checks.items():
+        try:
+            table.append((name, "ok", check(), ""))
+        except Unavailable as error:
+            table.append((name, "missing", error.reason, error.remedy))
+    return table
+
+
+def _proxies() -> Rows:
+    return [("hop", "what it is"), *_variants(emulated=None)]
+
+
+def _profiles() -> Rows:
+    return [("profile", "whose claim it plays"), *_variants(emulated=True)]
+
+
+def _variants(emulated: bool | None) -> Rows:
+    return [
+        (f"{name}:{variant}", proxy.describe(path))
+        for name, proxy in PROXIES.items()
+        if emulated is None or proxy.emulated is emulated
+        for variant, path in session.variants(name).items()
+    ]
+
+
+def _mitigations() -> Rows:
+    catalogue = session.catalogue().values()
+    entries = ((one.name, one.cost, one.claim, ", ".join(_changes(one)), one.source) for one in catalogue)
+    return [("mitigation", "cost", "claim", "changes", "source"), *entries]
+
+
+def _changes(one: Mitigation) -> Iterator[str]:
+    """Yield what a mitigation changes, by the keys of the catalogue."""
+    for field in fields(one):
+        value = getattr(one, field.name)
+        if field.name in CLAIMED or not value:
+            continue
+        match value:
+            case Mapping():
+                yield from (f"{field.name} {key}: {'removed' if to is None else to}" for key, to in value.items())
+            case Filler():
+                yield f"{field.name} {value.bytes} bytes ({value.fill})"
+            case float():
+                yield f"{field.name} {value:g}"
+            case _:
+                yield f"{field.name} {value}"
+
+
+def _requests() -> Rows:
+    said = ((name, "\n".join(f"{key}: {value}" for key, value in sent)) for name, sent in REQUEST_HEADERS.items())
+    return [("request", "headers"), *said]
+
+
+def _formats() -> Rows:
+    return [("format", "content type"), *((name, codec.content_type) for name, codec in CODECS.items())]
+
+
+def _clients() -> Rows:
+    return [("client", "version"), *((name, _version(client())) for name, client in CLIENTS.items())]
+
+
+def _version(client: Client) -> str:
+    try:
+        return client.version()
+    except Unavailable as error:
+        return f"missing: {error}"
+
+
+LISTS: Mapping[What, Callable[[], Rows]] = {
+    "proxies": _proxies,
+    "profiles": _profiles,
+    "mitigations": _mitigations,
+    "requests": _requests,
+    "formats": _formats,
+    "clients": _clients,
+}

@@ -1,0 +1,117 @@
+"""Where the command line prints: reports on standard output, everything about the run on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from harness.errors import Interrupted
+from harness.model import Result
+from harness.reports import terminal
+from harness.store.runs import Run
+
+TABLE_COLUMNS = 4
+"""A list with more columns than this is printed as entries: a table of them would break every word."""
+
+
+class Outlet(Console):
+    """A console that goes on in silence when nobody reads it any more, as in `harness matrix | head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.mute()
+
+    def mute(self) -> None:
+        """Drop what is still to be printed, even what is printed when the program ends."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows under their head, the first one."""
+        head, *body = rows
+        if len(head) > TABLE_COLUMNS:
+            self._entries(head, body)
+            return
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for number, name in enumerate(head):
+            table.add_column(name, no_wrap=number == 0, overflow="fold")
+        for row in body:
+            table.add_row(*row)
+        self.print(table, soft_wrap=False, markup=False)
+
+    def _entries(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print each row as a name with what is known of it below, a line each and unbroken."""
+        width = max(map(len, head[1:]))
+        for name, *known in rows:
+            self.print(name, style="bold", markup=False)
+            for label, text in zip(head[1:], known, strict=True):
+                self.print(f"  {label:<{width}}  {text}", markup=False)
+
+
+out = Outlet(soft_wrap=True, highlight=False, emoji=False)
+err = Outlet(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+
+def write(text: str) -> None:
+    """Put a document on standard output as it is."""
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        out.mute()
+
+
+def complain(error: object) -> None:
+    """Say why the program ends, if anybody can be told."""
+    try:
+        err.print("[bold red]harness:[/] ", end="")
+        err.print(str(error), markup=False)
+    except OSError:
+        err.mute()
+
+
+@contextlib.contextmanager
+def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
+    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are."""
+    done = 0
+
+    def count() -> int:
+        nonlocal done
+        done += 1
+        return done
+
+    try:
+        if err.is_terminal and not os.environ.get("CI"):
+            with _bar() as bar:
+                task = bar.add_task("starting", total=total)
+
+                def advance(result: Result) -> None:
+                    said = f"{result.verdict or result.outcome}  {result.id}"
+                    bar.update(task, completed=count(), description=said)
+
+                yield advance
+        else:
+            yield lambda result: err.print(terminal.progress(result, count(), total))
+    except asyncio.CancelledError:
+        told = f"`harness report {run.folder}` shows them"
+        told += f", `harness reports --from {run.folder}` what they say of the claims" if claims else ""
+        raise Interrupted(f"Interrupted: {len(run.results)} of {total} cells are done. {told}.") from None
+
+
+def _bar() -> Progress:
+    """A bar whose counter stays: what room there is beside it goes to the id of the last cell, which is cut."""
+    return Progress(
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        console=err,
+        transient=True,
+        expand=True,
+    )

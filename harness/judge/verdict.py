@@ -1,0 +1,374 @@
+"""From a trace to a verdict, and from two verdicts to an effect. Pure.
+
+Verdicts, worst last. In lockstep the order of events decides, not the clock:
+
+- `streamed`: every token was here before the next was sent, and the median hold over the control is under 50 ms.
+- `delayed`: every token came before the next was sent, but 50 ms late or more in the median: something timed it.
+- `coalesced`: a token was held past the patience and came only after more bytes, before the end.
+- `buffered`: from some token on, nothing came until the emitter ended the stream.
+- `broken`: tokens lost, repeated, reordered, altered or replayed; wrong status, reset, time-out, undecodable body.
+
+What let held tokens go is told in `release`. A tail that only the end releases makes a stream `buffered`, unless two
+holds before it show that it coalesces and the tail is no longer than they were: a last, partly filled buffer is part
+of coalescing.
+Heartbeats are bytes that leave by the clock: what came after nothing but them was let go by them or by a timer.
+
+Paced streams mirror this: a token is held when it comes together with one emitted 50 ms or more after it, and a
+tenth of the tokens must be held before the stream counts as coalesced or buffered.
+
+A burst at the source is no hold: where all tokens were due, or left, within 50 ms, what came together was sent
+together. Such a stream is `buffered` from the token on that came with the end, which leaves well after the last token;
+`delayed` if tokens are 50 ms late over the control in the median; else `streamed`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from harness.judge.metrics import (
+    HELD_MS,
+    Arrival,
+    Delivery,
+    beaten,
+    delivery,
+    gist,
+    late_bursts,
+    measure,
+    remarks,
+    sent_together,
+    singles,
+    source_span_ms,
+)
+from harness.judge.release import (
+    event_bytes,
+    kept_for_end,
+    lockstep_releases,
+    paced_releases,
+    probed,
+    pulsed,
+    self_released,
+    tail_of,
+    told_release,
+)
+from harness.model import Effect, Expectation, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
+
+SEVERITY: dict[Verdict, int] = {"streamed": 0, "delayed": 1, "coalesced": 2, "buffered": 3, "broken": 4}
+STEADY = 2
+"""How many holds have to end before the stream does to make coalescing its steady state: padding at the start of a
+stream can push its first tokens out of a buffer that then holds all others to the end."""
+
+TAIL = 2.0
+"""How much longer than what released earlier holds a tail must be to count as buffered."""
+
+SHORTER = 2.0
+"""A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
+
+FAILED = 500
+NO_ROUTE = (404, 405)
+NO_WEBSOCKET = (400, 403, 404, 405)
+EMITTERS_404 = "; asked for /"
+"""What the emitter's own refusal says, and no application's."""
+
+LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
+
+    `notes` are what a person has to know about how the first was read.
+    """
+
+    metrics: Metrics
+    judgement: Judgement
+    unstable: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
+    """Measure and judge a cell's trace and, if there is one, the second that is to confirm it.
+
+    Two verdicts are `unstable`, unless the second stream, which is more patient and sends no pulses if those seemed to
+    help, shows what the first mistook. Two ways to be released are one of a hop that has both, a size and a timer, of
+    which the first to be reached lets go: the verdict stands, and neither way is claimed.
+    """
+    first, *others = [_assess(trace, control) for trace in traces]
+    for other, trace in zip(others, traces[1:], strict=True):
+        if other.judgement.verdict != first.judgement.verdict:
+            if mistaken := _mistaken(traces[0], trace):
+                reason = f"{other.judgement.reason}; {mistaken}"
+                return replace(other, judgement=replace(other.judgement, reason=reason))
+            unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
+            return replace(first, unstable=unstable)
+        if _released_by(other) != _released_by(first):
+            return replace(first, judgement=_either(first.judgement, other.judgement))
+    return first
+
+
+def _assess(trace: Trace, control: Metrics | None) -> Assessment:
+    delivered = delivery(trace)
+    figures = measure(trace, delivered, control)
+    return Assessment(figures, judge(trace, delivered, figures), notes=remarks(trace, delivered))
+
+
+def _mistaken(first: Trace, second: Trace) -> str | None:
+    """Return what a first stream took for something else, as a second one of the same cell shows."""
+    held, held_again = ({step.seq for step in trace.steps if step.kind == "hold"} for trace in (first, second))
+    if pulsed(first) & held_again:
+        return "in a first stream, other requests through the chain let tokens go"
+    if held & {token.seq for token in self_released(second, delivery(second).arrivals)}:
+        return "in a first stream, a timer ran out while more bytes were sent"
+    return None
+
+
+def _released_by(assessed: Assessment) -> ReleasedBy | None:
+    release = assessed.judgement.release
+    return release.by if release else None
+
+
+def _either(first: Judgement, second: Judgement) -> Judgement:
+    """Return one judgement of two streams whose tokens were released in different ways: a person waits the less."""
+    least = min((told.release for told in (first, second) if told.release), key=lambda release: release.wait_ms)
+    reason = f"{first.reason}; in a second stream, {second.reason}"
+    return replace(first, reason=reason, release=replace(least, by="unknown"))
+
+
+def _told_briefly(assessed: Assessment) -> str:
+    return f"{assessed.judgement.verdict} ({assessed.judgement.reason})"
+
+
+def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
+    """Return the verdict on one trace, given what it delivered and its figures (both from `metrics`)."""
+    if broken := _broken(trace, delivered):
+        return Judgement("broken", broken)
+    arrivals = delivered.arrivals
+    paced = trace.plan.emission.pace == "paced"
+    releases = paced_releases(trace, arrivals) if paced else lockstep_releases(trace, arrivals)
+    if kept := kept_for_end(trace, arrivals, _late_ms(figures)):
+        return _buffered(trace, kept, burst=_burst(trace))
+    tail = tail_of(trace, arrivals)
+    if not releases and not (tail and any(step.kind == "wait" for step in trace.steps)):
+        return _in_time(trace, arrivals, figures)
+    if not releases:  # drained without a hold that tells, and then silent
+        return _buffered(trace, tail, timed=bool(self_released(trace, arrivals)))
+    release = _steady(releases, paced)
+    early = [r.after_bytes + r.resolution_bytes for r in releases if r.by != "end"]
+    if tail and (len(early) < STEADY or len(tail) * event_bytes(trace) > TAIL * max(early)):
+        return _buffered(trace, tail, timed=release.by == "timer")
+    return Judgement("coalesced", _sentence(release, paced), release)
+
+
+def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False, burst: str = "") -> Judgement:
+    reason = f"from token {tail[0].seq} on, nothing came before the end"
+    if burst:
+        reason += f", although {burst}"
+    elif timed or _as_far_apart_as_sent(tail):
+        reason += f"; {LAG}"
+    return Judgement("buffered", reason, told_release(trace, tail[0], "end"))
+
+
+def _as_far_apart_as_sent(tail: Sequence[Arrival]) -> bool:
+    """Tell whether the end cannot have let all of them go at once."""
+    return (tail[-1].sent_ns - tail[0].sent_ns) / 1e6 >= HELD_MS and not late_bursts(tail)
+
+
+def _steady(releases: Sequence[Release], paced: bool) -> Release:
+    """Return the release that stands for the stream, not for its end: the last, or of many the one of median wait."""
+    before_end = [release for release in releases if release.by != "end"] or releases
+    return sorted(before_end, key=lambda release: release.wait_ms)[len(before_end) // 2] if paced else before_end[-1]
+
+
+def isolated(trace: Trace, judgement: Judgement) -> bool:
+    """Say whether a second stream has to confirm the verdict: it rests on a lone hold, a clock or another request."""
+    if judgement.verdict == "delayed":
+        return True
+    if judgement.verdict == "streamed":
+        return bool(probed(trace) or pulsed(trace))
+    holds = sum(step.kind == "hold" for step in trace.steps)
+    return judgement.verdict == "coalesced" and (trace.plan.emission.pace == "paced" or holds == 1)
+
+
+def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
+    """Return what a mitigation did to the layer whose baseline is given. The first line that fits holds:
+
+    - it is broken with it and without: None, as there is nothing to compare
+    - it streamed before: `not needed`, or `harms` if it does no more
+    - it streams now: `defeats`
+    - the verdict changed: `reduces` if it is milder, `harms` if it is worse
+    - tokens wait half as long or less: `reduces`; twice as long or more: `harms`
+    - else: `no effect`
+
+    How long tokens wait is compared within `delayed`, by the median lateness, and within `coalesced`, by `wait_ms` of
+    what releases them. Who is `buffered` waits for the end, however much passed at the start.
+    """
+    after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
+    if after == before == SEVERITY["broken"]:
+        return None
+    if before == 0:
+        return "not needed" if after == 0 else "harms"
+    if after == 0:
+        return "defeats"
+    if after != before:
+        return "reduces" if after < before else "harms"
+    wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
+    if wait_ms is None or was_ms is None or wait_ms == was_ms:
+        return "no effect"
+    if wait_ms * SHORTER <= was_ms:
+        return "reduces"
+    return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
+
+
+def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
+    """Return how long tokens wait. A timer that shows in one of the two lets go in the other too, if it is sooner."""
+    if of.judgement.verdict == "delayed":
+        return of.metrics.over_control_ms
+    release, other = of.judgement.release, beside.judgement.release
+    if of.judgement.verdict != "coalesced" or not release or not other:
+        return None
+    return min(release.wait_ms, other.wait_ms) if release.by == "bytes" != other.by else release.wait_ms
+
+
+def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation | None:
+    """Return the expectation for a cell: the last whose glob matches, so that a file reads from general to special."""
+    return next((row for row in reversed(expectations) if fnmatchcase(cell_id, row.cells)), None)
+
+
+def outcome(
+    verdict: Verdict, effect: Effect | None, expectation: Expectation | None, mitigated: bool = False
+) -> tuple[Outcome, str | None]:
+    """Hold a verdict and an effect against an expectation; the sentence says what did not fit.
+
+    Nothing can be measured through a layer that is broken as it is, so it fails where nobody expects that.
+    """
+    if expectation is None:
+        return "fail" if verdict == "broken" and not mitigated else "observed", None
+    if expectation.verdict and verdict not in expectation.verdict:
+        return "fail", f"expected {' or '.join(expectation.verdict)}, got {verdict}: {expectation.why}"
+    if expectation.effect and effect not in expectation.effect:
+        return "fail", f"expected effect {' or '.join(expectation.effect)}, got {effect or 'none'}: {expectation.why}"
+    return "pass", None
+
+
+def conclude(
+    assessed: Assessment,
+    control: Assessment | str | None,
+    baseline: Assessment | str | None,
+    expectation: Expectation | None,
+) -> tuple[Outcome, str, Effect | None]:
+    """Return outcome, reason and effect of a cell.
+
+    `control` is that of its direct control, a sentence if that could not be measured, or None if the cell is one.
+    `baseline` is that of the same cell without mitigation, likewise. Without a sure baseline there is no effect; an
+    expected one is then blocked, not failed.
+    """
+    if fault := _fault(control):
+        return "blocked", fault, None
+    if assessed.unstable:
+        return "unstable", assessed.unstable, None
+    judgement = assessed.judgement
+    unsure = baseline.unstable if isinstance(baseline, Assessment) else baseline
+    change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
+    if unsure and expectation and expectation.effect:
+        return "blocked", f"its baseline is not known: {unsure}", None
+    ending, misfit = outcome(judgement.verdict, change, expectation, mitigated=baseline is not None)
+    reason = misfit or judgement.reason
+    if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
+        reason += "; without the mitigation it is broken, too"
+    return ending, reason, change
+
+
+def _fault(control: Assessment | str | None) -> str | None:
+    if control is None or isinstance(control, str):
+        return control
+    judgement = control.judgement
+    if judgement.verdict == "streamed":
+        return None
+    return f"its direct control is {judgement.verdict}: {judgement.reason}"
+
+
+def _broken(trace: Trace, delivered: Delivery) -> str | None:
+    if trace.status is not None and trace.status != trace.plan.status:
+        return _refused(trace)
+    if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
+        return "the response ended before the emitter ended it"
+    if trace.failure:
+        return trace.failure
+    if trace.closed_ns is None:
+        return "the response never ended"
+    return delivered.problem
+
+
+def _refused(trace: Trace) -> str:
+    """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
+    told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
+    hops = [hop.proxy for hop in trace.plan.chain]
+    if "asgi" in hops and (advice := _other_format(trace)):
+        return f"{told}; {advice}"
+    plain = any(name.lower() == "content-type" and kind.startswith("text/plain") for name, kind in trace.headers)
+    failed = trace.status is not None and trace.status >= FAILED  # the emitter never does
+    if not hops or ((plain or trace.sent_headers) and not failed):
+        return told
+    logs = f"hop-1 in the cell's folder has the {'application' if hops == ['asgi'] else 'proxy'}'s log"
+    if len(hops) > 1:
+        logs = f"hop-1 to hop-{len(hops)} in the cell's folder have the proxies' logs"
+        logs += "".join(f", hop-{number} an application's" for number, hop in enumerate(hops, 1) if hop == "asgi")
+    return f"{told}; this is not the emitter's answer, which /stream/N has to reach unchanged: {logs}"
+
+
+def _other_format(trace: Trace) -> str | None:
+    """Return what to do if an application refused a request of this kind, None if it did not look like that."""
+    websocket = trace.plan.emission.format == "websocket"
+    if websocket and trace.status in NO_WEBSOCKET:
+        return (
+            "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this"
+        )
+    if not websocket and trace.status in NO_ROUTE and EMITTERS_404 not in gist(trace):
+        return "an application that only serves a WebSocket answers so: ask it with `--format websocket`"
+    return None
+
+
+def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
+    over, alone = figures.over_control_ms, singles(trace, arrivals)
+    late = [token for token in alone if token.hold_ms >= _late_ms(figures)]
+    if over is not None and over >= HELD_MS:
+        reason = f"tokens came by themselves, but {over:.0f} ms late in the median"
+        if all(beaten(trace, token) for token in late):  # one that was late without shows that there is a timer
+            reason = f"tokens came {over:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
+        if sent_together(trace):
+            reason = f"tokens came {over:.0f} ms late in the median, although {_burst(trace)}"
+        return Judgement("delayed", reason)
+    some = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
+    if sent_together(trace):
+        return Judgement("streamed", f"{_burst(trace)}: what came together was sent together{some}")
+    if trace.plan.emission.pace == "paced":
+        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{some}")
+    sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
+    tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
+    tokens += "".join(f" but {seq}" for seq in sorted(probed(trace)))
+    return Judgement("streamed", f"{tokens} came before the next was sent{some}")
+
+
+def _late_ms(figures: Metrics) -> float:
+    """Return from when on a token is late: `HELD_MS` over the control."""
+    return HELD_MS + (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
+
+
+def _burst(trace: Trace) -> str:
+    """Tell of a burst at the source, which a chain that takes no more for a while can stretch."""
+    span_ms = max(1, math.ceil(source_span_ms(trace) or 0.0))
+    if span_ms > HELD_MS:
+        return f"all {len(trace.sent)} tokens were due at once and left the source over {span_ms} ms"
+    return f"all {len(trace.sent)} tokens left the source within {span_ms} ms"
+
+
+def _sentence(release: Release, paced: bool) -> str:
+    what = {
+        "bytes": f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent",
+        "timer": "a timer, longer than the patience, let it go",
+        "end": "the stream ended",
+        "unknown": f"{release.after_tokens} more tokens had been sent" if paced else "a heartbeat or a timer let it go",
+    }[release.by]
+    return f"token {release.seq} was held until {what}"

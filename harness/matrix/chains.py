@@ -1,0 +1,132 @@
+"""Reads chains: what each hop of one names, be it shipped, a file of the user's, or a variant with options.
+
+Rules: `proxy:variant`, `proxy:./file`, `proxy:NAME=./file`, each with `@options` where the proxy takes any; a file is
+a variant from then on, and no two files are the same one; options are kept in the one way that the proxy writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath, PurePosixPath
+
+from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.keys import NAME
+from harness.errors import InputError
+from harness.matrix import mitigations
+from harness.model import Chain, Hop
+
+EXAMPLES = {"nginx": "./my.conf", "asgi": "./my_app.py"}
+_SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
+
+Options = Mapping[str, Callable[[str], str]]
+"""For each proxy that takes options, what returns them in the one way to write them, or raises InputError."""
+
+
+class Chains:
+    """Looks up the hops of one file and notes in its document what cannot be meant.
+
+    `own` are the hops that run a file of the user's, with its path as written: relative to the matrix file.
+    """
+
+    def __init__(self, document: Document, proxies: Mapping[str, Sequence[str]], options: Options) -> None:
+        self.own: dict[Hop, PurePath] = {}
+        self._document = document
+        self._variants = {proxy: list(names) for proxy, names in proxies.items()}
+        self._canonical = options
+
+    def declare(self, section: str, files: Mapping[str, Mapping[str, str]]) -> None:
+        """Take the files that a section of the matrix file gives names to."""
+        for proxy, named in files.items():
+            if proxy not in self._variants:
+                complaint = f"unknown proxy {proxy!r}; {allowed(proxy, self._variants)}"
+                self._document.reject((section, proxy), complaint)
+                continue
+            for name, file in named.items():
+                self._own_file(Hop(proxy, name), file, (section, proxy, name))
+
+    def chain(self, text: str, path: KeyPath) -> Chain:
+        """Read `nextjs:dev>nginx:default`, or `direct`."""
+        if text.strip() == "direct":
+            return ()
+        return tuple(self._hop(part.strip(), path) for part in text.split(">"))
+
+    def objections(self, chain: Chain) -> list[str]:
+        """Return what is wrong with hops that no chain was read from: they replace others."""
+        unknown = [hop for hop in chain if hop.name not in self._variants.get(hop.proxy, ())]
+        return [
+            f"{hop} is to replace a hop, but there is no such variant; `variants` may name a file so" for hop in unknown
+        ] or [f"{hop} is to replace a hop, but {why}" for hop in chain if (why := self._misspelt(hop))]
+
+    def _own_file(self, hop: Hop, given: str, path: KeyPath) -> None:
+        """Let `hop` run the file `given`, unless it runs another one already."""
+        file = PurePath(given)
+        if self.own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) != file:
+            one = f"{hop.proxy}:{self._free_name(hop.proxy, file)}={given}"
+            self._document.reject(path, f"there is another {hop} already; give it a name of its own: {one}")
+        elif hop not in self.own:
+            self.own[hop] = file
+            self._variants[hop.proxy].append(hop.variant)
+
+    def _free_name(self, proxy: str, file: PurePath) -> str:
+        """Return a name for a file whose own is taken: its folder's goes before it."""
+        words = [re.sub(r"[^A-Za-z0-9_-]", "", word) for word in (file.parent.name or "my", file.stem)]
+        name = "-".join(filter(None, words))
+        return name if name not in self._variants[proxy] else f"my-{name}"
+
+    def _hop(self, text: str, path: KeyPath) -> Hop:
+        text, at, options = _apart(text)
+        hop = mitigations.hop(text)
+        if text == "direct":
+            self._document.reject(path, "direct stands alone: it is the chain without hops")
+        elif hop.proxy not in self._variants:
+            choices = allowed(hop.proxy, ["direct", *self._variants])
+            self._document.reject(path, f"unknown proxy {hop.proxy!r}; {choices}")
+        elif "/" in hop.variant or "=" in hop.variant:
+            hop = self._file(hop, path)
+        elif hop.variant not in self._variants[hop.proxy]:
+            choices = allowed(hop.variant, self._variants[hop.proxy])
+            file = EXAMPLES.get(hop.proxy, "./my.yaml")
+            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like {file}")
+        return self._with_options(hop, options, path) if at else hop
+
+    def _file(self, hop: Hop, path: KeyPath) -> Hop:
+        """Return the hop that a file named in it becomes."""
+        name, named, file = hop.variant.partition("=")
+        given, hop = (file, Hop(hop.proxy, name)) if named else (name, Hop(hop.proxy, PurePosixPath(name).stem))
+        if re.fullmatch(NAME, hop.variant) and given:
+            self._own_file(hop, given, path)
+        else:
+            self._document.reject(path, f"{hop.variant!r} is no name; give the file one: {hop.proxy}:NAME={given}")
+        return hop
+
+    def _with_options(self, hop: Hop, given: str, path: KeyPath) -> Hop:
+        if hop.proxy in self._variants:
+            try:
+                options = self._options(hop, given)
+                return replace(hop, variant=f"{hop.variant}@{options}") if options else hop
+            except InputError as error:
+                self._document.reject(path, f"{hop}@{given}: {error}")
+        return hop
+
+    def _options(self, hop: Hop, given: str) -> str:
+        """Return options in the one way to write them. Raises InputError."""
+        if hop.proxy not in self._canonical:
+            raise InputError(f"{hop.proxy} takes no options, only {' and '.join(self._canonical)} does")
+        return self._canonical[hop.proxy](given)
+
+    def _misspelt(self, hop: Hop) -> str | None:
+        """Return what is wrong with options that nobody has put into canonical form."""
+        try:
+            options = self._options(hop, hop.options) if hop.options else ""
+        except InputError as error:
+            return str(error)
+        return None if options == hop.options else f"the way to write it is {hop.bare}{'@' if options else ''}{options}"
+
+
+def _apart(text: str) -> tuple[str, str, str]:
+    """Split a hop, which may be a path with an `@`, from its options: no slash is in them, unless in a setting."""
+    before, at, options = text.rpartition("@")
+    apart = at and ("/" not in options or _SETTING.search(options))
+    return (before, at, options) if apart else (text, "", "")

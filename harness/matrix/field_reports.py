@@ -1,0 +1,87 @@
+"""The key `report`, read out of a matrix file or out of a run that has kept the file's text. Pure.
+
+Rule: in a matrix file every glob has to match a cell that can show what is asked for, and every metric has to exist;
+a run's text is taken as it is, for the cells that it once expanded to are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from harness.claims.judging import METRICS, REFERENCES, Claim, FieldReport, concerns
+from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.keys import Shape
+from harness.matrix.globs import matches, near
+from harness.matrix.report_shapes import ReportShape
+from harness.model import Cell, RunInfo
+
+
+class Excerpt(Shape):
+    """A matrix file of which only the report is of interest."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    report: ReportShape | None = None
+
+
+def of_run(run: RunInfo) -> FieldReport | None:
+    """Return the report that a run was to test; None if it had none. Raises InputError if it cannot be read."""
+    if not run.matrix_text:
+        return None
+    report = Document(run.matrix_text, run.matrix_file).shape(Excerpt).report
+    return report.named() if report else None
+
+
+def of_file(document: Document, shape: ReportShape | None, cells: Sequence[Cell]) -> FieldReport | None:
+    """Return the report of a matrix file with these cells; what cannot be meant is rejected in the document."""
+    if shape is None:
+        return None
+    _globs(document, shape.symptom, ("report", "symptom"), cells)
+    for index, part in enumerate(shape.parts):
+        _globs(document, part.cells, ("report", "parts", index, "cells"), cells)
+    report = shape.named()
+    for index, claim in enumerate(report.claims):
+        _claim(document, claim, ("report", "claims", index), cells)
+    return report
+
+
+def _globs(document: Document, globs: Sequence[str], path: KeyPath, cells: Sequence[Cell]) -> bool:
+    """Reject globs that match no cell, and say whether all of them match."""
+    missing = [index for index, glob in enumerate(globs) if not any(matches(cell.id, [glob]) for cell in cells)]
+    for index in missing:
+        document.reject((*path, index), f"{globs[index]!r} matches no cell{near(globs[index], cells)}")
+    return not missing
+
+
+def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell]) -> None:
+    for limit in claim.limits:
+        if limit.metric not in METRICS:
+            complaint = f"unknown metric {limit.metric!r}; {allowed(limit.metric, METRICS)}"
+            document.reject((*path, "metrics", limit.metric), complaint)
+        elif limit.of and limit.of not in REFERENCES:
+            _share(document, limit.metric, limit.of, (*path, "metrics", limit.metric, "of"))
+    place: KeyPath = (*path, "cells")
+    if not _globs(document, claim.cells, place, cells):
+        return
+    own = [cell for cell in cells if matches(cell.id, claim.cells)]
+    if own and not any(concerns(claim, cell) for cell in own):
+        what = "an effect" if claim.effect else "a baseline to compare with"
+        document.reject(place, f"no cell that they match has mitigations, so none has {what}")
+    if claim.readers and len({replace(cell, client="*") for cell in own}) == len(own):
+        document.reject(place, "they match no stream that several clients read, so there are no readers to compare")
+
+
+def _share(document: Document, metric: str, whole: str, path: KeyPath) -> None:
+    """Reject a share of what is no figure, or of one in another unit."""
+    if whole not in METRICS:
+        document.reject(path, f"unknown metric {whole!r}; {allowed(whole, METRICS)}")
+    elif _unit(metric) != _unit(whole):
+        document.reject(path, f"{metric} is no share of {whole}: they have different units")
+
+
+def _unit(metric: str) -> str:
+    return next((unit for unit in ("_ms", "_bytes") if metric.endswith(unit)), "")

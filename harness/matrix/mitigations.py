@@ -1,0 +1,261 @@
+"""Mitigations: the catalogue of claimed fixes, and what a cell becomes when its own are applied.
+
+Rules of composition, so that order never matters:
+- two mitigations may set the same thing only to the same value; directives of Cache-Control add up;
+- hops are replaced all at once, in the chain as the cell has it;
+- a mitigation that changes nothing in its cell cannot apply, and says so: it would measure the baseline twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.documents.document import Document, allowed
+from harness.errors import InputError
+from harness.formats import CODECS
+from harness.formats.base import Codec
+from harness.matrix.shapes import Catalogue
+from harness.model import (
+    DEFAULT_CLIENT,
+    Cell,
+    Chain,
+    Emission,
+    Filler,
+    Hop,
+    Method,
+    Mitigation,
+    Plan,
+    RequestProfile,
+    Workload,
+)
+
+REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
+    "curl": (
+        ("User-Agent", "curl/8.14.1"),
+        ("Accept", "*/*"),
+    ),
+    "browser": (
+        (
+            "User-Agent",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+        ),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        ("Accept-Language", "en-US,en;q=0.9"),
+        ("Sec-Fetch-Dest", "empty"),
+        ("Sec-Fetch-Mode", "cors"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ),
+}
+
+HANDSHAKE_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
+    "curl": REQUEST_HEADERS["curl"],
+    "browser": (
+        *(header for header in REQUEST_HEADERS["browser"] if header[0] != "Accept" and "Sec-Fetch" not in header[0]),
+        ("Cache-Control", "no-cache"),
+        ("Pragma", "no-cache"),
+        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+    ),
+}
+"""What asks for a WebSocket says, beside what makes it a handshake: browsers always offer compression, curl never."""
+
+SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
+PARTS = {"response_headers": "response header", "request_headers": "request header", "chain": "replacement of"}
+
+
+def parse(text: str, file: str) -> dict[str, Mitigation]:
+    """Read a catalogue. Raises InputError with everything that is wrong in it."""
+    document = Document(text, file)
+    shapes = document.shape(Catalogue)
+    if "none" in shapes:
+        document.reject(("none",), "this name stands for no mitigation; choose another")
+    document.settle()
+    return {name: shape.named(name) for name, shape in shapes.items()}
+
+
+def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
+    """Return the cell with its mitigations applied. Raises InputError if they contradict it or each other."""
+    against = objections(cell, catalogue)
+    if against:
+        raise InputError(f"cell {cell.id}: {'; '.join(against)}")
+    change, _ = _merged([catalogue[name] for name in cell.mitigations])
+    codec = CODECS[change.format or cell.format]
+    method = change.method or codec.method
+    return Plan(
+        chain=_chain(cell.chain, change),
+        method=method,
+        request_headers=_request_headers(_profile(cell, codec), change, method),
+        emission=Emission(
+            workload=_workload(cell.workload, change),
+            format=change.format or cell.format,
+            body=cell.body,
+            pace=cell.pace,
+            content_type=change.content_type or codec.content_type,
+            headers=tuple(sorted(change.response_headers.items())),
+            prelude=change.prelude,
+            padding=change.padding,
+            heartbeat_ms=change.heartbeat_ms,
+            delay_ms=change.delay_ms,
+        ),
+        client=change.client if change.client and cell.client == DEFAULT_CLIENT else cell.client,
+        path=codec.path,
+        request_body=codec.request_body if method == "POST" else None,
+    )
+
+
+def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[str]:
+    """Return what speaks against planning the cell, one sentence each."""
+    unknown = [name for name in cell.mitigations if name not in catalogue]
+    if unknown:
+        return [f"unknown mitigation {name!r}; {allowed(name, sorted(catalogue))}" for name in unknown]
+    applied = [catalogue[name] for name in cell.mitigations]
+    change, against = _merged(applied)
+    if not against:
+        against = [f"{one.name} {why}" for one in applied for why in _idle(one, cell, change)]
+        against += _impossible(cell, change)
+    return against
+
+
+def hop(text: str) -> Hop:
+    """Read `nginx:default`."""
+    proxy, _, variant = text.partition(":")
+    return Hop(proxy, variant)
+
+
+def _settings(one: Mitigation) -> Iterator[tuple[str, str, Any]]:
+    """Yield field, part of the field, value; header names are capitalized, for their case does not count."""
+    for field in SCALARS:
+        if (value := getattr(one, field)) is not None:
+            yield field, "", value
+    for field in ("response_headers", "request_headers"):
+        for name, value in getattr(one, field).items():
+            yield field, "-".join(word.capitalize() for word in name.split("-")), value
+    if isinstance(one.chain, Mapping):
+        for old, new in one.chain.items():
+            yield "chain", old, new
+    elif one.chain:
+        yield "chain", "", one.chain
+
+
+def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
+    """Return one mitigation that does what all of `applied` do, and where they contradict each other."""
+    setters: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for one in applied:
+        for field, part, value in _settings(one):
+            setters[field, part][one.name] = value
+    fields: dict[str, Any] = {}
+    against = []
+    direct = setters.get(("chain", ""))
+    replacing = {name for (field, part), names in setters.items() if field == "chain" and part for name in names}
+    if direct and replacing:
+        against.append(f"{_listed(direct)} bypasses the chain, which does not go with {_listed(sorted(replacing))}")
+        return Mitigation("", "", "", "header"), against
+    for (field, part), values in setters.items():
+        agreed = _agreed(part, list(values.values()))
+        if len(agreed) > 1:
+            what = f"{PARTS[field]} {part}" if part else field.removesuffix("_ms").replace("_", " ")
+            against.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
+        if part:
+            fields.setdefault(field, {})[part] = agreed[0]
+        else:
+            fields[field] = agreed[0]
+    return Mitigation("+".join(one.name for one in applied), "", "", "header", **fields), against
+
+
+def _agreed(part: str, values: list[Any]) -> list[Any]:
+    """Return the distinct values, sorted; Cache-Control is a list, in which directives add up."""
+    distinct = sorted(set(values), key=str)
+    if part == "Cache-Control" and len(distinct) > 1:
+        return [", ".join(sorted({directive.strip() for value in distinct for directive in value.split(",")}))]
+    return distinct
+
+
+def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
+    """Yield why a mitigation would change nothing in this cell."""
+    if one.chain == "direct" and not cell.chain:
+        yield "bypasses a chain that is direct already"
+    reads = one.client and cell.client == DEFAULT_CLIENT  # it changes who does
+    if isinstance(one.chain, Mapping) and not reads and not any(str(each) in one.chain for each in cell.chain):
+        yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
+    if one.format == cell.format:
+        yield f"changes the format to {one.format}, which it is already"
+    if one.content_type == CODECS[change.format or cell.format].content_type:
+        yield f"changes the content type to {one.content_type}, which it is already"
+    if one.method == CODECS[change.format or cell.format].method:
+        yield f"changes the method to {one.method}, which it is already"
+    sent = {name.lower(): value for name, value in _profile(cell, CODECS[change.format or cell.format])}
+    for name, value in one.request_headers.items():
+        if sent.get(name.lower()) == value:
+            yield f"leaves the request header {name} of profile {cell.request} as it is"
+
+
+def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
+    """Yield what the format, body or size of the cell does not allow."""
+    codec = CODECS[change.format or cell.format]
+    if codec.name == "websocket":
+        if cell.body != "chunked":
+            yield f"a WebSocket has no body that could be framed by {cell.body}; give body chunked"
+        if change.method == "POST":
+            yield "a WebSocket is always asked for with GET"
+        if change.content_type:
+            yield "a WebSocket has no content type"
+    if change.heartbeat_ms and codec.heartbeat() is None:
+        yield f"format {codec.name} has no heartbeat"
+    if change.heartbeat_ms and cell.body == "length":
+        yield "with body length nobody knows how many heartbeats to count"
+    size_bytes = _workload(cell.workload, change).token_bytes
+    if size_bytes < codec.min_token_bytes:
+        scaled = f" divided by {change.scale}" if change.scale else ""
+        yield (
+            f"token_bytes {cell.workload.token_bytes} of workload {cell.workload.name}{scaled} is too small: "
+            f"format {codec.name} needs {codec.min_token_bytes}"
+        )
+
+
+def _chain(chain: Chain, change: Mitigation) -> Chain:
+    if change.chain == "direct":
+        return ()
+    replacements = change.chain or {}
+    return tuple(hop(replacements.get(str(each), str(each))) for each in chain)
+
+
+def _profile(cell: Cell, codec: Codec) -> tuple[tuple[str, str], ...]:
+    """Return the headers that the cell's request profile sends."""
+    return (HANDSHAKE_HEADERS if codec.name == "websocket" else REQUEST_HEADERS)[cell.request]
+
+
+def _request_headers(
+    profile: tuple[tuple[str, str], ...], change: Mitigation, method: Method
+) -> tuple[tuple[str, str], ...]:
+    posted = (("Content-Type", "application/json"),) if method == "POST" else ()
+    sent = {name.lower(): (name, value) for name, value in (*profile, *posted)}
+    for name, value in sorted(change.request_headers.items()):
+        if value is None:
+            sent.pop(name.lower(), None)
+        else:
+            sent[name.lower()] = (name, value)
+    return tuple(sent.values())
+
+
+def _workload(workload: Workload, change: Mitigation) -> Workload:
+    times = change.scale or 1
+    return replace(
+        workload,
+        tokens=workload.tokens * times,
+        token_bytes=workload.token_bytes // times,
+        interval_ms=workload.interval_ms / times,
+    )
+
+
+def _listed(names: Iterable[str], conjunction: str = "and") -> str:
+    *others, last = names
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Filler):
+        return f"{value.bytes} bytes of {value.fill}"
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,299 @@
+"""A matrix file, read into cells.
+
+    axes, include   every combination of their values is a cell; a block of `include` takes what it leaves out from
+                    `axes`. Without a chain `axes` are no cells of their own, only what the blocks start from.
+    exclude         takes cells away again, wherever they came from.
+    references      the control (direct, no mitigation) and the baseline (no mitigation) of a cell stand before it.
+
+Rules: equal cells collapse, the order is that of the file; globs match whole ids, and `*` crosses `/`;
+a name, glob or combination that cannot be meant is an error here, not a surprise in the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import PurePath, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.claims.judging import FieldReport
+from harness.documents.document import Document, KeyPath, allowed
+from harness.errors import InputError, SelectionError
+from harness.matrix import field_reports, mitigations
+from harness.matrix.chains import Chains, Options
+from harness.matrix.globs import matches, near
+from harness.matrix.shapes import Axes, Exclusion, MatrixShape
+from harness.model import Cell, Expectation, Hop, Mitigation, Pace, Workload, chain_text
+
+MAX_CELLS = 20_000
+AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
+DEFAULTS = Axes(
+    format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
+)
+
+STAND_INS = {
+    "h2": ("aiohttp", "the emitter speaks HTTP/1.1 only"),
+    "curl-awk": ("curl", "awk may hold lines itself"),
+}
+"""Who reads the control of a client, and why not the client itself: a control must stream."""
+
+Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a matrix file may name without defining it. `proxies` has the variants (or profiles) of each."""
+
+    proxies: Mapping[str, Sequence[str]]
+    clients: Sequence[str]
+    formats: Sequence[str]
+    mitigations: Mapping[str, Mitigation]
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
+
+    `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
+    """
+
+    file: str
+    text: str
+    title: str
+    cells: tuple[Cell, ...]
+    workloads: Mapping[str, Workload]
+    catalogue: Mapping[str, Mitigation]
+    expectations: tuple[Expectation, ...]
+    own: Mapping[Hop, PurePath]
+    report: FieldReport | None = None
+
+    @property
+    def name(self) -> str:
+        """What the matrix is called for short: the file's name without its ending."""
+        return PurePosixPath(self.file).stem
+
+
+def parse(text: str, file: str, known: Known) -> Matrix:
+    """Read a matrix file. Raises InputError with everything that is wrong in it."""
+    document = Document(text, file)
+    try:
+        shape = document.shape(MatrixShape)
+    except InputError:
+        _unknown_names(document, known)
+        document.settle()
+        raise
+    return _Reader(document, shape, known).matrix(text)
+
+
+def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
+    """Return all cells, references included; all at `pace` if one is given."""
+    return referenced(replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
+
+
+def referenced(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Return the cells, each after its control and its baseline, none twice."""
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(map(_with_references, cells))))
+
+
+def control_of(cell: Cell) -> Cell:
+    """Return the cell that must stream if this one is to mean anything.
+
+    Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
+    """
+    reader, _ = STAND_INS.get(cell.client, (cell.client, ""))
+    return replace(cell, chain=(), mitigations=(), client=reader)
+
+
+def baseline_of(cell: Cell) -> Cell:
+    """Return the cell that shows what the chain does to an unmitigated stream."""
+    return replace(cell, mitigations=())
+
+
+def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
+    """Return the cells that match a glob of `only` (any cell if there is none) and none of `skip`."""
+    chosen = tuple(cell for cell in cells if (not only or matches(cell.id, only)) and not matches(cell.id, skip))
+    if not chosen:
+        asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
+        hint = near((only or skip or ("",))[0], cells)
+        raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{hint}")
+    return chosen
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a matrix file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **MatrixShape.model_json_schema()}
+
+
+def _unknown_names(document: Document, known: Known) -> None:
+    """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
+    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
+    named = {name: Mitigation(name, "", "", "header") for name in document.keys("mitigations")}
+    passing = replace(
+        known,
+        proxies={proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()},
+        mitigations={**known.mitigations, **named},
+    )
+    reader = _Reader(document, MatrixShape.model_construct(workloads={}), passing)
+    include = document.at("include")
+    blocks: list[KeyPath] = [("axes",)]
+    blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
+    for path, axis in itertools.product(blocks, ("chain", "client", "mitigations")):
+        with contextlib.suppress(ValidationError):
+            reader.looked_up(Axes.model_validate({axis: document.at(*path, axis)}), path)
+
+
+class _Reader:
+    """Looks up every name of one file and notes in its document what cannot be meant."""
+
+    def __init__(self, document: Document, shape: MatrixShape, known: Known) -> None:
+        self._document = document
+        self._shape = shape
+        self._known = known
+        self._chains = Chains(document, known.proxies, known.options)
+        self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
+        self._catalogue = dict(known.mitigations)
+
+    def matrix(self, text: str) -> Matrix:
+        """Return what the file says."""
+        for section in ("variants", "profiles"):
+            self._chains.declare(section, getattr(self._shape, section))
+        self._own_mitigations()
+        blocks = self._blocks()
+        self._document.settle()
+        origins: dict[Cell, KeyPath] = {}
+        for path, axes in blocks:
+            for values in itertools.product(*(axes[axis] for axis in AXES)):
+                origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
+        for index, exclusion in enumerate(self._shape.exclude):
+            self._exclude(origins, exclusion, ("exclude", index))
+        self._contradictions(origins)
+        cells = referenced(origins)
+        expectations = tuple(self._expectations(cells))
+        report = field_reports.of_file(self._document, self._shape.report, cells)
+        self._document.settle()
+        return Matrix(
+            file=self._document.file,
+            text=text,
+            title=self._shape.title,
+            cells=cells,
+            workloads=self._workloads,
+            catalogue=self._catalogue,
+            expectations=expectations,
+            own=self._chains.own,
+            report=report,
+        )
+
+    def _own_mitigations(self) -> None:
+        for name, shape in self._shape.mitigations.items():
+            if name == "none" or name in self._catalogue:
+                why = "stands for no mitigation" if name == "none" else "is in the catalogue already"
+                self._document.reject(("mitigations", name), f"this name {why}; choose another")
+            else:
+                self._catalogue[name] = shape.named(name)
+
+    def _blocks(self) -> list[Block]:
+        """Return what is to be multiplied, with the places in the file that say so."""
+        given = self._shape.axes.model_dump(exclude_none=True)
+        start = self.looked_up(DEFAULTS.model_copy(update=given), ("axes",))
+        start.setdefault("workload", tuple(self._workloads.values()))
+        blocks: list[Block] = [(("axes",), start)] if "chain" in start else []
+        for index, axes in enumerate(self._shape.include):
+            path = ("include", index)
+            block = start | self.looked_up(axes, path)
+            if "chain" in block:
+                blocks.append((path, block))
+            else:
+                self._document.reject(path, "no chain, neither here nor in axes")
+        if not blocks:
+            self._document.reject((), "no cells: give axes.chain, or include blocks with a chain")
+        count = sum(math.prod(len(block[axis]) for axis in AXES) for _, block in blocks)
+        if count > MAX_CELLS:
+            self._document.reject((), f"{count} cells are too many; at most {MAX_CELLS}")
+        return blocks
+
+    def looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
+        """Return the values of the axes that are given, names replaced by what they stand for."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for axis in AXES:
+            given = getattr(axes, axis)
+            if given is not None:
+                values = [self._value(axis, value, (*path, axis, index)) for index, value in enumerate(given)]
+                found[axis] = tuple(dict.fromkeys(values))
+        return found
+
+    def _value(self, axis: str, value: Any, path: KeyPath) -> Any:
+        match axis:
+            case "chain":
+                return self._chains.chain(value, path)
+            case "workload":
+                return self._workloads.get(self._one_of("workload", value, self._workloads, path))
+            case "client":
+                return self._one_of("client", value, self._known.clients, path)
+            case "format":
+                return self._one_of("format", value, self._known.formats, path)
+            case "mitigations":
+                if len(set(value)) < len(value):
+                    self._document.reject(path, "the same mitigation is named twice")
+                return tuple(sorted(self._one_of("mitigation", name, self._catalogue, path) for name in value))
+        return value
+
+    def _one_of(self, what: str, name: str, names: Iterable[str], path: KeyPath) -> str:
+        if name not in (choices := list(names)):
+            self._document.reject(path, f"unknown {what} {name!r}; {allowed(name, choices)}")
+        return name
+
+    def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
+        matching = [cell for cell in origins if _excludes(exclusion, cell)]
+        if not matching:
+            hint = near(exclusion.cells[0], list(origins)) if exclusion.cells else ""
+            self._document.reject(path, f"excludes nothing: no cell matches{hint}")
+        for cell in matching:
+            del origins[cell]
+
+    def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
+        against: dict[tuple[KeyPath, str], list[Cell]] = defaultdict(list)
+        for declared, path in origins.items():
+            for cell in dict.fromkeys((baseline_of(declared), declared)):
+                for why in self._objections(cell):
+                    against[path, why].append(cell)
+        for (path, why), cells in against.items():
+            more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+            self._document.reject(path, f"cell {cells[0].id}{more}: {why}")
+
+    def _objections(self, cell: Cell) -> list[str]:
+        if against := mitigations.objections(cell, self._catalogue):
+            return against
+        return self._chains.objections(mitigations.plan(cell, self._catalogue).chain)
+
+    def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
+        for index, row in enumerate(self._shape.expect):
+            path = ("expect", index, "cells")
+            matching = [cell for cell in cells if fnmatchcase(cell.id, row.cells)]
+            if not matching:
+                self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, cells)}")
+            elif row.effect and not any(cell.mitigations for cell in matching):
+                self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
+            yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
+
+
+def _with_references(cell: Cell) -> tuple[Cell, ...]:
+    return control_of(cell), baseline_of(cell), cell
+
+
+def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
+    texts = {
+        "cells": cell.id,
+        "chain": chain_text(cell.chain),
+        "workload": cell.workload.name,
+        "mitigations": "+".join(cell.mitigations) or "none",
+    }
+    given = ((axis, globs) for axis, globs in exclusion if globs)
+    return all(matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)

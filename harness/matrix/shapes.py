@@ -1,0 +1,263 @@
+"""What the catalogue and a matrix file may say: the shape of the data, before any name in it is looked up.
+
+Rules: unknown keys are errors; nothing is converted (a number in quotes is text); where a list is expected, one
+value stands for a list of one. What a key means and an example of it stand with the key: reference.py makes the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+
+from harness.documents.keys import Listed, Name, Shape, Words, key
+from harness.matrix.report_shapes import ReportShape
+from harness.model import (
+    Body,
+    Cost,
+    Effect,
+    Fill,
+    Filler,
+    Format,
+    Method,
+    Mitigation,
+    Pace,
+    Payload,
+    RequestProfile,
+    Verdict,
+    Workload,
+)
+
+WORKLOAD: dict[str, Any] = {field.name: field.default for field in fields(Workload)}
+FRAMING = {
+    "content-type": "content_type says it",
+    "content-length": "the body axis decides it",
+    "transfer-encoding": "the body axis decides it",
+}
+
+
+def _combined(value: object) -> object:
+    """Read one entry of the mitigations axis: `none`, `a`, `a+b` or a list of names."""
+    if not isinstance(value, str):
+        return value
+    return [] if value == "none" else [name.strip() for name in value.split("+")]
+
+
+def _globbed(value: object) -> object:
+    return {"cells": value} if isinstance(value, str) else value
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]*[!-~])?$")]
+Combination = Annotated[list[str], BeforeValidator(_combined, json_schema_input_type=str | list[str])]
+Milliseconds = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False)]
+
+
+class FillerShape(Shape):
+    """Bytes that mean nothing."""
+
+    bytes: int = key("how many", 4096, ge=16, le=2**20)
+    fill: Fill = key("`random` bytes do not compress, `spaces` do", "random", "spaces")
+
+
+class MitigationShape(Shape):
+    """One claimed fix: what it claims, who says so, what it asks of whoever applies it, and at least one change."""
+
+    claim: Words = key("what it is said to do, in one sentence", "What must not be stored is not buffered.")
+    source: Words = key("who says so", "our wiki")
+    cost: Cost = key("what it asks of whoever applies it; the cheapest is told first", "header")
+    response_headers: dict[HeaderName, HeaderValue] = key(
+        "headers that the backend sends in addition", {"Cache-Control": "no-store"}, {}
+    )
+    request_headers: dict[HeaderName, HeaderValue | None] = key(
+        "headers that the client sends instead of the request profile's; `null` leaves one out",
+        {"Accept-Encoding": "identity"},
+        {},
+    )
+    content_type: HeaderValue | None = key("another Content-Type than the format's", "text/plain", None)
+    format: Format | None = key("another format than the cell's", "ndjson", None)
+    method: Method | None = key("how the client asks; GET if nothing is said", "POST", None)
+    prelude: FillerShape | None = key("bytes before the first token", {"bytes": 2048}, None)
+    padding: FillerShape | None = key("bytes after every token", {"bytes": 4096, "fill": "random"}, None)
+    heartbeat_ms: Milliseconds | None = key("how often a comment is sent between the tokens", 250, None)
+    delay_ms: Milliseconds | None = key("how long the backend waits before each token", 10, None)
+    scale: int | None = key("n: n times the tokens, each 1/n of the size, at n times the rate", 2, None, ge=2, le=100)
+    client: Name | None = key("who reads instead of the default client, aiohttp", "h2", None)
+    chain: Literal["direct"] | dict[str, str] | None = key(
+        "`direct` goes past all proxies; a mapping replaces hops by others", {"nginx:default": "nginx:http11"}, None
+    )
+
+    @field_validator("chain", mode="plain", json_schema_input_type=Literal["direct"] | dict[str, str])
+    @classmethod
+    def _chain(cls, value: Any) -> Any:
+        if value == "direct":
+            return value
+        if isinstance(value, dict) and value and all(map(_is_hop, (*value, *value.values()))):
+            return value
+        raise ValueError("must be `direct`, or hops and what replaces them, like nginx:default: nginx:http11")
+
+    @field_validator("response_headers", "request_headers")
+    @classmethod
+    def _headers(cls, headers: dict[str, str | None]) -> dict[str, str | None]:
+        if len({name.lower() for name in headers}) < len(headers):
+            raise ValueError("the same header is there twice; case does not count")
+        return headers
+
+    @field_validator("response_headers")
+    @classmethod
+    def _framing(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name in headers:
+            if why := FRAMING.get(name.lower()):
+                raise ValueError(f"{name} is not set here: {why}")
+        return headers
+
+    @model_validator(mode="after")
+    def _something(self) -> MitigationShape:
+        told = {"claim", "source", "cost"}
+        if not any(getattr(self, key) for key in type(self).model_fields if key not in told):
+            changes = (key for key in type(self).model_fields if key not in told)
+            raise ValueError(f"changes nothing; give at least one of {', '.join(changes)}")
+        return self
+
+    def named(self, name: str) -> Mitigation:
+        """Return the noun."""
+        changes = {key: getattr(self, key) for key in type(self).model_fields}
+        for filling in ("prelude", "padding"):
+            if filler := changes[filling]:
+                changes[filling] = Filler(filler.bytes, filler.fill)
+        return Mitigation(name=name, **changes)
+
+
+class WorkloadShape(Shape):
+    """What the backend emits."""
+
+    tokens: int = key("how many tokens", 40, ge=1, le=100_000)
+    token_bytes: int = key(
+        "size of a token's whole event on the wire, the format's framing included", 120, ge=1, le=2**20
+    )
+    interval_ms: Milliseconds = key("time between tokens when paced", 40, WORKLOAD["interval_ms"])
+    payload: Payload = key("`random` text does not compress, `repetitive` does", "random", WORKLOAD["payload"])
+    seed: int = key("what the random text starts from", 7, WORKLOAD["seed"], ge=0, le=2**31)
+    patience_ms: Milliseconds = key(
+        "how long lockstep waits before a token counts as held; give more where a timer may let it go",
+        1000,
+        WORKLOAD["patience_ms"],
+    )
+
+    def named(self, name: str) -> Workload:
+        """Return the noun."""
+        return Workload(name=name, **{key: getattr(self, key) for key in type(self).model_fields})
+
+
+class Axes(Shape):
+    """Values of each axis, one or a list. What a block of `include` leaves out, it takes from the file's `axes`."""
+
+    chain: Listed[str] | None = key(
+        "proxies and applications, client side first, joined by `>`: `nginx:default`, a file as `nginx:./my.conf` or"
+        " `nginx:NAME=./my.conf`, an application with options as `asgi:plain@uvloop,PAUSE_S=0` (in quotes between"
+        " brackets), or `direct`",
+        "nextjs:prod>nginx:./gateway.conf",
+        None,
+    )
+    format: Listed[Format] | None = key("how a token is written", ["sse", "ndjson"], None)
+    body: Listed[Body] | None = key("how the backend frames the HTTP body", "length", None)
+    request: Listed[RequestProfile] | None = key("whose request headers the client sends", ["curl", "browser"], None)
+    client: Listed[str] | None = key("what reads the stream; `harness list clients` has them", "aiohttp", None)
+    workload: Listed[str] | None = key("names of `workloads`", "chat", None)
+    mitigations: Listed[Combination] | None = key(
+        "names of the catalogue or of `mitigations`; `a+b` applies both, `none` neither",
+        ["none", "x-accel-buffering", "no-transform+x-accel-buffering"],
+        None,
+    )
+    pace: Listed[Pace] | None = key(
+        "`lockstep` sends a token when the one before has come, `paced` on a schedule", "paced", None
+    )
+
+
+class Exclusion(Shape):
+    """Cells to leave out: those in which every key given here has one of its globs. A glob alone is one for `cells`."""
+
+    cells: Listed[str] | None = key("the whole id", "*/browser/*", None)
+    chain: Listed[str] | None = key("the chain as it is written", "nextjs:*", None)
+    format: Listed[str] | None = key("the format", ["ndjson", "text"], None)
+    body: Listed[str] | None = key("the body's framing", "length", None)
+    request: Listed[str] | None = key("the request profile", "browser", None)
+    client: Listed[str] | None = key("the client", "aiohttp", None)
+    workload: Listed[str] | None = key("the workload's name", "long*", None)
+    mitigations: Listed[str] | None = key("the mitigations as `a+b`, or `none`", "pad-*", None)
+    pace: Listed[str] | None = key("the pace", "paced", None)
+
+    @model_validator(mode="after")
+    def _something(self) -> Exclusion:
+        if not any(getattr(self, key) for key in type(self).model_fields):
+            raise ValueError(f"excludes nothing; give at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+
+class ExpectationShape(Shape):
+    """What is expected of the cells whose ids match a glob. Of several that match a cell the last one counts."""
+
+    cells: Words = key("a glob on the whole id; `*` crosses `/`", "nginx:gateway/*/x-accel-buffering/*")
+    why: Words = key("what a failure will be explained with", "The gateway must not hold what asks not to be held.")
+    verdict: Listed[Verdict] | None = key("any of these will do", ["streamed", "delayed"], None)
+    effect: Listed[Effect] | None = key("any of these will do; for cells with mitigations", "defeats", None)
+
+    @model_validator(mode="after")
+    def _something(self) -> ExpectationShape:
+        if self.verdict is None and self.effect is None:
+            raise ValueError("expects nothing; give verdict, effect or both")
+        return self
+
+
+Files = dict[str, dict[Name, Words]]
+
+
+class MatrixShape(Shape):
+    """Every combination of the axes' values is a cell; its control and its baseline come by themselves."""
+
+    title: Words = key("what the matrix is about; stands above the report", "Our gateway")
+    workloads: dict[Name, WorkloadShape] = key(
+        "what the backend emits, by names of yours", {"chat": {"tokens": 40, "token_bytes": 120}}, min_length=1
+    )
+    axes: Axes = key(
+        "values that are combined; without a chain only what `include` starts from", {"chain": "nginx:default"}, Axes()
+    )
+    include: list[Axes] = key("more cells, block by block", [{"chain": "nginx:gzip", "request": "browser"}], [])
+    exclude: list[Annotated[Exclusion, BeforeValidator(_globbed, json_schema_input_type=str | Exclusion)]] = key(
+        "cells to leave out again", ["*/paced", {"request": "browser", "format": "text"}], []
+    )
+    expect: list[ExpectationShape] = key(
+        "what has to be found for exit status 0", [{"cells": "direct/*", "verdict": "streamed", "why": "control"}], []
+    )
+    mitigations: dict[Name, MitigationShape] = key(
+        "fixes of your own, by names of yours",
+        {"post": {"claim": "POST passes.", "source": "us", "cost": "request", "method": "POST"}},
+        {},
+    )
+    variants: Files = key(
+        "configs of your own: proxy, name of yours, path from this file", {"nginx": {"mine": "./my.conf"}}, {}
+    )
+    profiles: Files = key(
+        "the same for an emulator's profiles, which are like those in configs/cloudrun",
+        {"cloudrun": {"slow": "./slow.yaml"}},
+        {},
+    )
+    report: ReportShape | None = key(
+        "a field report, and its claims put to the test",
+        {
+            "source": "our wiki",
+            "story": "Tokens came at once.",
+            "symptom": "nginx:*",
+            "claims": [{"claim": "nginx buffers", "cells": "nginx:*", "verdict": "buffered"}],
+        },
+        None,
+    )
+
+
+Catalogue = dict[Name, MitigationShape]
+
+
+def _is_hop(text: object) -> bool:
+    proxy, colon, variant = text.partition(":") if isinstance(text, str) else ("", "", "")
+    return bool(proxy and colon and variant) and ">" not in variant

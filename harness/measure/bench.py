@@ -1,0 +1,270 @@
+"""The bench: the running emitter, the guard, the clients, and the proxies that were asked for so far.
+
+Rules: a proxy starts once per variant and upstream, when a chain first needs it, and serves every cell after that;
+one that died is started anew for the next cell; what failed to start is remembered, not tried again. Leaving the
+bench ends everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harness.clients import CLIENTS
+from harness.clients.aiohttp_reader import AiohttpReader
+from harness.clients.base import Client, Launching, Request, Unheard
+from harness.clients.h2_reader import H2Reader
+from harness.errors import BackendError, InputError, ProxyError, Unavailable
+from harness.launchers.process import Launcher, Process, until
+from harness.measure.guard import STALLED_S, Beside, ControlStream, Guard, Pulse
+from harness.measure.recorder import record
+from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
+from harness.proxies import PROXIES
+from harness.proxies.base import Optioned, Proxy, Running
+from harness.resources import configs, is_file
+
+EMITTER = "harness.backends.emitter"
+READY_S = 20.0
+LOOK_S = 5.0
+DEATH_S = 0.5  # what is dying may take a moment to be dead
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The client side of a started chain, and what it is made of.
+
+    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same, also
+    after that hop was started anew.
+    """
+
+    endpoint: Endpoint
+    hops: tuple[Running, ...]
+    evidence: tuple[Path, ...]
+    guard: Guard
+    turn: asyncio.Lock | None = None
+
+    def death(self) -> str | None:
+        """Return how the first dead proxy of the chain died, with its last words; None if all live."""
+        for hop in self.hops:
+            if death := hop.process.death():
+                return f"{death}\n{hop.process.log_tail()}".strip()
+        return None
+
+
+def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
+    """Return the config file behind a hop. Raises InputError if there is none."""
+    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.name}{PROXIES[hop.proxy].suffix}"
+    if not is_file(path):
+        raise InputError(f"{hop}: there is no file {path}")
+    return path
+
+
+def adapter(hop: Hop) -> Proxy:
+    """Return what runs a hop. Raises InputError if it cannot have such options."""
+    proxy = PROXIES[hop.proxy]
+    if not hop.options:
+        return proxy
+    if not isinstance(proxy, Optioned):
+        raise InputError(f"{hop}: {hop.proxy} takes no options")
+    return proxy.with_options(hop.options)
+
+
+class Bench:
+    """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`."""
+
+    def __init__(self, launcher: Launcher, folder: Path, own: Mapping[Hop, Path] | None = None) -> None:
+        self._launcher = launcher
+        self._folder = folder
+        self._own = own or {}
+        self._emitter: Process | None = None
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
+        self._control: ControlStream | None = None
+        self._clients: dict[str, Client] = {}
+        self._carriers: Mapping[HttpVersion, Client] = {
+            "1.1": AiohttpReader(STALLED_S, keep_alive=True),
+            "2": H2Reader(STALLED_S),
+        }
+        self._starting: dict[Chain, asyncio.Task[Entry]] = {}
+        self._turns: dict[Chain, asyncio.Lock] = {}
+        self._starts = asyncio.Semaphore(os.cpu_count() or 1)
+        self._emitter_lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sockets = (_listening(), _listening())
+        try:
+            await self._ensure_emitter()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for task in self._starting.values():
+            task.cancel()
+        for entry in await asyncio.gather(*self._starting.values(), return_exceptions=True):
+            if isinstance(entry, Entry):
+                await entry.guard.pulse.trips.close()
+        if self._control:
+            await self._control.close()
+        for client in (*self._clients.values(), *self._carriers.values()):
+            await client.close()
+        for listening in self._sockets or ():
+            listening.close()
+
+    @property
+    def emitter(self) -> Process:
+        """The emitter's process."""
+        assert self._emitter is not None
+        return self._emitter
+
+    def client(self, name: str) -> Client:
+        """Return the client of that name, made on first use."""
+        if name not in self._clients:
+            client = self._clients[name] = CLIENTS[name]()
+            if isinstance(client, Launching):
+                client.equip(self._launcher, self._folder)
+        return self._clients[name]
+
+    async def entry(self, chain: Chain) -> Entry:
+        """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
+        task = self._starting.get(chain)
+        if task and task.done() and not task.exception() and task.result().death():
+            task = None
+        if task is None:
+            task = self._starting[chain] = asyncio.create_task(self._start(chain))
+        return await asyncio.shield(task)
+
+    async def prepare(self, plans: Iterable[Plan]) -> None:
+        """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cell."""
+        plans = list(plans)
+        clients = {self.client(name) for name in {plan.client for plan in plans}}
+        once = Request(f"{Endpoint(self._ports()[0]).url}/pulse")
+        starting = [self.entry(chain) for chain in {plan.chain for plan in plans}]
+        reading = [client.stream(once, Unheard()) for client in clients]
+        await asyncio.gather(*starting, *reading, return_exceptions=True)
+
+    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+        """Run one stream through the plan's chain, with more patience or without pulses if asked.
+
+        Raises what `entry` raises, or BackendError.
+        """
+        await self._ensure_emitter()
+        emitter, port = self.emitter, self._ports()[1]
+        entry = await self.entry(plan.chain)
+        reader = self.client(plan.client)
+        if not set(reader.http) & set(entry.endpoint.http):
+            first = plan.chain[0] if plan.chain else "the emitter"
+            raise Unavailable(
+                f"client {reader.name} asks in HTTP/{' or '.join(reader.http)}, and {first}, which it meets first, "
+                f"only answers in HTTP/{' and '.join(entry.endpoint.http)}",
+                "choose another client, or a first hop that answers in it: nginx:h2-tls answers in both",
+            )
+        guard = entry.guard.quietly() if quiet else entry.guard
+        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, guard, patient))
+        beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
+        asks = entry.turn and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
+        asking = asyncio.create_task(beside.ask()) if asks else None
+        try:
+            while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
+                await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next
+            if asking:
+                await _cancelled(asking)
+            return replace(recording.result(), beside_ns=tuple(beside.durations_ns)), entry
+        except BackendError as error:
+            await until(emitter.death, DEATH_S)
+            if death := emitter.death():
+                raise BackendError(f"in mid-stream, the {death}\n{emitter.log_tail()}".strip()) from error
+            raise
+        finally:
+            await _cancelled(recording, *([asking] if asking else []))
+
+    async def _start(self, chain: Chain) -> Entry:
+        if not chain:
+            endpoint = Endpoint(self._ports()[0])
+            return Entry(endpoint, (), (), self._guard(endpoint))
+        hop, rest = chain[0], chain[1:]
+        upstream = await self.entry(rest)
+        if "1.1" not in upstream.endpoint.http:
+            raise Unavailable(
+                f"{hop} passes requests on in HTTP/1.1, and {rest[0]} behind it only answers in HTTP/2",
+                "choose a variant that answers in both: nginx:h2-tls",
+            )
+        config = variant_file(hop, self._own)
+        evidence = self._evidence(chain)
+        async with self._starts:
+            running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
+        turn = upstream.turn or (self._turns.setdefault(chain, asyncio.Lock()) if running.serial else None)
+        return Entry(
+            running.endpoint,
+            (running, *upstream.hops),
+            (evidence, *upstream.evidence),
+            self._guard(running.endpoint, serial=turn is not None),
+            turn,
+        )
+
+    def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
+        """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
+        assert self._control is not None
+        return Guard(self._control, Pulse(self._carrier(endpoint), endpoint, serial))
+
+    def _carrier(self, endpoint: Endpoint) -> Client:
+        return self._carriers["1.1" if "1.1" in endpoint.http else "2"]
+
+    def _evidence(self, chain: Chain) -> Path:
+        name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")
+        for number in range(1, 1000):
+            folder = self._folder / (name if number == 1 else f"{name}.{number}")
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                return folder
+        raise AssertionError("a chain that died a thousand times")
+
+    def _ports(self) -> tuple[int, int]:
+        assert self._sockets is not None
+        http, control = self._sockets
+        return http.getsockname()[1], control.getsockname()[1]
+
+    async def _ensure_emitter(self) -> None:
+        """Start the emitter if it does not run; it keeps its ports for life, so that proxies find it again."""
+        async with self._emitter_lock:
+            if self._emitter and self._emitter.returncode is None:
+                return
+            if self._control:  # else its end, not heard of yet, would be taken for that of the next
+                await self._control.close()
+            assert self._sockets is not None
+            http, control = (listening.fileno() for listening in self._sockets)
+            self._emitter = self._launcher.launch(
+                "emitter",
+                [sys.executable, "-P", "-m", EMITTER, f"--http-fd={http}", f"--control-fd={control}"],
+                log=self._folder / "emitter.log",
+                pass_fds=(http, control),
+            )
+            if self._control is None:
+                http_port, control_port = self._ports()
+                self._control = ControlStream(self.client("aiohttp"), Endpoint(http_port), control_port)
+            try:
+                await self._emitter.outlives(self._control.trips.after(1), READY_S)
+            except (ProxyError, BackendError) as error:
+                raise BackendError(f"the emitter did not start: {error}") from error
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _listening() -> socket.socket:
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,239 @@
+"""Records one stream: asks through the chain, drives the lockstep conversation, keeps all that is seen.
+
+The recorder is the client's Sink. Reads are stamped and kept, decoded on the way, and every arrival is answered at
+once from within the read; a watch on the side only wakes when nothing has come for the patience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from harness.backends.control import Control, Log
+from harness.clients.base import Client, Headers, Remote, Request
+from harness.errors import BackendError, StreamError
+from harness.formats import CODECS
+from harness.formats.coding import ContentDecoder, content_coding, decoder
+from harness.measure.guard import Guard
+from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.model import Endpoint, Plan, Read, Trace
+
+READER_TRIPS = 3
+SILENCE_S = 30.0
+ASKED_S = 120.0
+"""A proxy that serves one request at a time lets ours wait for each other."""
+
+
+class Recorder:
+    """One stream, recorded. Use `record`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.sent_request: tuple[tuple[str, str], ...] = ()
+        self.status: int | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.head_ns: int | None = None
+        self.reads: list[Read] = []
+        self.body = bytearray()
+        self.failure: str | None = None
+        self.decoded = False
+        self.reader: Remote | None = None
+        self.asked_ns: int | None = None
+        self.painted_ns: list[int] = []
+        self._status = plan.status
+        self._tokens = CODECS[plan.emission.format].decoder()
+        self._content: ContentDecoder | None = None
+        self._through = -1
+        self._on_arrival: Callable[[int, int], None] = lambda through, at_ns: None
+
+    def on_arrival(self, callback: Callable[[int, int], None]) -> None:
+        """Call back with (highest token up to which all are here, instant) whenever tokens come."""
+        self._on_arrival = callback
+
+    def request(self, headers: Headers) -> None:
+        self.sent_request = tuple(headers)
+
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+        self.status, self.headers, self.head_ns, self.decoded = status, tuple(headers), at_ns, decoded
+        self._content = decoder(None if decoded else content_coding(headers))
+
+    def remote(self, reader: Remote) -> None:
+        self.reader, self.asked_ns = reader, time.monotonic_ns()
+
+    def painted(self, reads: int, at_ns: int) -> None:
+        self.painted_ns += [at_ns] * (reads - len(self.painted_ns))
+
+    async def awake(self) -> None:
+        """Wait until whoever reads has seen what there was to see by now."""
+        if self.reader:
+            await self.reader.awake()
+
+    def read(self, data: bytes, at_ns: int) -> None:
+        self.reads.append(Read(at_ns, len(data)))
+        self.body += data
+        if self._content is None or self.status != self._status:
+            return
+        for token in self._tokens.feed(self._content.feed(data)):
+            if token.seq != self._through + 1:
+                raise StreamError(f"token {token.seq} came after token {self._through}")
+            self._through = token.seq
+        self._on_arrival(self._through, at_ns)
+
+
+async def record(
+    cell_id: str,
+    plan: Plan,
+    entry: Endpoint,
+    control_port: int,
+    client: Client,
+    guard: Guard,
+    patient: bool = False,
+) -> Trace:
+    """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
+
+    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails.
+    """
+    recorder = Recorder(plan)
+    lost = asyncio.Event()
+    control = await Control.open(control_port, plan.emission, lost.set)
+    opened_ns = time.monotonic_ns()
+    request = _request(plan, entry, control.stream_id)
+    conversation = _Conversation(plan, recorder, control, guard, patient)
+    reading = asyncio.create_task(client.stream(request, recorder))
+    watching = asyncio.create_task(conversation.watch())
+    losing = asyncio.create_task(lost.wait())
+    closed_ns: int | None = None
+    try:
+        with guard.control.trips.watched():
+            await asyncio.wait({reading, watching, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if lost.is_set():
+                raise BackendError("the emitter died in mid-stream")
+            failure = _failure(reading) if reading.done() else _failure(watching)
+            closed_ns = time.monotonic_ns() if reading.done() and not failure else None
+        log = await control.log()
+    finally:
+        for task in (reading, watching, losing):
+            task.cancel()
+        await asyncio.gather(reading, watching, losing, return_exceptions=True)
+        control.close()
+    return Trace(
+        cell_id=cell_id,
+        plan=plan,
+        request_headers=recorder.sent_request,
+        opened_ns=recorder.asked_ns or opened_ns,
+        head_ns=recorder.head_ns,
+        status=recorder.status,
+        headers=recorder.headers,
+        reads=tuple(recorder.reads),
+        body=bytes(recorder.body),
+        sent=tuple(log.sent),
+        sent_headers=tuple(log.headers),
+        ended_ns=log.ended_ns,
+        closed_ns=closed_ns,
+        steps=tuple(conversation.machine.steps) if conversation.machine else (),
+        guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
+        failure=failure or _complaint(log),
+        heartbeats=tuple(log.heartbeats),
+        decoded=recorder.decoded,
+        painted_ns=tuple(recorder.painted_ns),
+        clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
+        remark=recorder.reader.remark if recorder.reader else None,
+    )
+
+
+def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | None:
+    """Return the median round trip of the control stream, or of questions to a remote reader if those took longer."""
+    trips_ms = [guard.control.trips.median_ms(since_ns), reader.trip_ms() if reader else None]
+    return max((trip_ms for trip_ms in trips_ms if trip_ms is not None), default=None)
+
+
+def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
+    return Request(
+        url=f"{entry.url}/stream/{stream_id}{plan.path}",
+        method=plan.method,
+        headers=plan.request_headers,
+        body=plan.request_body.encode() if plan.request_body else None,
+        websocket=plan.emission.format == "websocket",
+        authority=entry.authority,
+        format=plan.emission.format,
+        http=entry.http,
+    )
+
+
+class _Conversation:
+    """Carries a lockstep machine's grants to the emitter, and its silences through the guard."""
+
+    def __init__(self, plan: Plan, recorder: Recorder, control: Control, guard: Guard, patient: bool) -> None:
+        emission = plan.emission
+        self.machine: Lockstep | None = None
+        self._recorder = recorder
+        self._control = control
+        self._guard = guard
+        self._silence_s = SILENCE_S
+        if emission.pace == "paced":  # a buffered stream is silent for as long as it lasts
+            self._silence_s += emission.workload.tokens * emission.gap_ms / 1e3
+        if emission.pace == "lockstep":
+            self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length", patient=patient)
+            recorder.on_arrival(self._arrived)
+
+    async def watch(self) -> None:
+        """Answer silences until the conversation is over, then wait for the end of the body, but not for ever."""
+        if not await self._asked():
+            raise StreamError(f"time-out: the request did not reach the backend within {ASKED_S:g} s")
+        if machine := self.machine:
+            self._say(machine.begin(time.monotonic_ns()))
+            while machine.phase is not Phase.ENDED:
+                if machine.phase in (Phase.PROBING, Phase.DRAINING):
+                    await self._guard.barrier()
+                    await self._recorder.awake()
+                    self._say(machine.stepped(time.monotonic_ns()))
+                    continue
+                before = machine.progress_ns
+                await asyncio.sleep(max(0.0, (before + machine.silence_ns) / 1e9 - time.monotonic()))
+                if machine.progress_ns == before and await self._means_something(machine, before):
+                    self._say(machine.outwaited(time.monotonic_ns()))
+        await self._ended()
+
+    async def _means_something(self, machine: Lockstep, before: int) -> bool:
+        """Tell whether it is still silent when everything on the way has shown that it is awake, the reader last."""
+        await self._guard.witnessed()
+        if machine.progress_ns == before and self._guard.pulses:
+            machine.pulsed(time.monotonic_ns())
+            await self._guard.witnessed_by_chain()
+        for _ in range(READER_TRIPS):
+            await self._recorder.awake()
+        return machine.progress_ns == before
+
+    async def _asked(self) -> bool:
+        done, _ = await asyncio.wait({self._control.asked}, timeout=ASKED_S)
+        return bool(done)
+
+    async def _ended(self) -> None:
+        while True:
+            reads = len(self._recorder.reads)
+            await asyncio.sleep(self._silence_s)
+            if len(self._recorder.reads) == reads:
+                raise StreamError(f"time-out: nothing came for {self._silence_s:g} s and the response did not end")
+
+    def _arrived(self, through: int, at_ns: int) -> None:
+        assert self.machine is not None
+        self._say(self.machine.arrived(through, at_ns))
+
+    def _say(self, grant: Grant | None) -> None:
+        if grant:
+            self._control.grant(grant.through)
+            if grant.end:
+                self._control.end()
+
+
+def _failure(task: asyncio.Task[None]) -> str | None:
+    error = task.exception()
+    if error is None or isinstance(error, StreamError):
+        return str(error) if error else None
+    raise error
+
+
+def _complaint(log: Log) -> str | None:
+    if log.requests > 1:
+        return f"the chain asked {log.requests} times for one stream"
+    return log.failure

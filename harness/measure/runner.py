@@ -1,0 +1,250 @@
+"""From cells to results: measures each cell once, holds it against its control and its baseline, keeps the evidence.
+
+Rules: a cell's control and baseline are measured before it is judged; a verdict that rests on a lone hold, a clock
+or a pulse is confirmed in a second, more patient stream; what could not be measured says whose fault it is and never
+looks like a verdict; every result is on disk before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from harness.clients.base import Launching
+from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
+from harness.judge.metrics import header_changes
+from harness.judge.release import pulsed
+from harness.judge.verdict import Assessment, assess, conclude, expected, isolated
+from harness.launchers.process import until
+from harness.matrix.mitigations import plan
+from harness.matrix.reading import STAND_INS, baseline_of, control_of
+from harness.measure.bench import Bench, Entry
+from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
+from harness.store.runs import Run
+
+T = TypeVar("T")
+
+JOBS = 32
+DEATH_S = 0.5
+WAITED = frozenset(("hold", "wait", "pulse", "drain"))
+"""Steps of a conversation that rest on the guard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a cell's streams said. The traces are on disk: all of a run's together would fill the memory."""
+
+    assessment: Assessment
+    header_changes: tuple[HeaderChange, ...]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
+    started_at: str
+    duration_ms: float
+
+
+class Runner:
+    """Turns cells into results on one bench, each cell once. Leaving it gives up what is not finished."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        run: Run,
+        catalogue: Mapping[str, Mitigation],
+        expectations: Sequence[Expectation] = (),
+        jobs: int = JOBS,
+    ) -> None:
+        self._bench = bench
+        self._run = run
+        self._catalogue = catalogue
+        self._expectations = expectations
+        self._slots = asyncio.Semaphore(jobs)
+        self._cores = asyncio.Semaphore(os.cpu_count() or 1)
+        self._measuring: dict[str, asyncio.Task[Measured]] = {}
+        self._finishing: dict[str, asyncio.Task[Result]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """End what is still measuring, so that it does not take the end of the bench for a fault of a cell."""
+        tasks = (*self._finishing.values(), *self._measuring.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run(self, cells: Iterable[Cell], on_result: Callable[[Result], None]) -> list[Result]:
+        """Measure all cells, as many at once as there are jobs; tell of each result as it comes.
+
+        Where time is the question, what starts or computes beside would be in the answer: paced cells come last, when
+        their chains and clients have started.
+        """
+
+        async def finish(cell: Cell) -> None:
+            results[cell.id] = await self.result(cell)
+            on_result(results[cell.id])
+
+        cells, results = list(cells), dict[str, Result]()
+        paced = [cell for cell in cells if cell.pace == "paced"]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for cell in cells:
+                    if cell.pace != "paced":
+                        group.create_task(finish(cell))
+            if paced:
+                await self._bench.prepare(plan(cell, self._catalogue) for cell in paced)
+            async with asyncio.TaskGroup() as group:
+                for cell in paced:
+                    group.create_task(finish(cell))
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
+        return [results[cell.id] for cell in cells]
+
+    async def result(self, cell: Cell) -> Result:
+        """Return a cell's result, which is then on disk."""
+        return await _once(self._finishing, cell.id, lambda: self._finish(cell))
+
+    async def _finish(self, cell: Cell) -> Result:
+        control, baseline = control_of(cell), baseline_of(cell)
+        bare = Result(
+            id=cell.id,
+            cell=cell,
+            outcome="error",
+            reason="",
+            control_id=control.id if cell != control else None,
+            baseline_id=baseline.id if cell != baseline else None,
+            expectation=expected(cell.id, self._expectations),
+        )
+        try:
+            measured = await self._measured(cell)
+        except NoRoom:  # the next cell would fare no better
+            raise
+        except Unavailable as error:
+            return self._keep(replace(bare, outcome="unavailable", reason=str(error)))
+        except HarnessError as error:
+            return self._keep(replace(bare, reason=str(error), fault=error.fault))
+        against = await self._assessed(control) if cell != control else None
+        before = await self._assessed(baseline) if cell != baseline else None
+        outcome, reason, effect = conclude(
+            measured.assessment,
+            against,
+            before,
+            bare.expectation,
+        )
+        judgement = measured.assessment.judgement
+        return self._keep(
+            replace(
+                bare,
+                outcome=outcome,
+                reason=reason,
+                verdict=judgement.verdict,
+                effect=effect,
+                release=judgement.release,
+                metrics=measured.assessment.metrics,
+                header_changes=measured.header_changes,
+                versions=measured.versions,
+                notes=measured.notes,
+                evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
+                started_at=measured.started_at,
+                duration_ms=measured.duration_ms,
+            )
+        )
+
+    async def _assessed(self, cell: Cell) -> Assessment | str:
+        """Return what a cell's streams say, or why there are none."""
+        try:
+            return (await self._measured(cell)).assessment
+        except NoRoom:
+            raise
+        except HarnessError as error:
+            return f"{cell.id} could not be measured: {error}"
+
+    async def _measured(self, cell: Cell) -> Measured:
+        return await _once(self._measuring, cell.id, lambda: self._measure(cell))
+
+    async def _measure(self, cell: Cell) -> Measured:
+        todo = plan(cell, self._catalogue)
+        entry = await self._bench.entry(todo.chain)  # before taking a slot: a slow start must not keep others waiting
+        control = control_of(cell)
+        against = await self._assessed(control) if cell != control else None
+        yardstick = against.metrics if isinstance(against, Assessment) else None
+        async with entry.turn or nullcontext(), self._reader(todo), self._slots:  # who waits for its turn has no slot
+            started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+            trace, entry = await self._stream(cell, todo, take=1)
+            assessment = await asyncio.to_thread(assess, (trace,), yardstick)
+            if isolated(trace, assessment.judgement):
+                again, entry = await self._stream(cell, todo, take=2, patient=True, quiet=bool(pulsed(trace)))
+                assessment = await asyncio.to_thread(assess, (trace, again), yardstick)
+            if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
+                raise ProxyError(f"in mid-stream, {death}")
+            return Measured(
+                assessment=assessment,
+                header_changes=header_changes(trace),
+                versions=self._versions(todo.client, entry),
+                notes=_notes(trace, entry, assessment),
+                started_at=started_at,
+                duration_ms=(time.monotonic() - began) * 1e3,
+            )
+
+    def _reader(self, todo: Plan) -> AbstractAsyncContextManager[object]:
+        """Return what to hold while the client reads: of programs that read paced streams no more than cores run."""
+        program = isinstance(self._bench.client(todo.client), Launching)
+        return self._cores if program and todo.emission.pace == "paced" else nullcontext()
+
+    async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, Entry]:
+        trace, entry = await self._bench.record(cell.id, todo, **manner)
+        folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
+        _link(folder, entry)
+        return trace, entry
+
+    def _versions(self, client: str, entry: Entry) -> dict[str, str]:
+        versions = {client: self._bench.client(client).version()}
+        return versions | {running.name: running.version for running in entry.hops}
+
+    def _keep(self, result: Result) -> Result:
+        self._run.append(result)
+        return result
+
+
+def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...]:
+    notes = [hop.note for hop in entry.hops if hop.note]
+    notes += assessment.notes
+    if stand_in := STAND_INS.get(trace.plan.client):
+        reader, why = stand_in
+        notes.append(f"control: read by {reader}, as {why}")
+    kinds = [step.kind for step in trace.steps]
+    if entry.guard.pulse.lost and not WAITED.isdisjoint(kinds):
+        notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
+    if "hold" not in kinds and "drain" in kinds:
+        sample = trace.steps[kinds.index("drain")].seq
+        notes.append(f"lockstep: time was up after {sample} tokens; the rest was sent without waiting")
+    return tuple(notes)
+
+
+def _link(folder: Path, entry: Entry) -> None:
+    """Point from a cell's evidence to that of the proxies it went through."""
+    for number, evidence in enumerate(entry.evidence):
+        link = folder / f"hop-{number + 1}"
+        with suppress(FileExistsError):
+            link.symlink_to(Path("../..") / evidence.parent.name / evidence.name)
+
+
+async def _death(entry: Entry) -> str | None:
+    """Return how a proxy of the chain died; one that is dying may take a moment to be dead."""
+    await until(entry.death, DEATH_S)
+    return entry.death()
+
+
+async def _once(tasks: dict[str, asyncio.Task[T]], key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    if key not in tasks:
+        tasks[key] = asyncio.create_task(start())
+    return await asyncio.shield(tasks[key])

@@ -1,0 +1,277 @@
+"""Keeps a run on disk as it happens, and reads it back: the one place that writes files for people.
+
+    runs/20251121T082200Z-default/
+        run.json            what was asked, where and with what       (rewritten once, when the run ends)
+        results.jsonl       a line per finished cell, in the order in which they finished
+        cells/<slug>/       evidence of one cell: trace.json, body.bin.gz, and what proxies left there
+
+Rules: a line is written in one piece the moment its cell ends, so a killed run keeps what it had; a line torn by the
+kill is dropped and said so, a wrong line anywhere else is an error; whole files appear at once or not at all.
+Lines are not synced one by one: a process that dies loses nothing that was written, and waiting for the disk would
+stall the cells that are being measured. `finish` syncs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import Self
+
+from harness.documents import records
+from harness.errors import InputError, unwritable
+from harness.model import Cell, Result, RunInfo, Trace
+from harness.resources import is_file
+
+STAMP = re.compile(r"\d{8}T\d{6}Z-")
+UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
+SLUG_CHARS = 150
+RUN, RESULTS = "run.json", "results.jsonl"
+
+
+class Run:
+    """One run's folder. `torn` says that its last line was cut off by a kill and has been left out."""
+
+    def __init__(self, folder: Path, info: RunInfo, results: Sequence[Result] = (), torn: bool = False) -> None:
+        self.folder = folder
+        self.info = info
+        self.results = list(results)
+        self.torn = torn
+
+    @property
+    def results_file(self) -> Path:
+        """Where the results are, a line each."""
+        return self.folder / RESULTS
+
+    @classmethod
+    def create(cls, root: Path, info: RunInfo) -> Self:
+        """Make a new folder under `root`, named after the run's start and matrix, and write its head."""
+        stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = f"{stamp}-{_folder_name(info.name)}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            run = cls(_new_folder(root, name), info)
+            run.results_file.touch()
+        except OSError as error:
+            raise unwritable(error)(f"cannot make a run folder in {root}: {error.strerror}") from error
+        run._write_head()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read a run back, whether it finished, goes on or was killed."""
+        head = path / RUN
+        if not is_file(head):
+            raise InputError(
+                f"{path} is not a run folder: it has no run.json. `harness matrix` prints the folder of its run."
+            )
+        try:
+            fields = dict(json.loads(head.read_bytes()))
+            version = fields.pop("schema_version", None)
+            if version != records.SCHEMA_VERSION:
+                raise InputError(
+                    f"{head} has schema version {version}; this harness reads version {records.SCHEMA_VERSION}."
+                    " Use the harness that wrote it."
+                )
+            info = records.load_run(fields)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{head} is damaged: {_first_lines(error)}") from error
+        results, torn = _read_results(path / RESULTS)
+        return cls(path, info, results, torn)
+
+    def append(self, result: Result) -> None:
+        """Add one finished cell: its line is there whole, or not at all unless we are killed meanwhile."""
+        line = f"{records.dump(result)}\n".encode("ascii")
+        with _writing(self.results_file), self.results_file.open("ab", buffering=0) as lines:
+            _add(lines, line)
+        self.results.append(result)
+
+    def finish(self) -> None:
+        """Write down when the run ended and all versions that its cells met, and let the disk catch up."""
+        versions = dict(self.info.versions)
+        for result in self.results:
+            versions |= result.versions
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.info = dataclasses.replace(self.info, versions=versions, finished_at=now)
+        self._write_head()
+        with _writing(self.results_file), self.results_file.open("ab") as lines:
+            os.fsync(lines.fileno())
+
+    def evidence(self, cell: Cell) -> Path:
+        """Return the folder for what is kept of a cell, made if need be."""
+        folder = self.folder / "cells" / slug(cell.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def save_trace(self, trace: Trace, cell: Cell, take: int = 1) -> Path:
+        """Keep a cell's trace and return the folder it is in; `take` 2 is the stream that confirms the first."""
+        folder = self.folder / "cells" / slug(cell.id)
+        with _writing(folder):
+            self.evidence(cell)
+            text, body = _trace_files(folder, take)
+            body.write_bytes(gzip.compress(trace.body, compresslevel=1, mtime=0))
+            text.write_text(records.dump(trace) + "\n", encoding="ascii")
+        return folder
+
+    def copy_records(self, root: Path) -> Path:
+        """Put head and results, without traces, into the folder of the matrix's name under `root`; return that."""
+        folder = root / _folder_name(self.info.name)
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (RUN, RESULTS):
+                write_text(folder / name, (self.folder / name).read_text(encoding="utf-8"))
+        return folder
+
+    def _write_head(self) -> None:
+        head = {"schema_version": records.SCHEMA_VERSION, **records.plain(self.info)}
+        write_text(self.folder / RUN, json.dumps(head, indent=2) + "\n")
+
+
+def load_traces(folder: Path) -> tuple[Trace, ...]:
+    """Read a cell's trace back from its evidence, and the one that confirmed it if there is one."""
+    takes = (1, 2) if _trace_files(folder, 2)[0].exists() else (1,)
+    return tuple(_load_trace(folder, take) for take in takes)
+
+
+def _load_trace(folder: Path, take: int) -> Trace:
+    text, body = _trace_files(folder, take)
+    try:
+        trace = records.load_trace(text.read_text(encoding="ascii"), gzip.decompress(body.read_bytes()))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no trace: {Path(error.filename).name} is missing") from error
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"the trace in {folder} is damaged: {_first_lines(error)}") from error
+    if (had := sum(read.size_bytes for read in trace.reads)) != len(trace.body):
+        raise InputError(f"the trace in {folder} is damaged: {body.name} has {len(trace.body)} of {had} bytes")
+    return trace
+
+
+def latest(root: Path) -> Path:
+    """Return the folder of the run that was started last."""
+    folders = [head.parent for head in root.glob("*/run.json") if STAMP.match(head.parent.name)]
+    if not folders:
+        raise InputError(f"there is no run in {root} yet: start one with `harness matrix`")
+    return max(folders, key=lambda folder: (folder.name.split("-")[0], folder.stat().st_mtime_ns))
+
+
+def runs_in(path: Path) -> list[Path]:
+    """Return the run folders in a folder, by name; just the folder itself if it is one, or holds none."""
+    return [path] if is_file(path / RUN) else sorted(head.parent for head in path.glob(f"*/{RUN}")) or [path]
+
+
+def slug(cell_id: str) -> str:
+    """Return a cell's id as the name of a folder: fit for any file system and for artifact uploads, and unique."""
+    readable = UNSAFE.sub("_", cell_id.replace(":", "."))[:SLUG_CHARS].strip("._")
+    return f"{readable}-{hashlib.sha256(cell_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file: readers see the old one or the new one. A device or pipe is simply written to."""
+    target = path.resolve()
+    with _writing(path):
+        if _is_device(path):
+            path.write_text(text, encoding="utf-8", errors="replace")
+            return
+        draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError if `write_text` could not write there: better asked before a long run than after it."""
+    target = path.resolve()
+    with _writing(path):
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not _is_device(path):
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
+
+
+def check_folder(path: Path) -> None:
+    """Make a folder if it is missing. Raises InputError if nothing could be written in it."""
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    check_writable(path / RUN)
+
+
+def _add(lines: FileIO, line: bytes) -> None:
+    """Write all of `line`, however little the disk takes at a time; what it cannot take whole it takes back."""
+    whole = lines.tell()
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[lines.write(rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            lines.truncate(whole)
+        raise
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell in words why a path cannot be written."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
+    except OSError as error:
+        raise unwritable(error)(f"cannot write {path}: {error.strerror}") from error
+
+
+def _folder_name(matrix: str) -> str:
+    return UNSAFE.sub("-", matrix).strip(".-") or "matrix"
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    folder, number = root / name, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another run was started in the same second
+            number += 1
+            folder = root / f"{name}-{number}"
+        else:
+            return folder
+
+
+def _read_results(path: Path) -> tuple[list[Result], bool]:
+    *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    results = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            results.append(records.load_result(line.decode()))
+        except ValueError as error:
+            raise InputError(f"{path}:{number} is no result: {_first_lines(error)}") from error
+    try:
+        return [*results, *([records.load_result(last.decode())] if last else [])], False
+    except ValueError:
+        return results, True
+
+
+def _trace_files(folder: Path, take: int) -> tuple[Path, Path]:
+    number = "" if take == 1 else f"-{take}"
+    return folder / f"trace{number}.json", folder / f"body{number}.bin.gz"
+
+
+def _first_lines(error: Exception) -> str:
+    """Return what is wrong in one line: pydantic names the field on its second line and the fault on its third."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:3])

@@ -1,0 +1,310 @@
+"""What is made of verdicts: effects against a baseline, outcomes against expectations and controls."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+from harness.judge.rejudge import held_against
+from harness.judge.verdict import SEVERITY, Assessment, assess, conclude, effect, expected, isolated, outcome
+from harness.model import Effect, Judgement, Outcome, Release, ReleasedBy, Verdict
+from tests.factories import expectation, figures, judged, story, streamed
+from tests.reports.samples import cell, result
+
+COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
+LONE_HOLD = "s0 +400 hold0 s1 r0-1 s2 r2 end"
+BUFFERED = "s0 +400 hold0 s1 wait +400 end r0-1"
+DELAYED = streamed(4, hold_ms=60)
+
+
+BY_TIMER = "s0 +400 hold0 s1 s2 wait +50 r0-2 end"
+
+
+def assessed(words: str, **others: Any) -> Assessment:
+    return assess([story(words, **others)])
+
+
+def ruling(verdict: Verdict) -> Assessment:
+    return Assessment(figures(story(streamed(3))), Judgement(verdict, "because"))
+
+
+def delayed(late_ms: float) -> Assessment:
+    some = ruling("delayed")
+    return replace(some, metrics=replace(some.metrics, over_control_ms=late_ms))
+
+
+def coalesced(wait_ms: float, by: ReleasedBy = "bytes") -> Assessment:
+    release = Release(0, by, 80, 1, wait_ms, 400.0, 80)
+    return replace(ruling("coalesced"), judgement=Judgement("coalesced", "because", release))
+
+
+# ---------------------------------------------------------------- effects
+
+# Rows: without the mitigation. Columns: with it.
+TABLE = """
+            streamed    delayed   coalesced  buffered   broken
+streamed    not_needed  harms     harms      harms      harms
+delayed     defeats     no_effect harms      harms      harms
+coalesced   defeats     reduces   no_effect  harms      harms
+buffered    defeats     reduces   reduces    no_effect  harms
+broken      defeats     reduces   reduces    reduces    -
+"""
+
+
+def effects() -> dict[tuple[str, str], str | None]:
+    head, *rows = [line.split() for line in TABLE.strip().splitlines()]
+    said = {(row[0], after): cell.replace("_", " ") for row in rows for after, cell in zip(head, row[1:], strict=True)}
+    return {verdicts: None if cell == "-" else cell for verdicts, cell in said.items()}
+
+
+def test_the_table_is_whole_and_says_every_effect() -> None:
+    verdicts = get_args(Verdict)
+    assert effects().keys() == set(itertools.product(verdicts, verdicts))
+    assert set(effects().values()) == {*get_args(Effect), None}
+    assert tuple(sorted(SEVERITY, key=SEVERITY.__getitem__)) == verdicts
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(get_args(Verdict), repeat=2)))
+def test_effect_of(before: Verdict, after: Verdict) -> None:
+    assert effect(ruling(after), ruling(before)) == effects()[before, after]
+
+
+@pytest.mark.parametrize("that_waits", [delayed, coalesced, lambda wait_ms: coalesced(wait_ms, "timer")])
+@pytest.mark.parametrize(
+    ("was_ms", "wait_ms", "change"),
+    [
+        (80, 40, "reduces"),
+        (80, 41, "no effect"),
+        (80, 80, "no effect"),
+        (80, 159, "no effect"),
+        (80, 160, "harms"),
+        (80, 0, "reduces"),
+        (0, 80, "harms"),
+        (0, 0, "no effect"),
+    ],
+)
+def test_within_a_verdict_it_counts_how_long_tokens_wait(
+    that_waits: Callable[[float], Assessment], was_ms: float, wait_ms: float, change: Effect
+) -> None:
+    assert effect(that_waits(wait_ms), that_waits(was_ms)) == change
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (coalesced(400, "timer"), coalesced(200), "reduces"),
+        (coalesced(400, "timer"), coalesced(201), "no effect"),
+        (coalesced(400, "timer"), coalesced(4000), "no effect"),
+        (coalesced(200), coalesced(400, "timer"), "harms"),
+        (coalesced(201), coalesced(400, "timer"), "no effect"),
+        (coalesced(4000), coalesced(400, "timer"), "no effect"),
+        (coalesced(4000), coalesced(400, "unknown"), "no effect"),
+    ],
+)
+def test_a_timer_that_shows_once_would_let_go_before_bytes_that_take_longer(
+    before: Assessment, after: Assessment, change: Effect
+) -> None:
+    assert effect(after, before) == change
+
+
+def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
+    ending = conclude(assessed(DELAYED), assessed(streamed(4)), assessed(streamed(4, hold_ms=125)), None)
+    assert ending[::2] == ("observed", "reduces")
+
+
+# ---------------------------------------------------------------- what wants to be confirmed
+
+
+@pytest.mark.parametrize(
+    ("words", "wants"),
+    [
+        (LONE_HOLD, True),
+        (DELAYED, True),
+        (COALESCED, False),
+        (BUFFERED, False),
+        (streamed(3), False),
+        ("s0 +400 hold0 r0 s1 r1 s2 r2 end", False),
+        ("s0 s1 r1 r0 end", False),
+        ("s0 +400 hold0 s1 r0-1 s2 +500 r2 s3 r3 s4 r4 s5 r5 end", True),
+        ("s0 +400 pulse0 r0 s1 r1 s2 r2 end", True),
+        ("s0 +400 r0 s1 r1 s2 r2 end", False),
+    ],
+)
+def test_a_lone_hold_and_what_rests_on_a_clock_want_to_be_confirmed(words: str, wants: bool) -> None:
+    trace = story(words)
+    assert isolated(trace, judged(trace)) is wants
+
+
+@pytest.mark.parametrize(
+    ("words", "wants"),
+    [
+        ("s0 +60 s1 r0-1 s2 +60 s3 r2-3 +60 end", True),
+        ("s0 +60 s1 +39.9 r0 +20 s2 +39.9 r1 +60 r2 end", True),
+        ("s0 r0 +49 s1 r1 +49 end", False),
+        ("s0 +60 s1 +60 end r0-1", False),
+    ],
+)
+def test_a_paced_stream_that_was_late_or_coalesced_wants_to_be_confirmed(words: str, wants: bool) -> None:
+    trace = story(words, pace="paced")
+    assert isolated(trace, judged(trace)) is wants, judged(trace)
+
+
+def test_two_streams_that_agree_are_the_first() -> None:
+    told = assess([story(LONE_HOLD), story(COALESCED)])
+    assert told.unstable is None
+    assert told == assess([story(LONE_HOLD)])
+
+
+def test_two_streams_that_disagree_are_unstable_and_say_what_each_was() -> None:
+    told = assess([story(LONE_HOLD), story(streamed(3))])
+    assert told.judgement.verdict == "coalesced"
+    assert told.unstable == (
+        "first coalesced (token 0 was held until 80 more bytes (1 tokens) had been sent), "
+        "then streamed (every token came before the next was sent)"
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), [(LONE_HOLD, BY_TIMER), (BY_TIMER, LONE_HOLD)])
+def test_two_streams_released_in_two_ways_are_sure_of_the_verdict_and_claim_neither_way(
+    first: str, second: str
+) -> None:
+    told = assess([story(first), story(second)])
+    assert (told.judgement.verdict, told.unstable) == ("coalesced", None)
+    said = [assessed(words).judgement.reason for words in (first, second)]
+    assert told.judgement.reason == f"{said[0]}; in a second stream, {said[1]}"
+    assert told.judgement.release
+    assert told.judgement.release.by == "unknown"
+    assert told.judgement.release.wait_ms == 50, "one token more at its pace comes sooner than the timer"
+
+
+@pytest.mark.parametrize("first", [LONE_HOLD, BY_TIMER])
+@pytest.mark.parametrize(("wait_ms", "after", "verdict"), [(450, 450, "delayed"), (450, 0.1, "streamed")])
+def test_a_token_that_comes_by_itself_if_there_is_more_patience_had_not_been_released_by_what_was_sent(
+    first: str, wait_ms: float, after: float, verdict: str
+) -> None:
+    told = assess([story(first), story(f"s0 +{wait_ms} r0 s1 +{after} r1 s2 +{after} r2 end")])
+    assert (told.judgement.verdict, told.unstable) == (verdict, None)
+    assert told.judgement.reason.endswith("; in a first stream, a timer ran out while more bytes were sent")
+    assert told.metrics.hold_max_ms == pytest.approx(wait_ms + 0.1)
+
+
+def test_another_token_that_was_late_does_not_tell_what_released_the_first() -> None:
+    assert assess([story(LONE_HOLD), story("s0 r0 s1 +450 r1 s2 r2 end")]).unstable
+
+
+@pytest.mark.parametrize("second", [BUFFERED, LONE_HOLD])
+def test_what_is_held_if_nobody_else_asks_was_not_streamed_when_a_pulse_let_it_go(second: str) -> None:
+    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(second)])
+    assert (told.judgement.verdict, told.unstable) == (judged(story(second)).verdict, None)
+    assert told.judgement.reason.endswith("; in a first stream, other requests through the chain let tokens go")
+
+
+def test_a_pulse_that_coincided_with_a_token_changes_nothing() -> None:
+    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(streamed(3))])
+    assert (told.judgement.verdict, told.unstable) == ("streamed", None)
+
+
+def test_another_token_that_is_held_without_pulses_leaves_two_streams_that_disagree() -> None:
+    held = "s0 r0 s1 +400 hold1 s2 wait +400 end r1-2"
+    assert assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(held)]).unstable
+
+
+def test_an_assessment_measures_over_the_control() -> None:
+    control = figures(story(DELAYED))
+    assert assess([story(DELAYED)], control).judgement.verdict == "streamed"
+
+
+# ---------------------------------------------------------------- expectations
+
+
+def test_the_last_expectation_that_matches_holds() -> None:
+    rows = [expectation("*"), expectation("nginx:*"), expectation("nginx:default/ndjson/*")]
+    assert expected("nginx:default/sse/chunked", rows) is rows[1]
+    assert expected("direct/sse/chunked", rows) is rows[0]
+    assert expected("direct/sse/chunked", rows[1:]) is None
+
+
+def test_globs_keep_case_and_match_the_whole_id() -> None:
+    assert expected("nginx:default/sse", [expectation("nginx:default")]) is None
+    assert expected("nginx:default/sse", [expectation("NGINX:*")]) is None
+
+
+def test_without_expectation_a_cell_is_observed() -> None:
+    assert outcome("buffered", None, None) == ("observed", None)
+
+
+def test_an_expectation_that_is_met_passes() -> None:
+    both = expectation("*", verdict=("streamed", "delayed"), effect=("defeats",))
+    assert outcome("delayed", "defeats", both) == ("pass", None)
+
+
+def test_a_verdict_that_was_not_expected_fails_and_says_why_it_matters() -> None:
+    told = outcome("buffered", "no effect", expectation("*", verdict=("streamed", "delayed"), effect=("defeats",)))
+    assert told == ("fail", "expected streamed or delayed, got buffered: because it must")
+
+
+@pytest.mark.parametrize("got", ["no effect", None])
+def test_an_effect_that_was_not_expected_fails(got: Effect | None) -> None:
+    told = outcome("streamed", got, expectation("*", effect=("defeats", "reduces")))
+    assert told == ("fail", f"expected effect defeats or reduces, got {got or 'none'}: because it must")
+
+
+# ---------------------------------------------------------------- conclusions
+
+
+def test_a_cell_ends_with_its_outcome_its_ground_and_its_effect() -> None:
+    ending = conclude(assessed(streamed(3)), assessed(streamed(3)), assessed(BUFFERED), None)
+    assert ending == ("observed", "every token came before the next was sent", "defeats")
+
+
+def test_what_does_not_fit_comes_before_the_ground() -> None:
+    ending = conclude(assessed(BUFFERED), None, None, expectation("*", verdict=("streamed",)))
+    assert ending == ("fail", "expected streamed, got buffered: because it must", None)
+
+
+def test_a_control_that_does_not_stream_blocks_its_cells() -> None:
+    told = conclude(assessed(streamed(3)), assessed(BUFFERED), assessed(BUFFERED), expectation("*"))
+    assert told == ("blocked", "its direct control is buffered: from token 0 on, nothing came before the end", None)
+
+
+def test_a_control_that_could_not_be_measured_blocks_its_cells() -> None:
+    assert conclude(assessed(streamed(3)), "the emitter died", None, None) == ("blocked", "the emitter died", None)
+
+
+def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
+    shaky = assess([story(LONE_HOLD), story(streamed(3))])
+    ending, reason, change = conclude(shaky, assessed(streamed(3)), assessed(BUFFERED), expectation("*"))
+    assert (ending, change) == ("unstable", None)
+    assert reason.startswith("first coalesced")
+
+
+@pytest.mark.parametrize("control", [assessed(streamed(3)), None])
+def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(control: Assessment | None) -> None:
+    assert conclude(ruling("broken"), control, None, None) == ("fail", "because", None)
+    meant = expectation("*", verdict=("broken",))
+    assert conclude(ruling("broken"), control, None, meant) == ("pass", "because", None)
+
+
+@pytest.mark.parametrize(("before", "change"), [("broken", None), ("buffered", "harms"), ("streamed", "harms")])
+def test_a_mitigation_that_breaks_a_layer_or_leaves_it_broken_is_observed(
+    before: Verdict, change: Effect | None
+) -> None:
+    ending = conclude(ruling("broken"), assessed(streamed(3)), ruling(before), None)
+    assert ending[::2] == ("observed", change)
+    assert ("without the mitigation it is broken, too" in ending[1]) is (before == "broken")
+
+
+@pytest.mark.parametrize("baseline", ["it could not be measured", assess([story(LONE_HOLD), story(streamed(3))])])
+def test_a_mitigated_cell_is_no_layer_even_if_nobody_knows_its_baseline(baseline: Assessment | str) -> None:
+    assert conclude(ruling("broken"), assessed(streamed(3)), baseline, None)[0] == "observed"
+
+
+@pytest.mark.parametrize(("mitigations", "ending"), [((), "fail"), (("no-cache",), "observed")])
+def test_a_broken_layer_that_an_earlier_run_did_not_have_fails(mitigations: tuple[str, ...], ending: Outcome) -> None:
+    known, new = result(cell()), result(cell("nginx:new", *mitigations), "broken")
+    held = held_against([known, new], [known], "runs/a")
+    assert [some.outcome for some in held] == ["pass", ending]

@@ -1,0 +1,102 @@
+"""Chains as people write them: options of hops, and files of the users' own with options."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import pytest
+
+from harness.errors import InputError
+from harness.formats import CODECS
+from harness.matrix import mitigations
+from harness.matrix.mitigations import plan
+from harness.matrix.reading import Known, Matrix, parse
+from harness.model import Hop, chain_text
+from harness.proxies.asgi_options import parse as options
+from harness.resources import configs
+
+CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
+KNOWN = Known(
+    {"nginx": ("gzip",), "asgi": ("plain", "queue-starved")},
+    ("aiohttp",),
+    tuple(CODECS),
+    CATALOGUE,
+    {"asgi": lambda text: str(options(text))},
+)
+HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
+
+
+def read(body: str) -> Matrix:
+    return parse(HEAD + body, "m.yaml", KNOWN)
+
+
+def test_options_are_kept_in_one_way_so_that_equal_hops_are_equal() -> None:
+    matrix = read(
+        "axes: {chain: ['asgi:plain@PAUSE_S=0,uvloop', 'asgi:plain@uvloop,PAUSE_S=0', 'asgi:plain@asyncio']}",
+    )
+    chains = list(dict.fromkeys(chain_text(cell.chain) for cell in matrix.cells))
+    assert chains == ["direct", "asgi:plain@uvloop,PAUSE_S=0", "asgi:plain"]
+    hop = matrix.cells[1].chain[0]
+    assert (hop.name, hop.options, hop.bare) == ("plain", "uvloop,PAUSE_S=0", Hop("asgi", "plain"))
+
+
+def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -> None:
+    matrix = read(
+        "axes: {chain: ['asgi:./app.py@uvloop', 'asgi:mine=a@b/app.py@PAUSE_S=0', 'asgi:./app.py', asgi:one@uvloop]}\n"
+        "variants: {asgi: {one: ./one.py}}",
+    )
+    assert matrix.own == {
+        Hop("asgi", "app"): PurePath("app.py"),
+        Hop("asgi", "mine"): PurePath("a@b/app.py"),
+        Hop("asgi", "one"): PurePath("one.py"),
+    }
+    chains = list(dict.fromkeys(chain_text(cell.chain) for cell in matrix.cells))
+    assert chains == ["direct", "asgi:app@uvloop", "asgi:mine@PAUSE_S=0", "asgi:app", "asgi:one@uvloop"]
+
+
+def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None:
+    with pytest.raises(InputError, match=r"asgi:plain@uvloop,A=/x: the value of A may only have letters"):
+        read("axes: {chain: ['asgi:plain@uvloop,A=/x']}\n")
+
+
+@pytest.mark.parametrize(("hop", "like"), [("asgi:nope", r"\./my_app\.py"), ("nginx:nope", r"\./my\.conf")])
+def test_an_unknown_variant_is_told_with_how_a_file_of_its_proxy_looks(hop: str, like: str) -> None:
+    with pytest.raises(InputError, match=rf"unknown variant '{hop}'; .*, or a file like {like}"):
+        read(f"axes: {{chain: '{hop}'}}\n")
+
+
+STARVED = "axes: {chain: asgi:queue-starved, mitigations: m}\n"
+SLEEPY = "mitigations: {{m: {{claim: x, source: y, cost: latency, chain: {{asgi:queue-starved: '{}'}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("axes: {chain: nginx:gzip@uvloop}", "axes.chain: nginx:gzip@uvloop: nginx takes no options, only asgi does"),
+        (
+            "axes: {chain: asgi:plain@trio}",
+            "m.yaml:3: axes.chain: asgi:plain@trio: 'trio' is no option; an",
+        ),
+        ("axes: {chain: asgi:pain@uvloop}", "axes.chain: unknown variant 'asgi:pain'; allowed: plain, "),
+        (
+            "axes: {chain: asgi:queue-starved, mitigations: m}\n"
+            + SLEEPY.format("asgi:queue-starved@PAUSE_S=0,uvloop"),
+            "is to replace a hop, but the way to write it is asgi:queue-starved@uvloop,PAUSE_S=0",
+        ),
+        (
+            STARVED + SLEEPY.format("asgi:queue-starved@zzz"),
+            "asgi:queue-starved@zzz is to replace a hop, but 'zzz' is no option",
+        ),
+    ],
+)
+def test_bad_options_are_told_with_what_is_allowed(body: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read(body)
+    assert message in str(refused.value)
+
+
+def test_a_mitigation_replaces_the_hop_with_the_very_options_that_it_names() -> None:
+    body = "axes: {chain: ['asgi:queue-starved@uvloop', asgi:queue-starved], mitigations: sleep-0}"
+    matrix = read(body)
+    applied = [chain_text(plan(cell, CATALOGUE).chain) for cell in matrix.cells if cell.mitigations]
+    assert applied == ["asgi:queue-starved@uvloop,PAUSE_S=0", "asgi:queue-starved@PAUSE_S=0"]

@@ -1,0 +1,235 @@
+"""What the recorder keeps of a stream: direct from a real emitter, and when one of the two ends goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from harness.backends.control import Log
+from harness.clients.base import Headers
+from harness.errors import BackendError
+from harness.formats import CODECS
+from harness.judge.metrics import header_changes
+from harness.launchers.process import Launcher, until
+from harness.measure.bench import Bench, Entry
+from harness.measure.recorder import record
+from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
+from tests.backends.emitting import expected_body
+from tests.factories import figures, judged
+from tests.tapping import tapped
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
+
+LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
+
+
+def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **emission: Any) -> Plan:
+    codec = CODECS[emission.get("format", "sse")]
+    load = replace(load, token_bytes=max(load.token_bytes, codec.min_token_bytes))
+    told = Emission(load, content_type=codec.content_type, **emission)
+    posted = method == "POST"
+    said = (*headers, ("Content-Type", "application/json")) if posted else tuple(headers)
+    return Plan((), method, said, told, path=codec.path, request_body=codec.request_body if posted else None)
+
+
+async def direct(bench: Bench, told: Plan) -> Trace:
+    trace, _ = await bench.record("cell", told)
+    return trace
+
+
+# ---------------------------------------------------------------- direct is streamed, whatever is sent
+
+
+@pytest.mark.parametrize("pace", ["lockstep", "paced"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("body", get_args(Body))
+@pytest.mark.parametrize("form", get_args(Format))
+async def test_direct_is_streamed(bench: Bench, form: Format, body: Body, method: str, pace: str) -> None:
+    trace = await direct(bench, plan(method, format=form, body=body, pace=pace))
+    assert judged(trace).verdict == "streamed", judged(trace).reason
+    assert figures(trace).tokens_received == LOAD.tokens
+
+
+@pytest.mark.parametrize("tokens", [1, 2])
+@pytest.mark.parametrize("body", get_args(Body))
+async def test_the_smallest_streams_are_streamed(bench: Bench, body: Body, tokens: int) -> None:
+    trace = await direct(bench, plan(load=replace(LOAD, tokens=tokens), body=body))
+    assert judged(trace).verdict == "streamed"
+
+
+async def test_a_token_of_many_reads_is_one_step_of_the_conversation(bench: Bench) -> None:
+    trace = await direct(bench, plan(load=replace(LOAD, tokens=3, token_bytes=3_000_000, payload="random")))
+    assert len(trace.reads) > 3
+    assert [step.kind for step in trace.steps] == ["grant", "arrive"] * 3 + ["end"]
+    assert figures(trace).tokens_received == 3
+    assert judged(trace).verdict != "broken"
+
+
+async def test_heartbeats_and_a_delay_are_streamed(bench: Bench) -> None:
+    trace = await direct(bench, plan(heartbeat_ms=2, delay_ms=5))
+    assert judged(trace).verdict == "streamed"
+    assert 0 < len(trace.heartbeats) == trace.body.count(b": heartbeat\n\n")
+
+
+async def test_many_streams_at_once_are_all_streamed(bench: Bench) -> None:
+    traces = await asyncio.gather(*(direct(bench, plan()) for _ in range(50)))
+    assert {judged(trace).verdict for trace in traces} == {"streamed"}
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+async def test_the_body_is_kept_to_the_byte_and_the_reads_cut_it(bench: Bench) -> None:
+    told = plan(prelude=Filler(500, "random"), padding=Filler(50))
+    trace = await direct(bench, told)
+    assert trace.body == expected_body(told.emission, Log(sent=list(trace.sent)))
+    assert sum(read.size_bytes for read in trace.reads) == len(trace.body)
+    assert trace.sent[-1].end_bytes == len(trace.body)
+
+
+async def test_instants_are_in_order(bench: Bench) -> None:
+    trace = await direct(bench, plan())
+    assert trace.head_ns is not None
+    assert trace.closed_ns is not None
+    stamps = [trace.opened_ns, trace.head_ns, *(read.at_ns for read in trace.reads), trace.closed_ns]
+    assert stamps == sorted(stamps)
+    assert all(sent.at_ns < read.at_ns for sent, read in zip(trace.sent, trace.reads, strict=True))
+
+
+async def test_in_lockstep_no_token_left_before_the_one_before_it_was_here(bench: Bench) -> None:
+    trace = await direct(bench, plan())
+    assert [step.kind for step in trace.steps] == ["grant", "arrive"] * LOAD.tokens + ["end"]
+    arrived = [read.at_ns for read in trace.reads]
+    assert all(here < sent.at_ns for here, sent in zip(arrived, trace.sent[1:], strict=False))
+
+
+async def test_a_paced_stream_has_no_conversation(bench: Bench) -> None:
+    assert (await direct(bench, plan(pace="paced"))).steps == ()
+
+
+async def test_request_headers_are_kept_as_sent_and_none_that_proxies_look_at_is_added(bench: Bench) -> None:
+    trace = await direct(bench, plan(headers=[("Accept-Encoding", "gzip, br"), ("X-Odd", "1")]))
+    sent = {name.lower(): value for name, value in trace.request_headers}
+    assert sent.pop("host").startswith("127.0.0.1:")
+    assert sent == {"accept-encoding": "gzip, br", "x-odd": "1"}
+
+
+async def test_a_post_says_what_it_sends(bench: Bench) -> None:
+    trace = await direct(bench, replace(plan("POST"), request_body='{"stream": true}'))
+    sent = {name.lower(): value for name, value in trace.request_headers}
+    assert int(sent["content-length"]) == len('{"stream": true}')
+
+
+async def test_direct_changes_no_header(bench: Bench) -> None:
+    trace = await direct(bench, plan(headers=[("Accept", "text/event-stream")]))
+    assert trace.sent_headers
+    assert header_changes(trace) == ()
+
+
+async def test_the_guard_ran_beside_it(bench: Bench) -> None:
+    assert (await direct(bench, plan(delay_ms=10))).guard_ms is not None
+
+
+# ---------------------------------------------------------------- when an end goes wrong
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stream_has_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        killer = tapped(monkeypatch, 3, lambda: own.emitter.signal_group(number))
+        with pytest.raises(BackendError, match="emitter"):
+            await own.record("cell", replace(plan(), client=killer))
+        assert await until(own.emitter.death, 20)
+        assert judged(await direct(own, plan())).verdict == "streamed"
+
+
+async def test_the_end_of_the_dead_emitters_control_stream_is_not_taken_for_that_of_the_next(tmp_path: Path) -> None:
+    async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        assert own._control is not None
+        with own._control.trips.watched():
+            await own._control.trips.after(1)
+            own.emitter.kill()  # and before anybody could hear of it:
+            assert judged(await direct(own, plan())).verdict == "streamed"
+
+
+async def test_an_emitter_that_dies_is_noticed_although_the_chain_keeps_its_connection_up(tmp_path: Path) -> None:
+    async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        direct_entry = await own.entry(())
+        mute = await asyncio.start_server(lambda *_: own.emitter.signal_group(signal.SIGKILL), "127.0.0.1", 0)
+        async with mute:
+            entry = Endpoint(mute.sockets[0].getsockname()[1])
+            with pytest.raises(BackendError, match="the emitter died in mid-stream"):
+                await record("cell", plan(), entry, own._ports()[1], own.client("aiohttp"), direct_entry.guard)
+
+
+async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.measure.bench.LOOK_S", 0.1)
+    async with asyncio.timeout(20), Launcher() as launcher, Bench(launcher, tmp_path) as own:
+        first, start = own.emitter, own.entry
+
+        async def entry(chain: Chain) -> Entry:
+            """Let the emitter die between the look at it and the connection to it."""
+            first.kill()
+            return await start(chain)
+
+        monkeypatch.setattr(own, "entry", entry)
+        assert judged(await direct(own, plan())).verdict == "streamed"
+        assert own.emitter.pid != first.pid
+
+
+async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_files() -> int:
+        return len(os.listdir(f"/proc/{bench.emitter.pid}/fd"))
+
+    async def cancelled() -> None:
+        client = tapped(monkeypatch, 3, lambda: recording.cancel())
+        recording = asyncio.create_task(bench.record("cell", replace(plan(), client=client)))
+        with pytest.raises(asyncio.CancelledError):
+            await recording
+
+    await direct(bench, plan())
+    before = open_files()
+    for _ in range(5):
+        await cancelled()
+    assert await until(lambda: open_files() <= before, 20)
+    assert judged(await direct(bench, plan())).verdict == "streamed"
+
+
+async def test_an_emitter_that_ends_at_its_start_is_our_fault_and_noticed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.measure.bench.READY_S", 3600)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho no module of that name >&2; exit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("harness.measure.bench.sys", SimpleNamespace(executable=str(program)))
+    says = "the emitter did not start: emitter exited with status 3:\nno module of that name"
+    async with asyncio.timeout(20), Launcher() as launcher:
+        with pytest.raises(BackendError, match=says):
+            async with Bench(launcher, tmp_path):
+                pass
+
+
+async def test_an_emitter_that_does_not_answer_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.measure.bench.READY_S", 0.1)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("harness.measure.bench.sys", SimpleNamespace(executable=str(program)))
+    async with Launcher() as launcher:
+        with pytest.raises(BackendError, match=r"the emitter did not start: emitter did not answer within 0\.1 s"):
+            async with Bench(launcher, tmp_path):
+                pass

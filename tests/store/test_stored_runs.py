@@ -1,0 +1,144 @@
+"""`harness report` and `harness check`: what is said of runs that are on disk, whole, killed or changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.model import Result
+from harness.store.runs import Run, latest
+from tests.commanding import Harness
+from tests.reports.samples import cell, result, run_info
+from tests.sandbox import DIRECT
+
+STREAMED = result(cell("direct"), "streamed", outcome="pass")
+BUFFERED = result(cell("nginx:default"), "buffered", outcome="pass")
+
+
+def stored(root: Path, *results: Result, killed_at: int | None = None) -> Path:
+    """Put a run on disk; one that was `killed_at` so many cells never finished."""
+    run = Run.create(root, run_info(finished_at=None, cells=len(results)))
+    for some in results[:killed_at]:
+        run.append(some)
+    if killed_at is None:
+        run.finish()
+    return run.folder
+
+
+def test_a_finished_run_is_reported_with_its_own_exit_status(harness: Harness, tmp_path: Path) -> None:
+    failed = replace(BUFFERED, outcome="fail", reason="expected streamed, got buffered")
+    stored(tmp_path / "runs", STREAMED, failed)
+    said = harness("report", "--json", "out.json")
+    assert said.status == 1
+    assert "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed." in said.out
+    assert "cut off" not in said.err
+    assert len(json.loads(Path("out.json").read_text())["results"]) == 2
+
+
+def test_a_killed_run_is_reported_without_its_torn_line(harness: Harness, tmp_path: Path) -> None:
+    lines = stored(tmp_path / "runs", STREAMED, BUFFERED, killed_at=2) / "results.jsonl"
+    lines.write_bytes(lines.read_bytes()[:-30])
+    said = harness("report")
+    assert said.status == 3
+    assert "1 of 2 cells: 1 pass. Exit status 3: the run did not finish." in said.out
+    assert "as expected" not in said.out
+    assert "The last line of results.jsonl was cut off" in said.err
+
+
+def test_a_run_that_was_killed_before_its_first_cell_is_reported_as_empty(harness: Harness, tmp_path: Path) -> None:
+    stored(tmp_path / "runs", STREAMED, killed_at=0)
+    said = harness("report")
+    assert said.status == 3
+    assert "0 of 1 cell. Exit status 3: the run did not finish." in said.out
+
+
+def test_an_unfinished_run_passes_no_check(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
+    stored(tmp_path / "runs", STREAMED, BUFFERED, killed_at=1)
+    assert harness("check", "--against", earlier).status == 1
+    assert harness("check", "--against", earlier, "--allow-missing").status == 3
+
+
+def test_a_run_without_traces_cannot_be_judged_again(harness: Harness, tmp_path: Path) -> None:
+    folder = stored(tmp_path / "runs", STREAMED)
+    said = harness("report", folder, "--rejudge")
+    assert (said.status, said.out) == (2, "")
+    assert f"{folder} has results but no traces, so it cannot be judged again" in said.err
+
+
+@pytest.mark.proxies
+def test_judging_a_run_again_gives_the_same_results(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(DIRECT)
+    assert harness("matrix", "m.yaml", "--json", "first.json").status == 0
+    assert harness("report", "--rejudge", "--json", "again.json").status == 0
+    assert json.loads(Path("again.json").read_text()) == json.loads(Path("first.json").read_text())
+
+
+@pytest.mark.proxies
+def test_judging_again_forgets_what_was_written_and_looks_at_the_trace(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(DIRECT)
+    harness("matrix", "m.yaml")
+    lines = latest(Path("runs")) / "results.jsonl"
+    lines.write_text(lines.read_text().replace('"verdict":"streamed","effect"', '"verdict":"buffered","effect"'))
+    for words, verdict in ((("report",), "buffered"), (("report", "--rejudge"), "streamed")):
+        harness(*words, "--json", "out.json")
+        results = json.loads(Path("out.json").read_text())["results"]
+        assert {some["verdict"] for some in results} == {verdict}
+
+
+def test_a_run_like_an_earlier_one_passes_the_check(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
+    later = stored(tmp_path / "runs", STREAMED, BUFFERED)
+    for words in ((later,), ()):
+        said = harness("check", "--against", earlier, *words)
+        assert said.status == 0
+        assert "2 cells: 2 pass" in said.out
+
+
+def test_a_changed_verdict_fails_the_check_and_both_verdicts_are_named(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
+    stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict="coalesced"))
+    said = harness("check", "--against", earlier)
+    assert said.status == 1
+    assert "expected buffered, got coalesced" in said.out
+    assert f"as it was in {earlier}" in said.out
+    assert BUFFERED.id in said.out
+
+
+def test_a_cell_that_lost_its_verdict_fails_the_check(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
+    stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict=None, outcome="unavailable", reason="no nginx"))
+    said = harness("check", "--against", earlier)
+    assert said.status == 1
+    assert f"was buffered in {earlier}, is unavailable: no nginx" in said.out
+
+
+def test_a_cell_that_is_gone_fails_the_check_unless_it_may(harness: Harness, tmp_path: Path) -> None:
+    gone = (BUFFERED, replace(BUFFERED, id="never judged", verdict=None, outcome="unavailable"))
+    earlier = stored(tmp_path / "earlier", STREAMED, *gone)
+    stored(tmp_path / "runs", STREAMED)
+    said = harness("check", "--against", earlier)
+    assert said.status == 1
+    assert f"2 of the 3 cells of {earlier} are not in this run." in said.err
+    assert f"was buffered in {earlier}, is not in this run\n    {BUFFERED.id}\n" in said.out
+    assert "2 cells: 1 pass, 1 fail." in said.out
+    allowed = harness("check", "--against", earlier, "--allow-missing")
+    assert allowed.status == 0
+    assert "1 cell: 1 pass." in allowed.out
+
+
+def test_a_run_held_against_itself_is_refused(harness: Harness, tmp_path: Path) -> None:
+    said = harness("check", "--against", stored(tmp_path / "runs", STREAMED))
+    assert (said.status, said.out) == (2, "")
+    assert "cannot be held against itself" in said.err
+
+
+def test_a_check_against_other_cells_checks_nothing_and_ends_with_5(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", BUFFERED)
+    stored(tmp_path / "runs", STREAMED)
+    said = harness("check", "--against", earlier)
+    assert (said.status, said.out) == (5, "")
+    assert "there is nothing to compare" in said.err
