@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from harness.claims import words as claim_words
-from harness.claims.judging import JUDGED, FieldReport, Unjudged, looked_at
+from harness.claims.judging import JUDGED, Unjudged, looked_at
 from harness.matrix.globs import matches
-from harness.model import Cell, Mitigation, Result, Verdict
+from harness.model import Cell, FieldReport, Mitigation, Result, Verdict
 from harness.reports import words
 from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
 

@@ -13,90 +13,15 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
 
 from harness.claims.separation import Separation, separation
 from harness.matrix.globs import matches
-from harness.model import Cell, Effect, Metrics, ReleasedBy, Result, Verdict
+from harness.model import REFERENCES, Cell, Claim, ClaimJudgement, FieldReport, Limit, Metrics, Result
 
-Kind = Literal["confirmed", "refuted", "depends", "not testable here"]
-Reference = Literal["baseline", "control"]
-Readers = Literal["agree", "disagree"]
-
-REFERENCES: tuple[str, ...] = get_args(Reference)
-METRICS: tuple[str, ...] = tuple(one.name for one in fields(Metrics))
 JUDGED = frozenset({"pass", "fail", "observed"})
 NOT_NEEDED = "it streamed without it"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a figure of a cell has to keep within.
-
-    `*_times` are multiples of the same figure of the cell that `of` names (a `Reference`), `*_share` are shares, from
-    0 to 1, of another figure of the same cell, whose name `of` is then.
-    """
-
-    metric: str
-    at_most: float | None = None
-    at_least: float | None = None
-    at_most_times: float | None = None
-    at_least_times: float | None = None
-    at_most_share: float | None = None
-    at_least_share: float | None = None
-    of: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoteRule:
-    """A glob that one of a result's notes has to match, or that none may."""
-
-    has: str | None = None
-    lacks: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One sentence of a report, and what must be found in which cells for it to hold there.
-
-    One kind of condition is given, or `untestable` says why there is none. `where` is the heading in the report;
-    `because` explains a judgement, by its kind. `ours`: the report does not ask it, its words raise it.
-    """
-
-    claim: str
-    where: str = ""
-    cells: tuple[str, ...] = ()
-    verdict: tuple[Verdict, ...] = ()
-    effect: tuple[Effect, ...] = ()
-    released_by: tuple[ReleasedBy, ...] = ()
-    limits: tuple[Limit, ...] = ()
-    readers: Readers | None = None
-    note: NoteRule | None = None
-    untestable: str | None = None
-    because: Mapping[Kind, str] = field(default_factory=dict)
-    ours: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One link of the report's chain, alone."""
-
-    name: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldReport:
-    """What somebody reports: the story, the cells that show it, its chain taken apart, and what it claims."""
-
-    source: str
-    story: str
-    symptom: tuple[str, ...]
-    claims: tuple[Claim, ...]
-    parts: tuple[Part, ...] = ()
-    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +64,7 @@ class Judged:
     """A claim with its judgement and everything that it rests on."""
 
     claim: Claim
-    kind: Kind
+    kind: ClaimJudgement
     findings: tuple[Finding, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
     separation: Separation | None = None
@@ -173,11 +98,6 @@ def figure(metrics: Metrics, name: str) -> float | None:
     return value
 
 
-def concerns(claim: Claim, cell: Cell) -> bool:
-    """Tell whether a cell that a claim's globs match can show what its condition asks for."""
-    return bool(cell.mitigations) or not (claim.effect or any(limit.of == "baseline" for limit in claim.limits))
-
-
 def _in_order(results: Sequence[Result]) -> list[Result]:
     """Return results by id, for the order in which cells finished is another one in every run."""
     return sorted(results, key=lambda result: result.id)
@@ -186,7 +106,7 @@ def _in_order(results: Sequence[Result]) -> list[Result]:
 def _judged(claim: Claim, by_id: Mapping[str, Result]) -> Judged:
     if claim.untestable:
         return Judged(claim, "not testable here")
-    own = [some for some in by_id.values() if matches(some.id, claim.cells) and concerns(claim, some.cell)]
+    own = [some for some in by_id.values() if matches(some.id, claim.cells) and claim.concerns(some.cell)]
     told = list(_read_streams(claim, own) if claim.readers else _cells(claim, own, by_id))
     findings = tuple(one for one in told if isinstance(one, Finding))
     unjudged = tuple(one for one in told if isinstance(one, Unjudged))

@@ -13,9 +13,9 @@ from functools import cached_property
 from harness.claims import causes
 from harness.claims import words as claim_words
 from harness.claims.causes import Told
-from harness.claims.judging import METRICS, FieldReport, Finding, Judged, judge, looked_at
+from harness.claims.judging import Finding, Judged, judge, looked_at
 from harness.matrix import field_reports
-from harness.model import Result, RunInfo, chain_text
+from harness.model import METRICS, FieldReport, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.markup import code, head, paragraph, prose, row, text
 

@@ -11,12 +11,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from harness.claims import words as claim_words
-from harness.claims.judging import Judged, Kind, Unjudged
+from harness.claims.judging import Judged, Unjudged
 from harness.claims.ledger import Entry
+from harness.model import ClaimJudgement
 from harness.reports import terminal, words
 from harness.reports.glyphs import glyphs_for
 
-STYLES: Mapping[Kind, str] = {
+STYLES: Mapping[ClaimJudgement, str] = {
     "confirmed": "bold green",
     "refuted": "bold red",
     "depends": "bold yellow",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from harness.claims.judging import NOT_NEEDED, REFERENCES, Claim, Figure, Finding, Judged, Kind, Limit, Unjudged, figure
+from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure
 from harness.claims.separation import Separation
-from harness.model import Metrics
+from harness.model import REFERENCES, Claim, ClaimJudgement, Limit, Metrics
 from harness.reports import words
 
-KINDS: tuple[Kind, ...] = ("confirmed", "refuted", "depends", "not testable here")
+KINDS: tuple[ClaimJudgement, ...] = ("confirmed", "refuted", "depends", "not testable here")
 VALUES_SHOWN = 6
 OURS = " (ours)"
 EMULATED = " (emulator)"
@@ -87,7 +87,7 @@ def unjudged(some: Sequence[Unjudged]) -> str:
     return "; ".join(why if number == 1 else f"{why} ({number} cells)" for why, number in reasons.items())
 
 
-def counts(judged: Sequence[Judged]) -> dict[Kind, int]:
+def counts(judged: Sequence[Judged]) -> dict[ClaimJudgement, int]:
     """Return how many claims of the report came to each kind of judgement, the kinds that do not occur included."""
     found = Counter(one.kind for one in judged if not one.claim.ours)
     return {kind: found[kind] for kind in KINDS}

@@ -1,4 +1,9 @@
-"""The clients there are, by the name that cells use."""
+"""The clients there are, by the name that cells use.
+
+In: one request.
+Out: every read of its response, at once and unaltered, into a sink.
+Enter: `measure/` and who lists what there is; a client knows launchers, and no proxy or backend.
+"""
 
 from __future__ import annotations
 

@@ -12,12 +12,11 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from harness.claims.judging import METRICS, REFERENCES, Claim, FieldReport, concerns
 from harness.documents.document import Document, KeyPath, allowed
 from harness.documents.keys import Shape
 from harness.matrix.globs import matches, near
 from harness.matrix.report_shapes import ReportShape
-from harness.model import Cell, RunInfo
+from harness.model import METRICS, REFERENCES, Cell, Claim, FieldReport, RunInfo
 
 
 class Excerpt(Shape):
@@ -68,7 +67,7 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
     if not _globs(document, claim.cells, place, cells):
         return
     own = [cell for cell in cells if matches(cell.id, claim.cells)]
-    if own and not any(concerns(claim, cell) for cell in own):
+    if own and not any(claim.concerns(cell) for cell in own):
         what = "an effect" if claim.effect else "a baseline to compare with"
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")
     if claim.readers and len({replace(cell, client="*") for cell in own}) == len(own):

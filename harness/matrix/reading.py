@@ -23,14 +23,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.claims.judging import FieldReport
 from harness.documents.document import Document, KeyPath, allowed
 from harness.errors import InputError, SelectionError
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Chains, Options
 from harness.matrix.globs import matches, near
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import Cell, Expectation, Hop, Mitigation, Pace, Workload, chain_text
+from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload, chain_text
 
 MAX_CELLS = 20_000
 AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")

@@ -9,9 +9,20 @@ from typing import Any, Literal, get_args
 
 from pydantic import field_validator, model_validator
 
-from harness.claims.judging import REFERENCES, Claim, FieldReport, Kind, Limit, NoteRule, Part, Readers
 from harness.documents.keys import Listed, Shape, Words, key
-from harness.model import Effect, ReleasedBy, Verdict
+from harness.model import (
+    REFERENCES,
+    Claim,
+    ClaimJudgement,
+    Effect,
+    FieldReport,
+    Limit,
+    NoteRule,
+    Part,
+    Readers,
+    ReleasedBy,
+    Verdict,
+)
 
 CONDITIONS = ("verdict", "effect", "metrics", "released_by", "readers", "note")
 EXPLAINED = ("confirmed", "refuted", "depends")
@@ -138,7 +149,9 @@ class ClaimShape(Shape):
     def named(self) -> Claim:
         """Return the noun."""
         because = dict.fromkeys(EXPLAINED, self.because) if isinstance(self.because, str) else self.because
-        explained: dict[Kind, str] = {kind: because[kind] for kind in get_args(Kind) if because and kind in because}
+        explained: dict[ClaimJudgement, str] = {
+            kind: because[kind] for kind in get_args(ClaimJudgement) if because and kind in because
+        }
         return Claim(
             claim=self.claim,
             where=self.where or "",

@@ -25,11 +25,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from harness.judge.release import probe_step_tokens
 from harness.model import Step, Workload
 
 MAX_HOLDS = 2
 PATIENT = 3
-PROBE_FRACTION = 16
 BUDGET_PATIENCES = 5
 LATE_NS = 50 * 10**6
 """Only waits this long are charged to the budget: a long stream that passes is followed to its end."""
@@ -166,11 +166,3 @@ class Lockstep:
         self.phase = Phase.ENDED
         self.steps.append(Step("end", self._arrived, now_ns))
         return Grant(self._last, end=True)
-
-
-def probe_step_tokens(since: int) -> int:
-    """Return how many tokens the probing step after `since` others grants: 1 at first, then a sixteenth more each time.
-
-    So what released a token is known to 6 %, and a workload of N tokens takes 16 ln N steps at most.
-    """
-    return 1 + since // PROBE_FRACTION

@@ -1,4 +1,9 @@
-"""The proxies there are, by the name that chains use."""
+"""The proxies there are, by the name that chains use.
+
+In: the config of a hop, and the endpoint behind it.
+Out: an endpoint in front of it, for as long as the run lasts.
+Enter: `measure/` and who lists what there is; a proxy knows launchers, and no client or backend.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The registry of renderers: `--json PATH` and its like name them."""
+"""The registry of renderers: `--json PATH` and its like name them. Pure.
+
+In: a run and its results.
+Out: texts and pictures; whoever asks for one writes the file.
+Enter: doors and `claims/`; what is said of a result is said here.
+"""
 
 from harness.reports import html, json, junit, markdown, terminal
 from harness.reports.base import Renderer

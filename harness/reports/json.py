@@ -1,7 +1,7 @@
 """One JSON document for programs: the run, its counts, what defeats each layer, and every result. Pure.
 
 Its schema is `harness/store/schema/results.v1.json`, in which `$defs/Result` describes a line of results.jsonl.
-`python -m harness.store.schema` prints it anew.
+`python -m harness.reports.json` prints it anew.
 """
 
 from __future__ import annotations
@@ -90,3 +90,7 @@ def _layer(row: Row) -> Layer:
         harmed_by=tuple(column.name for column in row.harms),
         emulates=row.emulates,
     )
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.claims import causes
-from harness.claims.judging import Part
-from harness.model import Result
+from harness.model import Part, Result
 from tests.reports.reporting import APP, PARTS, PROXY, WHOLE, report, tried
 from tests.reports.samples import CATALOGUE, cell, metrics, result
 

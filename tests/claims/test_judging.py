@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.claims.judging import METRICS, Claim, FieldReport, Figure, Judged, Limit, NoteRule, Unjudged, figure, judge
-from harness.model import Release, Result
+from harness.claims.judging import Figure, Judged, Unjudged, figure, judge
+from harness.model import METRICS, Claim, FieldReport, Limit, NoteRule, Release, Result
 from tests.reports.samples import cell, metrics, result
 
 HELD = result(cell("nginx:default"), "buffered", release=Release(0, "end", 0, 24, 400.0, 402.0, 64))

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from harness.claims import ledger
 from harness.claims import words as claim_words
-from harness.claims.judging import METRICS, Claim, Limit, NoteRule, Part, judge
+from harness.claims.judging import judge
 from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
-from harness.model import Result, RunInfo
+from harness.model import METRICS, Claim, Limit, NoteRule, Part, Result, RunInfo
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
 from tests.reports.samples import CLAIM, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.claims.judging import Claim, FieldReport, Limit, NoteRule, Part
 from harness.errors import InputError
 from harness.formats import CODECS
 from harness.matrix import field_reports, mitigations
 from harness.matrix.reading import Known, parse
+from harness.model import Claim, FieldReport, Limit, NoteRule, Part
 from harness.resources import configs
 from tests.reports.samples import run_info
 

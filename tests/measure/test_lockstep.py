@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, PROBE_FRACTION, Grant, Lockstep, Phase
+from harness.judge.release import PROBE_FRACTION
+from harness.measure.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, Grant, Lockstep, Phase
 from harness.model import Trace
 from tests.factories import plan, workload
 from tests.simulation import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Timer, simulate

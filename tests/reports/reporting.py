@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.claims.judging import Claim, FieldReport, Part
 from harness.claims.ledger import Entry
-from harness.model import Cell, Effect, Result, Verdict
+from harness.model import Cell, Claim, Effect, FieldReport, Part, Result, Verdict
 from tests.reports.samples import cell, result, run_info
 
 APP = result(cell("asgi:plain"), "streamed")

@@ -1,0 +1,133 @@
+"""What is asked for: a cell, and everything that its address is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
+Body = Literal["chunked", "length", "close"]
+RequestProfile = Literal["curl", "browser"]
+Pace = Literal["lockstep", "paced"]
+Payload = Literal["repetitive", "random"]
+Fill = Literal["spaces", "random"]
+Method = Literal["GET", "POST"]
+DEFAULT_CLIENT = "aiohttp"
+Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """One proxy (or application) of a chain, in one of its variants (or emulator profiles).
+
+    `variant` is all that follows the colon: `plain`, or with options `plain@uvloop,PAUSE_S=0`.
+    """
+
+    proxy: str
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """The variant without its options."""
+        return self.variant.partition("@")[0]
+
+    @property
+    def options(self) -> str:
+        """What follows the `@`; empty if there is none."""
+        return self.variant.partition("@")[2]
+
+    @property
+    def bare(self) -> Hop:
+        """The hop without its options: what a file stands for."""
+        return Hop(self.proxy, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.proxy}:{self.variant}"
+
+
+Chain = tuple[Hop, ...]
+"""Hops, client side first. The empty chain is the control, written `direct`."""
+
+
+def chain_text(chain: Chain) -> str:
+    """Return the chain as people write it: `nextjs:dev>nginx:default`, or `direct`."""
+    return ">".join(map(str, chain)) or "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the backend emits.
+
+    `token_bytes` is the whole event on the wire, framing of the format included and padding excluded.
+    `interval_ms` only matters when paced. `patience_ms` is how long lockstep waits before a token counts as held.
+    """
+
+    name: str
+    tokens: int
+    token_bytes: int
+    interval_ms: float = 50.0
+    payload: Payload = "repetitive"
+    seed: int = 1
+    patience_ms: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A frozen address: everything that decides what is measured. `id` names it everywhere."""
+
+    chain: Chain
+    workload: Workload
+    format: Format = "sse"
+    body: Body = "chunked"
+    request: RequestProfile = "curl"
+    client: str = DEFAULT_CLIENT
+    mitigations: tuple[str, ...] = ()
+    pace: Pace = "lockstep"
+
+    @property
+    def id(self) -> str:
+        """CLI filter, pytest id and JSON key at once."""
+        applied = "+".join(self.mitigations) or "none"
+        address = (chain_text(self.chain), self.format, self.body, self.request, self.client)
+        return "/".join((*address, self.workload.name, applied, self.pace))
+
+    @property
+    def layer(self) -> str:
+        """The row of the table: what a mitigation is up against."""
+        return f"{chain_text(self.chain)}/{self.format}/{self.body}/{self.request}/{self.workload.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Bytes that mean nothing: a prelude before the first token, or padding in every event."""
+
+    bytes: int
+    fill: Fill = "spaces"
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigation:
+    """One claimed fix as the catalogue tells it: what it claims, who says so, what it changes.
+
+    `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
+    `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
+    A request header with value None is removed. `client` reads instead of the default one; another stays.
+    """
+
+    name: str
+    claim: str
+    source: str
+    cost: Cost
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    request_headers: Mapping[str, str | None] = field(default_factory=dict)
+    content_type: str | None = None
+    format: Format | None = None
+    method: Method | None = None
+    prelude: Filler | None = None
+    padding: Filler | None = None
+    heartbeat_ms: float | None = None
+    delay_ms: float | None = None
+    scale: int | None = None
+    client: str | None = None
+    chain: Literal["direct"] | Mapping[str, str] | None = None

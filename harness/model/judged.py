@@ -1,0 +1,157 @@
+"""What a cell's streams mean, and the run that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.model.asked import Cell, Mitigation
+
+Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
+Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
+Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
+ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
+Fault = Literal["configuration", "proxy", "harness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What let a held token go; a result tells it of the last hold, which is closest to the steady state.
+
+    `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens. `wait_ms`
+    is what a person waits: as long as sending those takes at the workload's pace, or as long as a timer. `held_ms` is
+    how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a paced
+    stream cannot tell them apart, nor one with heartbeats in its silences, and two streams of a cell can disagree.
+    """
+
+    seq: int
+    by: ReleasedBy
+    after_bytes: int
+    after_tokens: int
+    wait_ms: float
+    held_ms: float | None
+    resolution_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Figures of one trace. Durations in ms; None where the stream gave nothing to measure.
+
+    From the request's start: `head_ms` to the whole head of the response (what others call TTFB is at most that),
+    `ttfb_ms` to the first byte of its body, be it padding, `ttft_ms` to the first whole token.
+    `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
+    A burst is two or more tokens that came in one receive; `burst_tokens_max` is the largest. `holds`: how often a
+    token was held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    `reads_merged`: reads in which more than one message begins, a message being what an app would parse (an event, a
+    line); `reads_split`: reads that begin or end inside one. Both are of what content coding leaves: a read that gives
+    nothing of it is none, and a read in a coding is judged by the bytes that it makes known.
+    `first_read_bytes` is the size of the first read as it came. `pause_max_ms`: the longest time between two reads, or
+    from the request to the first. `source_span_ms`: from when the first token left the emitter to when the last did.
+    `beside_max_ms`: the longest that another small request through the same application waited for its answer (paced).
+    `painted_p50_ms` is the median time from a token's emission to the frame that shows it, `frames` how many different
+    frames showed new tokens; None and 0 where there is no screen.
+    """
+
+    ttfb_ms: float | None
+    ttft_ms: float | None
+    inter_token_p50_ms: float | None
+    inter_token_p99_ms: float | None
+    hold_p50_ms: float | None
+    hold_p99_ms: float | None
+    hold_max_ms: float | None
+    over_control_ms: float | None
+    reads: int
+    tokens_expected: int
+    tokens_received: int
+    tokens_per_read: float | None
+    bursts: int
+    burst_tokens_max: int
+    holds: int
+    wire_bytes: int
+    emitted_bytes: int
+    head_ms: float | None = None
+    painted_p50_ms: float | None = None
+    frames: int = 0
+    reads_merged: int | None = None
+    reads_split: int | None = None
+    first_read_bytes: int | None = None
+    pause_max_ms: float | None = None
+    source_span_ms: float | None = None
+    beside_max_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its ground: a sentence a person can check against the trace."""
+
+    verdict: Verdict
+    reason: str
+    release: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """A response header that the chain added, removed or changed. None stands for absent."""
+
+    name: str
+    sent: str | None
+    received: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a matrix file expects of the cells that match a glob, and why."""
+
+    cells: str
+    why: str
+    verdict: tuple[Verdict, ...] = ()
+    effect: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished cell: a line of results.jsonl. `fault` says whose an outcome `error` is."""
+
+    id: str
+    cell: Cell
+    outcome: Outcome
+    reason: str
+    fault: Fault | None = None
+    verdict: Verdict | None = None
+    effect: Effect | None = None
+    release: Release | None = None
+    metrics: Metrics | None = None
+    baseline_id: str | None = None
+    control_id: str | None = None
+    expectation: Expectation | None = None
+    header_changes: tuple[HeaderChange, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    evidence: str | None = None
+    started_at: str = ""
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The head of a run: what was asked for, and where, when and with what it was measured.
+
+    `name` is the matrix's, `cells` how many were to be measured, `matrix_text` its file's content, `mitigations` the
+    catalogue that was used.
+    Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
+    """
+
+    name: str
+    title: str
+    started_at: str
+    harness_version: str
+    python: str
+    platform: str
+    cells: int = 0
+    matrix_file: str = ""
+    matrix_text: str = ""
+    options: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
+    finished_at: str | None = None

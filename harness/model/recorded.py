@@ -1,0 +1,90 @@
+"""What one stream left behind; every later stage is a function of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.model.planned import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One receive of the client: when, and how many body bytes (transfer coding removed, content coding not).
+
+    Of a WebSocket it is one message, any compression removed; those that came in one receive have the same instant.
+    """
+
+    at_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One token as it left the emitter: when, and how many body bytes had then been sent in all."""
+
+    seq: int
+    at_ns: int
+    end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One heartbeat as it left the emitter: when, and how many body bytes had then been sent in all."""
+
+    at_ns: int
+    end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of the lockstep conversation, in the order in which the client lived it.
+
+    `grant` n: the emitter may send tokens up to n. `arrive` n: all tokens up to n are here. `hold` n: token n was
+    held past the patience. `wait`: all tokens are granted and silence begins, to see whether a timer releases what
+    is missing. `pulse` n: token n has outwaited the patience, and a request of the guard's own follows it through the
+    chain. `drain` n: from token n on they are sent without waiting for any. `end`: the emitter was told to end
+    the stream. No clock orders these.
+    """
+
+    kind: Literal["grant", "arrive", "hold", "wait", "pulse", "drain", "end"]
+    seq: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything one stream left behind; every later stage is a function of it.
+
+    `body` is the response body as it came, `reads` cut it; `decoded` says that the client itself took the content
+    coding off before. `guard_ms` is the median round trip of the direct
+    control stream while this stream ran, or of questions to a reader in another process if those took longer;
+    `failure` says why the client or the emitter gave up, if one did.
+    `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
+    the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
+    (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
+    each small request took that was sent through an application while it streamed (paced).
+    """
+
+    cell_id: str
+    plan: Plan
+    request_headers: tuple[tuple[str, str], ...]
+    opened_ns: int
+    head_ns: int | None
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    reads: tuple[Read, ...]
+    body: bytes
+    sent: tuple[Sent, ...]
+    sent_headers: tuple[tuple[str, str], ...]
+    ended_ns: int | None
+    closed_ns: int | None
+    steps: tuple[Step, ...]
+    guard_ms: float | None = None
+    failure: str | None = None
+    heartbeats: tuple[Heartbeat, ...] = ()
+    decoded: bool = False
+    painted_ns: tuple[int, ...] = ()
+    clock_uncertainty_ms: float | None = None
+    remark: str | None = None
+    beside_ns: tuple[int, ...] = ()

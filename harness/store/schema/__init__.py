@@ -1,1 +1,0 @@
-"""The published JSON Schema of results, a file per version. `python -m harness.store.schema` prints the current one."""
