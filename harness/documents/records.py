@@ -2,7 +2,8 @@
 
 Rules: what is read back equals what was written; the text is ASCII, so that a response header with stray bytes
 survives; unknown keys are ignored, so that a reader takes what it knows of a newer record.
-`SCHEMA_VERSION` goes up when a record changes in a way that an older reader would misread.
+`SCHEMA_VERSION` goes up when a record changes in a way that an older reader would misread; `earlier.py` makes records
+of the versions before into those of today, so that what was kept goes on being read.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from harness.documents import earlier
 from harness.model import Result, RunInfo, Trace
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+READABLE = (1, 2)
 
 
 def dump(record: object) -> str:
@@ -32,7 +35,7 @@ def plain(record: object) -> Any:
 
 def load_result(text: str) -> Result:
     """Return the result that a line tells of. Raises ValueError if it tells of none."""
-    result: Result = _adapter(Result).validate_python(json.loads(text))
+    result: Result = _adapter(Result).validate_python(earlier.result(json.loads(text)))
     return result
 
 
@@ -44,7 +47,7 @@ def load_run(fields: Mapping[str, Any]) -> RunInfo:
 
 def load_trace(text: str, body: bytes) -> Trace:
     """Return the trace whose body was kept apart. Raises ValueError if it is none."""
-    trace: Trace = _adapter(Trace).validate_python({**json.loads(text), "body": body})
+    trace: Trace = _adapter(Trace).validate_python({**earlier.trace(json.loads(text)), "body": body})
     return trace
 
 

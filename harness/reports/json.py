@@ -1,6 +1,6 @@
 """One JSON document for programs: the run, its counts, what defeats each layer, and every result. Pure.
 
-Its schema is `harness/store/schema/results.v1.json`, in which `$defs/Result` describes a line of results.jsonl.
+Its schema is `harness/store/schema/results.v2.json`, in which `$defs/Result` describes a line of results.jsonl.
 `python -m harness.reports.json` prints it anew.
 """
 
@@ -45,7 +45,7 @@ class Layer:
 class Document:
     """The whole report."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     run: RunInfo
     counts: Mapping[Outcome, int]
     layers: tuple[Layer, ...]

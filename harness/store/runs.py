@@ -79,10 +79,10 @@ class Run:
         try:
             fields = dict(json.loads(head.read_bytes()))
             version = fields.pop("schema_version", None)
-            if version != records.SCHEMA_VERSION:
+            if version not in records.READABLE:
                 raise InputError(
-                    f"{head} has schema version {version}; this harness reads version {records.SCHEMA_VERSION}."
-                    " Use the harness that wrote it."
+                    f"{head} has schema version {version}; this harness reads versions"
+                    f" {' and '.join(map(str, records.READABLE))}. Use the harness that wrote it."
                 )
             info = records.load_run(fields)
         except (ValueError, TypeError) as error:

@@ -171,7 +171,7 @@ def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -
     said = harness("matrix", "m.yaml", *(word for name, path in paths.items() for word in (f"--{name}", path)))
     assert said.status == 0
     document = json.loads(paths["json"].read_text())
-    jsonschema.validate(document, json.loads((configs().parent / "harness/store/schema/results.v1.json").read_text()))
+    jsonschema.validate(document, json.loads((configs().parent / "harness/store/schema/results.v2.json").read_text()))
     assert [some["verdict"] for some in document["results"]] == ["streamed", "streamed"]
     assert len(ElementTree.parse(paths["junit"]).findall(".//testcase")) == 2
     assert paths["markdown"].read_text().startswith("#")

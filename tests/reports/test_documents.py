@@ -18,7 +18,7 @@ from harness.reports import RENDERERS, html, junit, markdown
 from harness.reports import json as json_report
 from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
 
-SCHEMA = Path(harness.__file__).parent / "store/schema/results.v1.json"
+SCHEMA = Path(harness.__file__).parent / "store/schema/results.v2.json"
 EVIL = "a|b `tick` <script>alert('&')</script> \"q\" \x1b[31m\x00 ``` 流 \udcff\nnew line"
 
 
@@ -161,7 +161,7 @@ def test_junit_names_the_why_of_a_failure() -> None:
 
 def test_the_committed_schema_is_the_one_the_nouns_call_for() -> None:
     written = f"{json.dumps(json_report.schema(), indent=2)}\n"
-    assert SCHEMA.read_text() == written, "run `python -m harness.reports.json > harness/store/schema/results.v1.json`"
+    assert SCHEMA.read_text() == written, "run `python -m harness.reports.json > harness/store/schema/results.v2.json`"
 
 
 def test_the_json_report_validates_and_reads_back() -> None:
@@ -169,7 +169,7 @@ def test_the_json_report_validates_and_reads_back() -> None:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert [records.load_result(json.dumps(some)) for some in document["results"]] == evil()
     assert records.load_run(document["run"]) == run_info()
 
