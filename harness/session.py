@@ -66,7 +66,7 @@ def known() -> Known:
         clients=tuple(CLIENTS),
         formats=tuple(CODECS),
         mitigations=catalogue(),
-        options={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
+        canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )
 
 

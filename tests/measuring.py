@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.documents.hops import read as hop
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.measure.lockstep import Lockstep
-from harness.model import Emission, Hop, Plan, Workload
+from harness.model import Emission, Plan, Workload
 from tests.factories import judged
 from tests.tapping import tapped
 
@@ -30,7 +31,7 @@ READS = 5
 
 def plan(chain: str, tokens: int, token_bytes: int, patience_ms: float) -> Plan:
     """A plain GET of an event stream through a chain of one hop, or directly."""
-    hops = () if chain == "direct" else (Hop(*chain.split(":")),)
+    hops = () if chain == "direct" else (hop(chain),)
     load = Workload("stalled", tokens, token_bytes, patience_ms=patience_ms)
     return Plan(hops, "GET", (), Emission(load))
 

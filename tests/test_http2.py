@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from harness.documents.hops import read as hop
 from harness.errors import Unavailable
 from harness.launchers.process import Launcher
 from harness.matrix.mitigations import plan
@@ -34,7 +35,7 @@ GOODBYE = ("server {", "server {\n        keepalive_requests 1;")
 
 
 def hops(text: str) -> Chain:
-    return tuple(Hop(*hop.split(":")) for hop in text.split(">"))
+    return tuple(map(hop, text.split(">")))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,7 +18,8 @@ import pytest
 from harness.backends.control import Log
 from harness.clients import CLIENTS
 from harness.clients.base import Client, Request, Sink
-from harness.matrix.mitigations import hop, plan
+from harness.documents.hops import read as hop
+from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, HttpVersion, Trace, Verdict, Workload
 from harness.session import catalogue

@@ -1,7 +1,8 @@
 """Reads chains: what each hop of one names, be it shipped, a file of the user's, or a variant with options.
 
-Rules: `proxy:variant`, `proxy:./file`, `proxy:NAME=./file`, each with `@options` where the proxy takes any; a file is
-a variant from then on, and no two files are the same one; options are kept in the one way that the proxy writes them.
+Rules: `proxy:variant`, `proxy:./file`, `proxy:NAME=./file`, each with `@` and what documents/hops.py reads after it, as
+far as the proxy takes any; a file is a variant from then on, and no two files are the same one; a hop is kept in the
+one way that its proxy writes it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath, PurePosixPath
 
+from harness.documents import hops
 from harness.documents.document import Document, KeyPath, allowed
 from harness.documents.keys import NAME
 from harness.errors import InputError
-from harness.matrix import mitigations
 from harness.model import Chain, Hop
 
 EXAMPLES = {"nginx": "./my.conf", "asgi": "./my_app.py"}
 _SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
 
-Options = Mapping[str, Callable[[str], str]]
-"""For each proxy that takes options, what returns them in the one way to write them, or raises InputError."""
+Canonical = Mapping[str, Callable[[Hop], Hop]]
+"""For each proxy that takes options, what returns a hop in the one way to write it, or raises InputError."""
 
 
 class Chains:
@@ -30,11 +31,11 @@ class Chains:
     `own` are the hops that run a file of the user's, with its path as written: relative to the matrix file.
     """
 
-    def __init__(self, document: Document, proxies: Mapping[str, Sequence[str]], options: Options) -> None:
+    def __init__(self, document: Document, proxies: Mapping[str, Sequence[str]], canonical: Canonical) -> None:
         self.own: dict[Hop, PurePath] = {}
         self._document = document
         self._variants = {proxy: list(names) for proxy, names in proxies.items()}
-        self._canonical = options
+        self._canonical = canonical
 
     def declare(self, section: str, files: Mapping[str, Mapping[str, str]]) -> None:
         """Take the files that a section of the matrix file gives names to."""
@@ -54,7 +55,7 @@ class Chains:
 
     def objections(self, chain: Chain) -> list[str]:
         """Return what is wrong with hops that no chain was read from: they replace others."""
-        unknown = [hop for hop in chain if hop.name not in self._variants.get(hop.proxy, ())]
+        unknown = [hop for hop in chain if hop.variant not in self._variants.get(hop.proxy, ())]
         return [
             f"{hop} is to replace a hop, but there is no such variant; `variants` may name a file so" for hop in unknown
         ] or [f"{hop} is to replace a hop, but {why}" for hop in chain if (why := self._misspelt(hop))]
@@ -76,20 +77,21 @@ class Chains:
         return name if name not in self._variants[proxy] else f"my-{name}"
 
     def _hop(self, text: str, path: KeyPath) -> Hop:
-        text, at, options = _apart(text)
-        hop = mitigations.hop(text)
-        if text == "direct":
+        place, at, items = _apart(text)
+        proxy, _, variant = place.partition(":")
+        hop = Hop(proxy, variant)
+        if place == "direct":
             self._document.reject(path, "direct stands alone: it is the chain without hops")
-        elif hop.proxy not in self._variants:
-            choices = allowed(hop.proxy, ["direct", *self._variants])
-            self._document.reject(path, f"unknown proxy {hop.proxy!r}; {choices}")
-        elif "/" in hop.variant or "=" in hop.variant:
+        elif proxy not in self._variants:
+            choices = allowed(proxy, ["direct", *self._variants])
+            self._document.reject(path, f"unknown proxy {proxy!r}; {choices}")
+        elif "/" in variant or "=" in variant:
             hop = self._file(hop, path)
-        elif hop.variant not in self._variants[hop.proxy]:
-            choices = allowed(hop.variant, self._variants[hop.proxy])
-            file = EXAMPLES.get(hop.proxy, "./my.yaml")
-            self._document.reject(path, f"unknown variant {text!r}; {choices}, or a file like {file}")
-        return self._with_options(hop, options, path) if at else hop
+        elif variant not in self._variants[proxy]:
+            choices = allowed(variant, self._variants[proxy])
+            file = EXAMPLES.get(proxy, "./my.yaml")
+            self._document.reject(path, f"unknown variant {place!r}; {choices}, or a file like {file}")
+        return self._with_items(hop, items, path) if at and proxy in self._variants else hop
 
     def _file(self, hop: Hop, path: KeyPath) -> Hop:
         """Return the hop that a file named in it becomes."""
@@ -101,32 +103,37 @@ class Chains:
             self._document.reject(path, f"{hop.variant!r} is no name; give the file one: {hop.proxy}:NAME={given}")
         return hop
 
-    def _with_options(self, hop: Hop, given: str, path: KeyPath) -> Hop:
-        if hop.proxy in self._variants:
-            try:
-                options = self._options(hop, given)
-                return replace(hop, variant=f"{hop.variant}@{options}") if options else hop
-            except InputError as error:
-                self._document.reject(path, f"{hop}@{given}: {error}")
-        return hop
+    def _with_items(self, hop: Hop, given: str, path: KeyPath) -> Hop:
+        try:
+            version, options = hops.items(given)
+            return self._as_its_proxy_writes_it(replace(hop, version=version, options=options))
+        except InputError as error:
+            self._document.reject(path, f"{hop}@{given}: {error}")
+            return hop
 
-    def _options(self, hop: Hop, given: str) -> str:
-        """Return options in the one way to write them. Raises InputError."""
-        if hop.proxy not in self._canonical:
-            raise InputError(f"{hop.proxy} takes no options, only {' and '.join(self._canonical)} does")
-        return self._canonical[hop.proxy](given)
+    def _as_its_proxy_writes_it(self, hop: Hop) -> Hop:
+        """Return the hop in the one way to write it. Raises InputError for what its proxy does not take."""
+        if hop == hop.bare:
+            return hop
+        if canonical := self._canonical.get(hop.proxy):
+            return canonical(hop)
+        if hop.version or any(option.kind == "source" for option in hop.options):
+            raise InputError(f"{hop.proxy} takes no version or source yet: it runs the program that is here")
+        raise InputError(f"{hop.proxy} takes no options, only {' and '.join(self._canonical)} does")
 
     def _misspelt(self, hop: Hop) -> str | None:
-        """Return what is wrong with options that nobody has put into canonical form."""
+        """Return what is wrong with a hop that was not read from a chain."""
         try:
-            options = self._options(hop, hop.options) if hop.options else ""
+            canonical = self._as_its_proxy_writes_it(hop)
         except InputError as error:
             return str(error)
-        return None if options == hop.options else f"the way to write it is {hop.bare}{'@' if options else ''}{options}"
+        return None if canonical == hop else f"the way to write it is {canonical}"
 
 
 def _apart(text: str) -> tuple[str, str, str]:
-    """Split a hop, which may be a path with an `@`, from its options: no slash is in them, unless in a setting."""
-    before, at, options = text.rpartition("@")
-    apart = at and ("/" not in options or _SETTING.search(options))
-    return (before, at, options) if apart else (text, "", "")
+    """Split a hop from its items: they follow the last `@` of a file's path, and no slash is in them by right."""
+    before, at, items = text.rpartition("@")
+    if not at or ("/" in items and not _SETTING.search(items)):
+        return text, "", ""
+    variant, *_ = text.split("@")
+    return (before, at, items) if "/" in before or "=" in variant else text.partition("@")

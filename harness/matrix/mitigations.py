@@ -2,7 +2,7 @@
 
 Rules of composition, so that order never matters:
 - two mitigations may set the same thing only to the same value; directives of Cache-Control add up;
-- hops are replaced all at once, in the chain as the cell has it;
+- hops are replaced all at once, in the chain as the cell has it (replacements.py);
 - a mitigation that changes nothing in its cell cannot apply, and says so: it would measure the baseline twice.
 """
 
@@ -17,6 +17,7 @@ from harness.documents.document import Document, allowed
 from harness.errors import InputError
 from harness.formats import CODECS
 from harness.formats.base import Codec
+from harness.matrix.replacements import replacements
 from harness.matrix.shapes import Catalogue
 from harness.model import (
     DEFAULT_CLIENT,
@@ -24,12 +25,12 @@ from harness.model import (
     Chain,
     Emission,
     Filler,
-    Hop,
     Method,
     Mitigation,
     Plan,
     RequestProfile,
     Workload,
+    chain_text,
 )
 
 REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
@@ -63,7 +64,7 @@ HANDSHAKE_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
 """What asks for a WebSocket says, beside what makes it a handshake: browsers always offer compression, curl never."""
 
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
-PARTS = {"response_headers": "response header", "request_headers": "request header", "chain": "replacement of"}
+PARTS = {"response_headers": "response header", "request_headers": "request header"}
 
 
 def parse(text: str, file: str) -> dict[str, Mitigation]:
@@ -81,11 +82,12 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     against = objections(cell, catalogue)
     if against:
         raise InputError(f"cell {cell.id}: {'; '.join(against)}")
-    change, _ = _merged([catalogue[name] for name in cell.mitigations])
+    applied = [catalogue[name] for name in cell.mitigations]
+    change, _ = _merged(applied)
     codec = CODECS[change.format or cell.format]
     method = change.method or codec.method
     return Plan(
-        chain=_chain(cell.chain, change),
+        chain=_chain(cell.chain, applied),
         method=method,
         request_headers=_request_headers(_profile(cell, codec), change, method),
         emission=Emission(
@@ -113,16 +115,11 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[str]:
         return [f"unknown mitigation {name!r}; {allowed(name, sorted(catalogue))}" for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
     change, against = _merged(applied)
+    against += _torn(cell.chain, applied)
     if not against:
         against = [f"{one.name} {why}" for one in applied for why in _idle(one, cell, change)]
         against += _impossible(cell, change)
     return against
-
-
-def hop(text: str) -> Hop:
-    """Read `nginx:default`."""
-    proxy, _, variant = text.partition(":")
-    return Hop(proxy, variant)
 
 
 def _settings(one: Mitigation) -> Iterator[tuple[str, str, Any]]:
@@ -133,11 +130,6 @@ def _settings(one: Mitigation) -> Iterator[tuple[str, str, Any]]:
     for field in ("response_headers", "request_headers"):
         for name, value in getattr(one, field).items():
             yield field, "-".join(word.capitalize() for word in name.split("-")), value
-    if isinstance(one.chain, Mapping):
-        for old, new in one.chain.items():
-            yield "chain", old, new
-    elif one.chain:
-        yield "chain", "", one.chain
 
 
 def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
@@ -148,11 +140,6 @@ def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
             setters[field, part][one.name] = value
     fields: dict[str, Any] = {}
     against = []
-    direct = setters.get(("chain", ""))
-    replacing = {name for (field, part), names in setters.items() if field == "chain" and part for name in names}
-    if direct and replacing:
-        against.append(f"{_listed(direct)} bypasses the chain, which does not go with {_listed(sorted(replacing))}")
-        return Mitigation("", "", "", "header"), against
     for (field, part), values in setters.items():
         agreed = _agreed(part, list(values.values()))
         if len(agreed) > 1:
@@ -163,6 +150,20 @@ def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
         else:
             fields[field] = agreed[0]
     return Mitigation("+".join(one.name for one in applied), "", "", "header", **fields), against
+
+
+def _torn(chain: Chain, applied: Sequence[Mitigation]) -> Iterator[str]:
+    """Yield where mitigations would make different things of one chain."""
+    direct = [one.name for one in applied if one.chain == "direct"]
+    replacing = sorted(one.name for one in applied if isinstance(one.chain, Mapping))
+    if direct and replacing:
+        yield f"{_listed(direct)} bypasses the chain, which does not go with {_listed(replacing)}"
+        return
+    for hop in dict.fromkeys(chain):
+        news = {one.name: found for one in applied if (found := replacements(hop, one))}
+        if len(distinct := sorted(set().union(*news.values()), key=str)) > 1:
+            how = f"set{'s' if len(news) == 1 else ''} the replacement of {hop} differently"
+            yield f"{_listed(news)} {how}: {_listed(map(_shown, map(str, distinct)))}"
 
 
 def _agreed(part: str, values: list[Any]) -> list[Any]:
@@ -178,8 +179,11 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
     if one.chain == "direct" and not cell.chain:
         yield "bypasses a chain that is direct already"
     reads = one.client and cell.client == DEFAULT_CLIENT  # it changes who does
-    if isinstance(one.chain, Mapping) and not reads and not any(str(each) in one.chain for each in cell.chain):
-        yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
+    if isinstance(one.chain, Mapping) and not reads and _chain(cell.chain, [one]) == cell.chain:
+        if any(replacements(each, one) for each in cell.chain):
+            yield f"replaces {chain_text(cell.chain)} by what it is already"
+        else:
+            yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
     if one.content_type == CODECS[change.format or cell.format].content_type:
@@ -215,11 +219,10 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
         )
 
 
-def _chain(chain: Chain, change: Mitigation) -> Chain:
-    if change.chain == "direct":
+def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:
+    if any(one.chain == "direct" for one in applied):
         return ()
-    replacements = change.chain or {}
-    return tuple(hop(replacements.get(str(each), str(each))) for each in chain)
+    return tuple(next((new for one in applied for new in replacements(each, one)), each) for each in chain)
 
 
 def _profile(cell: Cell, codec: Codec) -> tuple[tuple[str, str], ...]:

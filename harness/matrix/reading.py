@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from harness.documents.document import Document, KeyPath, allowed
 from harness.errors import InputError, SelectionError
 from harness.matrix import field_reports, mitigations
-from harness.matrix.chains import Chains, Options
+from harness.matrix.chains import Canonical, Chains
 from harness.matrix.globs import matches, near
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
 from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload, chain_text
@@ -54,7 +54,7 @@ class Known:
     clients: Sequence[str]
     formats: Sequence[str]
     mitigations: Mapping[str, Mitigation]
-    options: Options = field(default_factory=dict)
+    canonical: Canonical = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class _Reader:
         self._document = document
         self._shape = shape
         self._known = known
-        self._chains = Chains(document, known.proxies, known.options)
+        self._chains = Chains(document, known.proxies, known.canonical)
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
 

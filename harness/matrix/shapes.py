@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from harness.documents import hops
 from harness.documents.keys import Listed, Name, Shape, Words, key
+from harness.errors import InputError
 from harness.matrix.report_shapes import ReportShape
 from harness.model import (
     Body,
@@ -20,6 +22,7 @@ from harness.model import (
     Fill,
     Filler,
     Format,
+    Hop,
     Method,
     Mitigation,
     Pace,
@@ -85,7 +88,10 @@ class MitigationShape(Shape):
     scale: int | None = key("n: n times the tokens, each 1/n of the size, at n times the rate", 2, None, ge=2, le=100)
     client: Name | None = key("who reads instead of the default client, aiohttp", "h2", None)
     chain: Literal["direct"] | dict[str, str] | None = key(
-        "`direct` goes past all proxies; a mapping replaces hops by others", {"nginx:default": "nginx:http11"}, None
+        "`direct` goes past all proxies; a mapping replaces hops by others, which keep version and options of those"
+        " unless it names them",
+        {"nginx:default": "nginx:http11"},
+        None,
     )
 
     @field_validator("chain", mode="plain", json_schema_input_type=Literal["direct"] | dict[str, str])
@@ -93,9 +99,14 @@ class MitigationShape(Shape):
     def _chain(cls, value: Any) -> Any:
         if value == "direct":
             return value
-        if isinstance(value, dict) and value and all(map(_is_hop, (*value, *value.values()))):
-            return value
-        raise ValueError("must be `direct`, or hops and what replaces them, like nginx:default: nginx:http11")
+        if not isinstance(value, dict) or not value or not all(map(_is_hop, (*value, *value.values()))):
+            raise ValueError("must be `direct`, or hops and what replaces them, like nginx:default: nginx:http11")
+        meant: dict[Hop, str] = {}
+        for old, new in value.items():
+            _hop(new)
+            if (first := meant.setdefault(_hop(old), old)) != old:
+                raise ValueError(f"{first} and {old} are the same hop")
+        return value
 
     @field_validator("response_headers", "request_headers")
     @classmethod
@@ -259,5 +270,11 @@ Catalogue = dict[Name, MitigationShape]
 
 
 def _is_hop(text: object) -> bool:
-    proxy, colon, variant = text.partition(":") if isinstance(text, str) else ("", "", "")
-    return bool(proxy and colon and variant) and ">" not in variant
+    return isinstance(text, str) and all(text.partition(":")) and ">" not in text
+
+
+def _hop(text: str) -> Hop:
+    try:
+        return hops.read(text)
+    except InputError as error:
+        raise ValueError(f"{text}: {error}") from error

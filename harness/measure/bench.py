@@ -60,20 +60,20 @@ class Entry:
 
 def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
     """Return the config file behind a hop. Raises InputError if there is none."""
-    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.name}{PROXIES[hop.proxy].suffix}"
+    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{PROXIES[hop.proxy].suffix}"
     if not is_file(path):
         raise InputError(f"{hop}: there is no file {path}")
     return path
 
 
 def adapter(hop: Hop) -> Proxy:
-    """Return what runs a hop. Raises InputError if it cannot have such options."""
+    """Return what runs a hop. Raises InputError if it cannot run in such a version or with such options."""
     proxy = PROXIES[hop.proxy]
-    if not hop.options:
+    if hop == hop.bare:
         return proxy
     if not isinstance(proxy, Optioned):
-        raise InputError(f"{hop}: {hop.proxy} takes no options")
-    return proxy.with_options(hop.options)
+        raise InputError(f"{hop}: {hop.proxy} takes neither version nor options")
+    return proxy.with_options(hop)
 
 
 class Bench:

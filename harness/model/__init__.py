@@ -16,20 +16,18 @@ from harness.model.asked import (
     DEFAULT_CLIENT,
     Body,
     Cell,
-    Chain,
     Cost,
     Fill,
     Filler,
     Format,
-    Hop,
     Method,
     Mitigation,
     Pace,
     Payload,
     RequestProfile,
     Workload,
-    chain_text,
 )
+from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
 from harness.model.judged import (
     Effect,
     Expectation,
@@ -88,6 +86,9 @@ __all__ = [
     "Metrics",
     "Mitigation",
     "NoteRule",
+    "Option",
+    "OptionKind",
+    "Options",
     "Outcome",
     "Pace",
     "Part",
@@ -107,4 +108,5 @@ __all__ = [
     "Verdict",
     "Workload",
     "chain_text",
+    "in_order",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.model.hops import Chain, chain_text
+
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 Body = Literal["chunked", "length", "close"]
 RequestProfile = Literal["curl", "browser"]
@@ -15,44 +17,6 @@ Fill = Literal["spaces", "random"]
 Method = Literal["GET", "POST"]
 DEFAULT_CLIENT = "aiohttp"
 Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Hop:
-    """One proxy (or application) of a chain, in one of its variants (or emulator profiles).
-
-    `variant` is all that follows the colon: `plain`, or with options `plain@uvloop,PAUSE_S=0`.
-    """
-
-    proxy: str
-    variant: str
-
-    @property
-    def name(self) -> str:
-        """The variant without its options."""
-        return self.variant.partition("@")[0]
-
-    @property
-    def options(self) -> str:
-        """What follows the `@`; empty if there is none."""
-        return self.variant.partition("@")[2]
-
-    @property
-    def bare(self) -> Hop:
-        """The hop without its options: what a file stands for."""
-        return Hop(self.proxy, self.name)
-
-    def __str__(self) -> str:
-        return f"{self.proxy}:{self.variant}"
-
-
-Chain = tuple[Hop, ...]
-"""Hops, client side first. The empty chain is the control, written `direct`."""
-
-
-def chain_text(chain: Chain) -> str:
-    """Return the chain as people write it: `nextjs:dev>nginx:default`, or `direct`."""
-    return ">".join(map(str, chain)) or "direct"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.model.asked import DEFAULT_CLIENT, Body, Chain, Filler, Format, Method, Pace, Workload
+from harness.model.asked import DEFAULT_CLIENT, Body, Filler, Format, Method, Pace, Workload
+from harness.model.hops import Chain
 
 HttpVersion = Literal["1.1", "2"]
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from harness import resources
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher, Process
-from harness.model import Endpoint
-from harness.proxies.asgi_options import SERVERS, Options, parse
+from harness.model import Endpoint, Hop, in_order
+from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
 from harness.proxies.installation import Progress
@@ -69,7 +69,7 @@ def child_exit(server, worker):
 class Asgi:
     """The `asgi` proxy: its variants are `configs/asgi/*.py`, and each can be run with options."""
 
-    options: Options = field(default_factory=Options)
+    options: Serving = field(default_factory=Serving)
 
     name = "asgi"
     emulated = False
@@ -96,11 +96,11 @@ class Asgi:
                     f"{config}: {server}.py beside it would run in place of the server {server}; rename that file"
                 )
 
-    def canonical(self, options: str) -> str:
-        return str(parse(options))
+    def canonical(self, hop: Hop) -> Hop:
+        return canonical(hop)
 
-    def with_options(self, options: str) -> Proxy:
-        return Asgi(parse(options))
+    def with_options(self, hop: Hop) -> Proxy:
+        return Asgi(serving(hop))
 
     def install(self, progress: Progress) -> None:
         """Make the environment of the variants that name no dependencies of their own."""
@@ -136,8 +136,8 @@ class Asgi:
 
     def _hop(self, config: Path, with_options: bool = True) -> str:
         """Return the hop as one writes it."""
-        hop = f"asgi:{config.stem if _shipped(config) else _as_file(config)}"
-        return f"{hop}@{self.options}" if with_options and str(self.options) else hop
+        variant = config.stem if _shipped(config) else _as_file(config)
+        return str(Hop(self.name, variant, options=in_order(self.options.as_options()) if with_options else ()))
 
     def _unable(self, config: Path, process: Process, status: int) -> str:
         """Return why an app's server ended before it answered, in a sentence, and where its log lies."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher, Process
-from harness.model import Endpoint
+from harness.model import Endpoint, Hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class Proxy(Protocol):
 
 @runtime_checkable
 class Optioned(Proxy, Protocol):
-    """A proxy whose variants can be run with options: `asgi:plain@uvloop`."""
+    """A proxy whose variants can be run in versions or with options: `asgi:plain@uvloop`."""
 
-    def canonical(self, options: str) -> str:
-        """Return options in the one way to write them. Raises InputError with what is allowed."""
+    def canonical(self, hop: Hop) -> Hop:
+        """Return a hop in the one way to write it, without what is so anyway. Raises InputError with what it takes."""
 
-    def with_options(self, options: str) -> Proxy:
-        """Return the proxy that runs variants so. Raises InputError likewise."""
+    def with_options(self, hop: Hop) -> Proxy:
+        """Return the proxy that runs variants as the hop says. Raises InputError likewise."""
 
     def prepare(self, config: Path, progress: Callable[[str], None]) -> None:
         """Install what this variant needs with these options, once. Raises Unavailable."""

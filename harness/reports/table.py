@@ -176,7 +176,7 @@ def _place(row: Row) -> tuple[object, ...]:
     return (
         len(layer.chain),
         bool(row.emulates),
-        [(hop.proxy, hop.variant != "default", hop.variant) for hop in layer.chain],
+        [(hop.proxy, hop.variant != "default", str(hop)) for hop in layer.chain],
         get_args(RequestProfile).index(layer.request),
         get_args(Body).index(layer.body),
         get_args(Format).index(layer.format),

@@ -14,9 +14,10 @@ import pytest
 
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl_awk import CurlAwk
+from harness.documents.hops import read as hop
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers.process import until
-from harness.matrix.mitigations import hop, plan
+from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
 from harness.session import catalogue

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from harness.documents.hops import read as hop
 from harness.judge.metrics import delivery
-from harness.matrix.mitigations import hop, plan
+from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Read, Trace, Workload
 from harness.session import catalogue

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.documents.hops import read as hop
 from harness.judge.metrics import sent_together
-from harness.matrix.mitigations import hop, plan
+from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Format, Judgement, Workload
 from harness.session import catalogue

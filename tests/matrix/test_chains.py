@@ -11,8 +11,8 @@ from harness.formats import CODECS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, parse
-from harness.model import Hop, chain_text
-from harness.proxies.asgi_options import parse as options
+from harness.model import Hop, Option, chain_text
+from harness.proxies.asgi_options import canonical
 from harness.resources import configs
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
@@ -21,7 +21,7 @@ KNOWN = Known(
     ("aiohttp",),
     tuple(CODECS),
     CATALOGUE,
-    {"asgi": lambda text: str(options(text))},
+    {"asgi": canonical},
 )
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
@@ -37,7 +37,8 @@ def test_options_are_kept_in_one_way_so_that_equal_hops_are_equal() -> None:
     chains = list(dict.fromkeys(chain_text(cell.chain) for cell in matrix.cells))
     assert chains == ["direct", "asgi:plain@uvloop,PAUSE_S=0", "asgi:plain"]
     hop = matrix.cells[1].chain[0]
-    assert (hop.name, hop.options, hop.bare) == ("plain", "uvloop,PAUSE_S=0", Hop("asgi", "plain"))
+    assert hop == Hop("asgi", "plain", options=(Option("word", "uvloop"), Option("setting", "PAUSE_S", "0")))
+    assert hop.bare == Hop("asgi", "plain")
 
 
 def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -> None:
@@ -74,14 +75,23 @@ SLEEPY = "mitigations: {{m: {{claim: x, source: y, cost: latency, chain: {{asgi:
     [
         ("axes: {chain: nginx:gzip@uvloop}", "axes.chain: nginx:gzip@uvloop: nginx takes no options, only asgi does"),
         (
+            "axes: {chain: nginx:gzip@1.31.3}",
+            "axes.chain: nginx:gzip@1.31.3: nginx takes no version or source yet: it runs the program that is here",
+        ),
+        ("axes: {chain: nginx:gzip@docker:1.31}", "nginx takes no version or source yet: it runs the program that"),
+        ("axes: {chain: asgi:plain@3.12}", "asgi:plain@3.12: an application takes no version 3.12; an option is a"),
+        ("axes: {chain: asgi:plain@wheel:1}", "asgi:plain@wheel:1: 'wheel:1' is no option; an option is a server"),
+        ("axes: {chain: nginx:gzip@}", "axes.chain: nginx:gzip@: an option is empty; a version begins with a digit"),
+        ("axes: {chain: 'asgi:plain@uvloop@A=0'}", "asgi:plain@uvloop@A=0: 'uvloop@A=0' has a / or an @, which no"),
+        (
             "axes: {chain: asgi:plain@trio}",
             "m.yaml:3: axes.chain: asgi:plain@trio: 'trio' is no option; an",
         ),
         ("axes: {chain: asgi:pain@uvloop}", "axes.chain: unknown variant 'asgi:pain'; allowed: plain, "),
         (
             "axes: {chain: asgi:queue-starved, mitigations: m}\n"
-            + SLEEPY.format("asgi:queue-starved@PAUSE_S=0,uvloop"),
-            "is to replace a hop, but the way to write it is asgi:queue-starved@uvloop,PAUSE_S=0",
+            + SLEEPY.format("asgi:queue-starved@PAUSE_S=0,asyncio"),
+            "is to replace a hop, but the way to write it is asgi:queue-starved@PAUSE_S=0",
         ),
         (
             STARVED + SLEEPY.format("asgi:queue-starved@zzz"),

@@ -18,14 +18,14 @@ import pytest
 from aiohttp import web
 
 from harness import resources
+from harness.documents.hops import read as hop
 from harness.launchers.process import Launcher, until
-from harness.matrix.mitigations import hop, parse, plan
+from harness.matrix.mitigations import parse, plan
 from harness.measure import guard
 from harness.measure.bench import Bench
 from harness.model import Cell, Endpoint, Format, Trace, Workload
 from harness.proxies.asgi import Asgi
-from harness.proxies.asgi_options import SERVERS
-from harness.proxies.asgi_options import parse as options
+from harness.proxies.asgi_options import SERVERS, serving
 from harness.session import variants
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
@@ -237,7 +237,9 @@ async def test_method_path_query_body_status_and_headers_pass(variant: str, tmp_
 @in_module_loop
 async def test_every_server_ends_when_it_is_told_to_whatever_still_streams(server: str, tmp_path: Path) -> None:
     async with model(endless=True) as upstream, Launcher() as launcher:
-        running = await Asgi(options(server)).start(APPS / "plain.py", upstream, tmp_path, launcher)
+        running = await Asgi(serving(hop(f"asgi:plain@{server}"))).start(
+            APPS / "plain.py", upstream, tmp_path, launcher
+        )
         async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint.url}/stream") as response:
             assert await response.content.readline() == b"begun\n"
             assert group(running.process.pid)
@@ -352,7 +354,8 @@ def test_an_environment_that_is_missing_is_unavailable_with_the_command_that_men
     [
         ("asgi:nope", "harness: unknown variant 'asgi:nope'; allowed: agent-run, base-http-middleware,"),
         ("asgi:nope", "or a file like ./my_app.py"),
-        ("asgi:plain@PATH=/x", "harness: asgi:plain@PATH=/x: PATH is what the app's environment runs on"),
+        ("asgi:plain@PATH=x", "harness: asgi:plain@PATH=x: PATH is what the app's environment runs on"),
+        ("asgi:plain@A=/x", "harness: asgi:plain@A=/x: the value of A may only have letters, digits and ._:+-"),
         ("asgi:plain@nope", "'nope' is no option"),
         ("asgi:./nope.py", "there is no file nope.py"),
         ("nope", "there is no proxy or client 'nope' to set up"),

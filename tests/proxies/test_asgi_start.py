@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness import resources
+from harness.documents import hops
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.asgi import Asgi, last_words
-from harness.proxies.asgi_options import SERVERS
-from harness.proxies.asgi_options import parse as options
+from harness.proxies.asgi_options import SERVERS, serving
 from tests.sandbox import missing
 
 real = pytest.mark.proxies
@@ -107,9 +107,10 @@ async def test_an_app_that_does_not_start_is_the_users_and_told_in_its_last_word
     (tmp_path / "mine.py").write_text(f"{MINE}\nraise RuntimeError('no licence for ' + __name__)\n")
     evidence = tmp_path / "evidence"
     evidence.mkdir()
+    asgi = Asgi(serving(hops.read(f"asgi:mine@{server}")))
     async with Launcher() as launcher:
         with pytest.raises(InputError) as told:
-            await Asgi(options(server)).start(tmp_path / "mine.py", Endpoint(1), evidence, launcher)
+            await asgi.start(tmp_path / "mine.py", Endpoint(1), evidence, launcher)
     log = evidence / "asgi.log"
     hop = f"asgi:{tmp_path}/mine.py{'' if server == SERVERS[0] else f'@{server}'}"
     assert str(told.value) == f"{hop} cannot be served: RuntimeError: no licence for mine (the whole log: {log})"
@@ -143,7 +144,7 @@ async def test_what_keeps_it_from_starting_is_told_in_a_sentence(
     evidence.mkdir()
     async with Launcher() as launcher:
         with pytest.raises(InputError) as told:
-            await Asgi(options(setting)).start(app, Endpoint(1), evidence, launcher)
+            await Asgi(serving(hops.read(f"asgi:mine@{setting}"))).start(app, Endpoint(1), evidence, launcher)
     assert words in str(told.value)
     assert "\n" not in str(told.value)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness import resources
+from harness.documents.hops import read as hop
 from harness.errors import InputError, Unavailable
 from harness.proxies import environments
 from harness.proxies.asgi import Asgi
-from harness.proxies.asgi_options import parse
+from harness.proxies.asgi_options import serving
 from harness.proxies.environments import SERVING, Environment, needed
 from harness.session import variants
 
@@ -115,7 +116,7 @@ def test_it_is_made_once(calls: Path) -> None:
 
 @pytest.mark.usefixtures("calls")
 def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = Asgi(parse("starlette==0.0.1"))
+    pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1")))
     monkeypatch.setenv("BREAK", "yes")
     with pytest.raises(Unavailable, match=r"ERROR: no such version\n.*harness setup asgi:gzip-middleware@starlette==0"):
         pinned.prepare(GZIP, lambda _: None)
@@ -129,10 +130,10 @@ def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.
 @pytest.mark.usefixtures("calls")
 def test_equal_needs_share_one_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     Asgi().install(lambda _: None)
-    Asgi(parse("hypercorn,uvloop,PAUSE_S=1")).install(lambda _: None)
+    Asgi(serving(hop("asgi:plain@hypercorn,uvloop,PAUSE_S=1"))).install(lambda _: None)
     folders = resources.cache() / "asgi"
     assert len(list(folders.glob("*/"))) == 1
-    Asgi(parse("anyio==4.1.0")).install(lambda _: None)
+    Asgi(serving(hop("asgi:plain@anyio==4.1.0"))).install(lambda _: None)
     assert len(list(folders.glob("*/"))) == 2
     monkeypatch.setattr(environments, "_python", lambda: "another Python")
     with pytest.raises(Unavailable):

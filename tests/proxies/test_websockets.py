@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from harness.documents.hops import read as hop
 from harness.launchers.process import until
-from harness.matrix.mitigations import hop, parse, plan
+from harness.matrix.mitigations import parse, plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
 from harness.resources import configs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from harness.documents.hops import read as hop
 from harness.model import (
     Body,
     Cell,
@@ -12,7 +13,6 @@ from harness.model import (
     Emission,
     Expectation,
     HeaderChange,
-    Hop,
     Metrics,
     Mitigation,
     Plan,
@@ -73,7 +73,7 @@ def cell(
     **others: Any,
 ) -> Cell:
     """A cell; `chain` is written as people write it."""
-    hops = () if chain == "direct" else tuple(Hop(*hop.split(":", 1)) for hop in chain.split(">"))
+    hops = () if chain == "direct" else tuple(map(hop, chain.split(">")))
     return Cell(hops, workload, body=body, request=request, mitigations=mitigations, **others)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.model import Result
+from harness.model import Option, Result
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
-from tests.reports.samples import cell, result, run_info
+from tests.reports.samples import cell, result, run_info, trace
 from tests.sandbox import DIRECT
 
 STREAMED = result(cell("direct"), "streamed", outcome="pass")
@@ -96,6 +98,57 @@ def test_a_run_like_an_earlier_one_passes_the_check(harness: Harness, tmp_path: 
         said = harness("check", "--against", earlier, *words)
         assert said.status == 0
         assert "2 cells: 2 pass" in said.out
+
+
+def as_in_version_1(record: Any) -> Any:
+    """Return a record with hops as version 1 had them: all that follows the colon is the variant."""
+    match record:
+        case {"proxy": proxy, "variant": variant, "version": "", "options": list(options)}:
+            items = ",".join(str(Option(**option)) for option in options).replace("h11,uvloop", "uvloop,h11")
+            return {"proxy": proxy, "variant": f"{variant}@{items}" if items else variant}
+        case {"schema_version": 2, **head}:
+            return {"schema_version": 1, **head}
+        case dict():
+            return {key: as_in_version_1(value) for key, value in record.items()}
+        case list():
+            return list(map(as_in_version_1, record))
+        case str():
+            return record.replace("h11,uvloop", "uvloop,h11")
+    return record
+
+
+def rewritten(folder: Path) -> Path:
+    """Return a copy of a run as version 1 would have written it."""
+    old = folder.parent.parent / "old" / folder.name
+    shutil.copytree(folder, old)
+    for file in (old / "run.json", old / "results.jsonl", *old.glob("cells/*/trace.json")):
+        lines = [file.read_text()] if file.name == "run.json" else file.read_text().splitlines()
+        file.write_text("".join(f"{json.dumps(as_in_version_1(json.loads(line)))}\n" for line in lines))
+    assert '"variant": "plain@uvloop,h11,PAUSE_S=0"' in (old / "results.jsonl").read_text()
+    return old
+
+
+def test_a_run_of_version_1_is_reported_judged_again_and_held_against_as_one_of_today(
+    harness: Harness, tmp_path: Path
+) -> None:
+    cells = [cell(f"asgi:plain{items}") for items in ("", "@PAUSE_S=0", "@h11,uvloop,PAUSE_S=0")]
+    run = Run.create(tmp_path / "runs", run_info(finished_at=None, cells=3))
+    for one in cells:
+        evidence = run.save_trace(trace(one), one).relative_to(run.folder)
+        run.append(result(one, evidence=str(evidence)))
+    run.finish()
+    old = rewritten(run.folder)
+    for words in ((), ("--rejudge",)):
+        told = []
+        for folder in (run.folder, old):
+            harness("report", folder, *words, "--json", "out.json")
+            told.append(json.loads(Path("out.json").read_text()))
+        today, earlier = told
+        assert [one["id"] for one in today["results"]] == [one.id for one in cells]
+        assert earlier == today
+    for against, folder in ((run.folder, old), (old, run.folder)):
+        said = harness("check", "--against", against, folder)
+        assert (said.status, "3 cells: 3 pass" in said.out) == (0, True)
 
 
 def test_a_changed_verdict_fails_the_check_and_both_verdicts_are_named(harness: Harness, tmp_path: Path) -> None:
