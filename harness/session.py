@@ -63,8 +63,7 @@ def known() -> Known:
     """Return the names that a matrix file may use without defining them."""
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
-        clients=tuple(CLIENTS),
-        formats=tuple(CODECS),
+        names={"client": tuple(CLIENTS), "format": tuple(CODECS)},
         mitigations=catalogue(),
         options={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )

@@ -23,19 +23,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, KeyPath
 from harness.errors import InputError, SelectionError
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Chains, Options
 from harness.matrix.globs import matches, near
+from harness.matrix.names import Names
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload, chain_text
+from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload
 
 MAX_CELLS = 20_000
-AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
-DEFAULTS = Axes(
-    format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
-)
+DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
 
 STAND_INS = {
     "h2": ("aiohttp", "the emitter speaks HTTP/1.1 only"),
@@ -48,11 +46,13 @@ Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a matrix file may name without defining it. `proxies` has the variants (or profiles) of each."""
+    """What a matrix file may name without defining it.
+
+    `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
+    """
 
     proxies: Mapping[str, Sequence[str]]
-    clients: Sequence[str]
-    formats: Sequence[str]
+    names: Mapping[str, Sequence[str]]
     mitigations: Mapping[str, Mitigation]
     options: Options = field(default_factory=dict)
 
@@ -134,23 +134,19 @@ def schema() -> dict[str, Any]:
 def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
-    named = {name: Mitigation(name, "", "", "header") for name in document.keys("mitigations")}
-    passing = replace(
-        known,
-        proxies={proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()},
-        mitigations={**known.mitigations, **named},
-    )
-    reader = _Reader(document, MatrixShape.model_construct(workloads={}), passing)
+    chains = Chains(document, {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}, known.options)
+    named = {"workload": document.keys("workloads"), "mitigations": [*known.mitigations, *document.keys("mitigations")]}
+    names = Names(document, chains, {**known.names, **named})
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
     blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
-    for path, axis in itertools.product(blocks, ("chain", "client", "mitigations")):
+    for path, axis in itertools.product(blocks, AXES):
         with contextlib.suppress(ValidationError):
-            reader.looked_up(Axes.model_validate({axis: document.at(*path, axis)}), path)
+            names.values(Axes.model_validate({axis: document.at(*path, axis)}), path)
 
 
 class _Reader:
-    """Looks up every name of one file and notes in its document what cannot be meant."""
+    """Makes cells of one file's shape, and notes in its document what cannot be meant."""
 
     def __init__(self, document: Document, shape: MatrixShape, known: Known) -> None:
         self._document = document
@@ -168,8 +164,8 @@ class _Reader:
         blocks = self._blocks()
         self._document.settle()
         origins: dict[Cell, KeyPath] = {}
-        for path, axes in blocks:
-            for values in itertools.product(*(axes[axis] for axis in AXES)):
+        for path, block in blocks:
+            for values in itertools.product(*(block[axis] for axis in AXES)):
                 origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
@@ -200,13 +196,15 @@ class _Reader:
 
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
+        named = {"workload": self._workloads, "mitigations": list(self._catalogue)}
+        names = Names(self._document, self._chains, {**self._known.names, **named})
         given = self._shape.axes.model_dump(exclude_none=True)
-        start = self.looked_up(DEFAULTS.model_copy(update=given), ("axes",))
+        start = names.values(DEFAULTS.model_copy(update=given), ("axes",))
         start.setdefault("workload", tuple(self._workloads.values()))
         blocks: list[Block] = [(("axes",), start)] if "chain" in start else []
         for index, axes in enumerate(self._shape.include):
             path = ("include", index)
-            block = start | self.looked_up(axes, path)
+            block = start | names.values(axes, path)
             if "chain" in block:
                 blocks.append((path, block))
             else:
@@ -217,37 +215,6 @@ class _Reader:
         if count > MAX_CELLS:
             self._document.reject((), f"{count} cells are too many; at most {MAX_CELLS}")
         return blocks
-
-    def looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
-        """Return the values of the axes that are given, names replaced by what they stand for."""
-        found: dict[str, tuple[Any, ...]] = {}
-        for axis in AXES:
-            given = getattr(axes, axis)
-            if given is not None:
-                values = [self._value(axis, value, (*path, axis, index)) for index, value in enumerate(given)]
-                found[axis] = tuple(dict.fromkeys(values))
-        return found
-
-    def _value(self, axis: str, value: Any, path: KeyPath) -> Any:
-        match axis:
-            case "chain":
-                return self._chains.chain(value, path)
-            case "workload":
-                return self._workloads.get(self._one_of("workload", value, self._workloads, path))
-            case "client":
-                return self._one_of("client", value, self._known.clients, path)
-            case "format":
-                return self._one_of("format", value, self._known.formats, path)
-            case "mitigations":
-                if len(set(value)) < len(value):
-                    self._document.reject(path, "the same mitigation is named twice")
-                return tuple(sorted(self._one_of("mitigation", name, self._catalogue, path) for name in value))
-        return value
-
-    def _one_of(self, what: str, name: str, names: Iterable[str], path: KeyPath) -> str:
-        if name not in (choices := list(names)):
-            self._document.reject(path, f"unknown {what} {name!r}; {allowed(name, choices)}")
-        return name
 
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
         matching = [cell for cell in origins if _excludes(exclusion, cell)]
@@ -288,11 +255,5 @@ def _with_references(cell: Cell) -> tuple[Cell, ...]:
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
-    texts = {
-        "cells": cell.id,
-        "chain": chain_text(cell.chain),
-        "workload": cell.workload.name,
-        "mitigations": "+".join(cell.mitigations) or "none",
-    }
-    given = ((axis, globs) for axis, globs in exclusion if globs)
-    return all(matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)
+    given = ((key, globs) for key, globs in exclusion if globs)
+    return all(matches(AXES[key].of(cell) if key in AXES else cell.id, globs) for key, globs in given)

@@ -25,7 +25,8 @@ NGINX = (
 )
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, ("aiohttp", "h2"), tuple(CODECS), CATALOGUE)
+NAMES = {"client": ("aiohttp", "h2"), "format": tuple(CODECS)}
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
 
