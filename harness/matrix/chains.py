@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath, PurePosixPath
 
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, allowed
 from harness.documents.keys import NAME
-from harness.errors import InputError
+from harness.errors import InputError, KeyPath
 from harness.matrix import mitigations
 from harness.model import Chain, Hop
 

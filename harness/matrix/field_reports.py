@@ -12,8 +12,9 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, allowed
 from harness.documents.keys import Shape
+from harness.errors import KeyPath
 from harness.matrix.globs import matches, near
 from harness.matrix.report_shapes import ReportShape
 from harness.model import METRICS, REFERENCES, Cell, Claim, FieldReport, RunInfo

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.documents.document import Document, allowed
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.formats import CODECS
 from harness.formats.base import Codec
 from harness.matrix.shapes import Catalogue
@@ -78,9 +78,8 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
 
 def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     """Return the cell with its mitigations applied. Raises InputError if they contradict it or each other."""
-    against = objections(cell, catalogue)
-    if against:
-        raise InputError(f"cell {cell.id}: {'; '.join(against)}")
+    if refused := objections(cell, catalogue):
+        raise InputError(f"cell {cell.id}: {'; '.join(map(str, refused))}")
     change, _ = _merged([catalogue[name] for name in cell.mitigations])
     codec = CODECS[change.format or cell.format]
     method = change.method or codec.method
@@ -106,17 +105,18 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     )
 
 
-def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[str]:
-    """Return what speaks against planning the cell, one sentence each."""
+def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complaint]:
+    """Return what speaks against planning the cell, with a path where a key of the matrix file is to blame."""
     unknown = [name for name in cell.mitigations if name not in catalogue]
     if unknown:
-        return [f"unknown mitigation {name!r}; {allowed(name, sorted(catalogue))}" for name in unknown]
+        choices = sorted(catalogue)
+        return [Complaint(f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
-    change, against = _merged(applied)
-    if not against:
-        against = [f"{one.name} {why}" for one in applied for why in _idle(one, cell, change)]
-        against += _impossible(cell, change)
-    return against
+    change, conflicts = _merged(applied)
+    if conflicts:
+        return [Complaint(conflict) for conflict in conflicts]
+    idle = [Complaint(f"{one.name} {why}") for one in applied for why in _idle(one, cell, change)]
+    return [*idle, *map(Complaint, _impossible(cell, change)), *_too_small(cell, change)]
 
 
 def hop(text: str) -> Hop:
@@ -193,7 +193,7 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
 
 
 def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
-    """Yield what the format, body or size of the cell does not allow."""
+    """Yield what the format or body of the cell does not allow."""
     codec = CODECS[change.format or cell.format]
     if codec.name == "websocket":
         if cell.body != "chunked":
@@ -206,13 +206,15 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"format {codec.name} has no heartbeat"
     if change.heartbeat_ms and cell.body == "length":
         yield "with body length nobody knows how many heartbeats to count"
-    size_bytes = _workload(cell.workload, change).token_bytes
-    if size_bytes < codec.min_token_bytes:
+
+
+def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
+    """Yield a complaint if a token of the workload has no room for its format."""
+    codec = CODECS[change.format or cell.format]
+    if _workload(cell.workload, change).token_bytes < codec.min_token_bytes:
         scaled = f" divided by {change.scale}" if change.scale else ""
-        yield (
-            f"token_bytes {cell.workload.token_bytes} of workload {cell.workload.name}{scaled} is too small: "
-            f"format {codec.name} needs {codec.min_token_bytes}"
-        )
+        why = f"{cell.workload.token_bytes}{scaled} is too small: format {codec.name} needs {codec.min_token_bytes}"
+        yield Complaint(why, ("workloads", cell.workload.name, "token_bytes"))
 
 
 def _chain(chain: Chain, change: Mitigation) -> Chain:

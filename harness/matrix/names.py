@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, allowed
+from harness.errors import KeyPath
 from harness.matrix.chains import Chains
 from harness.matrix.shapes import Axes
 from harness.model import AXES, Axis

@@ -23,8 +23,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.documents.document import Document, KeyPath
-from harness.errors import InputError, SelectionError
+from harness.documents.document import Document
+from harness.errors import Complaint, InputError, KeyPath, SelectionError
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Chains, Options
 from harness.matrix.globs import matches, near
@@ -80,16 +80,16 @@ class Matrix:
         return PurePosixPath(self.file).stem
 
 
-def parse(text: str, file: str, known: Known) -> Matrix:
-    """Read a matrix file. Raises InputError with everything that is wrong in it."""
-    document = Document(text, file)
+def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix:
+    """Read the text of a matrix file, or its data where there is no file. Raises InputError with all that is wrong."""
+    document = Document(source, file)
     try:
         shape = document.shape(MatrixShape)
     except InputError:
         _unknown_names(document, known)
         document.settle()
         raise
-    return _Reader(document, shape, known).matrix(text)
+    return _Reader(document, shape, known).matrix()
 
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
@@ -156,7 +156,7 @@ class _Reader:
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
 
-    def matrix(self, text: str) -> Matrix:
+    def matrix(self) -> Matrix:
         """Return what the file says."""
         for section in ("variants", "profiles"):
             self._chains.declare(section, getattr(self._shape, section))
@@ -176,7 +176,7 @@ class _Reader:
         self._document.settle()
         return Matrix(
             file=self._document.file,
-            text=text,
+            text=self._document.text,
             title=self._shape.title,
             cells=cells,
             workloads=self._workloads,
@@ -225,19 +225,20 @@ class _Reader:
             del origins[cell]
 
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
-        against: dict[tuple[KeyPath, str], list[Cell]] = defaultdict(list)
+        refused: dict[Complaint, list[Cell]] = defaultdict(list)
         for declared, path in origins.items():
             for cell in dict.fromkeys((baseline_of(declared), declared)):
-                for why in self._objections(cell):
-                    against[path, why].append(cell)
-        for (path, why), cells in against.items():
+                for objection in self._objections(cell):
+                    refused[replace(objection, path=objection.path or path)].append(cell)
+        for objection, cells in refused.items():
             more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-            self._document.reject(path, f"cell {cells[0].id}{more}: {why}")
+            self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
-    def _objections(self, cell: Cell) -> list[str]:
-        if against := mitigations.objections(cell, self._catalogue):
-            return against
-        return self._chains.objections(mitigations.plan(cell, self._catalogue).chain)
+    def _objections(self, cell: Cell) -> list[Complaint]:
+        if objections := mitigations.objections(cell, self._catalogue):
+            return objections
+        chain = mitigations.plan(cell, self._catalogue).chain
+        return [Complaint(message) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):

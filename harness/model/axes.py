@@ -185,7 +185,7 @@ _ROWS = (
         example="paced",
         globbed="the pace",
         glob="paced",
-        help="When a token is sent: {}.",
+        help="A token leaves once the one before has come, or on a schedule: {}.",
         label=6,
     ),
 )

@@ -293,7 +293,10 @@ def test_a_bad_value_is_told_with_file_line_key_and_what_is_allowed(body: str, m
         ("{tokens: true, token_bytes: 99}", "workloads.w.tokens: must be a whole number, not True"),
         ("{tokens: 0, token_bytes: 99}", "workloads.w.tokens: must be greater than or equal to 1, not 0"),
         ("{tokens: 4}", "workloads.w.token_bytes: this key is required"),
-        ("{tokens: 4, token_bytes: 20}", "token_bytes 20 of workload w is too small: format sse needs 53"),
+        (
+            "{tokens: 4, token_bytes: 20}",
+            "m.yaml:2: workloads.w.token_bytes: cell direct/sse/",
+        ),
         ("{tokens: 4, token_bytes: 99, interval: 5}", "workloads.w.interval: unknown key; allowed: interval_ms, "),
         ("{tokens: 4, token_bytes: 99, interval_ms: 0}", "workloads.w.interval_ms: must be greater than 0, not 0"),
         ("{tokens: 4, token_bytes: 99, payload: noise}", "workloads.w.payload: 'noise' is not allowed; allowed: "),
