@@ -48,4 +48,4 @@ def _told(axes: Values, together: bool, holding: Sequence[Cell], others: Sequenc
 
 def _values(axes: Values, cells: Sequence[Cell]) -> tuple[Values, ...]:
     """Return the combinations of values that occur, each once."""
-    return tuple(dict.fromkeys(tuple(AXES[axis].told(cell) for axis in axes) for cell in cells))
+    return tuple(dict.fromkeys(tuple(AXES[axis].worded(cell) for axis in axes) for cell in cells))

@@ -36,7 +36,7 @@ def with_cell_options(command: C) -> C:
 
 def job(given: Mapping[str, Any]) -> session.Job:
     """Return the job of the cell that the options ask for. Raises InputError that names them."""
-    axes = {name: [given[name] or []] if axis.reads == "words" else given[name] for name, axis in OPTIONS.items()}
+    axes = {name: [given[name] or []] if axis.reads == "names" else given[name] for name, axis in OPTIONS.items()}
     try:
         return session.one_cell(axes, {key: given[key] for key in WorkloadShape.model_fields})
     except InputError as error:
@@ -47,8 +47,8 @@ def _axes() -> Iterator[Parameter]:
     """Yield the parameters of axes: first those that a table has for headings, then its labels."""
     for name, axis in sorted(OPTIONS.items(), key=lambda item: item[1].label is not None):
         letter = [f"-{axis.letter}"] if axis.letter else []
-        option = typer.Option(f"--{axis.one}", *letter, help=axis.help.format(_listed(axis.words)))
-        if axis.reads == "words":
+        option = typer.Option(f"--{axis.noun}", *letter, help=axis.help.format(_listed(axis.words)))
+        if axis.reads == "names":
             yield _parameter(name, list[str] | None, option, None)
         else:
             yield _parameter(name, str, option, axis.default or Parameter.empty)
@@ -70,7 +70,7 @@ def _of_option(complaint: Complaint) -> Complaint:
     """Return a complaint about a key as one about its option; about all of the axes it needs no option."""
     match complaint.path:
         case ("axes", str(axis), *_):
-            option = f"--{AXES[axis].one}: "
+            option = f"--{AXES[axis].noun}: "
         case ("workloads", _, str(key), *_):
             option = f"{_option(key)}: "
         case _:

@@ -112,17 +112,17 @@ class Document:
         match detail["type"]:
             case "extra_forbidden":
                 key = str(path[-1])
-                self.reject(path, f"unknown key; {allowed(key, _keys(kind, path[:-1]))}")
+                self.reject(path, f"unknown key; {allowed(key, _keys_at(kind, path[:-1]))}")
             case "missing":
                 self.reject(path, "this key is required")
             case "literal_error":
-                choices = get_args(_at(kind, path))
+                choices = get_args(_type_at(kind, path))
                 self.reject(path, f"{shortened(given)} is not allowed; {allowed(given, choices)}")
             case "value_error":
                 self.reject(path, str(detail.get("ctx", {}).get("error", detail["msg"])))
             case kind_of_error:
-                said = _MUST.get(kind_of_error)
-                must = said.format(**detail.get("ctx", {})) if said else detail["msg"]
+                wording = _MUST.get(kind_of_error)
+                must = wording.format(**detail.get("ctx", {})) if wording else detail["msg"]
                 self.reject(path, f"{must}, not {shortened(given)}")
 
 
@@ -134,24 +134,24 @@ def allowed(given: object, choices: Iterable[str]) -> str:
     return f"{text} (did you mean {near[0]!r}?)" if near else text
 
 
-def _at(kind: Any, path: KeyPath) -> Any:
+def _type_at(kind: Any, path: KeyPath) -> Any:
     """Return the type that a schema has at `path`, Annotated and None peeled off."""
-    kind = _peeled(kind)
+    kind = _bare_type(kind)
     for step in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(step)].annotation
         elif get_origin(kind) in (dict, list):
             kind = get_args(kind)[-1]
-        kind = _peeled(kind)
+        kind = _bare_type(kind)
     return kind
 
 
-def _peeled(kind: Any) -> Any:
+def _bare_type(kind: Any) -> Any:
     while get_origin(kind) is not None and get_origin(kind) not in (dict, list, Literal):
         kind = next(part for part in get_args(kind) if part is not NoneType)
     return kind
 
 
-def _keys(kind: object, path: KeyPath) -> list[str]:
-    model = _at(kind, path)
+def _keys_at(kind: object, path: KeyPath) -> list[str]:
+    model = _type_at(kind, path)
     return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -67,11 +67,11 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
     place: KeyPath = (*path, "cells")
     if not _globs(document, claim.cells, place, cells):
         return
-    own = [cell for cell in cells if matches(cell.id, claim.cells)]
-    if own and not any(claim.concerns(cell) for cell in own):
+    matching = [cell for cell in cells if matches(cell.id, claim.cells)]
+    if matching and not any(claim.concerns(cell) for cell in matching):
         what = "an effect" if claim.effect else "a baseline to compare with"
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")
-    if claim.readers and len({replace(cell, client="*") for cell in own}) == len(own):
+    if claim.readers and len({replace(cell, client="*") for cell in matching}) == len(matching):
         document.reject(place, "they match no stream that several clients read, so there are no readers to compare")
 
 

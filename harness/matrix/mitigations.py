@@ -115,7 +115,7 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complain
     change, conflicts = _merged(applied)
     if conflicts:
         return [Complaint(conflict) for conflict in conflicts]
-    idle = [Complaint(f"{one.name} {why}") for one in applied for why in _idle(one, cell, change)]
+    idle = [Complaint(f"{each.name} {why}") for each in applied for why in _idle(each, cell, change)]
     return [*idle, *map(Complaint, _impossible(cell, change)), *_too_small(cell, change)]
 
 
@@ -125,44 +125,44 @@ def hop(text: str) -> Hop:
     return Hop(proxy, variant)
 
 
-def _settings(one: Mitigation) -> Iterator[tuple[str, str, Any]]:
+def _settings(mitigation: Mitigation) -> Iterator[tuple[str, str, Any]]:
     """Yield field, part of the field, value; header names are capitalized, for their case does not count."""
     for field in SCALARS:
-        if (value := getattr(one, field)) is not None:
+        if (value := getattr(mitigation, field)) is not None:
             yield field, "", value
     for field in ("response_headers", "request_headers"):
-        for name, value in getattr(one, field).items():
+        for name, value in getattr(mitigation, field).items():
             yield field, "-".join(word.capitalize() for word in name.split("-")), value
-    if isinstance(one.chain, Mapping):
-        for old, new in one.chain.items():
+    if isinstance(mitigation.chain, Mapping):
+        for old, new in mitigation.chain.items():
             yield "chain", old, new
-    elif one.chain:
-        yield "chain", "", one.chain
+    elif mitigation.chain:
+        yield "chain", "", mitigation.chain
 
 
 def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
     """Return one mitigation that does what all of `applied` do, and where they contradict each other."""
     setters: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
-    for one in applied:
-        for field, part, value in _settings(one):
-            setters[field, part][one.name] = value
+    for mitigation in applied:
+        for field, part, value in _settings(mitigation):
+            setters[field, part][mitigation.name] = value
     fields: dict[str, Any] = {}
-    against = []
+    conflicts = []
     direct = setters.get(("chain", ""))
     replacing = {name for (field, part), names in setters.items() if field == "chain" and part for name in names}
     if direct and replacing:
-        against.append(f"{_listed(direct)} bypasses the chain, which does not go with {_listed(sorted(replacing))}")
-        return Mitigation("", "", "", "header"), against
+        conflicts.append(f"{_listed(direct)} bypasses the chain, which does not go with {_listed(sorted(replacing))}")
+        return Mitigation("", "", "", "header"), conflicts
     for (field, part), values in setters.items():
         agreed = _agreed(part, list(values.values()))
         if len(agreed) > 1:
             what = f"{PARTS[field]} {part}" if part else field.removesuffix("_ms").replace("_", " ")
-            against.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
+            conflicts.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
         if part:
             fields.setdefault(field, {})[part] = agreed[0]
         else:
             fields[field] = agreed[0]
-    return Mitigation("+".join(one.name for one in applied), "", "", "header", **fields), against
+    return Mitigation("+".join(mitigation.name for mitigation in applied), "", "", "header", **fields), conflicts
 
 
 def _agreed(part: str, values: list[Any]) -> list[Any]:

@@ -28,7 +28,7 @@ class Names:
         found: dict[str, tuple[Any, ...]] = {}
         for name, given in axes:
             if given is not None:
-                values = [self._value(AXES[name], one, (*path, name, index)) for index, one in enumerate(given)]
+                values = [self._value(AXES[name], value, (*path, name, index)) for index, value in enumerate(given)]
                 found[name] = tuple(dict.fromkeys(values))
         return found
 
@@ -36,16 +36,16 @@ class Names:
         match axis.reads:
             case "chain":
                 return self._chains.chain(given, path)
-            case "words":
+            case "names":
                 if len(set(given)) < len(given):
-                    self._document.reject(path, f"the same {axis.one} is named twice")
-                return tuple(sorted(self._named(axis, word, path) for word in given))
-            case "word":
+                    self._document.reject(path, f"the same {axis.noun} is named twice")
+                return tuple(sorted(self._named(axis, name, path) for name in given))
+            case "name":
                 return self._named(axis, given, path)
 
-    def _named(self, axis: Axis, word: str, path: KeyPath) -> Any:
-        """Return what a word stands for, which mostly is itself."""
-        names = self._known.get(axis.name, (word,))
-        if word not in names:
-            self._document.reject(path, f"unknown {axis.one} {word!r}; {allowed(word, names)}")
-        return names.get(word) if isinstance(names, Mapping) else word
+    def _named(self, axis: Axis, name: str, path: KeyPath) -> Any:
+        """Return what a name stands for, which mostly is itself."""
+        names = self._known.get(axis.name, (name,))
+        if name not in names:
+            self._document.reject(path, f"unknown {axis.noun} {name!r}; {allowed(name, names)}")
+        return names.get(name) if isinstance(names, Mapping) else name

@@ -112,10 +112,10 @@ class MitigationShape(Shape):
         return headers
 
     @model_validator(mode="after")
-    def _something(self) -> MitigationShape:
-        told = {"claim", "source", "cost"}
-        if not any(getattr(self, key) for key in type(self).model_fields if key not in told):
-            changes = (key for key in type(self).model_fields if key not in told)
+    def _changes_something(self) -> MitigationShape:
+        described = {"claim", "source", "cost"}
+        if not any(getattr(self, key) for key in type(self).model_fields if key not in described):
+            changes = (key for key in type(self).model_fields if key not in described)
             raise ValueError(f"changes nothing; give at least one of {', '.join(changes)}")
         return self
 
@@ -152,7 +152,7 @@ class WorkloadShape(Shape):
 def _values(axis: Axis) -> Any:
     """Return the type of an axis' values: one or a list of words that the cell's field allows, of names, or of sets."""
     listed: Any = Listed
-    return listed[Combination if axis.reads == "words" else axis.type if axis.words else str]
+    return listed[Combination if axis.reads == "names" else axis.type if axis.words else str]
 
 
 @with_keys({axis.name: (_values(axis) | None, key(axis.about, axis.example, None)) for axis in AXES.values()})
@@ -160,14 +160,14 @@ class Axes(Shape):
     """Values of each axis, one or a list. What a block of `include` leaves out, it takes from the file's `axes`."""
 
 
-@with_keys({axis.name: (Listed[str] | None, key(axis.globbed, axis.glob, None)) for axis in AXES.values()})
+@with_keys({axis.name: (Listed[str] | None, key(axis.glob_about, axis.glob_example, None)) for axis in AXES.values()})
 class Exclusion(Shape):
     """Cells to leave out: those in which every key given here has one of its globs. A glob alone is one for `cells`."""
 
     cells: Listed[str] | None = key("the whole id", "*/browser/*", None)
 
     @model_validator(mode="after")
-    def _something(self) -> Exclusion:
+    def _excludes_something(self) -> Exclusion:
         if not any(getattr(self, key) for key in type(self).model_fields):
             raise ValueError(f"excludes nothing; give at least one of {', '.join(type(self).model_fields)}")
         return self
@@ -182,7 +182,7 @@ class ExpectationShape(Shape):
     effect: Listed[Effect] | None = key("any of these will do; for cells with mitigations", "defeats", None)
 
     @model_validator(mode="after")
-    def _something(self) -> ExpectationShape:
+    def _expects_something(self) -> ExpectationShape:
         if self.verdict is None and self.effect is None:
             raise ValueError("expects nothing; give verdict, effect or both")
         return self

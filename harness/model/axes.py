@@ -37,12 +37,13 @@ class Cell:
 class Axis:
     """One axis of a cell: what the field of that name cannot say itself.
 
-    In files: `about` and `example` describe its key in `axes`, `globbed` and `glob` that in `exclude`. `reads` tells
-    what a value is there: a `word`, of those that the field allows or a name that is known; `words`, joined by `+`;
-    or a `chain`. `otherwise` says what holds where nothing is given and the field has no default.
-    On the command line: `help` of its option, `{}` being the words (no help: no option), and `letter`, its short form.
-    In words: `text` is how ids write a value, `nothing` how a sentence tells an empty one, `singular` what one word of
-    several is called.
+    In files: `about` and `example` describe its key in `axes`, `glob_about` and `glob_example` that in `exclude`.
+    `reads` is what a value is there: a `name`, which is a word that the field allows or is known otherwise; `names`,
+    joined by `+`; or a `chain`. `otherwise` says what holds if nothing is given and the field has no default.
+    On the command line: `help` of its option, where `{}` are the field's words (no help: no option), and `letter`, its
+    short form.
+    In ids and sentences: `text` is how ids write a value, `nothing` how a sentence tells an empty one, `singular` what
+    one of several names is called.
     In tables: `label` is its place among what tells the layers of a chain apart (None: it tells none), `always` whether
     it is shown where they all agree, too; `order` is what sorts them, for a field with words their order.
     """
@@ -50,12 +51,12 @@ class Axis:
     name: str
     about: str
     example: object
-    globbed: str
-    glob: object
+    glob_about: str
+    glob_example: object
     help: str = ""
     letter: str = ""
     singular: str = ""
-    reads: Literal["word", "words", "chain"] = "word"
+    reads: Literal["name", "names", "chain"] = "name"
     otherwise: str = ""
     text: Callable[[Any], str] = str
     nothing: str = ""
@@ -64,7 +65,7 @@ class Axis:
     order: Callable[[Any], Any] | None = None
 
     @property
-    def one(self) -> str:
+    def noun(self) -> str:
         """What a single value is called."""
         return self.singular or self.name
 
@@ -88,7 +89,7 @@ class Axis:
         """Return where a cell lies on the axis, as its id says it."""
         return self.text(getattr(cell, self.name))
 
-    def told(self, cell: Cell) -> str:
+    def worded(self, cell: Cell) -> str:
         """Return where a cell lies on the axis, as a sentence says it."""
         return self.of(cell) if getattr(cell, self.name) else self.nothing or self.of(cell)
 
@@ -110,8 +111,8 @@ _ROWS = (
         " or `nginx:NAME=./my.conf`, an application with options as `asgi:plain@uvloop,PAUSE_S=0` (in quotes between"
         " brackets), or `direct`",
         example="nextjs:prod>nginx:./gateway.conf",
-        globbed="the chain as it is written",
-        glob="nextjs:*",
+        glob_about="the chain as it is written",
+        glob_example="nextjs:*",
         help="Client side first: direct, nginx:default, nextjs:dev>asgi:plain@uvloop.",
         reads="chain",
         otherwise="no cells",
@@ -121,8 +122,8 @@ _ROWS = (
         "format",
         about="how a token is written",
         example=["sse", "ndjson"],
-        globbed="the format",
-        glob=["ndjson", "text"],
+        glob_about="the format",
+        glob_example=["ndjson", "text"],
         help="How a token is written: {}.",
         label=3,
     ),
@@ -130,8 +131,8 @@ _ROWS = (
         "body",
         about="how the backend frames the HTTP body",
         example="length",
-        globbed="the body's framing",
-        glob="length",
+        glob_about="the body's framing",
+        glob_example="length",
         help="How the backend frames the body: {}.",
         label=2,
         always=True,
@@ -140,8 +141,8 @@ _ROWS = (
         "request",
         about="whose request headers the client sends",
         example=["curl", "browser"],
-        globbed="the request profile",
-        glob="browser",
+        glob_about="the request profile",
+        glob_example="browser",
         help="Request headers of: {}.",
         label=1,
         always=True,
@@ -150,8 +151,8 @@ _ROWS = (
         "client",
         about="what reads the stream; `harness list clients` has them",
         example="aiohttp",
-        globbed="the client",
-        glob="aiohttp",
+        glob_about="the client",
+        glob_example="aiohttp",
         help="What reads it; `harness list clients` names them.",
         label=5,
     ),
@@ -159,8 +160,8 @@ _ROWS = (
         "workload",
         about="names of `workloads`",
         example="chat",
-        globbed="the workload's name",
-        glob="long*",
+        glob_about="the workload's name",
+        glob_example="long*",
         otherwise="all of the file",
         text=lambda workload: str(workload.name),
         label=4,
@@ -170,12 +171,12 @@ _ROWS = (
         "mitigations",
         about="names of the catalogue or of `mitigations`; `a+b` applies both, `none` neither",
         example=["none", "x-accel-buffering", "no-transform+x-accel-buffering"],
-        globbed="the mitigations as `a+b`, or `none`",
-        glob="pad-*",
+        glob_about="the mitigations as `a+b`, or `none`",
+        glob_example="pad-*",
         help="Apply it; may be repeated.",
         letter="m",
         singular="mitigation",
-        reads="words",
+        reads="names",
         text=lambda names: "+".join(names) or "none",
         nothing="no mitigation",
     ),
@@ -183,8 +184,8 @@ _ROWS = (
         "pace",
         about="`lockstep` sends a token when the one before has come, `paced` on a schedule",
         example="paced",
-        globbed="the pace",
-        glob="paced",
+        glob_about="the pace",
+        glob_example="paced",
         help="A token leaves once the one before has come, or on a schedule: {}.",
         label=6,
     ),

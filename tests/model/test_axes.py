@@ -35,8 +35,8 @@ def test_an_id_has_a_part_for_each_axis() -> None:
 
 def test_a_sentence_tells_an_empty_value_in_words_of_its_own() -> None:
     mitigated = Cell((), CELL.workload, mitigations=("a", "b"))
-    assert [AXES["mitigations"].told(cell) for cell in (CELL, mitigated)] == ["no mitigation", "a+b"]
-    assert AXES["chain"].told(mitigated) == "direct"
+    assert [AXES["mitigations"].worded(cell) for cell in (CELL, mitigated)] == ["no mitigation", "a+b"]
+    assert AXES["chain"].worded(mitigated) == "direct"
 
 
 def test_an_axis_has_a_default_or_says_what_holds_without_one() -> None:
@@ -63,9 +63,7 @@ def test_words_are_sorted_as_the_field_has_them_and_workloads_by_size() -> None:
 FIELD = '    pace: Pace = "lockstep"\n'
 TABLE_END = ")\nAXES: Mapping"
 NEW_FIELD = '    tint: Literal["grey", "red"] = "grey"\n'
-NEW_ROW = (
-    '    Axis("tint", about="what tint", example="red", globbed="the tint", glob="r*", help="Tint: {}.", label=7),\n'
-)
+NEW_ROW = 'Axis("tint", "what tint", "red", glob_about="the tint", glob_example="r*", help="Tint: {}.", label=7),'
 MATRIX = """\
 title: t
 workloads: {short: {tokens: 24, token_bytes: 112}}
