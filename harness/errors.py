@@ -6,7 +6,11 @@ Every error says what happened, where, and the way out; its class says whose tur
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+KeyPath = tuple[str | int, ...]
+"""The way to a place in data: keys and indices from the top."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -21,11 +25,33 @@ class HarnessError(Exception):
     fault: ClassVar[Literal["configuration", "proxy", "harness"]] = "harness"
 
 
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is wrong, and where: under which keys, in which file and line, as far as there are any.
+
+    As text it is what a reader of the file is told. A door that took the data in another way says the place so.
+    """
+
+    message: str
+    path: KeyPath = ()
+    file: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        keys = key_text(self.path) if self.path else ""
+        return ": ".join(filter(None, (place, keys, self.message)))
+
+
 class InputError(HarnessError):
-    """The user's: a file, key, name or option is wrong. The message names it and what is allowed."""
+    """The user's: a file, key, name or option is wrong. Each complaint names it and what is allowed."""
 
     exit_status = 2
     fault = "configuration"
+
+    def __init__(self, *complaints: Complaint | str) -> None:
+        self.complaints = tuple(Complaint(one) if isinstance(one, str) else one for one in complaints)
+        super().__init__("\n".join(map(str, self.complaints)))
 
 
 class SelectionError(HarnessError):
@@ -74,3 +100,21 @@ class StreamError(Exception):
 def unwritable(error: OSError) -> type[HarnessError]:
     """Return whose turn it is if something cannot be written: the user chose where, but not how much room is there."""
     return NoRoom if error.errno in NO_ROOM else InputError
+
+
+def key_text(path: KeyPath) -> str:
+    """Return a key path as people write it: `axes.chain[2]`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" if text else _plain(step)
+    return text or "top level"
+
+
+def shortened(value: object) -> str:
+    """Return a value as a message quotes it: on one line, and not for ever."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(key: str) -> str:
+    return key if key.isprintable() and len(key) <= 60 else shortened(key)

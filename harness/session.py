@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-
-import yaml
 
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
@@ -63,8 +60,7 @@ def known() -> Known:
     """Return the names that a matrix file may use without defining them."""
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
-        clients=tuple(CLIENTS),
-        formats=tuple(CODECS),
+        names={"client": tuple(CLIENTS), "format": tuple(CODECS)},
         mitigations=catalogue(),
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )
@@ -153,15 +149,13 @@ def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), 
 
 
 def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
-    """Return the job of a single cell with its references; relative paths start here."""
-    text = yaml.safe_dump({"title": "One cell", "workloads": {"options": workload}, "axes": axes}, sort_keys=False)
-    try:
-        matrix = parse(text, "run", known())
-    except InputError as error:  # the places in it are options, not lines of a file
-        text = re.sub(r"^run:\d+: (?:axes|workloads\.options)(?:: )?", "", str(error), flags=re.MULTILINE)
-        text = re.sub(r"\btoken_bytes (\d+) of workload options", r"--token-bytes \1", text)
-        option = re.compile(r"^\.(mitigation(?=s)|\w+)\S*:", re.MULTILINE)
-        raise InputError(option.sub(lambda found: f"--{found[1].replace('_', '-')}:", text)) from error
+    """Return the job of a single cell with its references; relative paths start here.
+
+    `axes` and `workload` are keys of a matrix file. Raises InputError whose complaints have paths as in a file that has
+    these, and no place.
+    """
+    asked = {"title": "One cell", "workloads": {"options": dict(workload)}, "axes": dict(axes)}
+    matrix = replace(parse(asked, "", known()), file="run")
     return _job(matrix, Path(), matrix.cells)
 
 
@@ -193,11 +187,11 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
 
 
 def _one_hop(name: str) -> Job:
-    """Return the job of a cell through one hop. Raises InputError, which names no option: there is none."""
+    """Return the job of a cell through one hop. Raises InputError, which names no key: the hop stands alone."""
     try:
         return one_cell({"chain": name}, ANY)
     except InputError as error:
-        raise InputError(re.sub(r"^--chain: ", "", str(error), flags=re.MULTILINE)) from error
+        raise InputError(*(replace(complaint, path=()) for complaint in error.complaints)) from error
 
 
 def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:

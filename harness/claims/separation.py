@@ -8,23 +8,12 @@ fewest combinations of values first. More than two explain nothing: then there i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import Cell, chain_text
+from harness.model import AXES, Cell
 
 Values = tuple[str, ...]
-
-AXES: Mapping[str, Callable[[Cell], str]] = {
-    "chain": lambda cell: chain_text(cell.chain),
-    "format": lambda cell: cell.format,
-    "body": lambda cell: cell.body,
-    "request": lambda cell: cell.request,
-    "client": lambda cell: cell.client,
-    "workload": lambda cell: cell.workload.name,
-    "mitigations": lambda cell: "+".join(cell.mitigations) or "no mitigation",
-    "pace": lambda cell: cell.pace,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +48,4 @@ def _told(axes: Values, together: bool, holding: Sequence[Cell], others: Sequenc
 
 def _values(axes: Values, cells: Sequence[Cell]) -> tuple[Values, ...]:
     """Return the combinations of values that occur, each once."""
-    return tuple(dict.fromkeys(tuple(AXES[axis](cell) for axis in axes) for cell in cells))
+    return tuple(dict.fromkeys(tuple(AXES[axis].worded(cell) for axis in axes) for cell in cells))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -17,7 +17,8 @@ from rich.console import RenderableType
 from harness import session
 from harness.claims import ledger
 from harness.claims.terminal import ClaimReport
-from harness.cli import listing, screen
+from harness.cli import cell_options, listing, screen
+from harness.cli.cell_options import with_cell_options
 from harness.cli.interrupts import interruptible
 from harness.cli.screen import err, out
 from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
@@ -166,46 +167,17 @@ def reports(
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
+@with_cell_options
 def run(
-    chain: Annotated[str, typer.Option(help="Client side first: direct, nginx:default, nextjs:dev>asgi:plain@uvloop.")],
-    mitigation: Annotated[
-        list[str] | None, typer.Option("--mitigation", "-m", help="Apply it; may be repeated.")
-    ] = None,
-    format: Annotated[str, typer.Option(help="sse, ndjson, text, websocket or openai.")] = "sse",
-    body: Annotated[str, typer.Option(help="How the backend frames the body: chunked, length or close.")] = "chunked",
-    request: Annotated[str, typer.Option(help="Request headers of: curl or browser.")] = "curl",
-    client: Annotated[str, typer.Option(help="What reads it; `harness list clients` names them.")] = "aiohttp",
-    pace: Annotated[str, typer.Option(help="lockstep or paced.")] = "lockstep",
-    tokens: Annotated[int, typer.Option(help="How many tokens.")] = 32,
-    token_bytes: Annotated[int, typer.Option(help="Size of one event.")] = 96,
-    interval_ms: Annotated[float, typer.Option(help="Time between tokens when paced.")] = 50.0,
-    payload: Annotated[str, typer.Option(help="repetitive or random.")] = "repetitive",
-    patience_ms: Annotated[float, typer.Option(help="How long lockstep waits before a token counts as held.")] = 300.0,
     require: Require = None,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
+    **cell: Any,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     session.require(_names(require))
-    job = session.one_cell(
-        axes={
-            "chain": chain,
-            "mitigations": [list(mitigation or ())],
-            "format": format,
-            "body": body,
-            "request": request,
-            "client": client,
-            "pace": pace,
-        },
-        workload={
-            "tokens": tokens,
-            "token_bytes": token_bytes,
-            "interval_ms": interval_ms,
-            "payload": payload,
-            "patience_ms": patience_ms,
-        },
-    )
+    job = cell_options.job(cell)
     outputs = _outputs(to_json)
     finished = interruptible(_measure(job, runs, JOBS, keep))
     by_id = {result.id: result for result in finished.results}

@@ -5,13 +5,23 @@ Rules: unknown keys are errors; nothing is converted (a number in quotes is text
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    create_model,
+)
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
 T = TypeVar("T")
+S = TypeVar("S", bound=BaseModel)
 
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -38,6 +48,15 @@ class Shape(BaseModel):
     """What all shapes have in common."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def with_keys(keys: Mapping[str, Any]) -> Callable[[type[S]], type[S]]:
+    """Give a shape keys that a table has, after its own: their names, each with a type and what `key` returns."""
+
+    def extended(shape: type[S]) -> type[S]:
+        return create_model(shape.__name__, __base__=shape, __doc__=shape.__doc__, __module__=shape.__module__, **keys)
+
+    return extended
 
 
 def key(about: str, example: object, default: Any = ..., **limits: Any) -> Any:

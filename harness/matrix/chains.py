@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import PurePath, PurePosixPath
 
 from harness.documents import hops
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, allowed
 from harness.documents.keys import NAME
-from harness.errors import InputError
+from harness.errors import InputError, KeyPath
 from harness.model import Chain, Hop
 
 EXAMPLES = {"nginx": "./my.conf", "asgi": "./my_app.py"}

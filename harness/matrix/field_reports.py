@@ -12,8 +12,9 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from harness.documents.document import Document, KeyPath, allowed
+from harness.documents.document import Document, allowed
 from harness.documents.keys import Shape
+from harness.errors import KeyPath
 from harness.matrix.globs import matches, near
 from harness.matrix.report_shapes import ReportShape
 from harness.model import METRICS, REFERENCES, Cell, Claim, FieldReport, RunInfo
@@ -66,11 +67,11 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
     place: KeyPath = (*path, "cells")
     if not _globs(document, claim.cells, place, cells):
         return
-    own = [cell for cell in cells if matches(cell.id, claim.cells)]
-    if own and not any(claim.concerns(cell) for cell in own):
+    matching = [cell for cell in cells if matches(cell.id, claim.cells)]
+    if matching and not any(claim.concerns(cell) for cell in matching):
         what = "an effect" if claim.effect else "a baseline to compare with"
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")
-    if claim.readers and len({replace(cell, client="*") for cell in own}) == len(own):
+    if claim.readers and len({replace(cell, client="*") for cell in matching}) == len(matching):
         document.reject(place, "they match no stream that several clients read, so there are no readers to compare")
 
 

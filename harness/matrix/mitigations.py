@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.documents.document import Document, allowed
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.formats import CODECS
 from harness.formats.base import Codec
 from harness.matrix.replacements import replacements
@@ -79,9 +79,8 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
 
 def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     """Return the cell with its mitigations applied. Raises InputError if they contradict it or each other."""
-    against = objections(cell, catalogue)
-    if against:
-        raise InputError(f"cell {cell.id}: {'; '.join(against)}")
+    if refused := objections(cell, catalogue):
+        raise InputError(f"cell {cell.id}: {'; '.join(map(str, refused))}")
     applied = [catalogue[name] for name in cell.mitigations]
     change, _ = _merged(applied)
     codec = CODECS[change.format or cell.format]
@@ -108,48 +107,49 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     )
 
 
-def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[str]:
-    """Return what speaks against planning the cell, one sentence each."""
+def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complaint]:
+    """Return what speaks against planning the cell, with a path where a key of the matrix file is to blame."""
     unknown = [name for name in cell.mitigations if name not in catalogue]
     if unknown:
-        return [f"unknown mitigation {name!r}; {allowed(name, sorted(catalogue))}" for name in unknown]
+        choices = sorted(catalogue)
+        return [Complaint(f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
-    change, against = _merged(applied)
-    against += _torn(cell.chain, applied)
-    if not against:
-        against = [f"{one.name} {why}" for one in applied for why in _idle(one, cell, change)]
-        against += _impossible(cell, change)
-    return against
+    change, conflicts = _merged(applied)
+    conflicts += _torn(cell.chain, applied)
+    if conflicts:
+        return [Complaint(conflict) for conflict in conflicts]
+    idle = [Complaint(f"{each.name} {why}") for each in applied for why in _idle(each, cell, change)]
+    return [*idle, *map(Complaint, _impossible(cell, change)), *_too_small(cell, change)]
 
 
-def _settings(one: Mitigation) -> Iterator[tuple[str, str, Any]]:
+def _settings(mitigation: Mitigation) -> Iterator[tuple[str, str, Any]]:
     """Yield field, part of the field, value; header names are capitalized, for their case does not count."""
     for field in SCALARS:
-        if (value := getattr(one, field)) is not None:
+        if (value := getattr(mitigation, field)) is not None:
             yield field, "", value
     for field in ("response_headers", "request_headers"):
-        for name, value in getattr(one, field).items():
+        for name, value in getattr(mitigation, field).items():
             yield field, "-".join(word.capitalize() for word in name.split("-")), value
 
 
 def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
     """Return one mitigation that does what all of `applied` do, and where they contradict each other."""
     setters: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
-    for one in applied:
-        for field, part, value in _settings(one):
-            setters[field, part][one.name] = value
+    for mitigation in applied:
+        for field, part, value in _settings(mitigation):
+            setters[field, part][mitigation.name] = value
     fields: dict[str, Any] = {}
-    against = []
+    conflicts = []
     for (field, part), values in setters.items():
         agreed = _agreed(part, list(values.values()))
         if len(agreed) > 1:
             what = f"{PARTS[field]} {part}" if part else field.removesuffix("_ms").replace("_", " ")
-            against.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
+            conflicts.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
         if part:
             fields.setdefault(field, {})[part] = agreed[0]
         else:
             fields[field] = agreed[0]
-    return Mitigation("+".join(one.name for one in applied), "", "", "header", **fields), against
+    return Mitigation("+".join(mitigation.name for mitigation in applied), "", "", "header", **fields), conflicts
 
 
 def _torn(chain: Chain, applied: Sequence[Mitigation]) -> Iterator[str]:
@@ -197,7 +197,7 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
 
 
 def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
-    """Yield what the format, body or size of the cell does not allow."""
+    """Yield what the format or body of the cell does not allow."""
     codec = CODECS[change.format or cell.format]
     if codec.name == "websocket":
         if cell.body != "chunked":
@@ -210,13 +210,15 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"format {codec.name} has no heartbeat"
     if change.heartbeat_ms and cell.body == "length":
         yield "with body length nobody knows how many heartbeats to count"
-    size_bytes = _workload(cell.workload, change).token_bytes
-    if size_bytes < codec.min_token_bytes:
+
+
+def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
+    """Yield a complaint if a token of the workload has no room for its format."""
+    codec = CODECS[change.format or cell.format]
+    if _workload(cell.workload, change).token_bytes < codec.min_token_bytes:
         scaled = f" divided by {change.scale}" if change.scale else ""
-        yield (
-            f"token_bytes {cell.workload.token_bytes} of workload {cell.workload.name}{scaled} is too small: "
-            f"format {codec.name} needs {codec.min_token_bytes}"
-        )
+        why = f"{cell.workload.token_bytes}{scaled} is too small: format {codec.name} needs {codec.min_token_bytes}"
+        yield Complaint(why, ("workloads", cell.workload.name, "token_bytes"))
 
 
 def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:

@@ -23,19 +23,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.documents.document import Document, KeyPath, allowed
-from harness.errors import InputError, SelectionError
+from harness.documents.document import Document
+from harness.errors import Complaint, InputError, KeyPath, SelectionError
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains
 from harness.matrix.globs import matches, near
+from harness.matrix.names import Names
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload, chain_text
+from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload
 
 MAX_CELLS = 20_000
-AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
-DEFAULTS = Axes(
-    format=["sse"], body=["chunked"], request=["curl"], client=["aiohttp"], mitigations=[[]], pace=["lockstep"]
-)
+DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
 
 STAND_INS = {
     "h2": ("aiohttp", "the emitter speaks HTTP/1.1 only"),
@@ -48,11 +46,13 @@ Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a matrix file may name without defining it. `proxies` has the variants (or profiles) of each."""
+    """What a matrix file may name without defining it.
+
+    `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
+    """
 
     proxies: Mapping[str, Sequence[str]]
-    clients: Sequence[str]
-    formats: Sequence[str]
+    names: Mapping[str, Sequence[str]]
     mitigations: Mapping[str, Mitigation]
     canonical: Canonical = field(default_factory=dict)
 
@@ -80,16 +80,16 @@ class Matrix:
         return PurePosixPath(self.file).stem
 
 
-def parse(text: str, file: str, known: Known) -> Matrix:
-    """Read a matrix file. Raises InputError with everything that is wrong in it."""
-    document = Document(text, file)
+def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix:
+    """Read the text of a matrix file, or its data where there is no file. Raises InputError with all that is wrong."""
+    document = Document(source, file)
     try:
         shape = document.shape(MatrixShape)
     except InputError:
         _unknown_names(document, known)
         document.settle()
         raise
-    return _Reader(document, shape, known).matrix(text)
+    return _Reader(document, shape, known).matrix()
 
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
@@ -134,23 +134,19 @@ def schema() -> dict[str, Any]:
 def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
-    named = {name: Mitigation(name, "", "", "header") for name in document.keys("mitigations")}
-    passing = replace(
-        known,
-        proxies={proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()},
-        mitigations={**known.mitigations, **named},
-    )
-    reader = _Reader(document, MatrixShape.model_construct(workloads={}), passing)
+    chains = Chains(document, {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}, known.canonical)
+    named = {"workload": document.keys("workloads"), "mitigations": [*known.mitigations, *document.keys("mitigations")]}
+    names = Names(document, chains, {**known.names, **named})
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
     blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
-    for path, axis in itertools.product(blocks, ("chain", "client", "mitigations")):
+    for path, axis in itertools.product(blocks, AXES):
         with contextlib.suppress(ValidationError):
-            reader.looked_up(Axes.model_validate({axis: document.at(*path, axis)}), path)
+            names.values(Axes.model_validate({axis: document.at(*path, axis)}), path)
 
 
 class _Reader:
-    """Looks up every name of one file and notes in its document what cannot be meant."""
+    """Makes cells of one file's shape, and notes in its document what cannot be meant."""
 
     def __init__(self, document: Document, shape: MatrixShape, known: Known) -> None:
         self._document = document
@@ -160,7 +156,7 @@ class _Reader:
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
 
-    def matrix(self, text: str) -> Matrix:
+    def matrix(self) -> Matrix:
         """Return what the file says."""
         for section in ("variants", "profiles"):
             self._chains.declare(section, getattr(self._shape, section))
@@ -168,8 +164,8 @@ class _Reader:
         blocks = self._blocks()
         self._document.settle()
         origins: dict[Cell, KeyPath] = {}
-        for path, axes in blocks:
-            for values in itertools.product(*(axes[axis] for axis in AXES)):
+        for path, block in blocks:
+            for values in itertools.product(*(block[axis] for axis in AXES)):
                 origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
@@ -180,7 +176,7 @@ class _Reader:
         self._document.settle()
         return Matrix(
             file=self._document.file,
-            text=text,
+            text=self._document.text,
             title=self._shape.title,
             cells=cells,
             workloads=self._workloads,
@@ -200,13 +196,15 @@ class _Reader:
 
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
+        named = {"workload": self._workloads, "mitigations": list(self._catalogue)}
+        names = Names(self._document, self._chains, {**self._known.names, **named})
         given = self._shape.axes.model_dump(exclude_none=True)
-        start = self.looked_up(DEFAULTS.model_copy(update=given), ("axes",))
+        start = names.values(DEFAULTS.model_copy(update=given), ("axes",))
         start.setdefault("workload", tuple(self._workloads.values()))
         blocks: list[Block] = [(("axes",), start)] if "chain" in start else []
         for index, axes in enumerate(self._shape.include):
             path = ("include", index)
-            block = start | self.looked_up(axes, path)
+            block = start | names.values(axes, path)
             if "chain" in block:
                 blocks.append((path, block))
             else:
@@ -218,37 +216,6 @@ class _Reader:
             self._document.reject((), f"{count} cells are too many; at most {MAX_CELLS}")
         return blocks
 
-    def looked_up(self, axes: Axes, path: KeyPath) -> dict[str, tuple[Any, ...]]:
-        """Return the values of the axes that are given, names replaced by what they stand for."""
-        found: dict[str, tuple[Any, ...]] = {}
-        for axis in AXES:
-            given = getattr(axes, axis)
-            if given is not None:
-                values = [self._value(axis, value, (*path, axis, index)) for index, value in enumerate(given)]
-                found[axis] = tuple(dict.fromkeys(values))
-        return found
-
-    def _value(self, axis: str, value: Any, path: KeyPath) -> Any:
-        match axis:
-            case "chain":
-                return self._chains.chain(value, path)
-            case "workload":
-                return self._workloads.get(self._one_of("workload", value, self._workloads, path))
-            case "client":
-                return self._one_of("client", value, self._known.clients, path)
-            case "format":
-                return self._one_of("format", value, self._known.formats, path)
-            case "mitigations":
-                if len(set(value)) < len(value):
-                    self._document.reject(path, "the same mitigation is named twice")
-                return tuple(sorted(self._one_of("mitigation", name, self._catalogue, path) for name in value))
-        return value
-
-    def _one_of(self, what: str, name: str, names: Iterable[str], path: KeyPath) -> str:
-        if name not in (choices := list(names)):
-            self._document.reject(path, f"unknown {what} {name!r}; {allowed(name, choices)}")
-        return name
-
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
         matching = [cell for cell in origins if _excludes(exclusion, cell)]
         if not matching:
@@ -258,19 +225,20 @@ class _Reader:
             del origins[cell]
 
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
-        against: dict[tuple[KeyPath, str], list[Cell]] = defaultdict(list)
+        refused: dict[Complaint, list[Cell]] = defaultdict(list)
         for declared, path in origins.items():
             for cell in dict.fromkeys((baseline_of(declared), declared)):
-                for why in self._objections(cell):
-                    against[path, why].append(cell)
-        for (path, why), cells in against.items():
+                for objection in self._objections(cell):
+                    refused[replace(objection, path=objection.path or path)].append(cell)
+        for objection, cells in refused.items():
             more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-            self._document.reject(path, f"cell {cells[0].id}{more}: {why}")
+            self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
-    def _objections(self, cell: Cell) -> list[str]:
-        if against := mitigations.objections(cell, self._catalogue):
-            return against
-        return self._chains.objections(mitigations.plan(cell, self._catalogue).chain)
+    def _objections(self, cell: Cell) -> list[Complaint]:
+        if objections := mitigations.objections(cell, self._catalogue):
+            return objections
+        chain = mitigations.plan(cell, self._catalogue).chain
+        return [Complaint(message) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):
@@ -288,11 +256,5 @@ def _with_references(cell: Cell) -> tuple[Cell, ...]:
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
-    texts = {
-        "cells": cell.id,
-        "chain": chain_text(cell.chain),
-        "workload": cell.workload.name,
-        "mitigations": "+".join(cell.mitigations) or "none",
-    }
-    given = ((axis, globs) for axis, globs in exclusion if globs)
-    return all(matches(texts.get(axis) or getattr(cell, axis), globs) for axis, globs in given)
+    given = ((key, globs) for key, globs in exclusion if globs)
+    return all(matches(AXES[key].of(cell) if key in AXES else cell.id, globs) for key, globs in given)

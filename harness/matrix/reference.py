@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.matrix.mitigations import REQUEST_HEADERS
-from harness.matrix.reading import DEFAULTS, schema
+from harness.matrix.reading import schema
+from harness.model import AXES
 
 SECTIONS = {
     "MatrixShape": "The file",
@@ -114,8 +115,7 @@ def _anchor(title: str) -> str:
 def _default(shape: str, key: str, value: object) -> str:
     """Return what holds where a key is left out."""
     if shape == "Axes":
-        usual = {"chain": "no cells", "workload": "all of the file", "mitigations": "`none`"}
-        return usual.get(key) or f"`{getattr(DEFAULTS, key)[0]}`"
+        return f"`{AXES[key].default}`" if AXES[key].default else AXES[key].otherwise
     return _code(value) if isinstance(value, str | int | float) else ""
 
 

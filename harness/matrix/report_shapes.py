@@ -49,7 +49,7 @@ class LimitShape(Shape):
     )
 
     @model_validator(mode="after")
-    def _sense(self) -> LimitShape:
+    def _limits_something(self) -> LimitShape:
         if all(value is None for name, value in self if name != "of"):
             raise ValueError("limits nothing; give at_most, at_least, or one of them as _times or _share of something")
         times = (self.at_least_times, self.at_most_times)
@@ -84,7 +84,7 @@ class NoteShape(Shape):
     lacks: Words | None = key("a glob that none of the notes matches", "guard: the chain answered no pulse*", None)
 
     @model_validator(mode="after")
-    def _one(self) -> NoteShape:
+    def _either(self) -> NoteShape:
         if (self.has is None) is (self.lacks is None):
             raise ValueError("give either has or lacks")
         return self

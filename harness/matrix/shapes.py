@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from harness.documents import hops
-from harness.documents.keys import Listed, Name, Shape, Words, key
+from harness.documents.keys import Listed, Name, Shape, Words, key, with_keys
 from harness.errors import InputError
 from harness.matrix.report_shapes import ReportShape
 from harness.model import (
-    Body,
+    AXES,
+    Axis,
     Cost,
     Effect,
     Fill,
@@ -25,9 +26,7 @@ from harness.model import (
     Hop,
     Method,
     Mitigation,
-    Pace,
     Payload,
-    RequestProfile,
     Verdict,
     Workload,
 )
@@ -124,10 +123,10 @@ class MitigationShape(Shape):
         return headers
 
     @model_validator(mode="after")
-    def _something(self) -> MitigationShape:
-        told = {"claim", "source", "cost"}
-        if not any(getattr(self, key) for key in type(self).model_fields if key not in told):
-            changes = (key for key in type(self).model_fields if key not in told)
+    def _changes_something(self) -> MitigationShape:
+        described = {"claim", "source", "cost"}
+        if not any(getattr(self, key) for key in type(self).model_fields if key not in described):
+            changes = (key for key in type(self).model_fields if key not in described)
             raise ValueError(f"changes nothing; give at least one of {', '.join(changes)}")
         return self
 
@@ -161,46 +160,25 @@ class WorkloadShape(Shape):
         return Workload(name=name, **{key: getattr(self, key) for key in type(self).model_fields})
 
 
+def _values(axis: Axis) -> Any:
+    """Return the type of an axis' values: one or a list of words that the cell's field allows, of names, or of sets."""
+    listed: Any = Listed
+    return listed[Combination if axis.reads == "names" else axis.type if axis.words else str]
+
+
+@with_keys({axis.name: (_values(axis) | None, key(axis.about, axis.example, None)) for axis in AXES.values()})
 class Axes(Shape):
     """Values of each axis, one or a list. What a block of `include` leaves out, it takes from the file's `axes`."""
 
-    chain: Listed[str] | None = key(
-        "proxies and applications, client side first, joined by `>`: `nginx:default`, a file as `nginx:./my.conf` or"
-        " `nginx:NAME=./my.conf`, an application with options as `asgi:plain@uvloop,PAUSE_S=0` (in quotes between"
-        " brackets), or `direct`",
-        "nextjs:prod>nginx:./gateway.conf",
-        None,
-    )
-    format: Listed[Format] | None = key("how a token is written", ["sse", "ndjson"], None)
-    body: Listed[Body] | None = key("how the backend frames the HTTP body", "length", None)
-    request: Listed[RequestProfile] | None = key("whose request headers the client sends", ["curl", "browser"], None)
-    client: Listed[str] | None = key("what reads the stream; `harness list clients` has them", "aiohttp", None)
-    workload: Listed[str] | None = key("names of `workloads`", "chat", None)
-    mitigations: Listed[Combination] | None = key(
-        "names of the catalogue or of `mitigations`; `a+b` applies both, `none` neither",
-        ["none", "x-accel-buffering", "no-transform+x-accel-buffering"],
-        None,
-    )
-    pace: Listed[Pace] | None = key(
-        "`lockstep` sends a token when the one before has come, `paced` on a schedule", "paced", None
-    )
 
-
+@with_keys({axis.name: (Listed[str] | None, key(axis.glob_about, axis.glob_example, None)) for axis in AXES.values()})
 class Exclusion(Shape):
     """Cells to leave out: those in which every key given here has one of its globs. A glob alone is one for `cells`."""
 
     cells: Listed[str] | None = key("the whole id", "*/browser/*", None)
-    chain: Listed[str] | None = key("the chain as it is written", "nextjs:*", None)
-    format: Listed[str] | None = key("the format", ["ndjson", "text"], None)
-    body: Listed[str] | None = key("the body's framing", "length", None)
-    request: Listed[str] | None = key("the request profile", "browser", None)
-    client: Listed[str] | None = key("the client", "aiohttp", None)
-    workload: Listed[str] | None = key("the workload's name", "long*", None)
-    mitigations: Listed[str] | None = key("the mitigations as `a+b`, or `none`", "pad-*", None)
-    pace: Listed[str] | None = key("the pace", "paced", None)
 
     @model_validator(mode="after")
-    def _something(self) -> Exclusion:
+    def _excludes_something(self) -> Exclusion:
         if not any(getattr(self, key) for key in type(self).model_fields):
             raise ValueError(f"excludes nothing; give at least one of {', '.join(type(self).model_fields)}")
         return self
@@ -215,7 +193,7 @@ class ExpectationShape(Shape):
     effect: Listed[Effect] | None = key("any of these will do; for cells with mitigations", "defeats", None)
 
     @model_validator(mode="after")
-    def _something(self) -> ExpectationShape:
+    def _expects_something(self) -> ExpectationShape:
         if self.verdict is None and self.effect is None:
             raise ValueError("expects nothing; give verdict, effect or both")
         return self

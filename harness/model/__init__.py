@@ -6,7 +6,7 @@ Words: a *read* is what the client got in one receive, a *token* is what the bac
 proxy of a chain, *upstream* is towards the backend. Chains are written client side first.
 
 In: nothing; the nouns are made by whoever knows what they say.
-Out: what is asked, planned, recorded, judged, and reported by others, a file each, in the order of the data's way.
+Out: what is asked, by which axes, planned, recorded, judged, and reported by others, a file each, in the data's order.
 Enter: everybody.
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 from harness.model.asked import (
     DEFAULT_CLIENT,
     Body,
-    Cell,
     Cost,
     Fill,
     Filler,
@@ -27,6 +26,7 @@ from harness.model.asked import (
     RequestProfile,
     Workload,
 )
+from harness.model.axes import AXES, LABELS, Axis, Cell
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
 from harness.model.judged import (
     Effect,
@@ -59,9 +59,12 @@ from harness.model.reported import (
 )
 
 __all__ = [
+    "AXES",
     "DEFAULT_CLIENT",
+    "LABELS",
     "METRICS",
     "REFERENCES",
+    "Axis",
     "Body",
     "Cell",
     "Chain",

@@ -1,12 +1,10 @@
-"""What is asked for: a cell, and everything that its address is made of."""
+"""What is asked for: the hops, workloads and mitigations that a cell's address is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-
-from harness.model.hops import Chain, chain_text
 
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 Body = Literal["chunked", "length", "close"]
@@ -34,32 +32,6 @@ class Workload:
     payload: Payload = "repetitive"
     seed: int = 1
     patience_ms: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A frozen address: everything that decides what is measured. `id` names it everywhere."""
-
-    chain: Chain
-    workload: Workload
-    format: Format = "sse"
-    body: Body = "chunked"
-    request: RequestProfile = "curl"
-    client: str = DEFAULT_CLIENT
-    mitigations: tuple[str, ...] = ()
-    pace: Pace = "lockstep"
-
-    @property
-    def id(self) -> str:
-        """CLI filter, pytest id and JSON key at once."""
-        applied = "+".join(self.mitigations) or "none"
-        address = (chain_text(self.chain), self.format, self.body, self.request, self.client)
-        return "/".join((*address, self.workload.name, applied, self.pace))
-
-    @property
-    def layer(self) -> str:
-        """The row of the table: what a mitigation is up against."""
-        return f"{chain_text(self.chain)}/{self.format}/{self.body}/{self.request}/{self.workload.name}"
 
 
 @dataclass(frozen=True, slots=True)

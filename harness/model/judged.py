@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.model.asked import Cell, Mitigation
+from harness.model.asked import Mitigation
+from harness.model.axes import Cell
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
-from harness.model.asked import Cell
+from harness.model.axes import Cell
 from harness.model.judged import Effect, Metrics, ReleasedBy, Verdict
 
 ClaimJudgement = Literal["confirmed", "refuted", "depends", "not testable here"]

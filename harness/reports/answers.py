@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from harness.reports import words
-from harness.reports.table import Axis, Column, Row, Table, mark
+from harness.reports.table import Column, Row, Table, mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def controls(table: Table) -> str:
     return f"Controls: {streamed} of {words.counted(len(table.controls), 'direct stream')} streamed."
 
 
-def labels(rows: Sequence[Row], axes: Sequence[Axis]) -> str:
+def labels(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """Name several layers of one chain, in short if they are all combinations of some values."""
     values = [list(dict.fromkeys(row.value(axis) for row in rows)) for axis in axes]
     if prod(map(len, values)) == len(rows):
@@ -86,7 +86,7 @@ def _broken_too(row: Row) -> int:
     return sum(words.status(result) == "broken" for result in row.results.values())
 
 
-def _answer(rows: Sequence[Row], axes: Sequence[Axis]) -> Answer:
+def _answer(rows: Sequence[Row], axes: Sequence[str]) -> Answer:
     first = rows[0]
     reasons = list(dict.fromkeys(row.baseline.reason for row in rows if row.baseline))
     reason = reasons[0] if len(reasons) == 1 else f"for one, {reasons[0]}"

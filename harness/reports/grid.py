@@ -18,7 +18,7 @@ from rich.text import Text
 from harness.model import Result
 from harness.reports import words
 from harness.reports.glyphs import MEANINGS, Glyphs
-from harness.reports.table import Axis, Column, Row, Table, by_cost, mark
+from harness.reports.table import Column, Row, Table, by_cost, mark
 
 LETTERS = string.ascii_letters + string.digits
 SAMPLED = "Sampled, as whole streams would have taken too long:"
@@ -86,7 +86,7 @@ class Labels:
     """The left part of every row: where the layer lies on each axis, then its verdict."""
 
     def __init__(self, table: Table) -> None:
-        self._axes: Mapping[Axis, int] = {
+        self._axes: Mapping[str, int] = {
             axis: max([len(axis), *(len(row.value(axis)) for row in table.rows)]) for axis in table.axes
         }
         self._status = max([len("as it is"), *(len(row.status) for row in table.rows)])

@@ -13,7 +13,7 @@ from harness.model import Mitigation, Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
-from harness.reports.table import Axis, Column, Row, Table, by_cost, mark, tabulate
+from harness.reports.table import Column, Row, Table, by_cost, mark, tabulate
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --quiet: #8889;
@@ -89,7 +89,7 @@ def _grid(table: Table, catalogue: Mapping[str, Mitigation]) -> Iterator[str]:
     yield f'<p class="quiet">{"&emsp;".join([*signs, "blank: not measured", *shared])}</p>'
 
 
-def _row(row: Row, axes: Sequence[Axis], edge: Mapping[Column, str]) -> str:
+def _row(row: Row, axes: Sequence[str], edge: Mapping[Column, str]) -> str:
     where = "".join(f"<td>{escape(row.value(axis))}</td>" for axis in axes)
     tip = escape(_tooltip(row.baseline)) if row.baseline else ""
     as_it_is = f'<td class="{_class(row.status)}" title="{tip}">{escape(row.status)}</td>'

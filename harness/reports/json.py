@@ -11,29 +11,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from harness.documents import records
-from harness.model import Outcome, Result, RunInfo
+from harness.documents.keys import with_keys
+from harness.model import LABELS, Outcome, Result, RunInfo
 from harness.reports import summary
 from harness.reports.table import Row, tabulate
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+@with_keys(dict.fromkeys(("chain", *LABELS), (str, ...)))
+class Place(BaseModel):
+    """Where a layer lies, axis by axis."""
+
+
+class Layer(Place):
     """One row of the table. `status` is the verdict without mitigation, or why there is none.
 
     `defeated_by` and its like name mitigations, cheapest first; `emulates` says whose claims were played, if the
     layer is no real proxy.
     """
 
-    chain: str
-    request: str
-    body: str
-    format: str
-    workload: str
-    client: str
-    pace: str
     status: str
     defeated_by: tuple[str, ...]
     reduced_by: tuple[str, ...]
@@ -42,7 +40,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Report:
     """The whole report."""
 
     schema_version: Literal[2]
@@ -55,19 +53,19 @@ class Document:
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as JSON."""
     table = tabulate(results, run.mitigations)
-    document = Document(
+    report = Report(
         schema_version=records.SCHEMA_VERSION,
         run=run,
         counts=summary.counts(results),
         layers=tuple(map(_layer, table.rows)),
         results=tuple(results),
     )
-    return json.dumps(records.plain(document), allow_nan=False, indent=2) + "\n"
+    return json.dumps(records.plain(report), allow_nan=False, indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the report."""
-    described = TypeAdapter(Document).json_schema(mode="serialization")
+    described = TypeAdapter(Report).json_schema(mode="serialization")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Results of the token-stream harness, version {records.SCHEMA_VERSION}",
@@ -76,14 +74,9 @@ def schema() -> dict[str, Any]:
 
 
 def _layer(row: Row) -> Layer:
+    place: dict[str, Any] = {axis: row.value(axis) for axis in ("chain", *LABELS)}
     return Layer(
-        chain=row.chain,
-        request=row.layer.request,
-        body=row.layer.body,
-        format=row.layer.format,
-        workload=row.layer.workload.name,
-        client=row.layer.client,
-        pace=row.layer.pace,
+        **place,
         status=row.status,
         defeated_by=tuple(column.name for column in row.defeats),
         reduced_by=tuple(column.name for column in row.reduces),

@@ -13,16 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from harness.model import Body, Cell, Cost, Effect, Format, Mitigation, Pace, RequestProfile, Result, chain_text
+from harness.model import AXES, LABELS, Cell, Cost, Effect, Mitigation, Result, chain_text
 from harness.reports import words
 
 Mark = Effect | Literal["unknown"]
-Axis = Literal["request", "body", "format", "workload", "client", "pace"]
 
 MARKS: tuple[Mark, ...] = (*get_args(Effect), "unknown")
 COSTS: tuple[Cost, ...] = get_args(Cost)
-AXES: tuple[Axis, ...] = get_args(Axis)
-ALWAYS_SHOWN: tuple[Axis, ...] = ("request", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +52,9 @@ class Row:
         """The verdict on the layer as it is, or why there is none."""
         return words.status(self.baseline) if self.baseline else "not run"
 
-    def value(self, axis: Axis) -> str:
+    def value(self, axis: str) -> str:
         """Where the layer lies on an axis."""
-        return self.layer.workload.name if axis == "workload" else str(getattr(self.layer, axis))
+        return AXES[axis].of(self.layer)
 
     def mark(self, column: Column) -> Mark | None:
         """What the column's mitigation did to the layer; None where that was not measured."""
@@ -71,8 +68,8 @@ class Table:
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    axes: tuple[Axis, ...]
-    common: Mapping[Axis, str]
+    axes: tuple[str, ...]
+    common: Mapping[str, str]
     controls: tuple[Result, ...]
 
     @property
@@ -122,12 +119,12 @@ def tabulate(results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> 
         (_row(layer, tried, columns) for layer, tried in layers.items() if layer.chain or list(tried) != [()]),
         key=_place,
     )
-    seen = {axis: {row.value(axis) for row in rows} for axis in AXES}
+    seen = {axis: {row.value(axis) for row in rows} for axis in LABELS}
     return Table(
         columns=columns,
         rows=tuple(rows),
-        axes=tuple(axis for axis in AXES if axis in ALWAYS_SHOWN or len(seen[axis]) > 1),
-        common={a: next(iter(v)) for a, v in seen.items() if a not in ALWAYS_SHOWN and len(v) == 1},
+        axes=tuple(axis for axis in LABELS if AXES[axis].always or len(seen[axis]) > 1),
+        common={a: next(iter(v)) for a, v in seen.items() if not AXES[a].always and len(v) == 1},
         controls=controls,
     )
 
@@ -177,11 +174,5 @@ def _place(row: Row) -> tuple[object, ...]:
         len(layer.chain),
         bool(row.emulates),
         [(hop.proxy, hop.variant != "default", str(hop)) for hop in layer.chain],
-        get_args(RequestProfile).index(layer.request),
-        get_args(Body).index(layer.body),
-        get_args(Format).index(layer.format),
-        layer.workload.token_bytes,
-        layer.workload.name,
-        layer.client,
-        get_args(Pace).index(layer.pace),
+        [AXES[axis].rank(layer) for axis in LABELS],
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.claims.separation import AXES, separation
+from harness.claims.separation import separation
 from harness.model import Cell
 from tests.reports.samples import LONG, cell
 
@@ -66,7 +66,3 @@ def test_cells_that_differ_in_three_axes_at_once_are_not_explained() -> None:
 @pytest.mark.parametrize(("holding", "others"), [(BOTH, BOTH), (BOTH, BOTH[:1])])
 def test_the_same_cell_on_both_sides_is_told_apart_by_nothing(holding: Sequence[Cell], others: Sequence[Cell]) -> None:
     assert separation(holding, others) is None
-
-
-def test_every_axis_of_a_cell_is_looked_at() -> None:
-    assert set(AXES) == set(Cell.__dataclass_fields__)

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.documents.document import Document, key_text
-from harness.errors import InputError
+from harness.documents.document import Document
+from harness.errors import Complaint, InputError, key_text
 from harness.matrix.reading import parse
 from harness.resources import configs
 from tests.matrix.test_reading import KNOWN
@@ -85,6 +85,46 @@ def test_a_complaint_about_a_missing_place_is_told_at_the_nearest_one() -> None:
     with pytest.raises(InputError) as caught:
         document.settle()
     assert str(caught.value).splitlines() == ["f:1: a.z: z", "f:2: a.b: y", "f:3: a.b[0]: x"]
+
+
+def test_data_that_no_file_has_is_complained_of_by_path_in_the_order_that_it_was_looked_at() -> None:
+    document = Document({"b": ["x"], "a": "y"})
+    document.reject(("b", 0), "first")
+    document.reject(("a", 3), "second")
+    document.reject((), "third")
+    with pytest.raises(InputError) as caught:
+        document.settle()
+    assert caught.value.complaints == (Complaint("first", ("b", 0)), Complaint("second", ("a",)), Complaint("third"))
+    assert str(caught.value).splitlines() == ["b[0]: first", "a: second", "third"]
+
+
+def test_a_complaint_keeps_its_path_and_its_place() -> None:
+    with pytest.raises(InputError) as caught:
+        parse("title: x\nworkloads: {w: {tokens: 0, token_bytes: 99}}", "m.yaml", KNOWN)
+    (complaint,) = caught.value.complaints
+    assert (complaint.file, complaint.line, complaint.path) == ("m.yaml", 2, ("workloads", "w", "tokens"))
+    assert complaint.message == "must be greater than or equal to 1, not 0"
+
+
+@pytest.mark.parametrize(
+    ("given", "must"),
+    [
+        ("interval_ms: 3600000.5", "must be less than or equal to 3600000, not 3600000.5"),
+        ("interval_ms: 0", "must be greater than 0, not 0"),
+        ("interval_ms: 1e999", "must be a finite number, not inf"),
+        ("seed: 2147483649", "must be less than or equal to 2147483648, not 2147483649"),
+        ("seed: -1", "must be greater than or equal to 0, not -1"),
+    ],
+)
+def test_a_limit_is_told_as_the_shape_has_it(given: str, must: str) -> None:
+    assert f"workloads.w.{given.split(':')[0]}: {must}" in refusal(
+        f"title: x\nworkloads: {{w: {{tokens: 1, token_bytes: 99, {given}}}}}"
+    )
+
+
+def test_a_name_is_told_how_long_it_may_be() -> None:
+    told = refusal(f"title: x\nworkloads: {{{'n' * 81}: {{tokens: 1, token_bytes: 99}}}}")
+    assert "must have at most 80 characters, not 'nnn" in told
 
 
 def test_key_paths_are_readable_whatever_the_key() -> None:

@@ -18,8 +18,7 @@ from harness.resources import configs
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 KNOWN = Known(
     {"nginx": ("gzip",), "asgi": ("plain", "queue-starved")},
-    ("aiohttp",),
-    tuple(CODECS),
+    {"client": ("aiohttp",), "format": tuple(CODECS)},
     CATALOGUE,
     {"asgi": canonical},
 )

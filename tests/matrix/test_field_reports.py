@@ -13,7 +13,9 @@ from harness.resources import configs
 from tests.reports.samples import run_info
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
-KNOWN = Known({"nginx": ("default", "buffering-off")}, ("aiohttp", "curl"), tuple(CODECS), CATALOGUE)
+KNOWN = Known(
+    {"nginx": ("default", "buffering-off")}, {"client": ("aiohttp", "curl"), "format": tuple(CODECS)}, CATALOGUE
+)
 HEAD = """\
 title: A test
 workloads: {short: {tokens: 24, token_bytes: 112}}

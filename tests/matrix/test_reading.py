@@ -25,7 +25,8 @@ NGINX = (
 )
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, ("aiohttp", "h2"), tuple(CODECS), CATALOGUE)
+NAMES = {"client": ("aiohttp", "h2"), "format": tuple(CODECS)}
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
 
@@ -292,7 +293,10 @@ def test_a_bad_value_is_told_with_file_line_key_and_what_is_allowed(body: str, m
         ("{tokens: true, token_bytes: 99}", "workloads.w.tokens: must be a whole number, not True"),
         ("{tokens: 0, token_bytes: 99}", "workloads.w.tokens: must be greater than or equal to 1, not 0"),
         ("{tokens: 4}", "workloads.w.token_bytes: this key is required"),
-        ("{tokens: 4, token_bytes: 20}", "token_bytes 20 of workload w is too small: format sse needs 53"),
+        (
+            "{tokens: 4, token_bytes: 20}",
+            "m.yaml:2: workloads.w.token_bytes: cell direct/sse/",
+        ),
         ("{tokens: 4, token_bytes: 99, interval: 5}", "workloads.w.interval: unknown key; allowed: interval_ms, "),
         ("{tokens: 4, token_bytes: 99, interval_ms: 0}", "workloads.w.interval_ms: must be greater than 0, not 0"),
         ("{tokens: 4, token_bytes: 99, payload: noise}", "workloads.w.payload: 'noise' is not allowed; allowed: "),

@@ -1,0 +1,60 @@
+"""The options of one cell: there is one for every axis and every key of a workload, and complaints are about them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from harness.cli import cell_options
+from harness.cli.cell_options import OPTIONS, with_cell_options
+from harness.cli.commands import run
+from harness.errors import InputError
+from harness.matrix.shapes import WorkloadShape
+from harness.model import AXES
+
+PARAMETERS = inspect.signature(run).parameters
+USUAL: dict[str, Any] = {
+    name: one.default for name, one in PARAMETERS.items() if name in OPTIONS or name in WorkloadShape.model_fields
+}
+
+
+def refusal(**given: object) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        cell_options.job({**USUAL, "chain": "direct", **given})
+    return str(caught.value).splitlines()
+
+
+def test_there_is_an_option_for_every_axis_but_the_workload_and_for_every_key_of_that() -> None:
+    assert set(OPTIONS) == set(AXES) - {"workload"}
+    assert set(USUAL) == {*OPTIONS, *WorkloadShape.model_fields}
+    assert [name for name in USUAL if USUAL[name] is inspect.Parameter.empty] == ["chain"]
+
+
+def test_a_command_keeps_options_of_its_own_behind_those_of_the_cell() -> None:
+    @with_cell_options
+    def command(loud: bool = False, **cell: Any) -> None: ...
+
+    assert list(inspect.signature(command).parameters) == [*USUAL, "loud"]
+
+
+def test_without_options_the_cell_is_the_usual_one() -> None:
+    (cell,) = cell_options.job({**USUAL, "chain": "direct"}).cells
+    assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
+    assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.patience_ms) == (32, 96, 300.0)
+
+
+def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None:
+    told = refusal(chain="apache:x", format="xml", mitigations=["no-cash"], tokens=0, payload="zeros")
+    assert [line.split(":")[0] for line in told] == ["--tokens", "--payload", "--format", "--chain", "--mitigation"]
+
+
+def test_what_no_option_alone_is_to_blame_for_names_the_cell() -> None:
+    (told,) = refusal(mitigations=["bypass-proxy"])
+    assert told.startswith("cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy/lockstep: bypass-proxy bypasses")
+
+
+def test_a_name_of_the_users_is_told_as_it_is_whatever_it_looks_like() -> None:
+    (told,) = refusal(mitigations=["run:3: axes.format: x"])
+    assert told.startswith("--mitigation: unknown mitigation 'run:3: axes.format: x'; allowed: x-accel-buffering")
