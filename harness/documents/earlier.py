@@ -10,6 +10,9 @@ from typing import Any
 
 Fields = dict[str, Any]
 
+KINDS = {"asgi": "application", "cloudrun": "emulator"}
+"""Of the four proxies that there were, those that are none."""
+
 
 def result(fields: Fields) -> Fields:
     """Return a line of results.jsonl as it would be written today."""
@@ -18,4 +21,11 @@ def result(fields: Fields) -> Fields:
 
 def trace(fields: Fields) -> Fields:
     """Return a trace.json as it would be written today."""
-    return fields
+    return _with_hops(fields)
+
+
+def _with_hops(fields: Fields) -> Fields:
+    """Say of what kind each hop of the chain was: then a proxy's name told."""
+    if "hops" in fields:
+        return fields
+    return {**fields, "hops": [KINDS.get(hop["proxy"], "proxy") for hop in fields["plan"]["chain"]]}

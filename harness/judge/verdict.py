@@ -304,17 +304,19 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
 def _refused(trace: Trace) -> str:
     """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
     told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
-    hops = [hop.proxy for hop in trace.plan.chain]
-    if "asgi" in hops and (advice := _other_format(trace)):
+    hops = trace.hops
+    if "application" in hops and (advice := _other_format(trace)):
         return f"{told}; {advice}"
     plain = any(name.lower() == "content-type" and kind.startswith("text/plain") for name, kind in trace.headers)
     failed = trace.status is not None and trace.status >= FAILED  # the emitter never does
     if not hops or ((plain or trace.sent_headers) and not failed):
         return told
-    logs = f"hop-1 in the cell's folder has the {'application' if hops == ['asgi'] else 'proxy'}'s log"
+    logs = f"hop-1 in the cell's folder has the {'application' if hops == ('application',) else 'proxy'}'s log"
     if len(hops) > 1:
         logs = f"hop-1 to hop-{len(hops)} in the cell's folder have the proxies' logs"
-        logs += "".join(f", hop-{number} an application's" for number, hop in enumerate(hops, 1) if hop == "asgi")
+        logs += "".join(
+            f", hop-{number} an application's" for number, hop in enumerate(hops, 1) if hop == "application"
+        )
     return f"{told}; this is not the emitter's answer, which /stream/N has to reach unchanged: {logs}"
 
 

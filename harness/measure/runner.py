@@ -216,7 +216,8 @@ class Runner:
 
 
 def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...]:
-    notes = [hop.note for hop in entry.hops if hop.note]
+    says = {"emulator": "emulator: plays", "application": "application, not a proxy:"}
+    notes = [f"{says[hop.kind]} {hop.about}" for hop in entry.hops if hop.about]
     notes += assessment.notes
     if stand_in := STAND_INS.get(trace.plan.client):
         reader, why = stand_in

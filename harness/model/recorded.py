@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.model.asked import HopKind
 from harness.model.planned import Plan
 
 
@@ -63,7 +64,8 @@ class Trace:
     `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
     (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
-    each small request took that was sent through an application while it streamed (paced).
+    each small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
+    chain's hops, client side first.
     """
 
     cell_id: str
@@ -88,3 +90,4 @@ class Trace:
     clock_uncertainty_ms: float | None = None
     remark: str | None = None
     beside_ns: tuple[int, ...] = ()
+    hops: tuple[HopKind, ...] = ()

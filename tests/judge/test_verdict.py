@@ -10,7 +10,7 @@ import pytest
 
 from harness.judge.metrics import HELD_MS
 from harness.judge.verdict import isolated
-from harness.model import Filler, Hop, Judgement, Release, Verdict
+from harness.model import Filler, HopKind, Judgement, Release, Verdict
 from tests.factories import figures, judged, story, streamed
 
 COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
@@ -298,7 +298,8 @@ def test_a_body_that_cannot_be_decoded_is_told_as_that() -> None:
 @pytest.mark.parametrize(("hops", "logs"), [(1, "hop-1 in the cell's folder has"), (2, "hop-1 to hop-2 in the cell's")])
 def test_the_words_of_a_proxy_come_with_where_to_look_and_those_of_the_emitter_do_not(hops: int, logs: str) -> None:
     direct = story("s0 r0 end")
-    trace = replace(direct, status=404, plan=replace(direct.plan, chain=(Hop("nginx", "x"),) * hops))
+    proxies: list[HopKind] = ["proxy"] * hops
+    trace = replace(direct, status=404, hops=tuple(proxies))
     told = "; this is not the emitter's answer, which /stream/N has to reach unchanged: "
     assert told + logs in judged(trace).reason
     assert told not in judged(replace(trace, headers=(("content-type", "text/plain; charset=utf-8"),))).reason
@@ -308,11 +309,9 @@ def test_the_words_of_a_proxy_come_with_where_to_look_and_those_of_the_emitter_d
 def refused(chain: str, status: int, body: bytes, **others: Any) -> str:
     """Return the reason of a stream that some hop of a chain answered in plain text, after the emitter had."""
     direct = story("s0 r0 end", **others)
-    hops = tuple(Hop(proxy, "x") for proxy in chain.split(">"))
+    kinds: tuple[HopKind, ...] = tuple("application" if proxy == "asgi" else "proxy" for proxy in chain.split(">"))
     plain = (("content-type", "text/plain; charset=utf-8"),)
-    return judged(
-        replace(direct, status=status, headers=plain, body=body, plan=replace(direct.plan, chain=hops))
-    ).reason
+    return judged(replace(direct, status=status, headers=plain, body=body, hops=kinds)).reason
 
 
 @pytest.mark.parametrize(

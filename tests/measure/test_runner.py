@@ -60,7 +60,7 @@ class Replay(Bench):
         if isinstance(missing := self._missing.get(name), Unavailable):
             raise missing
         process = SimpleNamespace(death=lambda: self._death, log_tail=lambda: "its last words")
-        hop = SimpleNamespace(name="nginx", version="1.2.3", note=None, process=process)
+        hop = SimpleNamespace(name="nginx", version="1.2.3", kind="proxy", about=None, process=process)
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
 
