@@ -19,7 +19,7 @@ from harness.errors import StreamError
 from harness.formats import CODECS
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
-from harness.model import HeaderChange, Heartbeat, Metrics, Sent, Trace
+from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
 
 HELD_MS = 50.0
 """A token that is later than this is late to a person: half the 100 ms that feel instantaneous (Nielsen 1993)."""
@@ -33,7 +33,8 @@ GIST_CHARS = 320
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
-PER_HOP = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept"})
+NOT_COMPARED = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept", EMITTER_HEADER.lower()})
+"""Headers of one connection, or one answer: that they differ says nothing of what a hop does to headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ def header_changes(trace: Trace) -> tuple[HeaderChange, ...]:
     if trace.status is None:
         return ()
     sent, received = _by_name(trace.sent_headers), _by_name(trace.headers)
-    names = sorted((sent.keys() | received.keys()) - PER_HOP)
+    names = sorted((sent.keys() | received.keys()) - NOT_COMPARED)
     pairs = ((name, sent.get(name), received.get(name)) for name in names)
     return tuple(HeaderChange(name, before, after) for name, before, after in pairs if before != after)
 

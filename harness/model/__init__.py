@@ -46,7 +46,7 @@ from harness.model.judged import (
     Verdict,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
-from harness.model.recorded import Heartbeat, Read, Sent, Step, Trace
+from harness.model.recorded import EMITTER_HEADER, Answerer, Heartbeat, Read, Sent, Step, Trace
 from harness.model.reported import (
     METRICS,
     REFERENCES,
@@ -62,8 +62,10 @@ from harness.model.reported import (
 
 __all__ = [
     "DEFAULT_CLIENT",
+    "EMITTER_HEADER",
     "METRICS",
     "REFERENCES",
+    "Answerer",
     "Body",
     "Cell",
     "Chain",

@@ -8,6 +8,11 @@ from typing import Literal
 from harness.model.asked import HopKind
 from harness.model.planned import Plan
 
+Answerer = Literal["emitter", "hop", "nobody"]
+
+EMITTER_HEADER = "X-Harness-Emitter"
+"""The response header by which the emitter marks every answer that is its own: so nobody has to guess whose it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -65,7 +70,8 @@ class Trace:
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
     (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
     each small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
-    chain's hops, client side first.
+    chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's, as its mark says,
+    however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody took note).
     """
 
     cell_id: str
@@ -91,3 +97,4 @@ class Trace:
     remark: str | None = None
     beside_ns: tuple[int, ...] = ()
     hops: tuple[HopKind, ...] = ()
+    answered_by: Answerer | None = None
