@@ -316,7 +316,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         result = place.results()[cell_id]
         assert result.verdict == "streamed"
         assert "uvloop" in result.versions["asgi"]
-        assert any(note.startswith("application, not a proxy: A producer") for note in result.notes)
+        assert result.facts.applications[0].startswith("A producer")
         assert place.left_behind() == []
         assert not (place.folder / "__pycache__").exists()
 
