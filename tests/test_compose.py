@@ -97,7 +97,7 @@ def test_its_node_is_new_enough() -> None:
 def test_every_real_proxy_is_set_up() -> None:
     setup = re.search(r"harness setup ([\w ]+)", " ".join(instructions("RUN")))
     assert setup
-    assert set(setup[1].split()) == {name for name, proxy in PROXIES.items() if not proxy.emulated}
+    assert set(setup[1].split()) == {name for name, proxy in PROXIES.items() if proxy.kind != "emulator"}
 
 
 def test_it_does_without_a_browser() -> None:

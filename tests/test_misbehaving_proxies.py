@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from harness.judge.metrics import header_changes
 from harness.measure import recorder
-from harness.model import Filler, Read, Trace, Verdict, Workload
+from harness.model import EMITTER_HEADER, Filler, Read, Trace, Verdict, Workload
 from tests.factories import figures, judged
 from tests.misbehaving import (
     Answer,
@@ -403,6 +403,17 @@ async def test_a_request_that_never_reaches_the_backend_is_broken_off_after_a_wh
 async def test_a_port_where_nobody_listens_is_broken_not_buffered(bench: Rig) -> None:
     trace = await bench.record(entry=replace(bench.direct, port=1))
     assert (_broken(trace) or "").startswith("cannot connect")
+    assert trace.answered_by == "nobody"
+
+
+async def test_whose_answer_it_was_the_emitters_mark_tells_not_the_status(bench: Rig) -> None:
+    async def refuses(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(404, "Content-Length: 0")
+
+    async def passes_on(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(404, "Content-Length: 0", f"{EMITTER_HEADER.lower()}: {response.headers[EMITTER_HEADER]}")
+
+    assert [(await bench.record_through(behave)).answered_by for behave in (refuses, passes_on)] == ["hop", "emitter"]
 
 
 def _broken(trace: Trace) -> str | None:

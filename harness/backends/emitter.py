@@ -4,8 +4,9 @@
 
 Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
 paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
-what only the end lets go of is late; whatever ends a stream (its own end, a
-client that leaves, a control connection that breaks, nobody granting for a while) forgets it wholly.
+what only the end lets go of is late; every answer bears the emitter's mark, refusals and the pulse too; whatever ends a
+stream (its own end, a client that leaves, a control connection that breaks, nobody granting for a while) forgets it
+wholly.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aiohttp import web
 from harness.backends.control import EMISSION, Lines, Log
 from harness.backends.websocket import Messages, refusal, upgrade_required
 from harness.formats import CODECS
-from harness.model import Emission, Heartbeat, Sent
+from harness.model import EMITTER_HEADER, Emission, Heartbeat, Sent
 
 ABANDONED_S = 60.0
 LINGER_S = 0.2
@@ -298,11 +299,16 @@ def application(streams: dict[str, Stream]) -> web.Application:
         return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
 
     app = web.Application()
+    app.on_response_prepare.append(_marked)
     for path in {codec.path for codec in CODECS.values()}:
         app.router.add_route("*", f"/stream/{{id}}{path}", stream)
     app.router.add_route("*", "/pulse", pulse)
     app.router.add_route("*", "/{path:.*}", elsewhere)
     return app
+
+
+async def _marked(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[EMITTER_HEADER] = "1"
 
 
 def _not_found(request: web.Request, why: str) -> web.Response:

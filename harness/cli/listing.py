@@ -16,7 +16,7 @@ from harness.errors import Unavailable
 from harness.formats import CODECS
 from harness.matrix import reading as matrix
 from harness.matrix.mitigations import REQUEST_HEADERS
-from harness.model import Filler, Mitigation
+from harness.model import Filler, HopKind, Mitigation
 from harness.proxies import PROXIES
 
 What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
@@ -52,18 +52,18 @@ def health() -> Rows:
 
 
 def _proxies() -> Rows:
-    return [("hop", "what it is"), *_variants(emulated=None)]
+    return [("hop", "what it is"), *_variants()]
 
 
 def _profiles() -> Rows:
-    return [("profile", "whose claim it plays"), *_variants(emulated=True)]
+    return [("profile", "whose claim it plays"), *_variants("emulator")]
 
 
-def _variants(emulated: bool | None) -> Rows:
+def _variants(kind: HopKind | None = None) -> Rows:
     return [
         (f"{name}:{variant}", proxy.describe(path))
         for name, proxy in PROXIES.items()
-        if emulated is None or proxy.emulated is emulated
+        if kind in (None, proxy.kind)
         for variant, path in session.variants(name).items()
     ]
 

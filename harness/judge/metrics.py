@@ -19,21 +19,19 @@ from harness.errors import StreamError
 from harness.formats import CODECS
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
-from harness.model import HeaderChange, Heartbeat, Metrics, Sent, Trace
+from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
 
 HELD_MS = 50.0
 """A token that is later than this is late to a person: half the 100 ms that feel instantaneous (Nielsen 1993)."""
 
 SHRUNK = 10
 
-UNPAINTED_SHARE = 0.5
-"""What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
-
 GIST_CHARS = 320
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
-PER_HOP = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept"})
+NOT_COMPARED = frozenset({"date", "connection", "keep-alive", "sec-websocket-accept", EMITTER_HEADER.lower()})
+"""Headers of one connection, or one answer: that they differ says nothing of what a hop does to headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,19 +199,6 @@ def _pause_max_ms(trace: Trace) -> float | None:
     return max(((b - a) / 1e6 for a, b in itertools.pairwise(instants)), default=None)
 
 
-def remarks(trace: Trace, delivered: Delivery) -> tuple[str, ...]:
-    """Return what a person has to know about the reader, and whether its screen held what had come."""
-    said = [trace.remark] if trace.remark else []
-    if trace.clock_uncertainty_ms is not None:
-        said.append(f"clock: what the reader saw may be told up to {trace.clock_uncertainty_ms:.1f} ms late")
-    held = late_bursts(painted(trace, delivered.arrivals))
-    if held and sum(map(len, held)) >= UNPAINTED_SHARE * len(delivered.arrivals):
-        largest = max(held, key=len)
-        apart_ms = (largest[-1].sent_ns - largest[0].sent_ns) / 1e6
-        said.append(f"screen: {len(largest)} tokens that came over {apart_ms:.0f} ms were painted together")
-    return tuple(said)
-
-
 def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:
     """Return the figures of a trace; `control` is those of the direct control.
 
@@ -270,7 +255,7 @@ def header_changes(trace: Trace) -> tuple[HeaderChange, ...]:
     if trace.status is None:
         return ()
     sent, received = _by_name(trace.sent_headers), _by_name(trace.headers)
-    names = sorted((sent.keys() | received.keys()) - PER_HOP)
+    names = sorted((sent.keys() | received.keys()) - NOT_COMPARED)
     pairs = ((name, sent.get(name), received.get(name)) for name in names)
     return tuple(HeaderChange(name, before, after) for name, before, after in pairs if before != after)
 

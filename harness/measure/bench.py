@@ -179,7 +179,8 @@ class Bench:
                 await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next
             if asking:
                 await _cancelled(asking)
-            return replace(recording.result(), beside_ns=tuple(beside.durations_ns)), entry
+            kinds = tuple(running.kind for running in entry.hops)
+            return replace(recording.result(), beside_ns=tuple(beside.durations_ns), hops=kinds), entry
         except BackendError as error:
             await until(emitter.death, DEATH_S)
             if death := emitter.death():

@@ -17,7 +17,7 @@ from harness.formats import CODECS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.measure.guard import Guard
 from harness.measure.lockstep import Grant, Lockstep, Phase
-from harness.model import Endpoint, Plan, Read, Trace
+from harness.model import EMITTER_HEADER, Answerer, Endpoint, Plan, Read, Trace
 
 READER_TRIPS = 3
 SILENCE_S = 30.0
@@ -138,7 +138,15 @@ async def record(
         painted_ns=tuple(recorder.painted_ns),
         clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
         remark=recorder.reader.remark if recorder.reader else None,
+        answered_by=_answered_by(recorder.status, recorder.headers),
     )
+
+
+def _answered_by(status: int | None, headers: Headers) -> Answerer:
+    """Return whose answer this is: what the emitter says bears its mark, whoever handed it on."""
+    if status is None:
+        return "nobody"
+    return "emitter" if EMITTER_HEADER.lower() in {name.lower() for name, _ in headers} else "hop"
 
 
 def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | None:

@@ -14,6 +14,7 @@ Payload = Literal["repetitive", "random"]
 Fill = Literal["spaces", "random"]
 Method = Literal["GET", "POST"]
 DEFAULT_CLIENT = "aiohttp"
+HopKind = Literal["proxy", "application", "emulator"]
 Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
 
 

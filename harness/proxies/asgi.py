@@ -22,11 +22,12 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from harness import resources
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher, Process
-from harness.model import Endpoint, Hop, in_order
+from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
@@ -72,7 +73,7 @@ class Asgi:
     options: Serving = field(default_factory=Serving)
 
     name = "asgi"
-    emulated = False
+    kind: ClassVar[HopKind] = "application"
     suffix = ".py"
 
     def version(self) -> str:
@@ -126,8 +127,7 @@ class Asgi:
             if ended is None or ended < 0:
                 raise
             raise InputError(self._unable(config, process, ended)) from error
-        note = f"application, not a proxy: {self.describe(config)}"
-        return Running(self.name, endpoint, process, version, note, serial=True)
+        return Running(self.name, endpoint, process, version, self.kind, self.describe(config))
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))

@@ -8,22 +8,27 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher, Process
-from harness.model import Endpoint, Hop
+from harness.model import Endpoint, Hop, HopKind
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started proxy. `process` tells whether it still lives; `note` goes into every result that used it.
+    """A started proxy. `process` tells whether it still lives.
 
-    One that is `serial` may stand still for all while it serves one: it is asked for one stream at a time.
+    `about` goes into every result that used it: of an emulator the claim that it plays, of an application what it is.
     """
 
     name: str
     endpoint: Endpoint
     process: Process
     version: str
-    note: str | None = None
-    serial: bool = False
+    kind: HopKind = "proxy"
+    about: str | None = None
+
+    @property
+    def serial(self) -> bool:
+        """Whether it may stand still for all while it serves one: then it is asked for one stream at a time."""
+        return self.kind == "application"
 
 
 class Proxy(Protocol):
@@ -33,8 +38,10 @@ class Proxy(Protocol):
     def name(self) -> str: ...
 
     @property
-    def emulated(self) -> bool:
-        """Whether it only plays what somebody claims of a system that cannot run here."""
+    def kind(self) -> HopKind:
+        """What stands in the chain: a real proxy, an application, or an emulator, which only plays what somebody
+        claims of a system that cannot run here.
+        """
 
     @property
     def suffix(self) -> str:

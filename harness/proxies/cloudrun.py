@@ -19,7 +19,7 @@ from pydantic import StringConstraints
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
-from harness.model import Endpoint
+from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.hold import Policy
 
@@ -41,7 +41,7 @@ class CloudRun:
     """The `cloudrun` proxy: its variants are `configs/cloudrun/*.yaml`."""
 
     name = "cloudrun"
-    emulated = True
+    kind: HopKind = "emulator"
     suffix = ".yaml"
 
     def version(self) -> str:
@@ -77,8 +77,7 @@ class CloudRun:
         except ProxyError:
             await launcher.stop(process)
             raise
-        note = f"emulator: plays {profile.claim}"
-        return Running(self.name, Endpoint(port), process, self.version(), note)
+        return Running(self.name, Endpoint(port), process, self.version(), self.kind, profile.claim)
 
 
 def read_profile(config: Path) -> Profile:

@@ -34,7 +34,7 @@ from harness import resources
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher
-from harness.model import Endpoint
+from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.installation import Installation, Progress, Steps
 from harness.proxies.warming import warm_up
@@ -83,7 +83,7 @@ class NextJs:
     """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`."""
 
     name = "nextjs"
-    emulated = False
+    kind: HopKind = "proxy"
     suffix = ".yaml"
 
     def version(self) -> str:

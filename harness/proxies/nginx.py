@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, reserved_port, until
-from harness.model import Endpoint
+from harness.model import Endpoint, HopKind
 from harness.proxies import certificates
 from harness.proxies.base import Running
 from harness.proxies.negotiation import spoken
@@ -40,7 +40,7 @@ class Nginx:
     """The `nginx` proxy: its variants are `configs/nginx/*.conf`."""
 
     name = "nginx"
-    emulated = False
+    kind: HopKind = "proxy"
     suffix = ".conf"
 
     def version(self) -> str:

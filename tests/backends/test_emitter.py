@@ -16,7 +16,7 @@ from harness.backends.emitter import LINGER_S
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
-from harness.model import Body, Emission, Filler, Format, Heartbeat, Sent, Workload
+from harness.model import EMITTER_HEADER, Body, Emission, Filler, Format, Heartbeat, Sent, Workload
 from tests.backends.emitting import Answer, Emitter, emitter, expected_body
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -301,6 +301,18 @@ async def test_a_pulse_is_answered_at_once_and_is_not_to_be_stored(running: Emit
     answer = await running.ask("/pulse")
     assert await answer.body() == b"pulse\n"
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_every_answer_bears_the_emitters_mark(running: Emitter) -> None:
+    told = emission()
+    control = await running.announce(told)
+    stream = f"/stream/{control.stream_id}"
+    answers = {
+        path: await running.ask(path) for path in (stream, f"{stream}?again", "/pulse", "/stream/0", "/elsewhere")
+    }
+    assert [answer.status for answer in answers.values()] == [200, 409, 200, 404, 404]
+    assert {answer.headers[EMITTER_HEADER.lower()] for answer in answers.values()} == {"1"}
+    control.close()
 
 
 async def test_a_connection_outlives_the_stream_it_carried(running: Emitter) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, measure, singles
-from harness.model import Filler, HeaderChange, Metrics, Read, Trace
+from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
 
 ALL_HERE = streamed(4)
@@ -294,5 +294,5 @@ def test_header_names_have_no_case_and_repeated_headers_are_a_list() -> None:
 
 
 def test_headers_of_one_hop_are_not_changes() -> None:
-    sent = [("Date", "now"), ("Connection", "close")]
+    sent = [("Date", "now"), ("Connection", "close"), (EMITTER_HEADER, "1")]
     assert changes(sent, [("Date", "then"), ("Keep-Alive", "timeout=5")]) == ()

@@ -127,6 +127,11 @@ async def test_a_post_says_what_it_sends(bench: Bench) -> None:
     assert int(sent["content-length"]) == len('{"stream": true}')
 
 
+async def test_what_comes_directly_is_the_emitters_answer(bench: Bench) -> None:
+    trace = await direct(bench, plan())
+    assert (trace.answered_by, trace.hops) == ("emitter", ())
+
+
 async def test_direct_changes_no_header(bench: Bench) -> None:
     trace = await direct(bench, plan(headers=[("Accept", "text/event-stream")]))
     assert trace.sent_headers

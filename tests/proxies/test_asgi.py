@@ -222,7 +222,7 @@ async def test_method_path_query_body_status_and_headers_pass(variant: str, tmp_
                 assert (response.status, response.headers["X-Mine"]) == (418, "kept")
                 told = ["POST", "/base/a%20b/c?d=1&d=2", "application/json", json.dumps({"é": 1})]
                 assert json.loads(await response.text()) == told
-    assert running.note == f"application, not a proxy: {Asgi().describe(APPS / f'{variant}.py')}"
+    assert (running.kind, running.about) == ("application", Asgi().describe(APPS / f"{variant}.py"))
     assert {"asgi.log", "command.txt", "pip-freeze.txt", f"{variant}.py"} <= {path.name for path in tmp_path.iterdir()}
     assert "MODEL_URL=" in (tmp_path / "command.txt").read_text()
     assert "starlette==" in (tmp_path / "pip-freeze.txt").read_text()
@@ -318,7 +318,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         result = place.results()[cell_id]
         assert result.verdict == "streamed"
         assert "uvloop" in result.versions["asgi"]
-        assert any(note.startswith("application, not a proxy: A producer") for note in result.notes)
+        assert result.facts.applications[0].startswith("A producer")
         assert place.left_behind() == []
         assert not (place.folder / "__pycache__").exists()
 

@@ -159,8 +159,9 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
     async with Launcher() as launcher:
         running = await CloudRun().start(config, Endpoint(backend.port), tmp_path, launcher)
         assert running.version == CloudRun().version()
-        assert running.note is not None
-        assert running.note.startswith("emulator: plays field report 002: ")
+        assert running.kind == "emulator"
+        assert running.about
+        assert running.about.startswith("field report 002: ")
         assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml"}
         assert (tmp_path / "cloudrun.yaml").read_text() == config.read_text()
         await launcher.stop(running.process)
