@@ -27,7 +27,7 @@ from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import STAND_INS, baseline_of, control_of
 from harness.measure.bench import Bench, Entry
-from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
+from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace, versions_met
 from harness.store.runs import Run
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ class Runner:
             return Measured(
                 assessment=assessment,
                 header_changes=header_changes(trace),
-                versions=self._versions(todo.client, entry),
+                versions=self._versions(todo, entry),
                 notes=_notes(trace, entry, assessment),
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
@@ -206,9 +206,10 @@ class Runner:
         _link(folder, entry)
         return trace, entry
 
-    def _versions(self, client: str, entry: Entry) -> dict[str, str]:
-        versions = {client: self._bench.client(client).version()}
-        return versions | {running.name: running.version for running in entry.hops}
+    def _versions(self, todo: Plan, entry: Entry) -> dict[str, str]:
+        client = {todo.client: self._bench.client(todo.client).version()}
+        hops = ({hop.program: running.version} for hop, running in zip(todo.chain, entry.hops, strict=True))
+        return versions_met([client, *hops])
 
     def _keep(self, result: Result) -> Result:
         self._run.append(result)

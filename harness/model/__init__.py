@@ -41,6 +41,7 @@ from harness.model.judged import (
     Result,
     RunInfo,
     Verdict,
+    versions_met,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
 from harness.model.recorded import Heartbeat, Read, Sent, Step, Trace
@@ -109,4 +110,5 @@ __all__ = [
     "Workload",
     "chain_text",
     "in_order",
+    "versions_met",
 ]

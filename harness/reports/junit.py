@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from harness.model import Outcome, Result, RunInfo, chain_text
+from harness.model import Outcome, Result, RunInfo, chain_text, versions_met
 from harness.reports import words
 
 ELEMENTS: Mapping[Outcome, str] = {
@@ -34,9 +34,7 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
         started = min(result.started_at for result in some) or run.started_at
         suite = ET.SubElement(root, "testsuite", _counts(some), name=_xml(chain), timestamp=_xml(started))
         claims = words.claims(note for result in some for note in result.notes)
-        versions: dict[str, str] = {}
-        for result in some:
-            versions |= result.versions
+        versions = versions_met(result.versions for result in some)
         properties = ET.SubElement(suite, "properties")
         for name, value in [("emulator", claim) for claim in claims] + sorted(versions.items()):
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from harness.model import HeaderChange, Metrics, Release, Result, RunInfo
+from harness.model import HeaderChange, Metrics, Release, Result, RunInfo, versions_met
 
 EMULATOR = "emulator:"
 SAMPLED = "lockstep: time was up"
@@ -95,11 +95,11 @@ def status(result: Result) -> str:
 
 def setting(run: RunInfo, results: Sequence[Result]) -> str:
     """Return when, where and with which versions a run was measured."""
-    versions = dict(run.versions)
-    for result in results:
-        versions |= result.versions
+    versions = {**versions_met(result.versions for result in results), **run.versions}
     when = run.started_at.replace("T", " ")[:16]
-    met = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    several = len({name.partition("@")[0] for name in versions}) < len(versions)
+    parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
+    met = ", ".join(f"{name} {told}" for name, told in parts)
     return (
         f"Measured {when} UTC by harness {run.harness_version} on {run.platform}, Python {run.python}"
         + (f", with {met}" if met else "")

@@ -31,7 +31,7 @@ from typing import Self
 
 from harness.documents import records
 from harness.errors import InputError, unwritable
-from harness.model import Cell, Result, RunInfo, Trace
+from harness.model import Cell, Result, RunInfo, Trace, versions_met
 from harness.resources import is_file
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -99,9 +99,7 @@ class Run:
 
     def finish(self) -> None:
         """Write down when the run ended and all versions that its cells met, and let the disk catch up."""
-        versions = dict(self.info.versions)
-        for result in self.results:
-            versions |= result.versions
+        versions = versions_met([self.info.versions, *(result.versions for result in self.results)])
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.info = dataclasses.replace(self.info, versions=versions, finished_at=now)
         self._write_head()

@@ -62,7 +62,7 @@ class Replay(Bench):
         process = SimpleNamespace(death=lambda: self._death, log_tail=lambda: "its last words")
         hop = SimpleNamespace(name="nginx", version="1.2.3", note=None, process=process)
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
-        return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
+        return Entry(Endpoint(1), cast(Any, (hop,) * len(chain)), (), cast(Any, guard))
 
     async def prepare(self, plans: Iterable[Plan]) -> None:
         self.takes["prepared"] = len({plan.chain for plan in plans})
@@ -234,6 +234,13 @@ async def test_a_result_names_the_versions_of_client_and_proxies(run: Run) -> No
     results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}), CONTROL, BARE)
     assert results[CONTROL.id].versions == {"aiohttp": "1.0"}
     assert results[BARE.id].versions == {"aiohttp": "1.0", "nginx": "1.2.3"}
+
+
+async def test_programs_that_differ_in_more_than_settings_are_named_apart(run: Run) -> None:
+    told = cell("nginx:gzip@1.31.3>nginx:default>asgi:plain@hypercorn,A=1,starlette==0.45.3>asgi:plain@A=2")
+    results = await measured(run, Replay({CONTROL.id: STREAMED, told.id: STREAMED}), told)
+    programs = ["nginx@1.31.3", "nginx", "asgi@hypercorn,starlette==0.45.3", "asgi"]
+    assert results[told.id].versions == {"aiohttp": "1.0", **dict.fromkeys(programs, "1.2.3")}
 
 
 async def test_a_result_notes_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:

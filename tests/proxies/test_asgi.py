@@ -317,7 +317,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         cell_id = "asgi:my_app@uvloop,PAUSE_S=0.01/sse/chunked/curl/aiohttp/options/none/lockstep"
         result = place.results()[cell_id]
         assert result.verdict == "streamed"
-        assert "uvloop" in result.versions["asgi"]
+        assert "uvloop" in result.versions["asgi@uvloop"]
         assert any(note.startswith("application, not a proxy: A producer") for note in result.notes)
         assert place.left_behind() == []
         assert not (place.folder / "__pycache__").exists()

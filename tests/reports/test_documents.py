@@ -16,6 +16,7 @@ from harness.documents import records
 from harness.model import Expectation, Hop, Result
 from harness.reports import RENDERERS, html, junit, markdown
 from harness.reports import json as json_report
+from harness.reports.words import setting
 from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
 
 SCHEMA = Path(harness.__file__).parent / "store/schema/results.v2.json"
@@ -76,6 +77,20 @@ def test_markdown_ends_with_when_where_and_with_what() -> None:
         "<sub>Measured 2025-11-21 08:22 UTC by harness 0.1.0 on Linux x86_64, Python 3.11.7, "
         "with aiohttp 3.13.2, nginx 1.24.0.</sub>"
     )
+
+
+def test_a_program_that_is_there_twice_is_told_twice_and_what_consists_of_parts_stands_together() -> None:
+    parts = {"asgi": "uvicorn 0.54.0, asyncio", "asgi@uvloop": "uvicorn 0.54.0, uvloop 0.23.0", "nginx": "1.24.0"}
+    once = setting(run_info(versions={key: parts[key] for key in ("asgi", "nginx")}), [])
+    assert once.endswith(", with asgi uvicorn 0.54.0, asyncio, nginx 1.24.0.")
+    twice = setting(run_info(versions=parts), [])
+    asgi = "asgi (uvicorn 0.54.0, asyncio), asgi@uvloop (uvicorn 0.54.0, uvloop 0.23.0)"
+    assert twice.endswith(f", with {asgi}, nginx 1.24.0.")
+
+
+def test_an_unfinished_run_tells_the_versions_of_its_results() -> None:
+    results = [result(cell(f"nginx:default@{version}"), versions={f"nginx@{version}": version}) for version in "12"]
+    assert ", with nginx@1 1, nginx@2 2. The run did not" in setting(run_info(versions={}, finished_at=None), results)
 
 
 def test_markdown_answers() -> None:

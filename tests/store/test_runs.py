@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import InputError, NoRoom
 from harness.store.runs import Run, latest, load_traces, slug, write_text
-from tests.reports.samples import cell, matrix, run_info, trace
+from tests.reports.samples import cell, matrix, result, run_info, trace
 
 
 def test_a_run_reads_back_exactly(tmp_path: Path) -> None:
@@ -30,6 +30,23 @@ def test_a_run_reads_back_exactly(tmp_path: Path) -> None:
     assert again.info.finished_at
     assert again.info.versions == {"aiohttp": "3.13.2", "nginx": "1.24.0"}
     assert not again.torn
+
+
+def test_no_version_that_a_run_met_takes_the_place_of_another(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, run_info(finished_at=None, versions={}))
+    for chain, versions in {
+        "nginx:default": {"nginx": "1.24.0"},
+        "nginx:default@1.31.3": {"nginx@1.31.3": "1.31.3"},
+        "asgi:plain": {"asgi": "uvicorn 0.54.0, starlette 1.10.0"},
+        "asgi:own": {"asgi": "uvicorn 0.30.1"},  # an application with packages of its own
+    }.items():
+        run.append(result(cell(chain), versions=versions))
+    run.finish()
+    assert Run.open(run.folder).info.versions == {
+        "asgi": "uvicorn 0.54.0, starlette 1.10.0 or uvicorn 0.30.1",
+        "nginx": "1.24.0",
+        "nginx@1.31.3": "1.31.3",
+    }
 
 
 def test_the_folder_is_named_after_start_and_matrix(tmp_path: Path) -> None:
