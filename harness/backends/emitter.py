@@ -22,7 +22,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from harness.backends.control import EMISSION, Lines, Log
-from harness.backends.websocket import Messages, refusal, upgrade_required
+from harness.backends.websocket import WebSocketBody, refusal, upgrade_required
 from harness.formats import CODECS
 from harness.model import Emission, Heartbeat, Sent
 
@@ -105,7 +105,7 @@ class Stream:
             self.log.headers = list(response.headers.items())
             await self._emit(response)
             self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
-            self._finished = isinstance(response, Messages)  # whose reader may leave on the Close
+            self._finished = isinstance(response, WebSocketBody)  # whose reader may leave on the Close
             await response.write_eof()
             self._finished = True
         except TimeoutError:
@@ -126,7 +126,7 @@ class Stream:
         emission = self.emission
         if emission.format == "websocket":
             assert self._handler is not None
-            messages = Messages(self._handler.cancel)
+            messages = WebSocketBody(self._handler.cancel)
             messages.headers.extend(emission.headers)
             return messages
         closes = emission.body == "close" or (emission.body == "chunked" and request.version < (1, 1))
@@ -204,7 +204,7 @@ class Stream:
     def _framed(self, response: web.StreamResponse) -> Callable[[bytes], None]:
         """Return what puts bytes of the body on the wire without waiting: as messages, a chunk, or as they are."""
         assert self._transport is not None
-        if isinstance(response, Messages):
+        if isinstance(response, WebSocketBody):
             return response.put
         put = self._transport.write
         if response.headers.get("Transfer-Encoding") == "chunked":

@@ -64,7 +64,7 @@ class Frames:
         return bytes((first, 127)) + size_bytes.to_bytes(8) + message
 
 
-class Messages(web.WebSocketResponse):
+class WebSocketBody(web.WebSocketResponse):
     """A response whose body leaves as messages. When the reader closes it or breaks it off, `on_left` is called."""
 
     def __init__(self, on_left: Callable[[], object]) -> None:

@@ -18,8 +18,8 @@ from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 
 from harness.clients import tls
+from harness.clients.aiohttp_messages import handshake, read_messages
 from harness.clients.base import Request, Sink
-from harness.clients.messages import handshake, read_messages
 from harness.errors import StreamError
 from harness.model import HttpVersion
 

@@ -42,7 +42,7 @@ GOAWAY_BYTES = FRAME_HEAD_BYTES + 8
 OF_ONE_CONNECTION = {"connection", "host", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 
 
-class Exchange(asyncio.Protocol):
+class Http2Exchange(asyncio.Protocol):
     """Asks as soon as the connection is made. `done` tells how the response ended, `closed` that the socket is."""
 
     def __init__(self, request: Request, sink: Sink, window_bytes: int) -> None:

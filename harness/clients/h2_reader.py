@@ -18,7 +18,7 @@ from harness.errors import StreamError, Unavailable
 from harness.model import HttpVersion
 
 if TYPE_CHECKING:
-    from harness.clients.h2_exchange import Exchange
+    from harness.clients.h2_exchange import Http2Exchange
 
 WIDEST_WINDOW_BYTES = 2**31 - 1
 OFFERED = ("h2", "http/1.1")
@@ -45,10 +45,10 @@ class H2Reader:
         if request.websocket:
             raise Unavailable("client h2 does not open WebSockets: nginx does not in HTTP/2", "choose client aiohttp")
         try:
-            from harness.clients.h2_exchange import Exchange
+            from harness.clients.h2_exchange import Http2Exchange
         except ModuleNotFoundError:
             raise _missing() from None
-        exchange = Exchange(request, sink, self._window_bytes)
+        exchange = Http2Exchange(request, sink, self._window_bytes)
         await self._connect(request, exchange)
         try:
             await exchange.done
@@ -59,7 +59,7 @@ class H2Reader:
     async def close(self) -> None:
         """Nothing is left open."""
 
-    async def _connect(self, request: Request, exchange: Exchange) -> None:
+    async def _connect(self, request: Request, exchange: Http2Exchange) -> None:
         url = urlsplit(request.url)
         host, port = url.hostname or "", url.port or 0
         trusting = tls.context(request.authority, *OFFERED) if request.authority else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.formats.messages import Messages
+from harness.formats.boundaries import Boundaries
 from harness.model import Filler, Method, Workload
 
 
@@ -69,5 +69,5 @@ class Codec(Protocol):
 
     def decoder(self) -> Decoder: ...
 
-    def messages(self) -> Messages:
+    def boundaries(self) -> Boundaries:
         """Return what tells where messages begin and end in a body."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import StreamError
-from harness.formats import envelope, messages, payload
+from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
+from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter
-from harness.formats.messages import Messages
 from harness.model import Filler, Workload
 
 _FRAME_BYTES = len("data: \n\n")
@@ -112,8 +112,8 @@ class Sse(Codec):
     def decoder(self) -> Decoder:
         return SseDecoder()
 
-    def messages(self) -> Messages:
-        return messages.events()
+    def boundaries(self) -> Boundaries:
+        return boundaries.events()
 
 
 def _token(event: Event) -> Token:

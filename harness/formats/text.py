@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import StreamError
-from harness.formats import envelope, messages, payload
+from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
+from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter, decode
-from harness.formats.messages import Messages
 from harness.model import Filler, Workload
 
 _LINE = re.compile("([0-9]{1,19}) ([0-9]{1,19}) (.+)", re.DOTALL)
@@ -53,8 +53,8 @@ class Text(Codec):
     def decoder(self) -> Decoder:
         return TextDecoder()
 
-    def messages(self) -> Messages:
-        return messages.lines()
+    def boundaries(self) -> Boundaries:
+        return boundaries.lines()
 
 
 def _token(meant: bytes, offset: int) -> Token:

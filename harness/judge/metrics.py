@@ -183,16 +183,16 @@ def merged_and_split(trace: Trace) -> tuple[int, int] | None:
     """
     if not trace.reads or trace.status != trace.plan.status:
         return None
-    messages = CODECS[trace.plan.emission.format].messages()
+    boundaries = CODECS[trace.plan.emission.format].boundaries()
     merged = split = at = 0
     with suppress(StreamError):
         content = decoder(None if trace.decoded else content_coding(trace.headers))
         for read in trace.reads:
             data, at = content.feed(trace.body[at : at + read.size_bytes]), at + read.size_bytes
             if data:
-                was_open = messages.open
-                merged += messages.feed(data) > 1
-                split += was_open or messages.open
+                was_open = boundaries.open
+                merged += boundaries.feed(data) > 1
+                split += was_open or boundaries.open
     return merged, split
 
 

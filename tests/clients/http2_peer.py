@@ -10,7 +10,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived
 
 from harness.clients.base import Headers, Request, Unheard
-from harness.clients.h2_exchange import STREAM, Exchange
+from harness.clients.h2_exchange import STREAM, Http2Exchange
 
 OK = ((":status", "200"), ("content-type", "text/event-stream"))
 URL = "http://127.0.0.1:1/stream/7?x=1"
@@ -56,7 +56,7 @@ class Peer:
 
     def __init__(self, request: Request | None = None, window_bytes: int = WINDOW_BYTES) -> None:
         self.seen = Seen()
-        self.exchange = Exchange(request or Request(URL), self.seen, window_bytes)
+        self.exchange = Http2Exchange(request or Request(URL), self.seen, window_bytes)
         self.http2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.events: list[Event] = []
         self._wire = Wire()

@@ -1,4 +1,4 @@
-"""Reads the messages of a WebSocket with aiohttp, for the client that wraps it.
+"""Reads the messages of a WebSocket with aiohttp, for the client `aiohttp`.
 
 A refused handshake is handed over like any response, body included: who refused says why. Only a Close 1000 is an
 end; a connection that ends without a Close is 1006, as browsers call it.
