@@ -23,7 +23,7 @@ import yaml
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.judge.rejudge import rejudge
 from harness.launchers.process import Launcher
 from harness.matrix import field_reports, mitigations
@@ -64,7 +64,7 @@ def known() -> Known:
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
         clients=tuple(CLIENTS),
-        formats=tuple(CODECS),
+        formats=tuple(FORMATS),
         mitigations=catalogue(),
         options={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 import httpx_sse
@@ -20,7 +20,7 @@ from harness.clients import CLIENTS
 from harness.clients.base import Client, Request, Sink
 from harness.matrix.mitigations import hop, plan
 from harness.measure.bench import Bench
-from harness.model import Cell, HttpVersion, Trace, Verdict, Workload
+from harness.model import Cell, HttpVersion, Trace, TransportName, Verdict, Workload
 from harness.session import catalogue
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
@@ -36,6 +36,8 @@ class Reader:
 
     name = "theirs"
     http: tuple[HttpVersion, ...] = ("1.1",)
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {}
 
     def version(self) -> str:
         return "installed"

@@ -217,7 +217,7 @@ async def test_a_client_that_gives_up_does_not_wait_for_an_answer_and_leaves_no_
     async with Tunnel(bench.direct, deaf=True) as tunnel:
         control = await Control.open(bench.emitter.control_port, plan.emission)
         control.grant(1)
-        request = Request(f"{tunnel.endpoint.url}/stream/{control.stream_id}", websocket=True)
+        request = Request(f"{tunnel.endpoint.url}/stream/{control.stream_id}", transport="websocket")
         with pytest.raises(StreamError, match="enough"):
             async with asyncio.timeout(AT_ONCE_S):
                 await client.stream(request, Tap(Recorder(plan), 2, gives_up))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from ssl import SSLContext
 
 import aiohttp
@@ -21,7 +22,7 @@ from harness.clients import tls
 from harness.clients.aiohttp_messages import handshake, read_messages
 from harness.clients.base import Request, Sink
 from harness.errors import StreamError
-from harness.model import HttpVersion
+from harness.model import HttpVersion, TransportName
 
 AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
 
@@ -34,6 +35,8 @@ class AiohttpReader:
 
     name = "aiohttp"
     http: tuple[HttpVersion, ...] = ("1.1",)
+    transports: tuple[TransportName, ...] = ("http", "websocket")
+    lacks: Mapping[TransportName, str] = {}
 
     def __init__(self, connect_timeout_s: float = 10.0, keep_alive: bool = False) -> None:
         self._kept: aiohttp.ClientSession | None = None
@@ -49,7 +52,7 @@ class AiohttpReader:
             if self._keep_alive:
                 self._kept = self._kept or self._session()
                 await _read_body(self._kept, request, sink, verified)
-            elif request.websocket:
+            elif request.transport == "websocket":
                 async with self._session(handshake(sink)) as session:
                     await read_messages(session, request, sink, verified)
             else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher
-from harness.model import Format, HttpVersion, Method
+from harness.model import CodecName, HttpVersion, Method, TransportName
 
 Headers = Sequence[tuple[str, str]]
 
@@ -17,7 +17,7 @@ Headers = Sequence[tuple[str, str]]
 class Request:
     """What to ask for. `authority` is the file (PEM) of who signed the server's certificate, if it has one.
 
-    A `websocket` is asked for at the same URL, with the scheme of HTTP. `format` is what the body will be in, as an
+    Whatever the transport, the URL has the scheme of HTTP. `format` is what the body will be in, as an
     app knows it. `http` are the versions that whoever is asked speaks.
     """
 
@@ -25,9 +25,9 @@ class Request:
     method: Method = "GET"
     headers: Headers = ()
     body: bytes | None = None
-    websocket: bool = False
+    transport: TransportName = "http"
     authority: str | None = None
-    format: Format = "sse"
+    format: CodecName = "sse"
     http: Sequence[HttpVersion] = ("1.1",)
 
 
@@ -92,6 +92,14 @@ class Client(Protocol):
     @property
     def http(self) -> Sequence[HttpVersion]:
         """The versions of HTTP it can ask in."""
+
+    @property
+    def transports(self) -> Sequence[TransportName]:
+        """What it can read; all else is refused before it is asked."""
+
+    @property
+    def lacks(self) -> Mapping[TransportName, str]:
+        """Why it cannot read others, as what follows its name in a sentence."""
 
     def version(self) -> str:
         """Return the version of what reads. Raises Unavailable if it is not installed."""

@@ -13,7 +13,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import cache, partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.clients.base import Remote, Request, Sink
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, Process, until
-from harness.model import HttpVersion
+from harness.model import HttpVersion, TransportName
 
 SETUP_HINT = "install it: apt-get install curl, or brew install curl"
 CONNECT_S = 10
@@ -58,6 +58,8 @@ class Curl:
     """The client `curl`: a process of its own for every stream."""
 
     name = "curl"
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {"websocket": "hands over no messages of a WebSocket"}
 
     def __init__(self) -> None:
         self._launcher: Launcher | None = None
@@ -77,10 +79,6 @@ class Curl:
         distribution.install("curl", "curl", "curl", find=find, hint=SETUP_HINT, progress=progress)
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        if request.websocket:
-            raise Unavailable(
-                f"client {self.name} hands over no messages of a WebSocket", "choose client aiohttp or chromium"
-            )
         assert self._launcher, "the bench has equipped it"
         decodes = _accepts(request) == BROWSERS_CODINGS
         async with self.piped(self._launcher, [find(), *arguments(request, decodes)]) as pipe:

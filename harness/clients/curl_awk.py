@@ -83,7 +83,7 @@ class CurlAwk(Curl):
         distribution.install(self.name, "gawk", "gawk", find=find, hint=SETUP_HINT, progress=progress)
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        await super().stream(request, sink if request.websocket else Unstamped(sink, await self._remark()))
+        await super().stream(request, Unstamped(sink, await self._remark()))
 
     @asynccontextmanager
     async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:

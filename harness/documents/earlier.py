@@ -18,4 +18,13 @@ def result(fields: Fields) -> Fields:
 
 def trace(fields: Fields) -> Fields:
     """Return a trace.json as it would be written today."""
+    return _transport(fields)
+
+
+def _transport(fields: Fields) -> Fields:
+    """Tell the transport from the format: `websocket` was one, and what it carries has always been NDJSON."""
+    match fields:
+        case {"plan": {"emission": {"format": "websocket"} as emission} as plan}:
+            told = {**emission, "transport": "websocket", "format": "ndjson"}
+            return {**fields, "plan": {**plan, "emission": told}}
     return fields

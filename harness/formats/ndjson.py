@@ -12,7 +12,7 @@ from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
 from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter, decode
-from harness.model import Filler, Workload
+from harness.model import CodecName, Filler, Workload
 
 _FRAME_BYTES = len('{"p":""}\n')
 
@@ -38,7 +38,7 @@ class NdjsonDecoder:
 class Ndjson(Codec):
     """The format `ndjson`. Filling too small for an object is whitespace, whatever it was to be."""
 
-    name = "ndjson"
+    name: CodecName = "ndjson"
     content_type = "application/x-ndjson"
     min_token_bytes = envelope.MIN_BYTES + 1
 

@@ -14,7 +14,7 @@ from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
 from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter
-from harness.model import Filler, Workload
+from harness.model import CodecName, Filler, Workload
 
 _FRAME_BYTES = len("data: \n\n")
 _RETRY = re.compile(r"[0-9]{1,18}")  # the standard sets no limit; nobody waits longer than these can say
@@ -96,7 +96,7 @@ class SseDecoder:
 class Sse(Codec):
     """The format `sse`. Filling is a comment."""
 
-    name = "sse"
+    name: CodecName = "sse"
     content_type = "text/event-stream"
     min_token_bytes = _FRAME_BYTES + envelope.MIN_BYTES
 

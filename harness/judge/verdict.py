@@ -34,6 +34,7 @@ from harness.judge.metrics import (
     Delivery,
     beaten,
     delivery,
+    expected_status,
     gist,
     late_bursts,
     measure,
@@ -290,7 +291,7 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
-    if trace.status is not None and trace.status != trace.plan.status:
+    if trace.status is not None and trace.status != expected_status(trace):
         return _refused(trace)
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"
@@ -303,7 +304,7 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
 
 def _refused(trace: Trace) -> str:
     """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
-    told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
+    told = f"status {trace.status} instead of {expected_status(trace)}: {gist(trace)}"
     hops = [hop.proxy for hop in trace.plan.chain]
     if "asgi" in hops and (advice := _other_format(trace)):
         return f"{told}; {advice}"
@@ -320,7 +321,7 @@ def _refused(trace: Trace) -> str:
 
 def _other_format(trace: Trace) -> str | None:
     """Return what to do if an application refused a request of this kind, None if it did not look like that."""
-    websocket = trace.plan.emission.format == "websocket"
+    websocket = trace.plan.emission.transport == "websocket"
     if websocket and trace.status in NO_WEBSOCKET:
         return (
             "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this"

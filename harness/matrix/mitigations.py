@@ -15,8 +15,7 @@ from typing import Any
 
 from harness.documents.document import Document, allowed
 from harness.errors import InputError
-from harness.formats import CODECS
-from harness.formats.base import Codec
+from harness.formats import FORMATS
 from harness.matrix.shapes import Catalogue
 from harness.model import (
     DEFAULT_CLIENT,
@@ -51,17 +50,6 @@ REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-HANDSHAKE_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
-    "curl": REQUEST_HEADERS["curl"],
-    "browser": (
-        *(header for header in REQUEST_HEADERS["browser"] if header[0] != "Accept" and "Sec-Fetch" not in header[0]),
-        ("Cache-Control", "no-cache"),
-        ("Pragma", "no-cache"),
-        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
-    ),
-}
-"""What asks for a WebSocket says, beside what makes it a handshake: browsers always offer compression, curl never."""
-
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
 PARTS = {"response_headers": "response header", "request_headers": "request header", "chain": "replacement of"}
 
@@ -82,15 +70,16 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     if against:
         raise InputError(f"cell {cell.id}: {'; '.join(against)}")
     change, _ = _merged([catalogue[name] for name in cell.mitigations])
-    codec = CODECS[change.format or cell.format]
+    transport, codec = FORMATS[change.format or cell.format]
     method = change.method or codec.method
     return Plan(
         chain=_chain(cell.chain, change),
         method=method,
-        request_headers=_request_headers(_profile(cell, codec), change, method),
+        request_headers=_request_headers(_profile(cell, change), change, method),
         emission=Emission(
             workload=_workload(cell.workload, change),
-            format=change.format or cell.format,
+            transport=transport.name,
+            format=codec.name,
             body=cell.body,
             pace=cell.pace,
             content_type=change.content_type or codec.content_type,
@@ -182,28 +171,24 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
-    if one.content_type == CODECS[change.format or cell.format].content_type:
+    _, codec = FORMATS[change.format or cell.format]
+    if one.content_type == codec.content_type:
         yield f"changes the content type to {one.content_type}, which it is already"
-    if one.method == CODECS[change.format or cell.format].method:
+    if one.method == codec.method:
         yield f"changes the method to {one.method}, which it is already"
-    sent = {name.lower(): value for name, value in _profile(cell, CODECS[change.format or cell.format])}
+    sent = {name.lower(): value for name, value in _profile(cell, change)}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
             yield f"leaves the request header {name} of profile {cell.request} as it is"
 
 
 def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
-    """Yield what the format, body or size of the cell does not allow."""
-    codec = CODECS[change.format or cell.format]
-    if codec.name == "websocket":
-        if cell.body != "chunked":
-            yield f"a WebSocket has no body that could be framed by {cell.body}; give body chunked"
-        if change.method == "POST":
-            yield "a WebSocket is always asked for with GET"
-        if change.content_type:
-            yield "a WebSocket has no content type"
+    """Yield what the transport, format, body or size of the cell does not allow."""
+    word = change.format or cell.format
+    transport, codec = FORMATS[word]
+    yield from transport.objections(cell.body, change.method or codec.method, change.content_type)
     if change.heartbeat_ms and codec.heartbeat() is None:
-        yield f"format {codec.name} has no heartbeat"
+        yield f"format {word} has no heartbeat"
     if change.heartbeat_ms and cell.body == "length":
         yield "with body length nobody knows how many heartbeats to count"
     size_bytes = _workload(cell.workload, change).token_bytes
@@ -211,7 +196,7 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
         scaled = f" divided by {change.scale}" if change.scale else ""
         yield (
             f"token_bytes {cell.workload.token_bytes} of workload {cell.workload.name}{scaled} is too small: "
-            f"format {codec.name} needs {codec.min_token_bytes}"
+            f"format {word} needs {codec.min_token_bytes}"
         )
 
 
@@ -222,9 +207,10 @@ def _chain(chain: Chain, change: Mitigation) -> Chain:
     return tuple(hop(replacements.get(str(each), str(each))) for each in chain)
 
 
-def _profile(cell: Cell, codec: Codec) -> tuple[tuple[str, str], ...]:
+def _profile(cell: Cell, change: Mitigation) -> tuple[tuple[str, str], ...]:
     """Return the headers that the cell's request profile sends."""
-    return (HANDSHAKE_HEADERS if codec.name == "websocket" else REQUEST_HEADERS)[cell.request]
+    transport, _ = FORMATS[change.format or cell.format]
+    return transport.request_headers(cell.request, REQUEST_HEADERS[cell.request])
 
 
 def _request_headers(

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from harness.backends.control import Control, Log
 from harness.clients.base import Client, Headers, Remote, Request
+from harness.clients.declared import need_transport
 from harness.errors import BackendError, StreamError
-from harness.formats import CODECS
+from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.measure.guard import Guard
 from harness.measure.lockstep import Grant, Lockstep, Phase
@@ -40,8 +41,9 @@ class Recorder:
         self.reader: Remote | None = None
         self.asked_ns: int | None = None
         self.painted_ns: list[int] = []
-        self._status = plan.status
-        self._tokens = CODECS[plan.emission.format].decoder()
+        transport = TRANSPORTS[plan.emission.transport]
+        self._status = transport.status
+        self._tokens = transport.framed(CODECS[plan.emission.format].decoder())
         self._content: ContentDecoder | None = None
         self._through = -1
         self._on_arrival: Callable[[int, int], None] = lambda through, at_ns: None
@@ -91,8 +93,10 @@ async def record(
 ) -> Trace:
     """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
 
-    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails.
+    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails,
+    Unavailable if the client cannot ask so.
     """
+    need_transport(client, plan.emission.transport)
     recorder = Recorder(plan)
     lost = asyncio.Event()
     control = await Control.open(control_port, plan.emission, lost.set)
@@ -153,7 +157,7 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         method=plan.method,
         headers=plan.request_headers,
         body=plan.request_body.encode() if plan.request_body else None,
-        websocket=plan.emission.format == "websocket",
+        transport=plan.emission.transport,
         authority=entry.authority,
         format=plan.emission.format,
         http=entry.http,

@@ -18,7 +18,7 @@ from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import hop, plan
 from harness.measure.bench import Bench
-from harness.model import Body, Cell, Endpoint, Format, Trace, Workload
+from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled
 from tests.factories import figures, judged
@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
-FORMATS = [form for form in get_args(Format) if form != "websocket"]
+FORMATS = get_args(CodecName)
 DEADLINE_S = 20.0
 
 
@@ -86,7 +86,7 @@ async def recorded(running: Running, behave: Behaviour, request: Any = "curl", c
 @pytest.mark.parametrize("pace", ["lockstep", "paced"])
 @pytest.mark.parametrize("body", get_args(Body))
 @pytest.mark.parametrize("form", FORMATS)
-async def test_direct_is_streamed(bench: Bench, form: Format, body: Body, pace: str) -> None:
+async def test_direct_is_streamed(bench: Bench, form: CodecName, body: Body, pace: str) -> None:
     trace = await measured(bench, format=form, body=body, pace=pace)
     assert (trace.status, figures(trace).tokens_received) == (200, LOAD.tokens)
     assert judged(trace).verdict != "broken", judged(trace).reason
@@ -170,11 +170,6 @@ async def test_what_the_user_has_set_for_curl_changes_nothing(
 async def test_headers_that_nobody_planned_are_kept_from_curl() -> None:
     told = arguments(Request("http://x/", headers=[("X-Empty", "")], body=b"{}", method="POST"), decodes=False)
     assert {"User-Agent:", "Accept:", "Content-Type:", "X-Empty;"} <= set(told)
-
-
-async def test_a_websocket_is_not_for_curl() -> None:
-    with pytest.raises(Unavailable, match="client curl hands over no messages of a WebSocket"):
-        await Curl().stream(Request("http://127.0.0.1:1/", websocket=True), Unheard())
 
 
 async def test_a_missing_curl_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

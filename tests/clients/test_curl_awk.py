@@ -184,11 +184,6 @@ async def test_many_pipes_at_once_leave_no_descriptor(
 # ---------------------------------------------------------------- when something is missing or dies
 
 
-async def test_a_websocket_is_not_for_it() -> None:
-    with pytest.raises(Unavailable, match="client curl-awk hands over no messages of a WebSocket"):
-        await CurlAwk().stream(Request("http://127.0.0.1:1/", websocket=True), Unheard())
-
-
 async def test_a_missing_awk_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     there = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "awk" else there(name))

@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pytest
 
 from harness.errors import InputError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, parse
@@ -19,7 +19,7 @@ CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mit
 KNOWN = Known(
     {"nginx": ("gzip",), "asgi": ("plain", "queue-starved")},
     ("aiohttp",),
-    tuple(CODECS),
+    tuple(FORMATS),
     CATALOGUE,
     {"asgi": lambda text: str(options(text))},
 )

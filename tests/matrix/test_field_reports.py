@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import InputError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import field_reports, mitigations
 from harness.matrix.reading import Known, parse
 from harness.model import Claim, FieldReport, Limit, NoteRule, Part
@@ -13,7 +13,7 @@ from harness.resources import configs
 from tests.reports.samples import run_info
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
-KNOWN = Known({"nginx": ("default", "buffering-off")}, ("aiohttp", "curl"), tuple(CODECS), CATALOGUE)
+KNOWN = Known({"nginx": ("default", "buffering-off")}, ("aiohttp", "curl"), tuple(FORMATS), CATALOGUE)
 HEAD = """\
 title: A test
 workloads: {short: {tokens: 24, token_bytes: 112}}

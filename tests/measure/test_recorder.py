@@ -15,7 +15,7 @@ import pytest
 from harness.backends.control import Log
 from harness.clients.base import Headers
 from harness.errors import BackendError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import Launcher, until
 from harness.measure.bench import Bench, Entry
@@ -31,9 +31,9 @@ LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
 
 
 def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **emission: Any) -> Plan:
-    codec = CODECS[emission.get("format", "sse")]
+    transport, codec = FORMATS[emission.pop("format", "sse")]
     load = replace(load, token_bytes=max(load.token_bytes, codec.min_token_bytes))
-    told = Emission(load, content_type=codec.content_type, **emission)
+    told = Emission(load, transport=transport.name, format=codec.name, content_type=codec.content_type, **emission)
     posted = method == "POST"
     said = (*headers, ("Content-Type", "application/json")) if posted else tuple(headers)
     return Plan((), method, said, told, path=codec.path, request_body=codec.request_body if posted else None)
