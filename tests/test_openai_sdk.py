@@ -55,7 +55,9 @@ class Sdk(Reader):
             chunks = await client.chat.completions.create(**json.loads(request.body or b""))
             sink.head(200, tuple(chunks.response.headers.items()), time.monotonic_ns(), decoded=True)
             async for chunk in chunks:
-                sink.read(f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n".encode(), time.monotonic_ns())
+                event = f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n"
+                if not sink.read(event.encode(), time.monotonic_ns()):
+                    return
             sink.read(b"data: [DONE]\n\n", time.monotonic_ns())
 
 
@@ -70,7 +72,8 @@ class HttpxSse(Reader):
         ):
             sink.head(source.response.status_code, source.response.headers.multi_items(), time.monotonic_ns(), True)
             async for event in source.aiter_sse():
-                sink.read(f"data: {event.data}\n\n".encode(), time.monotonic_ns())
+                if not sink.read(f"data: {event.data}\n\n".encode(), time.monotonic_ns()):
+                    return
 
 
 async def read_by(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from ssl import SSLContext
-from types import SimpleNamespace
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, hdrs
@@ -22,6 +23,9 @@ WINDOW_BITS = 15  # deflate's largest; what browsers offer
 NO_CODE = 1005
 CLOSE_S = 0.0  # who leaves before the end does not wait for an answer
 SWITCHED = 101
+
+Sessions = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
+"""Lends a session for one stream, made with the TraceConfigs that it is given."""
 
 
 class Turn:
@@ -41,54 +45,72 @@ class Turn:
         self._at_ns = None
 
 
-def handshake(sink: Sink) -> aiohttp.TraceConfig:
-    """Return what tells `sink` of the answer to a handshake; aiohttp itself would keep a refusal's body back."""
+class Handshake:
+    """Tells a sink of the answer to a handshake; aiohttp itself would keep a refusal's body back.
 
-    async def answered(session: object, context: SimpleNamespace, seen: aiohttp.TraceRequestEndParams) -> None:
-        response = seen.response
-        sink.request(tuple(response.request_info.headers.items()))
-        sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
-        if response.status != SWITCHED:
-            sink.read(await response.read(), time.monotonic_ns())
+    `goes_on` is whether the sink wants more.
+    """
 
-    async def redirected(session: object, context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
+    def __init__(self, sink: Sink) -> None:
+        self.goes_on = True
+        self.trace = aiohttp.TraceConfig()
+        self.trace.on_request_end.append(self._answered)
+        self.trace.on_request_redirect.append(self._redirected)
+        self._sink = sink
+
+    async def _answered(self, session: object, context: object, seen: aiohttp.TraceRequestEndParams) -> None:
+        self._head(seen.response)
+        if self.goes_on and seen.response.status != SWITCHED:
+            self.goes_on = self._sink.read(await seen.response.read(), time.monotonic_ns())
+
+    async def _redirected(self, session: object, context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
         """Stop where a browser would: it follows no redirect of a handshake."""
-        sink.request(tuple(seen.response.request_info.headers.items()))
-        sink.head(seen.response.status, tuple(seen.response.headers.items()), time.monotonic_ns())
-        raise StreamError(f"the handshake was sent elsewhere, to {seen.response.headers.get(hdrs.LOCATION)}")
+        self._head(seen.response)
+        raise SentElsewhere(seen.response.headers.get(hdrs.LOCATION))
 
-    told = aiohttp.TraceConfig()
-    told.on_request_end.append(answered)
-    told.on_request_redirect.append(redirected)
-    return told
+    def _head(self, response: aiohttp.ClientResponse) -> None:
+        self._sink.request(tuple(response.request_info.headers.items()))
+        self.goes_on = self._sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
 
 
-async def read_messages(session: aiohttp.ClientSession, request: Request, sink: Sink, tls: SSLContext | bool) -> None:
-    """Shake hands over a session that was made with `handshake`, and feed `sink` every message until the Close."""
+class SentElsewhere(Exception):
+    """The answer to a handshake was a redirect."""
+
+
+async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLContext | bool) -> None:
+    """Shake hands, and feed `sink` every message until the Close."""
+    handshake = Handshake(sink)
     headers = CIMultiDict(request.headers)
     offered = headers.popall(hdrs.SEC_WEBSOCKET_EXTENSIONS, [])
-    shaking = session.ws_connect(
-        request.url,
-        headers=headers,
-        compress=WINDOW_BITS if offered else 0,
-        max_msg_size=0,
-        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
-        ssl=tls,
-    )
-    try:
-        connected = await shaking
-    except aiohttp.ServerDisconnectedError as error:
-        raise StreamError(
-            "the connection closed instead of an answer to the handshake: a hop knows no Upgrade"
-        ) from error
-    except aiohttp.WSServerHandshakeError as refusal:
-        raise StreamError(f"no WebSocket came about: {refusal.message}") from refusal
-    turn = Turn()
-    async with connected:
-        while (message := await connected.receive()).type is WSMsgType.TEXT:
-            sink.read(message.data.encode(), turn.at_ns())
-    if fault := _fault(message):
+    async with lend(handshake.trace) as session:
+        try:
+            connected = await session.ws_connect(
+                request.url,
+                headers=headers,
+                compress=WINDOW_BITS if offered else 0,
+                max_msg_size=0,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                ssl=tls,
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.WSServerHandshakeError, SentElsewhere) as refusal:
+            if handshake.goes_on:
+                raise StreamError(_refusal(refusal)) from refusal
+            return
+        turn, goes_on = Turn(), handshake.goes_on
+        async with connected:
+            while goes_on and (message := await connected.receive()).type is WSMsgType.TEXT:
+                goes_on = sink.read(message.data.encode(), turn.at_ns())
+    if goes_on and (fault := _fault(message)):
         raise StreamError(fault)
+
+
+def _refusal(refusal: Exception) -> str:
+    match refusal:
+        case aiohttp.WSServerHandshakeError():
+            return f"no WebSocket came about: {refusal.message}"
+        case SentElsewhere():
+            return f"the handshake was sent elsewhere, to {refusal}"
+    return "the connection closed instead of an answer to the handshake: a hop knows no Upgrade"
 
 
 def _fault(last: WSMessage) -> str | None:

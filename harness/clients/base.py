@@ -48,16 +48,20 @@ class Remote:
 
 
 class Sink(Protocol):
-    """Where a client puts what it sees. Calls come in the order in which things arrived; none of them blocks."""
+    """Where a client puts what it sees. Calls come in the order in which things arrived; none of them blocks or raises.
+
+    `head` and `read` return whether to go on. Told to stop, a client ends its stream at once, hands over nothing more
+    and returns as from a good end: what is wrong with the stream, the sink knows.
+    """
 
     def request(self, headers: Headers) -> None:
         """Take the request headers as they were really sent."""
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
-        """Take the response head. `decoded`: the body comes with its content coding taken off already."""
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        """Take the response head; return whether to go on. `decoded`: the body comes with its coding taken off."""
 
-    def read(self, data: bytes, at_ns: int) -> None:
-        """Take the body bytes of one receive, transfer coding removed, or one message of a WebSocket.
+    def read(self, data: bytes, at_ns: int) -> bool:
+        """Take the body bytes of one receive, transfer coding removed, or one message; return whether to go on.
 
         Messages that came in one receive are stamped with the same instant.
         """
@@ -70,13 +74,15 @@ class Sink(Protocol):
 
 
 class Unheard:
-    """A sink that keeps nothing: for those who care for a part."""
+    """A sink that keeps nothing and never has enough: for those who care for a part."""
 
     def request(self, headers: Headers) -> None: ...
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None: ...
+    def read(self, data: bytes, at_ns: int) -> bool:
+        return True
 
     def remote(self, reader: Remote) -> None: ...
 
@@ -105,9 +111,10 @@ class Client(Protocol):
         """Return the version of what reads. Raises Unavailable if it is not installed."""
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        """Send one request and feed `sink` until the response ends.
+        """Send one request and feed `sink` until the response ends, or the sink has enough.
 
         Raises StreamError if it ends badly, Unavailable if this client cannot ask so, ClientError if it fails itself.
+        However it ends, nothing that was opened or started for it is left.
         """
 
     async def close(self) -> None:

@@ -44,13 +44,15 @@ class Kept(Unheard):
     def request(self, headers: Headers) -> None:
         self.asked = {name.lower(): value for name, value in headers}
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status = status
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(data)
         telling = asyncio.create_task(self._tell())
         self._telling.add(telling)
+        return True
 
     def painted(self, reads: int, at_ns: int) -> None:
         self.frames.append(reads)

@@ -18,9 +18,10 @@ WINDOW_BYTES = 2**31 - 1
 
 
 class Seen(Unheard):
-    """A sink that keeps what a stream's client saw."""
+    """A sink that keeps what a stream's client saw, and has enough once it has as many reads as are `wanted`."""
 
     def __init__(self) -> None:
+        self.wanted: int | None = None
         self.asked: Headers = ()
         self.status: int | None = None
         self.headers: Headers = ()
@@ -29,11 +30,13 @@ class Seen(Unheard):
     def request(self, headers: Headers) -> None:
         self.asked = headers
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status, self.headers = status, headers
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(data)
+        return len(self.reads) != self.wanted
 
 
 class Wire(asyncio.Transport):

@@ -52,8 +52,9 @@ class Nothing(Unheard):
     def __init__(self) -> None:
         self.has_read = asyncio.Event()
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.has_read.set()
+        return True
 
 
 class Told(Unheard):
@@ -61,8 +62,9 @@ class Told(Unheard):
 
     status = 0
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status = status
+        return True
 
 
 async def test_it_asks_as_curl_does_on_connections_of_its_own_and_leaves_none_open() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl_awk import CurlAwk
-from harness.errors import ClientError, StreamError, Unavailable
+from harness.errors import ClientError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import hop, plan
 from harness.measure.bench import Bench
@@ -259,15 +259,3 @@ async def test_leaving_in_mid_stream_ends_both(
         recording.cancel()
         await asyncio.gather(recording, return_exceptions=True)
     assert alive("curl", "mawk") == []
-
-
-async def test_a_fault_that_the_sink_finds_ends_both(running: Running) -> None:
-    class Refusing(Unheard):
-        def read(self, data: bytes, at_ns: int) -> None:
-            raise StreamError("not so")
-
-    started, launcher = running
-    client = CurlAwk()
-    client.equip(launcher, Path())
-    with pytest.raises(StreamError, match="not so"):
-        await client.stream(Request(f"{started.direct.url}/pulse"), Refusing())
