@@ -245,16 +245,6 @@ async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: Runni
     assert (told.verdict, told.reason[:10]) == ("broken", "curl: (7) ")
 
 
-async def test_an_early_answer_is_not_taken_for_the_answer(running: Running) -> None:
-    async def hints(response: Any, answer: Answer) -> None:
-        answer.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
-        await passes(response, answer)
-
-    trace = await recorded(running, hints)
-    assert in_lockstep(trace)
-    assert trace.status == 200
-
-
 # ---------------------------------------------------------------- when it is curl that fails, or is left
 
 
@@ -298,14 +288,3 @@ async def test_a_curl_that_stands_still_makes_no_hold(running: Running) -> None:
     trace = await recorded(running, passes, client=Stopped(3, lambda sink: signalled("curl", signal.SIGSTOP)))
     assert [step.kind for step in trace.steps if step.kind == "hold"] == []
     assert figures(trace).tokens_received == LOAD.tokens
-
-
-async def test_leaving_in_mid_stream_ends_curl(running: Running) -> None:
-    read = asyncio.Event()
-    recording = asyncio.create_task(recorded(running, passes, client=Acting(1, lambda sink: read.set())))
-    async with asyncio.timeout(DEADLINE_S):
-        await read.wait()
-        assert len(alive("curl")) == 1
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
-    assert alive("curl") == []

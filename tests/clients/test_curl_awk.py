@@ -245,17 +245,3 @@ async def test_who_stands_still_makes_no_hold(
 async def test_a_bad_end_is_told_in_curls_own_words(running: Running, behave: Behaviour, reason: str) -> None:
     told = judged(await read_through(running, behave, cell(), CurlAwk()))
     assert (told.verdict, told.reason[: len(reason)]) == ("broken", reason)
-
-
-async def test_leaving_in_mid_stream_ends_both(
-    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    using("mawk-interactive", tmp_path, monkeypatch)
-    begun = asyncio.Event()
-    recording = asyncio.create_task(read_through(running, passes, cell(), Acting(1, begun.set)))
-    async with asyncio.timeout(DEADLINE_S):
-        await begun.wait()
-        assert len(alive("curl", "mawk")) == 2
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
-    assert alive("curl", "mawk") == []
