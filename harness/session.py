@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, NoRoom, ProxyError, Unavailable, unwritable
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.judge.rejudge import rejudge
 from harness.launchers.process import Launcher
 from harness.matrix import field_reports, mitigations
@@ -60,7 +60,7 @@ def known() -> Known:
     """Return the names that a matrix file may use without defining them."""
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
-        names={"client": tuple(CLIENTS), "format": tuple(CODECS)},
+        names={"client": tuple(CLIENTS), "format": tuple(FORMATS)},
         mitigations=catalogue(),
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
     )

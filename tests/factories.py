@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from harness.formats import CODECS
+from harness.formats import CODECS, FORMATS, TRANSPORTS
 from harness.judge.verdict import assess
 from harness.model import Emission, Expectation, Heartbeat, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
 
@@ -33,8 +33,9 @@ def workload(tokens: int = 6, token_bytes: int = 80, **others: Any) -> Workload:
 
 
 def plan(load: Workload | None = None, method: Any = "GET", **emission: Any) -> Plan:
-    """A plan for the direct chain."""
-    told = Emission(load or workload(), **emission)
+    """A plan for the direct chain. `format` is that of an address."""
+    transport, codec = FORMATS[emission.pop("format", "sse")]
+    told = Emission(load or workload(), transport=transport.name, format=codec.name, **emission)
     return Plan((), method, (), told)
 
 
@@ -75,7 +76,7 @@ class Story:
             request_headers=(),
             opened_ns=OPENED_NS,
             head_ns=OPENED_NS + EVENT_NS // 2,
-            status=200,
+            status=TRANSPORTS[self._plan.emission.transport].status,
             headers=(("Content-Encoding", "gzip"),) if self._coder else (),
             reads=tuple(self._reads),
             body=self._body,

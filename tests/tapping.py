@@ -25,8 +25,8 @@ class Tap:
     def request(self, headers: Headers) -> None:
         self._sink.request(headers)
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
-        self._sink.head(status, headers, at_ns, decoded)
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        return self._sink.head(status, headers, at_ns, decoded)
 
     def remote(self, reader: Remote) -> None:
         self._sink.remote(reader)
@@ -34,11 +34,12 @@ class Tap:
     def painted(self, reads: int, at_ns: int) -> None:
         self._sink.painted(reads, at_ns)
 
-    def read(self, data: bytes, at_ns: int) -> None:
-        self._sink.read(data, at_ns)
+    def read(self, data: bytes, at_ns: int) -> bool:
+        goes_on = self._sink.read(data, at_ns)
         self._left -= 1
         if self._left == 0:
             self._act()
+        return goes_on
 
 
 class Tapped(AiohttpReader):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 import httpx_sse
@@ -21,7 +21,7 @@ from harness.clients.base import Client, Request, Sink
 from harness.documents.hops import read as hop
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
-from harness.model import Cell, HttpVersion, Trace, Verdict, Workload
+from harness.model import Cell, HttpVersion, Trace, TransportName, Verdict, Workload
 from harness.session import catalogue
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
@@ -37,6 +37,8 @@ class Reader:
 
     name = "theirs"
     http: tuple[HttpVersion, ...] = ("1.1",)
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {}
 
     def version(self) -> str:
         return "installed"
@@ -54,7 +56,9 @@ class Sdk(Reader):
             chunks = await client.chat.completions.create(**json.loads(request.body or b""))
             sink.head(200, tuple(chunks.response.headers.items()), time.monotonic_ns(), decoded=True)
             async for chunk in chunks:
-                sink.read(f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n".encode(), time.monotonic_ns())
+                event = f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n"
+                if not sink.read(event.encode(), time.monotonic_ns()):
+                    return
             sink.read(b"data: [DONE]\n\n", time.monotonic_ns())
 
 
@@ -69,7 +73,8 @@ class HttpxSse(Reader):
         ):
             sink.head(source.response.status_code, source.response.headers.multi_items(), time.monotonic_ns(), True)
             async for event in source.aiter_sse():
-                sink.read(f"data: {event.data}\n\n".encode(), time.monotonic_ns())
+                if not sink.read(f"data: {event.data}\n\n".encode(), time.monotonic_ns()):
+                    return
 
 
 async def read_by(

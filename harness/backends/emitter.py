@@ -18,14 +18,15 @@ import itertools
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from harness.backends.control import EMISSION, Lines, Log
-from harness.backends.websocket import Messages, refusal, upgrade_required
+from harness.backends.http import HttpBody
+from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
-from harness.model import EMITTER_HEADER, Emission, Heartbeat, Sent
+from harness.model import EMITTER_HEADER, Emission, Heartbeat, Sent, TransportName
 
 ABANDONED_S = 60.0
 LINGER_S = 0.2
@@ -34,14 +35,9 @@ PULSE = b"pulse\n"
 LEFT = "the reader left before the end"
 RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close is to reset
 
-
-class CloseDelimited(web.StreamResponse):
-    """A body that ends with the connection (RFC 9112, 6.3, item 8), which aiohttp offers to no HTTP/1.1 client.
-
-    The switch is the one that aiohttp's own WebSocketResponse uses.
-    """
-
-    _length_check = False
+StreamBody = HttpBody | WebSocketBody
+BODIES: Mapping[TransportName, type[StreamBody]] = {"http": HttpBody, "websocket": WebSocketBody}
+"""As what a stream leaves, by the transport that carries it."""
 
 
 class Stream:
@@ -96,17 +92,19 @@ class Stream:
         self._handler, self._transport = asyncio.current_task(), request.transport
         await request.read()
         self._on_asked()
-        if self.emission.format == "websocket" and (why := refusal(request)):
-            self._fail(why)
-            return upgrade_required(why)
-        response = self._response(request)
+        body = BODIES[self.emission.transport]
+        if refused := body.refusal(request):
+            self._fail((refused.text or "").strip())
+            return refused
+        assert self._handler is not None
+        response = body(request, self.emission, self._total_bytes(), self._handler.cancel)
         try:
             await response.prepare(request)
             self.log.head_ns = time.monotonic_ns()
             self.log.headers = list(response.headers.items())
             await self._emit(response)
             self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
-            self._finished = isinstance(response, Messages)  # whose reader may leave on the Close
+            self._finished = body.reader_may_leave_on_end
             await response.write_eof()
             self._finished = True
         except TimeoutError:
@@ -123,23 +121,6 @@ class Stream:
         if self.log.failure is None and not self._finished:
             self.log.failure = why
 
-    def _response(self, request: web.Request) -> web.StreamResponse:
-        emission = self.emission
-        if emission.format == "websocket":
-            assert self._handler is not None
-            messages = Messages(self._handler.cancel)
-            messages.headers.extend(emission.headers)
-            return messages
-        closes = emission.body == "close" or (emission.body == "chunked" and request.version < (1, 1))
-        response = CloseDelimited() if closes else web.StreamResponse()
-        if closes:
-            response.force_close()
-        elif emission.body == "length":
-            response.content_length = self._total_bytes()
-        response.headers["Content-Type"] = emission.content_type
-        response.headers.extend(emission.headers)
-        return response
-
     def _total_bytes(self) -> int:
         emission = self.emission
         padding = emission.padding.bytes if emission.padding else 0
@@ -151,7 +132,7 @@ class Stream:
         filler = self.emission.prelude
         return self._codec.filling(filler, f"prelude:{self.emission.workload.seed}") if filler else b""
 
-    async def _emit(self, response: web.StreamResponse) -> None:
+    async def _emit(self, response: StreamBody) -> None:
         if before := self._codec.opening() + self._prelude():
             self._bytes += len(before)
             await response.write(before)
@@ -169,12 +150,12 @@ class Stream:
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await beat
 
-    async def _lockstep(self, response: web.StreamResponse) -> None:
+    async def _lockstep(self, response: StreamBody) -> None:
         self._heard = asyncio.get_running_loop().time()
         self._listen()
         while self._next < self.emission.workload.tokens:
             if self._next > self._granted:
-                self._put = None if self.emission.delay_ms else self._framed(response)
+                self._put = None if self.emission.delay_ms else response.put
                 await self._granting()
                 continue
             if self.emission.delay_ms:
@@ -183,7 +164,7 @@ class Stream:
         while not self._may_end:
             await self._granting()
 
-    async def _paced(self, response: web.StreamResponse) -> None:
+    async def _paced(self, response: StreamBody) -> None:
         gap_s = self.emission.gap_ms / 1e3
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -194,23 +175,13 @@ class Stream:
         if self.emission.body != "length":
             await asyncio.sleep(max(gap_s, LINGER_S))  # so that the last token can be told from the end
 
-    async def _heartbeats(self, response: web.StreamResponse) -> None:
+    async def _heartbeats(self, response: StreamBody) -> None:
         beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms
         while beat and period_ms:
             await asyncio.sleep(period_ms / 1e3)
             self._bytes += len(beat)
             self.log.heartbeats.append(Heartbeat(time.monotonic_ns(), self._bytes))
             await response.write(beat)
-
-    def _framed(self, response: web.StreamResponse) -> Callable[[bytes], None]:
-        """Return what puts bytes of the body on the wire without waiting: as messages, a chunk, or as they are."""
-        assert self._transport is not None
-        if isinstance(response, Messages):
-            return response.put
-        put = self._transport.write
-        if response.headers.get("Transfer-Encoding") == "chunked":
-            return lambda data: put(b"%x\r\n%b\r\n" % (len(data), data))
-        return put
 
     def _event(self) -> bytes:
         """Return the next token's event, which is as good as sent."""

@@ -1,4 +1,4 @@
-"""The emitter's side of a WebSocket (RFC 6455): what the stream writes leaves as text messages, a line each.
+"""The emitter's side of a WebSocket (RFC 6455): what the stream writes leaves as text messages.
 
 Frames are made here, not by aiohttp, because a granted token must leave in the very call that grants it; the
 handshake, Ping and Close are aiohttp's. permessage-deflate (RFC 7692) is used whenever it was offered.
@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+
+from harness.formats import TRANSPORTS
+from harness.model import Emission
 
 TEXT = 0x81  # FIN and the opcode of text
 COMPRESSED = 0x40  # RSV1, as RFC 7692 uses it
@@ -64,13 +67,25 @@ class Frames:
         return bytes((first, 127)) + size_bytes.to_bytes(8) + message
 
 
-class Messages(web.WebSocketResponse):
+class WebSocketBody(web.WebSocketResponse):
     """A response whose body leaves as messages. When the reader closes it or breaks it off, `on_left` is called."""
 
-    def __init__(self, on_left: Callable[[], object]) -> None:
+    reader_may_leave_on_end = True
+
+    def __init__(
+        self, request: web.BaseRequest, emission: Emission, size_bytes: int, on_left: Callable[[], object]
+    ) -> None:
         super().__init__(autoclose=False)
+        self.headers.extend(emission.headers)
+        self._messages = TRANSPORTS[emission.transport].messages
         self._on_left = on_left
         self._ending = False
+
+    @staticmethod
+    def refusal(request: web.BaseRequest) -> web.Response | None:
+        """Return how a request is refused that is no handshake, None if it is one."""
+        why = refusal(request)
+        return upgrade_required(why) if why else None
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Shake hands; from then on a Ping is answered and a Close is heard."""
@@ -83,9 +98,9 @@ class Messages(web.WebSocketResponse):
         return wire
 
     def put(self, data: bytes) -> None:
-        """Put each line of `data` on the wire as a message of its own, without waiting."""
-        for line in data.splitlines(keepends=True):
-            self._wire.write(self._frames.text(line))
+        """Put each message of `data` on the wire, without waiting."""
+        for message in self._messages(data):
+            self._wire.write(self._frames.text(message))
 
     async def write(self, data: bytes) -> None:  # type: ignore[override]
         """Put it on the wire, and wait while the reader has too much to read."""

@@ -13,7 +13,7 @@ from harness import session
 from harness.clients import CLIENTS
 from harness.clients.base import Client
 from harness.errors import Unavailable
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import reading as matrix
 from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
@@ -97,7 +97,7 @@ def _requests() -> Rows:
 
 
 def _formats() -> Rows:
-    return [("format", "content type"), *((name, codec.content_type) for name, codec in CODECS.items())]
+    return [("format", "content type"), *((name, codec.content_type) for name, (_, codec) in FORMATS.items())]
 
 
 def _clients() -> Rows:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from ssl import SSLContext
 
 import aiohttp
@@ -18,10 +20,10 @@ from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 
 from harness.clients import tls
+from harness.clients.aiohttp_messages import Sessions, read_messages
 from harness.clients.base import Request, Sink
-from harness.clients.messages import handshake, read_messages
 from harness.errors import StreamError
-from harness.model import HttpVersion
+from harness.model import HttpVersion, TransportName
 
 AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
 
@@ -34,6 +36,8 @@ class AiohttpReader:
 
     name = "aiohttp"
     http: tuple[HttpVersion, ...] = ("1.1",)
+    transports: tuple[TransportName, ...] = ("http", "websocket")
+    lacks: Mapping[TransportName, str] = {}
 
     def __init__(self, connect_timeout_s: float = 10.0, keep_alive: bool = False) -> None:
         self._kept: aiohttp.ClientSession | None = None
@@ -46,15 +50,7 @@ class AiohttpReader:
     async def stream(self, request: Request, sink: Sink) -> None:
         verified = tls.context(request.authority, "http/1.1") if request.authority else True
         try:
-            if self._keep_alive:
-                self._kept = self._kept or self._session()
-                await _read_body(self._kept, request, sink, verified)
-            elif request.websocket:
-                async with self._session(handshake(sink)) as session:
-                    await read_messages(session, request, sink, verified)
-            else:
-                async with self._session() as session:
-                    await _read_body(session, request, sink, verified)
+            await READERS[request.transport](self._session, request, sink, verified)
         except (TimeoutError, aiohttp.ClientError, HttpProcessingError, ConnectionError) as error:
             raise StreamError(_in_words(error)) from error
 
@@ -62,7 +58,17 @@ class AiohttpReader:
         if self._kept:
             await self._kept.close()
 
-    def _session(self, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    @asynccontextmanager
+    async def _session(self, *traces: aiohttp.TraceConfig) -> AsyncIterator[aiohttp.ClientSession]:
+        """Lend a session: the one that is kept, or one that is closed after the stream."""
+        if self._keep_alive and not traces:
+            self._kept = self._kept or self._made()
+            yield self._kept
+        else:
+            async with self._made(*traces) as session:
+                yield session
+
+    def _made(self, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=self._timeout,
@@ -76,22 +82,30 @@ class AiohttpReader:
         return session
 
 
-async def _read_body(session: aiohttp.ClientSession, request: Request, sink: Sink, verified: SSLContext | bool) -> None:
-    asked = session.request(
-        request.method,
-        request.url,
-        headers=dict(request.headers),
-        data=request.body,
-        allow_redirects=False,
-        ssl=verified,
-    )
-    async with asked as response:
+async def _read_body(lend: Sessions, request: Request, sink: Sink, verified: SSLContext | bool) -> None:
+    async with (
+        lend() as session,
+        session.request(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            data=request.body,
+            allow_redirects=False,
+            ssl=verified,
+        ) as response,
+    ):
         _tell_of_loss(response)
         sink.request(tuple(response.request_info.headers.items()))
-        sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
+        goes_on = sink.head(response.status, tuple(response.headers.items()), time.monotonic_ns())
         content = response.content
-        while data := await content.readany():
-            sink.read(data, time.monotonic_ns())
+        while goes_on and (data := await content.readany()):
+            goes_on = sink.read(data, time.monotonic_ns())
+
+
+READERS: Mapping[TransportName, Callable[[Sessions, Request, Sink, SSLContext | bool], Awaitable[None]]] = {
+    "http": _read_body,
+    "websocket": read_messages,
+}
 
 
 def _tell_of_loss(response: aiohttp.ClientResponse) -> None:

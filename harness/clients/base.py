@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher
-from harness.model import Format, HttpVersion, Method, Remark
+from harness.model import CodecName, HttpVersion, Method, Remark, TransportName
 
 Headers = Sequence[tuple[str, str]]
 
@@ -17,7 +17,7 @@ Headers = Sequence[tuple[str, str]]
 class Request:
     """What to ask for. `authority` is the file (PEM) of who signed the server's certificate, if it has one.
 
-    A `websocket` is asked for at the same URL, with the scheme of HTTP. `format` is what the body will be in, as an
+    Whatever the transport, the URL has the scheme of HTTP. `format` is what the body will be in, as an
     app knows it. `http` are the versions that whoever is asked speaks.
     """
 
@@ -25,9 +25,9 @@ class Request:
     method: Method = "GET"
     headers: Headers = ()
     body: bytes | None = None
-    websocket: bool = False
+    transport: TransportName = "http"
     authority: str | None = None
-    format: Format = "sse"
+    format: CodecName = "sse"
     http: Sequence[HttpVersion] = ("1.1",)
 
 
@@ -48,16 +48,20 @@ class Remote:
 
 
 class Sink(Protocol):
-    """Where a client puts what it sees. Calls come in the order in which things arrived; none of them blocks."""
+    """Where a client puts what it sees. Calls come in the order in which things arrived; none of them blocks or raises.
+
+    `head` and `read` return whether to go on. Told to stop, a client ends its stream at once, hands over nothing more
+    and returns as from a good end: what is wrong with the stream, the sink knows.
+    """
 
     def request(self, headers: Headers) -> None:
         """Take the request headers as they were really sent."""
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
-        """Take the response head. `decoded`: the body comes with its content coding taken off already."""
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        """Take the response head; return whether to go on. `decoded`: the body comes with its coding taken off."""
 
-    def read(self, data: bytes, at_ns: int) -> None:
-        """Take the body bytes of one receive, transfer coding removed, or one message of a WebSocket.
+    def read(self, data: bytes, at_ns: int) -> bool:
+        """Take the body bytes of one receive, transfer coding removed, or one message; return whether to go on.
 
         Messages that came in one receive are stamped with the same instant.
         """
@@ -70,13 +74,15 @@ class Sink(Protocol):
 
 
 class Unheard:
-    """A sink that keeps nothing: for those who care for a part."""
+    """A sink that keeps nothing and never has enough: for those who care for a part."""
 
     def request(self, headers: Headers) -> None: ...
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None: ...
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None: ...
+    def read(self, data: bytes, at_ns: int) -> bool:
+        return True
 
     def remote(self, reader: Remote) -> None: ...
 
@@ -93,13 +99,22 @@ class Client(Protocol):
     def http(self) -> Sequence[HttpVersion]:
         """The versions of HTTP it can ask in."""
 
+    @property
+    def transports(self) -> Sequence[TransportName]:
+        """What it can read; all else is refused before it is asked."""
+
+    @property
+    def lacks(self) -> Mapping[TransportName, str]:
+        """Why it cannot read others, as what follows its name in a sentence."""
+
     def version(self) -> str:
         """Return the version of what reads. Raises Unavailable if it is not installed."""
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        """Send one request and feed `sink` until the response ends.
+        """Send one request and feed `sink` until the response ends, or the sink has enough.
 
         Raises StreamError if it ends badly, Unavailable if this client cannot ask so, ClientError if it fails itself.
+        However it ends, nothing that was opened or started for it is left.
         """
 
     async def close(self) -> None:

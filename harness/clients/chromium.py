@@ -9,7 +9,7 @@ What a browser cannot be made to do is Unavailable: it sends its own request hea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from harness.clients.chromium_browser import Browser
 from harness.errors import Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher
-from harness.model import HttpVersion, Remark
+from harness.model import HttpVersion, Remark, TransportName
 
 ACCEPT_ENCODING = {"gzip", "deflate", "br", "zstd"}
 ITS_OWN = frozenset({"user-agent", "accept-encoding", "accept-language"})
@@ -48,10 +48,12 @@ FORBIDDEN = frozenset(
 
 
 class Chromium:
-    """The client `chromium`: fetch with a ReadableStream, or WebSocket where the format is one."""
+    """The client `chromium`: fetch with a ReadableStream, or WebSocket where that carries the stream."""
 
     name = "chromium"
     http: tuple[HttpVersion, ...] = ("1.1", "2")
+    transports: tuple[TransportName, ...] = ("http", "websocket")
+    lacks: Mapping[TransportName, str] = {}
     remark: Remark | None = None
 
     def __init__(self) -> None:
@@ -84,7 +86,7 @@ class Chromium:
     def _asked(self, request: Request) -> tuple[str, Request]:
         """Return how the page reads, and what is left for it to say itself. Raises Unavailable if it cannot ask so."""
         headers = _left_to_say(self.name, request.headers)
-        if request.websocket:
+        if request.transport == "websocket":
             own = ", ".join(name for name, value in headers if value != "no-cache")
             _refuse(self.name, own, f"a WebSocket has no way to send a header of one's own: {own}")
             return "websocket", replace(request, headers=())
@@ -95,6 +97,8 @@ class ChromiumEventSource(Chromium):
     """The client `chromium-eventsource`."""
 
     name = "chromium-eventsource"
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {"websocket": "cannot ask so: EventSource only reads sse, not websocket"}
     remark = Remark(rewritten=True)
 
     def _asked(self, request: Request) -> tuple[str, Request]:

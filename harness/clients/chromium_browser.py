@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from harness.clients.chromium_channel import ANSWER_S, Exchange
+from harness.clients.chromium_channel import ANSWER_S, Switchboard
 from harness.clients.chromium_tab import Tab
 from harness.errors import ClientError, ProxyError, Unavailable
 from harness.launchers.process import Launcher, Process, until
@@ -110,12 +110,12 @@ class Browser:
         self._lock = asyncio.Lock()
         self._seats = asyncio.Semaphore(TABS)
         self._idle: list[Tab] = []
-        self._exchange: Exchange | None = None
+        self._switchboard: Switchboard | None = None
         self._process: Process | None = None
         self._playwright: Playwright | None = None
         self._steered: Steered | None = None
         self._session: CDPSession | None = None
-        self._starting: asyncio.Task[tuple[Steered, Exchange]] | None = None
+        self._starting: asyncio.Task[tuple[Steered, Switchboard]] | None = None
 
     @classmethod
     def of(cls, launcher: Launcher, evidence: Path) -> Browser:
@@ -138,8 +138,8 @@ class Browser:
             ) from None
         tab: Tab | None = None
         try:
-            steered, exchange = await self._ensure()
-            tab = self._choose(origin) or await Tab.open(steered, exchange)
+            steered, switchboard = await self._ensure()
+            tab = self._choose(origin) or await Tab.open(steered, switchboard)
             yield tab
         except (Error, ClientError) as error:
             if tab:
@@ -193,7 +193,7 @@ class Browser:
             self._idle.remove(tab)
         return tab
 
-    async def _ensure(self) -> tuple[Steered, Exchange]:
+    async def _ensure(self) -> tuple[Steered, Switchboard]:
         async with self._lock:
             if self._steered and self._starting and self._starting.done() and await self._death():
                 await self._end()
@@ -203,7 +203,7 @@ class Browser:
             await asyncio.wait({self._starting})  # which leaves it alone if we are cancelled
             return self._starting.result()
 
-    async def _start(self) -> tuple[Steered, Exchange]:
+    async def _start(self) -> tuple[Steered, Switchboard]:
         from playwright.async_api import Error, async_playwright
 
         try:
@@ -218,9 +218,9 @@ class Browser:
         except (Error, ProxyError) as error:
             await self._end()
             raise Unavailable(f"the browser did not start: {error}", START_HINT.format(find())) from error
-        self._exchange = Exchange()
-        await self._exchange.open()
-        return self._steered, self._exchange
+        self._switchboard = Switchboard()
+        await self._switchboard.open()
+        return self._steered, self._switchboard
 
     async def _launch(self) -> str:
         """Start Chromium and return the address that it is steered at.
@@ -250,9 +250,9 @@ class Browser:
             await self._playwright.stop()
         if self._process:
             await self._launcher.stop(self._process)
-        if self._exchange:
-            await self._exchange.close()
-        self._playwright = self._steered = self._session = self._process = self._exchange = None
+        if self._switchboard:
+            await self._switchboard.close()
+        self._playwright = self._steered = self._session = self._process = self._switchboard = None
 
     def _last_words(self) -> str:
         """Return what Chromium said last; that it finds no D-Bus is not worth telling."""

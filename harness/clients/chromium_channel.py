@@ -154,7 +154,7 @@ class Line:
             self._listener.heard(kind, self.clock.place(page_ms, heard_ns), fields)
 
 
-class Exchange:
+class Switchboard:
     """The server that pages call."""
 
     def __init__(self) -> None:

@@ -2,13 +2,15 @@
 
 Rules: reads wait for the head, which a page does not see as it was sent, and for nothing else; a stream ends well only
 if the page and the network stack both say so, and only once its head is told, which may come last (CDP gives the events
-named ExtraInfo no order); of several reasons why it ended badly the browser's own words count.
+named ExtraInfo no order); of several reasons why it ended badly the browser's own words count. A sink that has enough
+ends it at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,7 +38,8 @@ class Reading:
         self._words: str | None = None
         self._opened_ns: int | None = None
         self._headed = False
-        self._early: list[tuple[bytes, int]] = []
+        self._goes_on = True
+        self._early: deque[tuple[bytes, int]] = deque()
         self._reads = self._painted = 0
         self._changed = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -54,15 +57,15 @@ class Reading:
         """Hand a read on, at once."""
         self._reads += 1
         self._early.append((data, at_ns))
-        self._guarded(self._hand_on)
+        self._hand_on()
 
     def heard(self, kind: str, at_ns: int, fields: dict[str, Any]) -> None:
         """Take what else the page says."""
         match kind:
             case "open":
                 self._opened_ns = at_ns
-                self._guarded(self._hand_on)
-            case "painted":
+                self._hand_on()
+            case "painted" if self._goes_on:
                 self._painted = fields["reads"]
                 self._sink.painted(self._painted, at_ns)
                 self._changed.set()
@@ -104,25 +107,30 @@ class Reading:
                 self._words = of["entry"]["text"]
             case _:
                 return
-        self._guarded(self._hand_on)
+        self._hand_on()
         self._changed.set()
 
     # ---------------------------------------------------------------- the end
 
     async def ended(self) -> bool:
-        """Wait for the stream's end and return whether all of it was painted.
+        """Wait for the stream's end, or for the sink's, and return whether all of it was painted.
 
         Raises StreamError if it was a bad end, ClientError if the page went or the head of what it read was not told.
         """
         why = await self._page
-        if not await self._until(lambda: self._done and not self.lacks_head, LAST_WORDS_S if why else HEAD_S):
+        if self._goes_on and not await self._until(self._is_over, LAST_WORDS_S if why else HEAD_S):
             why = why or "the browser's network stack did not tell how the stream ended"
         self._head()
+        if not self._goes_on:
+            return False
         if self.lacks_head:
             raise ClientError("the browser's network stack did not tell of the response's head")
         if fault := self._fault(why):
             raise StreamError(fault)
         return await self._until(lambda: self._painted >= self._reads, LAST_FRAME_S)
+
+    def _is_over(self) -> bool:
+        return not self._goes_on or (self._done and not self.lacks_head)
 
     @property
     def _done(self) -> bool:
@@ -157,10 +165,10 @@ class Reading:
         """Hand on the head once page and network stack know it, and all reads after it."""
         if self._opened_ns is not None and self._id in self._answered:
             self._head()
-        if self._headed:
-            early, self._early = self._early, []
-            for data, at_ns in early:
-                self._sink.read(data, at_ns)
+        while self._goes_on and self._headed and self._early:
+            self._goes_on = self._sink.read(*self._early.popleft())
+        if not self._goes_on:
+            self._end(None)
 
     def _head(self) -> None:
         if self._headed or self._id is None:
@@ -170,15 +178,8 @@ class Reading:
         if answered := self._answered.get(self._id):
             status, headers = answered
             self._headed = True
-            self._sink.head(status, _fields(headers), self._opened_ns or time.monotonic_ns(), decoded=True)
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """Let what the sink thinks of the stream end it."""
-        try:
-            act()
-        except StreamError as error:
-            if not self._page.done():
-                self._page.set_exception(error)
+            at_ns = self._opened_ns or time.monotonic_ns()
+            self._goes_on = self._sink.head(status, _fields(headers), at_ns, decoded=True)
 
     def _end(self, why: str | None) -> None:
         if not self._page.done():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.clients.base import Remote, Request, Sink
-from harness.clients.chromium_channel import ANSWER_S, Exchange, Line
+from harness.clients.chromium_channel import ANSWER_S, Line, Switchboard
 from harness.clients.chromium_reading import Reading
 from harness.errors import ClientError
 from harness.model import Remark
@@ -44,24 +44,24 @@ EVENTS = (
 class Tab:
     """A browser context with one page in it, so that no other stream takes one of its connections to a host."""
 
-    def __init__(self, context: BrowserContext, page: Page, session: CDPSession, exchange: Exchange) -> None:
+    def __init__(self, context: BrowserContext, page: Page, session: CDPSession, switchboard: Switchboard) -> None:
         self.origin: str | None = None
         self.gone = False
         self._context = context
         self._page = page
         self._session = session
-        self._exchange = exchange
+        self._switchboard = switchboard
         self._line: Line | None = None
         self._reading: Reading | None = None
 
     @classmethod
-    async def open(cls, browser: Browser, exchange: Exchange) -> Tab:
+    async def open(cls, browser: Browser, switchboard: Switchboard) -> Tab:
         """Open a page that is nowhere yet. Raises ClientError if that takes too long."""
         async with _in_time():
             context = await browser.new_context(ignore_https_errors=True)
             page = await context.new_page()
             session = await context.new_cdp_session(page)
-            tab = cls(context, page, session, exchange)
+            tab = cls(context, page, session, switchboard)
             page.on("crash", lambda _: tab.heard_end())
             for event in EVENTS:
                 session.on(event, _telling(tab, event))
@@ -107,7 +107,7 @@ class Tab:
         self.origin = None
         if self._line:
             self._line.forget()
-        line = self._exchange.line(self)
+        line = self._switchboard.line(self)
         html = PAGE.read_text(encoding="utf-8").replace("CHANNEL", line.url)
         url = origin + PATH
 
@@ -137,7 +137,7 @@ class Tab:
 
         assert self._line is not None
         try:
-            await self._line.asked("fetch", url=self._exchange.pulse)
+            await self._line.asked("fetch", url=self._switchboard.pulse)
             await self._line.ping()
             if self._reading and self._reading.lacks_head:
                 async with asyncio.timeout(ANSWER_S):

@@ -13,7 +13,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import cache, partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.clients.base import Remote, Request, Sink
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, Process, until
-from harness.model import HttpVersion
+from harness.model import HttpVersion, TransportName
 
 SETUP_HINT = "install it: apt-get install curl, or brew install curl"
 CONNECT_S = 10
@@ -58,6 +58,8 @@ class Curl:
     """The client `curl`: a process of its own for every stream."""
 
     name = "curl"
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {"websocket": "hands over no messages of a WebSocket"}
 
     def __init__(self) -> None:
         self._launcher: Launcher | None = None
@@ -77,17 +79,15 @@ class Curl:
         distribution.install("curl", "curl", "curl", find=find, hint=SETUP_HINT, progress=progress)
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        if request.websocket:
-            raise Unavailable(
-                f"client {self.name} hands over no messages of a WebSocket", "choose client aiohttp or chromium"
-            )
         assert self._launcher, "the bench has equipped it"
         decodes = _accepts(request) == BROWSERS_CODINGS
         async with self.piped(self._launcher, [find(), *arguments(request, decodes)]) as pipe:
-            said = await _read(pipe, sink, decodes)
+            talk = await _read(pipe, sink, decodes)
+            if talk is None:
+                return
             await until(lambda: pipe[0].returncode is not None, EXIT_S)
         if pipe[0].returncode != 0:
-            raise _fault(pipe[0], said)
+            raise _fault(pipe[0], talk.complaint)
 
     @asynccontextmanager
     async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
@@ -139,26 +139,28 @@ async def running(
         await launcher.stop(process)
 
 
-async def _read(pipe: Pipe, sink: Sink, decoded: bool) -> str | None:
-    """Feed `sink` until all have closed their ends; return what curl complained about, if it did."""
+async def _read(pipe: Pipe, sink: Sink, decoded: bool) -> _Talk | None:
+    """Feed `sink` until all have closed their ends; return what curl has told, None if the sink had enough before."""
     loop = asyncio.get_running_loop()
     stdout, stderr = pipe[-1].pipes[0], pipe[0].pipes[1]
     talk, body = _Talk(), _Body(sink)
     talking, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(talk.told), stderr)
     with closing(talking):
-        await talk.heads(sink, decoded, partial(_awake, pipe, stdout))
+        if not await talk.heads(sink, decoded, partial(_awake, pipe, stdout)):
+            return None
         listening = asyncio.create_task(talk.rest())
         reading, _ = await loop.connect_read_pipe(lambda: body, stdout)
         with closing(reading):
             try:
-                await body.ended
+                if not await body.ended:
+                    return None
                 for process in pipe[1:]:  # who lost its reader may never notice
                     await _ended_well(process)
                 await listening
                 talk.queued_ms = _queued_ms(pipe)
             finally:
                 listening.cancel()
-    return talk.complaint
+    return talk
 
 
 class _Talk:
@@ -169,8 +171,11 @@ class _Talk:
         self.complaint: str | None = None
         self.queued_ms: float | None = None
 
-    async def heads(self, sink: Sink, decoded: bool, awake: Callable[[], Awaitable[None]]) -> None:
-        """Hand over the head of the request, then that of the response; return early if curl ends before."""
+    async def heads(self, sink: Sink, decoded: bool, awake: Callable[[], Awaitable[None]]) -> bool:
+        """Hand over the head of the request, then that of the response; return whether to go on.
+
+        If curl ends before, it was all there is.
+        """
         head: list[str] = []
         async for line in self._lines():
             mark, words = line[:2], line[2:]
@@ -184,9 +189,9 @@ class _Talk:
                     sink.remote(Remote(awake, trip_ms=lambda: self.queued_ms))
                     sink.request(headers)
                 elif (status := _status(head[0])) >= 200:
-                    sink.head(status, headers, time.monotonic_ns(), decoded)
-                    return
+                    return sink.head(status, headers, time.monotonic_ns(), decoded)
                 head = []
+        return True
 
     async def rest(self) -> None:
         """Hear the rest, so that curl never waits for somebody to listen."""
@@ -208,23 +213,20 @@ def _status(line: str) -> int:
 
 
 class _Body(asyncio.Protocol):
-    """Hands over what comes through a pipe, each read at once."""
+    """Hands over what comes through a pipe, each read at once. `ended` tells whether the sink wanted it to its end."""
 
     def __init__(self, sink: Sink) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._sink = sink
 
     def data_received(self, data: bytes) -> None:
         at_ns = time.monotonic_ns()
-        if not self.ended.done():
-            try:
-                self._sink.read(data, at_ns)
-            except Exception as error:
-                self.ended.set_exception(error)
+        if not self.ended.done() and not self._sink.read(data, at_ns):
+            self.ended.set_result(False)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.ended.done():
-            self.ended.set_result(None)
+            self.ended.set_result(True)
 
 
 async def _ended_well(process: Process) -> None:

@@ -83,7 +83,10 @@ class CurlAwk(Curl):
         distribution.install(self.name, "gawk", "gawk", find=find, hint=SETUP_HINT, progress=progress)
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        await super().stream(request, sink if request.websocket else Unstamped(sink, await self._tried()))
+        unstamped = Unstamped(sink, await self._tried())
+        await super().stream(request, unstamped)
+        if unstamped.fault:
+            raise unstamped.fault
 
     @asynccontextmanager
     async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
@@ -122,9 +125,13 @@ async def holds(launcher: Launcher) -> bool | None:
 
 
 class Unstamped:
-    """Stands before a sink and takes the time off every line, wherever the lines are cut."""
+    """Stands before a sink and takes the time off every line, wherever the lines are cut.
+
+    `fault` is what is wrong with what awk printed.
+    """
 
     def __init__(self, sink: Sink, remark: Remark) -> None:
+        self.fault: ClientError | None = None
         self._sink = sink
         self._remark = remark
         self._stamp = b""
@@ -132,8 +139,8 @@ class Unstamped:
     def request(self, headers: Headers) -> None:
         self._sink.request(headers)
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
-        self._sink.head(status, headers, at_ns, decoded)
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        return self._sink.head(status, headers, at_ns, decoded)
 
     def remote(self, reader: Remote) -> None:
         self._sink.remote(replace(reader, remark=self._remark))
@@ -141,10 +148,11 @@ class Unstamped:
     def painted(self, reads: int, at_ns: int) -> None:
         self._sink.painted(reads, at_ns)
 
-    def read(self, data: bytes, at_ns: int) -> None:
-        """Take what awk printed. Raises ClientError for a line without a time."""
-        if lines := b"".join(self._lines(data)):
-            self._sink.read(lines, at_ns)
+    def read(self, data: bytes, at_ns: int) -> bool:
+        """Take what awk printed; return whether to go on, which it does not after a line without a time."""
+        lines = b"".join(self._lines(data))
+        goes_on = self._sink.read(lines, at_ns) if lines else True
+        return goes_on and self.fault is None
 
     def _lines(self, data: bytes) -> list[bytes]:
         found = []
@@ -152,7 +160,8 @@ class Unstamped:
             if missing := STAMP_BYTES - len(self._stamp):
                 self._stamp, data = self._stamp + data[:missing], data[missing:]
                 if len(self._stamp) == STAMP_BYTES and not STAMP.fullmatch(self._stamp):
-                    raise ClientError(f"awk printed no time before a line, but {self._stamp!r}")
+                    self.fault = ClientError(f"awk printed no time before a line, but {self._stamp!r}")
+                    break
                 continue
             line, end, data = data.partition(b"\n")
             found.append(line + end)

@@ -42,7 +42,7 @@ GOAWAY_BYTES = FRAME_HEAD_BYTES + 8
 OF_ONE_CONNECTION = {"connection", "host", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 
 
-class Exchange(asyncio.Protocol):
+class Http2Exchange(asyncio.Protocol):
     """Asks as soon as the connection is made. `done` tells how the response ended, `closed` that the socket is."""
 
     def __init__(self, request: Request, sink: Sink, window_bytes: int) -> None:
@@ -89,7 +89,7 @@ class Exchange(asyncio.Protocol):
                 self._end()
         except H2Error as error:
             self._end(StreamError(f"the server broke HTTP/2: {error}"))
-        except Exception as error:
+        except StreamError as error:
             self._end(error)
         self._flush()
 
@@ -106,13 +106,14 @@ class Exchange(asyncio.Protocol):
         self._transport.abort()
 
     def _receive(self, data: bytes, at_ns: int) -> bool:
-        """Hand over what came; return whether it was the last."""
+        """Hand over what came; return whether no more is wanted: it was the last, or the sink has enough."""
         body = bytearray()
         try:
             for event in self._events(data):
                 match event:
                     case ResponseReceived():
-                        self._answer(event, at_ns)
+                        if not self._answer(event, at_ns):
+                            return True
                     case DataReceived():
                         body += event.data
                         self._http2.acknowledge_received_data(event.flow_controlled_length, STREAM)
@@ -126,8 +127,8 @@ class Exchange(asyncio.Protocol):
                         raise StreamError(f"the server ended the connection: {_goodbye(event)}")
             return False
         finally:
-            if body:
-                self._sink.read(bytes(body), at_ns)
+            if body and not self._sink.read(bytes(body), at_ns):
+                self._end()
 
     def _events(self, data: bytes) -> Iterator[Event]:
         """Yield what whole frames say, one frame after another: what precedes a broken one still counts."""
@@ -146,11 +147,13 @@ class Exchange(asyncio.Protocol):
                 yield from self._http2.receive_data(frame)
         self._partial = data
 
-    def _answer(self, event: ResponseReceived, at_ns: int) -> None:
+    def _answer(self, event: ResponseReceived, at_ns: int) -> bool:
         headers = [(_text(name), _text(value)) for name, value in event.headers]
         status = next(value for name, value in headers if name == ":status")
+        if not status.isdecimal():
+            raise StreamError(f"the server answered with a status that is none: {status!r}")
         self._answered = True
-        self._sink.head(int(status), [header for header in headers if not header[0].startswith(":")], at_ns)
+        return self._sink.head(int(status), [header for header in headers if not header[0].startswith(":")], at_ns)
 
     def _send_body(self) -> None:
         """Send as much of the request body as the server gives credit for."""
@@ -163,7 +166,7 @@ class Exchange(asyncio.Protocol):
         if ready := self._http2.data_to_send():
             self._transport.write(ready)
 
-    def _end(self, error: Exception | None = None) -> None:
+    def _end(self, error: StreamError | None = None) -> None:
         if self.done.done():
             return
         if error:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.clients import tls
 from harness.clients.base import Request, Sink
 from harness.errors import StreamError, Unavailable
-from harness.model import HttpVersion
+from harness.model import HttpVersion, TransportName
 
 if TYPE_CHECKING:
-    from harness.clients.h2_exchange import Exchange
+    from harness.clients.h2_exchange import Http2Exchange
 
 WIDEST_WINDOW_BYTES = 2**31 - 1
 OFFERED = ("h2", "http/1.1")
@@ -30,6 +31,8 @@ class H2Reader:
 
     name = "h2"
     http: tuple[HttpVersion, ...] = ("2",)
+    transports: tuple[TransportName, ...] = ("http",)
+    lacks: Mapping[TransportName, str] = {"websocket": "does not open WebSockets: nginx does not in HTTP/2"}
 
     def __init__(self, connect_timeout_s: float = 10.0, window_bytes: int = WIDEST_WINDOW_BYTES) -> None:
         self._connect_timeout_s = connect_timeout_s
@@ -42,13 +45,11 @@ class H2Reader:
             raise _missing() from None
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        if request.websocket:
-            raise Unavailable("client h2 does not open WebSockets: nginx does not in HTTP/2", "choose client aiohttp")
         try:
-            from harness.clients.h2_exchange import Exchange
+            from harness.clients.h2_exchange import Http2Exchange
         except ModuleNotFoundError:
             raise _missing() from None
-        exchange = Exchange(request, sink, self._window_bytes)
+        exchange = Http2Exchange(request, sink, self._window_bytes)
         await self._connect(request, exchange)
         try:
             await exchange.done
@@ -59,7 +60,7 @@ class H2Reader:
     async def close(self) -> None:
         """Nothing is left open."""
 
-    async def _connect(self, request: Request, exchange: Exchange) -> None:
+    async def _connect(self, request: Request, exchange: Http2Exchange) -> None:
         url = urlsplit(request.url)
         host, port = url.hostname or "", url.port or 0
         trusting = tls.context(request.authority, *OFFERED) if request.authority else None

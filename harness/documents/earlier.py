@@ -62,7 +62,7 @@ def result(fields: Fields) -> Fields:
 
 def trace(fields: Fields) -> Fields:
     """Return a trace.json as it would be written today. Raises ValueError for what was never written so."""
-    return _with_remark(_with_kinds(_with_hops_apart(fields, "plan", ids=("cell_id",))))
+    return _with_remark(_with_kinds(_with_transport(_with_hops_apart(fields, "plan", ids=("cell_id",)))))
 
 
 def matrix(data: Any) -> Any:
@@ -82,6 +82,15 @@ def _with_facts(fields: Fields) -> Fields:
                 for name, value in _sense(note).items():
                     facts[name] = facts.get(name, []) + value if isinstance(value, list) else value
             return {**others, "facts": facts}
+    return fields
+
+
+def _with_transport(fields: Fields) -> Fields:
+    """Tell the transport from the format: `websocket` was one, and what it carries has always been NDJSON."""
+    match fields:
+        case {"plan": {"emission": {"format": "websocket"} as emission} as plan}:
+            told = {**emission, "transport": "websocket", "format": "ndjson"}
+            return {**fields, "plan": {**plan, "emission": told}}
     return fields
 
 

@@ -1,13 +1,15 @@
-"""What a format is: how a token is written to bytes and found again in them. Pure; no clock, no socket."""
+"""What formats and transports are: how a token is written and found again, and what carries it. Pure; no socket."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.formats.messages import Messages
-from harness.model import Filler, Method, Workload
+from harness.formats.boundaries import Boundaries
+from harness.model import Body, CodecName, Filler, Method, RequestProfile, TransportName, Workload
+
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Codec(Protocol):
     request_body: str = '{"stream": true}'
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> CodecName: ...
 
     @property
     def content_type(self) -> str: ...
@@ -69,5 +71,28 @@ class Codec(Protocol):
 
     def decoder(self) -> Decoder: ...
 
-    def messages(self) -> Messages:
+    def boundaries(self) -> Boundaries:
         """Return what tells where messages begin and end in a body."""
+
+
+class Transport(Protocol):
+    """What carries messages, and what it asks of a request and its answer."""
+
+    @property
+    def name(self) -> TransportName: ...
+
+    @property
+    def status(self) -> int:
+        """The status of an answer that went well."""
+
+    def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
+        """Return what a client of that profile says of itself, given what it says when it fetches."""
+
+    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[str]:
+        """Yield what it does not have, one sentence each. `content_type` is None where nobody sets one."""
+
+    def messages(self, data: bytes) -> Sequence[bytes]:
+        """Return what the emitter sends of `data` as a whole each, in order."""
+
+    def framed(self, decoder: Decoder) -> Decoder:
+        """Return a decoder that is fed what a client reads, one read at a time."""

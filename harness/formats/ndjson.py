@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.formats import envelope, messages, payload
+from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
+from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter, decode
-from harness.formats.messages import Messages
-from harness.model import Filler, Workload
+from harness.model import CodecName, Filler, Workload
 
 _FRAME_BYTES = len('{"p":""}\n')
 
@@ -38,7 +38,7 @@ class NdjsonDecoder:
 class Ndjson(Codec):
     """The format `ndjson`. Filling too small for an object is whitespace, whatever it was to be."""
 
-    name = "ndjson"
+    name: CodecName = "ndjson"
     content_type = "application/x-ndjson"
     min_token_bytes = envelope.MIN_BYTES + 1
 
@@ -57,5 +57,5 @@ class Ndjson(Codec):
     def decoder(self) -> Decoder:
         return NdjsonDecoder()
 
-    def messages(self) -> Messages:
-        return messages.objects()
+    def boundaries(self) -> Boundaries:
+        return boundaries.objects()

@@ -17,7 +17,7 @@ from harness.errors import StreamError
 from harness.formats import envelope, payload
 from harness.formats.base import Decoder, Token
 from harness.formats.sse import Event, EventParser, Sse
-from harness.model import Method, Workload
+from harness.model import CodecName, Method, Workload
 
 MODEL = "token-stream-harness"
 CREATED = 1_700_000_000  # whoever reads it wants a number, and the same bytes each time
@@ -66,7 +66,7 @@ class OpenAiDecoder:
 class OpenAi(Sse):
     """The format `openai`."""
 
-    name = "openai"
+    name: CodecName = "openai"
     method: Method = "POST"
     path = "/v1/chat/completions"
     request_body = json.dumps(

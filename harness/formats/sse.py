@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import StreamError
-from harness.formats import envelope, messages, payload
+from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
+from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter
-from harness.formats.messages import Messages
-from harness.model import Filler, Workload
+from harness.model import CodecName, Filler, Workload
 
 _FRAME_BYTES = len("data: \n\n")
 _RETRY = re.compile(r"[0-9]{1,18}")  # the standard sets no limit; nobody waits longer than these can say
@@ -96,7 +96,7 @@ class SseDecoder:
 class Sse(Codec):
     """The format `sse`. Filling is a comment."""
 
-    name = "sse"
+    name: CodecName = "sse"
     content_type = "text/event-stream"
     min_token_bytes = _FRAME_BYTES + envelope.MIN_BYTES
 
@@ -112,8 +112,8 @@ class Sse(Codec):
     def decoder(self) -> Decoder:
         return SseDecoder()
 
-    def messages(self) -> Messages:
-        return messages.events()
+    def boundaries(self) -> Boundaries:
+        return boundaries.events()
 
 
 def _token(event: Event) -> Token:

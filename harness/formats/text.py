@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import StreamError
-from harness.formats import envelope, messages, payload
+from harness.formats import boundaries, envelope, payload
 from harness.formats.base import Codec, Decoder, Token
+from harness.formats.boundaries import Boundaries
 from harness.formats.lines import LineSplitter, decode
-from harness.formats.messages import Messages
-from harness.model import Filler, Workload
+from harness.model import CodecName, Filler, Workload
 
 _LINE = re.compile("([0-9]{1,19}) ([0-9]{1,19}) (.+)", re.DOTALL)
 
@@ -36,7 +36,7 @@ class TextDecoder:
 class Text(Codec):
     """The format `text`. It has no keep-alive."""
 
-    name = "text"
+    name: CodecName = "text"
     content_type = "text/plain; charset=utf-8"
     min_token_bytes = len("  x\n") + envelope.SEQ_DIGITS + envelope.AT_NS_DIGITS
 
@@ -53,8 +53,8 @@ class Text(Codec):
     def decoder(self) -> Decoder:
         return TextDecoder()
 
-    def messages(self) -> Messages:
-        return messages.lines()
+    def boundaries(self) -> Boundaries:
+        return boundaries.lines()
 
 
 def _token(meant: bytes, offset: int) -> Token:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from harness.judge.metrics import Delivery, late_bursts, painted
-from harness.model import Facts, Refusal, Screen, Trace
+from harness.judge.metrics import Delivery, expected_status, late_bursts, painted
+from harness.model import Facts, Refusal, Screen, Trace, TransportName
 
 UNPAINTED_SHARE = 0.5
 """What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
@@ -29,16 +27,16 @@ def facts(trace: Trace, delivered: Delivery) -> Facts:
 
 
 def _refusal(trace: Trace) -> Refusal | None:
-    if trace.status is None or trace.status == trace.plan.status:
+    if trace.status is None or trace.status == expected_status(trace):
         return None
-    return Refusal(trace.status, trace.plan.status, _served_instead(trace))
+    return Refusal(trace.status, expected_status(trace), _served_instead(trace))
 
 
-def _served_instead(trace: Trace) -> Literal["http", "websocket"] | None:
+def _served_instead(trace: Trace) -> TransportName | None:
     """Return what an application seems to serve that refused what it was asked for."""
     if "application" not in trace.hops or trace.answered_by == "emitter":
         return None
-    if trace.plan.emission.format == "websocket":
+    if trace.plan.emission.transport == "websocket":
         return "http" if trace.status in NO_WEBSOCKET else None
     return "websocket" if trace.status in NO_ROUTE else None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from html import unescape
 
 from harness.errors import StreamError
-from harness.formats import CODECS
+from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
 from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
@@ -65,7 +65,8 @@ def delivery(trace: Trace) -> Delivery:
     arrivals: list[Arrival] = []
     try:
         content = decoder(None if trace.decoded else content_coding(trace.headers))
-        tokens = CODECS[trace.plan.emission.format].decoder()
+        emission = trace.plan.emission
+        tokens = TRANSPORTS[emission.transport].framed(CODECS[emission.format].decoder())
         at = 0
         for number, read in enumerate(trace.reads):
             data, at = trace.body[at : at + read.size_bytes], at + read.size_bytes
@@ -87,6 +88,11 @@ def delivery(trace: Trace) -> Delivery:
         return Delivery(tuple(arrivals), str(error))
     lost = workload.tokens - len(arrivals)
     return Delivery(tuple(arrivals), f"the last {lost} of {workload.tokens} tokens never came" if lost else None)
+
+
+def expected_status(trace: Trace) -> int:
+    """Return the status of a response that went well."""
+    return TRANSPORTS[trace.plan.emission.transport].status
 
 
 def gist(trace: Trace) -> str:
@@ -179,18 +185,18 @@ def merged_and_split(trace: Trace) -> tuple[int, int] | None:
     A content coding comes off read by read, as whoever decodes on the way does; reads from where it is corrupt are not
     counted. None if there is no stream to look at.
     """
-    if not trace.reads or trace.status != trace.plan.status:
+    if not trace.reads or trace.status != expected_status(trace):
         return None
-    messages = CODECS[trace.plan.emission.format].messages()
+    boundaries = CODECS[trace.plan.emission.format].boundaries()
     merged = split = at = 0
     with suppress(StreamError):
         content = decoder(None if trace.decoded else content_coding(trace.headers))
         for read in trace.reads:
             data, at = content.feed(trace.body[at : at + read.size_bytes]), at + read.size_bytes
             if data:
-                was_open = messages.open
-                merged += messages.feed(data) > 1
-                split += was_open or messages.open
+                was_open = boundaries.open
+                merged += boundaries.feed(data) > 1
+                split += was_open or boundaries.open
     return merged, split
 
 

@@ -35,6 +35,7 @@ from harness.judge.metrics import (
     Delivery,
     beaten,
     delivery,
+    expected_status,
     gist,
     late_bursts,
     measure,
@@ -289,8 +290,8 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
-    if trace.status is not None and trace.status != trace.plan.status:
-        return f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
+    if trace.status is not None and trace.status != expected_status(trace):
+        return f"status {trace.status} instead of {expected_status(trace)}: {gist(trace)}"
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"
     if trace.failure:

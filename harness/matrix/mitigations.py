@@ -15,8 +15,7 @@ from typing import Any
 
 from harness.documents.document import Document, allowed
 from harness.errors import Complaint, InputError
-from harness.formats import CODECS
-from harness.formats.base import Codec
+from harness.formats import FORMATS
 from harness.matrix.replacements import replacements
 from harness.matrix.shapes import Catalogue
 from harness.model import (
@@ -52,17 +51,6 @@ REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-HANDSHAKE_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
-    "curl": REQUEST_HEADERS["curl"],
-    "browser": (
-        *(header for header in REQUEST_HEADERS["browser"] if header[0] != "Accept" and "Sec-Fetch" not in header[0]),
-        ("Cache-Control", "no-cache"),
-        ("Pragma", "no-cache"),
-        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
-    ),
-}
-"""What asks for a WebSocket says, beside what makes it a handshake: browsers always offer compression, curl never."""
-
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
 PARTS = {"response_headers": "response header", "request_headers": "request header"}
 
@@ -83,15 +71,16 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
         raise InputError(f"cell {cell.id}: {'; '.join(map(str, refused))}")
     applied = [catalogue[name] for name in cell.mitigations]
     change, _ = _merged(applied)
-    codec = CODECS[change.format or cell.format]
+    transport, codec = FORMATS[change.format or cell.format]
     method = change.method or codec.method
     return Plan(
         chain=_chain(cell.chain, applied),
         method=method,
-        request_headers=_request_headers(_profile(cell, codec), change, method),
+        request_headers=_request_headers(_profile(cell, change), change, method),
         emission=Emission(
             workload=_workload(cell.workload, change),
-            format=change.format or cell.format,
+            transport=transport.name,
+            format=codec.name,
             body=cell.body,
             pace=cell.pace,
             content_type=change.content_type or codec.content_type,
@@ -186,38 +175,35 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
             yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
-    if one.content_type == CODECS[change.format or cell.format].content_type:
+    _, codec = FORMATS[change.format or cell.format]
+    if one.content_type == codec.content_type:
         yield f"changes the content type to {one.content_type}, which it is already"
-    if one.method == CODECS[change.format or cell.format].method:
+    if one.method == codec.method:
         yield f"changes the method to {one.method}, which it is already"
-    sent = {name.lower(): value for name, value in _profile(cell, CODECS[change.format or cell.format])}
+    sent = {name.lower(): value for name, value in _profile(cell, change)}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
             yield f"leaves the request header {name} of profile {cell.request} as it is"
 
 
 def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
-    """Yield what the format or body of the cell does not allow."""
-    codec = CODECS[change.format or cell.format]
-    if codec.name == "websocket":
-        if cell.body != "chunked":
-            yield f"a WebSocket has no body that could be framed by {cell.body}; give body chunked"
-        if change.method == "POST":
-            yield "a WebSocket is always asked for with GET"
-        if change.content_type:
-            yield "a WebSocket has no content type"
+    """Yield what the transport, format or body of the cell does not allow."""
+    word = change.format or cell.format
+    transport, codec = FORMATS[word]
+    yield from transport.objections(cell.body, change.method or codec.method, change.content_type)
     if change.heartbeat_ms and codec.heartbeat() is None:
-        yield f"format {codec.name} has no heartbeat"
+        yield f"format {word} has no heartbeat"
     if change.heartbeat_ms and cell.body == "length":
         yield "with body length nobody knows how many heartbeats to count"
 
 
 def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
     """Yield a complaint if a token of the workload has no room for its format."""
-    codec = CODECS[change.format or cell.format]
+    word = change.format or cell.format
+    _, codec = FORMATS[word]
     if _workload(cell.workload, change).token_bytes < codec.min_token_bytes:
         scaled = f" divided by {change.scale}" if change.scale else ""
-        why = f"{cell.workload.token_bytes}{scaled} is too small: format {codec.name} needs {codec.min_token_bytes}"
+        why = f"{cell.workload.token_bytes}{scaled} is too small: format {word} needs {codec.min_token_bytes}"
         yield Complaint(why, ("workloads", cell.workload.name, "token_bytes"))
 
 
@@ -227,9 +213,10 @@ def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:
     return tuple(next((new for one in applied for new in replacements(each, one)), each) for each in chain)
 
 
-def _profile(cell: Cell, codec: Codec) -> tuple[tuple[str, str], ...]:
+def _profile(cell: Cell, change: Mitigation) -> tuple[tuple[str, str], ...]:
     """Return the headers that the cell's request profile sends."""
-    return (HANDSHAKE_HEADERS if codec.name == "websocket" else REQUEST_HEADERS)[cell.request]
+    transport, _ = FORMATS[change.format or cell.format]
+    return transport.request_headers(cell.request, REQUEST_HEADERS[cell.request])
 
 
 def _request_headers(

@@ -132,10 +132,11 @@ class ControlStream(Unheard):
         self._arrival: asyncio.Future[None] | None = None
         self._granted = -1
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         """Take the token that completes a trip."""
         if self._arrival and not self._arrival.done():
             self._arrival.set_result(None)
+        return True
 
     async def close(self) -> None:
         """End the control stream. Whoever waits for trips next opens it anew."""

@@ -1,7 +1,8 @@
 """Records one stream: asks through the chain, drives the lockstep conversation, keeps all that is seen.
 
 The recorder is the client's Sink. Reads are stamped and kept, decoded on the way, and every arrival is answered at
-once from within the read; a watch on the side only wakes when nothing has come for the patience.
+once from within the read; a watch on the side only wakes when nothing has come for the patience. What is wrong with a
+stream is kept, the client is told to stop, and the fault is told once it has returned.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from harness.backends.control import Control, Log
 from harness.clients.base import Client, Headers, Remote, Request
+from harness.clients.declared import need_transport
 from harness.errors import BackendError, StreamError
-from harness.formats import CODECS
+from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.measure.guard import Guard
 from harness.measure.lockstep import Grant, Lockstep, Phase
@@ -35,13 +38,14 @@ class Recorder:
         self.head_ns: int | None = None
         self.reads: list[Read] = []
         self.body = bytearray()
-        self.failure: str | None = None
+        self.fault: Exception | None = None
         self.decoded = False
         self.reader: Remote | None = None
         self.asked_ns: int | None = None
         self.painted_ns: list[int] = []
-        self._status = plan.status
-        self._tokens = CODECS[plan.emission.format].decoder()
+        transport = TRANSPORTS[plan.emission.transport]
+        self._status = transport.status
+        self._tokens = transport.framed(CODECS[plan.emission.format].decoder())
         self._content: ContentDecoder | None = None
         self._through = -1
         self._on_arrival: Callable[[int, int], None] = lambda through, at_ns: None
@@ -53,9 +57,9 @@ class Recorder:
     def request(self, headers: Headers) -> None:
         self.sent_request = tuple(headers)
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status, self.headers, self.head_ns, self.decoded = status, tuple(headers), at_ns, decoded
-        self._content = decoder(None if decoded else content_coding(headers))
+        return self._goes_on(self._prepare)
 
     def remote(self, reader: Remote) -> None:
         self.reader, self.asked_ns = reader, time.monotonic_ns()
@@ -68,9 +72,23 @@ class Recorder:
         if self.reader:
             await self.reader.awake()
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(Read(at_ns, len(data)))
         self.body += data
+        return self._goes_on(partial(self._understand, data, at_ns))
+
+    def _goes_on(self, take: Callable[[], None]) -> bool:
+        """Take something in and say whether to go on. What is wrong with it is kept, whosever fault it is."""
+        try:
+            take()
+        except Exception as fault:
+            self.fault = fault
+        return self.fault is None
+
+    def _prepare(self) -> None:
+        self._content = decoder(None if self.decoded else content_coding(self.headers))
+
+    def _understand(self, data: bytes, at_ns: int) -> None:
         if self._content is None or self.status != self._status:
             return
         for token in self._tokens.feed(self._content.feed(data)):
@@ -91,8 +109,10 @@ async def record(
 ) -> Trace:
     """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
 
-    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails.
+    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails,
+    Unavailable if the client cannot ask so.
     """
+    need_transport(client, plan.emission.transport)
     recorder = Recorder(plan)
     lost = asyncio.Event()
     control = await Control.open(control_port, plan.emission, lost.set)
@@ -108,7 +128,7 @@ async def record(
             await asyncio.wait({reading, watching, losing}, return_when=asyncio.FIRST_COMPLETED)
             if lost.is_set():
                 raise BackendError("the emitter died in mid-stream")
-            failure = _failure(reading) if reading.done() else _failure(watching)
+            failure = _failure(recorder.fault or (reading if reading.done() else watching).exception())
             closed_ns = time.monotonic_ns() if reading.done() and not failure else None
         log = await control.log()
     finally:
@@ -161,7 +181,7 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         method=plan.method,
         headers=plan.request_headers,
         body=plan.request_body.encode() if plan.request_body else None,
-        websocket=plan.emission.format == "websocket",
+        transport=plan.emission.transport,
         authority=entry.authority,
         format=plan.emission.format,
         http=entry.http,
@@ -234,8 +254,8 @@ class _Conversation:
                 self._control.end()
 
 
-def _failure(task: asyncio.Task[None]) -> str | None:
-    error = task.exception()
+def _failure(error: BaseException | None) -> str | None:
+    """Return what was wrong with the stream, None if nothing was; what is no fault of the stream's is raised."""
     if error is None or isinstance(error, StreamError):
         return str(error) if error else None
     raise error

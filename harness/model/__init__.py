@@ -15,6 +15,7 @@ from __future__ import annotations
 from harness.model.asked import (
     DEFAULT_CLIENT,
     Body,
+    CodecName,
     Cost,
     Fill,
     Filler,
@@ -25,6 +26,7 @@ from harness.model.asked import (
     Pace,
     Payload,
     RequestProfile,
+    TransportName,
     Workload,
 )
 from harness.model.axes import AXES, LABELS, Axis, Cell
@@ -79,6 +81,7 @@ __all__ = [
     "Chain",
     "Claim",
     "ClaimJudgement",
+    "CodecName",
     "Cost",
     "Effect",
     "Emission",
@@ -124,6 +127,7 @@ __all__ = [
     "StandIn",
     "Step",
     "Trace",
+    "TransportName",
     "Verdict",
     "Workload",
     "chain_text",

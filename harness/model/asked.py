@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
+"""A word of an address. It stands for a codec and for the transport that carries what that writes."""
+
+CodecName = Literal["sse", "ndjson", "text", "openai"]
+TransportName = Literal["http", "websocket"]
 Body = Literal["chunked", "length", "close"]
 RequestProfile = Literal["curl", "browser"]
 Pace = Literal["lockstep", "paced"]

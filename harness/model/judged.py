@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.model.asked import HopKind, Mitigation
+from harness.model.asked import HopKind, Mitigation, TransportName
 from harness.model.axes import Cell
 from harness.model.recorded import Answerer, Remark
 
@@ -111,7 +111,7 @@ class Refusal:
 
     status: int
     expected: int
-    serves: Literal["http", "websocket"] | None = None
+    serves: TransportName | None = None
 
 
 @dataclass(frozen=True, slots=True)

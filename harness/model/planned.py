@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.model.asked import DEFAULT_CLIENT, Body, Filler, Format, Method, Pace, Workload
+from harness.model.asked import DEFAULT_CLIENT, Body, CodecName, Filler, Method, Pace, TransportName, Workload
 from harness.model.hops import Chain
 
 HttpVersion = Literal["1.1", "2"]
@@ -16,7 +16,8 @@ class Emission:
     """What the emitter is told to send; travels over the control connection as JSON."""
 
     workload: Workload
-    format: Format = "sse"
+    transport: TransportName = "http"
+    format: CodecName = "sse"
     body: Body = "chunked"
     pace: Pace = "lockstep"
     content_type: str = "text/event-stream"
@@ -46,11 +47,6 @@ class Plan:
     client: str = DEFAULT_CLIENT
     path: str = ""
     request_body: str | None = None
-
-    @property
-    def status(self) -> int:
-        """The status of a response that went well."""
-        return 101 if self.emission.format == "websocket" else 200
 
 
 @dataclass(frozen=True, slots=True)

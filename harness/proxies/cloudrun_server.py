@@ -24,7 +24,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from yarl import URL
 
-from harness.proxies.hold import Exchange, Hold, Policy
+from harness.proxies.hold import Heads, Hold, Policy
 
 ONE_CONNECTION = (hdrs.CONNECTION, hdrs.KEEP_ALIVE, hdrs.TE, hdrs.TRAILER, hdrs.TRANSFER_ENCODING, hdrs.UPGRADE)
 ONE_CONNECTION_ONLY = frozenset(name.lower() for name in (*ONE_CONNECTION, hdrs.EXPECT, "Proxy-Connection"))
@@ -106,13 +106,13 @@ class Emulator:
             allow_redirects=False,
         ) as upstream:
             closed = closing(upstream)
-            exchange = Exchange(
+            heads = Heads(
                 request.method,
                 ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())),
                 upstream.status,
                 joined(upstream.headers),
             )
-            hold = Hold(self._policy, exchange)
+            hold = Hold(self._policy, heads)
             request[RESPONSE] = response = Passed(request, upstream, hold)
             if not hold.holds_head:
                 await response.prepare(request)
@@ -120,7 +120,7 @@ class Emulator:
                 await response.go(data)
             if closed and closed.done() and (error := closed.exception()):
                 raise error
-            await response.finish(hold.end(), exchange.has_body)
+            await response.finish(hold.end(), heads.has_body)
             return response
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:

@@ -79,8 +79,11 @@ class Policy(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """What is known before the first byte of a body. Header names are in lower case, repeated values joined."""
+class Heads:
+    """What the heads of a request and its response say, before the first byte of a body.
+
+    Header names are in lower case, repeated values joined.
+    """
 
     method: str
     accept_encoding: str
@@ -101,9 +104,9 @@ class Exchange:
 class Hold:
     """What one response goes through. `feed`, `tick` and `end` return the bytes that go now."""
 
-    def __init__(self, policy: Policy, exchange: Exchange) -> None:
-        self.passes = passes(policy, exchange)
-        self.compresses = compresses(policy, exchange)
+    def __init__(self, policy: Policy, heads: Heads) -> None:
+        self.passes = passes(policy, heads)
+        self.compresses = compresses(policy, heads)
         self.holds_head = not self.passes and (policy.hold_head or policy.store_and_forward)
         self.wake_ns: int | None = None
         self._compressor = zlib.compressobj(wbits=GZIP_WBITS) if self.compresses else None
@@ -155,21 +158,21 @@ class Hold:
         return released
 
 
-def passes(policy: Policy, exchange: Exchange) -> bool:
+def passes(policy: Policy, heads: Heads) -> bool:
     """Whether nothing of a response is held (rule 1)."""
-    if not policy.buffers or exchange.method in policy.passing_methods:
+    if not policy.buffers or heads.method in policy.passing_methods:
         return True
-    if policy.passing_unsized and "content-length" not in exchange.headers:
+    if policy.passing_unsized and "content-length" not in heads.headers:
         return True
-    if _any_match((exchange.media_type,), policy.passing_content_types):
+    if _any_match((heads.media_type,), policy.passing_content_types):
         return True
     return any(
-        _any_match(_elements(exchange.headers.get(name.lower(), "")), (value,))
+        _any_match(_elements(heads.headers.get(name.lower(), "")), (value,))
         for name, value in policy.honoured_headers.items()
     )
 
 
-def compresses(policy: Policy, exchange: Exchange) -> bool:
+def compresses(policy: Policy, heads: Heads) -> bool:
     """Whether a response is compressed: wanted, allowed by both sides, not done already, and worth it.
 
     `identity` says that nothing was done yet, and no compressor known to us takes it for more (expressjs/compression
@@ -177,12 +180,12 @@ def compresses(policy: Policy, exchange: Exchange) -> bool:
     """
     return (
         policy.compression != "none"
-        and exchange.has_body
-        and exchange.status != 206
-        and accepts_gzip(exchange.accept_encoding)
-        and exchange.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
-        and "no-transform" not in _elements(exchange.headers.get("cache-control", ""))
-        and _any_match((exchange.media_type,), COMPRESSIBLE)
+        and heads.has_body
+        and heads.status != 206
+        and accepts_gzip(heads.accept_encoding)
+        and heads.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
+        and "no-transform" not in _elements(heads.headers.get("cache-control", ""))
+        and _any_match((heads.media_type,), COMPRESSIBLE)
     )
 
 

@@ -16,14 +16,14 @@ from harness.backends.emitter import LINGER_S
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
-from harness.model import EMITTER_HEADER, Body, Emission, Filler, Format, Heartbeat, Sent, Workload
+from harness.model import EMITTER_HEADER, Body, CodecName, Emission, Filler, Heartbeat, Sent, Workload
 from tests.backends.emitting import Answer, Emitter, emitter, expected_body
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 DEADLINE_S = 20.0
 LOAD = Workload("w", tokens=5, token_bytes=100, interval_ms=1)
-FORMATS = [form for form in get_args(Format) if form != "websocket"]  # which is asked for in a way of its own
+FORMATS = get_args(CodecName)
 BODIES = get_args(Body)
 
 
@@ -75,7 +75,7 @@ async def whole(running: Emitter, told: Emission, method: str = "GET", version: 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("form", FORMATS)
 async def test_every_token_is_sent_to_the_byte(
-    running: Emitter, form: Format, body: Body, method: str, pace: str
+    running: Emitter, form: CodecName, body: Body, method: str, pace: str
 ) -> None:
     answer, _ = await whole(running, emission(format=form, body=body, pace=pace), method)
     assert answer.status == 200
@@ -84,7 +84,7 @@ async def test_every_token_is_sent_to_the_byte(
 @pytest.mark.parametrize("fill", ["spaces", "random"])
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("form", FORMATS)
-async def test_prelude_and_padding_are_exact(running: Emitter, form: Format, body: Body, fill: Any) -> None:
+async def test_prelude_and_padding_are_exact(running: Emitter, form: CodecName, body: Body, fill: Any) -> None:
     told = emission(format=form, body=body, prelude=Filler(2048, fill), padding=Filler(333, fill))
     answer, sent = await whole(running, told)
     frame = len(CODECS[form].opening()) + len(CODECS[form].closing())
@@ -135,7 +135,7 @@ async def test_headers_and_content_type_are_the_cells(running: Emitter) -> None:
 
 @pytest.mark.parametrize("form", ["sse", "ndjson"])
 async def test_heartbeats_come_between_whole_tokens_and_are_logged_as_bytes_that_left(
-    running: Emitter, form: Format
+    running: Emitter, form: CodecName
 ) -> None:
     told = emission(format=form, pace="paced", interval_ms=20, heartbeat_ms=2)
     control = await running.announce(told)

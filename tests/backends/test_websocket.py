@@ -46,7 +46,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def emission(load: Workload = LOAD, **fields: Any) -> Emission:
-    return Emission(load, format="websocket", **fields)
+    return Emission(load, transport="websocket", format="ndjson", **fields)
 
 
 async def announced(running: Emitter, told: Emission, granted: int | None = None) -> tuple[Control, str]:

@@ -17,7 +17,7 @@ from harness.clients.base import Headers, Remote, Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.launchers.process import Launcher
 from harness.matrix.mitigations import REQUEST_HEADERS
-from harness.model import Format, Workload
+from harness.model import Workload
 from tests.misbehaving import Answer
 
 DEADLINE_S = 60.0
@@ -44,13 +44,15 @@ class Kept(Unheard):
     def request(self, headers: Headers) -> None:
         self.asked = {name.lower(): value for name, value in headers}
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status = status
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(data)
         telling = asyncio.create_task(self._tell())
         self._telling.add(telling)
+        return True
 
     def painted(self, reads: int, at_ns: int) -> None:
         self.frames.append(reads)
@@ -77,9 +79,7 @@ class Rig:
     fetch: Chromium
     eventsource: ChromiumEventSource
 
-    async def read(
-        self, script: Script, client: Chromium | None = None, format: Format = "sse", act: Callable[[], object] = list
-    ) -> Kept:
+    async def read(self, script: Script, client: Chromium | None = None, act: Callable[[], object] = list) -> Kept:
         """Read one response; `act` when the first read is here. What ends badly raises."""
         kept = Kept()
         serving: list[asyncio.Task[None] | None] = []
@@ -102,7 +102,7 @@ class Rig:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream/1"
             action = asyncio.create_task(acting())
             try:
-                await (client or self.fetch).stream(Request(url, headers=HEADERS, format=format), kept)
+                await (client or self.fetch).stream(Request(url, headers=HEADERS), kept)
             finally:
                 for task in (action, *serving):
                     task and task.cancel()

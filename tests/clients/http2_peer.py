@@ -10,7 +10,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived
 
 from harness.clients.base import Headers, Request, Unheard
-from harness.clients.h2_exchange import STREAM, Exchange
+from harness.clients.h2_exchange import STREAM, Http2Exchange
 
 OK = ((":status", "200"), ("content-type", "text/event-stream"))
 URL = "http://127.0.0.1:1/stream/7?x=1"
@@ -18,9 +18,10 @@ WINDOW_BYTES = 2**31 - 1
 
 
 class Seen(Unheard):
-    """A sink that keeps what a stream's client saw."""
+    """A sink that keeps what a stream's client saw, and has enough once it has as many reads as are `wanted`."""
 
     def __init__(self) -> None:
+        self.wanted: int | None = None
         self.asked: Headers = ()
         self.status: int | None = None
         self.headers: Headers = ()
@@ -29,11 +30,13 @@ class Seen(Unheard):
     def request(self, headers: Headers) -> None:
         self.asked = headers
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status, self.headers = status, headers
+        return True
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(data)
+        return len(self.reads) != self.wanted
 
 
 class Wire(asyncio.Transport):
@@ -56,7 +59,7 @@ class Peer:
 
     def __init__(self, request: Request | None = None, window_bytes: int = WINDOW_BYTES) -> None:
         self.seen = Seen()
-        self.exchange = Exchange(request or Request(URL), self.seen, window_bytes)
+        self.exchange = Http2Exchange(request or Request(URL), self.seen, window_bytes)
         self.http2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.events: list[Event] = []
         self._wire = Wire()

@@ -11,7 +11,8 @@ import pytest
 from harness.clients.base import Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.errors import Unavailable
-from harness.matrix.mitigations import HANDSHAKE_HEADERS, REQUEST_HEADERS
+from harness.formats import TRANSPORTS
+from harness.matrix.mitigations import REQUEST_HEADERS
 
 BROWSER = REQUEST_HEADERS["browser"]
 URL = "http://127.0.0.1:1/stream/1"
@@ -29,7 +30,8 @@ def test_a_page_only_says_what_the_browser_does_not() -> None:
 
 
 def test_a_websocket_is_asked_for_as_a_browser_does() -> None:
-    request = Request(URL, headers=HANDSHAKE_HEADERS["browser"], websocket=True, format="websocket")
+    headers = TRANSPORTS["websocket"].request_headers("browser", BROWSER)
+    request = Request(URL, headers=headers, transport="websocket", format="ndjson")
     assert Chromium()._asked(request)[0] == "websocket"
 
 
@@ -40,7 +42,7 @@ def test_a_websocket_is_asked_for_as_a_browser_does() -> None:
         (Chromium, Request(URL, headers=BROWSER[:2]), "its own Accept-Encoding, which a page cannot set to none"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Accept-Encoding", "identity"))), "cannot set to identity"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Cookie", "a=b"))), "cannot set the request headers cookie"),
-        (Chromium, Request(URL, headers=(*BROWSER, ("X-A", "b")), websocket=True), "header of one's own: X-A"),
+        (Chromium, Request(URL, headers=(*BROWSER, ("X-A", "b")), transport="websocket"), "header of one's own: X-A"),
         (ChromiumEventSource, Request(URL, "POST", BROWSER), "EventSource asks with GET, not with POST"),
         (ChromiumEventSource, Request(URL, headers=(*BROWSER, ("X-A", "b"))), "no way to send a header .*: X-A"),
         (ChromiumEventSource, Request(URL, headers=BROWSER, format="ndjson"), "only reads sse, not ndjson"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clients import chromium_channel
-from harness.clients.chromium_channel import RESOLUTION_NS, Clock, Exchange
+from harness.clients.chromium_channel import RESOLUTION_NS, Clock, Switchboard
 from harness.errors import ClientError
 
 WAYS = st.tuples(st.integers(0, 10**8), st.integers(0, 10**8))
@@ -66,11 +66,11 @@ async def answer(socket: aiohttp.ClientWebSocketResponse) -> None:
 
 
 async def test_only_who_knows_the_way_gets_through_and_only_once() -> None:
-    exchange, heard = Exchange(), Heard()
-    await exchange.open()
+    switchboard, heard = Switchboard(), Heard()
+    await switchboard.open()
     try:
         async with aiohttp.ClientSession() as session:
-            line = exchange.line(heard)
+            line = switchboard.line(heard)
             for url in (line.url + "x", line.url.rpartition("/")[0] + "/"):
                 with pytest.raises(aiohttp.WSServerHandshakeError):
                     await session.ws_connect(url)
@@ -89,16 +89,16 @@ async def test_only_who_knows_the_way_gets_through_and_only_once() -> None:
             with pytest.raises(ClientError, match="has gone"):
                 await line.ping()
     finally:
-        await exchange.close()
+        await switchboard.close()
 
 
 async def test_a_page_that_does_not_call_or_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chromium_channel, "CONNECT_S", 0.01)
     monkeypatch.setattr(chromium_channel, "ANSWER_S", 0.01)
-    exchange = Exchange()
-    await exchange.open()
+    switchboard = Switchboard()
+    await switchboard.open()
     try:
-        line = exchange.line(Heard())
+        line = switchboard.line(Heard())
         with pytest.raises(ClientError, match=r"has not called for 0\.01 s"):
             await line.opened()
         async with aiohttp.ClientSession() as session, session.ws_connect(line.url):
@@ -108,4 +108,4 @@ async def test_a_page_that_does_not_call_or_answer_is_told(monkeypatch: pytest.M
                 if "has not answered" in str(told.value):
                     break
     finally:
-        await exchange.close()
+        await switchboard.close()

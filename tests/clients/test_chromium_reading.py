@@ -21,17 +21,20 @@ class Kept(Unheard):
     """Keeps what came, in order."""
 
     def __init__(self) -> None:
+        self.goes_on = True
         self.came: list[Any] = []
 
     def request(self, headers: Headers) -> None:
         self.came.append(("request", *headers))
 
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> None:
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         assert decoded
         self.came.append((status, *headers))
+        return self.goes_on
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.came.append((data, at_ns))
+        return self.goes_on
 
     def painted(self, reads: int, at_ns: int) -> None:
         self.came.append((reads, at_ns))
@@ -202,19 +205,35 @@ async def test_a_head_that_no_page_opened_is_handed_on_at_the_end(reading: Readi
     assert kept.came == HEAD
 
 
-async def test_what_the_sink_does_not_accept_ends_the_stream(
-    reading: Reading, kept: Kept, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("enough", ["head", "read"])
+async def test_a_sink_that_has_enough_ends_the_stream_and_is_told_nothing_more(
+    reading: Reading, kept: Kept, enough: str
 ) -> None:
-    def read(data: bytes, at_ns: int) -> None:
-        raise StreamError("not a token")
-
-    monkeypatch.setattr(kept, "read", read)
     asks(reading)
-    answers(reading)
+    kept.goes_on = enough != "head"
+    answers(reading, B="2")
+    reading.heard("open", 5, {})
+    kept.goes_on = False
+    reading.heard_read(b"one", 6)
+    reading.heard_read(b"two", 7)
+    reading.heard("painted", 8, {"reads": 1})
+    assert not await reading.ended()
+    assert kept.came == (HEAD if enough == "head" else [*HEAD, (b"one", 6)])
+
+
+async def test_a_sink_that_has_enough_of_what_waited_for_its_head_is_heeded_at_once(
+    reading: Reading, kept: Kept
+) -> None:
+    asks(reading)
     reading.heard("open", 5, {})
     reading.heard_read(b"one", 6)
-    with pytest.raises(StreamError, match="not a token"):
-        await reading.ended()
+    reading.heard("end", 7, {})
+    ending = asyncio.ensure_future(reading.ended())
+    await asyncio.sleep(0)
+    kept.goes_on = False
+    answers(reading, B="2")
+    assert not await ending
+    assert kept.came == HEAD
 
 
 async def test_a_page_that_goes_is_no_fault_of_the_stream(reading: Reading) -> None:

@@ -15,11 +15,11 @@ import pytest
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl import Curl, arguments
 from harness.documents.hops import read as hop
-from harness.errors import ClientError, StreamError, Unavailable
+from harness.errors import ClientError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
-from harness.model import Body, Cell, Endpoint, Format, Trace, Workload
+from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled
 from tests.factories import figures, judged
@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
-FORMATS = [form for form in get_args(Format) if form != "websocket"]
+FORMATS = get_args(CodecName)
 DEADLINE_S = 20.0
 
 
@@ -87,7 +87,7 @@ async def recorded(running: Running, behave: Behaviour, request: Any = "curl", c
 @pytest.mark.parametrize("pace", ["lockstep", "paced"])
 @pytest.mark.parametrize("body", get_args(Body))
 @pytest.mark.parametrize("form", FORMATS)
-async def test_direct_is_streamed(bench: Bench, form: Format, body: Body, pace: str) -> None:
+async def test_direct_is_streamed(bench: Bench, form: CodecName, body: Body, pace: str) -> None:
     trace = await measured(bench, format=form, body=body, pace=pace)
     assert (trace.status, figures(trace).tokens_received) == (200, LOAD.tokens)
     assert judged(trace).verdict != "broken", judged(trace).reason
@@ -173,11 +173,6 @@ async def test_headers_that_nobody_planned_are_kept_from_curl() -> None:
     assert {"User-Agent:", "Accept:", "Content-Type:", "X-Empty;"} <= set(told)
 
 
-async def test_a_websocket_is_not_for_curl() -> None:
-    with pytest.raises(Unavailable, match="client curl hands over no messages of a WebSocket"):
-        await Curl().stream(Request("http://127.0.0.1:1/", websocket=True), Unheard())
-
-
 async def test_a_missing_curl_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     for ask in (Curl().version, lambda: Curl().http):
@@ -251,16 +246,6 @@ async def test_a_port_where_nobody_listens_is_broken_not_buffered(running: Runni
     assert (told.verdict, told.reason[:10]) == ("broken", "curl: (7) ")
 
 
-async def test_an_early_answer_is_not_taken_for_the_answer(running: Running) -> None:
-    async def hints(response: Any, answer: Answer) -> None:
-        answer.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
-        await passes(response, answer)
-
-    trace = await recorded(running, hints)
-    assert in_lockstep(trace)
-    assert trace.status == 200
-
-
 # ---------------------------------------------------------------- when it is curl that fails, or is left
 
 
@@ -304,27 +289,3 @@ async def test_a_curl_that_stands_still_makes_no_hold(running: Running) -> None:
     trace = await recorded(running, passes, client=Stopped(3, lambda sink: signalled("curl", signal.SIGSTOP)))
     assert [step.kind for step in trace.steps if step.kind == "hold"] == []
     assert figures(trace).tokens_received == LOAD.tokens
-
-
-async def test_leaving_in_mid_stream_ends_curl(running: Running) -> None:
-    read = asyncio.Event()
-    recording = asyncio.create_task(recorded(running, passes, client=Acting(1, lambda sink: read.set())))
-    async with asyncio.timeout(DEADLINE_S):
-        await read.wait()
-        assert len(alive("curl")) == 1
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
-    assert alive("curl") == []
-
-
-async def test_a_fault_that_the_sink_finds_ends_curl(running: Running) -> None:
-    class Refusing(Unheard):
-        def read(self, data: bytes, at_ns: int) -> None:
-            raise StreamError("not so")
-
-    started, launcher = running
-    client = Curl()
-    client.equip(launcher, Path())
-    with pytest.raises(StreamError, match="not so"):
-        await client.stream(Request(f"{started.direct.url}/pulse"), Refusing())
-    assert await until(lambda: not alive("curl"), DEADLINE_S)

@@ -15,7 +15,7 @@ import pytest
 from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl_awk import CurlAwk
 from harness.documents.hops import read as hop
-from harness.errors import ClientError, StreamError, Unavailable
+from harness.errors import ClientError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
@@ -188,11 +188,6 @@ async def test_many_pipes_at_once_leave_no_descriptor(
 # ---------------------------------------------------------------- when something is missing or dies
 
 
-async def test_a_websocket_is_not_for_it() -> None:
-    with pytest.raises(Unavailable, match="client curl-awk hands over no messages of a WebSocket"):
-        await CurlAwk().stream(Request("http://127.0.0.1:1/", websocket=True), Unheard())
-
-
 async def test_a_missing_awk_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     there = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "awk" else there(name))
@@ -254,29 +249,3 @@ async def test_who_stands_still_makes_no_hold(
 async def test_a_bad_end_is_told_in_curls_own_words(running: Running, behave: Behaviour, reason: str) -> None:
     told = judged(await read_through(running, behave, cell(), CurlAwk()))
     assert (told.verdict, told.reason[: len(reason)]) == ("broken", reason)
-
-
-async def test_leaving_in_mid_stream_ends_both(
-    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    using("mawk-interactive", tmp_path, monkeypatch)
-    begun = asyncio.Event()
-    recording = asyncio.create_task(read_through(running, passes, cell(), Acting(1, begun.set)))
-    async with asyncio.timeout(DEADLINE_S):
-        await begun.wait()
-        assert len(alive("curl", "mawk")) == 2
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
-    assert alive("curl", "mawk") == []
-
-
-async def test_a_fault_that_the_sink_finds_ends_both(running: Running) -> None:
-    class Refusing(Unheard):
-        def read(self, data: bytes, at_ns: int) -> None:
-            raise StreamError("not so")
-
-    started, launcher = running
-    client = CurlAwk()
-    client.equip(launcher, Path())
-    with pytest.raises(StreamError, match="not so"):
-        await client.stream(Request(f"{started.direct.url}/pulse"), Refusing())

@@ -227,12 +227,17 @@ async def test_more_than_the_window_is_the_servers_fault() -> None:
     assert failure(peer).startswith("the server broke HTTP/2: ")
 
 
-async def test_what_a_sink_objects_to_ends_the_stream() -> None:
+async def test_a_sink_that_has_enough_is_heeded_whatever_else_came_with_it() -> None:
+    for more in (b"", b"\xff\xff\xff\0\0\0\0\0\1", goaway(0)):
+        peer = Peer()
+        peer.seen.wanted = 1
+        peer.exchange.data_received(peer.head(*OK).data(b"one ").said() + more)
+        peer.exchange.data_received(peer.data(b"two ").said())
+        peer.exchange.done.result()
+        assert peer.seen.reads == [b"one "]
+
+
+async def test_a_status_that_is_no_number_is_the_servers_fault() -> None:
     peer = Peer()
-
-    def objects(data: bytes, at_ns: int) -> None:
-        raise StreamError("token 5 came after token 3")
-
-    peer.seen.read = objects  # type: ignore[method-assign]
-    peer.head(*OK).data(b"one ").exchange.data_received(peer.said())
-    assert failure(peer) == "token 5 came after token 3"
+    peer.head((":status", "fine")).hand_over()
+    assert failure(peer) == "the server answered with a status that is none: 'fine'"

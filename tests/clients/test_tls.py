@@ -137,11 +137,6 @@ async def test_without_the_h2_library_the_client_is_unavailable(monkeypatch: pyt
     assert told.value.remedy == "pip install 'token-stream-harness[h2]'"
 
 
-async def test_no_websocket_is_opened_in_http2() -> None:
-    with pytest.raises(Unavailable, match="WebSocket"):
-        await H2Reader().stream(Request("http://127.0.0.1:1/", websocket=True), Seen())
-
-
 def test_a_client_without_its_library_is_listed_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)

@@ -17,8 +17,9 @@ class Kept(Unheard):
         self.reads: list[bytes] = []
         self.remarks: list[Remark | None] = []
 
-    def read(self, data: bytes, at_ns: int) -> None:
+    def read(self, data: bytes, at_ns: int) -> bool:
         self.reads.append(data)
+        return True
 
     def remote(self, reader: Remote) -> None:
         self.remarks.append(reader.remark)
@@ -39,9 +40,24 @@ def test_the_time_comes_off_every_line_wherever_it_is_cut(size: int) -> None:
     assert b"" not in kept.reads, "a read of nothing but a time is none"
 
 
-def test_a_line_without_a_time_is_our_fault() -> None:
-    with pytest.raises(ClientError, match="awk printed no time before a line, but b'data: 12:'"):
-        Unstamped(Unheard(), MAWK).read(b"data: 12:00:00\n", 0)
+def test_a_line_without_a_time_is_our_fault_and_what_came_before_it_counts() -> None:
+    kept = Kept()
+    sink = Unstamped(kept, MAWK)
+    assert not sink.read(b"12:00:00 data: 1\ndata: 12:00:00\n", 0)
+    assert str(sink.fault) == "awk printed no time before a line, but b'data: 12:'"
+    assert isinstance(sink.fault, ClientError)
+    assert kept.reads == [b"data: 1\n"]
+
+
+def test_who_has_enough_is_heeded() -> None:
+    class Full(Unheard):
+        def read(self, data: bytes, at_ns: int) -> bool:
+            return False
+
+    sink = Unstamped(Full(), MAWK)
+    assert sink.read(b"12:00", 0), "nothing was read yet"
+    assert not sink.read(b":00 data: 1\n", 0)
+    assert sink.fault is None
 
 
 async def at_rest() -> None: ...

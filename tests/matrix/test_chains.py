@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pytest
 
 from harness.errors import InputError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, parse
@@ -18,7 +18,7 @@ from harness.resources import configs
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 KNOWN = Known(
     {"nginx": ("gzip",), "asgi": ("plain", "queue-starved")},
-    {"client": ("aiohttp",), "format": tuple(CODECS)},
+    {"client": ("aiohttp",), "format": tuple(FORMATS)},
     CATALOGUE,
     {"asgi": canonical},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import InputError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import field_reports, mitigations
 from harness.matrix.reading import Known, parse
 from harness.matrix.report_shapes import FactsShape
@@ -15,7 +15,7 @@ from tests.reports.samples import run_info
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 KNOWN = Known(
-    {"nginx": ("default", "buffering-off")}, {"client": ("aiohttp", "curl"), "format": tuple(CODECS)}, CATALOGUE
+    {"nginx": ("default", "buffering-off")}, {"client": ("aiohttp", "curl"), "format": tuple(FORMATS)}, CATALOGUE
 )
 HEAD = """\
 title: A test

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix.mitigations import objections, parse, plan
-from harness.model import Cell, Filler, Hop, Mitigation, Workload
+from harness.model import Cell, Filler, Format, Hop, Mitigation, Workload
 from harness.resources import configs
 
 CATALOGUE = parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
@@ -110,16 +110,17 @@ def test_without_mitigations_a_cell_is_planned_as_it_is() -> None:
     assert planned.emission.content_type == "text/event-stream"
 
 
-@pytest.mark.parametrize("name", CODECS)
-def test_the_format_decides_the_content_type(name: str) -> None:
-    load = replace(SHORT, token_bytes=CODECS[name].min_token_bytes)
-    cell = replace(CELL, format=name, workload=load)  # type: ignore[arg-type]
-    assert plan(cell, CATALOGUE).emission.content_type == CODECS[name].content_type
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_format_decides_transport_codec_and_content_type(name: Format) -> None:
+    transport, codec = FORMATS[name]
+    cell = replace(CELL, format=name, workload=replace(SHORT, token_bytes=codec.min_token_bytes))
+    told = plan(cell, CATALOGUE).emission
+    assert (told.transport, told.format, told.content_type) == (transport.name, codec.name, codec.content_type)
 
 
 def test_a_browser_shakes_hands_as_browsers_do_and_always_offers_compression() -> None:
     asked = plan(replace(CELL, format="websocket", request="browser"), CATALOGUE)
-    assert (asked.method, asked.request_body, asked.status) == ("GET", None, 101)
+    assert (asked.method, asked.request_body, asked.emission.transport) == ("GET", None, "websocket")
     names = {name for name, _ in asked.request_headers}
     assert names >= {"User-Agent", "Accept-Encoding", "Cache-Control", "Sec-WebSocket-Extensions"}
     assert not names & {"Accept", "Sec-Fetch-Mode", "Content-Type"}
@@ -316,7 +317,7 @@ CHAINS = ((), (NGINX,), (Hop("nginx", "gzip"), NGINX), (Hop("nextjs", "dev"), NG
 @given(
     names=st.lists(st.sampled_from(NAMES), unique=True, max_size=4),
     chain=st.sampled_from(CHAINS),
-    name=st.sampled_from(sorted(CODECS)),
+    name=st.sampled_from(sorted(FORMATS)),
     body=st.sampled_from(["chunked", "length", "close"]),
     request=st.sampled_from(["curl", "browser"]),
 )

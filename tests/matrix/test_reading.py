@@ -11,7 +11,7 @@ import yaml
 
 from harness import session
 from harness.errors import InputError, SelectionError
-from harness.formats import CODECS
+from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, baseline_of, control_of, expand, parse, referenced, schema, select
@@ -25,7 +25,7 @@ NGINX = (
 )
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
-NAMES = {"client": ("aiohttp", "h2"), "format": tuple(CODECS)}
+NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
 KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 

@@ -15,11 +15,12 @@ import pytest
 from harness.backends.control import Log
 from harness.clients.base import Headers
 from harness.errors import BackendError
-from harness.formats import CODECS
+from harness.formats import CODECS, FORMATS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import Launcher, until
 from harness.measure.bench import Bench, Entry
-from harness.measure.recorder import record
+from harness.measure.lockstep import Lockstep
+from harness.measure.recorder import Recorder, record
 from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
@@ -31,9 +32,9 @@ LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
 
 
 def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **emission: Any) -> Plan:
-    codec = CODECS[emission.get("format", "sse")]
+    transport, codec = FORMATS[emission.pop("format", "sse")]
     load = replace(load, token_bytes=max(load.token_bytes, codec.min_token_bytes))
-    told = Emission(load, content_type=codec.content_type, **emission)
+    told = Emission(load, transport=transport.name, format=codec.name, content_type=codec.content_type, **emission)
     posted = method == "POST"
     said = (*headers, ("Content-Type", "application/json")) if posted else tuple(headers)
     return Plan((), method, said, told, path=codec.path, request_body=codec.request_body if posted else None)
@@ -140,6 +141,38 @@ async def test_direct_changes_no_header(bench: Bench) -> None:
 
 async def test_the_guard_ran_beside_it(bench: Bench) -> None:
     assert (await direct(bench, plan(delay_ms=10))).guard_ms is not None
+
+
+# ---------------------------------------------------------------- what is wrong with a stream is kept
+
+
+def head(recorder: Recorder, *headers: tuple[str, str]) -> bool:
+    return recorder.head(200, headers, 1)
+
+
+async def test_a_token_out_of_turn_stops_the_client_and_is_kept() -> None:
+    recorder, codec = Recorder(plan()), CODECS["sse"]
+    assert head(recorder)
+    assert recorder.read(codec.token(LOAD, 0, 1), 2)
+    assert not recorder.read(codec.token(LOAD, 2, 1), 3)
+    assert str(recorder.fault) == "token 2 came after token 0"
+    assert len(recorder.reads) == 2, "what is wrong is evidence"
+
+
+async def test_a_coding_that_nobody_knows_stops_the_client_at_the_head() -> None:
+    recorder = Recorder(plan())
+    assert not head(recorder, ("Content-Encoding", "sdch"))
+    assert "unknown content coding 'sdch'" in str(recorder.fault)
+    assert recorder.status == 200
+
+
+async def test_a_fault_of_ours_is_kept_too_and_is_no_verdict(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(machine: Lockstep, through: int, now_ns: int) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(Lockstep, "arrived", fails)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        await direct(bench, plan())
 
 
 # ---------------------------------------------------------------- when an end goes wrong

@@ -11,23 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.proxies.hold import GZIP_WBITS, Exchange, Hold, Policy, accepts_gzip, compresses, passes
+from harness.proxies.hold import GZIP_WBITS, Heads, Hold, Policy, accepts_gzip, compresses, passes
 
 MS = 1_000_000
-PLAIN = Exchange("GET", "gzip", 200, {"content-type": "text/event-stream"})
+PLAIN = Heads("GET", "gzip", 200, {"content-type": "text/event-stream"})
 
 
-def exchange(
+def heads(
     headers: Mapping[str, str] | None = None,
     *,
     method: str = "GET",
     accept_encoding: str = "gzip",
     status: int = 200,
-) -> Exchange:
-    return Exchange(method, accept_encoding, status, {"content-type": "text/event-stream", **(headers or {})})
+) -> Heads:
+    return Heads(method, accept_encoding, status, {"content-type": "text/event-stream", **(headers or {})})
 
 
-def held(policy: Policy, *, of: Exchange = PLAIN) -> Hold:
+def held(policy: Policy, *, of: Heads = PLAIN) -> Hold:
     return Hold(policy, of)
 
 
@@ -104,7 +104,7 @@ def test_store_and_forward_waits_for_the_end() -> None:
 def test_the_head_is_held_only_where_the_policy_says_so_and_bytes_are(hold_head: bool) -> None:
     policy = Policy(release_bytes=10, hold_head=hold_head, passing_content_types=["text/csv"])
     assert held(policy).holds_head is hold_head
-    assert held(policy, of=exchange({"content-type": "text/csv"})).holds_head is False
+    assert held(policy, of=heads({"content-type": "text/csv"})).holds_head is False
 
 
 # ---------------------------------------------------------------- what switches the buffer off
@@ -123,7 +123,7 @@ def test_the_head_is_held_only_where_the_policy_says_so_and_bytes_are(hold_head:
 )
 def test_honoured_headers(headers: dict[str, str], expected: bool) -> None:
     policy = Policy(release_bytes=10, honoured_headers={"X-Accel-Buffering": "no", "cache-control": "no-trans*"})
-    assert passes(policy, exchange(headers)) is expected
+    assert passes(policy, heads(headers)) is expected
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_honoured_headers(headers: dict[str, str], expected: bool) -> None:
 )
 def test_passing_content_types(content_type: str, expected: bool) -> None:
     policy = Policy(release_bytes=10, passing_content_types=["text/event-stream", "application/grpc*"])
-    assert passes(policy, exchange({"content-type": content_type})) is expected
+    assert passes(policy, heads({"content-type": content_type})) is expected
 
 
 def test_passing_methods() -> None:
     policy = Policy(store_and_forward=True, passing_methods=["POST"])
-    assert [passes(policy, exchange(method=method)) for method in ("GET", "POST")] == [False, True]
+    assert [passes(policy, heads(method=method)) for method in ("GET", "POST")] == [False, True]
 
 
 def test_passing_unsized() -> None:
     policy = Policy(release_bytes=10, passing_unsized=True)
-    assert [passes(policy, exchange()), passes(policy, exchange({"content-length": "5"}))] == [True, False]
+    assert [passes(policy, heads()), passes(policy, heads({"content-length": "5"}))] == [True, False]
 
 
 # ---------------------------------------------------------------- compression
@@ -179,21 +179,21 @@ def test_accept_encoding(accept_encoding: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (exchange(), True),
-        (exchange({"content-type": "application/json; charset=utf-8"}), True),
-        (exchange({"content-type": "application/problem+json"}), True),
-        (exchange({"content-type": "image/png"}), False),
-        (exchange({"cache-control": "no-cache, No-Transform"}), False),
-        (exchange({"content-encoding": "br"}), False),
-        (exchange({"content-encoding": "none"}), False),
-        (exchange({"content-encoding": "identity"}), True),
-        (exchange(method="HEAD"), False),
-        (exchange(status=204), False),
-        (exchange(status=206), False),
-        (exchange(accept_encoding="identity"), False),
+        (heads(), True),
+        (heads({"content-type": "application/json; charset=utf-8"}), True),
+        (heads({"content-type": "application/problem+json"}), True),
+        (heads({"content-type": "image/png"}), False),
+        (heads({"cache-control": "no-cache, No-Transform"}), False),
+        (heads({"content-encoding": "br"}), False),
+        (heads({"content-encoding": "none"}), False),
+        (heads({"content-encoding": "identity"}), True),
+        (heads(method="HEAD"), False),
+        (heads(status=204), False),
+        (heads(status=206), False),
+        (heads(accept_encoding="identity"), False),
     ],
 )
-def test_compresses(response: Exchange, expected: bool) -> None:
+def test_compresses(response: Heads, expected: bool) -> None:
     assert compresses(Policy(compression="gzip"), response) is expected
     assert compresses(Policy(), response) is False
 
@@ -212,7 +212,7 @@ def test_a_compressor_without_flush_keeps_tokens_that_one_with_flush_gives_out()
 def test_the_buffer_counts_compressed_bytes_and_switching_it_off_leaves_the_compressor_on() -> None:
     policy = Policy(release_bytes=4096, compression="gzip-flush", passing_content_types=["text/csv"])
     assert held(policy).feed(b" " * 100_000, 0) == b""
-    passing = held(policy, of=exchange({"content-type": "text/csv"}))
+    passing = held(policy, of=heads({"content-type": "text/csv"}))
     assert passing.passes
     assert passing.compresses
     assert zlib.decompress(passing.feed(b" " * 10, 0) + passing.end(), GZIP_WBITS) == b" " * 10

@@ -12,7 +12,7 @@ Says = Callable[[bytes, bytes], bool]
 """Tells, of the first byte of a line and of what came of it just now, whether a message is in it."""
 
 
-class Messages:
+class Boundaries:
     """Follows a body piece by piece. `open` tells whether a message has begun and not ended.
 
     A message is a line that says something or, if not `by_line`, all such lines up to a blank one.
@@ -47,16 +47,16 @@ class Messages:
         return begins
 
 
-def events() -> Messages:
+def events() -> Boundaries:
     """Return what follows server-sent events: a comment outside of an event is none."""
-    return Messages(lambda first, said: first not in (b"", b":"), by_line=False)
+    return Boundaries(lambda first, said: first not in (b"", b":"), by_line=False)
 
 
-def objects() -> Messages:
+def objects() -> Boundaries:
     """Return what follows lines of JSON: one of whitespace is none."""
-    return Messages(lambda first, said: bool(said.strip(b" \t")), by_line=True)
+    return Boundaries(lambda first, said: bool(said.strip(b" \t")), by_line=True)
 
 
-def lines() -> Messages:
+def lines() -> Boundaries:
     """Return what follows lines of text: filling starts with a tab."""
-    return Messages(lambda first, said: first not in (b"", b"\t"), by_line=True)
+    return Boundaries(lambda first, said: first not in (b"", b"\t"), by_line=True)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.formats import CODECS
-from harness.formats.messages import Messages, events, lines, objects
+from harness.formats.boundaries import Boundaries, events, lines, objects
 from harness.model import Filler, Workload
 
 LOAD = Workload("w", tokens=4, token_bytes=300)
@@ -26,8 +26,8 @@ def written(name: str) -> list[tuple[bytes, bool]]:
     return [(quiet, False), *itertools.chain.from_iterable((token, (quiet, False)) for token in tokens), tokens[0]]
 
 
-def followed(messages: Messages, pieces: Sequence[bytes]) -> list[tuple[int, bool]]:
-    return [(messages.feed(piece), messages.open) for piece in pieces]
+def followed(boundaries: Boundaries, pieces: Sequence[bytes]) -> list[tuple[int, bool]]:
+    return [(boundaries.feed(piece), boundaries.open) for piece in pieces]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
@@ -41,7 +41,7 @@ def test_a_cut_anywhere_is_inside_a_message_or_not(name: str, end: bytes) -> Non
         inside |= set(range(at + 1, at + done)) if message else set()
         at += len(piece)
     for cut in range(len(whole) + 1):
-        (_, opened), (_, left) = followed(CODECS[name].messages(), (whole[:cut], whole[cut:]))
+        (_, opened), (_, left) = followed(CODECS[name].boundaries(), (whole[:cut], whole[cut:]))
         assert opened == (cut in inside), f"{whole[max(0, cut - 20) : cut]!r} | {whole[cut : cut + 20]!r}"
         assert not left
 
@@ -51,12 +51,12 @@ def test_each_message_begins_once_however_often_it_is_cut(name: str, end: bytes,
     stream = written(name)
     whole = b"".join(piece for piece, _ in stream).replace(b"\n", end)
     at = [0, *sorted(cuts), len(whole)]
-    told = followed(CODECS[name].messages(), [whole[a:b] for a, b in itertools.pairwise(at)])
+    told = followed(CODECS[name].boundaries(), [whole[a:b] for a, b in itertools.pairwise(at)])
     assert sum(begun for begun, _ in told) == sum(message for _, message in stream)
 
 
 @pytest.mark.parametrize(
-    ("messages", "data", "begun", "left_open"),
+    ("make", "data", "begun", "left_open"),
     [
         (events, b"event: ping\n", 1, True),
         (events, b"event: ping\ndata: 1\n\n", 1, False),
@@ -70,10 +70,10 @@ def test_each_message_begins_once_however_often_it_is_cut(name: str, end: bytes,
         (lines, b" x", 1, True),
     ],
 )
-def test_what_is_a_message(messages: object, data: bytes, begun: int, left_open: bool) -> None:
-    assert callable(messages)
-    assert followed(messages(), [data]) == [(begun, left_open)]
+def test_what_is_a_message(make: object, data: bytes, begun: int, left_open: bool) -> None:
+    assert callable(make)
+    assert followed(make(), [data]) == [(begun, left_open)]
 
 
 def test_what_closes_an_openai_stream_is_two_messages() -> None:
-    assert followed(CODECS["openai"].messages(), [CODECS["openai"].closing()]) == [(2, False)]
+    assert followed(CODECS["openai"].boundaries(), [CODECS["openai"].closing()]) == [(2, False)]
