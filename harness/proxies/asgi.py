@@ -25,7 +25,8 @@ from pathlib import Path
 
 from harness import resources
 from harness.errors import InputError, ProxyError
-from harness.launchers.process import Launcher, Process
+from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.waiting import announces
 from harness.model import Endpoint
 from harness.proxies.asgi_options import SERVERS, Options, parse
 from harness.proxies.base import Proxy, Running
@@ -109,25 +110,26 @@ class Asgi:
     def prepare(self, config: Path, progress: Progress) -> None:
         self._environment(config).install(progress)
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         environment = self._environment(config)
         version = self._told(environment)
         argv = self._command(config, environment, evidence)
         env = self._variables(config, upstream)
         await asyncio.to_thread(_keep_evidence, evidence, config, environment, env, argv)
 
-        process = launcher.launch(self.name, argv, log=evidence / "asgi.log", cwd=config.parent, env=env)
+        log = evidence / "asgi.log"
+        program = launcher.launch(self.name, argv, log=log, cwd=config.parent, env=env)
         try:
-            endpoint = Endpoint(int(await process.announces(_LISTENING, READY_S)))
-            await warm_up(process, endpoint, READY_S)
+            endpoint = Endpoint(int(await announces(program, _LISTENING, READY_S)))
+            await warm_up(program, endpoint, READY_S)
         except ProxyError as error:
-            ended = process.returncode
-            await launcher.stop(process)
+            ended = program.returncode
+            await program.stop()
             if ended is None or ended < 0:
                 raise
-            raise InputError(self._unable(config, process, ended)) from error
+            raise InputError(self._unable(config, program, ended, log)) from error
         note = f"application, not a proxy: {self.describe(config)}"
-        return Running(self.name, endpoint, process, version, note, serial=True)
+        return Running(self.name, endpoint, program, version, note, serial=True)
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))
@@ -139,14 +141,14 @@ class Asgi:
         hop = f"asgi:{config.stem if _shipped(config) else _as_file(config)}"
         return f"{hop}@{self.options}" if with_options and str(self.options) else hop
 
-    def _unable(self, config: Path, process: Process, status: int) -> str:
+    def _unable(self, config: Path, program: Program, status: int, log: Path) -> str:
         """Return why an app's server ended before it answered, in a sentence, and where its log lies."""
-        words = last_words(process.log.read_text(errors="replace"))
+        words = last_words(program.words())
         if not words:
             words = f"its server ended with status {status} and no word: something that it imports ends the program"
         elif words.startswith("ModuleNotFoundError") and not _shipped(config):
             words += "; a package that it needs has to stand in its block `# /// script`"
-        return f"{self._hop(config)} cannot be served: {words} (the whole log: {process.log})"
+        return f"{self._hop(config)} cannot be served: {words} (the whole log: {log})"
 
     def _told(self, environment: Environment) -> str:
         """Return what an app ran on: server, loop and frameworks, each with its version."""

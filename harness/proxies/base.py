@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.launchers.process import Launcher, Process
+from harness.launchers.base import Program, ProgramLauncher
 from harness.model import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started proxy. `process` tells whether it still lives; `note` goes into every result that used it.
+    """A started proxy. `program` tells whether it still lives; `note` goes into every result that used it.
 
     One that is `serial` may stand still for all while it serves one: it is asked for one stream at a time.
     """
 
     name: str
     endpoint: Endpoint
-    process: Process
+    program: Program
     version: str
     note: str | None = None
     serial: bool = False
@@ -52,7 +52,7 @@ class Proxy(Protocol):
     def install(self, progress: Callable[[str], None]) -> None:
         """Install what this proxy needs beyond its program, once; tell of progress. Raises Unavailable."""
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         """Start one instance in front of `upstream` and return once it answers.
 
         Rendered config and logs go to `evidence`; working files to a folder of `launcher`.

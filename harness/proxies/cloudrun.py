@@ -7,7 +7,6 @@ plays with its `source`, and the parameters of the hold (hold.py).
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,7 +17,9 @@ from pydantic import StringConstraints
 
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError
-from harness.launchers.process import Launcher
+from harness.launchers.base import ProgramLauncher
+from harness.launchers.ports import reserved_port
+from harness.launchers.waiting import accepts
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.hold import Policy
@@ -56,29 +57,22 @@ class CloudRun:
     def install(self, progress: Callable[[str], None]) -> None:
         """Do nothing: the emulator is part of the harness."""
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         profile = read_profile(config)
         shutil.copyfile(config, evidence / "cloudrun.yaml")
         policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))  # ours from now on; it refuses connections until the emulator listens
-            fd, port = bound.fileno(), int(bound.getsockname()[1])
+        with reserved_port() as port:
             argv = [sys.executable, "-P", "-m", SERVER]
-            argv += [f"--fd={fd}", f"--upstream={upstream.url}", f"--policy={policy}"]
+            argv += [f"--listen=127.0.0.1:{port}", f"--upstream={upstream.url}", f"--policy={policy}"]
             argv += [f"--authority={upstream.authority}"] if upstream.authority else []
-            process = launcher.launch(
-                "cloudrun",
-                argv,
-                log=evidence / "cloudrun.log",
-                pass_fds=[fd],
-            )
-        try:
-            await process.answers(port, within_s=READY_S)
-        except ProxyError:
-            await launcher.stop(process)
-            raise
+            program = launcher.launch("cloudrun", argv, log=evidence / "cloudrun.log")
+            try:
+                await accepts(program, port, READY_S)
+            except ProxyError:
+                await program.stop()
+                raise
         note = f"emulator: plays {profile.claim}"
-        return Running(self.name, Endpoint(port), process, self.version(), note)
+        return Running(self.name, Endpoint(port), program, self.version(), note)
 
 
 def read_profile(config: Path) -> Profile:

@@ -33,7 +33,8 @@ from pydantic import BaseModel, ConfigDict
 from harness import resources
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher
+from harness.launchers.base import ProgramLauncher
+from harness.launchers.waiting import announces
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.installation import Installation, Progress, Steps
@@ -100,7 +101,7 @@ class NextJs:
     def install(self, progress: Progress) -> None:
         install(progress)
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         variant = read_variant(config)
         app, version = _app_folder(), self.version()
         instances = app / INSTANCES
@@ -113,17 +114,15 @@ class NextJs:
         argv += ["--hostname", "127.0.0.1", "--port", "0"]
         _keep_evidence(evidence, config, app, folder, env, argv)
 
-        log = evidence / "nextjs.log"
-        already_logged = log.stat().st_size if log.exists() else 0
-        process = launcher.launch("nextjs", argv, log=log, cwd=app, env=env)
+        program = launcher.launch("nextjs", argv, log=evidence / "nextjs.log", cwd=app, env=env)
         try:
-            port = await process.announces(_LISTENING, READY_S, already_logged)
+            port = await announces(program, _LISTENING, READY_S)
             endpoint = Endpoint(int(port), variant.path)
-            await warm_up(process, endpoint, READY_S)
+            await warm_up(program, endpoint, READY_S)
         except ProxyError:
-            await launcher.stop(process)
+            await program.stop()
             raise
-        return Running(self.name, endpoint, process, version)
+        return Running(self.name, endpoint, program, version)
 
 
 def lay_build(build: Path, folder: Path, upstream: Endpoint) -> None:

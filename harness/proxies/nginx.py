@@ -22,7 +22,10 @@ from pathlib import Path
 
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers import distribution
-from harness.launchers.process import Launcher, PortTaken, Process, on_free_port, reserved_port, until
+from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.ports import PortTaken, on_free_port, reserved_port
+from harness.launchers.process import until
+from harness.launchers.waiting import accepts
 from harness.model import Endpoint
 from harness.proxies import certificates
 from harness.proxies.base import Running
@@ -65,7 +68,7 @@ class Nginx:
             disable = [*distribution.as_root(), "systemctl", "disable", "--now", "nginx"]
             subprocess.run(disable, capture_output=True, check=False)
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         read = Config(config)
         if upstream.path and not read.uses("UPSTREAM") and not read.uses("UPSTREAM_PATH"):
             raise InputError(
@@ -75,26 +78,26 @@ class Nginx:
         return await on_free_port(lambda port: self._start(port, read, upstream, evidence, launcher))
 
     async def _start(
-        self, port: int, config: Config, upstream: Endpoint, evidence: Path, launcher: Launcher
+        self, port: int, config: Config, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
     ) -> Running:
         program = self._program()
         version, prefix = await asyncio.to_thread(_build, program)
         instance = Instance(config, launcher.folder("nginx"), evidence.resolve())
         argv = await asyncio.to_thread(instance.written, port, upstream, prefix)
         endpoint = Endpoint(port, authority=str(instance.authority) if config.listens_with_tls else None)
-        process = launcher.launch("nginx", [program, *argv], log=evidence / "nginx.log")
+        started = launcher.launch("nginx", [program, *argv], log=evidence / "nginx.log")
         try:
-            await process.answers(port, within_s=READY_S)
-            endpoint = await _serves(process, endpoint)
+            await accepts(started, port, READY_S)
+            endpoint = await _serves(started, endpoint)
         except ProxyError as error:
-            await launcher.stop(process)
-            words = process.log_tail(40)
+            await started.stop()
+            words = started.log_tail(40)
             placed, others = instance.complaints(words)
             if placed:
                 raise InputError("\n".join(placed)) from None
             fault = PortTaken if f":{port} failed (98: " in words else ProxyError
             raise fault("\n".join(["nginx did not start:", *(others or [words or str(error)])])) from None
-        return Running(self.name, endpoint, process, version)
+        return Running(self.name, endpoint, started, version)
 
     def _program(self) -> str:
         program = _find()
@@ -183,7 +186,7 @@ def _user() -> str:
     return f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
 
 
-async def _serves(process: Process, endpoint: Endpoint) -> Endpoint:
+async def _serves(program: Program, endpoint: Endpoint) -> Endpoint:
     """Return the endpoint, with what it speaks, once it serves. One that cannot have all its ports dies later."""
     try:
         async with asyncio.timeout(READY_S):
@@ -191,5 +194,5 @@ async def _serves(process: Process, endpoint: Endpoint) -> Endpoint:
     except ssl.SSLError as error:
         raise ProxyError(f"nginx does not serve TLS on port {endpoint.port}: {error}") from None
     except (OSError, asyncio.IncompleteReadError):
-        await until(process.death, READY_S)
-        raise ProxyError(process.death() or f"nginx accepts on port {endpoint.port}, but does not serve") from None
+        await until(program.death, READY_S)
+        raise ProxyError(program.death() or f"nginx accepts on port {endpoint.port}, but does not serve") from None
