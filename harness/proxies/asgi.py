@@ -24,15 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import resources
-from harness.errors import InputError, ProxyError
-from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.waiting import announces
+from harness.errors import InputError
+from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint
 from harness.proxies.asgi_options import SERVERS, Options, parse
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
 from harness.proxies.installation import Progress
-from harness.proxies.warming import warm_up
+from harness.proxies.starting import NotStarted, Start, started
 from harness.resources import is_file
 
 READY_S = 60.0
@@ -113,21 +112,22 @@ class Asgi:
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         environment = self._environment(config)
         version = self._told(environment)
-        argv = self._command(config, environment, evidence)
-        env = self._variables(config, upstream)
-        await asyncio.to_thread(_keep_evidence, evidence, config, environment, env, argv)
-
-        log = evidence / "asgi.log"
-        program = launcher.launch(self.name, argv, log=log, cwd=config.parent, env=env)
+        await asyncio.to_thread(_keep_evidence, evidence, config, environment)
+        start = Start(
+            name=self.name,
+            command=self._command(config, environment, evidence),
+            within_s=READY_S,
+            env=self._variables(config, upstream),
+            cwd=config.parent,
+            announces=_LISTENING,
+            ready="answers",
+        )
         try:
-            endpoint = Endpoint(int(await announces(program, _LISTENING, READY_S)))
-            await warm_up(program, endpoint, READY_S)
-        except ProxyError as error:
-            ended = program.returncode
-            await program.stop()
-            if ended is None or ended < 0:
+            program, endpoint = await started(start, upstream, evidence, launcher)
+        except NotStarted as error:
+            if error.ended is None or error.ended < 0:
                 raise
-            raise InputError(self._unable(config, program, ended, log)) from error
+            raise InputError(self._unable(config, error.words, error.ended, evidence / "asgi.log")) from error
         note = f"application, not a proxy: {self.describe(config)}"
         return Running(self.name, endpoint, program, version, note, serial=True)
 
@@ -141,9 +141,9 @@ class Asgi:
         hop = f"asgi:{config.stem if _shipped(config) else _as_file(config)}"
         return f"{hop}@{self.options}" if with_options and str(self.options) else hop
 
-    def _unable(self, config: Path, program: Program, status: int, log: Path) -> str:
+    def _unable(self, config: Path, said: str, status: int, log: Path) -> str:
         """Return why an app's server ended before it answered, in a sentence, and where its log lies."""
-        words = last_words(program.words())
+        words = last_words(said)
         if not words:
             words = f"its server ended with status {status} and no word: something that it imports ends the program"
         elif words.startswith("ModuleNotFoundError") and not _shipped(config):
@@ -179,7 +179,7 @@ class Asgi:
     def _variables(self, config: Path, upstream: Endpoint) -> dict[str, str]:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
         trusted = {"SSL_CERT_FILE": upstream.authority} if upstream.authority else {}
-        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": upstream.url, **trusted, **self.options.settings}
+        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": "${UPSTREAM}", **trusted, **self.options.settings}
 
 
 def last_words(log: str) -> str:
@@ -222,10 +222,6 @@ def _as_file(config: Path) -> str:
     return str(config) if "/" in str(config) else f"./{config}"
 
 
-def _keep_evidence(
-    evidence: Path, config: Path, environment: Environment, env: dict[str, str], argv: list[str]
-) -> None:
+def _keep_evidence(evidence: Path, config: Path, environment: Environment) -> None:
     shutil.copyfile(config, evidence / config.name)
     (evidence / "pip-freeze.txt").write_text(f"{environment.frozen()}\n")
-    command = shlex.join(["env", *(f"{name}={value}" for name, value in env.items()), *argv])
-    (evidence / "command.txt").write_text(f"cd {shlex.quote(str(config.parent.absolute()))} && {command}\n")

@@ -16,13 +16,12 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from harness.documents.document import Document
-from harness.errors import InputError, ProxyError
+from harness.errors import InputError
 from harness.launchers.base import ProgramLauncher
-from harness.launchers.ports import reserved_port
-from harness.launchers.waiting import accepts
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.hold import Policy
+from harness.proxies.starting import Start, started
 
 SERVER = "harness.proxies.cloudrun_server"
 READY_S = 20.0
@@ -61,18 +60,12 @@ class CloudRun:
         profile = read_profile(config)
         shutil.copyfile(config, evidence / "cloudrun.yaml")
         policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
-        with reserved_port() as port:
-            argv = [sys.executable, "-P", "-m", SERVER]
-            argv += [f"--listen=127.0.0.1:{port}", f"--upstream={upstream.url}", f"--policy={policy}"]
-            argv += [f"--authority={upstream.authority}"] if upstream.authority else []
-            program = launcher.launch("cloudrun", argv, log=evidence / "cloudrun.log")
-            try:
-                await accepts(program, port, READY_S)
-            except ProxyError:
-                await program.stop()
-                raise
+        trusted = [f"--authority={upstream.authority}"] if upstream.authority else []
+        arguments = ["--listen=${LISTEN}", "--upstream=${UPSTREAM}", f"--policy={policy}", *trusted]
+        start = Start(self.name, [sys.executable, "-P", "-m", SERVER, *arguments], READY_S)
+        program, endpoint = await started(start, upstream, evidence, launcher)
         note = f"emulator: plays {profile.claim}"
-        return Running(self.name, Endpoint(port), program, self.version(), note)
+        return Running(self.name, endpoint, program, self.version(), note)
 
 
 def read_profile(config: Path) -> Profile:

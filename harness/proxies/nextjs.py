@@ -20,7 +20,6 @@ import hashlib
 import json
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -34,14 +33,14 @@ from harness import resources
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.base import ProgramLauncher
-from harness.launchers.waiting import announces
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.installation import Installation, Progress, Steps
-from harness.proxies.warming import warm_up
+from harness.proxies.starting import Start, started
 
 READY_S = 60.0
 NODE_AT_LEAST = (20, 9)
+LISTEN = ("--hostname", "127.0.0.1", "--port", "0")
 PLACEHOLDER = "http://upstream.invalid:1"
 BUILD = ".next"
 INSTANCES = ".instances"
@@ -109,19 +108,18 @@ class NextJs:
         folder = launcher.folder("nextjs", parent=instances)
         if variant.mode == "prod":
             await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
-        env = _environment(variant, upstream, folder.relative_to(app))
-        argv = [_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start"]
-        argv += ["--hostname", "127.0.0.1", "--port", "0"]
-        _keep_evidence(evidence, config, app, folder, env, argv)
-
-        program = launcher.launch("nextjs", argv, log=evidence / "nextjs.log", cwd=app, env=env)
-        try:
-            port = await announces(program, _LISTENING, READY_S)
-            endpoint = Endpoint(int(port), variant.path)
-            await warm_up(program, endpoint, READY_S)
-        except ProxyError:
-            await program.stop()
-            raise
+        _keep_evidence(evidence, config, app, folder)
+        start = Start(
+            name=self.name,
+            command=[_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start", *LISTEN],
+            within_s=READY_S,
+            env=_environment(variant, upstream, folder.relative_to(app)),
+            cwd=app,
+            path=variant.path,
+            announces=_LISTENING,
+            ready="answers",
+        )
+        program, endpoint = await started(start, upstream, evidence, launcher)
         return Running(self.name, endpoint, program, version)
 
 
@@ -142,7 +140,7 @@ def lead_to(upstream: Endpoint, manifest: str) -> str:
 def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[str, str]:
     trusted = {"NODE_EXTRA_CA_CERTS": upstream.authority} if upstream.authority else {}
     return {
-        "UPSTREAM": upstream.url,
+        "UPSTREAM": "${UPSTREAM}",
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
@@ -152,13 +150,11 @@ def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[s
     }
 
 
-def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path, env: dict[str, str], argv: list[str]) -> None:
+def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path) -> None:
     shutil.copy(config, evidence / "variant.yaml")
     shutil.copy(app / "next.config.mjs", evidence)
     if (folder / "routes-manifest.json").exists():
         shutil.copy(folder / "routes-manifest.json", evidence)
-    command = shlex.join(["env", *(f"{name}={value}" for name, value in env.items()), *argv])
-    (evidence / "command.txt").write_text(f"cd {shlex.quote(str(app))} && {command}\n")
 
 
 # ---------------------------------------------------------------- setting it up

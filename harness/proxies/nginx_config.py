@@ -27,8 +27,6 @@ TLS = {
 }
 
 _TOKEN = re.compile(r"""\#[^\n]*|[;{}]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|[^\s;{\\])+""", re.DOTALL)
-_PLACEHOLDER = re.compile(r"\$\{(LISTEN|UPSTREAM|UPSTREAM_ADDRESS|UPSTREAM_PATH|FOLDER|CERTIFICATE|CERTIFICATE_KEY)\}")
-_PLACE = re.compile(r"(?P<words>.*) in (?P<file>/.+):(?P<line>\d+)$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +146,8 @@ class Config:
             path: folder / "included" / f"{number}-{path.name}" for number, path in enumerate(others, 1)
         }
 
-    def rendered(self, values: Mapping[str, str], folder: Path, prefix: str) -> dict[Path, str]:
-        """Return the files to write: placeholders filled in, and nothing else that looks like one.
+    def templates(self, folder: Path, prefix: str) -> dict[str, str]:
+        """Return the text of each file to write, by its path: all but its placeholders is as this nginx is to read it.
 
         `prefix` is the folder that nginx was built for, where its modules lie.
         """
@@ -170,16 +168,7 @@ class Config:
             else:
                 continue
             edits[one.source.path][one.start] = one.end, text
-        return {
-            names[path]: _PLACEHOLDER.sub(lambda found: values[found[1]], source.edited(edits[path]))
-            for path, source in self._sources.items()
-        }
-
-    def led_back(self, complaint: str, folder: Path) -> str | None:
-        """Return nginx's complaint about a file in `folder` with the place in the original; None if it names none."""
-        origins = {str(name): path for path, name in self.names(folder).items()}
-        found = _PLACE.match(complaint)
-        return f"{origins.get(found['file'], found['file'])}:{found['line']}: {found['words']}" if found else None
+        return {str(names[path]): source.edited(edits[path]) for path, source in self._sources.items()}
 
     def _read(self, path: Path, above: tuple[Path, ...], way_in: str = "") -> list[Directive]:
         if path not in self._sources:
@@ -251,7 +240,7 @@ def _has_tls(one: Directive) -> bool:
     return one.name == "listen" and one.argument.startswith("${LISTEN}") and "ssl" in one.words
 
 
-def escaped(path: object) -> str:
+def escaped(path: Path | str) -> str:
     """Return a path as it stands between double quotes in nginx's language."""
     return re.sub(r'(["\\])', r"\\\1", str(path))
 

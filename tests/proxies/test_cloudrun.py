@@ -161,7 +161,7 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
         assert running.version == CloudRun().version()
         assert running.note is not None
         assert running.note.startswith("emulator: plays field report 002: ")
-        assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml"}
+        assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml", "command.txt"}
         assert (tmp_path / "cloudrun.yaml").read_text() == config.read_text()
         await running.program.stop()
         assert running.program.returncode == 0
