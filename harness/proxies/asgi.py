@@ -36,7 +36,7 @@ from harness.resources import is_file
 
 READY_S = 60.0
 SETUP = "harness setup asgi"
-TOLD = ("fastapi", "starlette", "sse-starlette")
+FRAMEWORKS = ("fastapi", "starlette", "sse-starlette")
 USUAL = "plain"
 WORDS_CHARS = 400
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
@@ -76,7 +76,7 @@ class Asgi:
     suffix = ".py"
 
     def version(self) -> str:
-        return self._told(self._environment(resources.configs() / self.name / f"{USUAL}{self.suffix}"))
+        return self._versions(self._environment(resources.configs() / self.name / f"{USUAL}{self.suffix}"))
 
     def describe(self, config: Path) -> str:
         return (ast.get_docstring(_tree(config)) or config.name).strip().split("\n", 1)[0]
@@ -111,7 +111,7 @@ class Asgi:
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         environment = self._environment(config)
-        version = self._told(environment)
+        version = self._versions(environment)
         await asyncio.to_thread(_keep_evidence, evidence, config, environment)
         start = Start(
             name=self.name,
@@ -150,7 +150,7 @@ class Asgi:
             words += "; a package that it needs has to stand in its block `# /// script`"
         return f"{self._hop(config)} cannot be served: {words} (the whole log: {log})"
 
-    def _told(self, environment: Environment) -> str:
+    def _versions(self, environment: Environment) -> str:
         """Return what an app ran on: server, loop and frameworks, each with its version."""
         versions = environment.versions()
         server = f"{self.options.server} {versions[self.options.server]}"
@@ -158,7 +158,7 @@ class Asgi:
             server += f" with uvicorn {versions['uvicorn']}"
         parser = "h11" if self.options.server == "hypercorn" else self.options.parser
         loop = f"uvloop {versions['uvloop']}" if self.options.loop == "uvloop" else "asyncio"
-        named = [f"{name} {versions[name]}" for name in (parser, *TOLD) if name in versions]
+        named = [f"{name} {versions[name]}" for name in (parser, *FRAMEWORKS) if name in versions]
         return ", ".join([server, loop, *named])
 
     def _command(self, config: Path, environment: Environment, evidence: Path) -> list[str]:

@@ -87,7 +87,7 @@ class NextJs:
     suffix = ".yaml"
 
     def version(self) -> str:
-        return _installation().told()
+        return _installation().manifest()
 
     def describe(self, config: Path) -> str:
         variant = read_variant(config)

@@ -108,9 +108,9 @@ def _start(program: str, prefix: str, config: Config, evidence: Path) -> Start:
 
 def _build(program: str) -> tuple[str, str]:
     """Return an nginx's version, and the folder that it was built for."""
-    told = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
-    prefix = re.search(r"--prefix=(\S+)", told)
-    return told.split("\n", 1)[0].strip().removeprefix("nginx version: nginx/"), prefix[1] if prefix else ""
+    banner = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    prefix = re.search(r"--prefix=(\S+)", banner)
+    return banner.split("\n", 1)[0].strip().removeprefix("nginx version: nginx/"), prefix[1] if prefix else ""
 
 
 def _test(program: str, config: Config, port: int, folder: Path) -> None:
@@ -126,7 +126,7 @@ def _test(program: str, config: Config, port: int, folder: Path) -> None:
         raise InputError(f"{config.main}: nginx has not read it within {TEST_S:g} s") from None
     if done.returncode:
         placed, others = start.complaints.found(done.stderr)
-        raise InputError("\n".join(placed or [f"{config.main}: {one}" for one in others or [done.stderr]]))
+        raise InputError("\n".join(placed or [f"{config.main}: {complaint}" for complaint in others or [done.stderr]]))
 
 
 def _user() -> str:
