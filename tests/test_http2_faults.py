@@ -19,7 +19,7 @@ from hyperframe.frame import DataFrame, Frame, GoAwayFrame, RstStreamFrame
 
 from harness import session
 from harness.clients.h2_exchange import FRAME_HEAD_BYTES, STREAM
-from harness.launchers.process import Launcher
+from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint
 from harness.proxies import PROXIES
 from harness.proxies.base import Running
@@ -55,7 +55,7 @@ class Faulty(Nginx):
     def __init__(self, relays: AsyncExitStack) -> None:
         self._relays = relays
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         running = await super().start(config, upstream, evidence, launcher)
         if config.stem in LAST_WORDS:
             relay = broken_off(running.endpoint.port, LAST_WORDS[config.stem].serialize())

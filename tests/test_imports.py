@@ -49,7 +49,13 @@ MOST_ARROWS = 82
 """Half of what they were when the house was one shelf of modules."""
 
 PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "claims", "reports")
-PURE_MODULES = ("measure.lockstep", "proxies.hold", "proxies.asgi_options")
+PURE_MODULES = (
+    "measure.lockstep",
+    "proxies.hold",
+    "proxies.asgi_options",
+    "proxies.placeholders",
+    "proxies.complaints",
+)
 IMPURE = {"asyncio", "aiohttp", "socket", "subprocess", "docker", "time", "os"}
 KNOW_FORMATS = ("harness.judge.metrics", "harness.matrix.mitigations")
 """All others of the pure rooms do without: what a format is stays behind one door."""

@@ -12,7 +12,6 @@ import asyncio
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +24,8 @@ from weakref import WeakKeyDictionary
 from harness.clients.chromium_channel import ANSWER_S, Switchboard
 from harness.clients.chromium_tab import Tab
 from harness.errors import ClientError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, Process, until
+from harness.launchers.base import Program
+from harness.launchers.process import Launcher, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as Steered
@@ -111,7 +111,7 @@ class Browser:
         self._seats = asyncio.Semaphore(TABS)
         self._idle: list[Tab] = []
         self._switchboard: Switchboard | None = None
-        self._process: Process | None = None
+        self._program: Program | None = None
         self._playwright: Playwright | None = None
         self._steered: Steered | None = None
         self._session: CDPSession | None = None
@@ -159,8 +159,8 @@ class Browser:
         async with self._lock:
             starting, failed = self._starting, False
             while starting and not starting.done():  # nobody waits for it any more: let it fail
-                if self._process:
-                    self._process.signal_group(signal.SIGKILL)
+                if self._program:
+                    await self._program.stop()
                 await asyncio.wait({starting}, timeout=LOOK_S)
                 failed = True
             if starting and (starting.exception() is None or failed):
@@ -172,17 +172,17 @@ class Browser:
 
         What is slow is not dead: its other streams would die of that. What is dying may take a moment to be dead.
         """
-        process = self._process
-        if process is None or self._session is None:
+        program = self._program
+        if program is None or self._session is None:
             return None
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._session.send("Browser.getVersion")
         except TimeoutError:
-            return process.death() or f"chromium has not answered for {ANSWER_S:g} s"
+            return program.death() or f"chromium has not answered for {ANSWER_S:g} s"
         except Exception as error:  # a driver that died is told by no narrower class
-            await until(process.death, DEATH_S)
-            return process.death() or f"Playwright's driver, which steers chromium, ended: {error}"
+            await until(program.death, DEATH_S)
+            return program.death() or f"Playwright's driver, which steers chromium, ended: {error}"
         return None
 
     def _choose(self, origin: str) -> Tab | None:
@@ -230,7 +230,7 @@ class Browser:
         """
         profile = self._launcher.folder("chromium")
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        self._process = self._launcher.launch(
+        self._program = self._launcher.launch(
             "chromium",
             [find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"],
             log=self._evidence / "chromium.log",
@@ -238,9 +238,9 @@ class Browser:
             env={"HOME": str(profile), "TMPDIR": ".", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""},
         )
         told = profile / "DevToolsActivePort"
-        process = self._process
-        if not await until(lambda: process.death() or _lines(told), READY_S) or process.death():
-            raise ProxyError(f"{process.death() or f'it did not answer within {READY_S:g} s'}\n{self._last_words()}")
+        program = self._program
+        if not await until(lambda: program.death() or _lines(told), READY_S) or program.death():
+            raise ProxyError(f"{program.death() or f'it did not answer within {READY_S:g} s'}\n{self._last_words()}")
         port, path = _lines(told)
         return f"ws://127.0.0.1:{port}{path}"
 
@@ -248,15 +248,15 @@ class Browser:
         self._idle.clear()
         if self._playwright:
             await self._playwright.stop()
-        if self._process:
-            await self._launcher.stop(self._process)
+        if self._program:
+            await self._program.stop()
         if self._switchboard:
             await self._switchboard.close()
-        self._playwright = self._steered = self._session = self._process = self._switchboard = None
+        self._playwright = self._steered = self._session = self._program = self._switchboard = None
 
     def _last_words(self) -> str:
         """Return what Chromium said last; that it finds no D-Bus is not worth telling."""
-        lines = self._process.log_tail(40).splitlines() if self._process else []
+        lines = self._program.log_tail(40).splitlines() if self._program else []
         return "\n".join([line for line in lines if "/dbus/" not in line and ":ERROR:dbus" not in line][-6:])
 
 

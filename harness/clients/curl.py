@@ -22,6 +22,7 @@ from typing import IO
 from harness.clients.base import Remote, Request, Sink
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
+from harness.launchers.base import Program
 from harness.launchers.process import Launcher, Process, until
 from harness.model import HttpVersion, TransportName
 
@@ -136,7 +137,7 @@ async def running(
     finally:
         for pipe in process.pipes:
             pipe.close()
-        await launcher.stop(process)
+        await process.stop()
 
 
 async def _read(pipe: Pipe, sink: Sink, decoded: bool) -> _Talk | None:
@@ -276,9 +277,9 @@ def readable(pipe: IO[bytes]) -> bool:
     return any(events & select.POLLIN for _, events in poll.poll(0))
 
 
-def _fault(process: Process, complaint: str | None) -> StreamError | ClientError:
+def _fault(program: Program, complaint: str | None) -> StreamError | ClientError:
     """Return whose fault it is that curl did not end well."""
-    code = process.returncode
+    code = program.returncode
     if code is None or code < 0 or code in OUR_FAULTS:
-        return ClientError(f"in mid-stream, {complaint or process.death() or 'curl did not end'}")
+        return ClientError(f"in mid-stream, {complaint or program.death() or 'curl did not end'}")
     return StreamError(complaint or f"curl ended with status {code}")

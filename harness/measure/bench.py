@@ -23,6 +23,7 @@ from harness.clients.base import Client, Launching, Request, Unheard
 from harness.clients.h2_reader import H2Reader
 from harness.errors import BackendError, InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher, Process, until
+from harness.launchers.waiting import outlives
 from harness.measure.guard import STALLED_S, Beside, ControlStream, Guard, Pulse
 from harness.measure.recorder import record
 from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
@@ -53,8 +54,8 @@ class Entry:
     def death(self) -> str | None:
         """Return how the first dead proxy of the chain died, with its last words; None if all live."""
         for hop in self.hops:
-            if death := hop.process.death():
-                return f"{death}\n{hop.process.log_tail()}".strip()
+            if death := hop.program.death():
+                return f"{death}\n{hop.program.log_tail()}".strip()
         return None
 
 
@@ -254,7 +255,7 @@ class Bench:
                 http_port, control_port = self._ports()
                 self._control = ControlStream(self.client("aiohttp"), Endpoint(http_port), control_port)
             try:
-                await self._emitter.outlives(self._control.trips.after(1), READY_S)
+                await outlives(self._emitter, self._control.trips.after(1), READY_S)
             except (ProxyError, BackendError) as error:
                 raise BackendError(f"the emitter did not start: {error}") from error
 

@@ -25,19 +25,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness import resources
-from harness.errors import InputError, ProxyError
-from harness.launchers.process import Launcher, Process
+from harness.errors import InputError
+from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
 from harness.proxies.installation import Progress
-from harness.proxies.warming import warm_up
+from harness.proxies.starting import NotStarted, Start, started
 from harness.resources import is_file
 
 READY_S = 60.0
 SETUP = "harness setup asgi"
-TOLD = ("fastapi", "starlette", "sse-starlette")
+FRAMEWORKS = ("fastapi", "starlette", "sse-starlette")
 USUAL = "plain"
 WORDS_CHARS = 400
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
@@ -77,7 +77,7 @@ class Asgi:
     suffix = ".py"
 
     def version(self) -> str:
-        return self._told(self._environment(resources.configs() / self.name / f"{USUAL}{self.suffix}"))
+        return self._versions(self._environment(resources.configs() / self.name / f"{USUAL}{self.suffix}"))
 
     def describe(self, config: Path) -> str:
         return (ast.get_docstring(_tree(config)) or config.name).strip().split("\n", 1)[0]
@@ -110,24 +110,26 @@ class Asgi:
     def prepare(self, config: Path, progress: Progress) -> None:
         self._environment(config).install(progress)
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         environment = self._environment(config)
-        version = self._told(environment)
-        argv = self._command(config, environment, evidence)
-        env = self._variables(config, upstream)
-        await asyncio.to_thread(_keep_evidence, evidence, config, environment, env, argv)
-
-        process = launcher.launch(self.name, argv, log=evidence / "asgi.log", cwd=config.parent, env=env)
+        version = self._versions(environment)
+        await asyncio.to_thread(_keep_evidence, evidence, config, environment)
+        start = Start(
+            name=self.name,
+            command=self._command(config, environment, evidence),
+            within_s=READY_S,
+            env=self._variables(config, upstream),
+            cwd=config.parent,
+            announces=_LISTENING,
+            ready="answers",
+        )
         try:
-            endpoint = Endpoint(int(await process.announces(_LISTENING, READY_S)))
-            await warm_up(process, endpoint, READY_S)
-        except ProxyError as error:
-            ended = process.returncode
-            await launcher.stop(process)
-            if ended is None or ended < 0:
+            program, endpoint = await started(start, upstream, evidence, launcher)
+        except NotStarted as error:
+            if error.ended is None or error.ended < 0:
                 raise
-            raise InputError(self._unable(config, process, ended)) from error
-        return Running(self.name, endpoint, process, version, self.kind, self.describe(config))
+            raise InputError(self._unable(config, error.words, error.ended, evidence / "asgi.log")) from error
+        return Running(self.name, endpoint, program, version, self.kind, self.describe(config))
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))
@@ -139,16 +141,16 @@ class Asgi:
         variant = config.stem if _shipped(config) else _as_file(config)
         return str(Hop(self.name, variant, options=in_order(self.options.as_options()) if with_options else ()))
 
-    def _unable(self, config: Path, process: Process, status: int) -> str:
+    def _unable(self, config: Path, said: str, status: int, log: Path) -> str:
         """Return why an app's server ended before it answered, in a sentence, and where its log lies."""
-        words = last_words(process.log.read_text(errors="replace"))
+        words = last_words(said)
         if not words:
             words = f"its server ended with status {status} and no word: something that it imports ends the program"
         elif words.startswith("ModuleNotFoundError") and not _shipped(config):
             words += "; a package that it needs has to stand in its block `# /// script`"
-        return f"{self._hop(config)} cannot be served: {words} (the whole log: {process.log})"
+        return f"{self._hop(config)} cannot be served: {words} (the whole log: {log})"
 
-    def _told(self, environment: Environment) -> str:
+    def _versions(self, environment: Environment) -> str:
         """Return what an app ran on: server, loop and frameworks, each with its version."""
         versions = environment.versions()
         server = f"{self.options.server} {versions[self.options.server]}"
@@ -156,7 +158,7 @@ class Asgi:
             server += f" with uvicorn {versions['uvicorn']}"
         parser = "h11" if self.options.server == "hypercorn" else self.options.parser
         loop = f"uvloop {versions['uvloop']}" if self.options.loop == "uvloop" else "asyncio"
-        named = [f"{name} {versions[name]}" for name in (parser, *TOLD) if name in versions]
+        named = [f"{name} {versions[name]}" for name in (parser, *FRAMEWORKS) if name in versions]
         return ", ".join([server, loop, *named])
 
     def _command(self, config: Path, environment: Environment, evidence: Path) -> list[str]:
@@ -177,7 +179,7 @@ class Asgi:
     def _variables(self, config: Path, upstream: Endpoint) -> dict[str, str]:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
         trusted = {"SSL_CERT_FILE": upstream.authority} if upstream.authority else {}
-        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": upstream.url, **trusted, **self.options.settings}
+        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": "${UPSTREAM}", **trusted, **self.options.settings}
 
 
 def last_words(log: str) -> str:
@@ -220,10 +222,6 @@ def _as_file(config: Path) -> str:
     return str(config) if "/" in str(config) else f"./{config}"
 
 
-def _keep_evidence(
-    evidence: Path, config: Path, environment: Environment, env: dict[str, str], argv: list[str]
-) -> None:
+def _keep_evidence(evidence: Path, config: Path, environment: Environment) -> None:
     shutil.copyfile(config, evidence / config.name)
     (evidence / "pip-freeze.txt").write_text(f"{environment.frozen()}\n")
-    command = shlex.join(["env", *(f"{name}={value}" for name, value in env.items()), *argv])
-    (evidence / "command.txt").write_text(f"cd {shlex.quote(str(config.parent.absolute()))} && {command}\n")

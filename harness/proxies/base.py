@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.launchers.process import Launcher, Process
+from harness.launchers.base import Program, ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started proxy. `process` tells whether it still lives.
+    """A started proxy. `program` tells whether it still lives.
 
     `about` goes into every result that used it: of an emulator the claim that it plays, of an application what it is.
     """
 
     name: str
     endpoint: Endpoint
-    process: Process
+    program: Program
     version: str
     kind: HopKind = "proxy"
     about: str | None = None
@@ -59,7 +59,7 @@ class Proxy(Protocol):
     def install(self, progress: Callable[[str], None]) -> None:
         """Install what this proxy needs beyond its program, once; tell of progress. Raises Unavailable."""
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         """Start one instance in front of `upstream` and return once it answers.
 
         Rendered config and logs go to `evidence`; working files to a folder of `launcher`.

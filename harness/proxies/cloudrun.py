@@ -7,7 +7,6 @@ plays with its `source`, and the parameters of the hold (hold.py).
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,11 +16,12 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from harness.documents.document import Document
-from harness.errors import InputError, ProxyError
-from harness.launchers.process import Launcher
+from harness.errors import InputError
+from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.hold import Policy
+from harness.proxies.starting import Start, started
 
 SERVER = "harness.proxies.cloudrun_server"
 READY_S = 20.0
@@ -56,28 +56,15 @@ class CloudRun:
     def install(self, progress: Callable[[str], None]) -> None:
         """Do nothing: the emulator is part of the harness."""
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         profile = read_profile(config)
         shutil.copyfile(config, evidence / "cloudrun.yaml")
         policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))  # ours from now on; it refuses connections until the emulator listens
-            fd, port = bound.fileno(), int(bound.getsockname()[1])
-            argv = [sys.executable, "-P", "-m", SERVER]
-            argv += [f"--fd={fd}", f"--upstream={upstream.url}", f"--policy={policy}"]
-            argv += [f"--authority={upstream.authority}"] if upstream.authority else []
-            process = launcher.launch(
-                "cloudrun",
-                argv,
-                log=evidence / "cloudrun.log",
-                pass_fds=[fd],
-            )
-        try:
-            await process.answers(port, within_s=READY_S)
-        except ProxyError:
-            await launcher.stop(process)
-            raise
-        return Running(self.name, Endpoint(port), process, self.version(), self.kind, profile.claim)
+        trusted = [f"--authority={upstream.authority}"] if upstream.authority else []
+        arguments = ["--listen=${LISTEN}", "--upstream=${UPSTREAM}", f"--policy={policy}", *trusted]
+        start = Start(self.name, [sys.executable, "-P", "-m", SERVER, *arguments], READY_S)
+        program, endpoint = await started(start, upstream, evidence, launcher)
+        return Running(self.name, endpoint, program, self.version(), self.kind, profile.claim)
 
 
 def read_profile(config: Path) -> Profile:

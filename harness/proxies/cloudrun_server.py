@@ -1,6 +1,6 @@
 """The emulator's own process: a streaming reverse proxy whose response bytes leave when a Hold lets them go.
 
-    python -m harness.proxies.cloudrun_server --fd N --upstream URL --policy JSON [--authority PEM]
+    python -m harness.proxies.cloudrun_server --listen HOST:PORT --upstream URL --policy JSON [--authority PEM]
 
 Rules: headers pass but for those of one connection (RFC 9110, 7.6.1), and no Via or Server comes in; a body keeps its
 Content-Length unless it is compressed, and is chunked or closed by the client's version otherwise; what has been
@@ -235,8 +235,8 @@ async def keep_quiet(request: web.Request, response: web.StreamResponse) -> None
                 response.headers.popall(name, None)
 
 
-async def run(listener: socket.socket, upstream: str, policy: Policy, authority: str | None) -> None:
-    """Serve on a bound socket until SIGTERM."""
+async def run(host: str, port: int, upstream: str, policy: Policy, authority: str | None) -> None:
+    """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with aiohttp.ClientSession(
@@ -253,20 +253,21 @@ async def run(listener: socket.socket, upstream: str, policy: Policy, authority:
         app.on_response_prepare.append(keep_quiet)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         await stop.wait()
         await runner.cleanup()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fd", type=int, required=True, help="bound socket to listen on")
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen")
     parser.add_argument("--upstream", required=True, help="URL that every request is passed to")
     parser.add_argument("--policy", type=Policy.model_validate_json, required=True, help="hold policy as JSON")
     parser.add_argument("--authority", help="who signed the upstream's certificate (PEM file)")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    asyncio.run(run(socket.socket(fileno=options.fd), options.upstream, options.policy, options.authority))
+    host, _, port = options.listen.rpartition(":")
+    asyncio.run(run(host, int(port), options.upstream, options.policy, options.authority))
 
 
 if __name__ == "__main__":

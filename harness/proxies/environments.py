@@ -52,7 +52,7 @@ class Environment:
 
     def frozen(self) -> str:
         """Return what is installed, as `pip freeze` tells it. Raises Unavailable if the environment is not there."""
-        return self._installation().told()
+        return self._installation().manifest()
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of its packages by name. Raises Unavailable if the environment is not there."""
@@ -79,7 +79,7 @@ class Environment:
     def _installation(self) -> Installation:
         what = "\n".join((*self.wanted, "", *self.constraints, "", _python()))
         folder = resources.cache().absolute() / "asgi" / hashlib.sha256(what.encode()).hexdigest()[:16]
-        return Installation(folder, "asgi", f"the environment with {_told(self.wanted)}", self.setup, "100 MB")
+        return Installation(folder, "asgi", f"the environment with {_summary(self.wanted)}", self.setup, "100 MB")
 
 
 def needed(app: Path, pins: Mapping[str, str], setup: str) -> Environment:
@@ -127,7 +127,7 @@ def _sorted(lines: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(line for _, line in sorted(lines.items()))
 
 
-def _told(wanted: Iterable[str]) -> str:
+def _summary(wanted: Iterable[str]) -> str:
     """Return what of an environment is worth saying: not what every one of them has."""
     shipped = set(_shipped().values())
     return ", ".join(line for line in wanted if line not in shipped) or f"asgi's {REQUIREMENTS}"

@@ -65,8 +65,8 @@ class Installation:
     setup: str
     room: str
 
-    def told(self) -> str:
-        """Return what was told of it when it was complete. Raises Unavailable if it is not."""
+    def manifest(self) -> str:
+        """Return what is in it, as `make` told when it was complete. Raises Unavailable if it is not."""
         try:
             return (self.folder / COMPLETE).read_text().strip()
         except FileNotFoundError:
@@ -84,9 +84,9 @@ class Installation:
                     progress("removing an installation that was not finished")
                     shutil.rmtree(self.folder)
                 self.folder.mkdir()
-                told = make(Steps(self.folder, self.setup, lock))
+                manifest = make(Steps(self.folder, self.setup, lock))
                 draft = self.folder / f"{COMPLETE}.draft"
-                draft.write_text(f"{told}\n")
+                draft.write_text(f"{manifest}\n")
                 draft.rename(self.folder / COMPLETE)
         except OSError as error:
             remedy = f"set HARNESS_CACHE to a folder where you may write and that has {self.room} to spare"

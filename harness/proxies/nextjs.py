@@ -20,7 +20,6 @@ import hashlib
 import json
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -33,14 +32,15 @@ from pydantic import BaseModel, ConfigDict
 from harness import resources
 from harness.documents.document import Document
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher
+from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.installation import Installation, Progress, Steps
-from harness.proxies.warming import warm_up
+from harness.proxies.starting import Start, started
 
 READY_S = 60.0
 NODE_AT_LEAST = (20, 9)
+LISTEN = ("--hostname", "127.0.0.1", "--port", "0")
 PLACEHOLDER = "http://upstream.invalid:1"
 BUILD = ".next"
 INSTANCES = ".instances"
@@ -87,7 +87,7 @@ class NextJs:
     suffix = ".yaml"
 
     def version(self) -> str:
-        return _installation().told()
+        return _installation().manifest()
 
     def describe(self, config: Path) -> str:
         variant = read_variant(config)
@@ -100,7 +100,7 @@ class NextJs:
     def install(self, progress: Progress) -> None:
         install(progress)
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         variant = read_variant(config)
         app, version = _app_folder(), self.version()
         instances = app / INSTANCES
@@ -108,22 +108,19 @@ class NextJs:
         folder = launcher.folder("nextjs", parent=instances)
         if variant.mode == "prod":
             await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
-        env = _environment(variant, upstream, folder.relative_to(app))
-        argv = [_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start"]
-        argv += ["--hostname", "127.0.0.1", "--port", "0"]
-        _keep_evidence(evidence, config, app, folder, env, argv)
-
-        log = evidence / "nextjs.log"
-        already_logged = log.stat().st_size if log.exists() else 0
-        process = launcher.launch("nextjs", argv, log=log, cwd=app, env=env)
-        try:
-            port = await process.announces(_LISTENING, READY_S, already_logged)
-            endpoint = Endpoint(int(port), variant.path)
-            await warm_up(process, endpoint, READY_S)
-        except ProxyError:
-            await launcher.stop(process)
-            raise
-        return Running(self.name, endpoint, process, version)
+        _keep_evidence(evidence, config, app, folder)
+        start = Start(
+            name=self.name,
+            command=[_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start", *LISTEN],
+            within_s=READY_S,
+            env=_environment(variant, upstream, folder.relative_to(app)),
+            cwd=app,
+            path=variant.path,
+            announces=_LISTENING,
+            ready="answers",
+        )
+        program, endpoint = await started(start, upstream, evidence, launcher)
+        return Running(self.name, endpoint, program, version)
 
 
 def lay_build(build: Path, folder: Path, upstream: Endpoint) -> None:
@@ -143,7 +140,7 @@ def lead_to(upstream: Endpoint, manifest: str) -> str:
 def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[str, str]:
     trusted = {"NODE_EXTRA_CA_CERTS": upstream.authority} if upstream.authority else {}
     return {
-        "UPSTREAM": upstream.url,
+        "UPSTREAM": "${UPSTREAM}",
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
@@ -153,13 +150,11 @@ def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[s
     }
 
 
-def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path, env: dict[str, str], argv: list[str]) -> None:
+def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path) -> None:
     shutil.copy(config, evidence / "variant.yaml")
     shutil.copy(app / "next.config.mjs", evidence)
     if (folder / "routes-manifest.json").exists():
         shutil.copy(folder / "routes-manifest.json", evidence)
-    command = shlex.join(["env", *(f"{name}={value}" for name, value in env.items()), *argv])
-    (evidence / "command.txt").write_text(f"cd {shlex.quote(str(app))} && {command}\n")
 
 
 # ---------------------------------------------------------------- setting it up

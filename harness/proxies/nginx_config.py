@@ -27,8 +27,6 @@ TLS = {
 }
 
 _TOKEN = re.compile(r"""\#[^\n]*|[;{}]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|[^\s;{\\])+""", re.DOTALL)
-_PLACEHOLDER = re.compile(r"\$\{(LISTEN|UPSTREAM|UPSTREAM_ADDRESS|UPSTREAM_PATH|FOLDER|CERTIFICATE|CERTIFICATE_KEY)\}")
-_PLACE = re.compile(r"(?P<words>.*) in (?P<file>/.+):(?P<line>\d+)$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +81,8 @@ class Directive:
     def walk(self, inside: str = "") -> Iterator[tuple[Directive, str]]:
         """Yield it and all below it, each with the name of the block that it is in."""
         yield self, inside
-        for one in self.inner:
-            yield from one.walk(self.name if self.opens_block else inside)
+        for directive in self.inner:
+            yield from directive.walk(self.name if self.opens_block else inside)
 
 
 class Source:
@@ -103,9 +101,9 @@ class Source:
         for token in _TOKEN.finditer(self.text):
             if token[0] in (";", "{"):
                 if tokens:
-                    one = Directive(self, tokens, token.end())
-                    blocks[-1].append(one)
-                    blocks += [one.inner] if token[0] == "{" else []
+                    directive = Directive(self, tokens, token.end())
+                    blocks[-1].append(directive)
+                    blocks += [directive.inner] if token[0] == "{" else []
                 tokens = []
             elif token[0] == "}":
                 blocks, tokens = blocks[:-1] or blocks, []
@@ -134,12 +132,12 @@ class Config:
 
     def uses(self, placeholder: str) -> bool:
         """Say whether a directive has the placeholder, as against a comment."""
-        return any(f"${{{placeholder}}}" in word for one, _ in self._walk() for word in one.words)
+        return any(f"${{{placeholder}}}" in word for directive, _ in self._walk() for word in directive.words)
 
     @property
     def listens_with_tls(self) -> bool:
         """Whether clients have to speak TLS to the address that the harness chose."""
-        return any(_has_tls(one) for one, inside in self._walk() if inside not in DATA)
+        return any(_has_tls(directive) for directive, inside in self._walk() if inside not in DATA)
 
     def names(self, folder: Path) -> dict[Path, Path]:
         """Return where in `folder` each file is to be written."""
@@ -148,118 +146,119 @@ class Config:
             path: folder / "included" / f"{number}-{path.name}" for number, path in enumerate(others, 1)
         }
 
-    def rendered(self, values: Mapping[str, str], folder: Path, prefix: str) -> dict[Path, str]:
-        """Return the files to write: placeholders filled in, and nothing else that looks like one.
+    def templates(self, folder: Path, prefix: str) -> dict[str, str]:
+        """Return the text of each file to write, by its path: all but its placeholders is as this nginx is to read it.
 
         `prefix` is the folder that nginx was built for, where its modules lie.
         """
         names = self.names(folder)
         edits: dict[Path, dict[int, tuple[int, str]]] = {path: {} for path in names}
-        own_paths = any(one.words == ["include", PATHS] for one, _ in self._walk())
-        for one, inside in self._walk():
-            if one.includes:
-                text = " ".join(f'include "{escaped(names[path])}";' for path in self._included(one))
+        own_paths = any(directive.words == ["include", PATHS] for directive, _ in self._walk())
+        for directive, inside in self._walk():
+            if directive.includes:
+                text = " ".join(f'include "{escaped(names[path])}";' for path in self._included(directive))
             elif inside in DATA:
                 continue
-            elif OURS.fullmatch(one.name):
+            elif OURS.fullmatch(directive.name):
                 text = ""
-            elif one.name == "http" and not own_paths:
-                text = f'{one.text} include "{PATHS}";'
-            elif one.name == "load_module" or FILES.fullmatch(one.name):
-                text = _from(prefix if one.name == "load_module" else self.main.parent.resolve(), one)
+            elif directive.name == "http" and not own_paths:
+                text = f'{directive.text} include "{PATHS}";'
+            elif directive.name == "load_module" or FILES.fullmatch(directive.name):
+                text = _from(prefix if directive.name == "load_module" else self.main.parent.resolve(), directive)
             else:
                 continue
-            edits[one.source.path][one.start] = one.end, text
-        return {
-            names[path]: _PLACEHOLDER.sub(lambda found: values[found[1]], source.edited(edits[path]))
-            for path, source in self._sources.items()
-        }
-
-    def led_back(self, complaint: str, folder: Path) -> str | None:
-        """Return nginx's complaint about a file in `folder` with the place in the original; None if it names none."""
-        origins = {str(name): path for path, name in self.names(folder).items()}
-        found = _PLACE.match(complaint)
-        return f"{origins.get(found['file'], found['file'])}:{found['line']}: {found['words']}" if found else None
+            edits[directive.source.path][directive.start] = directive.end, text
+        return {str(names[path]): source.edited(edits[path]) for path, source in self._sources.items()}
 
     def _read(self, path: Path, above: tuple[Path, ...], way_in: str = "") -> list[Directive]:
         if path not in self._sources:
             source = self._sources[path] = Source(path, way_in)
-            for one in [one for top in source.directives for one, _ in top.walk()]:
-                for file in self._included(one):
+            for directive in [below for top in source.directives for below, _ in top.walk()]:
+                for file in self._included(directive):
                     if file in (*above, path):
-                        raise InputError(one.reject("includes a file that is being included"))
+                        raise InputError(directive.reject("includes a file that is being included"))
                     if not is_file(file):
-                        raise InputError(one.reject(f"finds no file {file}; relative ones lie beside {self.main}"))
-                    one.inner.extend(self._read(file, (*above, path), self._way_in(one)))
+                        missing = f"finds no file {file}; relative ones lie beside {self.main}"
+                        raise InputError(directive.reject(missing))
+                    directive.inner.extend(self._read(file, (*above, path), self._way_in(directive)))
         return self._sources[path].directives
 
-    def _included(self, one: Directive) -> list[Path]:
+    def _included(self, directive: Directive) -> list[Path]:
         """Return the files that an include means: nginx looks from the main config, whichever file includes."""
-        if not one.includes:
+        if not directive.includes:
             return []
-        file = self.main.parent / one.argument
-        return sorted(map(Path, glob.glob(str(file)))) if glob.has_magic(one.argument) else [file]
+        file = self.main.parent / directive.argument
+        return sorted(map(Path, glob.glob(str(file)))) if glob.has_magic(directive.argument) else [file]
 
-    def _way_in(self, one: Directive) -> str:
-        if not one.argument.startswith("/") or Path(one.argument).is_relative_to(self.main.parent.resolve()):
-            return one.source.way_in
-        return f"; included from {one.place}: make that include relative, or this copy reads the original"
+    def _way_in(self, directive: Directive) -> str:
+        folder = self.main.parent.resolve()
+        if not directive.argument.startswith("/") or Path(directive.argument).is_relative_to(folder):
+            return directive.source.way_in
+        return f"; included from {directive.place}: make that include relative, or this copy reads the original"
 
     def _walk(self) -> Iterator[tuple[Directive, str]]:
-        for one in self._sources[self.main].directives:
-            yield from one.walk()
+        for directive in self._sources[self.main].directives:
+            yield from directive.walk()
 
     def _complaints(self) -> Iterator[str]:
-        addresses = [one for one, inside in self._walk() if one.name == "listen" and inside not in DATA]
-        for one, inside in self._walk():
-            if one.name == "server" and one.opens_block:
+        addresses = [
+            directive for directive, inside in self._walk() if directive.name == "listen" and inside not in DATA
+        ]
+        for directive, inside in self._walk():
+            if directive.name == "server" and directive.opens_block:
                 if not inside:
-                    yield one.reject(
+                    yield directive.reject(
                         "stands outside http: this is a part of a config; write a file with"
-                        f" `events {{}} http {{ include {one.source.path.name}; }}` beside it, and name that one"
+                        f" `events {{}} http {{ include {directive.source.path.name}; }}` beside it, and name that one"
                     )
-                if not any(below in addresses for below, _ in one.walk()):
-                    yield one.reject("has no listen, which means port 80; write `listen ${LISTEN};` in it")
-            elif one in addresses and not one.argument.startswith(("${LISTEN}", "unix:${FOLDER}/")):
-                yield one.reject(
+                if not any(below in addresses for below, _ in directive.walk()):
+                    yield directive.reject("has no listen, which means port 80; write `listen ${LISTEN};` in it")
+            elif directive in addresses and not directive.argument.startswith(("${LISTEN}", "unix:${FOLDER}/")):
+                yield directive.reject(
                     "is an address that may be somebody's; write `listen ${LISTEN};` in the server to measure, and"
                     " leave out the others, or let them `listen unix:${FOLDER}/NAME.sock;`"
                 )
-            elif one in addresses and _has_tls(one) and (missing := [name for name in TLS if not self.uses(name)]):
-                yield one.reject(
+            elif (
+                directive in addresses
+                and _has_tls(directive)
+                and (missing := [name for name in TLS if not self.uses(name)])
+            ):
+                yield directive.reject(
                     f"has no {' and no '.join(f'${{{name}}}' for name in missing)}; for a certificate that the harness"
                     f" makes and its clients trust write {' and '.join(f'`{TLS[name]}`' for name in missing)}"
                 )
-            elif one.name.endswith("_cache_path") and not one.argument.startswith("${FOLDER}/"):
-                yield one.reject(f'is a cache that may be somebody\'s; write `{one.name} "${{FOLDER}}/cache" ...`')
+            elif directive.name.endswith("_cache_path") and not directive.argument.startswith("${FOLDER}/"):
+                yield directive.reject(
+                    f'is a cache that may be somebody\'s; write `{directive.name} "${{FOLDER}}/cache" ...`'
+                )
         if not addresses:
             yield f"{self.main}: has no ${{LISTEN}}; write `listen ${{LISTEN}};` in the server to measure"
         if not self.uses("UPSTREAM") and not self.uses("UPSTREAM_ADDRESS"):
             yield self._goes_elsewhere()
 
     def _goes_elsewhere(self) -> str:
-        for one, inside in self._walk():
-            if one.name == "server" and inside == "upstream":
-                return one.reject("does not lead to the emitter; write `server ${UPSTREAM_ADDRESS};`")
-        for one, _ in self._walk():
-            if one.name == "proxy_pass":
-                return one.reject("does not lead to the emitter; write `proxy_pass ${UPSTREAM}/;`")
+        for directive, inside in self._walk():
+            if directive.name == "server" and inside == "upstream":
+                return directive.reject("does not lead to the emitter; write `server ${UPSTREAM_ADDRESS};`")
+        for directive, _ in self._walk():
+            if directive.name == "proxy_pass":
+                return directive.reject("does not lead to the emitter; write `proxy_pass ${UPSTREAM}/;`")
         return f"{self.main}: has no ${{UPSTREAM}}; write `proxy_pass ${{UPSTREAM}}/;` where it passes requests on"
 
 
-def _has_tls(one: Directive) -> bool:
-    return one.name == "listen" and one.argument.startswith("${LISTEN}") and "ssl" in one.words
+def _has_tls(directive: Directive) -> bool:
+    return directive.name == "listen" and directive.argument.startswith("${LISTEN}") and "ssl" in directive.words
 
 
-def escaped(path: object) -> str:
+def escaped(path: Path | str) -> str:
     """Return a path as it stands between double quotes in nginx's language."""
     return re.sub(r'(["\\])', r"\\\1", str(path))
 
 
-def _from(folder: Path | str, one: Directive) -> str:
+def _from(folder: Path | str, directive: Directive) -> str:
     """Return a directive whose last argument is a file, looked for in `folder` unless it says itself where."""
-    file = one.words[-1]
-    if len(one.words) == 1 or re.match(r"/|\$|\w+:|off$", file):
-        return one.text
-    last = one.tokens[-1]
-    return f'{one.source.text[one.start : last.start()]}"{escaped(Path(folder, file))}";'
+    file = directive.words[-1]
+    if len(directive.words) == 1 or re.match(r"/|\$|\w+:|off$", file):
+        return directive.text
+    last = directive.tokens[-1]
+    return f'{directive.source.text[directive.start : last.start()]}"{escaped(Path(folder, file))}";'

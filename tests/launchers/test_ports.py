@@ -8,7 +8,8 @@ import time
 import pytest
 
 from harness.errors import ProxyError
-from harness.launchers.process import PortTaken, on_free_port, reserved_port, until
+from harness.launchers.ports import PortTaken, on_free_port, reserved_port
+from harness.launchers.process import until
 
 DEADLINE_S = 20.0
 

@@ -21,23 +21,12 @@ import pytest
 from harness.errors import ProxyError
 from harness.launchers import janitor as janitor_module
 from harness.launchers import process as process_module
-from harness.launchers.process import Launcher, reserved_port, until
+from harness.launchers.process import Launcher, until
+from tests.processes import alive
 
 pytestmark = pytest.mark.proxies
 
 DEADLINE_S = 20.0
-
-
-def alive(group: int) -> list[psutil.Process]:
-    """Return the processes of a group that are more than a zombie."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            continue
-    return found
 
 
 def gone(pid: int) -> bool:
@@ -89,12 +78,6 @@ async def test_a_program_leads_a_group_of_its_own_so_that_ctrl_c_reaches_only_us
         assert os.getpgid(program.pid) == program.pid == os.getsid(program.pid)
 
 
-async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    async with Launcher() as launcher:
-        with pytest.raises(ProxyError, match="odd: cannot run /no/such/program: No such file"):
-            launcher.launch("odd", ["/no/such/program"], log=tmp_path / "log")
-
-
 async def test_a_program_that_may_not_be_executed_is_named(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("#!/bin/sh\n")
@@ -103,73 +86,30 @@ async def test_a_program_that_may_not_be_executed_is_named(tmp_path: Path) -> No
             launcher.launch("odd", [str(plain)], log=tmp_path / "log")
 
 
-# ---------------------------------------------------------------- answers
+# ---------------------------------------------------------------- its words
 
 
-async def test_a_port_that_answers_ends_the_wait(tmp_path: Path) -> None:
-    code = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(1000)"
-    async with Launcher() as launcher:
-        with reserved_port() as port:
-            program = launcher.launch("server", [sys.executable, "-S", "-c", code, str(port)], log=tmp_path / "log")
-            await program.answers(port, within_s=DEADLINE_S)
-        assert program.death() is None
-
-
-async def test_a_program_that_ends_before_it_answers_is_told_with_its_last_words(tmp_path: Path) -> None:
+async def test_the_last_lines_are_those_of_the_program_itself_whoever_wrote_to_that_log_before(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("an earlier one's\n")
     async with Launcher() as launcher:
         script = "for n in $(seq 30); do echo line $n; done; echo it cannot >&2; exit 3"
-        program = launcher.launch("server", ["sh", "-c", script], log=tmp_path / "log")
-        with pytest.raises(ProxyError) as told:
-            await program.answers(1, within_s=DEADLINE_S)
-    first, *words = str(told.value).splitlines()
-    assert first == "server exited with status 3:"
-    assert words == [*(f"line {n}" for n in range(20, 31)), "it cannot"]
+        program = launcher.launch("server", ["sh", "-c", script], log=log)
+        assert await until(program.death, DEADLINE_S)
+        assert program.log_tail().splitlines() == [*(f"line {n}" for n in range(20, 31)), "it cannot"]
+        assert program.words().startswith("line 1\n")
 
 
-async def test_a_program_that_does_not_answer_in_time_is_told_with_its_last_words(tmp_path: Path) -> None:
+async def test_of_megabytes_in_a_log_the_end_is_read(tmp_path: Path) -> None:
     async with Launcher() as launcher:
-        script = "echo thinking; exec sleep 1000"
-        program = launcher.launch("server", ["sh", "-c", script], log=tmp_path / "log")
-        assert await until(program.log_tail, DEADLINE_S)
-        with pytest.raises(ProxyError, match=r"server did not answer on port 1 within 0\.1 s:\nthinking"):
-            await program.answers(1, within_s=0.1)
-
-
-async def test_whatever_is_waited_for_a_program_that_ends_ends_the_wait(tmp_path: Path) -> None:
-    async with asyncio.timeout(DEADLINE_S), Launcher() as launcher:
-        program = launcher.launch("server", ["sh", "-c", "echo it cannot >&2; exit 3"], log=tmp_path / "log")
-        waiting = asyncio.Event()
-        with pytest.raises(ProxyError, match="server exited with status 3:\nit cannot"):
-            await program.outlives(waiting.wait(), within_s=3600)
-
-
-async def test_what_came_of_the_wait_for_a_living_program_is_returned_or_raised(tmp_path: Path) -> None:
-    async def work(fault: Exception | None = None) -> str:
-        if fault:
-            raise fault
-        return "done"
-
-    async with Launcher() as launcher:
-        program = launcher.launch("server", ["sleep", "1000"], log=tmp_path / "log")
-        assert await program.outlives(work(), within_s=DEADLINE_S) == "done"
-        with pytest.raises(ValueError, match="odd"):
-            await program.outlives(work(ValueError("odd")), within_s=DEADLINE_S)
-        with pytest.raises(ProxyError, match=r"server did not wake up within 0\.1 s"):
-            await program.outlives(asyncio.Event().wait(), within_s=0.1, what="wake up")
+        script = "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end"
+        program = launcher.launch("chatty", ["sh", "-c", script], log=tmp_path / "log")
+        assert await until(program.death, DEADLINE_S)
+        assert len(program.words()) == process_module.WORDS_BYTES
+        assert program.log_tail(1) == "the end"
 
 
 # ---------------------------------------------------------------- death
-
-
-async def test_death_is_told_in_words(tmp_path: Path) -> None:
-    async with Launcher() as launcher:
-        lives = launcher.launch("lives", ["sleep", "1000"], log=tmp_path / "log")
-        exits = launcher.launch("exits", ["sh", "-c", "exit 7"], log=tmp_path / "log")
-        killed = launcher.launch("killed", ["sh", "-c", "kill -KILL $$"], log=tmp_path / "log")
-        assert await until(lambda: exits.death() and killed.death(), DEADLINE_S)
-        assert lives.death() is None
-        assert exits.death() == "exits exited with status 7"
-        assert killed.death() == "killed was killed by SIGKILL"
 
 
 async def test_a_program_is_asked_to_end_before_it_is_made_to(tmp_path: Path) -> None:
@@ -189,7 +129,7 @@ async def test_a_program_that_ignores_being_asked_is_killed_with_its_children(
     async with Launcher() as launcher:
         program = launcher.launch("stubborn", ["sh", "-c", script], log=tmp_path / "log")
         assert await until(program.log_tail, DEADLINE_S)
-        await launcher.stop(program)
+        await program.stop()
         assert program.death() == "stubborn was killed by SIGKILL"
         assert await until(lambda: not alive(program.pid), DEADLINE_S)
 
@@ -200,14 +140,6 @@ async def test_children_that_outlive_their_parent_are_ended_too(tmp_path: Path) 
         assert await until(program.death, DEADLINE_S)
         assert len(alive(program.pid)) == 1
     assert await until(lambda: not alive(program.pid), DEADLINE_S)
-
-
-async def test_stopping_what_has_ended_already_is_fine(tmp_path: Path) -> None:
-    async with Launcher() as launcher:
-        program = launcher.launch("short", ["true"], log=tmp_path / "log")
-        assert await until(program.death, DEADLINE_S)
-        await launcher.stop(program)
-        await launcher.stop(program)
 
 
 async def test_stubborn_programs_get_the_polite_wait_together_and_not_one_after_another(

@@ -28,6 +28,7 @@ from harness.measure.lockstep import BUDGET_PATIENCES
 from harness.model import Endpoint, Judgement, Trace
 from tests.factories import judged
 from tests.measuring import acting, plan
+from tests.processes import process
 from tests.recording import Rig, rig
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -297,7 +298,7 @@ async def stalled(
     """Measure one cell while the processes of the emitter or of nginx stall in the middle of it."""
     told = plan(chain, *size, PATIENCE_MS)
     entry = await bench.entry(told.chain)
-    pid = entry.hops[0].process.pid if who == "nginx" else bench.emitter.pid
+    pid = process(entry.hops[0]).pid if who == "nginx" else bench.emitter.pid
     stopped_s: list[float] = []
 
     def stop() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +15,12 @@ from typing import Any, Literal, cast
 import pytest
 
 from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
+from harness.launchers.fake import FakeProgram
 from harness.launchers.process import until
 from harness.measure.bench import Bench, Entry
 from harness.measure.runner import Runner
 from harness.model import Cell, Chain, Endpoint, Expectation, Facts, Mitigation, Plan, Result, StandIn, Trace
+from harness.proxies.base import Running
 from harness.store.runs import Run, load_traces
 from tests.factories import story, streamed
 from tests.reports.samples import CATALOGUE, cell, run_info
@@ -39,10 +42,10 @@ class Replay(Bench):
     """A bench at which every stream goes as a story says: one story per cell id, or one for each of its takes.
 
     A story may be an error, which `entry` raises if it is Unavailable, and `record` else. `death` is how the proxy
-    of every chain has died, `mute` that none answers a pulse. A cell with no story never ends.
+    of every chain has ended, `mute` that none answers a pulse. A cell with no story never ends.
     """
 
-    def __init__(self, stories: Stories, death: str | None = None, mute: bool = False) -> None:
+    def __init__(self, stories: Stories, death: int | None = None, mute: bool = False) -> None:
         self._stories = {
             key: [told] if isinstance(told, str | HarnessError) else [*told] for key, told in stories.items()
         }
@@ -58,10 +61,12 @@ class Replay(Bench):
         name = ">".join(map(str, chain)) or "direct"
         if isinstance(missing := self._missing.get(name), Unavailable):
             raise missing
-        process = SimpleNamespace(death=lambda: self._death, log_tail=lambda: "its last words")
-        hop = SimpleNamespace(name="nginx", version="1.2.3", kind="proxy", about=None, process=process)
+        program = FakeProgram("nginx", "its last words")
+        if self._death is not None:
+            program.dies(self._death)
+        hop = Running("nginx", Endpoint(1), program, "1.2.3")
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
-        return Entry(Endpoint(1), cast(Any, (hop,) * len(chain)), (), cast(Any, guard))
+        return Entry(Endpoint(1), (hop,) * len(chain), (), cast(Any, guard))
 
     async def prepare(self, plans: Iterable[Plan]) -> None:
         self.takes["prepared"] = len({plan.chain for plan in plans})
@@ -298,14 +303,14 @@ async def test_what_could_not_be_measured_never_looks_like_a_verdict(
 
 
 async def test_a_broken_stream_is_the_proxys_error_if_the_proxy_died(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: "s0 r0 s1"}, death="nginx was killed by SIGKILL")
+    bench = Replay({CONTROL.id: STREAMED, BARE.id: "s0 r0 s1"}, death=-signal.SIGKILL)
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict) == ("error", None)
     assert result.reason == "in mid-stream, nginx was killed by SIGKILL\nits last words"
 
 
 async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD}, death="nginx was killed by SIGKILL")
+    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD}, death=-signal.SIGKILL)
     assert (await measured(run, bench, BARE))[BARE.id].verdict == "buffered"
 
 

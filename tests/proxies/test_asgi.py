@@ -31,6 +31,7 @@ from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.factories import judged
 from tests.measuring import READS
+from tests.processes import process
 from tests.sandbox import DEADLINE_S, Sandbox, missing
 from tests.tapping import tapped
 
@@ -242,10 +243,10 @@ async def test_every_server_ends_when_it_is_told_to_whatever_still_streams(serve
         )
         async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint.url}/stream") as response:
             assert await response.content.readline() == b"begun\n"
-            assert group(running.process.pid)
-            await launcher.stop(running.process)
-        assert running.process.returncode != -signal.SIGKILL
-        assert not group(running.process.pid)
+            assert group(process(running).pid)
+            await running.program.stop()
+        assert running.program.returncode != -signal.SIGKILL
+        assert not group(process(running).pid)
     assert running.version.startswith(server)
 
 
@@ -256,7 +257,7 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = await bench.entry((hop("asgi:plain"),))
-    killer = tapped(monkeypatch, READS, lambda: entry.hops[0].process.signal_group(signal.SIGKILL))
+    killer = tapped(monkeypatch, READS, lambda: process(entry.hops[0]).signal_group(signal.SIGKILL))
     assert judged(await recorded(bench, "asgi:plain", killer)).verdict == "broken"
     assert await until(entry.death, DEADLINE_S)
     assert (entry.death() or "").startswith("asgi was killed by SIGKILL")
@@ -294,7 +295,7 @@ async def test_an_app_that_is_asked_in_the_wrong_way_is_told_with_the_right_one(
 async def test_an_app_that_was_started_anew_gives_the_turn_that_was_waited_for(bench: Bench) -> None:
     chain = (hop("asgi:plain@A=1"),)
     before = await bench.entry(chain)
-    before.hops[0].process.signal_group(signal.SIGKILL)
+    process(before.hops[0]).signal_group(signal.SIGKILL)
     assert await until(before.death, DEADLINE_S)
     after = await bench.entry(chain)
     assert after is not before

@@ -162,19 +162,19 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
         assert running.kind == "emulator"
         assert running.about
         assert running.about.startswith("field report 002: ")
-        assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml"}
+        assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml", "command.txt"}
         assert (tmp_path / "cloudrun.yaml").read_text() == config.read_text()
-        await launcher.stop(running.process)
-        assert running.process.returncode == 0
-        assert running.process.log_tail() == ""
+        await running.program.stop()
+        assert running.program.returncode == 0
+        assert running.program.log_tail() == ""
     assert CloudRun().describe(config).startswith("emulator playing: field report 002")
 
 
 async def test_a_stop_in_mid_stream_breaks_off_and_ends_at_once(emulators: Emulators, backend: Backend) -> None:
     running = await emulators.start("streaming")
     response = await emulators.client.get(running.endpoint.url + "/stream")
-    await running.process.stop()
-    assert running.process.returncode == 0
+    await running.program.stop()
+    assert running.program.returncode == 0
     with pytest.raises(aiohttp.ClientPayloadError):
         await response.read()
 

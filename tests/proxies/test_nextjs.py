@@ -30,6 +30,7 @@ from harness.proxies.nextjs import (
     lead_to,
     read_variant,
 )
+from tests.processes import process
 
 APP = resources.configs() / "nextjs"
 SHIPPED = sorted(APP.glob("*.yaml"))
@@ -187,12 +188,12 @@ async def first_token_comes_alone(url: str, accept: str | None) -> bool:
 def group(pgid: int) -> list[int]:
     """Return the processes of a group that are alive."""
 
-    def belongs(process: psutil.Process) -> bool:
+    def belongs(one: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error, ProcessLookupError):
-            return os.getpgid(process.pid) == pgid and process.status() != psutil.STATUS_ZOMBIE
+            return os.getpgid(one.pid) == pgid and one.status() != psutil.STATUS_ZOMBIE
         return False
 
-    return [process.pid for process in psutil.process_iter() if belongs(process)]
+    return [one.pid for one in psutil.process_iter() if belongs(one)]
 
 
 def instance(evidence: Path) -> Path:
@@ -244,7 +245,7 @@ async def test_instances_side_by_side_keep_to_their_upstreams_and_leave_nothing(
             running = await NextJs().start(APP / f"{variant}.yaml", upstream, evidence, launcher)
             async with session.get(f"{running.endpoint.url}/pulse") as response:
                 assert await response.text() == name
-        return running.process.pid
+        return process(running).pid
 
     async with Launcher() as launcher:
         wanted = [("a", "dev"), ("b", "dev"), ("c", "prod"), ("d", "prod")]
@@ -265,7 +266,7 @@ from harness.proxies.nextjs import NextJs
 async def main():
     async with Launcher() as launcher:
         running = await NextJs().start(Path(sys.argv[1]), Endpoint(int(sys.argv[2])), Path(sys.argv[3]), launcher)
-        print(running.process.pid, flush=True)
+        print(running.program.pid, flush=True)
         await asyncio.sleep(60)
 
 asyncio.run(main())

@@ -29,6 +29,7 @@ from harness.session import load, session
 from tests.clients.http2_peer import Seen
 from tests.factories import judged
 from tests.measuring import READS, plan
+from tests.processes import process
 from tests.tapping import tapped
 
 SHIPPED = sorted((configs() / "nginx").glob("*.conf"))
@@ -242,7 +243,7 @@ async def test_what_a_config_says_of_logs_pid_and_user_does_not_leave_our_folder
     async with Launcher() as launcher:
         running = await started(launcher, config, tmp_path)
         assert await status(running) == 502, "nobody listens behind it"
-        assert running.process.returncode is None, "it has not gone into the background"
+        assert running.program.returncode is None, "it has not gone into the background"
     assert list(theirs.iterdir()) == []
     assert "Connection refused" in (tmp_path / "evidence/error.log").read_text()
 
@@ -366,10 +367,10 @@ async def test_several_instances_live_side_by_side_and_nothing_of_them_is_left(
         assert len({running.endpoint.port for running in instances}) == 8
         assert [await status(running) for running in instances] == [502] * 8
         assert len(folders()) == 8
-        family = [psutil.Process(running.process.pid) for running in instances]
-        family += [child for process in family for child in process.children(recursive=True)]
+        family = [psutil.Process(process(running).pid) for running in instances]
+        family += [child for one in family for child in one.children(recursive=True)]
         assert len(family) >= 16, "a master and a worker each"
-    assert await until(lambda: not any(process.is_running() for process in family), DEADLINE_S)
+    assert await until(lambda: not any(one.is_running() for one in family), DEADLINE_S)
     assert folders() == set()
 
 
@@ -379,8 +380,8 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = (Hop("nginx", "buffering-off"),)
-    process = (await bench.entry(chain)).hops[0].process
-    killer = tapped(monkeypatch, READS, lambda: process.signal_group(signal.SIGKILL))
+    victim = process((await bench.entry(chain)).hops[0])
+    killer = tapped(monkeypatch, READS, lambda: victim.signal_group(signal.SIGKILL))
     told = plan("nginx:buffering-off", 12, 100, 80)
     trace, entry = await bench.record("cell", replace(told, client=killer))
     assert judged(trace).verdict == "broken"
@@ -388,7 +389,7 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
     assert (entry.death() or "").startswith("nginx was killed by SIGKILL")
     trace, another = await bench.record("cell", told)
     assert judged(trace).verdict == "streamed"
-    assert another.hops[0].process.pid != process.pid
+    assert process(another.hops[0]).pid != victim.pid
     assert another.evidence != entry.evidence
 
 
@@ -429,7 +430,7 @@ async def test_an_unprivileged_user_can_run_it(public: Path, config: Path, monke
     async with Others() as launcher:
         running = await started(launcher, config, public)
         assert await status(running, body=b"too large for its memory" * 10_000) == 502
-        processes = [psutil.Process(running.process.pid), *psutil.Process(running.process.pid).children()]
-        assert {process.uids().effective for process in processes} == {STRANGER}
+        master = psutil.Process(process(running).pid)
+        assert {one.uids().effective for one in (master, *master.children())} == {STRANGER}
     log = (public / "evidence/error.log").read_text()
     assert not [line for line in log.splitlines() if "Permission denied" in line]

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.proxies.nginx_config import Config
+from harness.proxies.placeholders import filled
 
 VALUES = {
     "LISTEN": "1.2.3.4:5",
@@ -31,8 +32,8 @@ def config(folder: Path, text: str = WHOLE, **others: str) -> Config:
 
 
 def rendered(folder: Path, text: str = WHOLE, **others: str) -> dict[str, str]:
-    files = config(folder, text, **others).rendered(VALUES, Path("/e"), "/usr/share/nginx")
-    return {str(path.relative_to("/e")): content for path, content in files.items()}
+    files = config(folder, text, **others).templates(Path("/e"), "/usr/share/nginx")
+    return {name.removeprefix("/e/"): filled(content, VALUES) for name, content in files.items()}
 
 
 def refusal(folder: Path, text: str, **others: str) -> list[str]:
@@ -109,12 +110,12 @@ def test_other_relative_files_are_looked_for_where_nginx_would(tmp_path: Path) -
     assert "ssl_certificate_key data:$x; auth_basic off;" in main
 
 
-def test_a_complaint_of_nginx_is_led_back(tmp_path: Path) -> None:
+def test_every_file_is_known_by_the_name_that_it_is_written_to(tmp_path: Path) -> None:
     read = config(tmp_path, WHOLE.replace("http {", "http { include a.conf;"), a="gzip on;")
-    told = read.led_back('unknown directive "x" in /e/nginx.conf:3', Path("/e"))
-    assert told == f'{tmp_path}/my.conf:3: unknown directive "x"'
-    assert read.led_back("bad in /e/included/1-a.conf:1", Path("/e")) == f"{tmp_path}/a.conf:1: bad"
-    assert read.led_back('no "events" section in configuration', Path("/e")) is None
+    assert read.names(Path("/e")) == {
+        tmp_path / "my.conf": Path("/e/nginx.conf"),
+        tmp_path / "a.conf": Path("/e/included/1-a.conf"),
+    }
 
 
 # ---------------------------------------------------------------- what has to be written otherwise

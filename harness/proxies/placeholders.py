@@ -1,0 +1,48 @@
+"""What a proxy's config, command line and environment may ask for in place of a fixed value. Pure.
+
+    ${LISTEN}            where to listen, 127.0.0.1:8080; ${PORT} is the port of it
+    ${UPSTREAM}          the URL that requests are passed to, with no slash at its end: http://127.0.0.1:9090/api
+    ${UPSTREAM_ADDRESS}  host and port of it; ${UPSTREAM_HOST}, ${UPSTREAM_PORT}; ${UPSTREAM_PATH} may be empty
+    ${FOLDER}            a folder of this instance's own, gone with the run
+    ${CERTIFICATE}       a file (PEM) with a certificate made for it; ${CERTIFICATE_KEY} is the one with its key
+
+What merely looks like one, as a program's own variables do, is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harness.model import Endpoint
+
+UPSTREAMS = ("UPSTREAM", "UPSTREAM_ADDRESS", "UPSTREAM_HOST", "UPSTREAM_PORT", "UPSTREAM_PATH")
+CERTIFICATES = ("CERTIFICATE", "CERTIFICATE_KEY")
+FILES = ("FOLDER", *CERTIFICATES)
+
+_PLACEHOLDER = re.compile(rf"\$\{{({'|'.join(('LISTEN', 'PORT', *UPSTREAMS, *FILES))})\}}")
+
+
+def asked(texts: Iterable[str]) -> set[str]:
+    """Return the names of all placeholders in some texts."""
+    return {name for text in texts for name in _PLACEHOLDER.findall(text)}
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with its placeholders filled in."""
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+
+
+def values(port: int, upstream: Endpoint, folder: Path) -> dict[str, str]:
+    """Return what the placeholders of one instance stand for; its certificate, if it asks for one, comes on top."""
+    return {
+        "LISTEN": f"127.0.0.1:{port}",
+        "PORT": str(port),
+        "UPSTREAM": upstream.url,
+        "UPSTREAM_ADDRESS": f"{upstream.host}:{upstream.port}",
+        "UPSTREAM_HOST": upstream.host,
+        "UPSTREAM_PORT": str(upstream.port),
+        "UPSTREAM_PATH": upstream.path,
+        "FOLDER": str(folder),
+    }

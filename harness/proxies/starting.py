@@ -1,0 +1,197 @@
+"""Starts the program of a hop. What to run, and by what one knows that it serves, is data: a `Start`.
+
+Rules:
+- A program is told a free port, and another one if somebody was faster; or it takes a port itself and announces it.
+- Its command, its environment and the files that it reads may have placeholders (placeholders.py); a certificate is
+  made for it if they ask for one.
+- Evidence is what it was given, what it says (`NAME.log`), and the command, so that a person can run it again.
+- One that does not come to serve is ended, whatever the reason, with all that it has started. The error has its own
+  words: InputError if they name a line of its config, PortTaken if somebody has its port, else NotStarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+
+from harness.errors import HarnessError, InputError, ProxyError
+from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.ports import PortTaken, on_free_port
+from harness.launchers.process import until
+from harness.launchers.waiting import accepts, announces, outlives
+from harness.model import Endpoint
+from harness.proxies import certificates, placeholders
+from harness.proxies.complaints import Complaints
+from harness.proxies.negotiation import spoken
+
+COMMAND = "command.txt"
+AUTHORITY = "authority.pem"
+DEATH_S = 2.0  # what is dying may take a moment to be dead
+LAST_LINES = 40
+
+_TAKEN = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
+
+
+class NotStarted(ProxyError):
+    """A program did not come to serve. `words` is what it said; `ended` its exit status, None if we had to end it."""
+
+    def __init__(self, message: str, words: str, ended: int | None) -> None:
+        super().__init__(message)
+        self.words = words
+        self.ended = ended
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a program is started, and by what one knows that it serves: each sign has to come within `within_s`.
+
+    Texts may have placeholders. `files` are what it reads: where (in the folder for evidence, if that is relative), and
+    the text, in which `quote` writes a path as that language has it. `path` is below what it serves, `tls` whether
+    clients have to speak TLS.
+
+    A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
+    port, which then accepts connections. That is all there is to it (`accepts`), or it also has to have answered a
+    request, whatever the answer (`answers`), or is asked which versions of HTTP it speaks (`negotiates`).
+    """
+
+    name: str
+    command: Sequence[str]
+    within_s: float
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    path: str = ""
+    tls: bool = False
+    announces: re.Pattern[str] | None = None
+    ready: Literal["accepts", "answers", "negotiates"] = "accepts"
+    complaints: Complaints = field(default_factory=Complaints)
+    quote: Callable[[str], str] = str
+
+    @property
+    def asks(self) -> set[str]:
+        """The placeholders that it has anywhere."""
+        return placeholders.asked([*self.command, *self.env.values(), *self.files, *self.files.values()])
+
+    def write(self, port: int, upstream: Endpoint, folder: Path, evidence: Path) -> tuple[list[str], dict[str, str]]:
+        """Write what the program is to read, and how it is run; return its arguments and its environment. Blocks.
+
+        Raises Unavailable if it asks for a certificate, and none can be made.
+        """
+        values = placeholders.values(port, upstream, folder)
+        if not self.asks.isdisjoint(placeholders.CERTIFICATES):
+            certificates.issue(folder, evidence / AUTHORITY)
+            files = folder / certificates.CERTIFICATE, folder / certificates.KEY
+            values.update(zip(placeholders.CERTIFICATES, map(str, files), strict=True))
+        quoted = values | {name: self.quote(values[name]) for name in placeholders.FILES if name in values}
+        for where, text in self.files.items():
+            file = evidence / placeholders.filled(where, values)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(placeholders.filled(text, quoted), encoding="utf-8")
+        argv = [placeholders.filled(word, values) for word in self.command]
+        env = {name: placeholders.filled(value, values) for name, value in self.env.items()}
+        settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
+        cwd = (self.cwd or Path.cwd()).absolute()
+        (evidence / COMMAND).write_text(f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n")
+        return argv, env
+
+    async def served(self, program: Program, port: int, authority: Path) -> Endpoint:
+        """Return where a program serves, once it does. Raises ProxyError if it ends, or one of the signs is late."""
+        if self.announces:
+            port = int(await announces(program, self.announces, self.within_s))
+        else:
+            await accepts(program, port, self.within_s)
+        endpoint = Endpoint(port, self.path, authority=str(authority.absolute()) if self.tls else None)
+        match self.ready:
+            case "accepts":
+                return endpoint
+            case "answers":
+                await _answers(program, endpoint, self.within_s)
+                return endpoint
+            case "negotiates":
+                return await _negotiates(program, endpoint, self.within_s)
+
+    def fault(self, error: ProxyError, program: Program, port: int, ended: int | None) -> HarnessError:
+        """Return what a program that is gone now is to be blamed for."""
+        words = program.log_tail(LAST_LINES)
+        placed, others = self.complaints.found(words)
+        if placed:
+            return InputError("\n".join(placed))
+        message = str(error)
+        if self.complaints.patterns:
+            message = "\n".join([f"{self.name} did not start:", *(others or [words or message])])
+        return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
+
+
+async def started(
+    start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
+) -> tuple[Program, Endpoint]:
+    """Start one instance in front of `upstream`; return it once it serves, and where.
+
+    Raises InputError, PortTaken or NotStarted as said above, Unavailable if it asks for a certificate that cannot be
+    made, ProxyError if it cannot be executed.
+    """
+    if start.announces:
+        return await _instance(0, start, upstream, evidence, launcher)
+    return await on_free_port(lambda port: _instance(port, start, upstream, evidence, launcher))
+
+
+async def _instance(
+    port: int, start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
+) -> tuple[Program, Endpoint]:
+    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name)
+    argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
+    program = launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
+    try:
+        return program, await start.served(program, port, evidence / AUTHORITY)
+    except BaseException as error:
+        ended = program.returncode
+        await program.stop()
+        if isinstance(error, ProxyError):
+            raise start.fault(error, program, port, ended) from error
+        raise
+
+
+async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
+    """Return once a request has come back: what a program compiles for the first one is no buffering."""
+    url = f"{endpoint.url}/pulse"
+    try:
+        await outlives(program, _asked(url, endpoint.authority), within_s, f"answer {url}")
+    except aiohttp.ClientError as error:
+        await until(program.death, DEATH_S)
+        fault = program.death() or f"{program.name} did not answer {url}: {error or type(error).__name__}"
+        raise ProxyError(f"{fault}\n{program.log_tail()}") from error
+
+
+async def _asked(url: str, authority: str | None) -> None:
+    trusting = ssl.create_default_context(cafile=authority) if authority else True
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url, allow_redirects=False, ssl=trusting) as response,
+    ):
+        await response.read()
+
+
+async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> Endpoint:
+    """Return the endpoint with what it speaks. A program that cannot have all its ports accepts before it dies."""
+    try:
+        async with asyncio.timeout(within_s):
+            return replace(endpoint, http=await spoken(endpoint))
+    except ssl.SSLError as error:
+        raise ProxyError(f"{program.name} does not serve TLS on port {endpoint.port}: {error}") from None
+    except (OSError, asyncio.IncompleteReadError):
+        await until(program.death, within_s)
+        fault = program.death() or f"{program.name} accepts on port {endpoint.port}, but does not serve"
+        raise ProxyError(fault) from None
+
+
+def _is_taken(port: int, words: str) -> bool:
+    """Tell whether a program complains that somebody has its port, in the words that systems and runtimes share."""
+    return any(_TAKEN.search(line) and re.search(rf"\b{port}\b", line) for line in words.splitlines())
