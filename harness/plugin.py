@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from harness import session
 from harness.errors import HarnessError, InputError
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
+from harness.reports import words
 from harness.resources import is_file
 
 DEFAULT_MATRIX = "smoke"
@@ -94,7 +96,7 @@ def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab])
         result = harness_labs[id(job)].result(cell)
     if result.outcome == "unavailable":
         pytest.skip(result.reason)
-    return result
+    return replace(result, reason=words.reason(result))
 
 
 class Lab:

@@ -53,7 +53,7 @@ def test_an_awk_holds_a_stream_that_nobody_holds_if_it_is_said_to(results: list[
     own = [result for result in results if result.cell.client == "curl-awk"]
     if {result.outcome for result in own} == {"unavailable"} and "curl-awk" not in required():
         pytest.skip(own[0].reason)
-    said = {note for result in own for note in result.notes if note.startswith("reader: ")}
-    assert len(said) == 1, "one awk does one thing"
-    verdicts = {"buffered", "coalesced"} if said.pop().endswith("until more has come") else {"streamed"}
+    (remark,) = {result.facts.remark for result in own}  # one awk does one thing
+    assert remark
+    verdicts = {"buffered", "coalesced"} if remark.keeps_lines else {"streamed"}
     assert {result.verdict for result in own} == verdicts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.clients import CLIENTS
+from harness.proxies import PROXIES
 
 PACKAGE = Path(harness.__file__).parent
 
@@ -36,7 +39,7 @@ ROOMS: Mapping[str, str] = {
     "store": "documents errors model resources",
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
     "session": "clients errors formats judge launchers matrix measure model proxies resources store",
-    "plugin": "errors measure model resources session",
+    "plugin": "errors measure model reports resources session",
     "cli": "claims clients errors formats judge matrix measure model proxies reports session store",
     "__main__": "cli",
 }
@@ -154,6 +157,30 @@ def test_a_pure_module_imports_only_pure_ones(name: str) -> None:
 def test_only_metrics_and_mitigations_of_the_pure_part_know_formats(name: str) -> None:
     formats = {imported for imported in MODULES[name].ours() if room_of(imported) == "formats"}
     assert not formats or room_of(name) == "formats" or name in KNOW_FORMATS
+
+
+PLUG_INS = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, (*PROXIES, *CLIENTS)))}|hop-\d+)(?![\w-])")
+"""What is plugged in, and the folders of its evidence: names that come and go."""
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) == "judge"])
+def test_the_judge_names_nothing_that_is_plugged_in(name: str) -> None:
+    assert PLUG_INS.findall(FILES[name].read_text()) == []
+
+
+def named(node: ast.AST) -> set[str]:
+    """Return the proxies that code names; what only gives a person an example of something does not count."""
+    match node:
+        case ast.Call(func=ast.Name(id="key")) | ast.Assign(targets=[ast.Name(id="EXAMPLES")]):
+            return set()
+        case ast.Constant(value=str() as text):
+            return {text} & PROXIES.keys()
+    return {name for child in ast.iter_child_nodes(node) for name in named(child)}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) == "matrix"])
+def test_no_proxy_is_a_special_case_to_the_matrix(name: str) -> None:
+    assert named(MODULES[name].tree) == set()
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if (PACKAGE / room).is_dir()])

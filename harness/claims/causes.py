@@ -56,18 +56,17 @@ class Look:
     @property
     def played(self) -> tuple[str, ...]:
         """What emulators play in the cells that hold tokens."""
-        claims = words.claims(note for result in self.held for note in result.notes)
-        return tuple(claim.removeprefix("plays ") for claim in claims)
+        return words.emulated(self.held)
 
     @property
     def only_played(self) -> bool:
         """Whether all cells that hold tokens have an emulated hop."""
-        return bool(self.held) and all(words.claims(result.notes) for result in self.held)
+        return bool(self.held) and all(result.facts.emulates for result in self.held)
 
     @property
     def mark(self) -> str:
         """What follows the name of a part that is emulated in all its cells."""
-        played = self.judged and all(words.claims(result.notes) for result in self.judged)
+        played = self.judged and all(result.facts.emulates for result in self.judged)
         return claim_words.EMULATED if played else ""
 
     @property
@@ -171,13 +170,13 @@ def _doubt(column: Column, rows: Sequence[Row], judged: Mapping[str, Result]) ->
 def _why(result: Result, judged: Mapping[str, Result]) -> str:
     """Return why the effect of a cell's mitigations is not known."""
     if result.outcome not in JUDGED:
-        return f"{result.outcome}: {result.reason}"
+        return f"{result.outcome}: {words.reason(result)}"
     baseline = judged.get(result.baseline_id or "")
     if baseline and baseline.outcome not in JUDGED:
-        return f"no effect can be told: its baseline was {baseline.outcome}: {baseline.reason}"
+        return f"no effect can be told: its baseline was {baseline.outcome}: {words.reason(baseline)}"
     if baseline and baseline.verdict == result.verdict == "broken":
         return "no effect can be told: broken with and without it"
-    return f"no effect can be told: {result.reason}" if baseline else "no effect can be told: it has no baseline here"
+    return f"no effect can be told: {words.reason(result) if baseline else 'it has no baseline here'}"
 
 
 def _plays(look: Look) -> str:
@@ -205,7 +204,7 @@ def _against(look: Look) -> str:
 
 def _seen(look: Look) -> str:
     """Return what the held cells of a look show, each kind with the first of its reasons."""
-    first = {result.verdict: result.reason for result in reversed(look.held)}
+    first = {result.verdict: words.reason(result) for result in reversed(look.held)}
     return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in get_args(Verdict) if verdict in first)
 
 
@@ -219,14 +218,14 @@ def _not_reproduced(symptom: Look) -> str:
     said = []
     for result in symptom.judged:
         figures = f"; {words.figures(result.metrics)}" if result.metrics else ""
-        said.append(f"{_id(result)} streamed: {result.reason}{figures}")
+        said.append(f"{_id(result)} streamed: {words.reason(result)}{figures}")
     return f"Could not be reproduced: {'; '.join(said)}"
 
 
 def _not_everywhere(symptom: Look) -> str:
     streaming = [_id(result) for result in symptom.judged if result not in symptom.held]
     said = [f"{', '.join(streaming)} streamed"] if streaming else []
-    said += [f"{one.id}{claim_words.emulated(one.notes)} was not judged: {one.why}" for one in symptom.unjudged]
+    said += [f"{one.id}{claim_words.emulated(one.emulated)} was not judged: {one.why}" for one in symptom.unjudged]
     every = len(symptom.judged) + len(symptom.unjudged)
     return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
 
@@ -243,7 +242,7 @@ def _told(parts: Mapping[str, Look], where: str) -> tuple[str, ...]:
 
 
 def _id(result: Result) -> str:
-    return f"{result.id}{claim_words.emulated(result.notes)}"
+    return f"{result.id}{claim_words.emulated(result.facts.emulates)}"
 
 
 def _all(layers: int) -> str:

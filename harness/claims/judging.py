@@ -14,14 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from harness.claims.separation import Separation, separation
 from harness.matrix.globs import matches
-from harness.model import REFERENCES, Cell, Claim, ClaimJudgement, FieldReport, Limit, Metrics, Result
+from harness.model import (
+    REFERENCES,
+    Cell,
+    Claim,
+    ClaimJudgement,
+    FactRule,
+    Facts,
+    FieldReport,
+    Limit,
+    Metrics,
+    Result,
+)
+from harness.reports import words
 
 JUDGED = frozenset({"pass", "fail", "observed"})
 NOT_NEEDED = "it streamed without it"
+SINCE_ANSWERS_ARE_MARKED = {"answered_by", "refusal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +54,20 @@ class Finding:
     results: tuple[Result, ...]
     holds: bool
     figures: tuple[Figure, ...] = ()
-    note: str | None = None
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """All notes of its results."""
-        return tuple(note for result in self.results for note in result.notes)
+    def emulated(self) -> bool:
+        """Whether a hop plays what somebody claims of it."""
+        return any(result.facts.emulates for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A cell that says nothing about a claim, and why; `notes` are those of its result."""
+    """A cell that says nothing about a claim, and why; `emulated` if a hop of it plays what somebody claims."""
 
     id: str
     why: str
-    notes: tuple[str, ...] = ()
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,12 @@ def figure(metrics: Metrics, name: str) -> float | None:
     """Return a figure by the name of its field; None where there is none, as of a metric that is gone."""
     value: float | None = getattr(metrics, name, None)
     return value
+
+
+def is_told(facts: Facts, name: str) -> bool:
+    """Tell whether there is such a fact, by the name of its field; any that is 0 is one."""
+    value = getattr(facts, name)
+    return value is not None and value is not False and value != ()
 
 
 def _in_order(results: Sequence[Result]) -> list[Result]:
@@ -147,7 +164,7 @@ def _verdict(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findi
 def _effect(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
     if not result.effect:
         baseline = by_id.get(result.baseline_id or "")
-        why = result.reason if baseline and _counts(baseline) else _fate(baseline, "baseline")
+        why = words.reason(result) if baseline and _counts(baseline) else _fate(baseline, "baseline")
         return _silent(result, f"no effect is known: {why}")
     if result.effect == "not needed" and result.effect not in claim.effect:
         return _silent(result, NOT_NEEDED)
@@ -158,11 +175,17 @@ def _released_by(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> F
     return Finding(result.cell, (result,), result.release is not None and result.release.by in claim.released_by)
 
 
-def _note(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
-    assert claim.note
-    glob = claim.note.has or claim.note.lacks or ""
-    found = next((note for note in result.notes if fnmatchcase(note, glob)), None)
-    return Finding(result.cell, (result,), (found is not None) is (claim.note.has is not None), note=found)
+def _facts(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    asked = {rule.fact for rule in claim.facts}
+    if asked & SINCE_ANSWERS_ARE_MARKED and result.facts.answered_by is None:
+        return _silent(result, "an earlier harness took no note whose answer it was")
+    return Finding(result.cell, (result,), all(_is_so(rule, result.facts) for rule in claim.facts))
+
+
+def _is_so(rule: FactRule, facts: Facts) -> bool:
+    if rule.answerers:
+        return facts.answered_by in rule.answerers
+    return is_told(facts, rule.fact) is rule.told
 
 
 def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
@@ -211,7 +234,7 @@ CHECKS: Mapping[str, Check] = {
     "effect": _effect,
     "released_by": _released_by,
     "limits": _limits,
-    "note": _note,
+    "facts": _facts,
 }
 """What decides for each kind of condition; `readers` looks at several cells at once."""
 
@@ -221,15 +244,15 @@ def _counts(result: Result) -> bool:
 
 
 def _unjudged(result: Result) -> Unjudged:
-    return _silent(result, f"{result.outcome}: {result.reason}")
+    return _silent(result, f"{result.outcome}: {words.reason(result)}")
 
 
 def _silent(result: Result, why: str) -> Unjudged:
-    return Unjudged(result.id, why, result.notes)
+    return Unjudged(result.id, why, bool(result.facts.emulates))
 
 
 def _fate(result: Result | None, what: str) -> str:
     """Say why a cell's baseline or control cannot serve."""
     if result is None:
         return f"its {what} was not measured"
-    return f"its {what} has none" if _counts(result) else f"its {what} was {result.outcome}: {result.reason}"
+    return f"its {what} has none" if _counts(result) else f"its {what} was {result.outcome}: {words.reason(result)}"

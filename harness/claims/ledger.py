@@ -171,13 +171,13 @@ def _shown(judged: Judged) -> Iterator[str]:
     if judged.unjudged:
         yield "*not judged:*"
         some = judged.unjudged[:FINDINGS_SHOWN]
-        yield from (f"{code(one.id)}{claim_words.emulated(one.notes)} {text(one.why)}" for one in some)
+        yield from (f"{code(one.id)}{claim_words.emulated(one.emulated)} {text(one.why)}" for one in some)
         if len(judged.unjudged) > FINDINGS_SHOWN:
             yield f"and {len(judged.unjudged) - FINDINGS_SHOWN} more"
 
 
 def _finding(judged: Judged, one: Finding) -> str:
-    return f"{code(one.cell.id)}{claim_words.emulated(one.notes)} {text(claim_words.shown(judged.claim, one))}"
+    return f"{code(one.cell.id)}{claim_words.emulated(one.emulated)} {text(claim_words.shown(judged.claim, one))}"
 
 
 def _signature(entry: Entry) -> Iterator[str]:
@@ -191,7 +191,7 @@ def _signature(entry: Entry) -> Iterator[str]:
     yield ""
     yield from head("cell", "verdict", *map(claim_words.named, names))
     for result, metrics in shown:
-        cell = f"{code(result.id)}{claim_words.emulated(result.notes)}"
+        cell = f"{code(result.id)}{claim_words.emulated(result.facts.emulates)}"
         yield row(cell, str(result.verdict), *(claim_words.told(name, metrics) for name in names))
     yield ""
     if len(every) > CELLS_SHOWN:

@@ -62,7 +62,7 @@ def _claim(judged: Judged, width: int) -> Iterator[Text]:
         found = judged.findings_that(hold)
         for one in found[:FINDINGS_SHOWN]:
             told = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
-            address = f"{one.cell.id}{claim_words.emulated(one.notes)}"
+            address = f"{one.cell.id}{claim_words.emulated(one.emulated)}"
             yield Text(f"      {told}{address}  {claim_words.shown(judged.claim, one)}", "dim")
         if len(found) > FINDINGS_SHOWN:
             yield Text(f"      and {len(found) - FINDINGS_SHOWN} more", "dim")
@@ -73,7 +73,7 @@ def _claim(judged: Judged, width: int) -> Iterator[Text]:
 def _unjudged(some: Sequence[Unjudged], width: int) -> Iterator[Text]:
     """Yield the cells that could not be judged beside others, each with its reason."""
     for one in some[:FINDINGS_SHOWN]:
-        yield Text(f"      not judged: {one.id}{claim_words.emulated(one.notes)}", "magenta")
+        yield Text(f"      not judged: {one.id}{claim_words.emulated(one.emulated)}", "magenta")
         yield from _wrapped(one.why, width, "        ", "magenta")
     if len(some) > FINDINGS_SHOWN:
         yield Text(f"      and {len(some) - FINDINGS_SHOWN} more that were not judged", "magenta")

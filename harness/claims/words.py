@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure
+from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure, is_told
 from harness.claims.separation import Separation
-from harness.model import REFERENCES, Claim, ClaimJudgement, Limit, Metrics
+from harness.model import REFERENCES, Claim, ClaimJudgement, FactRule, Facts, Limit, Metrics
 from harness.reports import words
+from harness.reports.notes import notes
 
 KINDS: tuple[ClaimJudgement, ...] = ("confirmed", "refuted", "depends", "not testable here")
 VALUES_SHOWN = 6
@@ -24,7 +26,7 @@ def rule(claim: Claim) -> str:
         f"what was held is released by {either(claim.released_by)}" if claim.released_by else "",
         "; ".join(map(_limit, claim.limits)),
         f"the readers of a stream {claim.readers} on its verdict" if claim.readers else "",
-        _note_rule(claim),
+        " and ".join(map(_fact_rule, claim.facts)),
     ]
     return next(filter(None, said), "")
 
@@ -56,7 +58,7 @@ def depends(judged: Judged) -> str:
 
 
 def shown(claim: Claim, finding: Finding) -> str:
-    """Return what a cell shows of a claim: the verdict, effect, figures, release, readers or note that it turns on."""
+    """Return what a cell shows of a claim: the verdict, effect, figures, release, readers or facts that it turns on."""
     (result, *others), verdicts = finding.results, [result.verdict for result in finding.results]
     if claim.readers:
         return "; ".join(f"{one.cell.client}: {one.verdict}" for one in (result, *others))
@@ -66,8 +68,8 @@ def shown(claim: Claim, finding: Finding) -> str:
         return ", ".join(map(_figure, finding.figures))
     if claim.released_by:
         return f"{verdicts[0]}, released by {result.release.by}" if result.release else f"{verdicts[0]}, nothing held"
-    if claim.note:
-        return finding.note or "no such note"
+    if claim.facts:
+        return "; ".join(_fact(rule, result.facts) for rule in claim.facts)
     return str(verdicts[0])
 
 
@@ -76,9 +78,9 @@ def mark(claim: Claim) -> str:
     return OURS if claim.ours else ""
 
 
-def emulated(notes: Iterable[str]) -> str:
-    """Return what follows a cell with an emulated hop, out of the notes of its results."""
-    return EMULATED if words.claims(notes) else ""
+def emulated(is_emulated: object) -> str:
+    """Return what follows the id of a cell in which a hop is emulated."""
+    return EMULATED if is_emulated else ""
 
 
 def unjudged(some: Sequence[Unjudged]) -> str:
@@ -154,10 +156,21 @@ def _percent(share: float) -> str:
     return f"{share * 100:.3g} %"
 
 
-def _note_rule(claim: Claim) -> str:
-    if not claim.note:
-        return ""
-    return f"a note says {claim.note.has!r}" if claim.note.has else f"no note says {claim.note.lacks!r}"
+def _fact_rule(rule: FactRule) -> str:
+    return f"{rule.fact} is {either(rule.answerers) if rule.answerers else _told(rule.told)}"
+
+
+def _fact(rule: FactRule, facts: Facts) -> str:
+    """Return one fact: in a sentence if there is one for it, else by its name."""
+    value = getattr(facts, rule.fact)
+    if rule.answerers:
+        return f"{rule.fact} is {value}"
+    told = is_told(facts, rule.fact)
+    return "; ".join(notes(replace(Facts(), **{rule.fact: value}))) or f"{rule.fact} is {_told(told)}"
+
+
+def _told(told: bool) -> str:
+    return "told" if told else "not told"
 
 
 def _combined(found: Separation, holding: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher
-from harness.model import Format, HttpVersion, Method
+from harness.model import Format, HttpVersion, Method, Remark
 
 Headers = Sequence[tuple[str, str]]
 
@@ -38,13 +38,13 @@ class Remote:
     `awake` returns once the reader has done all that was asked of it before; a silence means nothing until then.
     `trip_ms` is how long it takes to ask it something, in the median while the stream runs (None: nobody can).
     `clock_uncertainty_ms` is how much later than it happened an instant of its may be told (None: its clock is ours).
-    `remark` says what a person has to know about what it shows.
+    `remark` says what is particular about what it shows.
     """
 
     awake: Callable[[], Awaitable[None]]
     trip_ms: Callable[[], float | None]
     clock_uncertainty_ms: float | None = None
-    remark: str | None = None
+    remark: Remark | None = None
 
 
 class Sink(Protocol):

@@ -20,7 +20,7 @@ from harness.clients.chromium_browser import Browser
 from harness.errors import Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher
-from harness.model import HttpVersion
+from harness.model import HttpVersion, Remark
 
 ACCEPT_ENCODING = {"gzip", "deflate", "br", "zstd"}
 ITS_OWN = frozenset({"user-agent", "accept-encoding", "accept-language"})
@@ -46,15 +46,13 @@ FORBIDDEN = frozenset(
 )
 """Of the forbidden request-headers of the Fetch standard, those that nobody but the browser may set."""
 
-REWRITTEN = "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted"
-
 
 class Chromium:
     """The client `chromium`: fetch with a ReadableStream, or WebSocket where the format is one."""
 
     name = "chromium"
     http: tuple[HttpVersion, ...] = ("1.1", "2")
-    remark: str | None = None
+    remark: Remark | None = None
 
     def __init__(self) -> None:
         self._browser: Browser | None = None
@@ -97,7 +95,7 @@ class ChromiumEventSource(Chromium):
     """The client `chromium-eventsource`."""
 
     name = "chromium-eventsource"
-    remark = REWRITTEN
+    remark = Remark(rewritten=True)
 
     def _asked(self, request: Request) -> tuple[str, Request]:
         _refuse(self.name, request.format != "sse", f"EventSource only reads sse, not {request.format}")

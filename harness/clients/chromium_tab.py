@@ -17,6 +17,7 @@ from harness.clients.base import Remote, Request, Sink
 from harness.clients.chromium_channel import ANSWER_S, Exchange, Line
 from harness.clients.chromium_reading import Reading
 from harness.errors import ClientError
+from harness.model import Remark
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Route
@@ -68,7 +69,7 @@ class Tab:
             await session.send("Log.enable")
             return tab
 
-    async def read(self, request: Request, way: str, sink: Sink, remark: str | None) -> None:
+    async def read(self, request: Request, way: str, sink: Sink, remark: Remark | None) -> None:
         """Read one stream. Raises StreamError if it ends badly, ClientError if the page or its browser does."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
         if self.origin != origin:

@@ -23,13 +23,13 @@ from harness.clients.curl import AWAKE_S, Curl, Pipe, readable, rests, running
 from harness.errors import ClientError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, until
+from harness.model import Remark
 
 PROGRAM = '{print strftime("%H:%M:%S"), $0; fflush()}'
 STAMP = re.compile(rb"[0-9]{2}:[0-9]{2}:[0-9]{2} ")
 STAMP_BYTES = len("00:00:00 ")
 SETUP_HINT = "install one that has it as awk: apt-get install gawk, or brew install gawk and link it as awk"
 MAKES = {"mawk": "mawk", "GNU Awk": "gawk", "awk version": "awk", "BusyBox": "busybox"}
-DOES = {True: "keeps a line until more has come", False: "hands over every line", None: "reads as it does"}
 _TOLD = re.compile(rf"({'|'.join(MAKES)}) v?([0-9][0-9.]*[0-9](?: [0-9]{{8}})?)")
 _VERSIONS = (("-W", "version"), ("--version",))
 
@@ -72,7 +72,7 @@ class CurlAwk(Curl):
     def __init__(self) -> None:
         super().__init__()
         self._trying = asyncio.Lock()
-        self._does: str | None = None
+        self._remark: Remark | None = None
 
     def version(self) -> str:
         return f"{super().version()} with {make(find())}"
@@ -83,7 +83,7 @@ class CurlAwk(Curl):
         distribution.install(self.name, "gawk", "gawk", find=find, hint=SETUP_HINT, progress=progress)
 
     async def stream(self, request: Request, sink: Sink) -> None:
-        await super().stream(request, sink if request.websocket else Unstamped(sink, await self._remark()))
+        await super().stream(request, sink if request.websocket else Unstamped(sink, await self._tried()))
 
     @asynccontextmanager
     async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
@@ -93,13 +93,13 @@ class CurlAwk(Curl):
                 body.close()  # else curl would not hear that awk is gone
                 yield curl, awk
 
-    async def _remark(self) -> str:
+    async def _tried(self) -> Remark:
         """Say which awk it is and, tried once, whether it holds lines itself."""
         assert self._launcher, "the bench has equipped it"
         async with self._trying:
-            if self._does is None:
-                self._does = DOES[await holds(self._launcher)]
-        return f"reader: what awk has printed counts, and {make(find())} {self._does}"
+            if self._remark is None:
+                self._remark = Remark(printed_by=make(find()), keeps_lines=await holds(self._launcher))
+        return self._remark
 
 
 async def holds(launcher: Launcher) -> bool | None:
@@ -124,7 +124,7 @@ async def holds(launcher: Launcher) -> bool | None:
 class Unstamped:
     """Stands before a sink and takes the time off every line, wherever the lines are cut."""
 
-    def __init__(self, sink: Sink, remark: str) -> None:
+    def __init__(self, sink: Sink, remark: Remark) -> None:
         self._sink = sink
         self._remark = remark
         self._stamp = b""

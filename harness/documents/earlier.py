@@ -6,26 +6,108 @@ version; what an earlier harness did not write down stays unknown.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 Fields = dict[str, Any]
 
 KINDS = {"asgi": "application", "cloudrun": "emulator"}
-"""Of the four proxies that there were, those that are none."""
+"""Of the four proxies that version 1 knew, those that are none."""
+
+KEEPS_LINES = {"keeps a line until more has come": True, "hands over every line": False, "reads as it does": None}
+STOOD_IN = {"the emitter speaks HTTP/1.1 only": "http_version", "awk may hold lines itself": "holds_lines"}
+
+Sense = Callable[[re.Match[str]], Fields]
+
+SENTENCES: dict[str, Sense] = {
+    r"emulator: plays (.*)": lambda said: {"emulates": [said[1]]},
+    r"application, not a proxy: (.*)": lambda said: {"applications": [said[1]]},
+    r"EventSource shows no bytes: its events were written anew as SSE, and padding is not counted": (
+        lambda said: {"remark": {"rewritten": True}}
+    ),
+    rf"reader: what awk has printed counts, and (.*) ({'|'.join(KEEPS_LINES)})": (
+        lambda said: {"remark": {"printed_by": said[1], "keeps_lines": KEEPS_LINES[said[2]]}}
+    ),
+    r"clock: what the reader saw may be told up to ([0-9.]+) ms late": (
+        lambda said: {"clock_uncertainty_ms": float(said[1])}
+    ),
+    r"screen: ([0-9]+) tokens that came over ([0-9]+) ms were painted together": (
+        lambda said: {"screen": {"tokens": int(said[1]), "over_ms": float(said[2])}}
+    ),
+    rf"control: read by (.*), as ({'|'.join(STOOD_IN)})": (
+        lambda said: {"stand_in": {"reader": said[1], "why": STOOD_IN[said[2]]}}
+    ),
+    r"guard: the chain answered no pulse; only the direct control stream guarded the patience": (
+        lambda said: {"unguarded": True}
+    ),
+    r"lockstep: time was up after ([0-9]+) tokens; the rest was sent without waiting": (
+        lambda said: {"sampled_after": int(said[1])}
+    ),
+}
+"""All that version 1 could note of a result, as patterns, and the facts that it stands for."""
+
+ABOUT_NOTES = "its rule is about notes, which were sentences then; rules ask facts today: give it one and measure again"
 
 
 def result(fields: Fields) -> Fields:
-    """Return a line of results.jsonl as it would be written today."""
-    return fields
+    """Return a line of results.jsonl as it would be written today. Raises ValueError for a note of nobody's."""
+    return _with_facts(fields)
 
 
 def trace(fields: Fields) -> Fields:
-    """Return a trace.json as it would be written today."""
-    return _with_hops(fields)
+    """Return a trace.json as it would be written today. Raises ValueError for a remark of nobody's."""
+    return _with_remark(_with_hops(fields))
+
+
+def matrix(data: Any) -> Any:
+    """Return what a run's matrix file says, as far as it can be asked today: of notes nobody can be asked any more."""
+    match data:
+        case {"report": {"claims": [*claims]} as report}:
+            return {**data, "report": {**report, "claims": list(map(_without_notes, claims))}}
+    return data
+
+
+def _with_facts(fields: Fields) -> Fields:
+    """Make sentences into the facts that they told."""
+    match fields:
+        case {"notes": [*notes], **others}:
+            facts: Fields = {}
+            for note in notes:
+                for name, value in _sense(note).items():
+                    facts[name] = facts.get(name, []) + value if isinstance(value, list) else value
+            return {**others, "facts": facts}
+    return fields
 
 
 def _with_hops(fields: Fields) -> Fields:
     """Say of what kind each hop of the chain was: then a proxy's name told."""
-    if "hops" in fields:
-        return fields
-    return {**fields, "hops": [KINDS.get(hop["proxy"], "proxy") for hop in fields["plan"]["chain"]]}
+    match fields:
+        case {"plan": {"chain": [*hops]}} if "hops" not in fields:
+            return {**fields, "hops": [KINDS.get(hop["proxy"], "proxy") for hop in hops]}
+    return fields
+
+
+def _with_remark(fields: Fields) -> Fields:
+    """Make what a reader said of itself into what is particular about it."""
+    match fields:
+        case {"remark": str(said)}:
+            return {**fields, **_sense(said)}
+    return fields
+
+
+def _sense(sentence: object) -> Fields:
+    """Return the fact that a sentence told. Raises ValueError if it is none of version 1."""
+    for pattern, sense in SENTENCES.items():
+        if said := re.fullmatch(pattern, str(sentence), re.DOTALL):
+            return sense(said)
+    raise ValueError(f"no harness has ever noted {sentence!r}")
+
+
+def _without_notes(claim: Any) -> Any:
+    """Return a claim that can be tested, or the words of one that cannot, as its rule is about notes."""
+    match claim:
+        case {"note": _}:
+            kept = {name: value for name, value in claim.items() if name in ("claim", "where", "ours")}
+            return {**kept, "untestable": ABOUT_NOTES}
+    return claim

@@ -26,9 +26,6 @@ HELD_MS = 50.0
 
 SHRUNK = 10
 
-UNPAINTED_SHARE = 0.5
-"""What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
-
 GIST_CHARS = 320
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -200,19 +197,6 @@ def merged_and_split(trace: Trace) -> tuple[int, int] | None:
 def _pause_max_ms(trace: Trace) -> float | None:
     instants = [trace.opened_ns, *(read.at_ns for read in trace.reads)]
     return max(((b - a) / 1e6 for a, b in itertools.pairwise(instants)), default=None)
-
-
-def remarks(trace: Trace, delivered: Delivery) -> tuple[str, ...]:
-    """Return what a person has to know about the reader, and whether its screen held what had come."""
-    said = [trace.remark] if trace.remark else []
-    if trace.clock_uncertainty_ms is not None:
-        said.append(f"clock: what the reader saw may be told up to {trace.clock_uncertainty_ms:.1f} ms late")
-    held = late_bursts(painted(trace, delivered.arrivals))
-    if held and sum(map(len, held)) >= UNPAINTED_SHARE * len(delivered.arrivals):
-        largest = max(held, key=len)
-        apart_ms = (largest[-1].sent_ns - largest[0].sent_ns) / 1e6
-        said.append(f"screen: {len(largest)} tokens that came over {apart_ms:.0f} ms were painted together")
-    return tuple(said)
 
 
 def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.errors import SelectionError
 from harness.judge.metrics import header_changes
 from harness.judge.verdict import Assessment, assess, conclude, outcome
-from harness.model import Expectation, Result, Trace
+from harness.model import Expectation, Facts, Result, Trace
 
 
 def rejudge(results: Sequence[Result], traces: Mapping[str, Sequence[Trace]]) -> list[Result]:
@@ -65,7 +65,7 @@ def _gone(result: Result, name: str) -> Result:
         reason=f"was {result.verdict} in {name}, is not in this run",
         baseline_id=result.baseline_id,
         control_id=result.control_id,
-        notes=result.notes,
+        facts=result.facts,
     )
 
 
@@ -87,4 +87,16 @@ def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Map
         release=assessed.judgement.release,
         metrics=assessed.metrics,
         header_changes=header_changes(traces[result.id][0]),
+        facts=_of_the_run(result.facts, assessed.facts),
+    )
+
+
+def _of_the_run(kept: Facts, found: Facts) -> Facts:
+    """Return what the traces tell, with what only the run itself knew."""
+    return replace(
+        found,
+        emulates=kept.emulates,
+        applications=kept.applications,
+        stand_in=kept.stand_in,
+        unguarded=kept.unguarded,
     )

@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from harness.judge.facts import facts
 from harness.judge.metrics import (
     HELD_MS,
     Arrival,
@@ -37,7 +38,6 @@ from harness.judge.metrics import (
     gist,
     late_bursts,
     measure,
-    remarks,
     sent_together,
     singles,
     source_span_ms,
@@ -53,7 +53,7 @@ from harness.judge.release import (
     tail_of,
     told_release,
 )
-from harness.model import Effect, Expectation, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
+from harness.model import Effect, Expectation, Facts, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
 
 SEVERITY: dict[Verdict, int] = {"streamed": 0, "delayed": 1, "coalesced": 2, "buffered": 3, "broken": 4}
 STEADY = 2
@@ -66,12 +66,6 @@ TAIL = 2.0
 SHORTER = 2.0
 """A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
 
-FAILED = 500
-NO_ROUTE = (404, 405)
-NO_WEBSOCKET = (400, 403, 404, 405)
-EMITTERS_404 = "; asked for /"
-"""What the emitter's own refusal says, and no application's."""
-
 LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
 
 
@@ -79,13 +73,13 @@ LAG = "a lag or timer longer than the patience looks like this too, and more pat
 class Assessment:
     """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
 
-    `notes` are what a person has to know about how the first was read.
+    `facts` are of the stream that was judged and, if a second one was refused, of that refusal.
     """
 
     metrics: Metrics
     judgement: Judgement
     unstable: str | None = None
-    notes: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
@@ -102,7 +96,7 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
                 reason = f"{other.judgement.reason}; {mistaken}"
                 return replace(other, judgement=replace(other.judgement, reason=reason))
             unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
-            return replace(first, unstable=unstable)
+            return replace(first, unstable=unstable, facts=_with_refusal(first.facts, other.facts))
         if _released_by(other) != _released_by(first):
             return replace(first, judgement=_either(first.judgement, other.judgement))
     return first
@@ -111,7 +105,12 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
 def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
-    return Assessment(figures, judge(trace, delivered, figures), notes=remarks(trace, delivered))
+    return Assessment(figures, judge(trace, delivered, figures), facts=facts(trace, delivered))
+
+
+def _with_refusal(first: Facts, other: Facts) -> Facts:
+    """Return what is known of two streams that disagree: if one was refused, that is what has to be looked into."""
+    return replace(first, refusal=other.refusal, answered_by=other.answered_by) if other.refusal else first
 
 
 def _mistaken(first: Trace, second: Trace) -> str | None:
@@ -291,7 +290,7 @@ def _fault(control: Assessment | str | None) -> str | None:
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.status is not None and trace.status != trace.plan.status:
-        return _refused(trace)
+        return f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
     if trace.closed_ns is not None and trace.ended_ns is None and trace.plan.emission.body != "length":
         return "the response ended before the emitter ended it"
     if trace.failure:
@@ -299,37 +298,6 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.closed_ns is None:
         return "the response never ended"
     return delivered.problem
-
-
-def _refused(trace: Trace) -> str:
-    """Return the status with the words that came with it and, if they are a proxy's own, where to look."""
-    told = f"status {trace.status} instead of {trace.plan.status}: {gist(trace)}"
-    hops = trace.hops
-    if "application" in hops and (advice := _other_format(trace)):
-        return f"{told}; {advice}"
-    plain = any(name.lower() == "content-type" and kind.startswith("text/plain") for name, kind in trace.headers)
-    failed = trace.status is not None and trace.status >= FAILED  # the emitter never does
-    if not hops or ((plain or trace.sent_headers) and not failed):
-        return told
-    logs = f"hop-1 in the cell's folder has the {'application' if hops == ('application',) else 'proxy'}'s log"
-    if len(hops) > 1:
-        logs = f"hop-1 to hop-{len(hops)} in the cell's folder have the proxies' logs"
-        logs += "".join(
-            f", hop-{number} an application's" for number, hop in enumerate(hops, 1) if hop == "application"
-        )
-    return f"{told}; this is not the emitter's answer, which /stream/N has to reach unchanged: {logs}"
-
-
-def _other_format(trace: Trace) -> str | None:
-    """Return what to do if an application refused a request of this kind, None if it did not look like that."""
-    websocket = trace.plan.emission.format == "websocket"
-    if websocket and trace.status in NO_WEBSOCKET:
-        return (
-            "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this"
-        )
-    if not websocket and trace.status in NO_ROUTE and EMITTERS_404 not in gist(trace):
-        return "an application that only serves a WebSocket answers so: ask it with `--format websocket`"
-    return None
 
 
 def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
+from harness.documents import earlier
 from harness.documents.document import Document, KeyPath, allowed
 from harness.documents.keys import Shape
 from harness.matrix.globs import matches, near
@@ -31,7 +32,9 @@ def of_run(run: RunInfo) -> FieldReport | None:
     """Return the report that a run was to test; None if it had none. Raises InputError if it cannot be read."""
     if not run.matrix_text:
         return None
-    report = Document(run.matrix_text, run.matrix_file).shape(Excerpt).report
+    document = Document(run.matrix_text, run.matrix_file)
+    document.data = earlier.matrix(document.data)
+    report = document.shape(Excerpt).report
     return report.named() if report else None
 
 

@@ -29,7 +29,7 @@ from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Chains, Options
 from harness.matrix.globs import matches, near
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, Workload, chain_text
+from harness.model import Cell, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload, chain_text
 
 MAX_CELLS = 20_000
 AXES = ("chain", "format", "body", "request", "client", "workload", "mitigations", "pace")
@@ -38,8 +38,8 @@ DEFAULTS = Axes(
 )
 
 STAND_INS = {
-    "h2": ("aiohttp", "the emitter speaks HTTP/1.1 only"),
-    "curl-awk": ("curl", "awk may hold lines itself"),
+    "h2": StandIn("aiohttp", "http_version"),
+    "curl-awk": StandIn("curl", "holds_lines"),
 }
 """Who reads the control of a client, and why not the client itself: a control must stream."""
 
@@ -107,8 +107,8 @@ def control_of(cell: Cell) -> Cell:
 
     Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
     """
-    reader, _ = STAND_INS.get(cell.client, (cell.client, ""))
-    return replace(cell, chain=(), mitigations=(), client=reader)
+    stand_in = STAND_INS.get(cell.client)
+    return replace(cell, chain=(), mitigations=(), client=stand_in.reader if stand_in else cell.client)
 
 
 def baseline_of(cell: Cell) -> Cell:

@@ -22,7 +22,7 @@ SECTIONS = {
     "PartShape": "report.parts",
     "ClaimShape": "report.claims",
     "LimitShape": "report.claims.metrics.NAME",
-    "NoteShape": "report.claims.note",
+    "FactsShape": "report.claims.facts",
 }
 HEAD = """\
 # Matrix files

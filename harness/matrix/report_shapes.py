@@ -12,19 +12,20 @@ from pydantic import field_validator, model_validator
 from harness.documents.keys import Listed, Shape, Words, key
 from harness.model import (
     REFERENCES,
+    Answerer,
     Claim,
     ClaimJudgement,
     Effect,
+    FactRule,
     FieldReport,
     Limit,
-    NoteRule,
     Part,
     Readers,
     ReleasedBy,
     Verdict,
 )
 
-CONDITIONS = ("verdict", "effect", "metrics", "released_by", "readers", "note")
+CONDITIONS = ("verdict", "effect", "metrics", "released_by", "readers", "facts")
 EXPLAINED = ("confirmed", "refuted", "depends")
 
 
@@ -77,22 +78,44 @@ class LimitShape(Shape):
         return Limit(metric, **dict(self))
 
 
-class NoteShape(Shape):
-    """What a result's notes have to say, or must not."""
+class FactsShape(Shape):
+    """What a cell's facts have to be: `true` asks for one that is told, `false` for one that is not. Several may be
+    given, and then all have to hold.
+    """
 
-    has: Words | None = key("a glob that one of the notes matches", "painted: *", None)
-    lacks: Words | None = key("a glob that none of the notes matches", "guard: the chain answered no pulse*", None)
+    emulates: bool | None = key("a hop plays what somebody claims of it", True, None)
+    applications: bool | None = key("a hop is an application", True, None)
+    answered_by: Listed[Answerer] | None = key(
+        "whose answer the client got: the emitter's, however a hop handed it on, a hop's own, or nobody's",
+        ["hop", "nobody"],
+        None,
+    )
+    refusal: bool | None = key("the answer had another status than a stream has", True, None)
+    remark: bool | None = key("the client shows something else than the bytes that came", False, None)
+    clock_uncertainty_ms: bool | None = key("the client's clock is not the harness's", False, None)
+    screen: bool | None = key("tokens that came one by one were painted together", True, None)
+    stand_in: bool | None = key("another client read the control", False, None)
+    unguarded: bool | None = key("the chain answered no pulse", False, None)
+    sampled_after: bool | None = key("time was up, and only the first tokens were waited for", False, None)
 
     @model_validator(mode="after")
-    def _one(self) -> NoteShape:
-        if (self.has is None) is (self.lacks is None):
-            raise ValueError("give either has or lacks")
+    def _something(self) -> FactsShape:
+        if all(value is None for _, value in self):
+            raise ValueError(f"asks for no fact; give one of {', '.join(type(self).model_fields)}")
         return self
+
+    def named(self) -> tuple[FactRule, ...]:
+        """Return the nouns."""
+        asked = {name: value for name, value in self if value is not None}
+        return tuple(
+            FactRule(name, answerers=tuple(value)) if isinstance(value, list) else FactRule(name, told=value)
+            for name, value in asked.items()
+        )
 
 
 class ClaimShape(Shape):
     """One sentence of a report, and what must be found in which cells for it to hold there: one kind of condition of
-    `verdict`, `effect`, `metrics`, `released_by`, `readers`, `note`; or why it cannot be tested. It is `confirmed` if
+    `verdict`, `effect`, `metrics`, `released_by`, `readers`, `facts`; or why it cannot be tested. It is `confirmed` if
     that holds in every cell that could be judged, `refuted` if in none; else the axes it depends on are named.
     """
 
@@ -114,7 +137,7 @@ class ClaimShape(Shape):
     )
     released_by: Listed[ReleasedBy] | None = key("what let its held tokens go is one of these", "end", None)
     readers: Readers | None = key("how the verdicts of different clients on the same stream compare", "disagree", None)
-    note: NoteShape | None = key("what its notes say", {"lacks": "guard: *"}, None)
+    facts: FactsShape | None = key("what is told of it beside the verdict", {"unguarded": False}, None)
     untestable: Words | None = key("why it cannot be tested here", "It is about a corporate proxy.", None)
     because: Words | dict[Literal["confirmed", "refuted", "depends"], Words] | None = key(
         "the mechanism with its citation, told with the judgement; by judgements, told only with that one",
@@ -161,7 +184,7 @@ class ClaimShape(Shape):
             released_by=tuple(self.released_by or ()),
             limits=tuple(limit.named(metric) for metric, limit in (self.metrics or {}).items()),
             readers=self.readers,
-            note=NoteRule(self.note.has, self.note.lacks) if self.note else None,
+            facts=self.facts.named() if self.facts else (),
             untestable=self.untestable,
             because=explained,
             ours=self.ours,

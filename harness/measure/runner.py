@@ -27,7 +27,7 @@ from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import STAND_INS, baseline_of, control_of
 from harness.measure.bench import Bench, Entry
-from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
+from harness.model import Cell, Expectation, Facts, HeaderChange, HopKind, Mitigation, Plan, Result, Trace
 from harness.store.runs import Run
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Measured:
     assessment: Assessment
     header_changes: tuple[HeaderChange, ...]
     versions: Mapping[str, str]
-    notes: tuple[str, ...]
+    facts: Facts
     started_at: str
     duration_ms: float
 
@@ -152,7 +152,7 @@ class Runner:
                 metrics=measured.assessment.metrics,
                 header_changes=measured.header_changes,
                 versions=measured.versions,
-                notes=measured.notes,
+                facts=measured.facts,
                 evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
                 started_at=measured.started_at,
                 duration_ms=measured.duration_ms,
@@ -190,7 +190,7 @@ class Runner:
                 assessment=assessment,
                 header_changes=header_changes(trace),
                 versions=self._versions(todo.client, entry),
-                notes=_notes(trace, entry, assessment),
+                facts=_facts(trace, entry, assessment),
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
@@ -215,20 +215,19 @@ class Runner:
         return result
 
 
-def _notes(trace: Trace, entry: Entry, assessment: Assessment) -> tuple[str, ...]:
-    says = {"emulator": "emulator: plays", "application": "application, not a proxy:"}
-    notes = [f"{says[hop.kind]} {hop.about}" for hop in entry.hops if hop.about]
-    notes += assessment.notes
-    if stand_in := STAND_INS.get(trace.plan.client):
-        reader, why = stand_in
-        notes.append(f"control: read by {reader}, as {why}")
-    kinds = [step.kind for step in trace.steps]
-    if entry.guard.pulse.lost and not WAITED.isdisjoint(kinds):
-        notes.append("guard: the chain answered no pulse; only the direct control stream guarded the patience")
-    if "hold" not in kinds and "drain" in kinds:
-        sample = trace.steps[kinds.index("drain")].seq
-        notes.append(f"lockstep: time was up after {sample} tokens; the rest was sent without waiting")
-    return tuple(notes)
+def _facts(trace: Trace, entry: Entry, assessment: Assessment) -> Facts:
+    """Return what the streams tell beside their verdict, and what only the run knows."""
+
+    def about(kind: HopKind) -> tuple[str, ...]:
+        return tuple(hop.about for hop in entry.hops if hop.kind == kind and hop.about)
+
+    return replace(
+        assessment.facts,
+        emulates=about("emulator"),
+        applications=about("application"),
+        stand_in=STAND_INS.get(trace.plan.client),
+        unguarded=entry.guard.pulse.lost and not WAITED.isdisjoint(step.kind for step in trace.steps),
+    )
 
 
 def _link(folder: Path, entry: Entry) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.model.asked import Cell, Mitigation
+from harness.model.asked import Cell, HopKind, Mitigation
+from harness.model.recorded import Answerer, Remark
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
@@ -100,6 +101,68 @@ class HeaderChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no stream, as its status tells.
+
+    `expected` is the status of a stream. `serves` is the kind of request that an application does serve which answers
+    this one so: it has no route for the other kind (None: none was in the chain, or this is no answer of such a one).
+    """
+
+    status: int
+    expected: int
+    serves: Literal["http", "websocket"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The most tokens that a screen showed together although they had come over `over_ms`."""
+
+    tokens: int
+    over_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Who read a cell's control in place of its own client, and why.
+
+    `http_version`: that client cannot ask the emitter, which speaks HTTP/1.1 only; `holds_lines`: it may hold tokens
+    itself, as a layer does, and a control must stream.
+    """
+
+    reader: str
+    why: Literal["http_version", "holds_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a person has to know beside a verdict. None of it turns one, and only reports make sentences of it.
+
+    - `hops`: the kinds of the chain's hops, client side first (empty: there are none, or an earlier harness measured)
+    - `emulates`, `applications`: what emulated hops play, and what applications say they are, client side first
+    - `answered_by`: whose answer the client got (None: an earlier harness took no note)
+    - `refusal`: what it got was no stream
+    - `remark`, `clock_uncertainty_ms`: what is particular about the client, and how much later than it happened an
+      instant of it may be told (None: its clock is ours)
+    - `screen`: what had come one by one was painted together
+    - `stand_in`: who read the control in the client's place
+    - `unguarded`: the chain answered no pulse, so that only the direct control stream guarded the patience
+    - `sampled_after`: after so many tokens time was up, and the rest was sent without waiting
+    """
+
+    hops: tuple[HopKind, ...] = ()
+    emulates: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    answered_by: Answerer | None = None
+    refusal: Refusal | None = None
+    remark: Remark | None = None
+    clock_uncertainty_ms: float | None = None
+    screen: Screen | None = None
+    stand_in: StandIn | None = None
+    unguarded: bool = False
+    sampled_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """What a matrix file expects of the cells that match a glob, and why."""
 
@@ -127,7 +190,7 @@ class Result:
     expectation: Expectation | None = None
     header_changes: tuple[HeaderChange, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
     evidence: str | None = None
     started_at: str = ""
     duration_ms: float = 0.0

@@ -59,6 +59,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What is particular about what a reader shows.
+
+    `rewritten`: it shows no bytes, so its messages were written anew, and padding is not counted.
+    `printed_by`: what counts is what this program has printed that reads from it (`mawk 1.3.4 20200120`); `keeps_lines`
+    tells whether that program keeps a line until more has come (None: nobody here can tell who waits).
+    """
+
+    rewritten: bool = False
+    printed_by: str | None = None
+    keeps_lines: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Everything one stream left behind; every later stage is a function of it.
 
@@ -68,8 +82,8 @@ class Trace:
     `failure` says why the client or the emitter gave up, if one did.
     `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
-    (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
-    each small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
+    (None: its clock is ours), `remark` what is particular about what this client shows. `beside_ns` is how long each
+    small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
     chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's, as its mark says,
     however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody took note).
     """
@@ -94,7 +108,7 @@ class Trace:
     decoded: bool = False
     painted_ns: tuple[int, ...] = ()
     clock_uncertainty_ms: float | None = None
-    remark: str | None = None
+    remark: Remark | None = None
     beside_ns: tuple[int, ...] = ()
     hops: tuple[HopKind, ...] = ()
     answered_by: Answerer | None = None

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from harness.model.asked import Cell
-from harness.model.judged import Effect, Metrics, ReleasedBy, Verdict
+from harness.model.judged import Effect, Facts, Metrics, ReleasedBy, Verdict
+from harness.model.recorded import Answerer
 
 ClaimJudgement = Literal["confirmed", "refuted", "depends", "not testable here"]
 Reference = Literal["baseline", "control"]
@@ -15,6 +16,8 @@ Readers = Literal["agree", "disagree"]
 
 REFERENCES: tuple[str, ...] = get_args(Reference)
 METRICS: tuple[str, ...] = tuple(one.name for one in fields(Metrics))
+FACTS: tuple[str, ...] = tuple(one.name for one in fields(Facts) if one.name != "hops")
+"""The facts that a claim can ask for, as their fields are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,16 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteRule:
-    """A glob that one of a result's notes has to match, or that none may."""
+class FactRule:
+    """What has to be so of one of a result's facts: that there is one or that there is none, or whose answer it was.
 
-    has: str | None = None
-    lacks: str | None = None
+    `fact` is one of `FACTS`. Of `answered_by`, `answerers` lists who may have answered; of any other `told` says
+    whether there has to be such a fact, or must not be.
+    """
+
+    fact: str
+    told: bool = True
+    answerers: tuple[Answerer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Claim:
     released_by: tuple[ReleasedBy, ...] = ()
     limits: tuple[Limit, ...] = ()
     readers: Readers | None = None
-    note: NoteRule | None = None
+    facts: tuple[FactRule, ...] = ()
     untestable: str | None = None
     because: Mapping[ClaimJudgement, str] = field(default_factory=dict)
     ours: bool = False

@@ -88,7 +88,7 @@ def _broken_too(row: Row) -> int:
 
 def _answer(rows: Sequence[Row], axes: Sequence[Axis]) -> Answer:
     first = rows[0]
-    reasons = list(dict.fromkeys(row.baseline.reason for row in rows if row.baseline))
+    reasons = list(dict.fromkeys(words.reason(row.baseline) for row in rows if row.baseline))
     reason = reasons[0] if len(reasons) == 1 else f"for one, {reasons[0]}"
     if first.status == "broken" and (still := _broken_too(first)):
         reason += f"; broken with {words.counted(still, 'mitigation')}, too"

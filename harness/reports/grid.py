@@ -138,7 +138,8 @@ def _chain(chain: str, rows: Sequence[Row], labels: Labels, band: Band, glyphs: 
         heading.append(" " * (labels.width - heading.cell_len)).append(letters)
     yield heading
     for claim in dict.fromkeys(claim for row in rows for claim in row.emulates):
-        yield from (Text(line, "italic yellow") for line in words.wrapped(claim, width, "  emulator: ", "  "))
+        said = words.wrapped(f"plays {claim}", width, "  emulator: ", "  ")
+        yield from (Text(line, "italic yellow") for line in said)
     for row in rows:
         signs = {band.places[c]: _sign(row.results[c.name], glyphs) for c in tried if c.name in row.results}
         label = labels.text(row)

@@ -13,6 +13,7 @@ from harness.model import Mitigation, Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
+from harness.reports.notes import emulator, notes
 from harness.reports.table import Axis, Column, Row, Table, by_cost, mark, tabulate
 
 STYLE = """
@@ -78,9 +79,9 @@ def _grid(table: Table, catalogue: Mapping[str, Mitigation]) -> Iterator[str]:
     yield f"<tr>{heads}</tr>\n</thead>\n<tbody>"
     for chain, rows in table.chains().items():
         claims = dict.fromkeys(claim for row in rows for claim in row.emulates)
-        emulator = "".join(f' <span class="emulator">emulator: {escape(claim)}</span>' for claim in claims)
+        played = "".join(f' <span class="emulator">{escape(emulator(claim))}</span>' for claim in claims)
         span = len(table.axes) + 1 + len(table.columns)
-        yield f'<tr class="chain"><th colspan="{span}">{escape(chain)}{emulator}</th></tr>'
+        yield f'<tr class="chain"><th colspan="{span}">{escape(chain)}{played}</th></tr>'
         yield from (_row(row, table.axes, edge) for row in rows)
     yield "</tbody>\n</table></div>"
     signs = [f'<span class="{_class(shown)}">{UNICODE.marks[shown]}</span> {MEANINGS[shown]}' for shown in table.marks]
@@ -114,11 +115,11 @@ def _claim(column: Column, catalogue: Mapping[str, Mitigation]) -> str:
 
 def _tooltip(result: Result) -> str:
     """Return what is known of one cell, a line each."""
-    said = [result.id, f"{words.status(result)}: {result.reason}"]
+    said = [result.id, f"{words.status(result)}: {words.reason(result)}"]
     said += [f"effect: {result.effect}"] if result.effect else []
     said += [words.release(result.release)] if result.release else []
     said += [words.figures(result.metrics)] if result.metrics else []
-    return "\n".join([*said, *map(words.change, result.header_changes), *result.notes])
+    return "\n".join([*said, *map(words.change, result.header_changes), *notes(result.facts)])
 
 
 def _answers(table: Table) -> Iterator[str]:
@@ -134,9 +135,9 @@ def _answers(table: Table) -> Iterator[str]:
 
 
 def _answer(answer: Answer) -> str:
-    emulator = "".join(f'<br><span class="emulator">emulator: {escape(c)}</span>' for c in answer.emulates)
+    played = "".join(f'<br><span class="emulator">{escape(emulator(c))}</span>' for c in answer.emulates)
     cells = (
-        f"<code>{escape(answer.chain)}</code><br>{escape(answer.layers)}{emulator}",
+        f"<code>{escape(answer.chain)}</code><br>{escape(answer.layers)}{played}",
         f'<span class="{_class(answer.status)}">{escape(answer.status)}</span><br>{escape(answer.reason)}',
         _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),

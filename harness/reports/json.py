@@ -1,6 +1,7 @@
 """One JSON document for programs: the run, its counts, what defeats each layer, and every result. Pure.
 
-Its schema is `harness/store/schema/results.v2.json`, in which `$defs/Result` describes a line of results.jsonl.
+Its schema is `harness/store/schema/results.v2.json`, in which `$defs/Result` describes a line of results.jsonl; here
+the reason of a refused stream also says where to look.
 `python -m harness.reports.json` prints it anew.
 """
 
@@ -8,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from harness.documents import records
 from harness.model import Outcome, Result, RunInfo
-from harness.reports import summary
+from harness.reports import summary, words
 from harness.reports.table import Row, tabulate
 
 
@@ -23,7 +24,7 @@ from harness.reports.table import Row, tabulate
 class Layer:
     """One row of the table. `status` is the verdict without mitigation, or why there is none.
 
-    `defeated_by` and its like name mitigations, cheapest first; `emulates` says whose claims were played, if the
+    `defeated_by` and its like name mitigations, cheapest first; `emulates` has the claims that were played, if the
     layer is no real proxy.
     """
 
@@ -60,7 +61,7 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
         run=run,
         counts=summary.counts(results),
         layers=tuple(map(_layer, table.rows)),
-        results=tuple(results),
+        results=tuple(replace(result, reason=words.reason(result)) for result in results),
     )
     return json.dumps(records.plain(document), allow_nan=False, indent=2) + "\n"
 

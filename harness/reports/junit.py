@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from harness.model import Outcome, Result, RunInfo, chain_text
 from harness.reports import words
+from harness.reports.notes import notes
 
 ELEMENTS: Mapping[Outcome, str] = {
     "fail": "failure",
@@ -33,12 +34,12 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
     for chain, some in by_chain.items():
         started = min(result.started_at for result in some) or run.started_at
         suite = ET.SubElement(root, "testsuite", _counts(some), name=_xml(chain), timestamp=_xml(started))
-        claims = words.claims(note for result in some for note in result.notes)
         versions: dict[str, str] = {}
         for result in some:
             versions |= result.versions
         properties = ET.SubElement(suite, "properties")
-        for name, value in [("emulator", claim) for claim in claims] + sorted(versions.items()):
+        played = [("emulator", f"plays {claim}") for claim in words.emulated(some)]
+        for name, value in [*played, *sorted(versions.items())]:
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
         for result in some:
             _case(suite, chain, result)
@@ -48,17 +49,18 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
 
 def _case(suite: ET.Element, chain: str, result: Result) -> None:
     seconds = f"{result.duration_ms / 1000:.3f}"
+    reason = words.reason(result)
     case = ET.SubElement(suite, "testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
     if element := ELEMENTS.get(result.outcome):
-        trouble = ET.SubElement(case, element, message=_xml(result.reason))
+        trouble = ET.SubElement(case, element, message=_xml(reason))
         if element != "skipped":
             trouble.set("type", result.fault or result.outcome)
         why = result.expectation.why if result.expectation else None
-        trouble.text = _xml(f"{result.reason}\nexpected because {why}" if why else result.reason)
-    said = [f"{words.status(result)}: {result.reason}"]
+        trouble.text = _xml(f"{reason}\nexpected because {why}" if why else reason)
+    said = [f"{words.status(result)}: {reason}"]
     said += [f"effect: {result.effect}"] if result.effect else []
     said += [words.figures(result.metrics)] if result.metrics else []
-    said += [*map(words.change, result.header_changes), *result.notes]
+    said += [*map(words.change, result.header_changes), *notes(result.facts)]
     ET.SubElement(case, "system-out").text = _xml("\n".join(said))
 
 

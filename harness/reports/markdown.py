@@ -12,6 +12,7 @@ from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import UNICODE
 from harness.reports.markup import block, code, head, row, text
+from harness.reports.notes import emulator
 from harness.reports.table import Column, Table, by_cost, tabulate
 
 WIDTH = 96
@@ -68,9 +69,9 @@ def _answers(table: Table) -> Iterator[str]:
 
 
 def _row(answer: Answer) -> str:
-    emulator = "".join(f"<br>*emulator: {text(claim)}*" for claim in answer.emulates)
+    played = "".join(f"<br>*{text(emulator(claim))}*" for claim in answer.emulates)
     cells = (
-        f"{code(answer.chain)} {text(answer.layers)}{emulator}",
+        f"{code(answer.chain)} {text(answer.layers)}{played}",
         text(answer.status),
         _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),

@@ -61,5 +61,5 @@ def _told(results: Sequence[Result]) -> Disagreement:
     for result in results:
         assert result.verdict is not None
         told[result.verdict] = (*told.get(result.verdict, ()), result.cell.client)
-        reasons.setdefault(result.verdict, result.reason)
+        reasons.setdefault(result.verdict, words.reason(result))
     return Disagreement(results[0].cell, told, reasons)

@@ -90,7 +90,7 @@ def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
     for result in results:
         if (kind := _kind(result)) in TITLES:
             why = result.expectation.why if result.expectation and kind == "fail" else None
-            alike.setdefault((kind, _without(result.reason, why), why), []).append(result.id)
+            alike.setdefault((kind, _without(words.reason(result), why), why), []).append(result.id)
     found: dict[Kind, list[Problem]] = {kind: [] for kind in TITLES}
     for (kind, reason, why), cells in alike.items():
         found[kind].append(Problem(tuple(cells), reason, why))

@@ -90,7 +90,7 @@ class Table:
     def sampled(self) -> str:
         """Which chains were so slow that streams were cut short, in words."""
         shown = ((row.chain, some) for row in self.rows for some in (row.baseline, *row.results.values()) if some)
-        slow = Counter(chain for chain, some in shown if words.sampled(some.notes))
+        slow = Counter(chain for chain, some in shown if some.facts.sampled_after is not None)
         return ", ".join(f"{chain} ({words.counted(number, 'cell')})" for chain, number in slow.items())
 
     def chains(self) -> Mapping[str, Sequence[Row]]:
@@ -154,7 +154,7 @@ def _row(layer: Cell, tried: Mapping[tuple[str, ...], Result], columns: Sequence
         defeats=with_effect("defeats"),
         reduces=with_effect("reduces"),
         harms=with_effect("harms"),
-        emulates=words.claims(note for result in tried.values() for note in result.notes),
+        emulates=words.emulated(tried.values()),
     )
 
 

@@ -50,7 +50,7 @@ def progress(result: Result, done: int, total: int) -> Text:
     line.append(f"{result.effect or '':<10} ", grid.STYLES.get(result.effect or "", ""))
     lasted = words.duration(result.duration_ms) if result.duration_ms else ""
     line.append(f"{lasted:>8}  {result.id}")
-    if words.claims(result.notes):
+    if result.facts.emulates:
         line.append("  (emulator)", "italic yellow")
     return line
 
@@ -58,9 +58,9 @@ def progress(result: Result, done: int, total: int) -> Text:
 def single(result: Result, baseline: Result | None) -> Text:
     """Return what one cell came to, and what its mitigations changed."""
     line = Text(f"{result.outcome}: ", OUTCOME_STYLES.get(result.outcome, ""))
-    line.append(result.verdict or result.reason, grid.STYLES.get(result.verdict or "", ""))
+    line.append(result.verdict or words.reason(result), grid.STYLES.get(result.verdict or "", ""))
     if result.verdict == "broken" or (result.outcome in ("unstable", "blocked", "fail") and result.verdict):
-        line.append(f"; {result.reason}", "")
+        line.append(f"; {words.reason(result)}", "")
     if result.effect and baseline:
         applied = " + ".join(result.cell.mitigations)
         line.append(f"; {applied}: {result.effect}", grid.STYLES.get(result.effect, ""))

@@ -19,6 +19,7 @@ from rich.text import Text
 from harness.model import Result, Trace
 from harness.reports import grid, words
 from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.notes import emulator, notes
 
 LEFT = 8
 RIGHT = 18
@@ -46,7 +47,7 @@ class Timeline:
         result = self._result
         yield Text(result.id, "bold")
         status = words.status(result)
-        yield from self._said(f"{status}: {result.reason}", width, grid.STYLES.get(status, ""))
+        yield from self._said(f"{status}: {words.reason(result)}", width, grid.STYLES.get(status, ""))
         yield from self._said(f"effect: {result.effect}" if result.effect else "", width)
         yield Text()
         yield from self._drawn(max(10, width - LEFT - RIGHT), glyphs)
@@ -58,8 +59,9 @@ class Timeline:
         yield from self._said(words.figures(result.metrics) if result.metrics else "", width)
         for change in result.header_changes:
             yield from self._said(f"header {words.change(change)}", width)
-        for note in result.notes:
-            yield from self._said(note, width, "italic yellow" if words.claims([note]) else "")
+        played = set(map(emulator, result.facts.emulates))
+        for note in notes(result.facts):
+            yield from self._said(note, width, "italic yellow" if note in played else "")
 
     def _drawn(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
         trace = self._trace

@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from harness.model import HeaderChange, Metrics, Release, Result, RunInfo
+from harness.reports.notes import way_out
 
-EMULATOR = "emulator:"
-SAMPLED = "lockstep: time was up"
 STICKY = "\N{NO-BREAK SPACE}"
 
 
@@ -36,15 +35,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def claims(notes: Iterable[str]) -> tuple[str, ...]:
-    """Return whose claims were played by emulators, out of the notes of results; each once."""
-    played = (note.removeprefix(EMULATOR).strip() for note in notes if note.startswith(EMULATOR))
-    return tuple(dict.fromkeys(played))
-
-
-def sampled(notes: Iterable[str]) -> bool:
-    """Tell, out of the notes of a result, whether only the first tokens were sent in lockstep."""
-    return any(note.startswith(SAMPLED) for note in notes)
+def emulated(results: Iterable[Result]) -> tuple[str, ...]:
+    """Return the claims that emulators played in some results; each once."""
+    return tuple(dict.fromkeys(claim for result in results for claim in result.facts.emulates))
 
 
 def release(what: Release) -> str:
@@ -85,6 +78,17 @@ def change(header: HeaderChange) -> str:
     if header.received is None:
         return f"removed {header.name}: {header.sent}"
     return f"changed {header.name}: {header.sent} to {header.received}"
+
+
+def reason(result: Result) -> str:
+    """Return why a result is what it is and, if a chain refused the stream, where to look.
+
+    That is left out where the reason is about something else: what was expected, or a cell that this one is held to.
+    """
+    elsewhere = result.outcome == "blocked" or (result.outcome == "fail" and result.expectation)
+    if result.verdict is None or elsewhere or not (way := way_out(result.facts)):
+        return result.reason
+    return f"{result.reason}; {way}"
 
 
 def status(result: Result) -> str:

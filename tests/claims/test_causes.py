@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.claims import causes
-from harness.model import Part, Result
+from harness.model import Facts, Part, Result
 from tests.reports.reporting import APP, PARTS, PROXY, WHOLE, report, tried
 from tests.reports.samples import CATALOGUE, cell, metrics, result
 
@@ -84,7 +84,7 @@ def test_a_symptom_that_shows_in_some_cells_only_says_in_which_not() -> None:
     assert f"The symptom showed in 1 of 3 cells: {fates}" in told.sentences
 
 
-EMULATED = result(cell("cloudrun:report"), "coalesced", notes=("emulator: plays report 002: Cloud Run holds 4 KB",))
+EMULATED = result(cell("cloudrun:report"), "coalesced", facts=Facts(emulates=("report 002: Cloud Run holds 4 KB",)))
 PLAYED = "is not measured: it follows from the claim that the emulator plays (report 002: Cloud Run holds 4 KB)."
 
 
@@ -99,7 +99,7 @@ def test_what_an_emulator_holds_is_told_as_a_claim_that_it_plays() -> None:
 
 
 def test_what_is_held_only_by_an_emulator_and_another_part_together_is_no_measurement_either() -> None:
-    whole = result(cell("cloudrun:report>asgi:plain"), "buffered", notes=EMULATED.notes)
+    whole = result(cell("cloudrun:report>asgi:plain"), "buffered", facts=EMULATED.facts)
     parts = (Part("Cloud Run", ("cloudrun:report/*",)), Part("the app", ("asgi:*",)))
     told = cause([replace(EMULATED, verdict="streamed"), APP, whole], symptom=("cloudrun:report>*",), parts=parts)
     assert told.short == "only the parts together; plays report 002's claim"
@@ -117,7 +117,7 @@ def test_what_is_measured_and_what_is_played_are_told_apart() -> None:
 
 
 def test_a_claim_that_names_nobody_is_told_as_it_is() -> None:
-    vague = replace(EMULATED, notes=("emulator: plays a buffer of ours",))
+    vague = replace(EMULATED, facts=Facts(emulates=("a buffer of ours",)))
     told = cause([vague], symptom=("cloudrun:*",), parts=(Part("it", ("cloudrun:*",)),))
     assert told.short == "it (coalesced; plays a buffer of ours)"
 

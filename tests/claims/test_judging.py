@@ -8,8 +8,22 @@ from typing import Any
 
 import pytest
 
-from harness.claims.judging import Figure, Judged, Unjudged, figure, judge
-from harness.model import METRICS, Claim, FieldReport, Limit, NoteRule, Release, Result
+from harness.claims.judging import Figure, Judged, Unjudged, figure, is_told, judge
+from harness.model import (
+    FACTS,
+    METRICS,
+    Claim,
+    FactRule,
+    Facts,
+    FieldReport,
+    Limit,
+    Refusal,
+    Release,
+    Remark,
+    Result,
+    Screen,
+    StandIn,
+)
 from tests.reports.samples import cell, metrics, result
 
 HELD = result(cell("nginx:default"), "buffered", release=Release(0, "end", 0, 24, 400.0, 402.0, 64))
@@ -131,17 +145,46 @@ def test_what_released_a_held_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "kind"),
+    ("rules", "kind"),
     [
-        (NoteRule(has="guard: *"), "confirmed"),
-        (NoteRule(has="guard"), "refuted"),
-        (NoteRule(lacks="guard: *"), "refuted"),
-        (NoteRule(lacks="painted: *"), "confirmed"),
+        ([FactRule("unguarded")], "confirmed"),
+        ([FactRule("unguarded", told=False)], "refuted"),
+        ([FactRule("screen")], "refuted"),
+        ([FactRule("screen", told=False)], "confirmed"),
+        ([FactRule("clock_uncertainty_ms"), FactRule("emulates")], "confirmed"),
+        ([FactRule("clock_uncertainty_ms"), FactRule("applications")], "refuted"),
+        ([FactRule("answered_by", answerers=("hop", "nobody"))], "confirmed"),
+        ([FactRule("answered_by", answerers=("emitter",))], "refuted"),
     ],
 )
-def test_a_note_that_is_there_or_lacks(rule: NoteRule, kind: str) -> None:
-    told = judged([replace(HELD, notes=("emulator: x", "guard: the chain answered no pulse"))], note=rule)
-    assert told.kind == kind
+def test_facts_that_are_told_or_not(rules: Sequence[FactRule], kind: str) -> None:
+    facts = Facts(emulates=("x",), unguarded=True, clock_uncertainty_ms=0.0, answered_by="hop")
+    assert judged([replace(HELD, facts=facts)], facts=tuple(rules)).kind == kind
+
+
+@pytest.mark.parametrize("rule", [FactRule("answered_by", answerers=("hop",)), FactRule("refusal", told=False)])
+def test_of_an_earlier_harness_nobody_knows_whose_answer_it_was(rule: FactRule) -> None:
+    told = judged([HELD], facts=(rule,))
+    assert (told.kind, told.unjudged) == (
+        "not testable here",
+        (Unjudged(HELD.id, "an earlier harness took no note whose answer it was"),),
+    )
+
+
+def test_every_fact_is_told_by_something_and_not_by_nothing() -> None:
+    something = Facts(
+        emulates=("x",),
+        applications=("x",),
+        answered_by="nobody",
+        refusal=Refusal(404, 200),
+        remark=Remark(rewritten=True),
+        clock_uncertainty_ms=0.0,
+        screen=Screen(2, 100.0),
+        stand_in=StandIn("curl", "holds_lines"),
+        unguarded=True,
+        sampled_after=0,
+    )
+    assert [name for name in FACTS if not is_told(something, name) or is_told(Facts(), name)] == []
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from harness.claims import words as claim_words
 from harness.claims.judging import judge
 from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
-from harness.model import METRICS, Claim, Limit, NoteRule, Part, Result, RunInfo
+from harness.model import METRICS, Claim, FactRule, Facts, Limit, Part, Result, RunInfo
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
-from tests.reports.samples import CLAIM, cell, layer, matrix, metrics, result, run_info
+from tests.reports.samples import PLAYED, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
 
@@ -42,8 +42,11 @@ def terminal(one: Entry, width: int = 100) -> str:
         ({"effect": ("defeats",)}, "the mitigation's effect is defeats"),
         ({"released_by": ("bytes", "end")}, "what was held is released by bytes or end"),
         ({"readers": "agree"}, "the readers of a stream agree on its verdict"),
-        ({"note": NoteRule(lacks="guard: *")}, "no note says 'guard: *'"),
-        ({"note": NoteRule(has="guard: *")}, "a note says 'guard: *'"),
+        ({"facts": (FactRule("unguarded", told=False),)}, "unguarded is not told"),
+        (
+            {"facts": (FactRule("emulates"), FactRule("answered_by", answerers=("hop", "nobody")))},
+            "emulates is told and answered_by is hop or nobody",
+        ),
         (
             {"limits": (Limit("ttft_ms", at_most=100, at_least=2), Limit("reads", at_least=5))},
             "ttft_ms is at most 100 ms and at least 2.00 ms; reads is at least 5",
@@ -147,8 +150,8 @@ def test_a_question_of_ours_is_told_as_ours_and_not_counted() -> None:
 
 
 def test_a_cell_with_an_emulated_hop_is_marked_wherever_a_claim_names_it() -> None:
-    played = [result(cell("cloudrun:report"), "coalesced", notes=("guard: x", CLAIM))]
-    played += [result(cell("cloudrun:other"), None, outcome="unstable", reason="once so", notes=(CLAIM,))]
+    played = [result(cell("cloudrun:report"), "coalesced", facts=replace(PLAYED, unguarded=True))]
+    played += [result(cell("cloudrun:other"), None, outcome="unstable", reason="once so", facts=PLAYED)]
     told = report(Claim("x", cells=("*",), verdict=("coalesced",)), symptom=("cloudrun:*",), parts=())
     one = entry([*played, APP], told)
     ((_, _, cells, _),) = claims_of(page(one))
@@ -189,7 +192,11 @@ def test_of_many_cells_that_were_not_judged_a_terminal_names_the_first() -> None
 
 def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
     fixed = tried(
-        "no-cache", "streamed", "defeats", metrics=metrics(ttft_ms=810.0, hold_max_ms=41_250.0), notes=("guard: lost",)
+        "no-cache",
+        "streamed",
+        "defeats",
+        metrics=metrics(ttft_ms=810.0, hold_max_ms=41_250.0),
+        facts=Facts(sampled_after=5, answered_by="hop"),
     )
     shown = {
         "defeats (streamed)": {"effect": ("defeats",)},
@@ -200,7 +207,12 @@ def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
             "limits": (Limit("ttft_ms", at_most_share=0.5, of="hold_max_ms"),)
         },
         "ttft_ms 810 ms, reads 1": {"limits": (Limit("ttft_ms", at_most=1), Limit("reads", at_most=1))},
-        "guard: lost": {"note": NoteRule(has="guard*")},
+        "lockstep: time was up after 5 tokens; the rest was sent without waiting": {
+            "facts": (FactRule("sampled_after"),)
+        },
+        "unguarded is not told; answered_by is hop": {
+            "facts": (FactRule("unguarded"), FactRule("answered_by", answerers=("hop",)))
+        },
         "streamed, nothing held": {"released_by": ("end",)},
     }
     for text, condition in shown.items():

@@ -14,7 +14,7 @@ from harness.clients.base import Request
 from harness.errors import StreamError
 from harness.judge.verdict import assess
 from harness.measure.bench import Bench
-from harness.model import Emission, Plan
+from harness.model import Emission, Plan, Remark
 from tests.clients.browsing import (
     DEADLINE_S,
     EVENTS,
@@ -59,7 +59,7 @@ async def test_eventsource_hands_over_events_written_anew(rig: Rig) -> None:
     kept = await rig.read(chunks(b": padding\ndata: caf\xc3\xa9\ndata: 2\n\n"), rig.eventsource)
     assert kept.reads == ["data: café\ndata: 2\n\n".encode()]
     assert kept.reader
-    assert "written anew" in (kept.reader.remark or "")
+    assert kept.reader.remark == Remark(rewritten=True)
 
 
 @in_modules_loop
@@ -146,4 +146,4 @@ async def test_tokens_that_come_one_by_one_but_are_painted_at_the_end_are_told(
     assessed = assess([trace])
     assert assessed.metrics.tokens_received == LOAD.tokens
     assert (assessed.metrics.frames == 1) is held
-    assert any(note.startswith("screen: ") for note in assessed.notes) or not held
+    assert assessed.facts.screen or not held

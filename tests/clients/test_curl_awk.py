@@ -125,7 +125,8 @@ async def test_who_reads_line_by_line_hands_over_every_token(
     using(name, tmp_path, monkeypatch)
     trace = await measured(bench, format=form)
     assert passed(trace), judged(trace).reason
-    assert (trace.remark or "").endswith(" hands over every line")
+    assert trace.remark
+    assert trace.remark.keeps_lines is False
 
 
 async def test_mawk_holds_a_block_whatever_stands_before_it(
@@ -138,8 +139,10 @@ async def test_mawk_holds_a_block_whatever_stands_before_it(
         assert (told.verdict, told.release and told.release.by) == ("coalesced", "bytes"), told.reason
         assert told.release
         assert (told.release.seq, told.release.after_tokens) == (8, 7), "eight of 512 bytes fill a block"
-        assert "mawk " in (trace.remark or "")
-        assert (trace.remark or "").endswith(" keeps a line until more has come")
+        assert trace.remark
+        assert trace.remark.printed_by
+        assert trace.remark.printed_by.startswith("mawk ")
+        assert trace.remark.keeps_lines is True
 
 
 async def test_a_stream_smaller_than_a_block_comes_at_its_end(

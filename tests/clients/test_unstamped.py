@@ -7,6 +7,7 @@ import pytest
 from harness.clients.base import Remote, Unheard
 from harness.clients.curl_awk import Unstamped
 from harness.errors import ClientError
+from harness.model import Remark
 
 
 class Kept(Unheard):
@@ -14,7 +15,7 @@ class Kept(Unheard):
 
     def __init__(self) -> None:
         self.reads: list[bytes] = []
-        self.remarks: list[str | None] = []
+        self.remarks: list[Remark | None] = []
 
     def read(self, data: bytes, at_ns: int) -> None:
         self.reads.append(data)
@@ -23,6 +24,7 @@ class Kept(Unheard):
         self.remarks.append(reader.remark)
 
 
+MAWK = Remark(printed_by="mawk 1.3.4", keeps_lines=True)
 PRINTED = b"12:00:00 data: 12:00:01 x\n12:00:00 \n12:00:01 data: \xff\r y\n12:00:01 \n"
 LINES = b"data: 12:00:01 x\n\ndata: \xff\r y\n\n"
 
@@ -30,7 +32,7 @@ LINES = b"data: 12:00:01 x\n\ndata: \xff\r y\n\n"
 @pytest.mark.parametrize("size", range(1, len(PRINTED) + 1))
 def test_the_time_comes_off_every_line_wherever_it_is_cut(size: int) -> None:
     kept = Kept()
-    sink = Unstamped(kept, "")
+    sink = Unstamped(kept, MAWK)
     for at in range(0, len(PRINTED), size):
         sink.read(PRINTED[at : at + size], 0)
     assert b"".join(kept.reads) == LINES
@@ -39,7 +41,7 @@ def test_the_time_comes_off_every_line_wherever_it_is_cut(size: int) -> None:
 
 def test_a_line_without_a_time_is_our_fault() -> None:
     with pytest.raises(ClientError, match="awk printed no time before a line, but b'data: 12:'"):
-        Unstamped(Unheard(), "").read(b"data: 12:00:00\n", 0)
+        Unstamped(Unheard(), MAWK).read(b"data: 12:00:00\n", 0)
 
 
 async def at_rest() -> None: ...
@@ -47,5 +49,5 @@ async def at_rest() -> None: ...
 
 def test_the_remark_is_passed_on_with_the_reader() -> None:
     kept = Kept()
-    Unstamped(kept, "reader: mine").remote(Remote(at_rest, lambda: 0.1))
-    assert kept.remarks == ["reader: mine"]
+    Unstamped(kept, MAWK).remote(Remote(at_rest, lambda: 0.1))
+    assert kept.remarks == [MAWK]

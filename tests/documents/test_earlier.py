@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from harness.documents import records
+from harness.documents import earlier, records
 from harness.documents.earlier import Fields
-from harness.model import Hop, HopKind
+from harness.model import Facts, Hop, HopKind, Remark, Screen, StandIn
+from harness.reports.notes import notes
 from tests.factories import story
+from tests.reports.samples import cell, result
 
 TRACE = story("s0 r0 end")
+RESULT = result(cell(), "streamed")
 
 
 def earlier_trace(*proxies: str, **changes: object) -> Fields:
@@ -38,3 +42,84 @@ def test_of_what_kind_a_hop_was_its_name_told(proxy: str, kind: HopKind) -> None
 def test_a_trace_of_today_stays_as_it_is() -> None:
     trace = replace(TRACE, plan=replace(TRACE.plan, chain=(Hop("asgi", "x"),)), hops=("proxy",))
     assert records.load_trace(records.dump(trace), trace.body) == trace
+
+
+# ---------------------------------------------------------------- sentences
+
+SENTENCES: dict[str, Fields] = {
+    "emulator: plays field report 002: Cloud Run holds\n4 KB": {
+        "emulates": ("field report 002: Cloud Run holds\n4 KB",)
+    },
+    "application, not a proxy: It sends. emulator: plays no part": {
+        "applications": ("It sends. emulator: plays no part",)
+    },
+    "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted": {
+        "remark": Remark(rewritten=True)
+    },
+    "reader: what awk has printed counts, and mawk 1.3.4 20200120 keeps a line until more has come": {
+        "remark": Remark(printed_by="mawk 1.3.4 20200120", keeps_lines=True)
+    },
+    "reader: what awk has printed counts, and gawk 5.2.1 hands over every line": {
+        "remark": Remark(printed_by="gawk 5.2.1", keeps_lines=False)
+    },
+    "reader: what awk has printed counts, and of an unknown make reads as it does": {
+        "remark": Remark(printed_by="of an unknown make")
+    },
+    "clock: what the reader saw may be told up to 0.8 ms late": {"clock_uncertainty_ms": 0.8},
+    "screen: 24 tokens that came over 1150 ms were painted together": {"screen": Screen(24, 1150.0)},
+    "control: read by aiohttp, as the emitter speaks HTTP/1.1 only": {"stand_in": StandIn("aiohttp", "http_version")},
+    "control: read by curl, as awk may hold lines itself": {"stand_in": StandIn("curl", "holds_lines")},
+    "guard: the chain answered no pulse; only the direct control stream guarded the patience": {"unguarded": True},
+    "lockstep: time was up after 12 tokens; the rest was sent without waiting": {"sampled_after": 12},
+}
+"""All that version 1 could note, and what it meant."""
+
+
+def earlier_result(*notes: object) -> Fields:
+    """Return a result as schema version 1 had it."""
+    fields: Fields = records.plain(RESULT)
+    del fields["facts"]
+    return {**fields, "notes": list(notes)}
+
+
+def facts(*notes: object) -> Facts:
+    return records.load_result(records.dump(earlier_result(*notes))).facts
+
+
+def test_no_sentence_is_left_out() -> None:
+    said = "\n".join(note.replace("\n", " ") for note in SENTENCES)
+    assert [pattern for pattern in earlier.SENTENCES if not re.search(f"^{pattern}$", said, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("note", SENTENCES)
+def test_every_note_is_the_fact_that_it_told(note: str) -> None:
+    assert facts(note) == replace(Facts(), **SENTENCES[note])
+
+
+@pytest.mark.parametrize("note", SENTENCES)
+def test_every_fact_is_said_again_as_it_was(note: str) -> None:
+    assert notes(facts(note)) == (note,)
+
+
+def test_several_notes_are_several_facts_in_their_order() -> None:
+    many = ("emulator: plays A", "emulator: plays B", "application, not a proxy: It sends.")
+    assert facts(*many) == Facts(emulates=("A", "B"), applications=("It sends.",))
+    assert facts() == Facts()
+
+
+def test_a_result_of_today_stays_as_it_is() -> None:
+    today = replace(RESULT, facts=Facts(unguarded=True, answered_by="hop"))
+    assert records.load_result(records.dump(today)) == today
+
+
+@pytest.mark.parametrize("note", ["painted: never noted", "guard: the chain answered no pulse", 7])
+def test_what_nobody_ever_noted_is_refused(note: object) -> None:
+    with pytest.raises(ValueError, match="no harness has ever noted"):
+        facts(note)
+
+
+def test_what_a_reader_said_of_itself_is_what_is_particular_about_it() -> None:
+    said = "reader: what awk has printed counts, and gawk 5.2.1 hands over every line"
+    assert loaded(earlier_trace(remark=said)) == replace(
+        TRACE, remark=Remark(printed_by="gawk 5.2.1", keeps_lines=False)
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.judge.verdict import assess
-from harness.model import Trace
+from harness.model import Remark, Trace
 from harness.reports import words
+from harness.reports.notes import notes
 from tests.factories import figures, story
 
 SPREAD = "s0 +1 r0 +99 s1 +1 r1 +99 s2 +1 r2 +99 s3 +1 r3 end"
@@ -28,13 +29,13 @@ def together(words: str, at_read: int) -> Trace:
     return replace(trace, painted_ns=tuple(max(frame_ns, read.at_ns) for read in trace.reads))
 
 
-def notes(trace: Trace) -> tuple[str, ...]:
-    return assess([trace]).notes
+def said(trace: Trace) -> tuple[str, ...]:
+    return notes(assess([trace]).facts)
 
 
 def test_without_a_screen_nothing_is_said_of_one() -> None:
     trace = story(SPREAD)
-    assert (figures(trace).painted_p50_ms, figures(trace).frames, notes(trace)) == (None, 0, ())
+    assert (figures(trace).painted_p50_ms, figures(trace).frames, said(trace)) == (None, 0, ())
     assert "paint" not in words.figures(figures(trace))
     assert "frame" not in words.figures(figures(trace))
 
@@ -57,22 +58,25 @@ def test_tokens_that_came_one_by_one_and_were_painted_at_the_end_are_told_and_st
     trace = together(SPREAD, -1)
     assert assess([trace]).judgement.verdict == "streamed"
     assert figures(trace).frames == 1
-    assert notes(trace) == ("screen: 4 tokens that came over 301 ms were painted together",)
+    assert said(trace) == ("screen: 4 tokens that came over 301 ms were painted together",)
 
 
 def test_tokens_that_were_painted_frame_by_frame_are_not_told() -> None:
-    assert notes(shown(SPREAD, 16)) == ()
+    assert said(shown(SPREAD, 16)) == ()
 
 
 def test_a_first_frame_that_takes_its_time_is_no_screen_that_holds() -> None:
     words_ = " ".join(f"s{seq} +1 r{seq} +30" for seq in range(8)) + " end"
-    assert notes(together(words_, 2)) == ()
+    assert said(together(words_, 2)) == ()
 
 
 def test_tokens_that_came_together_may_be_painted_together() -> None:
-    assert notes(together("s0 +50 s1 +50 s2 +50 s3 r0-3 end", -1)) == ()
+    assert said(together("s0 +50 s1 +50 s2 +50 s3 r0-3 end", -1)) == ()
 
 
 def test_how_exact_the_readers_clock_is_and_what_it_says_of_itself_are_told() -> None:
-    trace = replace(story(SPREAD), clock_uncertainty_ms=0.84, remark="It shows no bytes.")
-    assert notes(trace) == ("It shows no bytes.", "clock: what the reader saw may be told up to 0.8 ms late")
+    trace = replace(story(SPREAD), clock_uncertainty_ms=0.84, remark=Remark(rewritten=True))
+    assert said(trace) == (
+        "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted",
+        "clock: what the reader saw may be told up to 0.8 ms late",
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from harness.judge.metrics import HELD_MS
 from harness.judge.verdict import isolated
-from harness.model import Filler, HopKind, Judgement, Release, Verdict
+from harness.model import Filler, Judgement, Release, Verdict
 from tests.factories import figures, judged, story, streamed
 
 COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
@@ -293,59 +293,6 @@ def test_a_page_is_told_in_a_line_without_its_markup(body: bytes, gist: str, cod
 def test_a_body_that_cannot_be_decoded_is_told_as_that() -> None:
     trace = replace(story("s0 r0 end"), status=404, headers=(("Content-Encoding", "gzip"),), body=b"plain")
     assert judged(trace).reason.startswith("status 404 instead of 200: gzip body is corrupt")
-
-
-@pytest.mark.parametrize(("hops", "logs"), [(1, "hop-1 in the cell's folder has"), (2, "hop-1 to hop-2 in the cell's")])
-def test_the_words_of_a_proxy_come_with_where_to_look_and_those_of_the_emitter_do_not(hops: int, logs: str) -> None:
-    direct = story("s0 r0 end")
-    proxies: list[HopKind] = ["proxy"] * hops
-    trace = replace(direct, status=404, hops=tuple(proxies))
-    told = "; this is not the emitter's answer, which /stream/N has to reach unchanged: "
-    assert told + logs in judged(trace).reason
-    assert told not in judged(replace(trace, headers=(("content-type", "text/plain; charset=utf-8"),))).reason
-    assert told not in judged(replace(trace, sent_headers=(("A", "b"),))).reason
-
-
-def refused(chain: str, status: int, body: bytes, **others: Any) -> str:
-    """Return the reason of a stream that some hop of a chain answered in plain text, after the emitter had."""
-    direct = story("s0 r0 end", **others)
-    kinds: tuple[HopKind, ...] = tuple("application" if proxy == "asgi" else "proxy" for proxy in chain.split(">"))
-    plain = (("content-type", "text/plain; charset=utf-8"),)
-    return judged(replace(direct, status=status, headers=plain, body=body, hops=kinds)).reason
-
-
-@pytest.mark.parametrize(
-    ("chain", "where"),
-    [
-        ("asgi", "hop-1 in the cell's folder has the application's log"),
-        ("nginx>asgi", "hop-1 to hop-2 in the cell's folder have the proxies' logs, hop-2 an application's"),
-        ("nginx", "hop-1 in the cell's folder has the proxy's log"),
-    ],
-)
-def test_what_failed_is_not_the_emitter_whatever_had_been_answered(chain: str, where: str) -> None:
-    assert refused(chain, 500, b"Internal Server Error").endswith(
-        f": Internal Server Error; this is not the emitter's answer, which /stream/N has to reach unchanged: {where}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("chain", "status", "body", "format", "advice"),
-    [
-        ("asgi", 404, b"Not Found", "sse", "only serves a WebSocket answers so: ask it with `--format websocket`"),
-        ("nginx>asgi", 405, b"", "ndjson", "only serves a WebSocket answers so"),
-        ("asgi", 403, b"", "websocket", "serves no WebSocket answers so: ask it for another format, or asgi:websocket"),
-        ("asgi", 404, b"there is no such stream; asked for /stream/1", "sse", None),
-        ("asgi", 403, b"", "sse", None),
-        ("asgi", 426, b"the WebSocket handshake came without Upgrade", "websocket", None),
-        ("nginx", 404, b"Not Found", "sse", None),
-    ],
-)
-def test_an_app_that_serves_the_other_kind_is_told_with_how_to_ask_it(
-    chain: str, status: int, body: bytes, format: str, advice: str | None
-) -> None:
-    told = refused(chain, status, body, format=format)
-    assert ("answers so" in told) == bool(advice)
-    assert (advice or "") in told
 
 
 def test_what_the_client_gave_up_for_is_the_reason() -> None:

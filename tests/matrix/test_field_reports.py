@@ -8,7 +8,8 @@ from harness.errors import InputError
 from harness.formats import CODECS
 from harness.matrix import field_reports, mitigations
 from harness.matrix.reading import Known, parse
-from harness.model import Claim, FieldReport, Limit, NoteRule, Part
+from harness.matrix.report_shapes import FactsShape
+from harness.model import FACTS, Claim, FactRule, FieldReport, Limit, Part
 from harness.resources import configs
 from tests.reports.samples import run_info
 
@@ -67,7 +68,10 @@ def test_every_kind_of_condition() -> None:
     assert one(f"{CLAIM}, effect: [defeats, reduces]").effect == ("defeats", "reduces")
     assert one(f"{CLAIM}, released_by: end").released_by == ("end",)
     assert one(f"{CLAIM}, readers: disagree").readers == "disagree"
-    assert one(f"{CLAIM}, note: {{lacks: 'guard: *'}}").note == NoteRule(lacks="guard: *")
+    assert one(f"{CLAIM}, facts: {{unguarded: false, answered_by: hop}}").facts == (
+        FactRule("answered_by", answerers=("hop",)),
+        FactRule("unguarded", told=False),
+    )
     limits = "metrics: {ttft_ms: {at_most: 100, at_least: 1}, reads: {at_most_times: 1.5, of: baseline}}"
     assert one(f"{CLAIM}, {limits}").limits == (
         Limit("ttft_ms", at_most=100, at_least=1),
@@ -162,7 +166,22 @@ REFUSED = [
         f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most: 2, at_least: 3}}}}}}]",
         "nothing is at least 3 and at most 2",
     ),
-    (f"  claims: [{{{CLAIM}, note: {{has: a, lacks: b}}}}]", "report.claims[0].note: give either has or lacks"),
+    (
+        f"  claims: [{{{CLAIM}, facts: {{unguardet: true}}}}]",
+        "report.claims[0].facts.unguardet: unknown key; allowed: answered_by, applications, clock_uncertainty_ms, ",
+    ),
+    (f"  claims: [{{{CLAIM}, facts: {{unguardet: true}}}}]", "(did you mean 'unguarded'?)"),
+    (f"  claims: [{{{CLAIM}, facts: {{unguarded: perhaps}}}}]", "report.claims[0].facts.unguarded: must be a valid"),
+    (
+        f"  claims: [{{{CLAIM}, facts: {{answered_by: proxy}}}}]",
+        "'proxy' is not allowed; allowed: emitter, hop, nobody",
+    ),
+    (f"  claims: [{{{CLAIM}, facts: {{}}}}]", "report.claims[0].facts: asks for no fact; give one of emulates, "),
+    (
+        f"  claims: [{{{CLAIM}, facts: {{screen: null}}}}]",
+        "report.claims[0].facts: asks for no fact; give one of emula",
+    ),
+    (f"  claims: [{{{CLAIM}, note: {{has: a}}}}]", "report.claims[0].note: unknown key; allowed: because, cells, "),
     (f"  claims: [{{{CLAIM}, verdict: buffred}}]", "'buffred' is not allowed; allowed: streamed, delayed, coalesced, "),
     (f"  claims: [{{{CLAIM}, verdikt: buffered}}]", "report.claims[0].verdikt: unknown key; allowed: because, cells, "),
     (
@@ -198,6 +217,23 @@ def test_a_run_knows_its_report_even_if_its_matrix_could_not_be_read_any_more() 
     gone = text.replace("chain: [nginx:default", "chain: [a-proxy:that-was-dropped")
     report = field_reports.of_run(run_info(matrix_text=gone))
     assert report == read(f"  claims: [{{{CLAIM}, verdict: buffered}}]")
+
+
+def test_a_claim_about_notes_which_an_earlier_harness_had_is_told_as_one_that_cannot_be_tested_now() -> None:
+    other = f"{{{CLAIM}, verdict: buffered}}"
+    text = f"{HEAD}  claims: [{{{CLAIM}, note: {{lacks: 'guard: *'}}, where: here, because: x}}, {other}]"
+    report = field_reports.of_run(run_info(matrix_text=text))
+    assert report
+    about_notes, kept = report.claims
+    assert (about_notes.claim, about_notes.where, about_notes.cells) == (kept.claim, "here", ())
+    assert about_notes.untestable == (
+        "its rule is about notes, which were sentences then; rules ask facts today: give it one and measure again"
+    )
+    assert kept.verdict == ("buffered",)
+
+
+def test_every_fact_can_be_asked_for() -> None:
+    assert tuple(FactsShape.model_fields) == FACTS
 
 
 @pytest.mark.parametrize("text", ["", "title: x\nworkloads: {}\n"])

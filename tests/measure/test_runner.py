@@ -17,8 +17,7 @@ from harness.errors import BackendError, HarnessError, InputError, NoRoom, Proxy
 from harness.launchers.process import until
 from harness.measure.bench import Bench, Entry
 from harness.measure.runner import Runner
-from harness.model import Cell, Chain, Endpoint, Expectation, Mitigation, Plan, Result, Trace
-from harness.reports.words import sampled
+from harness.model import Cell, Chain, Endpoint, Expectation, Facts, Mitigation, Plan, Result, StandIn, Trace
 from harness.store.runs import Run, load_traces
 from tests.factories import story, streamed
 from tests.reports.samples import CATALOGUE, cell, run_info
@@ -119,8 +118,8 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
         _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
     assert http2.effect == "defeats"
     assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
-    assert http2.notes == ("control: read by aiohttp, as the emitter speaks HTTP/1.1 only",)
-    assert bare.notes == ()
+    assert http2.facts == Facts(stand_in=StandIn("aiohttp", "http_version"))
+    assert bare.facts == Facts()
 
 
 async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> None:
@@ -236,30 +235,29 @@ async def test_a_result_names_the_versions_of_client_and_proxies(run: Run) -> No
     assert results[BARE.id].versions == {"aiohttp": "1.0", "nginx": "1.2.3"}
 
 
-async def test_a_result_notes_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
+async def test_a_result_tells_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
     results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
-    told = "guard: the chain answered no pulse; only the direct control stream guarded the patience"
-    assert results[BARE.id].notes == (told,)
+    assert results[BARE.id].facts == Facts(unguarded=True)
 
 
 async def test_a_stream_in_which_nothing_was_waited_for_needed_no_pulse(run: Run) -> None:
     results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: STREAMED}, mute=True), BARE)
-    assert results[BARE.id].notes == ()
+    assert results[BARE.id].facts == Facts()
 
 
 @pytest.mark.parametrize(
-    ("words", "note"),
+    ("words", "after"),
     [
-        ("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end", True),
-        ("s0 r0 s1 r1 s2 r2 s3 r3 s4 r4 s5 r5 end", False),
-        ("s0 +400 hold0 s1 r0-1 s2 +400 hold2 s3 r2-3 drain s4 s5 r4-5 end", False),
+        ("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end", 2),
+        ("s0 r0 s1 r1 s2 r2 s3 r3 s4 r4 s5 r5 end", None),
+        ("s0 +400 hold0 s1 r0-1 s2 +400 hold2 s3 r2-3 drain s4 s5 r4-5 end", None),
     ],
 )
-async def test_a_result_notes_when_only_its_first_tokens_were_waited_for(run: Run, words: str, note: bool) -> None:
+async def test_a_result_tells_when_only_its_first_tokens_were_waited_for(
+    run: Run, words: str, after: int | None
+) -> None:
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: words}, BARE)
-    told = ("lockstep: time was up after 2 tokens; the rest was sent without waiting",)
-    assert result.notes == (told if note else ())
-    assert sampled(result.notes) is note
+    assert result.facts == Facts(sampled_after=after)
 
 
 async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> None:

@@ -18,11 +18,12 @@ import pytest
 from aiohttp import web
 
 from harness import resources
+from harness.judge.verdict import assess
 from harness.launchers.process import Launcher, until
 from harness.matrix.mitigations import hop, parse, plan
 from harness.measure import guard
 from harness.measure.bench import Bench
-from harness.model import Cell, Endpoint, Format, Trace, Workload
+from harness.model import Cell, Endpoint, Facts, Format, Refusal, Trace, Workload
 from harness.proxies.asgi import Asgi
 from harness.proxies.asgi_options import SERVERS
 from harness.proxies.asgi_options import parse as options
@@ -264,26 +265,34 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
 @real
 @set_up
 @pytest.mark.parametrize(
-    ("chain", "format", "advice"),
+    ("chain", "format", "reason", "refusal"),
     [
         (
             "asgi:websocket",
             "sse",
-            'status 404 instead of 200: {"detail":"Not Found"}; an application that only serves a ',
+            'status 404 instead of 200: {"detail":"Not Found"}',
+            Refusal(404, 200, "websocket"),
         ),
-        ("asgi:plain", "websocket", "status 403 instead of 101: ; an application that serves no WebSocket answers so"),
-        ("asgi:plain@hypercorn", "websocket", "an application that serves no WebSocket answers so: ask it for another"),
+        ("asgi:plain", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "http")),
+        ("asgi:plain@hypercorn", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "http")),
     ],
 )
 @in_module_loop
-async def test_an_app_that_is_asked_in_the_wrong_way_is_told_with_the_right_one(
-    bench: Bench, chain: str, format: Format, advice: str
+async def test_an_app_that_is_asked_in_the_wrong_way_is_known_to_serve_the_other(
+    bench: Bench, chain: str, format: Format, reason: str, refusal: Refusal
 ) -> None:
     cell = Cell((hop(chain),), LOAD, format=format)
     trace, _ = await bench.record("cell", plan(cell, CATALOGUE))
-    told = judged(trace)
-    assert told.verdict == "broken"
-    assert advice in told.reason
+    told = assess([trace])
+    assert (told.judgement.verdict, told.judgement.reason) == ("broken", reason)
+    assert told.facts == Facts(hops=("application",), answered_by="hop", refusal=refusal)
+
+
+@real
+@set_up
+@in_module_loop
+async def test_an_answer_of_the_model_s_that_an_app_hands_on_is_the_emitters(bench: Bench) -> None:
+    assert (await recorded(bench, "asgi:plain")).answered_by == "emitter"
 
 
 @real
@@ -316,7 +325,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         result = place.results()[cell_id]
         assert result.verdict == "streamed"
         assert "uvloop" in result.versions["asgi"]
-        assert any(note.startswith("application, not a proxy: A producer") for note in result.notes)
+        assert result.facts.applications[0].startswith("A producer")
         assert place.left_behind() == []
         assert not (place.folder / "__pycache__").exists()
 

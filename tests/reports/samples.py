@@ -11,6 +11,7 @@ from harness.model import (
     Effect,
     Emission,
     Expectation,
+    Facts,
     HeaderChange,
     Hop,
     Metrics,
@@ -30,6 +31,7 @@ from harness.model import (
 
 SHORT = Workload("short", tokens=24, token_bytes=64)
 LONG = Workload("long", tokens=400, token_bytes=512)
+PLAYED = Facts(emulates=("field report 002's claim that Cloud Run holds 4 KB",))
 CLAIM = "emulator: plays field report 002's claim that Cloud Run holds 4 KB"
 
 CATALOGUE = {
@@ -152,9 +154,9 @@ def matrix() -> list[Result]:
         result(cell("nginx:buffering-off"), "streamed", outcome="pass"),
         result(cell("nginx:buffering-off", "no-cache"), "streamed", "not needed"),
         result(
-            cell("cloudrun:report"), "coalesced", notes=(CLAIM,), release=Release(4, "bytes", 4096, 64, 3200.0, 9.5, 64)
+            cell("cloudrun:report"), "coalesced", facts=PLAYED, release=Release(4, "bytes", 4096, 64, 3200.0, 9.5, 64)
         ),
-        result(cell("cloudrun:report", "delay-10ms"), "broken", "harms", notes=(CLAIM,)),
+        result(cell("cloudrun:report", "delay-10ms"), "broken", "harms", facts=PLAYED),
         result(
             cell("nextjs:dev>nginx:default"),
             None,

@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness.documents import records
-from harness.model import Expectation, Hop, Result
+from harness.model import Expectation, Facts, Hop, Result
 from harness.reports import RENDERERS, html, junit, markdown
 from harness.reports import json as json_report
 from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
@@ -31,7 +31,7 @@ def evil() -> list[Result]:
     return [
         *matrix(),
         result(
-            odd, "buffered", "no effect", outcome="fail", reason=EVIL, expectation=why, notes=(f"emulator: {EVIL}",)
+            odd, "buffered", "no effect", outcome="fail", reason=EVIL, expectation=why, facts=Facts(emulates=(EVIL,))
         ),
         result(cell("nginx:other"), reason=EVIL, versions={"odd|name": EVIL}),
     ]
@@ -46,7 +46,7 @@ def test_every_renderer_copes_with_everything(name: str, results: Sequence[Resul
 
 @pytest.mark.parametrize("name", RENDERERS)
 def test_every_renderer_says_whose_claim_an_emulator_plays(name: str) -> None:
-    claim = CLAIM.removeprefix("emulator: ")
+    claim = CLAIM.removeprefix("emulator: plays ")
     text = RENDERERS[name](run_info(), matrix())
     assert claim in text.replace("&#x27;", "'")
 

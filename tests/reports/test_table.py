@@ -7,12 +7,12 @@ from typing import get_args
 
 import pytest
 
-from harness.model import Effect, Expectation, Fault, Outcome, Result, Verdict
+from harness.model import Effect, Expectation, Facts, Fault, Outcome, Result, Verdict
 from harness.reports import RENDERERS
 from harness.reports.answers import answers, at_ease, controls, labels
 from harness.reports.summary import Kind, exit_status, line, problems
 from harness.reports.table import by_cost, tabulate
-from tests.reports.samples import CATALOGUE, CLAIM, LONG, cell, layer, matrix, metrics, result, run_info
+from tests.reports.samples import CATALOGUE, LONG, PLAYED, cell, layer, matrix, metrics, result, run_info
 
 
 def test_one_row_per_layer_one_column_per_mitigation() -> None:
@@ -83,7 +83,7 @@ def test_real_proxies_come_before_emulated_ones_and_short_chains_first() -> None
     chains = list(dict.fromkeys(row.chain for row in rows))
     assert chains[0] == "nginx:default"
     assert chains[-2:] == ["cloudrun:report", "nextjs:dev>nginx:default"]
-    assert rows[-2].emulates == (CLAIM.removeprefix("emulator: "),)
+    assert rows[-2].emulates == PLAYED.emulates
 
 
 def test_an_axis_is_shown_when_layers_differ_on_it() -> None:
@@ -135,8 +135,7 @@ def test_what_is_said_where_nothing_defeats_a_layer() -> None:
 
 
 def test_chains_whose_streams_were_cut_short_are_named() -> None:
-    note = ("lockstep: time was up after 5 tokens; the rest was sent without waiting",)
-    slow = [replace(some, notes=note) for some in layer()[:2]]
+    slow = [replace(some, facts=Facts(sampled_after=5)) for some in layer()[:2]]
     assert tabulate([*slow, *layer()[2:], *layer("nginx:http11")], CATALOGUE).sampled == "nginx:default (2 cells)"
     assert tabulate(layer(), CATALOGUE).sampled == ""
 

@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.model import Cell, Result
+from harness.model import Cell, Facts, Result
 from harness.reports import terminal
 from harness.reports.glyphs import ASCII, UNICODE, glyphs_for
 from harness.reports.timeline import Timeline
@@ -18,6 +18,7 @@ from tests.reports.samples import (
     CHANGE,
     CLAIM,
     LONG,
+    PLAYED,
     cell,
     layer,
     matrix,
@@ -46,7 +47,7 @@ def ids(results: list[Result]) -> set[str]:
 
 
 def test_the_table() -> None:
-    browser = [replace(some, notes=(CLAIM,)) for some in layer("cloudrun:report", request="browser")]
+    browser = [replace(some, facts=PLAYED) for some in layer("cloudrun:report", request="browser")]
     text = terminal.render(run_info(), layer() + browser, width=80)
     assert (
         dedent("""\
@@ -144,7 +145,7 @@ def test_an_emulated_layer_says_so_and_whose_claim_it_plays() -> None:
     text = terminal.render(run_info(), matrix())
     assert f"\n  {CLAIM}\n" in text
     assert "\ncloudrun:report  (emulator)\n" in text
-    assert "(emulator)" in terminal.progress(result(cell("cloudrun:report"), notes=(CLAIM,)), 1, 9).plain
+    assert "(emulator)" in terminal.progress(result(cell("cloudrun:report"), facts=PLAYED), 1, 9).plain
 
 
 def test_failures_come_with_their_why_and_the_unavailable_with_the_remedy() -> None:
@@ -172,8 +173,7 @@ def test_baselines_without_any_mitigation() -> None:
 
 
 def test_streams_that_were_cut_short_are_told_below_the_table() -> None:
-    note = ("lockstep: time was up after 5 tokens; the rest was sent without waiting",)
-    text = terminal.render(run_info(), [replace(some, notes=note) for some in layer()])
+    text = terminal.render(run_info(), [replace(some, facts=Facts(sampled_after=5)) for some in layer()])
     assert "\nSampled, as whole streams would have taken too long: nginx:default (6 cells).\n" in text
 
 
@@ -200,7 +200,7 @@ def test_the_progress_line_of_what_was_not_measured_has_no_duration() -> None:
 
 
 def timeline(of: Cell, held: int | None = 2, width: int = 80, encoding: str = "utf-8", tokens: int = 24) -> list[str]:
-    shown = result(of, header_changes=(CHANGE,), notes=(CLAIM,))
+    shown = result(of, header_changes=(CHANGE,), facts=PLAYED)
     return drawn(Timeline(trace(of, held, tokens), shown), width, encoding).splitlines()
 
 

@@ -1,0 +1,80 @@
+"""Makes sentences of a result's facts, the same in every report: what to know of it, and where to look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.model import Facts, HopKind, Remark, StandIn
+
+READS: Mapping[bool | None, str] = {
+    True: "keeps a line until more has come",
+    False: "hands over every line",
+    None: "reads as it does",
+}
+WHY_A_STAND_IN: Mapping[str, str] = {
+    "http_version": "the emitter speaks HTTP/1.1 only",
+    "holds_lines": "awk may hold lines itself",
+}
+WHAT_IT_SERVES: Mapping[str, str] = {
+    "http": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
+    "websocket": "only serves a WebSocket answers so: ask it with `--format websocket`",
+}
+
+
+def emulator(claim: str) -> str:
+    """Return what is to be known of an emulated hop: whose claim it plays."""
+    return f"emulator: plays {claim}"
+
+
+def notes(facts: Facts) -> tuple[str, ...]:
+    """Return what a person has to know beside the verdict, a sentence for each fact that is one."""
+    return tuple(_notes(facts))
+
+
+def way_out(facts: Facts) -> str:
+    """Return what to do about an answer that is no stream: where its author can be asked, or what to ask it for.
+
+    Empty if it is a stream, or the emitter's own refusal, which says all itself.
+    """
+    if not facts.refusal or not facts.hops or facts.answered_by == "emitter":
+        return ""
+    if facts.refusal.serves:
+        return f"an application that {WHAT_IT_SERVES[facts.refusal.serves]}"
+    if facts.answered_by is None:
+        return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
+    return f"this is not the emitter's answer, which /stream/N has to reach unchanged: {_logs(facts.hops)}"
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    yield from map(emulator, facts.emulates)
+    yield from (f"application, not a proxy: {about}" for about in facts.applications)
+    if facts.remark:
+        yield _remark(facts.remark)
+    if facts.clock_uncertainty_ms is not None:
+        yield f"clock: what the reader saw may be told up to {facts.clock_uncertainty_ms:.1f} ms late"
+    if screen := facts.screen:
+        yield f"screen: {screen.tokens} tokens that came over {screen.over_ms:.0f} ms were painted together"
+    if facts.stand_in:
+        yield _stand_in(facts.stand_in)
+    if facts.unguarded:
+        yield "guard: the chain answered no pulse; only the direct control stream guarded the patience"
+    if facts.sampled_after is not None:
+        yield f"lockstep: time was up after {facts.sampled_after} tokens; the rest was sent without waiting"
+
+
+def _remark(remark: Remark) -> str:
+    if remark.rewritten:
+        return "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted"
+    return f"reader: what awk has printed counts, and {remark.printed_by} {READS[remark.keeps_lines]}"
+
+
+def _stand_in(stand_in: StandIn) -> str:
+    return f"control: read by {stand_in.reader}, as {WHY_A_STAND_IN[stand_in.why]}"
+
+
+def _logs(hops: Sequence[HopKind]) -> str:
+    """Return where the hops' logs are."""
+    if len(hops) == 1:
+        return f"hop-1 in the cell's folder has the {'application' if hops[0] == 'application' else 'proxy'}'s log"
+    apps = (f", hop-{number} an application's" for number, kind in enumerate(hops, 1) if kind == "application")
+    return f"hop-1 to hop-{len(hops)} in the cell's folder have the proxies' logs{''.join(apps)}"

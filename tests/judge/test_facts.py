@@ -1,0 +1,93 @@
+"""What a trace tells beside its verdict, and what of it stays when it is judged again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.judge.rejudge import rejudge
+from harness.judge.verdict import assess
+from harness.model import Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
+from harness.reports import words
+from tests.factories import story
+from tests.reports.samples import cell, result
+
+
+def refused(*hops: HopKind, status: int, by: Answerer | None = "hop", format: Format = "sse") -> Trace:
+    """Return the trace of a stream that a chain refused."""
+    trace = story("s0 r0 end", format=format)
+    return replace(trace, status=status, body=b"no", hops=hops, answered_by=by)
+
+
+def facts(trace: Trace) -> Facts:
+    return assess([trace]).facts
+
+
+def test_a_stream_is_no_refusal() -> None:
+    trace = replace(story("s0 r0 end"), hops=("proxy", "application"), answered_by="emitter")
+    assert facts(trace) == Facts(hops=("proxy", "application"), answered_by="emitter")
+
+
+def test_a_refusal_is_told_with_whose_it_was() -> None:
+    assert facts(refused("proxy", status=502)) == Facts(
+        hops=("proxy",), answered_by="hop", refusal=Refusal(status=502, expected=200)
+    )
+
+
+def test_the_reason_has_the_status_and_the_words_that_came_with_it() -> None:
+    assert assess([refused("proxy", status=502)]).judgement.reason == "status 502 instead of 200: no"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "by", "format", "serves"),
+    [
+        ("application", 404, "hop", "sse", "websocket"),
+        ("application", 405, "hop", "ndjson", "websocket"),
+        ("application", 404, None, "sse", "websocket"),
+        ("application", 404, "emitter", "sse", None),
+        ("application", 403, "hop", "sse", None),
+        ("application", 500, "hop", "sse", None),
+        ("application", 403, "hop", "websocket", "http"),
+        ("application", 426, "emitter", "websocket", None),
+        ("proxy", 404, "hop", "sse", None),
+        ("emulator", 403, "hop", "websocket", None),
+    ],
+)
+def test_an_application_may_serve_the_other_kind_of_request(
+    kind: HopKind, status: int, by: Answerer | None, format: Format, serves: str | None
+) -> None:
+    refusal = facts(refused("proxy", kind, status=status, by=by, format=format)).refusal
+    assert refusal
+    assert refusal.serves == serves
+
+
+def test_of_two_streams_that_disagree_the_refused_one_is_told() -> None:
+    held = "s0 +400 hold0 s1 s2 s3 r0-3 end"
+    second = refused("proxy", status=503)
+    assessed = assess([replace(story(held), hops=("proxy",), answered_by="emitter"), second])
+    assert assessed.unstable
+    assert assessed.facts == facts(second)
+
+
+def test_judged_again_a_result_keeps_what_only_its_run_knew() -> None:
+    kept = Facts(
+        emulates=("Cloud Run holds 4 KB",),
+        applications=("It sends.",),
+        stand_in=StandIn("curl", "holds_lines"),
+        unguarded=True,
+        sampled_after=1,
+    )
+    before = result(cell("direct"), "streamed", facts=kept)
+    trace = replace(story("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end"), remark=Remark(rewritten=True))
+    (again,) = rejudge([before], {before.id: [trace]})
+    assert again.facts == replace(kept, remark=Remark(rewritten=True), sampled_after=2)
+
+
+def test_a_refusal_of_which_nobody_took_note_whose_it_was_is_told_with_where_to_ask() -> None:
+    before = result(cell("direct"), "broken")
+    (again,) = rejudge([before], {before.id: [refused("proxy", status=404, by=None)]})
+    assert words.reason(again) == (
+        "status 404 instead of 200: no; nobody took note whose answer this is; "
+        "if it is not the emitter's, hop-1 in the cell's folder has the proxy's log"
+    )

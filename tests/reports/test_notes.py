@@ -1,0 +1,122 @@
+"""Every fact has its sentence, and a refused stream the words that help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.model import Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
+from harness.reports import html, json, junit, markdown, terminal, words
+from harness.reports.notes import notes, way_out
+from tests.reports.samples import cell, result, run_info
+
+NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
+REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (Facts(), ()),
+        (
+            Facts(emulates=("A: it holds", "B: it passes"), applications=("It sends.",)),
+            ("emulator: plays A: it holds", "emulator: plays B: it passes", "application, not a proxy: It sends."),
+        ),
+        (
+            Facts(remark=Remark(rewritten=True), clock_uncertainty_ms=0.84),
+            (
+                "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted",
+                "clock: what the reader saw may be told up to 0.8 ms late",
+            ),
+        ),
+        (
+            Facts(remark=Remark(printed_by="mawk 1.3.4 20200120", keeps_lines=True)),
+            ("reader: what awk has printed counts, and mawk 1.3.4 20200120 keeps a line until more has come",),
+        ),
+        (
+            Facts(remark=Remark(printed_by="gawk 5.2.1", keeps_lines=False)),
+            ("reader: what awk has printed counts, and gawk 5.2.1 hands over every line",),
+        ),
+        (
+            Facts(remark=Remark(printed_by="awk 20200816")),
+            ("reader: what awk has printed counts, and awk 20200816 reads as it does",),
+        ),
+        (Facts(screen=Screen(4, 300.6)), ("screen: 4 tokens that came over 301 ms were painted together",)),
+        (
+            Facts(stand_in=StandIn("aiohttp", "http_version"), unguarded=True, sampled_after=5),
+            (
+                "control: read by aiohttp, as the emitter speaks HTTP/1.1 only",
+                "guard: the chain answered no pulse; only the direct control stream guarded the patience",
+                "lockstep: time was up after 5 tokens; the rest was sent without waiting",
+            ),
+        ),
+        (
+            Facts(stand_in=StandIn("curl", "holds_lines")),
+            ("control: read by curl, as awk may hold lines itself",),
+        ),
+    ],
+)
+def test_each_fact_in_a_sentence(facts: Facts, said: tuple[str, ...]) -> None:
+    assert notes(facts) == said
+
+
+@pytest.mark.parametrize(
+    ("hops", "logs"),
+    [
+        (("proxy",), "hop-1 in the cell's folder has the proxy's log"),
+        (("emulator",), "hop-1 in the cell's folder has the proxy's log"),
+        (("application",), "hop-1 in the cell's folder has the application's log"),
+        (("proxy", "proxy"), "hop-1 to hop-2 in the cell's folder have the proxies' logs"),
+        (
+            ("proxy", "application", "proxy", "application"),
+            "hop-1 to hop-4 in the cell's folder have the proxies' logs"
+            ", hop-2 an application's, hop-4 an application's",
+        ),
+    ],
+)
+def test_a_hops_own_answer_comes_with_where_its_log_is(hops: tuple[HopKind, ...], logs: str) -> None:
+    assert way_out(replace(REFUSED, hops=hops)) == NOT_THE_EMITTERS + logs
+
+
+def test_the_emitters_own_refusal_and_a_direct_one_say_all_themselves() -> None:
+    assert way_out(replace(REFUSED, answered_by="emitter")) == ""
+    assert way_out(replace(REFUSED, hops=())) == ""
+    assert way_out(replace(REFUSED, refusal=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (
+            Refusal(404, 200, "websocket"),
+            "an application that only serves a WebSocket answers so: ask it with `--format websocket`",
+        ),
+        (
+            Refusal(403, 101, "http"),
+            "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
+        ),
+    ],
+)
+def test_an_app_that_serves_the_other_kind_is_told_with_how_to_ask_it(refusal: Refusal, advice: str) -> None:
+    assert way_out(replace(REFUSED, hops=("application",), refusal=refusal)) == advice
+
+
+BROKEN = result(cell(), "broken", outcome="fail", reason="status 404 instead of 200: 404 Not Found", facts=REFUSED)
+
+
+@pytest.mark.parametrize("render", [terminal.render, junit.render, json.render, markdown.render, html.render])
+def test_a_refused_stream_says_in_every_report_where_to_look(render: object) -> None:
+    text = " ".join(render(run_info(), [BROKEN]).replace("&#x27;", "'").split())  # type: ignore[operator]
+    assert f"404 Not Found; {NOT_THE_EMITTERS}hop-1 in the cell's folder has the proxy's log" in text
+
+
+def test_a_reason_that_is_about_something_else_gets_no_such_words() -> None:
+    why = Expectation("*", "it must stream", verdict=("streamed",))
+    missed = replace(BROKEN, reason="expected streamed, got broken: it must stream", expectation=why)
+    blocked = replace(BROKEN, outcome="blocked", reason="its direct control is buffered: who knows")
+    gone = replace(BROKEN, verdict=None, reason="was broken in x, is not in this run")
+    others: list[Result] = [missed, blocked, gone, replace(BROKEN, facts=Facts())]
+    assert [words.reason(one) for one in others] == [one.reason for one in others]
+    shaky = replace(BROKEN, outcome="unstable", verdict="streamed", reason="first streamed (so), then broken (404)")
+    assert words.reason(shaky).startswith("first streamed (so), then broken (404); this is not the emitter's")
