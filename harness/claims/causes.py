@@ -25,7 +25,7 @@ from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Conclusion:
     """What was found out: in a few words, and in whole sentences."""
 
     short: str
@@ -84,17 +84,17 @@ def _covered(symptom: Look, parts: Iterable[Look]) -> bool:
     return {hop for cell in symptom.cells for hop in cell.chain} <= {h for p in parts for c in p.cells for h in c.chain}
 
 
-def cause(report: FieldReport, results: Sequence[Result]) -> Told:
+def cause(report: FieldReport, results: Sequence[Result]) -> Conclusion:
     """Return what really holds the report's tokens, as measured."""
     symptom = Look.at(report.symptom, results)
     parts = {part.name: Look.at(part.cells, results) for part in report.parts}
     if not symptom.judged:
-        return Told(
+        return Conclusion(
             "not testable here",
-            _sentences(f"The symptom could not be judged: {symptom.why_not}", *_told(parts, "alone")),
+            _sentences(f"The symptom could not be judged: {symptom.why_not}", *_fates(parts, "alone")),
         )
     if not symptom.held:
-        return Told("could not be reproduced", _sentences(_not_reproduced(symptom), *_told(parts, "alone")))
+        return Conclusion("could not be reproduced", _sentences(_not_reproduced(symptom), *_fates(parts, "alone")))
     links = {name: look for name, look in parts.items() if look.is_of(symptom)}
     holding = {name: look for name, look in links.items() if look.held}
     if holding:
@@ -108,51 +108,51 @@ def cause(report: FieldReport, results: Sequence[Result]) -> Told:
         first = f"The chain: {_seen(symptom)}{_follows(symptom)}"
         short += ", in none of the parts that were judged" if any(look.judged for look in links.values()) else ""
         short += "" if links else ", not taken apart"
-    rest = _told({name: look for name, look in parts.items() if not look.held}, "alone")
+    rest = _fates({name: look for name, look in parts.items() if not look.held}, "alone")
     others = {name: look for name, look in parts.items() if look.held and name not in links}
-    return Told(short, _sentences(first, _not_everywhere(symptom), *rest, *_told(others, "elsewhere")))
+    return Conclusion(short, _sentences(first, _not_everywhere(symptom), *rest, *_fates(others, "elsewhere")))
 
 
-def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> Told:
+def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, Mitigation]) -> Conclusion:
     """Return the cheapest mitigation that makes every cell of the symptom stream, and what else was found."""
     symptom = Look.at(report.symptom, results)
     if not symptom.judged:
-        return Told("not testable here", _sentences(f"The symptom could not be judged: {symptom.why_not}"))
+        return Conclusion("not testable here", _sentences(f"The symptom could not be judged: {symptom.why_not}"))
     if not symptom.held:
-        return Told("none needed", "None is needed: every cell of the symptom streamed.")
+        return Conclusion("none needed", "None is needed: every cell of the symptom streamed.")
     layers = dict.fromkeys(replace(result.cell, mitigations=()) for result in symptom.held)
     table = tabulate(results, catalogue)
     rows = [row for row in table.rows if row.layer in layers and row.results]
     columns = sorted(table.columns, key=lambda column: _price(column, rows))
     if not rows:
-        return Told("none was tried", "No mitigation was tried on the cells that show the symptom.")
+        return Conclusion("none was tried", "No mitigation was tried on the cells that show the symptom.")
     working = [c for c in columns if len(rows) == len(layers) and all(row.mark(c) == "defeats" for row in rows)]
     unsure = [c for c in columns if {row.mark(c) for row in rows} in ({"unknown"}, {"unknown", "defeats"})]
     judged = {result.id: result for result in results}
     doubt = f"Not judged everywhere: {'; '.join(_doubt(column, rows, judged) for column in unsure)}" if unsure else ""
     if symptom.played:
-        doubt = _sentences(doubt, f"{_against(symptom)} ({'; '.join(symptom.played)})")
+        doubt = _sentences(doubt, f"{_tried_on_an_emulator(symptom)} ({'; '.join(symptom.played)})")
     if not working:
         return _no_fix(columns, rows, len(layers), doubt)
     cheapest, *others = working
     said = f"Defeated by {cheapest.name} ({cheapest.cost}) in {_all(len(layers))}"
     also = f"So it is by {_listed(others)}" if others else ""
-    return Told(f"{cheapest.name} ({cheapest.cost})", _sentences(said, also, doubt))
+    return Conclusion(f"{cheapest.name} ({cheapest.cost})", _sentences(said, also, doubt))
 
 
-def _no_fix(columns: Sequence[Column], rows: Sequence[Row], layers: int, doubt: str) -> Told:
+def _no_fix(columns: Sequence[Column], rows: Sequence[Row], layers: int, doubt: str) -> Conclusion:
     """Return what there is to say where nothing defeats every layer that shows the symptom."""
     tried = [column for column in columns if any(row.mark(column) for row in rows)]
-    some = [column for column in tried if any(row.mark(column) == "defeats" for row in rows)]
-    milder = [c for c in tried if c not in some and any(row.mark(c) == "reduces" for row in rows)]
+    in_some_rows = [column for column in tried if any(row.mark(column) == "defeats" for row in rows)]
+    milder = [c for c in tried if c not in in_some_rows and any(row.mark(c) == "reduces" for row in rows)]
     nothing = f"Nothing that was tried ({words.counted(len(tried), 'mitigation')}) defeats it in {_all(layers)}"
     by_layer = [f"{row.layer.id}: {_names(row.defeats[:1])}" for row in rows if row.defeats]
     cheapest = f"The cheapest that does, cell by cell, is {'; '.join(by_layer)}" if by_layer else ""
     reduced = f"It is reduced by {_listed(milder)}" if milder else ""
-    short = (
-        "none for all cells" if some else f"none; {_names(milder[:1])} reduces it" if milder else "none that was tried"
-    )
-    return Told(short, _sentences(nothing, cheapest, reduced, doubt))
+    short = f"none; {_names(milder[:1])} reduces it" if milder else "none that was tried"
+    if in_some_rows:
+        short = "none for all cells"
+    return Conclusion(short, _sentences(nothing, cheapest, reduced, doubt))
 
 
 def _price(column: Column, rows: Sequence[Row]) -> tuple[int, int, int, str]:
@@ -198,7 +198,7 @@ def _follows(look: Look) -> str:
     return f". {whole} is not measured: it follows from the claim that the emulator plays ({'; '.join(look.played)})"
 
 
-def _against(look: Look) -> str:
+def _tried_on_an_emulator(look: Look) -> str:
     return "All this is against an emulator" if look.only_played else "Some of this is against an emulator"
 
 
@@ -225,12 +225,12 @@ def _not_reproduced(symptom: Look) -> str:
 def _not_everywhere(symptom: Look) -> str:
     streaming = [_id(result) for result in symptom.judged if result not in symptom.held]
     said = [f"{', '.join(streaming)} streamed"] if streaming else []
-    said += [f"{one.id}{claim_words.emulated(one.emulated)} was not judged: {one.why}" for one in symptom.unjudged]
+    said += [f"{cell.id}{claim_words.emulated(cell.emulated)} was not judged: {cell.why}" for cell in symptom.unjudged]
     every = len(symptom.judged) + len(symptom.unjudged)
     return f"The symptom showed in {len(symptom.held)} of {every} cells: {'; '.join(said)}" if said else ""
 
 
-def _told(parts: Mapping[str, Look], where: str) -> tuple[str, ...]:
+def _fates(parts: Mapping[str, Look], where: str) -> tuple[str, ...]:
     """Return how each part treats a stream, those that do it alike in one sentence."""
     alike: dict[str, list[str]] = {}
     for name, look in parts.items():

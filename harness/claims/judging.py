@@ -109,8 +109,8 @@ def figure(metrics: Metrics, name: str) -> float | None:
     return value
 
 
-def is_told(facts: Facts, name: str) -> bool:
-    """Tell whether there is such a fact, by the name of its field; any that is 0 is one."""
+def is_fact(facts: Facts, name: str) -> bool:
+    """Tell whether something is a fact, by the name of its field; 0 is one, too."""
     value = getattr(facts, name)
     return value is not None and value is not False and value != ()
 
@@ -123,12 +123,12 @@ def _in_order(results: Sequence[Result]) -> list[Result]:
 def _judged(claim: Claim, by_id: Mapping[str, Result]) -> Judged:
     if claim.untestable:
         return Judged(claim, "not testable here")
-    own = [some for some in by_id.values() if matches(some.id, claim.cells) and claim.concerns(some.cell)]
-    told = list(_read_streams(claim, own) if claim.readers else _cells(claim, own, by_id))
-    findings = tuple(one for one in told if isinstance(one, Finding))
-    unjudged = tuple(one for one in told if isinstance(one, Unjudged))
-    holding = [one.cell for one in findings if one.holds]
-    others = [one.cell for one in findings if not one.holds]
+    results = [r for r in by_id.values() if matches(r.id, claim.cells) and claim.concerns(r.cell)]
+    seen = list(_read_streams(claim, results) if claim.readers else _cells(claim, results, by_id))
+    findings = tuple(one for one in seen if isinstance(one, Finding))
+    unjudged = tuple(one for one in seen if isinstance(one, Unjudged))
+    holding = [finding.cell for finding in findings if finding.holds]
+    others = [finding.cell for finding in findings if not finding.holds]
     if not findings:
         return Judged(claim, "not testable here", unjudged=unjudged)
     if holding and others:
@@ -185,7 +185,7 @@ def _facts(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding
 def _is_so(rule: FactRule, facts: Facts) -> bool:
     if rule.answerers:
         return facts.answered_by in rule.answerers
-    return is_told(facts, rule.fact) is rule.told
+    return is_fact(facts, rule.fact) is rule.is_so
 
 
 def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from harness.claims import causes
 from harness.claims import words as claim_words
-from harness.claims.causes import Told
+from harness.claims.causes import Conclusion
 from harness.claims.judging import Finding, Judged, judge, looked_at
 from harness.matrix import field_reports
 from harness.model import METRICS, FieldReport, Result, RunInfo, chain_text
@@ -48,8 +48,8 @@ class Entry:
     @property
     def title(self) -> str:
         """Who tells it, and the matrix's title, if that does not say who itself."""
-        told, source = self.run.title, self.report.source
-        return told if told.lower().startswith(source.lower()) else f"{source}: {told}"
+        title, source = self.run.title, self.report.source
+        return title if title.lower().startswith(source.lower()) else f"{source}: {title}"
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
@@ -57,12 +57,12 @@ class Entry:
         return judge(self.report, self.results)
 
     @cached_property
-    def cause(self) -> Told:
+    def cause(self) -> Conclusion:
         """What really holds the tokens."""
         return causes.cause(self.report, self.results)
 
     @cached_property
-    def fix(self) -> Told:
+    def fix(self) -> Conclusion:
         """What helps at the least cost."""
         return causes.fix(self.report, self.results, self.run.mitigations)
 
@@ -165,19 +165,20 @@ def _shown(judged: Judged) -> Iterator[str]:
         found = judged.findings_that(hold)
         if found and judged.kind == "depends":
             yield f"*{'holds' if hold else 'does not hold'}:*"
-        yield from (_finding(judged, one) for one in found[:FINDINGS_SHOWN])
+        yield from (_finding(judged, finding) for finding in found[:FINDINGS_SHOWN])
         if len(found) > FINDINGS_SHOWN:
             yield f"and {len(found) - FINDINGS_SHOWN} more"
     if judged.unjudged:
         yield "*not judged:*"
-        some = judged.unjudged[:FINDINGS_SHOWN]
-        yield from (f"{code(one.id)}{claim_words.emulated(one.emulated)} {text(one.why)}" for one in some)
+        for cell in judged.unjudged[:FINDINGS_SHOWN]:
+            yield f"{code(cell.id)}{claim_words.emulated(cell.emulated)} {text(cell.why)}"
         if len(judged.unjudged) > FINDINGS_SHOWN:
             yield f"and {len(judged.unjudged) - FINDINGS_SHOWN} more"
 
 
-def _finding(judged: Judged, one: Finding) -> str:
-    return f"{code(one.cell.id)}{claim_words.emulated(one.emulated)} {text(claim_words.shown(judged.claim, one))}"
+def _finding(judged: Judged, finding: Finding) -> str:
+    address = f"{code(finding.cell.id)}{claim_words.emulated(finding.emulated)}"
+    return f"{address} {text(claim_words.shown(judged.claim, finding))}"
 
 
 def _signature(entry: Entry) -> Iterator[str]:
@@ -192,7 +193,7 @@ def _signature(entry: Entry) -> Iterator[str]:
     yield from head("cell", "verdict", *map(claim_words.named, names))
     for result, metrics in shown:
         cell = f"{code(result.id)}{claim_words.emulated(result.facts.emulates)}"
-        yield row(cell, str(result.verdict), *(claim_words.told(name, metrics) for name in names))
+        yield row(cell, str(result.verdict), *(claim_words.figure_text(name, metrics) for name in names))
     yield ""
     if len(every) > CELLS_SHOWN:
         yield f"and {len(every) - CELLS_SHOWN} more cells"
@@ -215,8 +216,8 @@ def _timed(entry: Entry) -> list[Result]:
 
 def _problems(entry: Entry) -> Iterator[str]:
     """Yield what could not be measured, with the reason, whether a claim looks at it or not."""
-    for kind, some in summary.problems(entry.results).items():
-        for problem in some:
+    for kind, problems in summary.problems(entry.results).items():
+        for problem in problems:
             cells = words.counted(len(problem.cells), "cell")
             yield f"- {text(summary.TITLES[kind])}: {cells} ({code(problem.cells[0])}): {text(problem.reason)}"
     if summary.problems(entry.results):

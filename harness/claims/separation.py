@@ -43,17 +43,17 @@ class Separation:
 def separation(holding: Sequence[Cell], others: Sequence[Cell]) -> Separation | None:
     """Return what tells two groups of cells apart; None if neither an axis nor a pair of them does."""
     if alone := tuple(axis for axis in AXES if _disjoint((axis,), holding, others)):
-        return _told(alone, False, holding, others)
-    pairs = [_told(pair, True, holding, others) for pair in itertools.combinations(AXES, 2)]
-    telling = [told for told in pairs if not set(told.holding) & set(told.others)]
-    return min(telling, key=lambda told: len(told.holding) + len(told.others), default=None)
+        return _separated(alone, False, holding, others)
+    pairs = [_separated(pair, True, holding, others) for pair in itertools.combinations(AXES, 2)]
+    disjoint = [pair for pair in pairs if not set(pair.holding) & set(pair.others)]
+    return min(disjoint, key=lambda pair: len(pair.holding) + len(pair.others), default=None)
 
 
 def _disjoint(axes: Values, holding: Sequence[Cell], others: Sequence[Cell]) -> bool:
     return not set(_values(axes, holding)) & set(_values(axes, others))
 
 
-def _told(axes: Values, together: bool, holding: Sequence[Cell], others: Sequence[Cell]) -> Separation:
+def _separated(axes: Values, together: bool, holding: Sequence[Cell], others: Sequence[Cell]) -> Separation:
     return Separation(axes, together, _values(axes, holding), _values(axes, others))
 
 

@@ -60,23 +60,23 @@ def _claim(judged: Judged, width: int) -> Iterator[Text]:
     yield from _wrapped(claim_words.judgement(judged), width, "    ", STYLES[judged.kind])
     for hold in (True, False):
         found = judged.findings_that(hold)
-        for one in found[:FINDINGS_SHOWN]:
-            told = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
-            address = f"{one.cell.id}{claim_words.emulated(one.emulated)}"
-            yield Text(f"      {told}{address}  {claim_words.shown(judged.claim, one)}", "dim")
+        for finding in found[:FINDINGS_SHOWN]:
+            side = "" if judged.kind != "depends" else "holds: " if hold else "does not: "
+            address = f"{finding.cell.id}{claim_words.emulated(finding.emulated)}"
+            yield Text(f"      {side}{address}  {claim_words.shown(judged.claim, finding)}", "dim")
         if len(found) > FINDINGS_SHOWN:
             yield Text(f"      and {len(found) - FINDINGS_SHOWN} more", "dim")
     if judged.findings:
         yield from _unjudged(judged.unjudged, width)
 
 
-def _unjudged(some: Sequence[Unjudged], width: int) -> Iterator[Text]:
+def _unjudged(cells: Sequence[Unjudged], width: int) -> Iterator[Text]:
     """Yield the cells that could not be judged beside others, each with its reason."""
-    for one in some[:FINDINGS_SHOWN]:
-        yield Text(f"      not judged: {one.id}{claim_words.emulated(one.emulated)}", "magenta")
-        yield from _wrapped(one.why, width, "        ", "magenta")
-    if len(some) > FINDINGS_SHOWN:
-        yield Text(f"      and {len(some) - FINDINGS_SHOWN} more that were not judged", "magenta")
+    for cell in cells[:FINDINGS_SHOWN]:
+        yield Text(f"      not judged: {cell.id}{claim_words.emulated(cell.emulated)}", "magenta")
+        yield from _wrapped(cell.why, width, "        ", "magenta")
+    if len(cells) > FINDINGS_SHOWN:
+        yield Text(f"      and {len(cells) - FINDINGS_SHOWN} more that were not judged", "magenta")
 
 
 def _wrapped(text: str, width: int, first: str, style: str = "") -> Iterator[Text]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure, is_told
+from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure, is_fact
 from harness.claims.separation import Separation
 from harness.model import REFERENCES, Claim, ClaimJudgement, FactRule, Facts, Limit, Metrics
 from harness.reports import words
@@ -37,7 +37,7 @@ def judgement(judged: Judged) -> str:
         return depends(judged)
     if judged.claim.untestable:
         return f"{judged.kind}: {judged.claim.untestable}"
-    if judged.unjudged and not judged.findings and {one.why for one in judged.unjudged} == {NOT_NEEDED}:
+    if judged.unjudged and not judged.findings and {cell.why for cell in judged.unjudged} == {NOT_NEEDED}:
         return f"{judged.kind}: {NOT_NEEDED} in every cell"
     if judged.kind == "not testable here":
         return f"{judged.kind}: {unjudged(judged.unjudged) or 'none of its cells was measured'}"
@@ -61,7 +61,7 @@ def shown(claim: Claim, finding: Finding) -> str:
     """Return what a cell shows of a claim: the verdict, effect, figures, release, readers or facts that it turns on."""
     (result, *others), verdicts = finding.results, [result.verdict for result in finding.results]
     if claim.readers:
-        return "; ".join(f"{one.cell.client}: {one.verdict}" for one in (result, *others))
+        return "; ".join(f"{read.cell.client}: {read.verdict}" for read in (result, *others))
     if claim.effect:
         return f"{result.effect} ({verdicts[0]})"
     if claim.limits:
@@ -83,15 +83,15 @@ def emulated(is_emulated: object) -> str:
     return EMULATED if is_emulated else ""
 
 
-def unjudged(some: Sequence[Unjudged]) -> str:
+def unjudged(cells: Sequence[Unjudged]) -> str:
     """Return why cells were not judged; cells with the same reason are told together."""
-    reasons = Counter(one.why for one in some)
+    reasons = Counter(cell.why for cell in cells)
     return "; ".join(why if number == 1 else f"{why} ({number} cells)" for why, number in reasons.items())
 
 
 def counts(judged: Sequence[Judged]) -> dict[ClaimJudgement, int]:
     """Return how many claims of the report came to each kind of judgement, the kinds that do not occur included."""
-    found = Counter(one.kind for one in judged if not one.claim.ours)
+    found = Counter(claim.kind for claim in judged if not claim.claim.ours)
     return {kind: found[kind] for kind in KINDS}
 
 
@@ -104,9 +104,9 @@ def counted(judged: Sequence[Judged]) -> str:
     return words.counted(theirs, "claim") + (f": {said}" if said else "") + beside
 
 
-def either(some: Iterable[str]) -> str:
+def either(choices: Iterable[str]) -> str:
     """Return `a, b or c`."""
-    *others, last = some
+    *others, last = choices
     return f"{', '.join(others)} or {last}" if others else last
 
 
@@ -124,7 +124,7 @@ def named(metric: str) -> str:
     return metric.removesuffix("_ms").removesuffix("_bytes").replace("_", " ")
 
 
-def told(metric: str, metrics: Metrics) -> str:
+def figure_text(metric: str, metrics: Metrics) -> str:
     """Return a figure of a stream, or a dash where it has none."""
     value = figure(metrics, metric)
     return "–" if value is None else amount(metric, value)
@@ -157,7 +157,7 @@ def _percent(share: float) -> str:
 
 
 def _fact_rule(rule: FactRule) -> str:
-    return f"{rule.fact} is {either(rule.answerers) if rule.answerers else _told(rule.told)}"
+    return f"{rule.fact} is {either(rule.answerers) if rule.answerers else _a_fact(rule.is_so)}"
 
 
 def _fact(rule: FactRule, facts: Facts) -> str:
@@ -165,12 +165,12 @@ def _fact(rule: FactRule, facts: Facts) -> str:
     value = getattr(facts, rule.fact)
     if rule.answerers:
         return f"{rule.fact} is {value}"
-    told = is_told(facts, rule.fact)
-    return "; ".join(notes(replace(Facts(), **{rule.fact: value}))) or f"{rule.fact} is {_told(told)}"
+    sentences = notes(replace(Facts(), **{rule.fact: value}))
+    return "; ".join(sentences) or f"{rule.fact} is {_a_fact(is_fact(facts, rule.fact))}"
 
 
-def _told(told: bool) -> str:
-    return "told" if told else "not told"
+def _a_fact(is_so: bool) -> str:
+    return "a fact" if is_so else "no fact"
 
 
 def _combined(found: Separation, holding: bool) -> str:

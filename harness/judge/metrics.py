@@ -102,25 +102,25 @@ def gist(trace: Trace) -> str:
     return " ".join(text.split())[:GIST_CHARS]
 
 
-def singles(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Return the arrivals to judge lateness by.
+def sent_alone(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Return the arrivals to judge lateness by: of the tokens that were alone under way, or all of a paced stream.
 
-    In lockstep these are the tokens that were sent when all before them had come, and that came before another was
-    sent (be it after their patience: late is not held); when paced, all.
+    In lockstep these were sent when all before them had come, and came before another was sent (be it after their
+    patience: late is not held). Of `s0 r0 s1 s2 r1-2 s3 r3`, where s is sent and r received, tokens 0 and 3 are such.
     """
     if trace.plan.emission.pace == "paced":
         return list(arrivals)
-    lone, here = set(), -1
+    nothing_before, arrived_through = set(), -1
     for step in trace.steps:
         if step.kind == "arrive":
-            here = step.seq
-        elif step.kind == "grant" and step.seq == here + 1:
-            lone.add(step.seq)
-    followed = {sent.seq - 1: sent.at_ns for sent in trace.sent}
-    return [a for a in arrivals if a.seq in lone and a.at_ns <= followed.get(a.seq, a.at_ns)]
+            arrived_through = step.seq
+        elif step.kind == "grant" and step.seq == arrived_through + 1:
+            nothing_before.add(step.seq)
+    next_sent_ns = {sent.seq - 1: sent.at_ns for sent in trace.sent}
+    return [a for a in arrivals if a.seq in nothing_before and a.at_ns <= next_sent_ns.get(a.seq, a.at_ns)]
 
 
-def beaten(trace: Trace, token: Arrival) -> bool:
+def met_by_heartbeat(trace: Trace, token: Arrival) -> bool:
     """Tell whether a heartbeat left while the token was under way: it may have pushed it out."""
     return any(token.sent_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats)
 
@@ -151,7 +151,7 @@ def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
 def sent_bytes(trace: Trace, before_ns: float = math.inf) -> int:
     """Return how many body bytes had left the emitter before an instant, heartbeats included."""
     left: tuple[Sent | Heartbeat, ...] = (*trace.sent, *trace.heartbeats)
-    return max((one.end_bytes for one in left if one.at_ns < before_ns), default=0)
+    return max((event.end_bytes for event in left if event.at_ns < before_ns), default=0)
 
 
 def painted(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -206,7 +206,7 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
     of the run's control stream: on a starved machine both grow, and neither is the chain's fault.
     """
     arrivals = delivered.arrivals
-    holds = [arrival.hold_ms for arrival in singles(trace, arrivals)]
+    holds = [arrival.hold_ms for arrival in sent_alone(trace, arrivals)]
     gaps = [(b.at_ns - a.at_ns) / 1e6 for a, b in itertools.pairwise(arrivals)]
     grouped = bursts(arrivals)
     median = statistics.median(holds) if holds else None

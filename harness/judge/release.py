@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from harness.judge.metrics import Arrival, late_bursts, sent_bytes, sent_together, singles
+from harness.judge.metrics import Arrival, late_bursts, sent_alone, sent_bytes, sent_together
 from harness.model import Release, ReleasedBy, Sent, Trace
 
 PACED_HELD_SHARE = 0.1
@@ -30,7 +30,7 @@ def probe_step_tokens(since: int) -> int:
 def self_released(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Return the tokens that came by themselves although their patience had passed."""
     patience_ms = trace.plan.emission.workload.patience_ms
-    return [token for token in singles(trace, arrivals) if token.hold_ms >= patience_ms]
+    return [token for token in sent_alone(trace, arrivals) if token.hold_ms >= patience_ms]
 
 
 def pulsed(trace: Trace) -> set[int]:
@@ -80,7 +80,7 @@ def _release(trace: Trace, token: Arrival, meanwhile: set[str]) -> Release | Non
         by = "unknown" if any(wait_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats) else "timer"
     else:
         by = "bytes"
-    return told_release(trace, token, by)
+    return release_of(trace, token, by)
 
 
 def _wait_ns(trace: Trace) -> int:
@@ -95,7 +95,7 @@ def paced_releases(trace: Trace, arrivals: Sequence[Arrival]) -> list[Release]:
     late = late_bursts(arrivals)
     if sum(map(len, late)) < PACED_HELD_SHARE * len(arrivals):
         return []
-    return [told_release(trace, b[0], "end" if b[0].at_ns >= _end_ns(trace) else "unknown") for b in late]
+    return [release_of(trace, b[0], "end" if b[0].at_ns >= _end_ns(trace) else "unknown") for b in late]
 
 
 def kept_for_end(trace: Trace, arrivals: Sequence[Arrival], late_ms: float) -> list[Arrival]:
@@ -122,7 +122,7 @@ def _until_end_ms(trace: Trace, token: Arrival) -> float:
     return (_end_ns(trace) - token.sent_ns) / 1e6
 
 
-def told_release(trace: Trace, token: Arrival, by: ReleasedBy) -> Release:
+def release_of(trace: Trace, token: Arrival, by: ReleasedBy) -> Release:
     """Return a token's release with its figures."""
     emission, after = trace.plan.emission, _sent_after(trace, token)
     in_silence = by == "timer" or (by == "unknown" and emission.pace == "lockstep") or sent_together(trace)

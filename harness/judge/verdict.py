@@ -33,13 +33,13 @@ from harness.judge.metrics import (
     HELD_MS,
     Arrival,
     Delivery,
-    beaten,
     delivery,
     gist,
     late_bursts,
     measure,
+    met_by_heartbeat,
+    sent_alone,
     sent_together,
-    singles,
     source_span_ms,
 )
 from harness.judge.release import (
@@ -49,9 +49,9 @@ from harness.judge.release import (
     paced_releases,
     probed,
     pulsed,
+    release_of,
     self_released,
     tail_of,
-    told_release,
 )
 from harness.model import Effect, Expectation, Facts, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
 
@@ -95,7 +95,7 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
             if mistaken := _mistaken(traces[0], trace):
                 reason = f"{other.judgement.reason}; {mistaken}"
                 return replace(other, judgement=replace(other.judgement, reason=reason))
-            unstable = f"first {_told_briefly(first)}, then {_told_briefly(other)}"
+            unstable = f"first {_in_brief(first)}, then {_in_brief(other)}"
             return replace(first, unstable=unstable, facts=_with_refusal(first.facts, other.facts))
         if _released_by(other) != _released_by(first):
             return replace(first, judgement=_either(first.judgement, other.judgement))
@@ -130,12 +130,13 @@ def _released_by(assessed: Assessment) -> ReleasedBy | None:
 
 def _either(first: Judgement, second: Judgement) -> Judgement:
     """Return one judgement of two streams whose tokens were released in different ways: a person waits the less."""
-    least = min((told.release for told in (first, second) if told.release), key=lambda release: release.wait_ms)
+    releases = [judgement.release for judgement in (first, second) if judgement.release]
+    least = min(releases, key=lambda release: release.wait_ms)
     reason = f"{first.reason}; in a second stream, {second.reason}"
     return replace(first, reason=reason, release=replace(least, by="unknown"))
 
 
-def _told_briefly(assessed: Assessment) -> str:
+def _in_brief(assessed: Assessment) -> str:
     return f"{assessed.judgement.verdict} ({assessed.judgement.reason})"
 
 
@@ -166,7 +167,7 @@ def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False, burst:
         reason += f", although {burst}"
     elif timed or _as_far_apart_as_sent(tail):
         reason += f"; {LAG}"
-    return Judgement("buffered", reason, told_release(trace, tail[0], "end"))
+    return Judgement("buffered", reason, release_of(trace, tail[0], "end"))
 
 
 def _as_far_apart_as_sent(tail: Sequence[Arrival]) -> bool:
@@ -221,13 +222,19 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
 
 
 def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
-    """Return how long tokens wait. A timer that shows in one of the two lets go in the other too, if it is sooner."""
+    """Return how long tokens wait in one of two streams through the same layer.
+
+    A timer that shows beside it is at work in this one too: where bytes let go after 800 ms here and a timer after
+    500 ms there, nobody waits for more than 500 ms.
+    """
     if of.judgement.verdict == "delayed":
         return of.metrics.over_control_ms
     release, other = of.judgement.release, beside.judgement.release
     if of.judgement.verdict != "coalesced" or not release or not other:
         return None
-    return min(release.wait_ms, other.wait_ms) if release.by == "bytes" != other.by else release.wait_ms
+    if release.by == "bytes" and other.by != "bytes":
+        return min(release.wait_ms, other.wait_ms)
+    return release.wait_ms
 
 
 def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation | None:
@@ -301,24 +308,24 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
 
 
 def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
-    over, alone = figures.over_control_ms, singles(trace, arrivals)
+    over, alone = figures.over_control_ms, sent_alone(trace, arrivals)
     late = [token for token in alone if token.hold_ms >= _late_ms(figures)]
     if over is not None and over >= HELD_MS:
         reason = f"tokens came by themselves, but {over:.0f} ms late in the median"
-        if all(beaten(trace, token) for token in late):  # one that was late without shows that there is a timer
+        if all(met_by_heartbeat(trace, token) for token in late):  # a single one without would prove a timer
             reason = f"tokens came {over:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
         if sent_together(trace):
             reason = f"tokens came {over:.0f} ms late in the median, although {_burst(trace)}"
         return Judgement("delayed", reason)
-    some = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
+    lateness = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
     if sent_together(trace):
-        return Judgement("streamed", f"{_burst(trace)}: what came together was sent together{some}")
+        return Judgement("streamed", f"{_burst(trace)}: what came together was sent together{lateness}")
     if trace.plan.emission.pace == "paced":
-        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{some}")
+        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{lateness}")
     sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
     tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
     tokens += "".join(f" but {seq}" for seq in sorted(probed(trace)))
-    return Judgement("streamed", f"{tokens} came before the next was sent{some}")
+    return Judgement("streamed", f"{tokens} came before the next was sent{lateness}")
 
 
 def _late_ms(figures: Metrics) -> float:

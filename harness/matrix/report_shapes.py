@@ -79,8 +79,8 @@ class LimitShape(Shape):
 
 
 class FactsShape(Shape):
-    """What a cell's facts have to be: `true` asks for one that is told, `false` for one that is not. Several may be
-    given, and then all have to hold.
+    """What has to be a fact of a cell (`true`), or must not be one (`false`). Several may be given: then all have to
+    hold.
     """
 
     emulates: bool | None = key("a hop plays what somebody claims of it", True, None)
@@ -108,7 +108,7 @@ class FactsShape(Shape):
         """Return the nouns."""
         asked = {name: value for name, value in self if value is not None}
         return tuple(
-            FactRule(name, answerers=tuple(value)) if isinstance(value, list) else FactRule(name, told=value)
+            FactRule(name, answerers=tuple(value)) if isinstance(value, list) else FactRule(name, is_so=value)
             for name, value in asked.items()
         )
 

@@ -40,14 +40,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class FactRule:
-    """What has to be so of one of a result's facts: that there is one or that there is none, or whose answer it was.
+    """What has to be so of one of a result's facts: that it is one or that it is none, or whose answer it was.
 
-    `fact` is one of `FACTS`. Of `answered_by`, `answerers` lists who may have answered; of any other `told` says
-    whether there has to be such a fact, or must not be.
+    `fact` is one of `FACTS`. Of `answered_by`, `answerers` lists who may have answered; of any other `is_so` says
+    whether it has to be a fact, or must not be one.
     """
 
     fact: str
-    told: bool = True
+    is_so: bool = True
     answerers: tuple[Answerer, ...] = ()
 
 

@@ -68,7 +68,7 @@ def labels(rows: Sequence[Row], axes: Sequence[Axis]) -> str:
     """Name several layers of one chain, in short if they are all combinations of some values."""
     values = [list(dict.fromkeys(row.value(axis) for row in rows)) for axis in axes]
     if prod(map(len, values)) == len(rows):
-        return " ".join("/".join(some) for some in values)
+        return " ".join("/".join(one_axis) for one_axis in values)
     return ", ".join(" ".join(row.value(axis) for axis in axes) for row in rows)
 
 

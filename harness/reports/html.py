@@ -129,7 +129,8 @@ def _answers(table: Table) -> Iterator[str]:
         yield "<tr><th>layer</th><th>as it is</th><th>defeated by</th><th>reduced by</th><th>harmed by</th></tr>"
         yield from map(_answer, found)
         yield "</table></div>"
-    easy = (f"<code>{escape(c)}</code>{escape(f' ({some})' if some else '')}" for c, some in at_ease(table).items())
+    at_rest = at_ease(table).items()
+    easy = (f"<code>{escape(c)}</code>{escape(f' ({layers})' if layers else '')}" for c, layers in at_rest)
     if said := ", ".join(easy):
         yield f"<p>Stream as they are: {said}.</p>"
 
@@ -155,15 +156,15 @@ def _remedies(columns: Sequence[Column]) -> str:
 def _readers(results: Sequence[Result]) -> Iterator[str]:
     if said := readers.line(results):
         yield f"<p>{escape(said)}</p>\n<ul>"
-        for one in readers.disagreements(results):
-            yield f"<li><code>{escape(one.stream)}</code><br>{escape(one.sentence)}</li>"
+        for disagreement in readers.disagreements(results):
+            yield f"<li><code>{escape(disagreement.stream)}</code><br>{escape(disagreement.sentence)}</li>"
         yield "</ul>"
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for kind, some in summary.problems(results).items():
+    for kind, problems in summary.problems(results).items():
         yield f"<h2>{escape(summary.TITLES[kind])}</h2>\n<ul>"
-        for problem in some:
+        for problem in problems:
             why = f"<br>expected because {escape(problem.why)}" if problem.why else ""
             cells = "".join(f"<br><code>{escape(cell)}</code>" for cell in problem.cells)
             yield f"<li>{escape(problem.reason)}{why}{cells}</li>"

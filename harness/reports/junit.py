@@ -31,17 +31,17 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
     by_chain: dict[str, list[Result]] = {}
     for result in results:
         by_chain.setdefault(chain_text(result.cell.chain), []).append(result)
-    for chain, some in by_chain.items():
-        started = min(result.started_at for result in some) or run.started_at
-        suite = ET.SubElement(root, "testsuite", _counts(some), name=_xml(chain), timestamp=_xml(started))
+    for chain, measured in by_chain.items():
+        started = min(result.started_at for result in measured) or run.started_at
+        suite = ET.SubElement(root, "testsuite", _counts(measured), name=_xml(chain), timestamp=_xml(started))
         versions: dict[str, str] = {}
-        for result in some:
+        for result in measured:
             versions |= result.versions
         properties = ET.SubElement(suite, "properties")
-        played = [("emulator", f"plays {claim}") for claim in words.emulated(some)]
+        played = [("emulator", f"plays {claim}") for claim in words.emulated(measured)]
         for name, value in [*played, *sorted(versions.items())]:
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
-        for result in some:
+        for result in measured:
             _case(suite, chain, result)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'

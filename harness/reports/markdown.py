@@ -62,7 +62,7 @@ def _answers(table: Table) -> Iterator[str]:
         yield from head("layer", "as it is", "defeated by, cheapest first", "reduced by", "harmed by")
         yield from map(_row, found)
         yield ""
-    easy = [f"{code(chain)}{text(f' ({some})' if some else '')}" for chain, some in at_ease(table).items()]
+    easy = [f"{code(chain)}{text(f' ({layers})' if layers else '')}" for chain, layers in at_ease(table).items()]
     if easy:
         yield f"Stream as they are: {', '.join(easy)}."
         yield ""
@@ -89,15 +89,15 @@ def _readers(results: Sequence[Result]) -> Iterator[str]:
         yield said
         yield ""
         found = readers.disagreements(results)
-        yield from (f"- {code(one.stream)}<br>{text(one.sentence)}" for one in found)
+        yield from (f"- {code(stream.stream)}<br>{text(stream.sentence)}" for stream in found)
         yield from [""] * bool(found)
 
 
 def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for kind, some in summary.problems(results).items():
+    for kind, problems in summary.problems(results).items():
         yield f"### {summary.TITLES[kind]}"
         yield ""
-        for problem in some:
+        for problem in problems:
             yield f"- {text(problem.reason)}"
             if problem.why:
                 yield f"  <br>expected because {text(problem.why)}"

@@ -16,10 +16,13 @@ JUDGED = frozenset({"pass", "fail", "observed"})
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One stream that its readers judge differently. `cell` is the first reader's, `told` each verdict's readers."""
+    """One stream that its readers judge differently. `cell` is the first reader's.
+
+    `clients` has who came to each verdict, `reasons` why the first of them did.
+    """
 
     cell: Cell
-    told: Mapping[Verdict, tuple[str, ...]]
+    clients: Mapping[Verdict, tuple[str, ...]]
     reasons: Mapping[Verdict, str]
 
     @property
@@ -30,17 +33,19 @@ class Disagreement:
     @property
     def sentence(self) -> str:
         """Return who says what, and why: `aiohttp, curl: streamed (...); chromium: broken (...)`."""
-        return "; ".join(f"{', '.join(who)}: {verdict} ({self.reasons[verdict]})" for verdict, who in self.told.items())
+        return "; ".join(
+            f"{', '.join(who)}: {verdict} ({self.reasons[verdict]})" for verdict, who in self.clients.items()
+        )
 
 
 def disagreements(results: Sequence[Result]) -> list[Disagreement]:
     """Return the streams on whose verdict their readers differ, in the order of the run."""
-    return [_told(some) for some in _streams(results) if len({result.verdict for result in some}) > 1]
+    return [_disagreement(read) for read in _streams(results) if len({result.verdict for result in read}) > 1]
 
 
 def line(results: Sequence[Result]) -> str | None:
     """Return how far readers agree in one line; None if no stream had several."""
-    differ, several = len(disagreements(results)), sum(len(some) > 1 for some in _streams(results))
+    differ, several = len(disagreements(results)), sum(len(read) > 1 for read in _streams(results))
     if not several:
         return None
     agree = "agree on all of them" if not differ else f"disagree on {differ}"
@@ -55,11 +60,11 @@ def _streams(results: Sequence[Result]) -> Iterable[Sequence[Result]]:
     return streams.values()
 
 
-def _told(results: Sequence[Result]) -> Disagreement:
-    told: dict[Verdict, tuple[str, ...]] = {}
+def _disagreement(results: Sequence[Result]) -> Disagreement:
+    clients: dict[Verdict, tuple[str, ...]] = {}
     reasons: dict[Verdict, str] = {}
     for result in results:
         assert result.verdict is not None
-        told[result.verdict] = (*told.get(result.verdict, ()), result.cell.client)
+        clients[result.verdict] = (*clients.get(result.verdict, ()), result.cell.client)
         reasons.setdefault(result.verdict, words.reason(result))
-    return Disagreement(results[0].cell, told, reasons)
+    return Disagreement(results[0].cell, clients, reasons)

@@ -79,8 +79,8 @@ def worst(statuses: Iterable[int]) -> int:
 def line(run: RunInfo, results: Sequence[Result]) -> str:
     """Return the run in one line."""
     said = ", ".join(f"{number} {outcome}" for outcome, number in counts(results).items())
-    some = f"{len(results)} of " if unfinished(run, results) else ""
-    cells = some + words.counted(run.cells if some else len(results), "cell") + (f": {said}" if said else "")
+    part = f"{len(results)} of " if unfinished(run, results) else ""
+    cells = part + words.counted(run.cells if part else len(results), "cell") + (f": {said}" if said else "")
     return f"{cells}. {_verdict(run, results)}."
 
 
@@ -94,7 +94,7 @@ def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
     found: dict[Kind, list[Problem]] = {kind: [] for kind in TITLES}
     for (kind, reason, why), cells in alike.items():
         found[kind].append(Problem(tuple(cells), reason, why))
-    return {kind: some for kind, some in found.items() if some}
+    return {kind: listed for kind, listed in found.items() if listed}
 
 
 def _kind(result: Result) -> Kind:

@@ -89,8 +89,8 @@ class Table:
     @property
     def sampled(self) -> str:
         """Which chains were so slow that streams were cut short, in words."""
-        shown = ((row.chain, some) for row in self.rows for some in (row.baseline, *row.results.values()) if some)
-        slow = Counter(chain for chain, some in shown if some.facts.sampled_after is not None)
+        measured = ((row.chain, one) for row in self.rows for one in (row.baseline, *row.results.values()) if one)
+        slow = Counter(chain for chain, result in measured if result.facts.sampled_after is not None)
         return ", ".join(f"{chain} ({words.counted(number, 'cell')})" for chain, number in slow.items())
 
     def chains(self) -> Mapping[str, Sequence[Row]]:

@@ -121,7 +121,7 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
         if answer.harms:
             yield from _wrapped(remedies(answer.harms), width, "    harmed by    ")
         yield Text()
-    easy = [f"{chain} ({some})" if some else chain for chain, some in at_ease(table).items()]
+    easy = [f"{chain} ({layers})" if layers else chain for chain, layers in at_ease(table).items()]
     if easy:
         yield from _wrapped(f"Stream as they are: {'; '.join(easy)}.", width)
         yield Text()
@@ -130,9 +130,9 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
 def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
     if said := readers.line(results):
         yield from _wrapped(said, width)
-        for one in readers.disagreements(results):
-            yield Text(f"  {one.stream}")
-            yield from _wrapped(one.sentence, width, "    ")
+        for disagreement in readers.disagreements(results):
+            yield Text(f"  {disagreement.stream}")
+            yield from _wrapped(disagreement.sentence, width, "    ")
         yield Text()
 
 
@@ -144,9 +144,9 @@ def ending(run: RunInfo, results: Sequence[Result], width: int) -> Iterator[Text
 
 
 def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
-    for kind, some in summary.problems(results).items():
+    for kind, problems in summary.problems(results).items():
         yield Text(summary.TITLES[kind], OUTCOME_STYLES[kind])
-        for problem in some:
+        for problem in problems:
             many = f"{len(problem.cells)} cells: " if len(problem.cells) > 1 else ""
             yield from _wrapped(many + problem.reason, width, "  ")
             if problem.why:

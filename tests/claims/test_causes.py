@@ -14,7 +14,7 @@ from tests.reports.samples import CATALOGUE, cell, metrics, result
 # ---------------------------------------------------------------- the real cause
 
 
-def cause(results: Sequence[Result], **others: Any) -> causes.Told:
+def cause(results: Sequence[Result], **others: Any) -> causes.Conclusion:
     return causes.cause(report(**others), results)
 
 
@@ -140,7 +140,7 @@ def test_a_symptom_that_could_not_be_judged_has_no_cause_and_no_fix() -> None:
 # ---------------------------------------------------------------- the cheapest fix
 
 
-def fix(*results: Result, base: Sequence[Result] = (WHOLE,)) -> causes.Told:
+def fix(*results: Result, base: Sequence[Result] = (WHOLE,)) -> causes.Conclusion:
     return causes.fix(report(), [*base, *results], CATALOGUE)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.claims.judging import Figure, Judged, Unjudged, figure, is_told, judge
+from harness.claims.judging import Figure, Judged, Unjudged, figure, is_fact, judge
 from harness.model import (
     FACTS,
     METRICS,
@@ -148,9 +148,9 @@ def test_what_released_a_held_token() -> None:
     ("rules", "kind"),
     [
         ([FactRule("unguarded")], "confirmed"),
-        ([FactRule("unguarded", told=False)], "refuted"),
+        ([FactRule("unguarded", is_so=False)], "refuted"),
         ([FactRule("screen")], "refuted"),
-        ([FactRule("screen", told=False)], "confirmed"),
+        ([FactRule("screen", is_so=False)], "confirmed"),
         ([FactRule("clock_uncertainty_ms"), FactRule("emulates")], "confirmed"),
         ([FactRule("clock_uncertainty_ms"), FactRule("applications")], "refuted"),
         ([FactRule("answered_by", answerers=("hop", "nobody"))], "confirmed"),
@@ -162,7 +162,7 @@ def test_facts_that_are_told_or_not(rules: Sequence[FactRule], kind: str) -> Non
     assert judged([replace(HELD, facts=facts)], facts=tuple(rules)).kind == kind
 
 
-@pytest.mark.parametrize("rule", [FactRule("answered_by", answerers=("hop",)), FactRule("refusal", told=False)])
+@pytest.mark.parametrize("rule", [FactRule("answered_by", answerers=("hop",)), FactRule("refusal", is_so=False)])
 def test_of_an_earlier_harness_nobody_knows_whose_answer_it_was(rule: FactRule) -> None:
     told = judged([HELD], facts=(rule,))
     assert (told.kind, told.unjudged) == (
@@ -184,7 +184,7 @@ def test_every_fact_is_told_by_something_and_not_by_nothing() -> None:
         unguarded=True,
         sampled_after=0,
     )
-    assert [name for name in FACTS if not is_told(something, name) or is_told(Facts(), name)] == []
+    assert [name for name in FACTS if not is_fact(something, name) or is_fact(Facts(), name)] == []
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def terminal(one: Entry, width: int = 100) -> str:
         ({"effect": ("defeats",)}, "the mitigation's effect is defeats"),
         ({"released_by": ("bytes", "end")}, "what was held is released by bytes or end"),
         ({"readers": "agree"}, "the readers of a stream agree on its verdict"),
-        ({"facts": (FactRule("unguarded", told=False),)}, "unguarded is not told"),
+        ({"facts": (FactRule("unguarded", is_so=False),)}, "unguarded is no fact"),
         (
             {"facts": (FactRule("emulates"), FactRule("answered_by", answerers=("hop", "nobody")))},
-            "emulates is told and answered_by is hop or nobody",
+            "emulates is a fact and answered_by is hop or nobody",
         ),
         (
             {"limits": (Limit("ttft_ms", at_most=100, at_least=2), Limit("reads", at_least=5))},
@@ -210,7 +210,7 @@ def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
         "lockstep: time was up after 5 tokens; the rest was sent without waiting": {
             "facts": (FactRule("sampled_after"),)
         },
-        "unguarded is not told; answered_by is hop": {
+        "unguarded is no fact; answered_by is hop": {
             "facts": (FactRule("unguarded"), FactRule("answered_by", answerers=("hop",)))
         },
         "streamed, nothing held": {"released_by": ("end",)},

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, measure, singles
+from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, measure, sent_alone
 from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
 
@@ -18,7 +18,7 @@ def problem(trace: Trace) -> str | None:
 
 
 def alone(trace: Trace) -> list[int]:
-    return [arrival.seq for arrival in singles(trace, delivery(trace).arrivals)]
+    return [arrival.seq for arrival in sent_alone(trace, delivery(trace).arrivals)]
 
 
 # ---------------------------------------------------------------- what arrived

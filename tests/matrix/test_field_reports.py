@@ -70,7 +70,7 @@ def test_every_kind_of_condition() -> None:
     assert one(f"{CLAIM}, readers: disagree").readers == "disagree"
     assert one(f"{CLAIM}, facts: {{unguarded: false, answered_by: hop}}").facts == (
         FactRule("answered_by", answerers=("hop",)),
-        FactRule("unguarded", told=False),
+        FactRule("unguarded", is_so=False),
     )
     limits = "metrics: {ttft_ms: {at_most: 100, at_least: 1}, reads: {at_most_times: 1.5, of: baseline}}"
     assert one(f"{CLAIM}, {limits}").limits == (
