@@ -11,7 +11,6 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from harness.backends.control import Control
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Request
 from harness.errors import StreamError
@@ -215,7 +214,7 @@ async def test_a_client_that_gives_up_does_not_wait_for_an_answer_and_leaves_no_
     client, plan = AiohttpReader(), told()
     before = len(psutil.Process().net_connections())
     async with Tunnel(bench.direct, deaf=True) as tunnel:
-        control = await Control.open(bench.emitter.control_port, plan.emission)
+        control = await bench.backend.open(plan.emission)
         control.grant(1)
         request = Request(f"{tunnel.endpoint.url}/stream/{control.stream_id}", websocket=True)
         with pytest.raises(StreamError, match="enough"):

@@ -1,6 +1,6 @@
 """The token emitter: an HTTP server in its own process that sends what it is told, when it is told.
 
-    python -m harness.backends.emitter --http-fd N --control-fd M
+    python -m harness.backends.emitter --http-fd N --control-fd M --abandoned-s S
 
 Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
 paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
@@ -21,12 +21,14 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from harness.backends.control import EMISSION, Lines, Log
+from harness.backends.base import Log
+from harness.backends.control import EMISSION, Lines, dump_log
 from harness.backends.websocket import Messages, refusal, upgrade_required
 from harness.formats import CODECS
 from harness.model import Emission, Heartbeat, Sent
 
-ABANDONED_S = 60.0
+PATIENCES = 3
+"""A stream is given up after so many patiences at the earliest, however short `--abandoned-s`."""
 LINGER_S = 0.2
 """How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
 PULSE = b"pulse\n"
@@ -50,7 +52,7 @@ class Stream:
         self.emission = emission
         self.log = Log()
         self._on_asked = on_asked
-        self._abandoned_s = max(abandoned_s, 3 * emission.workload.patience_ms / 1e3)
+        self._abandoned_s = max(abandoned_s, PATIENCES * emission.workload.patience_ms / 1e3)
         self._codec = CODECS[emission.format]
         self._granted = -1
         self._next = 0
@@ -273,7 +275,7 @@ class Announcements(Lines):
         elif verb == b"end":
             stream.end()
         elif verb == b"log":
-            self.write(b"log " + stream.log.dump().encode())
+            self.write(b"log " + dump_log(stream.log).encode())
         elif verb == b"forget":
             stream.log.sent.clear()
 
@@ -310,7 +312,7 @@ def _not_found(request: web.Request, why: str) -> web.Response:
     return web.Response(status=404, text=f"{why}; asked for {request.raw_path}\n")
 
 
-async def serve(http: socket.socket, control: socket.socket, abandoned_s: float = ABANDONED_S) -> None:
+async def serve(http: socket.socket, control: socket.socket, abandoned_s: float) -> None:
     """Serve on two listening sockets until cancelled."""
     streams: dict[str, Stream] = {}
     runner = web.AppRunner(application(streams), handler_cancellation=True, access_log=None)
@@ -325,7 +327,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--http-fd", type=int, required=True, help="listening socket for the streams")
     parser.add_argument("--control-fd", type=int, required=True, help="listening socket for control connections")
-    parser.add_argument("--abandoned-s", type=float, default=ABANDONED_S, help="give up a stream after this silence")
+    parser.add_argument("--abandoned-s", type=float, required=True, help="give up a stream after this silence")
     options = parser.parse_args()
     http, control = (socket.socket(fileno=fd) for fd in (options.http_fd, options.control_fd))
     with contextlib.suppress(KeyboardInterrupt):

@@ -27,13 +27,13 @@ from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import STAND_INS, baseline_of, control_of
 from harness.measure.bench import Bench, Entry
+from harness.measure.limits import DEATH_S
 from harness.model import Cell, Expectation, HeaderChange, Mitigation, Plan, Result, Trace
 from harness.store.runs import Run
 
 T = TypeVar("T")
 
 JOBS = 32
-DEATH_S = 0.5
 WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 """Steps of a conversation that rest on the guard."""
 
@@ -101,7 +101,7 @@ class Runner:
                     if cell.pace != "paced":
                         group.create_task(finish(cell))
             if paced:
-                await self._bench.prepare(plan(cell, self._catalogue) for cell in paced)
+                await self._bench.start_all(plan(cell, self._catalogue) for cell in paced)
             async with asyncio.TaskGroup() as group:
                 for cell in paced:
                     group.create_task(finish(cell))

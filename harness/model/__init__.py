@@ -45,7 +45,7 @@ from harness.model.judged import (
     Verdict,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
-from harness.model.recorded import Heartbeat, Read, Sent, Step, Trace
+from harness.model.recorded import Clock, Heartbeat, Read, Sent, Step, Trace
 from harness.model.reported import (
     METRICS,
     REFERENCES,
@@ -68,6 +68,7 @@ __all__ = [
     "Chain",
     "Claim",
     "ClaimJudgement",
+    "Clock",
     "Cost",
     "Effect",
     "Emission",

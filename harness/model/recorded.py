@@ -7,6 +7,9 @@ from typing import Literal
 
 from harness.model.planned import Plan
 
+Clock = Literal["ours", "its own"]
+"""Whose clock an instant of the backend's was read from. Instants of two clocks cannot be compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -63,7 +66,8 @@ class Trace:
     `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
     (None: its clock is ours), `remark` what a person has to know about what this client shows. `beside_ns` is how long
-    each small request took that was sent through an application while it streamed (paced).
+    each small request took that was sent through an application while it streamed (paced). `emitter_clock` is whose
+    clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all else are ours.
     """
 
     cell_id: str
@@ -88,3 +92,4 @@ class Trace:
     clock_uncertainty_ms: float | None = None
     remark: str | None = None
     beside_ns: tuple[int, ...] = ()
+    emitter_clock: Clock = "ours"

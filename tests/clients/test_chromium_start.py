@@ -17,7 +17,7 @@ from harness.clients.chromium_tab import OPEN_S
 from harness.errors import Unavailable
 from harness.launchers.process import Launcher
 from harness.matrix.mitigations import REQUEST_HEADERS
-from harness.measure.recorder import ASKED_S
+from harness.measure.limits import ASKED_S
 from tests.sandbox import Sandbox, missing, wait_for
 
 pytestmark = pytest.mark.proxies

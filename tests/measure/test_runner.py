@@ -64,7 +64,7 @@ class Replay(Bench):
         guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
         return Entry(Endpoint(1), cast(Any, (hop,) if chain else ()), (), cast(Any, guard))
 
-    async def prepare(self, plans: Iterable[Plan]) -> None:
+    async def start_all(self, plans: Iterable[Plan]) -> None:
         self.takes["prepared"] = len({plan.chain for plan in plans})
 
     async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
