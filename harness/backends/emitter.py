@@ -22,6 +22,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from harness.backends.base import Log
+from harness.backends.body import Body
 from harness.backends.control import EMISSION, Lines, dump_log
 from harness.backends.websocket import Messages, refusal, upgrade_required
 from harness.formats import CODECS
@@ -53,7 +54,7 @@ class Stream:
         self.log = Log()
         self._on_asked = on_asked
         self._abandoned_s = max(abandoned_s, PATIENCES * emission.workload.patience_ms / 1e3)
-        self._codec = CODECS[emission.format]
+        self._body = Body(emission)
         self._granted = -1
         self._next = 0
         self._put: Callable[[bytes], None] | None = None
@@ -136,24 +137,13 @@ class Stream:
         if closes:
             response.force_close()
         elif emission.body == "length":
-            response.content_length = self._total_bytes()
+            response.content_length = self._body.size_bytes
         response.headers["Content-Type"] = emission.content_type
         response.headers.extend(emission.headers)
         return response
 
-    def _total_bytes(self) -> int:
-        emission = self.emission
-        padding = emission.padding.bytes if emission.padding else 0
-        workload = emission.workload
-        frame = len(self._codec.opening()) + len(self._codec.closing())
-        return frame + len(self._prelude()) + workload.tokens * (workload.token_bytes + padding)
-
-    def _prelude(self) -> bytes:
-        filler = self.emission.prelude
-        return self._codec.filling(filler, f"prelude:{self.emission.workload.seed}") if filler else b""
-
     async def _emit(self, response: web.StreamResponse) -> None:
-        if before := self._codec.opening() + self._prelude():
+        if before := self._body.opening():
             self._bytes += len(before)
             await response.write(before)
         beat = asyncio.create_task(self._heartbeats(response)) if self.emission.heartbeat_ms else None
@@ -196,7 +186,7 @@ class Stream:
             await asyncio.sleep(max(gap_s, LINGER_S))  # so that the last token can be told from the end
 
     async def _heartbeats(self, response: web.StreamResponse) -> None:
-        beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms
+        beat, period_ms = CODECS[self.emission.format].heartbeat(), self.emission.heartbeat_ms
         while beat and period_ms:
             await asyncio.sleep(period_ms / 1e3)
             self._bytes += len(beat)
@@ -218,11 +208,7 @@ class Stream:
         emission, seq = self.emission, self._next
         self._next += 1
         at_ns = time.monotonic_ns()
-        event = self._codec.token(emission.workload, seq, at_ns)
-        if emission.padding:
-            event += self._codec.filling(emission.padding, f"padding:{emission.workload.seed}:{seq}")
-        if self._next == emission.workload.tokens:
-            event += self._codec.closing()
+        event = self._body.token(seq, at_ns)
         self._bytes += len(event)
         self.log.sent.append(Sent(seq, at_ns, self._bytes))
         if emission.body == "length" and self._next == emission.workload.tokens:
