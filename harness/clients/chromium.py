@@ -54,6 +54,7 @@ class Chromium:
 
     name = "chromium"
     http: tuple[HttpVersion, ...] = ("1.1", "2")
+    seats = chromium_browser.SEATS
     remark: str | None = None
 
     def __init__(self) -> None:

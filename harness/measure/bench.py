@@ -8,7 +8,6 @@ bench ends everything.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.launchers.process import Launcher
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER, STALLED_S
 from harness.measure.recorder import record
+from harness.measure.schedule import Schedule
 from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned, Proxy, Running
@@ -36,15 +36,14 @@ from harness.resources import configs, is_file
 class Entry:
     """The client side of a started chain, and what it is made of.
 
-    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same, also
-    after that hop was started anew.
+    `serial` are those of its programs that serve one stream at a time, each as the chain that begins with it.
     """
 
     endpoint: Endpoint
     hops: tuple[Running, ...]
     evidence: tuple[Path, ...]
     guard: Guard
-    turn: asyncio.Lock | None = None
+    serial: frozenset[Chain] = frozenset()
 
     def death(self) -> str | None:
         """Return how the first dead proxy of the chain died, with its last words; None if all live."""
@@ -75,7 +74,7 @@ def adapter(hop: Hop) -> Proxy:
 class Bench:
     """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`.
 
-    Streams come from `backend`, or else from an emitter of its own.
+    Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
     """
 
     def __init__(
@@ -83,8 +82,10 @@ class Bench:
         launcher: Launcher,
         folder: Path,
         own: Mapping[Hop, Path] | None = None,
+        schedule: Schedule | None = None,
         backend: Backend | None = None,
     ) -> None:
+        self.schedule = schedule or Schedule()
         self.backend = backend or Local(launcher, folder, EMITTER)
         self._launcher = launcher
         self._folder = folder
@@ -96,8 +97,6 @@ class Bench:
             "2": H2Reader(STALLED_S),
         }
         self._starting: dict[Chain, asyncio.Task[Entry]] = {}
-        self._turns: dict[Chain, asyncio.Lock] = {}
-        self._starts = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +164,7 @@ class Bench:
             )
         guard = entry.guard.quietly() if quiet else entry.guard
         beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
-        asks = entry.turn and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
+        asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
             trace = await record(cell_id, plan, entry.endpoint, self.backend, reader, guard, patient)
@@ -188,15 +187,15 @@ class Bench:
             )
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
-        async with self._starts:
+        async with self.schedule.start():
             running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
-        turn = upstream.turn or (self._turns.setdefault(chain, asyncio.Lock()) if running.serial else None)
+        serial = upstream.serial | ({chain} if running.serial else set())
         return Entry(
             running.endpoint,
             (running, *upstream.hops),
             (evidence, *upstream.evidence),
-            self._guard(running.endpoint, serial=turn is not None),
-            turn,
+            self._guard(running.endpoint, serial=bool(serial)),
+            serial,
         )
 
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
