@@ -15,9 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from harness.backends.local import Local
 from harness.judge.metrics import delivery
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
+from harness.measure.limits import EMITTER
 from harness.model import Emission, Plan, Trace, Workload
 
 TOKENS_PER_S = 20
@@ -45,10 +47,12 @@ async def main(streams: int, seconds: int) -> None:
     workload = Workload("benchmark", tokens=TOKENS_PER_S * seconds, token_bytes=96, interval_ms=1000 / TOKENS_PER_S)
     plan = Plan((), "GET", (), Emission(workload, pace="paced"))
     with tempfile.TemporaryDirectory() as folder:
-        async with Launcher() as launcher, Bench(launcher, Path(folder)) as bench:
-            recording = (bench.record(f"stream {number}", plan) for number in range(streams))
-            traces = [trace for trace, _ in await asyncio.gather(*recording)]
-            emitter_mib = peak_mib(bench.emitter.pid)
+        async with Launcher() as launcher:
+            emitter = Local(launcher, Path(folder), EMITTER)
+            async with Bench(launcher, Path(folder), backend=emitter) as bench:
+                recording = (bench.record(f"stream {number}", plan) for number in range(streams))
+                traces = [trace for trace, _ in await asyncio.gather(*recording)]
+                emitter_mib = peak_mib(emitter.process.pid)
     harness_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     delivered = [delivery(trace) for trace in traces]
     arrivals = [arrival for one in delivered for arrival in one.arrivals]

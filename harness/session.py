@@ -27,7 +27,8 @@ from harness.matrix import field_reports, mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, expand, parse, referenced, select
 from harness.measure.bench import Bench, adapter, variant_file
-from harness.measure.runner import JOBS, Runner
+from harness.measure.runner import Runner
+from harness.measure.schedule import JOBS, Schedule
 from harness.model import Cell, Hop, Mitigation, Pace, Result, RunInfo
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned
@@ -254,8 +255,8 @@ async def session(
     with _room(run):
         async with (
             Launcher(keep=keep) as launcher,
-            Bench(launcher, run.folder / "proxies", job.own) as bench,
-            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, jobs) as runner,
+            Bench(launcher, run.folder / "proxies", job.own, Schedule(jobs)) as bench,
+            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations) as runner,
         ):
             yield runner, run
         run.finish()

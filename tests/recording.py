@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.backends.local import Local
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client
 from harness.judge.release import pulsed
 from harness.judge.verdict import Assessment, assess, isolated
+from harness.launchers.process import Launcher
 from harness.measure.guard import ControlStream, Guard, Pulse
+from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.model import Endpoint, Plan, Trace, Workload
-from tests.backends.emitting import Emitter, emitter
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving
 
@@ -26,7 +28,7 @@ LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5, patience_ms=60)
 class Rig:
     """An emitter and all that is needed to record its streams. `carrier` carries the pulse, whatever client reads."""
 
-    emitter: Emitter
+    backend: Local
     control: ControlStream
     carrier: AiohttpReader
     client: Client
@@ -34,7 +36,7 @@ class Rig:
     @property
     def direct(self) -> Endpoint:
         """Where the emitter itself listens."""
-        return Endpoint(self.emitter.port)
+        return self.backend.endpoint
 
     async def record(
         self, told: Plan | None = None, entry: Endpoint | None = None, patient: bool = False, quiet: bool = False
@@ -44,8 +46,7 @@ class Rig:
         pulse = Pulse(self.carrier, entry)
         try:
             guard = Guard(self.control, pulse, quiet)
-            port = self.emitter.control_port
-            return await record("cell", told or plan(LOAD), entry, port, self.client, guard, patient)
+            return await record("cell", told or plan(LOAD), entry, self.backend, self.client, guard, patient)
         finally:
             await pulse.trips.close()
 
@@ -66,12 +67,16 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def rig(folder: Path) -> AsyncIterator[Rig]:
-    """Run an emitter, with a control stream and a client."""
-    async with emitter(folder) as running:
-        client = AiohttpReader()
-        control = ControlStream(client, Endpoint(running.port), running.control_port)
+    """Run an emitter, with a control stream and a client; after the block it must have written nothing."""
+    async with Launcher() as launcher:
+        backend, client = Local(launcher, folder, EMITTER), AiohttpReader()
+        control = ControlStream(client, backend)
+        await backend.ready()
         try:
-            yield Rig(running, control, client, client)
+            yield Rig(backend, control, client, client)
         finally:
             await control.close()
             await client.close()
+            await backend.close()
+        assert backend.process.death() is None
+        assert backend.process.log_tail() == ""

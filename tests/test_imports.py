@@ -29,7 +29,7 @@ ROOMS: Mapping[str, str] = {
     "documents": "errors model",
     "formats": "errors model",
     "launchers": "errors",
-    "backends": "errors formats model",
+    "backends": "errors formats launchers model",
     "clients": "errors launchers model",
     "proxies": "documents errors launchers model resources",
     "judge": "errors formats model",

@@ -15,7 +15,7 @@ import httpx_sse
 import openai
 import pytest
 
-from harness.backends.control import Log
+from harness.backends.base import Log
 from harness.clients import CLIENTS
 from harness.clients.base import Client, Request, Sink
 from harness.documents.hops import read as hop

@@ -11,7 +11,6 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from harness.backends.control import Control
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Request, Unheard
 from harness.judge.metrics import header_changes
@@ -216,7 +215,7 @@ async def test_a_client_that_has_enough_does_not_wait_for_an_answer_and_leaves_n
     client, plan = AiohttpReader(), told()
     before = len(psutil.Process().net_connections())
     async with Tunnel(bench.direct, deaf=True) as tunnel:
-        control = await Control.open(bench.emitter.control_port, plan.emission)
+        control = await bench.backend.open(plan.emission)
         control.grant(1)
         request = Request(f"{tunnel.endpoint.url}/stream/{control.stream_id}", transport="websocket")
         async with asyncio.timeout(AT_ONCE_S):

@@ -9,57 +9,46 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pydantic import TypeAdapter
 
+from harness.backends.base import Log
 from harness.errors import BackendError
 from harness.model import Emission, Heartbeat, Sent
 
-ANSWER_S = 60.0
 EMISSION = TypeAdapter(Emission)
+LOST = "the emitter died in mid-stream"
 
 
-@dataclass(slots=True)
-class Log:
-    """What the emitter says of one stream. `requests` above 1 means that the chain asked twice."""
+def dump_log(log: Log) -> str:
+    """Return the log as one line of JSON."""
+    return json.dumps(
+        {
+            "sent": [(sent.seq, sent.at_ns, sent.end_bytes) for sent in log.sent],
+            "heartbeats": [(beat.at_ns, beat.end_bytes) for beat in log.heartbeats],
+            "headers": log.headers,
+            "requests": log.requests,
+            "head_ns": log.head_ns,
+            "ended_ns": log.ended_ns,
+            "failure": log.failure,
+        }
+    )
 
-    sent: list[Sent] = field(default_factory=list)
-    heartbeats: list[Heartbeat] = field(default_factory=list)
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    requests: int = 0
-    head_ns: int | None = None
-    ended_ns: int | None = None
-    failure: str | None = None
 
-    def dump(self) -> str:
-        """Return the log as one line of JSON."""
-        return json.dumps(
-            {
-                "sent": [(s.seq, s.at_ns, s.end_bytes) for s in self.sent],
-                "heartbeats": [(beat.at_ns, beat.end_bytes) for beat in self.heartbeats],
-                "headers": self.headers,
-                "requests": self.requests,
-                "head_ns": self.head_ns,
-                "ended_ns": self.ended_ns,
-                "failure": self.failure,
-            }
-        )
-
-    @classmethod
-    def load(cls, raw: Mapping[str, Any]) -> Log:
-        """Read what `dump` wrote."""
-        return cls(
-            sent=[Sent(*row) for row in raw["sent"]],
-            heartbeats=[Heartbeat(*row) for row in raw["heartbeats"]],
-            headers=[(name, value) for name, value in raw["headers"]],
-            requests=raw["requests"],
-            head_ns=raw["head_ns"],
-            ended_ns=raw["ended_ns"],
-            failure=raw["failure"],
-        )
+def load_log(line: bytes) -> Log:
+    """Read what `dump_log` wrote."""
+    fields = json.loads(line)
+    return Log(
+        sent=[Sent(*row) for row in fields["sent"]],
+        heartbeats=[Heartbeat(*row) for row in fields["heartbeats"]],
+        headers=[(name, value) for name, value in fields["headers"]],
+        requests=fields["requests"],
+        head_ns=fields["head_ns"],
+        ended_ns=fields["ended_ns"],
+        failure=fields["failure"],
+    )
 
 
 class Lines(asyncio.Protocol):
@@ -90,22 +79,35 @@ class Lines(asyncio.Protocol):
 class Control(Lines):
     """The client's end for one stream. Use `Control.open`."""
 
-    def __init__(self, on_lost: Callable[[], None]) -> None:
+    def __init__(self, answer_s: float, why_lost: Callable[[], Coroutine[Any, Any, str]]) -> None:
         super().__init__()
         loop = asyncio.get_running_loop()
         self.stream_id = ""
         self.asked: asyncio.Future[None] = loop.create_future()
+        self.lost: asyncio.Future[str] = loop.create_future()
         self._answer: asyncio.Future[bytes] = loop.create_future()
-        self._on_lost = on_lost
+        self._answer_s = answer_s
+        self._why_lost = why_lost
+        self._telling: asyncio.Task[str] | None = None
         self._closing = False
 
     @classmethod
-    async def open(cls, port: int, emission: Emission, on_lost: Callable[[], None] = lambda: None) -> Control:
-        """Connect and announce a stream. Raises BackendError if the emitter is not there."""
+    async def open(
+        cls,
+        address: tuple[str, int],
+        emission: Emission,
+        answer_s: float,
+        why_lost: Callable[[], Coroutine[Any, Any, str]] | None = None,
+    ) -> Control:
+        """Connect and announce a stream. `why_lost` is asked when the connection is lost, and says why.
+
+        Raises BackendError if the emitter is not there, or has not answered for `answer_s`.
+        """
+        loop, make = asyncio.get_running_loop(), lambda: cls(answer_s, why_lost or _nobody_knows)
         try:
-            _, control = await asyncio.get_running_loop().create_connection(lambda: cls(on_lost), "127.0.0.1", port)
+            _, control = await loop.create_connection(make, *address)
         except OSError as error:
-            raise BackendError(f"the emitter's control port {port} does not answer: {error}") from error
+            raise BackendError(f"the emitter's control port {address[1]} does not answer: {error}") from error
         control.write(b"open " + EMISSION.dump_json(emission))
         try:
             control.stream_id = (await control._take(b"stream ")).decode()
@@ -115,25 +117,35 @@ class Control(Lines):
         return control
 
     def grant(self, through: int) -> None:
-        """Let the emitter send all tokens up to `through`."""
         self.write(b"grant %d" % through)
 
     def end(self) -> None:
-        """Let the emitter end the stream once it has sent what was granted."""
         self.write(b"end")
 
     async def log(self) -> Log:
-        """Return what the emitter recorded so far. Raises BackendError if it is gone."""
         self.write(b"log")
-        return Log.load(json.loads(await self._take(b"log ")))
+        return load_log(await self._take(b"log "))
 
     def forget(self) -> None:
-        """Let the emitter drop what it has logged of tokens: a stream without end would else fill its memory."""
         self.write(b"forget")
 
     def close(self) -> None:
         """Hang up; the emitter forgets the stream."""
         self._closing = True
+        if self._telling:
+            self._telling.cancel()
+        if self.transport:
+            self.transport.close()
+
+    def lose(self) -> None:
+        """Take note that the emitter is gone, whether or not the connection says so yet."""
+        if self._closing or self._telling:
+            return
+        if not self._answer.done():
+            self._answer.set_exception(BackendError("the emitter closed the control connection"))
+            self._answer.exception()  # whoever asks next gets it; nobody asking is no fault
+        self._telling = asyncio.create_task(self._why_lost())
+        self._telling.add_done_callback(self._tell)
         if self.transport:
             self.transport.close()
 
@@ -144,20 +156,23 @@ class Control(Lines):
             self._answer.set_result(line)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._closing:
-            return
-        if not self._answer.done():
-            self._answer.set_exception(BackendError("the emitter closed the control connection"))
-            self._answer.exception()  # whoever asks next gets it; nobody asking is no fault
-        self._on_lost()
+        self.lose()
+
+    def _tell(self, telling: asyncio.Task[str]) -> None:
+        if not telling.cancelled():
+            self.lost.set_result(telling.result())
 
     async def _take(self, prefix: bytes) -> bytes:
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 line = await self._answer
         except TimeoutError:
-            raise BackendError(f"the emitter has not answered for {ANSWER_S:g} s") from None
+            raise BackendError(f"the emitter has not answered for {self._answer_s:g} s") from None
         self._answer = asyncio.get_running_loop().create_future()
         if not line.startswith(prefix):
             raise BackendError(f"the emitter answered {line[:200]!r}")
         return line.removeprefix(prefix)
+
+
+async def _nobody_knows() -> str:
+    return LOST

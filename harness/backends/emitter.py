@@ -1,6 +1,6 @@
 """The token emitter: an HTTP server in its own process that sends what it is told, when it is told.
 
-    python -m harness.backends.emitter --http-fd N --control-fd M
+    python -m harness.backends.emitter --http-fd N --control-fd M --abandoned-s S
 
 Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
 paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
@@ -22,13 +22,16 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from harness.backends.control import EMISSION, Lines, Log
+from harness.backends.base import Log
+from harness.backends.body import EmittedBody
+from harness.backends.control import EMISSION, Lines, dump_log
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
 from harness.model import EMITTER_HEADER, Emission, Heartbeat, Sent, TransportName
 
-ABANDONED_S = 60.0
+PATIENCES = 3
+"""A stream is given up after so many patiences at the earliest, however short `--abandoned-s`."""
 LINGER_S = 0.2
 """How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
 PULSE = b"pulse\n"
@@ -47,8 +50,8 @@ class Stream:
         self.emission = emission
         self.log = Log()
         self._on_asked = on_asked
-        self._abandoned_s = max(abandoned_s, 3 * emission.workload.patience_ms / 1e3)
-        self._codec = CODECS[emission.format]
+        self._abandoned_s = max(abandoned_s, PATIENCES * emission.workload.patience_ms / 1e3)
+        self._body = EmittedBody(emission)
         self._granted = -1
         self._next = 0
         self._put: Callable[[bytes], None] | None = None
@@ -97,7 +100,7 @@ class Stream:
             self._fail((refused.text or "").strip())
             return refused
         assert self._handler is not None
-        response = body(request, self.emission, self._total_bytes(), self._handler.cancel)
+        response = body(request, self.emission, self._body.size_bytes, self._handler.cancel)
         try:
             await response.prepare(request)
             self.log.head_ns = time.monotonic_ns()
@@ -121,19 +124,8 @@ class Stream:
         if self.log.failure is None and not self._finished:
             self.log.failure = why
 
-    def _total_bytes(self) -> int:
-        emission = self.emission
-        padding = emission.padding.bytes if emission.padding else 0
-        workload = emission.workload
-        frame = len(self._codec.opening()) + len(self._codec.closing())
-        return frame + len(self._prelude()) + workload.tokens * (workload.token_bytes + padding)
-
-    def _prelude(self) -> bytes:
-        filler = self.emission.prelude
-        return self._codec.filling(filler, f"prelude:{self.emission.workload.seed}") if filler else b""
-
     async def _emit(self, response: StreamBody) -> None:
-        if before := self._codec.opening() + self._prelude():
+        if before := self._body.opening():
             self._bytes += len(before)
             await response.write(before)
         beat = asyncio.create_task(self._heartbeats(response)) if self.emission.heartbeat_ms else None
@@ -176,7 +168,7 @@ class Stream:
             await asyncio.sleep(max(gap_s, LINGER_S))  # so that the last token can be told from the end
 
     async def _heartbeats(self, response: StreamBody) -> None:
-        beat, period_ms = self._codec.heartbeat(), self.emission.heartbeat_ms
+        beat, period_ms = CODECS[self.emission.format].heartbeat(), self.emission.heartbeat_ms
         while beat and period_ms:
             await asyncio.sleep(period_ms / 1e3)
             self._bytes += len(beat)
@@ -188,11 +180,7 @@ class Stream:
         emission, seq = self.emission, self._next
         self._next += 1
         at_ns = time.monotonic_ns()
-        event = self._codec.token(emission.workload, seq, at_ns)
-        if emission.padding:
-            event += self._codec.filling(emission.padding, f"padding:{emission.workload.seed}:{seq}")
-        if self._next == emission.workload.tokens:
-            event += self._codec.closing()
+        event = self._body.token(seq, at_ns)
         self._bytes += len(event)
         self.log.sent.append(Sent(seq, at_ns, self._bytes))
         if emission.body == "length" and self._next == emission.workload.tokens:
@@ -245,7 +233,7 @@ class Announcements(Lines):
         elif verb == b"end":
             stream.end()
         elif verb == b"log":
-            self.write(b"log " + stream.log.dump().encode())
+            self.write(b"log " + dump_log(stream.log).encode())
         elif verb == b"forget":
             stream.log.sent.clear()
 
@@ -287,7 +275,7 @@ def _not_found(request: web.Request, why: str) -> web.Response:
     return web.Response(status=404, text=f"{why}; asked for {request.raw_path}\n")
 
 
-async def serve(http: socket.socket, control: socket.socket, abandoned_s: float = ABANDONED_S) -> None:
+async def serve(http: socket.socket, control: socket.socket, abandoned_s: float) -> None:
     """Serve on two listening sockets until cancelled."""
     streams: dict[str, Stream] = {}
     runner = web.AppRunner(application(streams), handler_cancellation=True, access_log=None)
@@ -302,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--http-fd", type=int, required=True, help="listening socket for the streams")
     parser.add_argument("--control-fd", type=int, required=True, help="listening socket for control connections")
-    parser.add_argument("--abandoned-s", type=float, default=ABANDONED_S, help="give up a stream after this silence")
+    parser.add_argument("--abandoned-s", type=float, required=True, help="give up a stream after this silence")
     options = parser.parse_args()
     http, control = (socket.socket(fileno=fd) for fd in (options.http_fd, options.control_fd))
     with contextlib.suppress(KeyboardInterrupt):

@@ -24,7 +24,7 @@ from harness.cli.screen import err, out
 from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
 from harness.judge.metrics import delivery
 from harness.judge.rejudge import held_against
-from harness.measure.runner import JOBS
+from harness.measure.schedule import JOBS
 from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline

@@ -121,6 +121,22 @@ class Client(Protocol):
         """Let go of everything this client holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """How many streams a program can read at once, for all clients that read with it."""
+
+    program: str
+    number: int
+
+
+@runtime_checkable
+class Seated(Protocol):
+    """A client that can only read so many streams at once. Whoever asks it sees to that."""
+
+    @property
+    def seats(self) -> Seats: ...
+
+
 @runtime_checkable
 class Installing(Protocol):
     """What has a program that can be installed: a proxy, or a client that is one too."""

@@ -54,6 +54,7 @@ class Chromium:
     http: tuple[HttpVersion, ...] = ("1.1", "2")
     transports: tuple[TransportName, ...] = ("http", "websocket")
     lacks: Mapping[TransportName, str] = {}
+    seats = chromium_browser.SEATS
     remark: Remark | None = None
 
     def __init__(self) -> None:

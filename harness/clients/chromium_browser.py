@@ -1,9 +1,9 @@
 """The one browser of a run: the system's Chromium or Chrome without a window, steered by Playwright.
 
 Rules: the launcher starts it, so that nothing of it outlives the harness; all it writes goes to a folder that goes
-with the run; at most `TABS` pages at once, used again; one that died is started anew for the next stream, one that
-did not start is not tried again. Whoever is cancelled while it starts leaves it to start: Playwright can only be ended
-in order once it has, and half started, asyncio would log what became of its tasks.
+with the run; pages are used again, and whoever reads with it keeps to its `SEATS`; one that died is started anew for
+the next stream, one that did not start is not tried again. Whoever is cancelled while it starts leaves it to start:
+Playwright can only be ended in order once it has, and half started, asyncio would log what became of its tasks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from harness.clients.base import Seats
 from harness.clients.chromium_channel import ANSWER_S, Switchboard
 from harness.clients.chromium_tab import Tab
 from harness.errors import ClientError, ProxyError, Unavailable
@@ -32,12 +33,9 @@ if TYPE_CHECKING:
     from playwright.async_api import CDPSession, Playwright
 
 READY_S = 30.0
-FREE_S = 75.0
-"""With twice `OPEN_S` less than what the recorder waits for a request: no slow browser is taken for a broken chain."""
-
 DEATH_S = 2.0
 LOOK_S = 0.1
-TABS = 8
+SEATS = Seats("chromium", 8)
 MAC = "/Applications/{0}.app/Contents/MacOS/{0}"
 PROGRAMS = (
     *("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
@@ -108,7 +106,6 @@ class Browser:
         self._launcher = launcher
         self._evidence = evidence
         self._lock = asyncio.Lock()
-        self._seats = asyncio.Semaphore(TABS)
         self._idle: list[Tab] = []
         self._switchboard: Switchboard | None = None
         self._program: Program | None = None
@@ -129,13 +126,6 @@ class Browser:
         """Lend a page, one that is there already if possible. What breaks with the browser becomes a ClientError."""
         from playwright.async_api import Error
 
-        try:
-            async with asyncio.timeout(FREE_S):
-                await self._seats.acquire()
-        except TimeoutError:
-            raise ClientError(
-                f"none of the browser's {TABS} pages came free for {FREE_S:g} s: measure fewer cells at once (--jobs)"
-            ) from None
         tab: Tab | None = None
         try:
             steered, switchboard = await self._ensure()
@@ -152,7 +142,6 @@ class Browser:
                 await tab.close()
             elif tab:
                 self._idle.append(tab)
-            self._seats.release()
 
     async def close(self) -> None:
         """End it. The next page that is asked for starts it anew."""

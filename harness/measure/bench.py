@@ -1,4 +1,4 @@
-"""The bench: the running emitter, the guard, the clients, and the proxies that were asked for so far.
+"""The bench: the backend, the guard, the clients, and the proxies that were asked for so far.
 
 Rules: a proxy starts once per variant and upstream, when a chain first needs it, and serves every cell after that;
 one that died is started anew for the next cell; what failed to start is remembered, not tried again. Leaving the
@@ -8,48 +8,42 @@ bench ends everything.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from harness.backends.base import Backend
+from harness.backends.local import Local
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Launching, Request, Unheard
 from harness.clients.h2_reader import H2Reader
-from harness.errors import BackendError, InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, Process, until
-from harness.launchers.waiting import outlives
-from harness.measure.guard import STALLED_S, Beside, ControlStream, Guard, Pulse
+from harness.errors import InputError, Unavailable
+from harness.launchers.process import Launcher
+from harness.measure.guard import Beside, ControlStream, Guard, Pulse
+from harness.measure.limits import EMITTER, STALLED_S
 from harness.measure.recorder import record
+from harness.measure.schedule import Schedule
 from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.resources import configs, is_file
-
-EMITTER = "harness.backends.emitter"
-READY_S = 20.0
-LOOK_S = 5.0
-DEATH_S = 0.5  # what is dying may take a moment to be dead
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """The client side of a started chain, and what it is made of.
 
-    Who measures through it takes `turn` if there is one: all chains through a hop that is serial have the same, also
-    after that hop was started anew.
+    `serial` are those of its programs that serve one stream at a time, each as the chain that begins with it.
     """
 
     endpoint: Endpoint
     hops: tuple[Running, ...]
     evidence: tuple[Path, ...]
     guard: Guard
-    turn: asyncio.Lock | None = None
+    serial: frozenset[Chain] = frozenset()
 
     def death(self) -> str | None:
         """Return how the first dead proxy of the chain died, with its last words; None if all live."""
@@ -78,30 +72,36 @@ def adapter(hop: Hop) -> Proxy:
 
 
 class Bench:
-    """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`."""
+    """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`.
 
-    def __init__(self, launcher: Launcher, folder: Path, own: Mapping[Hop, Path] | None = None) -> None:
+    Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        folder: Path,
+        own: Mapping[Hop, Path] | None = None,
+        schedule: Schedule | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        self.schedule = schedule or Schedule()
+        self.backend = backend or Local(launcher, folder, EMITTER)
         self._launcher = launcher
         self._folder = folder
         self._own = own or {}
-        self._emitter: Process | None = None
-        self._sockets: tuple[socket.socket, socket.socket] | None = None
-        self._control: ControlStream | None = None
         self._clients: dict[str, Client] = {}
+        self._control = ControlStream(self.client("aiohttp"), self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
             "1.1": AiohttpReader(STALLED_S, keep_alive=True),
             "2": H2Reader(STALLED_S),
         }
         self._starting: dict[Chain, asyncio.Task[Entry]] = {}
-        self._turns: dict[Chain, asyncio.Lock] = {}
-        self._starts = asyncio.Semaphore(os.cpu_count() or 1)
-        self._emitter_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._sockets = (_listening(), _listening())
         try:
-            await self._ensure_emitter()
+            await self.backend.ready()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -115,18 +115,10 @@ class Bench:
         for entry in await asyncio.gather(*self._starting.values(), return_exceptions=True):
             if isinstance(entry, Entry):
                 await entry.guard.pulse.trips.close()
-        if self._control:
-            await self._control.close()
+        await self._control.close()
         for client in (*self._clients.values(), *self._carriers.values()):
             await client.close()
-        for listening in self._sockets or ():
-            listening.close()
-
-    @property
-    def emitter(self) -> Process:
-        """The emitter's process."""
-        assert self._emitter is not None
-        return self._emitter
+        await self.backend.close()
 
     def client(self, name: str) -> Client:
         """Return the client of that name, made on first use."""
@@ -145,13 +137,14 @@ class Bench:
             task = self._starting[chain] = asyncio.create_task(self._start(chain))
         return await asyncio.shield(task)
 
-    async def prepare(self, plans: Iterable[Plan]) -> None:
+    async def start_all(self, plans: Iterable[Plan]) -> None:
         """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cell."""
         plans = list(plans)
         clients = {self.client(name) for name in {plan.client for plan in plans}}
-        once = Request(f"{Endpoint(self._ports()[0]).url}/pulse")
+        entry = self.backend.endpoint
+        something = Request(f"{entry.url}/pulse", authority=entry.authority, http=entry.http)
         starting = [self.entry(chain) for chain in {plan.chain for plan in plans}]
-        reading = [client.stream(once, Unheard()) for client in clients]
+        reading = [client.stream(something, Unheard()) for client in clients]
         await asyncio.gather(*starting, *reading, return_exceptions=True)
 
     async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
@@ -159,8 +152,7 @@ class Bench:
 
         Raises what `entry` raises, or BackendError.
         """
-        await self._ensure_emitter()
-        emitter, port = self.emitter, self._ports()[1]
+        await self.backend.ready()  # before a program that starts wants to hear from it
         entry = await self.entry(plan.chain)
         reader = self.client(plan.client)
         if not set(reader.http) & set(entry.endpoint.http):
@@ -171,28 +163,21 @@ class Bench:
                 "choose another client, or a first hop that answers in it: nginx:h2-tls answers in both",
             )
         guard = entry.guard.quietly() if quiet else entry.guard
-        recording = asyncio.create_task(record(cell_id, plan, entry.endpoint, port, reader, guard, patient))
         beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
-        asks = entry.turn and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
+        asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
-            while not (await asyncio.wait({recording}, timeout=LOOK_S))[0]:
-                await self._ensure_emitter()  # its ports stay ours: who connects to a dead one waits for the next
-            if asking:
-                await _cancelled(asking)
-            kinds = tuple(running.kind for running in entry.hops)
-            return replace(recording.result(), beside_ns=tuple(beside.durations_ns), hops=kinds), entry
-        except BackendError as error:
-            await until(emitter.death, DEATH_S)
-            if death := emitter.death():
-                raise BackendError(f"in mid-stream, the {death}\n{emitter.log_tail()}".strip()) from error
-            raise
+            trace = await record(cell_id, plan, entry.endpoint, self.backend, reader, guard, patient)
         finally:
-            await _cancelled(recording, *([asking] if asking else []))
+            if asking:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        kinds = tuple(running.kind for running in entry.hops)
+        return replace(trace, beside_ns=tuple(beside.durations_ns), hops=kinds), entry
 
     async def _start(self, chain: Chain) -> Entry:
         if not chain:
-            endpoint = Endpoint(self._ports()[0])
+            endpoint = self.backend.endpoint
             return Entry(endpoint, (), (), self._guard(endpoint))
         hop, rest = chain[0], chain[1:]
         upstream = await self.entry(rest)
@@ -203,20 +188,19 @@ class Bench:
             )
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
-        async with self._starts:
+        async with self.schedule.start():
             running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
-        turn = upstream.turn or (self._turns.setdefault(chain, asyncio.Lock()) if running.serial else None)
+        serial = upstream.serial | ({chain} if running.serial else set())
         return Entry(
             running.endpoint,
             (running, *upstream.hops),
             (evidence, *upstream.evidence),
-            self._guard(running.endpoint, serial=turn is not None),
-            turn,
+            self._guard(running.endpoint, serial=bool(serial)),
+            serial,
         )
 
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
-        assert self._control is not None
         return Guard(self._control, Pulse(self._carrier(endpoint), endpoint, serial))
 
     def _carrier(self, endpoint: Endpoint) -> Client:
@@ -230,43 +214,3 @@ class Bench:
                 folder.mkdir(parents=True)
                 return folder
         raise AssertionError("a chain that died a thousand times")
-
-    def _ports(self) -> tuple[int, int]:
-        assert self._sockets is not None
-        http, control = self._sockets
-        return http.getsockname()[1], control.getsockname()[1]
-
-    async def _ensure_emitter(self) -> None:
-        """Start the emitter if it does not run; it keeps its ports for life, so that proxies find it again."""
-        async with self._emitter_lock:
-            if self._emitter and self._emitter.returncode is None:
-                return
-            if self._control:  # else its end, not heard of yet, would be taken for that of the next
-                await self._control.close()
-            assert self._sockets is not None
-            http, control = (listening.fileno() for listening in self._sockets)
-            self._emitter = self._launcher.launch(
-                "emitter",
-                [sys.executable, "-P", "-m", EMITTER, f"--http-fd={http}", f"--control-fd={control}"],
-                log=self._folder / "emitter.log",
-                pass_fds=(http, control),
-            )
-            if self._control is None:
-                http_port, control_port = self._ports()
-                self._control = ControlStream(self.client("aiohttp"), Endpoint(http_port), control_port)
-            try:
-                await outlives(self._emitter, self._control.trips.after(1), READY_S)
-            except (ProxyError, BackendError) as error:
-                raise BackendError(f"the emitter did not start: {error}") from error
-
-
-async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _listening() -> socket.socket:
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    listening.setblocking(False)
-    return listening

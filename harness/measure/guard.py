@@ -20,17 +20,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
-from harness.backends.control import Control
+from harness.backends.base import Announced, Backend
 from harness.clients.base import Client, Request, Unheard
 from harness.errors import BackendError, StreamError, Unavailable
 from harness.formats import CODECS
+from harness.measure.limits import BUSY_S, STALLED_S
 from harness.model import Emission, Endpoint, Workload
 
 CONTROL_TRIPS = 8
 PULSE_TRIPS = 3
 PERIOD_S = 0.02
-STALLED_S = 60.0
-BUSY_S = 2.0
 BESIDE_S = 0.1
 MEMORY = 4096
 FORGET_EVERY = 1024
@@ -120,22 +119,21 @@ class Trips:
 
 
 class ControlStream(Unheard):
-    """The run's own direct lockstep stream. It opens itself anew when the emitter was started anew."""
+    """The run's own direct lockstep stream. It opens itself anew when it has ended, or the backend was started anew."""
 
-    def __init__(self, client: Client, emitter: Endpoint, control_port: int) -> None:
+    def __init__(self, client: Client, backend: Backend) -> None:
         self.trips = Trips(self._trip)
         self._client = client
-        self._emitter = emitter
-        self._control_port = control_port
-        self._control: Control | None = None
+        self._backend = backend
+        self._stream: Announced | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._arrival: asyncio.Future[None] | None = None
+        self._arrival: asyncio.Future[bool] | None = None
         self._granted = -1
 
     def read(self, data: bytes, at_ns: int) -> bool:
         """Take the token that completes a trip."""
         if self._arrival and not self._arrival.done():
-            self._arrival.set_result(None)
+            self._arrival.set_result(True)
         return True
 
     async def close(self) -> None:
@@ -144,34 +142,50 @@ class ControlStream(Unheard):
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        control, reader = self._control, self._reader
-        self._control = self._reader = None
-        if control:
-            control.close()
+        stream, reader = self._stream, self._reader
+        self._stream = self._reader = None
+        if stream:
+            stream.close()
         if reader:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
     async def _trip(self) -> None:
-        if self._control is None or self._reader is None or self._reader.done():
-            await self._hang_up()
-            self._granted = -1
-            emission = Emission(ENDLESS, content_type=CODECS["sse"].content_type)
-            self._control = await Control.open(self._control_port, emission)
-            url = f"{self._emitter.url}/stream/{self._control.stream_id}"
-            self._reader = asyncio.create_task(self._client.stream(Request(url), self))
-            self._reader.add_done_callback(self._broke)
+        stream = self._stream
+        if stream is None or stream.lost.done() or self._reader is None or self._reader.done():
+            stream = await self._open()
         self._arrival = asyncio.get_running_loop().create_future()
         self._granted += 1
         if self._granted % FORGET_EVERY == 0:  # nobody will ask for the log of a stream that lasts as long as the run
-            self._control.forget()
-        self._control.grant(self._granted)
-        await self._arrival
+            stream.forget()
+        stream.grant(self._granted)
+        if not await self._arrival:
+            await self._trip()
 
-    def _broke(self, reader: asyncio.Task[None]) -> None:
-        if self._arrival and not self._arrival.done():
-            why = None if reader.cancelled() else reader.exception()
-            self._arrival.set_exception(BackendError(f"the control stream broke: {why or 'the emitter ended it'}"))
+    async def _open(self) -> Announced:
+        await self._hang_up()
+        self._granted = -1
+        emission = Emission(ENDLESS, content_type=CODECS["sse"].content_type)
+        stream = self._stream = await self._backend.open(emission)
+        stream.lost.add_done_callback(lambda lost: self._broke(stream, BackendError(lost.result())))
+        entry = self._backend.endpoint
+        request = Request(f"{entry.url}/stream/{stream.stream_id}", authority=entry.authority)
+        self._reader = asyncio.create_task(self._client.stream(request, self))
+        self._reader.add_done_callback(lambda reader: self._broke(stream, _fault(reader)))
+        return stream
+
+    def _broke(self, stream: Announced, fault: BaseException | None) -> None:
+        """Tell who waits for a token. A response may end well under way, as not all last for ever: on to the next."""
+        if stream is not self._stream or self._arrival is None or self._arrival.done():
+            return
+        if fault is None and self._granted:
+            self._arrival.set_result(False)
+        else:
+            self._arrival.set_exception(BackendError(f"the control stream broke: {fault or 'the emitter ended it'}"))
+
+
+def _fault(reader: asyncio.Task[None]) -> BaseException | None:
+    return asyncio.CancelledError() if reader.cancelled() else reader.exception()
 
 
 class Pulse(Unheard):

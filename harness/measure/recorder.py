@@ -11,21 +11,20 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from harness.backends.control import Control, Log
+from harness.backends.base import Announced, Backend, Log
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need_transport
 from harness.errors import BackendError, StreamError
 from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.measure.guard import Guard
+from harness.measure.limits import ASKED_S, LOSS_S, SILENCE_S
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import EMITTER_HEADER, Answerer, Endpoint, Plan, Read, Trace
 
 READER_TRIPS = 3
-SILENCE_S = 30.0
-ASKED_S = 120.0
-"""A proxy that serves one request at a time lets ours wait for each other."""
 
 
 class Recorder:
@@ -102,40 +101,43 @@ async def record(
     cell_id: str,
     plan: Plan,
     entry: Endpoint,
-    control_port: int,
+    backend: Backend,
     client: Client,
     guard: Guard,
     patient: bool = False,
 ) -> Trace:
     """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
 
-    Whatever the chain does ends up in the trace. Raises BackendError if the emitter fails,
+    Whatever the chain does ends up in the trace. Raises BackendError if the backend fails,
     Unavailable if the client cannot ask so.
     """
     need_transport(client, plan.emission.transport)
     recorder = Recorder(plan)
-    lost = asyncio.Event()
-    control = await Control.open(control_port, plan.emission, lost.set)
+    stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
-    request = _request(plan, entry, control.stream_id)
-    conversation = _Conversation(plan, recorder, control, guard, patient)
+    request = _request(plan, entry, stream.stream_id)
+    conversation = _Conversation(plan, recorder, stream, guard, patient)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(conversation.watch())
-    losing = asyncio.create_task(lost.wait())
     closed_ns: int | None = None
     try:
         with guard.control.trips.watched():
-            await asyncio.wait({reading, watching, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if lost.is_set():
-                raise BackendError("the emitter died in mid-stream")
+            ends: set[asyncio.Future[Any]] = {reading, watching, stream.lost}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if stream.lost.done():
+                raise BackendError(stream.lost.result())
             failure = _failure(recorder.fault or (reading if reading.done() else watching).exception())
             closed_ns = time.monotonic_ns() if reading.done() and not failure else None
-        log = await control.log()
+        log = await stream.log()
+    except BackendError as error:
+        if (await asyncio.wait({stream.lost}, timeout=LOSS_S))[0]:  # whatever we noticed first came of that
+            raise BackendError(stream.lost.result()) from error
+        raise
     finally:
-        for task in (reading, watching, losing):
+        for task in (reading, watching):
             task.cancel()
-        await asyncio.gather(reading, watching, losing, return_exceptions=True)
-        control.close()
+        await asyncio.gather(reading, watching, return_exceptions=True)
+        stream.close()
     return Trace(
         cell_id=cell_id,
         plan=plan,
@@ -159,6 +161,7 @@ async def record(
         clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
         remark=recorder.reader.remark if recorder.reader else None,
         answered_by=_answered_by(recorder.status, recorder.headers),
+        emitter_clock=backend.clock,
     )
 
 
@@ -189,13 +192,13 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
 
 
 class _Conversation:
-    """Carries a lockstep machine's grants to the emitter, and its silences through the guard."""
+    """Carries a lockstep machine's grants to the backend, and its silences through the guard."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, control: Control, guard: Guard, patient: bool) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, patient: bool) -> None:
         emission = plan.emission
         self.machine: Lockstep | None = None
         self._recorder = recorder
-        self._control = control
+        self._stream = stream
         self._guard = guard
         self._silence_s = SILENCE_S
         if emission.pace == "paced":  # a buffered stream is silent for as long as it lasts
@@ -233,7 +236,7 @@ class _Conversation:
         return machine.progress_ns == before
 
     async def _asked(self) -> bool:
-        done, _ = await asyncio.wait({self._control.asked}, timeout=ASKED_S)
+        done, _ = await asyncio.wait({self._stream.asked}, timeout=ASKED_S)
         return bool(done)
 
     async def _ended(self) -> None:
@@ -249,9 +252,9 @@ class _Conversation:
 
     def _say(self, grant: Grant | None) -> None:
         if grant:
-            self._control.grant(grant.through)
+            self._stream.grant(grant.through)
             if grant.end:
-                self._control.end()
+                self._stream.end()
 
 
 def _failure(error: BaseException | None) -> str | None:

@@ -8,17 +8,16 @@ looks like a verdict; every result is on disk before anybody is told of it.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from harness.clients.base import Launching
+from harness.clients.base import Client
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.judge.metrics import header_changes
 from harness.judge.release import pulsed
@@ -26,9 +25,12 @@ from harness.judge.verdict import Assessment, assess, conclude, expected, isolat
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import STAND_INS, baseline_of, control_of
-from harness.measure.bench import Bench, Entry
+from harness.measure.bench import Entry
+from harness.measure.limits import DEATH_S
+from harness.measure.schedule import Schedule, needed_by
 from harness.model import (
     Cell,
+    Chain,
     Expectation,
     Facts,
     HeaderChange,
@@ -43,8 +45,6 @@ from harness.store.runs import Run
 
 T = TypeVar("T")
 
-JOBS = 32
-DEATH_S = 0.5
 WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 """Steps of a conversation that rest on the guard."""
 
@@ -61,23 +61,39 @@ class Measured:
     duration_ms: float
 
 
+class TraceSource(Protocol):
+    """Where traces come from: a bench on which programs run, or one that plays what others have recorded."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """What grants the leases on which streams run here."""
+
+    def client(self, name: str) -> Client: ...
+
+    async def entry(self, chain: Chain) -> Entry:
+        """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
+
+    async def start_all(self, plans: Iterable[Plan]) -> None:
+        """Start all that these plans need, so that nothing starts beside them."""
+
+    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+        """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
+
+
 class Runner:
     """Turns cells into results on one bench, each cell once. Leaving it gives up what is not finished."""
 
     def __init__(
         self,
-        bench: Bench,
+        bench: TraceSource,
         run: Run,
         catalogue: Mapping[str, Mitigation],
         expectations: Sequence[Expectation] = (),
-        jobs: int = JOBS,
     ) -> None:
         self._bench = bench
         self._run = run
         self._catalogue = catalogue
         self._expectations = expectations
-        self._slots = asyncio.Semaphore(jobs)
-        self._cores = asyncio.Semaphore(os.cpu_count() or 1)
         self._measuring: dict[str, asyncio.Task[Measured]] = {}
         self._finishing: dict[str, asyncio.Task[Result]] = {}
 
@@ -112,7 +128,7 @@ class Runner:
                     if cell.pace != "paced":
                         group.create_task(finish(cell))
             if paced:
-                await self._bench.prepare(plan(cell, self._catalogue) for cell in paced)
+                await self._bench.start_all(plan(cell, self._catalogue) for cell in paced)
             async with asyncio.TaskGroup() as group:
                 for cell in paced:
                     group.create_task(finish(cell))
@@ -184,11 +200,12 @@ class Runner:
 
     async def _measure(self, cell: Cell) -> Measured:
         todo = plan(cell, self._catalogue)
-        entry = await self._bench.entry(todo.chain)  # before taking a slot: a slow start must not keep others waiting
+        entry = await self._bench.entry(todo.chain)  # before the lease: a slow start must not keep others waiting
         control = control_of(cell)
         against = await self._assessed(control) if cell != control else None
         yardstick = against.metrics if isinstance(against, Assessment) else None
-        async with entry.turn or nullcontext(), self._reader(todo), self._slots:  # who waits for its turn has no slot
+        need = needed_by(todo, entry.serial, self._bench.client(todo.client))
+        async with self._bench.schedule.lease(need):
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
             assessment = await asyncio.to_thread(assess, (trace,), yardstick)
@@ -205,11 +222,6 @@ class Runner:
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
-
-    def _reader(self, todo: Plan) -> AbstractAsyncContextManager[object]:
-        """Return what to hold while the client reads: of programs that read paced streams no more than cores run."""
-        program = isinstance(self._bench.client(todo.client), Launching)
-        return self._cores if program and todo.emission.pace == "paced" else nullcontext()
 
     async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, Entry]:
         trace, entry = await self._bench.record(cell.id, todo, **manner)

@@ -51,7 +51,7 @@ from harness.model.judged import (
     versions_met,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
-from harness.model.recorded import EMITTER_HEADER, Answerer, Heartbeat, Read, Remark, Sent, Step, Trace
+from harness.model.recorded import EMITTER_HEADER, Answerer, Clock, Heartbeat, Read, Remark, Sent, Step, Trace
 from harness.model.reported import (
     FACTS,
     METRICS,
@@ -81,6 +81,7 @@ __all__ = [
     "Chain",
     "Claim",
     "ClaimJudgement",
+    "Clock",
     "CodecName",
     "Cost",
     "Effect",

@@ -13,6 +13,9 @@ Answerer = Literal["emitter", "hop", "nobody"]
 EMITTER_HEADER = "X-Harness-Emitter"
 """The response header by which the emitter marks every answer that is its own: so nobody has to guess whose it was."""
 
+Clock = Literal["ours", "its own"]
+"""Whose clock an instant of the backend's was read from. Instants of two clocks cannot be compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -86,6 +89,8 @@ class Trace:
     small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
     chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's, as its mark says,
     however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody took note).
+    `emitter_clock` is whose clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all else are
+    ours.
     """
 
     cell_id: str
@@ -112,3 +117,4 @@ class Trace:
     beside_ns: tuple[int, ...] = ()
     hops: tuple[HopKind, ...] = ()
     answered_by: Answerer | None = None
+    emitter_clock: Clock = "ours"

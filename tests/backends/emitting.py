@@ -11,9 +11,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.backends.control import Control, Log
+from harness.backends.base import Log
+from harness.backends.control import Control
+from harness.backends.local import Local
 from harness.formats import CODECS
 from harness.launchers.process import Launcher, Process
+from harness.measure.bench import Bench
+from harness.measure.limits import EMITTER
 from harness.model import Emission
 
 
@@ -27,7 +31,7 @@ class Emitter:
 
     async def announce(self, emission: Emission) -> Control:
         """Open the control connection of one stream."""
-        return await Control.open(self.control_port, emission)
+        return await Control.open(("127.0.0.1", self.control_port), emission, EMITTER.answer_s)
 
     async def ask(self, target: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> Answer:
         """Send one request on a connection of its own and return what comes back."""
@@ -97,19 +101,26 @@ def listening() -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def emitter(folder: Path, *options: str) -> AsyncIterator[Emitter]:
+async def emitter(folder: Path, abandoned_s: float = EMITTER.abandoned_s) -> AsyncIterator[Emitter]:
     """Run an emitter; after the block it must have written nothing, least of all a traceback."""
     with listening() as http, listening() as control:
         fds = http.fileno(), control.fileno()
         argv = [sys.executable, "-m", "harness.backends.emitter", f"--http-fd={fds[0]}", f"--control-fd={fds[1]}"]
         async with Launcher() as launcher:
             log = folder / "emitter.log"
-            process = launcher.launch("emitter", [*argv, *options], log=log, pass_fds=fds)
+            argv.append(f"--abandoned-s={abandoned_s}")
+            process = launcher.launch("emitter", argv, log=log, pass_fds=fds)
             running = Emitter(process, http.getsockname()[1], control.getsockname()[1])
             (await running.ask("/pulse")).leave()
             yield running
             assert process.death() is None
         assert log.read_text() == ""
+
+
+def process_of(bench: Bench) -> Process:
+    """Return the process of a bench's emitter."""
+    assert isinstance(bench.backend, Local)
+    return bench.backend.process
 
 
 def expected_body(emission: Emission, log: Log) -> bytes:

@@ -331,7 +331,7 @@ async def test_a_connection_outlives_the_stream_it_carried(running: Emitter) -> 
 
 async def test_a_control_port_without_emitter_is_ours_to_blame() -> None:
     with pytest.raises(BackendError, match="control port 1 does not answer"):
-        await Control.open(1, emission())
+        await Control.open(("127.0.0.1", 1), emission(), DEADLINE_S)
 
 
 # ---------------------------------------------------------------- what it forgets
@@ -403,7 +403,7 @@ async def test_nothing_is_left_open_of_streams_that_ended_badly(running: Emitter
 
 
 async def test_a_stream_nobody_grants_is_given_up_and_another_works(tmp_path: Any) -> None:
-    async with emitter(tmp_path, "--abandoned-s", "0.2") as short:
+    async with emitter(tmp_path, abandoned_s=0.2) as short:
         before = short.open_files()
         control = await short.announce(emission(patience_ms=10))
         control.grant(1)

@@ -79,11 +79,13 @@ class Served:
         assert self._listening, "it has asked"
         await asyncio.wait({self._listening})
 
-    def close(self) -> None:
-        """Hang up."""
+    async def close(self) -> None:
+        """Hang up, at once, and see it done."""
         if self._listening:
             self._listening.cancel()
-        self._writer.close()
+        self._writer.transport.abort()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await self._writer.wait_closed()
 
     async def _listen(self) -> None:
         with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -234,7 +236,7 @@ class Server:
                 await self._script(served)
                 await served.left()
         finally:
-            served.close()
+            await served.close()
 
 
 @contextlib.asynccontextmanager

@@ -23,9 +23,11 @@ import pytest_asyncio
 from harness.errors import BackendError, StreamError
 from harness.launchers.process import until
 from harness.measure.bench import Bench
-from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, STALLED_S, ControlStream, Guard, Pulse, Trips
+from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
+from harness.measure.limits import STALLED_S
 from harness.measure.lockstep import BUDGET_PATIENCES
 from harness.model import Endpoint, Judgement, Trace
+from tests.backends.emitting import process_of
 from tests.factories import judged
 from tests.measuring import acting, plan
 from tests.processes import process
@@ -173,8 +175,8 @@ async def test_the_log_of_the_control_stream_does_not_grow_with_the_run(
 ) -> None:
     monkeypatch.setattr("harness.measure.guard.FORGET_EVERY", 4)
     await own_rig.control.trips.after(20)
-    assert own_rig.control._control is not None
-    assert len((await own_rig.control._control.log()).sent) <= 4
+    assert own_rig.control._stream is not None
+    assert len((await own_rig.control._stream.log()).sent) <= 4
 
 
 async def test_a_control_stream_that_breaks_says_why(own_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +184,7 @@ async def test_a_control_stream_that_breaks_says_why(own_rig: Rig, monkeypatch: 
         raise StreamError("the body broke off")
 
     monkeypatch.setattr(own_rig.client, "stream", breaks)
-    control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
+    control = ControlStream(own_rig.client, own_rig.backend)
     with pytest.raises(BackendError, match="the control stream broke: the body broke off"):
         await control.trips.after(1)
     await control.close()
@@ -202,7 +204,7 @@ async def test_a_single_round_trip_may_be_luck_and_is_no_witness(own_rig: Rig, w
     async def begins(trips: int) -> bool:
         return bool(await until(lambda: slow.begun >= trips, within_s=5))
 
-    control = ControlStream(own_rig.client, own_rig.direct, own_rig.emitter.control_port)
+    control = ControlStream(own_rig.client, own_rig.backend)
     pulse = Pulse(own_rig.client, own_rig.direct)
     control.trips, pulse.trips = Trips(gates["control"].trip), Trips(gates["pulse"].trip)
     waiting = asyncio.create_task(both(Guard(control, pulse)))
@@ -298,7 +300,7 @@ async def stalled(
     """Measure one cell while the processes of the emitter or of nginx stall in the middle of it."""
     told = plan(chain, *size, PATIENCE_MS)
     entry = await bench.entry(told.chain)
-    pid = process(entry.hops[0]).pid if who == "nginx" else bench.emitter.pid
+    pid = process(entry.hops[0]).pid if who == "nginx" else process_of(bench).pid
     stopped_s: list[float] = []
 
     def stop() -> None:

@@ -12,17 +12,19 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.backends.control import Log
+from harness.backends.base import Log
+from harness.backends.local import Local
 from harness.clients.base import Headers
 from harness.errors import BackendError
 from harness.formats import CODECS, FORMATS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import Launcher, until
 from harness.measure.bench import Bench, Entry
+from harness.measure.limits import EMITTER
 from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import Recorder, record
 from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
-from tests.backends.emitting import expected_body
+from tests.backends.emitting import expected_body, process_of
 from tests.factories import figures, judged
 from tests.tapping import tapped
 
@@ -38,6 +40,11 @@ def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **em
     posted = method == "POST"
     said = (*headers, ("Content-Type", "application/json")) if posted else tuple(headers)
     return Plan((), method, said, told, path=codec.path, request_body=codec.request_body if posted else None)
+
+
+def impatient(launcher: Launcher, folder: Path, **limits: float) -> Bench:
+    """Return a bench that waits for its emitter as long as this."""
+    return Bench(launcher, folder, backend=Local(launcher, folder, replace(EMITTER, **limits)))
 
 
 async def direct(bench: Bench, told: Plan) -> Trace:
@@ -183,38 +190,36 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
-        killer = tapped(monkeypatch, 3, lambda: own.emitter.signal_group(number))
+        killer = tapped(monkeypatch, 3, lambda: process_of(own).signal_group(number))
         with pytest.raises(BackendError, match="emitter"):
             await own.record("cell", replace(plan(), client=killer))
-        assert await until(own.emitter.death, 20)
+        assert await until(process_of(own).death, 20)
         assert judged(await direct(own, plan())).verdict == "streamed"
 
 
 async def test_the_end_of_the_dead_emitters_control_stream_is_not_taken_for_that_of_the_next(tmp_path: Path) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
-        assert own._control is not None
         with own._control.trips.watched():
             await own._control.trips.after(1)
-            own.emitter.kill()  # and before anybody could hear of it:
+            process_of(own).kill()  # and before anybody could hear of it:
             assert judged(await direct(own, plan())).verdict == "streamed"
 
 
 async def test_an_emitter_that_dies_is_noticed_although_the_chain_keeps_its_connection_up(tmp_path: Path) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         direct_entry = await own.entry(())
-        mute = await asyncio.start_server(lambda *_: own.emitter.signal_group(signal.SIGKILL), "127.0.0.1", 0)
+        mute = await asyncio.start_server(lambda *_: process_of(own).signal_group(signal.SIGKILL), "127.0.0.1", 0)
         async with mute:
             entry = Endpoint(mute.sockets[0].getsockname()[1])
-            with pytest.raises(BackendError, match="the emitter died in mid-stream"):
-                await record("cell", plan(), entry, own._ports()[1], own.client("aiohttp"), direct_entry.guard)
+            with pytest.raises(BackendError, match=r"^in mid-stream, the emitter was killed by SIGKILL$"):
+                await record("cell", plan(), entry, own.backend, own.client("aiohttp"), direct_entry.guard)
 
 
 async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.measure.bench.LOOK_S", 0.1)
-    async with asyncio.timeout(20), Launcher() as launcher, Bench(launcher, tmp_path) as own:
-        first, start = own.emitter, own.entry
+    async with asyncio.timeout(20), Launcher() as launcher, impatient(launcher, tmp_path, look_s=0.1) as own:
+        first, start = process_of(own), own.entry
 
         async def entry(chain: Chain) -> Entry:
             """Let the emitter die between the look at it and the connection to it."""
@@ -223,14 +228,14 @@ async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
 
         monkeypatch.setattr(own, "entry", entry)
         assert judged(await direct(own, plan())).verdict == "streamed"
-        assert own.emitter.pid != first.pid
+        assert process_of(own).pid != first.pid
 
 
 async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitter(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def open_files() -> int:
-        return len(os.listdir(f"/proc/{bench.emitter.pid}/fd"))
+        return len(os.listdir(f"/proc/{process_of(bench).pid}/fd"))
 
     async def cancelled() -> None:
         client = tapped(monkeypatch, 3, lambda: recording.cancel())
@@ -249,25 +254,23 @@ async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitte
 async def test_an_emitter_that_ends_at_its_start_is_our_fault_and_noticed_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.measure.bench.READY_S", 3600)
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho no module of that name >&2; exit 3\n")
     program.chmod(0o755)
-    monkeypatch.setattr("harness.measure.bench.sys", SimpleNamespace(executable=str(program)))
+    monkeypatch.setattr("harness.backends.local.sys", SimpleNamespace(executable=str(program)))
     says = "the emitter did not start: emitter exited with status 3:\nno module of that name"
     async with asyncio.timeout(20), Launcher() as launcher:
         with pytest.raises(BackendError, match=says):
-            async with Bench(launcher, tmp_path):
+            async with impatient(launcher, tmp_path, ready_s=3600):
                 pass
 
 
 async def test_an_emitter_that_does_not_answer_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.measure.bench.READY_S", 0.1)
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 1000\n")
     program.chmod(0o755)
-    monkeypatch.setattr("harness.measure.bench.sys", SimpleNamespace(executable=str(program)))
+    monkeypatch.setattr("harness.backends.local.sys", SimpleNamespace(executable=str(program)))
     async with Launcher() as launcher:
         with pytest.raises(BackendError, match=r"the emitter did not start: emitter did not answer within 0\.1 s"):
-            async with Bench(launcher, tmp_path):
+            async with impatient(launcher, tmp_path, ready_s=0.1):
                 pass

@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, get_args
 
 import pytest
 
 from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
-from harness.launchers.fake import FakeProgram
 from harness.launchers.process import until
-from harness.measure.bench import Bench, Entry
+from harness.matrix.reading import control_of
+from harness.measure.bench import Entry
+from harness.measure.replay import Replay, Take
 from harness.measure.runner import Runner
-from harness.model import Cell, Chain, Endpoint, Expectation, Facts, Mitigation, Plan, Result, StandIn, Trace
-from harness.proxies.base import Running
+from harness.measure.schedule import JOBS, Schedule
+from harness.model import Body, Cell, Chain, Expectation, Facts, Mitigation, Plan, Result, StandIn, Trace
 from harness.store.runs import Run, load_traces
 from tests.factories import story, streamed
 from tests.reports.samples import CATALOGUE, cell, run_info
@@ -34,42 +34,27 @@ CONTROL = cell("direct")
 BARE = cell("nginx:default")
 MITIGATED = cell("nginx:default", "x-accel-buffering")
 
-Story = str | HarnessError
+Story = str | Take
 Stories = Mapping[str, Story | Sequence[Story]]
 
 
-class Replay(Bench):
-    """A bench at which every stream goes as a story says: one story per cell id, or one for each of its takes.
+class Played(Replay):
+    """Plays stories, one for each cell or one for each of its takes, and keeps how they were asked for.
 
-    A story may be an error, which `entry` raises if it is Unavailable, and `record` else. `death` is how the proxy
-    of every chain has ended, `mute` that none answers a pulse. A cell with no story never ends.
+    A cell without a story never ends.
     """
 
-    def __init__(self, stories: Stories, death: int | None = None, mute: bool = False) -> None:
-        self._stories = {
-            key: [told] if isinstance(told, str | HarnessError) else [*told] for key, told in stories.items()
-        }
-        self._missing = {key.split("/")[0]: told[0] for key, told in self._stories.items()}
-        self._death = death
-        self._mute = mute
+    def __init__(self, stories: Stories, jobs: int = JOBS, **more: Any) -> None:
+        takes = {cell_id: takes_of(cell_id, told) for cell_id, told in stories.items()}
+        super().__init__(takes, Schedule(jobs), **more)
+        self._told = stories.keys()
         self.takes: Counter[str] = Counter()
         self.manners: list[tuple[bool, bool]] = []
         self.at_once = 0
         self.at_once_max = 0
 
-    async def entry(self, chain: Chain) -> Entry:
-        name = ">".join(map(str, chain)) or "direct"
-        if isinstance(missing := self._missing.get(name), Unavailable):
-            raise missing
-        program = FakeProgram("nginx", "its last words")
-        if self._death is not None:
-            program.dies(self._death)
-        hop = Running("nginx", Endpoint(1), program, "1.2.3")
-        guard = SimpleNamespace(pulse=SimpleNamespace(lost=self._mute))
-        return Entry(Endpoint(1), (hop,) * len(chain), (), cast(Any, guard))
-
-    async def prepare(self, plans: Iterable[Plan]) -> None:
-        self.takes["prepared"] = len({plan.chain for plan in plans})
+    async def start_all(self, plans: Iterable[Plan]) -> None:
+        self.takes["started"] = len({plan.chain for plan in plans})
 
     async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
         self.takes[cell_id] += 1
@@ -77,20 +62,18 @@ class Replay(Bench):
         self.at_once += 1
         self.at_once_max = max(self.at_once, self.at_once_max)
         try:
-            if cell_id not in self._stories:
+            if cell_id not in self._told:
                 await asyncio.Event().wait()
             await asyncio.sleep(0)
         finally:
             self.at_once -= 1
-        told = self._stories[cell_id].pop(0)
-        if isinstance(told, HarnessError):
-            raise told
-        trace = story(told)
-        read = replace(trace, cell_id=cell_id, plan=replace(trace.plan, client=plan.client))
-        return read, await self.entry(plan.chain)
+        return await super().record(cell_id, plan, patient, quiet)
 
-    def client(self, name: str) -> Any:
-        return SimpleNamespace(version=lambda: "1.0")
+
+def takes_of(cell_id: str, told: Story | Sequence[Story]) -> list[Take]:
+    """Return what is played for a cell whose story, or stories, are these."""
+    stories = [told] if isinstance(told, str | HarnessError | Trace) else told
+    return [replace(story(each), cell_id=cell_id) if isinstance(each, str) else each for each in stories]
 
 
 @pytest.fixture
@@ -98,7 +81,7 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, run_info())
 
 
-async def measured(run: Run, bench: Bench, *cells: Cell, expect: Sequence[Expectation] = ()) -> dict[str, Result]:
+async def measured(run: Run, bench: Played, *cells: Cell, expect: Sequence[Expectation] = ()) -> dict[str, Result]:
     """Run cells and return their results by id; what is on disk is what was returned."""
     async with Runner(bench, run, CATALOGUE, expect) as runner:
         results = await runner.run(cells, lambda result: None)
@@ -109,7 +92,7 @@ async def measured(run: Run, bench: Bench, *cells: Cell, expect: Sequence[Expect
 
 async def one(run: Run, stories: Stories, of: Cell, expect: Sequence[Expectation] = ()) -> Result:
     """Run one cell and return its result."""
-    return (await measured(run, Replay(stories), of, expect=expect))[of.id]
+    return (await measured(run, Played(stories), of, expect=expect))[of.id]
 
 
 # ---------------------------------------------------------------- controls and baselines
@@ -118,7 +101,10 @@ async def one(run: Run, stories: Stories, of: Cell, expect: Sequence[Expectation
 async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control_is(run: Run) -> None:
     asked = cell("nginx:default", "http2")
     catalogue = {**CATALOGUE, "http2": Mitigation("http2", "It streams.", "us", "config", client="h2")}
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: STREAMED})
+    (by_h2,) = takes_of(asked.id, STREAMED)
+    assert isinstance(by_h2, Trace)
+    by_h2 = replace(by_h2, plan=replace(by_h2.plan, client="h2"))
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2})
     async with Runner(bench, run, catalogue) as runner:
         _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
     assert http2.effect == "defeats"
@@ -129,7 +115,7 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
 
 async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> None:
     results = await measured(
-        run, Replay({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: STREAMED}), CONTROL, BARE, MITIGATED
+        run, Played({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: STREAMED}), CONTROL, BARE, MITIGATED
     )
     assert [results[some.id].verdict for some in (CONTROL, BARE, MITIGATED)] == ["streamed", "buffered", "streamed"]
     assert [results[some.id].effect for some in (CONTROL, BARE, MITIGATED)] == [None, None, "defeats"]
@@ -178,13 +164,13 @@ async def test_a_baseline_without_a_verdict_leaves_no_effect(run: Run, failure: 
 
 async def test_every_cell_is_measured_once_even_if_many_rest_on_it(run: Run) -> None:
     many = [cell("nginx:default", name) for name in ("x-accel-buffering", "no-cache", "pad-2k")]
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD, **{some.id: STREAMED for some in many}})
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, **{some.id: STREAMED for some in many}})
     await measured(run, bench, *many, CONTROL, BARE)
     assert bench.takes == {some.id: 1 for some in (CONTROL, BARE, *many)}
 
 
 async def test_references_that_nobody_asked_for_are_measured_but_not_reported(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: STREAMED})
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: STREAMED})
     results = await measured(run, bench, MITIGATED)
     assert list(results) == [MITIGATED.id]
     assert results[MITIGATED.id].effect == "defeats"
@@ -198,7 +184,7 @@ async def test_references_that_nobody_asked_for_are_measured_but_not_reported(ru
 async def test_a_verdict_that_rests_on_a_lone_hold_or_a_clock_is_confirmed(
     run: Run, rests_on: str, verdict: str
 ) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict) == ("observed", verdict)
     assert bench.takes[BARE.id] == 2
@@ -210,7 +196,7 @@ async def test_a_verdict_that_rests_on_a_lone_hold_or_a_clock_is_confirmed(
 async def test_a_second_stream_is_patient_and_sends_no_pulses_where_those_seemed_to_help(
     run: Run, rests_on: str, quiet: bool
 ) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
     await measured(run, bench, BARE)
     assert bench.manners == [(False, False), (False, False), (True, quiet)]
 
@@ -226,7 +212,7 @@ async def test_streams_that_disagree_are_unstable_and_have_no_effect(run: Run, r
 
 @pytest.mark.parametrize("certain", [STREAMED, HELD])
 async def test_a_verdict_that_the_order_of_events_proves_needs_no_second_stream(run: Run, certain: str) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: [certain, "s0 end"]})
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [certain, "s0 end"]})
     assert (await measured(run, bench, BARE))[BARE.id].outcome == "observed"
     assert bench.takes[BARE.id] == 1
 
@@ -235,25 +221,25 @@ async def test_a_verdict_that_the_order_of_events_proves_needs_no_second_stream(
 
 
 async def test_a_result_names_the_versions_of_client_and_proxies(run: Run) -> None:
-    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}), CONTROL, BARE)
-    assert results[CONTROL.id].versions == {"aiohttp": "1.0"}
-    assert results[BARE.id].versions == {"aiohttp": "1.0", "nginx": "1.2.3"}
+    results = await measured(run, Played({CONTROL.id: STREAMED, BARE.id: HELD}), CONTROL, BARE)
+    assert results[CONTROL.id].versions == {"aiohttp": "0"}
+    assert results[BARE.id].versions == {"aiohttp": "0", "nginx": "replayed"}
 
 
 async def test_programs_that_differ_in_more_than_settings_are_named_apart(run: Run) -> None:
     told = cell("nginx:gzip@1.31.3>nginx:default>asgi:plain@hypercorn,A=1,starlette==0.45.3>asgi:plain@A=2")
-    results = await measured(run, Replay({CONTROL.id: STREAMED, told.id: STREAMED}), told)
+    results = await measured(run, Played({CONTROL.id: STREAMED, told.id: STREAMED}), told)
     programs = ["nginx@1.31.3", "nginx", "asgi@hypercorn,starlette==0.45.3", "asgi"]
-    assert results[told.id].versions == {"aiohttp": "1.0", **dict.fromkeys(programs, "1.2.3")}
+    assert results[told.id].versions == {"aiohttp": "0", **dict.fromkeys(programs, "replayed")}
 
 
 async def test_a_result_tells_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
-    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
+    results = await measured(run, Played({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
     assert results[BARE.id].facts == Facts(unguarded=True)
 
 
 async def test_a_stream_in_which_nothing_was_waited_for_needed_no_pulse(run: Run) -> None:
-    results = await measured(run, Replay({CONTROL.id: STREAMED, BARE.id: STREAMED}, mute=True), BARE)
+    results = await measured(run, Played({CONTROL.id: STREAMED, BARE.id: STREAMED}, mute=True), BARE)
     assert results[BARE.id].facts == Facts()
 
 
@@ -274,11 +260,21 @@ async def test_a_result_tells_when_only_its_first_tokens_were_waited_for(
 
 async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> None:
     cells = [CONTROL, BARE, *(cell(f"nginx:{number}") for number in range(8))]
-    async with Runner(Replay({some.id: STREAMED for some in cells}), run, CATALOGUE) as runner:
+    async with Runner(Played({some.id: STREAMED for some in cells}), run, CATALOGUE) as runner:
         await runner.run(cells, lambda result: None)
         gc.collect()
         kept = [some.cell_id for some in gc.get_objects() if type(some) is Trace]
         assert not set(kept) & {some.id for some in cells}
+
+
+async def test_a_run_that_is_replayed_comes_to_what_it_came_to(run: Run, tmp_path: Path) -> None:
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [LONE_HOLD, LONE_HOLD], MITIGATED.id: [DELAYED, STREAMED]}
+    before = await measured(run, Played(stories), CONTROL, BARE, MITIGATED)
+    again = Run.create(tmp_path / "again", run_info())
+    async with Runner(Replay.of(Run.open(run.folder)), again, CATALOGUE) as runner:
+        after = await runner.run([CONTROL, BARE, MITIGATED], lambda result: None)
+    for now in after:
+        assert now == replace(before[now.id], started_at=now.started_at, duration_ms=now.duration_ms)
 
 
 # ---------------------------------------------------------------- what could not be measured
@@ -303,14 +299,14 @@ async def test_what_could_not_be_measured_never_looks_like_a_verdict(
 
 
 async def test_a_broken_stream_is_the_proxys_error_if_the_proxy_died(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: "s0 r0 s1"}, death=-signal.SIGKILL)
+    bench = Played({CONTROL.id: STREAMED, BARE.id: "s0 r0 s1"}, end=-signal.SIGKILL)
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict) == ("error", None)
     assert result.reason == "in mid-stream, nginx was killed by SIGKILL\nits last words"
 
 
 async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED, BARE.id: HELD}, death=-signal.SIGKILL)
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD}, end=-signal.SIGKILL)
     assert (await measured(run, bench, BARE))[BARE.id].verdict == "buffered"
 
 
@@ -329,19 +325,19 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
         told.append(result.id)
         assert result in Run.open(run.folder).results
 
-    async with Runner(Replay({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE) as runner:
+    async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE) as runner:
         await runner.run([BARE, CONTROL], on_result)
     assert sorted(told) == sorted([BARE.id, CONTROL.id])
 
 
 async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
     paced = [replace(some, pace="paced") for some in (CONTROL, BARE)]
-    bench = Replay({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
+    bench = Played({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
     async with Runner(bench, run, CATALOGUE) as runner:
         results = await runner.run([*paced, CONTROL, BARE], lambda result: None)
     order = list(bench.takes)
     assert {*order[:2]} == {CONTROL.id, BARE.id}
-    assert order[2] == "prepared"
+    assert order[2] == "started"
     assert {*order[3:]} == {some.id for some in paced}
     assert [result.cell for result in results] == [*paced, CONTROL, BARE]
 
@@ -349,69 +345,51 @@ async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
 @pytest.mark.parametrize("jobs", [1, 3])
 async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int) -> None:
     cells = [cell(f"nginx:{number}") for number in range(8)]
-    bench = Replay({CONTROL.id: STREAMED, **{some.id: STREAMED for some in cells}})
-    async with Runner(bench, run, CATALOGUE, jobs=jobs) as runner:
+    bench = Played({CONTROL.id: STREAMED, **{each.id: STREAMED for each in cells}}, jobs)
+    async with Runner(bench, run, CATALOGUE) as runner:
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == jobs
 
 
-class Serial(Replay):
-    """A bench at which all chains through `asgi` have the same turn."""
-
-    turn: asyncio.Lock | None = None
-
-    async def entry(self, chain: Chain) -> Entry:
-        entry = await super().entry(chain)
-        return replace(entry, turn=self.turn) if chain and chain[0].proxy == "asgi" else entry
-
-
-@pytest.mark.parametrize(("turn", "at_once"), [(asyncio.Lock(), 1), (None, 6)])
+@pytest.mark.parametrize(("serial", "at_once"), [(True, 1), (False, 6)])
 async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
-    run: Run, turn: asyncio.Lock | None, at_once: int
+    run: Run, serial: bool, at_once: int
 ) -> None:
-    cells = [cell(f"asgi:{number}") for number in range(6)]
-    bench = Serial({CONTROL.id: STREAMED, **{some.id: STREAMED for some in cells}})
-    bench.turn = turn
-    async with Runner(bench, run, CATALOGUE, jobs=6) as runner:
+    app = cell("asgi:plain")
+    cells = [replace(app, format=form, body=body) for form in ("sse", "text") for body in get_args(Body)]
+    stories = {control_of(each).id: STREAMED for each in cells} | {each.id: STREAMED for each in cells}
+    bench = Played(stories, 6, serial=frozenset({app.chain} if serial else ()))
+    async with Runner(bench, run, CATALOGUE) as runner:
+        await asyncio.gather(*(runner.result(control_of(each)) for each in cells))
+        bench.at_once_max = 0
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == at_once
 
 
-class Turn(asyncio.Lock):
-    """A lock that tells how often it was asked for."""
-
-    asked = 0
-
-    async def acquire(self) -> Literal[True]:
-        self.asked += 1
-        return await super().acquire()
-
-
 async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
-    waiting, quick = cell("asgi:plain"), cell("nginx:quick")
-    bench = Serial({some.id: STREAMED for some in (CONTROL, waiting, quick)})
-    bench.turn = turn = Turn()
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, jobs=1) as runner:
-        async with turn:
-            waits = asyncio.create_task(runner.result(waiting))
-            assert await until(lambda: turn.asked == 2, 5)
-            assert (await runner.result(quick)).verdict == "streamed"
-            assert not waits.done()
-        assert (await waits).verdict == "streamed"
+    endless, waiting, quick = cell("asgi:plain"), cell("asgi:plain", "pad-2k"), cell("nginx:quick")
+    bench = Played({each.id: STREAMED for each in (CONTROL, waiting, quick)}, 2, serial=frozenset({endless.chain}))
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
+        for each in (endless, waiting):
+            running = asyncio.create_task(runner.result(each))
+        assert await until(lambda: bench.takes[endless.id], 5)
+        assert (await runner.result(quick)).verdict == "streamed", "the other of the two jobs is free"
+        assert not running.done()
+    assert bench.takes[waiting.id] == 0
 
 
 async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run: Run) -> None:
     started = asyncio.Event()
 
-    class Slow(Replay):
+    class Slow(Played):
         async def entry(self, chain: Chain) -> Entry:
             if chain == BARE.chain:
                 await started.wait()
             return await super().entry(chain)
 
     quick = cell("nginx:quick")
-    bench = Slow({CONTROL.id: STREAMED, BARE.id: HELD, quick.id: STREAMED})
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, jobs=1) as runner:
+    bench = Slow({CONTROL.id: STREAMED, BARE.id: HELD, quick.id: STREAMED}, 1)
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
         slow = asyncio.create_task(runner.result(BARE))
         assert (await runner.result(quick)).verdict == "streamed"
         started.set()
@@ -419,7 +397,7 @@ async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run
 
 
 async def test_leaving_gives_up_what_is_not_finished_and_writes_nothing_of_it(run: Run) -> None:
-    bench = Replay({CONTROL.id: STREAMED})
+    bench = Played({CONTROL.id: STREAMED})
     async with Runner(bench, run, CATALOGUE) as runner:
         running = asyncio.create_task(runner.run([CONTROL, BARE, MITIGATED], lambda result: None))
         await until(lambda: bench.takes[BARE.id], within_s=10)
@@ -435,7 +413,7 @@ async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run
     lines = run.folder / "results.jsonl"
     lines.unlink()
     lines.mkdir()
-    async with Runner(Replay({CONTROL.id: STREAMED}), run, CATALOGUE) as runner:
+    async with Runner(Played({CONTROL.id: STREAMED}), run, CATALOGUE) as runner:
         with pytest.raises(InputError, match=r"cannot write .*results\.jsonl: Is a directory"):
             await runner.run([CONTROL], lambda result: None)
 
@@ -443,7 +421,7 @@ async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run
 @pytest.mark.parametrize("where", [CONTROL, BARE])
 async def test_a_full_disk_ends_the_run_and_does_not_look_like_a_fault_of_every_cell(run: Run, where: Cell) -> None:
     stories: dict[str, Story] = {CONTROL.id: STREAMED, BARE.id: HELD, where.id: NoRoom("cannot write trace.json")}
-    async with Runner(Replay(stories), run, CATALOGUE) as runner:
+    async with Runner(Played(stories), run, CATALOGUE) as runner:
         with pytest.raises(NoRoom, match=r"trace\.json"):
             await runner.run([BARE], lambda result: None)
     assert Run.open(run.folder).results == []

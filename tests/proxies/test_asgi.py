@@ -178,8 +178,8 @@ async def test_it_stands_anywhere_in_a_chain_even_before_tls_and_prefixes(
 async def test_a_blocked_app_is_serial_for_every_chain_through_it_and_loses_its_pulse(bench: Bench) -> None:
     starved = hop("asgi:queue-starved")
     alone, behind = await bench.entry((starved,)), await bench.entry((hop("cloudrun:streaming"), starved))
-    assert alone.turn is behind.turn is not None
-    assert (await bench.entry((hop("cloudrun:streaming"),))).turn is None
+    assert alone.serial == behind.serial == {(starved,)}
+    assert (await bench.entry((hop("cloudrun:streaming"),))).serial == set()
     assert judged(await recorded(bench, "asgi:queue-starved")).verdict == "buffered"
     assert alone.guard.pulse.lost
 
@@ -301,15 +301,15 @@ async def test_an_answer_of_the_model_s_that_an_app_hands_on_is_the_emitters(ben
 @real
 @set_up
 @in_module_loop
-async def test_an_app_that_was_started_anew_gives_the_turn_that_was_waited_for(bench: Bench) -> None:
+async def test_an_app_that_was_started_anew_is_the_same_to_who_waits_for_its_turn(bench: Bench) -> None:
     chain = (hop("asgi:plain@A=1"),)
     before = await bench.entry(chain)
     process(before.hops[0]).signal_group(signal.SIGKILL)
     assert await until(before.death, DEADLINE_S)
     after = await bench.entry(chain)
     assert after is not before
-    assert after.turn is before.turn is not None
-    assert (await bench.entry((hop("asgi:plain@A=2"),))).turn is not before.turn
+    assert after.serial == before.serial == {chain}
+    assert (await bench.entry((hop("asgi:plain@A=2"),))).serial != before.serial
 
 
 # ---------------------------------------------------------------- a user's own, through the command line

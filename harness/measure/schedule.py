@@ -1,0 +1,142 @@
+"""Who may measure when. A stream runs on a lease of all that it needs; nothing else in the harness makes one wait.
+
+Rules:
+
+1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
+   a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
+2. At each of these the first to ask is the first to get in, so nobody waits for ever.
+3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
+4. Who gives up waiting leaves nothing taken, and lets those behind it in.
+5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
+   chain to itself, with all programs in it, or all jobs: then nobody measures beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.clients.base import Client, Launching, Seated, Seats
+from harness.model import Chain, Plan
+
+JOBS = 32
+Alone = Literal["in its chain", "on the machine"]
+
+
+class Gate:
+    """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone."""
+
+    def __init__(self, places: int | None = None) -> None:
+        self._places = places
+        self._inside = 0
+        self._closed = False
+        self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
+
+    @asynccontextmanager
+    async def passed(self, alone: bool = False) -> AsyncIterator[None]:
+        """Be inside while the block runs."""
+        await self._enter(alone)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self, alone: bool) -> None:
+        if not self._queue and self._has_room(alone):
+            self._admit(alone)
+            return
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((admitted, alone))
+        try:
+            await admitted
+        except asyncio.CancelledError:
+            if admitted.cancelled():
+                self._let_in()
+            else:  # it was let in, and heard of it too late
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        self._let_in()
+
+    def _has_room(self, alone: bool) -> bool:
+        if alone or self._closed:  # by who is inside, if anybody is
+            return not self._inside
+        return self._places is None or self._inside < self._places
+
+    def _admit(self, alone: bool) -> None:
+        self._inside += 1
+        self._closed = alone
+
+    def _let_in(self) -> None:
+        while self._queue:
+            admitted, alone = self._queue[0]
+            if not admitted.cancelled():  # else it has given up
+                if not self._has_room(alone):
+                    return
+                self._admit(alone)
+                admitted.set_result(None)
+            self._queue.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one stream takes while it runs.
+
+    `programs` are those that it goes through, each as the chain that begins with it, the backend's side first; those
+    in `serial` serve one stream at a time. `seats` are those of its client, if they are limited; `core` says that a
+    program's own time is the question.
+    """
+
+    programs: tuple[Chain, ...] = ()
+    serial: frozenset[Chain] = frozenset()
+    seats: Seats | None = None
+    core: bool = False
+
+
+def needed_by(plan: Plan, serial: Collection[Chain], client: Client) -> Need:
+    """Return what a plan's stream takes, read by that client through programs of which some are serial."""
+    chain = plan.chain
+    return Need(
+        programs=tuple(chain[start:] for start in reversed(range(len(chain)))),
+        serial=frozenset(serial),
+        seats=client.seats if isinstance(client, Seated) else None,
+        core=isinstance(client, Launching) and plan.emission.pace == "paced",
+    )
+
+
+class Schedule:
+    """All leases of a run: at most `jobs` streams at once, and `cores` programs that start or keep time."""
+
+    def __init__(self, jobs: int = JOBS, cores: int | None = None) -> None:
+        cores = cores or os.cpu_count() or 1
+        self._programs: dict[Chain, Gate] = {}
+        self._seats: dict[Seats, Gate] = {}
+        self._cores = Gate(cores)
+        self._starts = Gate(cores)
+        self._jobs = Gate(jobs)
+
+    @asynccontextmanager
+    async def lease(self, need: Need, alone: Alone | None = None) -> AsyncIterator[None]:
+        """Hold all that a stream needs while the block runs, beside others or alone."""
+        async with AsyncExitStack() as held:
+            for program in need.programs:
+                gate = self._programs.setdefault(program, Gate(1 if program in need.serial else None))
+                await held.enter_async_context(gate.passed(alone == "in its chain"))
+            if need.seats:
+                seats = self._seats.setdefault(need.seats, Gate(need.seats.number))
+                await held.enter_async_context(seats.passed())
+            if need.core:
+                await held.enter_async_context(self._cores.passed())
+            await held.enter_async_context(self._jobs.passed(alone == "on the machine"))
+            yield
+
+    def start(self) -> AbstractAsyncContextManager[None]:
+        """Hold what a program takes while it starts. Whoever holds that asks for no lease."""
+        return self._starts.passed()

@@ -1,0 +1,208 @@
+"""Recorder and guard against a backend and a client in memory: no socket, no process, and a clock of any kind."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from harness.backends.fake import Fake
+from harness.clients import fake
+from harness.clients.base import Request
+from harness.errors import BackendError
+from harness.measure import recorder
+from harness.measure.guard import CONTROL_TRIPS, ControlStream, Guard, Pulse
+from harness.measure.recorder import record
+from harness.model import Endpoint, Trace, Workload
+from tests.factories import judged, plan
+
+LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1, patience_ms=20)
+FAR_AWAY = Endpoint(443, "/behind", host="hop.invalid")
+
+Body = AsyncGenerator[bytes]
+Hop = Callable[[Body], Body]
+
+
+async def passes(body: Body) -> Body:
+    async for data in body:
+        yield data
+
+
+def collects(pieces: int) -> Hop:
+    """Hand on so many pieces at once, and the rest at the end."""
+
+    async def hop(body: Body) -> Body:
+        held: list[bytes] = []
+        async for data in body:
+            held.append(data)
+            if len(held) == pieces:
+                yield b"".join(held)
+                held.clear()
+        if held:
+            yield b"".join(held)
+
+    return hop
+
+
+class Chain:
+    """A hop between a backend and its readers, which only streams that were asked for below `/behind` go through."""
+
+    def __init__(self, backend: Fake, hop: Hop = passes) -> None:
+        self.backend = backend
+        self.client = fake.Fake(self._answer)
+        self.control = ControlStream(self.client, backend)
+        self._hop = hop
+        self.acts: dict[int, Callable[[], object]] = {}
+        """What to do when the chain has handed on so many pieces."""
+
+    async def record(self, load: Workload = LOAD, **emission: object) -> Trace:
+        pulse = Pulse(self.client, FAR_AWAY)
+        try:
+            guard = Guard(self.control, pulse)
+            return await record("cell", plan(load, **emission), FAR_AWAY, self.backend, self.client, guard)
+        finally:
+            await pulse.trips.close()
+
+    async def _answer(self, request: Request) -> Body:
+        behind = request.url.startswith(FAR_AWAY.url)
+        body = self.backend.answer(request.url.replace(FAR_AWAY.url, self.backend.endpoint.url))
+        number = itertools.count(1)
+        async for data in self._hop(body) if behind and "/stream/" in request.url else body:
+            yield data
+            if behind and "/stream/" in request.url and (act := self.acts.pop(next(number), None)):
+                act()
+
+
+@asynccontextmanager
+async def chain(hop: Hop = passes, backend: Fake | None = None) -> AsyncIterator[Chain]:
+    made = Chain(backend or Fake(), hop)
+    yield made
+    await made.control.close()
+
+
+async def test_what_passes_is_granted_token_by_token() -> None:
+    async with chain() as made:
+        trace = await made.record()
+    assert [step.kind for step in trace.steps] == ["grant", "arrive"] * LOAD.tokens + ["end"]
+    assert judged(trace).verdict == "streamed"
+    assert trace.emitter_clock == "ours"
+
+
+async def test_what_is_held_to_the_end_is_probed_for_and_waited_out() -> None:
+    async with chain(collects(100)) as made:
+        trace = await made.record()
+    kinds = [step.kind for step in trace.steps]
+    assert kinds[:3] == ["grant", "pulse", "hold"]
+    assert kinds[-4:] == ["wait", "pulse", "end", "arrive"]
+    assert judged(trace).verdict == "buffered"
+
+
+async def test_what_is_collected_comes_when_more_is_sent() -> None:
+    async with chain(collects(3)) as made:
+        assert judged(await made.record()).verdict == "coalesced"
+
+
+async def test_a_paced_stream_has_no_conversation() -> None:
+    async with chain() as made:
+        trace = await made.record(pace="paced")
+    assert (trace.steps, len(trace.reads)) == ((), LOAD.tokens)
+
+
+@pytest.mark.parametrize("first_ns", [0, 10**18])
+async def test_a_backend_may_have_a_clock_of_its_own(first_ns: int) -> None:
+    """It stands still, or is a lifetime ahead: the conversation is the same, and the trace says whose clock it was."""
+    ticks = itertools.count(first_ns)
+    for hop, kinds in ((passes, ["grant", "arrive"] * LOAD.tokens + ["end"]), (collects(100), None)):
+        async with chain(hop) as here, chain(hop, Fake(lambda: next(ticks))) as elsewhere:
+            ours, its_own = await here.record(), await elsewhere.record()
+        assert its_own.emitter_clock == "its own"
+        assert [(step.kind, step.seq) for step in its_own.steps] == [(step.kind, step.seq) for step in ours.steps]
+        assert kinds is None or [step.kind for step in its_own.steps] == kinds
+        assert first_ns <= its_own.sent[0].at_ns < its_own.sent[-1].at_ns < first_ns + 10**6
+
+
+async def test_a_backend_that_is_lost_says_why_whatever_was_noticed_first() -> None:
+    async with chain() as made:
+        made.acts[3] = lambda: made.backend.die("in mid-stream, it was unplugged")
+        with pytest.raises(BackendError, match=r"^in mid-stream, it was unplugged$"):
+            await made.record()
+        assert judged(await made.record()).verdict == "streamed", "and the next stream is another's"
+
+
+async def test_a_backend_that_is_lost_while_the_chain_keeps_silent_is_noticed() -> None:
+    async with chain(collects(100)) as made:
+        asyncio.get_running_loop().call_later(0.03, made.backend.die, "in mid-stream, it was unplugged")
+        with pytest.raises(BackendError, match="unplugged"):
+            await made.record(Workload("w", tokens=8, token_bytes=100, patience_ms=60_000))
+
+
+async def test_a_chain_that_does_not_ask_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "ASKED_S", 0.02)
+
+    async def mute(body: Body) -> Body:
+        await asyncio.Event().wait()
+        yield b""
+
+    async with chain(mute) as made:
+        trace = await made.record()
+    assert trace.failure == "time-out: the request did not reach the backend within 0.02 s"
+
+
+async def test_a_chain_that_does_not_end_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "SILENCE_S", 0.02)
+
+    async def lingers(body: Body) -> Body:
+        async for data in body:
+            yield data
+        await asyncio.Event().wait()
+
+    async with chain(lingers) as made:
+        trace = await made.record()
+    assert trace.failure == "time-out: nothing came for 0.02 s and the response did not end"
+
+
+# ---------------------------------------------------------------- the control stream
+
+
+class Brief(Fake):
+    """A backend that ends every response well after so many tokens, as some platforms do."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self._tokens = tokens
+        self.opened = 0
+
+    async def answer(self, url: str) -> Body:
+        self.opened += "/stream/" in url
+        if not self._tokens:
+            return
+        pieces = itertools.count(1)
+        async for data in super().answer(url):
+            yield data
+            if "/stream/" in url and next(pieces) == self._tokens:
+                return
+
+
+async def test_a_control_stream_goes_on_when_a_response_ends_under_way() -> None:
+    async with chain(backend=(backend := Brief(3))) as made:
+        await made.control.trips.after(CONTROL_TRIPS)
+        assert backend.opened >= CONTROL_TRIPS / 3
+
+
+async def test_a_control_stream_that_never_has_a_token_is_a_fault_and_not_opened_for_ever() -> None:
+    async with chain(backend=Brief(0)) as made:
+        with pytest.raises(BackendError, match="the control stream broke: the emitter ended it"):
+            await made.control.trips.after(1)
+
+
+async def test_a_control_stream_whose_backend_died_is_opened_anew() -> None:
+    async with chain() as made:
+        with made.control.trips.watched():
+            await made.control.trips.after(1)
+            made.backend.die("it was unplugged")
+            await made.backend.ready()
+            await asyncio.gather(made.control.trips.after(1), return_exceptions=True)  # that was under way
+            await made.control.trips.after(1)
