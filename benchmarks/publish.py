@@ -1,8 +1,9 @@
 """Publishes runs: of the default matrix its records and page under `docs/` and its table in the README, of field
-reports their records and the page of all of them.
+reports their records and the page of all of them; and the JSON Schema of results, which the nouns call for.
 
     python -m benchmarks.publish default runs/20260101T120000Z-default
     python -m benchmarks.publish reports runs/20260101T120000Z-000-playground ...
+    python -m benchmarks.publish schema
 
 Nothing on the published pages is typed: tests render them again from the committed records and compare.
 """
@@ -10,6 +11,7 @@ Nothing on the published pages is typed: tests render them again from the commit
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,7 +19,9 @@ from pathlib import Path
 
 from harness import session
 from harness.claims import ledger
+from harness.documents import records
 from harness.errors import HarnessError
+from harness.reports import json as json_report
 from harness.reports import markdown
 from harness.store.runs import Run, runs_in, write_text
 
@@ -28,6 +32,7 @@ RECORDS = DOCS / "default-run"
 PAGE = DOCS / "default-matrix.md"
 REPORT_RECORDS = DOCS / "field-report-runs"
 REPORTS_PAGE = DOCS / "field-reports.md"
+SCHEMAS = ROOT / "harness/store/schema"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
 
@@ -79,6 +84,16 @@ def publish_reports(folders: Sequence[Path]) -> None:
     write_text(REPORTS_PAGE, reports_page(published_reports()))
 
 
+def schema() -> str:
+    """Return the schema of the records of today's version."""
+    return f"{json.dumps(json_report.schema(), indent=2)}\n"
+
+
+def publish_schema() -> None:
+    """Write the schema beside those of earlier versions, which stay."""
+    write_text(SCHEMAS / f"results.v{records.SCHEMA_VERSION}.json", schema())
+
+
 def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
@@ -87,13 +102,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["default", "reports"], help="what the runs are of")
-    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="a run folder, as the harness prints it")
+    parser.add_argument("what", choices=["default", "reports", "schema"], help="what the runs are of, or the schema")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="RUN", help="a run folder, as the harness prints it")
     given = parser.parse_args()
-    if given.what == "default" and len(given.folders) > 1:
-        parser.error("one run of the default matrix is published: give one folder")
+    folders: list[Path] = given.folders
+    wanted = {"default": len(folders) == 1, "reports": bool(folders), "schema": not folders}
+    if not wanted[given.what]:
+        parser.error("give one run folder of the default matrix, some of field reports, and none for the schema")
     try:
-        publish(*given.folders) if given.what == "default" else publish_reports(given.folders)
+        match given.what:
+            case "default":
+                publish(*folders)
+            case "reports":
+                publish_reports(folders)
+            case "schema":
+                publish_schema()
     except HarnessError as error:
         parser.error(str(error))
 

@@ -17,17 +17,15 @@ from rich.console import RenderableType
 from harness import session
 from harness.claims import ledger
 from harness.claims.terminal import ClaimReport
-from harness.cli import cell_options, listing, screen
+from harness.cli import cell_options, screen
 from harness.cli.cell_options import with_cell_options
 from harness.cli.interrupts import interruptible
 from harness.cli.screen import err, out
 from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
-from harness.judge.metrics import delivery
-from harness.judge.rejudge import held_against
-from harness.measure.schedule import JOBS
 from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
+from harness.session import listing
 from harness.store.runs import Run, check_folder, check_writable, latest, load_traces, write_text
 
 STDOUT = Path("-")
@@ -95,7 +93,7 @@ def matrix(
     only: Only = None,
     skip: Skip = None,
     pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
-    jobs: Jobs = JOBS,
+    jobs: Jobs = session.JOBS,
     require: Require = None,
     runs: Runs = session.RUNS,
     keep: Keep = False,
@@ -126,7 +124,7 @@ def reports(
             "--from", metavar="DIR", help="Measure nothing: take this run, or the newest of each report in it."
         ),
     ] = None,
-    jobs: Jobs = JOBS,
+    jobs: Jobs = session.JOBS,
     require: Require = None,
     runs: Runs = session.RUNS,
     keep: Keep = False,
@@ -179,13 +177,13 @@ def run(
     session.require(_names(require))
     job = cell_options.job(cell)
     outputs = _outputs(to_json)
-    finished = interruptible(_measure(job, runs, JOBS, keep))
+    finished = interruptible(_measure(job, runs, session.JOBS, keep))
     by_id = {result.id: result for result in finished.results}
     result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
         trace = load_traces(finished.folder / result.evidence)[0]
-        arrivals = {arrival.seq: arrival.at_ns for arrival in delivery(trace).arrivals}
+        arrivals = session.arrivals(trace)
         told.insert(0, Timeline(trace, result, arrivals))
     _finish(finished, outputs, *told, required=(result.id,))
 
@@ -272,7 +270,7 @@ def check(
         raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
-    run.results = held_against(run.results, earlier.results, str(against), allow_missing)
+    run.results = session.checked(run, earlier, str(against), allow_missing)
     _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
 
 

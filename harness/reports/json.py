@@ -2,7 +2,7 @@
 
 Its schema is `harness/store/schema/results.v2.json`, in which `$defs/Result` describes a line of results.jsonl; here
 the reason of a refused stream also says where to look.
-`python -m harness.reports.json` prints it anew.
+`python -m benchmarks.publish schema` writes it anew.
 """
 
 from __future__ import annotations
@@ -84,7 +84,3 @@ def _layer(row: Row) -> Layer:
         harmed_by=tuple(column.name for column in row.harms),
         emulates=row.emulates,
     )
-
-
-if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))

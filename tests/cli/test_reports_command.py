@@ -13,6 +13,7 @@ import pytest
 from harness import session
 from harness.claims import ledger
 from harness.model import Result
+from harness.session import jobs
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -51,7 +52,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("000-first", "001-second"):
         (tmp_path / f"{name}.yaml").write_text(CLAIMED)
     paths = {f"reports/{name}": tmp_path / f"{name}.yaml" for name in ("000-first", "001-second")}
-    monkeypatch.setattr(session, "shipped_matrices", lambda: {"smoke": tmp_path / "smoke.yaml", **paths})
+    monkeypatch.setattr(jobs, "shipped_matrices", lambda: {"smoke": tmp_path / "smoke.yaml", **paths})
 
 
 # ---------------------------------------------------------------- measuring
@@ -222,7 +223,7 @@ def test_wrong_words_end_with_2_before_anything_is_measured(
 
 
 def test_a_harness_that_ships_none_says_so(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "shipped_matrices", dict)
+    monkeypatch.setattr(jobs, "shipped_matrices", dict)
     said = harness("reports")
     assert said.status == 2
     assert "no field report is shipped: give a matrix file with a key `report`" in said.err

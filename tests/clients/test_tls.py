@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from harness.cli import listing
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Request
 from harness.clients.h2_reader import H2Reader
 from harness.errors import StreamError, Unavailable
 from harness.proxies import certificates
+from harness.session import listing
 from tests.clients.http2_peer import Seen
 
 DEADLINE_S = 20.0

@@ -9,15 +9,15 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Literal
 
-from harness import session
 from harness.clients import CLIENTS
 from harness.clients.base import Client
 from harness.errors import Unavailable
 from harness.formats import FORMATS
-from harness.matrix import reading as matrix
+from harness.matrix import reading
 from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
 from harness.proxies import PROXIES
+from harness.session import shipped
 
 What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
 Rows = list[tuple[str, ...]]
@@ -33,7 +33,7 @@ def rows(what: What) -> Rows:
 
 def schema() -> str:
     """Return the JSON Schema of matrix files, for editors."""
-    return json.dumps(matrix.schema(), indent=2) + "\n"
+    return json.dumps(reading.schema(), indent=2) + "\n"
 
 
 def health() -> Rows:
@@ -64,12 +64,12 @@ def _variants(kind: HopKind | None = None) -> Rows:
         (f"{name}:{variant}", proxy.describe(path))
         for name, proxy in PROXIES.items()
         if kind in (None, proxy.kind)
-        for variant, path in session.variants(name).items()
+        for variant, path in shipped.variants(name).items()
     ]
 
 
 def _mitigations() -> Rows:
-    catalogue = session.catalogue().values()
+    catalogue = shipped.catalogue().values()
     entries = ((one.name, one.cost, one.claim, ", ".join(_changes(one)), one.source) for one in catalogue)
     return [("mitigation", "cost", "claim", "changes", "source"), *entries]
 

@@ -1,0 +1,40 @@
+"""What both front doors need: a matrix read from a name or path, and a bench set up to run its cells.
+
+job = load("smoke")
+async with session(job) as (runner, run):
+    await runner.run(job.cells, print)
+
+In: names, paths and options that a door was given.
+Out: jobs, a runner with the run that it fills, kept runs, and lists of what there is.
+Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is told here.
+"""
+
+from __future__ import annotations
+
+from harness.measure.schedule import JOBS
+from harness.session.jobs import REPORTS, Job, load, one_cell, reports
+from harness.session.kept import arrivals, checked, rejudged, stored
+from harness.session.running import RUNS, session
+from harness.session.setup import require, set_up
+from harness.session.shipped import catalogue, known, shipped_matrices, variants
+
+__all__ = [
+    "JOBS",
+    "REPORTS",
+    "RUNS",
+    "Job",
+    "arrivals",
+    "catalogue",
+    "checked",
+    "known",
+    "load",
+    "one_cell",
+    "rejudged",
+    "reports",
+    "require",
+    "session",
+    "set_up",
+    "shipped_matrices",
+    "stored",
+    "variants",
+]

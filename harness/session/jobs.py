@@ -1,0 +1,100 @@
+"""Jobs: the cells that are asked for, by the name of a matrix, a path, options, or a field report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.matrix.mitigations import plan
+from harness.matrix.reading import Matrix, expand, parse, referenced, select
+from harness.measure.bench import adapter, variant_file
+from harness.model import Cell, Hop, Pace
+from harness.resources import is_file
+from harness.session.shipped import known, read_text, shipped_matrices
+
+REPORTS = "reports/"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A matrix, the cells chosen from it, and where the user's own variants lie."""
+
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+    own: Mapping[Hop, Path]
+
+
+def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
+    """Read a shipped matrix by name, or any file by path, and choose cells by globs on their ids.
+
+    Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
+    """
+    path = shipped_matrices().get(name_or_path, Path(name_or_path))
+    if not is_file(path):
+        raise InputError(f"there is no matrix {name_or_path!r}: give a path, or one of {', '.join(shipped_matrices())}")
+    matrix = parse(read_text(path), _shown(path), known())
+    return _job(matrix, path.parent, select(expand(matrix, pace), only, skip))
+
+
+def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
+    """Return the job of a single cell with its references; relative paths start here.
+
+    `axes` and `workload` are keys of a matrix file. Raises InputError whose complaints have paths as in a file that has
+    these, and no place.
+    """
+    asked = {"title": "One cell", "workloads": {"options": dict(workload)}, "axes": dict(axes)}
+    matrix = replace(parse(asked, "", known()), file="run")
+    return _job(matrix, Path(), matrix.cells)
+
+
+def reports(names: Sequence[str]) -> list[Job]:
+    """Return the jobs of field reports: shipped ones by name or its start, others by path; with no names all shipped.
+
+    Raises InputError for a name that is none or several, and for a matrix without the key `report`.
+    """
+    shipped = [name for name in shipped_matrices() if name.startswith(REPORTS)]
+    found = [load(_report(name, shipped)) for name in names] if names else [load(name) for name in shipped]
+    for job in found:
+        if not job.matrix.report:
+            raise InputError(
+                f"{job.matrix.file} has no key `report`, so it claims nothing: `harness matrix` measures it"
+            )
+    if not found:
+        raise InputError("no field report is shipped: give a matrix file with a key `report`")
+    return list(found)
+
+
+def _report(name: str, shipped: Sequence[str]) -> str:
+    """Return what `load` calls the field report that is meant."""
+    if is_file(Path(name)):
+        return name
+    meant = [one for one in shipped if name in (one, one.removeprefix(REPORTS))]
+    meant = meant or [one for one in shipped if one.removeprefix(REPORTS).startswith(name)]
+    if len(meant) != 1:
+        some = ", ".join(one.removeprefix(REPORTS) for one in meant or shipped)
+        fault = "is the start of several field reports" if meant else "is no field report"
+        raise InputError(f"{name!r} {fault}: give a path, or one of {some}")
+    return meant[0]
+
+
+def hops_of(job: Job) -> dict[Hop, Path]:
+    """Return every hop that a job's cells go through, mitigated or not, with its file."""
+    chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, job.matrix.catalogue).chain)}
+    return {hop: variant_file(hop, job.own) for hop in sorted({hop for chain in chains for hop in chain})}
+
+
+def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
+    """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
+    own = {hop: folder / path for hop, path in matrix.own.items()}
+    job = Job(matrix, referenced(cells), own)
+    for hop, file in hops_of(job).items():
+        adapter(hop).check(file)
+    return job
+
+
+def _shown(path: Path) -> str:
+    """Return a path as people here would write it: relative if it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)

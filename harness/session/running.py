@@ -1,0 +1,84 @@
+"""A session: a run folder, and a bench set up to run the cells of a job; all that it started ends with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from harness.errors import NoRoom, unwritable
+from harness.launchers.process import Launcher
+from harness.measure.bench import Bench
+from harness.measure.runner import Runner
+from harness.measure.schedule import JOBS, Schedule
+from harness.model import RunInfo
+from harness.session.jobs import Job
+from harness.store.runs import Run
+
+RUNS = Path("runs")
+
+
+@asynccontextmanager
+async def session(
+    job: Job,
+    root: Path = RUNS,
+    *,
+    jobs: int = JOBS,
+    keep: Callable[[Path], object] | None = None,
+    options: Sequence[str] = (),
+) -> AsyncIterator[tuple[Runner, Run]]:
+    """Set up a run folder and a bench; everything that was started ends with the block.
+
+    `keep` is told of each temporary folder, which then stays.
+    """
+    run = Run.create(root, _describe(job, options))
+    with _room(run):
+        async with (
+            Launcher(keep=keep) as launcher,
+            Bench(launcher, run.folder / "proxies", job.own, Schedule(jobs)) as bench,
+            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations) as runner,
+        ):
+            yield runner, run
+        run.finish()
+
+
+@contextmanager
+def _room(run: Run) -> Iterator[None]:
+    """Tell of a full disk, whoever met it, and of the results that were kept before."""
+    try:
+        yield
+    except (NoRoom, OSError) as error:
+        if isinstance(error, OSError) and unwritable(error) is not NoRoom:
+            raise
+        kept = f"The {len(run.results)} results before that are kept: `harness report {run.folder}` shows them."
+        raise NoRoom(f"no room is left: {error}\n{kept}") from error
+
+
+def _describe(job: Job, options: Sequence[str]) -> RunInfo:
+    used = {name for cell in job.cells for name in cell.mitigations}
+    return RunInfo(
+        name=job.matrix.name,
+        title=job.matrix.title,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness_version=version("token-stream-harness"),
+        python=platform.python_version(),
+        platform=_platform(),
+        cells=len(job.cells),
+        matrix_file=job.matrix.file,
+        matrix_text=job.matrix.text,
+        options=tuple(options),
+        mitigations={name: one for name, one in job.matrix.catalogue.items() if name in used},
+    )
+
+
+def _platform() -> str:
+    """Return system, architecture and cores: what a reader needs to place the figures."""
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        system = f"{platform.system()} {platform.release()}"
+    return f"{system}, {platform.machine()}, {os.cpu_count()} cores"

@@ -1,0 +1,84 @@
+"""What has to be here before anything is measured: installs it where it may, and says what is required and missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.clients import CLIENTS
+from harness.clients.base import Installing
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.measure.bench import adapter
+from harness.model import Hop
+from harness.proxies import PROXIES
+from harness.proxies.base import Optioned
+from harness.session.jobs import Job, hops_of, load, one_cell
+from harness.session.shipped import shipped_matrices, variants
+
+ANY = {"tokens": 1, "token_bytes": 256}
+
+
+def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
+    """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs.
+
+    Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and what is missing is
+    only told.
+    """
+    clients = {name: make() for name, make in CLIENTS.items()}
+    able: dict[str, Installing] = {**PROXIES}
+    able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
+    for name in names or able:
+        if ":" in name:
+            _prepare(hops_of(_one_hop(name)), progress)
+            progress(f"{name}: ready")
+            continue
+        if name not in able:
+            raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
+        try:
+            able[name].install(progress)
+            if isinstance(PROXIES.get(name), Optioned):
+                _prepare(_shipped_hops(name), progress)
+            progress(f"{name}: ready, {able[name].version()}")
+        except Unavailable as error:
+            if names:
+                raise
+            progress(f"{name}: left out: {error}")
+
+
+def require(names: Sequence[str], option: str = "--require") -> None:
+    """Raise ProxyError if a proxy or client that is named cannot run here, InputError if there is none of that name."""
+    for name in names:
+        if name not in PROXIES and name not in CLIENTS:
+            there = ", ".join((*PROXIES, *CLIENTS))
+            raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
+        try:
+            (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
+        except Unavailable as error:
+            raise ProxyError(f"{name} is required, but cannot run here: {error}") from error
+
+
+def _one_hop(name: str) -> Job:
+    """Return the job of a cell through one hop. Raises InputError, which names no key: the hop stands alone."""
+    try:
+        return one_cell({"chain": name}, ANY)
+    except InputError as error:
+        raise InputError(*(replace(complaint, path=()) for complaint in error.complaints)) from error
+
+
+def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:
+    """Install what each of these hops needs for itself."""
+    for hop, file in hops.items():
+        proxy = adapter(hop)
+        if isinstance(proxy, Optioned):
+            proxy.prepare(file, progress)
+        else:
+            proxy.install(progress)
+
+
+def _shipped_hops(proxy: str) -> dict[Hop, Path]:
+    """Return the shipped variants of a proxy, and all hops through it that a shipped matrix has."""
+    hops = {Hop(proxy, name): path for name, path in variants(proxy).items()}
+    for name in shipped_matrices():
+        hops |= {hop: file for hop, file in hops_of(load(name)).items() if hop.proxy == proxy}
+    return hops

@@ -1,0 +1,57 @@
+"""What comes with the package: variants, mitigations, matrices, and all names that a matrix file may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from harness.clients import CLIENTS
+from harness.errors import InputError
+from harness.formats import FORMATS
+from harness.matrix import mitigations
+from harness.matrix.reading import Known
+from harness.model import Mitigation
+from harness.proxies import PROXIES
+from harness.proxies.base import Optioned
+from harness.resources import configs
+
+
+def variants(proxy: str) -> dict[str, Path]:
+    """Return the shipped variants of a proxy by name."""
+    files = (configs() / proxy).glob(f"*{PROXIES[proxy].suffix}")
+    return {file.stem: file for file in sorted(files)}
+
+
+def catalogue() -> dict[str, Mitigation]:
+    """Return the shipped mitigations by name."""
+    path = configs() / "mitigations.yaml"
+    return dict(_parsed(read_text(path), str(path)))
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
+    return mitigations.parse(text, file)
+
+
+def known() -> Known:
+    """Return the names that a matrix file may use without defining them."""
+    return Known(
+        proxies={name: tuple(variants(name)) for name in PROXIES},
+        names={"client": tuple(CLIENTS), "format": tuple(FORMATS)},
+        mitigations=catalogue(),
+        canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
+    )
+
+
+def shipped_matrices() -> dict[str, Path]:
+    """Return the matrices that come with the package, by name."""
+    folder = configs() / "matrices"
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
