@@ -47,7 +47,7 @@ def _axes() -> Iterator[Parameter]:
     """Yield the parameters of axes: first those that a table has for headings, then its labels."""
     for name, axis in sorted(OPTIONS.items(), key=lambda item: item[1].label is not None):
         letter = [f"-{axis.letter}"] if axis.letter else []
-        option = typer.Option(f"--{axis.noun}", *letter, help=axis.help.format(_listed(axis.words)))
+        option = typer.Option(_option(axis.noun), *letter, help=axis.help.format(_listed(axis.words)))
         if axis.reads == "names":
             yield _parameter(name, list[str] | None, option, None)
         else:
@@ -67,10 +67,12 @@ def _parameter(name: str, kind: Any, option: Any, default: object) -> Parameter:
 
 
 def _of_option(complaint: Complaint) -> Complaint:
-    """Return a complaint about a key as one about its option; about all of the axes it needs no option."""
+    """Return a complaint about a key as one about its option; what is about a file, or all of the axes, needs none."""
+    if complaint.file:
+        return complaint
     match complaint.path:
         case ("axes", str(axis), *_):
-            option = f"--{AXES[axis].noun}: "
+            option = f"{_option(AXES[axis].noun)}: "
         case ("workloads", _, str(key), *_):
             option = f"{_option(key)}: "
         case _:

@@ -59,11 +59,11 @@ def require(names: Sequence[str], option: str = "--require") -> None:
 
 
 def _one_hop(name: str) -> Job:
-    """Return the job of a cell through one hop. Raises InputError, which names no key: the hop stands alone."""
+    """Return the job of a cell through one hop. Raises InputError, which names keys of files only: it stands alone."""
     try:
         return one_cell({"chain": name}, ANY)
     except InputError as error:
-        raise InputError(*(replace(complaint, path=()) for complaint in error.complaints)) from error
+        raise InputError(*(one if one.file else replace(one, path=()) for one in error.complaints)) from error
 
 
 def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:

@@ -254,6 +254,14 @@ def test_wrong_words_end_with_2_and_say_what_is_allowed(harness: Harness, words:
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize("command", ["run --chain nextjs:./mine.yaml", "setup nextjs:./mine.yaml"])
+def test_what_is_wrong_in_a_file_of_a_hop_is_told_with_its_line_and_key(harness: Harness, command: str) -> None:
+    Path("mine.yaml").write_text("# mine\nmode: prod\ncompress: maybe\n")
+    said = harness(*command.split())
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "harness: mine.yaml:3: compress: must be a valid boolean, not 'maybe'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
