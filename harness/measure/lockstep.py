@@ -97,7 +97,7 @@ class Lockstep:
         self._arrived = through
         if self.phase is Phase.LOCKSTEP:
             self._waited(now_ns - self.progress_ns)
-        self._timed |= self.phase is Phase.LAST_WAIT  # nobody sends: what lets one go late may let go others later
+        self._timed |= self.phase is Phase.LAST_WAIT  # nothing more is sent: a timer let this go, and may let go more
         self.progress_ns = now_ns
         self.steps.append(Step("arrive", through, now_ns))
         if self.phase is Phase.PROBING:
