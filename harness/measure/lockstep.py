@@ -97,7 +97,7 @@ class Lockstep:
         self._arrived = through
         if self.phase is Phase.LOCKSTEP:
             self._waited(now_ns - self.progress_ns)
-        self._timed |= self.phase is Phase.LAST_WAIT  # a timer let this one go: the next may take as long
+        self._timed |= self.phase is Phase.LAST_WAIT  # nothing more is sent: a timer let this go, and may let go more
         self.progress_ns = now_ns
         self.steps.append(Step("arrive", through, now_ns))
         if self.phase is Phase.PROBING:

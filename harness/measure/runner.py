@@ -159,14 +159,9 @@ class Runner:
             return self._keep(replace(bare, outcome="unavailable", reason=str(error)))
         except HarnessError as error:
             return self._keep(replace(bare, reason=str(error), fault=error.fault))
-        against = await self._assessed(control) if cell != control else None
-        before = await self._assessed(baseline) if cell != baseline else None
-        outcome, reason, effect = conclude(
-            measured.assessment,
-            against,
-            before,
-            bare.expectation,
-        )
+        of_control = await self._assessed(control) if cell != control else None
+        of_baseline = await self._assessed(baseline) if cell != baseline else None
+        outcome, reason, effect = conclude(measured.assessment, of_control, of_baseline, bare.expectation)
         judgement = measured.assessment.judgement
         return self._keep(
             replace(
@@ -202,16 +197,16 @@ class Runner:
         todo = plan(cell, self._catalogue)
         entry = await self._bench.entry(todo.chain)  # before the lease: a slow start must not keep others waiting
         control = control_of(cell)
-        against = await self._assessed(control) if cell != control else None
-        yardstick = against.metrics if isinstance(against, Assessment) else None
+        of_control = await self._assessed(control) if cell != control else None
+        control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
         need = needed_by(todo, entry.serial, self._bench.client(todo.client))
         async with self._bench.schedule.lease(need):
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
-            assessment = await asyncio.to_thread(assess, (trace,), yardstick)
+            assessment = await asyncio.to_thread(assess, (trace,), control_metrics)
             if isolated(trace, assessment.judgement):
                 again, entry = await self._stream(cell, todo, take=2, patient=True, quiet=bool(pulsed(trace)))
-                assessment = await asyncio.to_thread(assess, (trace, again), yardstick)
+                assessment = await asyncio.to_thread(assess, (trace, again), control_metrics)
             if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
                 raise ProxyError(f"in mid-stream, {death}")
             return Measured(
