@@ -12,6 +12,8 @@ from benchmarks.publish import ROOT
 
 pytestmark = pytest.mark.proxies
 
+WANTED = "give one run folder of the default matrix, some of field reports, and none for the schema"
+
 
 def benchmark(name: str, *arguments: str, tmp: Path) -> subprocess.CompletedProcess[str]:
     """Run a benchmark with a temporary folder of its own."""
@@ -22,18 +24,19 @@ def benchmark(name: str, *arguments: str, tmp: Path) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "the following arguments are required: what, RUN"),
+        ([], "the following arguments are required: what"),
         (["default", "nowhere"], "nowhere is not a run folder"),
         (["reports", "nowhere"], "nowhere is not a run folder"),
-        (["default", "a", "b"], "one run of the default matrix is published: give one folder"),
-        (["default"], "the following arguments are required: RUN"),
+        (["default", "a", "b"], WANTED),
+        (["default"], WANTED),
+        (["schema", "a"], WANTED),
         (["reports", "docs/default-run"], "docs/default-run tested no field report: its matrix file has no key"),
     ],
 )
 def test_what_to_publish_has_to_be_told(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     said = benchmark("publish", *arguments, tmp=tmp_path)
     assert said.returncode == 2
-    assert said.stderr.startswith("usage: python -m benchmarks.publish [-h] {default,reports} RUN [RUN ...]\n")
+    assert said.stderr.startswith("usage: python -m benchmarks.publish [-h] {default,reports,schema} [RUN ...]\n")
     assert complaint in said.stderr
 
 

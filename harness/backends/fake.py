@@ -122,6 +122,11 @@ class Fake:
         self._streams: dict[str, FakeStream] = {}
         self._ids = itertools.count(1)
 
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
     async def ready(self) -> None:
         """It always is."""
 

@@ -26,10 +26,13 @@ from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER, STALLED_S
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
-from harness.model import Chain, Endpoint, Hop, HttpVersion, Plan, Trace, chain_text
+from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.resources import configs, is_file
+
+SERIAL: frozenset[HopKind] = frozenset({"application"})
+"""Kinds of hops that may stand still for all while they serve one: each is asked for one stream at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Entry:
 
     endpoint: Endpoint
     hops: tuple[Running, ...]
+    kinds: tuple[HopKind, ...]
     evidence: tuple[Path, ...]
     guard: Guard
     serial: frozenset[Chain] = frozenset()
@@ -154,31 +158,22 @@ class Bench:
         """
         await self.backend.ready()  # before a program that starts wants to hear from it
         entry = await self.entry(plan.chain)
-        reader = self.client(plan.client)
-        if not set(reader.http) & set(entry.endpoint.http):
-            first = plan.chain[0] if plan.chain else "the emitter"
-            raise Unavailable(
-                f"client {reader.name} asks in HTTP/{' or '.join(reader.http)}, and {first}, which it meets first, "
-                f"only answers in HTTP/{' and '.join(entry.endpoint.http)}",
-                "choose another client, or a first hop that answers in it: nginx:h2-tls answers in both",
-            )
         guard = entry.guard.quietly() if quiet else entry.guard
         beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
         asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
-            trace = await record(cell_id, plan, entry.endpoint, self.backend, reader, guard, patient)
+            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard, patient)
         finally:
             if asking:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
-        kinds = tuple(running.kind for running in entry.hops)
-        return replace(trace, beside_ns=tuple(beside.durations_ns), hops=kinds), entry
+        return replace(trace, beside_ns=tuple(beside.durations_ns), hops=entry.kinds), entry
 
     async def _start(self, chain: Chain) -> Entry:
         if not chain:
             endpoint = self.backend.endpoint
-            return Entry(endpoint, (), (), self._guard(endpoint))
+            return Entry(endpoint, (), (), (), self._guard(endpoint))
         hop, rest = chain[0], chain[1:]
         upstream = await self.entry(rest)
         if "1.1" not in upstream.endpoint.http:
@@ -188,12 +183,14 @@ class Bench:
             )
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
+        proxy = adapter(hop)
         async with self.schedule.start():
-            running = await adapter(hop).start(config, upstream.endpoint, evidence, self._launcher)
-        serial = upstream.serial | ({chain} if running.serial else set())
+            running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
+        serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
         return Entry(
             running.endpoint,
             (running, *upstream.hops),
+            (proxy.kind, *upstream.kinds),
             (evidence, *upstream.evidence),
             self._guard(running.endpoint, serial=bool(serial)),
             serial,

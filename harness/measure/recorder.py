@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.backends.base import Announced, Backend, Log
 from harness.clients.base import Client, Headers, Remote, Request
-from harness.clients.declared import need_transport
+from harness.clients.declared import need
 from harness.errors import BackendError, StreamError
 from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
@@ -111,7 +111,8 @@ async def record(
     Whatever the chain does ends up in the trace. Raises BackendError if the backend fails,
     Unavailable if the client cannot ask so.
     """
-    need_transport(client, plan.emission.transport)
+    first = str(plan.chain[0]) if plan.chain else "the emitter"
+    need(client, plan.emission.transport, first, entry.http)
     recorder = Recorder(plan)
     stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()

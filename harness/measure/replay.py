@@ -17,7 +17,7 @@ from harness.launchers.fake import FakeProgram
 from harness.measure.bench import Entry
 from harness.measure.guard import ControlStream, Guard, Pulse
 from harness.measure.schedule import Schedule
-from harness.model import Chain, Plan, Trace, chain_text
+from harness.model import Chain, HopKind, Plan, Trace, chain_text
 from harness.proxies.base import Running
 from harness.store.runs import Run, load_traces
 
@@ -71,7 +71,10 @@ class Replay:
         guard.pulse.lost = self._mute
         hops = tuple(Running(hop.proxy, endpoint, self._program(hop.proxy), VERSION) for hop in chain)
         programs = {chain[start:] for start in range(len(chain))}
-        return Entry(endpoint, hops, (), guard, self._serial & programs)
+        return Entry(endpoint, hops, self._kinds(chain), (), guard, self._serial & programs)
+
+    def _kinds(self, chain: Chain) -> tuple[HopKind, ...]:
+        return tuple("application" if chain[at:] in self._serial else "proxy" for at in range(len(chain)))
 
     def _program(self, name: str) -> FakeProgram:
         program = FakeProgram(name, "its last words")

@@ -238,7 +238,8 @@ def _facts(trace: Trace, entry: Entry, assessment: Assessment) -> Facts:
     """Return what the streams tell beside their verdict, and what only the run knows."""
 
     def about(kind: HopKind) -> tuple[str, ...]:
-        return tuple(hop.about for hop in entry.hops if hop.kind == kind and hop.about)
+        hops = zip(entry.kinds, entry.hops, strict=True)
+        return tuple(hop.about for of_kind, hop in hops if of_kind == kind and hop.about)
 
     return replace(
         assessment.facts,

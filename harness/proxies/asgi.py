@@ -129,7 +129,7 @@ class Asgi:
             if error.ended is None or error.ended < 0:
                 raise
             raise InputError(self._unable(config, error.words, error.ended, evidence / "asgi.log")) from error
-        return Running(self.name, endpoint, program, version, self.kind, self.describe(config))
+        return Running(self.name, endpoint, program, version, self.describe(config))
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))

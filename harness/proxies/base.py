@@ -22,13 +22,7 @@ class Running:
     endpoint: Endpoint
     program: Program
     version: str
-    kind: HopKind = "proxy"
     about: str | None = None
-
-    @property
-    def serial(self) -> bool:
-        """Whether it may stand still for all while it serves one: then it is asked for one stream at a time."""
-        return self.kind == "application"
 
 
 class Proxy(Protocol):
@@ -40,7 +34,8 @@ class Proxy(Protocol):
     @property
     def kind(self) -> HopKind:
         """What stands in the chain: a real proxy, an application, or an emulator, which only plays what somebody
-        claims of a system that cannot run here.
+        claims of a system that cannot run here. Of an application one stream is asked for at a time: it may stand
+        still for all while it serves one.
         """
 
     @property

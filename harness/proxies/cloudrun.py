@@ -64,7 +64,7 @@ class CloudRun:
         arguments = ["--listen=${LISTEN}", "--upstream=${UPSTREAM}", f"--policy={policy}", *trusted]
         start = Start(self.name, [sys.executable, "-P", "-m", SERVER, *arguments], READY_S)
         program, endpoint = await started(start, upstream, evidence, launcher)
-        return Running(self.name, endpoint, program, self.version(), self.kind, profile.claim)
+        return Running(self.name, endpoint, program, self.version(), profile.claim)
 
 
 def read_profile(config: Path) -> Profile:

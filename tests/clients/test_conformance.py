@@ -19,7 +19,7 @@ import trustme
 
 from harness.clients import CLIENTS
 from harness.clients.base import Client, Headers, Launching, Remote, Request, Unheard
-from harness.clients.declared import need_transport
+from harness.clients.declared import need
 from harness.errors import StreamError, Unavailable
 from harness.formats import TRANSPORTS
 from harness.launchers.process import Launcher
@@ -343,8 +343,8 @@ async def test_what_it_does_not_declare_is_refused_with_a_reason_and_a_way_out(n
     client = CLIENTS[name]()
     for transport in get_args(TransportName):
         if transport in client.transports:
-            need_transport(client, transport)
+            need(client, transport, "a server", client.http)
             continue
         with pytest.raises(Unavailable, match=f"^client {name} {client.lacks[transport]}") as told:
-            need_transport(client, transport)
+            need(client, transport, "a server", client.http)
         assert told.value.remedy.startswith("choose client ")

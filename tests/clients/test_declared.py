@@ -7,11 +7,11 @@ from typing import get_args
 import pytest
 
 from harness.clients import CLIENTS
-from harness.clients.declared import need_transport
+from harness.clients.declared import need
 from harness.errors import Unavailable
 from harness.model import TransportName
 
-WAY_OUT = " (choose client aiohttp or chromium)"
+WHO_DOES = " or ".join(name for name, make in CLIENTS.items() if "websocket" in make().transports)
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ WAY_OUT = " (choose client aiohttp or chromium)"
 )
 def test_who_opens_no_websocket_says_why_and_who_does(name: str, says: str) -> None:
     with pytest.raises(Unavailable) as told:
-        need_transport(CLIENTS[name](), "websocket")
-    assert str(told.value) == says + WAY_OUT
+        need(CLIENTS[name](), "websocket", "the emitter", ("1.1", "2"))
+    assert str(told.value) == f"{says} (choose client {WHO_DOES})"
 
 
 @pytest.mark.parametrize("transport", get_args(TransportName))

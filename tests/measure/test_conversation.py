@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,11 +13,11 @@ import pytest
 from harness.backends.fake import Fake
 from harness.clients import fake
 from harness.clients.base import Request
-from harness.errors import BackendError
+from harness.errors import BackendError, Unavailable
 from harness.measure import recorder
 from harness.measure.guard import CONTROL_TRIPS, ControlStream, Guard, Pulse
 from harness.measure.recorder import record
-from harness.model import Endpoint, Trace, Workload
+from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
 from tests.factories import judged, plan
 
 LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1, patience_ms=20)
@@ -74,6 +75,24 @@ class Chain:
             yield data
             if behind and "/stream/" in request.url and (act := self.acts.pop(next(number), None)):
                 act()
+
+
+@pytest.mark.parametrize(
+    ("lacks", "asks_in", "says"),
+    [
+        ({"websocket": "reads no messages"}, ("1.1",), "client fake reads no messages"),
+        ({}, ("2",), "client fake asks in HTTP/2, and the emitter, which it meets first, only answers in HTTP/1.1"),
+    ],
+)
+async def test_what_a_client_does_not_declare_is_refused_before_anything_is_sent(
+    lacks: dict[TransportName, str], asks_in: tuple[HttpVersion, ...], says: str
+) -> None:
+    async with chain() as made:
+        made.client.lacks, made.client.http = lacks, asks_in
+        made.client.transports = ("http",) if lacks else ("http", "websocket")
+        with pytest.raises(Unavailable, match=re.escape(says)):
+            await made.record(format="websocket")
+        assert made.backend.open_streams == 0
 
 
 @asynccontextmanager

