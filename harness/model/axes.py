@@ -1,7 +1,7 @@
 """A cell and its axes, in one table: what is read, written, sorted, shown or asked of an axis iterates it.
 
-To add an axis: a field of `Cell`, which says its type and its default; a row of `AXES`, which says all else; and what
-it does in `harness.matrix.mitigations.plan`. The order of `AXES` is that of ids.
+To add an axis: a field of `Cell`, which says its type and its default; a row of `AXES`, which is `later` and says all
+else; and what it does in `harness.matrix.mitigations.plan`. The order of `AXES` is that of ids.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Cell:
     @property
     def id(self) -> str:
         """CLI filter, pytest id and JSON key at once."""
-        return "/".join([axis.of(self) for axis in AXES.values()])
+        return "/".join([part for axis in AXES.values() if (part := axis.id_part(self))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Axis:
     short form.
     In ids and sentences: `text` is how ids write a value, `nothing` how a sentence tells an empty one, `singular` what
     one of several names is called.
+    One that is `later` came when cells had ids already: those in which it has its default keep theirs.
     In tables: `label` is its place among what tells the layers of a chain apart (None: it tells none), `always` whether
     it is shown where they all agree, too; `order` is what sorts them, for a field with words their order.
     """
@@ -61,6 +62,7 @@ class Axis:
     otherwise: str = ""
     text: Callable[[Any], str] = str
     nothing: str = ""
+    later: bool = False
     label: int | None = None
     always: bool = False
     order: Callable[[Any], Any] | None = None
@@ -89,6 +91,13 @@ class Axis:
     def of(self, cell: Cell) -> str:
         """Return where a cell lies on the axis, as its id says it."""
         return self.text(getattr(cell, self.name))
+
+    def id_part(self, cell: Cell) -> str:
+        """Return what the axis adds to a cell's id; nothing, or `NAME=value`, if it is a later one."""
+        text = self.of(cell)
+        if not self.later:
+            return text
+        return "" if text == self.default else f"{self.name}={text}"
 
     def worded(self, cell: Cell) -> str:
         """Return where a cell lies on the axis, as a sentence says it."""

@@ -63,7 +63,9 @@ def test_words_are_sorted_as_the_field_has_them_and_workloads_by_size() -> None:
 FIELD = '    pace: Pace = "lockstep"\n'
 TABLE_END = ")\nAXES: Mapping"
 NEW_FIELD = '    tint: Literal["grey", "red"] = "grey"\n'
-NEW_ROW = 'Axis("tint", "what tint", "red", glob_about="the tint", glob_example="r*", help="Tint: {}.", label=7),'
+NEW_ROW = (
+    'Axis("tint", "what tint", "red", glob_about="the tint", glob_example="r*", help="Tint: {}.", label=7, later=True),'
+)
 MATRIX = """\
 title: t
 workloads: {short: {tokens: 24, token_bytes: 112}}
@@ -139,11 +141,11 @@ def test_a_new_axis_is_read_expanded_told_apart_shown_and_stored(changed: Path) 
     assert done.stderr == ""
     assert json.loads(done.stdout) == {
         "ids": [
-            "direct/sse/chunked/curl/aiohttp/short/none/lockstep/red",
-            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep/red",
-            "direct/sse/chunked/curl/aiohttp/short/none/lockstep/grey",
-            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep/grey",
-            "nginx:default/sse/chunked/curl/aiohttp/short/no-cache/lockstep/grey",
+            "direct/sse/chunked/curl/aiohttp/short/none/lockstep/tint=red",
+            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep/tint=red",
+            "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
+            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep",
+            "nginx:default/sse/chunked/curl/aiohttp/short/no-cache/lockstep",
         ],
         "refused": "m.yaml:3: axes.tint: 'blue' is not allowed; allowed: grey, red",
         "separated by": ["tint"],
