@@ -36,7 +36,7 @@ SERIAL: frozenset[HopKind] = frozenset({"application"})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StartedChain:
     """The client side of a started chain, and what it is made of.
 
     `serial` are those of its programs that serve one stream at a time, each as the chain that begins with it.
@@ -100,7 +100,7 @@ class Bench:
             "1.1": AiohttpReader(STALLED_S, keep_alive=True),
             "2": H2Reader(STALLED_S),
         }
-        self._starting: dict[Chain, asyncio.Task[Entry]] = {}
+        self._starting: dict[Chain, asyncio.Task[StartedChain]] = {}
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Bench:
         for task in self._starting.values():
             task.cancel()
         for entry in await asyncio.gather(*self._starting.values(), return_exceptions=True):
-            if isinstance(entry, Entry):
+            if isinstance(entry, StartedChain):
                 await entry.guard.pulse.trips.close()
         await self._control.close()
         for client in (*self._clients.values(), *self._carriers.values()):
@@ -132,7 +132,7 @@ class Bench:
                 client.equip(self._launcher, self._folder)
         return self._clients[name]
 
-    async def entry(self, chain: Chain) -> Entry:
+    async def entry(self, chain: Chain) -> StartedChain:
         """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
         task = self._starting.get(chain)
         if task and task.done() and not task.exception() and task.result().death():
@@ -151,7 +151,9 @@ class Bench:
         reading = [client.stream(something, Unheard()) for client in clients]
         await asyncio.gather(*starting, *reading, return_exceptions=True)
 
-    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+    async def record(
+        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
+    ) -> tuple[Trace, StartedChain]:
         """Run one stream through the plan's chain, with more patience or without pulses if asked.
 
         Raises what `entry` raises, or BackendError.
@@ -170,10 +172,10 @@ class Bench:
                 await asyncio.gather(asking, return_exceptions=True)
         return replace(trace, beside_ns=tuple(beside.durations_ns), hops=entry.kinds), entry
 
-    async def _start(self, chain: Chain) -> Entry:
+    async def _start(self, chain: Chain) -> StartedChain:
         if not chain:
             endpoint = self.backend.endpoint
-            return Entry(endpoint, (), (), (), self._guard(endpoint))
+            return StartedChain(endpoint, (), (), (), self._guard(endpoint))
         hop, rest = chain[0], chain[1:]
         upstream = await self.entry(rest)
         if "1.1" not in upstream.endpoint.http:
@@ -187,7 +189,7 @@ class Bench:
         async with self.schedule.start():
             running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
         serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
-        return Entry(
+        return StartedChain(
             running.endpoint,
             (running, *upstream.hops),
             (proxy.kind, *upstream.kinds),

@@ -14,7 +14,7 @@ from harness.clients import fake
 from harness.clients.base import Client, Request
 from harness.errors import BackendError, HarnessError, Unavailable
 from harness.launchers.fake import FakeProgram
-from harness.measure.bench import Entry
+from harness.measure.bench import StartedChain
 from harness.measure.guard import ControlStream, Guard, Pulse
 from harness.measure.schedule import Schedule
 from harness.model import Chain, HopKind, Plan, Trace, chain_text
@@ -63,7 +63,7 @@ class Replay:
     def client(self, name: str) -> Client:
         return fake.Fake(_nothing, name)
 
-    async def entry(self, chain: Chain) -> Entry:
+    async def entry(self, chain: Chain) -> StartedChain:
         if missing := self._missing.get(chain_text(chain)):
             raise missing
         endpoint, reader = self._backend.endpoint, self.client("pulse")
@@ -71,7 +71,7 @@ class Replay:
         guard.pulse.lost = self._mute
         hops = tuple(Running(hop.proxy, endpoint, self._program(hop.proxy), VERSION) for hop in chain)
         programs = {chain[start:] for start in range(len(chain))}
-        return Entry(endpoint, hops, self._kinds(chain), (), guard, self._serial & programs)
+        return StartedChain(endpoint, hops, self._kinds(chain), (), guard, self._serial & programs)
 
     def _kinds(self, chain: Chain) -> tuple[HopKind, ...]:
         return tuple("application" if chain[at:] in self._serial else "proxy" for at in range(len(chain)))
@@ -85,7 +85,9 @@ class Replay:
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Nothing has to start."""
 
-    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+    async def record(
+        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
+    ) -> tuple[Trace, StartedChain]:
         entry = await self.entry(plan.chain)
         left = self._takes.get(cell_id)
         take = left.pop(0) if left else BackendError(f"{cell_id}: no other stream of it was recorded")

@@ -25,7 +25,7 @@ from harness.judge.verdict import Assessment, assess, conclude, expected, isolat
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import STAND_INS, baseline_of, control_of
-from harness.measure.bench import Entry
+from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Schedule, needed_by
 from harness.model import (
@@ -70,13 +70,15 @@ class TraceSource(Protocol):
 
     def client(self, name: str) -> Client: ...
 
-    async def entry(self, chain: Chain) -> Entry:
+    async def entry(self, chain: Chain) -> StartedChain:
         """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
 
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Start all that these plans need, so that nothing starts beside them."""
 
-    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+    async def record(
+        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
+    ) -> tuple[Trace, StartedChain]:
         """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
 
 
@@ -218,13 +220,13 @@ class Runner:
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
 
-    async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, Entry]:
+    async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, StartedChain]:
         trace, entry = await self._bench.record(cell.id, todo, **manner)
         folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
         _link(folder, entry)
         return trace, entry
 
-    def _versions(self, todo: Plan, entry: Entry) -> dict[str, str]:
+    def _versions(self, todo: Plan, entry: StartedChain) -> dict[str, str]:
         client = {todo.client: self._bench.client(todo.client).version()}
         hops = ({hop.program: running.version} for hop, running in zip(todo.chain, entry.hops, strict=True))
         return versions_met([client, *hops])
@@ -234,7 +236,7 @@ class Runner:
         return result
 
 
-def _facts(trace: Trace, entry: Entry, assessment: Assessment) -> Facts:
+def _facts(trace: Trace, entry: StartedChain, assessment: Assessment) -> Facts:
     """Return what the streams tell beside their verdict, and what only the run knows."""
 
     def about(kind: HopKind) -> tuple[str, ...]:
@@ -250,7 +252,7 @@ def _facts(trace: Trace, entry: Entry, assessment: Assessment) -> Facts:
     )
 
 
-def _link(folder: Path, entry: Entry) -> None:
+def _link(folder: Path, entry: StartedChain) -> None:
     """Point from a cell's evidence to that of the proxies it went through."""
     for number, evidence in enumerate(entry.evidence):
         link = folder / f"hop-{number + 1}"
@@ -258,7 +260,7 @@ def _link(folder: Path, entry: Entry) -> None:
             link.symlink_to(Path("../..") / evidence.parent.name / evidence.name)
 
 
-async def _death(entry: Entry) -> str | None:
+async def _death(entry: StartedChain) -> str | None:
     """Return how a proxy of the chain died; one that is dying may take a moment to be dead."""
     await until(entry.death, DEATH_S)
     return entry.death()

@@ -105,9 +105,9 @@ class Asgi:
 
     def install(self, progress: Progress) -> None:
         """Make the environment of the variants that name no dependencies of their own."""
-        self.prepare(resources.configs() / self.name / f"{USUAL}{self.suffix}", progress)
+        self.install_for(resources.configs() / self.name / f"{USUAL}{self.suffix}", progress)
 
-    def prepare(self, config: Path, progress: Progress) -> None:
+    def install_for(self, config: Path, progress: Progress) -> None:
         self._environment(config).install(progress)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:

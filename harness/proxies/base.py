@@ -72,5 +72,5 @@ class Optioned(Proxy, Protocol):
     def with_options(self, hop: Hop) -> Proxy:
         """Return the proxy that runs variants as the hop says. Raises InputError likewise."""
 
-    def prepare(self, config: Path, progress: Callable[[str], None]) -> None:
+    def install_for(self, config: Path, progress: Callable[[str], None]) -> None:
         """Install what this variant needs with these options, once. Raises Unavailable."""

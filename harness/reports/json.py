@@ -41,7 +41,7 @@ class Layer(Place):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JsonReport:
     """The whole report."""
 
     schema_version: Literal[2]
@@ -54,7 +54,7 @@ class Report:
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as JSON."""
     table = tabulate(results, run.mitigations)
-    report = Report(
+    report = JsonReport(
         schema_version=records.SCHEMA_VERSION,
         run=run,
         counts=summary.counts(results),
@@ -66,7 +66,7 @@ def render(run: RunInfo, results: Sequence[Result], /) -> str:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the report."""
-    described = TypeAdapter(Report).json_schema(mode="serialization")
+    described = TypeAdapter(JsonReport).json_schema(mode="serialization")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Results of the token-stream harness, version {records.SCHEMA_VERSION}",

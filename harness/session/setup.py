@@ -71,7 +71,7 @@ def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:
     for hop, file in hops.items():
         proxy = adapter(hop)
         if isinstance(proxy, Optioned):
-            proxy.prepare(file, progress)
+            proxy.install_for(file, progress)
         else:
             proxy.install(progress)
 

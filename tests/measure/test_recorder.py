@@ -19,7 +19,7 @@ from harness.errors import BackendError
 from harness.formats import CODECS, FORMATS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import Launcher, until
-from harness.measure.bench import Bench, Entry
+from harness.measure.bench import Bench, StartedChain
 from harness.measure.limits import EMITTER
 from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import Recorder, record
@@ -221,7 +221,7 @@ async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
     async with asyncio.timeout(20), Launcher() as launcher, impatient(launcher, tmp_path, look_s=0.1) as own:
         first, start = process_of(own), own.entry
 
-        async def entry(chain: Chain) -> Entry:
+        async def entry(chain: Chain) -> StartedChain:
             """Let the emitter die between the look at it and the connection to it."""
             first.kill()
             return await start(chain)

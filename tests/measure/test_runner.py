@@ -16,7 +16,7 @@ import pytest
 from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.reading import control_of
-from harness.measure.bench import Entry
+from harness.measure.bench import StartedChain
 from harness.measure.replay import Replay, Take
 from harness.measure.runner import Runner
 from harness.measure.schedule import JOBS, Schedule
@@ -56,7 +56,9 @@ class Played(Replay):
     async def start_all(self, plans: Iterable[Plan]) -> None:
         self.takes["started"] = len({plan.chain for plan in plans})
 
-    async def record(self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False) -> tuple[Trace, Entry]:
+    async def record(
+        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
+    ) -> tuple[Trace, StartedChain]:
         self.takes[cell_id] += 1
         self.manners.append((patient, quiet))
         self.at_once += 1
@@ -382,7 +384,7 @@ async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run
     started = asyncio.Event()
 
     class Slow(Played):
-        async def entry(self, chain: Chain) -> Entry:
+        async def entry(self, chain: Chain) -> StartedChain:
             if chain == BARE.chain:
                 await started.wait()
             return await super().entry(chain)

@@ -119,11 +119,11 @@ def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.
     pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1")))
     monkeypatch.setenv("BREAK", "yes")
     with pytest.raises(Unavailable, match=r"ERROR: no such version\n.*harness setup asgi:gzip-middleware@starlette==0"):
-        pinned.prepare(GZIP, lambda _: None)
+        pinned.install_for(GZIP, lambda _: None)
     with pytest.raises(Unavailable, match=r"starlette==0\.0\.1, uvicorn was not installed completely"):
         pinned._environment(GZIP).frozen()
     monkeypatch.delenv("BREAK")
-    pinned.prepare(GZIP, lambda _: None)
+    pinned.install_for(GZIP, lambda _: None)
     assert pinned._environment(GZIP).versions()["starlette"] == "0.0.1"
 
 
