@@ -32,10 +32,12 @@ from harness.model.asked import (
 from harness.model.axes import AXES, LABELS, Axis, Cell
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
 from harness.model.judged import (
+    VERDICTS,
     Effect,
     Expectation,
     Facts,
     Fault,
+    Gravity,
     HeaderChange,
     Judgement,
     Metrics,
@@ -74,6 +76,7 @@ __all__ = [
     "LABELS",
     "METRICS",
     "REFERENCES",
+    "VERDICTS",
     "Answerer",
     "Axis",
     "Body",
@@ -95,6 +98,7 @@ __all__ = [
     "Fill",
     "Filler",
     "Format",
+    "Gravity",
     "HeaderChange",
     "Heartbeat",
     "Hop",

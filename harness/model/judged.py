@@ -11,10 +11,21 @@ from harness.model.axes import Cell
 from harness.model.recorded import Answerer, Remark
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
+Gravity = Literal["good", "fair", "bad", "worst"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
 Fault = Literal["configuration", "proxy", "harness"]
+
+VERDICTS: Mapping[Verdict, Gravity] = {
+    "streamed": "good",
+    "delayed": "fair",
+    "coalesced": "fair",
+    "buffered": "bad",
+    "broken": "worst",
+}
+"""The verdicts, worst last, and how bad each is for who reads: that is what colours it. What each means stands with its
+rule, in `harness.judge.verdict`."""
 
 
 @dataclass(frozen=True, slots=True)
