@@ -32,9 +32,11 @@ from harness.model.asked import (
 from harness.model.axes import AXES, LABELS, Axis, Cell
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
 from harness.model.judged import (
+    FACTS,
     VERDICTS,
     Effect,
     Expectation,
+    Fact,
     Facts,
     Fault,
     Gravity,
@@ -55,7 +57,6 @@ from harness.model.judged import (
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
 from harness.model.recorded import EMITTER_HEADER, Answerer, Clock, Heartbeat, Read, Remark, Sent, Step, Trace
 from harness.model.reported import (
-    FACTS,
     METRICS,
     REFERENCES,
     Claim,
@@ -91,6 +92,7 @@ __all__ = [
     "Emission",
     "Endpoint",
     "Expectation",
+    "Fact",
     "FactRule",
     "Facts",
     "Fault",

@@ -8,10 +8,10 @@ import pytest
 
 from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
-from harness.model import Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
+from harness.model import FACTS, Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
 from harness.reports import words
 from tests.factories import story
-from tests.reports.samples import cell, result
+from tests.reports.samples import EVERY_FACT, cell, result
 
 
 def refused(*hops: HopKind, status: int, by: Answerer | None = "hop", format: Format = "sse") -> Trace:
@@ -60,6 +60,14 @@ def test_an_application_may_serve_the_other_kind_of_request(
     refusal = facts(refused("proxy", kind, status=status, by=by, format=format)).refusal
     assert refusal
     assert refusal.serves == serves
+
+
+def test_judged_again_only_the_facts_of_its_run_stay_unless_its_traces_tell_them() -> None:
+    before = result(cell("direct"), "streamed", facts=EVERY_FACT)
+    (again,) = rejudge([before], {before.id: [story("s0 r0 s1 r1 end")]})
+    of_run = {name: getattr(EVERY_FACT, name) for name, fact in FACTS.items() if fact.of_run}
+    assert again.facts == replace(Facts(), **of_run)
+    assert of_run.keys() == {"emulates", "applications", "stand_in", "unguarded"}
 
 
 def test_of_two_streams_that_disagree_the_refused_one_is_told() -> None:

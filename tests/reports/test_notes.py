@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model import Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
+from harness.model import FACTS, Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
 from harness.reports import html, json, junit, markdown, terminal, words
 from harness.reports.notes import notes, way_out
-from tests.reports.samples import cell, result, run_info
+from tests.reports.samples import EVERY_FACT, cell, result, run_info
 
 NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
 REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
@@ -59,6 +59,13 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
 )
 def test_each_fact_in_a_sentence(facts: Facts, said: tuple[str, ...]) -> None:
     assert notes(facts) == said
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_no_fact_goes_without_its_words(name: str) -> None:
+    fact = replace(Facts(hops=("proxy",)), **{name: getattr(EVERY_FACT, name)})
+    told = notes(fact) or name == "answered_by" or way_out(fact)  # who answered is told where that is no stream
+    assert told
 
 
 @pytest.mark.parametrize(
