@@ -68,7 +68,7 @@ class CurlAwk(Curl):
     """The client `curl-awk`: curl and awk, a process each for every stream."""
 
     name = "curl-awk"
-    stand_in = StandIn(Curl.name, "holds_lines")
+    stand_in = StandIn(Curl.name, holder="awk")
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class CurlAwk(Curl):
         assert self._launcher, "the bench has equipped it"
         async with self._trying:
             if self._remark is None:
-                self._remark = Remark(printed_by=make(find()), keeps_lines=await holds(self._launcher))
+                self._remark = Remark("awk", printed_by=make(find()), keeps_lines=await holds(self._launcher))
         return self._remark
 
 

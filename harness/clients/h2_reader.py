@@ -33,7 +33,7 @@ class H2Reader:
     http: tuple[HttpVersion, ...] = ("2",)
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {"websocket": "does not open WebSockets: nginx does not in HTTP/2"}
-    stand_in = StandIn("aiohttp", "http_version")
+    stand_in = StandIn("aiohttp")
 
     def __init__(self, connect_timeout_s: float = 10.0, window_bytes: int = WIDEST_WINDOW_BYTES) -> None:
         self._connect_timeout_s = connect_timeout_s

@@ -137,12 +137,12 @@ class Screen:
 class StandIn:
     """Who read a cell's control in place of its own client, and why.
 
-    `http_version`: that client cannot ask the emitter, which speaks HTTP/1.1 only; `holds_lines`: it may hold tokens
-    itself, as a layer does, and a control must stream.
+    `holder` is what of that client may hold lines itself, as a layer does, while a control must stream. None: it cannot
+    ask the emitter, which speaks HTTP/1.1 only.
     """
 
     reader: str
-    why: Literal["http_version", "holds_lines"]
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

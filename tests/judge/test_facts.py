@@ -82,14 +82,14 @@ def test_judged_again_a_result_keeps_what_only_its_run_knew() -> None:
     kept = Facts(
         emulates=("Cloud Run holds 4 KB",),
         applications=("It sends.",),
-        stand_in=StandIn("curl", "holds_lines"),
+        stand_in=StandIn("curl", "awk"),
         unguarded=True,
         sampled_after=1,
     )
     before = result(cell("direct"), "streamed", facts=kept)
-    trace = replace(story("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end"), remark=Remark(rewritten=True))
+    trace = replace(story("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end"), remark=Remark("EventSource", rewritten=True))
     (again,) = rejudge([before], {before.id: [trace]})
-    assert again.facts == replace(kept, remark=Remark(rewritten=True), sampled_after=2)
+    assert again.facts == replace(kept, remark=Remark("EventSource", rewritten=True), sampled_after=2)
 
 
 def test_a_refusal_of_which_nobody_took_note_whose_it_was_is_told_with_where_to_ask() -> None:

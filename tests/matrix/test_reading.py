@@ -26,7 +26,7 @@ NGINX = (
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
 NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
-STAND_INS = {"h2": StandIn("aiohttp", "http_version")}
+STAND_INS = {"h2": StandIn("aiohttp")}
 KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, stand_ins=STAND_INS)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 

@@ -104,7 +104,7 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
     (by_h2,) = takes_of(asked.id, STREAMED)
     assert isinstance(by_h2, Trace)
     by_h2 = replace(by_h2, plan=replace(by_h2.plan, client="h2"))
-    bench, stand_in = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2}), StandIn("aiohttp", "http_version")
+    bench, stand_in = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2}), StandIn("aiohttp")
     async with Runner(bench, run, catalogue, stand_ins={"h2": stand_in}) as runner:
         _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
     assert http2.effect == "defeats"

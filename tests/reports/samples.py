@@ -41,10 +41,10 @@ EVERY_FACT = Facts(
     applications=("It sends.",),
     answered_by="nobody",
     refusal=Refusal(404, 200),
-    remark=Remark(rewritten=True),
+    remark=Remark("EventSource", rewritten=True),
     clock_uncertainty_ms=0.0,
     screen=Screen(2, 100.0),
-    stand_in=StandIn("curl", "holds_lines"),
+    stand_in=StandIn("curl", "awk"),
     unguarded=True,
     sampled_after=0,
 )
