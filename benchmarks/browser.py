@@ -56,7 +56,7 @@ def disagreeing(seen: Seen) -> list[str]:
 def main(runs: int) -> int:
     folder = Path(tempfile.mkdtemp())
     thirty = load(folder, "thirty", THIRTY)
-    own = replace(thirty, cells=referenced(cell for cell in thirty.cells if cell.chain))
+    own = replace(thirty, cells=referenced((cell for cell in thirty.cells if cell.chain), thirty.matrix.stand_ins))
     began = time.monotonic()
     asyncio.run(verdicts(own, folder))
     print(f"{len(own.cells)} cells, 2 of them controls, with one browser: {time.monotonic() - began:.1f} s", flush=True)

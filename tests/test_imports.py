@@ -18,6 +18,7 @@ import pytest
 
 import harness
 from harness.clients import CLIENTS
+from harness.model import AXES
 from harness.proxies import PROXIES
 
 PACKAGE = Path(harness.__file__).parent
@@ -179,18 +180,22 @@ def test_the_judge_names_nothing_that_is_plugged_in(name: str) -> None:
     assert PLUG_INS.findall(FILES[name].read_text()) == []
 
 
+WORDS = {word for axis in AXES.values() for word in axis.words}
+"""What the model itself calls something: a request profile is called as the client whose headers it has."""
+
+
 def named(node: ast.AST) -> set[str]:
-    """Return the proxies that code names; what only gives a person an example of something does not count."""
+    """Return the plug-ins that code names; what only gives a person an example of something does not count."""
     match node:
-        case ast.Call(func=ast.Name(id="key")) | ast.Assign(targets=[ast.Name(id="EXAMPLES")]):
+        case ast.Call(func=ast.Name(id="key")):
             return set()
         case ast.Constant(value=str() as text):
-            return {text} & PROXIES.keys()
+            return {text} & (PROXIES.keys() | CLIENTS.keys()) - WORDS
     return {name for child in ast.iter_child_nodes(node) for name in named(child)}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) == "matrix"])
-def test_no_proxy_is_a_special_case_to_the_matrix(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) in ("matrix", "judge")])
+def test_no_plug_in_is_a_special_case_to_the_matrix_or_the_judge(name: str) -> None:
     assert named(MODULES[name].tree) == set()
 
 

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from harness.claims import words as claim_words
 from harness.claims.judging import JUDGED, Unjudged, looked_at
 from harness.matrix.globs import matches
-from harness.model import Cell, FieldReport, Mitigation, Result, Verdict
+from harness.model import VERDICTS, Cell, FieldReport, Mitigation, Result
 from harness.reports import words
 from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
 
@@ -205,12 +204,12 @@ def _tried_on_an_emulator(look: Look) -> str:
 def _seen(look: Look) -> str:
     """Return what the held cells of a look show, each kind with the first of its reasons."""
     first = {result.verdict: words.reason(result) for result in reversed(look.held)}
-    return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in get_args(Verdict) if verdict in first)
+    return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in VERDICTS if verdict in first)
 
 
 def _verdicts(results: Sequence[Result]) -> str:
     met = {result.verdict for result in results}
-    return claim_words.either(verdict for verdict in get_args(Verdict) if verdict in met)
+    return claim_words.either(verdict for verdict in VERDICTS if verdict in met)
 
 
 def _not_reproduced(symptom: Look) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.claims.judging import NOT_NEEDED, Figure, Finding, Judged, Unjudged, figure, is_fact
 from harness.claims.separation import Separation
-from harness.model import REFERENCES, Claim, ClaimJudgement, FactRule, Facts, Limit, Metrics
+from harness.model import FACTS, REFERENCES, Claim, ClaimJudgement, Fact, FactRule, Facts, Limit, Metrics
 from harness.reports import words
 from harness.reports.notes import notes
 
@@ -26,7 +26,7 @@ def rule(claim: Claim) -> str:
         f"what was held is released by {either(claim.released_by)}" if claim.released_by else "",
         "; ".join(map(_limit, claim.limits)),
         f"the readers of a stream {claim.readers} on its verdict" if claim.readers else "",
-        " and ".join(map(_fact_rule, claim.facts)),
+        "; ".join(map(_fact_rule, claim.facts)),
     ]
     return next(filter(None, said), "")
 
@@ -157,20 +157,21 @@ def _percent(share: float) -> str:
 
 
 def _fact_rule(rule: FactRule) -> str:
-    return f"{rule.fact} is {either(rule.answerers) if rule.answerers else _a_fact(rule.is_so)}"
+    fact = FACTS[rule.fact]
+    return either(map(fact.values.__getitem__, rule.answerers)) if rule.answerers else _so_or_not(fact, rule.is_so)
 
 
 def _fact(rule: FactRule, facts: Facts) -> str:
-    """Return one fact: in a sentence if there is one for it, else by its name."""
-    value = getattr(facts, rule.fact)
+    """Return one fact: in the sentence that every report has for it, or whether it is so."""
+    value, fact = getattr(facts, rule.fact), FACTS[rule.fact]
     if rule.answerers:
-        return f"{rule.fact} is {value}"
+        return fact.values[value]
     sentences = notes(replace(Facts(), **{rule.fact: value}))
-    return "; ".join(sentences) or f"{rule.fact} is {_a_fact(is_fact(facts, rule.fact))}"
+    return "; ".join(sentences) or _so_or_not(fact, is_fact(facts, rule.fact))
 
 
-def _a_fact(is_so: bool) -> str:
-    return "a fact" if is_so else "no fact"
+def _so_or_not(fact: Fact, is_so: bool) -> str:
+    return fact.about if is_so else fact.denied
 
 
 def _combined(found: Separation, holding: bool) -> str:

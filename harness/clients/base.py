@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.process import Launcher
-from harness.model import CodecName, HttpVersion, Method, Remark, TransportName
+from harness.model import CodecName, HttpVersion, Method, Remark, StandIn, TransportName
 
 Headers = Sequence[tuple[str, str]]
 
@@ -135,6 +135,14 @@ class Seated(Protocol):
 
     @property
     def seats(self) -> Seats: ...
+
+
+@runtime_checkable
+class StoodInFor(Protocol):
+    """A client that cannot read its own control, which must stream: another does."""
+
+    @property
+    def stand_in(self) -> StandIn: ...
 
 
 @runtime_checkable

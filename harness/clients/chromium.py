@@ -100,7 +100,7 @@ class ChromiumEventSource(Chromium):
     name = "chromium-eventsource"
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {"websocket": "cannot ask so: EventSource only reads sse, not websocket"}
-    remark = Remark(rewritten=True)
+    remark = Remark("EventSource", rewritten=True)
 
     def _asked(self, request: Request) -> tuple[str, Request]:
         _refuse(self.name, request.format != "sse", f"EventSource only reads sse, not {request.format}")

@@ -23,7 +23,7 @@ from harness.clients.curl import AWAKE_S, Curl, Pipe, readable, rests, running
 from harness.errors import ClientError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, until
-from harness.model import Remark
+from harness.model import Remark, StandIn
 
 PROGRAM = '{print strftime("%H:%M:%S"), $0; fflush()}'
 STAMP = re.compile(rb"[0-9]{2}:[0-9]{2}:[0-9]{2} ")
@@ -68,6 +68,7 @@ class CurlAwk(Curl):
     """The client `curl-awk`: curl and awk, a process each for every stream."""
 
     name = "curl-awk"
+    stand_in = StandIn(Curl.name, holder="awk")
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ class CurlAwk(Curl):
         assert self._launcher, "the bench has equipped it"
         async with self._trying:
             if self._remark is None:
-                self._remark = Remark(printed_by=make(find()), keeps_lines=await holds(self._launcher))
+                self._remark = Remark("awk", printed_by=make(find()), keeps_lines=await holds(self._launcher))
         return self._remark
 
 

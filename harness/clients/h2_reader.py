@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from harness.clients import tls
 from harness.clients.base import Request, Sink
 from harness.errors import StreamError, Unavailable
-from harness.model import HttpVersion, TransportName
+from harness.model import HttpVersion, StandIn, TransportName
 
 if TYPE_CHECKING:
     from harness.clients.h2_exchange import Http2Exchange
@@ -33,6 +33,7 @@ class H2Reader:
     http: tuple[HttpVersion, ...] = ("2",)
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {"websocket": "does not open WebSockets: nginx does not in HTTP/2"}
+    stand_in = StandIn("aiohttp")
 
     def __init__(self, connect_timeout_s: float = 10.0, window_bytes: int = WIDEST_WINDOW_BYTES) -> None:
         self._connect_timeout_s = connect_timeout_s

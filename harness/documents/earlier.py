@@ -21,7 +21,7 @@ KINDS = {"asgi": "application", "cloudrun": "emulator"}
 """Of the four proxies that version 1 knew, those that are none."""
 
 KEEPS_LINES = {"keeps a line until more has come": True, "hands over every line": False, "reads as it does": None}
-STOOD_IN = {"the emitter speaks HTTP/1.1 only": "http_version", "awk may hold lines itself": "holds_lines"}
+STOOD_IN = {"the emitter speaks HTTP/1.1 only": None, "awk may hold lines itself": "awk"}
 
 Sense = Callable[[re.Match[str]], Fields]
 
@@ -29,10 +29,10 @@ SENTENCES: dict[str, Sense] = {
     r"emulator: plays (.*)": lambda said: {"emulates": [said[1]]},
     r"application, not a proxy: (.*)": lambda said: {"applications": [said[1]]},
     r"EventSource shows no bytes: its events were written anew as SSE, and padding is not counted": (
-        lambda said: {"remark": {"rewritten": True}}
+        lambda said: {"remark": {"reader": "EventSource", "rewritten": True}}
     ),
     rf"reader: what awk has printed counts, and (.*) ({'|'.join(KEEPS_LINES)})": (
-        lambda said: {"remark": {"printed_by": said[1], "keeps_lines": KEEPS_LINES[said[2]]}}
+        lambda said: {"remark": {"reader": "awk", "printed_by": said[1], "keeps_lines": KEEPS_LINES[said[2]]}}
     ),
     r"clock: what the reader saw may be told up to ([0-9.]+) ms late": (
         lambda said: {"clock_uncertainty_ms": float(said[1])}
@@ -41,7 +41,7 @@ SENTENCES: dict[str, Sense] = {
         lambda said: {"screen": {"tokens": int(said[1]), "over_ms": float(said[2])}}
     ),
     rf"control: read by (.*), as ({'|'.join(STOOD_IN)})": (
-        lambda said: {"stand_in": {"reader": said[1], "why": STOOD_IN[said[2]]}}
+        lambda said: {"stand_in": {"reader": said[1], "holder": STOOD_IN[said[2]]}}
     ),
     r"guard: the chain answered no pulse; only the direct control stream guarded the patience": (
         lambda said: {"unguarded": True}

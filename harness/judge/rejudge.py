@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.errors import SelectionError
 from harness.judge.metrics import header_changes
 from harness.judge.verdict import Assessment, assess, conclude, outcome
-from harness.model import Expectation, Facts, Result, Trace
+from harness.model import FACTS, Expectation, Facts, Result, Trace
 
 
 def rejudge(results: Sequence[Result], traces: Mapping[str, Sequence[Trace]]) -> list[Result]:
@@ -93,10 +93,4 @@ def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Map
 
 def _of_the_run(kept: Facts, found: Facts) -> Facts:
     """Return what the traces tell, with what only the run itself knew."""
-    return replace(
-        found,
-        emulates=kept.emulates,
-        applications=kept.applications,
-        stand_in=kept.stand_in,
-        unguarded=kept.unguarded,
-    )
+    return replace(found, **{name: getattr(kept, name) for name, fact in FACTS.items() if fact.of_run})

@@ -54,9 +54,21 @@ from harness.judge.release import (
     self_released,
     tail_of,
 )
-from harness.model import Effect, Expectation, Facts, Judgement, Metrics, Outcome, Release, ReleasedBy, Trace, Verdict
+from harness.model import (
+    VERDICTS,
+    Effect,
+    Expectation,
+    Facts,
+    Judgement,
+    Metrics,
+    Outcome,
+    Release,
+    ReleasedBy,
+    Trace,
+    Verdict,
+)
 
-SEVERITY: dict[Verdict, int] = {"streamed": 0, "delayed": 1, "coalesced": 2, "buffered": 3, "broken": 4}
+SEVERITY: dict[Verdict, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
 STEADY = 2
 """How many holds have to end before the stream does to make coalescing its steady state: padding at the start of a
 stream can push its first tokens out of a buffer that then holds all others to the end."""

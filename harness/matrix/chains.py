@@ -18,7 +18,6 @@ from harness.documents.keys import NAME
 from harness.errors import InputError, KeyPath
 from harness.model import Chain, Hop
 
-EXAMPLES = {"nginx": "./my.conf", "asgi": "./my_app.py"}
 _SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
 
 Canonical = Mapping[str, Callable[[Hop], Hop]]
@@ -31,11 +30,18 @@ class Chains:
     `own` are the hops that run a file of the user's, with its path as written: relative to the matrix file.
     """
 
-    def __init__(self, document: Document, proxies: Mapping[str, Sequence[str]], canonical: Canonical) -> None:
+    def __init__(
+        self,
+        document: Document,
+        proxies: Mapping[str, Sequence[str]],
+        canonical: Canonical,
+        suffixes: Mapping[str, str],
+    ) -> None:
         self.own: dict[Hop, PurePath] = {}
         self._document = document
         self._variants = {proxy: list(names) for proxy, names in proxies.items()}
         self._canonical = canonical
+        self._suffixes = suffixes
 
     def declare(self, section: str, files: Mapping[str, Mapping[str, str]]) -> None:
         """Take the files that a section of the matrix file gives names to."""
@@ -89,7 +95,7 @@ class Chains:
             hop = self._file(hop, path)
         elif variant not in self._variants[proxy]:
             choices = allowed(variant, self._variants[proxy])
-            file = EXAMPLES.get(proxy, "./my.yaml")
+            file = f"./my{self._suffixes.get(proxy, '')}"
             self._document.reject(path, f"unknown variant {place!r}; {choices}, or a file like {file}")
         return self._with_items(hop, items, path) if at and proxy in self._variants else hop
 

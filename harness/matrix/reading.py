@@ -35,11 +35,8 @@ from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation,
 MAX_CELLS = 20_000
 DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
 
-STAND_INS = {
-    "h2": StandIn("aiohttp", "http_version"),
-    "curl-awk": StandIn("curl", "holds_lines"),
-}
-"""Who reads the control of a client, and why not the client itself: a control must stream."""
+StandIns = Mapping[str, StandIn]
+"""Who reads the control of a client, for those that cannot read it themselves: a control must stream."""
 
 Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
@@ -49,12 +46,15 @@ class Known:
     """What a matrix file may name without defining it.
 
     `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
+    `suffixes` tells how the files of each proxy end, `stand_ins` which clients have their controls read by another.
     """
 
     proxies: Mapping[str, Sequence[str]]
     names: Mapping[str, Sequence[str]]
     mitigations: Mapping[str, Mitigation]
     canonical: Canonical = field(default_factory=dict)
+    suffixes: Mapping[str, str] = field(default_factory=dict)
+    stand_ins: StandIns = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
+    `stand_ins` are those that its references were made with.
     """
 
     file: str
@@ -72,6 +73,7 @@ class Matrix:
     catalogue: Mapping[str, Mitigation]
     expectations: tuple[Expectation, ...]
     own: Mapping[Hop, PurePath]
+    stand_ins: StandIns
     report: FieldReport | None = None
 
     @property
@@ -94,20 +96,21 @@ def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
     """Return all cells, references included; all at `pace` if one is given."""
-    return referenced(replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
+    cells = (replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
+    return referenced(cells, matrix.stand_ins)
 
 
-def referenced(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+def referenced(cells: Iterable[Cell], stand_ins: StandIns) -> tuple[Cell, ...]:
     """Return the cells, each after its control and its baseline, none twice."""
-    return tuple(dict.fromkeys(itertools.chain.from_iterable(map(_with_references, cells))))
+    return tuple(dict.fromkeys(one for cell in cells for one in (control_of(cell, stand_ins), baseline_of(cell), cell)))
 
 
-def control_of(cell: Cell) -> Cell:
+def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
     """Return the cell that must stream if this one is to mean anything.
 
     Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
     """
-    stand_in = STAND_INS.get(cell.client)
+    stand_in = stand_ins.get(cell.client)
     return replace(cell, chain=(), mitigations=(), client=stand_in.reader if stand_in else cell.client)
 
 
@@ -134,7 +137,8 @@ def schema() -> dict[str, Any]:
 def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
-    chains = Chains(document, {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}, known.canonical)
+    proxies = {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}
+    chains = Chains(document, proxies, known.canonical, known.suffixes)
     named = {"workload": document.keys("workloads"), "mitigations": [*known.mitigations, *document.keys("mitigations")]}
     names = Names(document, chains, {**known.names, **named})
     include = document.at("include")
@@ -152,7 +156,7 @@ class _Reader:
         self._document = document
         self._shape = shape
         self._known = known
-        self._chains = Chains(document, known.proxies, known.canonical)
+        self._chains = Chains(document, known.proxies, known.canonical, known.suffixes)
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
 
@@ -170,7 +174,7 @@ class _Reader:
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
         self._contradictions(origins)
-        cells = referenced(origins)
+        cells = referenced(origins, self._known.stand_ins)
         expectations = tuple(self._expectations(cells))
         report = field_reports.of_file(self._document, self._shape.report, cells)
         self._document.settle()
@@ -183,6 +187,7 @@ class _Reader:
             catalogue=self._catalogue,
             expectations=expectations,
             own=self._chains.own,
+            stand_ins=self._known.stand_ins,
             report=report,
         )
 
@@ -249,10 +254,6 @@ class _Reader:
             elif row.effect and not any(cell.mitigations for cell in matching):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
             yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
-
-
-def _with_references(cell: Cell) -> tuple[Cell, ...]:
-    return control_of(cell), baseline_of(cell), cell
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:

@@ -9,13 +9,15 @@ from typing import Any, Literal, get_args
 
 from pydantic import field_validator, model_validator
 
-from harness.documents.keys import Listed, Shape, Words, key
+from harness.documents.keys import Listed, Shape, Words, key, with_keys
 from harness.model import (
+    FACTS,
     REFERENCES,
     Answerer,
     Claim,
     ClaimJudgement,
     Effect,
+    Fact,
     FactRule,
     FieldReport,
     Limit,
@@ -78,25 +80,16 @@ class LimitShape(Shape):
         return Limit(metric, **dict(self))
 
 
+def _asked(fact: Fact) -> Any:
+    """Return the type of what a claim may ask of a fact."""
+    return (Listed[Answerer] if fact.values else bool) | None
+
+
+@with_keys({fact.name: (_asked(fact), key(fact.about, fact.example, None)) for fact in FACTS.values()})
 class FactsShape(Shape):
     """What has to be a fact of a cell (`true`), or must not be one (`false`). Several may be given: then all have to
     hold.
     """
-
-    emulates: bool | None = key("a hop plays what somebody claims of it", True, None)
-    applications: bool | None = key("a hop is an application", True, None)
-    answered_by: Listed[Answerer] | None = key(
-        "whose answer the client got: the emitter's, however a hop handed it on, a hop's own, or nobody's",
-        ["hop", "nobody"],
-        None,
-    )
-    refusal: bool | None = key("the answer had another status than a stream has", True, None)
-    remark: bool | None = key("the client shows something else than the bytes that came", False, None)
-    clock_uncertainty_ms: bool | None = key("the client's clock is not the harness's", False, None)
-    screen: bool | None = key("tokens that came one by one were painted together", True, None)
-    stand_in: bool | None = key("another client read the control", False, None)
-    unguarded: bool | None = key("the chain answered no pulse", False, None)
-    sampled_after: bool | None = key("time was up, and only the first tokens were waited for", False, None)
 
     @model_validator(mode="after")
     def _something(self) -> FactsShape:

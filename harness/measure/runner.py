@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from harness.clients.base import Client
@@ -24,7 +24,7 @@ from harness.judge.release import pulsed
 from harness.judge.verdict import Assessment, assess, conclude, expected, isolated
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import STAND_INS, baseline_of, control_of
+from harness.matrix.reading import StandIns, baseline_of, control_of
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Schedule, needed_by
@@ -91,11 +91,13 @@ class Runner:
         run: Run,
         catalogue: Mapping[str, Mitigation],
         expectations: Sequence[Expectation] = (),
+        stand_ins: StandIns = MappingProxyType({}),
     ) -> None:
         self._bench = bench
         self._run = run
         self._catalogue = catalogue
         self._expectations = expectations
+        self._stand_ins = stand_ins
         self._measuring: dict[str, asyncio.Task[Measured]] = {}
         self._finishing: dict[str, asyncio.Task[Result]] = {}
 
@@ -143,7 +145,7 @@ class Runner:
         return await _once(self._finishing, cell.id, lambda: self._finish(cell))
 
     async def _finish(self, cell: Cell) -> Result:
-        control, baseline = control_of(cell), baseline_of(cell)
+        control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
         bare = Result(
             id=cell.id,
             cell=cell,
@@ -198,7 +200,7 @@ class Runner:
     async def _measure(self, cell: Cell) -> Measured:
         todo = plan(cell, self._catalogue)
         entry = await self._bench.entry(todo.chain)  # before the lease: a slow start must not keep others waiting
-        control = control_of(cell)
+        control = control_of(cell, self._stand_ins)
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
         need = needed_by(todo, entry.serial, self._bench.client(todo.client))
@@ -215,7 +217,7 @@ class Runner:
                 assessment=assessment,
                 header_changes=header_changes(trace),
                 versions=self._versions(todo, entry),
-                facts=_facts(trace, entry, assessment),
+                facts=self._facts(trace, entry, assessment),
                 started_at=started_at,
                 duration_ms=(time.monotonic() - began) * 1e3,
             )
@@ -231,25 +233,24 @@ class Runner:
         hops = ({hop.program: running.version} for hop, running in zip(todo.chain, entry.hops, strict=True))
         return versions_met([client, *hops])
 
+    def _facts(self, trace: Trace, entry: StartedChain, assessment: Assessment) -> Facts:
+        """Return what the streams tell beside their verdict, and what only the run knows."""
+
+        def about(kind: HopKind) -> tuple[str, ...]:
+            hops = zip(entry.kinds, entry.hops, strict=True)
+            return tuple(hop.about for of_kind, hop in hops if of_kind == kind and hop.about)
+
+        return replace(
+            assessment.facts,
+            emulates=about("emulator"),
+            applications=about("application"),
+            stand_in=self._stand_ins.get(trace.plan.client),
+            unguarded=entry.guard.pulse.lost and not WAITED.isdisjoint(step.kind for step in trace.steps),
+        )
+
     def _keep(self, result: Result) -> Result:
         self._run.append(result)
         return result
-
-
-def _facts(trace: Trace, entry: StartedChain, assessment: Assessment) -> Facts:
-    """Return what the streams tell beside their verdict, and what only the run knows."""
-
-    def about(kind: HopKind) -> tuple[str, ...]:
-        hops = zip(entry.kinds, entry.hops, strict=True)
-        return tuple(hop.about for of_kind, hop in hops if of_kind == kind and hop.about)
-
-    return replace(
-        assessment.facts,
-        emulates=about("emulator"),
-        applications=about("application"),
-        stand_in=STAND_INS.get(trace.plan.client),
-        unguarded=entry.guard.pulse.lost and not WAITED.isdisjoint(step.kind for step in trace.steps),
-    )
 
 
 def _link(folder: Path, entry: StartedChain) -> None:

@@ -32,10 +32,14 @@ from harness.model.asked import (
 from harness.model.axes import AXES, LABELS, Axis, Cell
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
 from harness.model.judged import (
+    FACTS,
+    VERDICTS,
     Effect,
     Expectation,
+    Fact,
     Facts,
     Fault,
+    Gravity,
     HeaderChange,
     Judgement,
     Metrics,
@@ -53,7 +57,6 @@ from harness.model.judged import (
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
 from harness.model.recorded import EMITTER_HEADER, Answerer, Clock, Heartbeat, Read, Remark, Sent, Step, Trace
 from harness.model.reported import (
-    FACTS,
     METRICS,
     REFERENCES,
     Claim,
@@ -74,6 +77,7 @@ __all__ = [
     "LABELS",
     "METRICS",
     "REFERENCES",
+    "VERDICTS",
     "Answerer",
     "Axis",
     "Body",
@@ -88,6 +92,7 @@ __all__ = [
     "Emission",
     "Endpoint",
     "Expectation",
+    "Fact",
     "FactRule",
     "Facts",
     "Fault",
@@ -95,6 +100,7 @@ __all__ = [
     "Fill",
     "Filler",
     "Format",
+    "Gravity",
     "HeaderChange",
     "Heartbeat",
     "Hop",

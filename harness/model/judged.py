@@ -11,10 +11,21 @@ from harness.model.axes import Cell
 from harness.model.recorded import Answerer, Remark
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
+Gravity = Literal["good", "fair", "bad", "worst"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
 Fault = Literal["configuration", "proxy", "harness"]
+
+VERDICTS: Mapping[Verdict, Gravity] = {
+    "streamed": "good",
+    "delayed": "fair",
+    "coalesced": "fair",
+    "buffered": "bad",
+    "broken": "worst",
+}
+"""The verdicts, worst last, and how bad each is for who reads: that is what colours it. What each means stands with its
+rule, in `harness.judge.verdict`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +137,12 @@ class Screen:
 class StandIn:
     """Who read a cell's control in place of its own client, and why.
 
-    `http_version`: that client cannot ask the emitter, which speaks HTTP/1.1 only; `holds_lines`: it may hold tokens
-    itself, as a layer does, and a control must stream.
+    `holder` is what of that client may hold lines itself, as a layer does, while a control must stream. None: it cannot
+    ask the emitter, which speaks HTTP/1.1 only.
     """
 
     reader: str
-    why: Literal["http_version", "holds_lines"]
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,84 @@ class Facts:
     stand_in: StandIn | None = None
     unguarded: bool = False
     sampled_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One of the facts that a claim can ask for: what the field of that name cannot say itself.
+
+    `about` says what is so where it is a fact, `denied` what is where it is none. Where a claim asks for a value
+    instead, `about` says of what, and `values` what each means. `example` is one of its key in a file. `of_run`: no
+    trace tells it, so whoever judges a result again keeps it.
+    """
+
+    name: str
+    about: str
+    denied: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    example: object = True
+    of_run: bool = False
+
+
+_FACTS = (
+    Fact(
+        "emulates",
+        about="a hop plays what somebody claims of it",
+        denied="no hop plays what somebody claims of it",
+        of_run=True,
+    ),
+    Fact("applications", about="a hop is an application", denied="no hop is an application", of_run=True),
+    Fact(
+        "answered_by",
+        about="whose answer the client got: the emitter's, however a hop handed it on, a hop's own, or nobody's",
+        values={"emitter": "the emitter answered", "hop": "a hop answered by itself", "nobody": "nobody answered"},
+        example=["hop", "nobody"],
+    ),
+    Fact(
+        "refusal",
+        about="the answer had another status than a stream has",
+        denied="the answer had no other status than a stream has",
+    ),
+    Fact(
+        "remark",
+        about="the client shows something else than the bytes that came",
+        denied="the client shows the bytes that came",
+        example=False,
+    ),
+    Fact(
+        "clock_uncertainty_ms",
+        about="the client's clock is not the harness's",
+        denied="the client's clock is the harness's",
+        example=False,
+    ),
+    Fact(
+        "screen",
+        about="tokens that came one by one were painted together",
+        denied="no tokens that came one by one were painted together",
+    ),
+    Fact(
+        "stand_in",
+        about="another client read the control",
+        denied="no other client read the control",
+        example=False,
+        of_run=True,
+    ),
+    Fact(
+        "unguarded",
+        about="the chain answered no pulse",
+        denied="the chain left no pulse unanswered",
+        example=False,
+        of_run=True,
+    ),
+    Fact(
+        "sampled_after",
+        about="time was up, and only the first tokens were waited for",
+        denied="time was not up before the last token",
+        example=False,
+    ),
+)
+FACTS: Mapping[str, Fact] = {fact.name: fact for fact in _FACTS}
+"""All of `Facts` but `hops`, which says of what kind each hop is and is neither so nor not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,13 +63,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is particular about what a reader shows.
+    """What is particular about what a reader shows. `reader` is what people call it: `EventSource`, `awk`.
 
     `rewritten`: it shows no bytes, so its messages were written anew, and padding is not counted.
-    `printed_by`: what counts is what this program has printed that reads from it (`mawk 1.3.4 20200120`); `keeps_lines`
-    tells whether that program keeps a line until more has come (None: nobody here can tell who waits).
+    `printed_by`: what counts is what it has printed, and this is the program that it is here (`mawk 1.3.4 20200120`);
+    `keeps_lines` tells whether that keeps a line until more has come (None: nobody here can tell who waits).
     """
 
+    reader: str
     rewritten: bool = False
     printed_by: str | None = None
     keeps_lines: bool | None = None

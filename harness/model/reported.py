@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from harness.model.axes import Cell
-from harness.model.judged import Effect, Facts, Metrics, ReleasedBy, Verdict
+from harness.model.judged import Effect, Metrics, ReleasedBy, Verdict
 from harness.model.recorded import Answerer
 
 ClaimJudgement = Literal["confirmed", "refuted", "depends", "not testable here"]
@@ -16,8 +16,6 @@ Readers = Literal["agree", "disagree"]
 
 REFERENCES: tuple[str, ...] = get_args(Reference)
 METRICS: tuple[str, ...] = tuple(one.name for one in fields(Metrics))
-FACTS: tuple[str, ...] = tuple(one.name for one in fields(Facts) if one.name != "hops")
-"""The facts that a claim can ask for, as their fields are called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from typing import Self
 
 from rich.text import Text
 
-from harness.model import Result
+from harness.model import VERDICTS, Gravity, Result
 from harness.reports import words
 from harness.reports.glyphs import MEANINGS, Glyphs
 from harness.reports.table import Column, Row, Table, by_cost, mark
 
 LETTERS = string.ascii_letters + string.digits
 SAMPLED = "Sampled, as whole streams would have taken too long:"
+GRAVITIES: Mapping[Gravity, str] = {"good": "green", "fair": "yellow", "bad": "red", "worst": "bold red"}
 STYLES: Mapping[str, str] = {
     "defeats": "bold green",
     "reduces": "yellow",
@@ -29,11 +30,7 @@ STYLES: Mapping[str, str] = {
     "not needed": "dim",
     "harms": "bold red",
     "unknown": "magenta",
-    "streamed": "green",
-    "delayed": "yellow",
-    "coalesced": "yellow",
-    "buffered": "red",
-    "broken": "bold red",
+    **{verdict: GRAVITIES[gravity] for verdict, gravity in VERDICTS.items()},
 }
 
 

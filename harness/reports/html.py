@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from harness.model import Mitigation, Result, RunInfo
+from harness.model import VERDICTS, Mitigation, Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
@@ -33,15 +33,18 @@ th { font-weight: normal; text-align: left; }
 .grid tbody tr:hover { background: #8882; }
 .grid .chain th { padding-top: 12px; font-weight: bold; }
 .mark { text-align: center; cursor: help; }
-.defeats, .streamed { color: var(--good); font-weight: bold; }
-.reduces, .delayed, .coalesced { color: var(--fair); }
-.harms, .buffered, .broken { color: var(--bad); font-weight: bold; }
+.defeats, .good { color: var(--good); font-weight: bold; }
+.reduces, .fair { color: var(--fair); }
+.harms, .bad, .worst { color: var(--bad); font-weight: bold; }
 .no-effect, .not-needed { color: var(--quiet); }
 .fail { outline: 2px solid var(--bad); }
 .emulator { color: var(--fair); font-style: italic; font-weight: normal; white-space: normal; }
 .answers td { border-top: 1px solid var(--line); padding: 6px 16px 6px 0; vertical-align: top; }
 .answers th { padding-right: 16px; }
 """
+
+CLASSES: Mapping[str, str] = dict(VERDICTS.items())
+"""What a word's class is, where it is not the word itself: a verdict is coloured by how bad it is."""
 
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
@@ -172,4 +175,4 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _class(word: str) -> str:
-    return word.replace(" ", "-")
+    return CLASSES.get(word, word).replace(" ", "-")

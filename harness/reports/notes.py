@@ -11,10 +11,6 @@ READS: Mapping[bool | None, str] = {
     False: "hands over every line",
     None: "reads as it does",
 }
-WHY_A_STAND_IN: Mapping[str, str] = {
-    "http_version": "the emitter speaks HTTP/1.1 only",
-    "holds_lines": "awk may hold lines itself",
-}
 WHAT_IT_SERVES: Mapping[str, str] = {
     "http": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
     "websocket": "only serves a WebSocket answers so: ask it with `--format websocket`",
@@ -64,12 +60,13 @@ def _notes(facts: Facts) -> Iterator[str]:
 
 def _remark(remark: Remark) -> str:
     if remark.rewritten:
-        return "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted"
-    return f"reader: what awk has printed counts, and {remark.printed_by} {READS[remark.keeps_lines]}"
+        return f"{remark.reader} shows no bytes: its events were written anew as SSE, and padding is not counted"
+    return f"reader: what {remark.reader} has printed counts, and {remark.printed_by} {READS[remark.keeps_lines]}"
 
 
 def _stand_in(stand_in: StandIn) -> str:
-    return f"control: read by {stand_in.reader}, as {WHY_A_STAND_IN[stand_in.why]}"
+    why = f"{stand_in.holder} may hold lines itself" if stand_in.holder else "the emitter speaks HTTP/1.1 only"
+    return f"control: read by {stand_in.reader}, as {why}"
 
 
 def _logs(hops: Sequence[HopKind]) -> str:

@@ -88,7 +88,7 @@ def hops_of(job: Job) -> dict[Hop, Path]:
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     own = {hop: folder / path for hop, path in matrix.own.items()}
-    job = Job(matrix, referenced(cells), own)
+    job = Job(matrix, referenced(cells, matrix.stand_ins), own)
     for hop, file in hops_of(job).items():
         adapter(hop).check(file)
     return job

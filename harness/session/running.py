@@ -40,7 +40,7 @@ async def session(
         async with (
             Launcher(keep=keep) as launcher,
             Bench(launcher, run.folder / "proxies", job.own, Schedule(jobs)) as bench,
-            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations) as runner,
+            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, job.matrix.stand_ins) as runner,
         ):
             yield runner, run
         run.finish()

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.clients import CLIENTS
+from harness.clients.base import StoodInFor
 from harness.errors import InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
@@ -36,11 +37,14 @@ def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
 
 def known() -> Known:
     """Return the names that a matrix file may use without defining them."""
+    clients = {name: make() for name, make in CLIENTS.items()}
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
         names={"client": tuple(CLIENTS), "format": tuple(FORMATS)},
         mitigations=catalogue(),
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
+        suffixes={name: proxy.suffix for name, proxy in PROXIES.items()},
+        stand_ins={name: client.stand_in for name, client in clients.items() if isinstance(client, StoodInFor)},
     )
 
 

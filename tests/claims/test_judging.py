@@ -17,14 +17,10 @@ from harness.model import (
     Facts,
     FieldReport,
     Limit,
-    Refusal,
     Release,
-    Remark,
     Result,
-    Screen,
-    StandIn,
 )
-from tests.reports.samples import cell, metrics, result
+from tests.reports.samples import EVERY_FACT, cell, metrics, result
 
 HELD = result(cell("nginx:default"), "buffered", release=Release(0, "end", 0, 24, 400.0, 402.0, 64))
 PASSED = result(cell("nginx:buffering-off"), "streamed")
@@ -172,19 +168,7 @@ def test_of_an_earlier_harness_nobody_knows_whose_answer_it_was(rule: FactRule) 
 
 
 def test_every_fact_is_told_by_something_and_not_by_nothing() -> None:
-    something = Facts(
-        emulates=("x",),
-        applications=("x",),
-        answered_by="nobody",
-        refusal=Refusal(404, 200),
-        remark=Remark(rewritten=True),
-        clock_uncertainty_ms=0.0,
-        screen=Screen(2, 100.0),
-        stand_in=StandIn("curl", "holds_lines"),
-        unguarded=True,
-        sampled_after=0,
-    )
-    assert [name for name in FACTS if not is_fact(something, name) or is_fact(Facts(), name)] == []
+    assert [name for name in FACTS if not is_fact(EVERY_FACT, name) or is_fact(Facts(), name)] == []
 
 
 @pytest.mark.parametrize(

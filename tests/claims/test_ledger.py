@@ -42,10 +42,10 @@ def terminal(one: Entry, width: int = 100) -> str:
         ({"effect": ("defeats",)}, "the mitigation's effect is defeats"),
         ({"released_by": ("bytes", "end")}, "what was held is released by bytes or end"),
         ({"readers": "agree"}, "the readers of a stream agree on its verdict"),
-        ({"facts": (FactRule("unguarded", is_so=False),)}, "unguarded is no fact"),
+        ({"facts": (FactRule("unguarded", is_so=False),)}, "the chain left no pulse unanswered"),
         (
             {"facts": (FactRule("emulates"), FactRule("answered_by", answerers=("hop", "nobody")))},
-            "emulates is a fact and answered_by is hop or nobody",
+            "a hop plays what somebody claims of it; a hop answered by itself or nobody answered",
         ),
         (
             {"limits": (Limit("ttft_ms", at_most=100, at_least=2), Limit("reads", at_least=5))},
@@ -210,7 +210,7 @@ def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
         "lockstep: time was up after 5 tokens; the rest was sent without waiting": {
             "facts": (FactRule("sampled_after"),)
         },
-        "unguarded is no fact; answered_by is hop": {
+        "the chain left no pulse unanswered; a hop answered by itself": {
             "facts": (FactRule("unguarded"), FactRule("answered_by", answerers=("hop",)))
         },
         "streamed, nothing held": {"released_by": ("end",)},

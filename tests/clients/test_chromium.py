@@ -59,7 +59,7 @@ async def test_eventsource_hands_over_events_written_anew(rig: Rig) -> None:
     kept = await rig.read(chunks(b": padding\ndata: caf\xc3\xa9\ndata: 2\n\n"), rig.eventsource)
     assert kept.reads == ["data: café\ndata: 2\n\n".encode()]
     assert kept.reader
-    assert kept.reader.remark == Remark(rewritten=True)
+    assert kept.reader.remark == Remark("EventSource", rewritten=True)
 
 
 @in_modules_loop

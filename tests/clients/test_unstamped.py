@@ -25,7 +25,7 @@ class Kept(Unheard):
         self.remarks.append(reader.remark)
 
 
-MAWK = Remark(printed_by="mawk 1.3.4", keeps_lines=True)
+MAWK = Remark("awk", printed_by="mawk 1.3.4", keeps_lines=True)
 PRINTED = b"12:00:00 data: 12:00:01 x\n12:00:00 \n12:00:01 data: \xff\r y\n12:00:01 \n"
 LINES = b"data: 12:00:01 x\n\ndata: \xff\r y\n\n"
 

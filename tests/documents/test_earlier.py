@@ -54,21 +54,21 @@ SENTENCES: dict[str, Fields] = {
         "applications": ("It sends. emulator: plays no part",)
     },
     "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted": {
-        "remark": Remark(rewritten=True)
+        "remark": Remark("EventSource", rewritten=True)
     },
     "reader: what awk has printed counts, and mawk 1.3.4 20200120 keeps a line until more has come": {
-        "remark": Remark(printed_by="mawk 1.3.4 20200120", keeps_lines=True)
+        "remark": Remark("awk", printed_by="mawk 1.3.4 20200120", keeps_lines=True)
     },
     "reader: what awk has printed counts, and gawk 5.2.1 hands over every line": {
-        "remark": Remark(printed_by="gawk 5.2.1", keeps_lines=False)
+        "remark": Remark("awk", printed_by="gawk 5.2.1", keeps_lines=False)
     },
     "reader: what awk has printed counts, and of an unknown make reads as it does": {
-        "remark": Remark(printed_by="of an unknown make")
+        "remark": Remark("awk", printed_by="of an unknown make")
     },
     "clock: what the reader saw may be told up to 0.8 ms late": {"clock_uncertainty_ms": 0.8},
     "screen: 24 tokens that came over 1150 ms were painted together": {"screen": Screen(24, 1150.0)},
-    "control: read by aiohttp, as the emitter speaks HTTP/1.1 only": {"stand_in": StandIn("aiohttp", "http_version")},
-    "control: read by curl, as awk may hold lines itself": {"stand_in": StandIn("curl", "holds_lines")},
+    "control: read by aiohttp, as the emitter speaks HTTP/1.1 only": {"stand_in": StandIn("aiohttp")},
+    "control: read by curl, as awk may hold lines itself": {"stand_in": StandIn("curl", "awk")},
     "guard: the chain answered no pulse; only the direct control stream guarded the patience": {"unguarded": True},
     "lockstep: time was up after 12 tokens; the rest was sent without waiting": {"sampled_after": 12},
 }
@@ -121,5 +121,5 @@ def test_what_nobody_ever_noted_is_refused(note: object) -> None:
 def test_what_a_reader_said_of_itself_is_what_is_particular_about_it() -> None:
     said = "reader: what awk has printed counts, and gawk 5.2.1 hands over every line"
     assert loaded(earlier_trace(remark=said)) == replace(
-        TRACE, remark=Remark(printed_by="gawk 5.2.1", keeps_lines=False)
+        TRACE, remark=Remark("awk", printed_by="gawk 5.2.1", keeps_lines=False)
     )

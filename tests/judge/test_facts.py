@@ -8,10 +8,10 @@ import pytest
 
 from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
-from harness.model import Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
+from harness.model import FACTS, Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
 from harness.reports import words
 from tests.factories import story
-from tests.reports.samples import cell, result
+from tests.reports.samples import EVERY_FACT, cell, result
 
 
 def refused(*hops: HopKind, status: int, by: Answerer | None = "hop", format: Format = "sse") -> Trace:
@@ -62,6 +62,14 @@ def test_an_application_may_serve_the_other_kind_of_request(
     assert refusal.serves == serves
 
 
+def test_judged_again_only_the_facts_of_its_run_stay_unless_its_traces_tell_them() -> None:
+    before = result(cell("direct"), "streamed", facts=EVERY_FACT)
+    (again,) = rejudge([before], {before.id: [story("s0 r0 s1 r1 end")]})
+    of_run = {name: getattr(EVERY_FACT, name) for name, fact in FACTS.items() if fact.of_run}
+    assert again.facts == replace(Facts(), **of_run)
+    assert of_run.keys() == {"emulates", "applications", "stand_in", "unguarded"}
+
+
 def test_of_two_streams_that_disagree_the_refused_one_is_told() -> None:
     held = "s0 +400 hold0 s1 s2 s3 r0-3 end"
     second = refused("proxy", status=503)
@@ -74,14 +82,14 @@ def test_judged_again_a_result_keeps_what_only_its_run_knew() -> None:
     kept = Facts(
         emulates=("Cloud Run holds 4 KB",),
         applications=("It sends.",),
-        stand_in=StandIn("curl", "holds_lines"),
+        stand_in=StandIn("curl", "awk"),
         unguarded=True,
         sampled_after=1,
     )
     before = result(cell("direct"), "streamed", facts=kept)
-    trace = replace(story("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end"), remark=Remark(rewritten=True))
+    trace = replace(story("s0 r0 s1 r1 drain s2 s3 s4 s5 r2-5 end"), remark=Remark("EventSource", rewritten=True))
     (again,) = rejudge([before], {before.id: [trace]})
-    assert again.facts == replace(kept, remark=Remark(rewritten=True), sampled_after=2)
+    assert again.facts == replace(kept, remark=Remark("EventSource", rewritten=True), sampled_after=2)
 
 
 def test_a_refusal_of_which_nobody_took_note_whose_it_was_is_told_with_where_to_ask() -> None:

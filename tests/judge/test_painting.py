@@ -75,7 +75,7 @@ def test_tokens_that_came_together_may_be_painted_together() -> None:
 
 
 def test_how_exact_the_readers_clock_is_and_what_it_says_of_itself_are_told() -> None:
-    trace = replace(story(SPREAD), clock_uncertainty_ms=0.84, remark=Remark(rewritten=True))
+    trace = replace(story(SPREAD), clock_uncertainty_ms=0.84, remark=Remark("EventSource", rewritten=True))
     assert said(trace) == (
         "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted",
         "clock: what the reader saw may be told up to 0.8 ms late",

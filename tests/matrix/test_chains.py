@@ -21,6 +21,7 @@ KNOWN = Known(
     {"client": ("aiohttp",), "format": tuple(FORMATS)},
     CATALOGUE,
     {"asgi": canonical},
+    {"nginx": ".conf", "asgi": ".py"},
 )
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
@@ -59,7 +60,7 @@ def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None
         read("axes: {chain: ['asgi:plain@uvloop,A=/x']}\n")
 
 
-@pytest.mark.parametrize(("hop", "like"), [("asgi:nope", r"\./my_app\.py"), ("nginx:nope", r"\./my\.conf")])
+@pytest.mark.parametrize(("hop", "like"), [("asgi:nope", r"\./my\.py"), ("nginx:nope", r"\./my\.conf")])
 def test_an_unknown_variant_is_told_with_how_a_file_of_its_proxy_looks(hop: str, like: str) -> None:
     with pytest.raises(InputError, match=rf"unknown variant '{hop}'; .*, or a file like {like}"):
         read(f"axes: {{chain: '{hop}'}}\n")

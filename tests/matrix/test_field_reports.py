@@ -235,7 +235,7 @@ def test_a_claim_about_notes_which_an_earlier_harness_had_is_told_as_one_that_ca
 
 
 def test_every_fact_can_be_asked_for() -> None:
-    assert tuple(FactsShape.model_fields) == FACTS
+    assert tuple(FactsShape.model_fields) == tuple(FACTS)
 
 
 @pytest.mark.parametrize("text", ["", "title: x\nworkloads: {}\n"])

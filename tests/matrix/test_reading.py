@@ -15,7 +15,7 @@ from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, baseline_of, control_of, expand, parse, referenced, schema, select
-from harness.model import Cell, Hop, Workload, chain_text
+from harness.model import Cell, Hop, StandIn, Workload, chain_text
 from harness.resources import configs
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
@@ -26,7 +26,8 @@ NGINX = (
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
 NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE)
+STAND_INS = {"h2": StandIn("aiohttp")}
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, stand_ins=STAND_INS)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
 
@@ -65,20 +66,20 @@ def test_every_cell_has_its_control_and_its_baseline() -> None:
         "axes: {chain: [nginx:default, nextjs:dev>nginx:gzip], format: [sse, text], body: [length, close], "
         "pace: [lockstep, paced], mitigations: [pad-2k, no-cache]}"
     ).cells
-    assert {control_of(cell) for cell in cells} | {baseline_of(cell) for cell in cells} <= set(cells)
+    assert {control_of(cell, STAND_INS) for cell in cells} | {baseline_of(cell) for cell in cells} <= set(cells)
 
 
 def test_a_control_keeps_everything_but_chain_and_mitigations() -> None:
     workload = Workload("w", 3, 100)
     cell = Cell((Hop("nginx", "gzip"),), workload, "text", "close", "browser", "aiohttp", ("pad-2k",), "paced")
-    assert control_of(cell) == Cell((), workload, "text", "close", "browser", "aiohttp", (), "paced")
+    assert control_of(cell, STAND_INS) == Cell((), workload, "text", "close", "browser", "aiohttp", (), "paced")
     assert baseline_of(cell).id == cell.id.replace("pad-2k", "none")
 
 
 @pytest.mark.parametrize(("client", "reader"), [("aiohttp", "aiohttp"), ("h2", "aiohttp"), ("curl-awk", "curl")])
 def test_a_control_is_read_by_who_can_and_holds_nothing_itself(client: str, reader: str) -> None:
     cell = Cell((Hop("nginx", "gzip"),), Workload("w", 3, 100), client=client)
-    assert control_of(cell).client == reader
+    assert control_of(cell, session.known().stand_ins).client == reader
     assert baseline_of(cell).client == client
 
 
@@ -322,7 +323,7 @@ def test_too_many_cells_are_refused_before_they_are_made() -> None:
 
 # ---------------------------------------------------------------- choosing cells
 
-CELLS = referenced([Cell((Hop("nginx", name),), Workload("short", 24, 112)) for name in ("default", "gzip")])
+CELLS = referenced([Cell((Hop("nginx", name),), Workload("short", 24, 112)) for name in ("default", "gzip")], STAND_INS)
 
 
 def test_select_takes_what_only_matches_and_skip_does_not() -> None:

@@ -106,12 +106,12 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
     (by_h2,) = takes_of(asked.id, STREAMED)
     assert isinstance(by_h2, Trace)
     by_h2 = replace(by_h2, plan=replace(by_h2.plan, client="h2"))
-    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2})
-    async with Runner(bench, run, catalogue) as runner:
+    bench, stand_in = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2}), StandIn("aiohttp")
+    async with Runner(bench, run, catalogue, stand_ins={"h2": stand_in}) as runner:
         _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
     assert http2.effect == "defeats"
     assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
-    assert http2.facts == Facts(stand_in=StandIn("aiohttp", "http_version"))
+    assert http2.facts == Facts(stand_in=stand_in)
     assert bare.facts == Facts()
 
 
@@ -359,10 +359,10 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
 ) -> None:
     app = cell("asgi:plain")
     cells = [replace(app, format=form, body=body) for form in ("sse", "text") for body in get_args(Body)]
-    stories = {control_of(each).id: STREAMED for each in cells} | {each.id: STREAMED for each in cells}
+    stories = {control_of(each, {}).id: STREAMED for each in cells} | {each.id: STREAMED for each in cells}
     bench = Played(stories, 6, serial=frozenset({app.chain} if serial else ()))
     async with Runner(bench, run, CATALOGUE) as runner:
-        await asyncio.gather(*(runner.result(control_of(each)) for each in cells))
+        await asyncio.gather(*(runner.result(control_of(each, {})) for each in cells))
         bench.at_once_max = 0
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == at_once

@@ -18,11 +18,15 @@ from harness.model import (
     Mitigation,
     Plan,
     Read,
+    Refusal,
     Release,
+    Remark,
     RequestProfile,
     Result,
     RunInfo,
+    Screen,
     Sent,
+    StandIn,
     Step,
     Trace,
     Verdict,
@@ -31,6 +35,19 @@ from harness.model import (
 
 SHORT = Workload("short", tokens=24, token_bytes=64)
 LONG = Workload("long", tokens=400, token_bytes=512)
+EVERY_FACT = Facts(
+    hops=("emulator", "application"),
+    emulates=("Cloud Run holds 4 KB",),
+    applications=("It sends.",),
+    answered_by="nobody",
+    refusal=Refusal(404, 200),
+    remark=Remark("EventSource", rewritten=True),
+    clock_uncertainty_ms=0.0,
+    screen=Screen(2, 100.0),
+    stand_in=StandIn("curl", "awk"),
+    unguarded=True,
+    sampled_after=0,
+)
 PLAYED = Facts(emulates=("field report 002's claim that Cloud Run holds 4 KB",))
 CLAIM = "emulator: plays field report 002's claim that Cloud Run holds 4 KB"
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model import Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
+from harness.model import FACTS, Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
 from harness.reports import html, json, junit, markdown, terminal, words
 from harness.reports.notes import notes, way_out
-from tests.reports.samples import cell, result, run_info
+from tests.reports.samples import EVERY_FACT, cell, result, run_info
 
 NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
 REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
@@ -24,27 +24,27 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
             ("emulator: plays A: it holds", "emulator: plays B: it passes", "application, not a proxy: It sends."),
         ),
         (
-            Facts(remark=Remark(rewritten=True), clock_uncertainty_ms=0.84),
+            Facts(remark=Remark("EventSource", rewritten=True), clock_uncertainty_ms=0.84),
             (
                 "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted",
                 "clock: what the reader saw may be told up to 0.8 ms late",
             ),
         ),
         (
-            Facts(remark=Remark(printed_by="mawk 1.3.4 20200120", keeps_lines=True)),
+            Facts(remark=Remark("awk", printed_by="mawk 1.3.4 20200120", keeps_lines=True)),
             ("reader: what awk has printed counts, and mawk 1.3.4 20200120 keeps a line until more has come",),
         ),
         (
-            Facts(remark=Remark(printed_by="gawk 5.2.1", keeps_lines=False)),
+            Facts(remark=Remark("awk", printed_by="gawk 5.2.1", keeps_lines=False)),
             ("reader: what awk has printed counts, and gawk 5.2.1 hands over every line",),
         ),
         (
-            Facts(remark=Remark(printed_by="awk 20200816")),
+            Facts(remark=Remark("awk", printed_by="awk 20200816")),
             ("reader: what awk has printed counts, and awk 20200816 reads as it does",),
         ),
         (Facts(screen=Screen(4, 300.6)), ("screen: 4 tokens that came over 301 ms were painted together",)),
         (
-            Facts(stand_in=StandIn("aiohttp", "http_version"), unguarded=True, sampled_after=5),
+            Facts(stand_in=StandIn("aiohttp"), unguarded=True, sampled_after=5),
             (
                 "control: read by aiohttp, as the emitter speaks HTTP/1.1 only",
                 "guard: the chain answered no pulse; only the direct control stream guarded the patience",
@@ -52,13 +52,27 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
             ),
         ),
         (
-            Facts(stand_in=StandIn("curl", "holds_lines")),
+            Facts(stand_in=StandIn("curl", "awk")),
             ("control: read by curl, as awk may hold lines itself",),
+        ),
+        (
+            Facts(remark=Remark("sed", printed_by="sed 4.9", keeps_lines=False), stand_in=StandIn("aiohttp", "sed")),
+            (
+                "reader: what sed has printed counts, and sed 4.9 hands over every line",
+                "control: read by aiohttp, as sed may hold lines itself",
+            ),
         ),
     ],
 )
 def test_each_fact_in_a_sentence(facts: Facts, said: tuple[str, ...]) -> None:
     assert notes(facts) == said
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_no_fact_goes_without_its_words(name: str) -> None:
+    fact = replace(Facts(hops=("proxy",)), **{name: getattr(EVERY_FACT, name)})
+    told = notes(fact) or name == "answered_by" or way_out(fact)  # who answered is told where that is no stream
+    assert told
 
 
 @pytest.mark.parametrize(
