@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.clients import CLIENTS
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known
@@ -54,4 +54,4 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
