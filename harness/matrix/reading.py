@@ -225,11 +225,14 @@ class _Reader:
             del origins[cell]
 
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
+        """Note what speaks against cells: at the key that is to blame, in the block that the cells are of."""
         refused: dict[Complaint, list[Cell]] = defaultdict(list)
         for declared, path in origins.items():
             for cell in dict.fromkeys((baseline_of(declared), declared)):
                 for objection in self._objections(cell):
-                    refused[replace(objection, path=objection.path or path)].append(cell)
+                    section, *key = objection.path
+                    place = (*path, *key) if section == "axes" else objection.path
+                    refused[replace(objection, path=place)].append(cell)
         for objection, cells in refused.items():
             more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
@@ -238,7 +241,7 @@ class _Reader:
         if objections := mitigations.objections(cell, self._catalogue):
             return objections
         chain = mitigations.plan(cell, self._catalogue).chain
-        return [Complaint(message) for message in self._chains.objections(chain)]
+        return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):

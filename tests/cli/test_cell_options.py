@@ -50,9 +50,12 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None
     assert [line.split(":")[0] for line in told] == ["--tokens", "--payload", "--format", "--chain", "--mitigation"]
 
 
-def test_what_no_option_alone_is_to_blame_for_names_the_cell() -> None:
-    (told,) = refusal(mitigations=["bypass-proxy"])
-    assert told.startswith("cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy/lockstep: bypass-proxy bypasses")
+def test_what_does_not_go_together_is_told_with_the_option_to_change_and_the_cell() -> None:
+    (mitigation,) = refusal(mitigations=["bypass-proxy"])
+    (body,) = refusal(format="websocket", body="length")
+    cells = "cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy", "cell direct/websocket/length/curl/"
+    assert mitigation.startswith(f"--mitigation: {cells[0]}/lockstep: bypass-proxy bypasses")
+    assert body.startswith(f"--body: {cells[1]}")
 
 
 def test_a_name_of_the_users_is_told_as_it_is_whatever_it_looks_like() -> None:

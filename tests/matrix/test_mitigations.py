@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import InputError
+from harness.errors import InputError, key_text
 from harness.formats import FORMATS
 from harness.matrix.mitigations import objections, parse, plan
 from harness.model import Cell, Filler, Format, Hop, Mitigation, Workload
@@ -279,20 +279,41 @@ def test_bypass_leaves_no_chain() -> None:
         (mitigated("heartbeat", cell=replace(CELL, body="length")), "nobody knows how many heartbeats to count"),
         (
             mitigated("smaller-and-more-often", cell=replace(CELL, workload=replace(SHORT, token_bytes=100))),
-            "workloads.short.token_bytes: 100 divided by 2 is too small: format sse needs 53",
+            "100 divided by 2 is too small: format sse needs 53",
         ),
         (
             replace(CELL, workload=replace(SHORT, token_bytes=20)),
-            "workloads.short.token_bytes: 20 is too small: format sse needs 53",
+            "20 is too small: format sse needs 53",
         ),
     ],
 )
 def test_a_contradiction_names_the_cell_the_mitigations_and_the_reason(cell: Cell, why: str) -> None:
     with pytest.raises(InputError) as caught:
         plan(cell, CATALOGUE)
-    assert str(caught.value).startswith(f"cell {cell.id}: ")
+    assert all(one.message.startswith(f"cell {cell.id}: ") for one in caught.value.complaints)
     assert why in str(caught.value)
     assert objections(cell, CATALOGUE)
+
+
+SOCKET = replace(CELL, format="websocket")
+
+
+@pytest.mark.parametrize(
+    ("cell", "keys"),
+    [
+        (mitigated("heartbeet"), ["axes.mitigations"]),
+        (mitigated("pad-2k", "pad-2k-random"), ["axes.mitigations"]),
+        (mitigated("bypass-proxy", "nginx-http11"), ["axes.mitigations"]),
+        (mitigated("nextjs-compress-off"), ["axes.mitigations"]),
+        (mitigated("heartbeat", cell=replace(CELL, format="text")), ["axes.mitigations"]),
+        (replace(SOCKET, body="length"), ["axes.body"]),
+        (mitigated("content-type-text-plain", cell=SOCKET), ["axes.mitigations"]),
+        (mitigated("post-instead-of-get", cell=replace(SOCKET, body="close")), ["axes.body", "axes.mitigations"]),
+        (replace(CELL, workload=replace(SHORT, token_bytes=20)), ["workloads.short.token_bytes"]),
+    ],
+)
+def test_every_objection_has_the_key_that_is_to_blame(cell: Cell, keys: list[str]) -> None:
+    assert [key_text(one.path) for one in objections(cell, CATALOGUE)] == keys
 
 
 def test_all_contradictions_are_told_at_once() -> None:
