@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
@@ -55,6 +55,11 @@ class Known:
     names: Mapping[str, Sequence[str]]
     mitigations: Mapping[str, Mitigation]
     canonical: Canonical = field(default_factory=dict)
+
+    def on_axes(self, workloads: Collection[str], own_mitigations: Iterable[str]) -> Mapping[str, Collection[str]]:
+        """Return what can be named on each axis, in a file that has these of its own."""
+        named = dict.fromkeys([*self.mitigations, *own_mitigations])
+        return {**self.names, "workload": workloads, "mitigations": list(named)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +140,7 @@ def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
     chains = Chains(document, {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}, known.canonical)
-    named = {"workload": document.keys("workloads"), "mitigations": [*known.mitigations, *document.keys("mitigations")]}
-    names = Names(document, chains, {**known.names, **named})
+    names = Names(document, chains, known.on_axes(document.keys("workloads"), document.keys("mitigations")))
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
     blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
@@ -196,8 +200,8 @@ class _Reader:
 
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
-        named = {"workload": self._workloads, "mitigations": list(self._catalogue)}
-        names = Names(self._document, self._chains, {**self._known.names, **named})
+        known = self._known.on_axes(self._workloads, self._shape.mitigations)
+        names = Names(self._document, self._chains, known)
         given = self._shape.axes.model_dump(exclude_none=True)
         start = names.values(DEFAULTS.model_copy(update=given), ("axes",))
         start.setdefault("workload", tuple(self._workloads.values()))

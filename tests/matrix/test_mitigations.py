@@ -75,7 +75,15 @@ def test_the_names_tell_the_sizes() -> None:
         (entry(response_headers="{X-N: 3}"), "f:5: mine.response_headers.X-N: must be text, not 3"),
         (entry(response_headers='{X-N: "a\\r\\nSet-Cookie: b"}'), "mine.response_headers.X-N: must match pattern"),
         (entry(chain="directly"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
-        (entry(chain="{nginx: nginx:http11}"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
+        (entry(chain="{nginx:default: 1}"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
+        (
+            entry(chain="{nginx: nginx:http11}"),
+            "f:5: mine.chain: 'nginx' is no hop: that is a proxy and its variant, as",
+        ),
+        (
+            entry(chain="{nginx:gzip: 'nginx:gzip@?'}"),
+            "f:5: mine.chain: nginx:gzip@?: '?' is no option; a version begins",
+        ),
         (entry(prelude="{bytes: 3}"), "f:5: mine.prelude.bytes: must be greater than or equal to 16, not 3"),
         (entry(prelude="2k"), "f:5: mine.prelude: must be keys and values, not '2k'"),
         (entry(scale="1"), "f:5: mine.scale: must be greater than or equal to 2, not 1"),
