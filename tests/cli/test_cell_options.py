@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_a_command_keeps_options_of_its_own_behind_those_of_the_cell() -> None:
     def command(loud: bool = False, **cell: Any) -> None: ...
 
     assert list(inspect.signature(command).parameters) == [*USUAL, "loud"]
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_help_of_an_option_is_a_sentence_that_names_the_words_which_are_allowed(name: str) -> None:
+    _, option = get_args(PARAMETERS[name].annotation)
+    words = AXES[name].words if name in AXES else get_args(WorkloadShape.model_fields[name].annotation)
+    assert option.help[0].isupper()
+    assert option.help.endswith(".")
+    assert [word for word in words if not re.search(rf"\b{word}\b", option.help)] == []
 
 
 def test_without_options_the_cell_is_the_usual_one() -> None:
