@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 
 
 def configs() -> Path:
@@ -22,7 +22,7 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(Complaint(f"cannot be read: {error.strerror}", file=str(path))) from error
 
 
 def cache() -> Path:

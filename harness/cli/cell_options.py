@@ -67,7 +67,7 @@ def _parameter(name: str, kind: Any, option: Any, default: object) -> Parameter:
 
 
 def _of_option(complaint: Complaint) -> Complaint:
-    """Return a complaint about a key as one about its option; what is about a file, or all of the axes, needs none."""
+    """Return a complaint about a key as one about its option; what is about a file needs none."""
     if complaint.file:
         return complaint
     match complaint.path:

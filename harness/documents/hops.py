@@ -38,13 +38,17 @@ _ALLOWED = (
 
 @cache
 def read(text: str) -> Hop:
-    """Read a hop that names no file. Raises InputError with what is allowed."""
+    """Read a hop that names no file. Raises InputError with the hop and what is allowed."""
     place, at, given = text.partition("@")
     proxy, _, variant = place.partition(":")
     if not proxy or not variant or ">" in place:
         raise InputError(f"{text!r} is no hop: that is a proxy and its variant, as nginx:default")
-    version, options = items(given) if at else ("", ())
-    return Hop(proxy, variant, version, options)
+    if not at:
+        return Hop(proxy, variant)
+    try:
+        return Hop(proxy, variant, *items(given))
+    except InputError as error:
+        raise InputError(f"{text}: {error}") from None
 
 
 def items(text: str) -> tuple[str, Options]:

@@ -88,8 +88,8 @@ class Transport(Protocol):
     def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
         """Return what a client of that profile says of itself, given what it says when it fetches."""
 
-    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[str]:
-        """Yield what it does not have, one sentence each. `content_type` is None where nobody sets one."""
+    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[tuple[str, str]]:
+        """Yield which of these it does not have, by name, and why not. `content_type` is None where nobody sets one."""
 
     def messages(self, data: bytes) -> Sequence[bytes]:
         """Return what the emitter sends of `data` as a whole each, in order."""

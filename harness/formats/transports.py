@@ -22,7 +22,7 @@ class Http(Transport):
     def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
         return fetching
 
-    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[str]:
+    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[tuple[str, str]]:
         yield from ()
 
     def messages(self, data: bytes) -> Sequence[bytes]:
@@ -48,13 +48,13 @@ class WebSocket(Transport):
             ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
         )
 
-    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[str]:
+    def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[tuple[str, str]]:
         if body != "chunked":
-            yield f"a WebSocket has no body that could be framed by {body}; give body chunked"
+            yield "body", f"a WebSocket has no body that could be framed by {body}; give body chunked"
         if method != "GET":
-            yield "a WebSocket is always asked for with GET"
+            yield "method", "a WebSocket is always asked for with GET"
         if content_type:
-            yield "a WebSocket has no content type"
+            yield "content_type", "a WebSocket has no content type"
 
     def messages(self, data: bytes) -> Sequence[bytes]:
         return data.splitlines(keepends=True)

@@ -19,6 +19,7 @@ from harness.formats import FORMATS
 from harness.matrix.replacements import replacements
 from harness.matrix.shapes import Catalogue
 from harness.model import (
+    AXES,
     DEFAULT_CLIENT,
     Cell,
     Chain,
@@ -68,7 +69,7 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
 def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     """Return the cell with its mitigations applied. Raises InputError if they contradict it or each other."""
     if refused := objections(cell, catalogue):
-        raise InputError(f"cell {cell.id}: {'; '.join(map(str, refused))}")
+        raise InputError(*(replace(one, message=f"cell {cell.id}: {one.message}") for one in refused))
     applied = [catalogue[name] for name in cell.mitigations]
     change, _ = _merged(applied)
     transport, codec = FORMATS[change.format or cell.format]
@@ -97,18 +98,22 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
 
 
 def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complaint]:
-    """Return what speaks against planning the cell, with a path where a key of the matrix file is to blame."""
+    """Return what speaks against planning the cell, each with the key of its axis or workload that is to blame."""
     unknown = [name for name in cell.mitigations if name not in catalogue]
     if unknown:
         choices = sorted(catalogue)
-        return [Complaint(f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
+        return [_of("mitigations", f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
     change, conflicts = _merged(applied)
     conflicts += _torn(cell.chain, applied)
     if conflicts:
-        return [Complaint(conflict) for conflict in conflicts]
-    idle = [Complaint(f"{each.name} {why}") for each in applied for why in _idle(each, cell, change)]
-    return [*idle, *map(Complaint, _impossible(cell, change)), *_too_small(cell, change)]
+        return [_of("mitigations", conflict) for conflict in conflicts]
+    idle = [_of("mitigations", f"{each.name} {why}") for each in applied for why in _idle(each, cell, change)]
+    return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
+
+
+def _of(axis: str, why: str) -> Complaint:
+    return Complaint(why, ("axes", axis))
 
 
 def _settings(mitigation: Mitigation) -> Iterator[tuple[str, str, Any]]:
@@ -186,15 +191,19 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
             yield f"leaves the request header {name} of profile {cell.request} as it is"
 
 
-def _impossible(cell: Cell, change: Mitigation) -> Iterator[str]:
-    """Yield what the transport, format or body of the cell does not allow."""
+def _impossible(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
+    """Yield a complaint about what the transport, format or body of the cell does not allow."""
     word = change.format or cell.format
     transport, codec = FORMATS[word]
-    yield from transport.objections(cell.body, change.method or codec.method, change.content_type)
+    for what, why in transport.objections(cell.body, change.method or codec.method, change.content_type):
+        if what in AXES:
+            yield _of(what, why)
+        else:
+            yield _of("mitigations" if getattr(change, what) else "format", why)
     if change.heartbeat_ms and codec.heartbeat() is None:
-        yield f"format {word} has no heartbeat"
+        yield _of("mitigations", f"format {word} has no heartbeat")
     if change.heartbeat_ms and cell.body == "length":
-        yield "with body length nobody knows how many heartbeats to count"
+        yield _of("mitigations", "with body length nobody knows how many heartbeats to count")
 
 
 def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:

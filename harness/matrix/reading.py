@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
@@ -55,6 +55,11 @@ class Known:
     canonical: Canonical = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=dict)
+
+    def on_axes(self, workloads: Collection[str], own_mitigations: Iterable[str]) -> Mapping[str, Collection[str]]:
+        """Return what can be named on each axis, in a file that has these of its own."""
+        named = dict.fromkeys([*self.mitigations, *own_mitigations])
+        return {**self.names, "workload": workloads, "mitigations": list(named)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,7 @@ def _unknown_names(document: Document, known: Known) -> None:
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
     proxies = {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}
     chains = Chains(document, proxies, known.canonical, known.suffixes)
-    named = {"workload": document.keys("workloads"), "mitigations": [*known.mitigations, *document.keys("mitigations")]}
-    names = Names(document, chains, {**known.names, **named})
+    names = Names(document, chains, known.on_axes(document.keys("workloads"), document.keys("mitigations")))
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
     blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
@@ -201,8 +205,8 @@ class _Reader:
 
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
-        named = {"workload": self._workloads, "mitigations": list(self._catalogue)}
-        names = Names(self._document, self._chains, {**self._known.names, **named})
+        known = self._known.on_axes(self._workloads, self._shape.mitigations)
+        names = Names(self._document, self._chains, known)
         given = self._shape.axes.model_dump(exclude_none=True)
         start = names.values(DEFAULTS.model_copy(update=given), ("axes",))
         start.setdefault("workload", tuple(self._workloads.values()))
@@ -230,11 +234,14 @@ class _Reader:
             del origins[cell]
 
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
+        """Note what speaks against cells: at the key that is to blame, in the block that the cells are of."""
         refused: dict[Complaint, list[Cell]] = defaultdict(list)
         for declared, path in origins.items():
             for cell in dict.fromkeys((baseline_of(declared), declared)):
                 for objection in self._objections(cell):
-                    refused[replace(objection, path=objection.path or path)].append(cell)
+                    section, *key = objection.path
+                    place = (*path, *key) if section == "axes" else objection.path
+                    refused[replace(objection, path=place)].append(cell)
         for objection, cells in refused.items():
             more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
@@ -243,7 +250,7 @@ class _Reader:
         if objections := mitigations.objections(cell, self._catalogue):
             return objections
         chain = mitigations.plan(cell, self._catalogue).chain
-        return [Complaint(message) for message in self._chains.objections(chain)]
+        return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         for index, row in enumerate(self._shape.expect):

@@ -66,12 +66,11 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
 
 
 def adapter(hop: Hop) -> Proxy:
-    """Return what runs a hop. Raises InputError if it cannot run in such a version or with such options."""
+    """Return what runs a hop, which was read from a chain. Raises InputError if it cannot run with such options."""
     proxy = PROXIES[hop.proxy]
     if hop == hop.bare:
         return proxy
-    if not isinstance(proxy, Optioned):
-        raise InputError(f"{hop}: {hop.proxy} takes neither version nor options")
+    assert isinstance(proxy, Optioned), f"{hop}: no chain is read that gives options to a proxy without any"
     return proxy.with_options(hop)
 
 

@@ -30,7 +30,7 @@ from harness.model.asked import (
     Workload,
 )
 from harness.model.axes import AXES, LABELS, Axis, Cell
-from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order
+from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
 from harness.model.judged import (
     FACTS,
     VERDICTS,
@@ -139,5 +139,6 @@ __all__ = [
     "Workload",
     "chain_text",
     "in_order",
+    "program_name",
     "versions_met",
 ]

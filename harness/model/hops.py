@@ -70,6 +70,11 @@ class Hop:
         return f"{text}@{items}" if items else text
 
 
+def program_name(program: str) -> str:
+    """Return what a program is called whatever it was asked to be: `nginx` for `nginx@1.31.3`."""
+    return program.partition("@")[0]
+
+
 Chain = tuple[Hop, ...]
 """Hops, client side first. The empty chain is the control, written `direct`."""
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness import resources
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
@@ -83,19 +83,8 @@ class Asgi:
         return (ast.get_docstring(_tree(config)) or config.name).strip().split("\n", 1)[0]
 
     def check(self, config: Path) -> None:
-        tree = _tree(config)
-        if not re.fullmatch(r"[\w-]+", config.stem):
-            raise InputError(f"{config}: a server cannot import {config.stem!r}; rename it to letters, digits, - and _")
-        if not any(_defines_app(node) for node in ast.walk(tree)):
-            raise InputError(f"{config}: there is no `app`: give the ASGI application that name")
-        environment = self._environment(config)
-        if config.stem in sys.stdlib_module_names | environment.modules():
-            raise InputError(f"{config}: Python would take it for the module {config.stem} of that name; rename it")
-        for server in SERVERS:
-            if is_file(config.with_name(f"{server}.py")):
-                raise InputError(
-                    f"{config}: {server}.py beside it would run in place of the server {server}; rename that file"
-                )
+        if why := self._unservable(config):
+            raise InputError(Complaint(why, file=str(config)))
 
     def canonical(self, hop: Hop) -> Hop:
         return canonical(hop)
@@ -135,6 +124,20 @@ class Asgi:
         hop = self._hop(config, bool(self.options.pins))
         usual = _shipped(config) and not self.options.pins
         return needed(config, self.options.pins, SETUP if usual else f"harness setup {shlex.quote(hop)}")
+
+    def _unservable(self, config: Path) -> str | None:
+        """Return why no server could serve an app, whatever it does; None if one could."""
+        tree = _tree(config)
+        if not re.fullmatch(r"[\w-]+", config.stem):
+            return f"a server cannot import {config.stem!r}; rename it to letters, digits, - and _"
+        if not any(_defines_app(node) for node in ast.walk(tree)):
+            return "there is no `app`: give the ASGI application that name"
+        if config.stem in sys.stdlib_module_names | self._environment(config).modules():
+            return f"Python would take it for the module {config.stem} of that name; rename it"
+        for server in SERVERS:
+            if is_file(config.with_name(f"{server}.py")):
+                return f"{server}.py beside it would run in place of the server {server}; rename that file"
+        return None
 
     def _hop(self, config: Path, with_options: bool = True) -> str:
         """Return the hop as one writes it."""
@@ -200,10 +203,11 @@ def _tree(config: Path) -> ast.Module:
     try:
         return ast.parse(config.read_bytes(), str(config))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{config}: cannot be read: {error}") from error
-    except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise InputError(f"{config}{line}: {error.msg if isinstance(error, SyntaxError) else error}") from None
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+    except SyntaxError as error:
+        raise InputError(Complaint(error.msg, file=str(config), line=error.lineno)) from None
+    except ValueError as error:
+        raise InputError(Complaint(str(error), file=str(config))) from None
 
 
 def _defines_app(node: ast.AST) -> bool:

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from harness.documents.document import Document
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
@@ -72,5 +72,5 @@ def read_profile(config: Path) -> Profile:
     try:
         text = config.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{config}: cannot be read: {error}") from error
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
     return Document(text, str(config)).shape(Profile)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import Complaint
+
 
 @dataclass(frozen=True, slots=True)
-class Complaints:
+class ComplaintPatterns:
     """How the complaints of a program are recognised.
 
     Each of the `patterns` has a group `words`, and perhaps `file` and `line`; the first that is found in a line of its
@@ -19,14 +21,13 @@ class Complaints:
     patterns: Sequence[re.Pattern[str]] = ()
     origins: Mapping[str, Path] = field(default_factory=dict)
 
-    def found(self, log: str) -> tuple[list[str], list[str]]:
-        """Return what has a place, as `FILE:LINE: words` of the original, and the rest; each once, in order."""
-        placed, others = dict[str, None](), dict[str, None]()
+    def found(self, log: str) -> list[Complaint]:
+        """Return the complaints about a line of a file, of the original; if there are none, all others. Each once."""
+        told: dict[Complaint, None] = {}
         for line in log.splitlines():
             if match := next(filter(None, (pattern.search(line) for pattern in self.patterns)), None):
-                parts = match.groupdict()
-                if file := parts.get("file"):
-                    placed[f"{self.origins.get(file, file)}:{parts['line']}: {parts['words']}"] = None
-                else:
-                    others[parts["words"]] = None
-        return list(placed), list(others)
+                told[self._complaint(**match.groupdict())] = None
+        return [one for one in told if one.file] or list(told)
+
+    def _complaint(self, words: str, file: str = "", line: str = "") -> Complaint:
+        return Complaint(words, file=str(self.origins.get(file, file)), line=int(line) if line else None)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import resources
-from harness.errors import InputError, Unavailable
+from harness.errors import Complaint, InputError, Unavailable
 from harness.proxies.asgi_options import package
 from harness.proxies.installation import Installation, Progress, Steps
 
@@ -110,11 +110,12 @@ def _own(app: Path) -> dict[str, str] | None:
     try:
         dependencies = tomllib.loads(content).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{app}: the block `# /// script` is no TOML: {error}") from None
+        raise InputError(Complaint(f"the block `# /// script` is no TOML: {error}", file=str(app))) from None
     if not isinstance(dependencies, list) or not all(
         isinstance(each, str) and _NAME.match(each) for each in dependencies
     ):
-        raise InputError(f'{app}: dependencies in `# /// script` must be a list such as ["fastapi", "httpx>=0.28"]')
+        why = 'dependencies in `# /// script` must be a list such as ["fastapi", "httpx>=0.28"]'
+        raise InputError(Complaint(why, file=str(app)))
     return _named(dependencies)
 
 

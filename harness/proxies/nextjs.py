@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness import resources
 from harness.documents.document import Document
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import Complaint, InputError, ProxyError, Unavailable
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
@@ -72,7 +72,7 @@ def read_variant(config: Path) -> Variant:
     try:
         text = config.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{config}: cannot be read: {error}") from error
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
     return Document(text, str(config)).shape(Variant)
 
 

@@ -14,15 +14,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import InputError, Unavailable
+from harness.errors import Complaint, InputError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.ports import reserved_port
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
-from harness.proxies.complaints import Complaints
+from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.nginx_config import PATHS, Config, escaped
 from harness.proxies.starting import Start, started
 from harness.resources import configs
@@ -68,10 +69,8 @@ class Nginx:
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         read = Config(config)
         if upstream.path and not read.uses("UPSTREAM") and not read.uses("UPSTREAM_PATH"):
-            raise InputError(
-                f"{config}: the next proxy serves below {upstream.path}; with an upstream block, write"
-                " `proxy_pass http://NAME${UPSTREAM_PATH}/;`"
-            )
+            why = f"the next proxy serves below {upstream.path}; with an upstream block, write"
+            raise InputError(Complaint(f"{why} `proxy_pass http://NAME${{UPSTREAM_PATH}}/;`", file=str(config)))
         program = self._program()
         version, prefix = await asyncio.to_thread(_build, program)
         start = _start(program, prefix, read, evidence.resolve())
@@ -101,7 +100,7 @@ def _start(program: str, prefix: str, config: Config, evidence: Path) -> Start:
         within_s=READY_S,
         ready="negotiates",
         tls=config.listens_with_tls,
-        complaints=Complaints(COMPLAINTS, {str(name): original for original, name in names.items()}),
+        complaints=ComplaintPatterns(COMPLAINTS, {str(name): original for original, name in names.items()}),
         quote=escaped,
     )
 
@@ -123,10 +122,10 @@ def _test(program: str, config: Config, port: int, folder: Path) -> None:
     except Unavailable:
         return  # its cells will say so
     except subprocess.TimeoutExpired:
-        raise InputError(f"{config.main}: nginx has not read it within {TEST_S:g} s") from None
+        raise InputError(Complaint(f"nginx has not read it within {TEST_S:g} s", file=str(config.main))) from None
     if done.returncode:
-        placed, others = start.complaints.found(done.stderr)
-        raise InputError("\n".join(placed or [f"{config.main}: {complaint}" for complaint in others or [done.stderr]]))
+        said = start.complaints.found(done.stderr) or [Complaint(done.stderr)]
+        raise InputError(*(one if one.file else replace(one, file=str(config.main)) for one in said))
 
 
 def _user() -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.resources import is_file
 
 OURS = re.compile(r"daemon|pid|user|error_log|access_log|\w+_temp_path")
@@ -70,13 +70,14 @@ class Directive:
         return self.words[1] if len(self.words) > 1 else ""
 
     @property
-    def place(self) -> str:
-        return f"{self.source.path}:{1 + self.source.text.count(chr(10), 0, self.start)}"
+    def line(self) -> int:
+        return 1 + self.source.text.count("\n", 0, self.start)
 
-    def reject(self, why: str) -> str:
+    def reject(self, why: str) -> Complaint:
         """Return a complaint about it."""
         shown = " ".join(self.text.rstrip(";{").split())
-        return f"{self.place}: `{shown if len(shown) <= 60 else shown[:57] + '...'}` {why}{self.source.way_in}"
+        quoted = f"`{shown if len(shown) <= 60 else shown[:57] + '...'}`"
+        return Complaint(f"{quoted} {why}{self.source.way_in}", file=str(self.source.path), line=self.line)
 
     def walk(self, inside: str = "") -> Iterator[tuple[Directive, str]]:
         """Yield it and all below it, each with the name of the block that it is in."""
@@ -94,7 +95,7 @@ class Source:
         try:
             self.text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}") from error
+            raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
         self.directives: list[Directive] = []
         blocks = [self.directives]
         tokens: list[re.Match[str]] = []
@@ -128,7 +129,7 @@ class Config:
         self._sources: dict[Path, Source] = {}
         self._read(main, ())
         if complaints := list(self._complaints()):
-            raise InputError("\n".join(complaints))
+            raise InputError(*complaints)
 
     def uses(self, placeholder: str) -> bool:
         """Say whether a directive has the placeholder, as against a comment."""
@@ -194,13 +195,14 @@ class Config:
         folder = self.main.parent.resolve()
         if not directive.argument.startswith("/") or Path(directive.argument).is_relative_to(folder):
             return directive.source.way_in
-        return f"; included from {directive.place}: make that include relative, or this copy reads the original"
+        place = f"{directive.source.path}:{directive.line}"
+        return f"; included from {place}: make that include relative, or this copy reads the original"
 
     def _walk(self) -> Iterator[tuple[Directive, str]]:
         for directive in self._sources[self.main].directives:
             yield from directive.walk()
 
-    def _complaints(self) -> Iterator[str]:
+    def _complaints(self) -> Iterator[Complaint]:
         addresses = [
             directive for directive, inside in self._walk() if directive.name == "listen" and inside not in DATA
         ]
@@ -232,18 +234,19 @@ class Config:
                     f'is a cache that may be somebody\'s; write `{directive.name} "${{FOLDER}}/cache" ...`'
                 )
         if not addresses:
-            yield f"{self.main}: has no ${{LISTEN}}; write `listen ${{LISTEN}};` in the server to measure"
+            yield Complaint("has no ${LISTEN}; write `listen ${LISTEN};` in the server to measure", file=str(self.main))
         if not self.uses("UPSTREAM") and not self.uses("UPSTREAM_ADDRESS"):
             yield self._goes_elsewhere()
 
-    def _goes_elsewhere(self) -> str:
+    def _goes_elsewhere(self) -> Complaint:
         for directive, inside in self._walk():
             if directive.name == "server" and inside == "upstream":
                 return directive.reject("does not lead to the emitter; write `server ${UPSTREAM_ADDRESS};`")
         for directive, _ in self._walk():
             if directive.name == "proxy_pass":
                 return directive.reject("does not lead to the emitter; write `proxy_pass ${UPSTREAM}/;`")
-        return f"{self.main}: has no ${{UPSTREAM}}; write `proxy_pass ${{UPSTREAM}}/;` where it passes requests on"
+        why = "has no ${UPSTREAM}; write `proxy_pass ${UPSTREAM}/;` where it passes requests on"
+        return Complaint(why, file=str(self.main))
 
 
 def _has_tls(directive: Directive) -> bool:

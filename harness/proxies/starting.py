@@ -29,7 +29,7 @@ from harness.launchers.process import until
 from harness.launchers.waiting import accepts, announces, outlives
 from harness.model import Endpoint
 from harness.proxies import certificates, placeholders
-from harness.proxies.complaints import Complaints
+from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
 
 COMMAND = "command.txt"
@@ -72,7 +72,7 @@ class Start:
     tls: bool = False
     announces: re.Pattern[str] | None = None
     ready: Literal["accepts", "answers", "negotiates"] = "accepts"
-    complaints: Complaints = field(default_factory=Complaints)
+    complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
     quote: Callable[[str], str] = str
 
     @property
@@ -121,12 +121,12 @@ class Start:
     def fault(self, error: ProxyError, program: Program, port: int, ended: int | None) -> HarnessError:
         """Return what a program that is gone now is to be blamed for."""
         words = program.log_tail(LAST_LINES)
-        placed, others = self.complaints.found(words)
-        if placed:
-            return InputError("\n".join(placed))
+        said = self.complaints.found(words)
+        if said and said[0].file:
+            return InputError(*said)
         message = str(error)
         if self.complaints.patterns:
-            message = "\n".join([f"{self.name} did not start:", *(others or [words or message])])
+            message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [words or message])])
         return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from harness.model import HeaderChange, Metrics, Release, Result, RunInfo, versions_met
+from harness.model import HeaderChange, Metrics, Release, Result, RunInfo, program_name, versions_met
 from harness.reports.notes import way_out
 
 STICKY = "\N{NO-BREAK SPACE}"
@@ -101,7 +101,7 @@ def setting(run: RunInfo, results: Sequence[Result]) -> str:
     """Return when, where and with which versions a run was measured."""
     versions = {**versions_met(result.versions for result in results), **run.versions}
     when = run.started_at.replace("T", " ")[:16]
-    several = len({name.partition("@")[0] for name in versions}) < len(versions)
+    several = len({program_name(name) for name in versions}) < len(versions)
     parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
     met = ", ".join(f"{name} {told}" for name, told in parts)
     return (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.clients import CLIENTS
 from harness.clients.base import StoodInFor
-from harness.errors import InputError
+from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known
@@ -58,4 +58,4 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error

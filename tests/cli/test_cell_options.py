@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 
@@ -39,6 +40,15 @@ def test_a_command_keeps_options_of_its_own_behind_those_of_the_cell() -> None:
     assert list(inspect.signature(command).parameters) == [*USUAL, "loud"]
 
 
+@pytest.mark.parametrize("name", USUAL)
+def test_the_help_of_an_option_is_a_sentence_that_names_the_words_which_are_allowed(name: str) -> None:
+    _, option = get_args(PARAMETERS[name].annotation)
+    words = AXES[name].words if name in AXES else get_args(WorkloadShape.model_fields[name].annotation)
+    assert option.help[0].isupper()
+    assert option.help.endswith(".")
+    assert [word for word in words if not re.search(rf"\b{word}\b", option.help)] == []
+
+
 def test_without_options_the_cell_is_the_usual_one() -> None:
     (cell,) = cell_options.job({**USUAL, "chain": "direct"}).cells
     assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
@@ -50,9 +60,12 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None
     assert [line.split(":")[0] for line in told] == ["--tokens", "--payload", "--format", "--chain", "--mitigation"]
 
 
-def test_what_no_option_alone_is_to_blame_for_names_the_cell() -> None:
-    (told,) = refusal(mitigations=["bypass-proxy"])
-    assert told.startswith("cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy/lockstep: bypass-proxy bypasses")
+def test_what_does_not_go_together_is_told_with_the_option_to_change_and_the_cell() -> None:
+    (mitigation,) = refusal(mitigations=["bypass-proxy"])
+    (body,) = refusal(format="websocket", body="length")
+    cells = "cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy", "cell direct/websocket/length/curl/"
+    assert mitigation.startswith(f"--mitigation: {cells[0]}/lockstep: bypass-proxy bypasses")
+    assert body.startswith(f"--body: {cells[1]}")
 
 
 def test_a_name_of_the_users_is_told_as_it_is_whatever_it_looks_like() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harness.documents import hops
 from harness.errors import InputError
-from harness.model import Hop, Option, in_order
+from harness.model import Hop, Option, in_order, program_name
 
 EVERY_KIND = "asgi:plain@2.1,wheel:3.0,gunicorn,uvloop,A_B1=x:y,PAUSE_S=,anyio==4.1.0,starlette==0.45.3"
 
@@ -76,8 +76,9 @@ def test_a_hop_without_items_is_bare() -> None:
         ("asgi:plain@docker:3.1,starlette==0.45.3", "asgi@docker:3.1,starlette==0.45.3"),
     ],
 )
-def test_settings_make_no_other_program(hop: str, program: str) -> None:
+def test_settings_make_no_other_program_and_nothing_another_name(hop: str, program: str) -> None:
     assert hops.read(hop).program == program
+    assert program_name(program) == hops.read(hop).proxy
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import InputError
+from harness.errors import InputError, key_text
 from harness.formats import FORMATS
 from harness.matrix.mitigations import objections, parse, plan
 from harness.model import Cell, Filler, Format, Hop, Mitigation, Workload
@@ -75,7 +75,15 @@ def test_the_names_tell_the_sizes() -> None:
         (entry(response_headers="{X-N: 3}"), "f:5: mine.response_headers.X-N: must be text, not 3"),
         (entry(response_headers='{X-N: "a\\r\\nSet-Cookie: b"}'), "mine.response_headers.X-N: must match pattern"),
         (entry(chain="directly"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
-        (entry(chain="{nginx: nginx:http11}"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
+        (entry(chain="{nginx:default: 1}"), "f:5: mine.chain: must be `direct`, or hops and what replaces them"),
+        (
+            entry(chain="{nginx: nginx:http11}"),
+            "f:5: mine.chain: 'nginx' is no hop: that is a proxy and its variant, as",
+        ),
+        (
+            entry(chain="{nginx:gzip: 'nginx:gzip@?'}"),
+            "f:5: mine.chain: nginx:gzip@?: '?' is no option; a version begins",
+        ),
         (entry(prelude="{bytes: 3}"), "f:5: mine.prelude.bytes: must be greater than or equal to 16, not 3"),
         (entry(prelude="2k"), "f:5: mine.prelude: must be keys and values, not '2k'"),
         (entry(scale="1"), "f:5: mine.scale: must be greater than or equal to 2, not 1"),
@@ -279,20 +287,41 @@ def test_bypass_leaves_no_chain() -> None:
         (mitigated("heartbeat", cell=replace(CELL, body="length")), "nobody knows how many heartbeats to count"),
         (
             mitigated("smaller-and-more-often", cell=replace(CELL, workload=replace(SHORT, token_bytes=100))),
-            "workloads.short.token_bytes: 100 divided by 2 is too small: format sse needs 53",
+            "100 divided by 2 is too small: format sse needs 53",
         ),
         (
             replace(CELL, workload=replace(SHORT, token_bytes=20)),
-            "workloads.short.token_bytes: 20 is too small: format sse needs 53",
+            "20 is too small: format sse needs 53",
         ),
     ],
 )
 def test_a_contradiction_names_the_cell_the_mitigations_and_the_reason(cell: Cell, why: str) -> None:
     with pytest.raises(InputError) as caught:
         plan(cell, CATALOGUE)
-    assert str(caught.value).startswith(f"cell {cell.id}: ")
+    assert all(one.message.startswith(f"cell {cell.id}: ") for one in caught.value.complaints)
     assert why in str(caught.value)
     assert objections(cell, CATALOGUE)
+
+
+SOCKET = replace(CELL, format="websocket")
+
+
+@pytest.mark.parametrize(
+    ("cell", "keys"),
+    [
+        (mitigated("heartbeet"), ["axes.mitigations"]),
+        (mitigated("pad-2k", "pad-2k-random"), ["axes.mitigations"]),
+        (mitigated("bypass-proxy", "nginx-http11"), ["axes.mitigations"]),
+        (mitigated("nextjs-compress-off"), ["axes.mitigations"]),
+        (mitigated("heartbeat", cell=replace(CELL, format="text")), ["axes.mitigations"]),
+        (replace(SOCKET, body="length"), ["axes.body"]),
+        (mitigated("content-type-text-plain", cell=SOCKET), ["axes.mitigations"]),
+        (mitigated("post-instead-of-get", cell=replace(SOCKET, body="close")), ["axes.body", "axes.mitigations"]),
+        (replace(CELL, workload=replace(SHORT, token_bytes=20)), ["workloads.short.token_bytes"]),
+    ],
+)
+def test_every_objection_has_the_key_that_is_to_blame(cell: Cell, keys: list[str]) -> None:
+    assert [key_text(one.path) for one in objections(cell, CATALOGUE)] == keys
 
 
 def test_all_contradictions_are_told_at_once() -> None:

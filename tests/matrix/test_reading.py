@@ -263,7 +263,7 @@ BAD_VALUES = [
     ("profiles: {cloudrun: {a: 3}}", "profiles.cloudrun.a: must be text, not 3"),
     (
         "axes: {chain: nginx:default, format: text, mitigations: heartbeat}",
-        "axes: cell nginx:default/text/chunked/curl/",
+        "axes.mitigations: cell nginx:default/text/chunked/curl/",
     ),
     ("axes: {chain: nginx:default, format: text, mitigations: heartbeat}", "lockstep: format text has no heartbeat"),
     ("axes: {chain: direct, mitigations: [none, no-cache, nginx-http11]}", "replaces nginx:default or nginx:h2-tls, "),
@@ -277,6 +277,24 @@ BAD_VALUES = [
         "nginx:nope is to replace a hop, but there is no such variant",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        ("axes:\n  chain: direct\n  format: websocket\n  body: length", "6: axes.body"),
+        ("axes:\n  format: websocket\ninclude:\n- chain: direct\n  body: length", "7: include[0].body"),
+        (
+            "axes:\n  body: length\ninclude:\n- chain: direct\n- chain: direct\n  format: websocket",
+            "7: include[1].body",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told_at_the_key_to_change_in_the_block_that_the_cell_is_of(
+    block: str, place: str
+) -> None:
+    (told,) = refusal(block).splitlines()
+    assert told.startswith(f"some/m.yaml:{place}: cell direct/websocket/length/curl/aiohttp/")
 
 
 @pytest.mark.parametrize(("body", "message"), BAD_VALUES)

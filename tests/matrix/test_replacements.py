@@ -114,7 +114,7 @@ def test_every_hop_of_a_chain_keeps_its_own_version() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_told(chain: str, mapping: dict[str, str], why: str) -> None:
-    assert list(map(str, objections(cell(chain), {"mine": replacing(mapping)}))) == [why]
+    assert [one.message for one in objections(cell(chain), {"mine": replacing(mapping)})] == [why]
 
 
 def test_two_mitigations_contradict_each_other_by_what_they_make_of_the_hop_and_not_by_how_they_name_it() -> None:
@@ -124,7 +124,7 @@ def test_two_mitigations_contradict_each_other_by_what_they_make_of_the_hop_and_
         "same": replacing({"nginx:default@1.22": "nginx:http11@1.22"}, "same"),
         "other": replacing({"nginx:gzip": "nginx:default"}, "other"),
     }
-    assert list(map(str, objections(cell("nginx:default@1.22", "any", "old"), catalogue))) == [
+    assert [one.message for one in objections(cell("nginx:default@1.22", "any", "old"), catalogue)] == [
         "any and old set the replacement of nginx:default@1.22 differently: "
         "'nginx:buffering-off@1.22' and 'nginx:http11@1.22'"
     ]

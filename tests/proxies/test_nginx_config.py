@@ -42,6 +42,13 @@ def refusal(folder: Path, text: str, **others: str) -> list[str]:
     return str(told.value).replace(f"{folder}/", "").splitlines()
 
 
+def test_every_complaint_has_its_file_and_line_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as told:
+        config(tmp_path, WHOLE.replace("${LISTEN}", "80").replace("http {", "http { include a.conf;"), a="\nlisten 81;")
+    places = {(one.file.removeprefix(f"{tmp_path}/"), one.line) for one in told.value.complaints}
+    assert places == {("my.conf", 2), ("a.conf", 2)}
+
+
 # ---------------------------------------------------------------- what is rendered
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError, InputError, ProxyError
+from harness.errors import Complaint, HarnessError, InputError, ProxyError
 from harness.launchers.fake import FakeLauncher, Launched
 from harness.launchers.ports import PortTaken
 from harness.launchers.process import Launcher, until
 from harness.model import Endpoint
-from harness.proxies.complaints import Complaints
+from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.starting import NotStarted, Start, started
 from tests.processes import alive
 
@@ -29,7 +29,7 @@ SOON_S = 0.1
 UPSTREAM = Endpoint(9090, "/api")
 TOLD = Start("server", ["server", "${PORT}"], DEADLINE_S)
 ANNOUNCES = replace(TOLD, command=["server"], announces=re.compile(r"listening on (\d+)"))
-COMPLAINS = Complaints(
+COMPLAINS = ComplaintPatterns(
     [re.compile(r"error: (?P<file>\S+):(?P<line>\d+): (?P<words>.*)"), re.compile("error: (?P<words>.*)")]
 )
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -248,7 +248,7 @@ async def test_a_complaint_about_a_line_of_its_config_is_the_users(stage: Stage)
     start = replace(TOLD, complaints=replace(COMPLAINS, origins={"/e/server.conf": Path("my.conf")}))
     fault = await stage.fails(start, lambda launched: launched.program.dies(1, "error: /e/server.conf:7: what is x\n"))
     assert isinstance(fault, InputError)
-    assert str(fault) == "my.conf:7: what is x"
+    assert fault.complaints == (Complaint("what is x", file="my.conf", line=7),)
 
 
 @pytest.mark.parametrize(
