@@ -190,6 +190,7 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         headers=plan.request_headers,
         body=plan.request_body.encode() if plan.request_body else None,
         transport=plan.emission.transport,
+        status=TRANSPORTS[plan.emission.transport].status,
         authority=entry.authority,
         format=plan.emission.format,
         http=entry.http,

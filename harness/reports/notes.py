@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, Remark, StandIn
+from harness.model import Facts, HopKind, Remark, StandIn, TransportName
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
@@ -15,10 +15,11 @@ WHY_A_STAND_IN: Mapping[str, str] = {
     "http_version": "the emitter speaks HTTP/1.1 only",
     "holds_lines": "awk may hold lines itself",
 }
-WHAT_IT_SERVES: Mapping[str, str] = {
-    "http": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
-    "websocket": "only serves a WebSocket answers so: ask it with `--format websocket`",
+WITHOUT: Mapping[TransportName, str] = {
+    "http": "only serves a WebSocket answers so: ask it with `--format websocket`",
+    "websocket": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
 }
+"""Of an application that does not serve a transport, how it answers and what to do."""
 
 
 def emulator(claim: str) -> str:
@@ -38,8 +39,8 @@ def way_out(facts: Facts) -> str:
     """
     if not facts.refusal or not facts.hops or facts.answered_by == "emitter":
         return ""
-    if facts.refusal.serves:
-        return f"an application that {WHAT_IT_SERVES[facts.refusal.serves]}"
+    if facts.refusal.not_served:
+        return f"an application that {WITHOUT[facts.refusal.not_served]}"
     if facts.answered_by is None:
         return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
     return f"this is not the emitter's answer, which /stream/N has to reach unchanged: {_logs(facts.hops)}"
