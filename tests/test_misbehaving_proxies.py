@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from harness.judge.metrics import header_changes
 from harness.measure import recorder
-from harness.model import EMITTER_HEADER, Filler, Read, Trace, Verdict, Workload
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Filler, Read, Trace, Verdict, Workload
 from tests.factories import figures, judged
 from tests.misbehaving import (
     Answer,
@@ -414,6 +414,32 @@ async def test_whose_answer_it_was_the_emitters_mark_tells_not_the_status(bench:
         answer.head(404, "Content-Length: 0", f"{EMITTER_HEADER.lower()}: {response.headers[EMITTER_HEADER]}")
 
     assert [(await bench.record_through(behave)).answered_by for behave in (refuses, passes_on)] == ["hop", "emitter"]
+
+
+async def test_an_answer_to_another_stream_that_a_hop_gives_again_is_the_hops(bench: Rig) -> None:
+    kept: list[tuple[str, bytes]] = []
+
+    async def remembers(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        """Answer everybody with the first answer, as a cache does that takes no note of the path."""
+        kept.append((response.headers[EMITTER_HEADER], await response.read()))
+        answer.head(200, "Content-Type: text/event-stream", f"{EMITTER_HEADER}: {kept[0][0]}")
+        answer.chunk(kept[0][1])
+        answer.end()
+
+    first, second = [await bench.record_through(remembers, pace="paced") for _ in range(2)]
+    assert (first.answered_by, second.answered_by) == ("emitter", "hop")
+    assert "is not the one that was sent (replayed?)" in (_broken(second) or "")
+    assert len({mark for mark, _ in kept}) == 2, "each stream has a mark of its own"
+
+
+@pytest.mark.parametrize(("mark", "by"), [(NO_STREAM_MARK, "emitter"), (PULSE_MARK, "hop")])
+async def test_that_there_is_no_stream_is_for_the_emitter_to_say_and_a_pulse_answers_nobody_else(
+    bench: Rig, mark: str, by: str
+) -> None:
+    async def bears(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(404, "Content-Length: 0", f"{EMITTER_HEADER}: {mark}")
+
+    assert (await bench.record_through(bears)).answered_by == by
 
 
 def _broken(trace: Trace) -> str | None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Request, Unheard
+from harness.formats import TRANSPORTS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import until
 from harness.matrix.mitigations import parse, plan
@@ -217,7 +218,8 @@ async def test_a_client_that_has_enough_does_not_wait_for_an_answer_and_leaves_n
     async with Tunnel(bench.direct, deaf=True) as tunnel:
         control = await bench.backend.open(plan.emission)
         control.grant(1)
-        request = Request(f"{tunnel.endpoint.url}/stream/{control.stream_id}", transport="websocket")
+        url = f"{tunnel.endpoint.url}/stream/{control.stream_id}"
+        request = Request(url, transport="websocket", status=TRANSPORTS["websocket"].status)
         async with asyncio.timeout(AT_ONCE_S):
             await client.stream(request, Enough())
         control.close()

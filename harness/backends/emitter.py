@@ -4,9 +4,9 @@
 
 Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
 paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
-what only the end lets go of is late; every answer bears the emitter's mark, refusals and the pulse too; whatever ends a
-stream (its own end, a client that leaves, a control connection that breaks, nobody granting for a while) forgets it
-wholly.
+what only the end lets go of is late; every answer, refusals and the pulse too, bears the emitter's mark, which says
+what was asked for; whatever ends a stream (its own end, a client that leaves, a control connection that breaks, nobody
+granting for a while) forgets it wholly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.backends.control import EMISSION, Lines, dump_log
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
-from harness.model import EMITTER_HEADER, Emission, Heartbeat, Sent, TransportName
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Emission, Heartbeat, Sent, TransportName
 
 PATIENCES = 3
 """A stream is given up after so many patiences at the earliest, however short `--abandoned-s`."""
@@ -257,17 +257,18 @@ def application(streams: dict[str, Stream]) -> web.Application:
     async def elsewhere(request: web.Request) -> web.StreamResponse:
         return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
 
+    async def marked(request: web.Request, response: web.StreamResponse) -> None:
+        asked = request.match_info.get("id")
+        nothing = PULSE_MARK if request.match_info.handler is pulse else NO_STREAM_MARK
+        response.headers[EMITTER_HEADER] = asked if asked in streams else nothing
+
     app = web.Application()
-    app.on_response_prepare.append(_marked)
+    app.on_response_prepare.append(marked)
     for path in {codec.path for codec in CODECS.values()}:
         app.router.add_route("*", f"/stream/{{id}}{path}", stream)
     app.router.add_route("*", "/pulse", pulse)
     app.router.add_route("*", "/{path:.*}", elsewhere)
     return app
-
-
-async def _marked(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers[EMITTER_HEADER] = "1"
 
 
 def _not_found(request: web.Request, why: str) -> web.Response:

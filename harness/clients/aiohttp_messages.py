@@ -22,7 +22,6 @@ from harness.errors import StreamError
 WINDOW_BITS = 15  # deflate's largest; what browsers offer
 NO_CODE = 1005
 CLOSE_S = 0.0  # who leaves before the end does not wait for an answer
-SWITCHED = 101
 
 Sessions = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 """Lends a session for one stream, made with the TraceConfigs that it is given."""
@@ -48,19 +47,20 @@ class Turn:
 class Handshake:
     """Tells a sink of the answer to a handshake; aiohttp itself would keep a refusal's body back.
 
-    `goes_on` is whether the sink wants more.
+    `status` is that of an answer that is no refusal, `goes_on` whether the sink wants more.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, status: int) -> None:
         self.goes_on = True
         self.trace = aiohttp.TraceConfig()
         self.trace.on_request_end.append(self._answered)
         self.trace.on_request_redirect.append(self._redirected)
         self._sink = sink
+        self._status = status
 
     async def _answered(self, session: object, context: object, seen: aiohttp.TraceRequestEndParams) -> None:
         self._head(seen.response)
-        if self.goes_on and seen.response.status != SWITCHED:
+        if self.goes_on and seen.response.status != self._status:
             self.goes_on = self._sink.read(await seen.response.read(), time.monotonic_ns())
 
     async def _redirected(self, session: object, context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
@@ -79,7 +79,7 @@ class SentElsewhere(Exception):
 
 async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLContext | bool) -> None:
     """Shake hands, and feed `sink` every message until the Close."""
-    handshake = Handshake(sink)
+    handshake = Handshake(sink, request.status)
     headers = CIMultiDict(request.headers)
     offered = headers.popall(hdrs.SEC_WEBSOCKET_EXTENSIONS, [])
     async with lend(handshake.trace) as session:

@@ -17,8 +17,8 @@ Headers = Sequence[tuple[str, str]]
 class Request:
     """What to ask for. `authority` is the file (PEM) of who signed the server's certificate, if it has one.
 
-    Whatever the transport, the URL has the scheme of HTTP. `format` is what the body will be in, as an
-    app knows it. `http` are the versions that whoever is asked speaks.
+    Whatever the transport, the URL has the scheme of HTTP; `status` is that of an answer that goes well. `format` is
+    what the body will be in, as an app knows it. `http` are the versions that whoever is asked speaks.
     """
 
     url: str
@@ -26,6 +26,7 @@ class Request:
     headers: Headers = ()
     body: bytes | None = None
     transport: TransportName = "http"
+    status: int = 200
     authority: str | None = None
     format: CodecName = "sse"
     http: Sequence[HttpVersion] = ("1.1",)

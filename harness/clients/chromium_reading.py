@@ -27,9 +27,11 @@ MIME = "EventSource's response has a MIME type"
 class Reading:
     """Listens to a page and to its CDP session for as long as one stream lasts. Use `ended`."""
 
-    def __init__(self, url: str, sink: Sink) -> None:
+    def __init__(self, url: str, status: int, sink: Sink) -> None:
         self._urls = (url, url.replace("http", "ws", 1))
+        self._status = status
         self._sink = sink
+        self._has_messages = False
         self._id: str | None = None
         self._asked: dict[str, Mapping[str, str]] = {}
         self._answered: dict[str, tuple[int, Mapping[str, str]]] = {}
@@ -88,7 +90,7 @@ class Reading:
             case "Network.requestWillBeSent" if of["request"]["url"] in self._urls:
                 self._id = self._id or request
             case "Network.webSocketCreated" if of["url"] in self._urls:
-                self._id = request
+                self._id, self._has_messages = request, True
             case "Network.requestWillBeSentExtraInfo":
                 self._asked[request] = of["headers"]
             case "Network.webSocketWillSendHandshakeRequest":
@@ -134,18 +136,19 @@ class Reading:
 
     @property
     def _done(self) -> bool:
-        return self._id in self._finished or self._id in self._faults or self._is_websocket
+        return self._id in self._finished or self._id in self._faults or (self._has_messages and self._is_accepted)
 
     @property
-    def _is_websocket(self) -> bool:
-        return self._id in self._answered and self._answered[self._id][0] == 101
+    def _is_accepted(self) -> bool:
+        """Whether the answer's status is that of a stream. Of one that has messages nothing else tells its end."""
+        return self._id in self._answered and self._answered[self._id][0] == self._status
 
     def _fault(self, why: str | None) -> str | None:
         """Return why the stream ended badly, best words first; None if it ended well, or its status says enough."""
         fault = self._faults.get(self._id or "")
         if self._words:
             return self._words
-        if fault == ABORTED and why is None and self._answered.get(self._id or "", (200,))[0] != 200:
+        if fault == ABORTED and why is None and self._id in self._answered and not self._is_accepted:
             return None
         if fault is None and (why is None or self._id in self._finished):
             return why

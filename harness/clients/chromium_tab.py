@@ -76,7 +76,7 @@ class Tab:
             async with _in_time():
                 await self._visit(origin)
         assert self._line is not None
-        reading = self._reading = Reading(request.url, sink)
+        reading = self._reading = Reading(request.url, request.status, sink)
         sink.remote(Remote(self._awake, self._line.trip_ms, self._line.clock.uncertainty_ms, remark))
         body = request.body.decode() if request.body else None
         spent = True

@@ -52,6 +52,13 @@ SENTENCES: dict[str, Sense] = {
 }
 """All that version 1 could note of a result, as patterns, and the facts that it stands for."""
 
+REFUSED: dict[int, tuple[bytes, ...]] = {
+    404: (b"no such stream was announced", b"a proxy has to pass /stream/N and /pulse on unchanged; asked for "),
+    409: (b"this stream was already asked for\n",),
+    426: (b"the WebSocket handshake came without ",),
+}
+"""By its status, how a refusal of the emitter's begins that bears no mark yet."""
+
 ABOUT_NOTES = "its rule is about notes, which were sentences then; rules ask facts today: give it one and measure again"
 
 
@@ -60,9 +67,13 @@ def result(fields: Fields) -> Fields:
     return _with_facts(_with_hops_apart(fields, "cell", ids=("id", "baseline_id")))
 
 
-def trace(fields: Fields) -> Fields:
-    """Return a trace.json as it would be written today. Raises ValueError for what was never written so."""
-    return _with_remark(_with_kinds(_with_transport(_with_hops_apart(fields, "plan", ids=("cell_id",)))))
+def trace(fields: Fields, body: bytes) -> Fields:
+    """Return a trace.json as it would be written today, given the body that was kept beside it.
+
+    Raises ValueError for what was never written so.
+    """
+    apart = _with_hops_apart(fields, "plan", ids=("cell_id",))
+    return _with_answerer(_with_remark(_with_kinds(_with_transport(apart))), body)
 
 
 def matrix(data: Any) -> Any:
@@ -99,6 +110,14 @@ def _with_kinds(fields: Fields) -> Fields:
     match fields:
         case {"plan": {"chain": [*hops]}} if "hops" not in fields:
             return {**fields, "hops": [KINDS.get(hop["proxy"], "proxy") for hop in hops]}
+    return fields
+
+
+def _with_answerer(fields: Fields, body: bytes) -> Fields:
+    """Say whose answer it was where the emitter refused in its own words; whose any other was, nobody took note."""
+    match fields:
+        case {"status": int(status)} if "answered_by" not in fields and body.startswith(REFUSED.get(status, ())):
+            return {**fields, "answered_by": "emitter"}
     return fields
 
 

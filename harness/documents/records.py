@@ -47,7 +47,7 @@ def load_run(fields: Mapping[str, Any]) -> RunInfo:
 
 def load_trace(text: str, body: bytes) -> Trace:
     """Return the trace whose body was kept apart. Raises ValueError if it is none."""
-    trace: Trace = _adapter(Trace).validate_python({**earlier.trace(json.loads(text)), "body": body})
+    trace: Trace = _adapter(Trace).validate_python({**earlier.trace(json.loads(text), body), "body": body})
     return trace
 
 

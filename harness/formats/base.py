@@ -85,6 +85,10 @@ class Transport(Protocol):
     def status(self) -> int:
         """The status of an answer that went well."""
 
+    @property
+    def refusals(self) -> Sequence[int]:
+        """The statuses with which application servers refuse to be asked over it what they serve otherwise."""
+
     def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
         """Return what a client of that profile says of itself, given what it says when it fetches."""
 

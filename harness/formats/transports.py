@@ -18,6 +18,7 @@ class Http(Transport):
 
     name: TransportName = "http"
     status = 200
+    refusals = (404, 405)
 
     def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
         return fetching
@@ -37,6 +38,7 @@ class WebSocket(Transport):
 
     name: TransportName = "websocket"
     status = 101
+    refusals = (400, 403, 404, 405)
 
     def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
         if profile != "browser":

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from harness.judge.metrics import Delivery, expected_status, late_bursts, painted
+from harness.judge.metrics import Delivery, expected_status, late_bursts, painted, transport
 from harness.model import Facts, Refusal, Screen, Trace, TransportName
 
 UNPAINTED_SHARE = 0.5
 """What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
-
-NO_ROUTE = (404, 405)
-NO_WEBSOCKET = (400, 403, 404, 405)
-"""What application servers answer to a request, or to a handshake, that nothing in the application is there for."""
 
 
 def facts(trace: Trace, delivered: Delivery) -> Facts:
@@ -29,16 +25,14 @@ def facts(trace: Trace, delivered: Delivery) -> Facts:
 def _refusal(trace: Trace) -> Refusal | None:
     if trace.status is None or trace.status == expected_status(trace):
         return None
-    return Refusal(trace.status, expected_status(trace), _served_instead(trace))
+    return Refusal(trace.status, expected_status(trace), _not_served(trace))
 
 
-def _served_instead(trace: Trace) -> TransportName | None:
-    """Return what an application seems to serve that refused what it was asked for."""
+def _not_served(trace: Trace) -> TransportName | None:
+    """Return the transport of the request if an application refused it as one that has nothing for it."""
     if "application" not in trace.hops or trace.answered_by == "emitter":
         return None
-    if trace.plan.emission.transport == "websocket":
-        return "http" if trace.status in NO_WEBSOCKET else None
-    return "websocket" if trace.status in NO_ROUTE else None
+    return transport(trace).name if trace.status in transport(trace).refusals else None
 
 
 def _screen(trace: Trace, delivered: Delivery) -> Screen | None:

@@ -17,6 +17,7 @@ from html import unescape
 
 from harness.errors import StreamError
 from harness.formats import CODECS, TRANSPORTS
+from harness.formats.base import Transport
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
 from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
@@ -65,8 +66,7 @@ def delivery(trace: Trace) -> Delivery:
     arrivals: list[Arrival] = []
     try:
         content = decoder(None if trace.decoded else content_coding(trace.headers))
-        emission = trace.plan.emission
-        tokens = TRANSPORTS[emission.transport].framed(CODECS[emission.format].decoder())
+        tokens = transport(trace).framed(CODECS[trace.plan.emission.format].decoder())
         at = 0
         for number, read in enumerate(trace.reads):
             data, at = trace.body[at : at + read.size_bytes], at + read.size_bytes
@@ -90,9 +90,14 @@ def delivery(trace: Trace) -> Delivery:
     return Delivery(tuple(arrivals), f"the last {lost} of {workload.tokens} tokens never came" if lost else None)
 
 
+def transport(trace: Trace) -> Transport:
+    """Return what carried the stream."""
+    return TRANSPORTS[trace.plan.emission.transport]
+
+
 def expected_status(trace: Trace) -> int:
     """Return the status of a response that went well."""
-    return TRANSPORTS[trace.plan.emission.transport].status
+    return transport(trace).status
 
 
 def gist(trace: Trace) -> str:

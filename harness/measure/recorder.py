@@ -22,7 +22,7 @@ from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.measure.guard import Guard
 from harness.measure.limits import ASKED_S, LOSS_S, SILENCE_S
 from harness.measure.lockstep import Grant, Lockstep, Phase
-from harness.model import EMITTER_HEADER, Answerer, Endpoint, Plan, Read, Trace
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace
 
 READER_TRIPS = 3
 
@@ -161,16 +161,21 @@ async def record(
         painted_ns=tuple(recorder.painted_ns),
         clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
         remark=recorder.reader.remark if recorder.reader else None,
-        answered_by=_answered_by(recorder.status, recorder.headers),
+        answered_by=_answered_by(recorder.status, recorder.headers, stream.stream_id),
         emitter_clock=backend.clock,
     )
 
 
-def _answered_by(status: int | None, headers: Headers) -> Answerer:
-    """Return whose answer this is: what the emitter says bears its mark, whoever handed it on."""
+def _answered_by(status: int | None, headers: Headers, stream_id: str) -> Answerer:
+    """Return whose answer to this stream it is: the emitter's bears the mark of it, whoever handed it on.
+
+    Where a hop asked it for something else, the emitter answers that there is no stream; one that bears the mark of
+    another stream, or of the pulse, was kept by a hop and given again.
+    """
     if status is None:
         return "nobody"
-    return "emitter" if EMITTER_HEADER.lower() in {name.lower() for name, _ in headers} else "hop"
+    marks = {value for name, value in headers if name.lower() == EMITTER_HEADER.lower()}
+    return "emitter" if marks and marks <= {stream_id, NO_STREAM_MARK} else "hop"
 
 
 def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | None:
@@ -186,6 +191,7 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         headers=plan.request_headers,
         body=plan.request_body.encode() if plan.request_body else None,
         transport=plan.emission.transport,
+        status=TRANSPORTS[plan.emission.transport].status,
         authority=entry.authority,
         format=plan.emission.format,
         http=entry.http,

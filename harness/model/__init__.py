@@ -55,7 +55,19 @@ from harness.model.judged import (
     versions_met,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
-from harness.model.recorded import EMITTER_HEADER, Answerer, Clock, Heartbeat, Read, Remark, Sent, Step, Trace
+from harness.model.recorded import (
+    EMITTER_HEADER,
+    NO_STREAM_MARK,
+    PULSE_MARK,
+    Answerer,
+    Clock,
+    Heartbeat,
+    Read,
+    Remark,
+    Sent,
+    Step,
+    Trace,
+)
 from harness.model.reported import (
     METRICS,
     REFERENCES,
@@ -76,6 +88,8 @@ __all__ = [
     "FACTS",
     "LABELS",
     "METRICS",
+    "NO_STREAM_MARK",
+    "PULSE_MARK",
     "REFERENCES",
     "VERDICTS",
     "Answerer",

@@ -116,13 +116,13 @@ class HeaderChange:
 class Refusal:
     """An answer that is no stream, as its status tells.
 
-    `expected` is the status of a stream. `serves` is the kind of request that an application does serve which answers
-    this one so: it has no route for the other kind (None: none was in the chain, or this is no answer of such a one).
+    `expected` is the status of a stream. `not_served` is the transport of the request, if an application answers so
+    that has nothing for it (None: no application was in the chain, or this is no answer of such a one).
     """
 
     status: int
     expected: int
-    serves: TransportName | None = None
+    not_served: TransportName | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,13 @@ from harness.model.planned import Plan
 Answerer = Literal["emitter", "hop", "nobody"]
 
 EMITTER_HEADER = "X-Harness-Emitter"
-"""The response header by which the emitter marks every answer that is its own: so nobody has to guess whose it was."""
+"""The response header by which the emitter marks every answer that is its own: so nobody has to guess whose it was.
+
+It says which answer it is: the id of the stream that was asked for, `PULSE_MARK`, or `NO_STREAM_MARK` where nothing
+is. An answer that a hop kept and gives to somebody else has the mark of another, and is the hop's.
+"""
+PULSE_MARK = "pulse"
+NO_STREAM_MARK = "no-stream"
 
 Clock = Literal["ours", "its own"]
 """Whose clock an instant of the backend's was read from. Instants of two clocks cannot be compared."""
@@ -88,10 +94,10 @@ class Trace:
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
     (None: its clock is ours), `remark` what is particular about what this client shows. `beside_ns` is how long each
     small request took that was sent through an application while it streamed (paced). `hops` are the kinds of the
-    chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's, as its mark says,
-    however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody took note).
-    `emitter_clock` is whose clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all else are
-    ours.
+    chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's to this very
+    request, as its mark says, however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody
+    took note). `emitter_clock` is whose clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all
+    else are ours.
     """
 
     cell_id: str

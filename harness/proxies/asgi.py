@@ -15,10 +15,8 @@ Rules:
 from __future__ import annotations
 
 import ast
-import asyncio
 import re
 import shlex
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +26,7 @@ from harness import resources
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind, in_order
+from harness.proxies import certificates
 from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
@@ -47,12 +46,13 @@ _RAISED = re.compile(r"^[ \t]+\S.*\n(?P<exception>[A-Za-z_][\w.]*(?:: .*)?)$", r
 _CHATTER = re.compile(r"INFO: |(?:\[[^\]]*\] ){2}\[INFO\]")
 _LOGGED = re.compile(r"^(?:\[[^\]]*\] ){3}|^[A-Z]+: +")
 
-GUNICORN = """\
+GUNICORN = "gunicorn.conf.py"
+GUNICORN_SERVES = """\
 from uvicorn_worker import UvicornWorker
 
 
 class Worker(UvicornWorker):
-    CONFIG_KWARGS = {{"loop": "{loop}", "http": "{parser}"}}
+    CONFIG_KWARGS = {}
 
 
 worker_class = Worker
@@ -102,12 +102,14 @@ class Asgi:
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         environment = self._environment(config)
         version = self._versions(environment)
-        await asyncio.to_thread(_keep_evidence, evidence, config, environment)
         start = Start(
             name=self.name,
             command=self._command(config, environment, evidence),
             within_s=READY_S,
-            env=self._variables(config, upstream),
+            files=self._files(),
+            evidence={config.name: config, "pip-freeze.txt": f"{environment.frozen()}\n"},
+            env=self._variables(config),
+            trusts=certificates.OPENSSL,
             cwd=config.parent,
             announces=_LISTENING,
             ready="answers",
@@ -175,14 +177,18 @@ class Asgi:
                 flags = ["--bind", "127.0.0.1:0", "--worker-class", loop, "--workers", "0"]
                 return [*python, *flags, "--graceful-timeout", "0", app]
             case "gunicorn":
-                file = evidence.absolute() / "gunicorn.conf.py"
-                file.write_text(GUNICORN.format(loop=loop, parser=self.options.parser))
-                return [*python, "--config", str(file), app]
+                return [*python, "--config", str(evidence.absolute() / GUNICORN), app]
 
-    def _variables(self, config: Path, upstream: Endpoint) -> dict[str, str]:
+    def _files(self) -> dict[str, str]:
+        """Return what its server reads, in the folder for evidence."""
+        if self.options.server != "gunicorn":
+            return {}
+        serving = {"loop": self.options.loop, "http": self.options.parser}
+        return {GUNICORN: GUNICORN_SERVES.format(serving)}
+
+    def _variables(self, config: Path) -> dict[str, str]:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
-        trusted = {"SSL_CERT_FILE": upstream.authority} if upstream.authority else {}
-        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": "${UPSTREAM}", **trusted, **self.options.settings}
+        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": "${UPSTREAM}", **self.options.settings}
 
 
 def last_words(log: str) -> str:
@@ -224,8 +230,3 @@ def _defines_app(node: ast.AST) -> bool:
 def _as_file(config: Path) -> str:
     """Return a path as a hop names a file: with a slash."""
     return str(config) if "/" in str(config) else f"./{config}"
-
-
-def _keep_evidence(evidence: Path, config: Path, environment: Environment) -> None:
-    shutil.copyfile(config, evidence / config.name)
-    (evidence / "pip-freeze.txt").write_text(f"{environment.frozen()}\n")

@@ -6,7 +6,6 @@ plays with its `source`, and the parameters of the hold (hold.py).
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,11 +18,13 @@ from harness.documents.document import Document
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
+from harness.proxies import certificates
 from harness.proxies.base import Running
 from harness.proxies.hold import Policy
 from harness.proxies.starting import Start, started
 
 SERVER = "harness.proxies.cloudrun_server"
+TOLD = ("--listen=${LISTEN}", "--upstream=${UPSTREAM}")
 READY_S = 20.0
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -58,11 +59,14 @@ class CloudRun:
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         profile = read_profile(config)
-        shutil.copyfile(config, evidence / "cloudrun.yaml")
         policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
-        trusted = [f"--authority={upstream.authority}"] if upstream.authority else []
-        arguments = ["--listen=${LISTEN}", "--upstream=${UPSTREAM}", f"--policy={policy}", *trusted]
-        start = Start(self.name, [sys.executable, "-P", "-m", SERVER, *arguments], READY_S)
+        start = Start(
+            name=self.name,
+            command=[sys.executable, "-P", "-m", SERVER, *TOLD, f"--policy={policy}"],
+            within_s=READY_S,
+            evidence={"cloudrun.yaml": config},
+            trusts=certificates.OPENSSL,
+        )
         program, endpoint = await started(start, upstream, evidence, launcher)
         return Running(self.name, endpoint, program, self.version(), profile.claim)
 

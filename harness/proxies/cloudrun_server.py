@@ -1,6 +1,6 @@
 """The emulator's own process: a streaming reverse proxy whose response bytes leave when a Hold lets them go.
 
-    python -m harness.proxies.cloudrun_server --listen HOST:PORT --upstream URL --policy JSON [--authority PEM]
+    python -m harness.proxies.cloudrun_server --listen HOST:PORT --upstream URL --policy JSON
 
 Rules: headers pass but for those of one connection (RFC 9110, 7.6.1), and no Via or Server comes in; a body keeps its
 Content-Length unless it is compressed, and is chunked or closed by the client's version otherwise; what has been
@@ -15,7 +15,6 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 import struct
 import time
 
@@ -235,14 +234,12 @@ async def keep_quiet(request: web.Request, response: web.StreamResponse) -> None
                 response.headers.popall(name, None)
 
 
-async def run(host: str, port: int, upstream: str, policy: Policy, authority: str | None) -> None:
+async def run(host: str, port: int, upstream: str, policy: Policy) -> None:
     """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, force_close=True, ssl=ssl.create_default_context(cafile=authority) if authority else True
-        ),
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         auto_decompress=False,
         skip_auto_headers=AUTOMATIC,
@@ -263,11 +260,10 @@ def main() -> None:
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen")
     parser.add_argument("--upstream", required=True, help="URL that every request is passed to")
     parser.add_argument("--policy", type=Policy.model_validate_json, required=True, help="hold policy as JSON")
-    parser.add_argument("--authority", help="who signed the upstream's certificate (PEM file)")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     host, _, port = options.listen.rpartition(":")
-    asyncio.run(run(host, int(port), options.upstream, options.policy, options.authority))
+    asyncio.run(run(host, int(port), options.upstream, options.policy))
 
 
 if __name__ == "__main__":

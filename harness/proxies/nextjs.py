@@ -44,6 +44,8 @@ LISTEN = ("--hostname", "127.0.0.1", "--port", "0")
 PLACEHOLDER = "http://upstream.invalid:1"
 BUILD = ".next"
 INSTANCES = ".instances"
+CONFIG = "next.config.mjs"
+ROUTES = "routes-manifest.json"
 NEXT = Path("node_modules", "next")
 NOT_THE_APP = {"node_modules", BUILD, INSTANCES}
 NOT_NEEDED_TO_START = ("cache", "diagnostics", "trace", "trace-build", "types")
@@ -108,12 +110,14 @@ class NextJs:
         folder = launcher.folder("nextjs", parent=instances)
         if variant.mode == "prod":
             await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
-        _keep_evidence(evidence, config, app, folder)
+        built = {ROUTES: folder / ROUTES} if variant.mode == "prod" else {}
         start = Start(
             name=self.name,
             command=[_node(), str(NEXT / "dist/bin/next"), "dev" if variant.mode == "dev" else "start", *LISTEN],
             within_s=READY_S,
-            env=_environment(variant, upstream, folder.relative_to(app)),
+            evidence={"variant.yaml": config, CONFIG: app / CONFIG, **built},
+            env=_environment(variant, folder.relative_to(app)),
+            trusts="NODE_EXTRA_CA_CERTS",
             cwd=app,
             path=variant.path,
             announces=_LISTENING,
@@ -126,7 +130,7 @@ class NextJs:
 def lay_build(build: Path, folder: Path, upstream: Endpoint) -> None:
     """Copy a production build into an instance's folder and lead its rewrites to `upstream`."""
     shutil.copytree(build, folder, dirs_exist_ok=True)
-    manifest = folder / "routes-manifest.json"
+    manifest = folder / ROUTES
     manifest.write_text(lead_to(upstream, manifest.read_text()))
 
 
@@ -137,24 +141,15 @@ def lead_to(upstream: Endpoint, manifest: str) -> str:
     return manifest.replace(PLACEHOLDER, upstream.url)
 
 
-def _environment(variant: Variant, upstream: Endpoint, dist_dir: Path) -> dict[str, str]:
-    trusted = {"NODE_EXTRA_CA_CERTS": upstream.authority} if upstream.authority else {}
+def _environment(variant: Variant, dist_dir: Path) -> dict[str, str]:
     return {
         "UPSTREAM": "${UPSTREAM}",
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
-        **trusted,
         **QUIET,
         **ENDS_AT_ONCE,
     }
-
-
-def _keep_evidence(evidence: Path, config: Path, app: Path, folder: Path) -> None:
-    shutil.copy(config, evidence / "variant.yaml")
-    shutil.copy(app / "next.config.mjs", evidence)
-    if (folder / "routes-manifest.json").exists():
-        shutil.copy(folder / "routes-manifest.json", evidence)
 
 
 # ---------------------------------------------------------------- setting it up
@@ -180,7 +175,7 @@ def _install(node: str, npm: str, steps: Steps, progress: Progress) -> str:
     steps.run([npm, "ci", "--no-audit", "--no-fund"], env)
     progress("making the production build (next build)")
     steps.run([node, str(NEXT / "dist/bin/next"), "build"], env)
-    lead_to(Endpoint(1), (app / BUILD / "routes-manifest.json").read_text())
+    lead_to(Endpoint(1), (app / BUILD / ROUTES).read_text())
     for name in NOT_NEEDED_TO_START:
         shutil.rmtree(app / BUILD / name) if (app / BUILD / name).is_dir() else (app / BUILD / name).unlink(True)
     version = json.loads((app / NEXT / "package.json").read_text())["version"]

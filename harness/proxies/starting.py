@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import shutil
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,8 +55,9 @@ class Start:
     """How a program is started, and by what one knows that it serves: each sign has to come within `within_s`.
 
     Texts may have placeholders. `files` are what it reads: where (in the folder for evidence, if that is relative), and
-    the text, in which `quote` writes a path as that language has it. `path` is below what it serves, `tls` whether
-    clients have to speak TLS.
+    the text, in which `quote` writes a path as that language has it. `evidence` is what is kept beside that, by name: a
+    copy of a file, or a text. `path` is below what it serves, `tls` whether clients have to speak TLS. `trusts` is the
+    variable that names it the file (PEM) of who signed its upstream's certificate, which is set if there is one.
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. That is all there is to it (`accepts`), or it also has to have answered a
@@ -66,7 +68,9 @@ class Start:
     command: Sequence[str]
     within_s: float
     files: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, Path | str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    trusts: str | None = None
     cwd: Path | None = None
     path: str = ""
     tls: bool = False
@@ -81,9 +85,9 @@ class Start:
         return placeholders.asked([*self.command, *self.env.values(), *self.files, *self.files.values()])
 
     def write(self, port: int, upstream: Endpoint, folder: Path, evidence: Path) -> tuple[list[str], dict[str, str]]:
-        """Write what the program is to read, and how it is run; return its arguments and its environment. Blocks.
+        """Write what the program is to read, what is kept of it, and how it is run. Blocks.
 
-        Raises Unavailable if it asks for a certificate, and none can be made.
+        Return its arguments and its environment. Raises Unavailable if it asks for a certificate, and none can be made.
         """
         values = placeholders.values(port, upstream, folder)
         if not self.asks.isdisjoint(placeholders.CERTIFICATES):
@@ -95,8 +99,15 @@ class Start:
             file = evidence / placeholders.filled(where, values)
             file.parent.mkdir(exist_ok=True)
             file.write_text(placeholders.filled(text, quoted), encoding="utf-8")
+        for name, kept in self.evidence.items():
+            if isinstance(kept, Path):
+                shutil.copyfile(kept, evidence / name)
+            else:
+                (evidence / name).write_text(kept, encoding="utf-8")
         argv = [placeholders.filled(word, values) for word in self.command]
         env = {name: placeholders.filled(value, values) for name, value in self.env.items()}
+        if self.trusts and upstream.authority:
+            env[self.trusts] = upstream.authority
         settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
         cwd = (self.cwd or Path.cwd()).absolute()
         (evidence / COMMAND).write_text(f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n")
@@ -134,6 +145,9 @@ async def started(
     start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
 ) -> tuple[Program, Endpoint]:
     """Start one instance in front of `upstream`; return it once it serves, and where.
+
+    It is no context manager: a hop serves all cells that need it, whoever asked first, so its end is no caller's. The
+    launcher owns it, and ends it with the run.
 
     Raises InputError, PortTaken or NotStarted as said above, Unavailable if it asks for a certificate that cannot be
     made, ProxyError if it cannot be executed.

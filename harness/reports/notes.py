@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, Remark, StandIn
+from harness.model import Facts, HopKind, Remark, StandIn, TransportName
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
     False: "hands over every line",
     None: "reads as it does",
 }
-WHAT_IT_SERVES: Mapping[str, str] = {
-    "http": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
-    "websocket": "only serves a WebSocket answers so: ask it with `--format websocket`",
+WITHOUT: Mapping[TransportName, str] = {
+    "http": "only serves a WebSocket answers so: ask it with `--format websocket`",
+    "websocket": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
 }
+"""Of an application that does not serve a transport, how it answers and what to do."""
 
 
 def emulator(claim: str) -> str:
@@ -34,8 +35,8 @@ def way_out(facts: Facts) -> str:
     """
     if not facts.refusal or not facts.hops or facts.answered_by == "emitter":
         return ""
-    if facts.refusal.serves:
-        return f"an application that {WHAT_IT_SERVES[facts.refusal.serves]}"
+    if facts.refusal.not_served:
+        return f"an application that {WITHOUT[facts.refusal.not_served]}"
     if facts.answered_by is None:
         return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
     return f"this is not the emitter's answer, which /stream/N has to reach unchanged: {_logs(facts.hops)}"

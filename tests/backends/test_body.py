@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from harness.backends.body import EmittedBody
-from harness.formats import CODECS
+from harness.backends.emitter import BODIES
+from harness.formats import CODECS, TRANSPORTS
 from harness.model import CodecName, Emission, Filler, Workload
 
 LOAD = Workload("w", tokens=3, token_bytes=400)
@@ -26,3 +27,7 @@ def test_the_pieces_come_to_the_length_and_decode_to_the_tokens(
     lines = [piece.splitlines(keepends=True) for piece in pieces]  # each a message of a WebSocket
     found = [[token.seq for line in piece for token in decoder.feed(line)] for piece in lines]
     assert found == [[], [0], [1], [2]]
+
+
+def test_each_transport_has_something_as_what_a_stream_leaves() -> None:
+    assert BODIES.keys() == TRANSPORTS.keys()

@@ -16,7 +16,18 @@ from harness.backends.emitter import LINGER_S
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
-from harness.model import EMITTER_HEADER, Body, CodecName, Emission, Filler, Heartbeat, Sent, Workload
+from harness.model import (
+    EMITTER_HEADER,
+    NO_STREAM_MARK,
+    PULSE_MARK,
+    Body,
+    CodecName,
+    Emission,
+    Filler,
+    Heartbeat,
+    Sent,
+    Workload,
+)
 from tests.backends.emitting import Answer, Emitter, emitter, expected_body
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -303,7 +314,7 @@ async def test_a_pulse_is_answered_at_once_and_is_not_to_be_stored(running: Emit
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_every_answer_bears_the_emitters_mark(running: Emitter) -> None:
+async def test_every_answer_bears_the_emitters_mark_which_says_to_what_it_is_one(running: Emitter) -> None:
     told = emission()
     control = await running.announce(told)
     stream = f"/stream/{control.stream_id}"
@@ -311,7 +322,8 @@ async def test_every_answer_bears_the_emitters_mark(running: Emitter) -> None:
         path: await running.ask(path) for path in (stream, f"{stream}?again", "/pulse", "/stream/0", "/elsewhere")
     }
     assert [answer.status for answer in answers.values()] == [200, 409, 200, 404, 404]
-    assert {answer.headers[EMITTER_HEADER.lower()] for answer in answers.values()} == {"1"}
+    marks = [answer.headers[EMITTER_HEADER.lower()] for answer in answers.values()]
+    assert marks == [control.stream_id, control.stream_id, PULSE_MARK, NO_STREAM_MARK, NO_STREAM_MARK]
     control.close()
 
 

@@ -176,7 +176,7 @@ async def test_what_is_no_handshake_is_told_what_is_missing_and_how_nginx_is_men
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     assert head.startswith("HTTP/1.1 426 ")
     assert "Upgrade: websocket\r\n" in head
-    assert f"{EMITTER_HEADER}: 1\r\n" in head
+    assert f"{EMITTER_HEADER}: {control.stream_id}\r\n" in head
     text = (await reader.readline()).decode()
     assert f"came without {missing}: a hop dropped it" in text
     for directive in ("proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;"):

@@ -70,7 +70,7 @@ async def test_a_handshake_that_is_sent_elsewhere_is_not_followed_as_no_browser_
     peer, sink = Peer(answer=moved), Told()
     async with peer.serving():
         with pytest.raises(StreamError, match="the handshake was sent elsewhere, to /elsewhere"):
-            await AiohttpReader().stream(Request(peer.url, transport="websocket"), sink)
+            await AiohttpReader().stream(Request(peer.url, transport="websocket", status=101), sink)
     assert sink.status == 308
     assert len(peer.requests) == 1
 

@@ -47,7 +47,7 @@ def kept() -> Kept:
 
 @pytest.fixture
 async def reading(kept: Kept) -> Reading:
-    return Reading(URL, kept)
+    return Reading(URL, 200, kept)
 
 
 def asks(reading: Reading, request: str = "1", url: str = URL) -> None:
@@ -127,6 +127,24 @@ async def test_a_stream_ends_well_when_page_and_network_stack_say_so_and_it_is_p
     reading.told("Network.loadingFinished", {"requestId": "1"})
     assert await reading.ended()
     assert kept.came[-1] == (1, 7)
+
+
+@pytest.mark.parametrize(("status", "over"), [(299, True), (200, False)])
+async def test_of_messages_only_the_answers_status_tells_the_network_stacks_view_of_the_end(
+    kept: Kept, status: int, over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chromium_reading, "HEAD_S", 0.01)
+    reading = Reading(URL, 299, kept)
+    reading.told("Network.webSocketCreated", {"requestId": "1", "url": URL.replace("http", "ws", 1)})
+    told = {"requestId": "1", "response": {"status": status, "headers": {}}}
+    reading.told("Network.webSocketHandshakeResponseReceived", told)
+    reading.heard("open", 5, {})
+    reading.heard("end", 8, {})
+    if over:
+        assert await reading.ended()
+    else:
+        with pytest.raises(StreamError, match="did not tell how the stream ended"):
+            await reading.ended()
 
 
 async def test_a_head_that_is_told_after_the_end_is_waited_for_and_no_read_is_lost(

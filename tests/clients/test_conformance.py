@@ -153,10 +153,12 @@ class Asking:
 
     async def stream(self, server: Server, kept: Kept, authority: str | None = None) -> None:
         """Ask it."""
-        headers = TRANSPORTS[self._transport].request_headers(self._profile, REQUEST_HEADERS[self._profile])
+        transport = TRANSPORTS[self._transport]
+        headers = transport.request_headers(self._profile, REQUEST_HEADERS[self._profile])
         format: Any = "sse" if self._transport == "http" else "ndjson"
-        told = {"transport": self._transport, "format": format, "authority": authority, "http": (self._version,)}
-        await self.client.stream(Request(server.url, headers=headers, **told), kept)
+        told = {"format": format, "authority": authority, "http": (self._version,)}
+        asked = Request(server.url, headers=headers, transport=transport.name, status=transport.status, **told)
+        await self.client.stream(asked, kept)
 
     async def read(self, script: Script, kept: Kept | None = None) -> Kept:
         """Read one stream to its end; return what came."""

@@ -9,7 +9,9 @@ import pytest
 
 from harness.documents import earlier, records
 from harness.documents.earlier import Fields
-from harness.model import Facts, Hop, HopKind, Remark, Screen, StandIn
+from harness.judge.rejudge import rejudge
+from harness.model import Facts, Hop, HopKind, Remark, Screen, StandIn, Trace
+from harness.reports import words
 from harness.reports.notes import notes
 from tests.factories import story
 from tests.reports.samples import cell, result
@@ -42,6 +44,46 @@ def test_of_what_kind_a_hop_was_its_name_told(proxy: str, kind: HopKind) -> None
 def test_a_trace_of_today_stays_as_it_is() -> None:
     trace = replace(TRACE, plan=replace(TRACE.plan, chain=(Hop("asgi", "x"),)), hops=("proxy",))
     assert records.load_trace(records.dump(trace), trace.body) == trace
+
+
+# ---------------------------------------------------------------- whose answer it was
+
+WITHOUT = b"the WebSocket handshake came without HTTP/1.1, Upgrade: websocket: a hop dropped it, as nginx does\n"
+
+
+def refused(status: int, body: bytes, **kept: str) -> Trace:
+    """Return what became of a stream that was refused before answers bore a mark."""
+    fields = earlier_trace("nginx", status=status, failure="no WebSocket came about: Invalid response status", **kept)
+    if not kept:
+        del fields["answered_by"]
+    return records.load_trace(records.dump(fields), body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "by"),
+    [
+        (426, WITHOUT, "emitter"),
+        (404, b"no such stream was announced; asked for /stream/0\n", "emitter"),
+        (404, b"a proxy has to pass /stream/N and /pulse on unchanged; asked for /api/stream/1\n", "emitter"),
+        (409, b"this stream was already asked for\n", "emitter"),
+        (502, WITHOUT, None),
+        (404, WITHOUT, None),
+        (404, b"<html>404 Not Found</html>", None),
+        (426, b"", None),
+        (200, TRACE.body, None),
+    ],
+)
+def test_the_emitters_own_refusal_was_its_own_before_it_bore_a_mark(status: int, body: bytes, by: str | None) -> None:
+    assert refused(status, body).answered_by == by
+
+
+def test_whose_answer_it_was_is_not_guessed_where_somebody_took_note() -> None:
+    assert refused(426, WITHOUT, answered_by="hop").answered_by == "hop"
+
+
+def test_judged_again_a_refusal_of_the_emitters_says_all_itself_as_it_did() -> None:
+    (again,) = rejudge([RESULT], {RESULT.id: [refused(426, WITHOUT)]})
+    assert words.reason(again) == f"status 426 instead of 200: {WITHOUT.decode().strip()}"
 
 
 # ---------------------------------------------------------------- sentences

@@ -44,4 +44,4 @@ def test_all_else_came_over_http() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"plan": None}, {"plan": {"emission": []}}])
 def test_what_is_no_trace_is_left_alone(fields: dict[str, Any]) -> None:
-    assert earlier.trace(fields) == fields
+    assert earlier.trace(fields, b"") == fields

@@ -41,6 +41,12 @@ def test_the_tables_hold_every_name() -> None:
     }
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS.values(), ids=TRANSPORTS)
+def test_a_refusal_is_an_error_of_who_asked_and_no_answer_that_went_well(transport: Transport) -> None:
+    assert transport.refusals
+    assert transport.status < 400 <= min(transport.refusals) <= max(transport.refusals) < 500
+
+
 @each_format
 def test_all_that_is_written_is_carried_and_read_back(transport: Transport, codec: Codec) -> None:
     pieces = [piece for piece in written(codec) if piece]

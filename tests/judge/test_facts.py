@@ -40,26 +40,26 @@ def test_the_reason_has_the_status_and_the_words_that_came_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "by", "format", "serves"),
+    ("kind", "status", "by", "format", "not_served"),
     [
-        ("application", 404, "hop", "sse", "websocket"),
-        ("application", 405, "hop", "ndjson", "websocket"),
-        ("application", 404, None, "sse", "websocket"),
+        ("application", 404, "hop", "sse", "http"),
+        ("application", 405, "hop", "ndjson", "http"),
+        ("application", 404, None, "sse", "http"),
         ("application", 404, "emitter", "sse", None),
         ("application", 403, "hop", "sse", None),
         ("application", 500, "hop", "sse", None),
-        ("application", 403, "hop", "websocket", "http"),
+        ("application", 403, "hop", "websocket", "websocket"),
         ("application", 426, "emitter", "websocket", None),
         ("proxy", 404, "hop", "sse", None),
         ("emulator", 403, "hop", "websocket", None),
     ],
 )
-def test_an_application_may_serve_the_other_kind_of_request(
-    kind: HopKind, status: int, by: Answerer | None, format: Format, serves: str | None
+def test_an_application_may_not_serve_the_transport_of_a_request(
+    kind: HopKind, status: int, by: Answerer | None, format: Format, not_served: str | None
 ) -> None:
     refusal = facts(refused("proxy", kind, status=status, by=by, format=format)).refusal
     assert refusal
-    assert refusal.serves == serves
+    assert refusal.not_served == not_served
 
 
 def test_judged_again_only_the_facts_of_its_run_stay_unless_its_traces_tell_them() -> None:

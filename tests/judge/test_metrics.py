@@ -294,5 +294,5 @@ def test_header_names_have_no_case_and_repeated_headers_are_a_list() -> None:
 
 
 def test_headers_of_one_hop_are_not_changes() -> None:
-    sent = [("Date", "now"), ("Connection", "close"), (EMITTER_HEADER, "1")]
+    sent = [("Date", "now"), ("Connection", "close"), (EMITTER_HEADER, "7")]
     assert changes(sent, [("Date", "then"), ("Keep-Alive", "timeout=5")]) == ()

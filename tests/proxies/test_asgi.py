@@ -274,14 +274,14 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
             "asgi:websocket",
             "sse",
             'status 404 instead of 200: {"detail":"Not Found"}',
-            Refusal(404, 200, "websocket"),
+            Refusal(404, 200, "http"),
         ),
-        ("asgi:plain", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "http")),
-        ("asgi:plain@hypercorn", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "http")),
+        ("asgi:plain", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "websocket")),
+        ("asgi:plain@hypercorn", "websocket", "status 403 instead of 101: ", Refusal(403, 101, "websocket")),
     ],
 )
 @in_module_loop
-async def test_an_app_that_is_asked_in_the_wrong_way_is_known_to_serve_the_other(
+async def test_an_app_that_is_asked_in_the_wrong_way_is_known_not_to_serve_it(
     bench: Bench, chain: str, format: Format, reason: str, refusal: Refusal
 ) -> None:
     cell = Cell((hop(chain),), LOAD, format=format)

@@ -42,6 +42,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.upstream = UPSTREAM
         self.evidence = folder / "evidence"
         self.evidence.mkdir()
         self.sockets = contextlib.ExitStack()
@@ -49,7 +50,7 @@ class Stage:
 
     async def starts(self, start: Start, plays: Plays) -> Endpoint:
         self.launcher = FakeLauncher(self.folder, plays)
-        program, endpoint = await started(start, UPSTREAM, self.evidence, self.launcher)
+        program, endpoint = await started(start, self.upstream, self.evidence, self.launcher)
         assert program is self.launcher.launched[-1].program
         return endpoint
 
@@ -113,6 +114,28 @@ async def test_placeholders_are_filled_in_wherever_they_stand_and_all_of_it_is_e
     assert paths.read_text() == 'temporary "{}";\n'.format(folder.replace("/", "//"))
     command = f"env UPSTREAM=http://127.0.0.1:9090/api server {endpoint.port} --to 127.0.0.1:9090 'a b'"
     assert (stage.evidence / "command.txt").read_text() == f"cd {stage.folder} && {command}\n"
+
+
+async def test_what_is_kept_beside_is_a_copy_of_a_file_or_a_text_and_nothing_is_filled_in(stage: Stage) -> None:
+    config = stage.folder / "mine.yaml"
+    config.write_text("to: ${UPSTREAM}\n")
+    await stage.starts(replace(TOLD, evidence={"variant.yaml": config, "versions.txt": "a ${PORT}\n"}), stage.listens)
+    assert (stage.evidence / "variant.yaml").read_text() == "to: ${UPSTREAM}\n"
+    assert (stage.evidence / "versions.txt").read_text() == "a ${PORT}\n"
+
+
+@pytest.mark.parametrize(
+    ("trusts", "authority", "env"),
+    [("CA_FILE", "/ca.pem", {"CA_FILE": "/ca.pem"}), ("CA_FILE", None, {}), (None, "/ca.pem", {})],
+)
+async def test_whom_to_trust_is_told_in_the_programs_own_variable_if_there_is_anybody(
+    stage: Stage, trusts: str | None, authority: str | None, env: dict[str, str]
+) -> None:
+    stage.upstream = replace(UPSTREAM, authority=authority)
+    await stage.starts(replace(TOLD, trusts=trusts), stage.listens)
+    (launched,) = stage.launcher.launched
+    assert launched.env == env
+    assert all(f"{name}={value}" in (stage.evidence / "command.txt").read_text() for name, value in env.items())
 
 
 async def test_who_asks_for_no_folder_gets_none_and_no_certificate(stage: Stage) -> None:

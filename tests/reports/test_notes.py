@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from harness.model import FACTS, Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn
+from harness.model import FACTS, Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn, TransportName
 from harness.reports import html, json, junit, markdown, terminal, words
-from harness.reports.notes import notes, way_out
+from harness.reports.notes import WITHOUT, notes, way_out
 from tests.reports.samples import EVERY_FACT, cell, result, run_info
 
 NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
@@ -103,17 +104,21 @@ def test_the_emitters_own_refusal_and_a_direct_one_say_all_themselves() -> None:
     ("refusal", "advice"),
     [
         (
-            Refusal(404, 200, "websocket"),
+            Refusal(404, 200, "http"),
             "an application that only serves a WebSocket answers so: ask it with `--format websocket`",
         ),
         (
-            Refusal(403, 101, "http"),
+            Refusal(403, 101, "websocket"),
             "an application that serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
         ),
     ],
 )
-def test_an_app_that_serves_the_other_kind_is_told_with_how_to_ask_it(refusal: Refusal, advice: str) -> None:
+def test_an_app_that_does_not_serve_a_transport_is_told_with_how_to_ask_it(refusal: Refusal, advice: str) -> None:
     assert way_out(replace(REFUSED, hops=("application",), refusal=refusal)) == advice
+
+
+def test_each_transport_that_an_app_may_not_serve_has_its_words() -> None:
+    assert WITHOUT.keys() == set(get_args(TransportName))
 
 
 BROKEN = result(cell(), "broken", outcome="fail", reason="status 404 instead of 200: 404 Not Found", facts=REFUSED)
