@@ -90,7 +90,7 @@ def test_content_of_others_is_no_token_of_ours(stamp: object) -> None:
 
 def test_a_workload_of_smaller_tokens_is_refused_and_told_the_least() -> None:
     cell = Cell((), Workload("short", tokens=24, token_bytes=112), format="openai")
-    least = rf"workloads\.short\.token_bytes: 112 is too small: format openai needs {CODEC.min_token_bytes}"
+    least = rf"workloads\.short\.token_bytes: cell .*: 112 is too small: format openai needs {CODEC.min_token_bytes}"
     with pytest.raises(InputError, match=least):
         plan(cell, {})
 
