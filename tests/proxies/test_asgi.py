@@ -322,7 +322,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         text = (APPS / "queue-starved.py").read_text().replace("from model import PAUSE_S", "from mine import PAUSE_S")
         place.write("my_app.py", text)
         place.write("mine.py", "from model import PAUSE_S\nassert PAUSE_S == 0.01\n")
-        said = place.run("run", "--chain", "asgi:./my.py@PAUSE_S=0.01,uvloop", "--tokens", "4")
+        said = place.run("run", "--chain", "asgi:./my_app.py@PAUSE_S=0.01,uvloop", "--tokens", "4")
         assert said.status == 0, said.err
         cell_id = "asgi:my_app@uvloop,PAUSE_S=0.01/sse/chunked/curl/aiohttp/options/none/lockstep"
         result = place.results()[cell_id]
