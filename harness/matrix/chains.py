@@ -124,7 +124,10 @@ class Chains:
         if canonical := self._canonical.get(hop.proxy):
             return canonical(hop)
         if hop.version or any(option.kind == "source" for option in hop.options):
-            raise InputError(f"{hop.proxy} takes no version or source yet: it runs the program that is here")
+            raise InputError(
+                f"{hop.proxy} takes no version or source yet: it runs in the version that is installed, which"
+                " `harness doctor` tells"
+            )
         raise InputError(f"{hop.proxy} takes no options, only {' and '.join(self._canonical)} does")
 
     def _misspelt(self, hop: Hop) -> str | None:

@@ -33,7 +33,7 @@ _TOKEN = re.compile(r"""\#[^\n]*|[;{}]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\
 class Directive:
     """A directive, up to its `;` or `{`. `inner` are those of its block, or those that it includes."""
 
-    source: Source
+    source: ConfigFile
     tokens: Sequence[re.Match[str]]
     end: int
     inner: list[Directive] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Directive:
             yield from directive.walk(self.name if self.opens_block else inside)
 
 
-class Source:
+class ConfigFile:
     """One file of a config. `way_in` says which include reaches for it outside the config's folder, if one does."""
 
     def __init__(self, path: Path, way_in: str = "") -> None:
@@ -126,7 +126,7 @@ class Config:
 
     def __init__(self, main: Path) -> None:
         self.main = main
-        self._sources: dict[Path, Source] = {}
+        self._sources: dict[Path, ConfigFile] = {}
         self._read(main, ())
         if complaints := list(self._complaints()):
             raise InputError(*complaints)
@@ -173,7 +173,7 @@ class Config:
 
     def _read(self, path: Path, above: tuple[Path, ...], way_in: str = "") -> list[Directive]:
         if path not in self._sources:
-            source = self._sources[path] = Source(path, way_in)
+            source = self._sources[path] = ConfigFile(path, way_in)
             for directive in [below for top in source.directives for below, _ in top.walk()]:
                 for file in self._included(directive):
                     if file in (*above, path):

@@ -76,9 +76,9 @@ SLEEPY = "mitigations: {{m: {{claim: x, source: y, cost: latency, chain: {{asgi:
         ("axes: {chain: nginx:gzip@uvloop}", "axes.chain: nginx:gzip@uvloop: nginx takes no options, only asgi does"),
         (
             "axes: {chain: nginx:gzip@1.31.3}",
-            "axes.chain: nginx:gzip@1.31.3: nginx takes no version or source yet: it runs the program that is here",
+            "axes.chain: nginx:gzip@1.31.3: nginx takes no version or source yet: it runs in the version that",
         ),
-        ("axes: {chain: nginx:gzip@docker:1.31}", "nginx takes no version or source yet: it runs the program that"),
+        ("axes: {chain: nginx:gzip@docker:1.31}", "nginx takes no version or source yet: it runs in the version that"),
         ("axes: {chain: asgi:plain@3.12}", "asgi:plain@3.12: an application takes no version 3.12; an option is a"),
         ("axes: {chain: asgi:plain@wheel:1}", "asgi:plain@wheel:1: 'wheel:1' is no option; an option is a server"),
         ("axes: {chain: nginx:gzip@}", "axes.chain: nginx:gzip@: an option is empty; a version begins with a digit"),
