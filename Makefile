@@ -1,6 +1,6 @@
 # make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
-# make test     set everything up, run all tests, those through real proxies included
+# make test     set everything up, run all tests: the fast ones on all cores, then those through real proxies, alone
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
 
@@ -17,7 +17,8 @@ reports: setup
 	$(VENV)/bin/harness reports --records docs/field-report-runs --markdown docs/field-reports.md
 
 test: setup
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -m "not proxies" -n auto
+	$(VENV)/bin/pytest -m proxies
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup
