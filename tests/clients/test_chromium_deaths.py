@@ -164,7 +164,7 @@ async def test_a_page_that_hangs_is_our_fault_and_not_a_verdict_on_the_stream(
             with pytest.raises(ClientError, match=r"has not answered for 2 s"):
                 await bench.record("cell", told)
         trace, _ = await bench.record("cell", told)
-        assert assess([trace]).judgement.reason == "every token came before the next was sent"
+        assert assess([trace]).judgement.verdict == "streamed"  # late tokens may be told of, where a machine is busy
 
 
 # ---------------------------------------------------------------- nothing is left

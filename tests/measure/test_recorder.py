@@ -190,10 +190,11 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
-        killer = tapped(monkeypatch, 3, lambda: process_of(own).signal_group(number))
+        doomed = process_of(own)  # the guard may have started the next one by the time that the error is here
+        killer = tapped(monkeypatch, 3, lambda: doomed.signal_group(number))
         with pytest.raises(BackendError, match="emitter"):
             await own.record("cell", replace(plan(), client=killer))
-        assert await until(process_of(own).death, 20)
+        assert await until(doomed.death, 20)
         assert judged(await direct(own, plan())).verdict == "streamed"
 
 
