@@ -18,12 +18,14 @@ from harness.clients.base import Headers
 from harness.errors import BackendError
 from harness.formats import CODECS, FORMATS
 from harness.judge.metrics import header_changes
+from harness.launchers.fake import FakeProgram
 from harness.launchers.process import Launcher, until
 from harness.measure.bench import Bench, StartedChain
 from harness.measure.limits import EMITTER
 from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import Recorder, record
-from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Plan, Trace, Workload
+from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Hop, HopKind, Plan, Trace, Workload
+from harness.proxies.base import Running
 from tests.backends.emitting import expected_body, process_of
 from tests.factories import figures, judged
 from tests.tapping import tapped
@@ -180,6 +182,27 @@ async def test_a_fault_of_ours_is_kept_too_and_is_no_verdict(bench: Bench, monke
     monkeypatch.setattr(Lockstep, "arrived", fails)
     with pytest.raises(ZeroDivisionError, match="ours"):
         await direct(bench, plan())
+
+
+class Played:
+    """A proxy that is none: what stands behind it answers."""
+
+    kind: HopKind = "application"
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: Launcher) -> Running:
+        return Running("played", upstream, FakeProgram(), "0")
+
+
+async def test_a_trace_says_of_what_kind_its_hops_are_and_applications_have_one_stream_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hop, config = Hop("played", "x"), tmp_path / "x"
+    config.touch()
+    monkeypatch.setattr("harness.measure.bench.PROXIES", {"played": Played()})
+    async with Launcher() as launcher, Bench(launcher, tmp_path / "bench", {hop: config}) as own:
+        trace, entry = await own.record("cell", replace(plan(), chain=(hop,)))
+    assert trace.hops == ("application",)
+    assert entry.serial == frozenset({(hop,)})
 
 
 # ---------------------------------------------------------------- when an end goes wrong
