@@ -5,7 +5,9 @@
         assert harness_result.outcome in ("pass", "observed"), harness_result.reason
 
 A test that asks for `harness_result` runs once per cell, under the cell's id, and is marked `proxies` if it does not
-say so itself. What cannot run here is skipped with the reason; with `--harness-require nginx,nextjs` it fails instead.
+say so itself. Its outcome looks at the verdict and at what the stream as asked shows, and so can a test of its own:
+`harness_result.verdict`, `harness_result.shows.manner`. What cannot run here is skipped with the reason; with
+`--harness-require nginx,nextjs` it fails instead.
 Each pytest-xdist worker has a bench of its own.
 """
 

@@ -18,7 +18,20 @@ from typing import Any
 
 from harness.formats import CODECS, FORMATS, TRANSPORTS
 from harness.judge.verdict import assess
-from harness.model import Emission, Expectation, Heartbeat, Judgement, Metrics, Plan, Read, Sent, Step, Trace, Workload
+from harness.model import (
+    Emission,
+    Expectation,
+    Heartbeat,
+    Judgement,
+    Metrics,
+    Plan,
+    Read,
+    Sent,
+    Step,
+    Trace,
+    Workload,
+    streams,
+)
 
 EVENT_NS = 100_000
 OPENED_NS = 1_000_000_000
@@ -175,6 +188,14 @@ def streamed(tokens: int, hold_ms: float = 0.1) -> str:
 def judged(trace: Trace, control: Metrics | None = None) -> Judgement:
     """Return the verdict on a trace."""
     return assess([trace], control).judgement
+
+
+def comes(trace: Trace) -> str:
+    """Return in a word what comes of a stream as asked: that it is `streamed`, or how a person sees it come."""
+    told = assess([trace])
+    if streams(told.judgement.verdict, told.shows) or told.shows is None:
+        return told.judgement.verdict
+    return told.shows.manner
 
 
 def figures(trace: Trace, control: Metrics | None = None) -> Metrics:

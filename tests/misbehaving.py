@@ -62,11 +62,13 @@ Behaviour = Callable[[aiohttp.ClientResponse, Answer], Awaitable[None]]
 
 
 class Misbehaving:
-    """Serves on a free port until the block is left. Only streams meet the behaviour; a pulse passes."""
+    """Serves on a free port until the block is left. Streams meet the behaviour; a pulse its own, or it passes."""
 
-    def __init__(self, upstream: Endpoint, behave: Behaviour) -> None:
+    def __init__(self, upstream: Endpoint, behave: Behaviour, pulse: Behaviour | None = None) -> None:
+        self.pulses = 0
         self._upstream = upstream
         self._behave = behave
+        self._behave_to_pulse = pulse or passes
         self._exchanges: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -101,7 +103,8 @@ class Misbehaving:
         writer.close()
 
     async def _pulse(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
-        await passes(response, answer)
+        self.pulses += 1
+        await self._behave_to_pulse(response, answer)
 
 
 class Shared(Misbehaving):
@@ -226,6 +229,22 @@ def codes(flush: int, coding: str = "gzip", wbits: int = 31) -> Behaviour:
             answer.chunk(coder.compress(data) + (coder.flush(flush) if flush else b""))
         answer.chunk(coder.flush())
         answer.end()
+
+    return behave
+
+
+def never_ends(say: bytes, every_s: float = 0.0, status: int = 200) -> Behaviour:
+    """Hand on every read at once; then, for ever, say something of its own: as fast as it is taken, or now and then."""
+
+    async def behave(response: aiohttp.ClientResponse, answer: Answer) -> None:
+        answer.head(status)
+        if status == 200:
+            async for data in response.content.iter_any():
+                answer.chunk(data)
+        while True:
+            answer.chunk(say)
+            await answer.flush()
+            await asyncio.sleep(every_s)
 
     return behave
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from harness.backends.local import Local
 from harness.clients.aiohttp_reader import AiohttpReader
@@ -15,13 +17,23 @@ from harness.judge.release import pulsed
 from harness.judge.verdict import Assessment, assess, isolated
 from harness.launchers.process import Launcher
 from harness.measure.guard import ControlStream, Guard, Pulse
-from harness.measure.limits import EMITTER
+from harness.measure.limits import EMITTER, Bounds
 from harness.measure.recorder import record
-from harness.model import Endpoint, Plan, Trace, Workload
+from harness.model import Emission, Endpoint, Plan, Trace, Workload
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving
 
 LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5, patience_ms=60)
+
+
+def bound(monkeypatch: pytest.MonkeyPatch, **bounds: Any) -> None:
+    """Give every stream these bounds, and else those of its own."""
+    own = Bounds.of
+
+    def of(emission: Emission, asks_within_s: float) -> Bounds:
+        return replace(own(emission, asks_within_s), **bounds)
+
+    monkeypatch.setattr(Bounds, "of", of)
 
 
 @dataclass(frozen=True)

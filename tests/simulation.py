@@ -6,162 +6,40 @@ Time is a number that the simulation moves. What comes out is a Trace, as the re
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from harness.backends.emitter import LINGER_S
-from harness.formats import CODECS
+from harness.formats import CODECS, coding
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
+from tests.hops import Hop
 
 TICK_NS = 20_000
-BARRIER_NS = 300_000
 
 
-class Hop(Protocol):
-    """What happens to bytes between the emitter and the client."""
+@dataclass(frozen=True)
+class Link:
+    """How far apart client and emitter are. Half a round trip is spent on a grant and half on the data; `chain_ms` is
+    what a small request through the chain takes, `clock_off_ms` how wrong the emitter's clock is.
+    """
 
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        """Take bytes; return those that go on at once."""
+    round_trip_ms: float = 0.05
+    chain_ms: float = 0.3
+    clock_off_ms: float = 0.0
 
-    def due_ns(self) -> int | None:
-        """Return when a timer lets something go, if one runs."""
-
-    def fire(self, now_ns: int) -> bytes:
-        """Return what the timer lets go."""
-
-    def end(self) -> bytes:
-        """Return what the end of the stream lets go."""
-
-    def closes_ns(self, now_ns: int) -> int:
-        """Return when the end, which left now, comes out at the earliest."""
-
-
-@dataclass
-class Passes:
-    """Holds nothing. The other hops are made of it."""
-
-    held: bytes = b""
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        return data
-
-    def due_ns(self) -> int | None:
-        return None
-
-    def fire(self, now_ns: int) -> bytes:
-        raise AssertionError("there is no timer")
-
-    def end(self) -> bytes:
-        data, self.held = self.held, b""
-        return data
-
-    def closes_ns(self, now_ns: int) -> int:
-        return now_ns
-
-
-@dataclass
-class HoldsToEnd(Passes):
-    """Lets nothing go before the end, once `free_bytes` have passed."""
-
-    free_bytes: int = 0
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        free, self.held = data[: self.free_bytes], self.held + data[self.free_bytes :]
-        self.free_bytes -= len(free)
-        return free
-
-
-@dataclass
-class Blocks(Passes):
-    """Lets go in whole blocks of `size_bytes`, cut wherever a block ends."""
-
-    size_bytes: int = 1
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        data = self.held + data
-        whole = len(data) - len(data) % self.size_bytes
-        self.held = data[whole:]
-        return data[:whole]
-
-
-@dataclass
-class Empties(Passes):
-    """Lets everything go whenever `size_bytes` are there."""
-
-    size_bytes: int = 1
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        self.held += data
-        return self.end() if len(self.held) >= self.size_bytes else b""
-
-
-@dataclass
-class StartBuffer(Passes):
-    """Holds the first `size_bytes`, then passes everything."""
-
-    size_bytes: int = 1
-    full: bool = False
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        self.held += data
-        self.full = self.full or len(self.held) >= self.size_bytes
-        return self.end() if self.full else b""
-
-
-@dataclass
-class Timer(Passes):
-    """Lets everything go `after_ms` after the first byte came, when `size_bytes` are there, or at the end."""
-
-    after_ms: float = 1.0
-    size_bytes: float = float("inf")
-    first_ns: int | None = None
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        if self.first_ns is None:
-            self.first_ns = now_ns
-        self.held += data
-        return self.fire(now_ns) if len(self.held) >= self.size_bytes else b""
-
-    def due_ns(self) -> int | None:
-        return None if self.first_ns is None else self.first_ns + int(self.after_ms * 1e6)
-
-    def fire(self, now_ns: int) -> bytes:
-        return self.end()
-
-    def end(self) -> bytes:
-        self.first_ns = None
-        return super().end()
-
-
-@dataclass
-class Lag(Passes):
-    """Lets everything go, each piece `lag_ms` after it came."""
-
-    lag_ms: float = 1.0
-    pieces: deque[tuple[int, bytes]] = field(default_factory=deque)
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        self.pieces.append((now_ns + int(self.lag_ms * 1e6), data))
-        return b""
-
-    def due_ns(self) -> int | None:
-        return self.pieces[0][0] if self.pieces else None
-
-    def fire(self, now_ns: int) -> bytes:
-        return self.pieces.popleft()[1]
-
-    def closes_ns(self, now_ns: int) -> int:
-        return now_ns + int(self.lag_ms * 1e6)
+    @property
+    def half_ns(self) -> int:
+        return int(self.round_trip_ms * 1e6 / 2)
 
 
 class Simulation:
     """One stream through one hop. Use `simulate`."""
 
-    def __init__(self, told: Plan, hop: Hop, patient: bool) -> None:
+    def __init__(self, told: Plan, hop: Hop, link: Link, patient: bool) -> None:
         self.now_ns = 1_000_000_000
         self.hop = hop
         self.plan = told
+        self.link = link
         self.emission = told.emission
         ends = self.emission.body == "length"
         self.machine = Lockstep(self.emission.workload, last_token_ends=ends, patient=patient)
@@ -171,6 +49,7 @@ class Simulation:
         self.ended_ns: int | None = None
         self._codec = CODECS[self.emission.format]
         self._decoder = self._codec.decoder()
+        self._content = coding.decoder(hop.content_coding)
         self._under_way: deque[bytes] = deque()
         self._bytes = 0
         self._through = -1
@@ -195,14 +74,14 @@ class Simulation:
             plan=self.plan,
             request_headers=(),
             opened_ns=opened_ns,
-            head_ns=opened_ns,
+            head_ns=(self.reads[0].at_ns if self.reads else closed_ns) if self.hop.holds_head else opened_ns,
             status=200,
-            headers=(),
+            headers=(("Content-Encoding", self.hop.content_coding),) if self.hop.content_coding else (),
             reads=tuple(self.reads),
             body=self.body,
             sent=tuple(self.sent),
             sent_headers=(),
-            ended_ns=self.ended_ns,
+            ended_ns=self.ended_ns + int(self.link.clock_off_ms * 1e6),
             closed_ns=closed_ns,
             steps=tuple(self.machine.steps) if lockstep else (),
         )
@@ -214,7 +93,7 @@ class Simulation:
             if self._under_way:
                 self._read()
             elif machine.phase in (Phase.PROBING, Phase.DRAINING):
-                if not self._until(self.now_ns + BARRIER_NS):
+                if not self._until(self.now_ns + int(self.link.chain_ms * 1e6)):
                     self._say(machine.stepped(self.now_ns))
             elif not self._until(machine.progress_ns + machine.silence_ns):
                 self._say(machine.outwaited(self.now_ns))
@@ -247,6 +126,7 @@ class Simulation:
     def _say(self, grant: Grant | None) -> None:
         if grant is None:
             return
+        self.now_ns += self.link.half_ns
         while len(self.sent) <= grant.through:
             self._send(len(self.sent))
         if grant.end and self.ended_ns is None:
@@ -254,11 +134,12 @@ class Simulation:
 
     def _send(self, seq: int) -> None:
         self.now_ns += TICK_NS
-        event = self._codec.token(self.emission.workload, seq, self.now_ns)
+        at_ns = self.now_ns + int(self.link.clock_off_ms * 1e6)
+        event = self._codec.token(self.emission.workload, seq, at_ns)
         if self.emission.padding:
             event += self._codec.filling(self.emission.padding, f"padding:{seq}")
         self._bytes += len(event)
-        self.sent.append(Sent(seq, self.now_ns, self._bytes))
+        self.sent.append(Sent(seq, at_ns, self._bytes))
         self._forward(self.hop.push(event, self.now_ns))
 
     def _end(self) -> None:
@@ -276,17 +157,17 @@ class Simulation:
 
     def _read(self) -> None:
         """Let the client receive all that is under way, in one read, as a socket would."""
-        self.now_ns += TICK_NS
+        self.now_ns += TICK_NS + self.link.half_ns
         data = b"".join(self._under_way)
         self._under_way.clear()
         self.reads.append(Read(self.now_ns, len(data)))
         self.body += data
-        for token in self._decoder.feed(data):
+        for token in self._decoder.feed(self._content.feed(data)):
             self._through = token.seq
         if self.emission.pace == "lockstep":
             self._say(self.machine.arrived(self._through, self.now_ns))
 
 
-def simulate(told: Plan, hop: Hop, patient: bool = False) -> Trace:
+def simulate(told: Plan, hop: Hop, link: Link = Link(), patient: bool = False) -> Trace:
     """Run one stream through the hop."""
-    return Simulation(told, hop, patient).run()
+    return Simulation(told, hop, link, patient).run()

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from harness import session
-from harness.measure import recorder
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
+from tests.recording import bound
 from tests.sandbox import DEADLINE_S, DIRECT, HARNESS, UNPRIVILEGED, Sandbox, missing, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
@@ -57,8 +57,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 def outcomes(place: Sandbox) -> dict[str, str]:
-    """Return verdict, or else outcome, of every chain that has a result."""
-    return {cell_id.split("/")[0]: some.verdict or some.outcome for cell_id, some in place.results().items()}
+    """Return what every chain with a result shows, or else the outcome."""
+    results = place.results().items()
+    return {cell_id.split("/")[0]: some.shows.manner if some.shows else some.outcome for cell_id, some in results}
 
 
 # ---------------------------------------------------------------- before the first byte
@@ -87,7 +88,7 @@ def test_a_proxy_that_does_not_start_is_told_in_its_own_words_and_the_other_cell
     said = place.run("matrix", "m.yaml", COLUMNS="400", PATH=f"{programs}:{os.environ['PATH']}")
     assert said.status == 3
     assert "nginx did not start: no room today" in said.out
-    assert outcomes(place) == {"direct": "streamed", "nginx:default": "buffered", "nginx:mine": "error"}
+    assert outcomes(place) == {"direct": "one by one", "nginx:default": "at the end", "nginx:mine": "error"}
     assert place.left_behind() == []
 
 
@@ -205,7 +206,7 @@ def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox
 
 
 async def test_a_proxy_that_never_answers_ends_as_a_time_out(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "ASKED_S", 0.5)
+    bound(monkeypatch, asked_s=0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silence = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         place.nginx_conf("mine.conf", server=f"location /stream/ {{ proxy_pass {silence}; }}")
@@ -216,11 +217,11 @@ async def test_a_proxy_that_never_answers_ends_as_a_time_out(place: Sandbox, mon
 
 
 async def test_a_response_that_never_ends_ends_as_a_time_out(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "SILENCE_S", 0.5)
+    bound(monkeypatch, silence_s=0.5)
     place.nginx_conf("mine.conf", server="location /stream/ { limit_rate 1; proxy_pass ${UPSTREAM}; }")
     result = await only(place, "nginx:mine")
     assert (result.outcome, result.verdict) == ("fail", "broken")
-    assert result.reason.startswith("time-out: nothing came for 0.")
+    assert result.reason.startswith("the response did not end: no token came for 0.5 s, but ")
     assert place.left_behind() == []
 
 

@@ -39,6 +39,7 @@ class Reader:
     http: tuple[HttpVersion, ...] = ("1.1",)
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {}
+    asks_within_s = 10.0
 
     def version(self) -> str:
         return "installed"

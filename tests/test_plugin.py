@@ -207,10 +207,10 @@ def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pyt
 def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
     pytester: pytest.Pytester, place: Sandbox
 ) -> None:
-    place.write("m.yaml", NGINX.replace("verdict: buffered", "verdict: streamed"))
+    place.write("m.yaml", NGINX.replace("shows: at the end", "shows: one by one"))
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
-    done.stdout.fnmatch_lines("*AssertionError: expected streamed, got buffered: it has response buffers*")
+    done.stdout.fnmatch_lines("*AssertionError: expected to show one by one, got at the end: it has response buffers*")
     assert_clean(place)
 
 

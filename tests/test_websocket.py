@@ -17,11 +17,10 @@ from harness.formats import TRANSPORTS
 from harness.judge.metrics import header_changes
 from harness.launchers.process import until
 from harness.matrix.mitigations import parse, plan
-from harness.measure import recorder
 from harness.model import Cell, Filler, Plan, Trace
 from harness.resources import configs
 from tests.factories import figures, judged
-from tests.recording import LOAD, Rig, rig
+from tests.recording import LOAD, Rig, bound, rig
 from tests.tunnelling import BINARY, CLOSE, CONTINUATION, LEAVE, PING, RESET, TEXT, Treat, Tunnel, at, frame, passes
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -192,14 +191,14 @@ async def test_a_refused_handshake_is_told_in_the_words_of_who_refused(bench: Ri
 
 
 async def test_a_hop_that_falls_silent_is_a_time_out(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "SILENCE_S", 0.3)
+    bound(monkeypatch, silence_s=0.3)
 
     def swallows(number: int, opcode: int, payload: bytes) -> Iterable[bytes]:
         return () if number > 3 else passes(number, opcode, payload)
 
     verdict = judged(await through(bench, swallows))
     assert verdict.verdict == "broken"
-    assert verdict.reason.startswith("time-out: nothing came for ")
+    assert verdict.reason.startswith("the response did not end: nothing came for ")
 
 
 # ---------------------------------------------------------------- what is left behind

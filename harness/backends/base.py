@@ -41,10 +41,13 @@ class Announced(Protocol):
         """Done once the backend can neither be told nor asked anything of this stream; the result says why."""
 
     def grant(self, through: int) -> None:
-        """Let all tokens up to `through` be sent. Returns at once: every microsecond of a lockstep trip counts."""
+        """Let all tokens up to `through` be sent, be it more than the workload's; none beyond `Emission.most_tokens`.
+
+        Returns at once: every microsecond of a lockstep trip counts.
+        """
 
     def end(self) -> None:
-        """Let the stream end once all that was granted is sent."""
+        """Let the stream end once all that was granted is sent, which the workload's tokens are to be at least."""
 
     async def log(self) -> Log:
         """Return what is known of the stream so far. Raises BackendError if it is lost."""

@@ -7,18 +7,26 @@ from harness.model import Emission
 
 
 class EmittedBody:
-    """What a response consists of, heartbeats aside."""
+    """What a response consists of, heartbeats aside.
+
+    Where a length is announced, the last byte of the last token's piece is the end, and nothing closes the body later.
+    """
 
     def __init__(self, emission: Emission) -> None:
         self._emission = emission
         self._codec = CODECS[emission.format]
+        self._last = emission.most_tokens - 1 if emission.body == "length" and emission.most_tokens else None
 
     @property
-    def size_bytes(self) -> int:
-        """How long it is as a whole."""
-        workload, padding = self._emission.workload, self._emission.padding
-        each = workload.token_bytes + (padding.bytes if padding else 0)
-        return len(self.opening()) + workload.tokens * each + len(self._codec.closing())
+    def size_bytes(self) -> int | None:
+        """How long it is as a whole; None where that is not announced."""
+        if self._last is None:
+            return None
+        return self.bytes_of(self._last + 1)
+
+    def bytes_of(self, tokens: int) -> int:
+        """Return how long it is with so many tokens."""
+        return len(self.opening()) + tokens * self._emission.event_bytes + len(self._codec.closing())
 
     def opening(self) -> bytes:
         """Return what comes before the first token: what the format wants there, and a prelude if there is one."""
@@ -27,9 +35,22 @@ class EmittedBody:
         return self._codec.opening() + filling
 
     def token(self, seq: int, at_ns: int) -> bytes:
-        """Return a token that leaves now, with its padding; behind the last one what closes a body."""
+        """Return a token that leaves now, with its padding; the last of an announced length closes the body."""
         workload, padding = self._emission.workload, self._emission.padding
         event = self._codec.token(workload, seq, at_ns)
         if padding:
             event += self._codec.filling(padding, f"padding:{workload.seed}:{seq}")
-        return event + self._codec.closing() if seq == workload.tokens - 1 else event
+        return event + self._codec.closing() if seq == self._last else event
+
+    def within(self, granted: int) -> int:
+        """Return up to which token may be sent of those granted: none beyond a length that is fixed."""
+        most = self._emission.most_tokens
+        return granted if most is None else min(granted, most - 1)
+
+    def may_end_after(self, sent: int) -> bool:
+        """Tell whether the end may come when so many tokens are sent: the workload's, or those of a fixed length."""
+        return sent >= (self._emission.most_tokens or self._emission.workload.tokens)
+
+    def closing(self) -> bytes:
+        """Return what is sent at the end, after however many tokens."""
+        return self._codec.closing() if self._last is None else b""

@@ -1,8 +1,9 @@
 """The control connection: how the client tells the emitter what to send and when, outside the chain.
 
 One TCP connection per stream, lines of text. To the emitter: `open {emission}`, then `grant N` (tokens up to N may
-go), `end`, `log`, `forget` (the tokens logged so far). From the emitter: `stream ID`, `asked` when the request has
-come through the chain, `log {...}`. Losing the connection ends the stream.
+go, be it more than the workload has, unless the length is fixed), `end` (when these are sent, and the workload's at
+least, the body may be closed as its format wants it), `log`, `forget` (the tokens logged so far). From the emitter:
+`stream ID`, `asked` when the request has come through the chain, `log {...}`. Losing the connection ends the stream.
 """
 
 from __future__ import annotations

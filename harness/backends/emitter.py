@@ -2,11 +2,11 @@
 
     python -m harness.backends.emitter --http-fd N --control-fd M --abandoned-s S
 
-Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant;
-paced tokens leave on an absolute schedule, so that lateness does not add up, and the end so long after the last that
-what only the end lets go of is late; every answer, refusals and the pulse too, bears the emitter's mark, which says
-what was asked for; whatever ends a stream (its own end, a client that leaves, a control connection that breaks, nobody
-granting for a while) forgets it wholly.
+Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant, as
+many as are granted before the end unless the length is fixed; paced tokens leave on an absolute schedule, so that
+lateness does not add up, and the end so long after the last that what only the end lets go of is late; every answer,
+refusals and the pulse too, bears the emitter's mark, which says what was asked for; whatever ends a stream (its own
+end, a client that leaves, a control connection that breaks, nobody granting for a while) forgets it wholly.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Emission, Heartbeat, Sent, TransportName
 
-PATIENCES = 3
-"""A stream is given up after so many patiences at the earliest, however short `--abandoned-s`."""
 LINGER_S = 0.2
 """How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
 PULSE = b"pulse\n"
@@ -50,7 +48,7 @@ class Stream:
         self.emission = emission
         self.log = Log()
         self._on_asked = on_asked
-        self._abandoned_s = max(abandoned_s, PATIENCES * emission.workload.patience_ms / 1e3)
+        self._abandoned_s = abandoned_s
         self._body = EmittedBody(emission)
         self._granted = -1
         self._next = 0
@@ -65,12 +63,15 @@ class Stream:
         self._transport: asyncio.Transport | None = None
 
     def grant(self, through: int) -> None:
-        """Let tokens up to `through` go: at once if we can, as waking the handler costs a turn of the event loop."""
-        self._granted = through
+        """Let tokens up to `through` go, but none beyond a length that is fixed.
+
+        They go at once if we can: waking the handler costs a turn of the event loop.
+        """
+        self._granted = self._body.within(through)
         if self._put and self._transport:
-            while self._next <= through and not self._transport.is_closing():
+            while self._next <= self._granted and not self._transport.is_closing():
                 self._put(self._event())
-        self._stir(only_note=self._put is not None and self._next < self.emission.workload.tokens)
+        self._stir(only_note=self._put is not None and not self._may_end)
 
     def end(self) -> None:
         """Let the stream end."""
@@ -107,6 +108,8 @@ class Stream:
             self.log.headers = list(response.headers.items())
             await self._emit(response)
             self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
+            if closing := self._body.closing():
+                await response.write(closing)
             self._finished = body.reader_may_leave_on_end
             await response.write_eof()
             self._finished = True
@@ -145,7 +148,7 @@ class Stream:
     async def _lockstep(self, response: StreamBody) -> None:
         self._heard = asyncio.get_running_loop().time()
         self._listen()
-        while self._next < self.emission.workload.tokens:
+        while not (self._may_end and self._next > self._granted and self._body.may_end_after(self._next)):
             if self._next > self._granted:
                 self._put = None if self.emission.delay_ms else response.put
                 await self._granting()
@@ -153,8 +156,7 @@ class Stream:
             if self.emission.delay_ms:
                 await asyncio.sleep(self.emission.delay_ms / 1e3)
             await response.write(self._event())
-        while not self._may_end:
-            await self._granting()
+        self._put = None
 
     async def _paced(self, response: StreamBody) -> None:
         gap_s = self.emission.gap_ms / 1e3
@@ -183,7 +185,7 @@ class Stream:
         event = self._body.token(seq, at_ns)
         self._bytes += len(event)
         self.log.sent.append(Sent(seq, at_ns, self._bytes))
-        if emission.body == "length" and self._next == emission.workload.tokens:
+        if emission.body == "length" and self._body.may_end_after(self._next):
             self._finished = True  # the last byte is the end; a reader may leave on it
         return event
 

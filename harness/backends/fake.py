@@ -38,12 +38,12 @@ class FakeStream:
         self._body = EmittedBody(emission)
         self._granted = -1
         self._sent_bytes = 0
-        self._may_end = emission.pace == "paced"
+        self._may_end = False
         self._closed = False
         self._stirred = asyncio.Event()
 
     def grant(self, through: int) -> None:
-        self._granted = through
+        self._granted = self._body.within(through)
         self._stirred.set()
 
     def end(self) -> None:
@@ -77,12 +77,13 @@ class FakeStream:
         self._log.head_ns = self._now_ns()
         if opening := self._body.opening():
             yield self._count(opening)
-        for seq in range(self._emission.workload.tokens):
-            await self._until_granted(seq)
+        seq = 0
+        while await self._may_send(seq):
             yield self._token(seq)
-        while not self._may_end:
-            await self._stir()
+            seq += 1
         self._log.ended_ns = self._now_ns()
+        if closing := self._body.closing():
+            yield closing
 
     def _token(self, seq: int) -> bytes:
         at_ns = self._now_ns()
@@ -94,14 +95,18 @@ class FakeStream:
         self._sent_bytes += len(data)
         return data
 
-    async def _until_granted(self, seq: int) -> None:
+    async def _may_send(self, seq: int) -> bool:
+        """Wait until a token or the end may leave; tell whether it is the token."""
+        through = self._emission.workload.tokens - 1
         if self._emission.pace == "paced":
             await asyncio.sleep(self._emission.gap_ms / 1e3 if seq else 0)
         else:
-            while seq > self._granted:
+            while seq > self._granted and not (self._may_end and self._body.may_end_after(seq)):
                 await self._stir()
+            through = self._granted
         if self._closed:
             raise ConnectionResetError(GONE)
+        return seq <= through
 
     async def _stir(self) -> None:
         if not self._closed:

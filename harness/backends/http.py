@@ -20,14 +20,13 @@ class HttpBody(web.StreamResponse):
     reader_may_leave_on_end = False
 
     def __init__(
-        self, request: web.BaseRequest, emission: Emission, size_bytes: int, on_left: Callable[[], object]
+        self, request: web.BaseRequest, emission: Emission, size_bytes: int | None, on_left: Callable[[], object]
     ) -> None:
         super().__init__()
         if emission.body == "close" or (emission.body == "chunked" and request.version < (1, 1)):
             self._length_check = False
             self.force_close()
-        elif emission.body == "length":
-            self.content_length = size_bytes
+        self.content_length = size_bytes
         self.headers["Content-Type"] = emission.content_type
         self.headers.extend(emission.headers)
 

@@ -73,7 +73,7 @@ class WebSocketBody(web.WebSocketResponse):
     reader_may_leave_on_end = True
 
     def __init__(
-        self, request: web.BaseRequest, emission: Emission, size_bytes: int, on_left: Callable[[], object]
+        self, request: web.BaseRequest, emission: Emission, size_bytes: int | None, on_left: Callable[[], object]
     ) -> None:
         super().__init__(autoclose=False)
         self.headers.extend(emission.headers)

@@ -1,9 +1,9 @@
 """Where a report's tokens were really held, and the cheapest fix that works. Pure: computed from cells, never typed.
 
 Rules:
-- A part holds tokens if some judged cell of it is not `streamed`. It is of the symptom's chain if all its hops are, or,
-  where it has none, if its reader is the same. The cause is the parts of the chain that hold; if none does, it is what
-  they do together. What holds elsewhere is told beside it.
+- A part holds tokens if some judged cell of it does not stream, or shows the stream as asked otherwise than one by one.
+  It is of the symptom's chain if all its hops are, or, where it has none, if its reader is the same. The cause is the
+  parts of the chain that hold; if none does, it is what they do together. What holds elsewhere is told beside it.
 - What an emulator does follows from the claim that it plays. It is never told as measured.
 - A symptom whose cells all stream could not be reproduced, whatever the parts do.
 - A fix works if it defeats the layer of every cell that shows the symptom. The cheapest comes first: by kind of cost,
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from harness.claims import words as claim_words
 from harness.claims.judging import JUDGED, Unjudged, looked_at
 from harness.matrix.globs import matches
-from harness.model import VERDICTS, Cell, FieldReport, Mitigation, Result
+from harness.model import VERDICTS, Cell, FieldReport, Mitigation, Result, streams
 from harness.reports import words
 from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
 
@@ -44,7 +44,7 @@ class Look:
     def at(cls, globs: Sequence[str], results: Sequence[Result]) -> Look:
         """Look at the cells that match."""
         judged, unjudged = looked_at(globs, results)
-        held = tuple(result for result in judged if result.verdict != "streamed")
+        held = tuple(result for result in judged if not streams(result.verdict, result.shows))
         cells = tuple(result.cell for result in results if matches(result.id, globs))
         return cls(cells, tuple(judged), held, tuple(unjudged))
 
@@ -203,13 +203,18 @@ def _tried_on_an_emulator(look: Look) -> str:
 
 def _seen(look: Look) -> str:
     """Return what the held cells of a look show, each kind with the first of its reasons."""
-    first = {result.verdict: words.reason(result) for result in reversed(look.held)}
-    return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in VERDICTS if verdict in first)
+    first = {words.verdict(result): words.reason(result) for result in reversed(look.held)}
+    return claim_words.either(f"{verdict} ({first[verdict]})" for verdict in _worst_last(look.held))
 
 
 def _verdicts(results: Sequence[Result]) -> str:
-    met = {result.verdict for result in results}
-    return claim_words.either(verdict for verdict in VERDICTS if verdict in met)
+    return claim_words.either(_worst_last(results))
+
+
+def _worst_last(results: Sequence[Result]) -> Iterable[str]:
+    """Return the verdicts that results have, each once, with what they show where that is worse."""
+    ordered = [result for verdict in VERDICTS for result in results if result.verdict == verdict]
+    return dict.fromkeys(map(words.verdict, ordered))
 
 
 def _not_reproduced(symptom: Look) -> str:

@@ -161,6 +161,12 @@ def _verdict(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findi
     return Finding(result.cell, (result,), result.verdict in claim.verdict)
 
 
+def _shows(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
+    if result.shows is None and result.verdict != "broken":
+        return _silent(result, "an earlier harness did not tell what the stream as asked shows")
+    return Finding(result.cell, (result,), result.shows is not None and result.shows.manner in claim.shows)
+
+
 def _effect(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
     if not result.effect:
         baseline = by_id.get(result.baseline_id or "")
@@ -231,6 +237,7 @@ Check = Callable[[Claim, Result, Mapping[str, Result]], Finding | Unjudged]
 
 CHECKS: Mapping[str, Check] = {
     "verdict": _verdict,
+    "shows": _shows,
     "effect": _effect,
     "released_by": _released_by,
     "limits": _limits,

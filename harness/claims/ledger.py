@@ -193,7 +193,7 @@ def _signature(entry: Entry) -> Iterator[str]:
     yield from head("cell", "verdict", *map(claim_words.named, names))
     for result, metrics in shown:
         cell = f"{code(result.id)}{claim_words.emulated(result.facts.emulates)}"
-        yield row(cell, str(result.verdict), *(claim_words.figure_text(name, metrics) for name in names))
+        yield row(cell, words.verdict(result), *(claim_words.figure_text(name, metrics) for name in names))
     yield ""
     if len(every) > CELLS_SHOWN:
         yield f"and {len(every) - CELLS_SHOWN} more cells"

@@ -22,6 +22,7 @@ def rule(claim: Claim) -> str:
     """Return what has to hold in a claim's cells, in words; their globs are told beside it."""
     said = [
         f"the verdict is {either(claim.verdict)}" if claim.verdict else "",
+        f"the stream as asked shows {either(claim.shows)}" if claim.shows else "",
         f"the mitigation's effect is {either(claim.effect)}" if claim.effect else "",
         f"what was held is released by {either(claim.released_by)}" if claim.released_by else "",
         "; ".join(map(_limit, claim.limits)),
@@ -58,10 +59,12 @@ def depends(judged: Judged) -> str:
 
 
 def shown(claim: Claim, finding: Finding) -> str:
-    """Return what a cell shows of a claim: the verdict, effect, figures, release, readers or facts that it turns on."""
+    """Return what a cell shows of a claim: that of its verdict, effect, figures and so on which the claim turns on."""
     (result, *others), verdicts = finding.results, [result.verdict for result in finding.results]
     if claim.readers:
         return "; ".join(f"{read.cell.client}: {read.verdict}" for read in (result, *others))
+    if claim.shows:
+        return f"{verdicts[0]}, shows {words.manner(result.shows)}" if result.shows else str(verdicts[0])
     if claim.effect:
         return f"{result.effect} ({verdicts[0]})"
     if claim.limits:

@@ -58,7 +58,7 @@ def _workload() -> Iterator[Parameter]:
     for key, about in WorkloadShape.model_fields.items():
         words = str(about.description)
         option = typer.Option(_option(key), help=f"{words[0].upper()}{words[1:]}.")
-        kind = about.annotation if about.annotation in (int, float) else str  # words are checked with all others
+        kind = about.annotation if about.annotation in (int, float, bool) else str  # words are checked with all others
         yield _parameter(key, kind, option, WORKLOAD.get(key, about.default))
 
 

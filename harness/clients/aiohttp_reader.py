@@ -22,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 from harness.clients import tls
 from harness.clients.aiohttp_messages import Sessions, read_messages
 from harness.clients.base import Request, Sink
+from harness.clients.limits import CONNECT_S
 from harness.errors import StreamError
 from harness.model import HttpVersion, TransportName
 
@@ -38,8 +39,9 @@ class AiohttpReader:
     http: tuple[HttpVersion, ...] = ("1.1",)
     transports: tuple[TransportName, ...] = ("http", "websocket")
     lacks: Mapping[TransportName, str] = {}
+    asks_within_s = CONNECT_S
 
-    def __init__(self, connect_timeout_s: float = 10.0, keep_alive: bool = False) -> None:
+    def __init__(self, connect_timeout_s: float = CONNECT_S, keep_alive: bool = False) -> None:
         self._kept: aiohttp.ClientSession | None = None
         self._keep_alive = keep_alive
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)

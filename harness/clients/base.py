@@ -108,6 +108,10 @@ class Client(Protocol):
     def lacks(self) -> Mapping[TransportName, str]:
         """Why it cannot read others, as what follows its name in a sentence."""
 
+    @property
+    def asks_within_s(self) -> float:
+        """How long it may take until it asks: to start what it asks with, and to connect."""
+
     def version(self) -> str:
         """Return the version of what reads. Raises Unavailable if it is not installed."""
 

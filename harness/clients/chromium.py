@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from harness.clients import chromium_browser
 from harness.clients.base import Headers, Request, Sink
 from harness.clients.chromium_browser import Browser
+from harness.clients.limits import BROWSER_S
 from harness.errors import Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher
@@ -54,6 +55,7 @@ class Chromium:
     http: tuple[HttpVersion, ...] = ("1.1", "2")
     transports: tuple[TransportName, ...] = ("http", "websocket")
     lacks: Mapping[TransportName, str] = {}
+    asks_within_s = BROWSER_S
     seats = chromium_browser.SEATS
     remark: Remark | None = None
 

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from harness.clients.base import Seats
-from harness.clients.chromium_channel import ANSWER_S, Switchboard
+from harness.clients.chromium_channel import Switchboard
 from harness.clients.chromium_tab import Tab
+from harness.clients.limits import ANSWER_S, DEATH_S, READY_S
 from harness.errors import ClientError, ProxyError, Unavailable
 from harness.launchers.base import Program
 from harness.launchers.process import Launcher, until
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser as Steered
     from playwright.async_api import CDPSession, Playwright
 
-READY_S = 30.0
-DEATH_S = 2.0
 LOOK_S = 0.1
 SEATS = Seats("chromium", 8)
 MAC = "/Applications/{0}.app/Contents/MacOS/{0}"

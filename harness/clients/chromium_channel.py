@@ -19,10 +19,9 @@ from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
+from harness.clients.limits import ANSWER_S, CONNECT_S
 from harness.errors import ClientError
 
-CONNECT_S = 20.0
-ANSWER_S = 20.0
 EXCHANGES = 8
 KEPT = 64
 RESOLUTION_NS = 100_000

@@ -15,11 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.clients.base import Sink
+from harness.clients.limits import ANSWER_S, LAST_FRAME_S, LAST_WORDS_S
 from harness.errors import ClientError, StreamError
 
-HEAD_S = 20.0
-LAST_WORDS_S = 2.0
-LAST_FRAME_S = 1.0
 ABORTED = "net::ERR_ABORTED"
 MIME = "EventSource's response has a MIME type"
 
@@ -120,7 +118,7 @@ class Reading:
         Raises StreamError if it was a bad end, ClientError if the page went or the head of what it read was not told.
         """
         why = await self._page
-        if self._goes_on and not await self._until(self._is_over, LAST_WORDS_S if why else HEAD_S):
+        if self._goes_on and not await self._until(self._is_over, LAST_WORDS_S if why else ANSWER_S):
             why = why or "the browser's network stack did not tell how the stream ended"
         self._head()
         if not self._goes_on:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.clients.base import Remote, Request, Sink
-from harness.clients.chromium_channel import ANSWER_S, Line, Switchboard
+from harness.clients.chromium_channel import Line, Switchboard
 from harness.clients.chromium_reading import Reading
+from harness.clients.limits import ANSWER_S, CLOSE_S, OPEN_S
 from harness.errors import ClientError
 from harness.model import Remark
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).with_name("chromium_page.html")
 PERIOD_S = 0.02
-CLOSE_S = 5.0
-OPEN_S = 20.0
 PATH = "/token-stream-harness.html"
 EVENTS = (
     "Network.requestWillBeSent",
@@ -137,10 +136,10 @@ class Tab:
 
         assert self._line is not None
         try:
-            await self._line.asked("fetch", url=self._switchboard.pulse)
-            await self._line.ping()
-            if self._reading and self._reading.lacks_head:
-                async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_S):
+                await self._line.asked("fetch", url=self._switchboard.pulse)
+                await self._line.ping()
+                if self._reading and self._reading.lacks_head:
                     await self._session.send("Runtime.evaluate", {"expression": "0"})
         except (ClientError, Error, TimeoutError) as error:
             self.gone = True

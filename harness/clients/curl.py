@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.clients.base import Remote, Request, Sink
+from harness.clients.limits import ANSWER_S, CONNECT_S
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.base import Program
@@ -27,9 +28,6 @@ from harness.launchers.process import Launcher, Process, until
 from harness.model import HttpVersion, TransportName
 
 SETUP_HINT = "install it: apt-get install curl, or brew install curl"
-CONNECT_S = 10
-EXIT_S = 5.0
-AWAKE_S = 20.0
 LINE_BYTES = 2**20
 BROWSERS_CODINGS = {"gzip", "deflate", "br", "zstd"}
 OUR_FAULTS = frozenset({2, 3, 4, 26, 43, 48, 77})
@@ -61,6 +59,7 @@ class Curl:
     name = "curl"
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {"websocket": "hands over no messages of a WebSocket"}
+    asks_within_s = CONNECT_S
 
     def __init__(self) -> None:
         self._launcher: Launcher | None = None
@@ -86,7 +85,7 @@ class Curl:
             talk = await _read(pipe, sink, decodes)
             if talk is None:
                 return
-            await until(lambda: pipe[0].returncode is not None, EXIT_S)
+            await until(lambda: pipe[0].returncode is not None, ANSWER_S)
         if pipe[0].returncode != 0:
             raise _fault(pipe[0], talk.complaint)
 
@@ -102,7 +101,7 @@ class Curl:
 
 def arguments(request: Request, decodes: bool) -> list[str]:
     """Return what curl is told. Of the headers, Accept-Encoding is its own where it decodes, as people have it."""
-    told = ["-q", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", str(CONNECT_S)]
+    told = ["-q", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", f"{CONNECT_S:g}"]
     if request.authority:
         told += ["--cacert", request.authority]
     elif "1.1" not in request.http:
@@ -231,7 +230,7 @@ class _Body(asyncio.Protocol):
 
 
 async def _ended_well(process: Process) -> None:
-    await until(lambda: process.returncode is not None, EXIT_S)
+    await until(lambda: process.returncode is not None, ANSWER_S)
     if process.returncode != 0:
         said = process.pipes[1].read().decode(errors="replace").strip() if process.returncode is not None else ""
         raise ClientError(": ".join(filter(None, (f"in mid-stream, {process.death() or 'it did not end'}", said))))
@@ -242,8 +241,8 @@ async def _awake(pipe: Pipe, stdout: IO[bytes]) -> None:
 
     In the order of the pipe: what one has written by the time it rests has woken the next.
     """
-    if not await until(lambda: all(rests(process.pid) for process in pipe) and not readable(stdout), AWAKE_S):
-        raise ClientError(f"{' and '.join(process.name for process in pipe)} have not come to rest for {AWAKE_S:g} s")
+    if not await until(lambda: all(rests(process.pid) for process in pipe) and not readable(stdout), ANSWER_S):
+        raise ClientError(f"{' and '.join(process.name for process in pipe)} have not come to rest for {ANSWER_S:g} s")
 
 
 def rests(pid: int) -> bool:

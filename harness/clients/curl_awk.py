@@ -19,7 +19,8 @@ from dataclasses import replace
 from functools import cache, partial
 
 from harness.clients.base import Headers, Remote, Request, Sink
-from harness.clients.curl import AWAKE_S, Curl, Pipe, readable, rests, running
+from harness.clients.curl import Curl, Pipe, readable, rests, running
+from harness.clients.limits import ANSWER_S
 from harness.errors import ClientError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.process import Launcher, until
@@ -120,8 +121,8 @@ async def holds(launcher: Launcher) -> bool | None:
         async with running(launcher, "awk", [find(), PROGRAM], stdin=theirs) as awk:
             os.write(ours.fileno(), b"a line\n")
             printed = partial(readable, awk.pipes[0])
-            if not await until(lambda: printed() or (not readable(theirs) and rests(awk.pid)), AWAKE_S):
-                raise ClientError(f"awk has not come to rest for {AWAKE_S:g} s")
+            if not await until(lambda: printed() or (not readable(theirs) and rests(awk.pid)), ANSWER_S):
+                raise ClientError(f"awk has not come to rest for {ANSWER_S:g} s")
             return not printed()
 
 

@@ -17,6 +17,7 @@ class Fake:
     http: tuple[HttpVersion, ...] = ("1.1",)
     transports: tuple[TransportName, ...] = ("http", "websocket")
     lacks: Mapping[TransportName, str] = {}
+    asks_within_s = 0.0
 
     def __init__(
         self, answer: Callable[[Request], AsyncGenerator[bytes]], name: str = "fake", status: int = 200

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from harness.clients import tls
 from harness.clients.base import Request, Sink
+from harness.clients.limits import CONNECT_S
 from harness.errors import StreamError, Unavailable
 from harness.model import HttpVersion, StandIn, TransportName
 
@@ -33,9 +34,10 @@ class H2Reader:
     http: tuple[HttpVersion, ...] = ("2",)
     transports: tuple[TransportName, ...] = ("http",)
     lacks: Mapping[TransportName, str] = {"websocket": "does not open WebSockets: nginx does not in HTTP/2"}
+    asks_within_s = CONNECT_S
     stand_in = StandIn("aiohttp")
 
-    def __init__(self, connect_timeout_s: float = 10.0, window_bytes: int = WIDEST_WINDOW_BYTES) -> None:
+    def __init__(self, connect_timeout_s: float = CONNECT_S, window_bytes: int = WIDEST_WINDOW_BYTES) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._window_bytes = window_bytes
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from harness.formats.boundaries import Boundaries
 from harness.model import Body, CodecName, Filler, Method, RequestProfile, TransportName, Workload
@@ -12,8 +11,7 @@ from harness.model import Body, CodecName, Filler, Method, RequestProfile, Trans
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token as the client found it."""
 
     seq: int

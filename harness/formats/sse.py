@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.errors import StreamError
 from harness.formats import boundaries, envelope, payload
@@ -20,8 +20,7 @@ _FRAME_BYTES = len("data: \n\n")
 _RETRY = re.compile(r"[0-9]{1,18}")  # the standard sets no limit; nobody waits longer than these can say
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One dispatched event. `offset` is where its first data line starts, in bytes of the stream."""
 
     type: str

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from harness.judge.metrics import Delivery, expected_status, late_bursts, painted, transport
-from harness.model import Facts, Refusal, Screen, Trace, TransportName
+from harness.judge.metrics import (
+    HELD_MS,
+    Delivery,
+    expected_status,
+    late_bursts,
+    painted,
+    sent_alone,
+    transport,
+    usual_ms,
+)
+from harness.model import Facts, Judgement, Metrics, Refusal, Screen, Trace, TransportName
 
 UNPAINTED_SHARE = 0.5
 """What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
 
 
-def facts(trace: Trace, delivered: Delivery) -> Facts:
+AROUND = ("start", "head_held", "tail_tokens", "late_tokens")
+"""What is before, beside and after the steady state: of a paced cell, its lockstep twin tells it."""
+
+
+def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement) -> Facts:
     """Return what a stream tells of itself; what only the run knows (the claims that are played, say) is left out."""
     return Facts(
         hops=trace.hops,
@@ -19,6 +32,10 @@ def facts(trace: Trace, delivered: Delivery) -> Facts:
         clock_uncertainty_ms=trace.clock_uncertainty_ms,
         screen=_screen(trace, delivered),
         sampled_after=_sampled_after(trace),
+        start=judgement.start,
+        head_held=judgement.head_held,
+        tail_tokens=judgement.tail_tokens or None,
+        late_tokens=_late_tokens(trace, delivered, figures) if judgement.verdict == "streamed" else None,
     )
 
 
@@ -42,6 +59,11 @@ def _screen(trace: Trace, delivered: Delivery) -> Screen | None:
         return None
     largest = max(held, key=len)
     return Screen(len(largest), (largest[-1].sent_ns - largest[0].sent_ns) / 1e6)
+
+
+def _late_tokens(trace: Trace, delivered: Delivery, figures: Metrics) -> int | None:
+    late_ms = HELD_MS + (usual_ms(figures) or 0.0)
+    return sum(token.hold_ms >= late_ms for token in sent_alone(trace, delivered.arrivals)) or None
 
 
 def _sampled_after(trace: Trace) -> int | None:

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import unescape
@@ -86,8 +86,13 @@ def delivery(trace: Trace) -> Delivery:
             tokens.finish()
     except StreamError as error:
         return Delivery(tuple(arrivals), str(error))
-    lost = workload.tokens - len(arrivals)
-    return Delivery(tuple(arrivals), f"the last {lost} of {workload.tokens} tokens never came" if lost else None)
+    lost = expected_tokens(trace) - len(arrivals)
+    return Delivery(tuple(arrivals), f"the last {lost} of {len(arrivals) + lost} tokens never came" if lost else None)
+
+
+def expected_tokens(trace: Trace) -> int:
+    """Return how many tokens have to come: all that were sent, which the workload's are to be at least."""
+    return max(trace.plan.emission.workload.tokens, len(trace.sent))
 
 
 def transport(trace: Trace) -> Transport:
@@ -129,6 +134,21 @@ def sent_alone(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
             nothing_before.add(step.seq)
     next_sent_ns = {sent.seq - 1: sent.at_ns for sent in trace.sent}
     return [a for a in arrivals if a.seq in nothing_before and a.at_ns <= next_sent_ns.get(a.seq, a.at_ns)]
+
+
+def let_go_ns(trace: Trace) -> Mapping[int, int]:
+    """Return when each token was let go, by the clock that arrivals are told by; none where no such clock tells.
+
+    In lockstep that is when the client granted it and the emitter's delay was over, whatever the emitter's clock is.
+    """
+    if trace.plan.emission.pace == "paced":
+        return {sent.seq: sent.at_ns for sent in trace.sent} if trace.emitter_clock == "ours" else {}
+    delay_ns, through, let_go = round((trace.plan.emission.delay_ms or 0) * 1e6), -1, dict[int, int]()
+    for step in trace.steps:
+        if step.kind == "grant":
+            let_go |= {seq: step.at_ns + (seq - through) * delay_ns for seq in range(through + 1, step.seq + 1)}
+            through = max(through, step.seq)
+    return let_go
 
 
 def met_by_heartbeat(trace: Trace, token: Arrival) -> bool:
@@ -205,6 +225,13 @@ def merged_and_split(trace: Trace) -> tuple[int, int] | None:
     return merged, split
 
 
+def usual_ms(figures: Metrics) -> float | None:
+    """Return how long a token is under way that nothing holds; None if no token tells."""
+    if figures.hold_p50_ms is None or figures.over_control_ms is None:
+        return None
+    return figures.hold_p50_ms - figures.over_control_ms
+
+
 def _pause_max_ms(trace: Trace) -> float | None:
     instants = [trace.opened_ns, *(read.at_ns for read in trace.reads)]
     return max(((b - a) / 1e6 for a, b in itertools.pairwise(instants)), default=None)
@@ -216,8 +243,9 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
     What it is over is the direct control's median hold or, if that was larger while this stream ran, the round trip
     of the run's control stream: on a starved machine both grow, and neither is the chain's fault.
     """
-    arrivals = delivered.arrivals
-    holds = [arrival.hold_ms for arrival in sent_alone(trace, arrivals)]
+    arrivals, left_ns = delivered.arrivals, let_go_ns(trace)
+    under_way_ms = {a.seq: (a.at_ns - left_ns[a.seq]) / 1e6 for a in arrivals if a.seq in left_ns}
+    holds = [under_way_ms[a.seq] for a in sent_alone(trace, arrivals) if a.seq in under_way_ms]
     gaps = [(b.at_ns - a.at_ns) / 1e6 for a, b in itertools.pairwise(arrivals)]
     grouped = bursts(arrivals)
     median = statistics.median(holds) if holds else None
@@ -238,10 +266,10 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         inter_token_p99_ms=_percentile(gaps, 99),
         hold_p50_ms=median,
         hold_p99_ms=_percentile(holds, 99),
-        hold_max_ms=max((arrival.hold_ms for arrival in arrivals), default=None),
+        hold_max_ms=max(under_way_ms.values(), default=None),
         over_control_ms=over,
         reads=len(trace.reads),
-        tokens_expected=trace.plan.emission.workload.tokens,
+        tokens_expected=expected_tokens(trace),
         tokens_received=len(arrivals),
         tokens_per_read=len(arrivals) / receives if receives else None,
         bursts=len(grouped),
@@ -250,7 +278,7 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
         wire_bytes=len(trace.body),
         emitted_bytes=sent_bytes(trace),
         head_ms=(trace.head_ns - trace.opened_ns) / 1e6 if trace.head_ns is not None else None,
-        painted_p50_ms=_percentile([(a.at_ns - arrivals[a.seq].sent_ns) / 1e6 for a in shown], 50),
+        painted_p50_ms=_percentile([(a.at_ns - left_ns[a.seq]) / 1e6 for a in shown if a.seq in left_ns], 50),
         frames=len({a.at_ns for a in shown}),
         reads_merged=merged,
         reads_split=split,

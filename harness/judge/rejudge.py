@@ -11,19 +11,25 @@ from dataclasses import replace
 
 from harness.errors import SelectionError
 from harness.judge.metrics import header_changes
-from harness.judge.verdict import Assessment, assess, conclude, outcome
+from harness.judge.outcome import as_in_lockstep, conclude, outcome
+from harness.judge.verdict import Assessment, assess
 from harness.model import FACTS, Expectation, Facts, Result, Trace
 
 
 def rejudge(results: Sequence[Result], traces: Mapping[str, Sequence[Trace]]) -> list[Result]:
-    """Return the results as today's rules see them; those without a trace stay as they are."""
+    """Return the results as today's rules see them; those without a trace stay as they are.
+
+    So do paced ones whose lockstep twin left none, for it is the twin that tells their verdict.
+    """
     controls = {r.id: assess(traces[r.id]) for r in results if r.control_id is None and r.id in traces}
 
     def assessed(result: Result) -> Assessment:
         control = controls.get(result.control_id or result.id)
         return assess(traces[result.id], control.metrics if control and result.control_id else None)
 
-    everything = {r.id: assessed(r) for r in results if r.id in traces}
+    everything = {r.id: assessed(r) for r in results if r.id in traces and r.cell.pace != "paced"}
+    paced = (r for r in results if r.id in traces and r.twin_id in everything)
+    everything |= {r.id: as_in_lockstep(assessed(r), everything[r.twin_id or ""]) for r in paced}
     return [_concluded(r, everything, traces) if r.id in everything else r for r in results]
 
 
@@ -42,18 +48,31 @@ def held_against(
     held = []
     for result in results:
         verdict = known[result.id].verdict if result.id in known else None
-        expectation = Expectation(result.id, f"as it was in {name}", (verdict,)) if verdict else None
+        expectation = _as_it_was(known[result.id], name) if result.id in known else None
+        if result.outcome in ("unstable", "too short", "blocked"):
+            held.append(replace(result, expectation=expectation))
+            continue
         if result.verdict is None and verdict:
             reason = f"was {verdict} in {name}, is {result.outcome}: {result.reason}"
             held.append(replace(result, expectation=expectation, outcome="fail", reason=reason))
             continue
-        if result.verdict is None or result.outcome in ("unstable", "blocked"):
+        if result.verdict is None:
             held.append(replace(result, expectation=expectation))
             continue
-        ending, misfit = outcome(result.verdict, result.effect, expectation, mitigated=bool(result.cell.mitigations))
+        ending, misfit = outcome(
+            result.verdict, result.shows, result.effect, expectation, mitigated=bool(result.cell.mitigations)
+        )
         held.append(replace(result, expectation=expectation, outcome=ending, reason=misfit or result.reason))
     gone = [result for result in known.values() if result.id not in here and not allow_missing]
     return held + [_gone(result, name) for result in gone]
+
+
+def _as_it_was(result: Result, name: str) -> Expectation:
+    """Return an earlier result as an expectation; what a paced stream showed is a matter of its day."""
+    shows = result.shows
+    manners = (shows.manner,) if shows and not shows.seen else ()
+    verdicts = (result.verdict,) if result.verdict else ()
+    return Expectation(result.id, f"as it was in {name}", verdicts, shows=manners)
 
 
 def _gone(result: Result, name: str) -> Result:
@@ -82,9 +101,10 @@ def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Map
         result,
         outcome=ending,
         reason=reason,
-        verdict=assessed.judgement.verdict,
+        verdict=assessed.verdict,
         effect=effect,
         release=assessed.judgement.release,
+        shows=assessed.shows,
         metrics=assessed.metrics,
         header_changes=header_changes(traces[result.id][0]),
         facts=_of_the_run(result.facts, assessed.facts),

@@ -1,4 +1,4 @@
-"""From a trace to a verdict, and from two verdicts to an effect. Pure.
+"""From a trace to a verdict. Pure.
 
 Verdicts, worst last. In lockstep the order of events decides, not the clock:
 
@@ -26,8 +26,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
+from harness.judge import shows
 from harness.judge.facts import facts
 from harness.judge.metrics import (
     HELD_MS,
@@ -42,6 +42,7 @@ from harness.judge.metrics import (
     sent_alone,
     sent_together,
     source_span_ms,
+    usual_ms,
 )
 from harness.judge.release import (
     event_bytes,
@@ -54,30 +55,14 @@ from harness.judge.release import (
     self_released,
     tail_of,
 )
-from harness.model import (
-    VERDICTS,
-    Effect,
-    Expectation,
-    Facts,
-    Judgement,
-    Metrics,
-    Outcome,
-    Release,
-    ReleasedBy,
-    Trace,
-    Verdict,
-)
+from harness.model import Facts, Judgement, Metrics, Release, ReleasedBy, Shows, Trace
 
-SEVERITY: dict[Verdict, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
 STEADY = 2
 """How many holds have to end before the stream does to make coalescing its steady state: padding at the start of a
 stream can push its first tokens out of a buffer that then holds all others to the end."""
 
 TAIL = 2.0
 """How much longer than what released earlier holds a tail must be to count as buffered."""
-
-SHORTER = 2.0
-"""A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
 
 LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
 
@@ -86,6 +71,7 @@ LAG = "a lag or timer longer than the patience looks like this too, and more pat
 class Assessment:
     """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
 
+    `shows` is None of a stream that is broken.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal.
     """
 
@@ -93,6 +79,7 @@ class Assessment:
     judgement: Judgement
     unstable: str | None = None
     facts: Facts = field(default_factory=Facts)
+    shows: Shows | None = None
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
@@ -118,7 +105,15 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
 def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
-    return Assessment(figures, judge(trace, delivered, figures), facts=facts(trace, delivered))
+    judgement = judge(trace, delivered, figures)
+    told = facts(trace, delivered, figures, judgement)
+    if judgement.verdict == "broken":
+        return Assessment(figures, judgement, facts=told)
+    if trace.plan.emission.pace == "paced":
+        shown = shows.seen(trace, delivered.arrivals, usual_ms(figures) if control else None)
+    else:
+        shown = shows.computed(trace, judgement, figures.over_control_ms or 0.0)
+    return Assessment(figures, judgement, facts=told, shows=shown)
 
 
 def _with_refusal(first: Facts, other: Facts) -> Facts:
@@ -204,110 +199,6 @@ def isolated(trace: Trace, judgement: Judgement) -> bool:
     return judgement.verdict == "coalesced" and (trace.plan.emission.pace == "paced" or holds == 1)
 
 
-def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
-    """Return what a mitigation did to the layer whose baseline is given. The first line that fits holds:
-
-    - it is broken with it and without: None, as there is nothing to compare
-    - it streamed before: `not needed`, or `harms` if it does no more
-    - it streams now: `defeats`
-    - the verdict changed: `reduces` if it is milder, `harms` if it is worse
-    - tokens wait half as long or less: `reduces`; twice as long or more: `harms`
-    - else: `no effect`
-
-    How long tokens wait is compared within `delayed`, by the median lateness, and within `coalesced`, by `wait_ms` of
-    what releases them. Who is `buffered` waits for the end, however much passed at the start.
-    """
-    after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
-    if after == before == SEVERITY["broken"]:
-        return None
-    if before == 0:
-        return "not needed" if after == 0 else "harms"
-    if after == 0:
-        return "defeats"
-    if after != before:
-        return "reduces" if after < before else "harms"
-    wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
-    if wait_ms is None or was_ms is None or wait_ms == was_ms:
-        return "no effect"
-    if wait_ms * SHORTER <= was_ms:
-        return "reduces"
-    return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
-
-
-def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
-    """Return how long tokens wait in one of two streams through the same layer.
-
-    A timer that shows beside it is at work in this one too: where bytes let go after 800 ms here and a timer after
-    500 ms there, nobody waits for more than 500 ms.
-    """
-    if of.judgement.verdict == "delayed":
-        return of.metrics.over_control_ms
-    release, other = of.judgement.release, beside.judgement.release
-    if of.judgement.verdict != "coalesced" or not release or not other:
-        return None
-    if release.by == "bytes" and other.by != "bytes":
-        return min(release.wait_ms, other.wait_ms)
-    return release.wait_ms
-
-
-def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation | None:
-    """Return the expectation for a cell: the last whose glob matches, so that a file reads from general to special."""
-    return next((row for row in reversed(expectations) if fnmatchcase(cell_id, row.cells)), None)
-
-
-def outcome(
-    verdict: Verdict, effect: Effect | None, expectation: Expectation | None, mitigated: bool = False
-) -> tuple[Outcome, str | None]:
-    """Hold a verdict and an effect against an expectation; the sentence says what did not fit.
-
-    Nothing can be measured through a layer that is broken as it is, so it fails where nobody expects that.
-    """
-    if expectation is None:
-        return "fail" if verdict == "broken" and not mitigated else "observed", None
-    if expectation.verdict and verdict not in expectation.verdict:
-        return "fail", f"expected {' or '.join(expectation.verdict)}, got {verdict}: {expectation.why}"
-    if expectation.effect and effect not in expectation.effect:
-        return "fail", f"expected effect {' or '.join(expectation.effect)}, got {effect or 'none'}: {expectation.why}"
-    return "pass", None
-
-
-def conclude(
-    assessed: Assessment,
-    control: Assessment | str | None,
-    baseline: Assessment | str | None,
-    expectation: Expectation | None,
-) -> tuple[Outcome, str, Effect | None]:
-    """Return outcome, reason and effect of a cell.
-
-    `control` is that of its direct control, a sentence if that could not be measured, or None if the cell is one.
-    `baseline` is that of the same cell without mitigation, likewise. Without a sure baseline there is no effect; an
-    expected one is then blocked, not failed.
-    """
-    if fault := _fault(control):
-        return "blocked", fault, None
-    if assessed.unstable:
-        return "unstable", assessed.unstable, None
-    judgement = assessed.judgement
-    unsure = baseline.unstable if isinstance(baseline, Assessment) else baseline
-    change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
-    if unsure and expectation and expectation.effect:
-        return "blocked", f"its baseline is not known: {unsure}", None
-    ending, misfit = outcome(judgement.verdict, change, expectation, mitigated=baseline is not None)
-    reason = misfit or judgement.reason
-    if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
-        reason += "; without the mitigation it is broken, too"
-    return ending, reason, change
-
-
-def _fault(control: Assessment | str | None) -> str | None:
-    if control is None or isinstance(control, str):
-        return control
-    judgement = control.judgement
-    if judgement.verdict == "streamed":
-        return None
-    return f"its direct control is {judgement.verdict}: {judgement.reason}"
-
-
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.status is not None and trace.status != expected_status(trace):
         return f"status {trace.status} instead of {expected_status(trace)}: {gist(trace)}"
@@ -343,7 +234,7 @@ def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Jud
 
 def _late_ms(figures: Metrics) -> float:
     """Return from when on a token is late: `HELD_MS` over the control."""
-    return HELD_MS + (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
+    return HELD_MS + (usual_ms(figures) or 0.0)
 
 
 def _burst(trace: Trace) -> str:

@@ -3,7 +3,8 @@
     axes, include   every combination of their values is a cell; a block of `include` takes what it leaves out from
                     `axes`. Without a chain `axes` are no cells of their own, only what the blocks start from.
     exclude         takes cells away again, wherever they came from.
-    references      the control (direct, no mitigation) and the baseline (no mitigation) of a cell stand before it.
+    references      the control (direct, no mitigation) and the baseline (no mitigation) of a cell stand before it, and
+                    before each paced one its twin, which is the same cell in lockstep.
 
 Rules: equal cells collapse, the order is that of the file; globs match whole ids, and `*` crosses `/`;
 a name, glob or combination that cannot be meant is an error here, not a surprise in the run.
@@ -106,8 +107,9 @@ def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
 
 
 def referenced(cells: Iterable[Cell], stand_ins: StandIns) -> tuple[Cell, ...]:
-    """Return the cells, each after its control and its baseline, none twice."""
-    return tuple(dict.fromkeys(one for cell in cells for one in (control_of(cell, stand_ins), baseline_of(cell), cell)))
+    """Return the cells, each after its control and its baseline, each of these after its twin, none twice."""
+    needed = (one for cell in cells for one in (control_of(cell, stand_ins), baseline_of(cell), cell))
+    return tuple(dict.fromkeys(one for cell in needed for one in (twin_of(cell), cell)))
 
 
 def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
@@ -122,6 +124,11 @@ def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
 def baseline_of(cell: Cell) -> Cell:
     """Return the cell that shows what the chain does to an unmitigated stream."""
     return replace(cell, mitigations=())
+
+
+def twin_of(cell: Cell) -> Cell:
+    """Return the cell in lockstep, whose verdict a paced one carries; one in lockstep is its own."""
+    return replace(cell, pace="lockstep")
 
 
 def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
@@ -260,7 +267,9 @@ class _Reader:
                 self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, cells)}")
             elif row.effect and not any(cell.mitigations for cell in matching):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
-            yield Expectation(row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()))
+            yield Expectation(
+                row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
+            )
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:

@@ -21,13 +21,14 @@ from harness.model import (
     FactRule,
     FieldReport,
     Limit,
+    Manner,
     Part,
     Readers,
     ReleasedBy,
     Verdict,
 )
 
-CONDITIONS = ("verdict", "effect", "metrics", "released_by", "readers", "facts")
+CONDITIONS = ("verdict", "shows", "effect", "metrics", "released_by", "readers", "facts")
 EXPLAINED = ("confirmed", "refuted", "depends")
 
 
@@ -108,8 +109,9 @@ class FactsShape(Shape):
 
 class ClaimShape(Shape):
     """One sentence of a report, and what must be found in which cells for it to hold there: one kind of condition of
-    `verdict`, `effect`, `metrics`, `released_by`, `readers`, `facts`; or why it cannot be tested. It is `confirmed` if
-    that holds in every cell that could be judged, `refuted` if in none; else the axes it depends on are named.
+    `verdict`, `shows`, `effect`, `metrics`, `released_by`, `readers`, `facts`; or why it cannot be tested. It is
+    `confirmed` if that holds in every cell that could be judged, `refuted` if in none; else the axes it depends on are
+    named.
     """
 
     claim: Words = key("the report's words in short", "The dev proxy buffers.")
@@ -119,6 +121,7 @@ class ClaimShape(Shape):
         "globs on whole ids of cells; `*` crosses `/`", ["nextjs:dev/*/none/*", "nextjs:prod/*/none/*"], None
     )
     verdict: Listed[Verdict] | None = key("the cell has one of these verdicts", ["buffered", "coalesced"], None)
+    shows: Listed[Manner] | None = key("the stream as asked shows one of these", "at the end", None)
     effect: Listed[Effect] | None = key(
         "its mitigations have one of these effects; cells without any do not count", "defeats", None
     )
@@ -173,6 +176,7 @@ class ClaimShape(Shape):
             where=self.where or "",
             cells=tuple(self.cells or ()),
             verdict=tuple(self.verdict or ()),
+            shows=tuple(self.shows or ()),
             effect=tuple(self.effect or ()),
             released_by=tuple(self.released_by or ()),
             limits=tuple(limit.named(metric) for metric, limit in (self.metrics or {}).items()),

@@ -24,6 +24,7 @@ from harness.model import (
     Filler,
     Format,
     Hop,
+    Manner,
     Method,
     Mitigation,
     Payload,
@@ -143,7 +144,9 @@ class MitigationShape(Shape):
 class WorkloadShape(Shape):
     """What the backend emits."""
 
-    tokens: int = key("how many tokens", 40, ge=1, le=100_000)
+    tokens: int = key(
+        "how many tokens at least; in lockstep a stream goes on until its verdict is found", 40, ge=1, le=100_000
+    )
     token_bytes: int = key(
         "size of a token's whole event on the wire, the format's framing included", 120, ge=1, le=2**20
     )
@@ -156,6 +159,10 @@ class WorkloadShape(Shape):
         "how long lockstep waits before a token counts as held; give more where a timer may let it go",
         1000,
         WORKLOAD["patience_ms"],
+    )
+
+    exact: bool = key(
+        "whether no stream may have more tokens: what is then too short to tell has no verdict", True, WORKLOAD["exact"]
     )
 
     def named(self, name: str) -> Workload:
@@ -194,11 +201,16 @@ class ExpectationShape(Shape):
     why: Words = key("what a failure will be explained with", "The gateway must not hold what asks not to be held.")
     verdict: Listed[Verdict] | None = key("any of these will do", ["streamed", "delayed"], None)
     effect: Listed[Effect] | None = key("any of these will do; for cells with mitigations", "defeats", None)
+    shows: Listed[Manner] | None = key(
+        "what the stream as asked shows is one of these; that it is `streamed` is only met `one by one`",
+        ["in bursts", "at the end"],
+        None,
+    )
 
     @model_validator(mode="after")
     def _expects_something(self) -> ExpectationShape:
-        if self.verdict is None and self.effect is None:
-            raise ValueError("expects nothing; give verdict, effect or both")
+        if self.verdict is None and self.effect is None and self.shows is None:
+            raise ValueError("expects nothing; give verdict, effect, shows or several of them")
         return self
 
 

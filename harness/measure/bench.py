@@ -18,14 +18,15 @@ from harness.backends.base import Backend
 from harness.backends.local import Local
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
-from harness.clients.base import Client, Launching, Request, Unheard
+from harness.clients.base import Client, Launching
 from harness.clients.h2_reader import H2Reader
-from harness.errors import InputError, Unavailable
+from harness.errors import HarnessError, InputError, Unavailable
 from harness.launchers.process import Launcher
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER, STALLED_S
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
+from harness.measure.warming import warm_up
 from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
 from harness.proxies import PROXIES
 from harness.proxies.base import Optioned, Proxy, Running
@@ -100,6 +101,7 @@ class Bench:
             "2": H2Reader(STALLED_S),
         }
         self._starting: dict[Chain, asyncio.Task[StartedChain]] = {}
+        self._cold: dict[str, HarnessError] = {}
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -141,22 +143,21 @@ class Bench:
         return await asyncio.shield(task)
 
     async def start_all(self, plans: Iterable[Plan]) -> None:
-        """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cell."""
+        """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cells."""
         plans = list(plans)
-        clients = {self.client(name) for name in {plan.client for plan in plans}}
-        entry = self.backend.endpoint
-        something = Request(f"{entry.url}/pulse", authority=entry.authority, http=entry.http)
-        starting = [self.entry(chain) for chain in {plan.chain for plan in plans}]
-        reading = [client.stream(something, Unheard()) for client in clients]
-        await asyncio.gather(*starting, *reading, return_exceptions=True)
+        starting = (self.entry(chain) for chain in {plan.chain for plan in plans})
+        await asyncio.gather(*starting, return_exceptions=True)
+        self._cold |= await warm_up(plans, self.client, self.backend, self.schedule)
 
     async def record(
         self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
     ) -> tuple[Trace, StartedChain]:
         """Run one stream through the plan's chain, with more patience or without pulses if asked.
 
-        Raises what `entry` raises, or BackendError.
+        Raises what `entry` raises, BackendError, or ClientError for a paced one whose client could not be warmed up.
         """
+        if plan.emission.pace == "paced" and (error := self._cold.get(plan.client)):
+            raise error
         await self.backend.ready()  # before a program that starts wants to hear from it
         entry = await self.entry(plan.chain)
         guard = entry.guard.quietly() if quiet else entry.guard

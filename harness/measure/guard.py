@@ -21,10 +21,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
 from harness.backends.base import Announced, Backend
-from harness.clients.base import Client, Request, Unheard
+from harness.clients.base import Client, Headers, Request, Unheard
+from harness.clients.limits import STALLED_S
 from harness.errors import BackendError, StreamError, Unavailable
 from harness.formats import CODECS
-from harness.measure.limits import BUSY_S, STALLED_S
+from harness.measure.limits import BUSY_S, PULSE_BYTES, TRIPS_S
 from harness.model import Emission, Endpoint, Workload
 
 CONTROL_TRIPS = 8
@@ -72,12 +73,10 @@ class Trips:
         self._hurry.set()
         with self.watched():
             try:
-                async with asyncio.timeout(2 * STALLED_S):
+                async with asyncio.timeout(TRIPS_S):
                     await gone_round
             except TimeoutError:
-                raise BackendError(
-                    f"nothing has gone round for {2 * STALLED_S:g} s: the emitter stands still"
-                ) from None
+                raise BackendError(f"nothing has gone round for {TRIPS_S:g} s: the emitter stands still") from None
 
     def median_ms(self, since_ns: int) -> float | None:
         """Return the median duration of the trips that ended after `since_ns`."""
@@ -129,10 +128,13 @@ class ControlStream(Unheard):
         self._reader: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[bool] | None = None
         self._granted = -1
+        self._received_bytes = 0
 
     def read(self, data: bytes, at_ns: int) -> bool:
-        """Take the token that completes a trip."""
-        if self._arrival and not self._arrival.done():
+        """Take what came of the token that completes a trip: it is one when all of it is here."""
+        self._received_bytes += len(data)
+        whole = self._received_bytes >= (self._granted + 1) * ENDLESS.token_bytes
+        if whole and self._arrival and not self._arrival.done():
             self._arrival.set_result(True)
         return True
 
@@ -164,7 +166,7 @@ class ControlStream(Unheard):
 
     async def _open(self) -> Announced:
         await self._hang_up()
-        self._granted = -1
+        self._granted, self._received_bytes = -1, 0
         emission = Emission(ENDLESS, content_type=CODECS["sse"].content_type)
         stream = self._stream = await self._backend.open(emission)
         stream.lost.add_done_callback(lambda lost: self._broke(stream, BackendError(lost.result())))
@@ -188,11 +190,34 @@ def _fault(reader: asyncio.Task[None]) -> BaseException | None:
     return asyncio.CancelledError() if reader.cancelled() else reader.exception()
 
 
-class Pulse(Unheard):
+class Answer(Unheard):
+    """Takes an answer of which only counts that it came, and no more of it than `PULSE_BYTES`.
+
+    `begun` tells that it has begun, and `on_begun` is called then. One not to be heard out is done with its head.
+    """
+
+    def __init__(self, on_begun: Callable[[], None] = lambda: None, heard_out: bool = True) -> None:
+        self.begun = False
+        self._on_begun = on_begun
+        self._heard_out = heard_out
+        self._left_bytes = PULSE_BYTES
+
+    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
+        self.begun = True
+        self._on_begun()
+        return self._heard_out
+
+    def read(self, data: bytes, at_ns: int) -> bool:
+        self._left_bytes -= len(data)
+        return self._left_bytes > 0
+
+
+class Pulse:
     """Short complete requests through one chain, carried by a client that speaks what the chain answers in.
 
-    Any answer counts, even a refusal: somebody was awake to give it. A `serial` chain that does not answer soon may
-    well be busy with the very stream that is guarded, and its pulse is lost, whether or not it has answered before.
+    Any answer counts, even a refusal: somebody was awake to give it. Where one has begun and does not end soon, those
+    after it are hung up on as soon as they begin. A `serial` chain that does not answer soon may well be busy with the
+    very stream that is guarded, and its pulse is lost, whether or not it has answered before.
     """
 
     def __init__(self, client: Client, endpoint: Endpoint, serial: bool = False) -> None:
@@ -201,26 +226,32 @@ class Pulse(Unheard):
         self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
         self.lost = False
         self._proven = False
+        self._ends = True
         self.trips = Trips(self._trip)
 
     async def _trip(self) -> None:
         if self.lost:
             return
+        answer = Answer(lambda: limit.reschedule(asyncio.get_running_loop().time() + BUSY_S), self._ends)
         try:
-            async with asyncio.timeout(BUSY_S if self._serial else STALLED_S):
-                await self._client.stream(self._request, self)
+            async with asyncio.timeout(BUSY_S if self._serial else STALLED_S) as limit:
+                await self._client.stream(self._request, answer)
             self._proven = True
         except TimeoutError as error:
-            if self._proven and not self._serial:
+            if answer.begun:
+                self._ends = False
+                await self._trip()
+            elif self._proven and not self._serial:
                 raise BackendError(f"{self._request.url} has not answered for {STALLED_S:g} s") from error
-            self.lost = True  # it serves one request at a time, say: the control stream has to do
+            else:
+                self.lost = True  # it serves one request at a time, say: the control stream has to do
         except Unavailable:
             self.lost = True
         except StreamError:
             pass
 
 
-class Beside(Unheard):
+class Beside:
     """Small requests through a chain while a stream of others runs through it: what else an application has time for.
 
     `durations_ns` has how long each took; of the one that was under way at the end, how long it had then.
@@ -237,7 +268,7 @@ class Beside(Unheard):
             await asyncio.sleep(BESIDE_S)
             began = time.monotonic_ns()
             try:
-                await self._client.stream(self._request, self)
+                await self._client.stream(self._request, Answer())
             except StreamError:
                 pass
             finally:

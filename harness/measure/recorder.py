@@ -9,28 +9,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from harness.backends.base import Announced, Backend, Log
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
-from harness.errors import BackendError, StreamError
+from harness.errors import BackendError, StreamError, shortened
 from harness.formats import CODECS, TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
+from harness.measure.ending import ended
 from harness.measure.guard import Guard
-from harness.measure.limits import ASKED_S, LOSS_S, SILENCE_S
+from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace
 
-READER_TRIPS = 3
+QUOTED_BYTES = 60
+"""How much of a body is worth to be quoted."""
+
+
+class Flood(StreamError):
+    """More came than can have been sent. `data` is what came last."""
+
+    def __init__(self, message: str, data: bytes) -> None:
+        super().__init__(message)
+        self.data = data
 
 
 class Recorder:
-    """One stream, recorded. Use `record`."""
+    """One stream, recorded within its bounds. Use `record`.
 
-    def __init__(self, plan: Plan) -> None:
+    `refused` tells that an answer has come which is no stream, `progress_ns` when the last token came, or the first
+    bytes after `awaits_end`: a hop may say that it lives for as long as it likes.
+    """
+
+    def __init__(self, plan: Plan, bounds: Bounds) -> None:
         self.sent_request: tuple[tuple[str, str], ...] = ()
         self.status: int | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
@@ -42,6 +56,12 @@ class Recorder:
         self.reader: Remote | None = None
         self.asked_ns: int | None = None
         self.painted_ns: list[int] = []
+        self.refused = asyncio.Event()
+        self.progress_ns = 0
+        self._bounds = bounds
+        self._since = (0, 0)
+        self._next_bytes_count = False
+        self._silent_from_ns = 0
         transport = TRANSPORTS[plan.emission.transport]
         self._status = transport.status
         self._tokens = transport.framed(CODECS[plan.emission.format].decoder())
@@ -76,6 +96,22 @@ class Recorder:
         self.body += data
         return self._goes_on(partial(self._understand, data, at_ns))
 
+    def awaits_end(self, from_ns: int) -> None:
+        """Take note that all was sent, and that the first bytes to come are of the end. Silence begins at `from_ns`."""
+        self._next_bytes_count, self._silent_from_ns = True, from_ns
+        self._progressed(from_ns)
+
+    def meanwhile(self) -> str | None:
+        reads, size_bytes = self._since
+        if len(self.reads) == reads:
+            return None
+        first = bytes(self.body[size_bytes : size_bytes + QUOTED_BYTES])
+        return f"{len(self.body) - size_bytes} bytes in {len(self.reads) - reads} reads: {shortened(first)}"
+
+    def _progressed(self, at_ns: int) -> None:
+        self.progress_ns = max(at_ns, self._silent_from_ns)
+        self._since = len(self.reads), len(self.body)
+
     def _goes_on(self, take: Callable[[], None]) -> bool:
         """Take something in and say whether to go on. What is wrong with it is kept, whosever fault it is."""
         try:
@@ -85,15 +121,26 @@ class Recorder:
         return self.fault is None
 
     def _prepare(self) -> None:
+        if self.status != self._status:
+            self.refused.set()
         self._content = decoder(None if self.decoded else content_coding(self.headers))
 
     def _understand(self, data: bytes, at_ns: int) -> None:
-        if self._content is None or self.status != self._status:
+        most_bytes = self._bounds.page_bytes if self.refused.is_set() else self._bounds.body_bytes
+        if len(self.body) > most_bytes:
+            raise Flood(f"flood: more than {most_bytes} bytes came", data)
+        if len(self.reads) > self._bounds.reads:
+            raise Flood(f"flood: more than {self._bounds.reads} reads came", data)
+        if self._next_bytes_count:
+            self._next_bytes_count = False
+            self._progressed(at_ns)
+        if self._content is None or self.refused.is_set():
             return
         for token in self._tokens.feed(self._content.feed(data)):
             if token.seq != self._through + 1:
                 raise StreamError(f"token {token.seq} came after token {self._through}")
             self._through = token.seq
+            self._progressed(at_ns)
         self._on_arrival(self._through, at_ns)
 
 
@@ -113,13 +160,14 @@ async def record(
     """
     first = str(plan.chain[0]) if plan.chain else "the emitter"
     need(client, plan.emission.transport, first, entry.http)
-    recorder = Recorder(plan)
+    bounds = Bounds.of(plan.emission, client.asks_within_s)
+    recorder = Recorder(plan, bounds)
     stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
     request = _request(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, patient)
+    conversation = _Conversation(plan, recorder, stream, guard, patient, bounds)
     reading = asyncio.create_task(client.stream(request, recorder))
-    watching = asyncio.create_task(conversation.watch())
+    watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
     closed_ns: int | None = None
     try:
         with guard.control.trips.watched():
@@ -155,7 +203,7 @@ async def record(
         closed_ns=closed_ns,
         steps=tuple(conversation.machine.steps) if conversation.machine else (),
         guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
-        failure=failure or _complaint(log),
+        failure=_for_what(recorder.fault, log) or failure or _complaint(log),
         heartbeats=tuple(log.heartbeats),
         decoded=recorder.decoded,
         painted_ns=tuple(recorder.painted_ns),
@@ -201,24 +249,23 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
 class _Conversation:
     """Carries a lockstep machine's grants to the backend, and its silences through the guard."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, patient: bool) -> None:
+    def __init__(
+        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, patient: bool, bounds: Bounds
+    ) -> None:
         emission = plan.emission
         self.machine: Lockstep | None = None
         self._recorder = recorder
         self._stream = stream
         self._guard = guard
-        self._silence_s = SILENCE_S
-        if emission.pace == "paced":  # a buffered stream is silent for as long as it lasts
-            self._silence_s += emission.workload.tokens * emission.gap_ms / 1e3
+        self._bounds = bounds
         if emission.pace == "lockstep":
             self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length", patient=patient)
             recorder.on_arrival(self._arrived)
 
     async def watch(self) -> None:
         """Answer silences until the conversation is over, then wait for the end of the body, but not for ever."""
-        if not await self._asked():
-            raise StreamError(f"time-out: the request did not reach the backend within {ASKED_S:g} s")
-        if machine := self.machine:
+        await self._asked()
+        if (machine := self.machine) and self._stream.asked.done():
             self._say(machine.begin(time.monotonic_ns()))
             while machine.phase is not Phase.ENDED:
                 if machine.phase in (Phase.PROBING, Phase.DRAINING):
@@ -230,7 +277,8 @@ class _Conversation:
                 await asyncio.sleep(max(0.0, (before + machine.silence_ns) / 1e9 - time.monotonic()))
                 if machine.progress_ns == before and await self._means_something(machine, before):
                     self._say(machine.outwaited(time.monotonic_ns()))
-        await self._ended()
+        span_s = 0.0 if self.machine else self._bounds.span_s  # a buffered stream is silent for as long as it lasts
+        await ended(self._recorder, self._guard, self._bounds.silence_s, span_s)
 
     async def _means_something(self, machine: Lockstep, before: int) -> bool:
         """Tell whether it is still silent when everything on the way has shown that it is awake, the reader last."""
@@ -242,16 +290,16 @@ class _Conversation:
             await self._recorder.awake()
         return machine.progress_ns == before
 
-    async def _asked(self) -> bool:
-        done, _ = await asyncio.wait({self._stream.asked}, timeout=ASKED_S)
-        return bool(done)
-
-    async def _ended(self) -> None:
-        while True:
-            reads = len(self._recorder.reads)
-            await asyncio.sleep(self._silence_s)
-            if len(self._recorder.reads) == reads:
-                raise StreamError(f"time-out: nothing came for {self._silence_s:g} s and the response did not end")
+    async def _asked(self) -> None:
+        """Wait until the request has reached the backend, or somebody on the way has refused it."""
+        refusing = asyncio.create_task(self._recorder.refused.wait())
+        ends: set[asyncio.Future[Any]] = {self._stream.asked, refusing}
+        try:
+            done, _ = await asyncio.wait(ends, timeout=self._bounds.asked_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            refusing.cancel()
+        if not done:
+            raise StreamError(f"time-out: the request did not reach the backend within {self._bounds.asked_s:g} s")
 
     def _arrived(self, through: int, at_ns: int) -> None:
         assert self.machine is not None
@@ -262,6 +310,23 @@ class _Conversation:
             self._stream.grant(grant.through)
             if grant.end:
                 self._stream.end()
+
+
+async def _in_time(watching: Coroutine[Any, Any, None], deadline_s: float) -> None:
+    """Watch a stream, but not for ever."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            await watching
+    except TimeoutError:
+        raise StreamError(f"the response did not end: a stream like this may take {deadline_s:g} s") from None
+
+
+def _for_what(fault: Exception | None, log: Log) -> str | None:
+    """Return how much came, what it was, and for how much; None if that was not the fault."""
+    if not isinstance(fault, Flood):
+        return None
+    sent_bytes = log.sent[-1].end_bytes if log.sent else 0
+    return f"{fault} for {sent_bytes} bytes sent, of late {shortened(fault.data[:QUOTED_BYTES])}"
 
 
 def _failure(error: BaseException | None) -> str | None:

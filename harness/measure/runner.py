@@ -1,8 +1,8 @@
 """From cells to results: measures each cell once, holds it against its control and its baseline, keeps the evidence.
 
-Rules: a cell's control and baseline are measured before it is judged; a verdict that rests on a lone hold, a clock
-or a pulse is confirmed in a second, more patient stream; what could not be measured says whose fault it is and never
-looks like a verdict; every result is on disk before anybody is told of it.
+Rules: a cell's control and baseline are measured before it is judged, and a paced cell's lockstep twin before the cell;
+a verdict that rests on a lone hold, a clock or a pulse is confirmed in a second, more patient stream; what could not be
+measured says whose fault it is and never looks like a verdict; every result is on disk before anybody is told of it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Any, Protocol, Self, TypeVar
 from harness.clients.base import Client
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.judge.metrics import header_changes
+from harness.judge.outcome import as_in_lockstep, conclude, expected
 from harness.judge.release import pulsed
-from harness.judge.verdict import Assessment, assess, conclude, expected, isolated
+from harness.judge.verdict import Assessment, assess, isolated
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import StandIns, baseline_of, control_of
+from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Schedule, needed_by
@@ -153,6 +154,7 @@ class Runner:
             reason="",
             control_id=control.id if cell != control else None,
             baseline_id=baseline.id if cell != baseline else None,
+            twin_id=twin_of(cell).id if cell != twin_of(cell) else None,
             expectation=expected(cell.id, self._expectations),
         )
         try:
@@ -175,6 +177,7 @@ class Runner:
                 verdict=judgement.verdict,
                 effect=effect,
                 release=judgement.release,
+                shows=measured.assessment.shows,
                 metrics=measured.assessment.metrics,
                 header_changes=measured.header_changes,
                 versions=measured.versions,
@@ -203,12 +206,15 @@ class Runner:
         control = control_of(cell, self._stand_ins)
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
+        twin = (await self._measured(twin_of(cell))).assessment if cell != twin_of(cell) else None
         need = needed_by(todo, entry.serial, self._bench.client(todo.client))
         async with self._bench.schedule.lease(need):
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
             assessment = await asyncio.to_thread(assess, (trace,), control_metrics)
-            if isolated(trace, assessment.judgement):
+            if twin:
+                assessment = as_in_lockstep(assessment, twin)
+            elif isolated(trace, assessment.judgement):
                 again, entry = await self._stream(cell, todo, take=2, patient=True, quiet=bool(pulsed(trace)))
                 assessment = await asyncio.to_thread(assess, (trace, again), control_metrics)
             if assessment.judgement.verdict == "broken" and (death := await _death(entry)):

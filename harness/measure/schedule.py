@@ -32,7 +32,7 @@ class Gate:
     """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone."""
 
     def __init__(self, places: int | None = None) -> None:
-        self._places = places
+        self.places = places
         self._inside = 0
         self._closed = False
         self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
@@ -68,7 +68,7 @@ class Gate:
     def _has_room(self, alone: bool) -> bool:
         if alone or self._closed:  # by who is inside, if anybody is
             return not self._inside
-        return self._places is None or self._inside < self._places
+        return self.places is None or self._inside < self.places
 
     def _admit(self, alone: bool) -> None:
         self._inside += 1
@@ -136,6 +136,15 @@ class Schedule:
                 await held.enter_async_context(self._cores.passed())
             await held.enter_async_context(self._jobs.passed(alone == "on the machine"))
             yield
+
+    def most(self, need: Need) -> int:
+        """Return how many can hold such a lease at once, if none of its programs is serial."""
+        limits = [
+            self._jobs.places,
+            need.seats.number if need.seats else None,
+            self._cores.places if need.core else None,
+        ]
+        return min(limit for limit in limits if limit is not None)
 
     def start(self) -> AbstractAsyncContextManager[None]:
         """Hold what a program takes while it starts. Whoever holds that asks for no lease."""

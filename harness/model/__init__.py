@@ -33,6 +33,7 @@ from harness.model.axes import AXES, LABELS, Axis, Cell
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
 from harness.model.judged import (
     FACTS,
+    MANNERS,
     VERDICTS,
     Effect,
     Expectation,
@@ -42,6 +43,7 @@ from harness.model.judged import (
     Gravity,
     HeaderChange,
     Judgement,
+    Manner,
     Metrics,
     Outcome,
     Refusal,
@@ -50,8 +52,11 @@ from harness.model.judged import (
     Result,
     RunInfo,
     Screen,
+    Shows,
     StandIn,
+    Start,
     Verdict,
+    streams,
     versions_met,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
@@ -66,6 +71,7 @@ from harness.model.recorded import (
     Remark,
     Sent,
     Step,
+    StepKind,
     Trace,
 )
 from harness.model.reported import (
@@ -87,6 +93,7 @@ __all__ = [
     "EMITTER_HEADER",
     "FACTS",
     "LABELS",
+    "MANNERS",
     "METRICS",
     "NO_STREAM_MARK",
     "PULSE_MARK",
@@ -122,6 +129,7 @@ __all__ = [
     "HttpVersion",
     "Judgement",
     "Limit",
+    "Manner",
     "Method",
     "Metrics",
     "Mitigation",
@@ -145,8 +153,11 @@ __all__ = [
     "RunInfo",
     "Screen",
     "Sent",
+    "Shows",
     "StandIn",
+    "Start",
     "Step",
+    "StepKind",
     "Trace",
     "TransportName",
     "Verdict",
@@ -154,5 +165,6 @@ __all__ = [
     "chain_text",
     "in_order",
     "program_name",
+    "streams",
     "versions_met",
 ]

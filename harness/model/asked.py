@@ -26,6 +26,7 @@ Cost = Literal["header", "request", "format", "bytes", "latency", "config", "arc
 class Workload:
     """What the backend emits.
 
+    `tokens` is the least: in lockstep a stream goes on for as long as is needed to tell, unless it is to be `exact`.
     `token_bytes` is the whole event on the wire, framing of the format included and padding excluded.
     `interval_ms` only matters when paced. `patience_ms` is how long lockstep waits before a token counts as held.
     """
@@ -37,6 +38,7 @@ class Workload:
     payload: Payload = "repetitive"
     seed: int = 1
     patience_ms: float = 300.0
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

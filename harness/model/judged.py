@@ -13,9 +13,10 @@ from harness.model.recorded import Answerer, Remark
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Gravity = Literal["good", "fair", "bad", "worst"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
-Outcome = Literal["pass", "fail", "observed", "unstable", "blocked", "unavailable", "error"]
+Outcome = Literal["pass", "fail", "observed", "unstable", "too short", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
 Fault = Literal["configuration", "proxy", "harness"]
+Manner = Literal["one by one", "in bursts", "at the end"]
 
 VERDICTS: Mapping[Verdict, Gravity] = {
     "streamed": "good",
@@ -28,6 +29,10 @@ VERDICTS: Mapping[Verdict, Gravity] = {
 rule, in `harness.judge.verdict`."""
 
 
+MANNERS: Mapping[Manner, Gravity] = {"one by one": "good", "in bursts": "fair", "at the end": "bad"}
+"""How tokens come to a person, worst last. What each means stands with its rule, in `harness.judge.shows`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """What let a held token go; a result tells it of the last hold, which is closest to the steady state.
@@ -36,6 +41,7 @@ class Release:
     is what a person waits: as long as sending those takes at the workload's pace, or as long as a timer. `held_ms` is
     how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a paced
     stream cannot tell them apart, nor one with heartbeats in its silences, and two streams of a cell can disagree.
+    `idle`: the timer counts from the last byte that came, so that a stream without pauses keeps it from running out.
     """
 
     seq: int
@@ -45,6 +51,32 @@ class Release:
     wait_ms: float
     held_ms: float | None
     resolution_bytes: int
+    idle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What happened before the steady state, in bytes of the body from its first one.
+
+    So many passed before anything was held, or so many had to be sent before the first token came: a start buffer.
+    """
+
+    passed_bytes: int = 0
+    held_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What a person sees of the stream as asked: of its own length, at its own pace.
+
+    `bursts` is in how many lumps tokens come that left apart, `wait_ms` the longest that one waits after it was sent.
+    `seen`: a paced stream showed it; else it is computed from what the hop does.
+    """
+
+    manner: Manner
+    bursts: int
+    wait_ms: float
+    seen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +85,8 @@ class Metrics:
 
     From the request's start: `head_ms` to the whole head of the response (what others call TTFB is at most that),
     `ttfb_ms` to the first byte of its body, be it padding, `ttft_ms` to the first whole token.
-    `hold_*`: arrival minus emission of each token, same clock. `over_control_ms`: median hold minus the control's.
+    `hold_*`: how long each token was under way: from its grant in lockstep, from its emission when paced, by one clock
+    (None where the emitter's is its own). `over_control_ms`: median hold minus the control's.
     A burst is two or more tokens that came in one receive; `burst_tokens_max` is the largest. `holds`: how often a
     token was held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
     `reads_merged`: reads in which more than one message begins, a message being what an app would parse (an event, a
@@ -62,7 +95,7 @@ class Metrics:
     `first_read_bytes` is the size of the first read as it came. `pause_max_ms`: the longest time between two reads, or
     from the request to the first. `source_span_ms`: from when the first token left the emitter to when the last did.
     `beside_max_ms`: the longest that another small request through the same application waited for its answer (paced).
-    `painted_p50_ms` is the median time from a token's emission to the frame that shows it, `frames` how many different
+    `painted_p50_ms` is the median time that the same takes to the frame that shows a token, `frames` how many different
     frames showed new tokens; None and 0 where there is no screen.
     """
 
@@ -96,11 +129,18 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its ground: a sentence a person can check against the trace."""
+    """A verdict with its ground: a sentence a person can check against the trace.
+
+    Beside it, what happened before and after the steady state: the start; whether the head of the response was held
+    until a token had been sent; how many tokens only the end let go.
+    """
 
     verdict: Verdict
     reason: str
     release: Release | None = None
+    start: Start | None = None
+    head_held: bool = False
+    tail_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +199,8 @@ class Facts:
     - `stand_in`: who read the control in the client's place
     - `unguarded`: the chain answered no pulse, so that only the direct control stream guarded the patience
     - `sampled_after`: after so many tokens time was up, and the rest was sent without waiting
+    - `start`, `head_held`, `tail_tokens`: what happened before and after the steady state (None: nothing did)
+    - `late_tokens`: so many tokens came by themselves, but late, of a stream in which most did not
     """
 
     hops: tuple[HopKind, ...] = ()
@@ -172,6 +214,10 @@ class Facts:
     stand_in: StandIn | None = None
     unguarded: bool = False
     sampled_after: int | None = None
+    start: Start | None = None
+    head_held: bool = False
+    tail_tokens: int | None = None
+    late_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +293,27 @@ _FACTS = (
         denied="time was not up before the last token",
         example=False,
     ),
+    Fact(
+        "start",
+        about="the start of the stream was treated in another way than the rest",
+        denied="the start of the stream was treated as the rest",
+    ),
+    Fact(
+        "head_held",
+        about="the head of the response was held until a token had been sent",
+        denied="the head of the response was not held",
+    ),
+    Fact(
+        "tail_tokens",
+        about="the last tokens came only with the end of the stream",
+        denied="no token came only with the end of the stream",
+    ),
+    Fact(
+        "late_tokens",
+        about="a few tokens came late",
+        denied="no token of a stream that was in time came late",
+        example=False,
+    ),
 )
 FACTS: Mapping[str, Fact] = {fact.name: fact for fact in _FACTS}
 """All of `Facts` but `hops`, which says of what kind each hop is and is neither so nor not."""
@@ -260,11 +327,16 @@ class Expectation:
     why: str
     verdict: tuple[Verdict, ...] = ()
     effect: tuple[Effect, ...] = ()
+    shows: tuple[Manner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One finished cell: a line of results.jsonl. `fault` says whose an outcome `error` is."""
+    """One finished cell: a line of results.jsonl. `fault` says whose an outcome `error` is.
+
+    `shows` is None where the stream is broken, or an earlier harness measured. The verdict of a paced cell is that of
+    the same cell in lockstep, `twin_id`.
+    """
 
     id: str
     cell: Cell
@@ -274,9 +346,11 @@ class Result:
     verdict: Verdict | None = None
     effect: Effect | None = None
     release: Release | None = None
+    shows: Shows | None = None
     metrics: Metrics | None = None
     baseline_id: str | None = None
     control_id: str | None = None
+    twin_id: str | None = None
     expectation: Expectation | None = None
     header_changes: tuple[HeaderChange, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -284,6 +358,14 @@ class Result:
     evidence: str | None = None
     started_at: str = ""
     duration_ms: float = 0.0
+
+
+def streams(verdict: Verdict | None, shows: Shows | None) -> bool:
+    """Tell whether nothing is held, neither of a long stream nor of the one that was asked for.
+
+    What an earlier harness did not tell of that one is not held against it.
+    """
+    return verdict == "streamed" and (shows is None or shows.manner == "one by one")
 
 
 def versions_met(told: Iterable[Mapping[str, str]]) -> dict[str, str]:

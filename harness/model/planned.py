@@ -13,7 +13,10 @@ HttpVersion = Literal["1.1", "2"]
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """What the emitter is told to send; travels over the control connection as JSON."""
+    """What the emitter is told to send; travels over the control connection as JSON.
+
+    `announced_tokens`: of how many tokens the length that body `length` announces consists (None: of the workload's).
+    """
 
     workload: Workload
     transport: TransportName = "http"
@@ -26,6 +29,19 @@ class Emission:
     padding: Filler | None = None
     heartbeat_ms: float | None = None
     delay_ms: float | None = None
+    announced_tokens: int | None = None
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many tokens can be sent at most; None: in lockstep, as many as are granted before the end."""
+        if self.pace == "paced" or self.workload.exact:
+            return self.workload.tokens
+        return (self.announced_tokens or self.workload.tokens) if self.body == "length" else None
+
+    @property
+    def event_bytes(self) -> int:
+        """The size of one token on the wire, padding included."""
+        return self.workload.token_bytes + (self.padding.bytes if self.padding else 0)
 
     @property
     def gap_ms(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from harness.model.axes import Cell
-from harness.model.judged import Effect, Metrics, ReleasedBy, Verdict
+from harness.model.judged import Effect, Manner, Metrics, ReleasedBy, Verdict
 from harness.model.recorded import Answerer
 
 ClaimJudgement = Literal["confirmed", "refuted", "depends", "not testable here"]
@@ -61,6 +61,7 @@ class Claim:
     where: str = ""
     cells: tuple[str, ...] = ()
     verdict: tuple[Verdict, ...] = ()
+    shows: tuple[Manner, ...] = ()
     effect: tuple[Effect, ...] = ()
     released_by: tuple[ReleasedBy, ...] = ()
     limits: tuple[Limit, ...] = ()

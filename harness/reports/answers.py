@@ -1,7 +1,7 @@
 """The table in words: what defeats each layer, cheapest first. Pure.
 
-Rules: layers of one chain with the same verdict and the same remedies are told together; a layer that streams as it
-is and that no mitigation harms needs no answer.
+Rules: layers of one chain that do and show the same and have the same remedies are told together; a layer that
+streams as it is and that no mitigation harms needs no answer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Answer:
     chain: str
     layers: str
     status: str
+    found: str
+    streams: bool
     reason: str
     defeats: tuple[Column, ...]
     reduces: tuple[Column, ...]
@@ -31,7 +33,7 @@ class Answer:
     @property
     def undefeated(self) -> str:
         """What to say where nothing defeats the layer; not a word if nothing was tried, or nothing could be."""
-        if self.status == "streamed":
+        if self.streams:
             return "not needed: it holds nothing"
         if not self.tried or self.status == "broken":
             return ""
@@ -43,7 +45,7 @@ def answers(table: Table) -> tuple[Answer, ...]:
     alike: dict[tuple[object, ...], list[Row]] = {}
     for row in table.rows:
         if row.baseline and row.baseline.outcome in ("pass", "fail", "observed") and not _at_ease(row):
-            key = (row.chain, row.status, row.defeats or (_tried(row), _broken_too(row)), row.reduces, row.harms)
+            key = (row.chain, row.found, row.defeats or (_tried(row), _broken_too(row)), row.reduces, row.harms)
             alike.setdefault(key, []).append(row)
     return tuple(_answer(rows, table.axes) for rows in alike.values())
 
@@ -73,7 +75,7 @@ def labels(rows: Sequence[Row], axes: Sequence[str]) -> str:
 
 
 def _at_ease(row: Row) -> bool:
-    return row.status == "streamed" and not row.harms
+    return row.streams and not row.harms
 
 
 def _tried(row: Row) -> int:
@@ -96,6 +98,8 @@ def _answer(rows: Sequence[Row], axes: Sequence[str]) -> Answer:
         chain=first.chain,
         layers=labels(rows, axes),
         status=first.status,
+        found=first.found,
+        streams=first.streams,
         reason=reason,
         defeats=first.defeats,
         reduces=first.reduces,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from harness.model import Manner
 from harness.reports.table import Mark
 
 
@@ -19,6 +20,7 @@ class Glyphs:
     """One set of signs."""
 
     marks: Mapping[Mark, str]
+    shows: Mapping[Manner, str]
     emitted: str
     arrived: str
     way: str
@@ -46,6 +48,7 @@ MEANINGS: Mapping[Mark, str] = {
 
 UNICODE = Glyphs(
     marks={"defeats": "●", "reduces": "○", "no effect": "·", "not needed": "–", "harms": "×", "unknown": "?"},
+    shows={"in bursts": "▪", "at the end": "■"},
     emitted="○",
     arrived="●",
     way="─",
@@ -58,6 +61,7 @@ UNICODE = Glyphs(
 
 ASCII = Glyphs(
     marks={"defeats": "D", "reduces": "r", "no effect": ".", "not needed": "-", "harms": "H", "unknown": "?"},
+    shows={"in bursts": ":", "at the end": "="},
     emitted="o",
     arrived="*",
     way="-",
@@ -72,7 +76,7 @@ ASCII = Glyphs(
 def glyphs_for(encoding: str) -> Glyphs:
     """Return the signs that an output's encoding can carry."""
     try:
-        "●○·–×─┼┬…".encode(encoding)
+        "●○·–×─┼┬…▪■".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return UNICODE

@@ -60,7 +60,7 @@ class Band:
 
 def lines(table: Table, width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Yield the drawn table, its legend included."""
-    labels, letters = Labels(table), _letters(table.columns)
+    labels, letters = Labels(table, glyphs), _letters(table.columns)
     yield labels.heading()
     for number, band in enumerate(_bands(letters, width - labels.width)):
         for chain, rows in table.chains().items():
@@ -73,6 +73,9 @@ def lines(table: Table, width: int, glyphs: Glyphs) -> Iterator[Text]:
         yield Text()
         signs = [f"{glyphs.marks[shown]} {MEANINGS[shown]}" for shown in table.marks]
         yield from _dim(words.listed([*signs, "blank: not measured"], width))
+    if met := [manner for manner in glyphs.shows if any(row.shows == manner for row in table.rows)]:
+        signs = [f"{glyphs.shows[manner]} the stream as asked shows {manner}" for manner in met]
+        yield from _dim(words.listed(signs, width))
     if table.common:
         yield from _dim(words.wrapped(f"All layers: {table.shared}.", width))
     if table.sampled:
@@ -82,11 +85,12 @@ def lines(table: Table, width: int, glyphs: Glyphs) -> Iterator[Text]:
 class Labels:
     """The left part of every row: where the layer lies on each axis, then its verdict."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, glyphs: Glyphs) -> None:
+        self._shows = glyphs.shows
         self._axes: Mapping[str, int] = {
             axis: max([len(axis), *(len(row.value(axis)) for row in table.rows)]) for axis in table.axes
         }
-        self._status = max([len("as it is"), *(len(row.status) for row in table.rows)])
+        self._status = max([len("as it is"), *(len(self._found(row)) for row in table.rows)])
         self.width = 2 + sum(self._axes.values()) + len(self._axes) + 1 + self._status + 2
 
     def heading(self) -> Text:
@@ -97,8 +101,11 @@ class Labels:
     def text(self, row: Row) -> Text:
         """Return a row's label, filled up to `width`."""
         where = "".join(f"{row.value(axis):<{width}} " for axis, width in self._axes.items())
-        status = Text(row.status, STYLES.get(row.status, "magenta"))
-        return Text.assemble("  ", where, " ", status, " " * (self._status - len(row.status) + 2))
+        status = Text(self._found(row), STYLES.get(row.status, "magenta"))
+        return Text.assemble("  ", where, " ", status, " " * (self._status - len(status) + 2))
+
+    def _found(self, row: Row) -> str:
+        return f"{row.status} {self._shows[row.shows]}" if row.shows else row.status
 
 
 def _letters(columns: Sequence[Column]) -> Mapping[Column, str]:

@@ -96,7 +96,7 @@ def _grid(table: Table, catalogue: Mapping[str, Mitigation]) -> Iterator[str]:
 def _row(row: Row, axes: Sequence[str], edge: Mapping[Column, str]) -> str:
     where = "".join(f"<td>{escape(row.value(axis))}</td>" for axis in axes)
     tip = escape(_tooltip(row.baseline)) if row.baseline else ""
-    as_it_is = f'<td class="{_class(row.status)}" title="{tip}">{escape(row.status)}</td>'
+    as_it_is = f'<td class="{_class(row.status)}" title="{tip}">{escape(row.found)}</td>'
     marks = "".join(_mark(row.results.get(column.name), edge[column]) for column in edge)
     return f"<tr>{where}{as_it_is}{marks}</tr>"
 
@@ -120,6 +120,7 @@ def _tooltip(result: Result) -> str:
     """Return what is known of one cell, a line each."""
     said = [result.id, f"{words.status(result)}: {words.reason(result)}"]
     said += [f"effect: {result.effect}"] if result.effect else []
+    said += [words.shows(result.shows)] if result.shows else []
     said += [words.release(result.release)] if result.release else []
     said += [words.figures(result.metrics)] if result.metrics else []
     return "\n".join([*said, *map(words.change, result.header_changes), *notes(result.facts)])
@@ -142,7 +143,7 @@ def _answer(answer: Answer) -> str:
     played = "".join(f'<br><span class="emulator">{escape(emulator(c))}</span>' for c in answer.emulates)
     cells = (
         f"<code>{escape(answer.chain)}</code><br>{escape(answer.layers)}{played}",
-        f'<span class="{_class(answer.status)}">{escape(answer.status)}</span><br>{escape(answer.reason)}',
+        f'<span class="{_class(answer.status)}">{escape(answer.found)}</span><br>{escape(answer.reason)}',
         _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),
         _remedies(answer.harms),

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from harness.documents import records
 from harness.documents.keys import with_keys
-from harness.model import LABELS, Outcome, Result, RunInfo
+from harness.model import LABELS, Manner, Outcome, Result, RunInfo
 from harness.reports import summary, words
 from harness.reports.table import Row, tabulate
 
@@ -27,13 +27,15 @@ class Place(BaseModel):
 
 
 class Layer(Place):
-    """One row of the table. `status` is the verdict without mitigation, or why there is none.
+    """One row of the table. `status` is the verdict without mitigation, or why there is none; `shows` is what a person
+    sees of the stream as asked, None where that is not known.
 
     `defeated_by` and its like name mitigations, cheapest first; `emulates` has the claims that were played, if the
     layer is no real proxy.
     """
 
     status: str
+    shows: Manner | None
     defeated_by: tuple[str, ...]
     reduced_by: tuple[str, ...]
     harmed_by: tuple[str, ...]
@@ -79,6 +81,7 @@ def _layer(row: Row) -> Layer:
     return Layer(
         **place,
         status=row.status,
+        shows=row.baseline.shows.manner if row.baseline and row.baseline.shows else None,
         defeated_by=tuple(column.name for column in row.defeats),
         reduced_by=tuple(column.name for column in row.reduces),
         harmed_by=tuple(column.name for column in row.harms),

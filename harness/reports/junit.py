@@ -1,7 +1,7 @@
 """JUnit XML for CI servers: a suite per chain, a test case per cell. Pure.
 
-Rules: a failed expectation and an unstable cell are failures, our own faults errors; what could not be measured here
-is skipped, with the reason; everything else passed, observations without an expectation included.
+Rules: a failed expectation and an unstable cell are failures, our own faults errors; what could not be measured here,
+or not be told, is skipped, with the reason; everything else passed, observations without an expectation included.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ ELEMENTS: Mapping[Outcome, str] = {
     "fail": "failure",
     "unstable": "failure",
     "error": "error",
+    "too short": "skipped",
     "blocked": "skipped",
     "unavailable": "skipped",
 }
@@ -57,6 +58,7 @@ def _case(suite: ET.Element, chain: str, result: Result) -> None:
         trouble.text = _xml(f"{reason}\nexpected because {why}" if why else reason)
     said = [f"{words.status(result)}: {reason}"]
     said += [f"effect: {result.effect}"] if result.effect else []
+    said += [words.shows(result.shows)] if result.shows else []
     said += [words.figures(result.metrics)] if result.metrics else []
     said += [*map(words.change, result.header_changes), *notes(result.facts)]
     ET.SubElement(case, "system-out").text = _xml("\n".join(said))

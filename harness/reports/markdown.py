@@ -72,7 +72,7 @@ def _row(answer: Answer) -> str:
     played = "".join(f"<br>*{text(emulator(claim))}*" for claim in answer.emulates)
     cells = (
         f"{code(answer.chain)} {text(answer.layers)}{played}",
-        text(answer.status),
+        text(answer.found),
         _remedies(answer.defeats) or answer.undefeated,
         _remedies(answer.reduces),
         _remedies(answer.harms),

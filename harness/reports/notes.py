@@ -57,6 +57,25 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield "guard: the chain answered no pulse; only the direct control stream guarded the patience"
     if facts.sampled_after is not None:
         yield f"lockstep: time was up after {facts.sampled_after} tokens; the rest was sent without waiting"
+    yield from _around(facts)
+
+
+def _around(facts: Facts) -> Iterator[str]:
+    """Yield what happened before, beside and after the steady state."""
+    if facts.head_held:
+        yield "head: it was held until a token had been sent"
+    if facts.start and facts.start.held_bytes:
+        yield f"start: {facts.start.held_bytes} bytes had to be sent before the first token came"
+    if facts.start and facts.start.passed_bytes:
+        yield f"start: {facts.start.passed_bytes} bytes passed before anything was held"
+    if facts.late_tokens:
+        yield f"lateness: {_tokens(facts.late_tokens)} came late"
+    if facts.tail_tokens:
+        yield f"end: {_tokens(facts.tail_tokens)} came only with it"
+
+
+def _tokens(number: int) -> str:
+    return "1 token" if number == 1 else f"{number} tokens"
 
 
 def _remark(remark: Remark) -> str:

@@ -18,7 +18,7 @@ EXIT_MEANINGS: Mapping[int, str] = {
     0: "everything as expected",
     1: "an expectation failed, a layer is broken or a cell was unstable",
     2: "wrong input or usage",
-    3: "the harness or a required proxy failed",
+    3: "the harness or a required proxy failed, or an expectation could not be judged",
     5: "nothing was selected",
     130: "interrupted",
 }
@@ -31,6 +31,7 @@ TITLES: Mapping[Kind, str] = {
     "proxy": "Proxies that failed",
     "harness": "Errors of the harness",
     "blocked": "Blocked: the control failed, so nothing can be said",
+    "too short": "Too short to tell, at an exact length",
     "unavailable": "Unavailable here",
 }
 
@@ -58,10 +59,15 @@ def unfinished(run: RunInfo, results: Sequence[Result]) -> bool:
 def exit_status(run: RunInfo, results: Sequence[Result], required: Collection[str] = ()) -> int:
     """Return the exit status that a run calls for; what could not be measured outranks failed expectations.
 
-    A cell that cannot run here is no failure, unless its id is `required`.
+    A cell that cannot run here is no failure, unless its id is `required`; nor is one that is too short to tell, unless
+    something is expected of it.
     """
     kinds = {_kind(result) for result in results}
-    missed = any(result.outcome == "unavailable" and result.id in required for result in results)
+    missed = any(
+        (result.outcome == "unavailable" and result.id in required)
+        or (result.outcome == "too short" and result.expectation)
+        for result in results
+    )
     if unfinished(run, results) or missed or kinds & {"harness", "proxy", "blocked"}:
         return 3
     if "configuration" in kinds:

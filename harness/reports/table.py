@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from harness.model import AXES, LABELS, Cell, Cost, Effect, Mitigation, Result, chain_text
+from harness.model import AXES, LABELS, Cell, Cost, Effect, Manner, Mitigation, Result, chain_text
 from harness.reports import words
 
 Mark = Effect | Literal["unknown"]
@@ -51,6 +51,22 @@ class Row:
     def status(self) -> str:
         """The verdict on the layer as it is, or why there is none."""
         return words.status(self.baseline) if self.baseline else "not run"
+
+    @property
+    def shows(self) -> Manner | None:
+        """What the stream as asked shows without mitigations, if that is worse than the verdict looks."""
+        judged = self.baseline and self.baseline.verdict == self.status
+        return words.shows_worse(self.baseline) if self.baseline and judged else None
+
+    @property
+    def found(self) -> str:
+        """The status, and what is shown where that is worse."""
+        return f"{self.status}, shows {self.shows}" if self.shows else self.status
+
+    @property
+    def streams(self) -> bool:
+        """Whether it holds nothing as it is."""
+        return self.status == "streamed" and not self.shows
 
     def value(self, axis: str) -> str:
         """Where the layer lies on an axis."""

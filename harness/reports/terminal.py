@@ -23,6 +23,7 @@ OUTCOME_STYLES: Mapping[summary.Kind, str] = {
     "fail": "bold red",
     "broken": "bold red",
     "unstable": "magenta",
+    "too short": "magenta",
     "blocked": "magenta",
     "unavailable": "dim",
     "error": "bold red",
@@ -58,13 +59,15 @@ def progress(result: Result, done: int, total: int) -> Text:
 def single(result: Result, baseline: Result | None) -> Text:
     """Return what one cell came to, and what its mitigations changed."""
     line = Text(f"{result.outcome}: ", OUTCOME_STYLES.get(result.outcome, ""))
-    line.append(result.verdict or words.reason(result), grid.STYLES.get(result.verdict or "", ""))
+    line.append(
+        words.verdict(result) if result.verdict else words.reason(result), grid.STYLES.get(result.verdict or "", "")
+    )
     if result.verdict == "broken" or (result.outcome in ("unstable", "blocked", "fail") and result.verdict):
         line.append(f"; {words.reason(result)}", "")
     if result.effect and baseline:
         applied = " + ".join(result.cell.mitigations)
         line.append(f"; {applied}: {result.effect}", grid.STYLES.get(result.effect, ""))
-        line.append(f" (without it: {baseline.verdict})", "")
+        line.append(f" (without it: {words.verdict(baseline)})", "")
     return line
 
 
@@ -113,7 +116,7 @@ def _answers(table: Table, width: int) -> Iterator[Text]:
             chain = answer.chain
             yield Text(chain + ("  (emulator)" if answer.emulates else ""), "bold")
         status_style = grid.STYLES.get(answer.status, "")
-        yield from _wrapped(f"{answer.layers}: {answer.status}; {answer.reason}", width, "  ", status_style)
+        yield from _wrapped(f"{answer.layers}: {answer.found}; {answer.reason}", width, "  ", status_style)
         if defeated := remedies(answer.defeats) or answer.undefeated:
             yield from _wrapped(defeated, width, "    defeated by  ")
         if answer.reduces:

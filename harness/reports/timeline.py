@@ -55,6 +55,7 @@ class Timeline:
         legend = [f"{glyphs.emitted} emitted", f"{glyphs.arrived} arrived", f"{glyphs.never} never arrived"]
         legend += [f"{glyphs.patience} patience ended"] if self._held else []
         yield from (Text(line, "dim") for line in words.listed(legend, width))
+        yield from self._said(words.shows(result.shows) if result.shows else "", width)
         yield from self._said(words.release(result.release) if result.release else "", width)
         yield from self._said(words.figures(result.metrics) if result.metrics else "", width)
         for change in result.header_changes:

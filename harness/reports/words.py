@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from harness.model import HeaderChange, Metrics, Release, Result, RunInfo, program_name, versions_met
+from harness.model import (
+    MANNERS,
+    HeaderChange,
+    Manner,
+    Metrics,
+    Release,
+    Result,
+    RunInfo,
+    Shows,
+    Verdict,
+    program_name,
+    versions_met,
+)
 from harness.reports.notes import way_out
+
+LOOKS: Mapping[Verdict, Manner] = {
+    "streamed": "one by one",
+    "delayed": "one by one",
+    "coalesced": "in bursts",
+    "buffered": "at the end",
+}
+"""What a person takes a verdict to mean. Where the stream as asked shows worse than that, it is told beside it."""
 
 STICKY = "\N{NO-BREAK SPACE}"
 
@@ -50,6 +70,32 @@ def release(what: Release) -> str:
         "unknown": f"while {counted(what.after_tokens, 'more token')} followed",
     }[what.by]
     return f"token {what.seq} was released {by}{held}"
+
+
+def manner(what: Shows) -> str:
+    """Return how tokens come: `one by one`, `in 40 bursts`, `at the end`."""
+    return f"in {counted(what.bursts, 'burst')}" if what.manner == "in bursts" else what.manner
+
+
+def shows(what: Shows) -> str:
+    """Return what a person sees of the stream as asked."""
+    waits = f"; a token waits up to {duration(what.wait_ms)}" if what.wait_ms >= 1 else ""
+    return f"the stream as asked shows {manner(what)}{waits}{'' if what.seen else ' (computed)'}"
+
+
+def shows_worse(result: Result) -> Manner | None:
+    """Return what the stream as asked shows, if that is worse than the verdict looks."""
+    looks = LOOKS.get(result.verdict) if result.verdict else None
+    if result.shows is None or looks is None:
+        return None
+    order = list(MANNERS)
+    return result.shows.manner if order.index(result.shows.manner) > order.index(looks) else None
+
+
+def verdict(result: Result) -> str:
+    """Return the verdict and, where that is worse than it looks, what the stream as asked shows."""
+    worse = shows_worse(result)
+    return f"{result.verdict}, shows {worse}" if worse else str(result.verdict)
 
 
 def figures(metrics: Metrics) -> str:

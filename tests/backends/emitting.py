@@ -134,5 +134,5 @@ def expected_body(emission: Emission, log: Log) -> bytes:
         pieces[sent.end_bytes] = codec.token(emission.workload, sent.seq, sent.at_ns)
         if emission.padding:
             pieces[sent.end_bytes] += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
-    closing = codec.closing() if len(log.sent) == emission.workload.tokens else b""
+    closing = codec.closing() if log.ended_ns is not None else b""
     return b"".join(piece for _, piece in sorted(pieces.items())) + closing

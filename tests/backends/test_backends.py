@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Place:
     die: Callable[[], object]
 
     async def open(self, **emission: Any) -> Announced:
-        return await self.backend.open(Emission(LOAD, **emission))
+        return await self.backend.open(Emission(**{"workload": LOAD} | emission))
 
     def ask(self, stream: Announced, kept: Kept) -> asyncio.Task[None]:
         """Begin to read a stream."""
@@ -98,6 +98,50 @@ async def test_a_token_leaves_when_it_is_granted_and_the_end_when_it_is_allowed(
     assert log.ended_ns is not None
     assert log.head_ns <= log.sent[0].at_ns <= log.sent[-1].at_ns <= log.ended_ns
     assert [sent.end_bytes for sent in log.sent] == [100, 200, 300, 400]
+    stream.close()
+
+
+async def test_a_stream_is_as_long_as_was_granted_before_its_end(place: Place) -> None:
+    stream, kept = await place.open(), Kept()
+    reading = place.ask(stream, kept)
+    for through in (3, 5, 9):
+        stream.grant(through)
+        await kept.has(*range(through + 1))
+    stream.end()
+    await reading
+    assert [sent.seq for sent in (await stream.log()).sent] == [*range(10)]
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("emission", "length"),
+    [
+        ({"workload": replace(LOAD, exact=True)}, 4),
+        ({"body": "length"}, 4),
+        ({"body": "length", "announced_tokens": 6}, 6),
+        ({"pace": "paced"}, 4),
+    ],
+)
+async def test_a_fixed_length_is_kept_whatever_is_granted(place: Place, emission: dict[str, Any], length: int) -> None:
+    stream, kept = await place.open(**emission), Kept()
+    stream.grant(100)
+    stream.end()
+    await place.ask(stream, kept)
+    assert kept.tokens == [*range(length)]
+    stream.close()
+
+
+@pytest.mark.parametrize("body", ["chunked", "length"])
+async def test_a_stream_does_not_end_before_its_least_length_is_sent(place: Place, body: str) -> None:
+    stream, kept = await place.open(body=body), Kept()
+    reading = place.ask(stream, kept)
+    stream.grant(1)
+    stream.end()
+    await kept.has(0, 1)
+    assert (await stream.log()).ended_ns is None
+    stream.grant(3)
+    await reading
+    assert kept.tokens == [0, 1, 2, 3]
     stream.close()
 
 

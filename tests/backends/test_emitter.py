@@ -70,7 +70,7 @@ async def whole(running: Emitter, told: Emission, method: str = "GET", version: 
     codec = CODECS[told.format]
     before = len(codec.opening()) + (told.prelude.bytes if told.prelude else 0)
     ends = [before + sizes * (n + 1) for n in range(told.workload.tokens)]
-    ends[-1] += len(codec.closing())
+    ends[-1] += len(codec.closing()) if told.body == "length" else 0
     assert [sent.end_bytes for sent in log.sent] == ends
     assert log.failure is None
     control.close()
@@ -207,6 +207,70 @@ async def test_all_tokens_sent_is_not_the_end(running: Emitter) -> None:
     assert (await control.log()).ended_ns is None
     control.end()
     assert await answer.chunk() == b""
+    control.close()
+    answer.leave()
+
+
+@pytest.mark.parametrize("delay_ms", [None, 1])
+@pytest.mark.parametrize("form", FORMATS)
+async def test_a_stream_goes_on_beyond_its_workload_while_granted_and_is_closed_at_its_end(
+    running: Emitter, form: CodecName, delay_ms: float | None
+) -> None:
+    told = emission(format=form, delay_ms=delay_ms)
+    control = await running.announce(told)
+    control.grant(4)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    found, decoder = list[int](), CODECS[form].decoder()
+    for through in (4, 5, 11):
+        control.grant(through)
+        while len(found) <= through:
+            found += [token.seq for token in decoder.feed(await answer.chunk())]
+    control.end()
+    while chunk := await answer.chunk():
+        assert decoder.feed(chunk) == []
+    decoder.finish()
+    log = await control.log()
+    assert (found, [sent.seq for sent in log.sent]) == ([*range(12)], [*range(12)])
+    assert (log.failure, log.ended_ns is None) == (None, False)
+    control.grant(20)
+    assert len((await control.log()).sent) == 12, "what is granted after the end is not sent"
+    control.close()
+    answer.leave()
+
+
+@pytest.mark.parametrize("delay_ms", [None, 1])
+@pytest.mark.parametrize("body", BODIES)
+async def test_no_token_leaves_beyond_an_exact_length_whatever_is_granted(
+    running: Emitter, body: Body, delay_ms: float | None
+) -> None:
+    told = emission(body=body, exact=True, announced_tokens=9, delay_ms=delay_ms)
+    control = await running.announce(told)
+    control.grant(1)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    control.grant(100)
+    control.grant(200)
+    control.end()
+    assert len(await answer.body()) == 500
+    assert [sent.seq for sent in (await control.log()).sent] == [0, 1, 2, 3, 4]
+    control.close()
+    answer.leave()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_an_announced_length_may_be_longer_than_the_workload_and_its_last_token_is_the_end(
+    running: Emitter, form: CodecName
+) -> None:
+    told = emission(format=form, body="length", announced_tokens=8)
+    control = await running.announce(told)
+    control.grant(5)
+    control.end()
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    assert (await control.log()).ended_ns is None, "an announced length has to be filled"
+    control.grant(100)
+    body, log = await answer.body(), await control.log()
+    assert body == expected_body(told, log)
+    assert [sent.seq for sent in log.sent] == [*range(8)]
+    assert log.sent[-1].end_bytes == len(body)
     control.close()
     answer.leave()
 

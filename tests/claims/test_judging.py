@@ -69,7 +69,7 @@ def test_what_the_report_calls_untestable_is_not_judged_by_any_cell() -> None:
     assert (told.kind, told.findings, told.unjudged) == ("not testable here", (), ())
 
 
-@pytest.mark.parametrize("outcome", ["unavailable", "blocked", "error", "unstable"])
+@pytest.mark.parametrize("outcome", ["unavailable", "blocked", "error", "unstable", "too short"])
 def test_a_cell_without_a_sure_verdict_is_named_and_counts_for_neither_side(outcome: Any) -> None:
     unsure = replace(PASSED, outcome=outcome, reason="who knows")
     told = judged([HELD, unsure], verdict=("buffered",))

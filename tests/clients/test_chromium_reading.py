@@ -133,7 +133,7 @@ async def test_a_stream_ends_well_when_page_and_network_stack_say_so_and_it_is_p
 async def test_of_messages_only_the_answers_status_tells_the_network_stacks_view_of_the_end(
     kept: Kept, status: int, over: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chromium_reading, "HEAD_S", 0.01)
+    monkeypatch.setattr(chromium_reading, "ANSWER_S", 0.01)
     reading = Reading(URL, 299, kept)
     reading.told("Network.webSocketCreated", {"requestId": "1", "url": URL.replace("http", "ws", 1)})
     told = {"requestId": "1", "response": {"status": status, "headers": {}}}
@@ -167,7 +167,7 @@ async def test_a_head_that_is_told_after_the_end_is_waited_for_and_no_read_is_lo
 async def test_reads_whose_head_is_never_told_are_the_browsers_fault_and_not_the_streams(
     reading: Reading, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chromium_reading, "HEAD_S", 0.01)
+    monkeypatch.setattr(chromium_reading, "ANSWER_S", 0.01)
     asks(reading)
     reading.heard("open", 5, {})
     reading.heard_read(b"one", 6)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -12,9 +14,14 @@ import pytest
 from harness.clients import chromium_browser
 from harness.clients.base import Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
+from harness.clients.chromium_tab import Tab
 from harness.errors import Unavailable
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import REQUEST_HEADERS
+from harness.matrix.mitigations import REQUEST_HEADERS, plan
+from harness.measure.bench import Bench
+from harness.measure.schedule import Schedule
+from harness.model import Cell, Workload
+from tests.factories import judged
 from tests.sandbox import Sandbox, missing, wait_for
 
 pytestmark = pytest.mark.proxies
@@ -87,6 +94,38 @@ def test_a_program_that_tells_no_version_does_not_count_as_a_browser(plays: Path
 def test_the_version_is_that_of_browser_and_playwright(plays: Path) -> None:
     play(plays, TELLS_VERSION)
     assert Chromium().version().startswith("Chromium 1.2.3, Playwright 1.")
+
+
+def descendants() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+@pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or "")
+async def test_when_paced_cells_begin_the_browser_has_started_with_all_its_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, cores = list[object](), 2
+    real = Tab.open
+
+    async def counted(*there: Any) -> Tab:
+        opened.append(there)
+        return await real(*there)
+
+    monkeypatch.setattr(Tab, "open", counted)
+    load = Workload("w", tokens=4, token_bytes=112, interval_ms=20)
+    told = [
+        plan(Cell((), load, client=client, request="browser", pace="paced"), {})
+        for client in ("chromium", "chromium-eventsource")
+    ] * 2
+    async with Launcher() as launcher, Bench(launcher, tmp_path, schedule=Schedule(cores=cores)) as bench:
+        await bench.start_all(told)
+        there = descendants()
+        assert len(opened) == cores
+        for two in (told[:cores], told[cores:]):
+            traces = await asyncio.gather(*(bench.record("cell", one) for one in two))
+            assert [judged(trace).verdict for trace, _ in traces] == ["streamed"] * cores
+        assert descendants() <= there
+        assert len(opened) == cores
 
 
 MATRIX = """\

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, measure, sent_alone
+from harness.formats import CODECS
+from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, let_go_ns, measure, sent_alone
 from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
 
@@ -296,3 +297,57 @@ def test_header_names_have_no_case_and_repeated_headers_are_a_list() -> None:
 def test_headers_of_one_hop_are_not_changes() -> None:
     sent = [("Date", "now"), ("Connection", "close"), (EMITTER_HEADER, "7")]
     assert changes(sent, [("Date", "then"), ("Keep-Alive", "timeout=5")]) == ()
+
+
+# ---------------------------------------------------------------- one clock at a time
+
+
+def ahead(trace: Trace, by_ns: int) -> Trace:
+    """Return the trace as an emitter elsewhere would have left it, whose clock is so far ahead."""
+
+    def alter(seq: int, at_ns: int) -> bytes:
+        return CODECS["sse"].token(trace.plan.emission.workload, seq, at_ns + by_ns)
+
+    assert trace.ended_ns is not None
+    return replace(
+        trace,
+        sent=tuple(replace(sent, at_ns=sent.at_ns + by_ns) for sent in trace.sent),
+        body=b"".join(alter(sent.seq, sent.at_ns) for sent in trace.sent),
+        ended_ns=trace.ended_ns + by_ns,
+        emitter_clock="its own",
+    )
+
+
+HOUR_NS = 3600 * 10**9
+
+
+@pytest.mark.parametrize("by_ns", [-HOUR_NS, 0, HOUR_NS])
+def test_in_lockstep_holds_are_told_by_our_clock_whatever_the_emitters_is(by_ns: int) -> None:
+    ours = story("s0 +2 r0 s1 +4 r1 s2 +6 r2 end")
+    theirs = ahead(ours, by_ns)
+    assert delivery(theirs).problem is None
+    assert let_go_ns(theirs) == let_go_ns(ours) == {sent.seq: sent.at_ns for sent in ours.sent}
+    assert figures(theirs).hold_max_ms == figures(ours).hold_max_ms == pytest.approx(6.1)
+
+
+def test_when_paced_an_emitter_with_a_clock_of_its_own_leaves_no_holds() -> None:
+    ours = story("s0 +2 r0 s1 +4 r1 s2 +6 r2 end", pace="paced")
+    theirs = figures(ahead(ours, HOUR_NS))
+    assert figures(ours).hold_max_ms == pytest.approx(6.1)
+    assert (theirs.hold_p50_ms, theirs.hold_p99_ms, theirs.hold_max_ms, theirs.over_control_ms) == (None,) * 4
+    assert theirs.source_span_ms == figures(ours).source_span_ms
+
+
+def test_a_delay_of_the_emitters_is_no_hold() -> None:
+    trace = story("s0 +30 r0 s1 +30 r1 s2 s3 +60 r2-3 end", delay_ms=30)
+    assert figures(trace).hold_p50_ms == pytest.approx(0.1)
+
+
+def test_tokens_beyond_the_workloads_are_expected_once_they_were_sent() -> None:
+    assert figures(story(streamed(9), tokens=4)).tokens_expected == 9
+    assert delivery(story(streamed(9), tokens=4)).problem is None
+    lost = story("s0 r0 s1 r1 s2 s3 end", tokens=2)
+    assert delivery(lost).problem == "the last 2 of 4 tokens never came"
+    assert figures(lost).tokens_expected == 4
+    stopped = story("s0 r0 s1 r1 end", tokens=6)
+    assert (delivery(stopped).problem, figures(stopped).tokens_expected) == ("the last 4 of 6 tokens never came", 6)

@@ -9,9 +9,21 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.judge.rejudge import held_against
-from harness.judge.verdict import SEVERITY, Assessment, assess, conclude, effect, expected, isolated, outcome
-from harness.model import Effect, Judgement, Outcome, Release, ReleasedBy, Verdict
+from harness.judge.outcome import SEVERITY, as_in_lockstep, conclude, effect, expected, outcome
+from harness.judge.rejudge import held_against, rejudge
+from harness.judge.verdict import Assessment, assess, isolated
+from harness.model import (
+    MANNERS,
+    Effect,
+    Facts,
+    Judgement,
+    Outcome,
+    Release,
+    ReleasedBy,
+    Shows,
+    Start,
+    Verdict,
+)
 from tests.factories import expectation, figures, judged, story, streamed
 from tests.reports.samples import cell, result
 
@@ -21,6 +33,7 @@ BUFFERED = "s0 +400 hold0 s1 wait +400 end r0-1"
 DELAYED = streamed(4, hold_ms=60)
 
 
+ONE_BY_ONE, IN_BURSTS, AT_THE_END = (Shows(manner, 1, 400.0, seen=False) for manner in MANNERS)
 BY_TIMER = "s0 +400 hold0 s1 s2 wait +50 r0-2 end"
 
 
@@ -109,6 +122,47 @@ def test_a_timer_that_shows_once_would_let_go_before_bytes_that_take_longer(
     before: Assessment, after: Assessment, change: Effect
 ) -> None:
     assert effect(after, before) == change
+
+
+def showing(verdict: Verdict, shows: Shows | None) -> Assessment:
+    return replace(ruling(verdict), shows=shows)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (("streamed", ONE_BY_ONE), ("streamed", ONE_BY_ONE), "not needed"),
+        (("streamed", ONE_BY_ONE), ("streamed", AT_THE_END), "harms"),
+        (("streamed", None), ("streamed", IN_BURSTS), "harms"),
+        (("streamed", AT_THE_END), ("streamed", ONE_BY_ONE), "defeats"),
+        (("streamed", AT_THE_END), ("streamed", IN_BURSTS), "reduces"),
+        (("streamed", AT_THE_END), ("coalesced", IN_BURSTS), "reduces"),
+        (("streamed", AT_THE_END), ("buffered", AT_THE_END), "harms"),
+        (("streamed", AT_THE_END), ("broken", None), "harms"),
+        (("coalesced", AT_THE_END), ("coalesced", IN_BURSTS), "reduces"),
+        (("coalesced", IN_BURSTS), ("coalesced", AT_THE_END), "harms"),
+        (("coalesced", IN_BURSTS), ("streamed", AT_THE_END), "harms"),
+        (("coalesced", IN_BURSTS), ("streamed", ONE_BY_ONE), "defeats"),
+        (("coalesced", AT_THE_END), ("buffered", AT_THE_END), "harms"),
+        (("delayed", AT_THE_END), ("delayed", ONE_BY_ONE), "reduces"),
+        (("buffered", AT_THE_END), ("coalesced", AT_THE_END), "reduces"),
+        (("buffered", AT_THE_END), ("buffered", AT_THE_END), "no effect"),
+        (("buffered", AT_THE_END), ("streamed", AT_THE_END), "reduces"),
+        (("broken", None), ("streamed", AT_THE_END), "reduces"),
+        (("broken", None), ("streamed", ONE_BY_ONE), "defeats"),
+        (("broken", None), ("broken", None), None),
+    ],
+)
+def test_an_effect_looks_at_the_verdict_and_at_what_the_stream_as_asked_shows(
+    before: tuple[Verdict, Shows | None], after: tuple[Verdict, Shows | None], change: Effect | None
+) -> None:
+    assert effect(showing(*after), showing(*before)) == change
+
+
+@pytest.mark.parametrize(("was_ms", "change"), [(800, "reduces"), (200, "harms"), (400, "no effect")])
+def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: Effect) -> None:
+    before = showing("streamed", replace(AT_THE_END, wait_ms=was_ms))
+    assert effect(showing("streamed", AT_THE_END), before) == change
 
 
 def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
@@ -234,23 +288,78 @@ def test_globs_keep_case_and_match_the_whole_id() -> None:
 
 
 def test_without_expectation_a_cell_is_observed() -> None:
-    assert outcome("buffered", None, None) == ("observed", None)
+    assert outcome("buffered", None, None, None) == ("observed", None)
 
 
 def test_an_expectation_that_is_met_passes() -> None:
     both = expectation("*", verdict=("streamed", "delayed"), effect=("defeats",))
-    assert outcome("delayed", "defeats", both) == ("pass", None)
+    assert outcome("delayed", AT_THE_END, "defeats", both) == ("pass", None)
 
 
 def test_a_verdict_that_was_not_expected_fails_and_says_why_it_matters() -> None:
-    told = outcome("buffered", "no effect", expectation("*", verdict=("streamed", "delayed"), effect=("defeats",)))
+    told = outcome(
+        "buffered", None, "no effect", expectation("*", verdict=("streamed", "delayed"), effect=("defeats",))
+    )
     assert told == ("fail", "expected streamed or delayed, got buffered: because it must")
 
 
 @pytest.mark.parametrize("got", ["no effect", None])
 def test_an_effect_that_was_not_expected_fails(got: Effect | None) -> None:
-    told = outcome("streamed", got, expectation("*", effect=("defeats", "reduces")))
+    told = outcome("streamed", None, got, expectation("*", effect=("defeats", "reduces")))
     assert told == ("fail", f"expected effect defeats or reduces, got {got or 'none'}: because it must")
+
+
+@pytest.mark.parametrize(("shows", "ending"), [(None, "pass"), (ONE_BY_ONE, "pass"), (AT_THE_END, "fail")])
+def test_a_start_hold_that_swallows_the_stream_as_asked_does_not_pass_as_streamed(
+    shows: Shows | None, ending: Outcome
+) -> None:
+    told = outcome("streamed", shows, None, expectation("*", verdict=("streamed", "delayed")))
+    assert told == (
+        ending,
+        "expected to show one by one, got at the end: because it must" if shows is AT_THE_END else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shows", "told"),
+    [
+        (AT_THE_END, ("pass", None)),
+        (ONE_BY_ONE, ("fail", "expected to show in bursts or at the end, got one by one: because it must")),
+        (None, ("fail", "expected to show in bursts or at the end, got none: because it must")),
+    ],
+)
+def test_an_expectation_can_ask_what_is_shown(shows: Shows | None, told: tuple[Outcome, str | None]) -> None:
+    asked = expectation("*", shows=("in bursts", "at the end"))
+    assert outcome("streamed", shows, None, asked) == told
+
+
+# ---------------------------------------------------------------- paced cells and their twins
+
+
+def test_a_paced_cell_carries_the_verdict_of_its_twin_and_shows_what_it_saw_itself() -> None:
+    paced = assess([story("s0 +50 s1 +50 s2 r0-2 +200 end", pace="paced")])
+    assert paced.shows
+    found = Judgement("coalesced", "because", coalesced(50).judgement.release, start=Start(passed_bytes=80))
+    twin = replace(
+        ruling("coalesced"), judgement=found, facts=Facts(start=found.start, tail_tokens=2), shows=ONE_BY_ONE
+    )
+    told = as_in_lockstep(paced, twin)
+    assert told.judgement == found
+    assert (told.shows, told.metrics, told.unstable) == (paced.shows, paced.metrics, None)
+    assert (told.shows.manner if told.shows else None) == "at the end"
+    assert (told.facts.start, told.facts.tail_tokens) == (found.start, 2)
+
+
+def test_a_paced_stream_that_is_broken_is_broken_whatever_its_twin_is() -> None:
+    paced = assess([story("s0 r0 s1 end", pace="paced")])
+    assert as_in_lockstep(paced, ruling("streamed")) == paced
+    assert (paced.judgement.verdict, paced.shows) == ("broken", None)
+
+
+def test_a_twin_that_is_unstable_leaves_no_verdict() -> None:
+    shaky = assess([story(LONE_HOLD), story(streamed(3))])
+    told = as_in_lockstep(assess([story(streamed(3), pace="paced")]), shaky)
+    assert conclude(told, assessed(streamed(3)), None, None)[0] == "unstable"
 
 
 # ---------------------------------------------------------------- conclusions
@@ -282,6 +391,35 @@ def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
     assert reason.startswith("first coalesced")
 
 
+def test_what_is_too_short_to_tell_has_no_verdict_and_meets_no_expectation() -> None:
+    short = replace(ruling("buffered"), too_short="3 tokens do not tell; 90 would")
+    assert (short.verdict, ruling("buffered").verdict) == (None, "buffered")
+    for expected_of_it in (None, expectation("*", verdict=("buffered",))):
+        told = conclude(short, assessed(streamed(3)), assessed(BUFFERED), expected_of_it)
+        assert told == ("too short", "3 tokens do not tell; 90 would", None)
+
+
+def test_nothing_is_held_against_what_was_too_short_to_tell() -> None:
+    short = replace(ruling("buffered"), too_short="3 tokens do not tell; 90 would")
+    fine = assessed(streamed(3))
+    assert conclude(fine, fine, short, None)[::2] == ("observed", None)
+    blocked = conclude(fine, fine, short, expectation("*", effect=("defeats",)))
+    assert blocked == ("blocked", "its baseline is not known: 3 tokens do not tell; 90 would", None)
+    assert conclude(fine, short, None, None)[:2] == (
+        "blocked",
+        "its direct control is too short: 3 tokens do not tell; 90 would",
+    )
+
+
+@pytest.mark.parametrize("ending", ["unstable", "too short", "blocked"])
+def test_a_cell_that_cannot_be_judged_is_not_held_against_an_earlier_run(ending: Outcome) -> None:
+    known = result(cell(), "buffered")
+    now = replace(known, verdict=None, outcome=ending, reason="who knows")
+    (held,) = held_against([now], [known], "runs/a")
+    assert (held.outcome, held.reason) == (ending, "who knows")
+    assert held.expectation
+
+
 @pytest.mark.parametrize("control", [assessed(streamed(3)), None])
 def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(control: Assessment | None) -> None:
     assert conclude(ruling("broken"), control, None, None) == ("fail", "because", None)
@@ -308,3 +446,33 @@ def test_a_broken_layer_that_an_earlier_run_did_not_have_fails(mitigations: tupl
     known, new = result(cell()), result(cell("nginx:new", *mitigations), "broken")
     held = held_against([known, new], [known], "runs/a")
     assert [some.outcome for some in held] == ["pass", ending]
+
+
+def test_what_was_shown_is_held_against_an_earlier_run_unless_a_paced_stream_saw_it() -> None:
+    worse = result(cell(), "streamed", shows=AT_THE_END)
+    for was, ending in [
+        (ONE_BY_ONE, "fail"),
+        (AT_THE_END, "pass"),
+        (None, "fail"),
+        (replace(AT_THE_END, seen=True), "fail"),
+    ]:
+        (held,) = held_against([worse], [result(cell(), "streamed", shows=was)], "runs/a")
+        assert held.outcome == ending, was
+    coalesced_now = result(cell(), "coalesced", shows=AT_THE_END)
+    seen_then = result(cell(), "coalesced", shows=replace(IN_BURSTS, seen=True))
+    assert held_against([coalesced_now], [seen_then], "runs/a")[0].outcome == "pass"
+    assert held_against([coalesced_now], [replace(seen_then, shows=IN_BURSTS)], "runs/a")[0].outcome == "fail"
+
+
+def test_a_paced_cell_is_judged_again_by_its_twin_and_stays_as_it_is_where_there_is_none() -> None:
+    lockstep, paced = cell("direct"), cell("direct", pace="paced")
+    traces = {
+        lockstep.id: [story(BUFFERED)],
+        paced.id: [story("s0 r0 +60 s1 r1 +60 s2 r2 +200 end", pace="paced")],
+    }
+    kept = [result(lockstep, "streamed"), result(paced, "streamed", twin_id=lockstep.id)]
+    again = rejudge(kept, traces)
+    assert [some.verdict for some in again] == ["buffered", "buffered"]
+    assert [some.shows.manner for some in again if some.shows] == ["at the end", "one by one"]
+    assert rejudge(kept[1:], traces) == kept[1:]
+    assert rejudge([replace(kept[1], twin_id=None)], traces) == [replace(kept[1], twin_id=None)]

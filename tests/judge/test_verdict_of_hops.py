@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import Assessment, assess, isolated
 from tests.factories import judged, plan, workload
-from tests.simulation import Blocks, Empties, HoldsToEnd, Hop, Lag, Passes, StartBuffer, Timer, simulate
+from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Lag, Passes, StartBuffer, Timer
+from tests.simulation import simulate
 
 SIZES = st.integers(1, 4000)
 CUT: dict[str, Callable[[int], Hop]] = {

@@ -100,7 +100,10 @@ def test_a_mechanism_explains_every_judgement_or_the_one_it_is_written_for() -> 
 REFUSED = [
     ("", "m.yaml:5: report.claims: this key is required"),
     ("  claims: []", "report.claims: must have at least one value, not []"),
-    (f"  claims: [{{{CLAIM}}}]", "report.claims[0]: no condition; give one of verdict, effect, metrics, released_by, "),
+    (
+        f"  claims: [{{{CLAIM}}}]",
+        "report.claims[0]: no condition; give one of verdict, shows, effect, metrics, released_by, ",
+    ),
     (
         f"  claims: [{{{CLAIM}, verdict: buffered, readers: agree}}]",
         "m.yaml:11: report.claims[0]: verdict and readers are two kinds of condition; make them two claims",

@@ -14,7 +14,18 @@ from harness.errors import InputError, SelectionError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import Known, Matrix, baseline_of, control_of, expand, parse, referenced, schema, select
+from harness.matrix.reading import (
+    Known,
+    Matrix,
+    baseline_of,
+    control_of,
+    expand,
+    parse,
+    referenced,
+    schema,
+    select,
+    twin_of,
+)
 from harness.model import Cell, Hop, StandIn, Workload, chain_text
 from harness.resources import configs
 
@@ -67,6 +78,15 @@ def test_every_cell_has_its_control_and_its_baseline() -> None:
         "pace: [lockstep, paced], mitigations: [pad-2k, no-cache]}"
     ).cells
     assert {control_of(cell, STAND_INS) for cell in cells} | {baseline_of(cell) for cell in cells} <= set(cells)
+
+
+def test_every_paced_cell_comes_after_its_twin_and_so_do_its_control_and_its_baseline() -> None:
+    cells = read("axes: {chain: nginx:default, pace: paced, mitigations: pad-2k}").cells
+    assert {cell.chain for cell in cells if cell.pace == "lockstep"} == {(), (Hop("nginx", "default"),)}
+    paced = [cell for cell in cells if cell.pace == "paced"]
+    assert len(cells) == 2 * len(paced) == 6
+    assert all(cells.index(twin_of(cell)) < cells.index(cell) for cell in paced)
+    assert all(twin_of(cell) == cell for cell in cells if cell not in paced)
 
 
 def test_a_control_keeps_everything_but_chain_and_mitigations() -> None:
@@ -178,17 +198,19 @@ def test_expectations() -> None:
     matrix = read(
         "axes: {chain: nginx:default, mitigations: no-cache}\n"
         "expect:\n  - {cells: direct/*, verdict: streamed, why: a}\n"
-        "  - {cells: '*/no-cache/*', verdict: [buffered, coalesced], effect: no effect, why: b}"
+        "  - {cells: '*/no-cache/*', verdict: [buffered, coalesced], effect: no effect, shows: at the end, why: b}"
     )
     general, special = matrix.expectations
     assert (general.verdict, general.effect) == (("streamed",), ())
     assert (special.verdict, special.effect) == (("buffered", "coalesced"), ("no effect",))
+    assert (general.shows, special.shows) == ((), ("at the end",))
 
 
 def test_expand_can_set_the_pace_of_all_cells() -> None:
     matrix = read("axes: {chain: nginx:default, pace: [lockstep, paced]}")
     assert expand(matrix) == matrix.cells
-    assert [cell.id for cell in expand(matrix, "paced")] == [c.id for c in matrix.cells if c.pace == "paced"]
+    assert expand(matrix, "paced") == referenced((c for c in matrix.cells if c.pace == "paced"), matrix.stand_ins)
+    assert {cell.pace for cell in expand(matrix, "lockstep")} == {"lockstep"}
 
 
 def test_the_name_is_that_of_the_file() -> None:
@@ -236,7 +258,7 @@ BAD_VALUES = [
     ("axes: {chain: direct}\nexclude: [{forma: x}]", "exclude[0].forma: unknown key; allowed: body, cells, chain,"),
     ("expect: [{cells: x, verdict: streamed}]", "m.yaml:3: expect[0].why: this key is required"),
     ("expect: [{cells: x, verdict: streamed, why: ' '}]", "expect[0].why: must say something, not ' '"),
-    ("expect: [{cells: x, why: y}]", "expect[0]: expects nothing; give verdict, effect or both"),
+    ("expect: [{cells: x, why: y}]", "expect[0]: expects nothing; give verdict, effect, shows or several of them"),
     (
         "expect: [{cells: x, verdict: stremed, why: y}]",
         "expect[0].verdict: 'stremed' is not allowed; allowed: streamed,",
@@ -316,7 +338,10 @@ def test_a_bad_value_is_told_with_file_line_key_and_what_is_allowed(body: str, m
             "{tokens: 4, token_bytes: 20}",
             "m.yaml:2: workloads.w.token_bytes: cell direct/sse/",
         ),
-        ("{tokens: 4, token_bytes: 99, interval: 5}", "workloads.w.interval: unknown key; allowed: interval_ms, "),
+        (
+            "{tokens: 4, token_bytes: 99, interval: 5}",
+            "workloads.w.interval: unknown key; allowed: exact, ",
+        ),
         ("{tokens: 4, token_bytes: 99, interval_ms: 0}", "workloads.w.interval_ms: must be greater than 0, not 0"),
         ("{tokens: 4, token_bytes: 99, payload: noise}", "workloads.w.payload: 'noise' is not allowed; allowed: "),
     ],

@@ -14,11 +14,13 @@ from harness.backends.fake import Fake
 from harness.clients import fake
 from harness.clients.base import Request
 from harness.errors import BackendError, Unavailable
-from harness.measure import recorder
+from harness.formats import CODECS
 from harness.measure.guard import CONTROL_TRIPS, ControlStream, Guard, Pulse
-from harness.measure.recorder import record
+from harness.measure.limits import Bounds
+from harness.measure.recorder import Recorder, record
 from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
 from tests.factories import judged, plan
+from tests.recording import bound
 
 LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1, patience_ms=20)
 FAR_AWAY = Endpoint(443, "/behind", host="hop.invalid")
@@ -159,7 +161,7 @@ async def test_a_backend_that_is_lost_while_the_chain_keeps_silent_is_noticed() 
 
 
 async def test_a_chain_that_does_not_ask_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "ASKED_S", 0.02)
+    bound(monkeypatch, asked_s=0.02)
 
     async def mute(body: Body) -> Body:
         await asyncio.Event().wait()
@@ -171,7 +173,7 @@ async def test_a_chain_that_does_not_ask_is_a_time_out(monkeypatch: pytest.Monke
 
 
 async def test_a_chain_that_does_not_end_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "SILENCE_S", 0.02)
+    bound(monkeypatch, silence_s=0.02)
 
     async def lingers(body: Body) -> Body:
         async for data in body:
@@ -180,7 +182,47 @@ async def test_a_chain_that_does_not_end_is_a_time_out(monkeypatch: pytest.Monke
 
     async with chain(lingers) as made:
         trace = await made.record()
-    assert trace.failure == "time-out: nothing came for 0.02 s and the response did not end"
+    assert trace.failure == "the response did not end: nothing came for 0.02 s"
+
+
+async def test_a_machine_that_stands_still_at_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound(monkeypatch, silence_s=0.02)
+    goes_on = asyncio.Event()
+
+    async def stands_still(body: Body) -> Body:
+        async for data in body:
+            yield data
+        await goes_on.wait()
+
+    async with chain(stands_still) as made:
+        witness, asked = made.control.trips.after, 0
+
+        async def after(trips: int) -> None:
+            """Stand still with the rest of the machine, until the chain goes on: then it was no silence."""
+            nonlocal asked
+            asked += 1
+            await witness(trips)
+            goes_on.set()
+            await asyncio.sleep(0)
+
+        monkeypatch.setattr(made.control.trips, "after", after)
+        trace = await made.record()
+    assert (asked, trace.failure) == (1, None)
+
+
+async def test_what_comes_without_a_token_is_no_progress_but_the_first_bytes_of_the_end_are() -> None:
+    recorder = Recorder(plan(LOAD), Bounds.of(plan(LOAD).emission, 0))
+    recorder.head(200, (), 1)
+    recorder.read(CODECS["sse"].token(LOAD, 0, 1), 2)
+    recorder.read(b": ping\n\n", 3)
+    assert (recorder.progress_ns, recorder.meanwhile()) == (2, "8 bytes in 1 reads: b': ping\\n\\n'")
+    recorder.awaits_end(4)
+    assert (recorder.progress_ns, recorder.meanwhile()) == (4, None)
+    recorder.read(b": ping\n\n", 5)
+    recorder.read(b": ping\n\n", 6)
+    assert recorder.progress_ns == 5
+    recorder.read(CODECS["sse"].token(LOAD, 1, 1), 7)
+    assert (recorder.progress_ns, recorder.meanwhile()) == (7, None)
 
 
 # ---------------------------------------------------------------- the control stream
@@ -209,6 +251,27 @@ async def test_a_control_stream_goes_on_when_a_response_ends_under_way() -> None
     async with chain(backend=(backend := Brief(3))) as made:
         await made.control.trips.after(CONTROL_TRIPS)
         assert backend.opened >= CONTROL_TRIPS / 3
+
+
+async def test_a_token_of_the_control_stream_in_two_reads_is_one_round_trip() -> None:
+    class Halving(Fake):
+        """Hands on half a token, and the rest when it is let."""
+
+        async def answer(self, url: str) -> Body:
+            async for data in super().answer(url):
+                yield data[:40]
+                await rest.acquire()
+                yield data[40:]
+
+    rest = asyncio.Semaphore(0)
+    async with chain(backend=Halving()) as made:
+        waiting = asyncio.create_task(made.control.trips.after(2))
+        for _ in range(3):  # the first is under way when the wait begins
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            rest.release()
+        await waiting
 
 
 async def test_a_control_stream_that_never_has_a_token_is_a_fault_and_not_opened_for_ever() -> None:

@@ -20,11 +20,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from harness.clients.limits import STALLED_S
 from harness.errors import BackendError, StreamError
 from harness.launchers.process import until
 from harness.measure.bench import Bench
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
-from harness.measure.limits import STALLED_S
 from harness.measure.lockstep import BUDGET_PATIENCES
 from harness.model import Endpoint, Judgement, Trace
 from tests.backends.emitting import process_of
@@ -132,7 +132,7 @@ async def test_a_fault_of_ours_in_a_trip_is_told_too_and_the_next_who_waits_gets
 
 
 async def test_trips_that_stop_coming_are_an_error_and_not_a_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.measure.guard.STALLED_S", 0.05)
+    monkeypatch.setattr("harness.measure.guard.TRIPS_S", 0.05)
     trips = Trips(Gate().trip)
     with pytest.raises(BackendError, match="nothing has gone round"):
         await trips.after(1)

@@ -1,89 +1,111 @@
-"""How the time limits relate. One that is not as it should be is marked so, with what becomes of it, until it is."""
+"""How the limits of a measurement relate, and that there is no other place for them."""
 
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
 import harness
-from harness.backends.emitter import Stream
-from harness.clients import chromium_browser, chromium_channel, chromium_tab, curl
-from harness.measure.limits import ASKED_S, BUSY_S, DEATH_S, EMITTER, LOSS_S, SILENCE_S, STALLED_S
-from harness.measure.lockstep import Lockstep
-from harness.model import Emission, Workload
+from harness.clients import CLIENTS
+from harness.clients import limits as clients_limits
+from harness.clients.limits import ANSWER_S, BROWSER_S, CONNECT_S, OPEN_S, READY_S, STALLED_S
+from harness.measure import limits
+from harness.measure.limits import (
+    AWAKE_S,
+    BUSY_S,
+    CONVERSATION_BYTES,
+    CONVERSATION_SILENCE_S,
+    DEATH_S,
+    EMITTER,
+    LOSS_S,
+    REACHED_S,
+    READER_TRIPS,
+    SILENCE_S,
+    TRIPS_S,
+    Bounds,
+)
+from harness.model import Emission, Filler, Workload
 
-TRIPS_S = 2 * STALLED_S
-"""What the guard waits at most for the trips of one witness; there are two."""
-
-
-def wrong(*relation: float, becomes: str) -> Any:
-    """Return a relation that does not hold, and what becomes of that."""
-    return pytest.param(*relation, marks=pytest.mark.xfail(reason=becomes, strict=True))
-
-
-def abandoned_s(patience_ms: float) -> float:
-    """Return how long the emitter waits for a grant of such a stream."""
-    emission = Emission(Workload("w", tokens=2, token_bytes=100, patience_ms=patience_ms))
-    return Stream(emission, lambda: None, EMITTER.abandoned_s)._abandoned_s
-
-
-def silence_s(patience_ms: float) -> float:
-    """Return how long a stream may be silent that is patient, on a machine that is awake."""
-    workload = Workload("w", tokens=2, token_bytes=100, patience_ms=patience_ms)
-    return Lockstep(workload, last_token_ends=False, patient=True).silence_ns / 1e9
-
-
-BROWSER_S = 2 * chromium_browser.READY_S + 2 * chromium_tab.OPEN_S
-"""What it takes at most to start a browser, to steer it, to open a page and to go where the stream is."""
+LOAD = Workload("w", tokens=24, token_bytes=112, interval_ms=50)
+STREAM = Bounds.of(Emission(LOAD), CONNECT_S)
+PACED = Bounds.of(Emission(LOAD, pace="paced"), CONNECT_S)
+"""What one stream may take, in lockstep and paced."""
 
 
 @pytest.mark.parametrize(
     ("waits_s", "on_s"),
     [
         pytest.param(TRIPS_S, STALLED_S, id="a round trip and the pulse in it"),
-        pytest.param(ASKED_S, STALLED_S, id="a request and a machine that stands still"),
-        pytest.param(ASKED_S, BUSY_S, id="a request and the pulse before it at a serial proxy"),
-        pytest.param(ASKED_S, BROWSER_S, id="a request and the browser that starts for it"),
+        pytest.param(AWAKE_S, 2 * TRIPS_S, id="what finds out who is awake and both its witnesses"),
+        pytest.param(AWAKE_S, READER_TRIPS * ANSWER_S, id="what finds out who is awake and the reader"),
+        pytest.param(CONNECT_S, STALLED_S, id="a connection and a machine that stands still"),
+        pytest.param(ANSWER_S, STALLED_S, id="a page that is asked and a machine that stands still"),
+        pytest.param(READY_S, STALLED_S, id="the start of a browser and a machine that stands still"),
+        pytest.param(OPEN_S, CONNECT_S, id="a page and its call"),
+        pytest.param(BROWSER_S, 2 * READY_S + 2 * OPEN_S + ANSWER_S, id="a browser and the one that hung before it"),
+        pytest.param(REACHED_S, STALLED_S, id="a request and a machine that stands still"),
+        pytest.param(REACHED_S, BUSY_S, id="a request and the pulse before it at a serial proxy"),
         pytest.param(EMITTER.answer_s, EMITTER.look_s + EMITTER.ready_s, id="an announcement and the next emitter"),
         pytest.param(LOSS_S, EMITTER.death_s, id="the recorder and the backend's last words"),
         pytest.param(EMITTER.ready_s, DEATH_S, id="a start and the look at a death"),
-        *(pytest.param(abandoned_s(ms), silence_s(ms), id=f"the emitter and {ms} ms") for ms in (1, 300, 5000, 19_999)),
+        pytest.param(EMITTER.abandoned_s, CONVERSATION_SILENCE_S + AWAKE_S, id="the emitter and the conversation"),
+        pytest.param(SILENCE_S, CONVERSATION_SILENCE_S, id="the end and a hop that ends as late as it lets go"),
+        *(
+            pytest.param(Bounds.of(Emission(LOAD), client().asks_within_s).asked_s, client().asks_within_s, id=name)
+            for name, client in CLIENTS.items()
+        ),
+        pytest.param(CLIENTS["chromium"]().asks_within_s, BROWSER_S - 1, id="a stream and the browser that starts"),
+        pytest.param(
+            STREAM.deadline_s,
+            STREAM.asked_s + CONVERSATION_SILENCE_S + SILENCE_S + AWAKE_S,
+            id="a stream and its parts",
+        ),
+        pytest.param(PACED.deadline_s, PACED.asked_s + 24 * 0.05 + SILENCE_S, id="a paced stream and its parts"),
     ],
 )
 def test_nothing_gives_up_before_that_on_which_it_waits(waits_s: float, on_s: float) -> None:
     assert waits_s > on_s
 
 
+PATIENT = replace(LOAD, patience_ms=60_000)
+
+
+def test_no_limit_depends_on_the_patience() -> None:
+    assert Bounds.of(Emission(PATIENT), CONNECT_S) == STREAM
+
+
 @pytest.mark.parametrize(
-    ("waits_s", "on_s"),
+    ("emission", "sent_bytes"),
     [
-        wrong(abandoned_s(20_000), silence_s(20_000), becomes="a held token of a patience from 20 s on looks `broken`"),
-        wrong(
-            abandoned_s(300),
-            silence_s(300) + 2 * TRIPS_S,
-            becomes="a machine that stands still for a minute at a held token makes it `broken`",
-        ),
-        wrong(SILENCE_S, STALLED_S, becomes="a machine that stands still for 30 s at the end makes it `broken`"),
-        wrong(curl.CONNECT_S, STALLED_S, becomes="a machine that stands still for 10 s at the start makes it `broken`"),
-        wrong(
-            ASKED_S,
-            BROWSER_S + chromium_channel.ANSWER_S,
-            becomes="a browser that hangs and is replaced slowly looks like a chain that does not ask",
-        ),
+        (Emission(LOAD), 24 * 112 + CONVERSATION_BYTES),
+        (Emission(replace(LOAD, tokens=3, token_bytes=3_000_000)), 9_000_000 + CONVERSATION_BYTES),
+        (Emission(LOAD, padding=Filler(2048), prelude=Filler(65_536)), 65_536 + 24 * 2160 + CONVERSATION_BYTES),
+        (Emission(LOAD, heartbeat_ms=1), 24 * 112 + CONVERSATION_BYTES + 13 * 1000 * round(CONVERSATION_SILENCE_S)),
+        (Emission(replace(LOAD, tokens=100_000), pace="paced"), 100_000 * 112),
     ],
 )
-def test_what_gives_up_too_early_today(waits_s: float, on_s: float) -> None:
-    assert waits_s > on_s
+def test_all_that_may_be_sent_may_come_twice_over_and_the_workload_byte_by_byte(
+    emission: Emission, sent_bytes: int
+) -> None:
+    bounds = Bounds.of(emission, CONNECT_S)
+    assert bounds.body_bytes >= 2 * sent_bytes
+    assert bounds.reads > min(emission.workload.tokens * emission.workload.token_bytes, 2**19)
 
 
-NO_LIMITS = {"PERIOD_S", "BESIDE_S", "LINGER_S", "CLOSE_S"}
+def test_what_a_stream_keeps_in_memory_is_bounded_by_what_it_emits_and_little_more() -> None:
+    assert STREAM.body_bytes < 10 * 2**20
+    assert STREAM.reads < 100_000
+
+
+NO_LIMITS = {"PERIOD_S", "BESIDE_S", "LINGER_S", "CLOSE_S", "LOOK_S"}
 """How often something happens, and what belongs to a protocol."""
 
 
-@pytest.mark.parametrize("room", ["measure", "backends"])
+@pytest.mark.parametrize("room", ["measure", "backends", "clients"])
 def test_there_is_no_other_place_for_them(room: str) -> None:
     found = set[str]()
     for path in (Path(harness.__file__).parent / room).glob("*.py"):
@@ -91,3 +113,12 @@ def test_there_is_no_other_place_for_them(room: str) -> None:
             named = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
             found |= {target.id for node in named for target in node.targets if isinstance(target, ast.Name)}
     assert {name for name in found if name.endswith("_S")} <= NO_LIMITS
+
+
+PARTS = {"CLOSE_S", "LAST_WORDS_S", "LAST_FRAME_S", "CONVERSATION_S", "TOKEN_S"}
+"""On which nothing waits that could give up, and what is only there to be added up."""
+
+
+@pytest.mark.parametrize("module", [limits, clients_limits])
+def test_every_limit_is_held_here(module: ModuleType) -> None:
+    assert {name for name in vars(module) if name.endswith("_S")} <= globals().keys() | PARTS

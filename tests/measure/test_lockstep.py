@@ -14,7 +14,8 @@ from harness.judge.release import PROBE_FRACTION
 from harness.measure.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, Grant, Lockstep, Phase
 from harness.model import Trace
 from tests.factories import plan, workload
-from tests.simulation import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Timer, simulate
+from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Timer
+from tests.simulation import simulate
 
 
 def machine(tokens: int = 6, last_token_ends: bool = False, patience_ms: float = 100.0, **others: Any) -> Lockstep:

@@ -21,7 +21,7 @@ from harness.judge.metrics import header_changes
 from harness.launchers.fake import FakeProgram
 from harness.launchers.process import Launcher, until
 from harness.measure.bench import Bench, StartedChain
-from harness.measure.limits import EMITTER
+from harness.measure.limits import EMITTER, Bounds
 from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import Recorder, record
 from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Hop, HopKind, Plan, Trace, Workload
@@ -160,7 +160,7 @@ def head(recorder: Recorder, *headers: tuple[str, str]) -> bool:
 
 
 async def test_a_token_out_of_turn_stops_the_client_and_is_kept() -> None:
-    recorder, codec = Recorder(plan()), CODECS["sse"]
+    recorder, codec = Recorder(plan(), Bounds.of(plan().emission, 0)), CODECS["sse"]
     assert head(recorder)
     assert recorder.read(codec.token(LOAD, 0, 1), 2)
     assert not recorder.read(codec.token(LOAD, 2, 1), 3)
@@ -169,7 +169,7 @@ async def test_a_token_out_of_turn_stops_the_client_and_is_kept() -> None:
 
 
 async def test_a_coding_that_nobody_knows_stops_the_client_at_the_head() -> None:
-    recorder = Recorder(plan())
+    recorder = Recorder(plan(), Bounds.of(plan().emission, 0))
     assert not head(recorder, ("Content-Encoding", "sdch"))
     assert "unknown content coding 'sdch'" in str(recorder.fault)
     assert recorder.status == 200

@@ -344,6 +344,41 @@ async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
     assert [result.cell for result in results] == [*paced, CONTROL, BARE]
 
 
+TOGETHER = "s0 +60 s1 +60 s2 +60 s3 r0-3 +200 end"
+
+
+def at_a_pace(words: str, of: Cell) -> Trace:
+    return replace(story(words, pace="paced"), cell_id=of.id)
+
+
+async def test_a_paced_cell_carries_the_verdict_of_its_lockstep_twin_which_is_measured_first(run: Run) -> None:
+    paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
+    streams = {paced.id: at_a_pace(TOGETHER, paced), its_control.id: at_a_pace(STREAMED, its_control)}
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, **streams})
+    async with Runner(bench, run, CATALOGUE) as runner:
+        told, twin = await runner.result(paced), await runner.result(BARE)
+    assert list(bench.takes).index(BARE.id) < list(bench.takes).index(paced.id)
+    assert (told.twin_id, twin.twin_id) == (BARE.id, None)
+    assert (told.verdict, told.reason, told.release) == (twin.verdict, twin.reason, twin.release)
+    assert told.shows
+    assert twin.shows
+    assert (told.shows.manner, told.shows.seen, twin.shows.seen) == ("at the end", True, False)
+    assert told.metrics
+    assert told.metrics.holds == 1
+    assert bench.takes[paced.id] == 1, "a paced stream needs no second to confirm it"
+
+
+async def test_a_paced_cell_whose_twin_cannot_be_measured_fares_like_it(run: Run) -> None:
+    paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
+    stories: Stories = {
+        CONTROL.id: STREAMED,
+        its_control.id: at_a_pace(STREAMED, its_control),
+        BARE.id: ProxyError("in mid-stream, nginx died"),
+    }
+    told = await one(run, stories, paced)
+    assert (told.outcome, told.fault, told.reason) == ("error", "proxy", "in mid-stream, nginx died")
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int) -> None:
     cells = [cell(f"nginx:{number}") for number in range(8)]

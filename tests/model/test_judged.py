@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from harness.judge.verdict import SEVERITY
+from harness.judge.outcome import SEVERITY
 from harness.model import FACTS, VERDICTS, Answerer, Fact, Facts, Gravity, Verdict
 from harness.reports import grid, html
 

@@ -30,7 +30,7 @@ from harness.proxies.asgi_options import SERVERS, serving
 from harness.session import variants
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
-from tests.factories import judged
+from tests.factories import comes, judged
 from tests.measuring import READS
 from tests.processes import process
 from tests.sandbox import DEADLINE_S, Sandbox, missing
@@ -131,13 +131,13 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
 @real
 @set_up
 @pytest.mark.parametrize(
-    ("chain", "axes", "verdict"),
+    ("chain", "axes", "what"),
     [
-        ("asgi:gzip-middleware@starlette==0.45.3", {}, "buffered"),
+        ("asgi:gzip-middleware@starlette==0.45.3", {}, "at the end"),
         ("asgi:gzip-middleware@starlette==0.46.2", {}, "streamed"),
-        ("asgi:gzip-middleware@starlette==0.46.2", {"format": "ndjson"}, "buffered"),
+        ("asgi:gzip-middleware@starlette==0.46.2", {"format": "ndjson"}, "at the end"),
         ("asgi:blocking-generator@uvloop", {}, "streamed"),
-        ("asgi:blocking-generator@uvloop,uvloop==0.22.1", {}, "buffered"),
+        ("asgi:blocking-generator@uvloop,uvloop==0.22.1", {}, "at the end"),
         ("asgi:queue-starved@PAUSE_S=0", {}, "streamed"),
         ("asgi:websocket-queue-starved@uvloop,PAUSE_S=0.01", {}, "streamed"),
         ("asgi:plain@hypercorn", {"format": "ndjson"}, "streamed"),
@@ -145,31 +145,29 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
     ],
 )
 @in_module_loop
-async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[str, Any], verdict: str) -> None:
-    told = judged(await recorded(bench, chain, request="browser", **axes))
-    assert told.verdict == verdict, told.reason
+async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[str, Any], what: str) -> None:
+    trace = await recorded(bench, chain, request="browser", **axes)
+    assert comes(trace) == what, judged(trace).reason
 
 
 @real
 @set_up
 @with_nginx
 @pytest.mark.parametrize(
-    ("chain", "verdict"),
+    ("chain", "what"),
     [
         ("nginx:default>asgi:plain", "streamed"),  # uvicorn on httptools chunks for HTTP/1.0 too, and nginx heeds it
-        ("nginx:default>asgi:plain@h11", "buffered"),
+        ("nginx:default>asgi:plain@h11", "at the end"),
         ("nginx:default>asgi:sse-starlette", "streamed"),  # it says X-Accel-Buffering: no of itself
-        ("asgi:plain>nginx:default", "buffered"),
+        ("asgi:plain>nginx:default", "at the end"),
         ("asgi:plain>nginx:h2-tls-buffering-off", "streamed"),
         pytest.param("asgi:plain>nextjs:prod", "streamed", marks=with_nextjs),
     ],
 )
 @in_module_loop
-async def test_it_stands_anywhere_in_a_chain_even_before_tls_and_prefixes(
-    bench: Bench, chain: str, verdict: str
-) -> None:
-    told = judged(await recorded(bench, chain, request="browser"))
-    assert told.verdict == verdict, told.reason
+async def test_it_stands_anywhere_in_a_chain_even_before_tls_and_prefixes(bench: Bench, chain: str, what: str) -> None:
+    trace = await recorded(bench, chain, request="browser")
+    assert comes(trace) == what, judged(trace).reason
 
 
 @real

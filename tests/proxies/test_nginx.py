@@ -27,7 +27,7 @@ from harness.proxies.nginx import Nginx
 from harness.resources import configs
 from harness.session import load, session
 from tests.clients.http2_peer import Seen
-from tests.factories import judged
+from tests.factories import comes, judged
 from tests.measuring import READS, plan
 from tests.processes import process
 from tests.tapping import tapped
@@ -118,7 +118,7 @@ async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Be
     told = plan(f"nginx:{config.stem}", 8, 100, 80)
     client = reader((await bench.entry(told.chain)).endpoint)
     trace, entry = await bench.record("cell", replace(told, client=client))
-    assert judged(trace).verdict in ("streamed", "buffered"), judged(trace).reason
+    assert comes(trace) in ("streamed", "at the end"), judged(trace).reason
     (running,) = entry.hops
     assert (running.name, running.version, await status(running)) == ("nginx", Nginx().version(), 200)
     assert entry.death() is None
@@ -281,9 +281,9 @@ async def test_an_upstream_block_with_keepalive_and_an_include_beside_it_as_a_va
     job = load(str(tmp_path / "m.yaml"))
     async with session(job, tmp_path / "runs") as (runner, _):
         results = {chain_text(r.cell.chain): r for r in await runner.run(job.cells, lambda _: None) if r.effect}
-    assert {chain: result.verdict for chain, result in results.items()} == {
-        "nginx:gateway": "streamed",
-        "nginx:default>nginx:gateway": "buffered",
+    assert {chain: result.shows and result.shows.manner for chain, result in results.items()} == {
+        "nginx:gateway": "one by one",
+        "nginx:default>nginx:gateway": "at the end",
     }, "the inner one uses X-Accel-Buffering up"
 
 

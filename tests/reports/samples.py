@@ -27,6 +27,7 @@ from harness.model import (
     Screen,
     Sent,
     StandIn,
+    Start,
     Step,
     Trace,
     Verdict,
@@ -47,6 +48,10 @@ EVERY_FACT = Facts(
     stand_in=StandIn("curl", "awk"),
     unguarded=True,
     sampled_after=0,
+    start=Start(4096),
+    head_held=True,
+    tail_tokens=1,
+    late_tokens=2,
 )
 PLAYED = Facts(emulates=("field report 002's claim that Cloud Run holds 4 KB",))
 CLAIM = "emulator: plays field report 002's claim that Cloud Run holds 4 KB"
@@ -190,6 +195,7 @@ def matrix() -> list[Result]:
         ),
         result(cell("nginx:cached", "no-cache"), None, outcome="blocked", reason="its control did not stream"),
         result(cell("nginx:cached"), None, outcome="error", reason="the emitter died"),
+        result(cell("nginx:cached", "pad-2k"), None, outcome="too short", reason="8 tokens do not tell; 90 would"),
     ]
 
 

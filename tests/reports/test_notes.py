@@ -7,7 +7,19 @@ from typing import get_args
 
 import pytest
 
-from harness.model import FACTS, Expectation, Facts, HopKind, Refusal, Remark, Result, Screen, StandIn, TransportName
+from harness.model import (
+    FACTS,
+    Expectation,
+    Facts,
+    HopKind,
+    Refusal,
+    Remark,
+    Result,
+    Screen,
+    StandIn,
+    Start,
+    TransportName,
+)
 from harness.reports import html, json, junit, markdown, terminal, words
 from harness.reports.notes import WITHOUT, notes, way_out
 from tests.reports.samples import EVERY_FACT, cell, result, run_info
@@ -51,6 +63,19 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
                 "guard: the chain answered no pulse; only the direct control stream guarded the patience",
                 "lockstep: time was up after 5 tokens; the rest was sent without waiting",
             ),
+        ),
+        (
+            Facts(start=Start(passed_bytes=8192), head_held=True, tail_tokens=2, late_tokens=1),
+            (
+                "head: it was held until a token had been sent",
+                "start: 8192 bytes passed before anything was held",
+                "lateness: 1 token came late",
+                "end: 2 tokens came only with it",
+            ),
+        ),
+        (
+            Facts(start=Start(held_bytes=1400)),
+            ("start: 1400 bytes had to be sent before the first token came",),
         ),
         (
             Facts(stand_in=StandIn("curl", "awk")),

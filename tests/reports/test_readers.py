@@ -43,7 +43,7 @@ def test_other_streams_are_not_compared(other: Cell) -> None:
     assert disagreements([read_by("aiohttp", "streamed"), read_by("curl", "buffered", cell=other)]) == []
 
 
-@pytest.mark.parametrize("outcome", ["unstable", "blocked", "unavailable", "error"])
+@pytest.mark.parametrize("outcome", ["unstable", "too short", "blocked", "unavailable", "error"])
 def test_who_was_not_judged_disagrees_with_nobody(outcome: Outcome) -> None:
     verdict: Verdict | None = "buffered" if outcome in ("unstable", "blocked") else None
     assert disagreements([read_by("aiohttp", "streamed"), read_by("curl", verdict, outcome)]) == []

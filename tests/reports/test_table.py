@@ -63,7 +63,7 @@ def test_a_mitigation_that_the_catalogue_does_not_know_counts_as_dear() -> None:
     assert table.rows[0].status == "not run"
 
 
-@pytest.mark.parametrize("outcome", ["unstable", "blocked", "unavailable", "error"])
+@pytest.mark.parametrize("outcome", ["unstable", "too short", "blocked", "unavailable", "error"])
 def test_what_was_not_judged_has_no_effect_of_its_own(outcome: Outcome) -> None:
     tried = result(cell("nginx:default", "no-cache"), "buffered", "no effect", outcome=outcome)
     (row,) = tabulate([result(cell()), tried], CATALOGUE).rows
@@ -161,10 +161,18 @@ def test_a_layer_that_did_not_run_has_no_answer() -> None:
         (["fail", "harness"], 3),
         (["fail", "error"], 3),
         (["blocked", "configuration"], 3),
+        (["too short", "pass"], 0),
+        (["too short", "unstable"], 1),
     ],
 )
 def test_exit_status(ended: list[Kind], status: int) -> None:
     assert exit_status(run_info(), list(map(ending, ended))) == status
+
+
+def test_an_expectation_of_what_is_too_short_to_tell_could_not_be_judged() -> None:
+    short = replace(ending("too short"), verdict=None, expectation=Expectation("*", "it must stream", ("streamed",)))
+    assert exit_status(run_info(), [short, ending("fail")]) == 3
+    assert line(run_info(), [short]).endswith("or an expectation could not be judged.")
 
 
 def ending(kind: Kind) -> Result:
@@ -265,7 +273,7 @@ def test_errors_are_listed_by_whose_they_are() -> None:
 
 def test_problems_with_one_reason_are_told_once_and_a_failure_with_its_why() -> None:
     found = problems(matrix())
-    assert list(found) == ["fail", "unstable", "harness", "blocked", "unavailable"]
+    assert list(found) == ["fail", "unstable", "harness", "blocked", "too short", "unavailable"]
     assert len(found["unavailable"]) == 1
     assert len(found["unavailable"][0].cells) == 2
     (failure,) = found["fail"]

@@ -1,0 +1,166 @@
+"""From two assessments to an effect, and from an effect and what was expected to an outcome. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from harness.judge.facts import AROUND
+from harness.judge.verdict import Assessment
+from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, Verdict, streams
+
+SEVERITY: dict[Verdict, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
+SHORTER = 2.0
+"""A mitigation that changes no verdict reduces (or harms) when it halves (or doubles) how long tokens wait."""
+
+
+def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
+    """Return what a mitigation did to the layer whose baseline is given. The first line that fits holds:
+
+    - it is broken with it and without: None, as there is nothing to compare
+    - without it, it streamed and showed so: `not needed`, or `harms` if it does no more
+    - with it, it streams and shows so: `defeats`
+    - the stream as asked shows better: `reduces`; worse: `harms`
+    - the verdict is milder: `reduces`; worse: `harms`
+    - tokens wait half as long or less: `reduces`; twice as long or more: `harms`
+    - else: `no effect`
+
+    What is shown comes before the verdict, as it is what a person has of a mitigation. Who is broken shows nothing, and
+    what an earlier harness did not tell decides nothing. How long tokens wait is compared within `delayed`, by the
+    median lateness; within `coalesced`, by `wait_ms` of what releases them; within `streamed`, of which the start is
+    held, in the stream as asked. Who is `buffered` waits for the end, however much passed at the start.
+    """
+    after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
+    if after == before == SEVERITY["broken"]:
+        return None
+    if streams(baseline.judgement.verdict, baseline.shows):
+        return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
+    if streams(mitigated.judgement.verdict, mitigated.shows):
+        return "defeats"
+    if mitigated.shows and baseline.shows and mitigated.shows.manner != baseline.shows.manner:
+        return "reduces" if _shown(mitigated.shows) < _shown(baseline.shows) else "harms"
+    if after != before:
+        return "reduces" if after < before else "harms"
+    wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
+    if wait_ms is None or was_ms is None or wait_ms == was_ms:
+        return "no effect"
+    if wait_ms * SHORTER <= was_ms:
+        return "reduces"
+    return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
+
+
+def _shown(shows: Shows) -> int:
+    return list(MANNERS).index(shows.manner)
+
+
+def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
+    """Return how long tokens wait in one of two streams through the same layer.
+
+    A timer that shows beside it is at work in this one too: where bytes let go after 800 ms here and a timer after
+    500 ms there, nobody waits for more than 500 ms.
+    """
+    if of.judgement.verdict == "streamed":
+        return of.shows.wait_ms if of.shows else None
+    if of.judgement.verdict == "delayed":
+        return of.metrics.over_control_ms
+    release, other = of.judgement.release, beside.judgement.release
+    if of.judgement.verdict != "coalesced" or not release or not other:
+        return None
+    if release.by == "bytes" and other.by != "bytes":
+        return min(release.wait_ms, other.wait_ms)
+    return release.wait_ms
+
+
+def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:
+    """Return what a paced cell comes to: its own figures and what it shows, and the verdict of its lockstep twin.
+
+    A paced stream that is itself broken is broken.
+    """
+    if paced.judgement.verdict == "broken":
+        return paced
+    around = {name: getattr(twin.facts, name) for name in AROUND}
+    return replace(
+        paced,
+        judgement=twin.judgement,
+        unstable=twin.unstable,
+        too_short=twin.too_short,
+        facts=replace(paced.facts, **around),
+    )
+
+
+def expected(cell_id: str, expectations: Sequence[Expectation]) -> Expectation | None:
+    """Return the expectation for a cell: the last whose glob matches, so that a file reads from general to special."""
+    return next((row for row in reversed(expectations) if fnmatchcase(cell_id, row.cells)), None)
+
+
+def outcome(
+    verdict: Verdict,
+    shows: Shows | None,
+    effect: Effect | None,
+    expectation: Expectation | None,
+    mitigated: bool = False,
+) -> tuple[Outcome, str | None]:
+    """Hold a verdict, what is shown and an effect against an expectation; the sentence says what did not fit.
+
+    That a cell streams is only met if it shows so: a start that is held can swallow the stream as asked. Nothing can be
+    measured through a layer that is broken as it is, so it fails where nobody expects that.
+    """
+    if expectation is None:
+        return "fail" if verdict == "broken" and not mitigated else "observed", None
+    if expectation.verdict and verdict not in expectation.verdict:
+        return "fail", _misfit("", expectation.verdict, verdict, expectation)
+    manner = shows.manner if shows else None
+    manners = expectation.shows
+    if not manners and verdict == "streamed" and expectation.verdict:
+        manners = ("one by one",) if shows else ()
+    if manners and manner not in manners:
+        return "fail", _misfit("to show ", manners, manner, expectation)
+    if expectation.effect and effect not in expectation.effect:
+        return "fail", _misfit("effect ", expectation.effect, effect, expectation)
+    return "pass", None
+
+
+def _misfit(of: str, wanted: Sequence[str], got: str | None, expectation: Expectation) -> str:
+    return f"expected {of}{' or '.join(wanted)}, got {got or 'none'}: {expectation.why}"
+
+
+def conclude(
+    assessed: Assessment,
+    control: Assessment | str | None,
+    baseline: Assessment | str | None,
+    expectation: Expectation | None,
+) -> tuple[Outcome, str, Effect | None]:
+    """Return outcome, reason and effect of a cell.
+
+    `control` is that of its direct control, a sentence if that could not be measured, or None if the cell is one.
+    `baseline` is that of the same cell without mitigation, likewise. Without a sure baseline there is no effect; an
+    expected one is then blocked, not failed.
+    """
+    if fault := _fault(control):
+        return "blocked", fault, None
+    if assessed.unstable:
+        return "unstable", assessed.unstable, None
+    if assessed.too_short:
+        return "too short", assessed.too_short, None
+    judgement = assessed.judgement
+    unsure = baseline.unsure if isinstance(baseline, Assessment) else baseline
+    change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
+    if unsure and expectation and expectation.effect:
+        return "blocked", f"its baseline is not known: {unsure}", None
+    ending, misfit = outcome(judgement.verdict, assessed.shows, change, expectation, mitigated=baseline is not None)
+    reason = misfit or judgement.reason
+    if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
+        reason += "; without the mitigation it is broken, too"
+    return ending, reason, change
+
+
+def _fault(control: Assessment | str | None) -> str | None:
+    if control is None or isinstance(control, str):
+        return control
+    if control.too_short:
+        return f"its direct control is too short: {control.too_short}"
+    judgement = control.judgement
+    if judgement.verdict == "streamed":
+        return None
+    return f"its direct control is {judgement.verdict}: {judgement.reason}"
