@@ -51,18 +51,21 @@ class Heartbeat:
     end_bytes: int
 
 
+StepKind = Literal["head", "grant", "arrive", "hold", "pulse", "wait", "stretch", "drain", "end"]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One event of the lockstep conversation, in the order in which the client lived it.
 
-    `grant` n: the emitter may send tokens up to n. `arrive` n: all tokens up to n are here. `hold` n: token n was
-    held past the patience. `wait`: all tokens are granted and silence begins, to see whether a timer releases what
-    is missing. `pulse` n: token n has outwaited the patience, and a request of the guard's own follows it through the
-    chain. `drain` n: from token n on they are sent without waiting for any. `end`: the emitter was told to end
-    the stream. No clock orders these.
+    `head`: the head is here. `grant` n: the emitter may send tokens up to n. `arrive` n: all tokens up to n are here.
+    `hold` n: token n has not come in time. `wait`: all that was to be tried has been sent after it, and silence begins.
+    `pulse` n: token n has outwaited its time, and a request of the guard's own follows it through the chain.
+    `stretch` n: tokens up to n are sent without waiting for any. `drain` n: so is all from token n on. `end`: the
+    emitter was told to end the stream. No clock orders these.
     """
 
-    kind: Literal["grant", "arrive", "hold", "wait", "pulse", "drain", "end"]
+    kind: StepKind
     seq: int
     at_ns: int
 

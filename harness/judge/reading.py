@@ -1,0 +1,322 @@
+"""One reading of a conversation: from its steps to what each token's way says. Pure, and fed step by step.
+
+The client wrote the steps down in the order in which it lived them, so no two clocks are compared: instants are the
+client's, and durations run from a grant to an arrival.
+
+An *observation* is one of
+
+- `Alone`: a token was sent when all before it were here, and came by itself before anything else was sent;
+- `Hold`: it did not come by itself in time. What let it go then: `bytes` that were sent after it, `time` that passed
+  while nothing was sent, or the `end`.
+
+`_NEXT` is the grammar of steps; a step that has no place where it stands is an error, not a guess.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+from harness.judge.rules import ALIKE, ALIKE_MS, ENOUGH, ENOUGH_MS, HOLD_MS, HOLDS, SHARE, SPAN_BYTES, SPAN_MS, STREAK
+from harness.model import Emission, Step
+
+
+class State(Enum):
+    """Where a conversation stands: nothing granted yet, one after another, a token held, all bytes tried in vain,
+    a stretch that is not waited for, the rest that is not waited for, the end."""
+
+    BEFORE = auto()
+    ALONE = auto()
+    HELD = auto()
+    TRIED = auto()
+    STRETCH = auto()
+    DRAIN = auto()
+    ENDED = auto()
+
+
+ANYWHERE = frozenset({"head", "arrive", "pulse"})
+"""What the chain does may come at any time, and so may a pulse; only an arrival moves, if a held token is in it."""
+
+_NEXT: Mapping[State, Mapping[str, State]] = {
+    State.BEFORE: {"grant": State.ALONE, "end": State.ENDED},
+    State.ALONE: {
+        "grant": State.ALONE,
+        "hold": State.HELD,
+        "stretch": State.STRETCH,
+        "drain": State.DRAIN,
+        "wait": State.TRIED,
+        "end": State.ENDED,
+    },
+    State.HELD: {"grant": State.HELD, "wait": State.TRIED, "drain": State.DRAIN, "end": State.ENDED},
+    State.TRIED: {"grant": State.TRIED, "drain": State.DRAIN, "end": State.ENDED},
+    State.STRETCH: {"grant": State.STRETCH, "end": State.ENDED},
+    State.DRAIN: {"grant": State.DRAIN, "wait": State.TRIED, "end": State.ENDED},
+    State.ENDED: {},
+}
+"""Where the harness' own steps lead. A stretch is over with the grant of its last token."""
+
+TOKENS_OFF = 1
+"""By so many tokens two counts may differ that let go of one buffer: a token ends elsewhere in it each time."""
+
+LetGo = Literal["bytes", "time", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A token that came by itself: `trip_ms` from its grant to its arrival."""
+
+    seq: int
+    trip_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A token that did not come by itself in time.
+
+    `silent_ms` is how long nothing was sent before bytes were tried, `trip_ms` how long it took from its grant,
+    `quiet_ms` how long nothing had been sent when it came. `after_tokens` others had been sent then, and after
+    `before_tokens` it had not come yet. `tried`: all bytes that were to be tried had been sent.
+    """
+
+    seq: int
+    let_go: LetGo
+    silent_ms: float
+    trip_ms: float
+    quiet_ms: float
+    after_tokens: int = 0
+    before_tokens: int = 0
+    tried: bool = False
+
+    @property
+    def in_silence(self) -> bool:
+        """Whether nothing at all was sent after it, so that time alone let it go."""
+        return self.let_go == "time" and self.after_tokens == 0
+
+
+Observation = Alone | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The steady state: tokens come `alone`, or what lets them go, and since which observation that is so."""
+
+    how: Literal["alone", "bytes", "time", "both"]
+    since: int
+
+
+class Reader:
+    """Takes the steps of a conversation, one after another. `round_trip_ms` is the control's: over that it counts."""
+
+    def __init__(self, round_trip_ms: float = 0.0) -> None:
+        self.state = State.BEFORE
+        self.granted = -1
+        self.arrived = -1
+        self.head_held: bool | None = None
+        self.seen: list[Observation] = []
+        self.pulsed: set[int] = set()
+        self.stretches: list[range] = []
+        self.tail = range(0)
+        self.granted_ns: list[int] = []
+        self.arrived_ns: list[int] = []
+        self._round_trip_ms = round_trip_ms
+        self._alone: int | None = None
+        self._held: Step | None = None
+        self._silent_ms = 0.0
+        self._tried = False
+        self._before = -1
+        self._moved_ns = 0
+        self._pulse: int | None = None
+
+    def take(self, step: Step) -> None:
+        """Take the next step. Raises ValueError if it has no place here."""
+        if step.kind not in ANYWHERE:
+            if step.kind not in _NEXT[self.state]:
+                raise ValueError(f"a step {step.kind} {step.seq} has no place in state {self.state.name}")
+            self.state = _NEXT[self.state][step.kind]
+        match step.kind:
+            case "head":
+                self.head_held = self.granted >= 0
+            case "grant":
+                self._grant(step)
+            case "arrive":
+                self._arrive(step)
+            case "pulse":
+                self._pulse = step.seq
+            case "hold":
+                self._held, self._pulse = step, None
+                self._silent_ms, self._tried = (step.at_ns - self._moved_ns) / 1e6, False
+            case "wait":
+                self._tried = True
+            case "stretch":
+                self.stretches.append(range(self.granted + 1, step.seq + 1))
+            case "drain":
+                self.tail = self._under_way
+                self._let_go_by_end(step)
+            case "end":
+                self._end(step)
+
+    @property
+    def _under_way(self) -> range:
+        return range(self.arrived + 1, self.granted + 1)
+
+    def _grant(self, step: Step) -> None:
+        fresh = step.seq - self.granted
+        alone = fresh == 1 and self.arrived == self.granted and self.state is State.ALONE
+        self._alone, self._before = step.seq if alone else None, self.granted
+        self.granted_ns += [step.at_ns] * fresh
+        self.granted, self._moved_ns = step.seq, step.at_ns
+        if self.state is State.STRETCH and self.granted >= self.stretches[-1].stop - 1:
+            self.state = State.ALONE
+
+    def _arrive(self, step: Step) -> None:
+        self.arrived_ns += [step.at_ns] * (step.seq - self.arrived)
+        self.arrived = step.seq
+        if self._pulse is not None:
+            self.pulsed.add(self._pulse)
+            self._pulse = None
+        if self._held and step.seq >= self._held.seq and self.state is not State.ENDED:
+            self._close(step, "bytes" if self.state is State.HELD and self.granted > self._held.seq else "time")
+            self.state = State.ALONE
+        elif self._alone == step.seq and self.state is State.ALONE:
+            trip_ms = self.trip_ms(step.seq)
+            in_time = trip_ms <= HOLD_MS + self._round_trip_ms
+            late = Hold(step.seq, "time", trip_ms, trip_ms, trip_ms)
+            self.seen.append(Alone(step.seq, trip_ms) if in_time else late)
+        self._moved_ns = step.at_ns
+
+    def _end(self, step: Step) -> None:
+        self.tail = self.tail or self._under_way
+        self._let_go_by_end(step)
+
+    def _let_go_by_end(self, step: Step) -> None:
+        if self._held:
+            self._close(step, "end")
+
+    def _close(self, step: Step, let_go: LetGo) -> None:
+        assert self._held is not None
+        seq = self._held.seq
+        self.seen.append(
+            Hold(
+                seq=seq,
+                let_go=let_go,
+                silent_ms=self._silent_ms,
+                trip_ms=(step.at_ns - self.granted_ns[seq]) / 1e6,
+                quiet_ms=(step.at_ns - self._moved_ns) / 1e6,
+                after_tokens=self.granted - seq,
+                before_tokens=max(self._before, seq) - seq if let_go == "bytes" else 0,
+                tried=self._tried,
+            )
+        )
+        self._held = None
+
+    def trip_ms(self, seq: int) -> float:
+        """Return how long it was from a token's grant to its arrival."""
+        return (self.arrived_ns[seq] - self.granted_ns[seq]) / 1e6
+
+    def spaced(self, hold: Hold) -> bool:
+        """Tell whether what was sent during a hold came as far apart as it was sent: then nothing waited for anything.
+
+        The first of it was sent after `silent_ms`, so that one that came along with the held token shows at once.
+        """
+        trips = [self.trip_ms(seq) for seq in self._during(hold)]
+        return bool(trips) and all(alike(trip_ms, hold.trip_ms) for trip_ms in trips)
+
+    def _during(self, hold: Hold) -> range:
+        """Return the tokens that were sent during a hold and have come by now, none of them held itself."""
+        through = min(hold.seq + hold.after_tokens, self.arrived)
+        later = [one.seq for one in self.seen if isinstance(one, Hold) and one.seq > hold.seq]
+        return range(hold.seq + 1, through + 1) if not later or min(later) > through else range(0)
+
+    def flow(self) -> Flow | None:
+        """Return how the last stretch came that was sent without a pause; None if there was none, or it is not here."""
+        if not self.stretches or self.stretches[-1].stop > len(self.arrived_ns):
+            return None
+        stretch = self.stretches[-1]
+        over_ns = self.granted_ns[stretch[-1]] + int(self._round_trip_ms * 1e6)
+        bursts = sorted({at_ns for seq in stretch if (at_ns := self.arrived_ns[seq]) <= over_ns})
+        gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(bursts)]
+        return Flow(
+            spaced=all(alike(self.trip_ms(seq), self.trip_ms(stretch[0])) for seq in stretch),
+            period_ms=statistics.median(gaps_ms) if len(gaps_ms) > 1 else None,
+            silent=not bursts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How tokens came that were sent one after another without waiting: as far apart as they were sent (`spaced`), in
+    bursts that were `period_ms` apart in the median, or none before the last of them was sent (`silent`)."""
+
+    spaced: bool
+    period_ms: float | None
+    silent: bool
+
+
+def alike(a_ms: float, b_ms: float) -> bool:
+    """Tell whether two durations are one timer's."""
+    return abs(a_ms - b_ms) <= max(ALIKE * max(a_ms, b_ms), ALIKE_MS)
+
+
+def steady(seen: Sequence[Observation]) -> Steady | None:
+    """Return the steady state that the observations so far show; None as long as they show none. The first line holds:
+
+    - so many in a row came by themselves, or were waited for so long in all, that it goes on so: `alone`
+    - the last two holds let go alike, and tokens are held rather than not: `bytes` or `time`
+    - there were many holds: what let go in the last, or `both`
+    """
+    run = list(itertools.takewhile(lambda one: isinstance(one, Alone), reversed(seen)))
+    if len(run) >= STREAK or (len(run) >= ENOUGH and sum(one.trip_ms for one in run) >= ENOUGH_MS):
+        return Steady("alone", len(seen) - len(run))
+    holds = [(at, one) for at, one in enumerate(seen) if isinstance(one, Hold) and one.let_go != "end"]
+    if len(holds) < 2:
+        return None
+    (since, before), (_, last) = holds[-2:]
+    mostly = SHARE * len(seen[since:]) <= 2
+    if mostly and (how := _agree(before, last)):
+        return Steady(how, since)
+    if len(holds) < HOLDS:
+        return None
+    since = holds[-3][0]
+    ways = {one.let_go for _, one in holds[-3:]}
+    if SHARE * len(seen[since:]) > 3:
+        return Steady("alone", since)
+    return Steady("both" if len(ways) > 1 else "bytes" if "bytes" in ways else "time", since)
+
+
+def _agree(before: Hold, last: Hold) -> Literal["bytes", "time"] | None:
+    """Return what let two tokens go alike.
+
+    Time only counts where nothing was sent: then it is the whole of it, or what passed since the last byte. Bytes only
+    where time was excluded, as the last waited for longer in silence than the one before it took in all: then it came
+    after as many, or, where a lag comes on top, so long after the first of them.
+    """
+    if last.in_silence:
+        since_byte = before.let_go == "time" and alike(before.quiet_ms, last.trip_ms)
+        return "time" if since_byte or alike(before.trip_ms, last.trip_ms) else None
+    if not before.after_tokens or last.silent_ms < before.trip_ms:
+        return None
+    apart = max(before.before_tokens, last.before_tokens) - min(before.after_tokens, last.after_tokens)
+    as_late = alike(before.trip_ms - before.silent_ms, last.trip_ms - last.silent_ms)
+    return "bytes" if apart < TOKENS_OFF or (as_late and last.let_go == "time") else None
+
+
+def read(steps: Iterable[Step], round_trip_ms: float = 0.0) -> Reader:
+    """Read a whole conversation. Raises ValueError if a step has no place where it stands."""
+    reader = Reader(round_trip_ms)
+    for step in steps:
+        reader.take(step)
+    return reader
+
+
+def span_tokens(emission: Emission) -> int:
+    """Return how many tokens are sent after one that is held to see whether bytes let it go: of `SPAN_BYTES`, or as
+    many as an emission with a delay can send in `SPAN_MS`."""
+    tokens = math.ceil(SPAN_BYTES / emission.event_bytes)
+    if emission.delay_ms:
+        tokens = min(tokens, int(SPAN_MS / emission.delay_ms))
+    return max(tokens, 3)
