@@ -5,11 +5,15 @@ Time is a number that the simulation moves. What comes out is a Trace, as the re
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.backends.body import EmittedBody
 from harness.backends.emitter import LINGER_S
-from harness.formats import CODECS, coding
+from harness.formats import CODECS
+from harness.formats.coding import decoder
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
 from tests.hops import Hop
@@ -19,9 +23,9 @@ TICK_NS = 20_000
 
 @dataclass(frozen=True)
 class Link:
-    """How far apart client and emitter are. Half a round trip is spent on a grant and half on the data; `chain_ms` is
-    what a small request through the chain takes, `clock_off_ms` how wrong the emitter's clock is.
-    """
+    """How far apart they are. A round trip lies between client and emitter, half of it on a grant and half on the data;
+    `chain_ms` is what a small request through the chain takes beside it; `clock_off_ms` how wrong the emitter's clock
+    is."""
 
     round_trip_ms: float = 0.05
     chain_ms: float = 0.3
@@ -31,72 +35,90 @@ class Link:
     def half_ns(self) -> int:
         return int(self.round_trip_ms * 1e6 / 2)
 
+    @property
+    def barrier_ns(self) -> int:
+        return int((self.chain_ms + self.round_trip_ms) * 1e6)
+
 
 class Simulation:
     """One stream through one hop. Use `simulate`."""
 
-    def __init__(self, told: Plan, hop: Hop, link: Link, patient: bool) -> None:
-        self.now_ns = 1_000_000_000
+    def __init__(self, told: Plan, hop: Hop, link: Link) -> None:
+        self.now_ns = 10_000_000_000_000
         self.hop = hop
         self.plan = told
-        self.link = link
         self.emission = told.emission
-        ends = self.emission.body == "length"
-        self.machine = Lockstep(self.emission.workload, last_token_ends=ends, patient=patient)
+        self.link = link
+        self.machine = Lockstep(self.emission, round_trip_ns=2 * link.half_ns)
         self.sent: list[Sent] = []
         self.reads: list[Read] = []
-        self.body = b""
+        self.body = bytearray()
+        self.head_ns: int | None = None
         self.ended_ns: int | None = None
-        self._codec = CODECS[self.emission.format]
-        self._decoder = self._codec.decoder()
-        self._content = coding.decoder(hop.content_coding)
-        self._under_way: deque[bytes] = deque()
+        self._clock_off_ns = int(link.clock_off_ms * 1e6)
+        self._pieces = EmittedBody(self.emission)
+        self._content = decoder(hop.content_coding)
+        self._decoder = CODECS[self.emission.format].decoder()
+        self._later: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._emitted_ns = 0
         self._bytes = 0
         self._through = -1
 
     def run(self) -> Trace:
         """Return what the stream left behind."""
         opened_ns = self.now_ns
-        if prelude := self.emission.prelude:
-            self._forward(self._codec.filling(prelude, "prelude"))
-        if self.emission.pace == "lockstep":
+        lockstep = self.emission.pace == "lockstep"
+        if not self.hop.holds_head:
+            self._at(self.now_ns + self.link.half_ns, self._head)
+        if opening := self._pieces.opening():
+            self._emit(opening)
+        if lockstep:
             self._lockstep()
         else:
             self._paced()
-        self._read_all()
-        while (due_ns := self.hop.due_ns()) is not None:  # what is late comes even after the end
-            self._pass_time(due_ns)
+        while self._next_ns() is not None:
+            self._happen()
         assert self.ended_ns is not None
-        closed_ns = max(self.now_ns, self.hop.closes_ns(self.ended_ns)) + TICK_NS
-        lockstep = self.emission.pace == "lockstep"
+        closes_ns = self.hop.closes_ns(self.ended_ns) + self.link.half_ns
+        coding = self.hop.content_coding
         return Trace(
             cell_id="simulated",
             plan=self.plan,
             request_headers=(),
             opened_ns=opened_ns,
-            head_ns=(self.reads[0].at_ns if self.reads else closed_ns) if self.hop.holds_head else opened_ns,
+            head_ns=self.head_ns,
             status=200,
-            headers=(("Content-Encoding", self.hop.content_coding),) if self.hop.content_coding else (),
+            headers=(("Content-Encoding", coding),) if coding else (),
             reads=tuple(self.reads),
-            body=self.body,
+            body=bytes(self.body),
             sent=tuple(self.sent),
             sent_headers=(),
-            ended_ns=self.ended_ns + int(self.link.clock_off_ms * 1e6),
-            closed_ns=closed_ns,
+            ended_ns=self.ended_ns + self._clock_off_ns,
+            closed_ns=max(self.now_ns, closes_ns) + TICK_NS,
             steps=tuple(self.machine.steps) if lockstep else (),
+            guard_ms=self.link.round_trip_ms,
         )
 
     def _lockstep(self) -> None:
-        machine = self.machine
-        self._say(machine.begin(self.now_ns))
+        machine, since = self.machine, (Phase.ENDED, -1)
+        began_ns = self.now_ns
+        machine.begin(self.now_ns)
+        if self.head_ns is not None:
+            self._say(machine.head(self.now_ns))
         while machine.phase is not Phase.ENDED:
-            if self._under_way:
-                self._read()
-            elif machine.phase in (Phase.PROBING, Phase.DRAINING):
-                if not self._until(self.now_ns + int(self.link.chain_ms * 1e6)):
-                    self._say(machine.stepped(self.now_ns))
-            elif not self._until(machine.progress_ns + machine.silence_ns):
-                self._say(machine.outwaited(self.now_ns))
+            if since != (since := (machine.phase, machine.progress_ns)):
+                began_ns = self.now_ns
+            due = machine.due
+            until_ns = machine.progress_ns + due.ns
+            if due.what == "barrier":
+                until_ns = max(until_ns, max(began_ns, self._emitted_ns) + self.link.barrier_ns)
+            next_ns = self._next_ns()
+            if next_ns is not None and next_ns <= until_ns:
+                self._happen()
+                continue
+            self.now_ns = max(self.now_ns, until_ns)
+            self._say(machine.outwaited(self.now_ns) if due.what == "silence" else machine.stepped(self.now_ns))
 
     def _paced(self) -> None:
         gap_ns = int(self.emission.workload.interval_ms * 1e6)
@@ -104,62 +126,80 @@ class Simulation:
         for seq in range(self.emission.workload.tokens):
             self._pass_time(start_ns + seq * gap_ns)
             self._send(seq)
-            self._read_all()
         if self.emission.body != "length":
             self._pass_time(self.now_ns + max(gap_ns, int(LINGER_S * 1e9)))
         self._end()
 
     def _pass_time(self, until_ns: int) -> None:
-        while self._until(until_ns):
-            self._read_all()
+        while (next_ns := self._next_ns()) is not None and next_ns <= until_ns:
+            self._happen()
+        self.now_ns = max(self.now_ns, until_ns)
 
-    def _until(self, instant_ns: int) -> bool:
-        """Move time to the instant, or to the timer that fires before it; tell whether one did."""
+    def _at(self, at_ns: int, what: Callable[[], None]) -> None:
+        heapq.heappush(self._later, (at_ns, next(self._order), what))
+
+    def _next_ns(self) -> int | None:
+        """Return when the next thing happens: something that is under way arrives, or a timer of the hop's fires."""
+        due_ns, later_ns = self.hop.due_ns(), self._later[0][0] if self._later else None
+        known = [at_ns for at_ns in (due_ns, later_ns) if at_ns is not None]
+        return min(known, default=None)
+
+    def _happen(self) -> None:
         due_ns = self.hop.due_ns()
-        if due_ns is not None and due_ns <= instant_ns:
+        if due_ns is not None and (not self._later or due_ns <= self._later[0][0]):
             self.now_ns = max(self.now_ns, due_ns)
             self._forward(self.hop.fire(self.now_ns))
-            return True
-        self.now_ns = max(self.now_ns, instant_ns)
-        return False
+            return
+        at_ns, _, what = heapq.heappop(self._later)
+        self.now_ns = max(self.now_ns, at_ns)
+        what()
 
     def _say(self, grant: Grant | None) -> None:
         if grant is None:
             return
-        self.now_ns += self.link.half_ns
-        while len(self.sent) <= grant.through:
-            self._send(len(self.sent))
-        if grant.end and self.ended_ns is None:
-            self._end()
+
+        def obey() -> None:
+            while len(self.sent) <= grant.through:
+                self._send(len(self.sent))
+            if grant.end and self.ended_ns is None:
+                self._end()
+            self._emitted_ns = self.now_ns  # a small request is answered after what was granted before it
+
+        self._at(self.now_ns + self.link.half_ns, obey)
 
     def _send(self, seq: int) -> None:
         self.now_ns += TICK_NS
-        at_ns = self.now_ns + int(self.link.clock_off_ms * 1e6)
-        event = self._codec.token(self.emission.workload, seq, at_ns)
-        if self.emission.padding:
-            event += self._codec.filling(self.emission.padding, f"padding:{seq}")
+        at_ns = self.now_ns + self._clock_off_ns
+        event = self._pieces.token(seq, at_ns)
         self._bytes += len(event)
         self.sent.append(Sent(seq, at_ns, self._bytes))
-        self._forward(self.hop.push(event, self.now_ns))
+        self._emit(event, counted=True)
+
+    def _emit(self, data: bytes, counted: bool = False) -> None:
+        if not counted:
+            self._bytes += len(data)
+        self._forward(self.hop.push(data, self.now_ns))
 
     def _end(self) -> None:
         self.now_ns += TICK_NS
+        if closing := self._pieces.closing():
+            self._emit(closing)
         self.ended_ns = self.now_ns
         self._forward(self.hop.end())
 
     def _forward(self, data: bytes) -> None:
         if data:
-            self._under_way.append(data)
+            self._at(self.now_ns + self.link.half_ns + TICK_NS, lambda: self._read(data))
 
-    def _read_all(self) -> None:
-        while self._under_way:
-            self._read()
+    def _head(self) -> None:
+        self.head_ns = self.now_ns
+        if self.emission.pace == "lockstep":
+            self._say(self.machine.head(self.now_ns))
 
-    def _read(self) -> None:
-        """Let the client receive all that is under way, in one read, as a socket would."""
-        self.now_ns += TICK_NS + self.link.half_ns
-        data = b"".join(self._under_way)
-        self._under_way.clear()
+    def _read(self, data: bytes) -> None:
+        """Let the client receive it."""
+        if self.head_ns is None:
+            self._head()
         self.reads.append(Read(self.now_ns, len(data)))
         self.body += data
         for token in self._decoder.feed(self._content.feed(data)):
@@ -168,6 +208,6 @@ class Simulation:
             self._say(self.machine.arrived(self._through, self.now_ns))
 
 
-def simulate(told: Plan, hop: Hop, link: Link = Link(), patient: bool = False) -> Trace:
+def simulate(told: Plan, hop: Hop, link: Link = Link()) -> Trace:
     """Run one stream through the hop."""
-    return Simulation(told, hop, link, patient).run()
+    return Simulation(told, hop, link).run()

@@ -23,7 +23,7 @@ from harness.clients.h2_reader import H2Reader
 from harness.errors import HarnessError, InputError, Unavailable
 from harness.launchers.process import Launcher
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
-from harness.measure.limits import EMITTER, STALLED_S
+from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
@@ -97,8 +97,8 @@ class Bench:
         self._clients: dict[str, Client] = {}
         self._control = ControlStream(self.client("aiohttp"), self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
-            "1.1": AiohttpReader(STALLED_S, keep_alive=True),
-            "2": H2Reader(STALLED_S),
+            "1.1": AiohttpReader(keep_alive=True),
+            "2": H2Reader(),
         }
         self._starting: dict[Chain, asyncio.Task[StartedChain]] = {}
         self._cold: dict[str, HarnessError] = {}
@@ -149,10 +149,8 @@ class Bench:
         await asyncio.gather(*starting, return_exceptions=True)
         self._cold |= await warm_up(plans, self.client, self.backend, self.schedule)
 
-    async def record(
-        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
-    ) -> tuple[Trace, StartedChain]:
-        """Run one stream through the plan's chain, with more patience or without pulses if asked.
+    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
+        """Run one stream through the plan's chain, without pulses if asked.
 
         Raises what `entry` raises, BackendError, or ClientError for a paced one whose client could not be warmed up.
         """
@@ -165,7 +163,7 @@ class Bench:
         asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
-            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard, patient)
+            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard)
         finally:
             if asking:
                 asking.cancel()

@@ -292,6 +292,13 @@ class Guard:
         """Whether requests of its own go through the chain."""
         return not (self._quiet or self.pulse.lost)
 
+    async def round_trip_ns(self) -> int:
+        """Return how long the control stream takes to go round, in the median of late."""
+        trips = self.control.trips
+        if trips.median_ms(0) is None:
+            await trips.after(1)
+        return int((trips.median_ms(0) or 0.0) * 1e6)
+
     async def witnessed(self) -> None:
         """Wait until the control stream has gone round several times from now on."""
         await self.control.trips.after(CONTROL_TRIPS)

@@ -2,46 +2,74 @@
 
 Rules:
 
-1. Token n+1 is granted only when token n has arrived. A token that arrives was not waiting for more bytes.
-2. When the driver has waited out the patience for a token, the token is *held*, and probing begins: more tokens are
-   granted in small steps, without waiting for them, until the held token comes. What had been sent by then
-   released it.
-3. Back to lockstep then, with more patience: what came while it was probed for may have come by a timer, and one that
-   lasts `PATIENT` patiences, or as long as that hold, now shows as such. A patient stream begins like that.
-4. After `MAX_HOLDS` holds, those included that such patience spared, or when late tokens have used up the budget of
-   patiences, the pattern is known: the rest is *drained* in small steps. A wait costs one patience at most, so that
-   no stall of the machine uses the budget up.
-5. When nothing is left to grant and tokens are still missing, the patience is waited out once more: a timer may
-   release them, and what is only under way may arrive; if one comes, the wait is for `PATIENT` patiences from there.
-   What comes after that was released by the end.
+1. Token 0 is granted when the head is here, or has been waited for as long as a held token. Token n+1 is granted only
+   when all before it are here: a token that comes was not waiting for more bytes. Where a round trip is long a random
+   pause comes first, so that no timer keeps step with it.
+2. A token that has not come in time is *held*. More tokens are then sent in growing steps, each given the time to
+   arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes a second at most.
+   Neither: silence for `TIME_MS`.
+3. After a hold all that is under way is waited for, and then the next token, alone. Each is waited for longer than any
+   hold before it took, so that a timer lets go in silence, and shows as one; bytes are tried from just below the
+   count that let go before.
+4. What let go twice alike is confirmed by a third hold: by bytes, after a stretch of several times as many.
+5. The stream ends when the steady state is known (`harness.judge.reading.steady`, which reads these very steps) and
+   all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
+   What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
 
-The driver calls `begin`, `arrived`, `outwaited` (when nothing has come for `silence_ns`) and `stepped`; each returns
-what to grant. `steps` is the record.
+The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
+to grant. `steps` is the record.
 """
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Literal
 
-from harness.judge.release import probe_step_tokens
-from harness.model import Step, Workload
+from harness.judge.reading import TOKENS_OFF, Alone, Hold, Reader, Steady, span_tokens, steady
+from harness.judge.rules import (
+    ENOUGH_MS,
+    FAR_MS,
+    FLOW_MS,
+    FLOW_TOKENS,
+    HOLD_MS,
+    LATE_MS,
+    LONGER,
+    SHARE,
+    STRETCH,
+    TIME_MS,
+)
+from harness.measure.limits import CONVERSATION_BYTES
+from harness.model import Emission, Step, StepKind
 
-MAX_HOLDS = 2
-PATIENT = 3
-BUDGET_PATIENCES = 5
-LATE_NS = 50 * 10**6
-"""Only waits this long are charged to the budget: a long stream that passes is followed to its end."""
+GROWTH = 4
+"""A step of a first hold sends a quarter of what was sent before it: few steps reach far."""
+
+FINE = 8
+"""A step of a later hold sends an eighth of what was left open by the one before."""
+
+TRYING_NS = 10**9
+"""How long trying bytes may take: through a chain that is far away, in fewer and larger steps."""
+
+PAUSES = 32
+"""So many pauses are enough to meet a timer at any phase."""
 
 
 class Phase(Enum):
-    """What the driver waits for: an arrival or the patience, a probing step to go round, the end of the body."""
+    """What is waited for: the head, a pause to pass, all that was sent, a step while a token is held, time for what
+    was let go or sent in a stretch to come, the next token of a flow, time to let go, or nothing more."""
 
-    LOCKSTEP = auto()
-    PROBING = auto()
-    DRAINING = auto()
-    LAST_WAIT = auto()
+    HEAD = auto()
+    PAUSE = auto()
+    ARRIVAL = auto()
+    TRYING = auto()
+    SETTLING = auto()
+    FLOW = auto()
+    SILENCE = auto()
     ENDED = auto()
 
 
@@ -53,116 +81,270 @@ class Grant:
     end: bool = False
 
 
-class Lockstep:
-    """One stream's conversation. Tokens are numbered from 0. A patient one waits as others after a hold."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the driver waits for, unless something arrives before.
 
-    def __init__(self, workload: Workload, last_token_ends: bool, patient: bool = False) -> None:
-        self.phase = Phase.LOCKSTEP
+    `silence`: that nothing has come for `ns` since `progress_ns`, on a machine that is awake; then `outwaited`.
+    `barrier`: `ns` since `progress_ns`, and that what was sent has had the time to arrive; then `stepped`.
+    `pause`: `ns` since `progress_ns`; then `stepped`.
+    """
+
+    what: Literal["silence", "barrier", "pause", "nothing"]
+    ns: int = 0
+
+
+class Lockstep:
+    """One stream's conversation. Tokens are numbered from 0. `round_trip_ns` is that of the control stream."""
+
+    def __init__(self, emission: Emission, round_trip_ns: int = 0) -> None:
+        self.phase = Phase.HEAD
         self.steps: list[Step] = []
         self.progress_ns = 0
-        self._last = workload.tokens - 1
-        self._last_token_ends = last_token_ends
-        self._probe_through = self._last - 1 if last_token_ends else self._last
-        self._patience_ns = int(workload.patience_ms * 1e6)
-        self._waited_ns = 0
-        self._granted = -1
-        self._arrived = -1
-        self._probed_from = -1
-        self._held_since_ns = 0
-        self._longest_hold_ns = 0
-        self._holds = 0
-        self._patient = patient
-        self._timed = False
+        workload = emission.workload
+        self._delay_ns = int((emission.delay_ms or 0) * 1e6)
+        self._hold_ns = int(HOLD_MS * 1e6) + round_trip_ns + self._delay_ns
+        self._reader = Reader((round_trip_ns + self._delay_ns) / 1e6)
+        self._round_trip_ns = round_trip_ns
+        self._least = workload.tokens
+        self._last = last_token(emission)
+        self._last_ends = emission.body == "length"
+        self._span = span_tokens(emission)
+        self._steady: Steady | None = None
+        self._longest_ns = 0
+        self._known: tuple[int, int] | None = None
+        self._held = -1
+        self._tried_ns = 0
+        self._stretched = self._flowed = self._doubted = False
+        self._flow_through = -1
+        self._far = round_trip_ns > FAR_MS * 1e6
+        self._pauses = PAUSES if self._far else 0
+        self._pause_ns = 0
+        self._sending_ns = 0
+        self._chance = random.Random(workload.seed)
 
     @property
     def awaited(self) -> int:
         """The token that is waited for next."""
-        return self._arrived + 1
+        return self._reader.arrived + 1
 
     @property
-    def silence_ns(self) -> int:
-        """How long nothing may come before that means something."""
-        if not (self._timed if self.phase is Phase.LAST_WAIT else self._patient):
-            return self._patience_ns
-        return max(PATIENT * self._patience_ns, self._longest_hold_ns + self._patience_ns)
+    def due(self) -> Due:
+        """What has to be waited for now."""
+        match self.phase:
+            case Phase.HEAD:
+                return Due("silence", self._hold_ns)
+            case Phase.ARRIVAL:
+                longer_ns = 0 if self._confirming else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
+                return Due("silence", max(self._hold_ns, longer_ns))
+            case Phase.SILENCE:
+                return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
+            case Phase.TRYING | Phase.SETTLING:
+                return Due("barrier", self._sending_ns)
+            case Phase.FLOW:
+                return Due("pause", int(FLOW_MS * 1e6))
+            case Phase.PAUSE:
+                return Due("pause", self._pause_ns)
+            case Phase.ENDED:
+                return Due("nothing")
 
-    def begin(self, now_ns: int) -> Grant:
-        """Grant the first token."""
-        return self._grant(1, now_ns)
-
-    def arrived(self, through: int, now_ns: int) -> Grant | None:
-        """Take note that all tokens up to `through` are here; return what may be sent now."""
-        if through <= self._arrived:
-            return None
-        self._arrived = through
-        if self.phase is Phase.LOCKSTEP:
-            self._waited(now_ns - self.progress_ns)
-        self._timed |= self.phase is Phase.LAST_WAIT  # nothing more is sent: a timer let this go, and may let go more
+    def begin(self, now_ns: int) -> None:
+        """Take note that the backend has been asked. A head that has come before is told right after."""
         self.progress_ns = now_ns
-        self.steps.append(Step("arrive", through, now_ns))
-        if self.phase is Phase.PROBING:
-            self.phase, self._patient = Phase.LOCKSTEP, True
-            self._longest_hold_ns = max(self._longest_hold_ns, now_ns - self._held_since_ns)
-        known = self._holds >= MAX_HOLDS or self._waited_ns > BUDGET_PATIENCES * self._patience_ns
-        if self.phase is Phase.LOCKSTEP and known:
-            self.phase = Phase.DRAINING
-            self._probed_from = self._granted
-            self.steps.append(Step("drain", self.awaited, now_ns))
-        if self._arrived == self._last:
-            return self._end(now_ns)
-        if self.phase in (Phase.LOCKSTEP, Phase.LAST_WAIT) and self._arrived >= self._granted:
-            return self._grant(1, now_ns)
-        return None
 
-    def outwaited(self, now_ns: int) -> Grant | None:
-        """Take note that the patience has passed in silence on a machine that was awake."""
-        if self.phase is Phase.LAST_WAIT:
-            return self._end(now_ns)
-        if self.phase is not Phase.LOCKSTEP:
-            return None
-        self._probed_from, self._held_since_ns = self.awaited, self.progress_ns
-        self._holds += 1
-        self.steps.append(Step("hold", self.awaited, now_ns))
-        self.phase = Phase.PROBING
-        return self.stepped(now_ns)
+    def head(self, now_ns: int) -> Grant | None:
+        """Take note that the head is here."""
+        self._step("head", self._reader.granted, now_ns)
+        return self._next(now_ns) if self.phase is Phase.HEAD else None
 
     def pulsed(self, now_ns: int) -> None:
         """Take note that others' bytes follow the awaited token from now on: they may be what lets it go."""
-        self.steps.append(Step("pulse", self.awaited, now_ns))
+        self._step("pulse", self.awaited, now_ns)
 
-    def stepped(self, now_ns: int) -> Grant | None:
-        """Take note that the last probing step has had its time; return the next step."""
-        if self.phase not in (Phase.PROBING, Phase.DRAINING):
+    def arrived(self, through: int, now_ns: int) -> Grant | None:
+        """Take note that all tokens up to `through` are here; return what may be sent now."""
+        if through <= self._reader.arrived:
             return None
-        if self._granted < self._probe_through:
-            step = probe_step_tokens(self._granted - self._probed_from)
-            return self._grant(min(step, self._probe_through - self._granted), now_ns)
-        if self._arrived >= self._granted:
-            return self._grant(1, now_ns)
-        self.phase = Phase.LAST_WAIT
+        seen = len(self._reader.seen)
+        self._step("arrive", through, now_ns)
         self.progress_ns = now_ns
-        self.steps.append(Step("wait", self._granted, now_ns))
-        return None
-
-    def _waited(self, wait_ns: int) -> None:
-        """Charge a token's wait. One that only patience kept from being held is a hold by a timer."""
-        if wait_ns >= LATE_NS:
-            self._waited_ns += min(wait_ns, self._patience_ns)
-        if self._patient and wait_ns > self._patience_ns:
-            self._holds += 1
-            self._timed = True
-
-    def _grant(self, tokens: int, now_ns: int) -> Grant:
-        self._granted = min(self._granted + tokens, self._last)
-        self.progress_ns = now_ns
-        self.steps.append(Step("grant", self._granted, now_ns))
-        return Grant(self._granted, end=self._last_token_ends and self._granted == self._last)
-
-    def _end(self, now_ns: int) -> Grant | None:
         if self.phase is Phase.ENDED:
             return None
-        if self._granted < self._last:
-            self._grant(1, now_ns)
+        if len(self._reader.seen) > seen:
+            self._observed()
+        if self.phase in (Phase.TRYING, Phase.SILENCE) and through >= self._held:
+            self.phase, self._sending_ns = Phase.SETTLING, 0
+        return self._next(now_ns) if self.phase is Phase.ARRIVAL and self._all_here else None
+
+    def outwaited(self, now_ns: int) -> Grant | None:
+        """Take note that it has been silent for long enough, on a machine that was awake."""
+        match self.phase:
+            case Phase.HEAD:
+                return self._next(now_ns)
+            case Phase.SILENCE:
+                return self._end(now_ns)
+            case Phase.ARRIVAL:
+                self._step("hold", self.awaited, now_ns)
+                if self._confirming and not self._refuted():
+                    return self._end(now_ns)
+                self.phase, self._held, self._tried_ns = Phase.TRYING, self.awaited, now_ns
+                return self._try(now_ns)
+        return None
+
+    def stepped(self, now_ns: int) -> Grant | None:
+        """Take note that what was sent has had the time to arrive, or that a pause is over."""
+        match self.phase:
+            case Phase.TRYING:
+                return self._try(now_ns)
+            case Phase.SETTLING:
+                self.phase, self.progress_ns = Phase.ARRIVAL, now_ns
+                if self._wants_stretch:
+                    return self._stretch(now_ns)
+                return self._next(now_ns) if self._all_here else None
+            case Phase.FLOW:
+                if self._reader.granted < self._flow_through:
+                    return self._grant(1, now_ns, Phase.FLOW)
+                self.phase = Phase.SETTLING
+            case Phase.PAUSE:
+                return self._grant(1, now_ns, Phase.ARRIVAL)
+        return None
+
+    @property
+    def _all_here(self) -> bool:
+        return self._reader.arrived >= self._reader.granted
+
+    @property
+    def _confirming(self) -> bool:
+        """Whether one more hold is all that is wanted."""
+        known = self._steady
+        return known is not None and known.how != "alone" and (known.how != "bytes" or self._stretched)
+
+    def _refuted(self) -> bool:
+        """Whether nothing of a stretch came, as some would if bytes let go: then time did before, and by chance."""
+        stretch = self._reader.stretches[-1] if self._reader.stretches else range(0)
+        by_bytes = self._steady is not None and self._steady.how == "bytes"
+        refuted = by_bytes and not self._doubted and self.awaited <= stretch.start
+        self._doubted |= refuted
+        return refuted
+
+    def _observed(self) -> None:
+        """Look at what is known now that one more observation has been made."""
+        self._steady = steady(self._reader.seen)
+        last = self._reader.seen[-1]
+        if isinstance(last, Hold):
+            self._longest_ns = max(self._longest_ns, int(last.trip_ms * 1e6))
+            if last.let_go == "bytes":
+                self._known = last.before_tokens, last.after_tokens
+
+    def _next(self, now_ns: int) -> Grant | None:
+        """All is here: end, or send what the steady state still asks for."""
+        here = self._reader.arrived + 1
+        if here > self._last:
+            return self._end(now_ns)
+        known = self._steady
+        if known and known.how == "alone":
+            if not self._flowed and (self._far or self._late(known)):
+                return self._flow(now_ns)
+            if here >= self._least or _waited_ms(self._run(known)) >= ENOUGH_MS:
+                return self._end(now_ns)
+        if self._wants_stretch:
+            return self._stretch(now_ns)
+        if known and known.how == "time" and not self._flowed:
+            return self._flow(now_ns)
+        if self._pauses and here:
+            self._pauses -= 1
+            self.phase, self.progress_ns = Phase.PAUSE, now_ns
+            self._pause_ns = int(self._chance.random() * HOLD_MS * 1e6)
+            return None
+        return self._grant(1, now_ns, Phase.ARRIVAL)
+
+    @property
+    def _wants_stretch(self) -> bool:
+        return self._steady is not None and self._steady.how == "bytes" and not self._stretched
+
+    def _stretch(self, now_ns: int) -> Grant | None:
+        """Send several times what let go, so that buffers of the start are over when the next token is held."""
+        self._stretched = True
+        counts = [one.after_tokens for one in self._reader.seen if isinstance(one, Hold)]
+        return self._send_on(min(STRETCH * counts[-1], self._span), now_ns, Phase.SETTLING)
+
+    def _flow(self, now_ns: int) -> Grant | None:
+        """Send one after another without waiting, which tells a lag and each kind of timer apart."""
+        self._flowed = True
+        return self._send_on(FLOW_TOKENS, now_ns, Phase.FLOW, at_once=1)
+
+    def _run(self, known: Steady) -> list[Alone]:
+        return [one for one in self._reader.seen[known.since :] if isinstance(one, Alone)]
+
+    def _late(self, known: Steady) -> bool:
+        run = self._run(known)
+        late_ms = LATE_MS + (self._round_trip_ns + self._delay_ns) / 1e6
+        return sum(one.trip_ms >= late_ms for one in run) >= SHARE * len(run)
+
+    def _send_on(self, tokens: int, now_ns: int, phase: Phase, at_once: int | None = None) -> Grant | None:
+        """Send tokens without waiting for any, as far as there are some left: a stretch."""
+        through = min(self._reader.granted + tokens, self._tries_through)
+        if through <= self._reader.granted:
+            return self._grant(1, now_ns, Phase.ARRIVAL)
+        self._flow_through = through
+        self._step("stretch", through, now_ns)
+        return self._grant(at_once or through - self._reader.granted, now_ns, phase)
+
+    @property
+    def _tries_through(self) -> int:
+        """The last token that may be sent before the end."""
+        return self._last - 1 if self._last_ends else self._last
+
+    def _try(self, now_ns: int) -> Grant | None:
+        """Send more after the held token, or fall silent when all was tried."""
+        sent = self._reader.granted - self._held
+        limit = min(self._span, self._tries_through - self._held)
+        if sent < limit:
+            return self._grant(min(self._step_tokens(sent, limit, now_ns), limit - sent), now_ns, Phase.TRYING)
+        self._step("wait", self._reader.granted, now_ns)
+        self.phase, self.progress_ns = Phase.SILENCE, now_ns
+        return None
+
+    def _step_tokens(self, sent: int, limit: int, now_ns: int) -> int:
+        """Return how many to send next, of which `sent` are sent and `limit` may be: soon enough to reach that."""
+        if self._known and sent < self._known[1]:
+            least, most = self._known
+            return max(1, least - TOKENS_OFF - sent, (most - least) // FINE)
+        growing = max(1, sent // GROWTH)
+        if not sent:
+            return growing
+        spent_ns, last_ns = now_ns - self._tried_ns, now_ns - self.progress_ns
+        steps_left = max(1.0, (TRYING_NS - spent_ns) / max(last_ns, 1))
+        return max(growing, math.ceil(sent * ((limit / sent) ** (1 / steps_left) - 1)))
+
+    def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
+        through = self._reader.granted + tokens
+        self._step("grant", through, now_ns)
+        self.phase, self.progress_ns, self._sending_ns = phase, now_ns, tokens * self._delay_ns
+        return Grant(through, end=self._last_ends and through == self._last)
+
+    def _end(self, now_ns: int) -> Grant:
+        """End the stream, and send with the end what is left of its workload or its announced length."""
+        through = max(self._reader.granted, self._last if self._last_ends else self._least - 1)
+        if through > self._reader.granted:
+            self._step("drain", self._reader.granted + 1, now_ns)
+            self._step("grant", through, now_ns)
+        self._step("end", self._reader.arrived, now_ns)
         self.phase = Phase.ENDED
-        self.steps.append(Step("end", self._arrived, now_ns))
-        return Grant(self._last, end=True)
+        return Grant(through, end=True)
+
+    def _step(self, kind: StepKind, seq: int, now_ns: int) -> None:
+        step = Step(kind, seq, now_ns)
+        self.steps.append(step)
+        self._reader.take(step)
+
+
+def last_token(emission: Emission) -> int:
+    """Return the last token that such a stream may have: of a length that is fixed or announced, or of any."""
+    most = max(emission.workload.tokens, CONVERSATION_BYTES // emission.event_bytes)
+    tokens: int = emission.most_tokens or most
+    return tokens - 1
+
+
+def _waited_ms(run: Sequence[Alone]) -> float:
+    return sum(one.trip_ms for one in run)

@@ -67,17 +67,22 @@ class Recorder:
         self._tokens = transport.framed(CODECS[plan.emission.format].decoder())
         self._content: ContentDecoder | None = None
         self._through = -1
+        self._on_head: Callable[[int], None] = lambda at_ns: None
         self._on_arrival: Callable[[int, int], None] = lambda through, at_ns: None
 
-    def on_arrival(self, callback: Callable[[int, int], None]) -> None:
-        """Call back with (highest token up to which all are here, instant) whenever tokens come."""
-        self._on_arrival = callback
+    def on_progress(self, head: Callable[[int], None], arrival: Callable[[int, int], None]) -> None:
+        """Call back with the instant of the head, at once if it has come, and with (highest token up to which all are
+        here, instant) whenever tokens come."""
+        self._on_head, self._on_arrival = head, arrival
+        if self.head_ns is not None:
+            head(self.head_ns)
 
     def request(self, headers: Headers) -> None:
         self.sent_request = tuple(headers)
 
     def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.status, self.headers, self.head_ns, self.decoded = status, tuple(headers), at_ns, decoded
+        self._on_head(at_ns)
         return self._goes_on(self._prepare)
 
     def remote(self, reader: Remote) -> None:
@@ -151,9 +156,8 @@ async def record(
     backend: Backend,
     client: Client,
     guard: Guard,
-    patient: bool = False,
 ) -> Trace:
-    """Run one stream, patient from the start or not, through the chain whose client side is `entry`; return its trace.
+    """Run one stream through the chain whose client side is `entry`; return its trace.
 
     Whatever the chain does ends up in the trace. Raises BackendError if the backend fails,
     Unavailable if the client cannot ask so.
@@ -164,8 +168,8 @@ async def record(
     recorder = Recorder(plan, bounds)
     stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
-    request = _request(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, patient, bounds)
+    request = request_of(plan, entry, stream.stream_id)
+    conversation = _Conversation(plan, recorder, stream, guard, bounds)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
     closed_ns: int | None = None
@@ -232,7 +236,8 @@ def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | Non
     return max((trip_ms for trip_ms in trips_ms if trip_ms is not None), default=None)
 
 
-def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
+def request_of(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
+    """Return the request by which a plan asks for a stream at `entry`."""
     return Request(
         url=f"{entry.url}/stream/{stream_id}{plan.path}",
         method=plan.method,
@@ -247,48 +252,49 @@ def _request(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
 
 
 class _Conversation:
-    """Carries a lockstep machine's grants to the backend, and its silences through the guard."""
+    """Carries a lockstep machine's grants to the backend, and what it waits for through the guard."""
 
-    def __init__(
-        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, patient: bool, bounds: Bounds
-    ) -> None:
-        emission = plan.emission
+    def __init__(self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds) -> None:
         self.machine: Lockstep | None = None
+        self._emission = plan.emission
         self._recorder = recorder
         self._stream = stream
         self._guard = guard
         self._bounds = bounds
-        if emission.pace == "lockstep":
-            self.machine = Lockstep(emission.workload, last_token_ends=emission.body == "length", patient=patient)
-            recorder.on_arrival(self._arrived)
 
     async def watch(self) -> None:
-        """Answer silences until the conversation is over, then wait for the end of the body, but not for ever."""
+        """Lead the conversation until it is over, then wait for the end of the body, but not for ever."""
         await self._asked()
-        if (machine := self.machine) and self._stream.asked.done():
-            self._say(machine.begin(time.monotonic_ns()))
+        if self._emission.pace == "lockstep" and self._stream.asked.done():
+            machine = self.machine = Lockstep(self._emission, await self._guard.round_trip_ns())
+            machine.begin(time.monotonic_ns())
+            self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:
-                if machine.phase in (Phase.PROBING, Phase.DRAINING):
-                    await self._guard.barrier()
-                    await self._recorder.awake()
-                    self._say(machine.stepped(time.monotonic_ns()))
-                    continue
-                before = machine.progress_ns
-                await asyncio.sleep(max(0.0, (before + machine.silence_ns) / 1e9 - time.monotonic()))
-                if machine.progress_ns == before and await self._means_something(machine, before):
-                    self._say(machine.outwaited(time.monotonic_ns()))
+                await self._wait(machine)
         span_s = 0.0 if self.machine else self._bounds.span_s  # a buffered stream is silent for as long as it lasts
         await ended(self._recorder, self._guard, self._bounds.silence_s, span_s)
 
-    async def _means_something(self, machine: Lockstep, before: int) -> bool:
-        """Tell whether it is still silent when everything on the way has shown that it is awake, the reader last."""
+    async def _wait(self, machine: Lockstep) -> None:
+        """Wait for what is due, and say so unless something has come meanwhile."""
+        due, before = machine.due, (machine.phase, machine.progress_ns)
+        if due.what == "barrier":
+            await self._guard.barrier()
+            await self._recorder.awake()
+        await asyncio.sleep(max(0.0, (machine.progress_ns + due.ns) / 1e9 - time.monotonic()))
+        if due.what == "silence" and (machine.phase, machine.progress_ns) == before:
+            await self._witnessed(machine, before)
+        if (machine.phase, machine.progress_ns) == before:
+            say = machine.outwaited if due.what == "silence" else machine.stepped
+            self._say(say(time.monotonic_ns()))
+
+    async def _witnessed(self, machine: Lockstep, before: tuple[Phase, int]) -> None:
+        """Let everything on the way show that it is awake, the reader last."""
         await self._guard.witnessed()
-        if machine.progress_ns == before and self._guard.pulses:
+        if (machine.phase, machine.progress_ns) == before and self._guard.pulses:
             machine.pulsed(time.monotonic_ns())
             await self._guard.witnessed_by_chain()
         for _ in range(READER_TRIPS):
             await self._recorder.awake()
-        return machine.progress_ns == before
 
     async def _asked(self) -> None:
         """Wait until the request has reached the backend, or somebody on the way has refused it."""
@@ -300,6 +306,10 @@ class _Conversation:
             refusing.cancel()
         if not done:
             raise StreamError(f"time-out: the request did not reach the backend within {self._bounds.asked_s:g} s")
+
+    def _head(self, at_ns: int) -> None:
+        assert self.machine is not None
+        self._say(self.machine.head(at_ns))
 
     def _arrived(self, through: int, at_ns: int) -> None:
         assert self.machine is not None

@@ -85,9 +85,7 @@ class Replay:
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Nothing has to start."""
 
-    async def record(
-        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
-    ) -> tuple[Trace, StartedChain]:
+    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
         entry = await self.entry(plan.chain)
         left = self._takes.get(cell_id)
         take = left.pop(0) if left else BackendError(f"{cell_id}: no other stream of it was recorded")

@@ -21,8 +21,7 @@ from harness.clients.base import Client
 from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
 from harness.judge.metrics import header_changes
 from harness.judge.outcome import as_in_lockstep, conclude, expected
-from harness.judge.release import pulsed
-from harness.judge.verdict import Assessment, assess, isolated
+from harness.judge.verdict import Assessment, assess, follow_up
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
@@ -45,6 +44,9 @@ from harness.model import (
 from harness.store.runs import Run
 
 T = TypeVar("T")
+
+TAKES = 4
+"""How many streams a cell takes at most: one that was too short twice, and one without pulses."""
 
 WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 """Steps of a conversation that rest on the guard."""
@@ -77,9 +79,7 @@ class TraceSource(Protocol):
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Start all that these plans need, so that nothing starts beside them."""
 
-    async def record(
-        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
-    ) -> tuple[Trace, StartedChain]:
+    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
         """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
 
 
@@ -174,7 +174,7 @@ class Runner:
                 bare,
                 outcome=outcome,
                 reason=reason,
-                verdict=judgement.verdict,
+                verdict=measured.assessment.verdict,
                 effect=effect,
                 release=judgement.release,
                 shows=measured.assessment.shows,
@@ -211,17 +211,19 @@ class Runner:
         async with self._bench.schedule.lease(need):
             started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             trace, entry = await self._stream(cell, todo, take=1)
-            assessment = await asyncio.to_thread(assess, (trace,), control_metrics)
+            traces = [trace]
+            assessment = await asyncio.to_thread(assess, traces, control_metrics)
+            while (again := follow_up(traces, assessment)) and len(traces) < TAKES:
+                trace, entry = await self._stream(cell, again.plan, take=len(traces) + 1, quiet=again.quiet)
+                traces.append(trace)
+                assessment = await asyncio.to_thread(assess, traces, control_metrics)
             if twin:
                 assessment = as_in_lockstep(assessment, twin)
-            elif isolated(trace, assessment.judgement):
-                again, entry = await self._stream(cell, todo, take=2, patient=True, quiet=bool(pulsed(trace)))
-                assessment = await asyncio.to_thread(assess, (trace, again), control_metrics)
             if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
                 raise ProxyError(f"in mid-stream, {death}")
             return Measured(
                 assessment=assessment,
-                header_changes=header_changes(trace),
+                header_changes=header_changes(traces[0]),
                 versions=self._versions(todo, entry),
                 facts=self._facts(trace, entry, assessment),
                 started_at=started_at,
