@@ -1,76 +1,39 @@
 """From a trace to a verdict. Pure.
 
-Verdicts, worst last. In lockstep the order of events decides, not the clock:
+Verdicts, worst last, are of the steady state that one reading of the conversation finds (`reading.steady`):
 
-- `streamed`: every token was here before the next was sent, and the median hold over the control is under 50 ms.
-- `delayed`: every token came before the next was sent, but 50 ms late or more in the median: something timed it.
-- `coalesced`: a token was held past the patience and came only after more bytes, before the end.
-- `buffered`: from some token on, nothing came until the emitter ended the stream.
+- `streamed`: tokens come by themselves, fewer than a quarter of them 50 ms late or more over the control.
+- `delayed`: they come by themselves, a quarter or more late: a lag, of any length, or a timer of `HOLD_MS` at most.
+- `coalesced`: they are held, and more bytes or a longer timer let them go.
+- `buffered`: neither `SPAN_BYTES` after a held token nor `TIME_MS` of silence let it go; the end does.
 - `broken`: tokens lost, repeated, reordered, altered or replayed; wrong status, reset, time-out, undecodable body.
 
-What let held tokens go is told in `release`. A tail that only the end releases makes a stream `buffered`, unless two
-holds before it show that it coalesces and the tail is no longer than they were: a last, partly filled buffer is part
-of coalescing.
-Heartbeats are bytes that leave by the clock: what came after nothing but them was let go by them or by a timer.
-
-Paced streams mirror this: a token is held when it comes together with one emitted 50 ms or more after it, and a
-tenth of the tokens must be held before the stream counts as coalesced or buffered.
-
-A burst at the source is no hold: where all tokens were due, or left, within 50 ms, what came together was sent
-together. Such a stream is `buffered` from the token on that came with the end, which leaves well after the last token;
-`delayed` if tokens are 50 ms late over the control in the median; else `streamed`.
+What was before the steady state is the `start`, what only the end lets go the tail; neither turns a verdict. Where a
+length is fixed and nothing of this can be told, the stream is *too short*.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.judge import shows
 from harness.judge.facts import facts
-from harness.judge.metrics import (
-    HELD_MS,
-    Arrival,
-    Delivery,
-    delivery,
-    expected_status,
-    gist,
-    late_bursts,
-    measure,
-    met_by_heartbeat,
-    sent_alone,
-    sent_together,
-    source_span_ms,
-    usual_ms,
-)
-from harness.judge.release import (
-    event_bytes,
-    kept_for_end,
-    lockstep_releases,
-    paced_releases,
-    probed,
-    pulsed,
-    release_of,
-    self_released,
-    tail_of,
-)
-from harness.model import Facts, Judgement, Metrics, Release, ReleasedBy, Shows, Trace
-
-STEADY = 2
-"""How many holds have to end before the stream does to make coalescing its steady state: padding at the start of a
-stream can push its first tokens out of a buffer that then holds all others to the end."""
-
-TAIL = 2.0
-"""How much longer than what released earlier holds a tail must be to count as buffered."""
-
-LAG = "a lag or timer longer than the patience looks like this too, and more patience_ms would tell"
+from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
+from harness.judge.reading import Alone, Hold, Reader, Steady, alike, read, span_tokens, steady
+from harness.judge.release import release_by_bytes, release_by_end, release_by_time
+from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
+from harness.model import Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What one cell's streams say. `unstable` tells how a second stream disagreed with the first, if it did.
 
+    `too_short` says, of a length that is fixed and does not tell, that `would_do` tokens would: then the judgement is
+    no verdict.
     `shows` is None of a stream that is broken.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal.
     """
@@ -80,32 +43,67 @@ class Assessment:
     unstable: str | None = None
     facts: Facts = field(default_factory=Facts)
     shows: Shows | None = None
+    too_short: str | None = None
+    would_do: int | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What it comes to, if that can be told."""
+        return None if self.too_short else self.judgement.verdict
+
+    @property
+    def unsure(self) -> str | None:
+        """Why nothing can be held against it, if so."""
+        return self.unstable or self.too_short
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Another stream of the same cell, that the first ones ask for: longer, or without pulses (`quiet`)."""
+
+    plan: Plan
+    quiet: bool
+
+
+def follow_up(traces: Sequence[Trace], assessed: Assessment) -> FollowUp | None:
+    """Return what other stream would tell more; None if these tell all.
+
+    Within one announced length a hop may do what it does to that length only, so a longer one is only asked for where
+    this was too short to tell. What came only after a pulse is looked at without.
+    """
+    plan = traces[-1].plan
+    if assessed.would_do and plan.emission.body == "length" and not plan.emission.workload.exact:
+        return FollowUp(replace(plan, emission=replace(plan.emission, announced_tokens=assessed.would_do)), quiet=False)
+    once = len(traces) == 1 or traces[-1].plan != traces[-2].plan
+    return FollowUp(plan, quiet=True) if once and pulsed(traces[-1]) else None
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
-    """Measure and judge a cell's trace and, if there is one, the second that is to confirm it.
+    """Measure and judge a cell's streams, as far as there are several: `follow_up` says why.
 
-    Two verdicts are `unstable`, unless the second stream, which is more patient and sends no pulses if those seemed to
-    help, shows what the first mistook. Two ways to be released are one of a hop that has both, a size and a timer, of
-    which the first to be reached lets go: the verdict stands, and neither way is claimed.
+    A longer one is judged in place of one that was too short. One without pulses is right where another saw something
+    else; that two are broken differently, or only one, is `unstable`.
     """
-    first, *others = [_assess(trace, control) for trace in traces]
-    for other, trace in zip(others, traces[1:], strict=True):
-        if other.judgement.verdict != first.judgement.verdict:
-            if mistaken := _mistaken(traces[0], trace):
-                reason = f"{other.judgement.reason}; {mistaken}"
-                return replace(other, judgement=replace(other.judgement, reason=reason))
-            unstable = f"first {_in_brief(first)}, then {_in_brief(other)}"
-            return replace(first, unstable=unstable, facts=_with_refusal(first.facts, other.facts))
-        if _released_by(other) != _released_by(first):
-            return replace(first, judgement=_either(first.judgement, other.judgement))
-    return first
+    assessed, *others = [_assess(trace, control) for trace in traces]
+    for other in others:
+        if assessed.too_short or other.judgement.verdict == assessed.judgement.verdict:
+            assessed = other
+        elif "broken" not in (assessed.judgement.verdict, other.judgement.verdict):
+            reason = f"{other.judgement.reason}; in a first stream, other requests through the chain let tokens go"
+            assessed = replace(other, judgement=replace(other.judgement, reason=reason))
+        else:
+            unstable = f"first {_in_brief(assessed)}, then {_in_brief(other)}"
+            assessed = replace(assessed, unstable=unstable, facts=_with_refusal(assessed.facts, other.facts))
+    return assessed
 
 
 def _assess(trace: Trace, control: Metrics | None) -> Assessment:
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
-    judgement = judge(trace, delivered, figures)
+    judgement, would_do = judge(trace, delivered, figures)
+    short = (
+        f"{len(trace.sent)} tokens are too few to tell ({judgement.reason}); {would_do} would do" if would_do else None
+    )
     told = facts(trace, delivered, figures, judgement)
     if judgement.verdict == "broken":
         return Assessment(figures, judgement, facts=told)
@@ -113,7 +111,7 @@ def _assess(trace: Trace, control: Metrics | None) -> Assessment:
         shown = shows.seen(trace, delivered.arrivals, usual_ms(figures) if control else None)
     else:
         shown = shows.computed(trace, judgement, figures.over_control_ms or 0.0)
-    return Assessment(figures, judgement, facts=told, shows=shown)
+    return Assessment(figures, judgement, facts=told, shows=shown, too_short=short, would_do=would_do)
 
 
 def _with_refusal(first: Facts, other: Facts) -> Facts:
@@ -121,82 +119,174 @@ def _with_refusal(first: Facts, other: Facts) -> Facts:
     return replace(first, refusal=other.refusal, answered_by=other.answered_by) if other.refusal else first
 
 
-def _mistaken(first: Trace, second: Trace) -> str | None:
-    """Return what a first stream took for something else, as a second one of the same cell shows."""
-    held, held_again = ({step.seq for step in trace.steps if step.kind == "hold"} for trace in (first, second))
-    if pulsed(first) & held_again:
-        return "in a first stream, other requests through the chain let tokens go"
-    if held & {token.seq for token in self_released(second, delivery(second).arrivals)}:
-        return "in a first stream, a timer ran out while more bytes were sent"
-    return None
-
-
-def _released_by(assessed: Assessment) -> ReleasedBy | None:
-    release = assessed.judgement.release
-    return release.by if release else None
-
-
-def _either(first: Judgement, second: Judgement) -> Judgement:
-    """Return one judgement of two streams whose tokens were released in different ways: a person waits the less."""
-    releases = [judgement.release for judgement in (first, second) if judgement.release]
-    least = min(releases, key=lambda release: release.wait_ms)
-    reason = f"{first.reason}; in a second stream, {second.reason}"
-    return replace(first, reason=reason, release=replace(least, by="unknown"))
-
-
 def _in_brief(assessed: Assessment) -> str:
     return f"{assessed.judgement.verdict} ({assessed.judgement.reason})"
 
 
-def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> Judgement:
-    """Return the verdict on one trace, given what it delivered and its figures (both from `metrics`)."""
+def pulsed(trace: Trace) -> set[int]:
+    """Return the tokens that came after their time, and only when the guard had sent a pulse through the chain."""
+    return read(trace.steps).pulsed
+
+
+def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> tuple[Judgement, int | None]:
+    """Return the verdict on one trace, given what it delivered and its figures (both from `metrics`).
+
+    If it is too short to tell, the number of tokens that would do comes along, and the judgement is only what it looks
+    like.
+    """
     if broken := _broken(trace, delivered):
-        return Judgement("broken", broken)
-    arrivals = delivered.arrivals
-    paced = trace.plan.emission.pace == "paced"
-    releases = paced_releases(trace, arrivals) if paced else lockstep_releases(trace, arrivals)
-    if kept := kept_for_end(trace, arrivals, _late_ms(figures)):
-        return _buffered(trace, kept, burst=_burst(trace))
-    tail = tail_of(trace, arrivals)
-    if not releases and not (tail and any(step.kind == "wait" for step in trace.steps)):
-        return _in_time(trace, arrivals, figures)
-    if not releases:  # drained without a hold that tells, and then silent
-        return _buffered(trace, tail, timed=bool(self_released(trace, arrivals)))
-    release = _steady(releases, paced)
-    early = [r.after_bytes + r.resolution_bytes for r in releases if r.by != "end"]
-    if tail and (len(early) < STEADY or len(tail) * event_bytes(trace) > TAIL * max(early)):
-        return _buffered(trace, tail, timed=release.by == "timer")
-    return Judgement("coalesced", _sentence(release, paced), release)
+        return Judgement("broken", broken), None
+    if trace.plan.emission.pace == "paced":
+        return Judgement("streamed", "it came whole and in order; what the hop does, its lockstep twin tells"), None
+    over_ms = _over_ms(trace, figures)
+    reader = read(trace.steps, over_ms)
+    found = _Found(trace, reader, over_ms)
+    judgement, would_do = found.told()
+    start = found.start()
+    return replace(judgement, start=start, head_held=bool(reader.head_held), tail_tokens=len(reader.tail)), would_do
 
 
-def _buffered(trace: Trace, tail: Sequence[Arrival], timed: bool = False, burst: str = "") -> Judgement:
-    reason = f"from token {tail[0].seq} on, nothing came before the end"
-    if burst:
-        reason += f", although {burst}"
-    elif timed or _as_far_apart_as_sent(tail):
-        reason += f"; {LAG}"
-    return Judgement("buffered", reason, release_of(trace, tail[0], "end"))
+def _over_ms(trace: Trace, figures: Metrics) -> float:
+    """Return over how long a trip counts: the control's, or the control stream's while this one ran, and a delay."""
+    over = (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
+    return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
 
 
-def _as_far_apart_as_sent(tail: Sequence[Arrival]) -> bool:
-    """Tell whether the end cannot have let all of them go at once."""
-    return (tail[-1].sent_ns - tail[0].sent_ns) / 1e6 >= HELD_MS and not late_bursts(tail)
+class _Found:
+    """What a reading comes to, and the words for it."""
+
+    def __init__(self, trace: Trace, reader: Reader, over_ms: float) -> None:
+        self._trace = trace
+        self._reader = reader
+        self._late_ms = LATE_MS + over_ms
+        self._over_ms = over_ms
+        self._far = over_ms >= FAR_MS
+        last = reader.seen[-1] if reader.seen else None
+        self._kept = last if isinstance(last, Hold) and last.let_go == "end" else None
+        self._state = steady(reader.seen[:-1] if self._kept else reader.seen)
+
+    def told(self) -> tuple[Judgement, int | None]:
+        """Return the judgement, and how many tokens would do if these were too few for one."""
+        kept, state = self._kept, self._state
+        if kept and kept.tried and kept.after_tokens >= span_tokens(self._trace.plan.emission):
+            return self._buffered(kept), None
+        if state is None:
+            return self._too_short()
+        if state.how == "alone":
+            return self._alone(state), None
+        holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
+        if state.how == "bytes":
+            return self._by_bytes(holds), None
+        if state.how == "time":
+            flow = self._reader.flow()
+            lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
+            return (self._lag(holds) if lag else self._by_time(holds)), None
+        return self._by_both(holds), None
+
+    def start(self) -> Start | None:
+        """Return what was before the steady state; None if that began at once, or nothing is known of it."""
+        before, size = self._reader.seen[: self._since], self._trace.plan.emission.event_bytes
+        first = before[0] if before else None
+        if isinstance(first, Hold):
+            at_least = first.before_tokens + 1
+            return Start(held_bytes=at_least * size) if first.let_go == "bytes" and at_least > self._usual else None
+        passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), before))
+        return Start(passed_bytes=len(passed) * size) if passed and not self._alone_at_last else None
+
+    @property
+    def _alone_at_last(self) -> bool:
+        return self._state is not None and self._state.how == "alone"
+
+    @property
+    def _usual(self) -> float:
+        """How many tokens have to follow in the steady state: a first hold that took no more was no other."""
+        if self._state is None or self._state.how == "alone":
+            return 0
+        holds = [one for one in self._reader.seen[self._state.since :] if isinstance(one, Hold)]
+        return max(one.after_tokens for one in holds) if self._state.how == "bytes" else math.inf
+
+    @property
+    def _since(self) -> int:
+        if self._kept and self._state is None:
+            return len(self._reader.seen) - 1
+        return self._state.since if self._state else 0
+
+    def _buffered(self, kept: Hold) -> Judgement:
+        trips = [self._reader.trip_ms(seq) for seq in self._reader.tail]
+        if len(trips) > 1 and max(trips) - min(trips) <= LATE_MS:
+            return Judgement("delayed", f"tokens came as far apart as they were sent, {min(trips):.0f} ms late")
+        more = (kept.after_tokens) * self._trace.plan.emission.event_bytes
+        reason = f"token {kept.seq} was held while {more} more bytes were sent, and {TIME_MS:.0f} ms of silence after"
+        return Judgement("buffered", f"{reason}; the end let it go", release_by_end(self._trace, kept.seq))
+
+    def _too_short(self) -> tuple[Judgement, int]:
+        emission, seen = self._trace.plan.emission, self._reader.seen
+        holds = [one for one in seen if isinstance(one, Hold) and one is not self._kept]
+        if self._kept:
+            would_do = self._kept.seq + 2 * span_tokens(emission)
+            reason = f"token {self._kept.seq} was held until the end"
+            looks = Judgement("buffered", reason, release_by_end(self._trace, self._kept.seq))
+        else:
+            would_do = max((one.seq + 8 * (one.after_tokens + 1) for one in holds), default=0) + FLOW_TOKENS
+            reason = f"{len(seen) - len(holds)} came by themselves, {len(holds)} were held"
+            looks = Judgement("coalesced" if holds else "streamed", reason)
+        return looks, max(would_do, 2 * len(self._trace.sent))
+
+    def _alone(self, state: Steady) -> Judgement:
+        run = [one for one in self._reader.seen[state.since :] if isinstance(one, Alone)]
+        late = [one for one in run if one.trip_ms >= self._late_ms]
+        held = len(self._reader.seen[state.since :]) - len(run) - bool(self._kept)
+        flow, seq = self._reader.flow(), run[-1].seq
+        period_ms = (flow.period_ms if self._far and flow and not flow.spaced else None) or 0.0
+        waits_differ = not alike(min(one.trip_ms for one in run), max(one.trip_ms for one in run))
+        if period_ms > HOLD_MS and waits_differ:
+            release = release_by_time(self._trace, seq, period_ms, idle=False)
+            return Judgement("coalesced", f"a steady flow came in bursts {period_ms:.0f} ms apart", release)
+        of_flow = max(1 - LATE_MS / period_ms, 0.0) if period_ms else 0.0
+        if max(of_flow, (len(late) + held) / (len(run) + held)) < SHARE:
+            of = f"each of {len(run)} tokens" if not late else f"{len(run) - len(late)} of {len(run)} tokens"
+            return Judgement("streamed", f"{of} came before the next was sent, less than {LATE_MS:.0f} ms late")
+        trips = sorted(one.trip_ms for one in late or run)
+        median_ms = trips[len(trips) // 2] - self._over_ms
+        timer = release_by_time(self._trace, seq, median_ms, idle=flow.silent) if flow and not flow.spaced else None
+        reason = f"{len(late)} of {len(run)} tokens came by themselves, but {median_ms:.0f} ms late in the median"
+        if late and all(_met_by_heartbeat(self._trace, one) for one in late):
+            reason += ", each after a heartbeat: that or a timer let it go"
+        elif timer and timer.idle:
+            reason += ", and none of those that were sent without a pause, until the last: a pause lets them go"
+        return Judgement("delayed", reason, timer)
+
+    def _by_bytes(self, holds: Sequence[Hold]) -> Judgement:
+        best = min(holds[-2:], key=lambda hold: hold.after_tokens - hold.before_tokens)
+        release = release_by_bytes(self._trace, best)
+        what = f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent"
+        return Judgement("coalesced", f"token {best.seq} was held until {what}", release)
+
+    def _by_time(self, holds: Sequence[Hold]) -> Judgement:
+        seq, flow = holds[-1].seq, self._reader.flow()
+        longest_ms = max(hold.trip_ms if hold.in_silence else hold.quiet_ms for hold in holds) - self._over_ms
+        release = release_by_time(self._trace, seq, longest_ms, idle=bool(flow and flow.silent))
+        reason = f"token {seq} came after {longest_ms:.0f} ms in which nothing was sent: a timer let it go"
+        return Judgement("coalesced", reason, release)
+
+    def _lag(self, holds: Sequence[Hold]) -> Judgement:
+        median_ms = sorted(hold.trip_ms for hold in holds)[len(holds) // 2] - self._over_ms
+        return Judgement("delayed", f"tokens came as far apart as they were sent, {median_ms:.0f} ms late")
+
+    def _by_both(self, holds: Sequence[Hold]) -> Judgement:
+        ways = ", ".join(f"token {hold.seq} by {hold.let_go}" for hold in holds)
+        least = min(holds, key=lambda hold: hold.trip_ms)
+        release = replace(release_by_bytes(self._trace, least), by="unknown")
+        return Judgement("coalesced", f"tokens were held, and let go by different things: {ways}", release)
 
 
-def _steady(releases: Sequence[Release], paced: bool) -> Release:
-    """Return the release that stands for the stream, not for its end: the last, or of many the one of median wait."""
-    before_end = [release for release in releases if release.by != "end"] or releases
-    return sorted(before_end, key=lambda release: release.wait_ms)[len(before_end) // 2] if paced else before_end[-1]
+def _met_by_heartbeat(trace: Trace, token: Alone) -> bool:
+    """Tell whether a heartbeat left while the token was under way: it may have pushed it out.
 
-
-def isolated(trace: Trace, judgement: Judgement) -> bool:
-    """Say whether a second stream has to confirm the verdict: it rests on a lone hold, a clock or another request."""
-    if judgement.verdict == "delayed":
-        return True
-    if judgement.verdict == "streamed":
-        return bool(probed(trace) or pulsed(trace))
-    holds = sum(step.kind == "hold" for step in trace.steps)
-    return judgement.verdict == "coalesced" and (trace.plan.emission.pace == "paced" or holds == 1)
+    Both durations are one side's: from the token to the heartbeat the emitter's, from the grant on the client's.
+    """
+    left_ns = trace.sent[token.seq].at_ns
+    return any(0 < (beat.at_ns - left_ns) / 1e6 < token.trip_ms for beat in trace.heartbeats)
 
 
 def _broken(trace: Trace, delivered: Delivery) -> str | None:
@@ -209,47 +299,3 @@ def _broken(trace: Trace, delivered: Delivery) -> str | None:
     if trace.closed_ns is None:
         return "the response never ended"
     return delivered.problem
-
-
-def _in_time(trace: Trace, arrivals: Sequence[Arrival], figures: Metrics) -> Judgement:
-    over, alone = figures.over_control_ms, sent_alone(trace, arrivals)
-    late = [token for token in alone if token.hold_ms >= _late_ms(figures)]
-    if over is not None and over >= HELD_MS:
-        reason = f"tokens came by themselves, but {over:.0f} ms late in the median"
-        if all(met_by_heartbeat(trace, token) for token in late):  # a single one without would prove a timer
-            reason = f"tokens came {over:.0f} ms late in the median, each after a heartbeat: that or a timer let it go"
-        if sent_together(trace):
-            reason = f"tokens came {over:.0f} ms late in the median, although {_burst(trace)}"
-        return Judgement("delayed", reason)
-    lateness = f"; {len(late)} of {len(alone)} came {HELD_MS:.0f} ms late or more" if late else ""
-    if sent_together(trace):
-        return Judgement("streamed", f"{_burst(trace)}: what came together was sent together{lateness}")
-    if trace.plan.emission.pace == "paced":
-        return Judgement("streamed", f"hardly a token waited {HELD_MS:.0f} ms or more for another{lateness}")
-    sampled = next((step.seq for step in trace.steps if step.kind == "drain"), None)
-    tokens = "every token" if sampled is None else f"each of the first {sampled} tokens"
-    tokens += "".join(f" but {seq}" for seq in sorted(probed(trace)))
-    return Judgement("streamed", f"{tokens} came before the next was sent{lateness}")
-
-
-def _late_ms(figures: Metrics) -> float:
-    """Return from when on a token is late: `HELD_MS` over the control."""
-    return HELD_MS + (usual_ms(figures) or 0.0)
-
-
-def _burst(trace: Trace) -> str:
-    """Tell of a burst at the source, which a chain that takes no more for a while can stretch."""
-    span_ms = max(1, math.ceil(source_span_ms(trace) or 0.0))
-    if span_ms > HELD_MS:
-        return f"all {len(trace.sent)} tokens were due at once and left the source over {span_ms} ms"
-    return f"all {len(trace.sent)} tokens left the source within {span_ms} ms"
-
-
-def _sentence(release: Release, paced: bool) -> str:
-    what = {
-        "bytes": f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent",
-        "timer": "a timer, longer than the patience, let it go",
-        "end": "the stream ended",
-        "unknown": f"{release.after_tokens} more tokens had been sent" if paced else "a heartbeat or a timer let it go",
-    }[release.by]
-    return f"token {release.seq} was held until {what}"
