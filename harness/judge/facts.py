@@ -35,7 +35,7 @@ def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgem
         start=judgement.start,
         head_held=judgement.head_held,
         tail_tokens=judgement.tail_tokens or None,
-        late_tokens=_late_tokens(trace, delivered, figures) if judgement.verdict == "streamed" else None,
+        late_tokens=_late_tokens(trace, delivered, figures, judgement),
     )
 
 
@@ -61,7 +61,9 @@ def _screen(trace: Trace, delivered: Delivery) -> Screen | None:
     return Screen(len(largest), (largest[-1].sent_ns - largest[0].sent_ns) / 1e6)
 
 
-def _late_tokens(trace: Trace, delivered: Delivery, figures: Metrics) -> int | None:
+def _late_tokens(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement) -> int | None:
+    if judgement.verdict != "streamed" or trace.plan.emission.pace == "paced":
+        return None
     late_ms = HELD_MS + (usual_ms(figures) or 0.0)
     return sum(token.hold_ms >= late_ms for token in sent_alone(trace, delivered.arrivals)) or None
 

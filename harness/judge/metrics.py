@@ -196,14 +196,6 @@ def source_span_ms(trace: Trace) -> float | None:
     return (trace.sent[-1].at_ns - trace.sent[0].at_ns) / 1e6 if trace.sent else None
 
 
-def sent_together(trace: Trace) -> bool:
-    """Tell whether a paced stream was a burst at its source: all was due, or left, within what nobody sees apart."""
-    emission, span_ms = trace.plan.emission, source_span_ms(trace)
-    if emission.pace != "paced" or span_ms is None or len(trace.sent) < 2:
-        return False
-    return min(span_ms, emission.gap_ms * (len(trace.sent) - 1)) < HELD_MS
-
-
 def merged_and_split(trace: Trace) -> tuple[int, int] | None:
     """Return in how many reads more than one message begins, and how many begin or end inside one.
 

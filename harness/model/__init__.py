@@ -50,14 +50,12 @@ from harness.model.judged import (
     Release,
     ReleasedBy,
     Result,
-    RunInfo,
     Screen,
     Shows,
     StandIn,
     Start,
     Verdict,
     streams,
-    versions_met,
 )
 from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
 from harness.model.recorded import (
@@ -86,6 +84,7 @@ from harness.model.reported import (
     Readers,
     Reference,
 )
+from harness.model.run import RunInfo, versions_met
 
 __all__ = [
     "AXES",

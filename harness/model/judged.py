@@ -1,12 +1,12 @@
-"""What a cell's streams mean, and the run that they belong to."""
+"""What a cell's streams mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.model.asked import HopKind, Mitigation, TransportName
+from harness.model.asked import HopKind, TransportName
 from harness.model.axes import Cell
 from harness.model.recorded import Answerer, Remark
 
@@ -39,8 +39,8 @@ class Release:
 
     `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens. `wait_ms`
     is what a person waits: as long as sending those takes at the workload's pace, or as long as a timer. `held_ms` is
-    how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a paced
-    stream cannot tell them apart, nor one with heartbeats in its silences, and two streams of a cell can disagree.
+    how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a stream
+    with heartbeats in its silences cannot tell them apart, and two streams of a cell can disagree.
     `idle`: the timer counts from the last byte that came, so that a stream without pauses keeps it from running out.
     """
 
@@ -366,40 +366,3 @@ def streams(verdict: Verdict | None, shows: Shows | None) -> bool:
     What an earlier harness did not tell of that one is not held against it.
     """
     return verdict == "streamed" and (shows is None or shows.manner == "one by one")
-
-
-def versions_met(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return programs with their versions as one mapping, in which none takes the place of another of its name.
-
-    Applications with packages of their own go by one name and run on different ones: `uvicorn 0.54.0 or uvicorn 0.30`.
-    """
-    met: dict[str, dict[str, None]] = {}
-    for versions in told:
-        for name, version in versions.items():
-            met.setdefault(name, {})[version] = None
-    return {name: " or ".join(found) for name, found in met.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """The head of a run: what was asked for, and where, when and with what it was measured.
-
-    `name` is the matrix's, `cells` how many were to be measured, `matrix_text` its file's content, `mitigations` the
-    catalogue that was used; `versions` are those of clients by name and of hops by program,
-    known when the run has ended.
-    Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
-    """
-
-    name: str
-    title: str
-    started_at: str
-    harness_version: str
-    python: str
-    platform: str
-    cells: int = 0
-    matrix_file: str = ""
-    matrix_text: str = ""
-    options: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
-    finished_at: str | None = None

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from harness.judge import verdict
 from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
-from harness.model import FACTS, Answerer, Facts, Format, HopKind, Refusal, Remark, StandIn, Trace
+from harness.model import FACTS, Answerer, Facts, Format, HopKind, Judgement, Refusal, Remark, StandIn, Start, Trace
 from harness.reports import words
-from tests.factories import story
+from tests.factories import story, streamed
 from tests.reports.samples import EVERY_FACT, cell, result
 
 
@@ -99,3 +100,15 @@ def test_a_refusal_of_which_nobody_took_note_whose_it_was_is_told_with_where_to_
         "status 404 instead of 200: no; nobody took note whose answer this is; "
         "if it is not the emitter's, hop-1 in the cell's folder has the proxy's log"
     )
+
+
+def test_what_is_before_beside_and_after_the_steady_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    lone = " ".join(f"s{seq} r{seq}" for seq in range(1, 8))
+    trace = story(f"s0 +60 r0 {lone} end")
+    assert facts(trace) == Facts(late_tokens=1)
+    assert facts(story(streamed(4, hold_ms=60))).late_tokens is None, "of a stream that is delayed, the verdict tells"
+    paced = replace(trace, plan=replace(trace.plan, emission=replace(trace.plan.emission, pace="paced")))
+    assert facts(paced).late_tokens is None, "its lockstep twin tells"
+    found = Judgement("streamed", "because", start=Start(held_bytes=90), head_held=True, tail_tokens=1)
+    monkeypatch.setattr(verdict, "judge", lambda *_: found)
+    assert facts(trace) == Facts(start=found.start, head_held=True, tail_tokens=1, late_tokens=1)

@@ -193,20 +193,6 @@ def test_a_lone_hold_and_what_rests_on_a_clock_want_to_be_confirmed(words: str, 
     assert isolated(trace, judged(trace)) is wants
 
 
-@pytest.mark.parametrize(
-    ("words", "wants"),
-    [
-        ("s0 +60 s1 r0-1 s2 +60 s3 r2-3 +60 end", True),
-        ("s0 +60 s1 +39.9 r0 +20 s2 +39.9 r1 +60 r2 end", True),
-        ("s0 r0 +49 s1 r1 +49 end", False),
-        ("s0 +60 s1 +60 end r0-1", False),
-    ],
-)
-def test_a_paced_stream_that_was_late_or_coalesced_wants_to_be_confirmed(words: str, wants: bool) -> None:
-    trace = story(words, pace="paced")
-    assert isolated(trace, judged(trace)) is wants, judged(trace)
-
-
 def test_two_streams_that_agree_are_the_first() -> None:
     told = assess([story(LONE_HOLD), story(COALESCED)])
     assert told.unstable is None

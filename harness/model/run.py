@@ -1,0 +1,45 @@
+"""The run that results belong to, and the programs that it met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.model.asked import Mitigation
+
+
+def versions_met(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return programs with their versions as one mapping, in which none takes the place of another of its name.
+
+    Applications with packages of their own go by one name and run on different ones: `uvicorn 0.54.0 or uvicorn 0.30`.
+    """
+    met: dict[str, dict[str, None]] = {}
+    for versions in told:
+        for name, version in versions.items():
+            met.setdefault(name, {})[version] = None
+    return {name: " or ".join(found) for name, found in met.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The head of a run: what was asked for, and where, when and with what it was measured.
+
+    `name` is the matrix's, `cells` how many were to be measured, `matrix_text` its file's content, `mitigations` the
+    catalogue that was used; `versions` are those of clients by name and of hops by program,
+    known when the run has ended.
+    Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
+    """
+
+    name: str
+    title: str
+    started_at: str
+    harness_version: str
+    python: str
+    platform: str
+    cells: int = 0
+    matrix_file: str = ""
+    matrix_text: str = ""
+    options: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
+    finished_at: str | None = None
