@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, hdrs
 from multidict import CIMultiDict
 
 from harness.clients.base import Request, Sink
+from harness.clients.limits import MESSAGE_BYTES
 from harness.errors import StreamError
 
 WINDOW_BITS = 15  # deflate's largest; what browsers offer
@@ -60,8 +61,11 @@ class Handshake:
 
     async def _answered(self, session: object, context: object, seen: aiohttp.TraceRequestEndParams) -> None:
         self._head(seen.response)
-        if self.goes_on and seen.response.status != self._status:
-            self.goes_on = self._sink.read(await seen.response.read(), time.monotonic_ns())
+        refused = seen.response.status != self._status
+        while self.goes_on and refused and (data := await seen.response.content.readany()):
+            self.goes_on = self._sink.read(data, time.monotonic_ns())
+        if refused and not self.goes_on:
+            seen.response.close()
 
     async def _redirected(self, session: object, context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
         """Stop where a browser would: it follows no redirect of a handshake."""
@@ -88,7 +92,7 @@ async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLCo
                 request.url,
                 headers=headers,
                 compress=WINDOW_BITS if offered else 0,
-                max_msg_size=0,
+                max_msg_size=MESSAGE_BYTES,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
                 ssl=tls,
             )

@@ -1,9 +1,10 @@
 """The one browser of a run: the system's Chromium or Chrome without a window, steered by Playwright.
 
 Rules: the launcher starts it, so that nothing of it outlives the harness; all it writes goes to a folder that goes
-with the run; pages are used again, and whoever reads with it keeps to its `SEATS`; one that died is started anew for
-the next stream, one that did not start is not tried again. Whoever is cancelled while it starts leaves it to start:
-Playwright can only be ended in order once it has, and half started, asyncio would log what became of its tasks.
+with the run; pages are used again, and whoever reads with it keeps to its `SEATS`; one of which a page does not close
+hears of nothing but a flood, and is ended; one that died is started anew for the next stream, one that did not start is
+not tried again. Whoever is cancelled while it starts leaves it to start: Playwright can only be ended in order once it
+has, and half started, asyncio would log what became of its tasks.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ class Browser:
             raise ClientError(why) from error
         finally:
             if tab and tab.gone:
-                await tab.close()
+                if not await tab.close() and self._program:
+                    await self._program.stop()
             elif tab:
                 self._idle.append(tab)
 
@@ -163,6 +165,8 @@ class Browser:
         program = self._program
         if program is None or self._session is None:
             return None
+        if death := program.death():
+            return death
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._session.send("Browser.getVersion")

@@ -88,18 +88,21 @@ class Tab:
         finally:
             pinging.cancel()
             self._reading = None
-            if spent:
-                self.origin = None  # the next stream gets a page without a past
-                await self._line.order("stop")
+            self.gone = self.gone or spent  # a page that still takes in a flood hears no order: it is closed
 
-    async def close(self) -> None:
-        """Close the page and its context; a browser that is gone has done so, and what hangs goes with the browser."""
+    async def close(self) -> bool:
+        """Close the page and its context; return whether they are, which those of a browser that is gone are."""
         from playwright.async_api import Error
 
         self.gone = True
-        with contextlib.suppress(Error, TimeoutError):
+        try:
             async with asyncio.timeout(CLOSE_S):
                 await self._context.close()
+        except TimeoutError:
+            return False
+        except Error:
+            pass
+        return True
 
     async def _visit(self, origin: str) -> None:
         """Go to a page of that origin, which then calls us."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.clients.base import Remote, Request, Sink
-from harness.clients.limits import ANSWER_S, CONNECT_S
+from harness.clients.limits import ANSWER_S, CONNECT_S, HEAD_BYTES
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.base import Program
@@ -177,7 +177,11 @@ class _Talk:
         If curl ends before, it was all there is.
         """
         head: list[str] = []
+        size_bytes = 0
         async for line in self._lines():
+            size_bytes += len(line)
+            if size_bytes > HEAD_BYTES:
+                raise StreamError(f"what came is no HTTP response: a head of more than {HEAD_BYTES} bytes")
             mark, words = line[:2], line[2:]
             if mark == "< " and _STATUS.match(words):
                 head = [words]  # some curls tell of no end of an interim response

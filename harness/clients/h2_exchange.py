@@ -135,17 +135,18 @@ class Http2Exchange(asyncio.Protocol):
         data = self._partial + data
         if data.startswith(b"HTTP/1."):
             raise StreamError(f"the server answers in {_text(data.split(maxsplit=1)[0])}, not in HTTP/2")
-        while len(data) >= FRAME_HEAD_BYTES:
-            payload_bytes = int.from_bytes(data[:3], "big")
+        at = 0
+        while len(data) - at >= FRAME_HEAD_BYTES:
+            payload_bytes = int.from_bytes(data[at : at + 3], "big")
             if payload_bytes > self._http2.max_inbound_frame_size:
                 raise FrameTooLargeError(f"a frame of {payload_bytes} bytes")
             size_bytes = FRAME_HEAD_BYTES + payload_bytes
-            if len(data) < size_bytes:
+            if len(data) - at < size_bytes:
                 break
-            frame, data = data[:size_bytes], data[size_bytes:]
+            frame, at = data[at : at + size_bytes], at + size_bytes
             if not _lets_us_finish(frame):
                 yield from self._http2.receive_data(frame)
-        self._partial = data
+        self._partial = data[at:]
 
     def _answer(self, event: ResponseReceived, at_ns: int) -> bool:
         headers = [(_text(name), _text(value)) for name, value in event.headers]

@@ -33,5 +33,11 @@ LAST_WORDS_S = 2.0
 LAST_FRAME_S = 1.0
 """What the last read may take to be on the screen. Nothing depends on it but whether the page is used again."""
 
+MESSAGE_BYTES = 2**25
+"""How large one message of a WebSocket may be: it is handed over as a whole, and no token is as large."""
+
+HEAD_BYTES = 2**20
+"""How large the heads of the answers to one request may be, as far as who reads them sets no limit itself."""
+
 BROWSER_S = ANSWER_S + DEATH_S + CLOSE_S + 2 * READY_S + 2 * OPEN_S
 """What a browser may take until it asks: one that hangs is found out first, and replaced."""

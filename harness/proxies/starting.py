@@ -174,7 +174,7 @@ async def _instance(
 
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
-    """Return once a request has come back: what a program compiles for the first one is no buffering."""
+    """Return once an answer has begun to come: what a program compiles for the first one is no buffering."""
     url = f"{endpoint.url}/pulse"
     try:
         await outlives(program, _asked(url, endpoint.authority), within_s, f"answer {url}")
@@ -190,7 +190,7 @@ async def _asked(url: str, authority: str | None) -> None:
         aiohttp.ClientSession() as session,
         session.get(url, allow_redirects=False, ssl=trusting) as response,
     ):
-        await response.read()
+        await response.content.readany()  # and no more: an app may answer everything with a stream that never ends
 
 
 async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> Endpoint:

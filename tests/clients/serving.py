@@ -23,6 +23,9 @@ from tests.tunnelling import CLOSE, TEXT, frame
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CLOSE_OK = frame(CLOSE, (1000).to_bytes(2))
+HEADERS, CONTINUATION = 1, 9
+MORE_FIELDS = b"\x00\x06x-more\x08and more"
+MORE_HEADERS = b"X-More: and more\r\n" * 100
 RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close is to reset
 
 
@@ -30,6 +33,7 @@ class Served:
     """The server's side of one request, in HTTP/1.1. `asked` are its headers."""
 
     nonsense = b"what?\r\n\r\n"
+    _in_head = False
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked: dict[str, str] = {}
@@ -51,6 +55,12 @@ class Served:
     def head(self) -> None:
         """Begin the answer."""
         self._answer.head()
+
+    async def more_head(self) -> None:
+        """Begin the answer, or go on with it, and do not come to its body."""
+        self._answer.raw(MORE_HEADERS if self._in_head else b"HTTP/1.1 200 OK\r\n")
+        self._in_head = True
+        await self._writer.drain()
 
     async def say(self, data: bytes) -> None:
         """Send a piece of the body, as a chunk or whatever there is."""
@@ -149,6 +159,12 @@ class InHttp2(Served):
     def head(self) -> None:
         self._http2.send_headers(self._stream, list(OK))
         self._flush()
+
+    async def more_head(self) -> None:
+        kind = CONTINUATION if self._in_head else HEADERS
+        self._writer.write(len(MORE_FIELDS).to_bytes(3) + bytes((kind, 0)) + self._stream.to_bytes(4) + MORE_FIELDS)
+        self._in_head = True
+        await self._writer.drain()
 
     async def say(self, data: bytes) -> None:
         while data:

@@ -35,6 +35,9 @@ pytestmark = [
 ]
 
 DEADLINE_S = 60.0
+ENOUGH_BYTES = 2**16
+ONE_READ_BYTES = 2**21
+MOST_BYTES = 2**27
 EVENTS = (b"data: 1\n\n", "data: café\n\n".encode(), b"data: " + b"x" * 60_000 + b"\n\n", b"data: 4\n\n")
 LINES = (b'{"n": 1}\n', '{"d": "café"}\n'.encode(), b'{"d": "' + b"x" * 60_000 + b'"}\n', b'{"n": 4}\n')
 PIECES: dict[TransportName, tuple[bytes, ...]] = {"http": EVENTS, "websocket": LINES}
@@ -292,6 +295,51 @@ async def test_a_sink_that_has_enough_ends_it_in_order_and_is_told_nothing_more(
         await server.left()
     assert kept.calls == ended
     assert len(kept.stamps) == wanted
+    await asking.reads_well()
+
+
+class Enough(Kept):
+    """Keeps what comes until it has enough of it."""
+
+    def read(self, data: bytes, at_ns: int) -> bool:
+        return super().read(data, at_ns) and len(self.body) < ENOUGH_BYTES
+
+
+@each
+@pytest.mark.parametrize("size", ["large", "small"])
+async def test_of_a_flood_no_more_is_taken_than_the_sink_wants_and_the_server_is_hung_up_on(
+    asking: Asking, size: str
+) -> None:
+    said_bytes, piece = 0, asking.pieces[2 if size == "large" else 0]
+
+    async def floods(served: Served, kept: Kept) -> None:
+        nonlocal said_bytes
+        served.head()
+        while True:
+            await served.say(piece)
+            said_bytes += len(piece)
+            await asyncio.sleep(0)  # one who reads as fast as this must not keep us from anything else
+
+    kept = Enough()
+    async with within(DEADLINE_S, asking.server(floods, kept)) as server:
+        await asking.stream(server, kept)
+        ended = list(kept.calls)
+        assert alive(*PROGRAMS) == []
+        await server.left()
+    assert kept.calls == ended
+    assert ENOUGH_BYTES <= len(kept.body) < ENOUGH_BYTES + ONE_READ_BYTES
+    assert said_bytes < MOST_BYTES, "nobody piles it up"
+    await asking.reads_well()
+
+
+@over_http
+async def test_a_head_that_does_not_end_is_the_streams_fault(asking: Asking) -> None:
+    async def goes_on(served: Served, kept: Kept) -> None:
+        while True:
+            await served.more_head()
+
+    with pytest.raises(StreamError):
+        await asking.read(goes_on)
     await asking.reads_well()
 
 

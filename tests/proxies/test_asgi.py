@@ -33,6 +33,7 @@ from tests.commanding import Harness
 from tests.factories import comes, judged
 from tests.measuring import READS
 from tests.processes import process
+from tests.recording import bound
 from tests.sandbox import DEADLINE_S, Sandbox, missing
 from tests.tapping import tapped
 
@@ -247,6 +248,49 @@ async def test_every_server_ends_when_it_is_told_to_whatever_still_streams(serve
         assert running.program.returncode != -signal.SIGKILL
         assert not group(process(running).pid)
     assert running.version.startswith(server)
+
+
+LIVES_FOR_EVER = '''\
+"""Says that it lives, for ever, once the model has ended."""
+
+import asyncio
+
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+from model import ask
+
+app = FastAPI()
+
+
+@app.api_route("/{path:path}")
+async def complete(request: Request) -> StreamingResponse:
+    answer = await ask(request)
+
+    async def messages():
+        async for message in answer.messages:
+            yield message
+        while True:
+            yield b": ping\\n\\n"
+            await asyncio.sleep(0.05)
+
+    return StreamingResponse(messages(), answer.status, answer.headers, answer.media_type)
+'''
+
+
+@real
+@set_up
+@in_module_loop
+async def test_an_app_that_never_ends_an_answer_starts_and_is_told_and_can_be_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(monkeypatch, silence_s=0.5)
+    (tmp_path / "mine.py").write_text(LIVES_FOR_EVER)
+    own = {hop("asgi:mine"): tmp_path / "mine.py"}
+    async with asyncio.timeout(DEADLINE_S), Launcher() as launcher, Bench(launcher, tmp_path / "bench", own) as bench:
+        for _ in range(2):
+            told = judged(await recorded(bench, "asgi:mine"))
+            assert told.verdict == "broken"
+            assert told.reason.startswith("the response did not end: no token came for 0.5 s, but ")
 
 
 @real
