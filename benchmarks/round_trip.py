@@ -53,7 +53,7 @@ def ping_pong() -> float:
 
 async def lockstep(bench: Bench) -> float:
     """Return the median time from one grant to the next on the direct chain, in µs."""
-    workload = Workload("benchmark", tokens=TURNS, token_bytes=TOKEN_BYTES, patience_ms=5000)
+    workload = Workload("benchmark", tokens=TURNS, token_bytes=TOKEN_BYTES)
     trace, _ = await bench.record("benchmark", Plan((), "GET", (), Emission(workload)))
     grants = [step.at_ns for step in trace.steps if step.kind == "grant"]
     assert len(grants) == TURNS, trace.failure

@@ -39,10 +39,7 @@ from tests.hops import (
     Periodic,
     Pieces,
     StartBuffer,
-<<<<<<< HEAD
-=======
     Stumbles,
->>>>>>> i8-sim
     Timer,
     fresh,
     head_held,
@@ -69,16 +66,12 @@ class Case:
 
     hop: Hop
     token_bytes: int = 100
-<<<<<<< HEAD
-=======
     kind: str = ""
->>>>>>> i8-sim
     tokens: int = 32
     payload: Payload = "repetitive"
     format: Format = "sse"
     body: Body = "chunked"
     interval_ms: float = 50.0
-    patience_ms: float = 300.0
     link: Link = field(default_factory=Link)
 
     @property
@@ -88,7 +81,6 @@ class Case:
             self.token_bytes,
             payload=self.payload,
             interval_ms=self.interval_ms,
-            patience_ms=self.patience_ms,
         )
         return plan(load, format=self.format, body=self.body)
 
@@ -157,11 +149,7 @@ def periodic(rng: random.Random) -> Hop:
 
 def in_series(rng: random.Random) -> Hop:
     """Draw two or three hops, one behind the other."""
-<<<<<<< HEAD
-    first = KINDS[rng.choice([kind for kind in KINDS if kind != "in series"])](rng)
-=======
     first = KINDS[rng.choice([kind for kind in KINDS if kind not in ("in series", "stumbles")])](rng)
->>>>>>> i8-sim
     behind = [KINDS[kind](rng) for kind in rng.sample(["empties", "timer", "periodic", "lag"], rng.choice([1, 1, 2]))]
     behind.sort(key=lambda hop: isinstance(hop, Lag))  # a lag moves all alike, wherever it is
     if isinstance(first, Compresses):
@@ -186,10 +174,7 @@ KINDS: Mapping[str, Callable[[random.Random], Hop]] = {
     "periodic": periodic,
     "lag": lambda rng: Lag(lag_ms=log_uniform(rng, 1, 2000)),
     "compresses": lambda rng: Compresses(rng.choice(["gzip", "deflate"]), flushes=rng.random() < 0.3),
-<<<<<<< HEAD
-=======
     "stumbles": lambda rng: Stumbles(lag_ms=log_uniform(rng, 80, 240), every=rng.choice([2, 3, 8, 20])),
->>>>>>> i8-sim
     "in series": in_series,
 }
 
@@ -222,10 +207,7 @@ def drawn(seed: int) -> Case:
         case = Case(
             head_held(hop) if rng.random() < 1 / 8 else hop,
             token_bytes=rng.choice(TOKEN_BYTES),
-<<<<<<< HEAD
-=======
             kind=kind,
->>>>>>> i8-sim
             payload=rng.choice(["repetitive", "random"]),
             format=rng.choice(["sse", "ndjson", "text"]),
         )
@@ -240,7 +222,6 @@ def circumstanced(case: Case, rng: random.Random) -> Case:
         tokens=round(log_uniform(rng, 1, min(MOST_TOKENS, MOST_BYTES / case.token_bytes))),
         body=rng.choice(["chunked", "close"]),
         interval_ms=log_uniform(rng, 1, 1000),
-        patience_ms=log_uniform(rng, 100, 60_000),
         link=some_link(rng),
     )
 
@@ -277,11 +258,7 @@ def main() -> int:
             undecided += said.undecided is not None
             if said.wrong:
                 case = drawn(seed)
-<<<<<<< HEAD
-                wrong[" > ".join(type(hop).__name__ for hop in flat(case.hop))] += 1
-=======
                 wrong[case.kind] += 1
->>>>>>> i8-sim
                 print(f"--seed {seed}: {said.wrong}\n    {case}", flush=True)
     print(f"{told.cases} cases from seed {told.first} in {time.monotonic() - began_s:.0f} s")
     print(f"{wrong.total()} contradictions, {undecided} undecided", *wrong.most_common(), sep="\n")

@@ -1,6 +1,6 @@
 """Measures one cell in a process of its own, which stops itself in the middle of it. Somebody has to continue it.
 
-    python -m tests.measuring FOLDER CHAIN TOKENS TOKEN_BYTES PATIENCE_MS WHERE
+    python -m tests.measuring FOLDER CHAIN TOKENS TOKEN_BYTES WHERE
 
 WHERE is `read` (some tokens are here, the next is granted) or the name of a step of the lockstep machine. Prints the
 verdict.
@@ -29,10 +29,10 @@ from tests.tapping import tapped
 READS = 5
 
 
-def plan(chain: str, tokens: int, token_bytes: int, patience_ms: float) -> Plan:
+def plan(chain: str, tokens: int, token_bytes: int) -> Plan:
     """A plain GET of an event stream through a chain of one hop, or directly."""
     hops = () if chain == "direct" else (hop(chain),)
-    load = Workload("stalled", tokens, token_bytes, patience_ms=patience_ms)
+    load = Workload("stalled", tokens, token_bytes)
     return Plan(hops, "GET", (), Emission(load))
 
 
@@ -52,9 +52,9 @@ def acting(monkeypatch: pytest.MonkeyPatch, where: str, act: Callable[[], object
     return "aiohttp"
 
 
-async def main(folder: str, chain: str, tokens: str, token_bytes: str, patience_ms: str, where: str) -> None:
+async def main(folder: str, chain: str, tokens: str, token_bytes: str, where: str) -> None:
     """Measure, and stop on the way."""
-    told = plan(chain, int(tokens), int(token_bytes), float(patience_ms))
+    told = plan(chain, int(tokens), int(token_bytes))
     async with Launcher() as launcher, Bench(launcher, Path(folder)) as bench:
         await bench.entry(told.chain)
         with pytest.MonkeyPatch.context() as monkeypatch:

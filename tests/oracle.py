@@ -169,7 +169,7 @@ def between(value: float, ends: tuple[float, float]) -> bool:
 def told(emission: Emission) -> Emission:
     """Return an emission without what a compressor does not see, so that of alike ones one is computed."""
     load = emission.workload
-    same = replace(load, name="", tokens=1, interval_ms=0.0, patience_ms=0.0)
+    same = replace(load, name="", tokens=1, interval_ms=0.0)
     return Emission(same, transport=emission.transport, format=emission.format)
 
 

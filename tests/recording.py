@@ -23,7 +23,7 @@ from harness.model import Emission, Endpoint, Plan, Trace, Workload
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving
 
-LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5, patience_ms=60)
+LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5)
 
 
 def bound(monkeypatch: pytest.MonkeyPatch, **bounds: Any) -> None:

@@ -22,7 +22,7 @@ from harness.errors import InputError, Unavailable
 from harness.model import Result
 from harness.proxies import PROXIES
 from harness.resources import configs
-from harness.store.runs import Run, latest, slug
+from harness.store.runs import Run, latest
 
 T = TypeVar("T")
 
@@ -42,13 +42,18 @@ expect:
 
 NGINX = """\
 title: Nginx
-workloads: {short: {tokens: 8, token_bytes: 112, patience_ms: 100}}
+workloads: {short: {tokens: 8, token_bytes: 112}}
 axes: {chain: nginx:default, mitigations: [none, x-accel-buffering]}
 expect:
   - {cells: '*/none/*', shows: at the end, why: it has response buffers of 4 KB and more}
   - {cells: '*/x-accel-buffering/*', effect: defeats, why: nginx says so}
   - {cells: 'direct/*', verdict: streamed, why: nothing in it could hold a token}
 """
+
+SLOW = """\
+mitigations: {slow: {claim: It takes its time., source: these tests, cost: latency, delay_ms: 60000}}
+"""
+"""To be added to a matrix: what it is applied to is in mid-stream for as long as a test needs it to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,6 @@ class Sandbox:
             return {result.id: result for result in self.last_run().results}
         except InputError:
             return {}
-
-    def traced(self, cell_id: str) -> bool:
-        """Tell whether a cell's stream has been recorded; its result may still wait for that of another."""
-        return (self.last_run().folder / "cells" / slug(cell_id) / "trace.json").exists()
 
     def processes(self, named: str = "") -> list[psutil.Process]:
         """Return every process that works here and whose command line has `named` in it, but for the tests' own."""

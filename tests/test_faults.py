@@ -21,31 +21,30 @@ from harness import session
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
 from tests.recording import bound
-from tests.sandbox import DEADLINE_S, DIRECT, HARNESS, UNPRIVILEGED, Sandbox, missing, wait_for
+from tests.sandbox import DEADLINE_S, DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
 
 OWN = """\
 title: With a config of my own
-workloads: {short: {tokens: 8, token_bytes: 112, patience_ms: 100}}
+workloads: {short: {tokens: 8, token_bytes: 112}}
 variants: {nginx: {mine: ./mine.conf}}
 axes: {chain: [nginx:mine, nginx:default]}
 """
 
-PATIENT = """\
-title: Cells that take as long as they are let
-workloads:
-  patient: {tokens: 24, token_bytes: 112, patience_ms: 60000}
-  short: {tokens: 24, token_bytes: 112, patience_ms: 300}
+LASTING = f"""\
+title: A cell that takes its time, and others
+workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
 include:
-  - {chain: nginx:default, workload: patient, mitigations: [none, x-accel-buffering]}
-  - {chain: nginx:ignore-x-accel, workload: short}
-  - {chain: nginx:buffering-off, workload: patient}
-"""
-HELD = "nginx:default/sse/chunked/curl/aiohttp/patient/none/lockstep"
-PASSES = "nginx:default/sse/chunked/curl/aiohttp/patient/x-accel-buffering/lockstep"
+  - {{chain: nginx:default, mitigations: [slow, x-accel-buffering]}}
+  - {{chain: nginx:ignore-x-accel}}
+  - {{chain: nginx:buffering-off}}
+{SLOW}"""
+BARE = "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep"
+LASTS = "nginx:default/sse/chunked/curl/aiohttp/short/slow/lockstep"
+PASSES = "nginx:default/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep"
 OTHER = "nginx:ignore-x-accel/sse/chunked/curl/aiohttp/short/none/lockstep"
-OFF = "nginx:buffering-off/sse/chunked/curl/aiohttp/patient/none/lockstep"
+OFF = "nginx:buffering-off/sse/chunked/curl/aiohttp/short/none/lockstep"
 
 
 @pytest.fixture
@@ -155,10 +154,10 @@ def test_a_full_disk_ends_the_run_as_what_it_is_and_the_results_so_far_are_kept(
 
 
 async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(place: Sandbox) -> None:
-    job = session.load(str(place.write("m.yaml", PATIENT)))
+    job = session.load(str(place.write("m.yaml", LASTING)))
     cells = {cell.id: cell for cell in job.cells}
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, run):
-        held, other = hit(runner, cells[HELD]), hit(runner, cells[OTHER])
+        held, other = hit(runner, cells[LASTS]), hit(runner, cells[OTHER])
         await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
         for process in place.nginx("default"):  # the master first: what it cannot restart is gone for good
             process.kill()
@@ -167,17 +166,17 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
         assert result.reason.startswith("in mid-stream, nginx was killed by SIGKILL")
         assert (await other).verdict == "buffered"
         after = await runner.result(cells[PASSES])
-        assert (after.verdict, after.effect) == ("streamed", None)
+        assert (after.verdict, after.effect) == ("streamed", "defeats")
         assert (run.folder / "proxies/nginx.default.2/nginx.conf").exists()
     assert place.left_behind() == []
 
 
 async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_next(place: Sandbox) -> None:
-    job = session.load(str(place.write("m.yaml", PATIENT)))
+    job = session.load(str(place.write("m.yaml", LASTING)))
     cells = {cell.id: cell for cell in job.cells}
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
         assert (await runner.result(cells[OFF])).verdict == "streamed"
-        held = hit(runner, cells[HELD])
+        held = hit(runner, cells[LASTS])
         await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
         (emitter,) = place.processes("harness.backends.emitter")
         emitter.kill()
@@ -190,9 +189,9 @@ async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_
 
 
 def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox) -> None:
-    place.write("m.yaml", PATIENT)
+    place.write("m.yaml", LASTING)
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: {OTHER, OFF} <= set(place.results()) and place.traced(PASSES) and place.streaming("default"))
+    wait_for(lambda: {OTHER, OFF, BARE, PASSES} <= set(place.results()) and place.streaming("default"))
     for emitter in place.processes("harness.backends.emitter"):
         emitter.kill()
     said = place.said(program)
@@ -200,8 +199,12 @@ def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox
     assert "in mid-stream, the emitter was killed by SIGKILL" in said.out
     assert "Traceback" not in said.err
     results = place.results()
-    assert (results.pop(HELD).outcome, results.pop(OTHER).verdict) == ("error", "buffered")
-    assert [some.verdict for some in results.values()] == ["streamed"] * 4
+    assert (results.pop(LASTS).outcome, results.pop(OTHER).verdict, results.pop(BARE).verdict) == (
+        "error",
+        "buffered",
+        "buffered",
+    )
+    assert [some.verdict for some in results.values()] == ["streamed"] * 3
     assert place.left_behind() == []
 
 

@@ -23,8 +23,8 @@ from tests.factories import comes
 
 pytestmark = [pytest.mark.proxies, pytest.mark.asyncio(loop_scope="module")]
 
-SHORT = Workload("short", tokens=24, token_bytes=112, patience_ms=150)
-LONG = Workload("long", tokens=320, token_bytes=512, patience_ms=150)
+SHORT = Workload("short", tokens=24, token_bytes=112)
+LONG = Workload("long", tokens=320, token_bytes=512)
 SMOKE = [
     *(Cell((), SHORT, mitigations=names) for names in ((), ("x-accel-buffering",), ("prelude-4k",), ("pad-8k",))),
     Cell((), SHORT, mitigations=("post-instead-of-get",)),

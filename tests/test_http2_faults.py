@@ -37,7 +37,7 @@ LAST_WORDS: dict[str, Frame] = {
 }
 MATRIX = """\
 title: Faults of HTTP/2 and TLS
-workloads: {short: {tokens: 12, token_bytes: 112, patience_ms: 150}}
+workloads: {short: {tokens: 12, token_bytes: 112}}
 variants: {faulty: {reset: ./reset.conf, goodbye: ./goodbye.conf, stranger: ./stranger.conf}}
 axes:
   chain: [faulty:reset, faulty:goodbye, faulty:stranger, nginx:h2]

@@ -29,7 +29,7 @@ from tests.sandbox import missing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
-LOAD = Workload("chat", tokens=8, token_bytes=300, patience_ms=100)
+LOAD = Workload("chat", tokens=8, token_bytes=300)
 
 
 class Reader:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.store.runs import Run
-from tests.sandbox import DEADLINE_S, DIRECT, NGINX, Sandbox, missing, wait_for
+from tests.sandbox import DEADLINE_S, DIRECT, NGINX, SLOW, Sandbox, missing, wait_for
 
 proxies = pytest.mark.proxies
 nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
@@ -319,7 +319,7 @@ def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
 @nginx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
-    place.write("m.yaml", NGINX.replace("patience_ms: 100", "patience_ms: 60000"))
+    place.write("m.yaml", NGINX.replace("[none,", "[slow,") + SLOW)
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--harness-matrix", "m.yaml"],
         cwd=place.folder,
@@ -329,10 +329,10 @@ def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal
         process_group=0,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as program:
-        wait_for(lambda: place.streaming("default"))
+        wait_for(lambda: sum(len(run.results) for run in runs(place)) == 2 and place.streaming("default"))
         os.killpg(program.pid, number)
         shown, _ = program.communicate(timeout=DEADLINE_S)
     assert program.returncode == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)
     wait_for(lambda: not [some for some in place.left_behind() if "temporary pytest-of" not in some])
-    assert [result.outcome for run in runs(place) for result in run.results] == ["pass"]
-    assert number != signal.SIGINT or re.search("1 passed.* in ", shown)
+    assert [result.outcome for run in runs(place) for result in run.results] == ["pass", "pass"]
+    assert number != signal.SIGINT or re.search("2 passed.* in ", shown)

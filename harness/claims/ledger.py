@@ -199,9 +199,8 @@ def _signature(entry: Entry) -> Iterator[str]:
         yield f"and {len(every) - CELLS_SHOWN} more cells"
         yield ""
     lockstep = [some.cell for some, metrics in shown if some.cell.pace == "lockstep" and metrics.ttfb_ms is not None]
-    if patience := {cell.workload.patience_ms for cell in lockstep}:
-        waited = claim_words.either(words.duration(ms) for ms in sorted(patience))
-        yield f"Times in lockstep are the harness's patience, not the chain's pace: a token is held after {waited}."
+    if lockstep:
+        yield "Times in lockstep are the harness's patience, not the chain's pace."
         yield ""
 
 

@@ -156,9 +156,7 @@ class WorkloadShape(Shape):
     )
     seed: int = key("what the random text starts from", 7, WORKLOAD["seed"], ge=0, le=2**31)
     patience_ms: Milliseconds = key(
-        "how long lockstep waits before a token counts as held; give more where a timer may let it go",
-        1000,
-        WORKLOAD["patience_ms"],
+        "without effect: files may still say it, but no verdict depends on how long lockstep waits", 1000, 300.0
     )
 
     exact: bool = key(
@@ -167,7 +165,7 @@ class WorkloadShape(Shape):
 
     def named(self, name: str) -> Workload:
         """Return the noun."""
-        return Workload(name=name, **{key: getattr(self, key) for key in type(self).model_fields})
+        return Workload(name=name, **{key: getattr(self, key) for key in WORKLOAD if key != "name"})
 
 
 def _values(axis: Axis) -> Any:

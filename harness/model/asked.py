@@ -28,7 +28,7 @@ class Workload:
 
     `tokens` is the least: in lockstep a stream goes on for as long as is needed to tell, unless it is to be `exact`.
     `token_bytes` is the whole event on the wire, framing of the format included and padding excluded.
-    `interval_ms` only matters when paced. `patience_ms` is how long lockstep waits before a token counts as held.
+    `interval_ms` only matters when paced.
     """
 
     name: str
@@ -37,7 +37,6 @@ class Workload:
     interval_ms: float = 50.0
     payload: Payload = "repetitive"
     seed: int = 1
-    patience_ms: float = 300.0
     exact: bool = False
 
 

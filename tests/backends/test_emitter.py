@@ -481,7 +481,7 @@ async def test_nothing_is_left_open_of_streams_that_ended_badly(running: Emitter
 async def test_a_stream_nobody_grants_is_given_up_and_another_works(tmp_path: Any) -> None:
     async with emitter(tmp_path, abandoned_s=0.2) as short:
         before = short.open_files()
-        control = await short.announce(emission(patience_ms=10))
+        control = await short.announce(emission())
         control.grant(1)
         answer = await short.ask(f"/stream/{control.stream_id}")
         with pytest.raises(ConnectionResetError):

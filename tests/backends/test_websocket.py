@@ -267,7 +267,7 @@ async def test_nothing_is_left_open_of_streams_that_ended_badly(
 async def test_a_stream_nobody_grants_is_given_up(tmp_path: Any) -> None:
     async with emitter(tmp_path, abandoned_s=0.2) as short:
         before = short.open_files()
-        control, _ = await announced(short, emission(replace(LOAD, patience_ms=10)), granted=0)
+        control, _ = await announced(short, emission(replace(LOAD)), granted=0)
         reader, writer = await raw(short, control, HANDSHAKE)
         with contextlib.suppress(asyncio.IncompleteReadError), pytest.raises(ConnectionResetError):
             await reader.read()

@@ -52,7 +52,7 @@ def test_the_help_of_an_option_is_a_sentence_that_names_the_words_which_are_allo
 def test_without_options_the_cell_is_the_usual_one() -> None:
     (cell,) = cell_options.job({**USUAL, "chain": "direct"}).cells
     assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
-    assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.patience_ms) == (32, 96, 300.0)
+    assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.exact) == (32, 96, False)
 
 
 def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None:

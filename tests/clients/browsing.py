@@ -23,7 +23,7 @@ from tests.misbehaving import Answer
 DEADLINE_S = 60.0
 HEADERS = REQUEST_HEADERS["browser"]
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {0}\r\nTransfer-Encoding: chunked\r\n\r\n"
-LOAD = Workload("w", tokens=12, token_bytes=112, interval_ms=40, patience_ms=300)
+LOAD = Workload("w", tokens=12, token_bytes=112, interval_ms=40)
 
 
 class Kept(Unheard):

@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing("curl")), reason=str(missing("curl"))),
 ]
 
-LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
+LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)
 FORMATS = get_args(CodecName)
 DEADLINE_S = 20.0
 

@@ -33,8 +33,8 @@ pytestmark = [
     pytest.mark.skipif(bool(missing("curl-awk")), reason=str(missing("curl-awk"))),
 ]
 
-LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5, patience_ms=60)
-LONG = Workload("w", tokens=40, token_bytes=512, patience_ms=60)  # mawk reads 4096 bytes before it looks
+LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)
+LONG = Workload("w", tokens=40, token_bytes=512)  # mawk reads 4096 bytes before it looks
 DEADLINE_S = 20.0
 AWKS = {
     "mawk": "exec mawk",

@@ -151,7 +151,7 @@ async def recorded(bench: Bench, chain: str, load: Workload, **axes: Any) -> Tra
     return trace
 
 
-SMALL = Workload("small", tokens=40, token_bytes=300, patience_ms=100)
+SMALL = Workload("small", tokens=40, token_bytes=300)
 LARGE = Workload("large", tokens=3, token_bytes=400_000)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.judge import release
 from harness.judge.verdict import Assessment, assess, isolated
+from harness.measure import lockstep
 from tests.factories import judged, plan, workload
 from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Lag, Passes, StartBuffer, Timer
 from tests.simulation import simulate
@@ -17,7 +20,16 @@ CUT: dict[str, Callable[[int], Hop]] = {
     "blocks": lambda size: Blocks(size_bytes=size),
     "empties": lambda size: Empties(size_bytes=size),
 }
-LOAD = workload(30, 80, patience_ms=100)  # 2400 bytes
+LOAD = workload(30, 80)  # 2400 bytes
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """The times that are told here are multiples of a patience of 100 ms."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(lockstep, "PATIENCE_NS", 100 * 10**6)
+        monkeypatch.setattr(release, "PATIENCE_MS", 100.0)
+        yield
 
 
 @given(st.sampled_from(["chunked", "close", "length"]))

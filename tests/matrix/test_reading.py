@@ -350,6 +350,14 @@ def test_a_bad_workload_is_told(workload: str, message: str) -> None:
     assert message in refusal("axes: {chain: direct}", head=f"title: t\nworkloads: {{w: {workload}}}\n")
 
 
+def test_a_file_may_still_say_its_patience_which_changes_nothing() -> None:
+    workloads = [
+        read("axes: {chain: direct}\n", f"title: t\nworkloads: {{w: {{tokens: 4, token_bytes: 99{more}}}}}\n").workloads
+        for more in ("", ", patience_ms: 60000")
+    ]
+    assert workloads[0] == workloads[1]
+
+
 def test_all_errors_are_told_at_once_in_the_order_of_the_file() -> None:
     told = refusal("axes:\n  chain: ngnix:default\n  client: curl\n  workload: none\n  mitigations: pad2k\n")
     assert [line.split(":")[1] for line in told.splitlines()] == ["4", "5", "6", "7"]

@@ -22,7 +22,7 @@ from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
 from tests.factories import judged, plan
 from tests.recording import bound
 
-LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1, patience_ms=20)
+LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1)
 FAR_AWAY = Endpoint(443, "/behind", host="hop.invalid")
 
 Body = AsyncGenerator[bytes]
@@ -157,7 +157,7 @@ async def test_a_backend_that_is_lost_while_the_chain_keeps_silent_is_noticed() 
     async with chain(collects(100)) as made:
         asyncio.get_running_loop().call_later(0.03, made.backend.die, "in mid-stream, it was unplugged")
         with pytest.raises(BackendError, match="unplugged"):
-            await made.record(Workload("w", tokens=8, token_bytes=100, patience_ms=60_000))
+            await made.record(Workload("w", tokens=8, token_bytes=100))
 
 
 async def test_a_chain_that_does_not_ask_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ import pytest_asyncio
 
 from harness.clients.limits import STALLED_S
 from harness.errors import BackendError, StreamError
+from harness.judge.release import PATIENCE_MS
 from harness.launchers.process import until
 from harness.measure.bench import Bench
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
@@ -35,7 +36,6 @@ from tests.recording import Rig, rig
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
-PATIENCE_MS = 150
 STALL_S = 3 * PATIENCE_MS / 1e3
 LONG_STALL_S = (BUDGET_PATIENCES + 3) * PATIENCE_MS / 1e3
 DEADLINE_S = 60.0
@@ -298,7 +298,7 @@ async def stalled(
     stall_s: float = STALL_S,
 ) -> tuple[Trace, Judgement]:
     """Measure one cell while the processes of the emitter or of nginx stall in the middle of it."""
-    told = plan(chain, *size, PATIENCE_MS)
+    told = plan(chain, *size)
     entry = await bench.entry(told.chain)
     pid = process(entry.hops[0]).pid if who == "nginx" else process_of(bench).pid
     stopped_s: list[float] = []
@@ -321,7 +321,7 @@ async def stalled(
 
 @each_cell
 async def test_without_a_stall(bench: Bench, chain: str, size: tuple[int, int], verdict: str) -> None:
-    trace, _ = await bench.record("cell", plan(chain, *size, PATIENCE_MS))
+    trace, _ = await bench.record("cell", plan(chain, *size))
     assert judged(trace).verdict == verdict
 
 
@@ -364,7 +364,7 @@ async def test_a_stall_while_it_is_found_out_what_releases_a_token_changes_no_ve
 async def test_a_stall_of_the_harness_itself_changes_no_verdict(
     tmp_path: Path, chain: str, size: tuple[int, int], verdict: str, where: str
 ) -> None:
-    argv = [sys.executable, "-m", "tests.measuring", str(tmp_path), chain, *map(str, size), str(PATIENCE_MS), where]
+    argv = [sys.executable, "-m", "tests.measuring", str(tmp_path), chain, *map(str, size), where]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as measuring:
         try:
             process = psutil.Process(measuring.pid)

@@ -71,13 +71,6 @@ def test_nothing_gives_up_before_that_on_which_it_waits(waits_s: float, on_s: fl
     assert waits_s > on_s
 
 
-PATIENT = replace(LOAD, patience_ms=60_000)
-
-
-def test_no_limit_depends_on_the_patience() -> None:
-    assert Bounds.of(Emission(PATIENT), CONNECT_S) == STREAM
-
-
 @pytest.mark.parametrize(
     ("emission", "sent_bytes"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.judge import release
 from harness.judge.release import PROBE_FRACTION
+from harness.measure import lockstep
 from harness.measure.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, Grant, Lockstep, Phase
 from harness.model import Trace
 from tests.factories import plan, workload
@@ -18,8 +20,17 @@ from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Ti
 from tests.simulation import simulate
 
 
-def machine(tokens: int = 6, last_token_ends: bool = False, patience_ms: float = 100.0, **others: Any) -> Lockstep:
-    return Lockstep(workload(tokens, patience_ms=patience_ms), last_token_ends, **others)
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """The times that are told here are multiples of a patience of 100 ms."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(lockstep, "PATIENCE_NS", 100 * 10**6)
+        monkeypatch.setattr(release, "PATIENCE_MS", 100.0)
+        yield
+
+
+def machine(tokens: int = 6, last_token_ends: bool = False, **others: Any) -> Lockstep:
+    return Lockstep(workload(tokens), last_token_ends, **others)
 
 
 def record(of: Lockstep | Trace) -> str:
@@ -229,7 +240,7 @@ def test_after_two_holds_the_rest_is_drained_and_what_is_under_way_may_arrive() 
 
 def slow(wait_ms: int, tokens: int = 40) -> tuple[Lockstep, int]:
     """Return a machine that waited so long for each token until it drained, and for how many."""
-    talk = machine(tokens, patience_ms=100)
+    talk = machine(tokens)
     talk.begin(7)
     for seq in range(tokens - 1):
         talk.arrived(seq, 7 + (seq + 1) * wait_ms * 10**6)
@@ -386,11 +397,11 @@ HOPS: dict[str, tuple[Callable[[], Hop], str]] = {
 
 @pytest.mark.parametrize(("hop", "conversation"), HOPS.values(), ids=HOPS)
 def test_conversation_with_a_hop_that(hop: Callable[[], Hop], conversation: str) -> None:
-    assert record(simulate(plan(workload(6, patience_ms=100)), hop())) == conversation
+    assert record(simulate(plan(workload(6)), hop())) == conversation
 
 
 def test_conversation_with_length_framing_ends_with_the_last_byte() -> None:
-    trace = simulate(plan(workload(3, patience_ms=100), body="length"), HoldsToEnd())
+    trace = simulate(plan(workload(3), body="length"), HoldsToEnd())
     assert record(trace) == "g0 hold0 g1 wait1 g2 end-1 a2"
 
 

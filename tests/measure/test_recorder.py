@@ -32,7 +32,7 @@ from tests.tapping import tapped
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
-LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2, patience_ms=300)
+LOAD = Workload("w", tokens=8, token_bytes=120, interval_ms=2)
 
 
 def plan(method: Any = "GET", headers: Headers = (), load: Workload = LOAD, **emission: Any) -> Plan:

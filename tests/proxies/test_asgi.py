@@ -45,7 +45,7 @@ in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 APPS = resources.configs() / "asgi"
 CATALOGUE = parse((resources.configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
-LOAD = Workload("w", tokens=8, token_bytes=300, patience_ms=100)
+LOAD = Workload("w", tokens=8, token_bytes=300)
 
 HELD_BY = {
     "agent-run": "buffered",
@@ -379,7 +379,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
 @set_up
 def test_cells_that_share_a_blocked_app_do_not_disturb_each_other(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(
-        "title: t\nworkloads: {w: {tokens: 6, token_bytes: 112, patience_ms: 100}}\n"
+        "title: t\nworkloads: {w: {tokens: 6, token_bytes: 112}}\n"
         "axes: {chain: [asgi:queue-starved, 'cloudrun:streaming>asgi:queue-starved'], format: [sse, ndjson]}\n"
     )
     said = harness("matrix", "m.yaml")

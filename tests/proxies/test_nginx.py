@@ -115,7 +115,7 @@ async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypa
 @in_modules_loop
 @each_shipped
 async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Bench, config: Path) -> None:
-    told = plan(f"nginx:{config.stem}", 8, 100, 80)
+    told = plan(f"nginx:{config.stem}", 8, 100)
     client = reader((await bench.entry(told.chain)).endpoint)
     trace, entry = await bench.record("cell", replace(told, client=client))
     assert comes(trace) in ("streamed", "at the end"), judged(trace).reason
@@ -382,7 +382,7 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
     chain = (Hop("nginx", "buffering-off"),)
     victim = process((await bench.entry(chain)).hops[0])
     killer = tapped(monkeypatch, READS, lambda: victim.signal_group(signal.SIGKILL))
-    told = plan("nginx:buffering-off", 12, 100, 80)
+    told = plan("nginx:buffering-off", 12, 100)
     trace, entry = await bench.record("cell", replace(told, client=killer))
     assert judged(trace).verdict == "broken"
     assert await until(entry.death, DEADLINE_S)
