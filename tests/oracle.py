@@ -34,7 +34,7 @@ from tests.hops import (
 
 NOW_MS = 50.0
 HOLD_MS = 300.0
-ASKED_BYTES = 256 * 1024
+ASKED_BYTES = 200 * 1024
 TIME_MS = 2500.0
 LATE_SHARE = 0.25
 

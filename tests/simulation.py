@@ -98,6 +98,7 @@ class Simulation:
             closed_ns=max(self.now_ns, closes_ns) + TICK_NS,
             steps=tuple(self.machine.steps) if lockstep else (),
             guard_ms=self.link.round_trip_ms,
+            distance_ms=self.link.round_trip_ms,
         )
 
     def _lockstep(self) -> None:

@@ -160,7 +160,7 @@ class _Found:
         self._reader = reader
         self._late_ms = LATE_MS + over_ms
         self._over_ms = over_ms
-        self._far = over_ms >= FAR_MS
+        self._far = (trace.distance_ms or 0.0) > FAR_MS
         last = reader.seen[-1] if reader.seen else None
         self._kept = last if isinstance(last, Hold) and last.let_go == "end" else None
         self._state = steady(reader.seen[:-1] if self._kept else reader.seen)
@@ -223,7 +223,7 @@ class _Found:
         emission, seen = self._trace.plan.emission, self._reader.seen
         holds = [one for one in seen if isinstance(one, Hold) and one is not self._kept]
         if self._kept:
-            would_do = self._kept.seq + 2 * span_tokens(emission)
+            would_do = self._kept.seq + span_tokens(emission) + 2
             reason = f"token {self._kept.seq} was held until the end"
             looks = Judgement("buffered", reason, release_by_end(self._trace, self._kept.seq))
         else:

@@ -78,6 +78,11 @@ class Trips:
             except TimeoutError:
                 raise BackendError(f"nothing has gone round for {TRIPS_S:g} s: the emitter stands still") from None
 
+    @property
+    def least_ms(self) -> float | None:
+        """The shortest of the trips of late; None as long as there was none."""
+        return min((duration / 1e6 for _, duration in self._durations_ns), default=None)
+
     def median_ms(self, since_ns: int) -> float | None:
         """Return the median duration of the trips that ended after `since_ns`."""
         recent = [duration for ended, duration in self._durations_ns if ended >= since_ns]
@@ -292,12 +297,11 @@ class Guard:
         """Whether requests of its own go through the chain."""
         return not (self._quiet or self.pulse.lost)
 
-    async def round_trip_ns(self) -> int:
-        """Return how long the control stream takes to go round, in the median of late."""
-        trips = self.control.trips
-        if trips.median_ms(0) is None:
-            await trips.after(1)
-        return int((trips.median_ms(0) or 0.0) * 1e6)
+    async def distance_ms(self) -> float:
+        """Return how long the control stream takes at least to go round: how far away the backend is, load apart."""
+        if self.control.trips.least_ms is None:
+            await self.control.trips.after(1)
+        return self.control.trips.least_ms or 0.0
 
     async def witnessed(self) -> None:
         """Wait until the control stream has gone round several times from now on."""

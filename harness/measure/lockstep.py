@@ -315,7 +315,8 @@ class Lockstep:
             return growing
         spent_ns, last_ns = now_ns - self._tried_ns, now_ns - self.progress_ns
         steps_left = max(1.0, (TRYING_NS - spent_ns) / max(last_ns, 1))
-        return max(growing, math.ceil(sent * ((limit / sent) ** (1 / steps_left) - 1)))
+        factor: float = (limit / sent) ** (1 / steps_left)
+        return max(growing, math.ceil(sent * (factor - 1)))
 
     def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
         through = self._reader.granted + tokens
@@ -342,8 +343,7 @@ class Lockstep:
 def last_token(emission: Emission) -> int:
     """Return the last token that such a stream may have: of a length that is fixed or announced, or of any."""
     most = max(emission.workload.tokens, CONVERSATION_BYTES // emission.event_bytes)
-    tokens: int = emission.most_tokens or most
-    return tokens - 1
+    return (emission.most_tokens or most) - 1
 
 
 def _waited_ms(run: Sequence[Alone]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -211,6 +212,7 @@ async def record(
         heartbeats=tuple(log.heartbeats),
         decoded=recorder.decoded,
         painted_ns=tuple(recorder.painted_ns),
+        distance_ms=conversation.distance_ms,
         clock_uncertainty_ms=recorder.reader.clock_uncertainty_ms if recorder.reader else None,
         remark=recorder.reader.remark if recorder.reader else None,
         answered_by=_answered_by(recorder.status, recorder.headers, stream.stream_id),
@@ -256,17 +258,20 @@ class _Conversation:
 
     def __init__(self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds) -> None:
         self.machine: Lockstep | None = None
+        self.distance_ms: float | None = None
         self._emission = plan.emission
         self._recorder = recorder
         self._stream = stream
         self._guard = guard
         self._bounds = bounds
+        self._turned = asyncio.Event()
 
     async def watch(self) -> None:
         """Lead the conversation until it is over, then wait for the end of the body, but not for ever."""
         await self._asked()
         if self._emission.pace == "lockstep" and self._stream.asked.done():
-            machine = self.machine = Lockstep(self._emission, await self._guard.round_trip_ns())
+            self.distance_ms = await self._guard.distance_ms()
+            machine = self.machine = Lockstep(self._emission, int(self.distance_ms * 1e6))
             machine.begin(time.monotonic_ns())
             self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:
@@ -277,10 +282,14 @@ class _Conversation:
     async def _wait(self, machine: Lockstep) -> None:
         """Wait for what is due, and say so unless something has come meanwhile."""
         due, before = machine.due, (machine.phase, machine.progress_ns)
+        self._turned.clear()
         if due.what == "barrier":
             await self._guard.barrier()
             await self._recorder.awake()
-        await asyncio.sleep(max(0.0, (machine.progress_ns + due.ns) / 1e9 - time.monotonic()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at((machine.progress_ns + due.ns) / 1e9):
+                await self._turned.wait()
+                return  # something else is due now
         if due.what == "silence" and (machine.phase, machine.progress_ns) == before:
             await self._witnessed(machine, before)
         if (machine.phase, machine.progress_ns) == before:
@@ -310,10 +319,14 @@ class _Conversation:
     def _head(self, at_ns: int) -> None:
         assert self.machine is not None
         self._say(self.machine.head(at_ns))
+        self._turned.set()
 
     def _arrived(self, through: int, at_ns: int) -> None:
         assert self.machine is not None
+        phase = self.machine.phase
         self._say(self.machine.arrived(through, at_ns))
+        if self.machine.phase is not phase:
+            self._turned.set()
 
     def _say(self, grant: Grant | None) -> None:
         if grant:
