@@ -194,6 +194,7 @@ class Reader:
         self._let_go_by_end(step)
 
     def _let_go_by_end(self, step: Step) -> None:
+        self._pulse = None
         if self._held:
             self._close(step, "end")
 
