@@ -120,7 +120,7 @@ class Reader:
         self.seen: list[Observation] = []
         self.pulsed: set[int] = set()
         self.stretches: list[range] = []
-        self.tail = range(0)
+        self._kept: range | None = None
         self.granted_ns: list[int] = []
         self.arrived_ns: list[int] = []
         self._round_trip_ms = round_trip_ms
@@ -155,10 +155,15 @@ class Reader:
             case "stretch":
                 self.stretches.append(range(self.granted + 1, step.seq + 1))
             case "drain":
-                self.tail = self._under_way
+                self._kept = self._under_way
                 self._let_go_by_end(step)
             case "end":
                 self._end(step)
+
+    @property
+    def tail(self) -> range:
+        """The tokens that had been sent before the end was let go, and only came with it."""
+        return self._kept or range(0)
 
     @property
     def _under_way(self) -> range:
@@ -190,7 +195,7 @@ class Reader:
         self._moved_ns = step.at_ns
 
     def _end(self, step: Step) -> None:
-        self.tail = self.tail or self._under_way
+        self._kept = self._under_way if self._kept is None else self._kept
         self._let_go_by_end(step)
 
     def _let_go_by_end(self, step: Step) -> None:
