@@ -46,8 +46,8 @@ from harness.judge.rules import (
 from harness.measure.limits import CONVERSATION_BYTES
 from harness.model import Emission, Step, StepKind
 
-GROWTH = 4
-"""A step of a first hold sends a quarter of what was sent before it: few steps reach far."""
+GROWTH = 2
+"""A step of a first hold sends half of what was sent before it: few steps reach far."""
 
 FINE = 8
 """A step of a later hold sends an eighth of what was left open by the one before."""
