@@ -14,6 +14,7 @@ An *observation* is one of
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 import statistics
@@ -243,24 +244,31 @@ class Reader:
         if not self.stretches or self.stretches[-1].stop > len(self.arrived_ns):
             return None
         stretch = self.stretches[-1]
-        over_ns = self.granted_ns[stretch[-1]] + int(self._round_trip_ms * 1e6)
-        bursts = sorted({at_ns for seq in stretch if (at_ns := self.arrived_ns[seq]) <= over_ns})
-        gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(bursts)]
+        grants_ns = [self.granted_ns[seq] for seq in stretch]
+        over_ns = int(self._round_trip_ms * 1e6)
+        bursts = sorted({self.arrived_ns[seq] for seq in stretch})
+        inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
+        gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
+        befores = (at_ns - grants_ns[max(bisect.bisect(grants_ns, at_ns - over_ns), 1) - 1] for at_ns in bursts)
         return Flow(
             spaced=all(alike(self.trip_ms(seq), self.trip_ms(stretch[0])) for seq in stretch),
             period_ms=statistics.median(gaps_ms) if len(gaps_ms) > 1 else None,
-            silent=not bursts,
+            quiet_ms=(min(befores) - over_ns) / 1e6,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent (`spaced`), in
-    bursts that were `period_ms` apart in the median, or none before the last of them was sent (`silent`)."""
+    bursts that were `period_ms` apart in the median, and after nothing had been sent for `quiet_ms` at least."""
 
     spaced: bool
     period_ms: float | None
-    silent: bool
+    quiet_ms: float
+
+    def idle(self, wait_ms: float) -> bool:
+        """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one."""
+        return not self.spaced and self.quiet_ms > wait_ms / 2
 
 
 def alike(a_ms: float, b_ms: float) -> bool:

@@ -242,22 +242,25 @@ class _Found:
         if period_ms > HOLD_MS and waits_differ:
             release = release_by_time(self._trace, seq, period_ms, idle=False)
             return Judgement("coalesced", f"a steady flow came in bursts {period_ms:.0f} ms apart", release)
+        of_run = (len(late) + held) / (len(run) + held)
         of_flow = max(1 - LATE_MS / period_ms, 0.0) if period_ms else 0.0
-        if max(of_flow, (len(late) + held) / (len(run) + held)) < SHARE:
+        if of_run < SHARE and (of_run <= SHARE / 2 or of_flow < SHARE):
             of = f"each of {len(run)} tokens" if not late else f"{len(run) - len(late)} of {len(run)} tokens"
             return Judgement("streamed", f"{of} came before the next was sent, less than {LATE_MS:.0f} ms late")
         trips = sorted(one.trip_ms for one in late or run)
         median_ms = trips[len(trips) // 2] - self._over_ms
-        timer = release_by_time(self._trace, seq, median_ms, idle=flow.silent) if flow and not flow.spaced else None
+        timer = None
+        if flow and not flow.spaced:
+            timer = release_by_time(self._trace, seq, median_ms, idle=flow.idle(median_ms))
         reason = f"{len(late)} of {len(run)} tokens came by themselves, but {median_ms:.0f} ms late in the median"
         if late and all(_met_by_heartbeat(self._trace, one) for one in late):
             reason += ", each after a heartbeat: that or a timer let it go"
         elif timer and timer.idle:
-            reason += ", and none of those that were sent without a pause, until the last: a pause lets them go"
+            reason += ", and those that were sent without a pause only when one came: it lets them go"
         return Judgement("delayed", reason, timer)
 
     def _by_bytes(self, holds: Sequence[Hold]) -> Judgement:
-        best = min(holds[-2:], key=lambda hold: hold.after_tokens - hold.before_tokens)
+        best = min(holds[-1:-3:-1], key=lambda hold: hold.after_tokens - hold.before_tokens)
         release = release_by_bytes(self._trace, best)
         what = f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent"
         return Judgement("coalesced", f"token {best.seq} was held until {what}", release)
@@ -265,7 +268,7 @@ class _Found:
     def _by_time(self, holds: Sequence[Hold]) -> Judgement:
         seq, flow = holds[-1].seq, self._reader.flow()
         longest_ms = max(hold.trip_ms if hold.in_silence else hold.quiet_ms for hold in holds) - self._over_ms
-        release = release_by_time(self._trace, seq, longest_ms, idle=bool(flow and flow.silent))
+        release = release_by_time(self._trace, seq, longest_ms, idle=bool(flow and flow.idle(longest_ms)))
         reason = f"token {seq} came after {longest_ms:.0f} ms in which nothing was sent: a timer let it go"
         return Judgement("coalesced", reason, release)
 

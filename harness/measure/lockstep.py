@@ -6,12 +6,15 @@ Rules:
    when all before it are here: a token that comes was not waiting for more bytes. Where a round trip is long a random
    pause comes first, so that no timer keeps step with it.
 2. A token that has not come in time is *held*. More tokens are then sent in growing steps, each given the time to
-   arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes a second at most.
+   arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes three seconds at
+   most.
    Neither: silence for `TIME_MS`.
 3. After a hold all that is under way is waited for, and then the next token, alone. Each is waited for longer than any
    hold before it took, so that a timer lets go in silence, and shows as one; bytes are tried from just below the
    count that let go before.
-4. What let go twice alike is confirmed by a third hold: by bytes, after a stretch of several times as many.
+4. What let go twice alike is confirmed by a third hold. By bytes, several times as many are sent before it without
+   waiting, and it has to let go like the others: start buffers are over by then. By time, a steady flow is sent before
+   it, which tells a lag and each kind of timer apart.
 5. The stream ends when the steady state is known (`harness.judge.reading.steady`, which reads these very steps) and
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
@@ -52,8 +55,8 @@ GROWTH = 2
 FINE = 8
 """A step of a later hold sends an eighth of what was left open by the one before."""
 
-TRYING_NS = 10**9
-"""How long trying bytes may take: through a chain that is far away, in fewer and larger steps."""
+TRYING_NS = 3 * 10**9
+"""How long trying bytes may take: through a chain that is far away, or on a busy machine, in fewer and larger steps."""
 
 PAUSES = 32
 """So many pauses are enough to meet a timer at any phase."""
@@ -115,7 +118,7 @@ class Lockstep:
         self._known: tuple[int, int] | None = None
         self._held = -1
         self._tried_ns = 0
-        self._stretched = self._flowed = self._doubted = False
+        self._stretched = self._flowed = False
         self._flow_through = -1
         self._far = round_trip_ns > FAR_MS * 1e6
         self._pauses = PAUSES if self._far else 0
@@ -185,7 +188,7 @@ class Lockstep:
                 return self._end(now_ns)
             case Phase.ARRIVAL:
                 self._step("hold", self.awaited, now_ns)
-                if self._confirming and not self._refuted():
+                if self._confirming:
                     return self._end(now_ns)
                 self.phase, self._held, self._tried_ns = Phase.TRYING, self.awaited, now_ns
                 return self._try(now_ns)
@@ -198,6 +201,8 @@ class Lockstep:
                 return self._try(now_ns)
             case Phase.SETTLING:
                 self.phase, self.progress_ns = Phase.ARRIVAL, now_ns
+                if self._confirmed:
+                    return self._end(now_ns)
                 if self._wants_stretch:
                     return self._stretch(now_ns)
                 return self._next(now_ns) if self._all_here else None
@@ -215,17 +220,15 @@ class Lockstep:
 
     @property
     def _confirming(self) -> bool:
-        """Whether one more hold is all that is wanted."""
-        known = self._steady
-        return known is not None and known.how != "alone" and (known.how != "bytes" or self._stretched)
+        """Whether that a token is held again is all that is wanted."""
+        return self._steady is not None and self._steady.how in ("time", "both")
 
-    def _refuted(self) -> bool:
-        """Whether nothing of a stretch came, as some would if bytes let go: then time did before, and by chance."""
-        stretch = self._reader.stretches[-1] if self._reader.stretches else range(0)
+    @property
+    def _confirmed(self) -> bool:
+        """Whether bytes let go after the stretch as they did before."""
+        last = self._reader.seen[-1] if self._reader.seen else None
         by_bytes = self._steady is not None and self._steady.how == "bytes"
-        refuted = by_bytes and not self._doubted and self.awaited <= stretch.start
-        self._doubted |= refuted
-        return refuted
+        return by_bytes and self._stretched and isinstance(last, Hold) and last.seq >= self._reader.stretches[-1].start
 
     def _observed(self) -> None:
         """Look at what is known now that one more observation has been made."""

@@ -24,7 +24,7 @@ from typing import Literal
 from harness.clients.base import Client, Launching, Seated, Seats
 from harness.model import Chain, Plan
 
-JOBS = 32
+JOBS = 64
 Alone = Literal["in its chain", "on the machine"]
 
 
