@@ -110,8 +110,8 @@ def answer(case: Case) -> Answer:
     """Judge a case, and hold that against the oracle."""
     assessed = case.assessed()
     said = assessed.judgement
-    if assessed.unstable:
-        return Answer(undecided=assessed.unstable)
+    if assessed.unsure:
+        return Answer(undecided=assessed.unsure)
     if said.verdict != case.right:
         return Answer(wrong=f"{said.verdict} ({said.reason}) instead of {case.right}")
     return Answer(wrong=wrong_release(said.release, case.hop, case.plan.emission))
@@ -151,10 +151,9 @@ def in_series(rng: random.Random) -> Hop:
     """Draw two or three hops, one behind the other."""
     first = KINDS[rng.choice([kind for kind in KINDS if kind not in ("in series", "stumbles")])](rng)
     behind = [KINDS[kind](rng) for kind in rng.sample(["empties", "timer", "periodic", "lag"], rng.choice([1, 1, 2]))]
-    behind.sort(key=lambda hop: isinstance(hop, Lag))  # a lag moves all alike, wherever it is
     if isinstance(first, Compresses):
         behind = [hop for hop in behind if not isinstance(hop, Empties)]  # it would count what is compressed
-    return Chain((first, *behind))
+    return Chain(tuple(sorted((first, *behind), key=lambda hop: isinstance(hop, Lag))))  # it moves all alike anywhere
 
 
 KINDS: Mapping[str, Callable[[random.Random], Hop]] = {

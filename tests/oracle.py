@@ -109,13 +109,16 @@ def right(hop: Hop, emission: Emission) -> Verdict:
 
 
 def wrong_release(release: Release | None, hop: Hop, emission: Emission) -> str | None:
-    """Return what is wrong with what is said to let tokens go; None if nothing is, or if several things could be."""
+    """Return what is wrong with what is said to let tokens go; None if nothing is, or if several things could be.
+
+    Nothing is said of bytes through two buffers: what the first lets go at once fills much of the second.
+    """
     if right(hop, emission) != "coalesced":
         return None
     if release is None:
         return "nothing is said to let go"
     out = [way for way in ways(hop, emission) if way.bytes <= ASKED_BYTES and way.held_ms <= TIME_MS]
-    if len(out) > 1 or (out[0].bytes and out[0].late_ms):
+    if len(out) > 1 or len(needs(hop, emission)) > 1 or (out[0].bytes and out[0].late_ms):
         return None
     size = emission.workload.token_bytes
     if need := out[0].bytes:
@@ -131,15 +134,22 @@ def wrong_release(release: Release | None, hop: Hop, emission: Emission) -> str 
 def is_clear(hop: Hop, emission: Emission) -> bool:
     """Whether all parameters are so far from the constants that only one verdict is right."""
     near_bytes, near_hold = around(ASKED_BYTES), around(HOLD_MS)
-    out = ways(hop, emission)
+    out, need = ways(hop, emission), needs(hop, emission)
+    clocks = [one for one in flat(hop) if isinstance(one, Periodic)]
     starts = [size for one in flat(hop) if isinstance(one, StartBuffer) for size in (one.size_bytes, *one.then)]
     return not (
-        any(between(size, near_bytes) for size in (*starts, *(way.bytes for way in out)))
+        any(between(size, near_bytes) for size in starts)
+        or between(ASKED_BYTES, (max(need, default=0) / CLEAR, sum(need) * CLEAR))
         or any(between(way.late_ms, UNCLEAR_NOW_MS) for way in out)
         or any(between(way.held_ms, near_hold) or between(way.held_ms, UNCLEAR_TIME_MS) for way in out)
-        or any(way.held_ms and way.held_ms < HOLD_MS < way.late_ms * CLEAR for way in out)
-        or any(isinstance(one, Periodic) and one.period_ms > TIME_MS for one in flat(hop))
+        or any(0 < way.held_ms < most_ms < way.late_ms * CLEAR for way in out for most_ms in (HOLD_MS, TIME_MS))
+        or any(one.period_ms > TIME_MS or between(one.period_ms, UNCLEAR_NOW_MS) for one in clocks)
     )
+
+
+def needs(hop: Hop, emission: Emission) -> list[int]:
+    """Return how many bytes each of the hops wants that lets go by bytes: together less than the sum, unless alone."""
+    return [max(found) for one in flat(hop) if (found := [way.bytes for way in ways(one, emission) if way.bytes])]
 
 
 def flat(hop: Hop) -> list[Hop]:

@@ -240,10 +240,11 @@ class Reader:
         return range(hold.seq + 1, through + 1) if not later or min(later) > through else range(0)
 
     def flow(self) -> Flow | None:
-        """Return how the last stretch came that was sent without a pause; None if there was none, or it is not here."""
-        if not self.stretches or self.stretches[-1].stop > len(self.arrived_ns):
+        """Return how the last flow came; None if there was none, or it is not here. A stretch sent at once is none."""
+        here = (stretch for stretch in reversed(self.stretches) if stretch.stop <= len(self.arrived_ns))
+        stretch = next((one for one in here if self.granted_ns[one[0]] < self.granted_ns[one[-1]]), None)
+        if stretch is None:
             return None
-        stretch = self.stretches[-1]
         grants_ns = [self.granted_ns[seq] for seq in stretch]
         over_ns = int(self._round_trip_ms * 1e6)
         bursts = sorted({self.arrived_ns[seq] for seq in stretch})
@@ -252,6 +253,7 @@ class Reader:
         befores = (at_ns - grants_ns[max(bisect.bisect(grants_ns, at_ns - over_ns), 1) - 1] for at_ns in bursts)
         return Flow(
             spaced=all(alike(self.trip_ms(seq), self.trip_ms(stretch[0])) for seq in stretch),
+            trip_ms=statistics.median(self.trip_ms(seq) for seq in stretch),
             period_ms=statistics.median(gaps_ms) if len(gaps_ms) > 1 else None,
             quiet_ms=(min(befores) - over_ns) / 1e6,
         )
@@ -259,10 +261,12 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How tokens came that were sent one after another without waiting: as far apart as they were sent (`spaced`), in
-    bursts that were `period_ms` apart in the median, and after nothing had been sent for `quiet_ms` at least."""
+    """How tokens came that were sent one after another without waiting: as far apart as they were sent (`spaced`), each
+    `trip_ms` later in the median, in bursts that were `period_ms` apart in the median, and after nothing had been sent
+    for `quiet_ms` at least."""
 
     spaced: bool
+    trip_ms: float
     period_ms: float | None
     quiet_ms: float
 
@@ -296,7 +300,8 @@ def steady(seen: Sequence[Observation]) -> Steady | None:
     if len(holds) < HOLDS:
         return None
     since = holds[-3][0]
-    ways = {one.let_go for _, one in holds[-3:]}
+    in_silence = before.in_silence and last.in_silence
+    ways = {"time"} if in_silence else {one.let_go for _, one in holds[-3:]}
     if SHARE * len(seen[since:]) > 3:
         return Steady("alone", since)
     return Steady("both" if len(ways) > 1 else "bytes" if "bytes" in ways else "time", since)

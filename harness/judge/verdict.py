@@ -179,7 +179,8 @@ class _Found:
             return self._by_bytes(holds), None
         if state.how == "time":
             flow = self._reader.flow()
-            lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
+            lagged = flow and flow.spaced and alike(flow.trip_ms, holds[-1].trip_ms)
+            lag = lagged if flow else any(self._reader.spaced(hold) for hold in holds)
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
 
@@ -237,14 +238,13 @@ class _Found:
         late = [one for one in run if one.trip_ms >= self._late_ms]
         held = len(self._reader.seen[state.since :]) - len(run) - bool(self._kept)
         flow, seq = self._reader.flow(), run[-1].seq
-        period_ms = (flow.period_ms if self._far and flow and not flow.spaced else None) or 0.0
-        waits_differ = not alike(min(one.trip_ms for one in run), max(one.trip_ms for one in run))
-        if period_ms > HOLD_MS and waits_differ:
+        period_ms = (flow.period_ms if self._far and flow and not flow.spaced and _by_clock(run) else None) or 0.0
+        if period_ms > HOLD_MS:
             release = release_by_time(self._trace, seq, period_ms, idle=False)
             return Judgement("coalesced", f"a steady flow came in bursts {period_ms:.0f} ms apart", release)
         of_run = (len(late) + held) / (len(run) + held)
         of_flow = max(1 - LATE_MS / period_ms, 0.0) if period_ms else 0.0
-        if of_run < SHARE and (of_run <= SHARE / 2 or of_flow < SHARE):
+        if max(of_flow, of_run) < SHARE:
             of = f"each of {len(run)} tokens" if not late else f"{len(run) - len(late)} of {len(run)} tokens"
             return Judgement("streamed", f"{of} came before the next was sent, less than {LATE_MS:.0f} ms late")
         trips = sorted(one.trip_ms for one in late or run)
@@ -281,6 +281,12 @@ class _Found:
         least = min(holds, key=lambda hold: hold.trip_ms)
         release = replace(release_by_bytes(self._trace, least), by="unknown")
         return Judgement("coalesced", f"tokens were held, and let go by different things: {ways}", release)
+
+
+def _by_clock(run: Sequence[Alone]) -> bool:
+    """Tell whether tokens waited for times of any length between two, as what a clock lets go does."""
+    trips = sorted(one.trip_ms for one in run)
+    return any(not alike(trip_ms, trips[0]) and not alike(trip_ms, trips[-1]) for trip_ms in trips)
 
 
 def _met_by_heartbeat(trace: Trace, token: Alone) -> bool:

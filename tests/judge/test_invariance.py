@@ -18,8 +18,6 @@ ROUND = 0
 BATCHES, BATCH = 10, 100
 SEEDS = [range(first, first + BATCH) for first in range(ROUND * BATCHES * BATCH, (ROUND + 1) * BATCHES * BATCH, BATCH)]
 
-today = pytest.mark.xfail(strict=True, reason="today's machine contradicts itself: issue 8")
-
 
 def contradictions(cases: Mapping[str, Case]) -> list[str]:
     """Return what is wrong, a line each with all that is needed to see it again; fail if too much is undecided."""
@@ -29,13 +27,11 @@ def contradictions(cases: Mapping[str, Case]) -> list[str]:
     return [f"{name}: {one.wrong}\n    {cases[name]}" for name, one in said.items() if one.wrong]
 
 
-@today
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_generated_hops_in_any_circumstances_get_the_verdict_that_is_right(seeds: range) -> None:
     assert contradictions({f"--seed {seed}": drawn(seed) for seed in seeds}) == []
 
 
-@today
 def test_hops_get_the_verdict_that_is_right_of_an_announced_length_that_is_long_enough() -> None:
     assert contradictions({f"announced, --seed {seed}": announced(drawn(seed)) for seed in range(BATCH)}) == []
 
@@ -67,7 +63,6 @@ def plain_cases() -> dict[str, Case]:
     return dict(one for cases in found.values() for one in cases[:2])
 
 
-@today
 @pytest.mark.parametrize("of", CIRCUMSTANCES)
 def test_the_verdict_does_not_change_with(of: str) -> None:
     cases = {
@@ -78,7 +73,6 @@ def test_the_verdict_does_not_change_with(of: str) -> None:
     assert contradictions(cases) == []
 
 
-@today
 def test_the_verdict_does_not_change_with_the_phase_of_a_flush() -> None:
     cases = {
         f"{period_ms} ms at {phase} of {phases} behind {chain_ms} ms": Case(
@@ -115,7 +109,6 @@ ONCE_WRONG: dict[str, list[Case]] = {
 """What issue 8 found, by its number, and what was found later: a case says more than its seed, and stays what it is."""
 
 
-@today
 @pytest.mark.parametrize("fault", ONCE_WRONG)
 def test_what_was_once_told_wrong_is_right(fault: str) -> None:
     assert contradictions({str(case): case for case in ONCE_WRONG[fault]}) == []
