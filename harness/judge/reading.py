@@ -121,7 +121,7 @@ class Reader:
         self.seen: list[Observation] = []
         self.pulsed: set[int] = set()
         self.stretches: list[range] = []
-        self._kept: range | None = None
+        self.tail = range(0)
         self.granted_ns: list[int] = []
         self.arrived_ns: list[int] = []
         self._round_trip_ms = round_trip_ms
@@ -135,6 +135,7 @@ class Reader:
 
     def take(self, step: Step) -> None:
         """Take the next step. Raises ValueError if it has no place here."""
+        before = self.state
         if step.kind not in ANYWHERE:
             if step.kind not in _NEXT[self.state]:
                 raise ValueError(f"a step {step.kind} {step.seq} has no place in state {self.state.name}")
@@ -156,15 +157,12 @@ class Reader:
             case "stretch":
                 self.stretches.append(range(self.granted + 1, step.seq + 1))
             case "drain":
-                self._kept = self._under_way
+                self.tail = self._under_way
                 self._let_go_by_end(step)
             case "end":
-                self._end(step)
-
-    @property
-    def tail(self) -> range:
-        """The tokens that had been sent before the end was let go, and only came with it."""
-        return self._kept or range(0)
+                # What was drained right before went with the end, and was not held for it.
+                self.tail = range(self.arrived + 1, self.tail.stop if before is State.DRAIN else self.granted + 1)
+                self._let_go_by_end(step)
 
     @property
     def _under_way(self) -> range:
@@ -195,10 +193,6 @@ class Reader:
             self.seen.append(Alone(step.seq, trip_ms) if in_time else late)
         self._moved_ns = step.at_ns
 
-    def _end(self, step: Step) -> None:
-        self._kept = self._under_way if self._kept is None else self._kept
-        self._let_go_by_end(step)
-
     def _let_go_by_end(self, step: Step) -> None:
         self._pulse = None
         if self._held:
@@ -220,6 +214,11 @@ class Reader:
             )
         )
         self._held = None
+
+    @property
+    def by_themselves(self) -> set[int]:
+        """The tokens that came before anything else was sent, in time or late."""
+        return {one.seq for one in self.seen if isinstance(one, Alone) or one.in_silence}
 
     def trip_ms(self, seq: int) -> float:
         """Return how long it was from a token's grant to its arrival."""

@@ -25,7 +25,7 @@ from harness.judge.metrics import Delivery, delivery, expected_status, gist, mea
 from harness.judge.reading import Alone, Hold, Reader, Steady, alike, read, span_tokens, steady
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
-from harness.model import Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
+from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,9 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> tuple[Judgemen
     reader = read(trace.steps, over_ms)
     found = _Found(trace, reader, over_ms)
     judgement, would_do = found.told()
-    start = found.start()
-    return replace(judgement, start=start, head_held=bool(reader.head_held), tail_tokens=len(reader.tail)), would_do
+    tail_tokens = found.tail_tokens(judgement.verdict)
+    around = replace(judgement, start=found.start(), head_held=bool(reader.head_held), tail_tokens=tail_tokens)
+    return around, would_do
 
 
 def _over_ms(trace: Trace, figures: Metrics) -> float:
@@ -163,14 +164,15 @@ class _Found:
         self._far = (trace.distance_ms or 0.0) > FAR_MS
         last = reader.seen[-1] if reader.seen else None
         self._kept = last if isinstance(last, Hold) and last.let_go == "end" else None
-        self._state = steady(reader.seen[:-1] if self._kept else reader.seen)
+        self._outlasted = self._kept if self._kept and _outlasted(self._kept, trace.plan.emission) else None
+        self._state = None if self._outlasted else steady(reader.seen[:-1] if self._kept else reader.seen)
 
     def told(self) -> tuple[Judgement, int | None]:
         """Return the judgement, and how many tokens would do if these were too few for one."""
         kept, state = self._kept, self._state
-        if kept and kept.tried and kept.after_tokens >= span_tokens(self._trace.plan.emission):
-            return self._buffered(kept), None
-        if state is None:
+        if self._outlasted:
+            return self._buffered(self._outlasted), None
+        if state is None or (state.how == "alone" and kept and kept.after_tokens):
             return self._too_short()
         if state.how == "alone":
             return self._alone(state), None
@@ -186,13 +188,19 @@ class _Found:
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""
-        before, size = self._reader.seen[: self._since], self._trace.plan.emission.event_bytes
+        before, sent = self._reader.seen[: self._since], self._trace.sent
         first = before[0] if before else None
         if isinstance(first, Hold):
-            at_least = first.before_tokens + 1
-            return Start(held_bytes=at_least * size) if first.let_go == "bytes" and at_least > self._usual else None
+            another = first.let_go == "bytes" and first.before_tokens + 1 > self._usual
+            return Start(held_bytes=sent[first.seq + first.after_tokens].end_bytes) if another else None
         passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), before))
-        return Start(passed_bytes=len(passed) * size) if passed and not self._alone_at_last else None
+        return Start(passed_bytes=sent[passed[-1].seq].end_bytes) if passed and not self._alone_at_last else None
+
+    def tail_tokens(self, verdict: Verdict) -> int:
+        """Return how many tokens only the end let go: those that time would have, had it been waited for, are none."""
+        by_time = self._state is not None and self._state.how in ("time", "both")
+        outlasted_by_lag = self._outlasted is not None and verdict == "delayed"
+        return 0 if by_time or outlasted_by_lag else len(self._reader.tail)
 
     @property
     def _alone_at_last(self) -> bool:
@@ -287,6 +295,11 @@ def _by_clock(run: Sequence[Alone]) -> bool:
     """Tell whether tokens waited for times of any length between two, as what a clock lets go does."""
     trips = sorted(one.trip_ms for one in run)
     return any(not alike(trip_ms, trips[0]) and not alike(trip_ms, trips[-1]) for trip_ms in trips)
+
+
+def _outlasted(hold: Hold, emission: Emission) -> bool:
+    """Tell whether a hold outlasted all that is tried, bytes and silence."""
+    return hold.tried and hold.after_tokens >= span_tokens(emission)
 
 
 def _met_by_heartbeat(trace: Trace, token: Alone) -> bool:
