@@ -32,7 +32,8 @@ LONGER = 1.25
 """How much longer than any hold before it a token is waited for in silence: a timer that let go then shows as one."""
 
 SHARE = 0.25
-"""From this share of late tokens on a stream is late, and from this share of held ones on it is held."""
+"""From this share of late tokens on a stream is late, and from this share of held ones on it is held. So late is what
+comes after what a quarter of the control's round trips take: a busy machine is in both."""
 
 ALIKE = 0.1
 ALIKE_MS = 25.0

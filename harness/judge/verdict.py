@@ -159,7 +159,7 @@ class _Found:
     def __init__(self, trace: Trace, reader: Reader, over_ms: float) -> None:
         self._trace = trace
         self._reader = reader
-        self._late_ms = LATE_MS + over_ms
+        self._late_ms = LATE_MS + max(over_ms, trace.guard_slow_ms or 0.0)
         self._over_ms = over_ms
         self._far = (trace.distance_ms or 0.0) > FAR_MS
         last = reader.seen[-1] if reader.seen else None

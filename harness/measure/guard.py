@@ -85,8 +85,16 @@ class Trips:
 
     def median_ms(self, since_ns: int) -> float | None:
         """Return the median duration of the trips that ended after `since_ns`."""
-        recent = [duration for ended, duration in self._durations_ns if ended >= since_ns]
+        recent = self._since(since_ns)
         return statistics.median(recent) / 1e6 if recent else None
+
+    def slow_ms(self, since_ns: int) -> float | None:
+        """Return what a quarter of the trips that ended after `since_ns` took at least."""
+        recent = sorted(self._since(since_ns))
+        return recent[len(recent) * 3 // 4] / 1e6 if recent else None
+
+    def _since(self, since_ns: int) -> list[int]:
+        return [duration for ended, duration in self._durations_ns if ended >= since_ns]
 
     async def _run(self) -> None:
         try:

@@ -208,6 +208,7 @@ async def record(
         closed_ns=closed_ns,
         steps=tuple(conversation.machine.steps) if conversation.machine else (),
         guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
+        guard_slow_ms=guard.control.trips.slow_ms(opened_ns),
         failure=_for_what(recorder.fault, log) or failure or _complaint(log),
         heartbeats=tuple(log.heartbeats),
         decoded=recorder.decoded,
