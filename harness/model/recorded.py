@@ -92,7 +92,8 @@ class Trace:
     `body` is the response body as it came, `reads` cut it; `decoded` says that the client itself took the content
     coding off before. `distance_ms` is the shortest round trip of the direct control stream of late: how far away the
     backend is, load apart. `guard_ms` is the median one while this stream ran, or of questions to a reader in another
-    process if those took longer, `guard_slow_ms` what a quarter of them took at least; `failure` says why the client or the emitter gave up, if one did.
+    process if those took longer, `guard_slow_ms` what a quarter of them took at least. `failure` says why the client
+    or the emitter gave up, if one did.
     `painted_ns` tells when each read was on the screen, as far as there is one: the first of `painted_ns` is that of
     the first read. `clock_uncertainty_ms` is how much later than it happened an instant of the client may be told
     (None: its clock is ours), `remark` what is particular about what this client shows. `beside_ns` is how long each
