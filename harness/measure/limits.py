@@ -12,6 +12,7 @@ from harness.backends.body import EmittedBody
 from harness.backends.local import Limits
 from harness.clients.limits import ANSWER_S, STALLED_S
 from harness.formats import CODECS
+from harness.measure.lockstep import CONVERSATION_BYTES
 from harness.model import Emission
 
 TRIPS_S = 2 * STALLED_S
@@ -32,9 +33,6 @@ CONVERSATION_S = 30 * CONVERSATION_SILENCE_S
 
 TOKEN_S = 1.0
 """What a token may take that comes by itself, in the mean."""
-
-CONVERSATION_BYTES = 4 * 1024 * 1024
-"""How much of its own events a conversation may send beyond the workload."""
 
 REACHED_S = ANSWER_S
 """How long a request may take through a chain to the backend, once a client asks: a proxy that serves one at a time

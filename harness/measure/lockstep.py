@@ -46,7 +46,6 @@ from harness.judge.rules import (
     STRETCH,
     TIME_MS,
 )
-from harness.measure.limits import CONVERSATION_BYTES
 from harness.model import Emission, Step, StepKind
 
 GROWTH = 2
@@ -57,6 +56,9 @@ FINE = 8
 
 TRYING_NS = 3 * 10**9
 """How long trying bytes may take: through a chain that is far away, or on a busy machine, in fewer and larger steps."""
+
+CONVERSATION_BYTES = 4 * 1024 * 1024
+"""How much of its own events a conversation may send beyond the workload."""
 
 PAUSES = 32
 """So many pauses are enough to meet a timer at any phase."""
@@ -268,8 +270,12 @@ class Lockstep:
     def _stretch(self, now_ns: int) -> Grant | None:
         """Send several times what let go, so that buffers of the start are over when the next token is held."""
         self._stretched = True
-        counts = [one.after_tokens for one in self._reader.seen if isinstance(one, Hold)]
-        return self._send_on(min(STRETCH * counts[-1], self._span), now_ns, Phase.SETTLING)
+        return self._send_on(min(STRETCH * self._let_go_after, self._span), now_ns, Phase.SETTLING)
+
+    @property
+    def _let_go_after(self) -> int:
+        """After how many others the token came that was held last."""
+        return next((one.after_tokens for one in reversed(self._reader.seen) if isinstance(one, Hold)), 0)
 
     def _flow(self, now_ns: int) -> Grant | None:
         """Send one after another without waiting, which tells a lag and each kind of timer apart."""
@@ -288,7 +294,7 @@ class Lockstep:
         """Send tokens without waiting for any, as far as there are some left: a stretch."""
         through = min(self._reader.granted + tokens, self._tries_through)
         if through <= self._reader.granted:
-            return self._grant(1, now_ns, Phase.ARRIVAL)
+            return self._next(now_ns) if self._all_here else None
         self._flow_through = through
         self._step("stretch", through, now_ns)
         return self._grant(at_once or through - self._reader.granted, now_ns, phase)

@@ -13,11 +13,11 @@ import harness
 from harness.clients import CLIENTS
 from harness.clients import limits as clients_limits
 from harness.clients.limits import ANSWER_S, BROWSER_S, CONNECT_S, OPEN_S, READY_S, STALLED_S
+from harness.judge.rules import LONGER, SPAN_MS, TIME_MS
 from harness.measure import limits
 from harness.measure.limits import (
     AWAKE_S,
     BUSY_S,
-    CONVERSATION_BYTES,
     CONVERSATION_SILENCE_S,
     DEATH_S,
     EMITTER,
@@ -28,6 +28,7 @@ from harness.measure.limits import (
     TRIPS_S,
     Bounds,
 )
+from harness.measure.lockstep import CONVERSATION_BYTES
 from harness.model import Emission, Filler, Workload
 
 LOAD = Workload("w", tokens=24, token_bytes=112, interval_ms=50)
@@ -53,6 +54,8 @@ PACED = Bounds.of(Emission(LOAD, pace="paced"), CONNECT_S)
         pytest.param(LOSS_S, EMITTER.death_s, id="the recorder and the backend's last words"),
         pytest.param(EMITTER.ready_s, DEATH_S, id="a start and the look at a death"),
         pytest.param(EMITTER.abandoned_s, CONVERSATION_SILENCE_S + AWAKE_S, id="the emitter and the conversation"),
+        pytest.param(CONVERSATION_SILENCE_S, TIME_MS * LONGER / 1e3, id="a conversation and a token after a long hold"),
+        pytest.param(CONVERSATION_SILENCE_S, SPAN_MS / 1e3, id="a conversation and what is sent with a delay"),
         pytest.param(SILENCE_S, CONVERSATION_SILENCE_S, id="the end and a hop that ends as late as it lets go"),
         *(
             pytest.param(Bounds.of(Emission(LOAD), client().asks_within_s).asked_s, client().asks_within_s, id=name)

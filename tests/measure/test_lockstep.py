@@ -1,469 +1,361 @@
-"""The lockstep machine, driven by hand, by a simulated hop, and by whatever hypothesis thinks of."""
+"""The lockstep machine by hand: each rule at the top of `lockstep.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.judge import release
-from harness.judge.release import PROBE_FRACTION
-from harness.measure import lockstep
-from harness.measure.lockstep import BUDGET_PATIENCES, MAX_HOLDS, PATIENT, Grant, Lockstep, Phase
-from harness.model import Trace
+from harness.judge.reading import span_tokens
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LONGER, STREAK, STRETCH, TIME_MS
+from harness.measure.lockstep import PAUSES, TRYING_NS, Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
-from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Passes, StartBuffer, Timer
-from tests.simulation import simulate
+from tests.measure.steps import record
+
+MS = 10**6
+HOLD_NS, TIME_NS = int(HOLD_MS * MS), int(TIME_MS * MS)
+TOKENS = 6
+SPAN = span_tokens(plan().emission)
+"""So many tokens are sent after one that is held."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def patience() -> Iterator[None]:
-    """The times that are told here are multiples of a patience of 100 ms."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(lockstep, "PATIENCE_NS", 100 * 10**6)
-        monkeypatch.setattr(release, "PATIENCE_MS", 100.0)
-        yield
+def machine(tokens: int = TOKENS, round_trip_ms: float = 0.0, exact: bool = False, **emission: Any) -> Lockstep:
+    """Return a machine whose backend has been asked at 0."""
+    talk = Lockstep(plan(workload(tokens, exact=exact), **emission).emission, int(round_trip_ms * MS))
+    talk.begin(0)
+    return talk
 
 
-def machine(tokens: int = 6, last_token_ends: bool = False, **others: Any) -> Lockstep:
-    return Lockstep(workload(tokens), last_token_ends, **others)
+def begun(tokens: int = TOKENS, **others: Any) -> Lockstep:
+    """Return one that has granted token 0 at 0."""
+    talk = machine(tokens, **others)
+    talk.head(0)
+    return talk
 
 
-def record(of: Lockstep | Trace) -> str:
-    """Return the steps in short: `g0 a0 g1 hold1 ...`."""
-    short = {"grant": "g", "arrive": "a"}
-    return " ".join(f"{short.get(step.kind, step.kind)}{step.seq}" for step in of.steps)
+def alone(talk: Lockstep, tokens: int, each_ms: float = 0.0, at_ns: int = 0) -> Grant | None:
+    """Let so many tokens arrive, each so long after it was granted; return the last answer."""
+    answer: Grant | None = None
+    for number in range(1, tokens + 1):
+        answer = talk.arrived(talk.awaited, at_ns + int(number * each_ms * MS))
+    return answer
+
+
+def held(talk: Lockstep, more: int, ms: float = HOLD_MS) -> None:
+    """Hold the awaited token until it has been so long and so many more tokens have been sent, with which it comes."""
+    seq = talk.awaited
+    since_ns = talk.progress_ns
+    grant = talk.outwaited(since_ns + int(ms * MS))
+    while grant and grant.through < seq + more:
+        grant = talk.stepped(since_ns + int(ms * MS))
+    assert grant == Grant(seq + more), "the steps go there"
+    talk.arrived(seq + more, since_ns + int(ms * MS))
 
 
 # ---------------------------------------------------------------- rule 1: one after the other
 
 
-def test_begins_with_one_token() -> None:
+def test_the_first_token_is_granted_when_the_head_is_here() -> None:
     talk = machine()
-    assert talk.begin(0) == Grant(0)
-    assert (talk.phase, talk.awaited) == (Phase.LOCKSTEP, 0)
+    assert (talk.phase, talk.due) == (Phase.HEAD, Due("silence", HOLD_NS))
+    assert talk.head(1) == Grant(0)
+    assert (talk.phase, talk.awaited, record(talk.steps)) == (Phase.ARRIVAL, 0, "head-1 g0")
+
+
+def test_or_when_the_head_has_been_waited_for_and_then_it_grants_nothing_more() -> None:
+    talk = machine()
+    assert talk.outwaited(HOLD_NS) == Grant(0)
+    assert talk.head(HOLD_NS + 1) is None
+    assert record(talk.steps) == "g0 head0"
 
 
 def test_the_next_token_is_granted_when_the_last_one_is_here() -> None:
-    talk = machine()
-    talk.begin(0)
-    assert talk.arrived(0, 1) == Grant(1)
-    assert talk.arrived(1, 2) == Grant(2)
+    talk = begun()
+    assert [talk.arrived(0, 1), talk.arrived(1, 2)] == [Grant(1), Grant(2)]
 
 
 def test_what_was_here_already_grants_nothing() -> None:
-    talk = machine()
-    talk.begin(0)
+    talk = begun()
     talk.arrived(0, 1)
-    assert talk.arrived(0, 2) is None
-    assert talk.arrived(-1, 3) is None
-    assert talk.progress_ns == 1
-    assert record(talk) == "g0 a0 g1"
+    assert [talk.arrived(0, 2), talk.arrived(-1, 3)] == [None, None]
+    assert (talk.progress_ns, record(talk.steps)) == (1, "head-1 0 g1")
 
 
-def test_the_stream_ends_when_the_last_token_is_here() -> None:
-    talk = machine(tokens=2)
-    talk.begin(0)
-    talk.arrived(0, 1)
-    assert talk.arrived(1, 2) == Grant(1, end=True)
-    assert talk.phase is Phase.ENDED
-    assert record(talk) == "g0 a0 g1 a1 end1"
-
-
-def test_nothing_is_said_after_the_end() -> None:
-    talk = machine(tokens=1)
-    talk.begin(0)
-    talk.arrived(0, 1)
-    assert (talk.arrived(0, 2), talk.outwaited(3), talk.stepped(4)) == (None, None, None)
-    assert talk.phase is Phase.ENDED
-
-
-def test_a_probing_step_has_no_place_in_lockstep() -> None:
-    talk = machine()
-    talk.begin(0)
+def test_what_is_not_due_changes_nothing() -> None:
+    talk = begun()
     assert talk.stepped(1) is None
-    assert record(talk) == "g0"
+    talk.outwaited(HOLD_NS)
+    assert talk.outwaited(HOLD_NS + 1) is None, "what is tried is a matter of barriers"
+    assert record(talk.steps) == "head-1 g0 hold0 g1"
 
 
-# ---------------------------------------------------------------- rule 2: holds and probing
+def pauses(talk: Lockstep) -> Iterator[int]:
+    """Yield how long it waits before each token after the first, which comes at once; 0 where it does not wait."""
+    while talk.phase is not Phase.ENDED:
+        talk.arrived(talk.awaited, talk.progress_ns)
+        yield talk.due.ns if talk.phase is Phase.PAUSE else 0
+        if talk.phase in (Phase.PAUSE, Phase.SETTLING, Phase.FLOW):
+            assert talk.due.what == ("barrier" if talk.phase is Phase.SETTLING else "pause")
+            talk.stepped(talk.progress_ns)
 
 
-def test_a_silence_past_the_patience_is_a_hold_and_starts_probing_at_once() -> None:
-    talk = machine()
-    talk.begin(0)
-    talk.arrived(0, 1)
-    assert talk.outwaited(2) == Grant(2)
-    assert talk.phase is Phase.PROBING
-    assert record(talk) == "g0 a0 g1 hold1 g2"
+def test_where_a_round_trip_is_long_a_random_pause_comes_before_each_of_the_first_tokens() -> None:
+    first = list(pauses(begun(100, round_trip_ms=50)))
+    waits = [pause_ns for pause_ns in first if pause_ns]
+    assert (len(waits), len(set(waits))) == (PAUSES, PAUSES)
+    assert 0 < min(waits) < HOLD_NS / 4 < 3 * HOLD_NS / 4 < max(waits) < HOLD_NS
+    assert list(pauses(begun(100, round_trip_ms=50))) == first, "the same workload is led the same way"
+    assert not any(pauses(begun(100)))
 
 
-def test_probing_goes_on_without_waiting_until_the_held_token_comes() -> None:
-    talk = machine()
-    talk.begin(0)
-    talk.outwaited(1)
-    assert [talk.stepped(2), talk.stepped(3)] == [Grant(2), Grant(3)]
-    assert talk.outwaited(4) is None, "the patience has no say while probing"
-    assert talk.arrived(0, 5) is None, "tokens are still under way: nothing new is granted"
-    assert talk.phase is Phase.LOCKSTEP
-    assert talk.stepped(6) is None
+# ---------------------------------------------------------------- rule 2: held, tried, silent
 
 
-def test_probing_steps_grow_with_what_was_sent_so_that_a_release_is_known_to_a_sixteenth() -> None:
-    talk = machine(tokens=400)
-    talk.begin(0)
-    talk.outwaited(1)
-    while talk.phase is Phase.PROBING:
-        talk.stepped(2)
-    granted = [step.seq for step in talk.steps if step.kind == "grant"]
-    assert granted[:PROBE_FRACTION] == list(range(PROBE_FRACTION))
-    assert all(1 <= later - earlier <= 1 + earlier / PROBE_FRACTION for earlier, later in pairwise(granted))
-    assert granted[-1] == 399
-    assert len(granted) < 400 / 4
+@pytest.mark.parametrize(
+    ("others", "ms"), [({}, 0), ({"round_trip_ms": 40}, 40), ({"delay_ms": 10}, 10), ({"heartbeat_ms": 5}, 0)]
+)
+def test_a_token_is_held_that_has_not_come_in_its_time(others: dict[str, Any], ms: float) -> None:
+    talk = begun(**others)
+    assert talk.due == Due("silence", HOLD_NS + int(ms * MS))
+    assert talk.outwaited(HOLD_NS) == Grant(1)
+    assert (talk.phase, talk.awaited, record(talk.steps)) == (Phase.TRYING, 0, "head-1 g0 hold0 g1")
 
 
-# ---------------------------------------------------------------- rule 3: back to lockstep, with more patience
+def test_a_step_is_given_the_time_to_be_sent_and_to_arrive() -> None:
+    talk = begun()
+    talk.outwaited(HOLD_NS)
+    assert talk.due == Due("barrier", 0)
+    talk = begun(delay_ms=10, tokens=100)
+    talk.outwaited(HOLD_NS)
+    while talk.steps[-1].seq - talk.steps[-2].seq < 2:
+        talk.stepped(HOLD_NS)
+    assert talk.due == Due("barrier", 20 * MS)
 
 
-def after_a_hold(lasted_ms: int = 110, **others: Any) -> Lockstep:
-    """Return a machine whose token 0 was held until token 1 was sent; token 2 is waited for since 0."""
-    talk = machine(**others)
-    talk.begin(-lasted_ms * 10**6)
-    talk.outwaited(-(lasted_ms - 100) * 10**6)
-    talk.arrived(1, 0)
+@pytest.mark.parametrize("barrier_ms", [0.3, 5, 30, 200])
+def test_steps_grow_so_that_all_is_tried_in_about_a_second_and_finely_where_there_is_time(barrier_ms: float) -> None:
+    talk, now_ns = begun(), HOLD_NS
+    talk.outwaited(now_ns)
+    while talk.phase is Phase.TRYING:
+        now_ns += int(barrier_ms * MS)
+        talk.stepped(now_ns)
+    sent = [step.seq for step in talk.steps if step.kind == "grant"]
+    assert sent[-1] == SPAN
+    assert now_ns - HOLD_NS <= 1.1 * TRYING_NS + 2 * barrier_ms * MS
+    if barrier_ms < 10:
+        assert sent[:5] == [0, 1, 2, 3, 4]
+        assert all(later <= 1.5 * earlier for earlier, later in itertools.pairwise(sent[4:]))
+    assert (talk.phase, talk.due) == (Phase.SILENCE, Due("silence", TIME_NS))
+
+
+def test_what_lets_it_go_is_given_time_and_all_that_was_sent_is_waited_for() -> None:
+    talk = begun()
+    talk.outwaited(HOLD_NS)
+    talk.stepped(HOLD_NS + 1)
+    assert talk.arrived(0, HOLD_NS + 2) is None
+    assert (talk.phase, talk.due.what) == (Phase.SETTLING, "barrier")
+    assert talk.stepped(HOLD_NS + 3) is None, "token 1 and 2 are under way"
+    assert (talk.phase, talk.awaited) == (Phase.ARRIVAL, 1)
+    assert talk.arrived(1, HOLD_NS + 4) is None
+    assert talk.arrived(2, HOLD_NS + 5) == Grant(3)
+
+
+def test_what_is_under_way_can_be_held_itself() -> None:
+    talk = begun()
+    talk.outwaited(HOLD_NS)
+    talk.stepped(HOLD_NS)
+    talk.arrived(0, HOLD_NS)
+    talk.stepped(HOLD_NS)
+    assert talk.outwaited(2 * HOLD_NS) == Grant(3)
+    assert record(talk.steps) == "head-1 g0 hold0 g1 g2 a0 hold1 g3"
+
+
+def silent() -> Lockstep:
+    """Return a machine that has tried all bytes in vain in no time."""
+    talk = begun()
+    talk.outwaited(HOLD_NS)
+    while talk.phase is Phase.TRYING:
+        talk.stepped(HOLD_NS)
     return talk
 
 
-@pytest.mark.parametrize(("lasted_ms", "silence_ms"), [(110, 300), (199, 300), (201, 301), (5000, 5100)])
-def test_after_a_hold_a_silence_lasts_long_enough_for_a_timer_to_show(lasted_ms: int, silence_ms: int) -> None:
-    assert machine().silence_ns == 100 * 10**6
-    assert after_a_hold(lasted_ms).silence_ns == silence_ms * 10**6
+def test_a_hold_that_outlasts_bytes_and_time_is_the_end() -> None:
+    talk = silent()
+    assert talk.outwaited(HOLD_NS + TIME_NS) == Grant(SPAN, end=True)
+    assert talk.arrived(SPAN, HOLD_NS + TIME_NS + 1) is None
+    assert record(talk.steps) == f"head-1 g0 hold0 g1-{SPAN} wait{SPAN} end-1 a{SPAN}"
 
 
-def test_a_patient_stream_waits_so_from_its_start() -> None:
-    assert machine(patient=True).silence_ns == PATIENT * 100 * 10**6
-
-
-def test_a_token_that_only_came_because_of_more_patience_counts_as_a_hold_and_its_timer_is_waited_for_at_the_end() -> (
-    None
-):
-    talk = after_a_hold(tokens=6)
-    assert talk.arrived(2, 101 * 10**6) is None
-    assert talk.phase is Phase.DRAINING
-    assert [talk.stepped(0), talk.stepped(0), talk.stepped(0), talk.stepped(0)] == [Grant(3), Grant(4), Grant(5), None]
-    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, PATIENT * 100 * 10**6)
-
-
-def test_a_token_that_came_within_the_patience_is_none() -> None:
-    talk = after_a_hold(tokens=6)
-    assert talk.arrived(2, 100 * 10**6) == Grant(3)
-
-
-def test_in_a_stream_that_is_not_patient_a_stall_of_the_machine_is_no_hold() -> None:
-    talk = machine(tokens=9)
-    talk.begin(0)
-    for seq in range(3):
-        assert talk.arrived(seq, (seq + 1) * 10**9) == Grant(seq + 1)
-    assert talk.silence_ns == 100 * 10**6
-
-
-def test_before_the_end_a_stream_without_timers_waits_for_one_patience_however_patient_it_was() -> None:
-    talk = after_a_hold(tokens=2)
-    assert talk.phase is Phase.ENDED
-    talk = after_a_hold(tokens=3)
-    talk.outwaited(1)
-    talk.stepped(2)
-    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, 100 * 10**6)
-
-
-def test_what_comes_while_nobody_sends_shows_that_the_rest_may_come_so_too() -> None:
-    talk = machine(tokens=2)
-    talk.begin(0)
-    talk.outwaited(100)
-    assert talk.stepped(101) is None
-    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, 100 * 10**6)
-    assert talk.arrived(0, 102) is None
-    assert (talk.phase, talk.silence_ns) == (Phase.LAST_WAIT, PATIENT * 100 * 10**6)
+def test_what_time_lets_go_is_known_and_the_conversation_goes_on() -> None:
+    talk = silent()
+    assert talk.arrived(SPAN, HOLD_NS + 1) is None
+    assert talk.phase is Phase.SETTLING
+    assert talk.stepped(HOLD_NS + 2) == Grant(SPAN + 1)
 
 
 def test_a_pulse_is_recorded_with_the_token_that_is_waited_for() -> None:
-    talk = machine()
-    talk.begin(0)
+    talk = begun()
     talk.arrived(0, 1)
     talk.pulsed(2)
-    assert record(talk) == "g0 a0 g1 pulse1"
+    assert record(talk.steps) == "head-1 0 g1 pulse1"
 
 
-# ---------------------------------------------------------------- rules 3 and 4: back to lockstep, then drained
+# ---------------------------------------------------------------- rule 3: longer in silence, bytes from where they were
 
 
-def test_back_in_lockstep_it_waits_for_all_that_was_granted_before_it_grants_more() -> None:
-    talk = machine(tokens=9)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.stepped(2)
-    talk.stepped(3)  # 0 to 3 are granted
-    assert talk.arrived(1, 4) is None
-    assert talk.arrived(2, 5) is None
-    assert talk.arrived(3, 6) == Grant(4)
+@pytest.mark.parametrize(("hold_ms", "silence_ms"), [(300, 375), (500, 625), (2000, 2500), (9000, TIME_MS * LONGER)])
+def test_after_a_hold_a_token_is_waited_for_longer_than_any_before_took(hold_ms: float, silence_ms: float) -> None:
+    talk = begun()
+    held(talk, 2, hold_ms)
+    talk.stepped(int(hold_ms * MS))
+    assert talk.due == Due("silence", int(silence_ms * MS))
 
 
-def test_a_token_that_was_granted_while_probing_can_be_held_too() -> None:
-    talk = machine(tokens=9)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.stepped(2)
-    talk.arrived(0, 3)
-    assert talk.outwaited(4) == Grant(3)
-    assert record(talk) == "g0 hold0 g1 g2 a0 hold1 g3"
+def test_the_next_hold_is_tried_from_just_below_the_count_that_let_go_before() -> None:
+    talk = begun()
+    held(talk, 4)
+    assert talk.stepped(HOLD_NS) == Grant(5)
+    assert [talk.outwaited(2 * HOLD_NS), talk.stepped(0), talk.stepped(0), talk.stepped(0)] == [
+        *(Grant(5 + more) for more in (2, 3, 4, 5)),
+    ]
 
 
-def test_after_two_holds_the_rest_is_drained_and_what_is_under_way_may_arrive() -> None:
-    talk = machine(tokens=6)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.arrived(1, 2)
-    talk.outwaited(3)
-    talk.arrived(3, 4)
-    assert MAX_HOLDS == 2
-    assert talk.phase is Phase.DRAINING
-    assert talk.outwaited(5) is None
-    assert [talk.stepped(6), talk.stepped(7)] == [Grant(4), Grant(5)]
-    assert talk.stepped(8) is None
-    assert talk.arrived(4, 9) is None, "the end waits for silence"
-    assert talk.outwaited(10) == Grant(5, end=True)
-    assert record(talk) == "g0 hold0 g1 a1 g2 hold2 g3 a3 drain4 g4 g5 wait5 a4 end4"
+# ---------------------------------------------------------------- rule 4: what let go twice is confirmed
 
 
-def slow(wait_ms: int, tokens: int = 40) -> tuple[Lockstep, int]:
-    """Return a machine that waited so long for each token until it drained, and for how many."""
-    talk = machine(tokens)
-    talk.begin(7)
-    for seq in range(tokens - 1):
-        talk.arrived(seq, 7 + (seq + 1) * wait_ms * 10**6)
-        if talk.phase is Phase.DRAINING:
-            return talk, seq + 1
-    return talk, tokens
+def twice_by_bytes(more: int = 3, **others: Any) -> Lockstep:
+    """Return a machine whose first two tokens that were waited for came when so many more had been sent, at 0 again."""
+    talk = begun(**others)
+    held(talk, more)
+    talk.stepped(HOLD_NS)
+    held(talk, more)
+    return talk
 
 
-@pytest.mark.parametrize("wait_ms", [60, 90, 99])
-def test_a_slow_stream_is_drained_when_its_waits_have_used_up_the_budget(wait_ms: int) -> None:
-    talk, waits = slow(wait_ms)
-    assert (waits - 1) * wait_ms <= BUDGET_PATIENCES * 100 < waits * wait_ms
-    assert talk.stepped(10**12) == Grant(waits)
+def test_a_stretch_follows_which_nobody_waits_for_and_then_one_more_hold_is_the_end() -> None:
+    talk = twice_by_bytes()
+    through = 7 + STRETCH * 3
+    assert talk.stepped(2 * HOLD_NS) == Grant(through)
+    assert talk.phase is Phase.SETTLING
+    assert talk.arrived(through, 2 * HOLD_NS) is None
+    assert talk.stepped(2 * HOLD_NS) == Grant(through + 1)
+    assert talk.due == Due("silence", HOLD_NS), "it is not waited for longer, since nothing is tried"
+    assert talk.outwaited(3 * HOLD_NS) == Grant(through + 1, end=True)
+    assert record(talk.steps).endswith(
+        f"a7 stretch{through} g{through} a{through} g{through + 1} hold{through + 1} end{through}"
+    )
 
 
-def test_tokens_that_come_at_once_use_nothing_up_however_many_they_are() -> None:
-    assert slow(10, tokens=400)[0].phase is Phase.LOCKSTEP
+def test_if_nothing_of_a_stretch_comes_it_was_not_bytes_and_all_is_tried_anew() -> None:
+    talk = twice_by_bytes()
+    talk.stepped(2 * HOLD_NS)
+    talk.stepped(2 * HOLD_NS)
+    answer = talk.outwaited(3 * HOLD_NS)
+    assert (talk.phase, talk.awaited) == (Phase.TRYING, 8)
+    assert answer
+    assert not answer.end
 
 
-def test_a_stall_of_the_machine_costs_a_patience_and_no_more() -> None:
-    assert slow(10_000)[1] == BUDGET_PATIENCES + 1
+def test_a_stretch_for_which_there_is_no_room_refutes_nothing() -> None:
+    talk = twice_by_bytes(tokens=10, exact=True)  # two are left, and three have to follow
+    assert talk.stepped(2 * HOLD_NS) == Grant(9)
+    talk.stepped(2 * HOLD_NS)
+    assert talk.outwaited(3 * HOLD_NS) == Grant(9, end=True)
 
 
-def test_all_tokens_here_ends_a_drained_stream_at_once() -> None:
-    talk = machine(tokens=6)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.arrived(1, 2)
-    talk.outwaited(3)
-    talk.arrived(3, 4)
-    assert talk.phase is Phase.DRAINING
-    talk.stepped(5)
-    talk.stepped(6)
-    assert talk.arrived(5, 7) == Grant(5, end=True)
+@pytest.mark.parametrize(("body", "last"), [("chunked", False), ("length", True)])
+def test_a_stretch_of_nothing_is_none(body: str, last: bool) -> None:
+    talk = twice_by_bytes(tokens=9 if last else 8, exact=True, body=body)
+    assert talk.stepped(2 * HOLD_NS) == (Grant(8, end=True) if last else Grant(7, end=True))
+    assert "stretch" not in record(talk.steps)
 
 
-# ---------------------------------------------------------------- rule 5: the last wait
+def test_what_comes_by_itself_after_a_stretch_was_held_by_buffers_of_the_start() -> None:
+    talk = twice_by_bytes()
+    talk.stepped(2 * HOLD_NS)
+    talk.arrived(19, 2 * HOLD_NS)
+    talk.stepped(2 * HOLD_NS)
+    assert alone(talk, STREAK, at_ns=2 * HOLD_NS) == Grant(19 + STREAK, end=True)
 
 
-def test_when_all_is_granted_and_the_held_token_is_missing_the_patience_runs_once_more_before_the_end() -> None:
-    talk = machine(tokens=2)
-    talk.begin(0)
-    assert talk.outwaited(1) == Grant(1)
-    assert talk.stepped(2) is None
-    assert (talk.phase, talk.progress_ns) == (Phase.LAST_WAIT, 2)
-    assert talk.stepped(3) is None
-    assert talk.outwaited(4) == Grant(1, end=True)
-    assert record(talk) == "g0 hold0 g1 wait1 end-1"
+def test_what_time_let_go_twice_is_followed_by_a_flow_and_one_more_hold() -> None:
+    talk, timer_ns = silent(), HOLD_NS + 50 * MS
+    now_ns = 2 * timer_ns
+    talk.arrived(SPAN, timer_ns)
+    talk.stepped(timer_ns)
+    talk.arrived(SPAN + 1, now_ns)
+    assert talk.phase is Phase.FLOW
+    first = talk.steps[-1].seq
+    for number in range(1, FLOW_TOKENS):
+        assert talk.due == Due("pause", int(FLOW_MS * MS))
+        assert talk.stepped(now_ns + number) == Grant(first + number)
+    assert talk.stepped(now_ns + FLOW_TOKENS) is None
+    talk.stepped(now_ns + FLOW_TOKENS)
+    assert (talk.phase, talk.due) == (Phase.ARRIVAL, Due("silence", HOLD_NS))
+    assert talk.outwaited(now_ns + HOLD_NS) == Grant(first + FLOW_TOKENS - 1, end=True)
 
 
-def test_what_comes_in_the_last_wait_starts_the_patience_anew() -> None:
-    talk = machine(tokens=3)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.stepped(2)
-    talk.stepped(3)
-    assert talk.arrived(0, 50) is None
-    assert (talk.phase, talk.progress_ns) == (Phase.LAST_WAIT, 50)
-    assert talk.arrived(2, 60) == Grant(2, end=True)
-    assert record(talk) == "g0 hold0 g1 g2 wait2 a0 a2 end2"
+# ---------------------------------------------------------------- rule 5: the end
 
 
-def test_what_only_the_end_let_go_is_still_recorded() -> None:
-    talk = machine(tokens=2)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.stepped(2)
-    talk.outwaited(3)
-    assert talk.arrived(1, 4) is None
-    assert record(talk) == "g0 hold0 g1 wait1 end-1 a1"
+@pytest.mark.parametrize(("tokens", "sent"), [(1, STREAK), (STREAK, STREAK), (STREAK + 9, STREAK + 9)])
+def test_a_stream_ends_when_the_steady_state_is_known_and_the_workload_is_here(tokens: int, sent: int) -> None:
+    talk = begun(tokens)
+    assert alone(talk, sent - 1) == Grant(sent - 1)
+    assert talk.arrived(sent - 1, 0) == Grant(sent - 1, end=True)
+    assert record(talk.steps) == f"head-1 0-{sent - 1} end{sent - 1}"
+
+
+def test_nothing_is_said_after_the_end() -> None:
+    talk = begun()
+    alone(talk, STREAK)
+    assert (talk.due, talk.arrived(STREAK, 1)) == (Due("nothing"), None)
+    assert [talk.outwaited(2), talk.stepped(3), talk.head(4)] == [None, None, None]
+    assert talk.phase is Phase.ENDED
+
+
+@pytest.mark.parametrize("each_ms", [60, 299])
+def test_tokens_that_come_late_are_followed_by_a_flow_and_what_then_is_left_leaves_with_the_end(each_ms: float) -> None:
+    talk = begun(tokens=320)
+    seq = 0
+    while talk.phase is Phase.ARRIVAL:
+        seq += 1
+        alone(talk, 1, each_ms, talk.progress_ns)
+    assert (seq * each_ms >= 2000, seq >= 8) == (seq < STREAK, True)
+    assert talk.phase is Phase.FLOW
+    while talk.phase is Phase.FLOW:
+        talk.stepped(talk.progress_ns + 1)
+    talk.arrived(talk.steps[-1].seq, talk.progress_ns)
+    ends = talk.stepped(talk.progress_ns)
+    while ends is None or not ends.end:
+        ends = alone(talk, 1, each_ms, talk.progress_ns)
+    assert ends == Grant(319, end=True)
+    assert talk.steps[-1].seq < 150, "a workload of slow tokens is not waited for"
 
 
 # ---------------------------------------------------------------- rule 6: length framing
 
 
-def test_with_length_framing_granting_the_last_token_grants_the_end() -> None:
-    talk = machine(tokens=2, last_token_ends=True)
-    assert talk.begin(0) == Grant(0)
+def test_with_length_framing_the_last_token_is_the_end_and_is_granted_alone() -> None:
+    talk = begun(2, body="length")
     assert talk.arrived(0, 1) == Grant(1, end=True)
     talk.arrived(1, 2)
-    assert talk.phase is Phase.ENDED
+    assert record(talk.steps) == "head-1 0 1 end1"
 
 
-def test_with_length_framing_the_last_token_is_granted_when_all_else_was_waited_for() -> None:
-    talk = machine(tokens=3, last_token_ends=True)
-    talk.begin(0)
-    assert talk.outwaited(1) == Grant(1)
-    assert talk.stepped(2) is None
-    assert talk.outwaited(3) == Grant(2, end=True)
-    assert record(talk) == "g0 hold0 g1 wait1 g2 end-1"
+def test_with_length_framing_all_but_the_last_token_is_tried_and_that_leaves_when_all_was_waited_for() -> None:
+    talk = begun(4, body="length")
+    assert [talk.outwaited(1), talk.stepped(2), talk.stepped(3)] == [Grant(1), Grant(2), None]
+    assert talk.phase is Phase.SILENCE
+    assert talk.outwaited(4) == Grant(3, end=True)
+    assert record(talk.steps) == "head-1 g0 hold0 g1 g2 wait2 drain3 g3 end-1"
 
 
-def test_with_length_framing_the_last_token_is_granted_at_once_when_all_else_came() -> None:
-    talk = machine(tokens=3, last_token_ends=True)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.stepped(2)
-    assert talk.arrived(1, 3) == Grant(2, end=True)
-    assert record(talk) == "g0 hold0 g1 wait1 a1 g2"
-
-
-@pytest.mark.parametrize("last_token_ends", [False, True])
-def test_a_stream_of_one_token_is_granted_and_ended(last_token_ends: bool) -> None:
-    talk = machine(tokens=1, last_token_ends=last_token_ends)
-    assert talk.begin(0) == Grant(0, end=last_token_ends)
-    assert talk.arrived(0, 1) == Grant(0, end=True)
-    assert record(talk) == "g0 a0 end0"
-
-
-def test_a_stream_of_one_token_that_is_held_ends_after_the_last_wait() -> None:
-    talk = machine(tokens=1)
-    talk.begin(0)
+@pytest.mark.parametrize("body", ["chunked", "length"])
+def test_a_stream_of_one_token_may_be_held_until_its_end(body: str) -> None:
+    talk = begun(1, body=body, exact=True)
     assert talk.outwaited(1) is None
-    assert talk.outwaited(2) == Grant(0, end=True)
-    assert record(talk) == "g0 hold0 wait0 end-1"
-
-
-def test_a_stream_of_one_token_with_length_framing_may_still_come() -> None:
-    talk = machine(tokens=1, last_token_ends=True)
-    talk.begin(0)
-    talk.outwaited(1)
-    talk.outwaited(2)
-    assert record(talk) == "g0 hold0 wait0 end-1"
-
-
-# ---------------------------------------------------------------- a simulated hop: 80 byte tokens, six of them
-
-HOPS: dict[str, tuple[Callable[[], Hop], str]] = {
-    "passes all": (Passes, "g0 a0 g1 a1 g2 a2 g3 a3 g4 a4 g5 a5 end5"),
-    "releases only at the end": (HoldsToEnd, "g0 hold0 g1 g2 g3 g4 g5 wait5 end-1 a5"),
-    "passes two tokens, then holds": (
-        lambda: HoldsToEnd(free_bytes=160),
-        "g0 a0 g1 a1 g2 hold2 g3 g4 g5 wait5 end1 a5",
-    ),
-    "empties at 160 bytes": (
-        lambda: Empties(size_bytes=160),
-        "g0 hold0 g1 a1 g2 hold2 g3 a3 drain4 g4 g5 a5 end5",
-    ),
-    "blocks of 200 bytes": (
-        lambda: Blocks(size_bytes=200),
-        "g0 hold0 g1 g2 a1 hold2 g3 g4 a4 drain5 g5 wait5 end4 a5",
-    ),
-    "start buffer of 240 bytes": (
-        lambda: StartBuffer(size_bytes=240),
-        "g0 hold0 g1 g2 a2 g3 a3 g4 a4 g5 a5 end5",
-    ),
-    "timer within the patience": (lambda: Timer(after_ms=60), "g0 a0 g1 a1 g2 a2 g3 a3 g4 a4 g5 a5 end5"),
-    "timer past the patience": (
-        lambda: Timer(after_ms=150),
-        "g0 hold0 g1 g2 g3 g4 g5 wait5 a5 end5",
-    ),
-}
-
-
-@pytest.mark.parametrize(("hop", "conversation"), HOPS.values(), ids=HOPS)
-def test_conversation_with_a_hop_that(hop: Callable[[], Hop], conversation: str) -> None:
-    assert record(simulate(plan(workload(6)), hop())) == conversation
-
-
-def test_conversation_with_length_framing_ends_with_the_last_byte() -> None:
-    trace = simulate(plan(workload(3), body="length"), HoldsToEnd())
-    assert record(trace) == "g0 hold0 g1 wait1 g2 end-1 a2"
-
-
-# ---------------------------------------------------------------- any order of events
-
-
-class Chance:
-    """Drives a machine with what hypothesis says, and holds every grant against the rules."""
-
-    def __init__(self, tokens: int, last_token_ends: bool) -> None:
-        self.last = tokens - 1
-        self.last_token_ends = last_token_ends
-        self.machine = machine(tokens, last_token_ends)
-        self.now_ns = 0
-        self.granted = -1
-        self.arrived = -1
-        self.ends = 0
-        self.check(self.machine.begin(0), alone=True)
-
-    def check(self, grant: Grant | None, alone: bool) -> None:
-        if grant is None:
-            return
-        assert self.granted <= grant.through <= self.last
-        if alone and not grant.end:
-            assert self.arrived >= grant.through - 1, "n+1 was granted before n was here"
-        if grant.end:
-            assert grant.through == self.last, "the end is granted with the last token"
-            self.ends += 1
-        self.granted = grant.through
-
-    def event(self, kind: str, how_far: float, after_ns: int) -> None:
-        self.now_ns += after_ns
-        talk = self.machine
-        if kind == "arrived":
-            self.arrived += round(how_far * (self.granted - self.arrived))
-            self.check(talk.arrived(self.arrived, self.now_ns), alone=True)
-        elif kind == "outwaited":
-            self.check(talk.outwaited(self.now_ns), alone=False)
-        else:
-            self.check(talk.stepped(self.now_ns), alone=False)
-
-
-events = st.tuples(
-    st.sampled_from(["arrived", "outwaited", "stepped"]), st.floats(0, 1), st.sampled_from([1, 10**6, 10**9])
-)
-
-
-@given(st.integers(1, 200), st.booleans(), st.lists(events, max_size=60))
-def test_whatever_happens_nothing_is_granted_out_of_turn_and_the_stream_ends(
-    tokens: int, last_token_ends: bool, happens: list[tuple[str, float, int]]
-) -> None:
-    chance = Chance(tokens, last_token_ends)
-    for kind, how_far, after_ns in happens:
-        chance.event(kind, how_far, after_ns)
-    for _ in range(2 * tokens + 4):  # from here on nothing ever arrives: the driver's own calls lead to the end
-        if chance.machine.phase is Phase.ENDED:
-            break
-        probing = chance.machine.phase in (Phase.PROBING, Phase.DRAINING)
-        chance.event("stepped" if probing else "outwaited", 0, 1)
-    assert chance.machine.phase is Phase.ENDED
-    assert chance.granted == chance.last
-    assert 1 <= chance.ends <= (2 if last_token_ends else 1)
-    seqs = [step.seq for step in chance.machine.steps if step.kind == "arrive"]
-    assert seqs == sorted(set(seqs))
-    assert sum(step.kind == "end" for step in chance.machine.steps) == 1
+    assert (talk.phase, talk.outwaited(2)) == (Phase.SILENCE, Grant(0, end=True))
+    assert record(talk.steps) == "head-1 g0 hold0 wait0 end-1"
