@@ -2,11 +2,12 @@
 
     story("s0 r0 s1 +400 hold1 s2 s3 r1-3 end")
 
-`s1` token 1 leaves (in lockstep: on a grant), `r1` it comes in a read of its own, `r1-3` three come in one read,
-`r2,1` two come in one read in that order, `hold1` its patience ends, `pulse1` and a pulse follows it through the
-chain, `drain` the pattern is known, `wait` all are granted and silence begins, `end` the emitter ends the stream,
-`+400` 400 ms pass, `prelude` the prelude leaves and comes, `beat` a heartbeat leaves and comes with the next tokens.
-Every event takes a tenth of a millisecond.
+`s1` token 1 leaves (in lockstep: on a grant), `s1-3` three leave on one grant, `r1` it comes in a read of its own,
+`r1-3` three come in one read, `r2,1` two come in one read in that order, `head` the head comes, `hold1` its time is
+over, `pulse1` and a pulse follows it through the chain, `stretch9` all up to 9 is sent without waiting, `drain` so is
+the rest, `wait` all is sent and silence begins, `end` the emitter ends the stream, `+400` 400 ms pass, `prelude` the
+prelude leaves and comes, `beat` a heartbeat leaves and comes with the next tokens. Every event takes a tenth of a
+millisecond.
 """
 
 from __future__ import annotations
@@ -107,13 +108,17 @@ class Story:
             case "+":
                 self._now_ns += round(float(of) * 1e6) - EVENT_NS
             case "s":
-                self._send(int(of))
+                self._step("grant", max(_tokens(of)))
+                for seq in _tokens(of):
+                    self._send(seq)
             case "r":
                 tokens = _tokens(of)
                 self._read(b"".join(self._alter(seq, self._events[seq]) for seq in tokens) + self._beats)
                 self._beats = b""
                 self._step("arrive", max(tokens))
-            case "hold" | "pulse":
+            case "head":
+                self._step("head", len(self._sent) - 1)
+            case "hold" | "pulse" | "stretch":
                 self._step(what, int(of))
             case "wait":
                 self._step("wait", self._sent[-1].seq)
@@ -137,7 +142,6 @@ class Story:
             event += self._codec.filling(emission.padding, f"padding:{seq}")
         self._events[seq] = event
         self._sent_bytes += len(event)
-        self._step("grant", seq)
         self._sent.append(Sent(seq, self._now_ns, self._sent_bytes))
 
     def _beat(self) -> None:
@@ -176,13 +180,25 @@ def story(words: str, alter: Alter = lambda seq, data: data, gzip: bool = False,
     `others` go to the workload where it knows them, to the emission else.
     """
     fields = {name: others.pop(name) for name in list(others) if name in Workload.__dataclass_fields__}
-    fields.setdefault("tokens", len(re.findall(r"\bs\d", words)))
+    fields.setdefault("tokens", sum(len(_tokens(of)) for of in re.findall(r"\bs(\d[\d-]*)", words)))
     return Story(plan(workload(**fields), **others), alter, gzip).tell(words)
 
 
+def alone(first: int, last: int, hold_ms: float = 0.1) -> str:
+    """Return the words of tokens that each come by themselves, `hold_ms` after they left."""
+    return " ".join(f"s{seq} +{hold_ms} r{seq}" for seq in range(first, last + 1))
+
+
 def streamed(tokens: int, hold_ms: float = 0.1) -> str:
-    """Return the words of tokens that each come `hold_ms` after they left."""
-    return " ".join(f"s{seq} +{hold_ms} r{seq}" for seq in range(tokens)) + " end"
+    """Return the words of a stream whose tokens all come by themselves."""
+    return f"{alone(0, tokens - 1, hold_ms)} end"
+
+
+COALESCED = "s0 +400 hold0 s1 s2 r0-2 s3 +500 hold3 s4 s5 r3-5 end"
+"""Held until two more had been sent, twice, and the second time waited for longer."""
+BY_TIMER = "s0 +800 hold0 r0 s1 +800 hold1 r1 end"
+BUFFERED = "s0 +400 hold0 s1-3277 wait +2500 end r0-3277"
+"""Neither all bytes that are tried nor silence let it go."""
 
 
 def judged(trace: Trace, control: Metrics | None = None) -> Judgement:

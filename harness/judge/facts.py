@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from harness.judge.metrics import (
-    HELD_MS,
     Delivery,
+    alone_ms,
     expected_status,
     late_bursts,
     painted,
-    sent_alone,
     transport,
     usual_ms,
 )
+from harness.judge.rules import LATE_MS
 from harness.model import Facts, Judgement, Metrics, Refusal, Screen, Trace, TransportName
 
 UNPAINTED_SHARE = 0.5
@@ -64,8 +64,8 @@ def _screen(trace: Trace, delivered: Delivery) -> Screen | None:
 def _late_tokens(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement) -> int | None:
     if judgement.verdict != "streamed" or trace.plan.emission.pace == "paced":
         return None
-    late_ms = HELD_MS + (usual_ms(figures) or 0.0)
-    return sum(token.hold_ms >= late_ms for token in sent_alone(trace, delivered.arrivals)) or None
+    late_ms = LATE_MS + (usual_ms(figures) or 0.0)
+    return sum(under_way_ms >= late_ms for under_way_ms in alone_ms(trace, delivered.arrivals)) or None
 
 
 def _sampled_after(trace: Trace) -> int | None:

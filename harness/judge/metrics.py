@@ -20,10 +20,9 @@ from harness.formats import CODECS, TRANSPORTS
 from harness.formats.base import Transport
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
+from harness.judge.reading import read
+from harness.judge.rules import LATE_MS
 from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
-
-HELD_MS = 50.0
-"""A token that is later than this is late to a person: half the 100 ms that feel instantaneous (Nielsen 1993)."""
 
 SHRUNK = 10
 
@@ -118,22 +117,14 @@ def gist(trace: Trace) -> str:
     return " ".join(text.split())[:GIST_CHARS]
 
 
-def sent_alone(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Return the arrivals to judge lateness by: of the tokens that were alone under way, or all of a paced stream.
+def alone_ms(trace: Trace, arrivals: Sequence[Arrival]) -> list[float]:
+    """Return how long each token was under way that tells of lateness: that came alone, or any of a paced stream.
 
-    In lockstep these were sent when all before them had come, and came before another was sent (be it after their
-    patience: late is not held). Of `s0 r0 s1 s2 r1-2 s3 r3`, where s is sent and r received, tokens 0 and 3 are such.
+    In lockstep these were sent when all before them had come, and came before anything else was sent, however late.
     """
-    if trace.plan.emission.pace == "paced":
-        return list(arrivals)
-    nothing_before, arrived_through = set(), -1
-    for step in trace.steps:
-        if step.kind == "arrive":
-            arrived_through = step.seq
-        elif step.kind == "grant" and step.seq == arrived_through + 1:
-            nothing_before.add(step.seq)
-    next_sent_ns = {sent.seq - 1: sent.at_ns for sent in trace.sent}
-    return [a for a in arrivals if a.seq in nothing_before and a.at_ns <= next_sent_ns.get(a.seq, a.at_ns)]
+    left_ns = let_go_ns(trace)
+    alone = left_ns.keys() if trace.plan.emission.pace == "paced" else read(trace.steps).by_themselves
+    return [(a.at_ns - left_ns[a.seq]) / 1e6 for a in arrivals if a.seq in alone]
 
 
 def let_go_ns(trace: Trace) -> Mapping[int, int]:
@@ -151,11 +142,6 @@ def let_go_ns(trace: Trace) -> Mapping[int, int]:
     return let_go
 
 
-def met_by_heartbeat(trace: Trace, token: Arrival) -> bool:
-    """Tell whether a heartbeat left while the token was under way: it may have pushed it out."""
-    return any(token.sent_ns < beat.at_ns < token.at_ns for beat in trace.heartbeats)
-
-
 def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     """Return the groups of two or more tokens that came in one receive, be it as messages of their own."""
     groups: dict[int, list[Arrival]] = {}
@@ -165,7 +151,7 @@ def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
 
 
 def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
-    """Return the groups of tokens that came together although the last was emitted `HELD_MS` or more after the first.
+    """Return the groups of tokens that came together although the last was emitted `LATE_MS` or more after the first.
 
     Together is a tenth of the time apart in which they were emitted: large tokens that are let go at once come in
     reads of their own.
@@ -176,7 +162,7 @@ def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
             groups[-1].append(arrival)
         else:
             groups.append([arrival])
-    return [g for g in groups if (g[-1].sent_ns - g[0].sent_ns) / 1e6 >= HELD_MS]
+    return [g for g in groups if (g[-1].sent_ns - g[0].sent_ns) / 1e6 >= LATE_MS]
 
 
 def sent_bytes(trace: Trace, before_ns: float = math.inf) -> int:
@@ -237,7 +223,7 @@ def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -
     """
     arrivals, left_ns = delivered.arrivals, let_go_ns(trace)
     under_way_ms = {a.seq: (a.at_ns - left_ns[a.seq]) / 1e6 for a in arrivals if a.seq in left_ns}
-    holds = [under_way_ms[a.seq] for a in sent_alone(trace, arrivals) if a.seq in under_way_ms]
+    holds = alone_ms(trace, arrivals)
     gaps = [(b.at_ns - a.at_ns) / 1e6 for a, b in itertools.pairwise(arrivals)]
     grouped = bursts(arrivals)
     median = statistics.median(holds) if holds else None

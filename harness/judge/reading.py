@@ -44,22 +44,22 @@ ANYWHERE = frozenset({"head", "arrive", "pulse"})
 """What the chain does may come at any time, and so may a pulse; only an arrival moves, if a held token is in it."""
 
 _NEXT: Mapping[State, Mapping[str, State]] = {
-    State.BEFORE: {"grant": State.ALONE, "end": State.ENDED},
+    State.BEFORE: {"grant": State.ALONE},
     State.ALONE: {
         "grant": State.ALONE,
         "hold": State.HELD,
         "stretch": State.STRETCH,
         "drain": State.DRAIN,
-        "wait": State.TRIED,
         "end": State.ENDED,
     },
     State.HELD: {"grant": State.HELD, "wait": State.TRIED, "drain": State.DRAIN, "end": State.ENDED},
     State.TRIED: {"grant": State.TRIED, "drain": State.DRAIN, "end": State.ENDED},
-    State.STRETCH: {"grant": State.STRETCH, "end": State.ENDED},
+    State.STRETCH: {"grant": State.STRETCH},
     State.DRAIN: {"grant": State.DRAIN, "wait": State.TRIED, "end": State.ENDED},
     State.ENDED: {},
 }
-"""Where the harness' own steps lead. A stretch is over with the grant of its last token."""
+"""Where the harness' own steps lead. A stretch is over with the grant of its last token. Only an earlier harness sent
+more after all was tried, and fell silent after it had sent the rest."""
 
 TOKENS_OFF = 1
 """By so many tokens two counts may differ that let go of one buffer: a token ends elsewhere in it each time."""
@@ -178,19 +178,20 @@ class Reader:
             self.state = State.ALONE
 
     def _arrive(self, step: Step) -> None:
-        self.arrived_ns += [step.at_ns] * (step.seq - self.arrived)
-        self.arrived = step.seq
+        through = min(step.seq, self.granted)  # what was never granted is a replay, as the tokens themselves tell
+        self.arrived_ns += [step.at_ns] * (through - self.arrived)
+        self.arrived = through
         if self._pulse is not None:
             self.pulsed.add(self._pulse)
             self._pulse = None
-        if self._held and step.seq >= self._held.seq and self.state is not State.ENDED:
+        if self._held and through >= self._held.seq and self.state is not State.ENDED:
             self._close(step, "bytes" if self.state is State.HELD and self.granted > self._held.seq else "time")
             self.state = State.ALONE
-        elif self._alone == step.seq and self.state is State.ALONE:
-            trip_ms = self.trip_ms(step.seq)
+        elif self._alone == through and self.state is State.ALONE:
+            trip_ms = self.trip_ms(through)
             in_time = trip_ms <= HOLD_MS + self._round_trip_ms
-            late = Hold(step.seq, "time", trip_ms, trip_ms, trip_ms)
-            self.seen.append(Alone(step.seq, trip_ms) if in_time else late)
+            late = Hold(through, "time", trip_ms, trip_ms, trip_ms)
+            self.seen.append(Alone(through, trip_ms) if in_time else late)
         self._moved_ns = step.at_ns
 
     def _let_go_by_end(self, step: Step) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.judge.metrics import HELD_MS, SHRUNK, Arrival, late_bursts
+from harness.judge.metrics import SHRUNK, Arrival, late_bursts
+from harness.judge.rules import LATE_MS
 from harness.model import Judgement, Manner, Release, Shows, Trace
 
 LUMPED_SHARE = 0.1
@@ -87,7 +88,7 @@ def _looked_at(arrivals: Sequence[Arrival], end: tuple[int, int] | None, usual_m
 def _came_with(token: Arrival, sent_ns: int, at_ns: int) -> bool:
     """Tell whether a token came together with what left at `sent_ns` and came at `at_ns`, and well after it."""
     apart_ns = sent_ns - token.sent_ns
-    return apart_ns / 1e6 >= HELD_MS and (at_ns - token.at_ns) * SHRUNK <= apart_ns
+    return apart_ns / 1e6 >= LATE_MS and (at_ns - token.at_ns) * SHRUNK <= apart_ns
 
 
 # ---------------------------------------------------------------- the asked tokens, played

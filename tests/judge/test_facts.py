@@ -11,7 +11,7 @@ from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
 from harness.model import FACTS, Answerer, Facts, Format, HopKind, Judgement, Refusal, Remark, StandIn, Start, Trace
 from harness.reports import words
-from tests.factories import story, streamed
+from tests.factories import COALESCED, story, streamed
 from tests.reports.samples import EVERY_FACT, cell, result
 
 
@@ -72,9 +72,8 @@ def test_judged_again_only_the_facts_of_its_run_stay_unless_its_traces_tell_them
 
 
 def test_of_two_streams_that_disagree_the_refused_one_is_told() -> None:
-    held = "s0 +400 hold0 s1 s2 s3 r0-3 end"
     second = refused("proxy", status=503)
-    assessed = assess([replace(story(held), hops=("proxy",), answered_by="emitter"), second])
+    assessed = assess([replace(story(COALESCED), hops=("proxy",), answered_by="emitter"), second])
     assert assessed.unstable
     assert assessed.facts == facts(second)
 
@@ -106,9 +105,9 @@ def test_what_is_before_beside_and_after_the_steady_state_is_told(monkeypatch: p
     lone = " ".join(f"s{seq} r{seq}" for seq in range(1, 8))
     trace = story(f"s0 +60 r0 {lone} end")
     assert facts(trace) == Facts(late_tokens=1)
-    assert facts(story(streamed(4, hold_ms=60))).late_tokens is None, "of a stream that is delayed, the verdict tells"
+    assert facts(story(streamed(16, hold_ms=60))).late_tokens is None, "of a stream that is delayed, the verdict tells"
     paced = replace(trace, plan=replace(trace.plan, emission=replace(trace.plan.emission, pace="paced")))
     assert facts(paced).late_tokens is None, "its lockstep twin tells"
     found = Judgement("streamed", "because", start=Start(held_bytes=90), head_held=True, tail_tokens=1)
-    monkeypatch.setattr(verdict, "judge", lambda *_: found)
+    monkeypatch.setattr(verdict, "judge", lambda *_: (found, None))
     assert facts(trace) == Facts(start=found.start, head_held=True, tail_tokens=1, late_tokens=1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from harness.formats import CODECS
-from harness.judge.metrics import bursts, delivery, header_changes, late_bursts, let_go_ns, measure, sent_alone
+from harness.judge.metrics import alone_ms, bursts, delivery, header_changes, late_bursts, let_go_ns, measure
 from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
 
@@ -18,8 +19,9 @@ def problem(trace: Trace) -> str | None:
     return delivery(trace).problem
 
 
-def alone(trace: Trace) -> list[int]:
-    return [arrival.seq for arrival in sent_alone(trace, delivery(trace).arrivals)]
+def tell(words: str, **others: Any) -> list[float]:
+    trace = story(words, **others)
+    return [round(under_way_ms, 1) for under_way_ms in alone_ms(trace, delivery(trace).arrivals)]
 
 
 # ---------------------------------------------------------------- what arrived
@@ -134,25 +136,26 @@ def test_plain_body_that_claims_to_be_gzip_is_a_problem() -> None:
 # ---------------------------------------------------------------- which tokens tell of lateness
 
 
-def test_in_lockstep_every_token_tells() -> None:
-    assert alone(story(ALL_HERE)) == [0, 1, 2, 3]
-
-
-def test_a_held_token_and_those_sent_to_release_it_tell_nothing() -> None:
-    assert alone(story("s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 r4 end")) == [0, 4]
-
-
-def test_a_late_token_tells() -> None:
-    """It came after its patience, but before another had left."""
-    assert alone(story("s0 +400 hold0 r0 s1 r1 end")) == [0, 1]
-
-
-def test_drained_tokens_tell_nothing() -> None:
-    assert alone(story("s0 r0 s1 s2 s3 r1-3 end")) == [0]
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("s0 r0 s1 +9 r1 s2 r2 end", [0.1, 9.1, 0.1]),
+        ("s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +2 r4 end", [0.1, 2.1]),
+        ("s0 +400 r0 s1 r1 end", [400.1, 0.1]),
+        ("s0 +400 hold0 r0 s1 r1 end", [400.2, 0.1]),
+        ("s0 r0 s1-3 r1-3 end", [0.1]),
+        ("s0 r0 s1 s2 r1 r2 end", [0.1]),
+        ("s0 r0 stretch2 s1 s2 r1-2 s3 r3 end", [0.1, 0.1]),
+        ("s0 r0 drain s1-2 end r1-2", [0.1]),
+    ],
+    ids=["all", "held, and more", "late", "held, and no more", "at once", "overlapping", "a flow", "the rest"],
+)
+def test_of_lateness_tells_what_came_before_anything_else_was_sent(words: str, told: list[float]) -> None:
+    assert tell(words) == told
 
 
 def test_all_paced_tokens_tell() -> None:
-    assert alone(story("s0 s1 s2 r0-2 end", pace="paced")) == [0, 1, 2]
+    assert tell("s0 s1 s2 r0-2 end", pace="paced") == [0.3, 0.2, 0.1]
 
 
 # ---------------------------------------------------------------- bursts
@@ -321,13 +324,14 @@ def ahead(trace: Trace, by_ns: int) -> Trace:
 HOUR_NS = 3600 * 10**9
 
 
-@pytest.mark.parametrize("by_ns", [-HOUR_NS, 0, HOUR_NS])
-def test_in_lockstep_holds_are_told_by_our_clock_whatever_the_emitters_is(by_ns: int) -> None:
-    ours = story("s0 +2 r0 s1 +4 r1 s2 +6 r2 end")
+@pytest.mark.parametrize("by_ns", [-HOUR_NS, -(2 * 10**6), 0, 2 * 10**6, HOUR_NS])
+def test_in_lockstep_figures_are_told_by_our_clock_whatever_the_emitters_is(by_ns: int) -> None:
+    ours = story("s0 +2 r0 s1 +4 r1 s2 +400 hold2 s3 s4 r2-4 s5 +6 r5 end")
     theirs = ahead(ours, by_ns)
     assert delivery(theirs).problem is None
     assert let_go_ns(theirs) == let_go_ns(ours) == {sent.seq: sent.at_ns for sent in ours.sent}
-    assert figures(theirs).hold_max_ms == figures(ours).hold_max_ms == pytest.approx(6.1)
+    assert figures(theirs) == figures(ours)
+    assert (figures(ours).hold_p50_ms, figures(ours).hold_max_ms) == (pytest.approx(4.1), pytest.approx(400.4))
 
 
 def test_when_paced_an_emitter_with_a_clock_of_its_own_leaves_no_holds() -> None:

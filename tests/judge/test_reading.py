@@ -1,0 +1,301 @@
+"""One reading of a conversation: its grammar, and what it sees. Told by hand, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from harness.judge.reading import ANYWHERE, Alone, Flow, Hold, LetGo, Reader, State, read
+from harness.judge.rules import HOLD_MS
+from harness.model import Step, StepKind
+from tests.factories import alone, story
+
+
+def reading(words: str, round_trip_ms: float = 0.0, **others: Any) -> Reader:
+    return read(story(words, **others).steps, round_trip_ms)
+
+
+def seen(words: str, round_trip_ms: float = 0.0) -> list[dict[str, Any]]:
+    """Return what was observed, in plain figures that can be compared."""
+    return [pytest.approx(asdict(one), abs=1e-6) for one in reading(words, round_trip_ms).seen]
+
+
+# ---------------------------------------------------------------- the grammar
+
+# What has happened, and where each step of the harness' own then leads.
+GRAMMAR = """
+                      grant    hold  wait   stretch  drain  end
+BEFORE  -             ALONE    -     -      -        -      -
+ALONE   s0            ALONE    HELD  -      STRETCH  DRAIN  ENDED
+ALONE   s0,r0         ALONE    HELD  -      STRETCH  DRAIN  ENDED
+HELD    s0,hold0      HELD     -     TRIED  -        DRAIN  ENDED
+HELD    s0,hold0,s1   HELD     -     TRIED  -        DRAIN  ENDED
+ALONE   s0,hold0,r0   ALONE    HELD  -      STRETCH  DRAIN  ENDED
+TRIED   s0,hold0,wait TRIED    -     -      -        DRAIN  ENDED
+STRETCH s0,stretch5   STRETCH  -     -      -        -      -
+DRAIN   s0,drain      DRAIN    -     TRIED  -        -      ENDED
+ENDED   s0,end        -        -     -      -        -      -
+"""
+KINDS: tuple[StepKind, ...] = ("grant", "hold", "wait", "stretch", "drain", "end")
+
+
+def grammar() -> list[tuple[State, str, StepKind, State | None]]:
+    head, *rows = [line.split() for line in GRAMMAR.strip().splitlines()]
+    assert tuple(head) == KINDS
+    return [
+        (State[state], words.replace(",", " ").strip("-"), kind, None if to == "-" else State[to])
+        for state, words, *leads in rows
+        for kind, to in zip(KINDS, leads, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("state", "words", "kind", "leads"), grammar())
+def test_each_step_leads_on_or_has_no_place(state: State, words: str, kind: StepKind, leads: State | None) -> None:
+    reader, step = reading(words), Step(kind, 3, 10**12)
+    assert reader.state is state
+    if leads:
+        reader.take(step)
+        assert reader.state is leads
+    else:
+        with pytest.raises(ValueError, match=f"a step {kind} 3 has no place in state {state.name}"):
+            reader.take(step)
+        assert reader.state is state, "it was refused, and the conversation stands where it stood"
+
+
+def test_the_table_is_whole() -> None:
+    assert {state for state, *_ in grammar()} == set(State)
+    assert {*KINDS, *ANYWHERE} == {"head", "grant", "arrive", "hold", "pulse", "wait", "stretch", "drain", "end"}
+
+
+@pytest.mark.parametrize("words", ["", "s0", "s0 hold0", "s0 hold0 wait", "s0 stretch5", "s0 drain", "s0 end"])
+@pytest.mark.parametrize("kind", ["head", "pulse"])
+def test_what_the_chain_or_the_guard_does_has_a_place_anywhere_and_moves_nothing(words: str, kind: StepKind) -> None:
+    reader = reading(words)
+    state = reader.state
+    reader.take(Step(kind, 0, 10**12))
+    assert reader.state is state
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ("s0 r0", State.ALONE),
+        ("s0-1 r0 hold1 s2 r1", State.ALONE),
+        ("s0 hold0 s1 wait r0", State.ALONE),
+        ("s0 stretch5 r0", State.STRETCH),
+        ("s0 drain r0", State.DRAIN),
+        ("s0 r0 drain s1 wait r1", State.TRIED),
+        ("s0 hold0 end r0", State.ENDED),
+        ("s0 end r0", State.ENDED),
+    ],
+)
+def test_an_arrival_only_moves_if_a_held_token_is_in_it(words: str, state: State) -> None:
+    assert reading(words).state is state
+
+
+def test_a_stretch_is_over_with_the_grant_of_its_last_token() -> None:
+    assert reading("s0 r0 stretch3 s1 s2").state is State.STRETCH
+    assert reading("s0 r0 stretch3 s1 s2 s3").state is State.ALONE
+    assert reading("s0 r0 stretch3 s1-3").stretches == [range(1, 4)]
+
+
+def test_what_was_never_granted_has_not_come() -> None:
+    """A replay: the tokens themselves tell that it is one, and the conversation goes on until it ends."""
+    reader = read([Step("grant", 0, 10), Step("arrive", 20, 20), Step("grant", 1, 30), Step("hold", 1, 40)])
+    assert (reader.arrived, reader.granted, len(reader.arrived_ns)) == (0, 1, 1)
+    reader.take(Step("arrive", 21, 50))
+    assert (reader.arrived, [one.seq for one in reader.seen]) == (1, [0, 1])
+
+
+# ---------------------------------------------------------------- what is seen
+
+
+def by(let_go: LetGo, *ms: float, seq: int = 0, after: int = 0, before: int = 0, tried: bool = False) -> dict[str, Any]:
+    """Return a hold in plain figures; `ms` are those of silence, trip and quiet."""
+    silent_ms, trip_ms, quiet_ms = ms
+    return asdict(Hold(seq, let_go, silent_ms, trip_ms, quiet_ms, after, before, tried))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("s0 r0 s1 +9 r1", [asdict(Alone(0, 0.1)), asdict(Alone(1, 9.1))]),
+        ("s0 r0 s1 +400 r1", [asdict(Alone(0, 0.1)), by("time", 400.1, 400.1, 400.1, seq=1)]),
+        ("s0 +400 hold0 +200 r0", [by("time", 400.1, 600.2, 600.2)]),
+        ("s0 +400 hold0 s1 r0-1", [by("bytes", 400.1, 400.3, 0.1, after=1, before=0)]),
+        ("s0 +400 hold0 s1 s2 r0-2", [by("bytes", 400.1, 400.4, 0.1, after=2, before=1)]),
+        ("s0 +400 hold0 s1 s2-4 +7 s5-9 r0-9", [by("bytes", 400.1, 407.5, 0.1, after=9, before=4)]),
+        ("s0 +400 hold0 s1-4 +7 r0", [by("bytes", 400.1, 407.3, 7.1, after=4, before=0)]),
+        ("s0 +400 hold0 s1 s2 wait +900 r0-2", [by("time", 400.1, 1300.5, 900.2, after=2, tried=True)]),
+        ("s0 +400 hold0 s1 s2 wait +900 r0", [by("time", 400.1, 1300.5, 900.2, after=2, tried=True)]),
+        ("s0 +400 hold0 s1 wait +2500 end r0-1", [by("end", 400.1, 2900.4, 2500.2, after=1, tried=True)]),
+        ("s0 +400 hold0 end r0", [by("end", 400.1, 400.2, 400.2)]),
+        ("s0 +400 hold0 drain s1 end r0-1", [by("end", 400.1, 400.2, 400.2)]),
+        ("s0 +400 hold0", []),
+        ("s0 s1 r0 r1", []),
+        ("s0-1 r0-1", []),
+        ("s0 r0 stretch3 s1 r1 s2-3 r2-3 s4 r4", [asdict(Alone(0, 0.1)), asdict(Alone(4, 0.1))]),
+        ("s0 r0 drain s1 r1 end", [asdict(Alone(0, 0.1))]),
+        ("s0 r0 s1 end r1", [asdict(Alone(0, 0.1))]),
+    ],
+)
+def test_each_observation(words: str, told: list[dict[str, Any]]) -> None:
+    assert told == seen(words)
+
+
+def test_a_token_that_was_sent_during_a_hold_may_be_held_itself() -> None:
+    (first, second) = reading("s0 +400 hold0 s1 s2 r0-1 +600 hold2 s3 s4 r2-4").seen
+    assert isinstance(first, Hold)
+    assert isinstance(second, Hold)
+    assert (first.seq, first.after_tokens, second.seq, second.after_tokens, second.before_tokens) == (0, 2, 2, 2, 1)
+    assert second.silent_ms == pytest.approx(600.1), "silence is since anything came"
+    assert second.trip_ms == pytest.approx(600.5), "its trip since it was granted"
+
+
+@pytest.mark.parametrize("round_trip_ms", [0, 80])
+@pytest.mark.parametrize(("over_ms", "seen_as"), [(-1, Alone), (1, Hold)])
+def test_late_is_told_over_the_round_trip(round_trip_ms: float, over_ms: float, seen_as: type) -> None:
+    (one,) = reading(f"s0 +{HOLD_MS + round_trip_ms + over_ms} r0", round_trip_ms).seen
+    assert isinstance(one, seen_as)
+
+
+def test_what_came_while_nothing_was_sent_came_by_itself() -> None:
+    assert reading("s0 r0 s1 +400 r1 s2 +400 hold2 r2 s3 +400 hold3 s4 r3-4 s5 r5").by_themselves == {0, 1, 2, 5}
+    assert reading("s0 +400 hold0 s1 wait +50 r0-1").by_themselves == set()
+
+
+def test_a_hold_of_which_all_was_tried_in_vain_is_over_and_the_next_begins_anew() -> None:
+    first, second = reading("s0 +400 hold0 s1 wait +900 r0-1 s2 +400 hold2 s3 r2-3").seen
+    assert isinstance(first, Hold)
+    assert isinstance(second, Hold)
+    assert (first.let_go, first.tried, second.let_go, second.tried) == ("time", True, "bytes", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "seqs"),
+    [
+        ("s0 +330 pulse0 r0 s1 r1 end", {0}),
+        ("s0 r0 s1 +330 pulse1 +9 r1 end", {1}),
+        ("s0 +330 pulse0 +9 hold0 s1 r0-1 end", set()),
+        ("s0 +330 pulse0 hold0 s1 r0-1 s2 +900 pulse2 r2 end", {2}),
+        ("s0 +330 hold0 s1 wait +9 pulse0 r0-1 end", {0}),
+        ("s0 +330 r0 s1 r1 end", set()),
+        ("s0 +330 pulse0 end", set()),
+    ],
+)
+def test_a_token_that_came_only_after_a_pulse_may_have_been_let_go_by_it(words: str, seqs: set[int]) -> None:
+    assert reading(words).pulsed == seqs
+
+
+@pytest.mark.parametrize(("words", "is_held"), [("head s0 r0", False), ("s0 +9 head r0", True), ("s0 r0", None)])
+def test_a_head_is_held_if_it_comes_only_after_a_token_was_sent(words: str, is_held: bool | None) -> None:
+    assert reading(words).head_held is is_held
+
+
+@pytest.mark.parametrize(
+    ("words", "tail"),
+    [
+        ("s0 r0 end", []),
+        ("s0 r0 s1-2 end r1-2", [1, 2]),
+        ("s0 r0 s1 +400 hold1 wait +2500 end r1", [1]),
+        ("s0 r0 drain s1-2 end r1-2", []),
+        ("s0 r0 s1 +400 hold1 drain s2-4 end r1-4", [1]),
+        ("s0-3 r0 +400 hold1 s4 r1 +400 hold2 end r2-4", [2, 3, 4]),
+        ("s0-1 r0 drain s2 r1 end r2", []),
+        ("s0 r0 drain s1-2 wait +400 end r1-2", [1, 2]),
+    ],
+)
+def test_the_tail_is_what_was_under_way_when_the_end_was_sent_and_did_not_go_with_it(
+    words: str, tail: list[int]
+) -> None:
+    assert list(reading(words).tail) == tail
+
+
+# ---------------------------------------------------------------- a flow
+
+LAG = "s0 r0 stretch3 s1 +100 s2 r1 +100 s3 r2 +100 r3"
+BURSTS = "s0 r0 stretch5 s1 +50 s2 +50 s3 r1-3 +50 s4 +50 s5 r4-5"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("s0 r0 s1 r1", None),
+        ("s0 r0 stretch2 s1-2 r1", None),
+        (LAG, (True, None, False)),
+        (BURSTS, (False, None, False)),
+        ("s0 r0 stretch3 s1 +100 s2 +100 s3 +100 r1-3", (False, None, True)),
+        ("s0 r0 stretch2 s1-2 r1-2", (True, None, True)),
+    ],
+)
+def test_how_a_flow_came(words: str, told: tuple[bool, float | None, bool] | None) -> None:
+    flow = reading(words).flow()
+    assert (flow and (flow.spaced, flow.period_ms, flow.silent)) == told
+
+
+def test_a_flow_that_came_in_bursts_has_their_median_distance_as_its_period() -> None:
+    flow = reading("s0 r0 stretch6 s1 +90 s2 r1-2 +90 s3 r3 +290 s4 +10 s5 r4-5 +50 s6 r6").flow()
+    assert flow
+    assert (flow.spaced, flow.silent) == (False, False)
+    assert flow.period_ms == pytest.approx((90.2 + 300.3) / 2)
+
+
+def test_of_two_gaps_or_more_a_period_is_made() -> None:
+    two_bursts = reading("s0 r0 stretch4 s1 +90 s2 r1-2 +90 s3 r3 s4 +9 r4").flow()
+    assert two_bursts == Flow(spaced=False, period_ms=None, silent=False)
+
+
+@pytest.mark.parametrize(("round_trip_ms", "silent"), [(0, True), (20, False)])
+def test_what_was_only_under_way_when_the_last_of_a_flow_was_sent_came_during_it(
+    round_trip_ms: float, silent: bool
+) -> None:
+    flow = reading("s0 r0 stretch2 s1 +300 s2 +15 r1-2", round_trip_ms).flow()
+    assert flow
+    assert flow.silent is silent
+
+
+@pytest.mark.parametrize(
+    ("words", "spaced"),
+    [
+        ("s0 +400 hold0 s1 +9 s2 wait +500 r0 +400 r1 +9 r2", True),
+        ("s0 +400 hold0 s1 +9 s2 wait +500 r0-2", False),
+        ("s0 +400 hold0 wait +500 r0", False),
+        ("s0 +400 hold0 s1 wait +500 r0 +400 hold1 s2 r1-2", False),
+    ],
+    ids=["a lag", "a timer", "nothing was sent", "held itself"],
+)
+def test_what_was_sent_during_a_hold_comes_as_far_apart_from_a_lag(words: str, spaced: bool) -> None:
+    reader = reading(words)
+    hold = reader.seen[0]
+    assert isinstance(hold, Hold)
+    assert reader.spaced(hold) is spaced
+
+
+# ---------------------------------------------------------------- what an earlier harness wrote down
+
+
+@pytest.mark.parametrize(
+    ("words", "observed"),
+    [
+        (alone(0, 5) + " end", "alone " * 6),
+        ("s0 +300 hold0 s1 s2 r0-2 s3 +900 hold3 s4 s5 r3-5 drain s6 s7 wait +300 end r6-7", "bytes bytes"),
+        ("s0 +300 hold0 s1 s2 wait +300 end r0-2", "end"),
+        ("s0 +300 pulse0 +30 hold0 s1 s2 wait +300 s3 end r0-3", "end"),
+        ("s0 +300 hold0 s1 s2 wait +99 r0-2 s3 end r3", "time"),
+        ("s0 +300 hold0 wait +99 r0 end", "time"),
+        ("s0 +290 r0 s1 +290 r1 drain s2-4 s5 r2-5 end", "alone alone"),
+        ("s0 +300 hold0 s1 s2 r0 r1 r2 s3 +900 r3 drain s4 wait +900 r4 end", "bytes time"),
+    ],
+)
+def test_a_conversation_of_schema_v1_is_read_like_any_other(words: str, observed: str) -> None:
+    """It began with the grant, had no stretch, and fell silent after it had sent the rest."""
+    reader = reading(words)
+    assert reader.state is State.ENDED
+    assert [one.let_go if isinstance(one, Hold) else "alone" for one in reader.seen] == observed.split()
+
+
+def test_what_was_held_past_the_budget_in_schema_v1_is_its_tail() -> None:
+    assert list(reading("s0 +300 hold0 s1 r0-1 drain s2 s3 wait +300 end r2-3").tail) == [2, 3]
+    assert HOLD_MS >= 300, "its patience was no longer, so that what it held would be held today"
