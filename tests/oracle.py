@@ -40,6 +40,8 @@ LATE_SHARE = 0.25
 
 CLEAR = 1.2
 """How many times smaller or larger than a constant a parameter is at least: what is nearer may fall on either side."""
+CLEAR_CODED = 1.5
+"""A compressor's block is as many symbols: how many bytes these are is never twice the same."""
 UNCLEAR_NOW_MS = (40.0, 80.0)
 """A flush every 67 ms is where a quarter of the tokens are late, so that its margin reaches beyond that of 50 ms."""
 UNCLEAR_TIME_MS = (TIME_MS / CLEAR, 6000.0)
@@ -122,7 +124,7 @@ def wrong_release(release: Release | None, hop: Hop, emission: Emission) -> str 
         return None
     size = emission.workload.token_bytes
     if need := out[0].bytes:
-        least, most = (need / 2, need * 1.5) if coded(hop) else (need, need)
+        least, most = (need / 2, need * CLEAR_CODED) if coded(hop) else (need, need)
         slack = 2 * size + release.resolution_bytes
         fits = least - slack <= release.after_bytes <= most + slack
         return None if release.by == "bytes" and fits else f"not {need} bytes: {release}"
@@ -135,11 +137,12 @@ def is_clear(hop: Hop, emission: Emission) -> bool:
     """Whether all parameters are so far from the constants that only one verdict is right."""
     near_bytes, near_hold = around(ASKED_BYTES), around(HOLD_MS)
     out, need = ways(hop, emission), needs(hop, emission)
+    slack = CLEAR_CODED if coded(hop) else CLEAR
     clocks = [one for one in flat(hop) if isinstance(one, Periodic)]
     starts = [size for one in flat(hop) if isinstance(one, StartBuffer) for size in (one.size_bytes, *one.then)]
     return not (
         any(between(size, near_bytes) for size in starts)
-        or between(ASKED_BYTES, (max(need, default=0) / CLEAR, sum(need) * CLEAR))
+        or between(ASKED_BYTES, (max(need, default=0) / slack, sum(need) * slack))
         or any(between(way.late_ms, UNCLEAR_NOW_MS) for way in out)
         or any(between(way.held_ms, near_hold) or between(way.held_ms, UNCLEAR_TIME_MS) for way in out)
         or any(0 < way.held_ms < most_ms < way.late_ms * CLEAR for way in out for most_ms in (HOLD_MS, TIME_MS))

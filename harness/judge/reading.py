@@ -251,22 +251,21 @@ class Reader:
         inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
         befores = (at_ns - grants_ns[max(bisect.bisect(grants_ns, at_ns - over_ns), 1) - 1] for at_ns in bursts)
+        alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
         return Flow(
-            spaced=all(alike(self.trip_ms(seq), self.trip_ms(stretch[0])) for seq in stretch),
-            trip_ms=statistics.median(self.trip_ms(seq) for seq in stretch),
-            period_ms=statistics.median(gaps_ms) if len(gaps_ms) > 1 else None,
+            spaced=all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
+            period_ms=statistics.median(gaps_ms) if gaps_ms else None,
             quiet_ms=(min(befores) - over_ns) / 1e6,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How tokens came that were sent one after another without waiting: as far apart as they were sent (`spaced`), each
-    `trip_ms` later in the median, in bursts that were `period_ms` apart in the median, and after nothing had been sent
-    for `quiet_ms` at least."""
+    """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
+    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, and after nothing
+    had been sent for `quiet_ms` at least."""
 
     spaced: bool
-    trip_ms: float
     period_ms: float | None
     quiet_ms: float
 

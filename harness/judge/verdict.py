@@ -181,8 +181,7 @@ class _Found:
             return self._by_bytes(holds), None
         if state.how == "time":
             flow = self._reader.flow()
-            lagged = flow and flow.spaced and alike(flow.trip_ms, holds[-1].trip_ms)
-            lag = lagged if flow else any(self._reader.spaced(hold) for hold in holds)
+            lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
 
@@ -221,8 +220,10 @@ class _Found:
         return self._state.since if self._state else 0
 
     def _buffered(self, kept: Hold) -> Judgement:
-        trips = [self._reader.trip_ms(seq) for seq in self._reader.tail]
-        if len(trips) > 1 and max(trips) - min(trips) <= LATE_MS:
+        tail = self._reader.tail
+        trips = [self._reader.trip_ms(seq) for seq in tail]
+        sent_ms = (self._reader.granted_ns[tail[-1]] - self._reader.granted_ns[tail[0]]) / 1e6
+        if max(trips) - min(trips) <= LATE_MS < sent_ms:
             return Judgement("delayed", f"tokens came as far apart as they were sent, {min(trips):.0f} ms late")
         more = (kept.after_tokens) * self._trace.plan.emission.event_bytes
         reason = f"token {kept.seq} was held while {more} more bytes were sent, and {TIME_MS:.0f} ms of silence after"
