@@ -13,8 +13,7 @@ import pytest
 from harness.backends.local import Local
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client
-from harness.judge.release import pulsed
-from harness.judge.verdict import Assessment, assess, isolated
+from harness.judge.verdict import Assessment, assess, follow_up
 from harness.launchers.process import Launcher
 from harness.measure.guard import ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER, Bounds
@@ -50,15 +49,13 @@ class Rig:
         """Where the emitter itself listens."""
         return self.backend.endpoint
 
-    async def record(
-        self, told: Plan | None = None, entry: Endpoint | None = None, patient: bool = False, quiet: bool = False
-    ) -> Trace:
+    async def record(self, told: Plan | None = None, entry: Endpoint | None = None, quiet: bool = False) -> Trace:
         """Record one stream through whatever listens at `entry`, or directly."""
         entry = entry or self.direct
         pulse = Pulse(self.carrier, entry)
         try:
             guard = Guard(self.control, pulse, quiet)
-            return await record("cell", told or plan(LOAD), entry, self.backend, self.client, guard, patient)
+            return await record("cell", told or plan(LOAD), entry, self.backend, self.client, guard)
         finally:
             await pulse.trips.close()
 
@@ -68,13 +65,12 @@ class Rig:
             return await self.record(plan(load, **emission), proxy.endpoint)
 
     async def assess_through(self, proxy: Misbehaving, load: Workload = LOAD) -> Assessment:
-        """Judge what comes through a proxy, in a second stream if the first wants to be confirmed."""
+        """Judge what comes through a proxy, in other streams too if the first asks for some."""
         async with proxy:
-            first = await self.record(plan(load), proxy.endpoint)
-            if not isolated(first, assess([first]).judgement):
-                return assess([first])
-            quiet = bool(pulsed(first))
-            return assess([first, await self.record(plan(load), proxy.endpoint, patient=True, quiet=quiet)])
+            traces = [await self.record(plan(load), proxy.endpoint)]
+            while more := follow_up(traces, assess(traces)):
+                traces.append(await self.record(more.plan, proxy.endpoint, more.quiet))
+            return assess(traces)
 
 
 @contextlib.asynccontextmanager

@@ -26,7 +26,7 @@ from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
 from harness.session import listing
-from harness.store.runs import Run, check_folder, check_writable, latest, load_traces, write_text
+from harness.store.runs import Run, check_folder, check_writable, latest, write_text
 
 STDOUT = Path("-")
 EPILOG = f"""\
@@ -182,7 +182,7 @@ def run(
     result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
-        trace = load_traces(finished.folder / result.evidence)[0]
+        trace = session.judged(finished.folder / result.evidence)
         arrivals = session.arrivals(trace)
         told.insert(0, Timeline(trace, result, arrivals))
     _finish(finished, outputs, *told, required=(result.id,))

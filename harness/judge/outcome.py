@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from harness.judge.facts import AROUND
 from harness.judge.verdict import Assessment
-from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, Verdict, streams
+from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, TurnedAway, Verdict, streams
 
 SEVERITY: dict[Verdict, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
 SHORTER = 2.0
@@ -75,7 +75,7 @@ def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
 def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:
     """Return what a paced cell comes to: its own figures and what it shows, and the verdict of its lockstep twin.
 
-    A paced stream that is itself broken is broken.
+    A paced stream that is itself broken is broken. What turned the twin away, or was beside it, is in its verdict.
     """
     if paced.judgement.verdict == "broken":
         return paced
@@ -85,7 +85,12 @@ def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:
         judgement=twin.judgement,
         unstable=twin.unstable,
         too_short=twin.too_short,
-        facts=replace(paced.facts, **around),
+        facts=replace(
+            paced.facts,
+            turned_away=paced.facts.turned_away or twin.facts.turned_away,
+            beside_others=twin.facts.beside_others,
+            **around,
+        ),
     )
 
 
@@ -135,7 +140,8 @@ def conclude(
 
     `control` is that of its direct control, a sentence if that could not be measured, or None if the cell is one.
     `baseline` is that of the same cell without mitigation, likewise. Without a sure baseline there is no effect; an
-    expected one is then blocked, not failed.
+    expected one is then blocked, not failed. A hop that turns away whatever is asked for blocks the cell, unless that
+    is what somebody expects.
     """
     if fault := _fault(control):
         return "blocked", fault, None
@@ -143,7 +149,9 @@ def conclude(
         return "unstable", assessed.unstable, None
     if assessed.too_short:
         return "too short", assessed.too_short, None
-    judgement = assessed.judgement
+    judgement, away = assessed.judgement, assessed.facts.turned_away
+    if away and away.let_through == "nothing" and not (expectation and "broken" in expectation.verdict):
+        return "blocked", _refused(assessed, away, beside=baseline is not None), None
     unsure = baseline.unsure if isinstance(baseline, Assessment) else baseline
     change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
     if unsure and expectation and expectation.effect:
@@ -158,9 +166,19 @@ def conclude(
 def _fault(control: Assessment | str | None) -> str | None:
     if control is None or isinstance(control, str):
         return control
+    if control.unstable:
+        return f"its direct control is unstable: {control.unstable}"
     if control.too_short:
         return f"its direct control is too short: {control.too_short}"
     judgement = control.judgement
     if judgement.verdict == "streamed":
         return None
     return f"its direct control is {judgement.verdict}: {judgement.reason}"
+
+
+def _refused(assessed: Assessment, away: TurnedAway, beside: bool) -> str:
+    """Return why a cell cannot be measured of which a hop never let all streams through that it takes."""
+    judgement, it = assessed.judgement, "it and its baseline were" if beside else "it was"
+    what = judgement.reason if judgement.verdict == "broken" else f"nothing confirms that it is {judgement.verdict}"
+    said = f"; the log says: {away.words}" if away.words else ""
+    return f"{what}: a hop's own answer, also when {it} asked again, alone and slowly{said}"

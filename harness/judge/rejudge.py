@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import SelectionError
+from harness.judge.counted import counted
 from harness.judge.metrics import header_changes
 from harness.judge.outcome import as_in_lockstep, conclude, outcome
 from harness.judge.verdict import Assessment, assess
@@ -90,6 +91,7 @@ def _gone(result: Result, name: str) -> Result:
 
 def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Mapping[str, Sequence[Trace]]) -> Result:
     assessed = everything[result.id]
+    assessed = replace(assessed, facts=_of_the_run(result.facts, assessed.facts))
     control: Assessment | str | None = None
     if result.control_id:
         control = everything.get(result.control_id, f"{result.control_id} left no trace")
@@ -106,8 +108,8 @@ def _concluded(result: Result, everything: Mapping[str, Assessment], traces: Map
         release=assessed.judgement.release,
         shows=assessed.shows,
         metrics=assessed.metrics,
-        header_changes=header_changes(traces[result.id][0]),
-        facts=_of_the_run(result.facts, assessed.facts),
+        header_changes=header_changes(counted(traces[result.id])[-1]),
+        facts=assessed.facts,
     )
 
 

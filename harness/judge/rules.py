@@ -14,9 +14,9 @@ TIME_MS = 2500.0
 """Nobody who streams waits longer for a timer: so long it is silent before a hold counts as one that no time ends."""
 
 SPAN_BYTES = 200 * 1024
-"""How much is sent after a held token to see whether bytes let it go: three times the largest buffers of proxies'
-defaults (nginx's 8 of 8 KB, Node.js' 64 KB), and well below what a compressor keeps of tokens that are much alike, a
-block of 16,383 symbols: 235 KB of ours in Node.js, 300 KB in nginx. What is near this would fall on either side."""
+"""How much is sent after a held token to see whether bytes let it go: three times the largest buffers that proxies have
+by default (64 KB), and well below what a compressor keeps of tokens that are much alike, a block of 16,383 symbols,
+235 to 300 KB of ours. What is near this would fall on either side."""
 
 SPAN_MS = 2000.0
 """How much an emission with a delay between tokens sends then: as many as it can in so long."""

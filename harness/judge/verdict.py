@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.judge import shows
+from harness.judge.counted import counted
 from harness.judge.facts import facts
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
 from harness.judge.reading import Alone, Hold, Reader, Steady, alike, read, span_tokens, steady
@@ -79,12 +80,12 @@ def follow_up(traces: Sequence[Trace], assessed: Assessment) -> FollowUp | None:
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
-    """Measure and judge a cell's streams, as far as there are several: `follow_up` says why.
+    """Measure and judge those of a cell's streams that count, as far as there are several: `follow_up` says why.
 
     A longer one is judged in place of one that was too short. One without pulses is right where another saw something
     else; that two are broken differently, or only one, is `unstable`.
     """
-    assessed, *others = [_assess(trace, control) for trace in traces]
+    assessed, *others = [_assess(trace, control) for trace in counted(traces)]
     for other in others:
         if assessed.too_short or other.judgement.verdict == assessed.judgement.verdict:
             assessed = other

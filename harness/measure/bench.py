@@ -149,6 +149,10 @@ class Bench:
         await asyncio.gather(*starting, return_exceptions=True)
         self._cold |= await warm_up(plans, self.client, self.backend, self.schedule)
 
+    async def rest(self, rest_s: float) -> None:
+        """Let time pass. Limits of a proxy are by its clock, so this is a time and no guess at one."""
+        await asyncio.sleep(rest_s)
+
     async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
         """Run one stream through the plan's chain, without pulses if asked.
 
@@ -158,6 +162,7 @@ class Bench:
             raise error
         await self.backend.ready()  # before a program that starts wants to hear from it
         entry = await self.entry(plan.chain)
+        entry.guard.pulse.try_again()
         guard = entry.guard.quietly() if quiet else entry.guard
         beside = Beside(self._carrier(entry.endpoint), entry.endpoint)
         asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question

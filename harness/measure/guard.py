@@ -9,6 +9,8 @@ Two witnesses, both from this very process and event loop:
 
 A token is only called held when the patience has passed **and** both have gone round several times since. The pulse
 goes second and leaves a mark in the record: a proxy that many streams share may let one go when it meets another.
+And it must not use up what the streams need: no trip goes that nobody waits for, and a chain whose hops refuse a pulse
+is asked for none again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from harness.clients.limits import STALLED_S
 from harness.errors import BackendError, StreamError, Unavailable
 from harness.formats import CODECS
 from harness.measure.limits import BUSY_S, PULSE_BYTES, TRIPS_S
-from harness.model import Emission, Endpoint, Workload
+from harness.model import EMITTER_HEADER, Emission, Endpoint, Workload
 
 CONTROL_TRIPS = 8
 PULSE_TRIPS = 3
@@ -34,6 +36,9 @@ PERIOD_S = 0.02
 BESIDE_S = 0.1
 MEMORY = 4096
 FORGET_EVERY = 1024
+REFUSALS = 300
+"""From which status on an answer is none that was asked for: a redirect, a refusal, an error."""
+
 ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
 
 
@@ -43,6 +48,7 @@ class Trips:
     def __init__(self, trip: Callable[[], Awaitable[None]]) -> None:
         self._trip = trip
         self._count = 0
+        self._under_way = False
         self._durations_ns: deque[tuple[int, int]] = deque(maxlen=MEMORY)
         self._watchers = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
@@ -69,7 +75,7 @@ class Trips:
     async def after(self, trips: int) -> None:
         """Wait for `trips` whole trips that begin after this call. Raises BackendError if they stop coming."""
         gone_round: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((self._count + 1 + trips, gone_round))
+        self._waiters.append((self._count + self._under_way + trips, gone_round))
         self._hurry.set()
         with self.watched():
             try:
@@ -109,7 +115,11 @@ class Trips:
 
     async def _go_round(self) -> None:
         began = time.monotonic_ns()
-        await self._trip()
+        self._under_way = True
+        try:
+            await self._trip()
+        finally:
+            self._under_way = False
         ended = time.monotonic_ns()
         self._durations_ns.append((ended, ended - began))
         self._count += 1
@@ -207,16 +217,20 @@ class Answer(Unheard):
     """Takes an answer of which only counts that it came, and no more of it than `PULSE_BYTES`.
 
     `begun` tells that it has begun, and `on_begun` is called then. One not to be heard out is done with its head.
+    `refused` tells that a hop has refused by itself: the emitter marks what it answers, its refusals too.
     """
 
     def __init__(self, on_begun: Callable[[], None] = lambda: None, heard_out: bool = True) -> None:
         self.begun = False
+        self.refused = False
         self._on_begun = on_begun
         self._heard_out = heard_out
         self._left_bytes = PULSE_BYTES
 
     def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
         self.begun = True
+        marked = any(name.lower() == EMITTER_HEADER.lower() for name, _ in headers)
+        self.refused = status >= REFUSALS and not marked
         self._on_begun()
         return self._heard_out
 
@@ -228,9 +242,11 @@ class Answer(Unheard):
 class Pulse:
     """Short complete requests through one chain, carried by a client that speaks what the chain answers in.
 
-    Any answer counts, even a refusal: somebody was awake to give it. Where one has begun and does not end soon, those
-    after it are hung up on as soon as they begin. A `serial` chain that does not answer soon may well be busy with the
-    very stream that is guarded, and its pulse is lost, whether or not it has answered before.
+    Any answer counts that is no hop's own refusal: somebody was awake to give it. Where one has begun and does not end
+    soon, those after it are hung up on as soon as they begin. A hop that refuses one by itself, or hangs up, may count
+    what it is asked, and the pulse is lost for good. So it is where none was ever answered. A `serial` chain that does
+    not answer soon may well be busy with the very stream that is guarded: its pulse is lost for that stream, and tried
+    again for the next if it was ever answered.
     """
 
     def __init__(self, client: Client, endpoint: Endpoint, serial: bool = False) -> None:
@@ -239,8 +255,14 @@ class Pulse:
         self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
         self.lost = False
         self._proven = False
+        self._refused = False
         self._ends = True
         self.trips = Trips(self._trip)
+
+    def try_again(self) -> None:
+        """Begin to guard another stream: a pulse that was answered before may be answered again."""
+        if self._proven and not self._refused:
+            self.lost = False
 
     async def _trip(self) -> None:
         if self.lost:
@@ -251,17 +273,19 @@ class Pulse:
                 await self._client.stream(self._request, answer)
             self._proven = True
         except TimeoutError as error:
-            if answer.begun:
+            if answer.begun and not answer.refused:
                 self._ends = False
                 await self._trip()
-            elif self._proven and not self._serial:
+            elif self._proven and not self._serial and not answer.refused:
                 raise BackendError(f"{self._request.url} has not answered for {STALLED_S:g} s") from error
             else:
                 self.lost = True  # it serves one request at a time, say: the control stream has to do
         except Unavailable:
             self.lost = True
         except StreamError:
-            pass
+            self._refused = True
+        self._refused = self._refused or answer.refused
+        self.lost = self.lost or self._refused
 
 
 class Beside:

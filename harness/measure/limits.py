@@ -45,6 +45,10 @@ BUSY_S = 2.0
 """How long a chain that serves one request at a time may be busy with ours before its pulse is given up, and how long
 an answer to a pulse may go on after it has begun."""
 
+RESTS_S = (0.25, 1.0, 2.5)
+"""How long a chain rests before each stream that is asked for again: whoever allows two requests a second, or one every
+two seconds, lets one through by then. Each is more than twice the one before."""
+
 DEATH_S = 0.5
 """What is dying may take a moment to be dead: so long is looked at it before it is taken to live."""
 

@@ -85,6 +85,9 @@ class Replay:
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Nothing has to start."""
 
+    async def rest(self, rest_s: float) -> None:
+        """Nothing gets tired."""
+
     async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
         entry = await self.entry(plan.chain)
         left = self._takes.get(cell_id)

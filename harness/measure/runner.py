@@ -1,33 +1,29 @@
 """From cells to results: measures each cell once, holds it against its control and its baseline, keeps the evidence.
 
 Rules: a cell's control and baseline are measured before it is judged, and a paced cell's lockstep twin before the cell;
-a verdict that rests on a lone hold, a clock or a pulse is confirmed in a second, more patient stream; what could not be
-measured says whose fault it is and never looks like a verdict; every result is on disk before anybody is told of it.
+what could not be measured says whose fault it is and never looks like a verdict; every result is on disk before anybody
+is told of it. What runs beside it is in no answer: of each chain whose cells are measured side by side, one is measured
+alone, too; if it is another thing then, all of them are.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from harness.clients.base import Client
-from harness.errors import HarnessError, NoRoom, ProxyError, Unavailable
+from harness.errors import HarnessError, InputError, NoRoom, Unavailable
+from harness.judge.counted import counted, turned_away
 from harness.judge.metrics import header_changes
 from harness.judge.outcome import as_in_lockstep, conclude, expected
-from harness.judge.verdict import Assessment, assess, follow_up
-from harness.launchers.process import until
+from harness.judge.verdict import Assessment
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
+from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain
-from harness.measure.limits import DEATH_S
-from harness.measure.schedule import Schedule, needed_by
+from harness.measure.streams import Streams, Terms, TraceSource
 from harness.model import (
     Cell,
     Chain,
@@ -35,18 +31,18 @@ from harness.model import (
     Facts,
     HeaderChange,
     HopKind,
+    LetThrough,
     Mitigation,
     Plan,
     Result,
     Trace,
+    TurnedAway,
+    Verdict,
     versions_met,
 )
 from harness.store.runs import Run
 
 T = TypeVar("T")
-
-TAKES = 4
-"""How many streams a cell takes at most: one that was too short twice, and one without pulses."""
 
 WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 """Steps of a conversation that rest on the guard."""
@@ -54,33 +50,34 @@ WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a cell's streams said. The traces are on disk: all of a run's together would fill the memory."""
+    """What a cell's streams said. The traces are on disk: all of a run's together would fill the memory.
+
+    `streams` asks for more of them; `beside` says that others may have run beside them.
+    """
 
     assessment: Assessment
     header_changes: tuple[HeaderChange, ...]
     versions: Mapping[str, str]
-    facts: Facts
-    started_at: str
-    duration_ms: float
-
-
-class TraceSource(Protocol):
-    """Where traces come from: a bench on which programs run, or one that plays what others have recorded."""
+    streams: Streams
+    beside: bool
 
     @property
-    def schedule(self) -> Schedule:
-        """What grants the leases on which streams run here."""
+    def verdict(self) -> Verdict | None:
+        return self.assessment.verdict
 
-    def client(self, name: str) -> Client: ...
+    @property
+    def let_through(self) -> LetThrough:
+        """Who was let through, in the end, by hops that may turn streams away."""
+        away = self.assessment.facts.turned_away
+        return away.let_through if away else "it"
 
-    async def entry(self, chain: Chain) -> StartedChain:
-        """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
 
-    async def start_all(self, plans: Iterable[Plan]) -> None:
-        """Start all that these plans need, so that nothing starts beside them."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The cell of a chain that was measured alone, too (None: no others were), and if it was another thing then."""
 
-    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
-        """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
+    cell: Cell | None
+    differs: bool
 
 
 class Runner:
@@ -99,7 +96,10 @@ class Runner:
         self._catalogue = catalogue
         self._expectations = expectations
         self._stand_ins = stand_ins
+        self._together: dict[Chain, list[Cell]] = {}
         self._measuring: dict[str, asyncio.Task[Measured]] = {}
+        self._alone: dict[str, asyncio.Task[Measured]] = {}
+        self._sampling: dict[str, asyncio.Task[Sample]] = {}
         self._finishing: dict[str, asyncio.Task[Result]] = {}
 
     async def __aenter__(self) -> Self:
@@ -109,7 +109,8 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """End what is still measuring, so that it does not take the end of the bench for a fault of a cell."""
-        tasks = (*self._finishing.values(), *self._measuring.values())
+        every = (self._finishing, self._sampling, self._alone, self._measuring)
+        tasks = [task for each in every for task in each.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -127,6 +128,10 @@ class Runner:
 
         cells, results = list(cells), dict[str, Result]()
         paced = [cell for cell in cells if cell.pace == "paced"]
+        if self._bench.schedule.jobs > 1:
+            for cell in dict.fromkeys(one for asked in cells for one in (baseline_of(asked), asked)):
+                if cell.pace != "paced":
+                    self._together.setdefault(self._chain(cell), []).append(cell)
         try:
             async with asyncio.TaskGroup() as group:
                 for cell in cells:
@@ -158,7 +163,7 @@ class Runner:
             expectation=expected(cell.id, self._expectations),
         )
         try:
-            measured = await self._measured(cell)
+            measured = await self._settled(cell)
         except NoRoom:  # the next cell would fare no better
             raise
         except Unavailable as error:
@@ -174,74 +179,129 @@ class Runner:
                 bare,
                 outcome=outcome,
                 reason=reason,
-                verdict=measured.assessment.verdict,
+                verdict=measured.verdict,
                 effect=effect,
                 release=judgement.release,
                 shows=measured.assessment.shows,
                 metrics=measured.assessment.metrics,
                 header_changes=measured.header_changes,
                 versions=measured.versions,
-                facts=measured.facts,
+                facts=measured.assessment.facts,
                 evidence=str(self._run.evidence(cell).relative_to(self._run.folder)),
-                started_at=measured.started_at,
-                duration_ms=measured.duration_ms,
+                started_at=measured.streams.started_at,
+                duration_ms=measured.streams.took_ms,
             )
         )
 
     async def _assessed(self, cell: Cell) -> Assessment | str:
         """Return what a cell's streams say, or why there are none."""
         try:
-            return (await self._measured(cell)).assessment
+            return (await self._settled(cell)).assessment
         except NoRoom:
             raise
         except HarnessError as error:
             return f"{cell.id} could not be measured: {error}"
 
+    async def _settled(self, cell: Cell) -> Measured:
+        """Return what a cell came to, alone if beside others its chain is another thing."""
+        measured = await self._measured(cell)
+        together = self._together.get(self._chain(cell), [])
+        if not measured.beside or cell not in together:
+            return measured
+        sample = await _once(self._sampling, together[0].id, lambda: self._sample(together))
+        return await self._measured_alone(cell) if sample.differs or sample.cell == cell else measured
+
+    async def _sample(self, together: Sequence[Cell]) -> Sample:
+        """Measure one of the cells alone, too, that are measured side by side: one that does not stream, or a baseline.
+
+        Cells that could not be measured say so themselves.
+        """
+        found = await asyncio.gather(*map(self._measured, together), return_exceptions=True)
+        pairs = zip(together, found, strict=True)
+        met = [(cell, one) for cell, one in pairs if isinstance(one, Measured) and one.beside]
+        if len(met) == 1:
+            return Sample(None, differs=False)
+        cell, measured = min(met, key=lambda pair: (pair[1].verdict == "streamed", bool(pair[0].mitigations)))
+        try:
+            alone = await self._measured_alone(cell)
+        except HarnessError:
+            return Sample(cell, differs=False)
+        return Sample(cell, alone.verdict != measured.verdict)
+
+    def _chain(self, cell: Cell) -> Chain:
+        """Return the chain that a cell's streams go through, which a mitigation may have changed."""
+        try:
+            return plan(cell, self._catalogue).chain
+        except InputError:  # its result will say so
+            return cell.chain
+
     async def _measured(self, cell: Cell) -> Measured:
         return await _once(self._measuring, cell.id, lambda: self._measure(cell))
 
+    async def _measured_alone(self, cell: Cell) -> Measured:
+        return await _once(self._alone, cell.id, lambda: self._measure_alone(cell))
+
     async def _measure(self, cell: Cell) -> Measured:
         todo = plan(cell, self._catalogue)
-        entry = await self._bench.entry(todo.chain)  # before the lease: a slow start must not keep others waiting
+        entry = await self._bench.entry(todo.chain)
         control = control_of(cell, self._stand_ins)
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
-        twin = (await self._measured(twin_of(cell))).assessment if cell != twin_of(cell) else None
-        need = needed_by(todo, entry.serial, self._bench.client(todo.client))
-        async with self._bench.schedule.lease(need):
-            started_at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
-            trace, entry = await self._stream(cell, todo, take=1)
-            traces = [trace]
-            assessment = await asyncio.to_thread(assess, traces, control_metrics)
-            while (again := follow_up(traces, assessment)) and len(traces) < TAKES:
-                trace, entry = await self._stream(cell, again.plan, take=len(traces) + 1, quiet=again.quiet)
-                traces.append(trace)
-                assessment = await asyncio.to_thread(assess, traces, control_metrics)
-            if twin:
-                assessment = as_in_lockstep(assessment, twin)
-            if assessment.judgement.verdict == "broken" and (death := await _death(entry)):
-                raise ProxyError(f"in mid-stream, {death}")
-            return Measured(
-                assessment=assessment,
-                header_changes=header_changes(traces[0]),
-                versions=self._versions(todo, entry),
-                facts=self._facts(trace, entry, assessment),
-                started_at=started_at,
-                duration_ms=(time.monotonic() - began) * 1e3,
-            )
+        twin = (await self._settled(twin_of(cell))).assessment if cell != twin_of(cell) else None
+        streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics)
+        measured = await self._read(cell, streams, Terms())
+        return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
 
-    async def _stream(self, cell: Cell, todo: Plan, take: int, **manner: bool) -> tuple[Trace, StartedChain]:
-        trace, entry = await self._bench.record(cell.id, todo, **manner)
-        folder = await asyncio.to_thread(self._run.save_trace, trace, cell, take)
-        _link(folder, entry)
-        return trace, entry
+    async def _measure_alone(self, cell: Cell) -> Measured:
+        """Measure a cell again, alone. If a hop turns that away for good, what it was beside others stands."""
+        beside = await self._measured(cell)
+        alone = await self._read(cell, beside.streams, Terms("in its chain"))
+        if alone.let_through != "it":
+            return beside
+        if alone.verdict == beside.verdict:
+            return alone
+        facts = replace(alone.assessment.facts, beside_others=beside.verdict)
+        return replace(alone, assessment=replace(alone.assessment, facts=facts))
+
+    async def _read(self, cell: Cell, streams: Streams, terms: Terms) -> Measured:
+        """Return what a cell's streams say that are asked for like this, and again if a hop turns them away."""
+        traces, assessment = await streams.ask(terms)
+        away = None
+        if any(map(turned_away, traces)):
+            again, let_through = await asked_again(streams, await self._asked_beside(cell))
+            traces += again
+            refused = [trace for trace in traces if turned_away(trace)]
+            away = TurnedAway(len(refused), refused[-1].status, let_through, streams.words)
+            assessment = await streams.assessed(traces)
+        trace = counted(traces)[-1]
+        facts = self._facts(trace, streams.entry, replace(assessment.facts, turned_away=away))
+        return Measured(
+            assessment=replace(assessment, facts=facts),
+            header_changes=header_changes(trace),
+            versions=self._versions(streams.plan, streams.entry),
+            streams=streams,
+            beside=bool(streams.plan.chain) and not (trace.alone or streams.entry.serial),
+        )
+
+    async def _asked_beside(self, cell: Cell) -> Baseline | None:
+        """Return the baseline beside which a cell is asked again; None if it is one, or it could not be measured."""
+        baseline = baseline_of(cell)
+        if cell == baseline:
+            return None
+        try:
+            measured = await self._measured(baseline)
+        except NoRoom:
+            raise
+        except HarnessError:
+            return None
+        return Baseline(baseline, plan(baseline, self._catalogue), refused=measured.let_through != "it")
 
     def _versions(self, todo: Plan, entry: StartedChain) -> dict[str, str]:
         client = {todo.client: self._bench.client(todo.client).version()}
         hops = ({hop.program: running.version} for hop, running in zip(todo.chain, entry.hops, strict=True))
         return versions_met([client, *hops])
 
-    def _facts(self, trace: Trace, entry: StartedChain, assessment: Assessment) -> Facts:
+    def _facts(self, trace: Trace, entry: StartedChain, told: Facts) -> Facts:
         """Return what the streams tell beside their verdict, and what only the run knows."""
 
         def about(kind: HopKind) -> tuple[str, ...]:
@@ -249,7 +309,7 @@ class Runner:
             return tuple(hop.about for of_kind, hop in hops if of_kind == kind and hop.about)
 
         return replace(
-            assessment.facts,
+            told,
             emulates=about("emulator"),
             applications=about("application"),
             stand_in=self._stand_ins.get(trace.plan.client),
@@ -259,20 +319,6 @@ class Runner:
     def _keep(self, result: Result) -> Result:
         self._run.append(result)
         return result
-
-
-def _link(folder: Path, entry: StartedChain) -> None:
-    """Point from a cell's evidence to that of the proxies it went through."""
-    for number, evidence in enumerate(entry.evidence):
-        link = folder / f"hop-{number + 1}"
-        with suppress(FileExistsError):
-            link.symlink_to(Path("../..") / evidence.parent.name / evidence.name)
-
-
-async def _death(entry: StartedChain) -> str | None:
-    """Return how a proxy of the chain died; one that is dying may take a moment to be dead."""
-    await until(entry.death, DEATH_S)
-    return entry.death()
 
 
 async def _once(tasks: dict[str, asyncio.Task[T]], key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -115,6 +115,7 @@ class Schedule:
     """All leases of a run: at most `jobs` streams at once, and `cores` programs that start or keep time."""
 
     def __init__(self, jobs: int = JOBS, cores: int | None = None) -> None:
+        self.jobs = jobs
         cores = cores or os.cpu_count() or 1
         self._programs: dict[Chain, Gate] = {}
         self._seats: dict[Seats, Gate] = {}

@@ -15,6 +15,7 @@ Gravity = Literal["good", "fair", "bad", "worst"]
 Effect = Literal["defeats", "reduces", "no effect", "not needed", "harms"]
 Outcome = Literal["pass", "fail", "observed", "unstable", "too short", "blocked", "unavailable", "error"]
 ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
+LetThrough = Literal["it", "only its baseline", "nothing"]
 Fault = Literal["configuration", "proxy", "harness"]
 Manner = Literal["one by one", "in bursts", "at the end"]
 
@@ -186,6 +187,21 @@ class StandIn:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Streams that a hop answered by itself, or hung up on, and whom it let through when asked again.
+
+    It was then asked alone, after pauses that grow, without pulses, and for the cell's baseline in the same manner.
+    `times` is how many of the cell's own streams it turned away, `status` that of its last such answer (None: there was
+    none), `words` the last line that the hops' logs then had of it.
+    """
+
+    times: int
+    status: int | None
+    let_through: LetThrough
+    words: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a person has to know beside a verdict. None of it turns one, and only reports make sentences of it.
 
@@ -193,11 +209,13 @@ class Facts:
     - `emulates`, `applications`: what emulated hops play, and what applications say they are, client side first
     - `answered_by`: whose answer the client got (None: an earlier harness took no note)
     - `refusal`: what it got was no stream
+    - `turned_away`: a hop had an answer of its own, and had to be asked again
+    - `beside_others`: what it was beside others through its chain, if it was something else alone, which counts
     - `remark`, `clock_uncertainty_ms`: what is particular about the client, and how much later than it happened an
       instant of it may be told (None: its clock is ours)
     - `screen`: what had come one by one was painted together
     - `stand_in`: who read the control in the client's place
-    - `unguarded`: the chain answered no pulse, so that only the direct control stream guarded the patience
+    - `unguarded`: the chain answered no pulse, or refused it: only the direct control stream guarded the patience
     - `sampled_after`: after so many tokens time was up, and the rest was sent without waiting
     - `start`, `head_held`, `tail_tokens`: what happened before and after the steady state (None: nothing did)
     - `late_tokens`: so many tokens came by themselves, but late, of a stream in which most did not
@@ -208,6 +226,8 @@ class Facts:
     applications: tuple[str, ...] = ()
     answered_by: Answerer | None = None
     refusal: Refusal | None = None
+    turned_away: TurnedAway | None = None
+    beside_others: Verdict | None = None
     remark: Remark | None = None
     clock_uncertainty_ms: float | None = None
     screen: Screen | None = None
@@ -255,6 +275,20 @@ _FACTS = (
         "refusal",
         about="the answer had another status than a stream has",
         denied="the answer had no other status than a stream has",
+    ),
+    Fact(
+        "turned_away",
+        about="a hop turned streams of the cell away, and was asked again, alone and slowly",
+        denied="no hop turned a stream of the cell away",
+        example=False,
+        of_run=True,
+    ),
+    Fact(
+        "beside_others",
+        about="the verdict was another beside other streams than alone",
+        denied="the verdict was no other beside other streams than alone",
+        example=False,
+        of_run=True,
     ),
     Fact(
         "remark",

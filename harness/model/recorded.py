@@ -101,7 +101,7 @@ class Trace:
     chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's to this very
     request, as its mark says, however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody
     took note). `emitter_clock` is whose clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all
-    else are ours.
+    else are ours. `alone` says that no other stream ran beside it, through its chain at least.
     """
 
     cell_id: str
@@ -131,3 +131,4 @@ class Trace:
     hops: tuple[HopKind, ...] = ()
     answered_by: Answerer | None = None
     emitter_clock: Clock = "ours"
+    alone: bool = False

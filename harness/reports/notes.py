@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, Remark, StandIn, TransportName
+from harness.model import Facts, HopKind, LetThrough, Remark, StandIn, TransportName, TurnedAway
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
@@ -16,6 +16,12 @@ WITHOUT: Mapping[TransportName, str] = {
     "websocket": "serves no WebSocket answers so: ask it for another format, or asgi:websocket for this",
 }
 """Of an application that does not serve a transport, how it answers and what to do."""
+
+THROUGH: Mapping[LetThrough, str] = {
+    "it": "one through, which counts",
+    "only its baseline": "the baseline through, and never this",
+    "nothing": "nothing through",
+}
 
 
 def emulator(claim: str) -> str:
@@ -45,6 +51,10 @@ def way_out(facts: Facts) -> str:
 def _notes(facts: Facts) -> Iterator[str]:
     yield from map(emulator, facts.emulates)
     yield from (f"application, not a proxy: {about}" for about in facts.applications)
+    if facts.turned_away:
+        yield _turned_away(facts.turned_away)
+    if facts.beside_others:
+        yield f"load: measured alone; beside other streams through its chain it was {facts.beside_others}"
     if facts.remark:
         yield _remark(facts.remark)
     if facts.clock_uncertainty_ms is not None:
@@ -76,6 +86,12 @@ def _around(facts: Facts) -> Iterator[str]:
 
 def _tokens(number: int) -> str:
     return "1 token" if number == 1 else f"{number} tokens"
+
+
+def _turned_away(away: TurnedAway) -> str:
+    times = "a stream" if away.times == 1 else f"{away.times} streams"
+    how = "without an answer" if away.status is None else f"with status {away.status}"
+    return f"limit: a hop turned {times} away {how}; asked again, alone and slowly, it let {THROUGH[away.let_through]}"
 
 
 def _remark(remark: Remark) -> str:

@@ -30,7 +30,7 @@ TITLES: Mapping[Kind, str] = {
     "configuration": "Errors in your configuration",
     "proxy": "Proxies that failed",
     "harness": "Errors of the harness",
-    "blocked": "Blocked: the control failed, so nothing can be said",
+    "blocked": "Blocked: a control failed, or a proxy let nothing through",
     "too short": "Too short to tell, at an exact length",
     "unavailable": "Unavailable here",
 }

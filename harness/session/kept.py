@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import InputError
+from harness.judge.counted import counted
 from harness.judge.metrics import delivery
 from harness.judge.rejudge import held_against, rejudge
 from harness.matrix import field_reports
@@ -51,6 +52,11 @@ def checked(run: Run, earlier: Run, name: str, allow_missing: bool = False) -> l
     Raises SelectionError if the two have no cell in common.
     """
     return held_against(run.results, earlier.results, name, allow_missing)
+
+
+def judged(evidence: Path) -> Trace:
+    """Return the trace by which a cell was judged: of several that count, the last, which follows up on the others."""
+    return counted(load_traces(evidence))[-1]
 
 
 def arrivals(trace: Trace) -> Mapping[int, int]:

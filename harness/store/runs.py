@@ -18,6 +18,7 @@ import dataclasses
 import errno
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -113,7 +114,7 @@ class Run:
         return folder
 
     def save_trace(self, trace: Trace, cell: Cell, take: int = 1) -> Path:
-        """Keep a cell's trace and return the folder it is in; `take` 2 is the stream that confirms the first."""
+        """Keep a cell's trace and return the folder it is in; `take` numbers its streams as they came."""
         folder = self.folder / "cells" / slug(cell.id)
         with _writing(folder):
             self.evidence(cell)
@@ -137,8 +138,8 @@ class Run:
 
 
 def load_traces(folder: Path) -> tuple[Trace, ...]:
-    """Read a cell's trace back from its evidence, and the one that confirmed it if there is one."""
-    takes = (1, 2) if _trace_files(folder, 2)[0].exists() else (1,)
+    """Read a cell's traces back from its evidence, in the order of their takes: one or more."""
+    takes = itertools.takewhile(lambda take: take == 1 or _trace_files(folder, take)[0].exists(), itertools.count(1))
     return tuple(_load_trace(folder, take) for take in takes)
 
 

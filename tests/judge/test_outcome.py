@@ -366,6 +366,13 @@ def test_a_control_that_does_not_stream_blocks_its_cells() -> None:
     assert told == ("blocked", "its direct control is buffered: from token 0 on, nothing came before the end", None)
 
 
+def test_an_unstable_control_blocks_its_cells() -> None:
+    shaky = assess([story(LONE_HOLD), story(streamed(3))])
+    ending, reason, change = conclude(assessed(streamed(3)), shaky, assessed(BUFFERED), expectation("*"))
+    assert (ending, change) == ("blocked", None)
+    assert reason.startswith("its direct control is unstable: first coalesced")
+
+
 def test_a_control_that_could_not_be_measured_blocks_its_cells() -> None:
     assert conclude(assessed(streamed(3)), "the emitter died", None, None) == ("blocked", "the emitter died", None)
 

@@ -173,7 +173,7 @@ REFUSED = [
     ),
     (
         f"  claims: [{{{CLAIM}, facts: {{unguardet: true}}}}]",
-        "report.claims[0].facts.unguardet: unknown key; allowed: answered_by, applications, clock_uncertainty_ms, ",
+        "report.claims[0].facts.unguardet: unknown key; allowed: answered_by, applications, beside_others, ",
     ),
     (f"  claims: [{{{CLAIM}, facts: {{unguardet: true}}}}]", "(did you mean 'unguarded'?)"),
     (f"  claims: [{{{CLAIM}, facts: {{unguarded: perhaps}}}}]", "report.claims[0].facts.unguarded: must be a valid"),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -17,84 +15,40 @@ from harness.errors import BackendError, HarnessError, InputError, NoRoom, Proxy
 from harness.launchers.process import until
 from harness.matrix.reading import control_of
 from harness.measure.bench import StartedChain
-from harness.measure.replay import Replay, Take
+from harness.measure.replay import Replay
 from harness.measure.runner import Runner
-from harness.measure.schedule import JOBS, Schedule
-from harness.model import Body, Cell, Chain, Expectation, Facts, Mitigation, Plan, Result, StandIn, Trace
+from harness.measure.schedule import Schedule
+from harness.measure.streams import TAKES
+from harness.model import Body, Cell, Chain, Expectation, Facts, Mitigation, Result, StandIn, Trace
 from harness.store.runs import Run, load_traces
 from tests.factories import story, streamed
+from tests.hops import Lag
+from tests.measure.playing import (
+    BARE,
+    BROKEN,
+    COALESCED,
+    CONTROL,
+    DELAYED,
+    HELD,
+    LONGER,
+    MITIGATED,
+    PULSED,
+    SHORT,
+    STREAMED,
+    Played,
+    Stories,
+    Story,
+    measured,
+    one,
+    takes_of,
+    through,
+)
 from tests.reports.samples import CATALOGUE, cell, run_info
-
-STREAMED = streamed(6)
-HELD = "s0 +400 hold0 s1 s2 s3 s4 s5 wait +400 end r0-5"
-LONE_HOLD = "s0 +400 hold0 s1 s2 r0-2 s3 r3 s4 r4 s5 r5 end"
-DELAYED = streamed(6, hold_ms=80)
-
-CONTROL = cell("direct")
-BARE = cell("nginx:default")
-MITIGATED = cell("nginx:default", "x-accel-buffering")
-
-Story = str | Take
-Stories = Mapping[str, Story | Sequence[Story]]
-
-
-class Played(Replay):
-    """Plays stories, one for each cell or one for each of its takes, and keeps how they were asked for.
-
-    A cell without a story never ends.
-    """
-
-    def __init__(self, stories: Stories, jobs: int = JOBS, **more: Any) -> None:
-        takes = {cell_id: takes_of(cell_id, told) for cell_id, told in stories.items()}
-        super().__init__(takes, Schedule(jobs), **more)
-        self._told = stories.keys()
-        self.takes: Counter[str] = Counter()
-        self.manners: list[tuple[bool, bool]] = []
-        self.at_once = 0
-        self.at_once_max = 0
-
-    async def start_all(self, plans: Iterable[Plan]) -> None:
-        self.takes["started"] = len({plan.chain for plan in plans})
-
-    async def record(
-        self, cell_id: str, plan: Plan, patient: bool = False, quiet: bool = False
-    ) -> tuple[Trace, StartedChain]:
-        self.takes[cell_id] += 1
-        self.manners.append((patient, quiet))
-        self.at_once += 1
-        self.at_once_max = max(self.at_once, self.at_once_max)
-        try:
-            if cell_id not in self._told:
-                await asyncio.Event().wait()
-            await asyncio.sleep(0)
-        finally:
-            self.at_once -= 1
-        return await super().record(cell_id, plan, patient, quiet)
-
-
-def takes_of(cell_id: str, told: Story | Sequence[Story]) -> list[Take]:
-    """Return what is played for a cell whose story, or stories, are these."""
-    stories = [told] if isinstance(told, str | HarnessError | Trace) else told
-    return [replace(story(each), cell_id=cell_id) if isinstance(each, str) else each for each in stories]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, run_info())
-
-
-async def measured(run: Run, bench: Played, *cells: Cell, expect: Sequence[Expectation] = ()) -> dict[str, Result]:
-    """Run cells and return their results by id; what is on disk is what was returned."""
-    async with Runner(bench, run, CATALOGUE, expect) as runner:
-        results = await runner.run(cells, lambda result: None)
-    assert Run.open(run.folder).results == run.results
-    assert sorted(result.id for result in run.results) == sorted(result.id for result in results)
-    return {result.id: result for result in results}
-
-
-async def one(run: Run, stories: Stories, of: Cell, expect: Sequence[Expectation] = ()) -> Result:
-    """Run one cell and return its result."""
-    return (await measured(run, Played(stories), of, expect=expect))[of.id]
 
 
 # ---------------------------------------------------------------- controls and baselines
@@ -112,7 +66,7 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
     assert http2.effect == "defeats"
     assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
     assert http2.facts == Facts(stand_in=stand_in)
-    assert bare.facts == Facts()
+    assert bare.facts == Facts(tail_tokens=len(HELD.sent))
 
 
 async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> None:
@@ -129,7 +83,7 @@ async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> 
 @pytest.mark.parametrize(
     ("control", "why"),
     [
-        (HELD, "its direct control is buffered: from token 0 on, nothing came before the end"),
+        (HELD, "its direct control is buffered: token 0 was held while "),
         (BackendError("the emitter died in mid-stream"), f"{CONTROL.id} could not be measured: the emitter died"),
     ],
 )
@@ -144,7 +98,7 @@ async def test_a_cell_whose_control_failed_is_blocked_whatever_it_looks_like(
 
 
 async def test_what_the_control_needs_itself_is_taken_off(run: Run) -> None:
-    slow_machine = streamed(6, hold_ms=40)
+    slow_machine = through(Lag(40))
     result = await one(run, {CONTROL.id: slow_machine, BARE.id: DELAYED}, BARE)
     assert result.verdict == "streamed"
     assert result.metrics
@@ -182,38 +136,41 @@ async def test_references_that_nobody_asked_for_are_measured_but_not_reported(ru
 # ---------------------------------------------------------------- second streams
 
 
-@pytest.mark.parametrize(("rests_on", "verdict"), [(LONE_HOLD, "coalesced"), (DELAYED, "delayed")])
-async def test_a_verdict_that_rests_on_a_lone_hold_or_a_clock_is_confirmed(
-    run: Run, rests_on: str, verdict: str
-) -> None:
-    bench = Played({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
+async def test_what_only_pulses_let_go_is_looked_at_without_them(run: Run) -> None:
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [PULSED, HELD]})
     result = (await measured(run, bench, BARE))[BARE.id]
-    assert (result.outcome, result.verdict) == ("observed", verdict)
-    assert bench.takes[BARE.id] == 2
-    assert result.evidence
-    assert len(load_traces(run.folder / result.evidence)) == 2
+    assert (result.outcome, result.verdict) == ("observed", "buffered")
+    assert result.reason.endswith("; in a first stream, other requests through the chain let tokens go")
+    assert bench.asked[1:] == [(None, False), (None, True)]
+    assert len(load_traces(run.folder / str(result.evidence))) == 2
 
 
-@pytest.mark.parametrize(("rests_on", "quiet"), [(LONE_HOLD, False), ("s0 +400 pulse0 r0 s1 r1 s2 r2 end", True)])
-async def test_a_second_stream_is_patient_and_sends_no_pulses_where_those_seemed_to_help(
-    run: Run, rests_on: str, quiet: bool
+async def test_what_was_too_short_is_asked_for_longer(run: Run) -> None:
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [SHORT, LONGER]})
+    result = (await measured(run, bench, BARE))[BARE.id]
+    assert (result.outcome, result.verdict) == ("observed", "streamed")
+    assert bench.asked[1:] == [(None, False), (LONGER.plan.emission.announced_tokens, False)]
+
+
+async def test_what_stays_too_short_is_asked_for_some_times_and_no_verdict(run: Run) -> None:
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [SHORT] * (TAKES + 1)})
+    result = (await measured(run, bench, BARE))[BARE.id]
+    assert (result.outcome, result.verdict, bench.takes[BARE.id]) == ("too short", None, TAKES)
+
+
+async def test_streams_of_which_one_is_broken_are_unstable_and_have_no_effect(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Played({CONTROL.id: STREAMED, BARE.id: [rests_on, rests_on]})
-    await measured(run, bench, BARE)
-    assert bench.manners == [(False, False), (False, False), (True, quiet)]
-
-
-@pytest.mark.parametrize("rests_on", [LONE_HOLD, DELAYED])
-async def test_streams_that_disagree_are_unstable_and_have_no_effect(run: Run, rests_on: str) -> None:
+    monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
     expect = [Expectation("*", "it must", ("coalesced", "delayed"))]
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: [rests_on, STREAMED]}
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: [PULSED, BROKEN]}
     result = await one(run, stories, MITIGATED, expect)
     assert (result.outcome, result.effect) == ("unstable", None)
-    assert "then streamed (every token came before the next was sent)" in result.reason
+    assert "then broken (" in result.reason
 
 
-@pytest.mark.parametrize("certain", [STREAMED, HELD])
-async def test_a_verdict_that_the_order_of_events_proves_needs_no_second_stream(run: Run, certain: str) -> None:
+@pytest.mark.parametrize("certain", [STREAMED, HELD, COALESCED, DELAYED])
+async def test_a_verdict_that_one_stream_shows_needs_no_second(run: Run, certain: Trace) -> None:
     bench = Played({CONTROL.id: STREAMED, BARE.id: [certain, "s0 end"]})
     assert (await measured(run, bench, BARE))[BARE.id].outcome == "observed"
     assert bench.takes[BARE.id] == 1
@@ -237,7 +194,7 @@ async def test_programs_that_differ_in_more_than_settings_are_named_apart(run: R
 
 async def test_a_result_tells_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
     results = await measured(run, Played({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
-    assert results[BARE.id].facts == Facts(unguarded=True)
+    assert results[BARE.id].facts == Facts(unguarded=True, tail_tokens=len(HELD.sent))
 
 
 async def test_a_stream_in_which_nothing_was_waited_for_needed_no_pulse(run: Run) -> None:
@@ -270,10 +227,10 @@ async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> N
 
 
 async def test_a_run_that_is_replayed_comes_to_what_it_came_to(run: Run, tmp_path: Path) -> None:
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [LONE_HOLD, LONE_HOLD], MITIGATED.id: [DELAYED, STREAMED]}
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [PULSED, HELD], MITIGATED.id: [SHORT, LONGER]}
     before = await measured(run, Played(stories), CONTROL, BARE, MITIGATED)
     again = Run.create(tmp_path / "again", run_info())
-    async with Runner(Replay.of(Run.open(run.folder)), again, CATALOGUE) as runner:
+    async with Runner(Replay.of(Run.open(run.folder), Schedule(1)), again, CATALOGUE) as runner:
         after = await runner.run([CONTROL, BARE, MITIGATED], lambda result: None)
     for now in after:
         assert now == replace(before[now.id], started_at=now.started_at, duration_ms=now.duration_ms)
@@ -301,10 +258,17 @@ async def test_what_could_not_be_measured_never_looks_like_a_verdict(
 
 
 async def test_a_broken_stream_is_the_proxys_error_if_the_proxy_died(run: Run) -> None:
-    bench = Played({CONTROL.id: STREAMED, BARE.id: "s0 r0 s1"}, end=-signal.SIGKILL)
+    bench = Played({CONTROL.id: STREAMED, BARE.id: BROKEN}, end=-signal.SIGKILL)
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict) == ("error", None)
     assert result.reason == "in mid-stream, nginx was killed by SIGKILL\nits last words"
+
+
+async def test_a_proxy_that_dies_in_the_second_stream_has_died_and_is_not_unstable(run: Run) -> None:
+    bench = Played({CONTROL.id: STREAMED, BARE.id: [PULSED, BROKEN]}, end=-signal.SIGKILL)
+    result = (await measured(run, bench, BARE))[BARE.id]
+    assert (result.outcome, result.verdict) == ("error", None)
+    assert result.reason.startswith("in mid-stream, nginx was killed by SIGKILL")
 
 
 async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(run: Run) -> None:
@@ -353,7 +317,7 @@ def at_a_pace(words: str, of: Cell) -> Trace:
 
 async def test_a_paced_cell_carries_the_verdict_of_its_lockstep_twin_which_is_measured_first(run: Run) -> None:
     paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
-    streams = {paced.id: at_a_pace(TOGETHER, paced), its_control.id: at_a_pace(STREAMED, its_control)}
+    streams = {paced.id: at_a_pace(TOGETHER, paced), its_control.id: at_a_pace(streamed(6), its_control)}
     bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, **streams})
     async with Runner(bench, run, CATALOGUE) as runner:
         told, twin = await runner.result(paced), await runner.result(BARE)
@@ -372,7 +336,7 @@ async def test_a_paced_cell_whose_twin_cannot_be_measured_fares_like_it(run: Run
     paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
     stories: Stories = {
         CONTROL.id: STREAMED,
-        its_control.id: at_a_pace(STREAMED, its_control),
+        its_control.id: at_a_pace(streamed(6), its_control),
         BARE.id: ProxyError("in mid-stream, nginx died"),
     }
     told = await one(run, stories, paced)

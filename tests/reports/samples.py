@@ -30,6 +30,7 @@ from harness.model import (
     Start,
     Step,
     Trace,
+    TurnedAway,
     Verdict,
     Workload,
 )
@@ -42,6 +43,8 @@ EVERY_FACT = Facts(
     applications=("It sends.",),
     answered_by="nobody",
     refusal=Refusal(404, 200),
+    turned_away=TurnedAway(2, 503, "it"),
+    beside_others="delayed",
     remark=Remark("EventSource", rewritten=True),
     clock_uncertainty_ms=0.0,
     screen=Screen(2, 100.0),

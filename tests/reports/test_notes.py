@@ -19,6 +19,7 @@ from harness.model import (
     StandIn,
     Start,
     TransportName,
+    TurnedAway,
 )
 from harness.reports import html, json, junit, markdown, terminal, words
 from harness.reports.notes import WITHOUT, notes, way_out
@@ -54,6 +55,21 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
         (
             Facts(remark=Remark("awk", printed_by="awk 20200816")),
             ("reader: what awk has printed counts, and awk 20200816 reads as it does",),
+        ),
+        (
+            Facts(turned_away=TurnedAway(1, 503, "it"), beside_others="delayed"),
+            (
+                "limit: a hop turned a stream away with status 503; asked again, alone and slowly, it let one through, "
+                "which counts",
+                "load: measured alone; beside other streams through its chain it was delayed",
+            ),
+        ),
+        (
+            Facts(turned_away=TurnedAway(4, None, "only its baseline")),
+            (
+                "limit: a hop turned 4 streams away without an answer; asked again, alone and slowly, it let the "
+                "baseline through, and never this",
+            ),
         ),
         (Facts(screen=Screen(4, 300.6)), ("screen: 4 tokens that came over 301 ms were painted together",)),
         (

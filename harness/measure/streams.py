@@ -1,0 +1,165 @@
+"""The streams of one cell: asked for beside others, or alone after a rest, and each on disk as a take of its own.
+
+Rules: a stream runs on a lease of all that it needs, and so do those that follow up on it; a broken one through a proxy
+that died says so, whichever of them it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness.clients.base import Client
+from harness.errors import ProxyError
+from harness.judge.counted import turned_away
+from harness.judge.verdict import Assessment, assess, follow_up
+from harness.launchers.process import until
+from harness.measure.bench import StartedChain
+from harness.measure.limits import DEATH_S
+from harness.measure.schedule import Alone, Schedule, needed_by
+from harness.model import Cell, Chain, Metrics, Plan, Trace
+from harness.store.runs import Run
+
+TAKES = 4
+"""How many streams are asked for at once at most: one that was too short twice, and one without pulses."""
+
+
+class TraceSource(Protocol):
+    """Where traces come from: a bench on which programs run, or one that plays what others have recorded."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """What grants the leases on which streams run here."""
+
+    def client(self, name: str) -> Client: ...
+
+    async def entry(self, chain: Chain) -> StartedChain:
+        """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
+
+    async def start_all(self, plans: Iterable[Plan]) -> None:
+        """Start all that these plans need, so that nothing starts beside them."""
+
+    async def rest(self, rest_s: float) -> None:
+        """Let so much time pass in which whoever holds a lease asks for nothing."""
+
+    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
+        """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How streams are asked for: beside others or alone, after how long a rest, and whether without pulses."""
+
+    alone: Alone | None = None
+    rest_s: float = 0.0
+    quiet: bool = False
+
+
+class Streams:
+    """Asks for the streams of one cell. `control` has the figures of its control, if there are any.
+
+    `entry` is the chain that its last own stream went through, `words` what the hops' logs last said of one that was
+    asked for alone; `started_at` is when the first was asked for, and `took_ms` how long all took, waits for their
+    turns not counted.
+    """
+
+    def __init__(
+        self, source: TraceSource, run: Run, cell: Cell, plan: Plan, entry: StartedChain, control: Metrics | None
+    ) -> None:
+        self.plan = plan
+        self.entry = entry
+        self.words: str | None = None
+        self.started_at = ""
+        self.took_ms = 0.0
+        self._source = source
+        self._run = run
+        self._cell = cell
+        self._control = control
+        self._takes = 0
+
+    async def ask(self, terms: Terms) -> tuple[list[Trace], Assessment]:
+        """Return one stream and those that follow up on it, and what they say. Raises HarnessError."""
+        async with self._lease(self.plan, terms):
+            log = Logs(self.entry)
+            first, said = await self._take(self.plan, terms)
+            traces = [first]
+            while len(traces) < TAKES and not turned_away(traces[-1]) and (more := follow_up(traces, said)):
+                trace, _ = await self._take(more.plan, replace(terms, quiet=terms.quiet or more.quiet))
+                traces.append(trace)
+                said = await self.assessed(traces)
+            self.words = log.last_line() if terms.alone else None
+            return traces, said
+
+    async def assessed(self, traces: Sequence[Trace]) -> Assessment:
+        """Return what streams of the cell say."""
+        return await asyncio.to_thread(assess, traces, self._control)
+
+    async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
+        """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
+        async with self._lease(plan, terms):
+            trace, entry = await self._recorded(plan, terms)
+            return await self._keep(replace(trace, cell_id=baseline.id), entry)
+
+    async def _take(self, plan: Plan, terms: Terms) -> tuple[Trace, Assessment]:
+        trace, self.entry = await self._recorded(plan, terms)
+        await self._keep(trace, self.entry)
+        said = await self.assessed([trace])
+        if said.judgement.verdict == "broken" and (death := await _death(self.entry)):
+            raise ProxyError(f"in mid-stream, {death}")
+        return trace, said
+
+    async def _recorded(self, plan: Plan, terms: Terms) -> tuple[Trace, StartedChain]:
+        await self._source.rest(terms.rest_s)
+        trace, entry = await self._source.record(self._cell.id, plan, terms.quiet)
+        return replace(trace, alone=bool(terms.alone)), entry
+
+    async def _keep(self, trace: Trace, entry: StartedChain) -> Trace:
+        self._takes += 1
+        _link(await asyncio.to_thread(self._run.save_trace, trace, self._cell, self._takes), entry)
+        return trace
+
+    @asynccontextmanager
+    async def _lease(self, plan: Plan, terms: Terms) -> AsyncIterator[None]:
+        """Hold all that streams of a plan need."""
+        entry = await self._source.entry(plan.chain)  # before the lease: a slow start must not keep others waiting
+        need = needed_by(plan, entry.serial, self._source.client(plan.client))
+        async with self._source.schedule.lease(need, terms.alone):
+            self.started_at = self.started_at or datetime.now(UTC).isoformat(timespec="milliseconds")
+            began = time.monotonic()
+            yield
+            self.took_ms += (time.monotonic() - began) * 1e3
+
+
+class Logs:
+    """What the hops of a chain write to their logs from now on."""
+
+    def __init__(self, entry: StartedChain) -> None:
+        paths = (path for folder in entry.evidence for path in sorted(folder.glob("*.log")))
+        self._sizes = {path: path.stat().st_size for path in paths}
+
+    def last_line(self) -> str | None:
+        """Return the last line that was written since; of several hops that of the one nearest to the client."""
+        for path, size in self._sizes.items():
+            if said := path.read_bytes()[size:].decode(errors="replace").strip():
+                return said.splitlines()[-1]
+        return None
+
+
+def _link(folder: Path, entry: StartedChain) -> None:
+    """Point from a cell's evidence to that of the proxies it went through."""
+    for number, evidence in enumerate(entry.evidence):
+        link = folder / f"hop-{number + 1}"
+        with suppress(FileExistsError):
+            link.symlink_to(Path("../..") / evidence.parent.name / evidence.name)
+
+
+async def _death(entry: StartedChain) -> str | None:
+    """Return how a proxy of the chain died; one that is dying may take a moment to be dead."""
+    await until(entry.death, DEATH_S)
+    return entry.death()

@@ -1,0 +1,150 @@
+"""A machine that stalls in the middle of a cell changes no verdict.
+
+A stall lasts three times as long as a token that is called held, or longer than what no timer lets go: that is what it
+takes, and all that is ever slept for here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.judge.rules import HOLD_MS, TIME_MS
+from harness.measure.bench import Bench
+from harness.measure.guard import Guard
+from harness.model import Judgement, Trace
+from tests.backends.emitting import process_of
+from tests.factories import judged
+from tests.measuring import acting, plan
+from tests.processes import process
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
+
+STALL_S = 3 * HOLD_MS / 1e3
+LONG_STALL_S = (TIME_MS + HOLD_MS) / 1e3
+DEADLINE_S = 60.0
+
+SMALL = (12, 100)
+LARGE = (400, 512)
+CELLS = [
+    ("nginx:buffering-off", SMALL, "streamed"),
+    ("nginx:default", SMALL, "buffered"),
+    ("nginx:default", LARGE, "coalesced"),
+]
+each_cell = pytest.mark.parametrize(
+    ("chain", "size", "verdict"), CELLS, ids=[f"{chain}-{size[0]}x{size[1]}" for chain, size, _ in CELLS]
+)
+
+
+async def stalled(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    chain: str,
+    size: tuple[int, int],
+    where: str,
+    who: str,
+    stall_s: float = STALL_S,
+) -> tuple[Trace, Judgement]:
+    """Measure one cell while the processes of the emitter or of nginx stall in the middle of it."""
+    told = plan(chain, *size)
+    entry = await bench.entry(told.chain)
+    pid = process(entry.hops[0]).pid if who == "nginx" else process_of(bench).pid
+    stopped_s: list[float] = []
+
+    def stop() -> None:
+        stopped_s.append(time.monotonic())
+        os.killpg(pid, signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(stall_s, os.killpg, pid, signal.SIGCONT)
+
+    client = acting(monkeypatch, where, stop)
+    try:
+        trace, _ = await bench.record("cell", replace(told, client=client))
+    finally:
+        os.killpg(pid, signal.SIGCONT)
+    assert len(stopped_s) == 1, "the stall has to be in the middle of the cell"
+    assert trace.closed_ns is not None
+    assert trace.closed_ns / 1e9 - stopped_s[0] >= stall_s, "and the cell has to outlast it"
+    return trace, judged(trace)
+
+
+@each_cell
+async def test_without_a_stall(bench: Bench, chain: str, size: tuple[int, int], verdict: str) -> None:
+    trace, _ = await bench.record("cell", plan(chain, *size))
+    assert judged(trace).verdict == verdict
+
+
+@pytest.mark.parametrize("who", ["emitter", "nginx"])
+@each_cell
+async def test_a_stall_at_the_first_token_changes_no_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, chain: str, size: tuple[int, int], verdict: str, who: str
+) -> None:
+    _, told = await stalled(bench, monkeypatch, chain, size, "begin", who)
+    assert told.verdict == verdict, told.reason
+
+
+@pytest.mark.parametrize("who", ["emitter", "nginx"])
+async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    trace, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", who, LONG_STALL_S)
+    assert told.verdict == "streamed", told.reason
+    assert {step.kind for step in trace.steps} - {"pulse"} == {"grant", "arrive", "end"}
+
+
+@pytest.mark.parametrize("where", ["outwaited", "stepped"])
+@pytest.mark.parametrize("who", ["emitter", "nginx"])
+@pytest.mark.parametrize(("chain", "size", "verdict"), CELLS[1:], ids=["buffered", "coalesced"])
+async def test_a_stall_while_it_is_found_out_what_releases_a_token_changes_no_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, chain: str, size: tuple[int, int], verdict: str, who: str, where: str
+) -> None:
+    _, told = await stalled(bench, monkeypatch, chain, size, where, who)
+    assert told.verdict == verdict, told.reason
+
+
+@pytest.mark.parametrize(
+    ("chain", "size", "verdict", "where"),
+    [
+        *((*cell, "begin") for cell in CELLS),
+        (*CELLS[0], "read"),
+        *((*cell, where) for cell in CELLS[1:] for where in ("outwaited", "stepped")),
+    ],
+)
+async def test_a_stall_of_the_harness_itself_changes_no_verdict(
+    tmp_path: Path, chain: str, size: tuple[int, int], verdict: str, where: str
+) -> None:
+    argv = [sys.executable, "-m", "tests.measuring", str(tmp_path), chain, *map(str, size), where]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as measuring:
+        try:
+            process = psutil.Process(measuring.pid)
+            deadline = time.monotonic() + DEADLINE_S
+            while process.status() != psutil.STATUS_STOPPED:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(STALL_S)
+        finally:
+            measuring.send_signal(signal.SIGCONT)
+        told, _ = measuring.communicate(timeout=DEADLINE_S)
+    assert (measuring.returncode, told.strip()) == (0, verdict)
+
+
+async def test_without_its_witnesses_a_stall_would_turn_a_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests above test something: a stopped nginx reads two tokens at once when it goes on."""
+
+    async def at_once(guard: Guard) -> None:
+        return None
+
+    monkeypatch.setattr(Guard, "witnessed", at_once)
+    monkeypatch.setattr(Guard, "witnessed_by_chain", at_once)
+    _, told = await stalled(bench, monkeypatch, "nginx:buffering-off", SMALL, "read", "nginx")
+    assert told.verdict == "coalesced"
