@@ -12,12 +12,14 @@ millisecond.
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Callable
 from typing import Any
 
 from harness.formats import CODECS, FORMATS, TRANSPORTS
+from harness.judge.rules import SPAN_BYTES
 from harness.judge.verdict import assess
 from harness.model import (
     Emission,
@@ -197,7 +199,8 @@ def streamed(tokens: int, hold_ms: float = 0.1) -> str:
 COALESCED = "s0 +400 hold0 s1 s2 r0-2 s3 +500 hold3 s4 s5 r3-5 end"
 """Held until two more had been sent, twice, and the second time waited for longer."""
 BY_TIMER = "s0 +800 hold0 r0 s1 +800 hold1 r1 end"
-BUFFERED = "s0 +400 hold0 s1-3277 wait +2500 end r0-3277"
+TRIED = math.ceil(SPAN_BYTES / 80)
+BUFFERED = f"s0 +400 hold0 s1-{TRIED} wait +2500 end r0-{TRIED}"
 """Neither all bytes that are tried nor silence let it go."""
 
 
