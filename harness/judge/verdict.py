@@ -35,7 +35,7 @@ class Assessment:
 
     `too_short` says, of a length that is fixed and does not tell, that `would_do` tokens would: then the judgement is
     no verdict.
-    `shows` is None of a stream that is broken.
+    `shows` is None of a stream that is broken. `doubtful`: some tokens were late and some not, as on a busy machine.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal.
     """
 
@@ -46,6 +46,7 @@ class Assessment:
     shows: Shows | None = None
     too_short: str | None = None
     would_do: int | None = None
+    doubtful: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -112,7 +113,8 @@ def _assess(trace: Trace, control: Metrics | None) -> Assessment:
         shown = shows.seen(trace, delivered.arrivals, usual_ms(figures) if control else None)
     else:
         shown = shows.computed(trace, judgement, figures.over_control_ms or 0.0)
-    return Assessment(figures, judgement, facts=told, shows=shown, too_short=short, would_do=would_do)
+    doubtful = judgement.verdict == "delayed" and _partly_late(trace, figures)
+    return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful)
 
 
 def _with_refusal(first: Facts, other: Facts) -> Facts:
@@ -152,6 +154,13 @@ def _over_ms(trace: Trace, figures: Metrics) -> float:
     """Return over how long a trip counts: the control's, or the control stream's while this one ran, and a delay."""
     over = (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
+
+
+def _partly_late(trace: Trace, figures: Metrics) -> bool:
+    """Tell whether some tokens that came by themselves were on time: a lag or a timer delays them all."""
+    over_ms = _over_ms(trace, figures)
+    alone = [one for one in read(trace.steps, over_ms).seen if isinstance(one, Alone)]
+    return sum(one.trip_ms < LATE_MS + over_ms for one in alone) > SHARE * len(alone)
 
 
 class _Found:

@@ -23,6 +23,7 @@ from harness.matrix.mitigations import plan
 from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
 from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain
+from harness.measure.schedule import Alone
 from harness.measure.streams import Streams, Terms, TraceSource
 from harness.model import (
     Cell,
@@ -203,8 +204,10 @@ class Runner:
             return f"{cell.id} could not be measured: {error}"
 
     async def _settled(self, cell: Cell) -> Measured:
-        """Return what a cell came to, alone if beside others its chain is another thing."""
+        """Return what a cell came to, alone if beside others its chain is another thing, or a busy machine looks so."""
         measured = await self._measured(cell)
+        if measured.assessment.doubtful and self._bench.schedule.jobs > 1:
+            return await self._measured_alone(cell)
         together = self._together.get(self._chain(cell), [])
         if not measured.beside or cell not in together:
             return measured
@@ -255,7 +258,8 @@ class Runner:
     async def _measure_alone(self, cell: Cell) -> Measured:
         """Measure a cell again, alone. If a hop turns that away for good, what it was beside others stands."""
         beside = await self._measured(cell)
-        alone = await self._read(cell, beside.streams, Terms("in its chain"))
+        where: Alone = "on the machine" if beside.assessment.doubtful else "in its chain"
+        alone = await self._read(cell, beside.streams, Terms(where))
         if alone.let_through != "it":
             return beside
         if alone.verdict == beside.verdict:
