@@ -81,7 +81,8 @@ class Hold:
 
     `silent_ms` is how long nothing was sent before bytes were tried, `trip_ms` how long it took from its grant,
     `quiet_ms` how long nothing had been sent when it came. `after_tokens` others had been sent then, and after
-    `before_tokens` it had not come yet. `tried`: all bytes that were to be tried had been sent.
+    `before_tokens` it had not come yet. `tried`: all bytes that were to be tried had been sent. `stalled`: nothing had
+    come of a stretch before, as some would if bytes let go.
     """
 
     seq: int
@@ -92,6 +93,7 @@ class Hold:
     after_tokens: int = 0
     before_tokens: int = 0
     tried: bool = False
+    stalled: bool = False
 
     @property
     def in_silence(self) -> bool:
@@ -212,6 +214,7 @@ class Reader:
                 after_tokens=self.granted - seq,
                 before_tokens=max(self._before, seq) - seq if let_go == "bytes" else 0,
                 tried=self._tried,
+                stalled=bool(self.stretches) and seq <= self.stretches[-1].start,
             )
         )
         self._held = None
@@ -284,6 +287,7 @@ def steady(seen: Sequence[Observation]) -> Steady | None:
 
     - so many in a row came by themselves, or were waited for so long in all, that it goes on so: `alone`
     - the last two holds let go alike, and tokens are held rather than not: `bytes` or `time`
+    - two let go alike by `bytes`, and a third that was waited for less long in silence by as many
     - there were many holds: what let go in the last, or `both`
     """
     run = list(itertools.takewhile(lambda one: isinstance(one, Alone), reversed(seen)))
@@ -296,6 +300,8 @@ def steady(seen: Sequence[Observation]) -> Steady | None:
     mostly = SHARE * len(seen[since:]) <= 2
     if mostly and (how := _agree(before, last)):
         return Steady(how, since)
+    if mostly and len(holds) > 2 and _agree(holds[-3][1], before) == "bytes" and _confirms(before, last):
+        return Steady("bytes", since)
     if len(holds) < HOLDS:
         return None
     since = holds[-3][0]
@@ -318,9 +324,19 @@ def _agree(before: Hold, last: Hold) -> Literal["bytes", "time"] | None:
         return "time" if since_byte or alike(before.trip_ms, last.trip_ms) else None
     if not before.after_tokens or last.silent_ms < before.trip_ms:
         return None
+    return "bytes" if _as_many(before, last) else None
+
+
+def _confirms(before: Hold, last: Hold) -> bool:
+    """Tell whether a hold shows again what two before it agreed on: that bytes let go."""
+    return last.let_go != "end" and not last.in_silence and not last.stalled and _as_many(before, last)
+
+
+def _as_many(before: Hold, last: Hold) -> bool:
+    """Tell whether two tokens came after as many bytes, or as long after the first of them."""
     apart = max(before.before_tokens, last.before_tokens) - min(before.after_tokens, last.after_tokens)
     as_late = alike(before.trip_ms - before.silent_ms, last.trip_ms - last.silent_ms)
-    return "bytes" if apart < TOKENS_OFF or (as_late and last.let_go == "time") else None
+    return apart < TOKENS_OFF or (as_late and last.let_go == "time")
 
 
 def read(steps: Iterable[Step], round_trip_ms: float = 0.0) -> Reader:
