@@ -15,15 +15,29 @@ from harness.clients import fake
 from harness.clients.base import Request
 from harness.errors import BackendError, Unavailable
 from harness.formats import CODECS
+from harness.judge.reading import span_tokens
+from harness.judge.rules import LATE_MS
+from harness.measure import lockstep
 from harness.measure.guard import CONTROL_TRIPS, ControlStream, Guard, Pulse
 from harness.measure.limits import Bounds
 from harness.measure.recorder import Recorder, record
 from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
 from tests.factories import judged, plan
+from tests.measure.steps import record as short
 from tests.recording import bound
 
 LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1)
 FAR_AWAY = Endpoint(443, "/behind", host="hop.invalid")
+SPAN = span_tokens(plan(LOAD).emission)
+"""So many tokens are sent after one that is held."""
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here is further away than memory: a token that has not come soon, but late to a person, is held."""
+    monkeypatch.setattr(lockstep, "HOLD_MS", LATE_MS + 10)
+    monkeypatch.setattr(lockstep, "TIME_MS", 8 * LATE_MS)
+
 
 Body = AsyncGenerator[bytes]
 Hop = Callable[[Body], Body]
@@ -61,10 +75,10 @@ class Chain:
         self.acts: dict[int, Callable[[], object]] = {}
         """What to do when the chain has handed on so many pieces."""
 
-    async def record(self, load: Workload = LOAD, **emission: object) -> Trace:
+    async def record(self, load: Workload = LOAD, quiet: bool = False, **emission: object) -> Trace:
         pulse = Pulse(self.client, FAR_AWAY)
         try:
-            guard = Guard(self.control, pulse)
+            guard = Guard(self.control, pulse, quiet)
             return await record("cell", plan(load, **emission), FAR_AWAY, self.backend, self.client, guard)
         finally:
             await pulse.trips.close()
@@ -104,26 +118,49 @@ async def chain(hop: Hop = passes, backend: Fake | None = None) -> AsyncIterator
     await made.control.close()
 
 
+PASSED = "head-1 0-15 end15"
+"""The conversation of what passes: as many tokens as it takes to know that it goes on so."""
+
+
 async def test_what_passes_is_granted_token_by_token() -> None:
     async with chain() as made:
         trace = await made.record()
-    assert [step.kind for step in trace.steps] == ["grant", "arrive"] * LOAD.tokens + ["end"]
+    assert short(trace.steps) == PASSED
     assert judged(trace).verdict == "streamed"
     assert trace.emitter_clock == "ours"
 
 
-async def test_what_is_held_to_the_end_is_probed_for_and_waited_out() -> None:
-    async with chain(collects(100)) as made:
+async def test_what_is_held_to_the_end_is_tried_with_bytes_and_waited_out() -> None:
+    async with chain(collects(10 * SPAN)) as made:
         trace = await made.record()
-    kinds = [step.kind for step in trace.steps]
-    assert kinds[:3] == ["grant", "pulse", "hold"]
-    assert kinds[-4:] == ["wait", "pulse", "end", "arrive"]
+    assert short(trace.steps) == f"head-1 g0 pulse0 hold0 g1-{SPAN} wait{SPAN} pulse0 end-1 a{SPAN}"
     assert judged(trace).verdict == "buffered"
+
+
+THREES = "head-1 g0 pulse0 hold0 g1 g2 a2 g3 pulse3 hold3 g4 g5 a5 stretch13 g13 a8 a11 pulse12 hold12 end11 a13"
 
 
 async def test_what_is_collected_comes_when_more_is_sent() -> None:
     async with chain(collects(3)) as made:
-        assert judged(await made.record()).verdict == "coalesced"
+        trace = await made.record()
+    assert short(trace.steps) == THREES
+    assert judged(trace).verdict == "coalesced"
+
+
+async def test_of_a_quiet_stream_nothing_but_its_own_goes_through_the_chain() -> None:
+    async with chain(collects(3)) as made:
+        trace = await made.record(quiet=True)
+    assert short(trace.steps) == re.sub(r"pulse\d+ ", "", THREES)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "steps"), [(1, "head-1 0-7 end7"), (8, "head-1 g0 pulse0 hold0 g1-6 wait6 pulse0 drain7 g7 end-1 a7")]
+)
+async def test_of_an_announced_length_the_last_token_is_the_end(pieces: int, steps: str) -> None:
+    async with chain(collects(pieces)) as made:
+        trace = await made.record(body="length")
+    assert short(trace.steps) == steps
+    assert judged(trace).verdict != "broken"
 
 
 async def test_a_paced_stream_has_no_conversation() -> None:
@@ -136,12 +173,11 @@ async def test_a_paced_stream_has_no_conversation() -> None:
 async def test_a_backend_may_have_a_clock_of_its_own(first_ns: int) -> None:
     """It stands still, or is a lifetime ahead: the conversation is the same, and the trace says whose clock it was."""
     ticks = itertools.count(first_ns)
-    for hop, kinds in ((passes, ["grant", "arrive"] * LOAD.tokens + ["end"]), (collects(100), None)):
+    for hop, steps in ((passes, PASSED), (collects(3), THREES)):
         async with chain(hop) as here, chain(hop, Fake(lambda: next(ticks))) as elsewhere:
             ours, its_own = await here.record(), await elsewhere.record()
         assert its_own.emitter_clock == "its own"
-        assert [(step.kind, step.seq) for step in its_own.steps] == [(step.kind, step.seq) for step in ours.steps]
-        assert kinds is None or [step.kind for step in its_own.steps] == kinds
+        assert short(its_own.steps) == short(ours.steps) == steps
         assert first_ns <= its_own.sent[0].at_ns < its_own.sent[-1].at_ns < first_ns + 10**6
 
 
@@ -154,7 +190,7 @@ async def test_a_backend_that_is_lost_says_why_whatever_was_noticed_first() -> N
 
 
 async def test_a_backend_that_is_lost_while_the_chain_keeps_silent_is_noticed() -> None:
-    async with chain(collects(100)) as made:
+    async with chain(collects(10 * SPAN)) as made:
         asyncio.get_running_loop().call_later(0.03, made.backend.die, "in mid-stream, it was unplugged")
         with pytest.raises(BackendError, match="unplugged"):
             await made.record(Workload("w", tokens=8, token_bytes=100))
