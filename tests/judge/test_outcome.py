@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, get_args
+from functools import cache
+from typing import get_args
 
 import pytest
 
 from harness.judge.outcome import SEVERITY, as_in_lockstep, conclude, effect, expected, outcome
 from harness.judge.rejudge import held_against, rejudge
-from harness.judge.verdict import Assessment, assess, isolated
+from harness.judge.rules import STREAK
+from harness.judge.verdict import Assessment, assess
 from harness.model import (
     MANNERS,
     Effect,
@@ -24,25 +26,28 @@ from harness.model import (
     Start,
     Verdict,
 )
-from tests.factories import expectation, figures, judged, story, streamed
+from tests.factories import BUFFERED, expectation, figures, story, streamed
 from tests.reports.samples import cell, result
 
-COALESCED = "s0 r0 s1 +400 hold1 s2 s3 r1-3 s4 +400 hold4 s5 s6 r4-6 end"
-LONE_HOLD = "s0 +400 hold0 s1 r0-1 s2 r2 end"
-BUFFERED = "s0 +400 hold0 s1 wait +400 end r0-1"
-DELAYED = streamed(4, hold_ms=60)
+STREAMED = streamed(STREAK)
+DELAYED = streamed(STREAK, hold_ms=60)
 
 
 ONE_BY_ONE, IN_BURSTS, AT_THE_END = (Shows(manner, 1, 400.0, seen=False) for manner in MANNERS)
-BY_TIMER = "s0 +400 hold0 s1 s2 wait +50 r0-2 end"
 
 
-def assessed(words: str, **others: Any) -> Assessment:
-    return assess([story(words, **others)])
+@cache
+def assessed(words: str) -> Assessment:
+    return assess([story(words)])
+
+
+def shaky() -> Assessment:
+    """Two streams of a cell, of which only the first came whole."""
+    return assess([story(STREAMED), story("s0 r0 s1 end")])
 
 
 def ruling(verdict: Verdict) -> Assessment:
-    return Assessment(figures(story(streamed(3))), Judgement(verdict, "because"))
+    return Assessment(figures(story(STREAMED)), Judgement(verdict, "because"))
 
 
 def delayed(late_ms: float) -> Assessment:
@@ -166,91 +171,8 @@ def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: E
 
 
 def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
-    ending = conclude(assessed(DELAYED), assessed(streamed(4)), assessed(streamed(4, hold_ms=125)), None)
+    ending = conclude(assessed(DELAYED), assessed(STREAMED), assessed(streamed(STREAK, hold_ms=125)), None)
     assert ending[::2] == ("observed", "reduces")
-
-
-# ---------------------------------------------------------------- what wants to be confirmed
-
-
-@pytest.mark.parametrize(
-    ("words", "wants"),
-    [
-        (LONE_HOLD, True),
-        (DELAYED, True),
-        (COALESCED, False),
-        (BUFFERED, False),
-        (streamed(3), False),
-        ("s0 +400 hold0 r0 s1 r1 s2 r2 end", False),
-        ("s0 s1 r1 r0 end", False),
-        ("s0 +400 hold0 s1 r0-1 s2 +500 r2 s3 r3 s4 r4 s5 r5 end", True),
-        ("s0 +400 pulse0 r0 s1 r1 s2 r2 end", True),
-        ("s0 +400 r0 s1 r1 s2 r2 end", False),
-    ],
-)
-def test_a_lone_hold_and_what_rests_on_a_clock_want_to_be_confirmed(words: str, wants: bool) -> None:
-    trace = story(words)
-    assert isolated(trace, judged(trace)) is wants
-
-
-def test_two_streams_that_agree_are_the_first() -> None:
-    told = assess([story(LONE_HOLD), story(COALESCED)])
-    assert told.unstable is None
-    assert told == assess([story(LONE_HOLD)])
-
-
-def test_two_streams_that_disagree_are_unstable_and_say_what_each_was() -> None:
-    told = assess([story(LONE_HOLD), story(streamed(3))])
-    assert told.judgement.verdict == "coalesced"
-    assert told.unstable == (
-        "first coalesced (token 0 was held until 80 more bytes (1 tokens) had been sent), "
-        "then streamed (every token came before the next was sent)"
-    )
-
-
-@pytest.mark.parametrize(("first", "second"), [(LONE_HOLD, BY_TIMER), (BY_TIMER, LONE_HOLD)])
-def test_two_streams_released_in_two_ways_are_sure_of_the_verdict_and_claim_neither_way(
-    first: str, second: str
-) -> None:
-    told = assess([story(first), story(second)])
-    assert (told.judgement.verdict, told.unstable) == ("coalesced", None)
-    said = [assessed(words).judgement.reason for words in (first, second)]
-    assert told.judgement.reason == f"{said[0]}; in a second stream, {said[1]}"
-    assert told.judgement.release
-    assert told.judgement.release.by == "unknown"
-    assert told.judgement.release.wait_ms == 50, "one token more at its pace comes sooner than the timer"
-
-
-@pytest.mark.parametrize("first", [LONE_HOLD, BY_TIMER])
-@pytest.mark.parametrize(("wait_ms", "after", "verdict"), [(450, 450, "delayed"), (450, 0.1, "streamed")])
-def test_a_token_that_comes_by_itself_if_there_is_more_patience_had_not_been_released_by_what_was_sent(
-    first: str, wait_ms: float, after: float, verdict: str
-) -> None:
-    told = assess([story(first), story(f"s0 +{wait_ms} r0 s1 +{after} r1 s2 +{after} r2 end")])
-    assert (told.judgement.verdict, told.unstable) == (verdict, None)
-    assert told.judgement.reason.endswith("; in a first stream, a timer ran out while more bytes were sent")
-    assert told.metrics.hold_max_ms == pytest.approx(wait_ms + 0.1)
-
-
-def test_another_token_that_was_late_does_not_tell_what_released_the_first() -> None:
-    assert assess([story(LONE_HOLD), story("s0 r0 s1 +450 r1 s2 r2 end")]).unstable
-
-
-@pytest.mark.parametrize("second", [BUFFERED, LONE_HOLD])
-def test_what_is_held_if_nobody_else_asks_was_not_streamed_when_a_pulse_let_it_go(second: str) -> None:
-    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(second)])
-    assert (told.judgement.verdict, told.unstable) == (judged(story(second)).verdict, None)
-    assert told.judgement.reason.endswith("; in a first stream, other requests through the chain let tokens go")
-
-
-def test_a_pulse_that_coincided_with_a_token_changes_nothing() -> None:
-    told = assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(streamed(3))])
-    assert (told.judgement.verdict, told.unstable) == ("streamed", None)
-
-
-def test_another_token_that_is_held_without_pulses_leaves_two_streams_that_disagree() -> None:
-    held = "s0 r0 s1 +400 hold1 s2 wait +400 end r1-2"
-    assert assess([story("s0 +400 pulse0 r0 s1 r1 s2 r2 end"), story(held)]).unstable
 
 
 def test_an_assessment_measures_over_the_control() -> None:
@@ -343,17 +265,16 @@ def test_a_paced_stream_that_is_broken_is_broken_whatever_its_twin_is() -> None:
 
 
 def test_a_twin_that_is_unstable_leaves_no_verdict() -> None:
-    shaky = assess([story(LONE_HOLD), story(streamed(3))])
-    told = as_in_lockstep(assess([story(streamed(3), pace="paced")]), shaky)
-    assert conclude(told, assessed(streamed(3)), None, None)[0] == "unstable"
+    told = as_in_lockstep(assess([story(STREAMED, pace="paced")]), shaky())
+    assert conclude(told, assessed(STREAMED), None, None)[0] == "unstable"
 
 
 # ---------------------------------------------------------------- conclusions
 
 
 def test_a_cell_ends_with_its_outcome_its_ground_and_its_effect() -> None:
-    ending = conclude(assessed(streamed(3)), assessed(streamed(3)), assessed(BUFFERED), None)
-    assert ending == ("observed", "every token came before the next was sent", "defeats")
+    ending = conclude(assessed(STREAMED), assessed(STREAMED), assessed(BUFFERED), None)
+    assert ending == ("observed", assessed(STREAMED).judgement.reason, "defeats")
 
 
 def test_what_does_not_fit_comes_before_the_ground() -> None:
@@ -362,39 +283,37 @@ def test_what_does_not_fit_comes_before_the_ground() -> None:
 
 
 def test_a_control_that_does_not_stream_blocks_its_cells() -> None:
-    told = conclude(assessed(streamed(3)), assessed(BUFFERED), assessed(BUFFERED), expectation("*"))
-    assert told == ("blocked", "its direct control is buffered: from token 0 on, nothing came before the end", None)
+    told = conclude(assessed(STREAMED), assessed(BUFFERED), assessed(BUFFERED), expectation("*"))
+    assert told == ("blocked", f"its direct control is buffered: {assessed(BUFFERED).judgement.reason}", None)
 
 
 def test_an_unstable_control_blocks_its_cells() -> None:
-    shaky = assess([story(LONE_HOLD), story(streamed(3))])
-    ending, reason, change = conclude(assessed(streamed(3)), shaky, assessed(BUFFERED), expectation("*"))
+    ending, reason, change = conclude(assessed(STREAMED), shaky(), assessed(BUFFERED), expectation("*"))
     assert (ending, change) == ("blocked", None)
-    assert reason.startswith("its direct control is unstable: first coalesced")
+    assert reason.startswith("its direct control is unstable: first streamed")
 
 
 def test_a_control_that_could_not_be_measured_blocks_its_cells() -> None:
-    assert conclude(assessed(streamed(3)), "the emitter died", None, None) == ("blocked", "the emitter died", None)
+    assert conclude(assessed(STREAMED), "the emitter died", None, None) == ("blocked", "the emitter died", None)
 
 
 def test_an_unstable_cell_has_no_effect_and_meets_no_expectation() -> None:
-    shaky = assess([story(LONE_HOLD), story(streamed(3))])
-    ending, reason, change = conclude(shaky, assessed(streamed(3)), assessed(BUFFERED), expectation("*"))
+    ending, reason, change = conclude(shaky(), assessed(STREAMED), assessed(BUFFERED), expectation("*"))
     assert (ending, change) == ("unstable", None)
-    assert reason.startswith("first coalesced")
+    assert reason.startswith("first streamed")
 
 
 def test_what_is_too_short_to_tell_has_no_verdict_and_meets_no_expectation() -> None:
     short = replace(ruling("buffered"), too_short="3 tokens do not tell; 90 would")
     assert (short.verdict, ruling("buffered").verdict) == (None, "buffered")
     for expected_of_it in (None, expectation("*", verdict=("buffered",))):
-        told = conclude(short, assessed(streamed(3)), assessed(BUFFERED), expected_of_it)
+        told = conclude(short, assessed(STREAMED), assessed(BUFFERED), expected_of_it)
         assert told == ("too short", "3 tokens do not tell; 90 would", None)
 
 
 def test_nothing_is_held_against_what_was_too_short_to_tell() -> None:
     short = replace(ruling("buffered"), too_short="3 tokens do not tell; 90 would")
-    fine = assessed(streamed(3))
+    fine = assessed(STREAMED)
     assert conclude(fine, fine, short, None)[::2] == ("observed", None)
     blocked = conclude(fine, fine, short, expectation("*", effect=("defeats",)))
     assert blocked == ("blocked", "its baseline is not known: 3 tokens do not tell; 90 would", None)
@@ -413,7 +332,7 @@ def test_a_cell_that_cannot_be_judged_is_not_held_against_an_earlier_run(ending:
     assert held.expectation
 
 
-@pytest.mark.parametrize("control", [assessed(streamed(3)), None])
+@pytest.mark.parametrize("control", [assessed(STREAMED), None])
 def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(control: Assessment | None) -> None:
     assert conclude(ruling("broken"), control, None, None) == ("fail", "because", None)
     meant = expectation("*", verdict=("broken",))
@@ -424,14 +343,14 @@ def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(control: 
 def test_a_mitigation_that_breaks_a_layer_or_leaves_it_broken_is_observed(
     before: Verdict, change: Effect | None
 ) -> None:
-    ending = conclude(ruling("broken"), assessed(streamed(3)), ruling(before), None)
+    ending = conclude(ruling("broken"), assessed(STREAMED), ruling(before), None)
     assert ending[::2] == ("observed", change)
     assert ("without the mitigation it is broken, too" in ending[1]) is (before == "broken")
 
 
-@pytest.mark.parametrize("baseline", ["it could not be measured", assess([story(LONE_HOLD), story(streamed(3))])])
+@pytest.mark.parametrize("baseline", ["it could not be measured", shaky()])
 def test_a_mitigated_cell_is_no_layer_even_if_nobody_knows_its_baseline(baseline: Assessment | str) -> None:
-    assert conclude(ruling("broken"), assessed(streamed(3)), baseline, None)[0] == "observed"
+    assert conclude(ruling("broken"), assessed(STREAMED), baseline, None)[0] == "observed"
 
 
 @pytest.mark.parametrize(("mitigations", "ending"), [((), "fail"), (("no-cache",), "observed")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from harness.judge.metrics import delivery
 from harness.judge.shows import LINGER_MS, computed, seen
 from harness.model import Judgement, Manner, Release, ReleasedBy, Shows, Start
 from tests.factories import plan, story, streamed, workload
-from tests.simulation import Empties, HoldsToEnd, Hop, Lag, Passes, StartBuffer, Timer, simulate
+from tests.hops import Empties, HoldsToEnd, Hop, Idle, Lag, Passes, StartBuffer, Timer
+from tests.simulation import simulate
 
 
 def shown(words: str, usual_ms: float | None = None, **others: Any) -> Shows:
@@ -187,15 +188,6 @@ def test_a_computed_stream_ends_as_long_after_its_last_token_as_a_paced_one() ->
 # ---------------------------------------------------------------- both agree
 
 
-@dataclass
-class IdleTimer(Timer):
-    """Lets everything go when nothing has come for `after_ms`."""
-
-    def push(self, data: bytes, now_ns: int) -> bytes:
-        self.first_ns = now_ns
-        return super().push(data, now_ns)
-
-
 EVENT = 100
 Known = Callable[[float], tuple[Hop, Judgement]]
 
@@ -224,7 +216,7 @@ KNOWN: dict[str, Known] = {
         Judgement("coalesced", "because", let_go("timer", wait_ms=size * 10)),
     ),
     "idle": lambda size: (
-        IdleTimer(after_ms=size * 10),
+        Idle(after_ms=size * 10),
         Judgement("delayed", "because", let_go("timer", wait_ms=size * 10, idle=True)),
     ),
     "lag": lambda size: (Lag(lag_ms=size * 10), Judgement("delayed", "because")),
