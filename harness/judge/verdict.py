@@ -188,9 +188,11 @@ class _Found:
             return self._alone(state), None
         holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
         if state.how == "bytes":
-            return self._by_bytes(holds), None
+            return (self._by_bytes(holds), None) if self._confirmed else self._too_short()
         if state.how == "time":
             flow = self._reader.flow()
+            if flow is None and all(hold.in_silence for hold in holds):
+                return self._too_short()  # a timer looks like a lag where nothing follows
             lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
@@ -210,6 +212,14 @@ class _Found:
         by_time = self._state is not None and self._state.how in ("time", "both")
         outlasted_by_lag = self._outlasted is not None and verdict == "delayed"
         return 0 if by_time or outlasted_by_lag else len(self._reader.tail)
+
+    @property
+    def _confirmed(self) -> bool:
+        """Whether tokens are still held behind a stretch, so that start buffers are over."""
+        stretches = self._reader.stretches
+        return bool(stretches) and any(
+            isinstance(one, Hold) and one.seq >= stretches[-1].start for one in self._reader.seen
+        )
 
     @property
     def _alone_at_last(self) -> bool:

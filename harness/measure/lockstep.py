@@ -228,9 +228,9 @@ class Lockstep:
     @property
     def _confirmed(self) -> bool:
         """Whether bytes let go after the stretch as they did before."""
-        last = self._reader.seen[-1] if self._reader.seen else None
+        stretches, last = self._reader.stretches, self._reader.seen[-1] if self._reader.seen else None
         by_bytes = self._steady is not None and self._steady.how == "bytes"
-        return by_bytes and self._stretched and isinstance(last, Hold) and last.seq >= self._reader.stretches[-1].start
+        return by_bytes and bool(stretches) and isinstance(last, Hold) and last.seq >= stretches[-1].start
 
     def _observed(self) -> None:
         """Look at what is known now that one more observation has been made."""
