@@ -188,14 +188,19 @@ class _Found:
             return self._alone(state), None
         holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
         if state.how == "bytes":
-            return (self._by_bytes(holds), None) if self._confirmed else self._too_short()
+            return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
         if state.how == "time":
             flow = self._reader.flow()
-            if flow is None and all(hold.in_silence for hold in holds):
+            if self._fixed and flow is None and all(hold.in_silence for hold in holds):
                 return self._too_short()  # a timer looks like a lag where nothing follows
             lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
+
+    @property
+    def _fixed(self) -> bool:
+        """Whether the length is: then a conversation may have had no room for what confirms it."""
+        return self._trace.plan.emission.most_tokens is not None
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""
