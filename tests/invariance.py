@@ -21,7 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.judge.verdict import Assessment, assess
+from harness.judge.verdict import Assessment, assess, follow_up
+from harness.measure.runner import TAKES
 from harness.model import Body, Format, Payload, Plan, Trace
 from tests.factories import plan, workload
 from tests.hops import (
@@ -71,7 +72,10 @@ class Case:
     payload: Payload = "repetitive"
     format: Format = "sse"
     body: Body = "chunked"
+    exact: bool = False
+    seed: int = 1
     interval_ms: float = 50.0
+    patience_ms: float = 300.0
     link: Link = field(default_factory=Link)
 
     @property
@@ -81,6 +85,9 @@ class Case:
             self.token_bytes,
             payload=self.payload,
             interval_ms=self.interval_ms,
+            patience_ms=self.patience_ms,
+            exact=self.exact,
+            seed=self.seed,
         )
         return plan(load, format=self.format, body=self.body)
 
@@ -89,18 +96,23 @@ class Case:
         """The verdict that is right, as the oracle says."""
         return right(self.hop, self.plan.emission)
 
-    def trace(self) -> Trace:
-        """Return what a stream through a fresh hop leaves behind."""
-        return simulate(self.plan, fresh(self.hop), self.link)
+    def trace(self, told: Plan | None = None) -> Trace:
+        """Return what a stream through a fresh hop leaves behind: as planned, or otherwise."""
+        return simulate(told or self.plan, fresh(self.hop), self.link)
 
     def assessed(self) -> Assessment:
-        """Return what is judged of it."""
-        return assess([self.trace()])
+        """Return what is judged of it, after as many streams as are asked for and a cell may take."""
+        traces = [self.trace()]
+        assessed = assess(traces)
+        while (again := follow_up(traces, assessed)) and len(traces) < TAKES:
+            traces.append(self.trace(again.plan))
+            assessed = assess(traces)
+        return assessed
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of a case: `wrong` tells what contradicts the oracle, `undecided` that nothing is claimed."""
+    """What is said of a case: `wrong` tells what contradicts the oracle, `undecided` why nothing is claimed."""
 
     wrong: str | None = None
     undecided: str | None = None
@@ -219,15 +231,12 @@ def circumstanced(case: Case, rng: random.Random) -> Case:
     return replace(
         case,
         tokens=round(log_uniform(rng, 1, min(MOST_TOKENS, MOST_BYTES / case.token_bytes))),
-        body=rng.choice(["chunked", "close"]),
+        body=rng.choice(["chunked", "chunked", "close", "length"]),
         interval_ms=log_uniform(rng, 1, 1000),
+        patience_ms=log_uniform(rng, 100, 60_000),
+        seed=rng.randrange(1000),
         link=some_link(rng),
     )
-
-
-def announced(case: Case) -> Case:
-    """Return a case whose length is announced, and long enough to be known by."""
-    return replace(case, body="length", tokens=40 + math.ceil(4 * tokens_to_know(case)))
 
 
 # ---------------------------------------------------------------- many of them

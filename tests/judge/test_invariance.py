@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from harness.model import Body
 from tests.hops import Chain, Empties, HoldsToEnd, Hop, Lag, Periodic, StartBuffer, Stumbles, head_held
-from tests.invariance import DEAR, HOUR_MS, KINDS, UNDECIDED, Answer, Case, announced, answer, drawn, tokens_to_know
+from tests.invariance import DEAR, HOUR_MS, KINDS, UNDECIDED, Answer, Case, answer, drawn, tokens_to_know
 from tests.oracle import flat
 from tests.simulation import Link
 
@@ -32,8 +33,16 @@ def test_generated_hops_in_any_circumstances_get_the_verdict_that_is_right(seeds
     assert contradictions({f"--seed {seed}": drawn(seed) for seed in seeds}) == []
 
 
-def test_hops_get_the_verdict_that_is_right_of_an_announced_length_that_is_long_enough() -> None:
-    assert contradictions({f"announced, --seed {seed}": announced(drawn(seed)) for seed in range(BATCH)}) == []
+def test_a_length_that_is_announced_is_lengthened_until_it_tells() -> None:
+    cases = {f"announced, --seed {seed}": replace(drawn(seed), body="length") for seed in range(BATCH)}
+    assert contradictions(cases) == []
+
+
+@pytest.mark.parametrize("body", ["chunked", "length"])
+def test_an_exact_length_is_told_right_or_too_short(body: Body) -> None:
+    said = {seed: answer(replace(drawn(seed), exact=True, body=body)) for seed in range(2 * BATCH)}
+    assert {seed: one.wrong for seed, one in said.items() if one.wrong} == {}
+    assert 0.2 < sum(one.undecided is None for one in said.values()) / len(said) < 0.8, "some are long enough"
 
 
 # ---------------------------------------------------------------- one circumstance after the other
@@ -45,7 +54,8 @@ CIRCUMSTANCES: dict[str, list[Mapping[str, Any]]] = {
     "an emitter's clock": [{"link": Link(clock_off_ms=ms)} for ms in (2, -2, HOUR_MS, -HOUR_MS)],
     "pace": [{"interval_ms": ms} for ms in (1, 1000)],
     "patience": [{"patience_ms": ms} for ms in (100, 60_000)],
-    "framing": [{"body": body} for body in ("chunked", "close")],
+    "framing": [{"body": body} for body in ("chunked", "close", "length")],
+    "chance": [{"seed": seed, "link": Link(round_trip_ms=50)} for seed in (1, 2, 3)],
     "format": [{"format": codec} for codec in ("sse", "ndjson", "text")],
 }
 LARGEST_BYTES = 8192
@@ -76,7 +86,7 @@ def test_the_verdict_does_not_change_with(of: str) -> None:
 def test_the_verdict_does_not_change_with_the_phase_of_a_flush() -> None:
     cases = {
         f"{period_ms} ms at {phase} of {phases} behind {chain_ms} ms": Case(
-            Periodic(period_ms=period_ms, phase_ms=period_ms * phase / phases), link=Link(chain_ms=chain_ms)
+            Periodic(period_ms=period_ms, phase_ms=period_ms * phase / phases), 1000, link=Link(chain_ms=chain_ms)
         )
         for period_ms, phases in ((20, 5), (100, 10), (500, 10), (1000, 50), (1900, 10))
         for chain_ms in (0.1, 30)
