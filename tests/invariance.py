@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.judge.verdict import Assessment, assess, follow_up
-from harness.measure.runner import TAKES
+from harness.measure.streams import TAKES
 from harness.model import Body, Format, Payload, Plan, Trace
 from tests.factories import plan, workload
 from tests.hops import (

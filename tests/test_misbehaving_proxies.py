@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from harness.judge.metrics import header_changes
+from harness.judge.rules import HOLD_MS
 from harness.measure import guard
 from harness.measure.limits import Bounds
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Filler, Read, Trace, Verdict, Workload
@@ -142,7 +143,7 @@ async def test_passing_the_first_bytes_and_holding_the_rest_is_buffered(bench: R
 
 
 async def test_letting_go_60_ms_later_is_delayed(bench: Rig) -> None:
-    trace = await bench.record_through(lags(lambda number: 0.06), replace(LOAD, patience_ms=400))
+    trace = await bench.record_through(lags(lambda number: 0.06), LOAD)
     assert judged(trace).verdict == "delayed"
 
 
@@ -154,29 +155,28 @@ TIMERS = {
 
 
 @pytest.mark.parametrize(
-    ("size", "patiences"), [((24, 112), 1.05), ((24, 112), 1.5), ((24, 112), 2), ((320, 512), 1.2)]
+    ("late_s", "size"), [(0.2, (24, 112)), (0.45, (24, 112)), (0.6, (24, 112)), (0.45, (320, 512))]
 )
 @pytest.mark.parametrize("timer", TIMERS)
-async def test_a_timer_just_over_the_patience_is_delayed_and_not_told_as_bytes(
-    bench: Rig, timer: str, size: tuple[int, int], patiences: float
+async def test_a_timer_is_told_by_how_long_it_takes_and_a_lag_is_late_however_long(
+    bench: Rig, timer: str, late_s: float, size: tuple[int, int]
 ) -> None:
-    load = Workload("w", *size, patience_ms=300)
-    behave = TIMERS[timer](patiences * load.patience_ms / 1e3)
-    told = await bench.assess_through(Misbehaving(bench.direct, behave), load)
-    assert (told.judgement.verdict, told.judgement.release, told.unstable) == ("delayed", None, None), told
+    told = await bench.assess_through(Misbehaving(bench.direct, TIMERS[timer](late_s)), Workload("w", *size))
+    late = timer == "lag" or late_s < HOLD_MS / 1e3
+    assert (told.judgement.verdict, told.unstable) == ("delayed" if late else "coalesced", None), told
+    by = told.judgement.release and told.judgement.release.by
+    assert by == (None if timer == "lag" else "timer"), told
 
 
-async def test_one_stall_over_the_patience_is_named_and_not_told_as_bytes(bench: Rig) -> None:
-    load = Workload("w", 24, 112, patience_ms=150)
+async def test_one_stall_is_a_late_token_and_no_hold(bench: Rig) -> None:
     stalls = lags(lambda number: 0.18 if number == 10 else 0)
-    told = await bench.assess_through(Misbehaving(bench.direct, stalls), load)
+    told = await bench.assess_through(Misbehaving(bench.direct, stalls), Workload("w", 24, 112))
     assert (told.judgement.verdict, told.unstable) == ("streamed", None), told
-    assert "came 50 ms late or more" in told.judgement.reason
+    assert told.facts.late_tokens
 
 
-async def test_a_size_is_a_size_however_patiently_it_is_looked_at(bench: Rig) -> None:
-    load = Workload("w", 128, 128, patience_ms=150)
-    told = await bench.assess_through(Misbehaving(bench.direct, collects(4096)), load)
+async def test_a_size_is_told_as_bytes(bench: Rig) -> None:
+    told = await bench.assess_through(Misbehaving(bench.direct, collects(4096)), Workload("w", 128, 128))
     assert told.judgement.verdict == "coalesced"
     assert told.judgement.release
     assert told.judgement.release.by == "bytes"
@@ -184,14 +184,14 @@ async def test_a_size_is_a_size_however_patiently_it_is_looked_at(bench: Rig) ->
 
 @pytest.mark.parametrize("tokens", [24, 320])
 async def test_what_only_other_requests_let_go_is_not_streamed(bench: Rig, tokens: int) -> None:
-    told = await bench.assess_through(Shared(bench.direct), Workload("w", tokens, 112, patience_ms=150))
+    told = await bench.assess_through(Shared(bench.direct), Workload("w", tokens, 112))
     assert told.judgement.verdict == "buffered", told
     assert told.judgement.reason.endswith("in a first stream, other requests through the chain let tokens go")
 
 
 async def test_what_heartbeats_push_out_of_a_buffer_is_not_said_to_have_come_by_itself(bench: Rig) -> None:
     """It takes eight of them to fill the buffer up, and so at least seven times their period."""
-    load = replace(LOAD, tokens=2, patience_ms=10_000)
+    load = replace(LOAD, tokens=2)
     told = judged(await bench.record_through(collects(200), load, heartbeat_ms=20))
     assert told.verdict == "delayed"
     assert "each after a heartbeat" in told.reason
@@ -493,7 +493,7 @@ async def test_an_answer_to_a_pulse_that_does_not_end_is_an_answer_all_the_same(
 
 async def test_a_stream_that_is_slow_for_ever_ends_at_its_deadline(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     bound(monkeypatch, deadline_s=0.5)
-    told = _broken(await bench.record_through(lags(lambda number: 0.05), replace(LOAD, tokens=1000, patience_ms=400)))
+    told = _broken(await bench.record_through(lags(lambda number: 0.05), replace(LOAD, tokens=1000)))
     assert told == "the response did not end: a stream like this may take 0.5 s"
 
 

@@ -125,7 +125,7 @@ RIGHT: list[tuple[Hop, str]] = [
     (Passes(), "streamed"),
     (Blocks(size_bytes=50), "streamed"),
     (Blocks(size_bytes=99), "coalesced"),
-    (Blocks(size_bytes=200 * KIB), "coalesced"),
+    (Blocks(size_bytes=160 * KIB), "coalesced"),
     (Blocks(size_bytes=320 * KIB), "buffered"),
     (Empties(size_bytes=100), "streamed"),
     (Empties(size_bytes=101), "coalesced"),
@@ -156,7 +156,7 @@ RIGHT: list[tuple[Hop, str]] = [
     (Idle(after_ms=7000, size_bytes=320 * KIB), "buffered"),
     (Chain((Timer(after_ms=25), Timer(after_ms=90))), "delayed"),
     (Chain((Empties(size_bytes=350 * KIB), Empties(size_bytes=200 * KIB))), "buffered"),
-    (Chain((Empties(size_bytes=90 * KIB), Empties(size_bytes=90 * KIB))), "coalesced"),
+    (Chain((Empties(size_bytes=80 * KIB), Empties(size_bytes=80 * KIB))), "coalesced"),
     (Chain((Empties(size_bytes=4000), Timer(after_ms=500))), "coalesced"),
     (Chain((Empties(size_bytes=4000), Timer(after_ms=7000))), "buffered"),
     (Chain((Periodic(period_ms=1000), Lag(lag_ms=1000))), "coalesced"),
@@ -179,8 +179,8 @@ def test_a_compressor_without_flush_needs_more_of_what_repeats_itself() -> None:
 @pytest.mark.parametrize(
     "hop",
     [
-        Blocks(size_bytes=256 * KIB),
-        StartBuffer(1, (256 * KIB,)),
+        Blocks(size_bytes=200 * KIB),
+        StartBuffer(1, (200 * KIB,)),
         Lag(lag_ms=45),
         Periodic(period_ms=70),
         Periodic(period_ms=7000),

@@ -111,7 +111,7 @@ def test_there_is_no_other_place_for_them(room: str) -> None:
     assert {name for name in found if name.endswith("_S")} <= NO_LIMITS
 
 
-PARTS = {"CLOSE_S", "LAST_WORDS_S", "LAST_FRAME_S", "CONVERSATION_S", "TOKEN_S"}
+PARTS = {"CLOSE_S", "LAST_WORDS_S", "LAST_FRAME_S", "CONVERSATION_S", "TOKEN_S", "RESTS_S"}
 """On which nothing waits that could give up, and what is only there to be added up."""
 
 
