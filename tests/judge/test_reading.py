@@ -138,6 +138,7 @@ def by(let_go: LetGo, *ms: float, seq: int = 0, after: int = 0, before: int = 0,
         ("s0 s1 r0 r1", []),
         ("s0-1 r0-1", []),
         ("s0 r0 stretch3 s1 r1 s2-3 r2-3 s4 r4", [asdict(Alone(0, 0.1)), asdict(Alone(4, 0.1))]),
+        ("s0 r0 stretch2 s1 r1 s2 r2", [asdict(Alone(0, 0.1))]),
         ("s0 r0 drain s1 r1 end", [asdict(Alone(0, 0.1))]),
         ("s0 r0 s1 end r1", [asdict(Alone(0, 0.1))]),
     ],
@@ -172,6 +173,20 @@ def test_a_hold_of_which_all_was_tried_in_vain_is_over_and_the_next_begins_anew(
     assert isinstance(first, Hold)
     assert isinstance(second, Hold)
     assert (first.let_go, first.tried, second.let_go, second.tried) == ("time", True, "bytes", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "stalled"),
+    [
+        ("s0 r0 s1 +400 hold1 s2 r1-2", False),
+        ("s0 r0 stretch4 s1-4 +400 hold1 s5 r1-5", True),
+        ("s0 r0 stretch4 s1-4 r1 +400 hold2 s5 r2-5", False),
+    ],
+)
+def test_a_stretch_of_which_nothing_came_has_stalled(words: str, stalled: bool) -> None:
+    hold = reading(words).seen[-1]
+    assert isinstance(hold, Hold)
+    assert hold.stalled is stalled
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.judge.reading import Alone, Hold, Observation, Steady, alike, span_tokens, steady
@@ -52,6 +54,7 @@ AGAIN = {"silent_ms": 400, "trip_ms": 500}
         ([bytes_after(9), bytes_after(9, **AGAIN), bytes_after(12)], None),
         ([bytes_after(9), bytes_after(9, **AGAIN), *came(6), bytes_after(9)], Steady("bytes", 1)),
         ([bytes_after(9), bytes_after(9, **AGAIN), *came(7), bytes_after(9)], None),
+        ([bytes_after(9), bytes_after(9, **AGAIN), replace(bytes_after(9), stalled=True)], None),
         ([silence(800), silence(800), bytes_after(9)], None),
         ([*came(3), silence(800), silence(800)], Steady("time", 3)),
         ([bytes_after(9), *came(6), bytes_after(9, **AGAIN)], Steady("bytes", 0)),
@@ -105,6 +108,7 @@ def test_many_holds_that_do_not_agree_are_steady_by_the_last_three(
         (bytes_after(9), bytes_after(9, silent_ms=400, trip_ms=500), "bytes"),
         (bytes_after(9), bytes_after(9, silent_ms=399, trip_ms=500), None),
         (silence(800), bytes_after(9, silent_ms=900, trip_ms=999), None),
+        (silence(800), bytes_after(1, silent_ms=900, trip_ms=999), None),
         (bytes_after(9), bytes_after(10, **AGAIN), "bytes"),
         (bytes_after(9), bytes_after(8, **AGAIN), "bytes"),
         (bytes_after(9), bytes_after(11, **AGAIN), None),

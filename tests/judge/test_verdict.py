@@ -192,6 +192,16 @@ def test_coalesced_by_bytes_and_by_time_claims_neither() -> None:
     assert (told.release.by, told.release.seq) == ("unknown", 8)
 
 
+def test_a_partly_filled_last_buffer_is_a_tail_and_turns_no_verdict() -> None:
+    told = judged(story(COALESCED.replace("end", "stretch9 s6-9 r6-8 +600 hold9 end r9")))
+    assert (told.verdict, told.tail_tokens) == ("coalesced", 1)
+
+
+def test_what_a_timer_would_have_let_go_is_no_tail() -> None:
+    told = judged(story(BY_TIMER.replace("end", "s2 +400 hold2 end r2")))
+    assert (told.verdict, told.tail_tokens) == ("coalesced", 0)
+
+
 # ---------------------------------------------------------------- buffered
 
 
@@ -319,8 +329,9 @@ def test_a_longer_stream_whose_tokens_came_after_pulses_is_looked_at_without_too
     assert asked_for(pulsed(), longer) == (90, True)
 
 
-def test_a_longer_stream_is_judged_in_place_of_one_that_was_too_short() -> None:
-    told = assess([story("s0 +400 hold0 s1 r0-1 end"), story(COALESCED)])
+@pytest.mark.parametrize("short", ["s0 +400 hold0 s1 r0-1 end", "s0 +400 hold0 s1 end r0-1", "s0 r0 end"])
+def test_a_longer_stream_is_judged_in_place_of_one_that_was_too_short_whatever_that_looked_like(short: str) -> None:
+    told = assess([story(short), story(COALESCED)])
     assert told == assess([story(COALESCED)])
 
 
