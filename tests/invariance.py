@@ -22,7 +22,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.judge.verdict import Assessment, assess, follow_up
-from harness.measure.streams import TAKES
 from harness.model import Body, Format, Payload, Plan, Trace
 from tests.factories import plan, workload
 from tests.hops import (
@@ -59,6 +58,8 @@ DEAR = 250
 """How many tokens a hop may take to be known, in nearly all cases: simulated time is free, tokens are not."""
 
 HOUR_MS = 3_600_000.0
+STREAMS = 3
+"""How many streams a case may take: one that was too short, and two longer ones. A cell may take more."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ class Case:
     exact: bool = False
     seed: int = 1
     interval_ms: float = 50.0
-    patience_ms: float = 300.0
     link: Link = field(default_factory=Link)
 
     @property
@@ -85,7 +85,6 @@ class Case:
             self.token_bytes,
             payload=self.payload,
             interval_ms=self.interval_ms,
-            patience_ms=self.patience_ms,
             exact=self.exact,
             seed=self.seed,
         )
@@ -104,7 +103,7 @@ class Case:
         """Return what is judged of it, after as many streams as are asked for and a cell may take."""
         traces = [self.trace()]
         assessed = assess(traces)
-        while (again := follow_up(traces, assessed)) and len(traces) < TAKES:
+        while (again := follow_up(traces, assessed)) and len(traces) < STREAMS:
             traces.append(self.trace(again.plan))
             assessed = assess(traces)
         return assessed
@@ -233,7 +232,6 @@ def circumstanced(case: Case, rng: random.Random) -> Case:
         tokens=round(log_uniform(rng, 1, min(MOST_TOKENS, MOST_BYTES / case.token_bytes))),
         body=rng.choice(["chunked", "chunked", "close", "length"]),
         interval_ms=log_uniform(rng, 1, 1000),
-        patience_ms=log_uniform(rng, 100, 60_000),
         seed=rng.randrange(1000),
         link=some_link(rng),
     )

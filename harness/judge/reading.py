@@ -242,10 +242,15 @@ class Reader:
         later = [one.seq for one in self.seen if isinstance(one, Hold) and one.seq > hold.seq]
         return range(hold.seq + 1, through + 1) if not later or min(later) > through else range(0)
 
+    def _lasts(self, stretch: range) -> bool:
+        """Tell whether sending it took longer than that by which times of one timer may differ."""
+        alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
+        return not alike(alone_ms, alone_ms + (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6)
+
     def flow(self) -> Flow | None:
         """Return how the last flow came; None if there was none, or it is not here. A stretch sent at once is none."""
         here = (stretch for stretch in reversed(self.stretches) if stretch.stop <= len(self.arrived_ns))
-        stretch = next((one for one in here if self.granted_ns[one[0]] < self.granted_ns[one[-1]]), None)
+        stretch = next((one for one in here if self._lasts(one)), None)
         if stretch is None:
             return None
         grants_ns = [self.granted_ns[seq] for seq in stretch]

@@ -191,9 +191,9 @@ class _Found:
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
         if state.how == "time":
             flow = self._reader.flow()
-            if self._fixed and flow is None and all(hold.in_silence for hold in holds):
-                return self._too_short()  # a timer looks like a lag where nothing follows
             lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
+            if self._fixed and flow is None and not lag and holds[-1].in_silence:
+                return self._too_short()  # a timer looks like a lag where nothing follows
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
 
@@ -221,10 +221,8 @@ class _Found:
     @property
     def _confirmed(self) -> bool:
         """Whether tokens are still held behind a stretch, so that start buffers are over."""
-        stretches = self._reader.stretches
-        return bool(stretches) and any(
-            isinstance(one, Hold) and one.seq >= stretches[-1].start for one in self._reader.seen
-        )
+        holds = [one for one in self._reader.seen if isinstance(one, Hold) and not one.stalled]
+        return any(one.seq >= stretch.start for one in holds for stretch in self._reader.stretches[-1:])
 
     @property
     def _alone_at_last(self) -> bool:

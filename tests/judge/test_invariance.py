@@ -53,7 +53,6 @@ CIRCUMSTANCES: dict[str, list[Mapping[str, Any]]] = {
     "chain": [{"link": Link(chain_ms=ms)} for ms in (0.1, 3, 30)],
     "an emitter's clock": [{"link": Link(clock_off_ms=ms)} for ms in (2, -2, HOUR_MS, -HOUR_MS)],
     "pace": [{"interval_ms": ms} for ms in (1, 1000)],
-    "patience": [{"patience_ms": ms} for ms in (100, 60_000)],
     "framing": [{"body": body} for body in ("chunked", "close", "length")],
     "chance": [{"seed": seed, "link": Link(round_trip_ms=50)} for seed in (1, 2, 3)],
     "format": [{"format": codec} for codec in ("sse", "ndjson", "text")],
