@@ -344,5 +344,8 @@ class Guard:
         await self.pulse.trips.after(PULSE_TRIPS)
 
     async def barrier(self) -> None:
-        """Wait until one request has gone through the chain and back: time enough for what was just released."""
-        await (self.pulse if self.pulses else self.control).trips.after(1)
+        """Wait until one request has gone through the chain and back: time enough for what was just released.
+
+        A trip of the control stream is a fraction of that, so where nothing goes through the chain it takes several.
+        """
+        await (self.pulse.trips.after(1) if self.pulses else self.witnessed())

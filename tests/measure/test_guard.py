@@ -202,7 +202,7 @@ async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
 
 async def test_a_quiet_guard_sends_nothing_through_the_chain(own_rig: Rig) -> None:
     control, pulse = await counted(own_rig, lambda guard: guard.quietly().barrier())
-    assert (control >= 1, pulse) == (True, 0)
+    assert (control >= CONTROL_TRIPS, pulse) == (True, 0)
     assert not Guard(own_rig.control, Pulse(own_rig.client, own_rig.direct)).quietly().pulses
 
 
