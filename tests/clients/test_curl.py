@@ -51,9 +51,16 @@ def cell(**axes: Any) -> Cell:
 
 
 def in_lockstep(trace: Trace) -> bool:
-    """Tell whether every token came before the next was sent; no clock is asked, as many share this machine."""
-    kinds = [step.kind for step in trace.steps]
-    return judged(trace).verdict != "broken" and kinds == ["grant", "arrive"] * LOAD.tokens + ["end"]
+    """Tell whether every token came before the next was sent; no clock is asked, as many share this machine.
+
+    The head is waited for, and may be held until a token is sent, as by nginx with HTTP/2 over TLS. Where the machine
+    is busy, a flow is sent without waiting at last.
+    """
+    kinds = [step.kind for step in trace.steps if step.kind != "head"]
+    kinds = kinds[kinds.index("grant") :] if "grant" in kinds else []
+    alone = kinds[: kinds.index("stretch")] if "stretch" in kinds else kinds[:-1]
+    one_by_one = alone == ["grant", "arrive"] * max(len(alone) // 2, LOAD.tokens)
+    return judged(trace).verdict != "broken" and one_by_one and "hold" not in kinds
 
 
 async def measured(bench: Bench, **axes: Any) -> Trace:
@@ -89,7 +96,9 @@ async def recorded(running: Running, behave: Behaviour, request: Any = "curl", c
 @pytest.mark.parametrize("form", FORMATS)
 async def test_direct_is_streamed(bench: Bench, form: CodecName, body: Body, pace: str) -> None:
     trace = await measured(bench, format=form, body=body, pace=pace)
-    assert (trace.status, figures(trace).tokens_received) == (200, LOAD.tokens)
+    assert (trace.status, figures(trace).tokens_received) == (200, len(trace.sent))
+    lasts = len(trace.sent) > LOAD.tokens
+    assert lasts == (pace == "lockstep" and body != "length"), "a schedule and an announced length are the workload's"
     assert judged(trace).verdict != "broken", judged(trace).reason
     assert in_lockstep(trace) == (pace == "lockstep")
 
@@ -288,4 +297,4 @@ class Stopped(Acting):
 async def test_a_curl_that_stands_still_makes_no_hold(running: Running) -> None:
     trace = await recorded(running, passes, client=Stopped(3, lambda sink: signalled("curl", signal.SIGSTOP)))
     assert [step.kind for step in trace.steps if step.kind == "hold"] == []
-    assert figures(trace).tokens_received == LOAD.tokens
+    assert figures(trace).tokens_received == len(trace.sent) >= LOAD.tokens
