@@ -3,6 +3,8 @@
     python -m tests.invariance [N]             N cases (20,000) with seeds of their own, on all cores
     python -m tests.invariance --first SEED    from a seed on, to see the same ones again
     python -m tests.invariance --seed SEED     one case alone, with all that is known of it
+    python -m tests.invariance --real N        N emulated hops instead, through real sockets (`tests/emulating.py`);
+                                               --real 1 --first SEED sees one again
 
 A seed gives a case and nothing else does: hops, tokens, payload, format, how the body is framed, and how far the
 client is. The verdict that is right depends on the hop, and on how large and compressible a token is; everything
@@ -17,8 +19,7 @@ import multiprocessing
 import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.judge.verdict import Assessment, assess, follow_up
@@ -119,7 +120,11 @@ class Answer:
 
 def answer(case: Case) -> Answer:
     """Judge a case, and hold that against the oracle."""
-    assessed = case.assessed()
+    return held_against(case, case.assessed())
+
+
+def held_against(case: Case, assessed: Assessment) -> Answer:
+    """Hold what is judged of a case against the oracle."""
     said = assessed.judgement
     if assessed.unsure:
         return Answer(undecided=assessed.unsure)
@@ -253,22 +258,33 @@ def main() -> int:
     parser.add_argument("cases", nargs="?", type=int, default=CASES, metavar="N")
     parser.add_argument("--first", type=int, default=time.time_ns() // 10**6 * 10**6, metavar="SEED")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--real", type=int, metavar="N")
     told = parser.parse_args()
     if told.seed is not None:
         case = drawn(told.seed)
         print(case, case.assessed().judgement, answer(case), sep="\n")
         return 1 if answer(case).wrong else 0
-    began_s, undecided, wrong = time.monotonic(), 0, Counter[str]()
+    if told.real is not None:
+        from tests import emulating  # which draws cases of ours
+
+        seeds = range(told.first, told.first + told.real)
+        return summed_up(emulating.answered(seeds), emulating.drawn, len(seeds), told.first)
     with multiprocessing.Pool() as pool:
-        for seed, said in pool.imap_unordered(answered, range(told.first, told.first + told.cases), chunksize=20):
-            undecided += said.undecided is not None
-            if said.wrong:
-                case = drawn(seed)
-                wrong[case.kind] += 1
-                print(f"--seed {seed}: {said.wrong}\n    {case}", flush=True)
-    print(f"{told.cases} cases from seed {told.first} in {time.monotonic() - began_s:.0f} s")
-    print(f"{wrong.total()} contradictions, {undecided} undecided", *wrong.most_common(), sep="\n")
-    return 1 if wrong or undecided > UNDECIDED * told.cases else 0
+        seeds = range(told.first, told.first + told.cases)
+        return summed_up(pool.imap_unordered(answered, seeds, chunksize=20), drawn, len(seeds), told.first)
+
+
+def summed_up(said: Iterable[tuple[int, Answer]], of: Callable[[int], object], cases: int, first: int) -> int:
+    """Print what is wrong as it comes, and what it comes to; return the exit status."""
+    began_s, undecided, wrong = time.monotonic(), 0, 0
+    for seed, one in said:
+        undecided += one.undecided is not None
+        if one.wrong:
+            wrong += 1
+            print(f"seed {seed}: {one.wrong}\n    {of(seed)}", flush=True)
+    print(f"{cases} cases from seed {first} in {time.monotonic() - began_s:.0f} s")
+    print(f"{wrong} contradictions, {undecided} undecided")
+    return 1 if wrong or undecided > UNDECIDED * cases else 0
 
 
 if __name__ == "__main__":
