@@ -26,7 +26,7 @@ WORDS = {"words": {"location": 'if ($http_accept_encoding = "identity") { return
 
 MATRIX = """\
 title: Proxies that answer by themselves
-workloads: {{short: {{tokens: 12, token_bytes: 112, patience_ms: 100}}}}
+workloads: {{short: {{tokens: 12, token_bytes: 112}}}}
 variants: {{nginx: {{{files}}}}}
 axes: {{chain: [{chains}], mitigations: [none, x-accel-buffering, accept-encoding-identity]}}
 """
@@ -57,9 +57,9 @@ def test_a_limit_changes_no_verdict_and_no_effect_however_many_jobs_there_are(pl
     assert status == 0
     told = {where: (result.verdict, result.effect, result.outcome) for where, result in results.items()}
     alike = {
-        "none": ("buffered", None, "observed"),
+        "none": ("coalesced", None, "observed"),
         "x-accel-buffering": ("streamed", "defeats", "observed"),
-        "accept-encoding-identity": ("buffered", "no effect", "observed"),
+        "accept-encoding-identity": ("coalesced", "no effect", "observed"),
     }
     assert told == {(variant, name): of for variant in LIMITS for name, of in alike.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from harness.measure.limits import (
     LOSS_S,
     REACHED_S,
     READER_TRIPS,
+    RESTS_S,
     SILENCE_S,
     TRIPS_S,
     Bounds,
@@ -95,6 +97,10 @@ def test_all_that_may_be_sent_may_come_twice_over_and_the_workload_byte_by_byte(
 def test_what_a_stream_keeps_in_memory_is_bounded_by_what_it_emits_and_little_more() -> None:
     assert STREAM.body_bytes < 10 * 2**20
     assert STREAM.reads < 100_000
+
+
+def test_each_rest_gives_back_more_than_twice_what_the_one_before_did() -> None:
+    assert all(later_s > 2 * before_s for before_s, later_s in itertools.pairwise(RESTS_S))
 
 
 NO_LIMITS = {"PERIOD_S", "BESIDE_S", "LINGER_S", "CLOSE_S", "LOOK_S"}
