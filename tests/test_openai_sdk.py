@@ -96,7 +96,7 @@ async def read_by(
     [
         ("", (), "streamed"),
         ("nginx:buffering-off", (), "streamed"),
-        ("nginx:default", (), "buffered"),
+        ("nginx:default", (), "coalesced"),
         ("nextjs:prod", (), "buffered"),  # httpx, which both are made of, asks for gzip unless told otherwise
         ("nextjs:prod", ("no-transform",), "streamed"),
     ],
@@ -111,7 +111,7 @@ async def test_every_token_comes_out_of_them_as_it_was_emitted(
 ) -> None:
     trace = await read_by(reader, bench, chain, monkeypatch, *applied)
     assert judged(trace).verdict == verdict, judged(trace).reason
-    assert figures(trace).tokens_received == LOAD.tokens
+    assert figures(trace).tokens_received == len(trace.sent) >= LOAD.tokens
 
 
 async def test_the_sdk_knows_who_speaks_and_why_it_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,4 +126,4 @@ async def test_what_httpx_sse_reads_is_what_was_emitted_to_the_byte(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = await read_by(HttpxSse, bench, "", monkeypatch)
-    assert trace.body == expected_body(trace.plan.emission, Log(sent=list(trace.sent)))
+    assert trace.body == expected_body(trace.plan.emission, Log(sent=list(trace.sent), ended_ns=trace.ended_ns))
