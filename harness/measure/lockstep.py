@@ -116,6 +116,7 @@ class Lockstep:
         self._last_ends = emission.body == "length"
         self._span = span_tokens(emission)
         self._steady: Steady | None = None
+        self._held_again = False
         self._longest_ns = 0
         self._known: tuple[int, int] | None = None
         self._held = -1
@@ -234,8 +235,9 @@ class Lockstep:
 
     def _observed(self) -> None:
         """Look at what is known now that one more observation has been made."""
-        self._steady = steady(self._reader.seen)
+        known, self._steady = self._steady, steady(self._reader.seen)
         last = self._reader.seen[-1]
+        self._held_again = isinstance(last, Hold) and _by_time(known) and _by_time(self._steady)
         if isinstance(last, Hold):
             self._longest_ns = max(self._longest_ns, int(last.trip_ms * 1e6))
             if last.let_go == "bytes":
@@ -244,7 +246,7 @@ class Lockstep:
     def _next(self, now_ns: int) -> Grant | None:
         """All is here: end, or send what the steady state still asks for."""
         here = self._reader.arrived + 1
-        if here > self._last:
+        if here > self._last or self._held_again:
             return self._end(now_ns)
         known = self._steady
         if known and known.how == "alone":
@@ -357,3 +359,7 @@ def last_token(emission: Emission) -> int:
 
 def _waited_ms(run: Sequence[Alone]) -> float:
     return sum(one.trip_ms for one in run)
+
+
+def _by_time(known: Steady | None) -> bool:
+    return known is not None and known.how in ("time", "both")

@@ -277,7 +277,8 @@ class _Conversation:
             self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:
                 await self._wait(machine)
-        span_s = 0.0 if self.machine else self._bounds.span_s  # a buffered stream is silent for as long as it lasts
+        paced = self._emission.pace == "paced"
+        span_s = self._bounds.span_s if paced else 0.0  # a buffered stream is silent for as long as it lasts
         await ended(self._recorder, self._guard, self._bounds.silence_s, span_s)
 
     async def _wait(self, machine: Lockstep) -> None:

@@ -287,6 +287,19 @@ def test_what_time_let_go_twice_is_followed_by_a_flow_and_one_more_hold() -> Non
     assert talk.outwaited(now_ns + HOLD_NS) == Grant(first + FLOW_TOKENS - 1, end=True)
 
 
+def test_that_the_third_comes_late_while_it_is_made_sure_that_everybody_is_awake_will_do() -> None:
+    talk, timer_ns = silent(), HOLD_NS + 50 * MS
+    talk.arrived(SPAN, timer_ns)
+    talk.stepped(timer_ns)
+    talk.arrived(SPAN + 1, 2 * timer_ns)
+    while talk.phase is Phase.FLOW:
+        talk.stepped(2 * timer_ns)
+    flow_through = talk.steps[-1].seq
+    talk.arrived(flow_through, 3 * timer_ns)
+    assert talk.stepped(3 * timer_ns) == Grant(flow_through + 1)
+    assert talk.arrived(flow_through + 1, 4 * timer_ns) == Grant(flow_through + 1, end=True)
+
+
 # ---------------------------------------------------------------- rule 5: the end
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.reading import State, read, span_tokens
@@ -136,9 +136,15 @@ class Chance:
         self._last = last_token(told)
         self._round_trip_ns = round_trip_ms * 1e6
         self._chance = chance
-        self._generous = chance.random()
+        self._moody = chance.random() < 0.5
+        self._take_mood()
         self._head = False
         self.machine.begin(0)
+
+    def _take_mood(self) -> None:
+        """Let go rarely, often or always, and in time or only while it is made sure that everybody is awake."""
+        self._generous = self._chance.choice([self._chance.random(), 1.0])
+        self._lingers = self._chance.random() < 0.5
 
     def event(self) -> None:
         """Let the next thing happen, and hold what is granted then against the rules."""
@@ -146,13 +152,14 @@ class Chance:
         due = machine.due
         assert due.ns <= CONVERSATION_SILENCE_S * 1e9
         until_ns = max(self.now_ns, machine.progress_ns + due.ns)
-        if chance.random() < 0.05:
-            self._generous = chance.random()
+        if self._moody and chance.random() < 0.05:
+            self._take_mood()
         if not self._head and chance.random() < 0.2:
             self._head = True
             self.check(machine.head(self.now_ns))
         elif self.arrived < self.granted and chance.random() < self._generous:
-            self.now_ns += int(chance.random() * (until_ns - self.now_ns))
+            how_late = 1 + chance.random() / 10 if self._lingers else chance.random()
+            self.now_ns += int(how_late * (until_ns - self.now_ns))
             self.arrived = chance.choice([self.arrived + 1, chance.randint(self.arrived + 1, self.granted)])
             self.check(machine.arrived(self.arrived, self.now_ns))
         elif due.what == "silence":
@@ -183,6 +190,7 @@ def held_against_the_rules(told: Emission, steps: Sequence[Step]) -> None:
     assert steps[-1].at_ns - steps[0].at_ns <= Bounds.of(told, 0).span_s * 1e9
 
 
+@settings(max_examples=200)
 @given(emissions, round_trips_ms, st.integers(0, 2**32))
 def test_whatever_happens_nothing_is_granted_out_of_turn_and_the_stream_ends_in_time(
     told: Emission, round_trip_ms: float, seed: int
