@@ -45,6 +45,9 @@ from harness.store.runs import Run
 
 T = TypeVar("T")
 
+LASTS_MS = 30_000
+"""From so much delay on a cell is not waited for by others of its chain."""
+
 WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 """Steps of a conversation that rest on the guard."""
 
@@ -133,6 +136,9 @@ class Runner:
             for cell in dict.fromkeys(one for asked in cells for one in (baseline_of(asked), asked)):
                 if cell.pace != "paced":
                     self._together.setdefault(self._chain(cell), []).append(cell)
+            for chain in [*self._together]:
+                if any(map(self._lasts, self._together[chain])):  # the others would wait for it
+                    del self._together[chain]
         try:
             async with asyncio.TaskGroup() as group:
                 for cell in cells:
@@ -230,6 +236,14 @@ class Runner:
         except HarnessError:
             return Sample(cell, differs=False)
         return Sample(cell, alone.verdict != measured.verdict)
+
+    def _lasts(self, cell: Cell) -> bool:
+        """Tell whether a cell takes its time however it goes: its tokens are sent with long delays between them."""
+        try:
+            emission = plan(cell, self._catalogue).emission
+        except InputError:  # its result will say so
+            return False
+        return (emission.delay_ms or 0) * emission.workload.tokens > LASTS_MS
 
     def _chain(self, cell: Cell) -> Chain:
         """Return the chain that a cell's streams go through, which a mitigation may have changed."""
