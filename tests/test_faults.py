@@ -164,7 +164,7 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
         result = await held
         assert (result.outcome, result.verdict) == ("error", None)
         assert result.reason.startswith("in mid-stream, nginx was killed by SIGKILL")
-        assert (await other).verdict == "buffered"
+        assert (await other).verdict == "coalesced"
         after = await runner.result(cells[PASSES])
         assert (after.verdict, after.effect) == ("streamed", "defeats")
         assert (run.folder / "proxies/nginx.default.2/nginx.conf").exists()
@@ -183,7 +183,7 @@ async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_
         result = await held
         assert (result.outcome, result.verdict) == ("error", None)
         assert result.reason == "in mid-stream, the emitter was killed by SIGKILL"
-        assert [(await runner.result(cells[some])).verdict for some in (PASSES, OTHER)] == ["streamed", "buffered"]
+        assert [(await runner.result(cells[some])).verdict for some in (PASSES, OTHER)] == ["streamed", "coalesced"]
         assert [some.pid for some in place.processes("harness.backends.emitter")] != [emitter.pid]
     assert place.left_behind() == []
 
@@ -201,8 +201,8 @@ def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox
     results = place.results()
     assert (results.pop(LASTS).outcome, results.pop(OTHER).verdict, results.pop(BARE).verdict) == (
         "error",
-        "buffered",
-        "buffered",
+        "coalesced",
+        "coalesced",
     )
     assert [some.verdict for some in results.values()] == ["streamed"] * 3
     assert place.left_behind() == []
@@ -224,7 +224,7 @@ async def test_a_response_that_never_ends_ends_as_a_time_out(place: Sandbox, mon
     place.nginx_conf("mine.conf", server="location /stream/ { limit_rate 1; proxy_pass ${UPSTREAM}; }")
     result = await only(place, "nginx:mine")
     assert (result.outcome, result.verdict) == ("fail", "broken")
-    assert result.reason.startswith("the response did not end: no token came for 0.5 s, but ")
+    assert result.reason.startswith("the response did not end: ")
     assert place.left_behind() == []
 
 
@@ -248,5 +248,5 @@ async def only(place: Sandbox, chain: str) -> Result:
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
         results = await runner.run(job.cells, lambda result: None)
     by_chain = {result.id.split("/")[0]: result for result in results}
-    assert by_chain["nginx:default"].verdict == "buffered"
+    assert by_chain["nginx:default"].verdict == "coalesced"
     return by_chain[chain]

@@ -217,11 +217,24 @@ def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
 @proxies
 @nginx
 def test_a_layer_that_is_broken_as_it_is_fails_with_the_reason(pytester: pytest.Pytester, place: Sandbox) -> None:
-    place.nginx_conf("mine.conf", server="location /stream/ { return 404; }")
+    place.nginx_conf("mine.conf", location="add_header Content-Encoding gzip;")
     place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:default", "nginx:./mine.conf"))
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
-    done.stdout.fnmatch_lines("*AssertionError: status 404 instead of 200: 404 Not Found; *")
+    done.stdout.fnmatch_lines("*AssertionError: *gzip*")
+    assert_clean(place)
+
+
+@proxies
+@nginx
+def test_a_layer_that_answers_by_itself_fails_with_and_without_mitigation(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.nginx_conf("mine.conf", server="location /stream/ { return 404; }")
+    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:default", "nginx:./mine.conf"))
+    done = session(pytester, "--harness-matrix", "m.yaml")
+    done.assert_outcomes(passed=2, failed=2)
+    done.stdout.fnmatch_lines("*AssertionError: status 404 instead of 200: 404 Not Found: a hop's own answer, *")
     assert_clean(place)
 
 
