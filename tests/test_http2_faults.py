@@ -130,7 +130,8 @@ async def test_each_fault_is_told_in_its_own_cell_the_others_go_on_and_nothing_i
     assert {chain: result.reason for chain, result in told.items() if result.verdict == "broken"} == {
         "faulty:reset": "the server reset the stream: INTERNAL_ERROR",
         "faulty:goodbye": "the server ended the connection: GOAWAY, ENHANCE_YOUR_CALM, too much",
-        "faulty:stranger": f"TLS handshake failed: the certificate does not verify: {UNKNOWN_SIGNER}",
+        "faulty:stranger": f"TLS handshake failed: the certificate does not verify: {UNKNOWN_SIGNER}"
+        ": a hop's own answer, also when it was asked again, alone and slowly",
     }
     received = [one.metrics and one.metrics.tokens_received for one in (told["faulty:reset"], told["faulty:goodbye"])]
     assert received == [TOKENS_BEFORE, TOKENS_BEFORE]
