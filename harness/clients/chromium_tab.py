@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -76,7 +77,7 @@ class Tab:
                 await self._visit(origin)
         assert self._line is not None
         reading = self._reading = Reading(request.url, request.status, sink)
-        sink.remote(Remote(self._awake, self._line.trip_ms, self._line.clock.uncertainty_ms, remark))
+        sink.remote(Remote(partial(self._awake, reading), self._line.trip_ms, self._line.clock.uncertainty_ms, remark))
         body = request.body.decode() if request.body else None
         spent = True
         pinging = asyncio.create_task(self._ping(self._line))
@@ -129,11 +130,11 @@ class Tab:
                 await line.ping()
                 await asyncio.sleep(PERIOD_S)
 
-    async def _awake(self) -> None:
+    async def _awake(self, reading: Reading) -> None:
         """Wait until the page has fetched something else: what it did not see until then was not there to be seen.
 
         Only that goes the way that the stream goes. A head that the page has seen comes by CDP, which answers after
-        its events.
+        its events. Once the stream is over the page may be closed, and there is nothing left to see.
         """
         from playwright.async_api import Error
 
@@ -142,9 +143,11 @@ class Tab:
             async with asyncio.timeout(ANSWER_S):
                 await self._line.asked("fetch", url=self._switchboard.pulse)
                 await self._line.ping()
-                if self._reading and self._reading.lacks_head:
+                if reading.lacks_head:
                     await self._session.send("Runtime.evaluate", {"expression": "0"})
         except (ClientError, Error, TimeoutError) as error:
+            if self._reading is not reading:
+                return
             self.gone = True
             raise ClientError(str(error) or f"the browser has not answered for {ANSWER_S:g} s") from error
 

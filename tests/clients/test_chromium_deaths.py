@@ -146,6 +146,17 @@ async def test_only_a_page_that_read_to_a_good_end_reads_again(rig: Rig, monkeyp
         assert len(visited) == 2
 
 
+@in_modules_loop
+async def test_that_its_page_is_closed_is_no_fault_of_a_stream_that_is_over(rig: Rig) -> None:
+    kept = Kept()
+    async with answering(CUT_OFF) as port:
+        request = Request(f"http://127.0.0.1:{port}/stream/1", headers=HEADERS)
+        with pytest.raises(StreamError):
+            await rig.fetch.stream(request, kept)
+    assert kept.reader
+    await kept.reader.awake()
+
+
 BLOCKED = """
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) { if (typeof data !== "string") for (;;); return send.call(this, data); };
