@@ -4,7 +4,8 @@ Rules:
 
 1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
    a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
-2. At each of these the first to ask is the first to get in, so nobody waits for ever.
+2. At each of these the first to ask is the first to get in, so nobody waits for ever. Only who wants all jobs comes
+   after all who want one: while it waited for them to leave, the machine would idle.
 3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
 4. Who gives up waiting leaves nothing taken, and lets those behind it in.
 5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
@@ -29,10 +30,14 @@ Alone = Literal["in its chain", "on the machine"]
 
 
 class Gate:
-    """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone."""
+    """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone.
 
-    def __init__(self, places: int | None = None) -> None:
+    If `alone_last`, who wants to be alone is overtaken by all who do not.
+    """
+
+    def __init__(self, places: int | None = None, alone_last: bool = False) -> None:
         self.places = places
+        self._alone_last = alone_last
         self._inside = 0
         self._closed = False
         self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
@@ -47,11 +52,14 @@ class Gate:
             self._leave()
 
     async def _enter(self, alone: bool) -> None:
-        if not self._queue and self._has_room(alone):
+        ahead = len(self._queue)
+        if self._alone_last and not alone:
+            ahead = sum(not wants_all for _, wants_all in self._queue)
+        if not ahead and self._has_room(alone):
             self._admit(alone)
             return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((admitted, alone))
+        self._queue.insert(ahead, (admitted, alone))
         try:
             await admitted
         except asyncio.CancelledError:
@@ -121,7 +129,7 @@ class Schedule:
         self._seats: dict[Seats, Gate] = {}
         self._cores = Gate(cores)
         self._starts = Gate(cores)
-        self._jobs = Gate(jobs)
+        self._jobs = Gate(jobs, alone_last=True)
 
     @asynccontextmanager
     async def lease(self, need: Need, alone: Alone | None = None) -> AsyncIterator[None]:

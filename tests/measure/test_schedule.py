@@ -244,22 +244,30 @@ async def test_chains_that_share_programs_take_them_in_one_order(order: tuple[in
     await ended(second)
 
 
-async def test_a_cell_alone_on_the_machine_waits_for_all_and_is_overtaken_by_none() -> None:
-    schedule = Schedule(jobs=9)
+async def test_a_cell_alone_on_the_machine_waits_for_all_who_do_not_want_to_be_alone_there() -> None:
+    schedule = Schedule(jobs=2)
     before = [await holding(schedule, through(hop)) for hop in PROXIES]
     alone = await holding(schedule, through(SERIAL), "on the machine")
     after = await holding(schedule, through())
     assert inside(*before, alone, after) == [True, True, False, False]
-    await ended(*before)
-    assert inside(alone, after) == [True, False]
+    await ended(before[0])
+    later = await holding(schedule, through())
+    assert inside(alone, after, later) == [False, True, False], "the machine does not idle for one"
+    await ended(before[1])
+    assert inside(alone, after, later) == [False, True, True]
+    await ended(after, later)
+    late, next_alone = await holding(schedule, through()), await holding(schedule, through(), "on the machine")
+    assert inside(alone, late, next_alone) == [True, False, False]
     await ended(alone)
-    assert inside(after) == [True]
-    await ended(after)
+    assert inside(late, next_alone) == [True, False]
+    await ended(late)
+    assert inside(next_alone) == [True]
+    await ended(next_alone)
 
 
 async def test_who_gives_up_lets_those_in_who_waited_behind_it() -> None:
     schedule = Schedule(jobs=9)
-    before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in (None, "on the machine", None)]
+    before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in (None, "in its chain", None)]
     assert inside(before, alone, after) == [True, False, False]
     await ended(alone)
     assert inside(after) == [True]
