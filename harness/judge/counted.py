@@ -2,7 +2,7 @@
 
 Rules: the first take is of the cell itself; those with another id are of its baseline, asked beside it. A stream that
 a hop turned away tells nothing of streams, if another was let through. One that ran alone tells more than one that ran
-beside others.
+beside others, and a brief one nothing but whether it begins as another does.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ def turned_away(trace: Trace) -> bool:
 
 def counted(traces: Sequence[Trace]) -> Sequence[Trace]:
     """Return those of a cell's takes, in the order of recording, that it is judged by: one or more."""
-    own = [trace for trace in traces if trace.cell_id == traces[0].cell_id]
+    own = [trace for trace in traces if trace.cell_id == traces[0].cell_id and not trace.brief]
     through = [trace for trace in own if not turned_away(trace)]
     return [trace for trace in through if trace.alone] or through or own[-1:]

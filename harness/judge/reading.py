@@ -145,6 +145,8 @@ class Reader:
         match step.kind:
             case "head":
                 self.head_held = self.granted >= 0
+                if self._pulse is not None and not self.head_held:
+                    self.pulsed.add(self._pulse)
             case "grant":
                 self._grant(step)
             case "arrive":
@@ -174,6 +176,7 @@ class Reader:
         fresh = step.seq - self.granted
         alone = fresh == 1 and self.arrived == self.granted and self.state is State.ALONE
         self._alone, self._before = step.seq if alone else None, self.granted
+        self._pulse = None  # what came before a token was sent lets it go no sooner
         self.granted_ns += [step.at_ns] * fresh
         self.granted, self._moved_ns = step.seq, step.at_ns
         if self.state is State.STRETCH and self.granted >= self.stretches[-1].stop - 1:
@@ -335,6 +338,25 @@ def _agree(before: Hold, last: Hold) -> Literal["bytes", "time"] | None:
 def _confirms(before: Hold, last: Hold) -> bool:
     """Tell whether a hold shows again what two before it agreed on: that bytes let go."""
     return last.let_go != "end" and not last.in_silence and not last.stalled and _as_many(before, last)
+
+
+def begins_alike(seen: Sequence[Observation], brief: Sequence[Observation]) -> bool:
+    """Tell whether a brief conversation came to the same as another did up to its first hold."""
+    (alone, held), (brief_alone, brief_held) = _up_to_hold(seen), _up_to_hold(brief)
+    if held is None or brief_held is None:
+        return held is brief_held
+    if alone != brief_alone:
+        return False
+    if held.tried or brief_held.tried:
+        return held.tried and brief_held.tried
+    if held.in_silence or brief_held.in_silence:
+        return held.in_silence and brief_held.in_silence and alike(held.trip_ms, brief_held.trip_ms)
+    return _as_many(held, brief_held)
+
+
+def _up_to_hold(seen: Sequence[Observation]) -> tuple[int, Hold | None]:
+    """Return how many tokens came by themselves before the first that was held, and its hold."""
+    return next(((at, one) for at, one in enumerate(seen) if isinstance(one, Hold)), (len(seen), None))
 
 
 def _as_many(before: Hold, last: Hold) -> bool:

@@ -23,7 +23,7 @@ from harness.judge import shows
 from harness.judge.counted import counted
 from harness.judge.facts import facts
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
-from harness.judge.reading import Alone, Hold, Reader, Steady, alike, read, span_tokens, steady
+from harness.judge.reading import Alone, Hold, Observation, Reader, Steady, alike, read, span_tokens, steady
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
@@ -86,7 +86,12 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
     A longer one is judged in place of one that was too short. One without pulses is right where another saw something
     else; that two are broken differently, or only one, is `unstable`.
     """
-    assessed, *others = [_assess(trace, control) for trace in counted(traces)]
+    return combined([assess_one(trace, control) for trace in counted(traces)])
+
+
+def combined(assessments: Sequence[Assessment]) -> Assessment:
+    """Return what streams of one cell that count say together, each assessed already."""
+    assessed, *others = assessments
     for other in others:
         if assessed.too_short or other.judgement.verdict == assessed.judgement.verdict:
             assessed = other
@@ -99,7 +104,8 @@ def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessmen
     return assessed
 
 
-def _assess(trace: Trace, control: Metrics | None) -> Assessment:
+def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
+    """Measure and judge one stream."""
     delivered = delivery(trace)
     figures = measure(trace, delivered, control)
     judgement, would_do = judge(trace, delivered, figures)
@@ -124,6 +130,11 @@ def _with_refusal(first: Facts, other: Facts) -> Facts:
 
 def _in_brief(assessed: Assessment) -> str:
     return f"{assessed.judgement.verdict} ({assessed.judgement.reason})"
+
+
+def observed(trace: Trace) -> Sequence[Observation]:
+    """Return what a stream's conversation came to, in order."""
+    return read(trace.steps, trace.guard_ms or 0.0).seen
 
 
 def pulsed(trace: Trace) -> set[int]:

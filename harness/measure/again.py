@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from harness.judge.counted import turned_away
 from harness.measure.limits import RESTS_S
-from harness.measure.streams import Streams, Terms
-from harness.model import Cell, LetThrough, Plan, Trace
+from harness.measure.streams import Streams, Take, Terms
+from harness.model import Cell, LetThrough, Plan
 
 ROUNDS = 2
 """How many rounds in a row have to let only the baseline through."""
@@ -35,14 +35,14 @@ class Baseline:
     refused: bool
 
 
-async def asked_again(streams: Streams, baseline: Baseline | None) -> tuple[list[Trace], LetThrough]:
+async def asked_again(streams: Streams, baseline: Baseline | None) -> tuple[list[Take], LetThrough]:
     """Return the cell's own streams that were asked for again, and who was let through. Raises HarnessError."""
-    own: list[Trace] = []
+    own: list[Take] = []
 
     async def is_let_through(terms: Terms) -> bool:
-        asked, _ = await streams.ask(terms)
+        asked = await streams.ask(terms)
         own.extend(asked)
-        return not any(map(turned_away, asked))
+        return not any(turned_away(take.trace) for take in asked)
 
     tries = [*_terms()]
     if baseline is None or baseline.refused:

@@ -153,8 +153,10 @@ class Bench:
         """Let time pass. Limits of a proxy are by its clock, so this is a time and no guess at one."""
         await asyncio.sleep(rest_s)
 
-    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
-        """Run one stream through the plan's chain, without pulses if asked.
+    async def record(
+        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+    ) -> tuple[Trace, StartedChain]:
+        """Run one stream through the plan's chain, without pulses or only up to its first hold if asked.
 
         Raises what `entry` raises, BackendError, or ClientError for a paced one whose client could not be warmed up.
         """
@@ -168,7 +170,7 @@ class Bench:
         asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
-            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard)
+            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard, brief)
         finally:
             if asking:
                 asking.cancel()

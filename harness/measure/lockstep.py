@@ -5,9 +5,9 @@ Rules:
 1. Token 0 is granted when the head is here, or has been waited for as long as a held token. Token n+1 is granted only
    when all before it are here: a token that comes was not waiting for more bytes. Where a round trip is long a random
    pause comes first, so that no timer keeps step with it.
-2. A token that has not come in time is *held*. More tokens are then sent in growing steps, each given the time to
-   arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes three seconds at
-   most.
+2. A token that has not come in time is *held*. More tokens are then sent in steps, each as large as all before it and
+   given the time to arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes
+   three seconds at most.
    Neither: silence for `TIME_MS`.
 3. After a hold all that is under way is waited for, and then the next token, alone. Each is waited for longer than any
    hold before it took, so that a timer lets go in silence, and shows as one; bytes are tried from just below the
@@ -19,6 +19,7 @@ Rules:
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
+7. A brief conversation ends with its first hold, or when all bytes were tried in vain.
 
 The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
 to grant. `steps` is the record.
@@ -47,9 +48,6 @@ from harness.judge.rules import (
     TIME_MS,
 )
 from harness.model import Emission, Step, StepKind
-
-GROWTH = 2
-"""A step of a first hold sends half of what was sent before it: few steps reach far."""
 
 FINE = 8
 """A step of a later hold sends an eighth of what was left open by the one before."""
@@ -102,7 +100,7 @@ class Due:
 class Lockstep:
     """One stream's conversation. Tokens are numbered from 0. `round_trip_ns` is that of the control stream."""
 
-    def __init__(self, emission: Emission, round_trip_ns: int = 0) -> None:
+    def __init__(self, emission: Emission, round_trip_ns: int = 0, brief: bool = False) -> None:
         self.phase = Phase.HEAD
         self.steps: list[Step] = []
         self.progress_ns = 0
@@ -127,6 +125,7 @@ class Lockstep:
         self._pauses = PAUSES if self._far else 0
         self._pause_ns = 0
         self._sending_ns = 0
+        self._brief = brief
         self._chance = random.Random(workload.seed)
 
     @property
@@ -204,7 +203,7 @@ class Lockstep:
                 return self._try(now_ns)
             case Phase.SETTLING:
                 self.phase, self.progress_ns = Phase.ARRIVAL, now_ns
-                if self._confirmed:
+                if self._confirmed or self._is_over_early:
                     return self._end(now_ns)
                 if self._wants_stretch:
                     return self._stretch(now_ns)
@@ -233,6 +232,10 @@ class Lockstep:
         by_bytes = self._steady is not None and self._steady.how == "bytes"
         return by_bytes and bool(stretches) and isinstance(last, Hold) and last.seq >= stretches[-1].start
 
+    @property
+    def _is_over_early(self) -> bool:
+        return self._brief and any(isinstance(one, Hold) for one in self._reader.seen)
+
     def _observed(self) -> None:
         """Look at what is known now that one more observation has been made."""
         known, self._steady = self._steady, steady(self._reader.seen)
@@ -246,7 +249,7 @@ class Lockstep:
     def _next(self, now_ns: int) -> Grant | None:
         """All is here: end, or send what the steady state still asks for."""
         here = self._reader.arrived + 1
-        if here > self._last or self._held_again:
+        if here > self._last or self._held_again or self._is_over_early:
             return self._end(now_ns)
         known = self._steady
         if known and known.how == "alone":
@@ -313,6 +316,8 @@ class Lockstep:
         if sent < limit:
             return self._grant(min(self._step_tokens(sent, limit, now_ns), limit - sent), now_ns, Phase.TRYING)
         self._step("wait", self._reader.granted, now_ns)
+        if self._brief:
+            return self._end(now_ns)
         self.phase, self.progress_ns = Phase.SILENCE, now_ns
         return None
 
@@ -321,13 +326,12 @@ class Lockstep:
         if self._known and sent < self._known[1]:
             least, most = self._known
             return max(1, least - TOKENS_OFF - sent, (most - least) // FINE)
-        growing = max(1, sent // GROWTH)
         if not sent:
-            return growing
+            return 1
         spent_ns, last_ns = now_ns - self._tried_ns, now_ns - self.progress_ns
         steps_left = max(1.0, (TRYING_NS - spent_ns) / max(last_ns, 1))
         factor: float = (limit / sent) ** (1 / steps_left)
-        return max(growing, math.ceil(sent * (factor - 1)))
+        return max(sent, math.ceil(sent * (factor - 1)))
 
     def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
         through = self._reader.granted + tokens

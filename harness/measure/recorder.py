@@ -157,8 +157,9 @@ async def record(
     backend: Backend,
     client: Client,
     guard: Guard,
+    brief: bool = False,
 ) -> Trace:
-    """Run one stream through the chain whose client side is `entry`; return its trace.
+    """Run one stream through the chain whose client side is `entry`, up to its first hold if `brief`; return its trace.
 
     Whatever the chain does ends up in the trace. Raises BackendError if the backend fails,
     Unavailable if the client cannot ask so.
@@ -170,7 +171,7 @@ async def record(
     stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
     request = request_of(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, bounds)
+    conversation = _Conversation(plan, recorder, stream, guard, bounds, brief)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
     closed_ns: int | None = None
@@ -218,6 +219,7 @@ async def record(
         remark=recorder.reader.remark if recorder.reader else None,
         answered_by=_answered_by(recorder.status, recorder.headers, stream.stream_id),
         emitter_clock=backend.clock,
+        brief=brief,
     )
 
 
@@ -257,7 +259,9 @@ def request_of(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
 class _Conversation:
     """Carries a lockstep machine's grants to the backend, and what it waits for through the guard."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds) -> None:
+    def __init__(
+        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds, brief: bool
+    ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
         self._emission = plan.emission
@@ -265,6 +269,7 @@ class _Conversation:
         self._stream = stream
         self._guard = guard
         self._bounds = bounds
+        self._brief = brief
         self._turned = asyncio.Event()
 
     async def watch(self) -> None:
@@ -272,7 +277,7 @@ class _Conversation:
         await self._asked()
         if self._emission.pace == "lockstep" and self._stream.asked.done():
             self.distance_ms = await self._guard.distance_ms()
-            machine = self.machine = Lockstep(self._emission, int(self.distance_ms * 1e6))
+            machine = self.machine = Lockstep(self._emission, int(self.distance_ms * 1e6), self._brief)
             machine.begin(time.monotonic_ns())
             self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:

@@ -88,7 +88,9 @@ class Replay:
     async def rest(self, rest_s: float) -> None:
         """Nothing gets tired."""
 
-    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
+    async def record(
+        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+    ) -> tuple[Trace, StartedChain]:
         entry = await self.entry(plan.chain)
         left = self._takes.get(cell_id)
         take = left.pop(0) if left else BackendError(f"{cell_id}: no other stream of it was recorded")

@@ -24,7 +24,7 @@ from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
 from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain
 from harness.measure.schedule import Alone
-from harness.measure.streams import Streams, Terms, TraceSource
+from harness.measure.streams import Streams, Terms, TraceSource, concluded
 from harness.model import (
     Cell,
     Chain,
@@ -78,7 +78,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The cell of a chain that was measured alone, too (None: no others were), and if it was another thing then."""
+    """The cell of a chain that was measured alone, too, and if it was another thing then.
+
+    None: no others ran beside it, or alone it began as it did beside them.
+    """
 
     cell: Cell | None
     differs: bool
@@ -232,6 +235,8 @@ class Runner:
             return Sample(None, differs=False)
         cell, measured = min(met, key=lambda pair: (pair[1].verdict == "streamed", bool(pair[0].mitigations)))
         try:
+            if await measured.streams.begins_alike_alone():
+                return Sample(None, differs=False)
             alone = await self._measured_alone(cell)
         except HarnessError:
             return Sample(cell, differs=False)
@@ -283,15 +288,14 @@ class Runner:
 
     async def _read(self, cell: Cell, streams: Streams, terms: Terms) -> Measured:
         """Return what a cell's streams say that are asked for like this, and again if a hop turns them away."""
-        traces, assessment = await streams.ask(terms)
+        takes = await streams.ask(terms)
         away = None
-        if any(map(turned_away, traces)):
+        if any(turned_away(take.trace) for take in takes):
             again, let_through = await asked_again(streams, await self._asked_beside(cell))
-            traces += again
-            refused = [trace for trace in traces if turned_away(trace)]
+            takes += again
+            refused = [take.trace for take in takes if turned_away(take.trace)]
             away = TurnedAway(len(refused), refused[-1].status, let_through, streams.words)
-            assessment = await streams.assessed(traces)
-        trace = counted(traces)[-1]
+        assessment, trace = concluded(takes), counted([take.trace for take in takes])[-1]
         facts = self._facts(trace, streams.entry, replace(assessment.facts, turned_away=away))
         return Measured(
             assessment=replace(assessment, facts=facts),

@@ -17,13 +17,14 @@ from typing import Protocol
 
 from harness.clients.base import Client
 from harness.errors import ProxyError
-from harness.judge.counted import turned_away
-from harness.judge.verdict import Assessment, assess, follow_up
+from harness.judge.counted import counted, turned_away
+from harness.judge.reading import Hold, Observation, begins_alike
+from harness.judge.verdict import Assessment, assess_one, combined, follow_up, observed
 from harness.launchers.process import until
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Alone, Schedule, needed_by
-from harness.model import Cell, Chain, Metrics, Plan, Trace
+from harness.model import Cell, Chain, Metrics, Plan, Trace, Verdict
 from harness.store.runs import Run
 
 TAKES = 4
@@ -48,17 +49,37 @@ class TraceSource(Protocol):
     async def rest(self, rest_s: float) -> None:
         """Let so much time pass in which whoever holds a lease asks for nothing."""
 
-    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
+    async def record(
+        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+    ) -> tuple[Trace, StartedChain]:
         """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How streams are asked for: beside others or alone, after how long a rest, and whether without pulses."""
+    """How streams are asked for: beside others or alone, after how long a rest, and whether without pulses.
+
+    A `brief` one ends with its first hold.
+    """
 
     alone: Alone | None = None
     rest_s: float = 0.0
     quiet: bool = False
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One stream of a cell, and what it says."""
+
+    trace: Trace
+    said: Assessment
+
+
+def concluded(takes: Sequence[Take]) -> Assessment:
+    """Return what streams of one cell say together."""
+    count = counted([take.trace for take in takes])
+    return combined([take.said for take in takes if any(take.trace is one for one in count)])
 
 
 class Streams:
@@ -82,23 +103,34 @@ class Streams:
         self._cell = cell
         self._control = control
         self._takes = 0
+        self._first: tuple[Sequence[Observation], Verdict] | None = None
 
-    async def ask(self, terms: Terms) -> tuple[list[Trace], Assessment]:
-        """Return one stream and those that follow up on it, and what they say. Raises HarnessError."""
+    async def ask(self, terms: Terms) -> list[Take]:
+        """Return one stream and those that follow up on it. Raises HarnessError."""
         async with self._lease(self.plan, terms):
             log = Logs(self.entry)
-            first, said = await self._take(self.plan, terms)
-            traces = [first]
-            while len(traces) < TAKES and not turned_away(traces[-1]) and (more := follow_up(traces, said)):
-                trace, _ = await self._take(more.plan, replace(terms, quiet=terms.quiet or more.quiet))
-                traces.append(trace)
-                said = await self.assessed(traces)
+            takes = [await self._take(self.plan, terms)]
+            while len(takes) < TAKES and not turned_away(takes[-1].trace):
+                more = follow_up([take.trace for take in takes], concluded(takes))
+                if more is None:
+                    break
+                takes.append(await self._take(more.plan, replace(terms, quiet=terms.quiet or more.quiet)))
             self.words = log.last_line() if terms.alone else None
-            return traces, said
+            return takes
 
-    async def assessed(self, traces: Sequence[Trace]) -> Assessment:
-        """Return what streams of the cell say."""
-        return await asyncio.to_thread(assess, traces, self._control)
+    async def begins_alike_alone(self) -> bool:
+        """Tell whether a stream of the cell begins alone in its chain as its first one did. Raises HarnessError."""
+        terms = Terms("in its chain", brief=True)
+        async with self._lease(self.plan, terms):
+            trace, entry = await self._recorded(self.plan, terms)
+            await self._keep(trace, entry)
+        if self._first is None:
+            return False
+        (seen, verdict), brief = self._first, observed(trace)
+        alone = (await asyncio.to_thread(assess_one, trace, self._control)).judgement.verdict
+        if "broken" in (verdict, alone) or not begins_alike(seen, brief):
+            return False
+        return verdict == alone or any(isinstance(one, Hold) for one in brief)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
         """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
@@ -106,17 +138,18 @@ class Streams:
             trace, entry = await self._recorded(plan, terms)
             return await self._keep(replace(trace, cell_id=baseline.id), entry)
 
-    async def _take(self, plan: Plan, terms: Terms) -> tuple[Trace, Assessment]:
+    async def _take(self, plan: Plan, terms: Terms) -> Take:
         trace, self.entry = await self._recorded(plan, terms)
         await self._keep(trace, self.entry)
-        said = await self.assessed([trace])
+        said = await asyncio.to_thread(assess_one, trace, self._control)
+        self._first = self._first or (observed(trace), said.judgement.verdict)
         if said.judgement.verdict == "broken" and (death := await _death(self.entry)):
             raise ProxyError(f"in mid-stream, {death}")
-        return trace, said
+        return Take(trace, said)
 
     async def _recorded(self, plan: Plan, terms: Terms) -> tuple[Trace, StartedChain]:
         await self._source.rest(terms.rest_s)
-        trace, entry = await self._source.record(self._cell.id, plan, terms.quiet)
+        trace, entry = await self._source.record(self._cell.id, plan, terms.quiet, terms.brief)
         return replace(trace, alone=bool(terms.alone)), entry
 
     async def _keep(self, trace: Trace, entry: StartedChain) -> Trace:

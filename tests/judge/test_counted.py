@@ -12,6 +12,7 @@ from tests.factories import story, streamed
 
 STREAM = replace(story(streamed(3)), answered_by="emitter")
 ALONE = replace(STREAM, alone=True)
+BRIEF = replace(ALONE, brief=True)
 REFUSED = replace(STREAM, status=503, body=b"", reads=(), answered_by="hop")
 BASELINES = replace(ALONE, cell_id="its baseline")
 
@@ -22,6 +23,8 @@ BASELINES = replace(ALONE, cell_id="its baseline")
         ([STREAM], [STREAM]),
         ([STREAM, STREAM], [STREAM, STREAM]),
         ([STREAM, STREAM, ALONE], [ALONE]),
+        ([STREAM, BRIEF], [STREAM]),
+        ([STREAM, BRIEF, ALONE], [ALONE]),
         ([REFUSED, ALONE], [ALONE]),
         ([STREAM, REFUSED], [STREAM]),
         ([REFUSED, BASELINES, BASELINES, REFUSED], [REFUSED]),

@@ -48,7 +48,7 @@ def buffered_unconfirmed(patch: pytest.MonkeyPatch) -> None:
 
 def clocks_compared(patch: pytest.MonkeyPatch) -> None:
     """4: a token is under way from when it left by the emitter's clock."""
-    assess: Any = verdict._assess
+    assess: Any = verdict.assess_one
 
     def by_both_clocks(trace: Trace, control: None) -> verdict.Assessment:
         steps = [
@@ -57,7 +57,7 @@ def clocks_compared(patch: pytest.MonkeyPatch) -> None:
         told: verdict.Assessment = assess(replace(trace, steps=tuple(steps)), control)
         return told
 
-    patch.setattr(verdict, "_assess", by_both_clocks)
+    patch.setattr(verdict, "assess_one", by_both_clocks)
 
 
 def one_rhythm(patch: pytest.MonkeyPatch) -> None:

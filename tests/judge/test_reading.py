@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.reading import ANYWHERE, Alone, Flow, Hold, LetGo, Reader, State, read
+from harness.judge.reading import ANYWHERE, Alone, Flow, Hold, LetGo, Reader, State, begins_alike, read
 from harness.judge.rules import HOLD_MS
 from harness.model import Step, StepKind
 from tests.factories import alone, story
@@ -297,6 +297,45 @@ def test_what_was_sent_during_a_hold_comes_as_far_apart_from_a_lag(words: str, s
     hold = reader.seen[0]
     assert isinstance(hold, Hold)
     assert reader.spaced(hold) is spaced
+
+
+# ---------------------------------------------------------------- how two begin
+
+# What a conversation came to, and a brief one of the same cell.
+ALIKE = {
+    "nothing is held": ("s0 r0 s1 r1 end", "s0 r0 s1 r1 s2 r2 end"),
+    "after as many bytes": ("s0 +400 hold0 s1 s2 s3-4 r0-4", "s0 +330 hold0 s1 s2 s3-4 r0-4 end"),
+    "after counts that overlap": ("s0 +400 hold0 s1-3 s4 r0-4", "s0 +400 hold0 s1-2 s3-6 r0-6 end"),
+    "after counts a token apart": ("s0 +400 hold0 s1 s2 r0-2", "s0 +400 hold0 s1-2 s3-4 r0-4 end"),
+    "after as many alone": ("s0 r0 s1 r1 s2 +400 hold2 s3 r2-3", "s0 +90 r0 s1 r1 s2 +400 hold2 s3 r2-3 end"),
+    "all is tried in vain": ("s0 +400 hold0 s1-2 wait +2500 end r0-2", "s0 +400 hold0 s1-2 wait end r0-2"),
+    "and time lets it go": ("s0 +400 hold0 s1-2 wait +900 r0-2 s3 r3", "s0 +400 hold0 s1-2 wait end r0-2"),
+    "after as long in silence": ("s0 +1000 r0", "s0 +950 r0 end"),
+    "what follows is another thing": ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3 wait end", "s0 +400 hold0 s1 r0-1 end"),
+}
+OTHERWISE = {
+    "one is held": ("s0 r0 s1 r1 s2 r2 end", "s0 r0 s1 +400 hold1 s2 r1-2 end"),
+    "after other counts": ("s0 +400 hold0 s1 s2 r0-2", "s0 +400 hold0 s1-4 s5-8 r0-8 end"),
+    "after counts two tokens apart": ("s0 +400 hold0 s1 s2 r0-2", "s0 +400 hold0 s1-3 s4-6 r0-6 end"),
+    "after one more alone": ("s0 r0 s1 +400 hold1 s2 r1-2", "s0 r0 s1 r1 s2 +400 hold2 s3 r2-3 end"),
+    "in vain after one more alone": ("s0 +400 hold0 s1-2 wait end r0-2", "s0 r0 s1 +400 hold1 s2-3 wait end r1-3"),
+    "in vain, or bytes let it go": ("s0 +400 hold0 s1-2 wait end r0-2", "s0 +400 hold0 s1-2 r0-2 end"),
+    "in vain, or time let it go before": ("s0 +400 hold0 s1-2 wait +900 r0-2", "s0 +400 r0 end"),
+    "in silence, or bytes let it go": ("s0 +400 r0", "s0 +400 hold0 s1 r0-1 end"),
+    "after longer in silence": ("s0 +1000 r0", "s0 +850 r0 end"),
+}
+
+
+@pytest.mark.parametrize(("words", "brief"), ALIKE.values(), ids=ALIKE)
+def test_two_begin_alike_where(words: str, brief: str) -> None:
+    assert begins_alike(reading(words).seen, reading(brief).seen)
+    assert begins_alike(reading(brief).seen, reading(words).seen)
+
+
+@pytest.mark.parametrize(("words", "brief"), OTHERWISE.values(), ids=OTHERWISE)
+def test_two_begin_otherwise_where(words: str, brief: str) -> None:
+    assert not begins_alike(reading(words).seen, reading(brief).seen)
+    assert not begins_alike(reading(brief).seen, reading(words).seen)
 
 
 # ---------------------------------------------------------------- what an earlier harness wrote down

@@ -57,10 +57,10 @@ def test_a_buffer_is_told_by_its_bytes_and_has_a_tail_but_no_start(size: int, ki
 
 @few
 @given(st.integers(EVENT + 1, 60_000))
-def test_a_start_buffer_is_told_as_exactly_as_steps_are_fine(size: int) -> None:
+def test_a_start_buffer_is_told_to_within_twice_its_size_as_each_step_doubles_what_was_sent(size: int) -> None:
     told = found(StartBuffer(size_bytes=size))
     assert told.start
-    assert size <= told.start.held_bytes <= 1.5 * size + 2 * EVENT
+    assert size <= told.start.held_bytes < 2 * size
     assert (told.verdict, told.start.passed_bytes, told.tail_tokens) == ("streamed", 0, 0)
 
 

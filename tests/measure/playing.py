@@ -47,7 +47,8 @@ Stories = Mapping[str, Story | Sequence[Story]]
 class Played(Replay):
     """Plays stories, one for each cell or one for each of its takes, and keeps how they were asked for.
 
-    A cell without a story never ends.
+    A brief take is one of them, too: it says that it is brief, and goes as it is told. A cell without a story never
+    ends.
     """
 
     def __init__(self, stories: Stories, jobs: int = 1, **more: Any) -> None:
@@ -55,6 +56,7 @@ class Played(Replay):
         super().__init__(takes, Schedule(jobs), **more)
         self._told = stories.keys()
         self.takes: Counter[str] = Counter()
+        self.brief: Counter[str] = Counter()
         self.asked: list[tuple[int | None, bool]] = []
         self.at_once = 0
         self.at_once_max = 0
@@ -62,8 +64,11 @@ class Played(Replay):
     async def start_all(self, plans: Iterable[Plan]) -> None:
         self.takes["started"] = len({plan.chain for plan in plans})
 
-    async def record(self, cell_id: str, plan: Plan, quiet: bool = False) -> tuple[Trace, StartedChain]:
+    async def record(
+        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+    ) -> tuple[Trace, StartedChain]:
         self.takes[cell_id] += 1
+        self.brief[cell_id] += brief
         self.asked.append((plan.emission.announced_tokens, quiet))
         self.at_once += 1
         self.at_once_max = max(self.at_once, self.at_once_max)
@@ -73,8 +78,8 @@ class Played(Replay):
             await asyncio.sleep(0)
         finally:
             self.at_once -= 1
-        trace, entry = await super().record(cell_id, plan, quiet)
-        return replace(trace, plan=replace(trace.plan, chain=plan.chain)), entry
+        trace, entry = await super().record(cell_id, plan, quiet, brief)
+        return replace(trace, plan=replace(trace.plan, chain=plan.chain), brief=brief), entry
 
 
 def takes_of(cell_id: str, told: Story | Sequence[Story]) -> list[Take]:

@@ -12,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.judge.rejudge import rejudge
-from harness.judge.verdict import Assessment, assess
+from harness.judge.verdict import assess_one
 from harness.measure.again import Baseline, asked_again
 from harness.measure.limits import RESTS_S
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
-from harness.measure.streams import Streams, Terms
+from harness.measure.streams import Streams, Take, Terms
 from harness.model import Answerer, Expectation, LetThrough, Outcome, Result, Trace, TurnedAway
 from harness.store.runs import Run, load_traces
 from tests.factories import story
@@ -191,9 +191,9 @@ class Bucket:
         self._lasts_s = lasts_s
         self._refuses_the_cell = refuses_the_cell
 
-    async def ask(self, terms: Terms) -> tuple[list[Trace], Assessment]:
+    async def ask(self, terms: Terms) -> list[Take]:
         trace = self._answer(terms, refused=self._refuses_the_cell)
-        return [trace], assess([trace])
+        return [Take(trace, assess_one(trace))]
 
     async def ask_beside(self, cell: object, plan: object, terms: Terms) -> Trace:
         return self._answer(terms, refused=False)

@@ -1,7 +1,11 @@
-"""Nothing that runs beside a cell is in its answer: one cell of each chain is measured alone, too."""
+"""Nothing that runs beside a cell is in its answer: one cell of each chain is asked for alone, too.
+
+Briefly first, and in full only where that begins otherwise.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +13,39 @@ import pytest
 
 from harness.errors import ProxyError
 from harness.judge.rejudge import rejudge
+from harness.judge.verdict import assess
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
-from harness.model import Cell, Result
+from harness.model import Cell, Result, Trace, Verdict
 from harness.store.runs import Run, load_traces
-from tests.measure.playing import BARE, CONTROL, HELD, MITIGATED, STREAMED, Played, Stories, measured
+from tests.measure.playing import (
+    BARE,
+    BROKEN,
+    COALESCED,
+    CONTROL,
+    DELAYED,
+    HELD,
+    MITIGATED,
+    PULSED,
+    STREAMED,
+    Played,
+    Stories,
+    Story,
+    measured,
+)
 from tests.measure.test_again import REFUSED
 from tests.reports.samples import CATALOGUE, cell, run_info
 
 OTHER = cell("nginx:default", "no-cache")
 SIDE_BY_SIDE = 4
+
+BESIDE, BRIEF, ALONE = (False, False), (True, True), (True, False)
+"""Whether a take was alone, and whether it was brief."""
+
+LET_GO = "s0 +400 hold0 s1 s2 s3-4 r0-2 end r3-4"
+"""A brief stream that begins as a coalesced one does, and alone is too short to tell."""
+TRIED_IN_VAIN = "s0 +400 hold0 s1 s2 s3-4 wait end r0-4"
+"""One that begins as a buffered one does."""
 
 
 @pytest.fixture
@@ -30,12 +57,17 @@ def asked(bench: Played, *cells: Cell) -> list[int]:
     return [bench.takes[some.id] for some in cells]
 
 
-async def test_one_cell_of_a_chain_is_measured_alone_the_first_that_does_not_stream(run: Run) -> None:
+def takes(run: Run, result: Result) -> list[tuple[bool, bool]]:
+    return [(trace.alone, trace.brief) for trace in load_traces(run.folder / str(result.evidence))]
+
+
+async def test_one_cell_of_a_chain_is_asked_for_alone_the_first_that_does_not_stream(run: Run) -> None:
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [HELD, HELD], OTHER.id: HELD}
     bench = Played(stories, SIDE_BY_SIDE)
     results = await measured(run, bench, CONTROL, BARE, MITIGATED, OTHER)
     assert asked(bench, CONTROL, BARE, MITIGATED, OTHER) == [1, 1, 2, 1]
-    assert [trace.alone for trace in load_traces(run.folder / str(results[MITIGATED.id].evidence))] == [False, True]
+    assert bench.brief.total() == bench.brief[MITIGATED.id] == 1
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF]
     assert {result.facts.beside_others for result in results.values()} == {None}
 
 
@@ -43,15 +75,72 @@ async def test_where_all_stream_it_is_the_baseline(run: Run) -> None:
     bench = Played({CONTROL.id: STREAMED, BARE.id: [STREAMED, STREAMED], MITIGATED.id: STREAMED}, SIDE_BY_SIDE)
     await measured(run, bench, MITIGATED)
     assert asked(bench, CONTROL, BARE, MITIGATED) == [1, 2, 1]
+    assert bench.brief[BARE.id] == 1
+
+
+@pytest.mark.parametrize(
+    ("beside", "brief", "verdict"), [(COALESCED, LET_GO, "coalesced"), (HELD, TRIED_IN_VAIN, "buffered")]
+)
+async def test_one_that_begins_alike_alone_stays_what_it_was_and_costs_one_brief_stream(
+    run: Run, beside: Trace, brief: str, verdict: Verdict
+) -> None:
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [beside, brief], OTHER.id: STREAMED}
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED, OTHER)
+    assert asked(bench, BARE, MITIGATED, OTHER) == [1, 2, 1]
+    result, said = results[MITIGATED.id], assess([beside], assess([STREAMED]).metrics)
+    assert takes(run, result) == [BESIDE, BRIEF]
+    assert (result.verdict, result.facts.beside_others) == (verdict, None)
+    assert (result.release, result.metrics) == (said.judgement.release, said.metrics), "the brief one is not judged"
+
+
+async def test_it_is_held_against_the_first_of_its_streams_which_had_pulses_too(run: Run) -> None:
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [PULSED, STREAMED, PULSED], MITIGATED.id: STREAMED}
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED)
+    assert takes(run, results[BARE.id]) == [BESIDE, BESIDE, BRIEF]
+    assert (results[BARE.id].verdict, asked(bench, MITIGATED)) == ("streamed", [1])
+
+
+async def test_one_that_begins_otherwise_alone_is_measured_in_full_and_if_it_is_the_same_then_nothing_else_is(
+    run: Run,
+) -> None:
+    stories: Stories = {
+        CONTROL.id: STREAMED,
+        BARE.id: STREAMED,
+        MITIGATED.id: [HELD, LET_GO, HELD],
+        OTHER.id: HELD,
+    }
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED, OTHER)
+    assert asked(bench, BARE, MITIGATED, OTHER) == [1, 3, 1]
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF, ALONE]
+    assert (results[MITIGATED.id].verdict, results[MITIGATED.id].facts.beside_others) == ("buffered", None)
+
+
+@pytest.mark.parametrize(("beside", "was"), [(DELAYED, "delayed"), (BROKEN, "broken")])
+async def test_one_that_is_late_or_breaks_beside_others_only_is_told_as_what_it_is_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, beside: Story, was: Verdict
+) -> None:
+    monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [STREAMED, STREAMED], MITIGATED.id: [beside, STREAMED, STREAMED]}
+    results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED)
+    assert (results[MITIGATED.id].verdict, results[MITIGATED.id].facts.beside_others) == ("streamed", was)
 
 
 async def test_where_it_is_another_thing_alone_all_cells_of_the_chain_are_measured_alone(run: Run) -> None:
     apart = cell("nginx:gzip")
-    chain: Stories = {BARE.id: [HELD, STREAMED], MITIGATED.id: [HELD, STREAMED], OTHER.id: [STREAMED, STREAMED]}
+    chain: Stories = {
+        BARE.id: [HELD, STREAMED, STREAMED],
+        MITIGATED.id: [HELD, STREAMED],
+        OTHER.id: [STREAMED, STREAMED],
+    }
     stories: Stories = {CONTROL.id: STREAMED, **chain, apart.id: HELD}
     bench = Played(stories, SIDE_BY_SIDE)
     results = await measured(run, bench, CONTROL, BARE, MITIGATED, OTHER, apart)
-    assert asked(bench, BARE, MITIGATED, OTHER, apart) == [2, 2, 2, 1]
+    assert asked(bench, BARE, MITIGATED, OTHER, apart) == [3, 2, 2, 1]
+    assert takes(run, results[BARE.id]) == [BESIDE, BRIEF, ALONE]
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, ALONE], "only one of them is asked for briefly"
     told = {each: (results[each.id].verdict, results[each.id].facts.beside_others) for each in (BARE, MITIGATED, OTHER)}
     assert told == {BARE: ("streamed", "buffered"), MITIGATED: ("streamed", "buffered"), OTHER: ("streamed", None)}
     assert results[MITIGATED.id].effect == "not needed"
@@ -67,24 +156,34 @@ async def test_who_had_nobody_beside_it_is_measured_once(run: Run, jobs: int, se
     assert set(asked(bench, *cells)) == {1}
 
 
+@pytest.mark.parametrize(("beside", "verdict"), [(HELD, "buffered"), (STREAMED, "streamed")])
 async def test_one_that_a_hop_turns_away_only_when_it_is_alone_stays_what_it_was(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, beside: Trace, verdict: Verdict
 ) -> None:
     monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [HELD, *[REFUSED] * 4], MITIGATED.id: STREAMED}
-    results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED)
-    assert (results[BARE.id].verdict, results[BARE.id].outcome) == ("buffered", "observed")
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [beside, *[REFUSED] * 5], MITIGATED.id: STREAMED}
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED)
+    assert asked(bench, BARE, MITIGATED) == [6, 1], "briefly, in full, and again as often as any other"
+    assert (results[BARE.id].verdict, results[BARE.id].outcome) == (verdict, "observed")
 
 
 async def test_one_whose_proxy_dies_when_it_is_alone_says_so_and_costs_no_other(run: Run) -> None:
     died = ProxyError("nginx died")
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [HELD, died]}
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [HELD, died, died]}
     results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED)
     assert (results[BARE.id].outcome, results[MITIGATED.id].reason) == ("observed", "nginx died")
 
 
-async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(run: Run, tmp_path: Path) -> None:
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [HELD, STREAMED], MITIGATED.id: [HELD, HELD]}
+@pytest.mark.parametrize(
+    ("bare", "mitigated"),
+    [([HELD, STREAMED, STREAMED], [HELD, HELD]), ([HELD, LET_GO, HELD], [HELD]), ([COALESCED, LET_GO], [HELD])],
+    ids=["another thing alone", "the same alone", "begins alike"],
+)
+async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(
+    run: Run, tmp_path: Path, bare: Sequence[Story], mitigated: Sequence[Story]
+) -> None:
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: bare, MITIGATED.id: mitigated}
     cells = [CONTROL, BARE, MITIGATED]
     by_id = await measured(run, Played(stories, SIDE_BY_SIDE), *cells)
     results = [by_id[each.id] for each in cells]

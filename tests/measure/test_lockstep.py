@@ -21,9 +21,11 @@ SPAN = span_tokens(plan().emission)
 """So many tokens are sent after one that is held."""
 
 
-def machine(tokens: int = TOKENS, round_trip_ms: float = 0.0, exact: bool = False, **emission: Any) -> Lockstep:
+def machine(
+    tokens: int = TOKENS, round_trip_ms: float = 0.0, exact: bool = False, brief: bool = False, **emission: Any
+) -> Lockstep:
     """Return a machine whose backend has been asked at 0."""
-    talk = Lockstep(plan(workload(tokens, exact=exact), **emission).emission, int(round_trip_ms * MS))
+    talk = Lockstep(plan(workload(tokens, exact=exact), **emission).emission, int(round_trip_ms * MS), brief)
     talk.begin(0)
     return talk
 
@@ -134,8 +136,10 @@ def test_a_step_is_given_the_time_to_be_sent_and_to_arrive() -> None:
     assert talk.due == Due("barrier", 20 * MS)
 
 
-@pytest.mark.parametrize("barrier_ms", [0.3, 5, 30, 200])
-def test_steps_grow_so_that_all_is_tried_in_about_a_second_and_finely_where_there_is_time(barrier_ms: float) -> None:
+@pytest.mark.parametrize(("barrier_ms", "in_time"), [(0.3, True), (5, True), (30, True), (200, True), (600, False)])
+def test_each_step_sends_as_many_as_all_before_it_or_more_if_else_not_all_is_tried_in_time(
+    barrier_ms: float, in_time: bool
+) -> None:
     talk, now_ns = begun(), HOLD_NS
     talk.outwaited(now_ns)
     while talk.phase is Phase.TRYING:
@@ -144,9 +148,10 @@ def test_steps_grow_so_that_all_is_tried_in_about_a_second_and_finely_where_ther
     sent = [step.seq for step in talk.steps if step.kind == "grant"]
     assert sent[-1] == SPAN
     assert now_ns - HOLD_NS <= 1.1 * TRYING_NS + 2 * barrier_ms * MS
-    if barrier_ms < 10:
-        assert sent[:5] == [0, 1, 2, 3, 4]
-        assert all(later <= 1.5 * earlier for earlier, later in itertools.pairwise(sent[4:]))
+    assert sent[:2] == [0, 1]
+    steps = list(itertools.pairwise(sent[1:]))
+    assert all(later >= min(2 * earlier, SPAN) for earlier, later in steps)
+    assert any(later > 2 * earlier for earlier, later in steps) is not in_time
     assert (talk.phase, talk.due) == (Phase.SILENCE, Due("silence", TIME_NS))
 
 
@@ -213,17 +218,21 @@ def test_after_a_hold_a_token_is_waited_for_longer_than_any_before_took(hold_ms:
     assert talk.due == Due("silence", int(silence_ms * MS))
 
 
-def test_the_next_hold_is_tried_from_just_below_the_count_that_let_go_before() -> None:
+@pytest.mark.parametrize(("more", "then"), [(4, [1, 2, 3, 4]), (8, [3, 4, 5, 6, 7, 8]), (64, [31, 35, 39, 43])])
+def test_the_next_hold_is_tried_from_just_below_the_last_count_that_let_nothing_go_before(
+    more: int, then: list[int]
+) -> None:
     talk = begun()
-    held(talk, 4)
-    assert talk.stepped(HOLD_NS) == Grant(5)
-    assert [talk.outwaited(2 * HOLD_NS), talk.stepped(0), talk.stepped(0)] == [Grant(7), Grant(8), Grant(9)]
+    held(talk, more)
+    assert talk.stepped(HOLD_NS) == Grant(more + 1)
+    tried = [talk.outwaited(2 * HOLD_NS), *[talk.stepped(0) for _ in then[1:]]]
+    assert tried == [Grant(more + 1 + count) for count in then], "in eighths of what was left open"
 
 
 # ---------------------------------------------------------------- rule 4: what let go twice is confirmed
 
 
-def twice_by_bytes(more: int = 3, **others: Any) -> Lockstep:
+def twice_by_bytes(more: int = 4, **others: Any) -> Lockstep:
     """Return a machine whose first two tokens that were waited for came when so many more had been sent, at 0 again."""
     talk = begun(**others)
     held(talk, more)
@@ -234,15 +243,15 @@ def twice_by_bytes(more: int = 3, **others: Any) -> Lockstep:
 
 def test_a_stretch_follows_which_nobody_waits_for_and_then_one_more_hold_that_has_to_end_like_the_others() -> None:
     talk = twice_by_bytes()
-    through = 7 + STRETCH * 3
+    through = 9 + STRETCH * 4
     assert talk.stepped(2 * HOLD_NS) == Grant(through)
     assert talk.phase is Phase.SETTLING
     assert talk.arrived(through, 2 * HOLD_NS) is None
     assert talk.stepped(2 * HOLD_NS) == Grant(through + 1)
-    held(talk, 3)
-    assert talk.stepped(4 * HOLD_NS) == Grant(through + 4, end=True)
-    tail = f"g{through} a{through} g{through + 1} hold{through + 1} g{through + 2}-{through + 4} a{through + 4}"
-    assert record(talk.steps).endswith(f"a7 stretch{through} {tail} end{through + 4}")
+    held(talk, 4)
+    assert talk.stepped(4 * HOLD_NS) == Grant(through + 5, end=True)
+    tail = f"g{through} a{through} g{through + 1} hold{through + 1} g{through + 3}-{through + 5} a{through + 5}"
+    assert record(talk.steps).endswith(f"a9 stretch{through} {tail} end{through + 5}")
 
 
 def test_if_nothing_of_a_stretch_comes_it_was_not_bytes_and_all_is_tried_anew() -> None:
@@ -250,24 +259,25 @@ def test_if_nothing_of_a_stretch_comes_it_was_not_bytes_and_all_is_tried_anew() 
     talk.stepped(2 * HOLD_NS)
     talk.stepped(2 * HOLD_NS)
     answer = talk.outwaited(3 * HOLD_NS)
-    assert (talk.phase, talk.awaited) == (Phase.TRYING, 8)
+    assert (talk.phase, talk.awaited) == (Phase.TRYING, 10)
     assert answer
     assert not answer.end
 
 
 @pytest.mark.parametrize(("body", "last"), [("chunked", False), ("length", True)])
 def test_a_stretch_of_nothing_is_none(body: str, last: bool) -> None:
-    talk = twice_by_bytes(tokens=9 if last else 8, exact=True, body=body)
-    assert talk.stepped(2 * HOLD_NS) == (Grant(8, end=True) if last else Grant(7, end=True))
+    talk = twice_by_bytes(tokens=11 if last else 10, exact=True, body=body)
+    assert talk.stepped(2 * HOLD_NS) == (Grant(10, end=True) if last else Grant(9, end=True))
     assert "stretch" not in record(talk.steps)
 
 
 def test_what_comes_by_itself_after_a_stretch_was_held_by_buffers_of_the_start() -> None:
     talk = twice_by_bytes()
+    through = 9 + STRETCH * 4
     talk.stepped(2 * HOLD_NS)
-    talk.arrived(19, 2 * HOLD_NS)
+    talk.arrived(through, 2 * HOLD_NS)
     talk.stepped(2 * HOLD_NS)
-    assert alone(talk, STREAK, at_ns=2 * HOLD_NS) == Grant(19 + STREAK, end=True)
+    assert alone(talk, STREAK, at_ns=2 * HOLD_NS) == Grant(through + STREAK, end=True)
 
 
 def test_what_time_let_go_twice_is_followed_by_a_flow_and_one_more_hold() -> None:
@@ -362,3 +372,56 @@ def test_a_stream_of_one_token_may_be_held_until_its_end(body: str) -> None:
     assert talk.outwaited(1) is None
     assert (talk.phase, talk.outwaited(2)) == (Phase.SILENCE, Grant(0, end=True))
     assert record(talk.steps) == "head-1 g0 hold0 wait0 end-1"
+
+
+# ---------------------------------------------------------------- rule 7: in brief
+
+
+def test_a_brief_conversation_ends_when_bytes_let_its_first_hold_go_and_the_rest_leaves_with_the_end() -> None:
+    talk = begun(tokens=9, brief=True)
+    talk.arrived(0, 0)
+    held(talk, 4)
+    assert talk.due.what == "barrier", "what was sent with it is given the time to come"
+    assert talk.stepped(HOLD_NS) == Grant(8, end=True)
+    assert record(talk.steps) == "head-1 0 g1 hold1 g2-5 a5 drain6 g8 end5"
+
+
+def test_it_does_not_wait_for_what_is_still_under_way_then() -> None:
+    talk = begun(tokens=2, brief=True)
+    talk.outwaited(HOLD_NS)
+    talk.stepped(HOLD_NS)
+    assert talk.arrived(0, HOLD_NS) is None
+    assert talk.stepped(HOLD_NS) == Grant(2, end=True)
+    assert record(talk.steps) == "head-1 g0 hold0 g1 g2 a0 end0"
+
+
+def test_it_ends_when_time_lets_its_first_hold_go() -> None:
+    talk = begun(brief=True)
+    talk.arrived(0, 1)
+    assert talk.arrived(1, HOLD_NS + 2 * MS) == Grant(TOKENS - 1, end=True)
+    assert record(talk.steps) == "head-1 0 1 drain2 g5 end1"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "body", "conversation"),
+    [
+        (TOKENS, "chunked", f"head-1 g0 hold0 g1-{SPAN} wait{SPAN} end-1"),
+        (4, "length", "head-1 g0 hold0 g1 g2 wait2 drain3 g3 end-1"),
+        (1, "length", "head-1 g0 hold0 wait0 end-1"),
+    ],
+)
+def test_it_ends_without_a_silence_when_all_bytes_were_tried_in_vain(tokens: int, body: str, conversation: str) -> None:
+    talk = begun(tokens, brief=True, body=body, exact=body == "length")
+    answer = talk.outwaited(HOLD_NS)
+    while talk.phase is Phase.TRYING:
+        answer = talk.stepped(HOLD_NS)
+    assert answer
+    assert (talk.phase, answer.end) == (Phase.ENDED, True)
+    assert record(talk.steps) == conversation
+
+
+@pytest.mark.parametrize("others", [{}, {"round_trip_ms": 50}, {"body": "length"}, {"tokens": 100}])
+def test_where_nothing_is_held_a_brief_conversation_streams_through_like_another(others: dict[str, Any]) -> None:
+    brief, other = begun(brief=True, **others), begun(**others)
+    assert list(pauses(brief)) == list(pauses(other))
+    assert brief.steps == other.steps
