@@ -1,4 +1,4 @@
-"""Tells a held token from a stalled machine: patience counts only while everything on the way is awake.
+"""Tells a held token from a stalled machine: a silence counts only while everything on the way is awake.
 
 Two witnesses, both from this very process and event loop:
 
@@ -7,7 +7,7 @@ Two witnesses, both from this very process and event loop:
 - the *pulse* of a chain: a small complete request through the same proxies. Nothing buffers a response that has
   ended, so its round trips show that the proxies are awake too.
 
-A token is only called held when the patience has passed **and** both have gone round several times since. The pulse
+A token is only called held when its time has passed **and** both have gone round several times since. The pulse
 goes second and leaves a mark in the record: a proxy that many streams share may let one go when it meets another.
 And it must not use up what the streams need: no trip goes that nobody waits for, and a chain whose hops refuse a pulse
 is asked for none again.
@@ -39,14 +39,18 @@ FORGET_EVERY = 1024
 REFUSALS = 300
 """From which status on an answer is none that was asked for: a redirect, a refusal, an error."""
 
+QUIET_MS = 50.0
+"""How long what was just released may take through a chain that is asked for no pulse, at the least."""
+
 ENDLESS = Workload("guard", tokens=2**53, token_bytes=96)
 
 
 class Trips:
     """Counts round trips, one after another, and lets others wait for them. Only runs while somebody watches."""
 
-    def __init__(self, trip: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, trip: Callable[[], Awaitable[None]], stands_still: str = "the emitter stands still") -> None:
         self._trip = trip
+        self._stands_still = stands_still
         self._count = 0
         self._under_way = False
         self._durations_ns: deque[tuple[int, int]] = deque(maxlen=MEMORY)
@@ -82,7 +86,7 @@ class Trips:
                 async with asyncio.timeout(TRIPS_S):
                     await gone_round
             except TimeoutError:
-                raise BackendError(f"nothing has gone round for {TRIPS_S:g} s: the emitter stands still") from None
+                raise BackendError(f"nothing has gone round for {TRIPS_S:g} s: {self._stands_still}") from None
 
     @property
     def least_ms(self) -> float | None:
@@ -257,7 +261,12 @@ class Pulse:
         self._proven = False
         self._refused = False
         self._ends = True
-        self.trips = Trips(self._trip)
+        self.trips = Trips(self._trip, f"{self._request.url} is not answered in time")
+
+    @property
+    def way_ms(self) -> float:
+        """How long a request takes through the chain and back at the least; 0 if none was answered."""
+        return (self.trips.least_ms or 0.0) if self._proven else 0.0
 
     def try_again(self) -> None:
         """Begin to guard another stream: a pulse that was answered before may be answered again."""
@@ -346,6 +355,9 @@ class Guard:
     async def barrier(self) -> None:
         """Wait until one request has gone through the chain and back: time enough for what was just released.
 
-        A trip of the control stream is a fraction of that, so where nothing goes through the chain it takes several.
+        Where nothing may go through the chain, what earlier requests took tells how long that is.
         """
-        await (self.pulse.trips.after(1) if self.pulses else self.witnessed())
+        if self.pulses:
+            await self.pulse.trips.after(1)
+        else:
+            await asyncio.gather(self.witnessed(), asyncio.sleep(max(QUIET_MS, 2 * self.pulse.way_ms) / 1e3))

@@ -12,6 +12,7 @@ from harness.backends.body import EmittedBody
 from harness.backends.local import Limits
 from harness.clients.limits import ANSWER_S, STALLED_S
 from harness.formats import CODECS
+from harness.judge.rules import SPAN_BYTES
 from harness.measure.lockstep import CONVERSATION_BYTES
 from harness.model import Emission
 
@@ -68,7 +69,7 @@ SLACK_BYTES = 2**20
 """How much may come of what nobody sent, whatever is."""
 
 SLACK_READS = 2**16
-"""How many reads there may be beside one for every byte of the workload, ..."""
+"""How many reads there may be beside one for every byte of the workload and of what is sent in one hold, ..."""
 
 MOST_READS = 2**19
 """... of which so many count: a hundred bytes of memory each."""
@@ -115,5 +116,5 @@ class Bounds:
             silence_s=SILENCE_S,
             deadline_s=deadline_s,
             body_bytes=GROWTH * sent_bytes + SLACK_BYTES,
-            reads=min(own_bytes + beats_bytes, MOST_READS) + SLACK_READS,
+            reads=min(own_bytes + beats_bytes + (0 if paced else SPAN_BYTES), MOST_READS) + SLACK_READS,
         )

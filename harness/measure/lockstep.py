@@ -140,14 +140,15 @@ class Lockstep:
             case Phase.HEAD:
                 return Due("silence", self._hold_ns)
             case Phase.ARRIVAL:
-                longer_ns = 0 if self._confirming else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
+                known = self._confirming and not self._in_flow
+                longer_ns = 0 if known else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
                 return Due("silence", max(self._hold_ns, longer_ns))
             case Phase.SILENCE:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
             case Phase.TRYING | Phase.SETTLING:
                 return Due("barrier", self._sending_ns)
             case Phase.FLOW:
-                return Due("pause", int(FLOW_MS * 1e6))
+                return Due("pause", max(int(FLOW_MS * 1e6), self._delay_ns))
             case Phase.PAUSE:
                 return Due("pause", self._pause_ns)
             case Phase.ENDED:
@@ -224,6 +225,11 @@ class Lockstep:
     def _confirming(self) -> bool:
         """Whether that a token is held again is all that is wanted."""
         return self._steady is not None and self._steady.how in ("time", "both")
+
+    @property
+    def _in_flow(self) -> bool:
+        """Whether tokens of a flow are still under way: when they come tells what kind of timer lets them go."""
+        return self._flowed and self._reader.arrived < self._flow_through
 
     @property
     def _confirmed(self) -> bool:

@@ -15,7 +15,7 @@ from harness.errors import ProxyError
 from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
 from harness.measure.replay import Replay
-from harness.measure.runner import Runner
+from harness.measure.runner import LASTS_MS, Runner
 from harness.model import Cell, Result, Trace, Verdict
 from harness.store.runs import Run, load_traces
 from tests.measure.playing import (
@@ -144,6 +144,15 @@ async def test_where_it_is_another_thing_alone_all_cells_of_the_chain_are_measur
     told = {each: (results[each.id].verdict, results[each.id].facts.beside_others) for each in (BARE, MITIGATED, OTHER)}
     assert told == {BARE: ("streamed", "buffered"), MITIGATED: ("streamed", "buffered"), OTHER: ("streamed", None)}
     assert results[MITIGATED.id].effect == "not needed"
+
+
+async def test_one_that_takes_its_time_however_it_goes_is_not_waited_for_by_the_others_of_its_chain(run: Run) -> None:
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [STREAMED] * 2, OTHER.id: STREAMED, MITIGATED.id: [HELD] * 2}
+    bench = Played(stories, SIDE_BY_SIDE)
+    slow = replace(CATALOGUE[MITIGATED.mitigations[0]], delay_ms=LASTS_MS)
+    async with Runner(bench, run, {**CATALOGUE, slow.name: slow}) as runner:
+        await runner.run([BARE, OTHER, MITIGATED], lambda result: None)
+    assert asked(bench, BARE, OTHER, MITIGATED) == [2, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -293,8 +293,11 @@ def test_what_time_let_go_twice_is_followed_by_a_flow_and_one_more_hold() -> Non
         assert talk.stepped(now_ns + number) == Grant(first + number)
     assert talk.stepped(now_ns + FLOW_TOKENS) is None
     talk.stepped(now_ns + FLOW_TOKENS)
-    assert (talk.phase, talk.due) == (Phase.ARRIVAL, Due("silence", HOLD_NS))
-    assert talk.outwaited(now_ns + HOLD_NS) == Grant(first + FLOW_TOKENS - 1, end=True)
+    longer = Due("silence", int(timer_ns * LONGER))
+    assert (talk.phase, talk.due) == (Phase.ARRIVAL, longer), "a timer that waits for a pause lets the flow go by then"
+    assert talk.arrived(first + FLOW_TOKENS - 1, now_ns + timer_ns) == Grant(first + FLOW_TOKENS)
+    assert talk.due == Due("silence", HOLD_NS)
+    assert talk.outwaited(now_ns + timer_ns + HOLD_NS) == Grant(first + FLOW_TOKENS, end=True)
 
 
 def test_that_the_third_comes_late_while_it_is_made_sure_that_everybody_is_awake_will_do() -> None:
