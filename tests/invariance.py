@@ -22,8 +22,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.judge.metrics import delivery
+from harness.judge.shows import seen
 from harness.judge.verdict import Assessment, assess, follow_up
-from harness.model import Body, Format, Payload, Plan, Trace
+from harness.model import Body, Format, Manner, Payload, Plan, Trace
 from tests.factories import plan, workload
 from tests.hops import (
     Blocks,
@@ -100,6 +102,13 @@ class Case:
         """Return what a stream through a fresh hop leaves behind: as planned, or otherwise."""
         return simulate(told or self.plan, fresh(self.hop), self.link)
 
+    @property
+    def manner(self) -> Manner:
+        """How the stream as asked really comes through a fresh hop, at the pace that is asked."""
+        told = self.plan
+        paced = self.trace(replace(told, emission=replace(told.emission, pace="paced")))
+        return seen(paced, delivery(paced).arrivals, usual_ms=0.0).manner
+
     def assessed(self) -> Assessment:
         """Return what is judged of it, after as many streams as are asked for and a cell may take."""
         traces = [self.trace()]
@@ -130,6 +139,8 @@ def held_against(case: Case, assessed: Assessment) -> Answer:
         return Answer(undecided=assessed.unsure)
     if said.verdict != case.right:
         return Answer(wrong=f"{said.verdict} ({said.reason}) instead of {case.right}")
+    if said.head_held is not case.hop.holds_head:
+        return Answer(wrong=f"the head is {'' if said.head_held else 'not '}said to be held")
     return Answer(wrong=wrong_release(said.release, case.hop, case.plan.emission))
 
 

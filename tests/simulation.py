@@ -14,6 +14,7 @@ from harness.backends.body import EmittedBody
 from harness.backends.emitter import LINGER_S
 from harness.formats import CODECS
 from harness.formats.coding import decoder
+from harness.measure import limits
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
 from tests.hops import Hop
@@ -62,6 +63,8 @@ class Simulation:
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._emitted_ns = 0
+        self._heard_ns = 0
+        self._given_up = False
         self._bytes = 0
         self._through = -1
 
@@ -77,10 +80,11 @@ class Simulation:
             self._lockstep()
         else:
             self._paced()
-        while self._next_ns() is not None:
+        while self._next_ns() is not None and not self._given_up:
             self._happen()
-        assert self.ended_ns is not None
-        closes_ns = self.hop.closes_ns(self.ended_ns) + self.link.half_ns
+        assert self._given_up or self.ended_ns is not None
+        ended_ns = self.now_ns if self.ended_ns is None else self.ended_ns
+        closes_ns = self.hop.closes_ns(ended_ns) + self.link.half_ns
         coding = self.hop.content_coding
         return Trace(
             cell_id="simulated",
@@ -94,7 +98,7 @@ class Simulation:
             body=bytes(self.body),
             sent=tuple(self.sent),
             sent_headers=(),
-            ended_ns=self.ended_ns + self._clock_off_ns,
+            ended_ns=None if self._given_up else ended_ns + self._clock_off_ns,
             closed_ns=max(self.now_ns, closes_ns) + TICK_NS,
             steps=tuple(self.machine.steps) if lockstep else (),
             guard_ms=self.link.round_trip_ms,
@@ -103,7 +107,7 @@ class Simulation:
 
     def _lockstep(self) -> None:
         machine, since = self.machine, (Phase.ENDED, -1)
-        began_ns = self.now_ns
+        began_ns = self._heard_ns = self.now_ns
         machine.begin(self.now_ns)
         if self.head_ns is not None:
             self._say(machine.head(self.now_ns))
@@ -115,11 +119,19 @@ class Simulation:
             if due.what == "barrier":
                 until_ns = max(until_ns, max(began_ns, self._emitted_ns) + self.link.barrier_ns)
             next_ns = self._next_ns()
+            if min(until_ns, until_ns if next_ns is None else next_ns) > self._gives_up_ns:
+                self.now_ns, self._given_up = max(self.now_ns, self._gives_up_ns), True
+                return
             if next_ns is not None and next_ns <= until_ns:
                 self._happen()
                 continue
             self.now_ns = max(self.now_ns, until_ns)
             self._say(machine.outwaited(self.now_ns) if due.what == "silence" else machine.stepped(self.now_ns))
+
+    @property
+    def _gives_up_ns(self) -> int:
+        """When the emitter breaks the stream off, as nobody has granted anything for long."""
+        return self._heard_ns + int(limits.EMITTER.abandoned_s * 1e9)
 
     def _paced(self) -> None:
         gap_ns = int(self.emission.workload.interval_ms * 1e6)
@@ -160,6 +172,7 @@ class Simulation:
             return
 
         def obey() -> None:
+            self._heard_ns = self.now_ns
             while len(self.sent) <= grant.through:
                 self._send(len(self.sent))
             if grant.end and self.ended_ns is None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.model import Body
-from tests.hops import Chain, Empties, HoldsToEnd, Hop, Lag, Periodic, StartBuffer, Stumbles, head_held
+from tests.hops import Chain, Empties, HoldsToEnd, Hop, Idle, Lag, Periodic, StartBuffer, Stumbles, Timer, head_held
 from tests.invariance import DEAR, HOUR_MS, KINDS, UNDECIDED, Answer, Case, answer, drawn, tokens_to_know
-from tests.oracle import flat
+from tests.oracle import CLEAR, flat
 from tests.simulation import Link
 
 ROUND = 0
@@ -92,6 +92,62 @@ def test_the_verdict_does_not_change_with_the_phase_of_a_flush() -> None:
         for phase in range(phases)
     }
     assert contradictions(cases) == []
+
+
+# ---------------------------------------------------------------- what the stream as asked shows
+
+EXACT = ("passes", "to the end", "empties", "pieces", "last held", "timer", "idle", "lag")
+"""Kinds of which what is found says all that a paced stream depends on."""
+LEAST = 5
+"""So many tokens are enough to come in a manner."""
+
+
+def shows_clearly(case: Case) -> bool:
+    """Whether a pace and a length that are a little different show the same."""
+    near = (1 / CLEAR, 1.0, CLEAR)
+    others = (
+        replace(case, tokens=round(case.tokens * more), interval_ms=case.interval_ms * slower)
+        for more in near
+        for slower in near
+    )
+    return len({one.manner for one in others}) == 1
+
+
+def asked(seed: int) -> Case:
+    """Return the case of a seed, of its length and at its pace, met in plain circumstances otherwise."""
+    case = drawn(seed)
+    plain = Case(case.hop, case.token_bytes, case.kind, payload=case.payload, format=case.format)
+    return replace(plain, tokens=max(case.tokens, LEAST), interval_ms=case.interval_ms)
+
+
+def shown_wrong(case: Case) -> str | None:
+    """Return what is wrong with what a case's stream as asked is said to show."""
+    told, really = case.assessed().shows, case.manner
+    return None if told and told.manner == really else f"{told} instead of {really}: {case}"
+
+
+def is_asked(case: Case) -> bool:
+    """Whether what is found tells what it shows. Of who lets go within 50 ms nobody looks at what it waits for."""
+    streams_idly = case.right == "streamed" and any(isinstance(one, Idle) for one in flat(case.hop))
+    return case.kind in EXACT and not streams_idly and shows_clearly(case)
+
+
+@pytest.mark.parametrize("seeds", SEEDS[:3], ids=str)
+def test_what_is_computed_as_shown_is_what_the_hop_shows_at_the_pace_that_is_asked(seeds: range) -> None:
+    cases = {seed: case for seed in seeds if is_asked(case := asked(seed))}
+    assert len(cases) > len(seeds) / 5
+    assert [wrong for case in cases.values() if (wrong := shown_wrong(case))] == []
+
+
+@pytest.mark.parametrize("after_ms", [100, 200, 400, 700, 900, 1100, 1300, 1500, 1900])
+def test_a_timer_that_waits_for_a_pause_is_told_from_one_that_does_not(after_ms: float) -> None:
+    found = {
+        (kind.__name__, link.round_trip_ms): release and release.idle
+        for kind in (Timer, Idle)
+        for link in (Link(), Link(round_trip_ms=20))
+        if [release := Case(kind(after_ms=after_ms), link=link).assessed().judgement.release]
+    }
+    assert found == {(name, far): name == "Idle" for name in ("Timer", "Idle") for far in (0.05, 20)}
 
 
 # ---------------------------------------------------------------- what was once told wrong
