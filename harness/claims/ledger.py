@@ -200,7 +200,7 @@ def _signature(entry: Entry) -> Iterator[str]:
         yield ""
     lockstep = [some.cell for some, metrics in shown if some.cell.pace == "lockstep" and metrics.ttfb_ms is not None]
     if lockstep:
-        yield "Times in lockstep are the harness's patience, not the chain's pace."
+        yield "Times in lockstep are the harness's waits, not the chain's pace."
         yield ""
 
 

@@ -13,7 +13,7 @@ from harness.judge.metrics import delivery, expected_status
 from harness.model import Trace
 
 GAVE_UP = ("time-out: ", "the response did not end")
-"""How failures begin that are of our own patience: nobody refused anything, and asked again it would take as long."""
+"""How failures begin that are of our own waiting: nobody refused anything, and asked again it would take as long."""
 
 
 def turned_away(trace: Trace) -> bool:

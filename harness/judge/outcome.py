@@ -26,10 +26,12 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     - tokens wait half as long or less: `reduces`; twice as long or more: `harms`
     - else: `no effect`
 
-    What is shown comes before the verdict, as it is what a person has of a mitigation. Who is broken shows nothing, and
-    what an earlier harness did not tell decides nothing. How long tokens wait is compared within `delayed`, by the
-    median lateness; within `coalesced`, by `wait_ms` of what releases them; within `streamed`, of which the start is
-    held, in the stream as asked. Who is `buffered` waits for the end, however much passed at the start.
+    What is shown comes before the verdict, as it is what a person has of a mitigation. Who is broken shows nothing,
+    and what an earlier harness did not tell decides nothing. Nor does what is only computed, where bytes were found
+    to let go on one side and a timer on the other: of a hop that has both, either may come first. How long tokens
+    wait is compared within `delayed`, by the median lateness; within `coalesced`, by `wait_ms` of what releases them;
+    within `streamed`, of which the start is held, in the stream as asked. Who is `buffered` waits for the end,
+    however much passed at the start.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if after == before == SEVERITY["broken"]:
@@ -38,8 +40,10 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
     if streams(mitigated.judgement.verdict, mitigated.shows):
         return "defeats"
-    if mitigated.shows and baseline.shows and mitigated.shows.manner != baseline.shows.manner:
-        return "reduces" if _shown(mitigated.shows) < _shown(baseline.shows) else "harms"
+    if mitigated.shows and baseline.shows and _alike(mitigated, baseline):
+        shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
+        if shown != was_shown:
+            return "reduces" if shown < was_shown else "harms"
     if after != before:
         return "reduces" if after < before else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
@@ -48,6 +52,13 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     if wait_ms * SHORTER <= was_ms:
         return "reduces"
     return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
+
+
+def _alike(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether what both show was seen, or computed of the same kind of hop."""
+    seen = all(one.shows and one.shows.seen for one in (mitigated, baseline))
+    releases = [one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict == "coalesced"]
+    return seen or len({release.by for release in releases if release}) < 2
 
 
 def _shown(shows: Shows) -> int:
@@ -143,7 +154,8 @@ def conclude(
     expected one is then blocked, not failed. A hop that turns away whatever is asked for blocks the cell, unless that
     is what somebody expects.
     """
-    if fault := _fault(control):
+    fault = _fault(control)
+    if fault and not (assessed.too_short and isinstance(control, Assessment) and control.too_short):
         return "blocked", fault, None
     if assessed.unstable:
         return "unstable", assessed.unstable, None

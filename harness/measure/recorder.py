@@ -1,7 +1,7 @@
 """Records one stream: asks through the chain, drives the lockstep conversation, keeps all that is seen.
 
 The recorder is the client's Sink. Reads are stamped and kept, decoded on the way, and every arrival is answered at
-once from within the read; a watch on the side only wakes when nothing has come for the patience. What is wrong with a
+once from within the read; a watch on the side only wakes when nothing has come for long. What is wrong with a
 stream is kept, the client is told to stop, and the fault is told once it has returned.
 """
 

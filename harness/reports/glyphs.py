@@ -25,7 +25,7 @@ class Glyphs:
     arrived: str
     way: str
     never: str
-    patience: str
+    held_from: str
     axis: str
     tick: str
     dots: str
@@ -53,7 +53,7 @@ UNICODE = Glyphs(
     arrived="●",
     way="─",
     never="×",
-    patience="┼",
+    held_from="┼",
     axis="─",
     tick="┬",
     dots="…",
@@ -66,7 +66,7 @@ ASCII = Glyphs(
     arrived="*",
     way="-",
     never="x",
-    patience="!",
+    held_from="!",
     axis="-",
     tick="+",
     dots="...",

@@ -73,7 +73,7 @@ def _notes(facts: Facts) -> Iterator[str]:
 def _around(facts: Facts) -> Iterator[str]:
     """Yield what happened before, beside and after the steady state."""
     if facts.head_held:
-        yield "head: it was held until a token had been sent"
+        yield "head: it was held until tokens had been sent"
     if facts.start and facts.start.held_bytes:
         yield f"start: {facts.start.held_bytes} bytes had to be sent before the first token came"
     if facts.start and facts.start.passed_bytes:
@@ -91,7 +91,9 @@ def _tokens(number: int) -> str:
 def _turned_away(away: TurnedAway) -> str:
     times = "a stream" if away.times == 1 else f"{away.times} streams"
     how = "without an answer" if away.status is None else f"with status {away.status}"
-    return f"limit: a hop turned {times} away {how}; asked again, alone and slowly, it let {THROUGH[away.let_through]}"
+    return (
+        f"refusal: a hop turned {times} away {how}; asked again, alone and slowly, it let {THROUGH[away.let_through]}"
+    )
 
 
 def _remark(remark: Remark) -> str:

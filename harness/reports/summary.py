@@ -30,7 +30,7 @@ TITLES: Mapping[Kind, str] = {
     "configuration": "Errors in your configuration",
     "proxy": "Proxies that failed",
     "harness": "Errors of the harness",
-    "blocked": "Blocked: a control failed, or a proxy let nothing through",
+    "blocked": "Blocked: no sure control or baseline, or turned away",
     "too short": "Too short to tell, at an exact length",
     "unavailable": "Unavailable here",
 }

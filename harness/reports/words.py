@@ -131,7 +131,8 @@ def reason(result: Result) -> str:
 
     That is left out where the reason is about something else: what was expected, or a cell that this one is held to.
     """
-    elsewhere = result.outcome == "blocked" or (result.outcome == "fail" and result.expectation)
+    blocked = result.outcome == "blocked" and not result.facts.turned_away
+    elsewhere = blocked or (result.outcome == "fail" and result.expectation)
     if result.verdict is None or elsewhere or not (way := way_out(result.facts)):
         return result.reason
     return f"{result.reason}; {way}"

@@ -227,7 +227,7 @@ def test_the_signature_has_the_figures_of_the_cells_that_show_the_symptom() -> N
     assert [part in line for part in ("3.00 ms", "6020 ms", "| 2 |", "| 23 |")] == [True] * 4
 
 
-LOCKSTEP = "Times in lockstep are the harness's patience, not the chain's pace."
+LOCKSTEP = "Times in lockstep are the harness's waits, not the chain's pace."
 
 
 def signature(text: str) -> str:

@@ -164,6 +164,16 @@ def test_an_effect_looks_at_the_verdict_and_at_what_the_stream_as_asked_shows(
     assert effect(showing(*after), showing(*before)) == change
 
 
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("by", ["bytes", "timer"])
+def test_what_is_only_computed_decides_nothing_where_bytes_let_go_once_and_a_timer_once(
+    by: ReleasedBy, seen: bool
+) -> None:
+    before = replace(coalesced(400, by), shows=replace(IN_BURSTS, seen=seen))
+    after = replace(coalesced(400), shows=replace(AT_THE_END, seen=seen))
+    assert effect(after, before) == ("harms" if seen or by == "bytes" else "no effect")
+
+
 @pytest.mark.parametrize(("was_ms", "change"), [(800, "reduces"), (200, "harms"), (400, "no effect")])
 def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: Effect) -> None:
     before = showing("streamed", replace(AT_THE_END, wait_ms=was_ms))
@@ -321,6 +331,7 @@ def test_nothing_is_held_against_what_was_too_short_to_tell() -> None:
         "blocked",
         "its direct control is too short: 3 tokens do not tell; 90 would",
     )
+    assert conclude(short, short, None, None)[:2] == ("too short", "3 tokens do not tell; 90 would")
 
 
 @pytest.mark.parametrize("ending", ["unstable", "too short", "blocked"])

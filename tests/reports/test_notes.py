@@ -59,15 +59,15 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
         (
             Facts(turned_away=TurnedAway(1, 503, "it"), beside_others="delayed"),
             (
-                "limit: a hop turned a stream away with status 503; asked again, alone and slowly, it let one through, "
-                "which counts",
+                "refusal: a hop turned a stream away with status 503; asked again, alone and slowly, it let one "
+                "through, which counts",
                 "load: measured alone; beside other streams through its chain it was delayed",
             ),
         ),
         (
             Facts(turned_away=TurnedAway(4, None, "only its baseline")),
             (
-                "limit: a hop turned 4 streams away without an answer; asked again, alone and slowly, it let the "
+                "refusal: a hop turned 4 streams away without an answer; asked again, alone and slowly, it let the "
                 "baseline through, and never this",
             ),
         ),
@@ -83,7 +83,7 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
         (
             Facts(start=Start(passed_bytes=8192), head_held=True, tail_tokens=2, late_tokens=1),
             (
-                "head: it was held until a token had been sent",
+                "head: it was held until tokens had been sent",
                 "start: 8192 bytes passed before anything was held",
                 "lateness: 1 token came late",
                 "end: 2 tokens came only with it",
