@@ -183,8 +183,7 @@ def run(
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
         trace = session.judged(finished.folder / result.evidence)
-        arrivals = session.arrivals(trace)
-        told.insert(0, Timeline(trace, result, arrivals))
+        told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
     _finish(finished, outputs, *told, required=(result.id,))
 
 

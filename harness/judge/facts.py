@@ -11,6 +11,7 @@ from harness.judge.metrics import (
     transport,
     usual_ms,
 )
+from harness.judge.reading import Reader
 from harness.judge.rules import LATE_MS
 from harness.model import Facts, Judgement, Metrics, Refusal, Screen, Trace, TransportName
 
@@ -22,7 +23,7 @@ AROUND = ("start", "head_held", "tail_tokens", "late_tokens")
 """What is before, beside and after the steady state: of a paced cell, its lockstep twin tells it."""
 
 
-def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement) -> Facts:
+def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement, reader: Reader) -> Facts:
     """Return what a stream tells of itself; what only the run knows (the claims that are played, say) is left out."""
     return Facts(
         hops=trace.hops,
@@ -31,11 +32,11 @@ def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgem
         remark=trace.remark,
         clock_uncertainty_ms=trace.clock_uncertainty_ms,
         screen=_screen(trace, delivered),
-        sampled_after=_sampled_after(trace),
+        sampled_after=reader.sampled_after,
         start=judgement.start,
         head_held=judgement.head_held,
         tail_tokens=judgement.tail_tokens or None,
-        late_tokens=_late_tokens(trace, delivered, figures, judgement),
+        late_tokens=_late_tokens(trace, delivered, figures, judgement, reader),
     )
 
 
@@ -61,14 +62,10 @@ def _screen(trace: Trace, delivered: Delivery) -> Screen | None:
     return Screen(len(largest), (largest[-1].sent_ns - largest[0].sent_ns) / 1e6)
 
 
-def _late_tokens(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement) -> int | None:
+def _late_tokens(
+    trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement, reader: Reader
+) -> int | None:
     if judgement.verdict != "streamed" or trace.plan.emission.pace == "paced":
         return None
     late_ms = LATE_MS + (usual_ms(figures) or 0.0)
-    return sum(under_way_ms >= late_ms for under_way_ms in alone_ms(trace, delivered.arrivals)) or None
-
-
-def _sampled_after(trace: Trace) -> int | None:
-    """Return after how many tokens time was up. A stream that was drained after a hold shows its pattern: no sample."""
-    kinds = [step.kind for step in trace.steps]
-    return trace.steps[kinds.index("drain")].seq if "drain" in kinds and "hold" not in kinds else None
+    return sum(under_way_ms >= late_ms for under_way_ms in alone_ms(trace, delivered.arrivals, reader)) or None

@@ -20,7 +20,7 @@ from harness.formats import CODECS, TRANSPORTS
 from harness.formats.base import Transport
 from harness.formats.coding import content_coding, decoder
 from harness.formats.payload import matches
-from harness.judge.reading import read
+from harness.judge.reading import Reader
 from harness.judge.rules import LATE_MS
 from harness.model import EMITTER_HEADER, HeaderChange, Heartbeat, Metrics, Sent, Trace
 
@@ -117,29 +117,24 @@ def gist(trace: Trace) -> str:
     return " ".join(text.split())[:GIST_CHARS]
 
 
-def alone_ms(trace: Trace, arrivals: Sequence[Arrival]) -> list[float]:
+def alone_ms(trace: Trace, arrivals: Sequence[Arrival], reader: Reader) -> list[float]:
     """Return how long each token was under way that tells of lateness: that came alone, or any of a paced stream.
 
     In lockstep these were sent when all before them had come, and came before anything else was sent, however late.
     """
-    left_ns = let_go_ns(trace)
-    alone = left_ns.keys() if trace.plan.emission.pace == "paced" else read(trace.steps).by_themselves
+    left_ns = let_go_ns(trace, reader)
+    alone = left_ns.keys() if trace.plan.emission.pace == "paced" else reader.by_themselves
     return [(a.at_ns - left_ns[a.seq]) / 1e6 for a in arrivals if a.seq in alone]
 
 
-def let_go_ns(trace: Trace) -> Mapping[int, int]:
+def let_go_ns(trace: Trace, reader: Reader) -> Mapping[int, int]:
     """Return when each token was let go, by the clock that arrivals are told by; none where no such clock tells.
 
     In lockstep that is when the client granted it and the emitter's delay was over, whatever the emitter's clock is.
     """
     if trace.plan.emission.pace == "paced":
         return {sent.seq: sent.at_ns for sent in trace.sent} if trace.emitter_clock == "ours" else {}
-    delay_ns, through, let_go = round((trace.plan.emission.delay_ms or 0) * 1e6), -1, dict[int, int]()
-    for step in trace.steps:
-        if step.kind == "grant":
-            let_go |= {seq: step.at_ns + (seq - through) * delay_ns for seq in range(through + 1, step.seq + 1)}
-            through = max(through, step.seq)
-    return let_go
+    return dict(enumerate(reader.left_ns(round((trace.plan.emission.delay_ms or 0) * 1e6))))
 
 
 def bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
@@ -215,25 +210,22 @@ def _pause_max_ms(trace: Trace) -> float | None:
     return max(((b - a) / 1e6 for a, b in itertools.pairwise(instants)), default=None)
 
 
-def measure(trace: Trace, delivered: Delivery, control: Metrics | None = None) -> Metrics:
+def measure(trace: Trace, delivered: Delivery, reader: Reader, control: Metrics | None = None) -> Metrics:
     """Return the figures of a trace; `control` is those of the direct control.
 
     What it is over is the direct control's median hold or, if that was larger while this stream ran, the round trip
     of the run's control stream: on a starved machine both grow, and neither is the chain's fault.
     """
-    arrivals, left_ns = delivered.arrivals, let_go_ns(trace)
+    arrivals, left_ns = delivered.arrivals, let_go_ns(trace, reader)
     under_way_ms = {a.seq: (a.at_ns - left_ns[a.seq]) / 1e6 for a in arrivals if a.seq in left_ns}
-    holds = alone_ms(trace, arrivals)
+    holds = alone_ms(trace, arrivals, reader)
     gaps = [(b.at_ns - a.at_ns) / 1e6 for a, b in itertools.pairwise(arrivals)]
     grouped = bursts(arrivals)
     median = statistics.median(holds) if holds else None
     over = None
     if median is not None:
         over = median - max(control.hold_p50_ms or 0.0 if control else 0.0, trace.guard_ms or 0.0)
-    if trace.plan.emission.pace == "lockstep":
-        held = sum(step.kind == "hold" for step in trace.steps)
-    else:
-        held = len(late_bursts(arrivals))
+    held = len(reader.outwaited if trace.plan.emission.pace == "lockstep" else late_bursts(arrivals))
     shown = painted(trace, arrivals)
     receives = len({arrival.at_ns for arrival in arrivals})
     merged, split = merged_and_split(trace) or (None, None)

@@ -113,7 +113,10 @@ class Steady:
 
 
 class Reader:
-    """Takes the steps of a conversation, one after another. `round_trip_ms` is the control's: over that it counts."""
+    """Takes the steps of a conversation, one after another. `round_trip_ms` is the control's: over that it counts.
+
+    `outwaited` tells of each token that was held when its time was up.
+    """
 
     def __init__(self, round_trip_ms: float = 0.0) -> None:
         self.state = State.BEFORE
@@ -126,7 +129,9 @@ class Reader:
         self.tail = range(0)
         self.granted_ns: list[int] = []
         self.arrived_ns: list[int] = []
-        self._round_trip_ms = round_trip_ms
+        self.outwaited: dict[int, int] = {}
+        self.round_trip_ms = round_trip_ms
+        self._drained_from: int | None = None
         self._alone: int | None = None
         self._held: Step | None = None
         self._silent_ms = 0.0
@@ -155,6 +160,7 @@ class Reader:
                 self._pulse = step.seq
             case "hold":
                 self._held, self._pulse = step, None
+                self.outwaited[step.seq] = step.at_ns
                 self._silent_ms, self._tried = (step.at_ns - self._moved_ns) / 1e6, False
             case "wait":
                 self._tried = True
@@ -162,6 +168,7 @@ class Reader:
                 self.stretches.append(range(self.granted + 1, step.seq + 1))
             case "drain":
                 self.tail = self._under_way
+                self._drained_from = step.seq
                 self._let_go_by_end(step)
             case "end":
                 # What was drained right before went with the end, and was not held for it.
@@ -193,11 +200,13 @@ class Reader:
             self._close(step, "bytes" if self.state is State.HELD and self.granted > self._held.seq else "time")
             self.state = State.ALONE
         elif self._alone == through and self.state is State.ALONE:
-            trip_ms = self.trip_ms(through)
-            in_time = trip_ms <= HOLD_MS + self._round_trip_ms
-            late = Hold(through, "time", trip_ms, trip_ms, trip_ms)
-            self.seen.append(Alone(through, trip_ms) if in_time else late)
+            self.seen.append(self._by_itself(through))
         self._moved_ns = step.at_ns
+
+    def _by_itself(self, seq: int) -> Observation:
+        trip_ms = self.trip_ms(seq)
+        in_time = trip_ms <= HOLD_MS + self.round_trip_ms
+        return Alone(seq, trip_ms) if in_time else Hold(seq, "time", trip_ms, trip_ms, trip_ms)
 
     def _let_go_by_end(self, step: Step) -> None:
         self._pulse = None
@@ -222,10 +231,33 @@ class Reader:
         )
         self._held = None
 
+    def count_over(self, round_trip_ms: float) -> None:
+        """Count over another round trip: of what was seen, it decides only which token came by itself in time."""
+        self.round_trip_ms = round_trip_ms
+        self.seen = [one if one.seq in self.outwaited else self._by_itself(one.seq) for one in self.seen]
+
     @property
     def by_themselves(self) -> set[int]:
-        """The tokens that came before anything else was sent, in time or late."""
+        """The tokens that came before anything else was sent, in time or late, whatever the round trip."""
         return {one.seq for one in self.seen if isinstance(one, Alone) or one.in_silence}
+
+    @property
+    def sampled_after(self) -> int | None:
+        """After how many tokens time was up. A stream that was drained after a hold shows its pattern: no sample."""
+        return None if self.outwaited else self._drained_from
+
+    def left_ns(self, delay_ns: int) -> list[int]:
+        """Return when each token left: of a grant, each so long after the one before, and the first after the grant."""
+        grants = (group for _, group in itertools.groupby(self.granted_ns))
+        return [at_ns + number * delay_ns for group in grants for number, at_ns in enumerate(group, 1)]
+
+    def left_behind(self, seq: int, after_tokens: int) -> int:
+        """Return how many of those sent after a held token stayed behind when it was let go, and waited for others."""
+        following = seq + after_tokens + 1
+        here = self.tail.start
+        if following < len(self.granted_ns):
+            here = bisect.bisect(self.arrived_ns, self.granted_ns[following])
+        return min(max(following - here, 0), after_tokens)
 
     def trip_ms(self, seq: int) -> float:
         """Return how long it was from a token's grant to its arrival."""
@@ -257,7 +289,7 @@ class Reader:
         if stretch is None:
             return None
         grants_ns = [self.granted_ns[seq] for seq in stretch]
-        over_ns = int(self._round_trip_ms * 1e6)
+        over_ns = int(self.round_trip_ms * 1e6)
         bursts = sorted({self.arrived_ns[seq] for seq in stretch})
         inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]

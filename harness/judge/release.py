@@ -24,7 +24,7 @@ def release_by_bytes(trace: Trace, hold: Hold) -> Release:
     )
 
 
-def release_by_time(trace: Trace, seq: int, wait_ms: float, idle: bool) -> Release:
+def release_by_time(seq: int, wait_ms: float, idle: bool) -> Release:
     """Return the release of a token that a timer let go after so long; an `idle` one counts from the last byte."""
     return Release(seq, "timer", 0, 0, wait_ms, wait_ms, 0, idle)
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.judge.metrics import SHRUNK, Arrival, late_bursts
+from harness.judge.reading import Reader
 from harness.judge.rules import LATE_MS
-from harness.model import Judgement, Manner, Release, Shows, Trace
+from harness.model import Judgement, Manner, Shows, Trace
 
 LUMPED_SHARE = 0.1
 LINGER_MS = 200.0
@@ -44,7 +45,7 @@ def seen(trace: Trace, arrivals: Sequence[Arrival], usual_ms: float | None = Non
     return _looked_at(arrivals, end, usual_ms, seen=True)
 
 
-def computed(trace: Trace, judgement: Judgement, late_ms: float = 0.0) -> Shows:
+def computed(trace: Trace, judgement: Judgement, reader: Reader, late_ms: float = 0.0) -> Shows:
     """Return what the asked tokens would show through what a lockstep stream found; it is not broken.
 
     `late_ms` is how much later than directly tokens come that nothing lets go, if they are `delayed`.
@@ -57,7 +58,7 @@ def computed(trace: Trace, judgement: Judgement, late_ms: float = 0.0) -> Shows:
     linger_ms = 0.0 if emission.body == "length" else max(emission.gap_ms, LINGER_MS)
     ended_ms = asked[-1].sent_ms + linger_ms
     lag_ms = late_ms if judgement.verdict == "delayed" and not judgement.release else 0.0
-    at_ms = [at + lag_ms for at in _played(trace, judgement, asked, ended_ms)]
+    at_ms = [at + lag_ms for at in _played(reader, judgement, asked, ended_ms)]
     arrivals = [
         Arrival(seq, _ns(token.sent_ms), token.end_bytes, _ns(at), seq)
         for seq, (token, at) in enumerate(zip(asked, at_ms, strict=True))
@@ -94,7 +95,7 @@ def _came_with(token: Arrival, sent_ns: int, at_ns: int) -> bool:
 # ---------------------------------------------------------------- the asked tokens, played
 
 
-def _played(trace: Trace, judgement: Judgement, asked: Sequence[_Token], ended_ms: float) -> list[float]:
+def _played(reader: Reader, judgement: Judgement, asked: Sequence[_Token], ended_ms: float) -> list[float]:
     """Return when each token of the asked stream comes."""
     at_ms: list[float] = []
     if start := judgement.start:
@@ -104,7 +105,7 @@ def _played(trace: Trace, judgement: Judgement, asked: Sequence[_Token], ended_m
         if start.held_bytes:
             full = next(seq for seq, token in enumerate(asked) if token.end_bytes >= start.held_bytes)
             at_ms += [asked[full].sent_ms] * (full + 1)
-    at_ms += _steady(trace, judgement)(asked[len(at_ms) :])
+    at_ms += _steady(reader, judgement)(asked[len(at_ms) :])
     if judgement.verdict in ("streamed", "delayed"):
         kept = min(judgement.tail_tokens, len(asked))
         at_ms[len(at_ms) - kept :] = [ended_ms] * kept
@@ -116,7 +117,7 @@ NEVER = float("inf")
 """Not before the end."""
 
 
-def _steady(trace: Trace, judgement: Judgement) -> Way:
+def _steady(reader: Reader, judgement: Judgement) -> Way:
     """Return how the hop treats the tokens of its steady state."""
     release = judgement.release
     if judgement.verdict == "buffered":
@@ -124,22 +125,11 @@ def _steady(trace: Trace, judgement: Judgement) -> Way:
     if release is None:
         return lambda tokens: [token.sent_ms for token in tokens]
     if release.by == "bytes":
-        behind = _left_behind(trace, release)
+        behind = reader.left_behind(release.seq, release.after_tokens)
         return lambda tokens: _by_bytes(tokens, release.after_bytes, behind)
     if release.idle:
         return lambda tokens: _after_silence(tokens, release.wait_ms)
     return lambda tokens: _by_timer(tokens, release.wait_ms)
-
-
-def _left_behind(trace: Trace, release: Release) -> int:
-    """Return how many of the tokens that had been sent stayed behind when one was let go, and waited for others."""
-    through, came = release.seq + release.after_tokens, release.seq
-    for step in trace.steps:
-        if step.kind == "end" or (step.kind == "grant" and step.seq > through):
-            break
-        if step.kind == "arrive":
-            came = max(came, step.seq)
-    return max(through - came, 0)
 
 
 def _by_bytes(tokens: Sequence[_Token], after_bytes: int, behind: int) -> list[float]:

@@ -35,8 +35,11 @@ class Assessment:
 
     `too_short` says, of a length that is fixed and does not tell, that `would_do` tokens would: then the judgement is
     no verdict.
-    `shows` is None of a stream that is broken. `doubtful`: some tokens were late and some not, as on a busy machine.
-    `facts` are of the stream that was judged and, if a second one was refused, of that refusal.
+    `shows` is None of a stream that is broken, and of one in lockstep that is too short.
+    `doubtful`: some tokens were late and some not, as on a busy machine.
+    `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
+    conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
+    had sent a pulse through the chain.
     """
 
     metrics: Metrics
@@ -47,6 +50,8 @@ class Assessment:
     too_short: str | None = None
     would_do: int | None = None
     doubtful: bool = False
+    seen: Sequence[Observation] = ()
+    pulsed: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -77,14 +82,14 @@ def follow_up(traces: Sequence[Trace], assessed: Assessment) -> FollowUp | None:
     if assessed.would_do and plan.emission.body == "length" and not plan.emission.workload.exact:
         return FollowUp(replace(plan, emission=replace(plan.emission, announced_tokens=assessed.would_do)), quiet=False)
     once = len(traces) == 1 or traces[-1].plan != traces[-2].plan
-    return FollowUp(plan, quiet=True) if once and pulsed(traces[-1]) else None
+    return FollowUp(plan, quiet=True) if once and assessed.pulsed else None
 
 
 def assess(traces: Sequence[Trace], control: Metrics | None = None) -> Assessment:
     """Measure and judge those of a cell's streams that count, as far as there are several: `follow_up` says why.
 
     A longer one is judged in place of one that was too short. One without pulses is right where another saw something
-    else; that two are broken differently, or only one, is `unstable`.
+    else; that only one of them is broken is `unstable`.
     """
     return combined([assess_one(trace, control) for trace in counted(traces)])
 
@@ -100,27 +105,34 @@ def combined(assessments: Sequence[Assessment]) -> Assessment:
             assessed = replace(other, judgement=replace(other.judgement, reason=reason))
         else:
             unstable = f"first {_in_brief(assessed)}, then {_in_brief(other)}"
-            assessed = replace(assessed, unstable=unstable, facts=_with_refusal(assessed.facts, other.facts))
+            told = _with_refusal(assessed.facts, other.facts)
+            assessed = replace(assessed, unstable=unstable, facts=told, pulsed=other.pulsed)
     return assessed
 
 
 def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
     """Measure and judge one stream."""
-    delivered = delivery(trace)
-    figures = measure(trace, delivered, control)
-    judgement, would_do = judge(trace, delivered, figures)
+    delivered, reader = delivery(trace), read(trace.steps)
+    figures = measure(trace, delivered, reader, control)
+    reader.count_over(_over_ms(trace, figures))
+    judgement, would_do = judge(trace, delivered, reader)
     short = (
-        f"{len(trace.sent)} tokens are too few to tell ({judgement.reason}); {would_do} would do" if would_do else None
+        f"{_tokens(len(trace.sent))} too few to tell ({judgement.reason}); at most {would_do} would do"
+        if would_do
+        else None
     )
-    told = facts(trace, delivered, figures, judgement)
+    told = facts(trace, delivered, figures, judgement, reader)
+    seen, pulsed = tuple(reader.seen), bool(reader.pulsed)
     if judgement.verdict == "broken":
-        return Assessment(figures, judgement, facts=told)
+        return Assessment(figures, judgement, facts=told, seen=seen, pulsed=pulsed)
     if trace.plan.emission.pace == "paced":
         shown = shows.seen(trace, delivered.arrivals, usual_ms(figures) if control else None)
+    elif would_do:
+        shown = None  # how it goes on would have to be known
     else:
-        shown = shows.computed(trace, judgement, figures.over_control_ms or 0.0)
-    doubtful = judgement.verdict == "delayed" and _partly_late(trace, figures)
-    return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful)
+        shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
+    doubtful = judgement.verdict == "delayed" and _partly_late(reader)
+    return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed)
 
 
 def _with_refusal(first: Facts, other: Facts) -> Facts:
@@ -128,22 +140,16 @@ def _with_refusal(first: Facts, other: Facts) -> Facts:
     return replace(first, refusal=other.refusal, answered_by=other.answered_by) if other.refusal else first
 
 
+def _tokens(number: int) -> str:
+    return "1 token is" if number == 1 else f"{number} tokens are"
+
+
 def _in_brief(assessed: Assessment) -> str:
     return f"{assessed.judgement.verdict} ({assessed.judgement.reason})"
 
 
-def observed(trace: Trace) -> Sequence[Observation]:
-    """Return what a stream's conversation came to, in order."""
-    return read(trace.steps, trace.guard_ms or 0.0).seen
-
-
-def pulsed(trace: Trace) -> set[int]:
-    """Return the tokens that came after their time, and only when the guard had sent a pulse through the chain."""
-    return read(trace.steps).pulsed
-
-
-def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> tuple[Judgement, int | None]:
-    """Return the verdict on one trace, given what it delivered and its figures (both from `metrics`).
+def judge(trace: Trace, delivered: Delivery, reader: Reader) -> tuple[Judgement, int | None]:
+    """Return the verdict on one trace, given what it delivered and the reading of its conversation.
 
     If it is too short to tell, the number of tokens that would do comes along, and the judgement is only what it looks
     like.
@@ -152,36 +158,37 @@ def judge(trace: Trace, delivered: Delivery, figures: Metrics) -> tuple[Judgemen
         return Judgement("broken", broken), None
     if trace.plan.emission.pace == "paced":
         return Judgement("streamed", "it came whole and in order; what the hop does, its lockstep twin tells"), None
-    over_ms = _over_ms(trace, figures)
-    reader = read(trace.steps, over_ms)
-    found = _Found(trace, reader, over_ms)
+    found = _Found(trace, reader)
     judgement, would_do = found.told()
     tail_tokens = found.tail_tokens(judgement.verdict)
-    around = replace(judgement, start=found.start(), head_held=bool(reader.head_held), tail_tokens=tail_tokens)
+    start = None if would_do else found.start()  # nothing is known of what it would be the start of
+    around = replace(judgement, start=start, head_held=bool(reader.head_held), tail_tokens=tail_tokens)
     return around, would_do
 
 
 def _over_ms(trace: Trace, figures: Metrics) -> float:
-    """Return over how long a trip counts: the control's, or the control stream's while this one ran, and a delay."""
+    """Return over how long a trip counts: the control's, or the control stream's while this one ran, and a delay.
+
+    Where no token came by itself nothing was held against the control, so it takes a reading to know it.
+    """
     over = (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
 
 
-def _partly_late(trace: Trace, figures: Metrics) -> bool:
+def _partly_late(reader: Reader) -> bool:
     """Tell whether some tokens that came by themselves were on time: a lag or a timer delays them all."""
-    over_ms = _over_ms(trace, figures)
-    alone = [one for one in read(trace.steps, over_ms).seen if isinstance(one, Alone)]
-    return sum(one.trip_ms < LATE_MS + over_ms for one in alone) > SHARE * len(alone)
+    alone = [one for one in reader.seen if isinstance(one, Alone)]
+    return sum(one.trip_ms < LATE_MS + reader.round_trip_ms for one in alone) > SHARE * len(alone)
 
 
 class _Found:
     """What a reading comes to, and the words for it."""
 
-    def __init__(self, trace: Trace, reader: Reader, over_ms: float) -> None:
+    def __init__(self, trace: Trace, reader: Reader) -> None:
         self._trace = trace
         self._reader = reader
-        self._late_ms = LATE_MS + max(over_ms, trace.guard_slow_ms or 0.0)
-        self._over_ms = over_ms
+        self._over_ms = reader.round_trip_ms
+        self._late_ms = LATE_MS + max(self._over_ms, trace.guard_slow_ms or 0.0)
         self._far = (trace.distance_ms or 0.0) > FAR_MS
         last = reader.seen[-1] if reader.seen else None
         self._kept = last if isinstance(last, Hold) and last.let_go == "end" else None
@@ -272,7 +279,7 @@ class _Found:
             looks = Judgement("buffered", reason, release_by_end(self._trace, self._kept.seq))
         else:
             would_do = max((one.seq + 8 * (one.after_tokens + 1) for one in holds), default=0) + FLOW_TOKENS
-            reason = f"{len(seen) - len(holds)} came by themselves, {len(holds)} were held"
+            reason = f"{len(seen) - len(holds)} by themselves, {len(holds)} held"
             looks = Judgement("coalesced" if holds else "streamed", reason)
         return looks, max(would_do, 2 * len(self._trace.sent))
 
@@ -283,7 +290,7 @@ class _Found:
         flow, seq = self._reader.flow(), run[-1].seq
         period_ms = (flow.period_ms if self._far and flow and not flow.spaced and _by_clock(run) else None) or 0.0
         if period_ms > HOLD_MS:
-            release = release_by_time(self._trace, seq, period_ms, idle=False)
+            release = release_by_time(seq, period_ms, idle=False)
             return Judgement("coalesced", f"a steady flow came in bursts {period_ms:.0f} ms apart", release)
         of_run = (len(late) + held) / (len(run) + held)
         of_flow = max(1 - LATE_MS / period_ms, 0.0) if period_ms else 0.0
@@ -294,7 +301,7 @@ class _Found:
         median_ms = trips[len(trips) // 2] - self._over_ms
         timer = None
         if flow and not flow.spaced:
-            timer = release_by_time(self._trace, seq, median_ms, idle=flow.idle(median_ms))
+            timer = release_by_time(seq, median_ms, idle=flow.idle(median_ms))
         reason = f"{len(late)} of {len(run)} tokens came by themselves, but {median_ms:.0f} ms late in the median"
         if late and all(_met_by_heartbeat(self._trace, one) for one in late):
             reason += ", each after a heartbeat: that or a timer let it go"
@@ -305,13 +312,14 @@ class _Found:
     def _by_bytes(self, holds: Sequence[Hold]) -> Judgement:
         best = min(holds[-1:-3:-1], key=lambda hold: hold.after_tokens - hold.before_tokens)
         release = release_by_bytes(self._trace, best)
-        what = f"{release.after_bytes} more bytes ({release.after_tokens} tokens) had been sent"
+        after = "1 token" if release.after_tokens == 1 else f"{release.after_tokens} tokens"
+        what = f"{release.after_bytes} more bytes ({after}) had been sent"
         return Judgement("coalesced", f"token {best.seq} was held until {what}", release)
 
     def _by_time(self, holds: Sequence[Hold]) -> Judgement:
         seq, flow = holds[-1].seq, self._reader.flow()
         longest_ms = max(hold.trip_ms if hold.in_silence else hold.quiet_ms for hold in holds) - self._over_ms
-        release = release_by_time(self._trace, seq, longest_ms, idle=bool(flow and flow.idle(longest_ms)))
+        release = release_by_time(seq, longest_ms, idle=bool(flow and flow.idle(longest_ms)))
         reason = f"token {seq} came after {longest_ms:.0f} ms in which nothing was sent: a timer let it go"
         return Judgement("coalesced", reason, release)
 

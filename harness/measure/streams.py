@@ -18,13 +18,13 @@ from typing import Protocol
 from harness.clients.base import Client
 from harness.errors import ProxyError
 from harness.judge.counted import counted, turned_away
-from harness.judge.reading import Hold, Observation, begins_alike
-from harness.judge.verdict import Assessment, assess_one, combined, follow_up, observed
+from harness.judge.reading import Hold, begins_alike
+from harness.judge.verdict import Assessment, assess_one, combined, follow_up
 from harness.launchers.process import until
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Alone, Schedule, needed_by
-from harness.model import Cell, Chain, Metrics, Plan, Trace, Verdict
+from harness.model import Cell, Chain, Metrics, Plan, Trace
 from harness.store.runs import Run
 
 TAKES = 4
@@ -103,7 +103,7 @@ class Streams:
         self._cell = cell
         self._control = control
         self._takes = 0
-        self._first: tuple[Sequence[Observation], Verdict] | None = None
+        self._first: Assessment | None = None
 
     async def ask(self, terms: Terms) -> list[Take]:
         """Return one stream and those that follow up on it. Raises HarnessError."""
@@ -126,11 +126,11 @@ class Streams:
             await self._keep(trace, entry)
         if self._first is None:
             return False
-        (seen, verdict), brief = self._first, observed(trace)
-        alone = (await asyncio.to_thread(assess_one, trace, self._control)).judgement.verdict
-        if "broken" in (verdict, alone) or not begins_alike(seen, brief):
+        first, brief = self._first, await asyncio.to_thread(assess_one, trace, self._control)
+        verdicts = {first.judgement.verdict, brief.judgement.verdict}
+        if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
             return False
-        return verdict == alone or any(isinstance(one, Hold) for one in brief)
+        return len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
         """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
@@ -142,7 +142,7 @@ class Streams:
         trace, self.entry = await self._recorded(plan, terms)
         await self._keep(trace, self.entry)
         said = await asyncio.to_thread(assess_one, trace, self._control)
-        self._first = self._first or (observed(trace), said.judgement.verdict)
+        self._first = self._first or said
         if said.judgement.verdict == "broken" and (death := await _death(self.entry)):
             raise ProxyError(f"in mid-stream, {death}")
         return Take(trace, said)

@@ -30,14 +30,13 @@ from harness.model.asked import (
     Workload,
 )
 from harness.model.axes import AXES, LABELS, Axis, Cell
+from harness.model.facts import FACTS, Fact
 from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
 from harness.model.judged import (
-    FACTS,
     MANNERS,
     VERDICTS,
     Effect,
     Expectation,
-    Fact,
     Facts,
     Fault,
     Gravity,

@@ -89,7 +89,7 @@ class Metrics:
     `hold_*`: how long each token was under way: from its grant in lockstep, from its emission when paced, by one clock
     (None where the emitter's is its own). `over_control_ms`: median hold minus the control's.
     A burst is two or more tokens that came in one receive; `burst_tokens_max` is the largest. `holds`: how often a
-    token was held past the patience (lockstep), or came in a burst with tokens emitted much later (paced).
+    token was held past its time (lockstep), or came in a burst with tokens emitted much later (paced).
     `reads_merged`: reads in which more than one message begins, a message being what an app would parse (an event, a
     line); `reads_split`: reads that begin or end inside one. Both are of what content coding leaves: a read that gives
     nothing of it is none, and a read in a coding is judged by the bytes that it makes known.
@@ -215,7 +215,7 @@ class Facts:
       instant of it may be told (None: its clock is ours)
     - `screen`: what had come one by one was painted together
     - `stand_in`: who read the control in the client's place
-    - `unguarded`: the chain answered no pulse, or refused it: only the direct control stream guarded the patience
+    - `unguarded`: the chain answered no pulse, or refused it: only the direct control stream guarded the silences
     - `sampled_after`: after so many tokens time was up, and the rest was sent without waiting
     - `start`, `head_held`, `tail_tokens`: what happened before and after the steady state (None: nothing did)
     - `late_tokens`: so many tokens came by themselves, but late, of a stream in which most did not
@@ -238,119 +238,6 @@ class Facts:
     head_held: bool = False
     tail_tokens: int | None = None
     late_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One of the facts that a claim can ask for: what the field of that name cannot say itself.
-
-    `about` says what is so where it is a fact, `denied` what is where it is none. Where a claim asks for a value
-    instead, `about` says of what, and `values` what each means. `example` is one of its key in a file. `of_run`: no
-    trace tells it, so whoever judges a result again keeps it.
-    """
-
-    name: str
-    about: str
-    denied: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    example: object = True
-    of_run: bool = False
-
-
-_FACTS = (
-    Fact(
-        "emulates",
-        about="a hop plays what somebody claims of it",
-        denied="no hop plays what somebody claims of it",
-        of_run=True,
-    ),
-    Fact("applications", about="a hop is an application", denied="no hop is an application", of_run=True),
-    Fact(
-        "answered_by",
-        about="whose answer the client got: the emitter's, however a hop handed it on, a hop's own, or nobody's",
-        values={"emitter": "the emitter answered", "hop": "a hop answered by itself", "nobody": "nobody answered"},
-        example=["hop", "nobody"],
-    ),
-    Fact(
-        "refusal",
-        about="the answer had another status than a stream has",
-        denied="the answer had no other status than a stream has",
-    ),
-    Fact(
-        "turned_away",
-        about="a hop turned streams of the cell away, and was asked again, alone and slowly",
-        denied="no hop turned a stream of the cell away",
-        example=False,
-        of_run=True,
-    ),
-    Fact(
-        "beside_others",
-        about="the verdict was another beside other streams than alone",
-        denied="the verdict was no other beside other streams than alone",
-        example=False,
-        of_run=True,
-    ),
-    Fact(
-        "remark",
-        about="the client shows something else than the bytes that came",
-        denied="the client shows the bytes that came",
-        example=False,
-    ),
-    Fact(
-        "clock_uncertainty_ms",
-        about="the client's clock is not the harness's",
-        denied="the client's clock is the harness's",
-        example=False,
-    ),
-    Fact(
-        "screen",
-        about="tokens that came one by one were painted together",
-        denied="no tokens that came one by one were painted together",
-    ),
-    Fact(
-        "stand_in",
-        about="another client read the control",
-        denied="no other client read the control",
-        example=False,
-        of_run=True,
-    ),
-    Fact(
-        "unguarded",
-        about="the chain answered no pulse",
-        denied="the chain left no pulse unanswered",
-        example=False,
-        of_run=True,
-    ),
-    Fact(
-        "sampled_after",
-        about="time was up, and only the first tokens were waited for",
-        denied="time was not up before the last token",
-        example=False,
-    ),
-    Fact(
-        "start",
-        about="the start of the stream was treated in another way than the rest",
-        denied="the start of the stream was treated as the rest",
-    ),
-    Fact(
-        "head_held",
-        about="the head of the response was held until a token had been sent",
-        denied="the head of the response was not held",
-    ),
-    Fact(
-        "tail_tokens",
-        about="the last tokens came only with the end of the stream",
-        denied="no token came only with the end of the stream",
-    ),
-    Fact(
-        "late_tokens",
-        about="a few tokens came late",
-        denied="no token of a stream that was in time came late",
-        example=False,
-    ),
-)
-FACTS: Mapping[str, Fact] = {fact.name: fact for fact in _FACTS}
-"""All of `Facts` but `hops`, which says of what kind each hop is and is neither so nor not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
         0  ○───────────────────────────┼─────●       412 ms  held
         1                                    ●       0.08 ms
 
-A token's line goes from where it was emitted to where it arrived; the crossing is where its patience ended.
+A token's line goes from where it was emitted to where it arrived; the crossing is from where on it was held.
 Long streams are cut: the first tokens, the first ones that were held, and the last stay.
 """
 
@@ -30,13 +30,13 @@ SLOW_MS = 50.0
 
 
 class Timeline:
-    """A drawn trace. `arrivals` tells when each token came; without it, what the lockstep conversation saw."""
+    """A drawn trace. `arrivals` tells when each token came, `held` of each that was held from when on."""
 
-    def __init__(self, trace: Trace, result: Result, arrivals: Mapping[int, int] | None = None) -> None:
+    def __init__(self, trace: Trace, result: Result, arrivals: Mapping[int, int], held: Mapping[int, int]) -> None:
         self._trace = trace
         self._result = result
-        self._arrivals = acknowledged(trace) if arrivals is None else arrivals
-        self._held = {step.seq: step.at_ns for step in trace.steps if step.kind == "hold"}
+        self._arrivals = arrivals
+        self._held = held
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for the id."""
@@ -53,7 +53,7 @@ class Timeline:
         yield from self._drawn(max(10, width - LEFT - RIGHT), glyphs)
         yield Text()
         legend = [f"{glyphs.emitted} emitted", f"{glyphs.arrived} arrived", f"{glyphs.never} never arrived"]
-        legend += [f"{glyphs.patience} patience ended"] if self._held else []
+        legend += [f"{glyphs.held_from} held from here on"] if self._held else []
         yield from (Text(line, "dim") for line in words.listed(legend, width))
         yield from self._said(words.shows(result.shows) if result.shows else "", width)
         yield from self._said(words.release(result.release) if result.release else "", width)
@@ -98,9 +98,9 @@ class Timeline:
         start, stop = scale.place(sent_ns), scale.place(last_ns if arrived_ns is None else arrived_ns)
         way = [" "] * start + [glyphs.emitted] + [glyphs.way] * (stop - start)
         way[stop] = glyphs.never if arrived_ns is None else glyphs.arrived
-        patience = scale.place(self._held[seq]) if seq in self._held else start
-        if start < patience < stop:
-            way[patience] = glyphs.patience
+        held_from = scale.place(self._held[seq]) if seq in self._held else start
+        if start < held_from < stop:
+            way[held_from] = glyphs.held_from
         hold_ms = None if arrived_ns is None else (arrived_ns - sent_ns) / 1e6
         held = seq in self._held or hold_ms is None
         style = "red" if held else "yellow" if hold_ms is not None and hold_ms >= SLOW_MS else "green"
@@ -154,12 +154,3 @@ class Scale:
                 if factor * power >= least:
                     return factor * power
             power *= 10
-
-
-def acknowledged(trace: Trace) -> Mapping[int, int]:
-    """Return when the lockstep conversation knew each token to be there."""
-    known: dict[int, int] = {}
-    for step in trace.steps:
-        if step.kind == "arrive":
-            known.update((seq, step.at_ns) for seq in range(len(known), step.seq + 1))
-    return known

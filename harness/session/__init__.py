@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from harness.measure.schedule import JOBS
 from harness.session.jobs import REPORTS, Job, load, one_cell, reports
-from harness.session.kept import arrivals, checked, judged, rejudged, stored
+from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
 from harness.session.running import RUNS, session
 from harness.session.setup import require, set_up
 from harness.session.shipped import catalogue, known, shipped_matrices, variants
@@ -26,6 +26,7 @@ __all__ = [
     "arrivals",
     "catalogue",
     "checked",
+    "held",
     "judged",
     "known",
     "load",

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.errors import InputError
 from harness.judge.counted import counted
 from harness.judge.metrics import delivery
+from harness.judge.reading import read
 from harness.judge.rejudge import held_against, rejudge
 from harness.matrix import field_reports
 from harness.model import Result, Trace
@@ -62,3 +63,8 @@ def judged(evidence: Path) -> Trace:
 def arrivals(trace: Trace) -> Mapping[int, int]:
     """Return when each token of a stream came, in ns, by its number."""
     return {arrival.seq: arrival.at_ns for arrival in delivery(trace).arrivals}
+
+
+def held(trace: Trace) -> Mapping[int, int]:
+    """Return from when on each token was held that was, in ns, by its number."""
+    return read(trace.steps).outwaited

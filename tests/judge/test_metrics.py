@@ -9,6 +9,7 @@ import pytest
 
 from harness.formats import CODECS
 from harness.judge.metrics import alone_ms, bursts, delivery, header_changes, late_bursts, let_go_ns, measure
+from harness.judge.reading import read
 from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
 
@@ -21,7 +22,7 @@ def problem(trace: Trace) -> str | None:
 
 def tell(words: str, **others: Any) -> list[float]:
     trace = story(words, **others)
-    return [round(under_way_ms, 1) for under_way_ms in alone_ms(trace, delivery(trace).arrivals)]
+    return [round(under_way_ms, 1) for under_way_ms in alone_ms(trace, delivery(trace).arrivals, read(trace.steps))]
 
 
 # ---------------------------------------------------------------- what arrived
@@ -259,7 +260,7 @@ def test_over_control_is_taken_against_the_guard_when_the_machine_was_slower_tha
 
 def test_the_same_trace_gives_the_same_figures() -> None:
     trace = story("s0 r0 s1 +400 hold1 s2 s3 r1-3 end")
-    assert measure(trace, delivery(trace)) == measure(trace, delivery(trace))
+    assert measure(trace, delivery(trace), read(trace.steps)) == measure(trace, delivery(trace), read(trace.steps))
 
 
 def test_the_longest_pause_is_between_two_reads_or_before_the_first() -> None:
@@ -329,7 +330,8 @@ def test_in_lockstep_figures_are_told_by_our_clock_whatever_the_emitters_is(by_n
     ours = story("s0 +2 r0 s1 +4 r1 s2 +400 hold2 s3 s4 r2-4 s5 +6 r5 end")
     theirs = ahead(ours, by_ns)
     assert delivery(theirs).problem is None
-    assert let_go_ns(theirs) == let_go_ns(ours) == {sent.seq: sent.at_ns for sent in ours.sent}
+    for trace in (ours, theirs):
+        assert let_go_ns(trace, read(trace.steps)) == {sent.seq: sent.at_ns for sent in ours.sent}
     assert figures(theirs) == figures(ours)
     assert figures(ours).hold_p50_ms == pytest.approx(4.1)
     assert figures(ours).hold_max_ms == pytest.approx(400.4)

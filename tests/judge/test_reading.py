@@ -163,6 +163,15 @@ def test_late_is_told_over_the_round_trip(round_trip_ms: float, over_ms: float, 
     assert isinstance(one, seen_as)
 
 
+@pytest.mark.parametrize("round_trip_ms", [0, 80, 500])
+def test_the_round_trip_may_be_told_after_all_was_read(round_trip_ms: float) -> None:
+    words = "s0 r0 s1 +340 r1 s2 +400 hold2 r2 s3 +600 r3 s4 +400 hold4 s5 r4-5"
+    later, at_once = reading(words), reading(words, round_trip_ms)
+    later.count_over(round_trip_ms)
+    assert later.seen == at_once.seen
+    assert later.by_themselves == at_once.by_themselves == reading(words).by_themselves
+
+
 def test_what_came_while_nothing_was_sent_came_by_itself() -> None:
     assert reading("s0 r0 s1 +400 r1 s2 +400 hold2 r2 s3 +400 hold3 s4 r3-4 s5 r5").by_themselves == {0, 1, 2, 5}
     assert reading("s0 +400 hold0 s1 wait +50 r0-1").by_themselves == set()

@@ -39,7 +39,7 @@ def test_a_person_waits_until_as_many_tokens_are_due() -> None:
 
 
 def test_a_timer_is_waited_for_by_everybody_as_long() -> None:
-    told = release_by_time(story(HELD), 1, 800.0, idle=True)
+    told = release_by_time(1, 800.0, idle=True)
     assert told == Release(1, "timer", 0, 0, wait_ms=800.0, held_ms=800.0, resolution_bytes=0, idle=True)
 
 

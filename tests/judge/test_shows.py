@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.backends.emitter import LINGER_S
 from harness.judge.metrics import delivery
+from harness.judge.reading import read
 from harness.judge.shows import LINGER_MS, computed, seen
 from harness.model import Judgement, Manner, Release, ReleasedBy, Shows, Start
 from tests.factories import plan, story, streamed, workload
@@ -129,7 +130,8 @@ def conversation(judgement: Judgement) -> str:
 def asked(tokens: int, token_bytes: int, judgement: Judgement, late_ms: float = 0, words: str = "") -> Shows:
     """Return what so many tokens would show, of which `words` are the conversation."""
     told = plan(workload(tokens, token_bytes))
-    return computed(replace(story(words or conversation(judgement)), plan=told), judgement, late_ms)
+    trace = replace(story(words or conversation(judgement)), plan=told)
+    return computed(trace, judgement, read(trace.steps), late_ms)
 
 
 def about(told: Shows) -> tuple[Manner, int, float, bool]:
@@ -151,7 +153,8 @@ def test_an_idle_flush_is_delayed_and_shows_at_the_end_of_a_stream_without_pause
     flush = Judgement("delayed", "because", let_go("timer", wait_ms=100, idle=True))
     assert asked(24, 112, flush).manner == "at the end"
     slow = replace(workload(24, 112), interval_ms=120)
-    told = computed(replace(story(conversation(flush)), plan=plan(slow)), flush)
+    trace = replace(story(conversation(flush)), plan=plan(slow))
+    told = computed(trace, flush, read(trace.steps))
     assert about(told) == ("one by one", 0, 100, False)
 
 
@@ -236,7 +239,8 @@ def test_a_paced_stream_shows_what_is_computed_of_its_hop(
     hop, judgement = KNOWN[kind](size)
     told = plan(workload(tokens, EVENT, interval_ms=interval_ms), body=body)
     assume(abs(size * 10 - interval_ms) > 2)
-    expected = computed(replace(story(conversation(judgement)), plan=told), judgement, late_ms=size * 10)
+    trace = replace(story(conversation(judgement)), plan=told)
+    expected = computed(trace, judgement, read(trace.steps), late_ms=size * 10)
     trace = simulate(replace(told, emission=replace(told.emission, pace="paced")), hop)
     shown = seen(trace, delivery(trace).arrivals, usual_ms=0.0)
     assert shown.manner == expected.manner, (expected, shown)

@@ -249,7 +249,7 @@ def test_too_short_looks_like_something_and_says_what_length_would_do(
     told = assess([story(words, exact=True)])
     assert (told.verdict, told.judgement.verdict, told.would_do) == (None, looks, would_do)
     assert told.too_short
-    assert told.too_short.endswith(f" tokens are too few to tell ({told.judgement.reason}); {would_do} would do")
+    assert told.too_short.endswith(f" too few to tell ({told.judgement.reason}); at most {would_do} would do")
 
 
 def test_of_a_lone_token_at_the_end_of_a_fixed_length_nothing_but_a_tail_is_claimed() -> None:

@@ -10,7 +10,8 @@ from textwrap import dedent
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.model import Cell, Facts, Result
+from harness.judge.reading import read
+from harness.model import Cell, Facts, Result, Trace
 from harness.reports import terminal
 from harness.reports.glyphs import ASCII, UNICODE, glyphs_for
 from harness.reports.timeline import Timeline
@@ -199,9 +200,14 @@ def test_the_progress_line_of_what_was_not_measured_has_no_duration() -> None:
     assert terminal.progress(gone, 1, 9).plain.split() == ["1/9", "error", gone.id]
 
 
+def drawn_over_time(of: Trace, shown: Result) -> Timeline:
+    reader = read(of.steps)
+    return Timeline(of, shown, dict(enumerate(reader.arrived_ns)), reader.outwaited)
+
+
 def timeline(of: Cell, held: int | None = 2, width: int = 80, encoding: str = "utf-8", tokens: int = 24) -> list[str]:
     shown = result(of, header_changes=(CHANGE,), facts=PLAYED)
-    return drawn(Timeline(trace(of, held, tokens), shown), width, encoding).splitlines()
+    return drawn(drawn_over_time(trace(of, held, tokens), shown), width, encoding).splitlines()
 
 
 def test_the_timeline_of_a_held_token() -> None:
@@ -240,7 +246,7 @@ def test_the_timeline_in_ascii() -> None:
 
 def test_the_timeline_of_a_token_that_never_came() -> None:
     of = cell()
-    lost = drawn(Timeline(trace(of), result(of, "broken"), arrivals={0: 1_002_100_000}))
+    lost = drawn(Timeline(trace(of), result(of, "broken"), arrivals={0: 1_002_100_000}, held={}))
     assert "never came" in lost
     assert "×" in lost
 
@@ -249,4 +255,4 @@ def test_the_timeline_of_a_stream_that_never_began() -> None:
     of = cell()
     empty = replace(trace(of), head_ns=None, reads=(), body=b"", sent=(), steps=(), ended_ns=None, closed_ns=None)
     shown = result(of, "broken", reason="connection refused", metrics=metrics(ttfb_ms=None, ttft_ms=None))
-    assert "broken: connection refused" in drawn(Timeline(empty, shown))
+    assert "broken: connection refused" in drawn(drawn_over_time(empty, shown))
