@@ -19,8 +19,8 @@ UNPAINTED_SHARE = 0.5
 """What share of the tokens has to wait for a later one's frame before a screen counts as holding them."""
 
 
-AROUND = ("start", "head_held", "tail_tokens", "late_tokens")
-"""What is before, beside and after the steady state: of a paced cell, its lockstep twin tells it."""
+AROUND = ("start", "head_held")
+"""What is before the steady state: of a paced cell, its lockstep twin tells it."""
 
 
 def facts(trace: Trace, delivered: Delivery, figures: Metrics, judgement: Judgement, reader: Reader) -> Facts:

@@ -56,7 +56,8 @@ class Timeline:
         legend += [f"{glyphs.held_from} held from here on"] if self._held else []
         yield from (Text(line, "dim") for line in words.listed(legend, width))
         yield from self._said(words.shows(result.shows) if result.shows else "", width)
-        yield from self._said(words.release(result.release) if result.release else "", width)
+        where = "in lockstep, " if result.cell.pace == "paced" else ""
+        yield from self._said(f"{where}{words.release(result.release)}" if result.release else "", width)
         yield from self._said(words.figures(result.metrics) if result.metrics else "", width)
         for change in result.header_changes:
             yield from self._said(f"header {words.change(change)}", width)
