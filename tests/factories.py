@@ -210,8 +210,13 @@ def judged(trace: Trace, control: Metrics | None = None) -> Judgement:
 
 
 def comes(trace: Trace) -> str:
-    """Return in a word what comes of a stream as asked: that it is `streamed`, or how a person sees it come."""
+    """Return in a word what comes of a stream as asked: that it is `streamed`, or how a person sees it come.
+
+    `too short`, if that would take a longer one.
+    """
     told = assess([trace])
+    if told.too_short and told.shows is None:
+        return "too short"
     if streams(told.judgement.verdict, told.shows) or told.shows is None:
         return told.judgement.verdict
     return told.shows.manner

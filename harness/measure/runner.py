@@ -137,8 +137,11 @@ class Runner:
         paced = [cell for cell in cells if cell.pace == "paced"]
         if self._bench.schedule.jobs > 1:
             for cell in dict.fromkeys(one for asked in cells for one in (baseline_of(asked), asked)):
-                if cell.pace != "paced" and not self._lasts(cell):  # the others would wait for it
+                if cell.pace != "paced":
                     self._together.setdefault(self._chain(cell), []).append(cell)
+            for chain in [*self._together]:
+                if any(map(self._lasts, self._together[chain])):  # to be alone, the others would wait for it
+                    del self._together[chain]
         try:
             async with asyncio.TaskGroup() as group:
                 for cell in cells:

@@ -4,8 +4,9 @@ Rules:
 
 1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
    a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
-2. At each of these the first to ask is the first to get in, so nobody waits for ever. Only who wants all jobs comes
-   after all who want one: while it waited for them to leave, the machine would idle.
+2. At each of these the first to ask is the first to get in, so nobody waits for ever. Only at the jobs, who has a chain
+   to itself comes first, as others wait for that chain; and who wants all jobs comes last, as the machine would idle
+   while it waited for all to leave.
 3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
 4. Who gives up waiting leaves nothing taken, and lets those behind it in.
 5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
@@ -32,7 +33,7 @@ Alone = Literal["in its chain", "on the machine"]
 class Gate:
     """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone.
 
-    If `alone_last`, who wants to be alone is overtaken by all who do not.
+    Who is in a hurry overtakes all who wait. If `alone_last`, who wants to be alone is overtaken by all who do not.
     """
 
     def __init__(self, places: int | None = None, alone_last: bool = False) -> None:
@@ -43,17 +44,17 @@ class Gate:
         self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
 
     @asynccontextmanager
-    async def passed(self, alone: bool = False) -> AsyncIterator[None]:
+    async def passed(self, alone: bool = False, in_a_hurry: bool = False) -> AsyncIterator[None]:
         """Be inside while the block runs."""
-        await self._enter(alone)
+        await self._enter(alone, in_a_hurry)
         try:
             yield
         finally:
             self._leave()
 
-    async def _enter(self, alone: bool) -> None:
-        ahead = len(self._queue)
-        if self._alone_last and not alone:
+    async def _enter(self, alone: bool, in_a_hurry: bool) -> None:
+        ahead = 0 if in_a_hurry else len(self._queue)
+        if self._alone_last and not alone and not in_a_hurry:
             ahead = sum(not wants_all for _, wants_all in self._queue)
         if not ahead and self._has_room(alone):
             self._admit(alone)
@@ -143,7 +144,7 @@ class Schedule:
                 await held.enter_async_context(seats.passed())
             if need.core:
                 await held.enter_async_context(self._cores.passed())
-            await held.enter_async_context(self._jobs.passed(alone == "on the machine"))
+            await held.enter_async_context(self._jobs.passed(alone == "on the machine", alone == "in its chain"))
             yield
 
     def most(self, need: Need) -> int:

@@ -265,6 +265,18 @@ async def test_a_cell_alone_on_the_machine_waits_for_all_who_do_not_want_to_be_a
     await ended(next_alone)
 
 
+async def test_who_has_its_chain_to_itself_is_the_next_to_get_a_job() -> None:
+    schedule = Schedule(jobs=1)
+    before, waiting = await holding(schedule, through()), await holding(schedule, through())
+    alone = await holding(schedule, through(PROXIES[0]), "in its chain")
+    assert inside(before, waiting, alone) == [True, False, False]
+    await ended(before)
+    assert inside(waiting, alone) == [False, True]
+    await ended(alone)
+    assert inside(waiting) == [True]
+    await ended(waiting)
+
+
 async def test_who_gives_up_lets_those_in_who_waited_behind_it() -> None:
     schedule = Schedule(jobs=9)
     before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in (None, "in its chain", None)]
