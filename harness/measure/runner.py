@@ -231,9 +231,10 @@ class Runner:
         found = await asyncio.gather(*map(self._measured, together), return_exceptions=True)
         pairs = zip(together, found, strict=True)
         met = [(cell, one) for cell, one in pairs if isinstance(one, Measured) and one.beside]
-        if len(met) == 1:
+        sure = [(cell, one) for cell, one in met if not one.assessment.doubtful]  # the others are measured alone anyway
+        if len(met) == 1 or not sure:
             return Sample(None, differs=False)
-        cell, measured = min(met, key=lambda pair: (pair[1].verdict == "streamed", bool(pair[0].mitigations)))
+        cell, measured = min(sure, key=lambda pair: (pair[1].verdict == "streamed", bool(pair[0].mitigations)))
         try:
             if await measured.streams.begins_alike_alone():
                 return Sample(None, differs=False)

@@ -18,6 +18,7 @@ from harness.measure.replay import Replay
 from harness.measure.runner import LASTS_MS, Runner
 from harness.model import Cell, Result, Trace, Verdict
 from harness.store.runs import Run, load_traces
+from tests.factories import alone
 from tests.measure.playing import (
     BARE,
     BROKEN,
@@ -126,6 +127,20 @@ async def test_one_that_is_late_or_breaks_beside_others_only_is_told_as_what_it_
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: [STREAMED, STREAMED], MITIGATED.id: [beside, STREAMED, STREAMED]}
     results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED)
     assert (results[MITIGATED.id].verdict, results[MITIGATED.id].facts.beside_others) == ("streamed", was)
+
+
+async def test_one_of_which_only_some_tokens_are_late_is_no_sample_and_is_measured_alone_anyway(run: Run) -> None:
+    partly = f"{alone(0, 7, 60)} {alone(8, 15)} end"
+    stories: Stories = {
+        CONTROL.id: STREAMED,
+        BARE.id: [partly, STREAMED],
+        MITIGATED.id: [STREAMED, STREAMED],
+        OTHER.id: STREAMED,
+    }
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED, OTHER)
+    assert asked(bench, BARE, MITIGATED, OTHER) == [2, 2, 1]
+    assert (takes(run, results[BARE.id]), bench.brief[MITIGATED.id]) == ([BESIDE, ALONE], 1)
 
 
 async def test_where_it_is_another_thing_alone_all_cells_of_the_chain_are_measured_alone(run: Run) -> None:
