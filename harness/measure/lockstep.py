@@ -3,8 +3,8 @@
 Rules:
 
 1. Token 0 is granted when the head is here, or has been waited for as long as a held token. Token n+1 is granted only
-   when all before it are here: a token that comes was not waiting for more bytes. Where a round trip is long a random
-   pause comes first, so that no timer keeps step with it.
+   when all before it are here: a token that comes was not waiting for more bytes. Where a round trip is long, or a
+   token was nearly held, a random pause comes first, so that no timer keeps step with it.
 2. A token that has not come in time is *held*. More tokens are then sent in steps, each as large as all before it and
    given the time to arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes
    three seconds at most.
@@ -57,6 +57,9 @@ TRYING_NS = 3 * 10**9
 
 CONVERSATION_BYTES = 4 * 1024 * 1024
 """How much of its own events a conversation may send beyond the workload."""
+
+NEARLY = 2 / 3
+"""From such a share of what makes a hold on, a token is nearly held."""
 
 PAUSES = 32
 """So many pauses are enough to meet a timer at any phase."""
@@ -122,7 +125,7 @@ class Lockstep:
         self._stretched = self._flowed = False
         self._flow_through = -1
         self._far = round_trip_ns > FAR_MS * 1e6
-        self._pauses = PAUSES if self._far else 0
+        self._pauses = PAUSES
         self._pause_ns = 0
         self._sending_ns = 0
         self._brief = brief
@@ -267,7 +270,7 @@ class Lockstep:
             return self._stretch(now_ns)
         if known and known.how == "time" and not self._flowed:
             return self._flow(now_ns)
-        if self._pauses and here:
+        if self._pauses and here and (self._far or self._nearly_held):
             self._pauses -= 1
             self.phase, self.progress_ns = Phase.PAUSE, now_ns
             self._pause_ns = int(self._chance.random() * HOLD_MS * 1e6)
@@ -295,6 +298,13 @@ class Lockstep:
 
     def _run(self, known: Steady) -> list[Alone]:
         return [one for one in self._reader.seen[known.since :] if isinstance(one, Alone)]
+
+    @property
+    def _nearly_held(self) -> bool:
+        """Whether the last token was under way for nearly as long as one that is held: by chance, it may be."""
+        last = self._reader.seen[-1] if self._reader.seen else None
+        over_ms = (self._round_trip_ns + self._delay_ns) / 1e6
+        return isinstance(last, Alone) and last.trip_ms - over_ms >= NEARLY * HOLD_MS
 
     def _late(self, known: Steady) -> bool:
         run = self._run(known)

@@ -324,6 +324,15 @@ def test_a_stream_ends_when_the_steady_state_is_known_and_the_workload_is_here(t
     assert record(talk.steps) == f"head-1 0-{sent - 1} end{sent - 1}"
 
 
+@pytest.mark.parametrize(("trip_ms", "phase"), [(199, Phase.ARRIVAL), (201, Phase.PAUSE)])
+def test_a_token_that_was_nearly_held_is_followed_by_a_pause_so_that_no_timer_keeps_step(
+    trip_ms: int, phase: Phase
+) -> None:
+    talk = begun(tokens=40)
+    alone(talk, 1, trip_ms, talk.progress_ns)
+    assert talk.phase is phase
+
+
 def test_nothing_is_said_after_the_end() -> None:
     talk = begun()
     alone(talk, STREAK)
@@ -332,7 +341,7 @@ def test_nothing_is_said_after_the_end() -> None:
     assert talk.phase is Phase.ENDED
 
 
-@pytest.mark.parametrize("each_ms", [60, 299])
+@pytest.mark.parametrize("each_ms", [60, 199])
 def test_tokens_that_come_late_are_followed_by_a_flow_and_what_then_is_left_leaves_with_the_end(each_ms: float) -> None:
     talk = begun(tokens=320)
     seq = 0
