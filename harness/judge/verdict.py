@@ -23,9 +23,10 @@ from harness.judge import shows
 from harness.judge.counted import counted
 from harness.judge.facts import facts
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
-from harness.judge.reading import Alone, Hold, Observation, Reader, Steady, alike, read, span_tokens, steady
+from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
+from harness.judge.steady import Steady, steady
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
 

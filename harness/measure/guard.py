@@ -30,7 +30,7 @@ from harness.formats import CODECS
 from harness.measure.limits import BUSY_S, PULSE_BYTES, TRIPS_S
 from harness.model import EMITTER_HEADER, Emission, Endpoint, Workload
 
-CONTROL_TRIPS = 8
+CONTROL_TRIPS = 4
 PULSE_TRIPS = 3
 PERIOD_S = 0.02
 BESIDE_S = 0.1

@@ -7,15 +7,14 @@ Rules:
    token was nearly held, a random pause comes first, so that no timer keeps step with it.
 2. A token that has not come in time is *held*. More tokens are then sent in steps, each as large as all before it and
    given the time to arrive, until the held one comes or `SPAN_BYTES` have been sent; the steps grow so that this takes
-   three seconds at most.
-   Neither: silence for `TIME_MS`.
-3. After a hold all that is under way is waited for, and then the next token, alone. Each is waited for longer than any
-   hold before it took, so that a timer lets go in silence, and shows as one; bytes are tried from just below the
-   count that let go before.
+   three seconds at most. If none of them lets it go: silence for `TIME_MS`.
+3. After a hold all that is under way is waited for, and then the next token, alone. Until bytes are known to let go,
+   each is waited for longer than any hold before it took, so that a timer lets go in silence. Bytes are tried from just
+   below the count that let go before.
 4. What let go twice alike is confirmed by a third hold. By bytes, several times as many are sent before it without
    waiting, and it has to let go like the others: start buffers are over by then. By time, a steady flow is sent before
    it, which tells a lag and each kind of timer apart.
-5. The stream ends when the steady state is known (`harness.judge.reading.steady`, which reads these very steps) and
+5. The stream ends when the steady state is known (`harness.judge.steady.steady`, which reads these very steps) and
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
@@ -29,12 +28,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from harness.judge.reading import TOKENS_OFF, Alone, Hold, Reader, Steady, span_tokens, steady
+from harness.judge.reading import TOKENS_OFF, Alone, Hold, Reader, span_tokens
 from harness.judge.rules import (
     ENOUGH_MS,
     FAR_MS,
@@ -47,6 +46,7 @@ from harness.judge.rules import (
     STRETCH,
     TIME_MS,
 )
+from harness.judge.steady import Steady, steady
 from harness.model import Emission, Step, StepKind
 
 FINE = 8
@@ -101,9 +101,18 @@ class Due:
 
 
 class Lockstep:
-    """One stream's conversation. Tokens are numbered from 0. `round_trip_ns` is that of the control stream."""
+    """One stream's conversation. Tokens are numbered from 0.
 
-    def __init__(self, emission: Emission, round_trip_ns: int = 0, brief: bool = False) -> None:
+    `round_trip_ns` is that of the control stream, of which `slow_ms` tells what a quarter takes at least by now.
+    """
+
+    def __init__(
+        self,
+        emission: Emission,
+        round_trip_ns: int = 0,
+        brief: bool = False,
+        slow_ms: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.phase = Phase.HEAD
         self.steps: list[Step] = []
         self.progress_ns = 0
@@ -129,6 +138,7 @@ class Lockstep:
         self._pause_ns = 0
         self._sending_ns = 0
         self._brief = brief
+        self._slow_ms = slow_ms
         self._chance = random.Random(workload.seed)
 
     @property
@@ -143,7 +153,7 @@ class Lockstep:
             case Phase.HEAD:
                 return Due("silence", self._hold_ns)
             case Phase.ARRIVAL:
-                known = self._confirming and not self._in_flow
+                known = (self._confirming and not self._in_flow) or self._by_bytes
                 longer_ns = 0 if known else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
                 return Due("silence", max(self._hold_ns, longer_ns))
             case Phase.SILENCE:
@@ -235,11 +245,15 @@ class Lockstep:
         return self._flowed and self._reader.arrived < self._flow_through
 
     @property
+    def _by_bytes(self) -> bool:
+        """Whether bytes are known to let go: a hold has excluded time, and only the count is confirmed."""
+        return self._steady is not None and self._steady.how == "bytes"
+
+    @property
     def _confirmed(self) -> bool:
         """Whether bytes let go after the stretch as they did before."""
         stretches, last = self._reader.stretches, self._reader.seen[-1] if self._reader.seen else None
-        by_bytes = self._steady is not None and self._steady.how == "bytes"
-        return by_bytes and bool(stretches) and isinstance(last, Hold) and last.seq >= stretches[-1].start
+        return self._by_bytes and bool(stretches) and isinstance(last, Hold) and last.seq >= stretches[-1].start
 
     @property
     def _is_over_early(self) -> bool:
@@ -279,7 +293,7 @@ class Lockstep:
 
     @property
     def _wants_stretch(self) -> bool:
-        return self._steady is not None and self._steady.how == "bytes" and not self._stretched
+        return self._by_bytes and not self._stretched
 
     def _stretch(self, now_ns: int) -> Grant | None:
         """Send several times what let go, so that buffers of the start are over when the next token is held."""
@@ -308,7 +322,7 @@ class Lockstep:
 
     def _late(self, known: Steady) -> bool:
         run = self._run(known)
-        late_ms = LATE_MS + (self._round_trip_ns + self._delay_ns) / 1e6
+        late_ms = LATE_MS + max((self._round_trip_ns + self._delay_ns) / 1e6, self._slow_ms())
         return sum(one.trip_ms >= late_ms for one in run) >= SHARE * len(run)
 
     def _send_on(self, tokens: int, now_ns: int, phase: Phase, at_once: int | None = None) -> Grant | None:

@@ -277,8 +277,14 @@ class _Conversation:
         await self._asked()
         if self._emission.pace == "lockstep" and self._stream.asked.done():
             self.distance_ms = await self._guard.distance_ms()
-            machine = self.machine = Lockstep(self._emission, int(self.distance_ms * 1e6), self._brief)
-            machine.begin(time.monotonic_ns())
+            began_ns = time.monotonic_ns()
+            machine = self.machine = Lockstep(
+                self._emission,
+                int(self.distance_ms * 1e6),
+                self._brief,
+                lambda: self._guard.control.trips.slow_ms(began_ns) or 0.0,
+            )
+            machine.begin(began_ns)
             self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:
                 await self._wait(machine)

@@ -18,7 +18,8 @@ from typing import Protocol
 from harness.clients.base import Client
 from harness.errors import ProxyError
 from harness.judge.counted import counted, turned_away
-from harness.judge.reading import Hold, begins_alike
+from harness.judge.reading import Hold
+from harness.judge.steady import begins_alike
 from harness.judge.verdict import Assessment, assess_one, combined, follow_up
 from harness.launchers.process import until
 from harness.measure.bench import StartedChain

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.judge.reading import ANYWHERE, Alone, Flow, Hold, LetGo, Reader, State, begins_alike, read
+from harness.judge.reading import ANYWHERE, Alone, Flow, Hold, LetGo, Reader, State, read
 from harness.judge.rules import HOLD_MS
+from harness.judge.steady import begins_alike
 from harness.model import Step, StepKind
 from tests.factories import alone, story
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.judge.reading import Alone, Hold, Observation, Steady, alike, span_tokens, steady
+from harness.judge.reading import Alone, Hold, Observation, alike, span_tokens
 from harness.judge.rules import ALIKE_MS, ENOUGH, ENOUGH_MS, HOLDS, SPAN_BYTES, SPAN_MS, STREAK
+from harness.judge.steady import Steady, steady
 from tests.factories import plan, workload
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.judge.reading import span_tokens
-from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LONGER, STREAK, STRETCH, TIME_MS
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, STREAK, STRETCH, TIME_MS
 from harness.measure.lockstep import PAUSES, TRYING_NS, Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
 from tests.measure.steps import record
@@ -248,6 +248,7 @@ def test_a_stretch_follows_which_nobody_waits_for_and_then_one_more_hold_that_ha
     assert talk.phase is Phase.SETTLING
     assert talk.arrived(through, 2 * HOLD_NS) is None
     assert talk.stepped(2 * HOLD_NS) == Grant(through + 1)
+    assert talk.due == Due("silence", HOLD_NS), "the second has excluded time: the third only tells the count"
     held(talk, 4)
     assert talk.stepped(4 * HOLD_NS) == Grant(through + 5, end=True)
     tail = f"g{through} a{through} g{through + 1} hold{through + 1} g{through + 3}-{through + 5} a{through + 5}"
@@ -358,6 +359,16 @@ def test_tokens_that_come_late_are_followed_by_a_flow_and_what_then_is_left_leav
         ends = alone(talk, 1, each_ms, talk.progress_ns)
     assert ends == Grant(319, end=True)
     assert talk.steps[-1].seq < 150, "a workload of slow tokens is not waited for"
+
+
+@pytest.mark.parametrize(("slow_ms", "phase"), [(9, Phase.FLOW), (11, Phase.ENDED)])
+def test_where_the_control_stream_is_as_slow_by_now_no_token_is_late(slow_ms: float, phase: Phase) -> None:
+    talk = Lockstep(plan(workload(STREAK)).emission, slow_ms=lambda: slow_ms)
+    talk.begin(0)
+    talk.head(0)
+    while talk.phase is Phase.ARRIVAL:
+        alone(talk, 1, LATE_MS + 10, talk.progress_ns)
+    assert talk.phase is phase
 
 
 # ---------------------------------------------------------------- rule 6: length framing
