@@ -209,6 +209,12 @@ def judged(trace: Trace, control: Metrics | None = None) -> Judgement:
     return assess([trace], control).judgement
 
 
+def broken_as(trace: Trace) -> str | None:
+    """Return why a stream is broken; None if it is not."""
+    told = judged(trace)
+    return told.reason if told.verdict == "broken" else None
+
+
 def comes(trace: Trace) -> str:
     """Return in a word what comes of a stream as asked: that it is `streamed`, or how a person sees it come.
 

@@ -13,10 +13,8 @@ import pytest_asyncio
 
 from harness.judge.metrics import header_changes
 from harness.judge.rules import HOLD_MS
-from harness.measure import guard
-from harness.measure.limits import Bounds
-from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Filler, Read, Start, Trace, Verdict, Workload
-from tests.factories import figures, judged, plan
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Filler, Read, Start, Verdict, Workload
+from tests.factories import broken_as, figures, judged
 from tests.misbehaving import (
     Answer,
     Behaviour,
@@ -28,17 +26,12 @@ from tests.misbehaving import (
     events,
     flushes,
     lags,
-    never_ends,
     passes,
     rewrites,
 )
-from tests.recording import LOAD, Rig, bound, rig
+from tests.recording import LOAD, Rig, rig
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
-
-BOUNDED_S = 20.0
-ONE_READ_BYTES = 2**21
-"""What a client takes in at once at most."""
 
 EARLY = "the response ended before the emitter ended it"
 
@@ -213,7 +206,7 @@ async def test_gzip_without_flush_is_buffered(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_NO_FLUSH)) == "buffered"
 
 
-async def test_a_body_that_only_claims_to_be_gzip_is_broken(bench: Rig) -> None:
+async def test_a_body_that_only_claims_to_be_gzip_isbroken_as(bench: Rig) -> None:
     async def lies(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
         async for data in response.content.iter_any():
@@ -223,19 +216,19 @@ async def test_a_body_that_only_claims_to_be_gzip_is_broken(bench: Rig) -> None:
     assert await verdict(bench, lies, "gzip body is corrupt") == "broken"
 
 
-async def test_a_gzipped_body_that_does_not_say_so_is_broken(bench: Rig) -> None:
+async def test_a_gzipped_body_that_does_not_say_so_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "identity")) == "broken"
 
 
-async def test_another_coding_than_the_one_claimed_is_broken(bench: Rig) -> None:
+async def test_another_coding_than_the_one_claimed_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "br"), "br body is corrupt") == "broken"
 
 
-async def test_a_coding_nobody_knows_is_broken(bench: Rig) -> None:
+async def test_a_coding_nobody_knows_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "sdch"), "unknown content coding 'sdch'") == "broken"
 
 
-async def test_gzip_that_is_never_finished_is_broken(bench: Rig) -> None:
+async def test_gzip_that_is_never_finished_isbroken_as(bench: Rig) -> None:
     async def unfinished(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
         coder = zlib.compressobj(wbits=31)
@@ -249,23 +242,23 @@ async def test_gzip_that_is_never_finished_is_broken(bench: Rig) -> None:
 # ---------------------------------------------------------------- tokens
 
 
-async def test_dropping_a_token_is_broken(bench: Rig) -> None:
+async def test_dropping_a_token_isbroken_as(bench: Rig) -> None:
     drops = rewrites(lambda number, event: [] if number == 4 else [event])
     assert await verdict(bench, drops, "token 5 came after token 3") == "broken"
 
 
-async def test_dropping_the_last_token_is_broken(bench: Rig) -> None:
+async def test_dropping_the_last_token_isbroken_as(bench: Rig) -> None:
     drops = rewrites(lambda number, event: [] if number == 11 else [event])
     told = judged(await bench.record_through(drops, replace(LOAD, exact=True)))
     assert (told.verdict, told.reason) == ("broken", "the last 1 of 12 tokens never came")
 
 
-async def test_repeating_a_token_is_broken(bench: Rig) -> None:
+async def test_repeating_a_token_isbroken_as(bench: Rig) -> None:
     repeats = rewrites(lambda number, event: [event, event] if number == 4 else [event])
     assert await verdict(bench, repeats, "token 4 came after token 4") == "broken"
 
 
-async def test_swapping_tokens_is_broken(bench: Rig) -> None:
+async def test_swapping_tokens_isbroken_as(bench: Rig) -> None:
     kept: list[bytes] = []
 
     def swap(number: int, event: bytes) -> list[bytes]:
@@ -275,17 +268,17 @@ async def test_swapping_tokens_is_broken(bench: Rig) -> None:
     assert await verdict(bench, rewrites(swap), "token 5 came after token 3") == "broken"
 
 
-async def test_altering_a_letter_is_broken(bench: Rig) -> None:
+async def test_altering_a_letter_isbroken_as(bench: Rig) -> None:
     alters = rewrites(lambda number, event: [event.replace(b"e same", b"E same")])
     assert await verdict(bench, alters, "altered on the way") == "broken"
 
 
-async def test_converting_the_character_set_is_broken(bench: Rig) -> None:
+async def test_converting_the_character_set_isbroken_as(bench: Rig) -> None:
     converts = rewrites(lambda number, event: [event.decode().encode("latin-1")])
     assert await verdict(bench, converts, "altered on the way") == "broken"
 
 
-async def test_replaying_another_streams_answer_is_broken(bench: Rig) -> None:
+async def test_replaying_another_streams_answer_isbroken_as(bench: Rig) -> None:
     earlier = (await bench.record_through(passes)).body
 
     async def replays(response: aiohttp.ClientResponse, answer: Answer) -> None:
@@ -303,28 +296,28 @@ async def test_adding_comments_of_its_own_alters_nothing(bench: Rig) -> None:
 # ---------------------------------------------------------------- responses that end badly
 
 
-async def test_a_reset_in_mid_stream_is_broken(bench: Rig) -> None:
+async def test_a_reset_in_mid_stream_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, after(3, Answer.reset), "the body broke off") == "broken"
 
 
-async def test_a_chunked_body_without_its_last_chunk_is_broken(bench: Rig) -> None:
+async def test_a_chunked_body_without_its_last_chunk_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, after(3, lambda answer: None), "the body broke off") == "broken"
 
 
-async def test_a_body_shorter_than_its_length_is_broken(bench: Rig) -> None:
+async def test_a_body_shorter_than_its_length_isbroken_as(bench: Rig) -> None:
     told = await verdict(bench, after(3, lambda answer: None, "Content-Length: 1200"), "the body broke off")
     assert told == "broken"
 
 
-async def test_a_length_that_cuts_the_body_is_broken(bench: Rig) -> None:
+async def test_a_length_that_cuts_the_body_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, after(12, lambda answer: None, "Content-Length: 1150"), EARLY) == "broken"
 
 
-async def test_a_clean_end_before_the_emitters_is_broken(bench: Rig) -> None:
+async def test_a_clean_end_before_the_emitters_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, after(3, Answer.end), EARLY) == "broken"
 
 
-async def test_a_close_delimited_body_that_is_cut_is_broken(bench: Rig) -> None:
+async def test_a_close_delimited_body_that_is_cut_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, after(3, lambda answer: None, "Connection: close"), EARLY) == "broken"
 
 
@@ -347,7 +340,7 @@ async def test_a_chunk_that_is_none_is_broken_and_noticed_at_once(bench: Rig, wo
 @pytest.mark.parametrize(
     "words", [b"", b"HTTP/1.1 two hundred\r\n\r\n", b"\x16\x03\x01", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999]
 )
-async def test_what_is_no_response_is_broken(bench: Rig, words: bytes) -> None:
+async def test_what_is_no_response_isbroken_as(bench: Rig, words: bytes) -> None:
     async def babbles(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.raw(words)
         await answer.flush()
@@ -384,136 +377,9 @@ async def test_asking_twice_is_told(bench: Rig) -> None:
     assert await verdict(bench, asks_again, "the chain asked 2 times for one stream") == "broken"
 
 
-async def test_a_response_that_does_not_end_is_broken_off_after_a_while(
-    bench: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bound(monkeypatch, silence_s=0.2)
-
-    async def lingers(response: aiohttp.ClientResponse, answer: Answer) -> None:
-        answer.head()
-        async for data in response.content.iter_any():
-            answer.chunk(data)
-        await asyncio.Event().wait()
-
-    assert await verdict(bench, lingers, "the response did not end: nothing came for 0.2 s") == "broken"
-
-
-PING = b": ping\n\n"
-
-
-@pytest.mark.parametrize(
-    ("say", "every_s"), [(PING, 0.01), (PING, 0.2), (b":", 0.01)], ids=["often", "twice a silence", "in bytes"]
-)
-@pytest.mark.parametrize("pace", ["lockstep", "paced"])
-async def test_who_says_for_ever_that_it_lives_does_not_end_its_response(
-    bench: Rig, monkeypatch: pytest.MonkeyPatch, say: bytes, every_s: float, pace: str
-) -> None:
-    bound(monkeypatch, silence_s=0.5)
-    async with asyncio.timeout(BOUNDED_S):
-        trace = await bench.record_through(never_ends(say, every_s), pace=pace)
-    assert (_broken(trace) or "").startswith("the response did not end: no token came for 0.5 s, but ")
-    assert figures(trace).tokens_received == len(trace.sent) >= LOAD.tokens, "what came before is evidence"
-
-
-@pytest.mark.parametrize(
-    ("say", "what", "bounds"),
-    [
-        (PING * 2**13, "bytes", {}),
-        (b"x" * 2**16, "bytes", {}),
-        (b"x", "reads", {"reads": 5000}),
-    ],
-    ids=["pings", "one endless line", "one byte a read"],
-)
-async def test_a_flood_is_broken_off_and_told_with_what_came_for_what_was_sent(
-    bench: Rig, monkeypatch: pytest.MonkeyPatch, say: bytes, what: str, bounds: dict[str, int]
-) -> None:
-    bound(monkeypatch, **bounds)
-    async with asyncio.timeout(BOUNDED_S):
-        trace = await bench.record_through(never_ends(say))
-    most = Bounds.of(trace.plan.emission, 0)
-    number = most.body_bytes if what == "bytes" else most.reads
-    told = f"flood: more than {number} {what} came for {trace.sent[-1].end_bytes} bytes sent, of late b'"
-    assert (_broken(trace) or "").startswith(told)
-    assert len(trace.body) <= most.body_bytes + ONE_READ_BYTES
-    assert len(trace.reads) <= most.reads + 1
-
-
-@pytest.mark.parametrize(
-    ("say", "every_s"), [(b"<p>no</p>", 0.01), (b"<p>no</p>" * 2**10, 0.0)], ids=["drips", "floods"]
-)
-@pytest.mark.parametrize("asks", [True, False], ids=["asked the backend", "did not ask it"])
-async def test_a_refusal_whose_page_does_not_end_is_told_by_its_status_and_its_words(
-    bench: Rig, monkeypatch: pytest.MonkeyPatch, say: bytes, every_s: float, asks: bool
-) -> None:
-    bound(monkeypatch, silence_s=0.3)
-    refuses = never_ends(say, every_s, status=503)
-    direct = bench.direct if asks else replace(bench.direct, path="/elsewhere")
-    async with asyncio.timeout(BOUNDED_S), Misbehaving(direct, refuses) as proxy:
-        trace = await bench.record(plan(LOAD), proxy.endpoint)
-    assert (_broken(trace) or "").startswith("status 503 instead of 200: no")
-    assert len(trace.body) <= Bounds.of(trace.plan.emission, 0).page_bytes + ONE_READ_BYTES
-
-
-async def test_a_head_that_does_not_end_is_no_response(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def goes_on(response: aiohttp.ClientResponse, answer: Answer) -> None:
-        answer.raw(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            answer.raw(b"X-More: and more\r\n")
-            await answer.flush()
-
-    async with asyncio.timeout(BOUNDED_S):
-        assert (_broken(await bench.record_through(goes_on)) or "").startswith("what came is no HTTP response")
-
-
-async def test_a_head_that_drips_is_broken_off_after_a_while(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    bound(monkeypatch, silence_s=0.3)
-
-    async def drips(response: aiohttp.ClientResponse, answer: Answer) -> None:
-        answer.raw(b"HTTP/1.1 200 OK\r\nX-More: ")
-        while True:
-            answer.raw(b"x")
-            await asyncio.sleep(0.01)
-
-    async with asyncio.timeout(BOUNDED_S):
-        told = _broken(await bench.record_through(drips))
-    assert told == "the response did not end: nothing came for 0.3 s"
-
-
-@pytest.mark.parametrize(
-    ("pulse", "refuses"),
-    [(never_ends(PING, 0.01), False), (never_ends(PING * 2**13), False), (never_ends(b"x", 0.0, 503), True)],
-    ids=["does not end", "floods", "refuses in single bytes"],
-)
-async def test_an_answer_to_a_pulse_that_does_not_end_is_an_answer_all_the_same(
-    bench: Rig, pulse: Behaviour, refuses: bool
-) -> None:
-    """Once `BUSY_S` is waited for its end; to wait for each would take longer than the deadline."""
-    proxy = Misbehaving(bench.direct, collects(10**9), pulse)
-    async with asyncio.timeout(BOUNDED_S), proxy:
-        trace = await bench.record(plan(LOAD), proxy.endpoint)
-    assert judged(trace).verdict == "buffered"
-    assert proxy.pulses == 1 if refuses else proxy.pulses > guard.PULSE_TRIPS
-
-
-async def test_a_stream_that_is_slow_for_ever_ends_at_its_deadline(bench: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    bound(monkeypatch, deadline_s=0.5)
-    told = _broken(await bench.record_through(lags(lambda number: 0.05), replace(LOAD, tokens=1000)))
-    assert told == "the response did not end: a stream like this may take 0.5 s"
-
-
-async def test_a_request_that_never_reaches_the_backend_is_broken_off_after_a_while(
-    bench: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bound(monkeypatch, asked_s=0.2)
-    mute = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    async with mute:
-        trace = await bench.record(entry=replace(bench.direct, port=mute.sockets[0].getsockname()[1]))
-    assert _broken(trace) == "time-out: the request did not reach the backend within 0.2 s"
-
-
 async def test_a_port_where_nobody_listens_is_broken_not_buffered(bench: Rig) -> None:
     trace = await bench.record(entry=replace(bench.direct, port=1))
-    assert (_broken(trace) or "").startswith("cannot connect")
+    assert (broken_as(trace) or "").startswith("cannot connect")
     assert trace.answered_by == "nobody"
 
 
@@ -539,7 +405,7 @@ async def test_an_answer_to_another_stream_that_a_hop_gives_again_is_the_hops(be
 
     first, second = [await bench.record_through(remembers, pace="paced") for _ in range(2)]
     assert (first.answered_by, second.answered_by) == ("emitter", "hop")
-    assert "is not the one that was sent (replayed?)" in (_broken(second) or "")
+    assert "is not the one that was sent (replayed?)" in (broken_as(second) or "")
     assert len({mark for mark, _ in kept}) == 2, "each stream has a mark of its own"
 
 
@@ -551,8 +417,3 @@ async def test_that_there_is_no_stream_is_for_the_emitter_to_say_and_a_pulse_ans
         answer.head(404, "Content-Length: 0", f"{EMITTER_HEADER}: {mark}")
 
     assert (await bench.record_through(bears)).answered_by == by
-
-
-def _broken(trace: Trace) -> str | None:
-    told = judged(trace)
-    return told.reason if told.verdict == "broken" else None

@@ -4,7 +4,7 @@ The property is that of tests/judge/test_invariance.py: a hop in any circumstanc
 decided. Where a fault lies outside of one simulated stream, it is found elsewhere:
 
 - 2, a stream that never ends: `test_who_says_for_ever_that_it_lives_does_not_end_its_response`,
-  `test_a_flood_is_broken_off_...` and `test_a_stream_that_is_slow_for_ever_...` in tests/test_misbehaving_proxies.py,
+  `test_a_flood_is_broken_off_...` and `test_a_stream_that_is_slow_for_ever_...` in tests/test_endless_responses.py,
   `test_what_comes_without_a_token_is_no_progress_...` in tests/measure/test_conversation.py
 - 3 and 6, a pace that contradicts: `test_a_paced_cell_carries_the_verdict_of_its_twin_...` in
   tests/judge/test_outcome.py
