@@ -77,8 +77,8 @@ def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
 
 
 def runs(place: Sandbox) -> list[Run]:
-    """Return the runs that are on disk."""
-    return [Run.open(folder) for folder in sorted((place.folder / "runs").glob("*"))]
+    """Return the runs that are on disk: a folder is one once its run.json is there."""
+    return [Run.open(head.parent) for head in sorted((place.folder / "runs").glob("*/run.json"))]
 
 
 def assert_clean(place: Sandbox) -> None:
