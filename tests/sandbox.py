@@ -20,7 +20,7 @@ from tenacity.wait import wait_fixed
 from harness.clients import CLIENTS
 from harness.errors import InputError, Unavailable
 from harness.model import Result
-from harness.proxies import PROXIES
+from harness.proxies.catalog import PROXIES
 from harness.resources import configs
 from harness.store.runs import Run, latest
 

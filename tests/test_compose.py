@@ -18,7 +18,7 @@ import pytest
 import yaml
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from harness.proxies import PROXIES
+from harness.proxies.catalog import PROXIES
 from harness.proxies.nextjs import INSTANCES, NODE_AT_LEAST
 
 ROOT = Path(__file__).parent.parent

@@ -21,8 +21,8 @@ from harness import session
 from harness.clients.h2_exchange import FRAME_HEAD_BYTES, STREAM
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint
-from harness.proxies import PROXIES
 from harness.proxies.base import Running
+from harness.proxies.catalog import PROXIES
 from harness.proxies.nginx import Nginx
 from harness.resources import configs
 from tests.sandbox import Sandbox, missing

@@ -19,7 +19,7 @@ import pytest
 import harness
 from harness.clients import CLIENTS
 from harness.model import AXES
-from harness.proxies import PROXIES
+from harness.proxies.catalog import PROXIES
 
 PACKAGE = Path(harness.__file__).parent
 
@@ -262,6 +262,21 @@ def test_importing_every_module_opens_starts_changes_and_prints_nothing(tmp_path
     assert watched.stderr == ""
     assert json.loads(watched.stdout) == [[], True]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_the_emulator_loads_no_other_proxy() -> None:
+    found, todo = set[str](), {"harness.proxies.cloudrun_server"}
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        around = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
+        todo |= ({one for one in MODULES[name].ours() if one in MODULES} | around) - found
+    assert {room_of(name) for name in found} == {"", "model", "proxies"}
+    assert {name for name in found if room_of(name) == "proxies"} == {
+        "harness.proxies",
+        "harness.proxies.cloudrun_server",
+        "harness.proxies.hold",
+    }
 
 
 if __name__ == "__main__":

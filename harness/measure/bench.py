@@ -28,8 +28,8 @@ from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
 from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
-from harness.proxies import PROXIES
 from harness.proxies.base import Optioned, Proxy, Running
+from harness.proxies.catalog import PROXIES
 from harness.resources import configs, is_file
 
 SERIAL: frozenset[HopKind] = frozenset({"application"})

@@ -1,18 +1,7 @@
-"""The proxies there are, by the name that chains use.
+"""The proxies: programs in front of an endpoint. `catalog.py` lists them; nothing is imported here, as the processes of
+the emulator, which live in this room, would load what all the others need.
 
 In: the config of a hop, and the endpoint behind it.
 Out: an endpoint in front of it, for as long as the run lasts.
 Enter: `measure/` and who lists what there is; a proxy knows launchers, and no client or backend.
 """
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from harness.proxies.asgi import Asgi
-from harness.proxies.base import Proxy
-from harness.proxies.cloudrun import CloudRun
-from harness.proxies.nextjs import NextJs
-from harness.proxies.nginx import Nginx
-
-PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(), NextJs(), CloudRun(), Asgi())}

@@ -16,7 +16,7 @@ from harness.formats import FORMATS
 from harness.matrix import reading
 from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
-from harness.proxies import PROXIES
+from harness.proxies.catalog import PROXIES
 from harness.session import shipped
 
 What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]

@@ -11,8 +11,8 @@ from harness.clients.base import Installing
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.measure.bench import adapter
 from harness.model import Hop
-from harness.proxies import PROXIES
 from harness.proxies.base import Optioned
+from harness.proxies.catalog import PROXIES
 from harness.session.jobs import Job, hops_of, load, one_cell
 from harness.session.shipped import shipped_matrices, variants
 

@@ -13,8 +13,8 @@ from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known
 from harness.model import Mitigation
-from harness.proxies import PROXIES
 from harness.proxies.base import Optioned
+from harness.proxies.catalog import PROXIES
 from harness.resources import configs
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from harness.cli import screen
 from harness.errors import Interrupted, Unavailable
-from harness.proxies import PROXIES
+from harness.proxies.catalog import PROXIES
 from harness.reports.summary import EXIT_MEANINGS
 from harness.resources import configs
 from harness.store.runs import Run, latest
