@@ -4,9 +4,9 @@ Rules:
 
 1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
    a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
-2. At each of these the first to ask is the first to get in, so nobody waits for ever. Only at the jobs, who has a chain
-   to itself comes first, as others wait for that chain; and who wants all jobs comes last, as the machine would idle
-   while it waited for all to leave.
+2. At each of these the first to ask is the first to get in. Only who wants one alone comes last, as it would idle while
+   that waits for all to leave; a run's cells are numbered, so nobody waits for ever. At the jobs, who has a chain to
+   itself comes first, as others wait for that chain, and so does who has delays between its tokens, and takes longest.
 3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
 4. Who gives up waiting leaves nothing taken, and lets those behind it in.
 5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
@@ -27,21 +27,21 @@ from harness.clients.base import Client, Launching, Seated, Seats
 from harness.model import Chain, Plan
 
 JOBS = 64
+LAST = 2  # the rank of who wants to be alone
 Alone = Literal["in its chain", "on the machine"]
 
 
 class Gate:
     """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone.
 
-    Who is in a hurry overtakes all who wait. If `alone_last`, who wants to be alone is overtaken by all who do not.
+    Who wants to be alone is overtaken by all who do not, and who is in a hurry overtakes all who wait.
     """
 
-    def __init__(self, places: int | None = None, alone_last: bool = False) -> None:
+    def __init__(self, places: int | None = None) -> None:
         self.places = places
-        self._alone_last = alone_last
         self._inside = 0
         self._closed = False
-        self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
+        self._queue: deque[tuple[asyncio.Future[None], int]] = deque()
 
     @asynccontextmanager
     async def passed(self, alone: bool = False, in_a_hurry: bool = False) -> AsyncIterator[None]:
@@ -53,14 +53,13 @@ class Gate:
             self._leave()
 
     async def _enter(self, alone: bool, in_a_hurry: bool) -> None:
-        ahead = 0 if in_a_hurry else len(self._queue)
-        if self._alone_last and not alone and not in_a_hurry:
-            ahead = sum(not wants_all for _, wants_all in self._queue)
+        rank = LAST if alone else 0 if in_a_hurry else 1
+        ahead = sum(other <= rank for _, other in self._queue)
         if not ahead and self._has_room(alone):
             self._admit(alone)
             return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.insert(ahead, (admitted, alone))
+        self._queue.insert(ahead, (admitted, rank))
         try:
             await admitted
         except asyncio.CancelledError:
@@ -85,7 +84,8 @@ class Gate:
 
     def _let_in(self) -> None:
         while self._queue:
-            admitted, alone = self._queue[0]
+            admitted, rank = self._queue[0]
+            alone = rank == LAST
             if not admitted.cancelled():  # else it has given up
                 if not self._has_room(alone):
                     return
@@ -100,13 +100,14 @@ class Need:
 
     `programs` are those that it goes through, each as the chain that begins with it, the backend's side first; those
     in `serial` serve one stream at a time. `seats` are those of its client, if they are limited; `core` says that a
-    program's own time is the question.
+    program's own time is the question, `lasts` that there are delays between the tokens.
     """
 
     programs: tuple[Chain, ...] = ()
     serial: frozenset[Chain] = frozenset()
     seats: Seats | None = None
     core: bool = False
+    lasts: bool = False
 
 
 def needed_by(plan: Plan, serial: Collection[Chain], client: Client) -> Need:
@@ -117,6 +118,7 @@ def needed_by(plan: Plan, serial: Collection[Chain], client: Client) -> Need:
         serial=frozenset(serial),
         seats=client.seats if isinstance(client, Seated) else None,
         core=isinstance(client, Launching) and plan.emission.pace == "paced",
+        lasts=bool(plan.emission.delay_ms),
     )
 
 
@@ -130,7 +132,7 @@ class Schedule:
         self._seats: dict[Seats, Gate] = {}
         self._cores = Gate(cores)
         self._starts = Gate(cores)
-        self._jobs = Gate(jobs, alone_last=True)
+        self._jobs = Gate(jobs)
 
     @asynccontextmanager
     async def lease(self, need: Need, alone: Alone | None = None) -> AsyncIterator[None]:
@@ -144,7 +146,8 @@ class Schedule:
                 await held.enter_async_context(seats.passed())
             if need.core:
                 await held.enter_async_context(self._cores.passed())
-            await held.enter_async_context(self._jobs.passed(alone == "on the machine", alone == "in its chain"))
+            in_a_hurry = need.lasts or alone == "in its chain"
+            await held.enter_async_context(self._jobs.passed(alone == "on the machine", in_a_hurry))
             yield
 
     def most(self, need: Need) -> int:

@@ -222,12 +222,15 @@ async def test_a_cell_alone_in_its_chain_shares_no_program_of_it_and_leaves_the_
     beside = await holding(schedule, through(b))
     alone = await holding(schedule, through(a, b), "in its chain")
     late, elsewhere, direct = [await holding(schedule, through(*chain)) for chain in ((b,), (b, a), ())]
-    assert inside(beside, alone, late, elsewhere, direct) == [True, False, False, True, True]
+    assert inside(beside, alone, late, elsewhere, direct) == [True, False, True, True, True], "no program idles for one"
     await ended(beside)
-    assert inside(alone, late) == [True, False]
+    assert inside(alone, late) == [False, True]
+    await ended(late)
+    later = await holding(schedule, through(b))
+    assert inside(alone, later) == [True, False]
     await ended(alone)
-    assert inside(late) == [True]
-    await ended(late, elsewhere, direct)
+    assert inside(later) == [True]
+    await ended(later, elsewhere, direct)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -277,13 +280,28 @@ async def test_who_has_its_chain_to_itself_is_the_next_to_get_a_job() -> None:
     await ended(waiting)
 
 
+async def test_who_has_delays_between_its_tokens_begins_before_those_who_asked_earlier() -> None:
+    schedule, lasts = Schedule(jobs=1), replace(through(), lasts=True)
+    before, waiting = await holding(schedule, through()), await holding(schedule, through())
+    long, longer = await holding(schedule, lasts), await holding(schedule, lasts)
+    await ended(before)
+    assert inside(waiting, long, longer) == [False, True, False]
+    await ended(long)
+    assert inside(waiting, longer) == [False, True]
+    await ended(longer)
+    assert inside(waiting) == [True]
+    await ended(waiting)
+
+
 async def test_who_gives_up_lets_those_in_who_waited_behind_it() -> None:
     schedule = Schedule(jobs=9)
-    before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in (None, "in its chain", None)]
+    ways: tuple[Alone | None, ...] = (None, "in its chain", "in its chain")
+    before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in ways]
     assert inside(before, alone, after) == [True, False, False]
     await ended(alone)
+    await ended(before)
     assert inside(after) == [True]
-    await ended(before, after)
+    await ended(after)
 
 
 async def test_who_is_let_in_and_cancelled_in_the_same_turn_leaves_nothing_taken() -> None:
