@@ -18,7 +18,7 @@ Rules:
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
-7. A brief conversation ends with its first hold, or when all bytes were tried in vain.
+7. A brief conversation waits for no head, and ends with its first hold, or when all bytes were tried in vain.
 
 The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
 to grant. `steps` is the record.
@@ -92,7 +92,7 @@ class Due:
     """What the driver waits for, unless something arrives before.
 
     `silence`: that nothing has come for `ns` since `progress_ns`, on a machine that is awake; then `outwaited`.
-    `barrier`: `ns` since `progress_ns`, and that what was sent has had the time to arrive; then `stepped`.
+    `barrier`: `ns` since `progress_ns`, by when all is sent, and then the time it takes to arrive; then `stepped`.
     `pause`: `ns` since `progress_ns`; then `stepped`.
     """
 
@@ -151,7 +151,7 @@ class Lockstep:
         """What has to be waited for now."""
         match self.phase:
             case Phase.HEAD:
-                return Due("silence", self._hold_ns)
+                return Due("silence", 0 if self._brief else self._hold_ns)
             case Phase.ARRIVAL:
                 known = (self._confirming and not self._in_flow) or self._by_bytes
                 longer_ns = 0 if known else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
@@ -366,7 +366,7 @@ class Lockstep:
     def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
         through = self._reader.granted + tokens
         self._step("grant", through, now_ns)
-        self.phase, self.progress_ns, self._sending_ns = phase, now_ns, tokens * self._delay_ns
+        self.phase, self.progress_ns, self._sending_ns = phase, now_ns, int(tokens * self._delay_ns * LONGER)
         return Grant(through, end=self._last_ends and through == self._last)
 
     def _end(self, now_ns: int) -> Grant:

@@ -296,13 +296,13 @@ class _Conversation:
         """Wait for what is due, and say so unless something has come meanwhile."""
         due, before = machine.due, (machine.phase, machine.progress_ns)
         self._turned.clear()
-        if due.what == "barrier":
-            await self._guard.barrier()
-            await self._recorder.awake()
         with suppress(TimeoutError):
             async with asyncio.timeout_at((machine.progress_ns + due.ns) / 1e9):
                 await self._turned.wait()
                 return  # something else is due now
+        if due.what == "barrier":
+            await self._guard.barrier()
+            await self._recorder.awake()
         if due.what == "silence" and (machine.phase, machine.progress_ns) == before:
             await self._witnessed(machine, before)
         if (machine.phase, machine.progress_ns) == before:

@@ -16,11 +16,13 @@ from harness.errors import BackendError, StreamError
 from harness.launchers.process import until
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.model import Endpoint
+from tests.misbehaving import collects
 from tests.recording import Rig, rig
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 DEADLINE_S = 60.0
+DELAY_MS = 20
 
 # ---------------------------------------------------------------- trips
 
@@ -198,6 +200,27 @@ async def test_a_silence_is_witnessed_by_the_control_stream_and_the_chain(own_ri
 async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
     _, pulse = await counted(own_rig, Guard.barrier)
     assert pulse >= 1
+
+
+async def test_a_barrier_begins_when_all_is_sent_that_was_granted(
+    own_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    barrier = Guard.barrier
+
+    async def noted(guard: Guard) -> None:
+        begun.append(time.monotonic_ns())
+        await barrier(guard)
+
+    monkeypatch.setattr(Guard, "barrier", noted)
+    trace = await own_rig.record_through(collects(1000), delay_ms=DELAY_MS)
+    waits = []
+    for at_ns in begun:
+        *_, before, last = [step for step in trace.steps if step.at_ns <= at_ns]
+        if (before.kind, last.kind) == ("grant", "grant"):
+            waits.append((at_ns - last.at_ns) / ((last.seq - before.seq) * DELAY_MS * 1e6))
+    assert len(waits) > 2
+    assert min(waits) >= 1
 
 
 async def test_a_quiet_guard_sends_nothing_through_the_chain(own_rig: Rig) -> None:
