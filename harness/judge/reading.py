@@ -287,8 +287,9 @@ class Reader:
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
         befores = (at_ns - grants_ns[max(bisect.bisect(grants_ns, at_ns - over_ns), 1) - 1] for at_ns in bursts)
         alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
+        apart = self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]] > (grants_ns[-1] - grants_ns[0]) / 2
         return Flow(
-            spaced=all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
+            spaced=apart and all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
             period_ms=statistics.median(gaps_ms) if gaps_ms else None,
             quiet_ms=(min(befores) - over_ns) / 1e6,
         )

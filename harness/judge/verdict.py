@@ -210,11 +210,16 @@ class _Found:
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
         if state.how == "time":
             flow = self._reader.flow()
-            lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
+            lag = flow.spaced if flow else self._all_lag(holds, state)
             if self._fixed and flow is None and not lag and holds[-1].in_silence:
                 return self._too_short()  # a timer looks like a lag where nothing follows
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
+
+    def _all_lag(self, holds: Sequence[Hold], state: Steady) -> bool:
+        """Tell whether all tokens were as late, and what was sent in a hold came as far apart as it was sent."""
+        trips_ms = [one.trip_ms for one in self._reader.seen[state.since :]]
+        return alike(min(trips_ms), max(trips_ms)) and any(self._reader.spaced(hold) for hold in holds)
 
     @property
     def _fixed(self) -> bool:

@@ -20,6 +20,10 @@ BATCHES, BATCH = 10, 100
 SEEDS = [range(first, first + BATCH) for first in range(ROUND * BATCHES * BATCH, (ROUND + 1) * BATCHES * BATCH, BATCH)]
 
 
+MET = (7003992, 7008808, 7017508)
+"""Seeds that contradicted the oracle once: timers, short announced lengths, and tokens as late by chance."""
+
+
 def contradictions(cases: Mapping[str, Case]) -> list[str]:
     """Return what is wrong, a line each with all that is needed to see it again; fail if too much is undecided."""
     said: dict[str, Answer] = {name: answer(case) for name, case in cases.items()}
@@ -31,6 +35,10 @@ def contradictions(cases: Mapping[str, Case]) -> list[str]:
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_generated_hops_in_any_circumstances_get_the_verdict_that_is_right(seeds: range) -> None:
     assert contradictions({f"--seed {seed}": drawn(seed) for seed in seeds}) == []
+
+
+def test_what_was_told_wrong_once_is_told_right() -> None:
+    assert contradictions({f"--seed {seed}": drawn(seed) for seed in MET}) == []
 
 
 def test_a_length_that_is_announced_is_lengthened_until_it_tells() -> None:
