@@ -274,6 +274,13 @@ class Reader:
         alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
         return not alike(alone_ms, alone_ms + (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6)
 
+    def _pause_ms(self, seq: int) -> float:
+        """Return for how long nothing was sent after a token, until it came at most."""
+        here_ms = self.trip_ms(seq) - self.round_trip_ms
+        if seq + 1 >= len(self.granted_ns):
+            return here_ms
+        return min(here_ms, (self.granted_ns[seq + 1] - self.granted_ns[seq]) / 1e6)
+
     def flow(self) -> Flow | None:
         """Return how the last flow came; None if there was none, or it is not here. A stretch sent at once is none."""
         here = (stretch for stretch in reversed(self.stretches) if stretch.stop <= len(self.arrived_ns))
@@ -285,21 +292,21 @@ class Reader:
         bursts = sorted({self.arrived_ns[seq] for seq in stretch})
         inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
-        befores = (at_ns - grants_ns[max(bisect.bisect(grants_ns, at_ns - over_ns), 1) - 1] for at_ns in bursts)
+        ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
         alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
         apart = self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]] > (grants_ns[-1] - grants_ns[0]) / 2
         return Flow(
             spaced=apart and all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
             period_ms=statistics.median(gaps_ms) if gaps_ms else None,
-            quiet_ms=(min(befores) - over_ns) / 1e6,
+            quiet_ms=min(map(self._pause_ms, ends)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
-    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, and after nothing
-    had been sent for `quiet_ms` at least."""
+    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, and nothing
+    was sent for `quiet_ms` at least after the last of each burst."""
 
     spaced: bool
     period_ms: float | None
