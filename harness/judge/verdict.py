@@ -1,6 +1,6 @@
 """From a trace to a verdict. Pure.
 
-Verdicts, worst last, are of the steady state that one reading of the conversation finds (`reading.steady`):
+Verdicts, worst last, are of the steady state that one reading of the conversation finds (`steady.steady`):
 
 - `streamed`: tokens come by themselves, fewer than a quarter of them 50 ms late or more over the control.
 - `delayed`: they come by themselves, a quarter or more late: a lag, of any length, or a timer of `HOLD_MS` at most.
@@ -218,7 +218,7 @@ class _Found:
 
     def _all_lag(self, holds: Sequence[Hold], state: Steady) -> bool:
         """Tell whether all tokens were as late, and what was sent in a hold came as far apart as it was sent."""
-        trips_ms = [one.trip_ms for one in self._reader.seen[state.since :]]
+        trips_ms = [one.trip_ms for one in self._reader.seen[state.since :] if one is not self._kept]
         return alike(min(trips_ms), max(trips_ms)) and any(self._reader.spaced(hold) for hold in holds)
 
     @property

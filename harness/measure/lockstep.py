@@ -18,7 +18,7 @@ Rules:
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
-7. A brief conversation waits for no head, and ends with its first hold, or when all bytes were tried in vain.
+7. A brief conversation ends with its first hold, or when all bytes were tried in vain.
 
 The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
 to grant. `steps` is the record.
@@ -151,7 +151,7 @@ class Lockstep:
         """What has to be waited for now."""
         match self.phase:
             case Phase.HEAD:
-                return Due("silence", 0 if self._brief else self._hold_ns)
+                return Due("silence", self._hold_ns)
             case Phase.ARRIVAL:
                 known = (self._confirming and not self._in_flow) or self._by_bytes
                 longer_ns = 0 if known else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)

@@ -8,7 +8,7 @@ Rules:
    that waits for all to leave; a run's cells are numbered, so nobody waits for ever. At the jobs, who has a chain to
    itself comes first, as others wait for that chain, and so does who has delays between its tokens, and takes longest.
 3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
-4. Who gives up waiting leaves nothing taken, and lets those behind it in.
+4. Who gives up waiting leaves nothing taken, and stands in nobody's way.
 5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
    chain to itself, with all programs in it, or all jobs: then nobody measures beside it.
 """
@@ -63,9 +63,7 @@ class Gate:
         try:
             await admitted
         except asyncio.CancelledError:
-            if admitted.cancelled():
-                self._let_in()
-            else:  # it was let in, and heard of it too late
+            if not admitted.cancelled():  # it was let in, and heard of it too late
                 self._leave()
             raise
 

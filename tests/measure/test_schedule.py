@@ -293,7 +293,7 @@ async def test_who_has_delays_between_its_tokens_begins_before_those_who_asked_e
     await ended(waiting)
 
 
-async def test_who_gives_up_lets_those_in_who_waited_behind_it() -> None:
+async def test_who_gives_up_stands_in_nobodys_way() -> None:
     schedule = Schedule(jobs=9)
     ways: tuple[Alone | None, ...] = (None, "in its chain", "in its chain")
     before, alone, after = [await holding(schedule, through(PROXIES[0]), way) for way in ways]
