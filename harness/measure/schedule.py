@@ -5,7 +5,7 @@ Rules:
 1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
    a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
 2. At each of these the first to ask is the first to get in. Only who wants one alone comes last, as it would idle while
-   that waits for all to leave; a run's cells are numbered, so nobody waits for ever. At the jobs, who has a chain to
+   that waits for all to leave; a run has an end, so nobody waits for ever. At the jobs, who has a chain to
    itself comes first, as others wait for that chain, and so does who has delays between its tokens, and takes longest.
 3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
 4. Who gives up waiting leaves nothing taken, and stands in nobody's way.

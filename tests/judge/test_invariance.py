@@ -41,6 +41,12 @@ def test_what_was_told_wrong_once_is_told_right() -> None:
     assert contradictions({f"--seed {seed}": drawn(seed) for seed in MET}) == []
 
 
+@pytest.mark.parametrize("seed", [13000582, 13001413, 13003995])
+def test_a_lag_is_told_in_a_fixed_length_though_only_the_end_followed_its_last_tokens(seed: int) -> None:
+    fixed = replace(drawn(seed), exact=True, body="length")
+    assert fixed.assessed().judgement.verdict == "delayed"
+
+
 def test_a_length_that_is_announced_is_lengthened_until_it_tells() -> None:
     cases = {f"announced, --seed {seed}": replace(drawn(seed), body="length") for seed in range(BATCH)}
     assert contradictions(cases) == []

@@ -352,5 +352,10 @@ def test_a_client_says_how_many_streams_it_reads_and_whether_it_is_a_program(
     assert (lockstep.core, paced.core) == (False, program)
 
 
+@pytest.mark.parametrize("delay_ms", [None, 10])
+def test_a_delay_between_tokens_lasts(delay_ms: float | None) -> None:
+    assert needed_by(plan(delay_ms=delay_ms), (), AiohttpReader()).lasts is (delay_ms is not None)
+
+
 def test_both_clients_of_a_browser_share_its_seats() -> None:
     assert Chromium().seats == ChromiumEventSource().seats
