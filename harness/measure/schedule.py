@@ -4,10 +4,10 @@ Rules:
 
 1. A lease takes what it needs in one order, the scarcest first: the programs of its chain from the backend's side on,
    a seat of its client, a core if a program keeps time, a job. As all take in that order, no two wait for each other.
-2. At each of these the first to ask is the first to get in. Only who wants one alone comes last, as it would idle while
-   that waits for all to leave; a run has an end, so nobody waits for ever. At the jobs, who has a chain to
-   itself comes first, as others wait for that chain, and so does who has delays between its tokens, and takes longest.
-3. A job comes last: who waits for its turn has none, and keeps no other cell from measuring.
+2. At each of these one gets in by rank, and of a rank the first to ask. Who wants one alone comes last, as it would
+   idle while that waits for all to leave; a run has an end, so nobody waits for ever. At the jobs, who has a chain to
+   itself comes first, as others wait for that chain; then who has delays between its tokens, and takes longest.
+3. A job comes last: who waits for its turn has none, and keeps nobody from one who needs nothing that it has.
 4. Who gives up waiting leaves nothing taken, and stands in nobody's way.
 5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
    chain to itself, with all programs in it, or all jobs: then nobody measures beside it.
@@ -21,73 +21,83 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import Literal
 
 from harness.clients.base import Client, Launching, Seated, Seats
 from harness.model import Chain, Plan
 
 JOBS = 64
-LAST = 2  # the rank of who wants to be alone
 Alone = Literal["in its chain", "on the machine"]
 
 
-class Gate:
-    """Lets in who asks, in that order: as many at once as there are places (None: any number), or one alone.
+class Rank(IntEnum):
+    """Who gets in before whom: who keeps others waiting, who takes long, everybody else, and who wants to be alone."""
 
-    Who wants to be alone is overtaken by all who do not, and who is in a hurry overtakes all who wait.
-    """
+    AWAITED = auto()
+    LONG = auto()
+    USUAL = auto()
+    ALONE = auto()
+
+
+class Gate:
+    """Lets in who asks, by rank: as many at once as there are places (None: any number), or one alone."""
 
     def __init__(self, places: int | None = None) -> None:
         self.places = places
         self._inside = 0
+        self._waking = 0
         self._closed = False
-        self._queue: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._queue: deque[tuple[asyncio.Future[None], Rank]] = deque()
 
     @asynccontextmanager
-    async def passed(self, alone: bool = False, in_a_hurry: bool = False) -> AsyncIterator[None]:
+    async def passed(self, rank: Rank = Rank.USUAL) -> AsyncIterator[None]:
         """Be inside while the block runs."""
-        await self._enter(alone, in_a_hurry)
+        await self._enter(rank)
         try:
             yield
         finally:
             self._leave()
 
-    async def _enter(self, alone: bool, in_a_hurry: bool) -> None:
-        rank = LAST if alone else 0 if in_a_hurry else 1
+    async def _enter(self, rank: Rank) -> None:
         ahead = sum(other <= rank for _, other in self._queue)
-        if not ahead and self._has_room(alone):
-            self._admit(alone)
+        if not ahead and not self._waking and self._has_room(rank):
+            self._admit(rank)
             return
-        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        admitted: asyncio.Future[None] = loop.create_future()
         self._queue.insert(ahead, (admitted, rank))
+        loop.call_soon(self._let_in)  # when those have heard of it who were let in before
         try:
             await admitted
         except asyncio.CancelledError:
             if not admitted.cancelled():  # it was let in, and heard of it too late
+                self._waking -= 1
                 self._leave()
             raise
+        self._waking -= 1
 
     def _leave(self) -> None:
         self._inside -= 1
         self._let_in()
 
-    def _has_room(self, alone: bool) -> bool:
-        if alone or self._closed:  # by who is inside, if anybody is
+    def _has_room(self, rank: Rank) -> bool:
+        if rank is Rank.ALONE or self._closed:  # by who is inside, if anybody is
             return not self._inside
         return self.places is None or self._inside < self.places
 
-    def _admit(self, alone: bool) -> None:
+    def _admit(self, rank: Rank) -> None:
         self._inside += 1
-        self._closed = alone
+        self._closed = rank is Rank.ALONE
 
     def _let_in(self) -> None:
         while self._queue:
             admitted, rank = self._queue[0]
-            alone = rank == LAST
             if not admitted.cancelled():  # else it has given up
-                if not self._has_room(alone):
+                if not self._has_room(rank):
                     return
-                self._admit(alone)
+                self._admit(rank)
+                self._waking += 1
                 admitted.set_result(None)
             self._queue.popleft()
 
@@ -98,14 +108,14 @@ class Need:
 
     `programs` are those that it goes through, each as the chain that begins with it, the backend's side first; those
     in `serial` serve one stream at a time. `seats` are those of its client, if they are limited; `core` says that a
-    program's own time is the question, `lasts` that there are delays between the tokens.
+    program's own time is the question, `delays` that there are some between the tokens.
     """
 
     programs: tuple[Chain, ...] = ()
     serial: frozenset[Chain] = frozenset()
     seats: Seats | None = None
     core: bool = False
-    lasts: bool = False
+    delays: bool = False
 
 
 def needed_by(plan: Plan, serial: Collection[Chain], client: Client) -> Need:
@@ -116,7 +126,7 @@ def needed_by(plan: Plan, serial: Collection[Chain], client: Client) -> Need:
         serial=frozenset(serial),
         seats=client.seats if isinstance(client, Seated) else None,
         core=isinstance(client, Launching) and plan.emission.pace == "paced",
-        lasts=bool(plan.emission.delay_ms),
+        delays=bool(plan.emission.delay_ms),
     )
 
 
@@ -138,14 +148,15 @@ class Schedule:
         async with AsyncExitStack() as held:
             for program in need.programs:
                 gate = self._programs.setdefault(program, Gate(1 if program in need.serial else None))
-                await held.enter_async_context(gate.passed(alone == "in its chain"))
+                await held.enter_async_context(gate.passed(Rank.ALONE if alone == "in its chain" else Rank.USUAL))
             if need.seats:
                 seats = self._seats.setdefault(need.seats, Gate(need.seats.number))
                 await held.enter_async_context(seats.passed())
             if need.core:
                 await held.enter_async_context(self._cores.passed())
-            in_a_hurry = need.lasts or alone == "in its chain"
-            await held.enter_async_context(self._jobs.passed(alone == "on the machine", in_a_hurry))
+            usual = Rank.LONG if need.delays else Rank.USUAL
+            rank = {"in its chain": Rank.AWAITED, "on the machine": Rank.ALONE, None: usual}[alone]
+            await held.enter_async_context(self._jobs.passed(rank))
             yield
 
     def most(self, need: Need) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.clients.aiohttp_reader import AiohttpReader
@@ -68,6 +68,14 @@ streams = st.builds(
     st.sampled_from([None, None, 0, 1, 2, 3, 5, 8]),
     st.booleans(),
 )
+
+
+PLAINEST = Stream(through(), None, 0, 0, None, False)
+
+
+def paging(asks_after: int) -> Stream:
+    """Return a stream that goes through several programs, for a client whose seats are limited."""
+    return replace(PLAINEST, need=through(PROXIES[0], PROXIES[1], PROXIES[1], seats=PAGES), asks_after=asks_after)
 
 
 class Run:
@@ -153,6 +161,7 @@ def test_who_is_inside_together_may_be_and_everybody_gets_in_who_does_not_give_u
 
 
 @given(st.lists(streams, max_size=9))
+@example([PLAINEST, PLAINEST, paging(1), paging(2), *[replace(PLAINEST, restarts=True)] * 3])  # two in one turn
 def test_of_those_who_need_the_same_the_first_to_ask_is_the_first_to_get_in(dealt: list[Stream]) -> None:
     async def main() -> None:
         run = Run()
@@ -281,9 +290,9 @@ async def test_who_has_its_chain_to_itself_is_the_next_to_get_a_job() -> None:
 
 
 async def test_who_has_delays_between_its_tokens_begins_before_those_who_asked_earlier() -> None:
-    schedule, lasts = Schedule(jobs=1), replace(through(), lasts=True)
+    schedule, delays = Schedule(jobs=1), replace(through(), delays=True)
     before, waiting = await holding(schedule, through()), await holding(schedule, through())
-    long, longer = await holding(schedule, lasts), await holding(schedule, lasts)
+    long, longer = await holding(schedule, delays), await holding(schedule, delays)
     await ended(before)
     assert inside(waiting, long, longer) == [False, True, False]
     await ended(long)
@@ -353,8 +362,8 @@ def test_a_client_says_how_many_streams_it_reads_and_whether_it_is_a_program(
 
 
 @pytest.mark.parametrize("delay_ms", [None, 10])
-def test_a_delay_between_tokens_lasts(delay_ms: float | None) -> None:
-    assert needed_by(plan(delay_ms=delay_ms), (), AiohttpReader()).lasts is (delay_ms is not None)
+def test_a_plan_says_whether_there_are_delays_between_tokens(delay_ms: float | None) -> None:
+    assert needed_by(plan(delay_ms=delay_ms), (), AiohttpReader()).delays is (delay_ms is not None)
 
 
 def test_both_clients_of_a_browser_share_its_seats() -> None:
