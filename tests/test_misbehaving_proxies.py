@@ -206,7 +206,7 @@ async def test_gzip_without_flush_is_buffered(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_NO_FLUSH)) == "buffered"
 
 
-async def test_a_body_that_only_claims_to_be_gzip_isbroken_as(bench: Rig) -> None:
+async def test_a_body_that_only_claims_to_be_gzip_is_broken(bench: Rig) -> None:
     async def lies(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
         async for data in response.content.iter_any():
@@ -216,19 +216,19 @@ async def test_a_body_that_only_claims_to_be_gzip_isbroken_as(bench: Rig) -> Non
     assert await verdict(bench, lies, "gzip body is corrupt") == "broken"
 
 
-async def test_a_gzipped_body_that_does_not_say_so_isbroken_as(bench: Rig) -> None:
+async def test_a_gzipped_body_that_does_not_say_so_is_broken(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "identity")) == "broken"
 
 
-async def test_another_coding_than_the_one_claimed_isbroken_as(bench: Rig) -> None:
+async def test_another_coding_than_the_one_claimed_is_broken(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "br"), "br body is corrupt") == "broken"
 
 
-async def test_a_coding_nobody_knows_isbroken_as(bench: Rig) -> None:
+async def test_a_coding_nobody_knows_is_broken(bench: Rig) -> None:
     assert await verdict(bench, codes(zlib.Z_SYNC_FLUSH, "sdch"), "unknown content coding 'sdch'") == "broken"
 
 
-async def test_gzip_that_is_never_finished_isbroken_as(bench: Rig) -> None:
+async def test_gzip_that_is_never_finished_is_broken(bench: Rig) -> None:
     async def unfinished(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.head(200, "Transfer-Encoding: chunked", "Content-Encoding: gzip")
         coder = zlib.compressobj(wbits=31)
@@ -242,23 +242,23 @@ async def test_gzip_that_is_never_finished_isbroken_as(bench: Rig) -> None:
 # ---------------------------------------------------------------- tokens
 
 
-async def test_dropping_a_token_isbroken_as(bench: Rig) -> None:
+async def test_dropping_a_token_is_broken(bench: Rig) -> None:
     drops = rewrites(lambda number, event: [] if number == 4 else [event])
     assert await verdict(bench, drops, "token 5 came after token 3") == "broken"
 
 
-async def test_dropping_the_last_token_isbroken_as(bench: Rig) -> None:
+async def test_dropping_the_last_token_is_broken(bench: Rig) -> None:
     drops = rewrites(lambda number, event: [] if number == 11 else [event])
     told = judged(await bench.record_through(drops, replace(LOAD, exact=True)))
     assert (told.verdict, told.reason) == ("broken", "the last 1 of 12 tokens never came")
 
 
-async def test_repeating_a_token_isbroken_as(bench: Rig) -> None:
+async def test_repeating_a_token_is_broken(bench: Rig) -> None:
     repeats = rewrites(lambda number, event: [event, event] if number == 4 else [event])
     assert await verdict(bench, repeats, "token 4 came after token 4") == "broken"
 
 
-async def test_swapping_tokens_isbroken_as(bench: Rig) -> None:
+async def test_swapping_tokens_is_broken(bench: Rig) -> None:
     kept: list[bytes] = []
 
     def swap(number: int, event: bytes) -> list[bytes]:
@@ -268,17 +268,17 @@ async def test_swapping_tokens_isbroken_as(bench: Rig) -> None:
     assert await verdict(bench, rewrites(swap), "token 5 came after token 3") == "broken"
 
 
-async def test_altering_a_letter_isbroken_as(bench: Rig) -> None:
+async def test_altering_a_letter_is_broken(bench: Rig) -> None:
     alters = rewrites(lambda number, event: [event.replace(b"e same", b"E same")])
     assert await verdict(bench, alters, "altered on the way") == "broken"
 
 
-async def test_converting_the_character_set_isbroken_as(bench: Rig) -> None:
+async def test_converting_the_character_set_is_broken(bench: Rig) -> None:
     converts = rewrites(lambda number, event: [event.decode().encode("latin-1")])
     assert await verdict(bench, converts, "altered on the way") == "broken"
 
 
-async def test_replaying_another_streams_answer_isbroken_as(bench: Rig) -> None:
+async def test_replaying_another_streams_answer_is_broken(bench: Rig) -> None:
     earlier = (await bench.record_through(passes)).body
 
     async def replays(response: aiohttp.ClientResponse, answer: Answer) -> None:
@@ -296,28 +296,28 @@ async def test_adding_comments_of_its_own_alters_nothing(bench: Rig) -> None:
 # ---------------------------------------------------------------- responses that end badly
 
 
-async def test_a_reset_in_mid_stream_isbroken_as(bench: Rig) -> None:
+async def test_a_reset_in_mid_stream_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(3, Answer.reset), "the body broke off") == "broken"
 
 
-async def test_a_chunked_body_without_its_last_chunk_isbroken_as(bench: Rig) -> None:
+async def test_a_chunked_body_without_its_last_chunk_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(3, lambda answer: None), "the body broke off") == "broken"
 
 
-async def test_a_body_shorter_than_its_length_isbroken_as(bench: Rig) -> None:
+async def test_a_body_shorter_than_its_length_is_broken(bench: Rig) -> None:
     told = await verdict(bench, after(3, lambda answer: None, "Content-Length: 1200"), "the body broke off")
     assert told == "broken"
 
 
-async def test_a_length_that_cuts_the_body_isbroken_as(bench: Rig) -> None:
+async def test_a_length_that_cuts_the_body_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(12, lambda answer: None, "Content-Length: 1150"), EARLY) == "broken"
 
 
-async def test_a_clean_end_before_the_emitters_isbroken_as(bench: Rig) -> None:
+async def test_a_clean_end_before_the_emitters_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(3, Answer.end), EARLY) == "broken"
 
 
-async def test_a_close_delimited_body_that_is_cut_isbroken_as(bench: Rig) -> None:
+async def test_a_close_delimited_body_that_is_cut_is_broken(bench: Rig) -> None:
     assert await verdict(bench, after(3, lambda answer: None, "Connection: close"), EARLY) == "broken"
 
 
@@ -340,7 +340,7 @@ async def test_a_chunk_that_is_none_is_broken_and_noticed_at_once(bench: Rig, wo
 @pytest.mark.parametrize(
     "words", [b"", b"HTTP/1.1 two hundred\r\n\r\n", b"\x16\x03\x01", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999]
 )
-async def test_what_is_no_response_isbroken_as(bench: Rig, words: bytes) -> None:
+async def test_what_is_no_response_is_broken(bench: Rig, words: bytes) -> None:
     async def babbles(response: aiohttp.ClientResponse, answer: Answer) -> None:
         answer.raw(words)
         await answer.flush()
