@@ -352,6 +352,35 @@ class Chain(Passes):
         return data
 
 
+@dataclass
+class Begins(Passes):
+    """Start buffers, and once they are over another hop in their place."""
+
+    start: StartBuffer = field(default_factory=StartBuffer)
+    then: Hop = field(default_factory=Passes)
+
+    @property
+    def holds_head(self) -> bool:
+        return self.then.holds_head
+
+    def push(self, data: bytes, now_ns: int) -> bytes:
+        if self.start.full > len(self.start.then):
+            return self.then.push(data, now_ns)
+        return self.start.push(data, now_ns)
+
+    def due_ns(self) -> int | None:
+        return self.then.due_ns()
+
+    def fire(self, now_ns: int) -> bytes:
+        return self.then.fire(now_ns)
+
+    def end(self) -> bytes:
+        return self.start.end() + self.then.end()
+
+    def closes_ns(self, now_ns: int) -> int:
+        return self.then.closes_ns(now_ns)
+
+
 def head_held(hop: Hop) -> Chain:
     """Return a hop that does the same, and keeps the head until the first bytes go."""
     return Chain((hop,), head=True)

@@ -23,11 +23,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.judge.metrics import delivery
+from harness.judge.rules import SPAN_BYTES, SPAN_MS
 from harness.judge.shows import seen
 from harness.judge.verdict import Assessment, assess, follow_up
 from harness.model import Body, Format, Manner, Payload, Plan, Trace
 from tests.factories import plan, workload
 from tests.hops import (
+    Begins,
     Blocks,
     Chain,
     Compresses,
@@ -79,6 +81,7 @@ class Case:
     exact: bool = False
     seed: int = 1
     interval_ms: float = 50.0
+    delay_ms: float | None = None
     link: Link = field(default_factory=Link)
 
     @property
@@ -91,7 +94,7 @@ class Case:
             exact=self.exact,
             seed=self.seed,
         )
-        return plan(load, format=self.format, body=self.body)
+        return plan(load, format=self.format, body=self.body, delay_ms=self.delay_ms)
 
     @property
     def right(self) -> str:
@@ -162,7 +165,7 @@ def some_ms(rng: random.Random) -> float:
     return log_uniform(rng, 6000, 600_000) if rng.random() < 1 / 8 else log_uniform(rng, 1, 2000)
 
 
-def start_buffers(rng: random.Random) -> Hop:
+def start_buffers(rng: random.Random) -> StartBuffer:
     """Draw one to three start buffers; alike ones look most like what lasts."""
     size_bytes, count = some_bytes(rng), rng.randrange(3)
     then = [size_bytes] * count if rng.random() < 0.5 else [some_bytes(rng) for _ in range(count)]
@@ -176,7 +179,9 @@ def periodic(rng: random.Random) -> Hop:
 
 def in_series(rng: random.Random) -> Hop:
     """Draw two or three hops, one behind the other."""
-    first = KINDS[rng.choice([kind for kind in KINDS if kind not in ("in series", "stumbles")])](rng)
+    first = KINDS[rng.choice([kind for kind in KINDS if kind not in ("in series", "start buffers, then", "stumbles")])](
+        rng
+    )
     behind = [KINDS[kind](rng) for kind in rng.sample(["empties", "timer", "periodic", "lag"], rng.choice([1, 1, 2]))]
     if isinstance(first, Compresses):
         behind = [hop for hop in behind if not isinstance(hop, Empties)]  # it would count what is compressed
@@ -190,6 +195,10 @@ KINDS: Mapping[str, Callable[[random.Random], Hop]] = {
     "small blocks": lambda rng: Blocks(size_bytes=rng.choice([1, 2, 4, 8, 10, 20, 50])),
     "empties": lambda rng: Empties(size_bytes=some_bytes(rng)),
     "start buffers": start_buffers,
+    "start buffers, then": lambda rng: Begins(
+        start_buffers(rng),
+        KINDS[rng.choice(["empties", "lag"])](rng),  # a timer may go off after as many bytes, by chance
+    ),
     "first held": lambda rng: FirstHeld(),
     "last held": lambda rng: LastHeld(size_bytes=rng.choice([1, some_bytes(rng)])),
     "pieces": lambda rng: Pieces(count=rng.choice([2, 2, rng.randrange(3, 20)])),
@@ -213,6 +222,11 @@ def tokens_to_know(case: Case) -> float:
     if not any(not way.bytes and way.held_ms <= HOLD_MS for way in out):
         sizes_bytes += [max((way.bytes for way in out), default=ASKED_BYTES) or ASKED_BYTES] * 3
     return sum(min(size, ASKED_BYTES) for size in sizes_bytes) / case.token_bytes
+
+
+def some_delay_ms(rng: random.Random, token_bytes: int) -> float:
+    """Draw a delay with which there still is the time to send as many bytes as are asked."""
+    return log_uniform(rng, 0.05, 1) * min(SPAN_MS / math.ceil(SPAN_BYTES / token_bytes), 20)
 
 
 def some_link(rng: random.Random) -> Link:
@@ -248,6 +262,7 @@ def circumstanced(case: Case, rng: random.Random) -> Case:
         tokens=round(log_uniform(rng, 1, min(MOST_TOKENS, MOST_BYTES / case.token_bytes))),
         body=rng.choice(["chunked", "chunked", "close", "length"]),
         interval_ms=log_uniform(rng, 1, 1000),
+        delay_ms=some_delay_ms(rng, case.token_bytes) if rng.random() < 1 / 8 else None,
         seed=rng.randrange(1000),
         link=some_link(rng),
     )

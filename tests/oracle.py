@@ -17,12 +17,14 @@ from harness.formats import CODECS
 from harness.model import Emission, Release, Verdict
 from tests.hops import (
     WBITS,
+    Begins,
     Blocks,
     Chain,
     Compresses,
     Empties,
     HoldsToEnd,
     Hop,
+    Idle,
     Lag,
     LastHeld,
     Periodic,
@@ -74,6 +76,8 @@ def ways(hop: Hop, emission: Emission) -> set[Way]:
             return {functools.reduce(Way.then, part, Way()) for part in parts}
         case HoldsToEnd():
             return set()
+        case Begins(start=start, then=then):
+            return ways(then, emission) if ways(start, emission) else set()
         case StartBuffer(size_bytes=first, then=then) if max(first, *then, 0) > ASKED_BYTES:
             return set()
         case Blocks(size_bytes=block):
@@ -130,15 +134,26 @@ def wrong_release(release: Release | None, hop: Hop, emission: Emission) -> str 
         return None if release.by == "bytes" and fits else f"not {need} bytes: {release}"
     least_ms = HOLD_MS if flushed_by_the_clock(hop) else out[0].held_ms
     fits = least_ms / CLEAR <= release.wait_ms <= out[0].late_ms * CLEAR
-    return None if release.by == "timer" and fits else f"not a timer of {out[0].late_ms} ms: {release}"
+    if release.by != "timer" or not fits:
+        return f"not a timer of {out[0].late_ms} ms: {release}"
+    timers = [one for one in flat(hop) if isinstance(one, Timer | Periodic)]
+    idle = isinstance(timers[0], Idle)
+    if len(timers) > 1 or (isinstance(timers[0], Timer) and timers[0].size_bytes < math.inf):
+        return None  # a steady flow may fill it, and comes after no pause then
+    return None if release.idle is idle else f"{'not ' if idle else ''}told as idle: {release}"
 
 
 def is_clear(hop: Hop, emission: Emission) -> bool:
-    """Whether all parameters are so far from the constants that only one verdict is right."""
+    """Whether all parameters are so far from the constants that only one verdict is right.
+
+    Who keeps step with a flush waits for its period, and not for what is behind it as well. A stretch gets over no more
+    start buffers than it has bytes.
+    """
     near_bytes, near_hold = around(ASKED_BYTES), around(HOLD_MS)
     out, need = ways(hop, emission), needs(hop, emission)
     slack = CLEAR_CODED if coded(hop) else CLEAR
     clocks = [one for one in flat(hop) if isinstance(one, Periodic)]
+    begun = [(one.start.size_bytes, *one.start.then) for one in all_of(hop) if isinstance(one, Begins)]
     starts = [size for one in flat(hop) if isinstance(one, StartBuffer) for size in (one.size_bytes, *one.then)]
     return not (
         any(between(size, near_bytes) for size in starts)
@@ -147,6 +162,8 @@ def is_clear(hop: Hop, emission: Emission) -> bool:
         or any(between(way.held_ms, near_hold) or between(way.held_ms, UNCLEAR_TIME_MS) for way in out)
         or any(0 < way.held_ms < most_ms < way.late_ms * CLEAR for way in out for most_ms in (HOLD_MS, TIME_MS))
         or any(one.period_ms > TIME_MS or between(one.period_ms, UNCLEAR_NOW_MS) for one in clocks)
+        or any(one.period_ms < HOLD_MS * CLEAR < way.held_ms * CLEAR for one in clocks for way in out)
+        or any(sum(sizes) > ASKED_BYTES for sizes in begun)
     )
 
 
@@ -157,7 +174,13 @@ def needs(hop: Hop, emission: Emission) -> list[int]:
 
 def flat(hop: Hop) -> list[Hop]:
     """Return the hops that a hop is made of."""
-    return [part for one in hop.hops for part in flat(one)] if isinstance(hop, Chain) else [hop]
+    return [one for one in all_of(hop) if not isinstance(one, Chain | Begins)]
+
+
+def all_of(hop: Hop) -> list[Hop]:
+    """Return a hop, and the hops that it is made of."""
+    parts = hop.hops if isinstance(hop, Chain) else (hop.start, hop.then) if isinstance(hop, Begins) else ()
+    return [hop, *(one for part in parts for one in all_of(part))]
 
 
 def coded(hop: Hop) -> bool:

@@ -9,6 +9,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from harness.backends.body import EmittedBody
 from harness.backends.emitter import LINGER_S
@@ -63,6 +64,9 @@ class Simulation:
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._emitted_ns = 0
+        self._delay_ns = int((self.emission.delay_ms or 0) * 1e6)
+        self._told = self._free_ns = 0
+        self._told_end = False
         self._heard_ns = 0
         self._given_up = False
         self._bytes = 0
@@ -117,7 +121,7 @@ class Simulation:
             due = machine.due
             until_ns = machine.progress_ns + due.ns
             if due.what == "barrier":
-                until_ns = max(until_ns, max(began_ns, self._emitted_ns) + self.link.barrier_ns)
+                until_ns = max(until_ns, began_ns, self._emitted_ns) + self.link.barrier_ns
             next_ns = self._next_ns()
             if min(until_ns, until_ns if next_ns is None else next_ns) > self._gives_up_ns:
                 self.now_ns, self._given_up = max(self.now_ns, self._gives_up_ns), True
@@ -173,6 +177,9 @@ class Simulation:
 
         def obey() -> None:
             self._heard_ns = self.now_ns
+            if self._delay_ns:
+                self._send_slowly(grant)
+                return
             while len(self.sent) <= grant.through:
                 self._send(len(self.sent))
             if grant.end and self.ended_ns is None:
@@ -180,6 +187,16 @@ class Simulation:
             self._emitted_ns = self.now_ns  # a small request is answered after what was granted before it
 
         self._at(self.now_ns + self.link.half_ns, obey)
+
+    def _send_slowly(self, grant: Grant) -> None:
+        """Send each token after a delay. Small requests are answered meanwhile."""
+        for seq in range(self._told, grant.through + 1):
+            self._free_ns = max(self._free_ns, self.now_ns) + self._delay_ns
+            self._at(self._free_ns, partial(self._send, seq))
+        self._told = grant.through + 1
+        if grant.end and not self._told_end:
+            self._told_end = True
+            self._at(max(self._free_ns, self.now_ns), self._end)
 
     def _send(self, seq: int) -> None:
         self.now_ns += TICK_NS

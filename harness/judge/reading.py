@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, SPAN_BYTES, SPAN_MS
+from harness.judge.rules import ALIKE, ALIKE_MS, FLOW_SHARE, HOLD_MS, SPAN_BYTES, SPAN_MS
 from harness.model import Emission, Step
 
 
@@ -270,9 +270,16 @@ class Reader:
         return range(hold.seq + 1, through + 1) if not later or min(later) > through else range(0)
 
     def _lasts(self, stretch: range) -> bool:
-        """Tell whether sending it took longer than that by which times of one timer may differ."""
-        alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
-        return not alike(alone_ms, alone_ms + (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6)
+        """Tell whether sending it took long enough to tell of a timer that lets go as late as the token before it."""
+        alone_ms, sent_ms = self._trip_before_ms(stretch), self._sent_ms(stretch)
+        return sent_ms >= FLOW_SHARE * alone_ms and not alike(alone_ms, alone_ms + sent_ms)
+
+    def _sent_ms(self, stretch: range) -> float:
+        return (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6
+
+    def _trip_before_ms(self, stretch: range) -> float:
+        """Return how long the last token was under way that was sent alone before a stretch."""
+        return self.trip_ms(next(one.seq for one in reversed(self.seen) if one.seq < stretch[0]))
 
     def _pause_ms(self, seq: int) -> float:
         """Return for how long nothing was sent after a token, until it came at most."""
@@ -293,28 +300,32 @@ class Reader:
         inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
         ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
-        alone_ms = [self.trip_ms(one.seq) for one in self.seen if one.seq < stretch[0]][-1]
-        apart = self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]] > (grants_ns[-1] - grants_ns[0]) / 2
+        alone_ms = self._trip_before_ms(stretch)
+        apart = (self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]]) / 1e6 > self._sent_ms(stretch) / 2
         return Flow(
             spaced=apart and all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
-            period_ms=statistics.median(gaps_ms) if gaps_ms else None,
+            period_ms=statistics.median(gaps_ms or [self.trip_ms(stretch[0]) - self.round_trip_ms]),
             quiet_ms=min(map(self._pause_ms, ends)),
+            sent_ms=self._sent_ms(stretch),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
-    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, and nothing
-    was sent for `quiet_ms` at least after the last of each burst."""
+    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, or one that was so
+    late, and nothing was sent for `quiet_ms` at least after the last of each burst. Sending it took `sent_ms`."""
 
     spaced: bool
-    period_ms: float | None
+    period_ms: float
     quiet_ms: float
+    sent_ms: float
 
     def idle(self, wait_ms: float) -> bool:
-        """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one."""
-        return not self.spaced and self.quiet_ms > wait_ms / 2
+        """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one, or after
+        all of it, if the flow was over before a timer that does not wait."""
+        paused = self.quiet_ms > wait_ms / 2 if self.sent_ms >= wait_ms else alike(self.quiet_ms, wait_ms)
+        return paused and not self.spaced
 
 
 def alike(a_ms: float, b_ms: float) -> bool:

@@ -51,5 +51,6 @@ FAR_MS = 10.0
 
 FLOW_MS = 20.0
 FLOW_TOKENS = 60
+FLOW_SHARE = 0.4
 """A flow is so many tokens so far apart: it comes as it was sent from a lag, in bursts from a timer, and not before its
 end from one that waits for a pause. It lasts for several of the longest timers by which tokens come by themselves."""

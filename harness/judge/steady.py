@@ -25,7 +25,7 @@ def steady(seen: Sequence[Observation]) -> Steady | None:
     - so many in a row came by themselves, or were waited for so long in all, that it goes on so: `alone`
     - the last two holds let go alike, and tokens are held rather than not: `bytes` or `time`
     - two let go alike by `bytes`, and a third that was waited for less long in silence by as many
-    - there were many holds: what let go in the last, or `both`
+    - there were many holds: what let go in the last, or `both`; or `alone`, if more tokens came by themselves
     """
     run = list(itertools.takewhile(lambda one: isinstance(one, Alone), reversed(seen)))
     if len(run) >= STREAK or (len(run) >= ENOUGH and sum(one.trip_ms for one in run) >= ENOUGH_MS):
@@ -90,6 +90,7 @@ def _up_to_hold(seen: Sequence[Observation]) -> tuple[int, Hold | None]:
 
 def _as_many(before: Hold, last: Hold) -> bool:
     """Tell whether two tokens came after as many bytes, or as long after the first of them."""
+    if last.let_go == "time":  # after all bytes were tried, so that no count of them tells anything
+        return alike(before.trip_ms - before.silent_ms, last.trip_ms - last.silent_ms)
     apart = max(before.before_tokens, last.before_tokens) - min(before.after_tokens, last.after_tokens)
-    as_late = alike(before.trip_ms - before.silent_ms, last.trip_ms - last.silent_ms)
-    return apart < TOKENS_OFF or (as_late and last.let_go == "time")
+    return apart < TOKENS_OFF

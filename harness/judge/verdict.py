@@ -210,16 +210,11 @@ class _Found:
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
         if state.how == "time":
             flow = self._reader.flow()
-            lag = flow.spaced if flow else self._all_lag(holds, state)
-            if self._fixed and flow is None and not lag and holds[-1].in_silence:
-                return self._too_short()  # a timer looks like a lag where nothing follows
+            if flow is None and self._fixed:
+                return self._too_short()  # a timer looks like a lag where little follows
+            lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
             return (self._lag(holds) if lag else self._by_time(holds)), None
         return self._by_both(holds), None
-
-    def _all_lag(self, holds: Sequence[Hold], state: Steady) -> bool:
-        """Tell whether all tokens were as late, and what was sent in a hold came as far apart as it was sent."""
-        trips_ms = [one.trip_ms for one in self._reader.seen[state.since :] if one is not self._kept]
-        return alike(min(trips_ms), max(trips_ms)) and any(self._reader.spaced(hold) for hold in holds)
 
     @property
     def _fixed(self) -> bool:
@@ -244,9 +239,10 @@ class _Found:
 
     @property
     def _confirmed(self) -> bool:
-        """Whether tokens are still held behind a stretch, so that start buffers are over."""
+        """Whether a token was still held, and let go, behind a stretch: start buffers are over."""
         holds = [one for one in self._reader.seen if isinstance(one, Hold) and not one.stalled]
-        return any(one.seq >= stretch.start for one in holds for stretch in self._reader.stretches[-1:])
+        let_go = [one for one in holds if one.let_go != "end"]
+        return any(one.seq >= stretch.start for one in let_go for stretch in self._reader.stretches[-1:])
 
     @property
     def _alone_at_last(self) -> bool:
@@ -279,12 +275,12 @@ class _Found:
     def _too_short(self) -> tuple[Judgement, int]:
         emission, seen = self._trace.plan.emission, self._reader.seen
         holds = [one for one in seen if isinstance(one, Hold) and one is not self._kept]
+        would_do = max((one.seq + 8 * (one.after_tokens + 1) for one in holds), default=0) + FLOW_TOKENS
         if self._kept:
-            would_do = self._kept.seq + span_tokens(emission) + 2
+            would_do = max(would_do, self._kept.seq + span_tokens(emission) + 2)
             reason = f"token {self._kept.seq} was held until the end"
             looks = Judgement("buffered", reason, release_by_end(self._trace, self._kept.seq))
         else:
-            would_do = max((one.seq + 8 * (one.after_tokens + 1) for one in holds), default=0) + FLOW_TOKENS
             reason = f"{len(seen) - len(holds)} by themselves, {len(holds)} held"
             looks = Judgement("coalesced" if holds else "streamed", reason)
         return looks, max(would_do, 2 * len(self._trace.sent))
@@ -294,7 +290,7 @@ class _Found:
         late = [one for one in run if one.trip_ms >= self._late_ms]
         held = len(self._reader.seen[state.since :]) - len(run) - bool(self._kept)
         flow, seq = self._reader.flow(), run[-1].seq
-        period_ms = (flow.period_ms if self._far and flow and not flow.spaced and _by_clock(run) else None) or 0.0
+        period_ms = flow.period_ms if self._far and flow and not flow.spaced and _by_clock(run) else 0.0
         if period_ms > HOLD_MS:
             release = release_by_time(seq, period_ms, idle=False)
             return Judgement("coalesced", f"a steady flow came in bursts {period_ms:.0f} ms apart", release)

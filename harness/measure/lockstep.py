@@ -136,7 +136,7 @@ class Lockstep:
         self._far = round_trip_ns > FAR_MS * 1e6
         self._pauses = PAUSES
         self._pause_ns = 0
-        self._sending_ns = 0
+        self._sent_by_ns = 0
         self._brief = brief
         self._slow_ms = slow_ms
         self._chance = random.Random(workload.seed)
@@ -159,7 +159,7 @@ class Lockstep:
             case Phase.SILENCE:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
             case Phase.TRYING | Phase.SETTLING:
-                return Due("barrier", self._sending_ns)
+                return Due("barrier", max(self._sent_by_ns - self.progress_ns, 0))
             case Phase.FLOW:
                 return Due("pause", max(int(FLOW_MS * 1e6), self._delay_ns))
             case Phase.PAUSE:
@@ -192,7 +192,7 @@ class Lockstep:
         if len(self._reader.seen) > seen:
             self._observed()
         if self.phase in (Phase.TRYING, Phase.SILENCE) and through >= self._held:
-            self.phase, self._sending_ns = Phase.SETTLING, 0
+            self.phase = Phase.SETTLING
         return self._next(now_ns) if self.phase is Phase.ARRIVAL and self._all_here else None
 
     def outwaited(self, now_ns: int) -> Grant | None:
@@ -246,7 +246,8 @@ class Lockstep:
 
     @property
     def _by_bytes(self) -> bool:
-        """Whether bytes are known to let go: a hold has excluded time, and only the count is confirmed."""
+        """Whether bytes are known to let go, in what may be start buffers still. What comes next is waited for no
+        longer than anything: what time lets go then, after all bytes were tried, confirms nothing, and holds go on."""
         return self._steady is not None and self._steady.how == "bytes"
 
     @property
@@ -322,8 +323,11 @@ class Lockstep:
 
     def _late(self, known: Steady) -> bool:
         run = self._run(known)
-        late_ms = LATE_MS + max((self._round_trip_ns + self._delay_ns) / 1e6, self._slow_ms())
-        return sum(one.trip_ms >= late_ms for one in run) >= SHARE * len(run)
+
+        def are_late(over_ms: float) -> bool:
+            return sum(one.trip_ms >= LATE_MS + over_ms for one in run) >= SHARE * len(run)
+
+        return are_late((self._round_trip_ns + self._delay_ns) / 1e6) and are_late(self._slow_ms())
 
     def _send_on(self, tokens: int, now_ns: int, phase: Phase, at_once: int | None = None) -> Grant | None:
         """Send tokens without waiting for any, as far as there are some left: a stretch."""
@@ -353,9 +357,9 @@ class Lockstep:
 
     def _step_tokens(self, sent: int, limit: int, now_ns: int) -> int:
         """Return how many to send next, of which `sent` are sent and `limit` may be: soon enough to reach that."""
-        if self._known and sent < self._known[1]:
+        if self._known and sent < self._known[1] + TOKENS_OFF:
             least, most = self._known
-            return max(1, least - TOKENS_OFF - sent, (most - least) // FINE)
+            return max(1, least - TOKENS_OFF - sent, min((most - least) // FINE, most + TOKENS_OFF - sent))
         if not sent:
             return 1
         spent_ns, last_ns = now_ns - self._tried_ns, now_ns - self.progress_ns
@@ -366,7 +370,8 @@ class Lockstep:
     def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
         through = self._reader.granted + tokens
         self._step("grant", through, now_ns)
-        self.phase, self.progress_ns, self._sending_ns = phase, now_ns, int(tokens * self._delay_ns * LONGER)
+        self.phase, self.progress_ns = phase, now_ns
+        self._sent_by_ns = now_ns + int(tokens * self._delay_ns * LONGER)
         return Grant(through, end=self._last_ends and through == self._last)
 
     def _end(self, now_ns: int) -> Grant:

@@ -30,12 +30,12 @@ from typing import Any
 
 import pytest
 
-from harness.judge import reading, verdict
+from harness.judge import reading, steady, verdict
 from harness.judge.reading import Hold, LetGo
 from harness.measure import limits, lockstep
 from harness.measure.lockstep import Due, Lockstep, Phase
 from harness.model import Emission, Trace
-from tests.hops import Empties, HoldsToEnd, Passes, Periodic, StartBuffer, Stumbles, Timer, head_held
+from tests.hops import Begins, Empties, HoldsToEnd, Idle, Lag, Passes, Periodic, StartBuffer, Stumbles, Timer, head_held
 from tests.invariance import HOUR_MS, Case, answer
 from tests.simulation import Link
 
@@ -161,6 +161,18 @@ def median_is_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verdict, "SHARE", 0.51)
 
 
+def time_keeps_the_count(patch: pytest.MonkeyPatch) -> None:
+    """What time let go after all bytes were tried came after as many as anything."""
+    as_many: Any = steady._as_many
+    patch.setattr(steady, "_as_many", lambda before, last: as_many(before, replace(last, let_go="bytes")))
+
+
+def idle_after_any_flow(patch: pytest.MonkeyPatch) -> None:
+    """A timer waits for a pause if a flow came after one, however short that flow was."""
+    patch.setattr(reading, "FLOW_SHARE", 0)
+    patch.setattr(reading.Flow, "idle", lambda flow, wait_ms: not flow.spaced and flow.quiet_ms > wait_ms / 2)
+
+
 PHASES = range(10)
 
 FAULTS: dict[str, tuple[Put, str, list[Case]]] = {
@@ -224,13 +236,23 @@ FAULTS: dict[str, tuple[Put, str, list[Case]]] = {
         "the head is said to be held",
         [Case(hop) for hop in (Passes(), Empties(size_bytes=4096), HoldsToEnd(), head_held(Passes()))],
     ),
+    "later: what start buffers are followed by": (
+        time_keeps_the_count,
+        "coalesced .* instead of delayed",
+        [Case(Begins(StartBuffer(4000, (4000, 4000)), then)) for then in (Lag(400), Lag(1500))],
+    ),
+    "later: an idle timer": (
+        idle_after_any_flow,
+        "told as idle",
+        [Case(Timer(after_ms=1733), 4096, tokens=3, body="length"), Case(Idle(after_ms=1733))],
+    ),
     "7": (
         median_is_late,
         "streamed .* instead of delayed",
         [Case(Stumbles(lag_ms=290, every=every)) for every in (2, 3)],
     ),
 }
-"""Each by its number in issue 8, with how what is found reads and with cases of which one shows it at least."""
+"""Each by its number in issue 8, or found later; with how what is found reads, and cases of which one shows it."""
 
 
 def found(cases: list[Case]) -> list[str]:

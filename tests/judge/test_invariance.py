@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 
 from harness.model import Body
-from tests.hops import Chain, Empties, HoldsToEnd, Hop, Idle, Lag, Periodic, StartBuffer, Stumbles, Timer, head_held
+from tests.hops import (
+    Begins,
+    Chain,
+    Empties,
+    HoldsToEnd,
+    Hop,
+    Idle,
+    Lag,
+    Periodic,
+    StartBuffer,
+    Stumbles,
+    Timer,
+    head_held,
+)
 from tests.invariance import DEAR, HOUR_MS, KINDS, UNDECIDED, Answer, Case, answer, drawn, tokens_to_know
 from tests.oracle import CLEAR, flat
 from tests.simulation import Link
@@ -20,8 +33,57 @@ BATCHES, BATCH = 10, 100
 SEEDS = [range(first, first + BATCH) for first in range(ROUND * BATCHES * BATCH, (ROUND + 1) * BATCHES * BATCH, BATCH)]
 
 
-MET = (7003992, 7008808, 7017508)
-"""Seeds that contradicted the oracle once: timers, short announced lengths, and tokens as late by chance."""
+MET = (
+    Case(
+        Chain((Idle(after_ms=12.929, size_bytes=111777), Periodic(239.1599, 189.3928), Timer(after_ms=292.8545))),
+        token_bytes=30000,
+        tokens=5,
+        format="text",
+        body="length",
+        seed=274,
+        link=Link(round_trip_ms=195.49694, chain_ms=7.9025, clock_off_ms=-HOUR_MS),
+    ),
+    Case(
+        Chain((Idle(after_ms=3.2602), Periodic(369.789217, 91.31045), Lag(lag_ms=481.28203))),
+        token_bytes=16000,
+        tokens=4,
+        body="length",
+        seed=957,
+        link=Link(round_trip_ms=7.193375, chain_ms=0.748),
+    ),
+    Case(
+        head_held(Periodic(372.700655, 353.001278)),
+        token_bytes=4096,
+        tokens=9,
+        body="length",
+        seed=638,
+        link=Link(round_trip_ms=3.945183, chain_ms=22.943257, clock_off_ms=HOUR_MS),
+    ),
+    Case(
+        Chain((Periodic(360.493422, 297.778814), Lag(706.754))), 30000, tokens=6, format="text", body="length", seed=8
+    ),
+    Case(
+        Periodic(435.67931, 413.288435),
+        token_bytes=4096,
+        tokens=18,
+        payload="random",
+        body="length",
+        seed=479,
+        link=Link(round_trip_ms=38.50427, chain_ms=22.06344, clock_off_ms=-HOUR_MS),
+    ),
+    Case(
+        Begins(StartBuffer(307, (307, 307)), Empties(920)), tokens=18, body="length", seed=181, link=Link(0.05, 11.183)
+    ),
+    Case(
+        Begins(StartBuffer(6601, (6601, 6601)), Empties(9786)),
+        token_bytes=200,
+        tokens=76,
+        payload="random",
+        body="close",
+        link=Link(round_trip_ms=95.953, chain_ms=21.264),
+    ),
+)
+"""What contradicted the oracle once: by chance tokens were as late, or held for as many, if few or in large steps."""
 
 
 def contradictions(cases: Mapping[str, Case]) -> list[str]:
@@ -38,13 +100,7 @@ def test_generated_hops_in_any_circumstances_get_the_verdict_that_is_right(seeds
 
 
 def test_what_was_told_wrong_once_is_told_right() -> None:
-    assert contradictions({f"--seed {seed}": drawn(seed) for seed in MET}) == []
-
-
-@pytest.mark.parametrize("seed", [13000582, 13001413, 13003995])
-def test_a_lag_is_told_in_a_fixed_length_though_only_the_end_followed_its_last_tokens(seed: int) -> None:
-    fixed = replace(drawn(seed), exact=True, body="length")
-    assert fixed.assessed().judgement.verdict == "delayed"
+    assert contradictions({str(number): case for number, case in enumerate(MET)}) == []
 
 
 def test_a_length_that_is_announced_is_lengthened_until_it_tells() -> None:

@@ -261,7 +261,7 @@ def test_a_lag_brings_a_flow_as_far_apart_as_it_was_sent_and_as_late_as_a_token_
 
 def test_a_timer_brings_it_in_bursts_whose_distance_in_the_median_is_its_period() -> None:
     assert flow(TIMER).period_ms == pytest.approx((90.2 + 300.3) / 2), "of those while it was sent"
-    assert flow(PAUSE).period_ms is None
+    assert flow(PAUSE).period_ms == pytest.approx(500.3), "of one burst, for as long as its first waited"
 
 
 @pytest.mark.parametrize(("words", "quiet_ms"), [(LAG, 100.1), (TIMER, 0.1), (PAUSE, 300.1)])
@@ -278,10 +278,13 @@ def test_what_is_sent_before_a_burst_and_not_in_it_is_still_under_way() -> None:
     assert flow("s0 r0 stretch2 s1 +300 s2 +5 r1 +300 r2").quiet_ms == pytest.approx(300.1)
 
 
-@pytest.mark.parametrize(("quiet_ms", "idle"), [(501, True), (500, False)])
-def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(quiet_ms: float, idle: bool) -> None:
-    assert Flow(spaced=False, period_ms=None, quiet_ms=quiet_ms).idle(1000) is idle
-    assert not Flow(spaced=True, period_ms=None, quiet_ms=quiet_ms).idle(1000), "it is a lag"
+@pytest.mark.parametrize(
+    ("sent_ms", "quiet_ms", "idle"),
+    [(1200, 501, True), (1200, 500, False), (999, 901, True), (999, 899, False), (999, 1110, True), (999, 1120, False)],
+)
+def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(sent_ms: float, quiet_ms: float, idle: bool) -> None:
+    assert Flow(spaced=False, period_ms=0.0, quiet_ms=quiet_ms, sent_ms=sent_ms).idle(1000) is idle
+    assert not Flow(spaced=True, period_ms=0.0, quiet_ms=quiet_ms, sent_ms=sent_ms).idle(1000), "it is a lag"
 
 
 @pytest.mark.parametrize(

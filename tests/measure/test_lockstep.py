@@ -248,7 +248,7 @@ def test_a_stretch_follows_which_nobody_waits_for_and_then_one_more_hold_that_ha
     assert talk.phase is Phase.SETTLING
     assert talk.arrived(through, 2 * HOLD_NS) is None
     assert talk.stepped(2 * HOLD_NS) == Grant(through + 1)
-    assert talk.due == Due("silence", HOLD_NS), "the second has excluded time: the third only tells the count"
+    assert talk.due == Due("silence", HOLD_NS), "bytes are tried soon: what time lets go after them confirms nothing"
     held(talk, 4)
     assert talk.stepped(4 * HOLD_NS) == Grant(through + 5, end=True)
     tail = f"g{through} a{through} g{through + 1} hold{through + 1} g{through + 3}-{through + 5} a{through + 5}"
