@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import psutil
-from tenacity import Retrying, stop_after_delay
+from tenacity import RetryError, Retrying, stop_after_delay
 from tenacity.retry import retry_if_not_result
 from tenacity.wait import wait_fixed
 
@@ -182,14 +183,28 @@ class Sandbox:
         left += [f"listening socket {inode}" for inode in _listening_inodes() & listening]
         return left + [f"temporary {path.name}" for path in self.tmp.iterdir()]
 
+    def wait_until_clean(self, listening: Set[str] = frozenset()) -> None:
+        """Wait until nothing is left behind. Fails if something is for too long, and says what."""
+        try:
+            wait_for(lambda: self.is_clean(listening))
+        except AssertionError:
+            assert self.left_behind(listening) == []
+
     def is_clean(self, listening: Set[str] = frozenset()) -> bool:
         """Tell whether nothing is left behind."""
         return not self.left_behind(listening)
 
 
 def wait_for(condition: Callable[[], T], within_s: float = DEADLINE_S) -> T:
-    """Return what `condition()` returns once that is true. Raises RetryError if that takes too long."""
-    return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))(condition)
+    """Return what `condition()` returns once that is true. Fails if that takes too long, and says what for."""
+    waiting = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))
+    try:
+        return waiting(condition)
+    except RetryError as last:
+        waited_for = inspect.getsource(condition).strip()
+        raise AssertionError(
+            f"in {within_s:g} s it was never more than {last.last_attempt.result()!r}: {waited_for}"
+        ) from None
 
 
 def required() -> list[str]:

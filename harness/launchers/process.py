@@ -1,16 +1,19 @@
 """Starts local programs and makes sure that none outlives the harness.
 
-Rules: every program leads its own process group, so that its children end with it and Ctrl-C reaches only us;
-its output goes to a log file, or to us; the janitor knows it before anything else happens. Leaving the launcher ends
-all.
+Rules: programs are started by the janitor, which therefore knows of each before it exists, and of a folder before it
+is made; how they end with us is told there. Every program leads its own process group, so that Ctrl-C reaches only us;
+its output goes to a log file, or to us. Leaving the launcher ends all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,37 +31,46 @@ from harness.launchers.base import Program
 
 POLL = wait_exponential(multiplier=0.005, max=0.1)
 TERM_S = 2.0
+KILL_S = 2 * janitor.ENDS_S
 WORDS_BYTES = 2**20
 
 
 class Process(Program):
-    """One started program, its group, and the pipes to it. `ended` is told when all of it is gone."""
+    """One started program, the lifeline it hangs on, and the pipes to it. `ended` is told when all of it is gone."""
 
     def __init__(
         self,
         name: str,
-        popen: subprocess.Popen[bytes],
+        pid: int,
+        lifeline: socket.socket,
         log: Path,
         others_bytes: int,
+        pipes: Sequence[IO[bytes]],
         ended: Callable[[Process], object],
     ) -> None:
         self.name = name
-        self.pid = popen.pid
-        self._popen = popen
+        self.pid = pid
+        self._lifeline = lifeline
+        self._status: int | None = None
         self._log = log
         self._others_bytes = others_bytes  # of who wrote to the same log before it
+        self._pipes = pipes
         self._ended = ended
 
     @property
     def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         """What it writes to its standard output and to its standard error, if it was launched without a log."""
-        assert self._popen.stdout
-        assert self._popen.stderr
-        return self._popen.stdout, self._popen.stderr
+        output, errors = self._pipes
+        return output, errors
 
     @property
     def returncode(self) -> int | None:
-        return self._popen.poll()
+        if self._status is None and self._lifeline.fileno() >= 0:
+            poll = select.poll()
+            poll.register(self._lifeline, select.POLLIN)
+            if poll.poll(0):
+                self._hear()
+        return self._status
 
     def words(self) -> str:
         try:
@@ -69,9 +81,9 @@ class Process(Program):
             return ""
 
     def signal_group(self, number: int) -> None:
-        """Send a signal to the program and all its children; nothing happens if they are gone."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        """Send a signal to the program and its group; nothing happens if they are gone."""
+        with contextlib.suppress(OSError):
+            self._lifeline.send(bytes([number]))
 
     async def stop(self) -> None:
         self.signal_group(signal.SIGTERM)
@@ -81,10 +93,32 @@ class Process(Program):
             self.kill()
 
     def kill(self) -> None:
-        """End whatever is left of the group at once, and reap the program."""
-        self.signal_group(signal.SIGKILL)
-        self._popen.wait()
+        """End whatever is left of the program and of all that it has started, at once.
+
+        What is in the way of that, as when its keeper was stopped, is left to the janitor.
+        """
+        if self._lifeline.fileno() < 0:
+            self._ended(self)
+            return
+        self._lifeline.settimeout(KILL_S)
+        with contextlib.suppress(OSError):
+            self._lifeline.shutdown(socket.SHUT_WR)
+        while self._hear():
+            pass
+        self._lifeline.close()
         self._ended(self)
+
+    def _hear(self) -> bool:
+        """Hear how the program ended, or that all of it is gone: then return False."""
+        try:
+            heard = janitor.receive(self._lifeline)
+        except OSError:
+            heard = None
+        if heard:
+            self._status = heard[0]["status"]
+        elif self._status is None:  # somebody killed the keeper, and the program with it
+            self._status = -signal.SIGKILL
+        return heard is not None
 
 
 class Launcher:
@@ -94,17 +128,11 @@ class Launcher:
         self._keep = keep
         self._processes: list[Process] = []
         self._folders: list[Path] = []
-        self._janitor: subprocess.Popen[str] | None = None
+        self._janitor: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
 
     async def __aenter__(self) -> Self:
-        self._janitor = subprocess.Popen(
-            [sys.executable, "-I", "-S", janitor.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            text=True,
-        )
+        self._start_janitor()
         return self
 
     async def __aexit__(
@@ -120,21 +148,19 @@ class Launcher:
             for folder in self._folders:
                 shutil.rmtree(folder, ignore_errors=True)
                 if not folder.exists():  # else somebody who is dying still writes to it: the janitor stays for that
-                    self._tell("-", "folder", folder)
-            if self._janitor and self._janitor.stdin:
-                with contextlib.suppress(BrokenPipeError):  # somebody ended the janitor: all it had to do is done
-                    self._janitor.stdin.close()
-                self._janitor.wait()
+                    self._tell({"folder": str(folder), "ours": False})
+            self._end_janitor()
 
     def folder(self, name: str, parent: Path | None = None) -> Path:
         """Make a temporary folder that goes with the run, unless it is to be kept."""
-        path = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=parent))
-        path.chmod(0o755)  # a proxy's workers may run as another user
+        path = Path(parent or tempfile.gettempdir(), f"harness-{name}-{secrets.token_hex(8)}").absolute()
         if self._keep:
             self._keep(path)
         else:
             self._folders.append(path)
-            self._tell("+", "folder", path)
+            self._tell({"folder": str(path), "ours": True})
+        path.mkdir(mode=0o755)  # a proxy's workers may run as another user
+        path.chmod(0o755)
         return path
 
     def launch(
@@ -150,38 +176,86 @@ class Launcher:
     ) -> Process:
         """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
 
-        Without a log, whoever starts it reads its `pipes`. `stdin` may be what another one writes to.
+        Its limits and priority are ours of when the launcher was entered. Without a log, whoever starts it reads its
+        `pipes`. `stdin` may be what another one writes to.
         """
-        with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as output:
-            others_bytes = 0 if isinstance(output, int) else output.tell()
+        order = {
+            "argv": list(argv),
+            "cwd": str(cwd or _here()),
+            "env": {**os.environ, **(env or {})},
+            "pass_fds": list(pass_fds),
+        }
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            source = theirs.enter_context(open(os.devnull, "rb")) if isinstance(stdin, int) else stdin
+            pipes: list[IO[bytes]] = []
+            sinks: list[IO[bytes]] = [theirs.enter_context(log.open("ab"))] * 2 if log else []
+            others_bytes = sinks[0].tell() if log else 0
+            while len(sinks) < 2:
+                readable, writable = os.pipe()
+                pipes.append(ours.enter_context(open(readable, "rb")))
+                sinks.append(theirs.enter_context(open(writable, "wb")))
+            files = [file.fileno() for file in (source, *sinks)]
             try:
-                popen = subprocess.Popen(
-                    list(argv),
-                    stdin=stdin,
-                    stdout=output,
-                    stderr=subprocess.STDOUT if log else subprocess.PIPE,
-                    cwd=cwd,
-                    env={**os.environ, **(env or {})},
-                    pass_fds=tuple(pass_fds),
-                    start_new_session=True,
-                )
+                lifeline, answer = self._order(order, [*files, *pass_fds])
             except OSError as error:
-                raise ProxyError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
-        self._tell("+", "group", popen.pid)
-        process = Process(name, popen, log or Path(os.devnull), others_bytes, self._forget)
+                raise ProxyError(f"{name}: cannot have {argv[0]} started: {error.strerror}") from error
+            if "error" in answer:
+                lifeline.close()
+                raise ProxyError(f"{name}: cannot run {argv[0]}: {answer['error']}")
+            ours.pop_all()
+        process = Process(name, answer["pid"], lifeline, log or Path(os.devnull), others_bytes, pipes, self._forget)
         self._processes.append(process)
         return process
+
+    def _order(self, order: janitor.Message, files: Sequence[int]) -> tuple[socket.socket, janitor.Message]:
+        """Have a program started; return the lifeline it hangs on, and what its keeper said first."""
+        for _ in range(2):  # somebody may have killed the janitor
+            lifeline, theirs = socket.socketpair()
+            with theirs:
+                self._tell(order, [theirs.fileno(), *files])
+            if heard := janitor.receive(lifeline):
+                return lifeline, heard[0]
+            lifeline.close()
+        raise ProxyError(f"cannot start programs: what starts them ({Path(janitor.__file__).name}) was killed twice")
 
     def _forget(self, process: Process) -> None:
         if process in self._processes:
             self._processes.remove(process)
-            self._tell("-", "group", process.pid)
 
-    def _tell(self, sign: str, kind: str, value: object) -> None:
-        if self._janitor and self._janitor.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                self._janitor.stdin.write(f"{sign} {kind} {value}\n")
-                self._janitor.stdin.flush()
+    def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
+        assert self._line, "the launcher was entered"
+        try:
+            janitor.send(self._line, message, files)
+        except (BrokenPipeError, ConnectionResetError):  # somebody ended the janitor; keepers stay with their lifelines
+            self._end_janitor()
+            self._start_janitor()
+            for folder in self._folders:
+                janitor.send(self._line, {"folder": str(folder), "ours": True})
+            janitor.send(self._line, message, files)
+
+    def _start_janitor(self) -> None:
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            self._janitor = subprocess.Popen(
+                [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", janitor.__file__, str(os.getpid())],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def _end_janitor(self) -> None:
+        if self._line and self._janitor:
+            self._line.close()
+            self._janitor.wait()
+
+
+def _here() -> str:
+    """Return the folder that we are in, though it may have been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return f"/proc/{os.getpid()}/cwd"
 
 
 async def until(condition: Callable[[], object], within_s: float) -> bool:

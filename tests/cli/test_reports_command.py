@@ -102,7 +102,7 @@ def test_an_interrupted_report_leaves_those_before_it_told_and_its_own_cells_on_
         wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob("runs/*-slow/results.jsonl")))
         program.send_signal(signal.SIGINT)
         said = place.said(program)
-        wait_for(place.is_clean)
+        place.wait_until_clean()
         assert said.status == 130
         assert "3 claims: 1 confirmed, 1 refuted, 1 not testable here." in said.out
         (slow,) = tmp_path.glob("runs/*-slow")

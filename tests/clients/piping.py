@@ -25,7 +25,7 @@ def alive(*names: str) -> list[psutil.Process]:
     """Return our processes of these names that are more than a zombie."""
     return [
         child
-        for child in psutil.Process().children()
+        for child in psutil.Process().children(recursive=True)
         if child.name() in names and child.status() != psutil.STATUS_ZOMBIE
     ]
 

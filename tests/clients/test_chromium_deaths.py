@@ -204,7 +204,7 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, 
     listening = place.listening()
     os.killpg(program.pid, number)
     said = place.said(program)
-    wait_for(lambda: place.is_clean(listening))
+    place.wait_until_clean(listening)
     assert said.status == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said.err
 
@@ -222,4 +222,4 @@ def test_a_driver_that_is_killed_costs_its_stream_and_nothing_else(place: Sandbo
     assert "Playwright's driver, which steers chromium, ended" in said.out
     assert "never retrieved" not in said.err
     assert "Traceback" not in said.err
-    wait_for(place.is_clean)
+    place.wait_until_clean()

@@ -157,7 +157,7 @@ def test_ctrl_c_while_it_starts_ends_it_in_order(tmp_path: Path, plays: Path, do
         wait_for(lambda: place.processes(stage))
         os.killpg(program.pid, signal.SIGINT)
         said = place.said(program)
-        wait_for(place.is_clean)
+        place.wait_until_clean()
     assert said.status == 130
     assert said.err.count("\n") == 1, said.err
     assert "Interrupted: 0 of 1 cells are done." in said.err

@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import psutil
 import pytest
@@ -33,11 +37,22 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def ignored(pid: int) -> set[int]:
-    """Return the signals that a process ignores."""
+def survived(pid: int) -> set[int]:
+    """Return the signals that a process ignores, or does something of its own at."""
     status = Path(f"/proc/{pid}/status").read_text()
-    mask = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")), 16)
+    masks = (line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn", "SigCgt")))
+    mask = sum(int(mask, 16) for mask in masks)  # no signal is in both
     return {number + 1 for number in range(64) if mask >> number & 1}
+
+
+def with_environment(**variables: str) -> list[list[str]]:
+    """Return the commands of all that live in this environment, whoever their parent is by now."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if variables.items() <= process.environ().items() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.cmdline())
+    return found
 
 
 # ---------------------------------------------------------------- start
@@ -142,6 +157,89 @@ async def test_children_that_outlive_their_parent_are_ended_too(tmp_path: Path) 
     assert await until(lambda: not alive(program.pid), DEADLINE_S)
 
 
+ELSEWHERE = {
+    "a session of its own": "setsid sleep 1000 & ",
+    "a parent that has ended": "(setsid sh -c 'sleep 1000 & sleep 1000' &); ",
+    "a family of its own": "setsid sh -c 'setsid sleep 1000 & sleep 1000' & ",
+}
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+@pytest.mark.parametrize("way", ["is stopped", "is killed", "ends with us", "has ended by itself"])
+async def test_who_left_the_group_of_its_program_is_ended_with_it(tmp_path: Path, elsewhere: str, way: str) -> None:
+    then = "exit 0" if way == "has ended by itself" else "exec sleep 1000"
+    script = f"{ELSEWHERE[elsewhere]} echo ready; {then}"
+    async with Launcher() as launcher:
+        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env={"OURS": str(tmp_path)})
+        assert await until(program.log_tail, DEADLINE_S)
+        assert len(with_environment(OURS=str(tmp_path))) > 1 or way == "has ended by itself"
+        if way == "has ended by itself":
+            assert await until(program.death, DEADLINE_S)
+            assert with_environment(OURS=str(tmp_path))
+        elif way == "is stopped":
+            await program.stop()
+        elif way == "is killed":
+            program.kill()
+        if way in ("is stopped", "is killed"):
+            assert with_environment(OURS=str(tmp_path)) == []
+    assert with_environment(OURS=str(tmp_path)) == []
+
+
+async def test_orphans_are_reaped_while_the_program_goes_on(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        script = "(sh -c 'echo $$' &); read line < /dev/null; exec sleep 1000"
+        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log")
+        assert await until(program.log_tail, DEADLINE_S)
+        assert await until(lambda: not psutil.pid_exists(int(program.log_tail())), DEADLINE_S)
+        assert program.returncode is None
+
+
+@pytest.mark.parametrize(("argv", "said"), [(["echo", "a\0b"], "null byte"), (["no-such-program"], "No such file")])
+async def test_what_cannot_be_started_is_told_once_and_spoils_nothing(
+    tmp_path: Path, argv: list[str], said: str
+) -> None:
+    async with Launcher() as launcher:
+        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        with pytest.raises(ProxyError, match=rf"odd: cannot run {argv[0]}: .*{said}"):
+            launcher.launch("odd", argv, log=tmp_path / "log")
+        with pytest.raises(ProxyError, match="odd: cannot have true started: Bad file descriptor"):
+            launcher.launch("odd", ["true"], log=tmp_path / "log", pass_fds=[9999])
+        assert program.returncode is None
+
+
+async def test_many_files_and_few_are_no_hindrance(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(min(limits[0] - 100, 1100))]
+    try:
+        async with Launcher() as launcher:
+            script = f"cat /dev/fd/{many[-1]}; exec sleep 1000"
+            program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", pass_fds=many[-2:])
+            assert program.returncode is None
+    finally:
+        for fd in many:
+            os.close(fd)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        async with Launcher() as launcher:
+            program = launcher.launch("program", ["true"], log=tmp_path / "log")
+            assert await until(program.death, DEADLINE_S)
+            assert program.returncode == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_who_descends_from_a_program_whose_keeper_was_killed_is_ended_too(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        script = "setsid sleep 1000 & echo ready; exec sleep 1000"
+        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env={"OURS": str(tmp_path)})
+        assert await until(program.log_tail, DEADLINE_S)
+        keeper = psutil.Process(program.pid).parent()
+        assert keeper
+        keeper.kill()
+        assert await until(lambda: not with_environment(OURS=str(tmp_path)), DEADLINE_S)
+        assert program.death() == "program was killed by SIGKILL"
+
+
 async def test_stubborn_programs_get_the_polite_wait_together_and_not_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +318,21 @@ async def test_a_janitor_that_somebody_killed_spoils_nothing(tmp_path: Path) -> 
     assert not folder.exists()
 
 
+def test_what_the_janitor_heard_before_it_died_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull) as file:
+        send_fds = socket.send_fds
+
+        def then_dies(*said: Any) -> int:
+            sent = send_fds(*said)
+            assert janitor_module.receive(theirs) == ({"argv": []}, [ANY])
+            theirs.close()
+            return sent
+
+        monkeypatch.setattr(socket, "send_fds", then_dies)
+        janitor_module.send(ours, {"argv": []}, [file.fileno()])
+
+
 async def test_a_folder_that_cannot_be_removed_yet_is_left_to_the_janitor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,10 +345,12 @@ async def test_a_folder_that_cannot_be_removed_yet_is_left_to_the_janitor(
 async def test_the_janitor_goes_on_while_somebody_still_writes(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "deep").mkdir(parents=True)
-    janitor = subprocess.Popen([sys.executable, "-I", "-S", janitor_module.__file__], stdin=subprocess.PIPE, text=True)
-    assert janitor.stdin is not None
-    janitor.stdin.write(f"+ folder {folder}\n")
-    janitor.stdin.close()
+    line, theirs = socket.socketpair()
+    argv = [sys.executable, "-I", "-S", janitor_module.__file__, str(os.getpid())]
+    janitor = subprocess.Popen(argv, stdin=theirs.fileno())
+    theirs.close()
+    janitor_module.send(line, {"folder": str(folder), "ours": True})
+    line.close()
     for number in range(2000):
         with contextlib.suppress(FileNotFoundError):
             (folder / "deep" / str(number)).write_text("")
@@ -296,7 +411,7 @@ async def test_after_a_killed_harness_its_programs_their_children_and_its_folder
 
 async def test_the_janitor_does_its_work_even_when_it_is_asked_to_end_first(orphaned: Orphaned) -> None:
     asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    assert await until(lambda: ignored(orphaned.janitor).issuperset(asked), DEADLINE_S), "it has started"
+    assert await until(lambda: survived(orphaned.janitor).issuperset(asked), DEADLINE_S), "it has started"
     for number in asked:
         os.kill(orphaned.janitor, number)
     orphaned.popen.kill()
