@@ -1,24 +1,26 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
 Rules: the file `complete` is written last, and what lacks it is not installed; one process installs at a time; the
-programs that it runs share its lock, so that they are waited for even if it is killed.
+programs that it runs end with it, and share its lock, so that nobody begins before they are gone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
-import os
+import math
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import Unavailable
+from harness.errors import ProxyError, Unavailable
+from harness.launchers.process import Launcher, until
 
 COMPLETE = "complete"
+LOG = "setup.log"
 LAST_LINES = 20
 
 Progress = Callable[[str], None]
@@ -34,25 +36,25 @@ class Steps:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
-        done = subprocess.run(
-            argv,
-            cwd=self.folder,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            pass_fds=[self.lock.fileno()],  # should we be killed, the lock is theirs until they are done, too
-        )
-        if done.returncode:
+        status, said = asyncio.run(self._run(argv, env or {}))
+        if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
-            words = "\n".join(done.stdout.strip().splitlines()[-LAST_LINES:])
-            raise Unavailable(
-                f"`{command}` failed with status {done.returncode}:\n{words}\n", f"mend that, then: {self.setup}"
+            words = "\n".join(said.strip().splitlines()[-LAST_LINES:])
+            raise Unavailable(f"`{command}` failed with status {status}:\n{words}\n", f"mend that, then: {self.setup}")
+        return said
+
+    async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+        async with Launcher() as launcher:
+            program = launcher.launch(
+                self.folder.parent.name,
+                argv,
+                log=self.folder / LOG,
+                cwd=self.folder,
+                env=env,
+                pass_fds=[self.lock.fileno()],
             )
-        return done.stdout
+            await until(program.death, math.inf)
+            return program.returncode or 0, program.words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Installation:
                 draft = self.folder / f"{COMPLETE}.draft"
                 draft.write_text(f"{manifest}\n")
                 draft.rename(self.folder / COMPLETE)
-        except OSError as error:
+        except (OSError, ProxyError) as error:
             remedy = f"set HARNESS_CACHE to a folder where you may write and that has {self.room} to spare"
             raise Unavailable(f"{self.name} cannot be set up in {self.folder}: {error}", remedy) from error
 
