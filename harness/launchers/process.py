@@ -127,9 +127,8 @@ class Launcher:
                 self._janitor.wait()
 
     def folder(self, name: str, parent: Path | None = None) -> Path:
-        """Make a temporary folder that goes with the run, unless it is to be kept."""
+        """Make a temporary folder, this user's alone, that goes with the run unless it is to be kept."""
         path = Path(tempfile.mkdtemp(prefix=f"harness-{name}-", dir=parent))
-        path.chmod(0o755)  # a proxy's workers may run as another user
         if self._keep:
             self._keep(path)
         else:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import Unavailable
+from harness.resources import own_folder
 
 COMPLETE = "complete"
 LAST_LINES = 20
@@ -76,14 +77,14 @@ class Installation:
     def ensure(self, make: Callable[[Steps], str], progress: Progress) -> None:
         """Have `make` fill the folder and tell of it, unless that is done. Blocks. Raises Unavailable."""
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(self.folder.parent)
             with self._alone(progress) as lock:
                 if (self.folder / COMPLETE).exists():
                     return
                 if self.folder.exists():
                     progress("removing an installation that was not finished")
                     shutil.rmtree(self.folder)
-                self.folder.mkdir()
+                own_folder(self.folder)
                 manifest = make(Steps(self.folder, self.setup, lock))
                 draft = self.folder / f"{COMPLETE}.draft"
                 draft.write_text(f"{manifest}\n")
