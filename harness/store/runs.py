@@ -32,7 +32,7 @@ from typing import Self
 
 from harness.documents import records
 from harness.errors import InputError, unwritable
-from harness.model import Cell, Result, RunInfo, Trace, versions_met
+from harness.model import Cell, Result, RunInfo, Trace, masked_plan, masked_run, versions_met
 from harness.resources import is_file, own_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -62,7 +62,7 @@ class Run:
         name = f"{stamp}-{_folder_name(info.name)}"
         try:
             own_folder(root)
-            run = cls(_new_folder(root, name), info)
+            run = cls(_new_folder(root, name), masked_run(info))
             run.results_file.touch()
         except OSError as error:
             raise unwritable(error)(f"cannot make a run folder in {root}: {error.strerror}") from error
@@ -120,7 +120,8 @@ class Run:
             self.evidence(cell)
             text, body = _trace_files(folder, take)
             body.write_bytes(gzip.compress(trace.body, compresslevel=1, mtime=0))
-            text.write_text(records.dump(trace) + "\n", encoding="ascii")
+            told = dataclasses.replace(trace, plan=masked_plan(trace.plan))
+            text.write_text(records.dump(told) + "\n", encoding="ascii")
         return folder
 
     def copy_records(self, root: Path) -> Path:
