@@ -28,6 +28,7 @@ from harness.errors import HarnessError, InputError
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
 from harness.reports import words
+from harness.reports.safe import shown
 from harness.resources import is_file
 
 DEFAULT_MATRIX = "smoke"
@@ -98,7 +99,7 @@ def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab])
         result = harness_labs[id(job)].result(cell)
     if result.outcome == "unavailable":
         pytest.skip(result.reason)
-    return replace(result, reason=words.reason(result))
+    return replace(result, reason=shown(words.reason(result)))
 
 
 class Lab:

@@ -1,8 +1,10 @@
-"""Where the shipped data lies: beside the package in a checkout, inside it when installed; and where caches go."""
+"""Where the shipped data lies: beside the package in a checkout, inside it when installed; where caches go; and folders
+that are ours alone."""
 
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 from pathlib import Path
 
 import platformdirs
@@ -28,3 +30,13 @@ def is_file(path: Path) -> bool:
 def cache() -> Path:
     """Return the folder for what set-up builds once (HARNESS_CACHE overrides it)."""
     return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_path("token-stream-harness"))
+
+
+def own_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, for this user alone; one that is there stays as it is.
+
+    A run holds headers, answers and configs, a cache what we execute: whoever wants to share one opens it up.
+    Proxies need no more: all that we start, root's nginx workers too, runs as the user that we are.
+    """
+    for folder in reversed([path, *takewhile(lambda above: not above.exists(), path.parents)]):
+        folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,9 +1,10 @@
 """The control connection: how the client tells the emitter what to send and when, outside the chain.
 
-One TCP connection per stream, lines of text. To the emitter: `open {emission}`, then `grant N` (tokens up to N may
-go, be it more than the workload has, unless the length is fixed), `end` (when these are sent, and the workload's at
+One TCP connection per stream, lines of text. To the emitter: `open SECRET {emission}`, then `grant N` (tokens up to N
+may go, be it more than the workload has, unless the length is fixed), `end` (when these are sent, and the workload's at
 least, the body may be closed as its format wants it), `log`, `forget` (the tokens logged so far). From the emitter:
 `stream ID`, `asked` when the request has come through the chain, `log {...}`. Losing the connection ends the stream.
+Every user of the machine can connect: who does not begin with the secret is hung up on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from harness.model import Emission, Heartbeat, Sent
 
 EMISSION = TypeAdapter(Emission)
 LOST = "the emitter died in mid-stream"
+SECRET_VARIABLE = "HARNESS_CONTROL_SECRET"
+"""Where the emitter finds the secret: unlike a command line, an environment can only be read by its user."""
 
 
 def dump_log(log: Log) -> str:
@@ -71,6 +74,11 @@ class Lines(asyncio.Protocol):
         """Take one line without its end."""
         raise NotImplementedError
 
+    def refuse(self) -> None:
+        """Hang up on whoever is not to talk here."""
+        if self.transport:
+            self.transport.abort()
+
     def write(self, line: bytes) -> None:
         """Send one line; a connection that is gone swallows it (its loss is told elsewhere)."""
         if self.transport and not self.transport.is_closing():
@@ -96,6 +104,7 @@ class Control(Lines):
     async def open(
         cls,
         address: tuple[str, int],
+        secret: str,
         emission: Emission,
         answer_s: float,
         why_lost: Callable[[], Coroutine[Any, Any, str]] | None = None,
@@ -109,7 +118,7 @@ class Control(Lines):
             _, control = await loop.create_connection(make, *address)
         except OSError as error:
             raise BackendError(f"the emitter's control port {address[1]} does not answer: {error}") from error
-        control.write(b"open " + EMISSION.dump_json(emission))
+        control.write(b"open %b %b" % (secret.encode(), EMISSION.dump_json(emission)))
         try:
             control.stream_id = (await control._take(b"stream ")).decode()
         except BaseException:

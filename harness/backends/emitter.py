@@ -2,8 +2,9 @@
 
     python -m harness.backends.emitter --http-fd N --control-fd M --abandoned-s S
 
-Rules: nothing is sent that was not announced over the control connection; lockstep tokens leave only on a grant, as
-many as are granted before the end unless the length is fixed; paced tokens leave on an absolute schedule, so that
+Rules: nothing is sent that was not announced over the control connection, by who knows the secret (`SECRET_VARIABLE`),
+and is asked for by its id, which nobody can guess and which is always as long; lockstep tokens leave only on a grant,
+as many as are granted before the end unless the length is fixed; paced tokens leave on an absolute schedule, so that
 lateness does not add up, and the end so long after the last that what only the end lets go of is late; every answer,
 refusals and the pulse too, bears the emitter's mark, which says what was asked for; whatever ends a stream (its own
 end, a client that leaves, a control connection that breaks, nobody granting for a while) forgets it wholly.
@@ -14,7 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import itertools
+import os
+import secrets
 import socket
 import struct
 import time
@@ -24,7 +26,7 @@ from aiohttp import web
 
 from harness.backends.base import Log
 from harness.backends.body import EmittedBody
-from harness.backends.control import EMISSION, Lines, dump_log
+from harness.backends.control import EMISSION, SECRET_VARIABLE, Lines, dump_log
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
@@ -32,6 +34,9 @@ from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Emission, 
 
 LINGER_S = 0.2
 """How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
+ID_BYTES = 16
+OPENING_BYTES = 2**20
+"""What may come before a stranger is known to be one."""
 PULSE = b"pulse\n"
 LEFT = "the reader left before the end"
 RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close is to reset
@@ -212,24 +217,24 @@ class Stream:
 class Announcements(Lines):
     """The emitter's end of one control connection."""
 
-    _ids = itertools.count(1)
-
-    def __init__(self, streams: dict[str, Stream], abandoned_s: float) -> None:
+    def __init__(self, streams: dict[str, Stream], secret: bytes, abandoned_s: float) -> None:
         super().__init__()
         self._streams = streams
+        self._secret = secret
         self._abandoned_s = abandoned_s
         self._id = ""
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._id and len(self._rest) > OPENING_BYTES:
+            self.refuse()
+
     def line(self, line: bytes) -> None:
         verb, _, argument = line.partition(b" ")
-        if verb == b"open":
-            self._id = str(next(self._ids))
-            self._streams[self._id] = Stream(
-                EMISSION.validate_json(argument), lambda: self.write(b"asked"), self._abandoned_s
-            )
-            self.write(b"stream " + self._id.encode())
+        stream = self._streams.get(self._id)
+        if stream is None:
+            self._open(verb, argument)
             return
-        stream = self._streams[self._id]
         if verb == b"grant":
             stream.grant(int(argument))
         elif verb == b"end":
@@ -242,6 +247,17 @@ class Announcements(Lines):
     def connection_lost(self, exc: Exception | None) -> None:
         if stream := self._streams.pop(self._id, None):
             stream.abort()
+
+    def _open(self, verb: bytes, argument: bytes) -> None:
+        secret, _, emission = argument.partition(b" ")
+        if verb != b"open" or not secrets.compare_digest(secret, self._secret):
+            self.refuse()
+            return
+        self._id = secrets.token_hex(ID_BYTES)
+        self._streams[self._id] = Stream(
+            EMISSION.validate_json(emission), lambda: self.write(b"asked"), self._abandoned_s
+        )
+        self.write(b"stream " + self._id.encode())
 
 
 def application(streams: dict[str, Stream]) -> web.Application:
@@ -278,13 +294,14 @@ def _not_found(request: web.Request, why: str) -> web.Response:
     return web.Response(status=404, text=f"{why}; asked for {request.raw_path}\n")
 
 
-async def serve(http: socket.socket, control: socket.socket, abandoned_s: float) -> None:
+async def serve(http: socket.socket, control: socket.socket, secret: bytes, abandoned_s: float) -> None:
     """Serve on two listening sockets until cancelled."""
     streams: dict[str, Stream] = {}
     runner = web.AppRunner(application(streams), handler_cancellation=True, access_log=None)
     await runner.setup()
     await web.SockSite(runner, http).start()
-    server = await asyncio.get_running_loop().create_server(lambda: Announcements(streams, abandoned_s), sock=control)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Announcements(streams, secret, abandoned_s), sock=control)
     async with server:
         await server.serve_forever()
 
@@ -297,7 +314,7 @@ def main() -> None:
     options = parser.parse_args()
     http, control = (socket.socket(fileno=fd) for fd in (options.http_fd, options.control_fd))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(http, control, options.abandoned_s))
+        asyncio.run(serve(http, control, os.environ[SECRET_VARIABLE].encode(), options.abandoned_s))
 
 
 if __name__ == "__main__":

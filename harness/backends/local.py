@@ -7,6 +7,7 @@ when it is asked for a stream and found dead; what died says so in the words of 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import sys
 from collections.abc import Coroutine
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from harness.backends.control import LOST, Control
+from harness.backends.control import LOST, SECRET_VARIABLE, Control
 from harness.errors import BackendError, ProxyError
 from harness.launchers.process import Launcher, Process, until
 from harness.launchers.waiting import outlives
@@ -46,6 +47,7 @@ class Local:
         self._launcher = launcher
         self._folder = folder
         self._limits = limits
+        self._secret = secrets.token_hex(16)
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._process: Process | None = None
         self._starting = asyncio.Lock()
@@ -94,6 +96,7 @@ class Local:
             "emitter",
             [sys.executable, "-P", "-m", EMITTER, *told],
             log=self._folder / "emitter.log",
+            env={SECRET_VARIABLE: self._secret},
             pass_fds=(http, control),
         )
         try:
@@ -112,7 +115,7 @@ class Local:
             raise BackendError(str(error) if why == LOST else why) from error
 
     async def _open(self, emission: Emission) -> Control:
-        return await Control.open(self._address(1), emission, self._limits.answer_s, self._why_lost)
+        return await Control.open(self._address(1), self._secret, emission, self._limits.answer_s, self._why_lost)
 
     def _why_lost(self) -> Coroutine[Any, Any, str]:
         """Tell how the emitter of now ends, also when there is another by the time that it is known."""

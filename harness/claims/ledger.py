@@ -18,6 +18,7 @@ from harness.matrix import field_reports
 from harness.model import METRICS, FieldReport, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.markup import code, head, paragraph, prose, row, text
+from harness.reports.safe import shown
 
 INTRO = """\
 # The field reports, put to the test
@@ -83,7 +84,8 @@ def entry(run: RunInfo, results: Sequence[Result]) -> Entry | None:
 
 def page(entries: Sequence[Entry]) -> str:
     """Return the page as GitHub Markdown."""
-    return "\n".join([INTRO, "", *_summary(entries), *(line for entry in entries for line in _entry(entry))])
+    lines = [INTRO, "", *_summary(entries), *(line for entry in entries for line in _entry(entry))]
+    return shown("\n".join(lines))
 
 
 def _summary(entries: Sequence[Entry]) -> Iterator[str]:

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Column, Table
 
 from harness.errors import Interrupted
 from harness.model import Result
 from harness.reports import terminal
+from harness.reports.safe import shown
 from harness.store.runs import Run
 
 TABLE_COLUMNS = 4
@@ -22,7 +24,14 @@ TABLE_COLUMNS = 4
 
 
 class Outlet(Console):
-    """A console that goes on in silence when nobody reads it any more, as in `harness matrix | head`."""
+    """A console that shows what others wrote and obeys none of it.
+
+    It goes on in silence when nobody reads it any more, as in `harness matrix | head`.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=shown(segment.text))
 
     def on_broken_pipe(self) -> None:
         self.mute()

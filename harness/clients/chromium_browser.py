@@ -1,10 +1,10 @@
 """The one browser of a run: the system's Chromium or Chrome without a window, steered by Playwright.
 
-Rules: the launcher starts it, so that nothing of it outlives the harness; all it writes goes to a folder that goes
-with the run; pages are used again, and whoever reads with it keeps to its `SEATS`; one of which a page does not close
-hears of nothing but a flood, and is ended; one that died is started anew for the next stream, one that did not start is
-not tried again. Whoever is cancelled while it starts leaves it to start: Playwright can only be ended in order once it
-has, and half started, asyncio would log what became of its tasks.
+Rules: the launcher starts it, so that nothing of it outlives the harness; it listens on no port, and is steered over
+pipes; all it writes goes to a folder that goes with the run; pages are used again, and whoever reads with it keeps to
+its `SEATS`; one of which a page does not close hears of nothing but a flood, and is ended; one that died is started
+anew for the next stream, one that did not start is not tried again. Whoever is cancelled while it starts leaves it to
+start: Playwright can only be ended in order once it has, and half started, asyncio would log what became of its tasks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary
 
 from harness.clients.base import Seats
 from harness.clients.chromium_channel import Switchboard
+from harness.clients.chromium_pipe import FLAG, Pipe, placed
 from harness.clients.chromium_tab import Tab
 from harness.clients.limits import ANSWER_S, DEATH_S, READY_S
 from harness.errors import ClientError, ProxyError, Unavailable
@@ -48,7 +49,7 @@ DISABLED = (
 )
 FLAGS = (
     "--headless=new",
-    "--remote-debugging-port=0",
+    FLAG,
     "--lang=en-US",
     "--no-first-run",
     "--disable-gpu",
@@ -108,6 +109,7 @@ class Browser:
         self._lock = asyncio.Lock()
         self._idle: list[Tab] = []
         self._switchboard: Switchboard | None = None
+        self._pipe: Pipe | None = None
         self._program: Program | None = None
         self._playwright: Playwright | None = None
         self._steered: Steered | None = None
@@ -199,42 +201,51 @@ class Browser:
         from playwright.async_api import Error, async_playwright
 
         try:
-            address = await self._launch()
+            self._switchboard = Switchboard()
+            await self._switchboard.open()
+            pipe = await self._launch(self._switchboard)
             manager = async_playwright()
             self._playwright = await manager.start()
             _heed_death(manager)
             self._steered = await self._playwright.chromium.connect_over_cdp(
-                address, artifacts_dir=self._launcher.folder("playwright"), timeout=READY_S * 1e3
+                self._switchboard.lend(pipe),
+                artifacts_dir=self._launcher.folder("playwright"),
+                timeout=READY_S * 1e3,
             )
             self._session = await self._steered.new_browser_cdp_session()
         except (Error, ProxyError) as error:
             await self._end()
-            raise Unavailable(f"the browser did not start: {error}", START_HINT.format(find())) from error
-        self._switchboard = Switchboard()
-        await self._switchboard.open()
+            why = str(error).split("\nCall log:", 1)[0]  # which has the path that nobody else is told
+            raise Unavailable(f"the browser did not start: {why}", START_HINT.format(find())) from error
         return self._steered, self._switchboard
 
-    async def _launch(self) -> str:
-        """Start Chromium and return the address that it is steered at.
+    async def _launch(self, switchboard: Switchboard) -> Pipe:
+        """Start Chromium and return what it is steered over, once it answers.
 
         Its profile is its home, too, and its temporary folder, which it gets as `.`: it keeps sockets there, whose
         paths may not be long.
         """
         profile = self._launcher.folder("chromium")
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        self._program = self._launcher.launch(
-            "chromium",
-            [find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"],
-            log=self._evidence / "chromium.log",
-            cwd=profile,
-            env={"HOME": str(profile), "TMPDIR": ".", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""},
-        )
-        told = profile / "DevToolsActivePort"
-        program = self._program
-        if not await until(lambda: program.death() or _lines(told), READY_S) or program.death():
-            raise ProxyError(f"{program.death() or f'it did not answer within {READY_S:g} s'}\n{self._last_words()}")
-        port, path = _lines(told)
-        return f"ws://127.0.0.1:{port}{path}"
+        with Pipe.made(switchboard.hang_up) as (pipe, inherited):
+            self._pipe = pipe
+            self._program = self._launcher.launch(
+                "chromium",
+                placed([find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"], inherited),
+                log=self._evidence / "chromium.log",
+                cwd=profile,
+                env={"HOME": str(profile), "TMPDIR": ".", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""},
+                pass_fds=inherited,
+            )
+        program, greeting = self._program, asyncio.create_task(pipe.greeted())
+        try:
+            answered = await until(lambda: program.death() or (greeting.done() and greeting.result()), READY_S)
+            if program.death() or not answered:
+                why = program.death() or f"it did not answer within {READY_S:g} s"
+                raise ProxyError(f"{why}\n{self._last_words()}")
+        finally:
+            greeting.cancel()
+        return pipe
 
     async def _end(self) -> None:
         self._idle.clear()
@@ -244,7 +255,9 @@ class Browser:
             await self._program.stop()
         if self._switchboard:
             await self._switchboard.close()
-        self._playwright = self._steered = self._session = self._program = self._switchboard = None
+        if self._pipe:
+            self._pipe.close()
+        self._playwright = self._steered = self._session = self._program = self._switchboard = self._pipe = None
 
     def _last_words(self) -> str:
         """Return what Chromium said last; that it finds no D-Bus is not worth telling."""
@@ -261,9 +274,3 @@ def _heed_death(manager: object) -> None:
     transport = getattr(getattr(manager, "_client", None), "_transport", None)
     if isinstance(end := getattr(transport, "on_error_future", None), asyncio.Future):
         end.add_done_callback(lambda end: end.cancelled() or end.exception())
-
-
-def _lines(told: Path) -> list[str]:
-    """Return port and path, once both are written."""
-    lines = told.read_text().splitlines() if told.exists() else []
-    return lines if len(lines) == 2 else []

@@ -16,6 +16,7 @@ import struct
 import time
 from collections import deque
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from aiohttp import WSMsgType, web
 
@@ -67,8 +68,7 @@ class Listener(Protocol):
 class Line:
     """The connection with one page. It is hung up when the page goes elsewhere."""
 
-    def __init__(self, url: str, listener: Listener) -> None:
-        self.url = url
+    def __init__(self, listener: Listener) -> None:
         self.clock = Clock()
         self._listener: Listener | None = listener
         self._socket: web.WebSocketResponse | None = None
@@ -138,11 +138,15 @@ class Line:
                 elif message.type is WSMsgType.TEXT:
                     self._say(json.loads(message.data), heard_ns)
         finally:
-            for pong in self._pongs.values():
-                if not pong.done():
-                    pong.set_exception(ClientError("the page of the browser has gone"))
-            if self._listener:
-                self._listener.heard_end()
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Tell whoever listens, or waits for an answer, that none comes any more."""
+        for pong in self._pongs.values():
+            if not pong.done():
+                pong.set_exception(ClientError("the page of the browser has gone"))
+        if self._listener:
+            self._listener.heard_end()
 
     def _say(self, fields: dict[str, Any], heard_ns: int) -> None:
         kind, page_ms = fields.pop("kind"), fields.pop("at")
@@ -153,11 +157,19 @@ class Line:
             self._listener.heard(kind, self.clock.place(page_ms, heard_ns), fields)
 
 
+class Callee(Protocol):
+    """Who waits for a call: of a page, or of what steers the browser."""
+
+    async def serve(self, socket: web.WebSocketResponse) -> None:
+        """Lead the conversation to its end."""
+
+
 class Switchboard:
-    """The server that pages call."""
+    """The server that pages call, and Playwright. Who does not know a path that was lent out gets nobody."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, Line] = {}
+        self._callees: dict[str, Callee] = {}
+        self._lines: WeakSet[Line] = WeakSet()
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -176,14 +188,25 @@ class Switchboard:
         """The URL of a small answer that any page may fetch."""
         return f"http://127.0.0.1:{self._port}/pulse"
 
-    def line(self, listener: Listener) -> Line:
-        """Return a line that one page can call, once."""
+    def line(self, listener: Listener) -> tuple[Line, str]:
+        """Return a line, and the URL at which one page can call it, once."""
+        line = Line(listener)
+        self._lines.add(line)
+        return line, self.lend(line)
+
+    def lend(self, callee: Callee) -> str:
+        """Return a URL that can be called, once, by whoever is told it."""
         token = secrets.token_urlsafe(16)
-        line = self._lines[token] = Line(f"ws://127.0.0.1:{self._port}/{token}", listener)
-        return line
+        self._callees[token] = callee
+        return f"ws://127.0.0.1:{self._port}/{token}"
+
+    def hang_up(self) -> None:
+        """Give up all lines: nobody can have a page do anything any more."""
+        for line in tuple(self._lines):
+            line.hang_up()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Listen no more."""
         if self._runner:
             await self._runner.cleanup()
 
@@ -191,10 +214,10 @@ class Switchboard:
         return web.Response(text="pulse", headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        line = self._lines.pop(request.match_info["token"], None)
-        if line is None:
+        callee = self._callees.pop(request.match_info["token"], None)
+        if callee is None:
             raise web.HTTPForbidden
         socket = web.WebSocketResponse(compress=False, max_msg_size=0)
         await socket.prepare(request)
-        await line.serve(socket)
+        await callee.serve(socket)
         return socket

@@ -110,8 +110,8 @@ class Tab:
         self.origin = None
         if self._line:
             self._line.forget()
-        line = self._switchboard.line(self)
-        html = PAGE.read_text(encoding="utf-8").replace("CHANNEL", line.url)
+        line, called_at = self._switchboard.line(self)
+        html = PAGE.read_text(encoding="utf-8").replace("CHANNEL", called_at)
         url = origin + PATH
 
         async def answer(route: Route) -> None:

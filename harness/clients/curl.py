@@ -8,6 +8,7 @@ read in that order, so that nothing overtakes it. A stream that ends badly does 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import select
 import shutil
@@ -17,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from harness.clients.base import Remote, Request, Sink
@@ -81,7 +83,8 @@ class Curl:
     async def stream(self, request: Request, sink: Sink) -> None:
         assert self._launcher, "the bench has equipped it"
         decodes = _accepts(request) == BROWSERS_CODINGS
-        async with self.piped(self._launcher, [find(), *arguments(request, decodes)]) as pipe:
+        argv, config = [find(), *arguments(request, decodes)], headers(request, decodes)
+        async with self.piped(self._launcher, argv, config) as pipe:
             talk = await _read(pipe, sink, decodes)
             if talk is None:
                 return
@@ -90,9 +93,9 @@ class Curl:
             raise _fault(pipe[0], talk.complaint)
 
     @asynccontextmanager
-    async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
-        """Run curl, told `argv`, and what its output is piped to, for as long as the block lasts."""
-        async with running(launcher, "curl", argv) as curl:
+    async def piped(self, launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Pipe]:
+        """Run curl, told `argv` and a config, and what its output is piped to, for as long as the block lasts."""
+        async with told(launcher, argv, config) as curl:
             yield (curl,)
 
     async def close(self) -> None:
@@ -100,8 +103,8 @@ class Curl:
 
 
 def arguments(request: Request, decodes: bool) -> list[str]:
-    """Return what curl is told. Of the headers, Accept-Encoding is its own where it decodes, as people have it."""
-    told = ["-q", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", f"{CONNECT_S:g}"]
+    """Return what curl is told where everybody can read it: without headers, which may be secrets."""
+    told = ["-q", "-K", "-", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", f"{CONNECT_S:g}"]
     if request.authority:
         told += ["--cacert", request.authority]
     elif "1.1" not in request.http:
@@ -112,17 +115,36 @@ def arguments(request: Request, decodes: bool) -> list[str]:
         told += ["--data-raw", request.body.decode()]
     if request.method != ("GET" if request.body is None else "POST"):
         told += ["-X", request.method]
+    return [*told, request.url]
+
+
+def headers(request: Request, decodes: bool) -> str:
+    """Return the rest as a config of curl's. Accept-Encoding is its own where it decodes, as people have it."""
     given = {name.lower(): f"{name}: {value}" if value else f"{name};" for name, value in request.headers}
     if decodes:
         del given["accept-encoding"]
     for name in ("User-Agent", "Accept", "Content-Type"):  # what it would add on its own
         given.setdefault(name.lower(), f"{name}:")
-    return [*told, *(word for header in given.values() for word in ("-H", header)), request.url]
+    return "".join(f"header = {_quoted(header)}\n" for header in given.values())
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"").replace("\t", r"\t") + '"'
 
 
 def _accepts(request: Request) -> set[str]:
     accepted = {name.lower(): value for name, value in request.headers}.get("accept-encoding", "")
     return {coding.strip() for coding in accepted.split(",")}
+
+
+@asynccontextmanager
+async def told(launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Process]:
+    """Run curl, which reads a config from a file without a name, for as long as the block lasts."""
+    with TemporaryFile() as file:
+        file.write(os.fsencode(config))
+        file.seek(0)
+        async with running(launcher, "curl", argv, stdin=file.fileno()) as curl:
+            yield curl
 
 
 @asynccontextmanager

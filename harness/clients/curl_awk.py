@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 from harness.clients.base import Headers, Remote, Request, Sink
-from harness.clients.curl import Curl, Pipe, readable, rests, running
+from harness.clients.curl import Curl, Pipe, readable, rests, running, told
 from harness.clients.limits import ANSWER_S
 from harness.errors import ClientError, Unavailable
 from harness.launchers import distribution
@@ -91,8 +91,8 @@ class CurlAwk(Curl):
             raise unstamped.fault
 
     @asynccontextmanager
-    async def piped(self, launcher: Launcher, argv: list[str]) -> AsyncIterator[Pipe]:
-        async with running(launcher, "curl", argv) as curl:
+    async def piped(self, launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Pipe]:
+        async with told(launcher, argv, config) as curl:
             body = curl.pipes[0]
             async with running(launcher, "awk", [find(), PROGRAM], stdin=body) as awk:
                 body.close()  # else curl would not hear that awk is gone

@@ -152,15 +152,14 @@ class Launcher:
             self._end_janitor()
 
     def folder(self, name: str, parent: Path | None = None) -> Path:
-        """Make a temporary folder that goes with the run, unless it is to be kept."""
+        """Make a temporary folder, this user's alone, that goes with the run unless it is to be kept."""
         path = Path(parent or tempfile.gettempdir(), f"harness-{name}-{secrets.token_hex(8)}").absolute()
         if self._keep:
             self._keep(path)
         else:
             self._folders.append(path)
             self._tell({"folder": str(path), "ours": True})
-        path.mkdir(mode=0o755)  # a proxy's workers may run as another user
-        path.chmod(0o755)
+        path.mkdir(mode=0o700)
         return path
 
     def launch(

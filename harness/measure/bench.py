@@ -30,7 +30,7 @@ from harness.measure.warming import warm_up
 from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
-from harness.resources import configs, is_file
+from harness.resources import configs, is_file, own_folder
 
 SERIAL: frozenset[HopKind] = frozenset({"application"})
 """Kinds of hops that may stand still for all while they serve one: each is asked for one stream at a time."""
@@ -104,7 +104,7 @@ class Bench:
         self._cold: dict[str, HarnessError] = {}
 
     async def __aenter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        own_folder(self._folder)
         try:
             await self.backend.ready()
         except BaseException:
@@ -215,6 +215,6 @@ class Bench:
         for number in range(1, 1000):
             folder = self._folder / (name if number == 1 else f"{name}.{number}")
             if not folder.exists():
-                folder.mkdir(parents=True)
+                own_folder(folder)
                 return folder
         raise AssertionError("a chain that died a thousand times")

@@ -24,7 +24,7 @@ from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
 from harness.measure.lockstep import Grant, Lockstep, Phase
-from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, masked_trace
 
 QUOTED_BYTES = 60
 """How much of a body is worth to be quoted."""
@@ -193,7 +193,7 @@ async def record(
             task.cancel()
         await asyncio.gather(reading, watching, return_exceptions=True)
         stream.close()
-    return Trace(
+    trace = Trace(
         cell_id=cell_id,
         plan=plan,
         request_headers=recorder.sent_request,
@@ -221,6 +221,7 @@ async def record(
         emitter_clock=backend.clock,
         brief=brief,
     )
+    return masked_trace(trace)
 
 
 def _answered_by(status: int | None, headers: Headers, stream_id: str) -> Answerer:

@@ -73,6 +73,7 @@ from harness.model.recorded import (
     StepKind,
     Trace,
 )
+from harness.model.redaction import is_secret, masked_plan, masked_run, masked_trace
 from harness.model.reported import (
     METRICS,
     REFERENCES,
@@ -166,6 +167,10 @@ __all__ = [
     "Workload",
     "chain_text",
     "in_order",
+    "is_secret",
+    "masked_plan",
+    "masked_run",
+    "masked_trace",
     "program_name",
     "streams",
     "versions_met",

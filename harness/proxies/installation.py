@@ -18,6 +18,7 @@ from typing import IO
 
 from harness.errors import ProxyError, Unavailable
 from harness.launchers.process import Launcher, until
+from harness.resources import own_folder
 
 COMPLETE = "complete"
 LOG = "setup.log"
@@ -78,14 +79,14 @@ class Installation:
     def ensure(self, make: Callable[[Steps], str], progress: Progress) -> None:
         """Have `make` fill the folder and tell of it, unless that is done. Blocks. Raises Unavailable."""
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(self.folder.parent)
             with self._alone(progress) as lock:
                 if (self.folder / COMPLETE).exists():
                     return
                 if self.folder.exists():
                     progress("removing an installation that was not finished")
                     shutil.rmtree(self.folder)
-                self.folder.mkdir()
+                own_folder(self.folder)
                 manifest = make(Steps(self.folder, self.setup, lock))
                 draft = self.folder / f"{COMPLETE}.draft"
                 draft.write_text(f"{manifest}\n")

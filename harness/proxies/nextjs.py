@@ -106,7 +106,7 @@ class NextJs:
         variant = read_variant(config)
         app, version = _app_folder(), self.version()
         instances = app / INSTANCES
-        instances.mkdir(exist_ok=True)
+        resources.own_folder(instances)
         folder = launcher.folder("nextjs", parent=instances)
         if variant.mode == "prod":
             await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
@@ -168,7 +168,7 @@ def _install(node: str, npm: str, steps: Steps, progress: Progress) -> str:
     app, source = steps.folder, _source()
     for file in _app_files():
         copy = app / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        resources.own_folder(copy.parent)
         shutil.copy(file, copy)
     env = {**QUIET, "NODE_ENV": "production", "UPSTREAM": PLACEHOLDER}
     progress("installing the npm packages (npm ci)")

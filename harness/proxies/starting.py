@@ -32,6 +32,7 @@ from harness.model import Endpoint
 from harness.proxies import certificates, placeholders
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
+from harness.resources import own_folder
 
 COMMAND = "command.txt"
 AUTHORITY = "authority.pem"
@@ -97,7 +98,7 @@ class Start:
         quoted = values | {name: self.quote(values[name]) for name in placeholders.FILES if name in values}
         for where, text in self.files.items():
             file = evidence / placeholders.filled(where, values)
-            file.parent.mkdir(exist_ok=True)
+            own_folder(file.parent)
             file.write_text(placeholders.filled(text, quoted), encoding="utf-8")
         for name, kept in self.evidence.items():
             if isinstance(kept, Path):

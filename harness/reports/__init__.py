@@ -7,11 +7,12 @@ Enter: doors and `claims/`; what is said of a result is said here.
 
 from harness.reports import html, json, junit, markdown, terminal
 from harness.reports.base import Renderer
+from harness.reports.safe import safe
 
 RENDERERS: dict[str, Renderer] = {
-    "terminal": terminal.render,
-    "markdown": markdown.render,
-    "json": json.render,
-    "junit": junit.render,
-    "html": html.render,
+    "terminal": safe(terminal.render),
+    "markdown": safe(markdown.render),
+    "json": safe(json.render),
+    "junit": safe(junit.render),
+    "html": safe(html.render),
 }

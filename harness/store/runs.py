@@ -32,8 +32,8 @@ from typing import Self
 
 from harness.documents import records
 from harness.errors import InputError, unwritable
-from harness.model import Cell, Result, RunInfo, Trace, versions_met
-from harness.resources import is_file
+from harness.model import Cell, Result, RunInfo, Trace, masked_plan, masked_run, versions_met
+from harness.resources import is_file, own_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
@@ -61,8 +61,8 @@ class Run:
         stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"{stamp}-{_folder_name(info.name)}"
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            run = cls(_new_folder(root, name), info)
+            own_folder(root)
+            run = cls(_new_folder(root, name), masked_run(info))
             run.results_file.touch()
         except OSError as error:
             raise unwritable(error)(f"cannot make a run folder in {root}: {error.strerror}") from error
@@ -110,7 +110,7 @@ class Run:
     def evidence(self, cell: Cell) -> Path:
         """Return the folder for what is kept of a cell, made if need be."""
         folder = self.folder / "cells" / slug(cell.id)
-        folder.mkdir(parents=True, exist_ok=True)
+        own_folder(folder)
         return folder
 
     def save_trace(self, trace: Trace, cell: Cell, take: int = 1) -> Path:
@@ -120,7 +120,8 @@ class Run:
             self.evidence(cell)
             text, body = _trace_files(folder, take)
             body.write_bytes(gzip.compress(trace.body, compresslevel=1, mtime=0))
-            text.write_text(records.dump(trace) + "\n", encoding="ascii")
+            told = dataclasses.replace(trace, plan=masked_plan(trace.plan))
+            text.write_text(records.dump(told) + "\n", encoding="ascii")
         return folder
 
     def copy_records(self, root: Path) -> Path:
@@ -204,7 +205,7 @@ def check_writable(path: Path) -> None:
 def check_folder(path: Path) -> None:
     """Make a folder if it is missing. Raises InputError if nothing could be written in it."""
     with _writing(path):
-        path.mkdir(parents=True, exist_ok=True)
+        own_folder(path)
     check_writable(path / RUN)
 
 
@@ -244,7 +245,7 @@ def _new_folder(root: Path, name: str) -> Path:
     folder, number = root / name, 1
     while True:
         try:
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         except FileExistsError:  # another run was started in the same second
             number += 1
             folder = root / f"{name}-{number}"

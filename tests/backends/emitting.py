@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends.base import Log
-from harness.backends.control import Control
+from harness.backends.control import SECRET_VARIABLE, Control
 from harness.backends.local import Local
 from harness.formats import CODECS
 from harness.launchers.process import Launcher, Process
 from harness.measure.bench import Bench
 from harness.measure.limits import EMITTER
 from harness.model import Emission
+
+SECRET = "open-sesame"
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class Emitter:
     process: Process
     port: int
     control_port: int
+    secret: str = SECRET
 
     async def announce(self, emission: Emission) -> Control:
         """Open the control connection of one stream."""
-        return await Control.open(("127.0.0.1", self.control_port), emission, EMITTER.answer_s)
+        return await Control.open(("127.0.0.1", self.control_port), self.secret, emission, EMITTER.answer_s)
 
     async def ask(self, target: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> Answer:
         """Send one request on a connection of its own and return what comes back."""
@@ -109,7 +112,7 @@ async def emitter(folder: Path, abandoned_s: float = EMITTER.abandoned_s) -> Asy
         async with Launcher() as launcher:
             log = folder / "emitter.log"
             argv.append(f"--abandoned-s={abandoned_s}")
-            process = launcher.launch("emitter", argv, log=log, pass_fds=fds)
+            process = launcher.launch("emitter", argv, log=log, env={SECRET_VARIABLE: SECRET}, pass_fds=fds)
             running = Emitter(process, http.getsockname()[1], control.getsockname()[1])
             (await running.ask("/pulse")).leave()
             yield running

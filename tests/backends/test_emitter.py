@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, get_args
 
+import psutil
 import pytest
 import pytest_asyncio
 
-from harness.backends.control import Control
-from harness.backends.emitter import LINGER_S
+from harness.backends.control import EMISSION, Control
+from harness.backends.emitter import LINGER_S, OPENING_BYTES
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.launchers.process import until
@@ -28,7 +31,7 @@ from harness.model import (
     Sent,
     Workload,
 )
-from tests.backends.emitting import Answer, Emitter, emitter, expected_body
+from tests.backends.emitting import SECRET, Answer, Emitter, emitter, expected_body
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -350,6 +353,54 @@ async def test_an_unknown_stream_is_not_found(running: Emitter) -> None:
     assert (answer.status, await answer.body()) == (404, b"no such stream was announced; asked for /stream/0\n")
 
 
+HEX_ID = re.compile(r"[0-9a-f]{32}")
+
+
+async def test_ids_cannot_be_guessed_and_are_all_alike_in_shape(running: Emitter) -> None:
+    controls = [await running.announce(emission()) for _ in range(20)]
+    assert len({control.stream_id for control in controls}) == len(controls)
+    assert all(HEX_ID.fullmatch(control.stream_id) for control in controls)
+    for control in controls:
+        control.close()
+
+
+OPENING = EMISSION.dump_json(emission())
+STRANGERS = {
+    "no secret": b"open " + OPENING + b"\n",
+    "another secret": b"open " + SECRET.encode()[:-1] + b" " + OPENING + b"\n",
+    "the secret without a verb": SECRET.encode() + b"\n",
+    "a grant": b"grant 1000\n",
+    "the log": b"log\n",
+    "an empty line": b"\n",
+    "no UTF-8": b"open \xff\xfe\x00\n",
+    "a browser's request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a line without end": b"open" + b"x" * (OPENING_BYTES + 2**16),
+}
+
+
+@pytest.mark.parametrize("said", STRANGERS.values(), ids=STRANGERS)
+async def test_a_stranger_at_the_control_port_is_hung_up_on_and_disturbs_nothing(running: Emitter, said: bytes) -> None:
+    told = emission()
+    control = await running.announce(told)
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.control_port)
+    writer.write(said)
+    heard = b""
+    with contextlib.suppress(ConnectionError):
+        heard = await asyncio.wait_for(reader.read(), DEADLINE_S)
+    writer.close()
+    assert heard == b""
+    assert (await running.ask("/stream/1")).status == 404
+    all_granted(control, told)
+    assert len(await answer.body()) == 500
+    assert (await control.log()).requests == 1
+    control.close()
+
+
+async def test_no_command_line_has_the_secret(running: Emitter) -> None:
+    assert SECRET not in " ".join(psutil.Process(running.process.pid).cmdline())
+
+
 @pytest.mark.parametrize("path", ["/", "/api/stream/1", "/stream/", "/stream/1/", "//stream/1", "/v1/pulse?a=b"])
 async def test_a_path_that_was_changed_on_the_way_is_told_with_those_that_are_answered(
     running: Emitter, path: str
@@ -407,7 +458,7 @@ async def test_a_connection_outlives_the_stream_it_carried(running: Emitter) -> 
 
 async def test_a_control_port_without_emitter_is_ours_to_blame() -> None:
     with pytest.raises(BackendError, match="control port 1 does not answer"):
-        await Control.open(("127.0.0.1", 1), emission(), DEADLINE_S)
+        await Control.open(("127.0.0.1", 1), SECRET, emission(), DEADLINE_S)
 
 
 # ---------------------------------------------------------------- what it forgets

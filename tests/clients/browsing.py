@@ -110,7 +110,7 @@ class Rig:
 
     def browser(self) -> psutil.Process:
         """Return the process that all others of the browser come from."""
-        (main,) = [some for some in self.processes("--remote-debugging-port") if "--type=" not in line_of(some)]
+        (main,) = [some for some in self.processes("--remote-debugging-pipe") if "--type=" not in line_of(some)]
         return main
 
     def processes(self, *named: str) -> list[psutil.Process]:

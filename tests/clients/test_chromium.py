@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import trustme
 
@@ -30,6 +33,7 @@ from tests.clients.browsing import (
     answering,
     chunks,
     inject,
+    line_of,
     resets,
     whole,
 )
@@ -76,6 +80,18 @@ async def test_a_page_asks_as_that_of_a_real_app_and_nothing_is_between(rig: Rig
 async def test_fetch_holds_nothing_back_to_guess_the_content_type(rig: Rig, content_type: str) -> None:
     kept = await rig.read(chunks(b"a", b"b", content_type=content_type))
     assert kept.reads == [b"a", b"b"], "the second was only sent when the first was here"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose socket it is")
+@in_modules_loop
+async def test_nobody_else_can_steer_it_for_no_process_of_it_listens(rig: Rig) -> None:
+    await rig.read(GOOD)
+    browser = rig.browser()
+    family = [browser, *browser.children(recursive=True)]
+    assert len(family) > 2
+    listening = [each for some in family for each in some.net_connections("all") if each.status == psutil.CONN_LISTEN]
+    assert [each.laddr for each in listening if each.family != socket.AF_UNIX] == []
+    assert not [line for line in map(line_of, family) if "ws://" in line]
 
 
 # ---------------------------------------------------------------- bad ends

@@ -70,13 +70,13 @@ async def test_only_who_knows_the_way_gets_through_and_only_once() -> None:
     await switchboard.open()
     try:
         async with aiohttp.ClientSession() as session:
-            line = switchboard.line(heard)
-            for url in (line.url + "x", line.url.rpartition("/")[0] + "/"):
+            line, way = switchboard.line(heard)
+            for url in (way + "x", way.rpartition("/")[0] + "/"):
                 with pytest.raises(aiohttp.WSServerHandshakeError):
                     await session.ws_connect(url)
-            async with session.ws_connect(line.url) as socket:
+            async with session.ws_connect(way) as socket:
                 with pytest.raises(aiohttp.WSServerHandshakeError):
-                    await session.ws_connect(line.url)
+                    await session.ws_connect(way)
                 answering = asyncio.create_task(answer(socket))
                 await line.opened()
                 await socket.send_json({"kind": "open", "at": 2.0})
@@ -98,10 +98,10 @@ async def test_a_page_that_does_not_call_or_answer_is_told(monkeypatch: pytest.M
     switchboard = Switchboard()
     await switchboard.open()
     try:
-        line = switchboard.line(Heard())
+        line, way = switchboard.line(Heard())
         with pytest.raises(ClientError, match=r"has not called for 0\.01 s"):
             await line.opened()
-        async with aiohttp.ClientSession() as session, session.ws_connect(line.url):
+        async with aiohttp.ClientSession() as session, session.ws_connect(way):
             while True:
                 with pytest.raises(ClientError) as told:
                     await line.ping()

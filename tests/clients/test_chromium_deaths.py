@@ -46,7 +46,7 @@ in_modules_loop = pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("victim", "said"),
     [
-        (("--user-data-dir", "--remote-debugging-port"), r"chromium was killed by SIGKILL"),
+        (("--user-data-dir", "--remote-debugging-pipe"), r"chromium was killed by SIGKILL"),
         (("run-driver",), "driver"),
         (("--type=renderer",), "has gone"),
     ],

@@ -13,12 +13,13 @@ from typing import Any, get_args
 import pytest
 
 from harness.clients.base import Remote, Request, Sink, Unheard
-from harness.clients.curl import Curl, arguments
+from harness.clients.curl import Curl, arguments, headers
 from harness.documents.hops import read as hop
 from harness.errors import ClientError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
+from harness.measure.recorder import request_of
 from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled
@@ -178,8 +179,20 @@ async def test_what_the_user_has_set_for_curl_changes_nothing(
 
 
 async def test_headers_that_nobody_planned_are_kept_from_curl() -> None:
-    told = arguments(Request("http://x/", headers=[("X-Empty", "")], body=b"{}", method="POST"), decodes=False)
-    assert {"User-Agent:", "Accept:", "Content-Type:", "X-Empty;"} <= set(told)
+    request = Request("http://x/", headers=[("X-Empty", "")], body=b"{}", method="POST")
+    told = headers(request, decodes=False).splitlines()
+    assert {f'header = "{name}"' for name in ("User-Agent:", "Accept:", "Content-Type:", "X-Empty;")} <= set(told)
+
+
+async def test_headers_stand_in_no_command_line_and_are_sent_to_the_letter(bench: Bench) -> None:
+    value = r'Bearer a "b" \n c\\'
+    told = plan(cell(), {})
+    told = replace(told, request_headers=(*told.request_headers, ("X-Quoted", value), ("Authorization", value)))
+    request = request_of(told, bench.backend.endpoint, "1")
+    assert not [word for word in arguments(request, decodes=False) if value in word]
+    trace, _ = await bench.record(cell().id, told)
+    asked = dict(trace.request_headers)
+    assert (asked["X-Quoted"], asked["Authorization"]) == (value, "(redacted)")
 
 
 async def test_a_missing_curl_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

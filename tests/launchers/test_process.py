@@ -294,9 +294,9 @@ async def test_leaving_with_an_error_or_a_cancellation_ends_everything_too(
     assert not list(tmp_path.glob("harness-run-*"))
 
 
-async def test_a_folder_can_be_entered_by_a_proxys_workers_of_another_user(tmp_path: Path) -> None:
+async def test_a_folder_is_this_users_alone(tmp_path: Path) -> None:
     async with Launcher() as launcher:
-        assert stat.S_IMODE(launcher.folder("run", tmp_path).stat().st_mode) == 0o755
+        assert stat.S_IMODE(launcher.folder("run", tmp_path).stat().st_mode) == 0o700
 
 
 async def test_folders_that_are_to_be_kept_stay(tmp_path: Path) -> None:

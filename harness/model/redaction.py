@@ -1,0 +1,83 @@
+"""What of headers reaches no file: the values of those whose names say that they are secrets. Pure.
+
+Rules: names tell, values do not; equal values of a header stay equal and others differ, so that a hop that changes one
+is still seen; what is masked already stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness.model.asked import Mitigation
+from harness.model.planned import Plan
+from harness.model.recorded import Trace
+from harness.model.run import RunInfo
+
+Headers = tuple[tuple[str, str], ...]
+
+_SECRET = re.compile(
+    r"auth(?!enticate$|ority)|cookie|token|secret|passw|credential|signature|session|jwt|[cx]srf"
+    r"|(?:api|access|private)[-_]?key",
+    re.IGNORECASE,
+)
+_MASKED = re.compile(r"\(redacted(?: \d+)?\)")
+LONG_CHARS = 8
+"""A value of this length is masked wherever it stands in a matrix file, not only behind the name of its header."""
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a header's value is a secret, by its name."""
+    return bool(_SECRET.search(name))
+
+
+def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
+    """Return lists of headers with secrets masked, alike where they are alike."""
+    seen: dict[str, list[str]] = {}
+
+    def mask(name: str, value: str) -> str:
+        if not is_secret(name) or _MASKED.fullmatch(value):
+            return value
+        values = seen.setdefault(name.lower(), [])
+        if value not in values:
+            values.append(value)
+        number = values.index(value) + 1
+        return "(redacted)" if number == 1 else f"(redacted {number})"
+
+    return [tuple((name, mask(name, value)) for name, value in headers) for headers in lists]
+
+
+def masked_trace(trace: Trace) -> Trace:
+    """Return a trace without the secrets of the headers that were sent and received."""
+    (asked,) = masked(trace.request_headers)
+    sent, received = masked(trace.sent_headers, trace.headers)
+    return replace(trace, request_headers=asked, sent_headers=sent, headers=received)
+
+
+def masked_plan(plan: Plan) -> Plan:
+    """Return a plan that can be told, and not carried out any more where it has secrets."""
+    asked, emitted = masked(plan.request_headers)[0], masked(plan.emission.headers)[0]
+    return replace(plan, request_headers=asked, emission=replace(plan.emission, headers=emitted))
+
+
+def masked_run(run: RunInfo) -> RunInfo:
+    """Return the head of a run without the secrets of its mitigations, in the text of its matrix file either."""
+    text = run.matrix_text
+    for name, value in _secrets(run.mitigations.values()):
+        behind = re.compile(rf"({re.escape(name)}[\"']?\s*:\s*[\"']?){re.escape(value)}", re.IGNORECASE)
+        text = behind.sub(r"\1(redacted)", text)
+        if len(value) >= LONG_CHARS:
+            text = text.replace(value, "(redacted)")
+    return replace(run, matrix_text=text, mitigations={key: _masked(one) for key, one in run.mitigations.items()})
+
+
+def _secrets(mitigations: Iterable[Mitigation]) -> set[tuple[str, str]]:
+    given = ((*one.response_headers.items(), *one.request_headers.items()) for one in mitigations)
+    return {(name, value) for headers in given for name, value in headers if value and is_secret(name)}
+
+
+def _masked(one: Mitigation) -> Mitigation:
+    answered = {name: "(redacted)" if is_secret(name) else value for name, value in one.response_headers.items()}
+    asked = {name: "(redacted)" if value and is_secret(name) else value for name, value in one.request_headers.items()}
+    return replace(one, response_headers=answered, request_headers=asked)
