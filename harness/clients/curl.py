@@ -143,13 +143,13 @@ async def told(launcher: Launcher, argv: list[str], config: str) -> AsyncIterato
     with TemporaryFile() as file:
         file.write(os.fsencode(config))
         file.seek(0)
-        async with running(launcher, "curl", argv, stdin=file.fileno()) as curl:
+        async with running(launcher, "curl", argv, stdin=file) as curl:
             yield curl
 
 
 @asynccontextmanager
 async def running(
-    launcher: Launcher, name: str, argv: list[str], stdin: IO[bytes] | int = subprocess.DEVNULL
+    launcher: Launcher, name: str, argv: list[str], stdin: IO[bytes] | None = None
 ) -> AsyncIterator[Process]:
     """Run a program whose pipes we read, for as long as the block lasts."""
     process = launcher.launch(name, argv, log=None, stdin=stdin)

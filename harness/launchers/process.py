@@ -171,12 +171,12 @@ class Launcher:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
-        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdin: IO[bytes] | None = None,
     ) -> Process:
         """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
 
         Its limits and priority are ours of when the launcher was entered. Without a log, whoever starts it reads its
-        `pipes`. `stdin` may be what another one writes to.
+        `pipes`. It reads `stdin`, which may be what another one writes to, or nothing.
         """
         order = {
             "argv": list(argv),
@@ -185,7 +185,7 @@ class Launcher:
             "pass_fds": list(pass_fds),
         }
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            source = theirs.enter_context(open(os.devnull, "rb")) if isinstance(stdin, int) else stdin
+            source = stdin or theirs.enter_context(open(os.devnull, "rb"))
             pipes: list[IO[bytes]] = []
             sinks: list[IO[bytes]] = [theirs.enter_context(log.open("ab"))] * 2 if log else []
             others_bytes = sinks[0].tell() if log else 0

@@ -23,11 +23,12 @@ Running = tuple[Rig, Launcher]
 
 def alive(*names: str) -> list[psutil.Process]:
     """Return our processes of these names that are more than a zombie."""
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.name() in names and child.status() != psutil.STATUS_ZOMBIE
-    ]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name() in names and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
 
 
 def signalled(name: str, number: signal.Signals) -> None:

@@ -21,6 +21,7 @@ from harness.matrix.mitigations import REQUEST_HEADERS, plan
 from harness.measure.bench import Bench
 from harness.measure.schedule import Schedule
 from harness.model import Cell, Workload
+from tests.clients.browsing import line_of
 from tests.factories import judged
 from tests.sandbox import Sandbox, missing, wait_for
 
@@ -70,7 +71,7 @@ async def test_a_browser_that_does_not_start_is_told_with_the_way_out_and_tried_
             assert "ws://" not in str(told.value)
             assert told.value.remedy == f"see why with `{plays} --headless --dump-dom about:blank`"
         assert starts(plays) == 1
-        lines = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
+        lines = [line_of(each) for each in psutil.Process().children(recursive=True)]
         assert not [line for line in lines if "run-driver" in line or "sleep" in line]
 
 
