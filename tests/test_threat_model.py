@@ -1,0 +1,228 @@
+"""What docs/threat-model.md promises and no other test holds, and that every test it names exists."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harness
+from harness.documents.yaml_text import Source
+from harness.launchers.process import Launcher
+from harness.model import Endpoint, Mitigation, is_secret, masked_run
+from harness.proxies.installation import Installation
+from harness.proxies.starting import Start
+from harness.store.runs import Run, check_folder, slug
+from tests.reports import samples
+from tests.sandbox import Sandbox, missing
+
+HOUSE = Path(harness.__file__).parent
+DOC = HOUSE.parent / "docs/threat-model.md"
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", DOC.read_text())))
+
+
+@pytest.mark.parametrize(("file", "test"), NAMED)
+def test_a_test_that_the_page_names_exists(file: str, test: str) -> None:
+    defined = ast.walk(ast.parse((HOUSE.parent / file).read_text()))
+    assert test in {node.name for node in defined if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_threat_has_a_test() -> None:
+    text = DOC.read_text()
+    rows = text[text.index("| who |") : text.index("## Ports")].strip().splitlines()[2:]
+    assert len(rows) > 10
+    assert [row for row in rows if "::test_" not in row] == []
+
+
+# ---------------------------------------------------------------- folders
+
+
+def of_a_start(root: Path) -> Path:
+    start = Start("program", [], 1.0, files={"inner/file": "text"})
+    start.write(1, Endpoint(1), root, root)
+    return root / "inner"
+
+
+def of_an_installation(root: Path) -> Path:
+    what = Installation(root / "cache/what", "what", "What", "set up", "some")
+    what.ensure(lambda steps: "made", lambda said: None)
+    return what.folder
+
+
+def checked(root: Path) -> Path:
+    check_folder(root / "a/b")
+    return root / "a/b"
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "a run": lambda root: Run.create(root / "runs", samples.run_info()).folder,
+    "evidence": lambda root: Run.create(root / "runs", samples.run_info()).evidence(samples.cell()),
+    "a temporary one": lambda root: Launcher().folder("some", root),
+    "a folder for runs": checked,
+    "what a program reads": of_a_start,
+    "an installation": of_an_installation,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_every_folder_is_this_users_alone(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    before = os.umask(0)
+    try:
+        made = make(tmp_path)
+    finally:
+        os.umask(before)
+    new = [folder for folder in (made, *made.parents) if tmp_path in folder.parents]
+    assert new
+    assert {folder: stat.S_IMODE(folder.stat().st_mode) for folder in new} == dict.fromkeys(new, 0o700)
+
+
+MAKING = {"mkdir", "makedirs", "mkdtemp", "TemporaryDirectory"}
+MADE_IN = {
+    ("resources.py", "mkdir"): "own_folder, through which all others go",
+    ("launchers/process.py", "mkdtemp"): "is 0700 by itself",
+    ("launchers/fake.py", "mkdir"): "for tests only",
+    ("proxies/nginx.py", "TemporaryDirectory"): "is 0700 by itself",
+    ("store/runs.py", "mkdir"): "a run, which must be new, and records that are published",
+}
+
+
+def test_folders_are_made_nowhere_else() -> None:
+    found = set()
+    for file in HOUSE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MAKING:
+                found.add((str(file.relative_to(HOUSE)), node.func.attr))
+    assert found == MADE_IN.keys()
+
+
+# ---------------------------------------------------------------- matrix files
+
+NAMES = st.text(st.sampled_from("./\\\x00~a\n:é-\u202e"), max_size=40) | st.sampled_from(
+    ["..", "/etc/x", "../../x", "a/../b"]
+)
+
+
+@given(NAMES)
+def test_whatever_names_say_nothing_is_written_outside_the_run(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    root = tmp_path_factory.getbasetemp() / "runs"
+    run = Run.create(root, replace(samples.run_info(), name=name, title=name, matrix_file=name))
+    assert run.folder.parent == root
+    assert not run.folder.is_symlink()
+    assert (run.folder / "cells" / slug(name)).resolve().parent == (run.folder / "cells").resolve()
+    assert re.fullmatch(r"[\w.+-]+", slug(name), re.ASCII)
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [id]", "!!python/name:os.system", "!mine x"])
+def test_a_tag_of_yaml_makes_nothing(tag: str) -> None:
+    source = Source(f"title: a\nvalue: {tag}\n", "m.yaml")
+    assert source.complaints
+
+
+# ---------------------------------------------------------------- secrets
+
+CANARY = "canary-5d1f0b77"
+GIVEN = {"Authorization": f"Bearer {CANARY}", "Cookie": f"sid={CANARY}", "X-Api-Key": f"{CANARY}-key"}
+ANSWERED = {"Set-Cookie": f"sid={CANARY}; HttpOnly"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "cookie", "Set-Cookie", "X-Api-Key", "X-Amz-Security-Token", "X_API_KEY"]
+)
+def test_names_tell_secrets(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Sec-WebSocket-Key", "X-Harness-Emitter"],
+)
+def test_names_that_tell_none(name: str) -> None:
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("value", [f"Bearer {CANARY}", "short"])
+def test_the_copy_of_a_matrix_file_has_no_secrets(quote: str, value: str) -> None:
+    one = Mitigation("m", "claim", "source", "header", request_headers={"Authorization": value, "Accept": "short"})
+    text = f"a:\n  Authorization: {quote}{value}{quote}\nb: {{authorization: {quote}{value}{quote}, Accept: short}}\n"
+    run = masked_run(samples.run_info(matrix_text=text, mitigations={"m": one}))
+    assert run.matrix_text == text.replace(value, "(redacted)").replace("Accept: (redacted)", "Accept: short")
+    assert run.mitigations["m"].request_headers == {"Authorization": "(redacted)", "Accept": "short"}
+
+
+def matrix(chain: str, client: str) -> str:
+    asked = ", ".join(f"{name}: '{value}'" for name, value in GIVEN.items())
+    answered = ", ".join(f"{name}: '{value}'" for name, value in ANSWERED.items())
+    return f"""\
+title: Secrets
+workloads: {{short: {{tokens: 30, token_bytes: 112}}}}
+axes: {{chain: {chain}, client: [{client}], mitigations: [none, secret]}}
+mitigations:
+  secret: {{claim: c, source: s, cost: header, request_headers: {{{asked}}},
+    response_headers: {{{answered}}}, delay_ms: 20}}
+"""
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+@pytest.mark.proxies
+@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.parametrize("client", ["aiohttp", "curl", "curl-awk"])
+def test_secrets_in_headers_are_sent_and_reach_no_file_and_no_command_line(tmp_path: Path, client: str) -> None:
+    if why := missing(client):
+        pytest.skip(why)
+    commands, done = set[str](), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            commands.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+
+    looking = threading.Thread(target=look)
+    with Sandbox(tmp_path) as place:
+        place.write("m.yaml", matrix("nginx:buffering-off", client))
+        looking.start()
+        try:
+            outputs = ("--html", "o.html", "--junit", "o.xml", "--json", "o.json", "--markdown", "o.md")
+            said = place.run("matrix", "m.yaml", *outputs)
+        finally:
+            done.set()
+            looking.join()
+        assert said.status == 0, said.err
+        trace = next(
+            path
+            for path in files(place.folder / "runs")
+            if path.name == "trace.json" and "_secret_" in path.parent.name
+        )
+        assert '"(redacted)"' in trace.read_text()
+        assert "Set-Cookie" in trace.read_text()
+        left = [path for path in files(place.folder) if path.name != "m.yaml" and CANARY.encode() in path.read_bytes()]
+        assert left == []
+        assert CANARY not in said.out + said.err
+        assert not [line for line in commands if CANARY in line]
+        assert any("harness.backends.emitter" in line for line in commands)
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("chain", ["nginx:default", "asgi:plain"])
+def test_what_a_real_run_leaves_is_this_users_alone(tmp_path: Path, chain: str) -> None:
+    if why := missing(chain.partition(":")[0]):
+        pytest.skip(why)
+    with Sandbox(tmp_path) as place:
+        said = place.run("run", "--chain", chain, prefix=("sh", "-c", 'umask 0; exec "$@"', "sh"))
+        assert said.status == 0, said.err
+        folders = [path for path in (place.folder / "runs").rglob("*") if path.is_dir() and not path.is_symlink()]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (place.folder / "runs", *folders)} == {0o700}
