@@ -38,7 +38,11 @@ AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
 
-_TAKEN = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
+_TAKEN = re.compile(
+    r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE
+)
+"""In the words of glibc and the BSDs, of musl, gunicorn and Node.js, and by the number: Linux', the BSDs', Windows'."""
+_ADDRESS = re.compile(r"[:,] ?\d|/")
 
 
 class NotStarted(ProxyError):
@@ -207,5 +211,9 @@ async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> 
 
 
 def _is_taken(port: int, words: str) -> bool:
-    """Tell whether a program complains that somebody has its port, in the words that systems and runtimes share."""
-    return any(_TAKEN.search(line) and re.search(rf"\b{port}\b", line) for line in words.splitlines())
+    """Tell whether a program complains that somebody has its port, in the words that systems and runtimes share.
+
+    A line that names no address at all is about the one port that the program was told.
+    """
+    lines = [line for line in words.splitlines() if _TAKEN.search(line)]
+    return any(re.search(rf"\b{port}\b", line) or not _ADDRESS.search(line) for line in lines)
