@@ -31,6 +31,7 @@ from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trac
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.resources import configs, is_file
+from harness.store.runs import fitting
 
 SERIAL: frozenset[HopKind] = frozenset({"application"})
 """Kinds of hops that may stand still for all while they serve one: each is asked for one stream at a time."""
@@ -211,7 +212,7 @@ class Bench:
         return self._carriers["1.1" if "1.1" in endpoint.http else "2"]
 
     def _evidence(self, chain: Chain) -> Path:
-        name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")
+        name = fitting(chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_"))
         for number in range(1, 1000):
             folder = self._folder / (name if number == 1 else f"{name}.{number}")
             if not folder.exists():

@@ -38,6 +38,8 @@ from harness.resources import is_file
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 SLUG_CHARS = 150
+NAME_BYTES = 200
+"""What a name may have, with room for a number or an ending: file systems take 255."""
 RUN, RESULTS = "run.json", "results.jsonl"
 
 
@@ -175,6 +177,14 @@ def slug(cell_id: str) -> str:
     return f"{readable}-{hashlib.sha256(cell_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
+def fitting(name: str) -> str:
+    """Return a name as a file system takes it: as it is, or the start of it with a digest of the whole."""
+    if len(os.fsencode(name)) <= NAME_BYTES:
+        return name
+    start = os.fsdecode(os.fsencode(name)[: NAME_BYTES - 17])
+    return f"{start}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file: readers see the old one or the new one. A device or pipe is simply written to."""
     target = path.resolve()
@@ -182,7 +192,7 @@ def write_text(path: Path, text: str) -> None:
         if _is_device(path):
             path.write_text(text, encoding="utf-8", errors="replace")
             return
-        draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        draft = target.with_name(fitting(f".{target.name}.{os.getpid()}.tmp"))
         try:
             draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
             draft.replace(target)
@@ -237,7 +247,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _folder_name(matrix: str) -> str:
-    return UNSAFE.sub("-", matrix).strip(".-") or "matrix"
+    return fitting(UNSAFE.sub("-", matrix).strip(".-") or "matrix")
 
 
 def _new_folder(root: Path, name: str) -> Path:
