@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 import shutil
@@ -114,7 +115,8 @@ class Start:
             env[self.trusts] = upstream.authority
         settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
         cwd = (self.cwd or Path.cwd()).absolute()
-        (evidence / COMMAND).write_text(f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n")
+        command = f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n"
+        (evidence / COMMAND).write_bytes(os.fsencode(command))
         return argv, env
 
     async def served(self, program: Program, port: int, authority: Path) -> Endpoint:

@@ -218,6 +218,18 @@ def check_folder(path: Path) -> None:
     check_writable(path / RUN)
 
 
+def unwritable_because(folder: Path) -> str | None:
+    """Return why no file could be kept in a folder, which may be still to make; None if one could. Leaves no trace."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(bytes(4096))
+            probe.flush()
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    return None
+
+
 def _add(lines: FileIO, line: bytes) -> None:
     """Write all of `line`, however little the disk takes at a time; what it cannot take whole it takes back."""
     whole = lines.tell()
