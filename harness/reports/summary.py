@@ -92,13 +92,12 @@ def exit_status(run: RunInfo, results: Sequence[Result], required: Required = NO
 
 def _shortfalls(run: RunInfo, results: Sequence[Result], required: Required) -> list[str]:
     """Return in which ways a run says too little, beside what went wrong in its cells."""
-    gone = [result for result in results if result.outcome == "unavailable"]
-    missed = sum(map(required.has, gone))
+    missed = sum(result.outcome == "unavailable" and required.has(result) for result in results)
     short = any(result.outcome == "too short" and result.expectation for result in results)
-    through_hops = [result for result in results if result.cell.chain]
+    through_hops = {result.outcome for result in results if result.cell.chain}
     told = {
         "the run did not finish": unfinished(run, results),
-        "no cell with a hop could be measured": through_hops and all(result in gone for result in through_hops),
+        "no cell with a hop could be measured": through_hops == {"unavailable"},
         f"{words.counted(missed, 'cell')} that had to be measured cannot run here": missed,
         "a cell was unstable": any(result.outcome == "unstable" for result in results),
         "an expectation could not be judged": short,
