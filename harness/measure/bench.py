@@ -20,7 +20,7 @@ from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Launching
 from harness.clients.h2_reader import H2Reader
-from harness.errors import HarnessError, InputError, Unavailable
+from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
@@ -192,8 +192,13 @@ class Bench:
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
         proxy = adapter(hop)
-        async with self.schedule.start():
-            running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
+        try:
+            async with self.schedule.start():
+                running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
+        except OSError as error:
+            if unwritable(error) is NoRoom:
+                raise
+            raise ProxyError(f"{hop} cannot be started: {error}") from error
         serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
         return StartedChain(
             running.endpoint,
