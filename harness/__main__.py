@@ -1,6 +1,18 @@
-"""`python -m harness` is `harness`."""
+"""`harness` and `python -m harness`: from the first moment on, Ctrl-C ends them with 130 and without a traceback."""
 
-from harness.cli.commands import main
+import os
+import signal
+
+
+def main() -> None:
+    """Load the command line, which takes a while, and run it; it says itself what Ctrl-C does meanwhile."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # nothing has been started or printed yet
+
+    from harness.cli import commands
+
+    commands.main()
+
 
 if __name__ == "__main__":
     main()

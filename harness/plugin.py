@@ -27,7 +27,7 @@ from harness import session
 from harness.errors import HarnessError, InputError
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
-from harness.reports import words
+from harness.reports import summary, words
 from harness.reports.safe import shown
 from harness.resources import is_file
 
@@ -77,9 +77,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
     """The benches of this session, by matrix; they start when a test first needs them and end with the session."""
-    required = request.config.getoption("--harness-require")
     with told_plainly():
-        session.require([name for name in required.split(",") if name], "--harness-require")
+        session.require(_required(request.config), "--harness-require")
     labs: dict[int, Lab] = {}
     yield labs
     with told_plainly(), ExitStack() as ending:
@@ -98,8 +97,14 @@ def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab])
     with told_plainly():
         result = harness_labs[id(job)].result(cell)
     if result.outcome == "unavailable":
+        if summary.Required(_required(request.config)).has(result):
+            pytest.fail(f"required, but cannot run here: {result.reason}", pytrace=False)
         pytest.skip(result.reason)
     return replace(result, reason=shown(words.reason(result)))
+
+
+def _required(config: pytest.Config) -> list[str]:
+    return [name for name in config.getoption("--harness-require").split(",") if name]
 
 
 class Lab:

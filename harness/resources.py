@@ -1,11 +1,13 @@
-"""Where the shipped data lies: beside the package in a checkout, inside it when installed; where caches go; and folders
-that are ours alone."""
+"""What the machine gives us: where the shipped data lies (beside the package in a checkout, inside it when installed),
+where caches go, folders that are ours alone, and how many cores we may use.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import platformdirs
 
@@ -40,3 +42,40 @@ def own_folder(path: Path) -> None:
     """
     for folder in reversed([path, *takewhile(lambda above: not above.exists(), path.parents)]):
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def cores() -> int:
+    """Return how many cores this process may keep busy, at least 1: a container or `taskset` may leave it fewer."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min([affinity, *quotas(_text)])))
+
+
+def quotas(text: Callable[[str], str]) -> Iterator[float]:
+    """Yield the cores that each control group around this process leaves it, of Linux' versions 1 and 2.
+
+    `text` returns what stands in a file, nothing if it cannot be read. A container may see its own group at the root
+    while the kernel names it as the host does: so the root is looked at, whatever the name.
+    """
+    for line in text("/proc/self/cgroup").splitlines():
+        _, controllers, group = [*line.split(":", 2), "", ""][:3]
+        above = PurePosixPath(group or "/")
+        for folder in (above, *above.parents):
+            below = str(folder).lstrip("/")
+            if not controllers:
+                yield from _share(*text(f"/sys/fs/cgroup/{below}/cpu.max").split()[:2])
+            elif "cpu" in controllers.split(","):
+                root = f"/sys/fs/cgroup/cpu/{below}"
+                yield from _share(text(f"{root}/cpu.cfs_quota_us"), text(f"{root}/cpu.cfs_period_us"))
+
+
+def _share(quota_us: str = "", period_us: str = "") -> Iterator[float]:
+    """Yield how many cores a quota is; nothing if there is none (`max`, or -1)."""
+    if quota_us.strip().isdigit() and period_us.strip().isdigit() and int(period_us):
+        yield int(quota_us) / int(period_us)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -20,7 +20,8 @@ WIDTH = 400
 def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
     """Call `harness` in an empty folder, on a screen so wide that no sentence is broken."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
+    for name in ("CI", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE", "HARNESS_TRACEBACK"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.setattr(screen.out, "width", WIDTH)
     monkeypatch.setattr(screen.err, "width", WIDTH)

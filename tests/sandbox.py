@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 HARNESS = Path(sys.executable).with_name("harness")
 DEADLINE_S = 60.0
-OUR_OWN = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "HARNESS_REQUIRE")
+OUR_OWN = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE")
 UNPRIVILEGED = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
 """Take from root what lets it read and write everything; for anybody else it changes nothing."""
 

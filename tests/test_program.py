@@ -180,3 +180,46 @@ def test_the_report_of_a_run_can_be_had_again_from_elsewhere(place: Sandbox) -> 
     again = place.run("report", "--runs", "elsewhere")
     assert again.status == 0
     assert said.out.endswith(again.out)
+
+
+LOADS = """
+import os, signal, sys
+from harness.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["harness.cli", "typer", "aiohttp"])
+def test_ctrl_c_while_the_program_loads_ends_it_at_once_and_in_silence(module: str) -> None:
+    argv = [sys.executable, "-c", LOADS, module]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["matrix m.yaml", "list schema", "report nope"])
+def test_a_stream_that_is_closed_is_no_fault(place: Sandbox, command: str, closed: str) -> None:
+    said = piped(place, f"harness {command} {closed}")
+    assert said.status == (2 if "nope" in command else 0)
+    assert "Traceback" not in said.err
+    assert place.is_clean()
+
+
+@pytest.mark.parametrize("command", ["run --help", "list nonsense"])
+def test_a_reader_of_help_or_of_a_complaint_that_leaves_early_changes_no_status(place: Sandbox, command: str) -> None:
+    said = piped(place, f"harness {command} 2>&1 | true")
+    assert (said.status, said.err) == (2 if "nonsense" in command else 0, "")
+
+
+@pytest.mark.parametrize("env", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"TERM": "dumb", "COLUMNS": "1"}, {"HOME": ""}])
+def test_the_poorest_surroundings_cost_no_result(place: Sandbox, env: dict[str, str]) -> None:
+    said = place.run("matrix", "m.yaml", **env, PYTHONCOERCECLOCALE="0")
+    assert (said.status, "Traceback" in said.err) == (0, False)
+    assert len(place.results()) == 2

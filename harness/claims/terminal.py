@@ -16,6 +16,7 @@ from harness.claims.ledger import Entry
 from harness.model import ClaimJudgement
 from harness.reports import terminal, words
 from harness.reports.glyphs import glyphs_for
+from harness.reports.summary import Required
 
 STYLES: Mapping[ClaimJudgement, str] = {
     "confirmed": "bold green",
@@ -27,11 +28,11 @@ FINDINGS_SHOWN = 2
 
 
 class ClaimReport:
-    """What became of one report's claims; with `ending`, also what went wrong in the run and its exit status."""
+    """What became of one report's claims; if it is told what is required, also what went wrong and the exit status."""
 
-    def __init__(self, entry: Entry, ending: bool = False) -> None:
+    def __init__(self, entry: Entry, required: Required | None = None) -> None:
         self._entry = entry
-        self._ending = ending
+        self._required = required
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids."""
@@ -50,8 +51,8 @@ class ClaimReport:
         if entry.unfinished:
             yield from _wrapped(entry.unfinished, width, "", "bold red")
         yield from _wrapped(f"{claim_words.counted(entry.judged)}.", width, "", "bold")
-        if self._ending:
-            yield from terminal.ending(entry.run, entry.results, width)
+        if self._required is not None:
+            yield from terminal.ending(entry.run, entry.results, width, self._required)
 
 
 def _claim(judged: Judged, width: int) -> Iterator[Text]:

@@ -19,9 +19,10 @@ from harness.claims import ledger
 from harness.claims.terminal import ClaimReport
 from harness.cli import cell_options, screen
 from harness.cli.cell_options import with_cell_options
-from harness.cli.interrupts import interruptible
+from harness.cli.endings import told_with_status
+from harness.cli.interrupts import breakable, interruptible
 from harness.cli.screen import err, out
-from harness.errors import HarnessError, InputError, Interrupted, NoRoom, unwritable
+from harness.errors import InputError
 from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
@@ -35,7 +36,9 @@ Start with `harness doctor`, then `harness matrix smoke`.
 Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXIT_MEANINGS.items())}.
 
 Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
-builds. `CI` turns the progress bar into a line per cell, `NO_COLOR` colours off; `COLUMNS` is the width.
+builds. `CI` turns the progress bar into a line per cell, and what is unavailable into exit status 3, unless
+`HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR` turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where
+an error of the harness's own comes from.
 """
 
 app = typer.Typer(
@@ -59,6 +62,14 @@ Require = Annotated[
         help="Fail if these proxies or clients cannot run here, as nginx,nextjs.",
     ),
 ]
+Allow = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unavailable",
+        envvar="HARNESS_ALLOW_UNAVAILABLE",
+        help="Where `CI` is set, too, accept that some cells cannot run here.",
+    ),
+]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that run folders are made in.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write JSON; - is standard output.")]
@@ -79,7 +90,11 @@ def front(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """What comes before a command."""
+    """Raise InputError if there is no folder to work in."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError("the folder that harness was started in is gone: change to one that is there") from error
 
 
 @app.command(
@@ -95,6 +110,7 @@ def matrix(
     pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
     jobs: Jobs = session.JOBS,
     require: Require = None,
+    allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
@@ -106,7 +122,8 @@ def matrix(
     session.require(_names(require))
     job = session.load(file, only or (), skip or (), pace)
     outputs = _outputs(to_json, to_markdown, to_junit, to_html)
-    _finish(interruptible(_measure(job, runs, jobs, keep)), outputs)
+    required = _required(_names(require), allow_unavailable)
+    _finish(interruptible(_measure(job, runs, jobs, keep)), outputs, required)
 
 
 @app.command(
@@ -126,6 +143,7 @@ def reports(
     ] = None,
     jobs: Jobs = session.JOBS,
     require: Require = None,
+    allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     records: Annotated[
@@ -140,6 +158,7 @@ def reports(
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), lambda line: err.print(line, markup=False))
     outputs = _outputs(None, to_markdown)
+    required = _required(_names(require), allow_unavailable)
     if records:
         check_folder(records)
     try:
@@ -148,7 +167,7 @@ def reports(
     finally:
         people = err if STDOUT in outputs.values() else out
         for run in done:
-            for part in _claims(run, ending=True):
+            for part in _claims(run, required):
                 people.print(part)
             err.print(f"Results and evidence: {run.folder}", markup=False)
     for run in done:
@@ -157,7 +176,7 @@ def reports(
     entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
     for path in outputs.values():
         _write(path, ledger.page(entries))
-    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results) for run in done))
+    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
 @app.command(
@@ -184,7 +203,7 @@ def run(
     if result.evidence:
         trace = session.judged(finished.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
-    _finish(finished, outputs, *told, required=(result.id,))
+    _finish(finished, outputs, summary.Required({result.id, *_names(require)}), *told)
 
 
 @app.command(
@@ -211,9 +230,9 @@ def list_(
 
 
 @app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
-def doctor(require: Require = None) -> None:
-    """Show what can run here, in which version, and what to install."""
-    out.rows(listing.health())
+def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
+    """Show what can run here, in which version, what to install, and whether runs and set-ups can be kept."""
+    out.rows(listing.health(runs))
     session.require(_names(require))
 
 
@@ -235,6 +254,7 @@ def report(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
     ] = False,
+    allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
     to_markdown: ToMarkdown = None,
@@ -247,7 +267,7 @@ def report(
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), _required((), allow_unavailable))
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
@@ -257,6 +277,7 @@ def check(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
     ] = False,
+    allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
     to_markdown: ToMarkdown = None,
@@ -270,25 +291,14 @@ def check(
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
     run.results = session.checked(run, earlier, str(against), allow_missing)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html))
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), _required((), allow_unavailable))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    try:
+    screen.prepare()
+    with told_with_status(), breakable():
         app(args=list(argv) if argv is not None else None)
-    except Interrupted as error:
-        err.print(str(error), markup=False)
-        sys.exit(error.exit_status)
-    except HarnessError as error:
-        screen.complain(error)
-        sys.exit(error.exit_status)
-    except OSError as error:
-        if unwritable(error) is not NoRoom:
-            raise
-        out.mute()
-        screen.complain(f"cannot write {error.filename or 'the output'}: {error.strerror}")
-        sys.exit(NoRoom.exit_status)
 
 
 async def _measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
@@ -321,31 +331,31 @@ def _outputs(*paths: Path | None) -> dict[str, Path]:
     return outputs
 
 
-def _finish(run: Run, outputs: Mapping[str, Path], *told: RenderableType, required: Sequence[str] = ()) -> None:
+def _finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> None:
     """Write the reports, print the one for people where it is in nobody's way, and end with the run's status."""
     people = err if STDOUT in outputs.values() else out
     for name, path in outputs.items():
         _write(path, RENDERERS[name](run.info, run.results))
-    for part in told or _told(run):
+    for part in told or _told(run, required):
         people.print(part)
     err.print(f"Results and evidence: {run.folder}", markup=False)
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
-def _told(run: Run) -> list[RenderableType]:
+def _told(run: Run, required: summary.Required) -> list[RenderableType]:
     """Return the report for people, with the claims that the matrix file makes."""
     try:
         claims = _claims(run)
     except InputError as error:
         err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
         claims = []
-    return [terminal.Report(run.info, run.results), *claims]
+    return [terminal.Report(run.info, run.results, required), *claims]
 
 
-def _claims(run: Run, ending: bool = False) -> list[RenderableType]:
+def _claims(run: Run, required: summary.Required | None = None) -> list[RenderableType]:
     """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
     entry = ledger.entry(run.info, run.results)
-    return ["", ClaimReport(entry, ending)] if entry else []
+    return ["", ClaimReport(entry, required)] if entry else []
 
 
 def _write(path: Path, text: str) -> None:
@@ -354,6 +364,11 @@ def _write(path: Path, text: str) -> None:
         screen.write(text)
     else:
         write_text(path, text)
+
+
+def _required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
+    """Return what has to be measured: what is named and, where nobody looks at the report, all, unless allowed."""
+    return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)
 
 
 def _names(options: Sequence[str] | None) -> list[str]:

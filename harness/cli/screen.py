@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,7 +40,9 @@ class Outlet(Console):
     def mute(self) -> None:
         """Drop what is still to be printed, even what is printed when the program ends."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self.file.fileno())
+        os.close(null)
 
     def rows(self, rows: Sequence[Sequence[str]]) -> None:
         """Print rows under their head, the first one."""
@@ -65,6 +68,29 @@ class Outlet(Console):
 
 out = Outlet(soft_wrap=True, highlight=False, emoji=False)
 err = Outlet(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+
+def prepare() -> None:
+    """See to it that nothing can fail by being printed: an output takes what its encoding lacks as an escape.
+
+    A stream that was closed leads nowhere from now on; else the next file that is opened would take its number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def in_ci() -> bool:
+    """Tell whether nobody looks on: `CI` is set, to anything but 0 or false."""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
 
 
 def write(text: str) -> None:
@@ -96,7 +122,7 @@ def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[R
         return done
 
     try:
-        if err.is_terminal and not os.environ.get("CI"):
+        if err.is_terminal and not in_ci():
             with _bar() as bar:
                 task = bar.add_task("starting", total=total)
 

@@ -18,6 +18,9 @@ from harness.documents.keys import NAME
 from harness.errors import InputError, KeyPath
 from harness.model import Chain, Hop
 
+MAX_HOPS = 64
+"""Each is a program: a chain that needs more is a slip of the pen."""
+
 _SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
 
 Canonical = Mapping[str, Callable[[Hop], Hop]]
@@ -57,7 +60,11 @@ class Chains:
         """Read `nextjs:dev>nginx:default`, or `direct`."""
         if text.strip() == "direct":
             return ()
-        return tuple(self._hop(part.strip(), path) for part in text.split(">"))
+        parts = text.split(">")
+        if len(parts) > MAX_HOPS:
+            self._document.reject(path, f"{len(parts)} hops are too many; a chain has at most {MAX_HOPS}")
+            return ()
+        return tuple(self._hop(part.strip(), path) for part in parts)
 
     def objections(self, chain: Chain) -> list[str]:
         """Return what is wrong with hops that no chain was read from: they replace others."""

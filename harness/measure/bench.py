@@ -20,7 +20,7 @@ from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Launching
 from harness.clients.h2_reader import H2Reader
-from harness.errors import HarnessError, InputError, Unavailable
+from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
@@ -31,6 +31,7 @@ from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trac
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.resources import configs, is_file, own_folder
+from harness.store.runs import fitting
 
 SERIAL: frozenset[HopKind] = frozenset({"application"})
 """Kinds of hops that may stand still for all while they serve one: each is asked for one stream at a time."""
@@ -191,8 +192,13 @@ class Bench:
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
         proxy = adapter(hop)
-        async with self.schedule.start():
-            running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
+        try:
+            async with self.schedule.start():
+                running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
+        except OSError as error:
+            if unwritable(error) is NoRoom:
+                raise
+            raise ProxyError(f"{hop} cannot be started: {error}") from error
         serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
         return StartedChain(
             running.endpoint,
@@ -211,7 +217,7 @@ class Bench:
         return self._carriers["1.1" if "1.1" in endpoint.http else "2"]
 
     def _evidence(self, chain: Chain) -> Path:
-        name = chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_")
+        name = fitting(chain_text(chain).replace(">", "--").replace(":", ".").replace("/", "_"))
         for number in range(1, 1000):
             folder = self._folder / (name if number == 1 else f"{name}.{number}")
             if not folder.exists():

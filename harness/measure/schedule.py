@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import Literal
 
+from harness import resources
 from harness.clients.base import Client, Launching, Seated, Seats
 from harness.model import Chain, Plan
 
@@ -135,7 +135,7 @@ class Schedule:
 
     def __init__(self, jobs: int = JOBS, cores: int | None = None) -> None:
         self.jobs = jobs
-        cores = cores or os.cpu_count() or 1
+        cores = cores or resources.cores()
         self._programs: dict[Chain, Gate] = {}
         self._seats: dict[Seats, Gate] = {}
         self._cores = Gate(cores)

@@ -23,6 +23,7 @@ from harness.resources import own_folder
 COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
+REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
 Progress = Callable[[str], None]
 
@@ -75,6 +76,8 @@ class Installation:
         except FileNotFoundError:
             what = "was not installed completely" if self.folder.exists() else "is not installed"
             raise Unavailable(f"{self.subject} {what}", self.setup) from None
+        except OSError as error:
+            raise Unavailable(f"{self.subject} cannot be looked for: {error}", REMEDY) from None
 
     def ensure(self, make: Callable[[Steps], str], progress: Progress) -> None:
         """Have `make` fill the folder and tell of it, unless that is done. Blocks. Raises Unavailable."""
@@ -92,7 +95,7 @@ class Installation:
                 draft.write_text(f"{manifest}\n")
                 draft.rename(self.folder / COMPLETE)
         except (OSError, ProxyError) as error:
-            remedy = f"set HARNESS_CACHE to a folder where you may write and that has {self.room} to spare"
+            remedy = f"{REMEDY} and that has {self.room} to spare"
             raise Unavailable(f"{self.name} cannot be set up in {self.folder}: {error}", remedy) from error
 
     @contextmanager

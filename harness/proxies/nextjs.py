@@ -31,11 +31,11 @@ from pydantic import BaseModel, ConfigDict
 
 from harness import resources
 from harness.documents.document import Document
-from harness.errors import Complaint, InputError, ProxyError, Unavailable
+from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
-from harness.proxies.installation import Installation, Progress, Steps
+from harness.proxies.installation import REMEDY, Installation, Progress, Steps
 from harness.proxies.starting import Start, started
 
 READY_S = 60.0
@@ -105,9 +105,7 @@ class NextJs:
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         variant = read_variant(config)
         app, version = _app_folder(), self.version()
-        instances = app / INSTANCES
-        resources.own_folder(instances)
-        folder = launcher.folder("nextjs", parent=instances)
+        folder = _instance(app, launcher)
         if variant.mode == "prod":
             await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
         built = {ROUTES: folder / ROUTES} if variant.mode == "prod" else {}
@@ -187,6 +185,17 @@ def _install(node: str, npm: str, steps: Steps, progress: Progress) -> str:
 
 def _installation() -> Installation:
     return Installation(_app_folder(), "Next.js", "the Next.js app", SETUP, "500 MB")
+
+
+def _instance(app: Path, launcher: ProgramLauncher) -> Path:
+    """Return a new folder for one instance, inside the app, where Next.js wants it. Raises Unavailable."""
+    try:
+        resources.own_folder(app / INSTANCES)
+        return launcher.folder("nextjs", parent=app / INSTANCES)
+    except OSError as error:
+        if unwritable(error) is NoRoom:
+            raise
+        raise Unavailable(f"Next.js writes into its own folder, {app}: {error.strerror}", REMEDY) from error
 
 
 def _app_folder() -> Path:

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 import shutil
@@ -39,7 +40,11 @@ AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
 
-_TAKEN = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
+_TAKEN = re.compile(
+    r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE
+)
+"""In the words of glibc and the BSDs, of musl, gunicorn and Node.js, and by the number: Linux', the BSDs', Windows'."""
+_ADDRESS = re.compile(r"[:,] ?\d|/")
 
 
 class NotStarted(ProxyError):
@@ -111,7 +116,8 @@ class Start:
             env[self.trusts] = upstream.authority
         settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
         cwd = (self.cwd or Path.cwd()).absolute()
-        (evidence / COMMAND).write_text(f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n")
+        command = f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n"
+        (evidence / COMMAND).write_bytes(os.fsencode(command))
         return argv, env
 
     async def served(self, program: Program, port: int, authority: Path) -> Endpoint:
@@ -208,5 +214,9 @@ async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> 
 
 
 def _is_taken(port: int, words: str) -> bool:
-    """Tell whether a program complains that somebody has its port, in the words that systems and runtimes share."""
-    return any(_TAKEN.search(line) and re.search(rf"\b{port}\b", line) for line in words.splitlines())
+    """Tell whether a program complains that somebody has its port, in the words that systems and runtimes share.
+
+    A line that names no address at all is about the one port that the program was told.
+    """
+    lines = [line for line in words.splitlines() if _TAKEN.search(line)]
+    return any(re.search(rf"\b{port}\b", line) or not _ADDRESS.search(line) for line in lines)

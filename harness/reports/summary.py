@@ -15,13 +15,15 @@ Kind = Outcome | Fault | Literal["broken"]
 although nobody expects anything of it, as that."""
 
 EXIT_MEANINGS: Mapping[int, str] = {
-    0: "everything as expected",
-    1: "an expectation failed, a layer is broken or a cell was unstable",
-    2: "wrong input or usage",
-    3: "the harness or a required proxy failed, or an expectation could not be judged",
+    0: "everything as expected, as far as it can run here",
+    1: "an expectation failed, or a layer is broken",
+    2: "wrong input or usage, a proxy's config included",
+    3: "the run says too little: no cell with a hop or not what is required could be measured, the harness or a proxy"
+    " failed, a cell was unstable, an expectation could not be judged, or the run did not finish",
     5: "nothing was selected",
     130: "interrupted",
 }
+"""What every command's exit status means. Nothing else ends with 1: neither an error of ours nor a lost terminal."""
 
 TITLES: Mapping[Kind, str] = {
     "fail": "Expectations that failed",
@@ -45,6 +47,22 @@ class Problem:
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Required:
+    """What has to be measured for a run to be a success: cells by id, those of proxies and clients by name, or all."""
+
+    names: Collection[str] = ()
+    everything: bool = False
+
+    def has(self, result: Result) -> bool:
+        """Tell whether this cell is among them."""
+        of_cell = {result.id, result.cell.client, *(hop.proxy for hop in result.cell.chain)}
+        return self.everything or not of_cell.isdisjoint(self.names)
+
+
+NOTHING = Required()
+
+
 def counts(results: Sequence[Result]) -> Mapping[Outcome, int]:
     """Return how many cells ended in each outcome that occurs."""
     counter = Counter(result.outcome for result in results)
@@ -56,25 +74,35 @@ def unfinished(run: RunInfo, results: Sequence[Result]) -> bool:
     return not run.finished_at and len(results) < run.cells
 
 
-def exit_status(run: RunInfo, results: Sequence[Result], required: Collection[str] = ()) -> int:
+def exit_status(run: RunInfo, results: Sequence[Result], required: Required = NOTHING) -> int:
     """Return the exit status that a run calls for; what could not be measured outranks failed expectations.
 
-    A cell that cannot run here is no failure, unless its id is `required`; nor is one that is too short to tell, unless
-    something is expected of it.
+    A cell that cannot run here is no failure, unless it is `required` or none with a hop could run; nor is one that is
+    too short to tell, unless something is expected of it.
     """
     kinds = {_kind(result) for result in results}
-    missed = any(
-        (result.outcome == "unavailable" and result.id in required)
-        or (result.outcome == "too short" and result.expectation)
-        for result in results
-    )
-    if unfinished(run, results) or missed or kinds & {"harness", "proxy", "blocked"}:
+    if _shortfalls(run, results, required) or kinds & {"harness", "proxy", "blocked"}:
         return 3
     if "configuration" in kinds:
         return 2
     if not kinds:
         return 5
-    return 1 if kinds & {"fail", "broken", "unstable"} else 0
+    return 1 if kinds & {"fail", "broken"} else 0
+
+
+def _shortfalls(run: RunInfo, results: Sequence[Result], required: Required) -> list[str]:
+    """Return in which ways a run says too little, beside what went wrong in its cells."""
+    missed = sum(result.outcome == "unavailable" and required.has(result) for result in results)
+    short = any(result.outcome == "too short" and result.expectation for result in results)
+    through_hops = {result.outcome for result in results if result.cell.chain}
+    told = {
+        "the run did not finish": unfinished(run, results),
+        "no cell with a hop could be measured": through_hops == {"unavailable"},
+        f"{words.counted(missed, 'cell')} that had to be measured cannot run here": missed,
+        "a cell was unstable": any(result.outcome == "unstable" for result in results),
+        "an expectation could not be judged": short,
+    }
+    return [said for said, is_so in told.items() if is_so]
 
 
 def worst(statuses: Iterable[int]) -> int:
@@ -82,12 +110,12 @@ def worst(statuses: Iterable[int]) -> int:
     return min(statuses, key=(3, 2, 5, 1, 0).index)
 
 
-def line(run: RunInfo, results: Sequence[Result]) -> str:
+def line(run: RunInfo, results: Sequence[Result], required: Required = NOTHING) -> str:
     """Return the run in one line."""
     said = ", ".join(f"{number} {outcome}" for outcome, number in counts(results).items())
     part = f"{len(results)} of " if unfinished(run, results) else ""
     cells = part + words.counted(run.cells if part else len(results), "cell") + (f": {said}" if said else "")
-    return f"{cells}. {_verdict(run, results)}."
+    return f"{cells}. {_verdict(run, results, required)}."
 
 
 def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
@@ -109,16 +137,21 @@ def _kind(result: Result) -> Kind:
     return (result.fault or "harness") if result.outcome == "error" else result.outcome
 
 
-def _verdict(run: RunInfo, results: Sequence[Result]) -> str:
+def _verdict(run: RunInfo, results: Sequence[Result], required: Required) -> str:
     """Return the exit status and what it means of this run."""
-    code = exit_status(run, results)
-    meaning = EXIT_MEANINGS[code]
-    if unfinished(run, results):
-        meaning = "the run did not finish"
-    elif code == 1:
-        meaning = _misfits(Counter(map(_kind, results)))
-    elif code == 0 and "unavailable" in counts(results):
-        meaning = "what can run here is as expected"
+    code = exit_status(run, results, required)
+    gone = counts(results).get("unavailable", 0)
+    match code:
+        case 0 if gone:
+            meaning = f"what can run here is as expected, {words.counted(gone, 'cell')} cannot"
+        case 0:
+            meaning = "everything as expected"
+        case 1:
+            meaning = _misfits(Counter(map(_kind, results)))
+        case 3:
+            meaning = "; ".join(_shortfalls(run, results, required) or ["the harness or a proxy failed"])
+        case _:
+            meaning = EXIT_MEANINGS[code]
     return f"Exit status {code}: {meaning}"
 
 
@@ -129,7 +162,6 @@ def _misfits(kinds: Mapping[Kind, int]) -> str:
     told: Mapping[Kind, str] = {
         "fail": "an expectation failed",
         "broken": f"{words.counted(broken, 'layer')} {are} broken: nothing could be measured through {them}",
-        "unstable": "a cell was unstable",
     }
     return "; ".join(said for kind, said in told.items() if kinds.get(kind))
 

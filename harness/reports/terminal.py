@@ -16,6 +16,7 @@ from harness.model import Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import answers, at_ease, controls
 from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.summary import NOTHING, Required
 from harness.reports.table import Column, Table, by_cost, tabulate
 
 OUTCOME_STYLES: Mapping[summary.Kind, str] = {
@@ -74,9 +75,10 @@ def single(result: Result, baseline: Result | None) -> Text:
 class Report:
     """The end of a run: the table, what defeats each layer, what went wrong, and the summary."""
 
-    def __init__(self, run: RunInfo, results: Sequence[Result]) -> None:
+    def __init__(self, run: RunInfo, results: Sequence[Result], required: Required = NOTHING) -> None:
         self._run = run
         self._results = results
+        self._required = required
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids."""
@@ -97,7 +99,7 @@ class Report:
             yield from _wrapped(controls(table), width)
             yield Text()
         yield from _readers(self._results, width)
-        yield from ending(self._run, self._results, width)
+        yield from ending(self._run, self._results, width, self._required)
 
 
 def remedies(columns: Sequence[Column]) -> str:
@@ -139,11 +141,11 @@ def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
         yield Text()
 
 
-def ending(run: RunInfo, results: Sequence[Result], width: int) -> Iterator[Text]:
-    """Yield what went wrong, and the run in one line with its exit status."""
+def ending(run: RunInfo, results: Sequence[Result], width: int, required: Required) -> Iterator[Text]:
+    """Yield what went wrong, and the run in one line with the exit status that what is required leads to."""
     yield from _problems(results, width)
-    style = "bold red" if summary.exit_status(run, results) else "bold green"
-    yield from _wrapped(summary.line(run, results), width, style=style)
+    style = "bold red" if summary.exit_status(run, results, required) else "bold green"
+    yield from _wrapped(summary.line(run, results, required), width, style=style)
 
 
 def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:

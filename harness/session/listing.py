@@ -7,8 +7,10 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
+from harness import resources
 from harness.clients import CLIENTS
 from harness.clients.base import Client
 from harness.errors import Unavailable
@@ -18,6 +20,7 @@ from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
 from harness.proxies.catalog import PROXIES
 from harness.session import shipped
+from harness.store.runs import unwritable_because
 
 What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
 Rows = list[tuple[str, ...]]
@@ -36,11 +39,17 @@ def schema() -> str:
     return json.dumps(reading.schema(), indent=2) + "\n"
 
 
-def health() -> Rows:
-    """Return what can run here: name, state, version or reason, way out."""
+def health(runs: Path) -> Rows:
+    """Return what can run here, with runs kept in that folder: name, state, version or reason, way out."""
     table: Rows = [("", "", "version", "way out")]
     table.append(("harness", "ok", version("token-stream-harness"), ""))
     table.append(("python", "ok", platform.python_version(), ""))
+    for name, folder, remedy in (
+        ("runs", runs, "--runs FOLDER in which you may write"),
+        ("cache", resources.cache(), "HARNESS_CACHE=FOLDER in which you may write: `harness setup` needs it"),
+    ):
+        why = unwritable_because(folder)
+        table.append((name, "unwritable", why, remedy) if why else (name, "ok", f"{folder} can be written", ""))
     checks = {name: client().version for name, client in CLIENTS.items()}
     checks |= {name: proxy.version for name, proxy in PROXIES.items()}
     for name, check in checks.items():

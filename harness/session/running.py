@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from harness import resources
 from harness.errors import NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
@@ -81,4 +81,4 @@ def _platform() -> str:
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):
         system = f"{platform.system()} {platform.release()}"
-    return f"{system}, {platform.machine()}, {os.cpu_count()} cores"
+    return f"{system}, {platform.machine()}, {resources.cores()} cores"

@@ -38,6 +38,8 @@ from harness.resources import is_file, own_folder
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 SLUG_CHARS = 150
+NAME_BYTES = 200
+"""What a name may have, with room for a number or an ending: file systems take 255."""
 RUN, RESULTS = "run.json", "results.jsonl"
 
 
@@ -176,6 +178,14 @@ def slug(cell_id: str) -> str:
     return f"{readable}-{hashlib.sha256(cell_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
+def fitting(name: str) -> str:
+    """Return a name as a file system takes it: as it is, or the start of it with a digest of the whole."""
+    if len(os.fsencode(name)) <= NAME_BYTES:
+        return name
+    start = os.fsdecode(os.fsencode(name)[: NAME_BYTES - 17])
+    return f"{start}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file: readers see the old one or the new one. A device or pipe is simply written to."""
     target = path.resolve()
@@ -183,7 +193,7 @@ def write_text(path: Path, text: str) -> None:
         if _is_device(path):
             path.write_text(text, encoding="utf-8", errors="replace")
             return
-        draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        draft = target.with_name(fitting(f".{target.name}.{os.getpid()}.tmp"))
         try:
             draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
             draft.replace(target)
@@ -207,6 +217,18 @@ def check_folder(path: Path) -> None:
     with _writing(path):
         own_folder(path)
     check_writable(path / RUN)
+
+
+def unwritable_because(folder: Path) -> str | None:
+    """Return why no file could be kept in a folder, which may be still to make; None if one could. Leaves no trace."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(bytes(4096))
+            probe.flush()
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    return None
 
 
 def _add(lines: FileIO, line: bytes) -> None:
@@ -238,7 +260,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _folder_name(matrix: str) -> str:
-    return UNSAFE.sub("-", matrix).strip(".-") or "matrix"
+    return fitting(UNSAFE.sub("-", matrix).strip(".-") or "matrix")
 
 
 def _new_folder(root: Path, name: str) -> Path:

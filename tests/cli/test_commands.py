@@ -391,10 +391,17 @@ def test_the_environment_can_require_proxies_too(
 
 @pytest.mark.proxies
 def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
-    harness: Harness, tmp_path: Path, no_nginx: None
+    harness: Harness, tmp_path: Path, no_nginx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "m.yaml").write_text(NGINX)
     said = harness("matrix", "m.yaml")
-    assert said.status == 0
+    assert said.status == 3
     assert "nginx is not installed (install it: apt-get install nginx)" in said.out
-    assert "3 cells: 1 pass, 2 unavailable. Exit status 0: what can run here is as expected." in said.out
+    assert "3 cells: 1 pass, 2 unavailable. Exit status 3: no cell with a hop could be measured." in said.out
+    (tmp_path / "m.yaml").write_text(NGINX + "include: {chain: cloudrun:streaming, mitigations: none}\n")
+    said = harness("matrix", "m.yaml")
+    assert said.status == 0
+    assert "2 unavailable. Exit status 0: what can run here is as expected, 2 cells cannot." in said.out
+    monkeypatch.setenv("CI", "true")
+    assert harness("matrix", "m.yaml").status == 3
+    assert harness("matrix", "m.yaml", "--allow-unavailable").status == 0

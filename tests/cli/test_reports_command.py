@@ -159,7 +159,7 @@ def test_the_exit_status_is_the_worst_of_the_runs(harness: Harness, tmp_path: Pa
     failed = stored(tmp_path / "a", "001-other") / "results.jsonl"
     failed.write_text(failed.read_text().replace('"outcome":"observed"', '"outcome":"unstable"'))
     said = harness("reports", "--from", "a")
-    assert said.status == 1
+    assert said.status == 3
     assert "Unstable: repetitions disagree" in said.out
     died = stored(tmp_path / "a", "002-third") / "results.jsonl"
     died.write_text(died.read_text().replace('"outcome":"observed"', '"outcome":"blocked"'))

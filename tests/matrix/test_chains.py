@@ -66,6 +66,17 @@ def test_an_unknown_variant_is_told_with_how_a_file_of_its_proxy_looks(hop: str,
         read(f"axes: {{chain: '{hop}'}}\n")
 
 
+@pytest.mark.parametrize("hops", [65, 5000])
+def test_a_chain_has_an_end(hops: int) -> None:
+    with pytest.raises(InputError, match=rf"axes.chain: {hops} hops are too many; a chain has at most 64"):
+        read(f"axes: {{chain: '{'>'.join(['nginx:gzip'] * hops)}'}}\n")
+
+
+def test_a_chain_of_41_hops_is_one() -> None:
+    cells = read(f"axes: {{chain: '{'>'.join(['nginx:gzip'] * 41)}'}}\n").cells
+    assert max(len(cell.chain) for cell in cells) == 41
+
+
 STARVED = "axes: {chain: asgi:queue-starved, mitigations: m}\n"
 SLEEPY = "mitigations: {{m: {{claim: x, source: y, cost: latency, chain: {{asgi:queue-starved: '{}'}}}}}}"
 

@@ -147,3 +147,11 @@ def test_one_whose_python_is_gone_is_told() -> None:
     python.unlink()
     with pytest.raises(Unavailable, match="the Python it was made with is gone"):
         _ = Asgi()._environment(PLAIN).python
+
+
+def test_a_cache_that_is_no_folder_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    for ask in (Asgi().version, lambda: Asgi().install(lambda _: None)):
+        with pytest.raises(Unavailable, match=r"Not a directory.*\(set HARNESS_CACHE to a folder where you may write"):
+            ask()

@@ -16,7 +16,7 @@ from harness import resources
 from harness.errors import ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
-from harness.proxies.nextjs import NextJs, install
+from harness.proxies.nextjs import NextJs, _instance, install
 
 PROD = resources.configs() / "nextjs" / "prod.yaml"
 
@@ -160,3 +160,10 @@ async def test_a_next_that_does_not_start_is_heard(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         with pytest.raises(ProxyError, match=r"nextjs exited with status 7:\ncannot find module"):
             await NextJs().start(PROD, Endpoint(1), tmp_path, launcher)
+
+
+def test_an_app_that_cannot_be_written_into_is_unavailable_with_the_way_out(tmp_path: Path) -> None:
+    """As in a cache that is read-only; what is a file is no folder for root either."""
+    (tmp_path / "app").touch()
+    with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
+        _instance(tmp_path / "app", Launcher())

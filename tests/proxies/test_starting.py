@@ -309,6 +309,11 @@ async def test_one_that_cannot_be_executed_is_named(stage: Stage) -> None:
         "Error: listen tcp 127.0.0.1:PORT: bind: address already in use",
         "OSError: [Errno 48] error while attempting to bind on address ('127.0.0.1', PORT): address already in use",
         "[ALERT] (7) : Starting frontend in: cannot bind socket (Address already in use) [127.0.0.1:PORT]",
+        "nginx: [emerg] bind() to 127.0.0.1:PORT failed (98: Address in use)",  # musl
+        "[2026-01-01 10:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', PORT)",  # gunicorn
+        "OSError: [WinError 10048] Only one usage of each socket address is permitted: ('127.0.0.1', PORT)",
+        "OSError: [Errno 48] error while attempting to bind on address ('127.0.0.1', PORT)",
+        "OSError: [Errno 98] Address already in use",  # hypercorn names no port
     ],
 )
 async def test_who_finds_its_port_taken_gets_another_whatever_its_words_for_it(stage: Stage, words: str) -> None:
@@ -333,8 +338,17 @@ async def test_who_finds_it_taken_again_and_again_gives_up(stage: Stage) -> None
     assert len(stage.launcher.launched) == 3
 
 
-async def test_another_address_that_is_taken_is_final(stage: Stage) -> None:
-    fault = await stage.fails(TOLD, lambda launched: launched.program.dies(1, "0.0.0.0:1: address already in use\n"))
+@pytest.mark.parametrize(
+    "words",
+    [
+        "0.0.0.0:1: address already in use",
+        "bind() to unix:/run/x.sock failed (98: Address already in use)",
+        "[::]:80: errno 98",
+        "errno 13",
+    ],
+)
+async def test_another_address_that_is_taken_is_final(stage: Stage, words: str) -> None:
+    fault = await stage.fails(TOLD, lambda launched: launched.program.dies(1, f"{words}\n"))
     assert isinstance(fault, NotStarted)
     assert len(stage.launcher.launched) == 1
 

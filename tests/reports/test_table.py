@@ -10,7 +10,7 @@ import pytest
 from harness.model import Effect, Expectation, Facts, Fault, Outcome, Result, Verdict
 from harness.reports import RENDERERS
 from harness.reports.answers import answers, at_ease, controls, labels
-from harness.reports.summary import Kind, exit_status, line, problems
+from harness.reports.summary import Kind, Required, exit_status, line, problems
 from harness.reports.table import by_cost, tabulate
 from tests.reports.samples import CATALOGUE, LONG, PLAYED, cell, layer, matrix, metrics, result, run_info
 
@@ -153,7 +153,10 @@ def test_a_layer_that_did_not_run_has_no_answer() -> None:
         ([], 5),
         (["pass", "observed", "unavailable"], 0),
         (["pass", "fail"], 1),
-        (["unstable"], 1),
+        (["unstable"], 3),
+        (["unavailable"], 3),
+        (["unavailable", "unavailable"], 3),
+        (["unavailable", "fail"], 1),
         (["broken", "pass"], 1),
         (["broken", "proxy"], 3),
         (["fail", "configuration"], 2),
@@ -162,7 +165,7 @@ def test_a_layer_that_did_not_run_has_no_answer() -> None:
         (["fail", "error"], 3),
         (["blocked", "configuration"], 3),
         (["too short", "pass"], 0),
-        (["too short", "unstable"], 1),
+        (["too short", "unstable"], 3),
     ],
 )
 def test_exit_status(ended: list[Kind], status: int) -> None:
@@ -172,7 +175,7 @@ def test_exit_status(ended: list[Kind], status: int) -> None:
 def test_an_expectation_of_what_is_too_short_to_tell_could_not_be_judged() -> None:
     short = replace(ending("too short"), verdict=None, expectation=Expectation("*", "it must stream", ("streamed",)))
     assert exit_status(run_info(), [short, ending("fail")]) == 3
-    assert line(run_info(), [short]).endswith("or an expectation could not be judged.")
+    assert line(run_info(), [short]).endswith("Exit status 3: an expectation could not be judged.")
 
 
 def ending(kind: Kind) -> Result:
@@ -184,9 +187,23 @@ def ending(kind: Kind) -> Result:
 
 
 def test_what_is_required_has_to_be_available() -> None:
-    gone = ending("unavailable")
-    assert exit_status(run_info(), [gone], required=["another"]) == 0
-    assert exit_status(run_info(), [gone], required=[gone.id]) == 3
+    gone, some = ending("unavailable"), ending("pass")
+    assert exit_status(run_info(), [gone, some], Required(["another"])) == 0
+    for required in (Required([gone.id]), Required(["nginx"]), Required(["aiohttp"]), Required(everything=True)):
+        assert exit_status(run_info(), [gone, some], required) == 3
+        assert exit_status(run_info(), [some], required) == 0
+        assert line(run_info(), [gone, some], required).endswith(
+            "Exit status 3: 1 cell that had to be measured cannot run here."
+        )
+
+
+def test_controls_alone_are_no_success_if_more_was_asked_for() -> None:
+    control = result(cell("direct"), "streamed", outcome="pass")
+    assert exit_status(run_info(), [control]) == 0
+    assert exit_status(run_info(), [control, ending("unavailable")]) == 3
+    assert exit_status(run_info(), [control, ending("unavailable"), ending("observed")]) == 0
+    told = line(run_info(), [control, ending("unavailable")])
+    assert told == "2 cells: 1 pass, 1 unavailable. Exit status 3: no cell with a hop could be measured."
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "html"])
@@ -204,7 +221,9 @@ def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
     some = [ending("pass"), ending("fail")]
     assert line(run_info(), some) == "2 cells: 1 pass, 1 fail. Exit status 1: an expectation failed."
     assert line(run_info(), []) == "0 cells. Exit status 5: nothing was selected."
-    assert line(run_info(), [ending("unavailable")]).endswith("Exit status 0: what can run here is as expected.")
+    told = line(run_info(), [ending("pass"), ending("unavailable")])
+    assert told.endswith("Exit status 0: what can run here is as expected, 1 cell cannot.")
+    assert line(run_info(), [ending("unstable")]).endswith("Exit status 3: a cell was unstable.")
 
 
 @pytest.mark.parametrize(
@@ -212,11 +231,7 @@ def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
     [
         (["broken"], "1 layer is broken: nothing could be measured through it"),
         (["broken", "broken", "observed"], "2 layers are broken: nothing could be measured through them"),
-        (["unstable"], "a cell was unstable"),
-        (
-            ["unstable", "broken", "fail"],
-            "an expectation failed; 1 layer is broken: nothing could be measured through it; a cell was unstable",
-        ),
+        (["broken", "fail"], "an expectation failed; 1 layer is broken: nothing could be measured through it"),
     ],
 )
 def test_a_run_that_is_not_as_it_should_be_says_in_which_way(ended: list[Kind], told: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InputError, NoRoom
-from harness.store.runs import Run, latest, load_traces, slug, write_text
+from harness.store.runs import NAME_BYTES, Run, fitting, latest, load_traces, slug, write_text
 from tests.reports.samples import cell, matrix, result, run_info, trace
 
 
@@ -316,3 +316,22 @@ def test_a_line_that_a_disk_takes_bit_by_bit_is_written_whole(tmp_path: Path, mo
         patch.setattr(Path, "open", sipping)
         run.append(matrix()[0])
     assert Run.open(run.folder).results == matrix()[:1]
+
+
+@pytest.mark.parametrize("letter", ["n", "é", "☃", "\udce9"])
+def test_a_name_of_any_length_fits_and_stays_one_of_its_own(tmp_path: Path, letter: str) -> None:
+    names = [letter * length for length in (1, 60, 61, 200, 260, 261, 5000)]
+    fitted = list(map(fitting, names))
+    assert len(set(fitted)) == len(names)
+    assert max(len(os.fsencode(name)) for name in fitted) <= NAME_BYTES
+    assert fitted[0] == names[0]
+    for name in fitted:
+        (tmp_path / name).mkdir()
+
+
+def test_a_run_and_a_document_of_a_very_long_name_can_be_kept(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, run_info(name="n" * 250))
+    assert Run.open(latest(tmp_path)).folder == run.folder
+    assert run.copy_records(tmp_path / "kept").is_dir()
+    write_text(tmp_path / ("n" * 250), "whole")
+    assert (tmp_path / ("n" * 250)).read_text() == "whole"

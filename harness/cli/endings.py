@@ -1,0 +1,58 @@
+"""Whatever ends a command, as a line for people and an exit status: never a traceback, and never a 1 by chance."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+
+import typer
+
+from harness.cli import screen
+from harness.errors import HarnessError, Interrupted, NoRoom, unwritable
+
+
+@contextlib.contextmanager
+def told_with_status() -> Iterator[None]:
+    """Tell what ends the block, and exit with the status of that (`reports.summary.EXIT_MEANINGS`)."""
+    try:
+        yield
+    except SystemExit as ended:
+        match ended.__context__:
+            case BrokenPipeError() as error if _place(error).startswith(("rich.", "typer.")):
+                screen.out.mute()  # nobody reads the help or a complaint any more, which is no fault
+                sys.exit(getattr(error.__context__, "exit_code", 0))
+            case typer.Abort() | BrokenPipeError() as error:
+                screen.complain(_in_words(error.__cause__ or error))
+                sys.exit(HarnessError.exit_status)
+        raise
+    except KeyboardInterrupt:
+        sys.exit(Interrupted.exit_status)
+    except Interrupted as error:
+        screen.err.print(str(error), markup=False)
+        sys.exit(error.exit_status)
+    except HarnessError as error:
+        screen.complain(error)
+        sys.exit(error.exit_status)
+    except Exception as error:
+        screen.complain(_in_words(error))
+        sys.exit(HarnessError.exit_status)
+
+
+def _in_words(error: BaseException) -> str:
+    """Return an error that nobody has expected as a sentence: the machine's, or else a fault of ours and its place."""
+    if os.environ.get("HARNESS_TRACEBACK"):
+        return "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and unwritable(error) is NoRoom:
+        screen.out.mute()
+        return f"cannot write {error.filename or 'the output'}: {error.strerror}"
+    said = f"{type(error).__name__}: {error} ({_place(error)}; HARNESS_TRACEBACK=1 tells more)"
+    return f"a fault of the harness's own: {said}"
+
+
+def _place(error: BaseException) -> str:
+    """Return the module and line that an error comes from."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{frame.f_globals.get('__name__')}:{line}"

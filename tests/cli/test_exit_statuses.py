@@ -1,0 +1,208 @@
+"""The table of exit statuses, row by row, at the door: what a run came to, what is required, and how a command ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks import publish
+from harness.cli import commands, screen
+from harness.errors import (
+    BackendError,
+    HarnessError,
+    InputError,
+    Interrupted,
+    NoRoom,
+    ProxyError,
+    SelectionError,
+    Unavailable,
+)
+from harness.model import Result
+from harness.reports.summary import EXIT_MEANINGS
+from harness.session import listing
+from harness.store.runs import Run
+from tests.commanding import Harness
+from tests.reports.samples import cell, result, run_info
+
+DIRECT = result(cell("direct"), "streamed", outcome="pass")
+MEASURED = result(cell("nginx:default"), outcome="observed")
+FAILED = result(cell("nginx:default", "pad-2k"), outcome="fail")
+BROKEN = result(cell("nginx:gzip"), "broken", outcome="fail", reason="status 404")
+UNSTABLE = result(cell("nginx:gzip"), outcome="unstable")
+BLOCKED = result(cell("nginx:gzip"), None, outcome="blocked")
+OURS = result(cell("nginx:gzip"), None, outcome="error", fault="harness")
+MISCONFIGURED = result(cell("nginx:gzip"), None, outcome="error", fault="configuration")
+GONE = result(cell("nextjs:dev"), None, outcome="unavailable", reason="Next.js is not installed")
+
+
+def kept(results: Sequence[Result], **about: object) -> Path:
+    run = Run.create(Path("runs"), run_info(cells=len(results), **about))
+    for one in results:
+        run.append(one)
+    return run.folder
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ([DIRECT], 0),
+        ([DIRECT, MEASURED], 0),
+        ([DIRECT, MEASURED, GONE], 0),
+        ([DIRECT, FAILED, GONE], 1),
+        ([BROKEN], 1),
+        ([MEASURED, MISCONFIGURED], 2),
+        ([DIRECT, GONE], 3),
+        ([UNSTABLE], 3),
+        ([FAILED, BLOCKED], 3),
+        ([FAILED, OURS], 3),
+        ([], 5),
+    ],
+)
+def test_a_run_ends_with_what_it_came_to_and_says_so(harness: Harness, results: list[Result], status: int) -> None:
+    said = harness("report", kept(results))
+    assert said.status == status
+    assert f"Exit status {status}: " in said.out
+
+
+@pytest.mark.parametrize("ci", ["true", "1", "yes"])
+def test_in_ci_what_cannot_run_is_no_success_unless_it_is_allowed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    folder, whole = kept([DIRECT, MEASURED, GONE]), kept([DIRECT, MEASURED])
+    told = "Exit status 0: what can run here is as expected, 1 cell cannot."
+    assert told in harness("report", folder).out
+    monkeypatch.setenv("CI", ci)
+    assert harness("report", whole).status == 0
+    said = harness("report", folder)
+    assert said.status == 3
+    assert "Exit status 3: 1 cell that had to be measured cannot run here." in said.out
+    assert harness("check", folder, "--against", whole).status == 3
+    allowed = harness("report", folder, "--allow-unavailable")
+    assert (allowed.status, told in allowed.out) == (0, True)
+    assert harness("check", folder, "--against", whole, "--allow-unavailable").status == 0
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", "1")
+    assert harness("report", folder).status == 0
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", "perhaps")
+    assert harness("report", folder).status == 2
+
+
+@pytest.mark.parametrize("ci", ["", "0", "false", "False"])
+def test_a_ci_that_is_switched_off_is_none(harness: Harness, monkeypatch: pytest.MonkeyPatch, ci: str) -> None:
+    monkeypatch.setenv("CI", ci)
+    assert harness("report", kept([MEASURED, GONE])).status == 0
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [
+        (InputError("no such key"), 2, "harness: no such key"),
+        (SelectionError("none is left"), 5, "harness: none is left"),
+        (Unavailable("nginx is not installed", "apt"), 3, "harness: nginx is not installed (apt)"),
+        (ProxyError("it died"), 3, "harness: it died"),
+        (BackendError("it died"), 3, "harness: it died"),
+        (NoRoom("full"), 3, "harness: full"),
+        (Interrupted("Interrupted."), 130, "Interrupted."),
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), 3, "cannot write x: No space left"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), 3, "a fault of the harness's own: OSError: "),
+        (RecursionError("too deep"), 3, "a fault of the harness's own: RecursionError: too deep (tests.cli.test_exit"),
+        (UnicodeEncodeError("ascii", "é", 0, 1, "no"), 3, "a fault of the harness's own: UnicodeEncodeError"),
+        (EOFError("no input"), 3, "a fault of the harness's own: EOFError: no input"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 3, "a fault of the harness's own: BrokenPipeError"),
+    ],
+)
+def test_whatever_ends_a_command_has_its_status_and_no_traceback(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int, told: str
+) -> None:
+    def fails(_: object) -> listing.Rows:
+        raise raised
+
+    monkeypatch.setattr(listing, "rows", fails)
+    monkeypatch.setattr(screen.out, "mute", lambda: None)
+    said = harness("list", "formats")
+    assert said.status == status
+    assert told in said.err
+    assert "Traceback" not in said.err
+    assert status in EXIT_MEANINGS
+
+
+def test_whoever_looks_for_a_fault_gets_the_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setenv("HARNESS_TRACEBACK", "1")
+    said = harness("list", "formats")
+    assert said.status == 3
+    assert "Traceback" in said.err
+    assert "ZeroDivisionError" in said.err
+
+
+def test_every_class_of_error_has_a_status_of_the_table_and_none_is_1() -> None:
+    classes, found = [HarnessError], set()
+    while classes:
+        each = classes.pop()
+        found.add(each.exit_status)
+        classes += each.__subclasses__()
+    assert found == EXIT_MEANINGS.keys() - {0, 1}
+
+
+def test_the_readme_has_the_table() -> None:
+    readme = publish.README.read_text(encoding="utf-8")
+    assert [row for row in (f"| {a} | {b} |" for a, b in EXIT_MEANINGS.items()) if row not in readme] == []
+
+
+def test_ctrl_c_is_what_it_was_after_a_command(harness: Harness) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    harness("list", "formats")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# ---------------------------------------------------------------- what is printed, and where to
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+@pytest.mark.parametrize("words", [("list", "mitigations"), ("report",), ("--help",), ("doctor",)])
+def test_no_terminal_is_too_poor_for_what_is_printed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, encoding: str, words: Sequence[str]
+) -> None:
+    """A header that is no UTF-8 comes with lone surrogates, which not even a strict UTF-8 terminal takes."""
+    kept([DIRECT, result(cell("nginx:default"), None, outcome="unavailable", reason="caf\udce9 ☃ \x1b[31m")])
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding, errors="strict"))
+    with pytest.raises(SystemExit) as ended:
+        commands.main(words)
+    assert ended.value.code == (3 if words == ("report",) else 0)
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.flush()
+    assert len(sys.stdout.buffer.getvalue()) > 100
+
+
+def test_a_folder_that_is_gone_is_told(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = harness("matrix", "smoke")
+    assert (said.status, said.out) == (2, "")
+    assert "the folder that harness was started in is gone" in said.err
+
+
+def test_the_doctor_tells_which_folders_cannot_be_written(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is a file is no folder: unlike permissions, that stops root, too."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file/cache"))
+    said = " ".join(harness("doctor", "--runs", tmp_path / "file/runs").out.split())
+    assert f"runs unwritable {tmp_path}/file/runs: Not a directory" in said
+    assert f"cache unwritable {tmp_path}/file/cache: Not a directory" in said
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "new/cache"))
+    said = " ".join(harness("doctor").out.split())
+    assert "runs ok runs can be written" in said
+    assert f"cache ok {tmp_path}/new/cache can be written" in said
+    assert sorted(os.listdir(tmp_path)) == ["file"]

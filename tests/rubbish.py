@@ -1,0 +1,412 @@
+"""Rubbish for every command: words by the grammar of the real options, matrix files by the keys of the real shapes.
+
+Nothing is listed here that the command line or a shape knows: a new option, command or key is covered by itself. No
+program starts: who measures, installs or asks for a version is a fake. `python -m benchmarks.rubbish` runs thousands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import io
+import math
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin
+from unittest.mock import patch
+
+import typer
+import yaml
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from harness import session
+from harness.cli import commands, screen
+from harness.clients import CLIENTS
+from harness.documents.keys import Shape
+from harness.matrix import report_shapes, shapes
+from harness.model import AXES, Cell, Outcome, Result
+from harness.proxies.catalog import PROXIES
+from harness.reports import summary
+from harness.session import jobs
+from harness.store.runs import RUN, Run
+from tests.reports.samples import cell as sample_cell
+from tests.reports.samples import run_info
+
+GROUP = cast(Any, typer.main.get_command(commands.app))
+MATRIX = "m.yaml"
+OTHER = "other.yaml"
+SMALL = {
+    "title": "Small",
+    "workloads": {"short": {"tokens": 8, "token_bytes": 112}},
+    "axes": {"chain": ["direct", "nginx:default"]},
+}
+SHIPPED = {"default": Path(OTHER), "smoke": Path(OTHER), "reports/000-rubbish": Path(MATRIX)}
+"""What is taken for the matrices that come with the package: those take long to read."""
+SURROUNDINGS = ("CI", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE", "HARNESS_TRACEBACK")
+OURS = "a fault of the harness's own"
+
+SIGNS = st.characters(exclude_characters="\0", exclude_categories=())
+TEXTS = st.one_of(
+    st.text(SIGNS, max_size=12),
+    st.text("nginx:default>direct/@=.,*+-_ 0123456789[]{}!&'\"\\\t\n\x1b\udce9é☃", max_size=40),
+    st.sampled_from(["", "-", "--", ".", "..", "/", "~", "*", "nan", "inf", "-1", "1e999", "0x10", "null", "[" * 50]),
+    st.sampled_from(["n" * 260, ">".join(["nginx:default"] * 70), "../" * 300, "9" * 5000, MATRIX, "runs", "no/such"]),
+)
+VALUES: SearchStrategy[object] = st.recursive(
+    st.one_of(
+        TEXTS,
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.sampled_from([10**400, -(2**63), 2**64, math.inf, 1e308, 5e-324]),
+        st.dates(),
+        st.binary(max_size=4),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=4,
+)
+DOCUMENTS_OF_SORTS = st.one_of(
+    st.binary(max_size=40),
+    TEXTS.map(lambda text: text.encode("utf-8", "surrogateescape" if text.isprintable() else "replace")),
+    st.sampled_from(
+        [
+            b"[" * 3000,
+            b"{a: " * 3000,
+            b"- " * 3000,
+            b"a: &a [*a]",
+            b"a: &a {b: *a}",
+            b"title: !!python/object:os.system x",
+            b"title: 2026-99-99",
+            b"? [a, b]\n: c",
+            b"<<: 1",
+            b"title: " + b"9" * 5000,
+            b"title: 0b2",
+            b"title: 1:99:99.9",
+            b"\xff\xfe\x00",
+            b"%YAML 9.9\n---\na",
+            b"--- a\n--- b",
+            b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]",
+        ]
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One call: its words, the matrix file that lies there, and how each cell that is measured ends.
+
+    `refused` are the options of which a value was taken that their own type refuses.
+    """
+
+    argv: tuple[str, ...]
+    document: bytes
+    outcome: Outcome
+    refused: tuple[str, ...] = ()
+
+
+@dataclass
+class Told:
+    """What came of it."""
+
+    status: object
+    out: str
+    err: str
+    runs: list[Run] = field(default_factory=list)
+    written: frozenset[str] = frozenset()
+
+
+# ---------------------------------------------------------------- words, by the real parsers
+
+
+def _kinds(command: Callable[..., object]) -> dict[str, Any]:
+    """Return the type of every parameter of a command, apart from that it may be left out or repeated."""
+    kinds: dict[str, Any] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        kind = get_args(parameter.annotation)[0]
+        while get_origin(kind) in (Union, UnionType, list):
+            (kind,) = (one for one in get_args(kind) if one is not type(None))
+        kinds[name] = kind
+    return kinds
+
+
+COMMANDS = {one.name or cast(Any, one.callback).__name__: one.callback for one in commands.app.registered_commands}
+KINDS = {name: _kinds(cast(Any, command)) for name, command in COMMANDS.items()}
+
+
+@st.composite
+def inputs(draw: DrawFn) -> Input:
+    """Draw a call of any command: mostly with words that its options take, some of them rubbish."""
+    name = draw(st.sampled_from(sorted(GROUP.commands)))
+    words: list[str] = [name]
+    refused: list[str] = []
+    wild = draw(st.integers(0, 3)) == 0
+    kinds = KINDS[name]
+    for param in GROUP.commands[name].params:
+        kind = kinds[param.name]
+        if param.param_type_name == "argument" or param.required or draw(st.integers(0, 4)) == 0:
+            for _ in range(draw(st.integers(0, 2)) if param.nargs == -1 or param.multiple else 1):
+                said = draw(_values_of(param, kind, wild))
+                if param.param_type_name == "argument":
+                    words += [] if said is None else [said]
+                    continue
+                option = draw(st.sampled_from(param.opts))
+                words += [option] if param.is_flag else [option, said or ""]
+                if not param.is_flag and _is_refused(kind, said or ""):
+                    refused.append(max(param.opts, key=len))
+    if wild and draw(st.booleans()):
+        words.insert(draw(st.integers(1, len(words))), draw(TEXTS))
+        refused = []  # one word more may have made another of any that follows it
+    outcome = draw(st.sampled_from(["observed", "pass", "fail", "unavailable", "unstable"]))
+    document = draw(st.one_of(*[matrices()] * 5, DOCUMENTS_OF_SORTS))
+    return Input(tuple(words), document, cast(Outcome, outcome), tuple(refused))
+
+
+def _values_of(param: Any, kind: Any, wild: bool) -> SearchStrategy[str | None]:
+    """Return what an option or argument may be given: what is meant, or anything."""
+    meant: list[str | None] = [*(get_args(kind) if get_origin(kind) is Literal else ()), *_examples(param.name)]
+    if kind in (int, float):
+        meant += ["1", "7", "32", "100"]
+    if not param.required and param.param_type_name == "argument":
+        meant.append(None)
+    good: SearchStrategy[str | None] = st.sampled_from(meant or ["x"])
+    return st.one_of(good, good, TEXTS) if wild else good
+
+
+def _examples(name: str) -> Sequence[str]:
+    """Return what fits a parameter of that name: words of an axis, names of programs, or else of files and globs."""
+    if name in AXES and name != "workload":
+        axis = AXES[name]
+        listed = axis.example if isinstance(axis.example, list) else [axis.example]
+        return [*axis.words, *(str(one) for one in listed)]
+    match name:
+        case "require" | "names":
+            return ["nginx", "aiohttp", "nginx,aiohttp", "asgi:plain", MATRIX]
+        case "only" | "skip":
+            return ["*", "direct/*", "nginx:*", "*/paced"]
+        case "to_json" | "to_markdown" | "to_junit" | "to_html":
+            return ["-", "out.txt", "no/out.txt", "."]
+        case "runs" | "records":
+            return ["runs", "elsewhere/deep"]
+        case "folder" | "against" | "stored":
+            return ["kept/one", "kept/two", "kept"]
+        case "file":
+            return [MATRIX, MATRIX, OTHER, "smoke"]
+    return []
+
+
+def _is_refused(kind: Any, word: str) -> bool:
+    """Tell whether an option of that type surely does not take a word."""
+    if get_origin(kind) is Literal:
+        return word not in get_args(kind)
+    if kind in (int, float):
+        try:
+            float(word)
+        except ValueError:
+            return True
+    return False
+
+
+# ---------------------------------------------------------------- matrix files, by the real shapes
+
+
+def _all_shapes() -> list[type[Shape]]:
+    every = (one for module in (shapes, report_shapes) for one in vars(module).values())
+    return list(dict.fromkeys(filter(_is_shape, every)))
+
+
+def _is_shape(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, Shape) and one is not Shape
+
+
+EXAMPLES = {
+    key: (about.examples or [None])[0] for shape in _all_shapes() for key, about in sorted(shape.model_fields.items())
+}
+"""An example of every key of every shape."""
+
+
+@st.composite
+def matrices(draw: DrawFn) -> bytes:
+    """Draw the text of a matrix file: a small one, with some of the keys that there are, some of them at fault."""
+    document: dict[Any, Any] = copy.deepcopy(SMALL)
+    keys = st.sampled_from(sorted(shapes.MatrixShape.model_fields))
+    for key in draw(st.lists(keys, max_size=3, unique=True)):
+        document[key] = copy.deepcopy(EXAMPLES[key])
+    for _ in range(draw(st.integers(0, 3))):
+        _spoil(draw, document)
+    try:
+        return yaml.safe_dump(document, allow_unicode=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    except (yaml.YAMLError, ValueError):  # not everything that is a value can be written
+        return repr(document).encode("utf-8", "replace")
+
+
+def _spoil(draw: DrawFn, document: Any) -> None:
+    """Change one thing, at a random depth."""
+    place = document
+    while True:
+        steps = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not steps:
+            return
+        step = draw(st.sampled_from(steps))
+        if isinstance(place[step], dict | list) and draw(st.integers(0, 3)):
+            place = place[step]
+            continue
+        break
+    match draw(st.sampled_from(["replace", "another", "remove", "add", "wrap"])):
+        case "replace":
+            place[step] = draw(VALUES)
+        case "another":
+            place[step] = copy.deepcopy(draw(st.sampled_from(list(EXAMPLES.values()))))
+        case "remove":
+            del place[step]
+        case "add" if isinstance(place, dict):
+            key = draw(st.one_of(st.sampled_from(sorted(EXAMPLES)), TEXTS))
+            place[key] = draw(st.one_of(VALUES, st.just(EXAMPLES.get(key))))
+        case _:
+            place[step] = [place[step]]
+
+
+# ---------------------------------------------------------------- calls, on which nothing starts
+
+
+def called(given: Input) -> Told:
+    """Call the command line in a folder of its own, where nothing is measured or installed, and return what it did."""
+    with tempfile.TemporaryDirectory() as outer, contextlib.chdir(outer), _harmless(given.outcome) as runs:
+        Path("here").mkdir()
+        os.chdir("here")
+        Path(MATRIX).write_bytes(given.document)
+        Path(OTHER).write_text(yaml.safe_dump(SMALL))
+        before = {path: path.read_bytes() for path in _kept(given.document)}
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n") for _ in range(2))
+        status: object = None
+        with patch.object(sys, "stdout", out), patch.object(sys, "stderr", err), _words(given.argv):
+            try:
+                commands.main(given.argv)
+            except SystemExit as ended:
+                status = ended.code
+        assert screen.out.quiet is False
+        for path, content in before.items():
+            assert path.read_bytes() == content, f"{path} was changed"
+        here = Path.cwd()
+        written = {str(path.relative_to(here)) for path in here.rglob("*") if path.is_file()}
+        written |= {f"../{name}" for name in os.listdir(outer) if name != "here"}
+        return Told(status, _text(out), _text(err), runs, frozenset(written - {MATRIX, OTHER, *map(str, before)}))
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return cast(io.BytesIO, stream.buffer).getvalue().decode("utf-8", "replace")
+
+
+def _kept(document: bytes) -> Iterator[Path]:
+    """Keep two runs, of the file that lies there, and yield their files."""
+    text = document.decode("utf-8", "replace")
+    for name in ("one", "two"):
+        run = Run.create(Path("kept"), replace(run_info(), name=name, matrix_file=MATRIX, matrix_text=text, cells=1))
+        run.append(_ended(sample_cell(), "observed"))
+        run.finish()
+        folder = run.folder.rename(Path("kept") / name)
+        yield from (folder / RUN, folder / run.results_file.name)
+
+
+@contextmanager
+def _words(argv: Iterable[str]) -> Iterator[None]:
+    with patch.object(sys, "argv", ["harness", *argv]), patch.dict(os.environ):
+        for name in SURROUNDINGS:
+            os.environ.pop(name, None)
+        yield
+
+
+@contextmanager
+def _harmless(outcome: Outcome) -> Iterator[list[Run]]:
+    """Measure and install nothing: every cell ends with `outcome`, every program is there. Yield the runs made."""
+    runs: list[Run] = []
+
+    @asynccontextmanager
+    async def measured(job: session.Job, root: Path, **about_run: Any) -> AsyncIterator[tuple[_Runner, Run]]:
+        about = replace(run_info(), name=job.matrix.name, matrix_file=job.matrix.file, matrix_text=job.matrix.text)
+        about = replace(about, cells=len(job.cells), finished_at=None, options=tuple(about_run["options"]))
+        run = Run.create(root, about)
+        runs.append(run)
+        yield _Runner(run, outcome), run
+        run.finish()
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(patch.object(session, "session", measured))
+        stack.enter_context(patch.object(jobs, "shipped_matrices", lambda: SHIPPED))
+        for kind in {*map(type, PROXIES.values()), *CLIENTS.values()}:
+            for verb, does in (("version", _version), ("install", _nothing), ("install_for", _nothing)):
+                if hasattr(kind, verb):
+                    stack.enter_context(patch.object(kind, verb, does))
+        yield runs
+
+
+def _version(_: object) -> str:
+    return "1.0"
+
+
+def _nothing(*_: object) -> None:
+    """Install nothing."""
+
+
+@dataclass(frozen=True)
+class _Runner:
+    run_: Run
+    outcome: Outcome
+
+    async def run(self, cells: Sequence[Cell], tell: Callable[[Result], None]) -> None:
+        """End every cell at once."""
+        for cell in cells:
+            result = _ended(cell, self.outcome)
+            self.run_.append(result)
+            tell(result)
+
+
+def _ended(cell: Cell, outcome: Outcome) -> Result:
+    return Result(cell.id, cell, outcome, "as the test says", verdict=None if outcome == "unavailable" else "streamed")
+
+
+# ---------------------------------------------------------------- what has to hold
+
+
+def check(given: Input) -> tuple[str, object]:
+    """Raise AssertionError if a call does what none may; return its command and status, for statistics."""
+    told = called(given)
+    said = told.out + told.err
+    assert "Traceback" not in said, said
+    assert OURS not in said, said
+    assert told.status in summary.EXIT_MEANINGS, (told.status, said)
+    assert told.status != 130
+    if told.status in (2, 5):
+        assert told.err.strip(), "a refusal without a word"
+        assert not told.runs, "refused, but measured"
+    if given.refused and "--help" not in given.argv:
+        assert told.status == 2, (given.refused, told.status, said)
+        assert any(option in said for option in given.refused), (given.refused, said)
+    if told.runs:
+        required = summary.Required()
+        if given.argv[0] == "run":
+            required = summary.Required({told.runs[0].results[-1].id})
+        statuses = [summary.exit_status(run.info, run.results, required) for run in told.runs]
+        assert told.status == summary.worst(statuses), (told.status, statuses, said)
+    elif told.status not in (0, 2, 5):
+        assert given.argv[0] in ("report", "reports", "check", "doctor"), (told.status, said)
+    made = {str(run.folder) for run in told.runs}
+    outputs = {str(Path(word)) for word in given.argv} | {
+        str(Path(word.partition("=")[2])) for word in given.argv if "=" in word
+    }
+    strays = {
+        path
+        for path in told.written
+        if not any(path == place or path.startswith(f"{place}/") for place in made | outputs - {"."})
+    }
+    assert not strays, strays
+    return given.argv[0], told.status
