@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None, project: Project = HARNESS) -> 
 
 def _tried(drawn: Sequence[Mutant], project: Project, folder: Path, workers: int) -> list[Mutant]:
     """Return the mutants that survive. Raises RuntimeError if tests fail without any."""
-    ground = [file for name in project.ground for file in _files([name], "*")]
+    ground = [file for file in _files(project.ground, "*") if not file.name.startswith("test_")]
     sources = [str(file) for file in _files(project.sources)]
     suite = observed(project.tests, sources, ground, folder, workers)
     if suite.failed:
