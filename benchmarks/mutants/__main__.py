@@ -7,6 +7,7 @@ import difflib
 import importlib
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -76,6 +77,8 @@ def main(arguments: Sequence[str] | None = None, project: Project = HARNESS) -> 
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many are tried at once")
     told = asked.parse_args(arguments)
     os.chdir(project.root)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         known = listed(project.equivalents)
         files = _chosen(_files(project.sources), told.modules)

@@ -49,7 +49,8 @@ def in_forks(jobs: Iterable[Job], work: Callable[[Job], bool], workers: int) -> 
 
 def _at_work(work: Callable[[Job], bool], job: Job) -> None:
     os.setsid()  # what it starts can be ended with it, and Ctrl-C is for the one that forked it
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     os._exit(0 if work(job) else 1)
 

@@ -88,10 +88,15 @@ def pass_all(session: pytest.Session, wanted: Mapping[str, float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The fast tests, each with its usual time in seconds, and by file and line those that reach it."""
+    """The fast tests, each with its usual time in seconds, and by file and line those that reach it.
+
+    `on_import` has the lines that are reached while tests are read, `users` the files that import one directly.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     reached: dict[str, dict[int, set[str]]] = field(default_factory=dict)
+    on_import: dict[str, set[int]] = field(default_factory=dict)
+    users: Mapping[str, Sequence[str]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -102,11 +107,14 @@ class Suite:
     def against(self, mutant: Mutant) -> dict[str, float]:
         """Return the tests that can catch a mutant: those of its own room first, and then the quick ones.
 
-        Whoever imports a module meets what is done on import, so all can catch that.
+        What is done on import is looked at by those that reach anything of the file, or of one that imports it.
         """
-        path = Path(mutant.path)
-        lines = self.reached.get(mutant.path, {})
-        names = set().union(*(lines.get(line, set()) for line in mutant.lines)) if mutant.code else set(self.seconds)
+        path, own = Path(mutant.path), self.reached.get(mutant.path, {})
+        if mutant.code:
+            names = set().union(*(own.get(line, set()) for line in mutant.lines))
+        else:
+            files = (mutant.path, *self.users.get(mutant.path, ()))
+            names = set().union(*(found for file in files for found in self.reached.get(file, {}).values()))
 
         def rank(name: str) -> tuple[bool, bool, float]:
             file = Path(name.partition("::")[0])
@@ -114,10 +122,16 @@ class Suite:
 
         return {name: self.seconds[name] for name in sorted(names, key=rank)}
 
+    def is_read_over(self, mutant: Mutant) -> bool:
+        """Tell whether what a mutant changes has its effect before a test begins."""
+        return mutant.code is None or not self.on_import.get(mutant.path, set()).isdisjoint(mutant.lines)
+
     def add(self, told: Mapping[str, dict[str, object]]) -> None:
         """Take what was found of one file of tests."""
         self.seconds.update(told["seconds"])  # type: ignore[arg-type]
         self.failed.extend(told["failed"])
+        for path, reached in told["on_import"].items():
+            self.on_import.setdefault(path, set()).update(reached)  # type: ignore[arg-type]
         for path, lines in told["reached"].items():
             for line, names in lines.items():  # type: ignore[attr-defined]
                 self.reached.setdefault(path, {}).setdefault(int(line), set()).update(names)
@@ -138,10 +152,17 @@ def observed(tests: Sequence[str], sources: Sequence[str], every: Iterable[Path]
     for part, done in in_forks(jobs, lambda part: _observe(part, sources, kept, folder), workers):
         if not done:
             raise RuntimeError(f"these tests could not be run: {', '.join(part)}")
-    suite = Suite()
+    suite = Suite(users=_users(sources))
     for path in kept.values():
         suite.add(json.loads(path.read_text()))
     return suite
+
+
+def _users(sources: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return, by a file, which of the others import from it."""
+    texts = {source: Path(source).read_text() for source in sources}
+    dotted = {source: ".".join(Path(source).with_suffix("").parts) for source in sources}
+    return {own: [one for one in sources if f"from {dotted[own]} import" in texts[one]] for own in sources}
 
 
 def _test_files(path: Path) -> Iterator[Path]:
@@ -171,14 +192,18 @@ def _observe(files: Sequence[str], sources: Sequence[str], kept: Mapping[str, Pa
     done = collected(files, folder, run)
     measured.stop()
     reached: dict[str, dict[str, dict[int, list[str]]]] = {file: {} for file in files}
+    on_import: dict[str, list[int]] = {}
     data = measured.get_data()
     for source in sources:
         for line, names in data.contexts_by_lineno(str(Path(source).absolute())).items():
+            if "" in names:
+                on_import.setdefault(source, []).append(line)
             for name in filter(None, names):
                 lines = reached[name.partition("::")[0]].setdefault(source, {})
                 lines.setdefault(line, []).append(name)
     for file in files if done else []:
         own = {name: seconds for name, seconds in watch.seconds.items() if name.partition("::")[0] == file}
         failed = [name for name in watch.failed if name.partition("::")[0] == file]
-        kept[file].write_text(json.dumps({"seconds": own, "failed": failed, "reached": reached[file]}))
+        told = {"seconds": own, "failed": failed, "reached": reached[file], "on_import": on_import}
+        kept[file].write_text(json.dumps(told))
     return done

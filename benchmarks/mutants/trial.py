@@ -1,8 +1,8 @@
 """Mutants on trial: which of them no test catches.
 
 Where a mutant is in the body of a function, all is imported and collected once, and a fork puts other code into that
-function and runs the tests that reach its line. Who survives that, and whoever changes what happens on import, is
-tried by a fork in which nothing of ours is imported yet, and which reads the mutant in place of the module.
+function and runs the tests that reach its line. Whoever changes what happens on import, or survives in a function that
+is called then, is tried by a fork in which nothing of ours is imported yet, and which reads it in place of the module.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Told = Callable[[str], None]
 
 def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: int, told: Told) -> list[Mutant]:
     """Return those that no test catches. `told` is called with how far it has come."""
-    reached = [mutant for mutant in mutants if suite.against(mutant)]
-    inside = [mutant for mutant in reached if mutant.code]
-    left = [mutant for mutant in reached if not mutant.code]
+    found = [mutant for mutant in mutants if not suite.against(mutant)]
+    inside = [mutant for mutant in mutants if mutant.code and mutant not in found]
+    left = [mutant for mutant in mutants if not mutant.code and mutant not in found]
     if inside:
-        left += _survivors_warm(inside, suite, folder, workers, told)
-    found = [mutant for mutant in mutants if mutant not in reached]
-    for number, (mutant, survived) in enumerate(
-        in_forks(left, lambda one: _survives_cold(one, suite, folder), workers), 1
-    ):
-        found += [mutant] if survived else []
+        survived, unfit = _survivors_warm(inside, suite, folder, workers, told)
+        left += [mutant for mutant in survived if mutant in unfit or suite.is_read_over(mutant)]
+        found += [mutant for mutant in survived if mutant not in left]
+    tried = in_forks(left, lambda one: _survives_cold(one, suite, folder), workers)
+    for number, (mutant, survives) in enumerate(tried, 1):
+        found += [mutant] if survives else []
         told(f"{number} of {len(left)} tried from the start, {len(found)} survive")
     return found
 
@@ -46,7 +46,8 @@ def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: in
 
 def _survivors_warm(
     mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: int, told: Told
-) -> Sequence[Mutant]:
+) -> tuple[Sequence[Mutant], Sequence[Mutant]]:
+    """Return those that no test catches, and which of them could not be put in place of anything."""
     kept = folder / "survivors.json"
 
     def serve(_: object) -> bool:
@@ -54,19 +55,22 @@ def _survivors_warm(
 
     def each(session: pytest.Session) -> None:
         functions = _functions({str(Path(mutant.path).absolute()) for mutant in mutants})
-        survived = list[int]()
+        unfit = [at for at, mutant in enumerate(mutants) if not _fits(mutant, functions)]
+        survived = list(unfit)
         gc.collect()
         gc.freeze()  # what is never looked at again is never copied
-        jobs = in_forks(range(len(mutants)), lambda at: _survives_warm(mutants[at], suite, session, functions), workers)
+        fit = [at for at in range(len(mutants)) if at not in unfit]
+        jobs = in_forks(fit, lambda at: _survives_warm(mutants[at], suite, session, functions), workers)
         for number, (at, survives) in enumerate(jobs, 1):
             survived += [at] if survives else []
-            told(f"{number} of {len(mutants)} tried, {len(survived)} to be tried from the start")
-        kept.write_text(json.dumps(survived))
+            told(f"{number} of {len(fit)} tried, {len(survived)} survive so far")
+        kept.write_text(json.dumps([survived, unfit]))
 
     for _, done in in_forks([None], serve, 1):
         if not done:
             raise RuntimeError("the tests could not be collected")
-    return [mutants[at] for at in json.loads(kept.read_text())]
+    survived, unfit = ([mutants[at] for at in numbers] for numbers in json.loads(kept.read_text()))
+    return survived, unfit
 
 
 Functions = dict[tuple[str, str, int], list[FunctionType]]
@@ -81,16 +85,22 @@ def _functions(files: Iterable[str]) -> Functions:
     return found
 
 
+def _fits(mutant: Mutant, functions: Functions) -> bool:
+    """Tell whether a mutant's code can take the place of what is there: it closes over the same names."""
+    assert mutant.code is not None
+    file = str(Path(mutant.path).absolute())
+    closed = len(_code_of(_compiled(mutant, file), mutant.code).co_freevars)
+    held = functions.get((file, *mutant.code), [])
+    return bool(held) and all(len(function.__code__.co_freevars) == closed for function in held)
+
+
 def _survives_warm(mutant: Mutant, suite: Suite, session: pytest.Session, functions: Functions) -> bool:
     silence()
     assert mutant.code is not None
     file = str(Path(mutant.path).absolute())
     code = _code_of(_compiled(mutant, file), mutant.code)
-    try:
-        for function in functions.get((file, *mutant.code), []):
-            function.__code__ = code
-    except ValueError:  # it closes over other names: only where it is defined anew
-        return True
+    for function in functions[file, *mutant.code]:
+        function.__code__ = code
     return pass_all(session, suite.against(mutant))
 
 
