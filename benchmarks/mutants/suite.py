@@ -143,7 +143,7 @@ def observed(tests: Sequence[str], sources: Sequence[str], every: Iterable[Path]
     What is known of a file of tests is kept as long as it stays, and with it all of `every`, which it may rest on.
     """
     files = sorted({str(file) for test in tests for file in _test_files(Path(test))})
-    ground = _digest(sorted(every), *sources)
+    ground = _digest([Path(__file__), *sorted(every)], *sources)
     kept = {file: CACHE / f"{_digest([Path(file)], ground)}.json" for file in files}
     unknown = [file for file in files if not kept[file].exists()]
     CACHE.mkdir(parents=True, exist_ok=True)

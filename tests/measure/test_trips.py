@@ -257,6 +257,28 @@ async def test_one_that_ends_well_under_way_is_followed_by_another() -> None:
     await control.close()
 
 
+async def test_late_news_of_one_that_has_ended_are_none_of_the_next() -> None:
+    backend, goes_on = FakeBackend(), asyncio.Event()
+
+    class Slow(Pieces):
+        async def stream(self, request: Request, sink: Sink) -> None:
+            if len(backend._streams) > 1:
+                await goes_on.wait()
+            await super().stream(request, sink)
+
+    control = ControlStream(Slow(backend, ends_after=2), backend)
+    await control.trips.after(2)
+    first, waiting = control._stream, asyncio.create_task(control.trips.after(2))
+    await settle()
+    assert first is not None
+    assert control._stream is not first
+    first.lost.set_result("it was killed")
+    await settle()
+    goes_on.set()
+    await waiting
+    await control.close()
+
+
 async def test_one_that_ends_before_its_first_token_is_broken() -> None:
     backend = FakeBackend()
     control = ControlStream(Pieces(backend, ends_after=0), backend)
@@ -411,6 +433,21 @@ def test_no_more_of_an_answer_is_taken_than_that_it_came() -> None:
 # ---------------------------------------------------------------- what is asked beside, and the guard
 
 
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long is slept each time, in s; it takes no time."""
+    rests: list[float] = []
+    own = asyncio.sleep
+
+    async def sleep(delay_s: float) -> None:
+        if delay_s:
+            rests.append(delay_s)
+        await own(0)
+
+    monkeypatch.setattr("harness.measure.guard.asyncio.sleep", sleep)
+    return rests
+
+
 class Paced(Chain):
     """Answers after so long, by the clock of the test."""
 
@@ -424,9 +461,8 @@ class Paced(Chain):
 
 
 async def test_requests_beside_a_stream_are_timed_one_by_one_until_it_ends_the_last_as_far_as_it_came(
-    monkeypatch: pytest.MonkeyPatch, took: Callable[[int], None]
+    slept: list[float], took: Callable[[int], None]
 ) -> None:
-    monkeypatch.setattr(module, "BESIDE_S", 0.0)
     took(1)
     beside = Beside(Paced(took, (3, 5, 7, 9), 200, "hangs up", 200, "is silent"), Endpoint(80))
     asking = asyncio.create_task(beside.ask())
@@ -435,6 +471,7 @@ async def test_requests_beside_a_stream_are_timed_one_by_one_until_it_ends_the_l
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert beside.durations_ns == [3_000_000, 5_000_000, 7_000_000, 9_000_000]
+    assert slept == [module.BESIDE_S] * 4
 
 
 class Counted:
@@ -475,18 +512,10 @@ async def test_what_each_wait_of_a_guard_sends(
 
 @pytest.mark.parametrize(("way_ms", "waited_ms"), [(0.0, 50.0), (20.0, 50.0), (30.0, 60.0), (1000.0, 2000.0)])
 async def test_without_a_pulse_what_was_released_gets_twice_what_requests_took(
-    monkeypatch: pytest.MonkeyPatch, way_ms: float, waited_ms: float
+    monkeypatch: pytest.MonkeyPatch, slept: list[float], way_ms: float, waited_ms: float
 ) -> None:
-    slept: list[float] = []
     counted = Counted(quiet=True)
     monkeypatch.setattr(Pulse, "way_ms", way_ms)
-    own = asyncio.sleep
-
-    async def sleep(delay_s: float) -> None:
-        slept.append(delay_s)
-        await own(0)
-
-    monkeypatch.setattr("harness.measure.guard.asyncio.sleep", sleep)
     await counted.guard.barrier()
     assert slept == [waited_ms / 1e3]
 

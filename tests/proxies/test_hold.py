@@ -117,6 +117,10 @@ def test_the_head_is_held_only_where_the_policy_says_so_and_bytes_are(hold_head:
 # ---------------------------------------------------------------- what switches the buffer off
 
 
+def test_a_response_without_a_content_type_is_of_none() -> None:
+    assert not passes(Policy(release_bytes=4, passing_content_types=["?*"]), Heads("GET", "gzip", 200, {}))
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
