@@ -109,7 +109,7 @@ FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULES: dict[str, Module] = {}
 MODULES.update({name: Module(name, ast.parse(path.read_text())) for name, path in FILES.items()})
 
-BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").glob("*.py"))
+BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").rglob("*.py"))
 WHOLE = MODULES | {name_of(path): Module(name_of(path), ast.parse(path.read_text())) for path in BENCHMARKS}
 
 pure = pytest.mark.parametrize("name", sorted(name for name, module in MODULES.items() if module.is_pure))

@@ -66,7 +66,7 @@ def _agree(before: Hold, last: Hold) -> Literal["bytes", "time"] | None:
 
 def _confirms(before: Hold, last: Hold) -> bool:
     """Tell whether a hold shows again what two before it agreed on: that bytes let go."""
-    return last.let_go != "end" and not last.in_silence and not last.stalled and _as_many(before, last)
+    return not last.in_silence and not last.stalled and _as_many(before, last)
 
 
 def begins_alike(seen: Sequence[Observation], brief: Sequence[Observation]) -> bool:

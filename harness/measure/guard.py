@@ -146,7 +146,6 @@ class Trips:
         for _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(error)
-        self._waiters.clear()
 
 
 class ControlStream(Unheard):

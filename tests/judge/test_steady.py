@@ -75,6 +75,7 @@ def test_what_is_steady(observed: list[Observation], told: Steady | None) -> Non
         ([*[silence(seq * seq * 400) for seq in range(1, HOLDS)], bytes_after(9)], Steady("both", 2)),
         ([bytes_after(9), bytes_after(9), silence(800), silence(1600), silence(3200)], Steady("time", 2)),
         ([bytes_after(9), bytes_after(9), bytes_after(9), silence(800), silence(1600)], Steady("time", 2)),
+        ([bytes_after(9), bytes_after(18), silence(400), silence(1600), timer_after(10)], Steady("time", 2)),
         (
             [bytes_after(9), bytes_after(18), bytes_after(27), *came(5), bytes_after(36), *came(4), bytes_after(45)],
             Steady("bytes", 2),

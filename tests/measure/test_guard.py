@@ -1,4 +1,4 @@
-"""The guard: what counts as a witness."""
+"""The guard with a real emitter and real hops: what counts as a witness. Its rules in themselves: test_trips.py."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from harness.errors import BackendError, StreamError
 from harness.launchers.process import until
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.model import Endpoint
+from tests.measure.test_trips import Gate
 from tests.misbehaving import collects
 from tests.recording import Rig, rig
 
@@ -23,105 +24,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
 DEADLINE_S = 60.0
 DELAY_MS = 20
-
-# ---------------------------------------------------------------- trips
-
-
-class Gate:
-    """Round trips that go round when the test lets them."""
-
-    def __init__(self, free: int = 0) -> None:
-        self.begun = 0
-        self.permits = asyncio.Semaphore(free)
-        self.error: Exception | None = None
-
-    async def trip(self) -> None:
-        self.begun += 1
-        await self.permits.acquire()
-        if self.error:
-            raise self.error
-
-
-async def settle() -> None:
-    """Let everything run that can run."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-async def test_a_trip_that_was_under_way_before_does_not_count() -> None:
-    gate = Gate()
-    trips = Trips(gate.trip)
-    with trips.watched():
-        await settle()
-        waiting = asyncio.create_task(trips.after(2))
-        await settle()
-        for _ in range(3):
-            assert not waiting.done()
-            gate.permits.release()
-            await settle()
-        assert waiting.done()
-    assert gate.begun == 3
-    await trips.close()
-
-
-async def test_nobody_watching_means_no_trips() -> None:
-    gate = Gate(free=1000)
-    trips = Trips(gate.trip)
-    await trips.after(3)
-    assert trips._task is not None
-    await trips._task
-    seen = gate.begun
-    await settle()
-    assert gate.begun == seen
-    await trips.after(1)
-    assert gate.begun > seen, "and they start again when somebody does"
-    await trips.close()
-
-
-async def test_a_trip_that_fails_is_told_to_all_who_wait() -> None:
-    gate = Gate()
-    gate.error = BackendError("the emitter is gone")
-    trips = Trips(gate.trip)
-    waiting = [asyncio.create_task(trips.after(1)) for _ in range(3)]
-    await settle()
-    gate.permits.release()
-    for told in await asyncio.gather(*waiting, return_exceptions=True):
-        assert isinstance(told, BackendError)
-    await trips.close()
-
-
-async def test_a_fault_of_ours_in_a_trip_is_told_too_and_the_next_who_waits_gets_new_trips() -> None:
-    gate = Gate(free=1000)
-    gate.error = ValueError("odd")
-    trips = Trips(gate.trip)
-    async with asyncio.timeout(DEADLINE_S):
-        with pytest.raises(BackendError, match="the guard failed: ValueError: odd") as told:
-            await trips.after(1)
-        assert told.value.__cause__ is gate.error
-        gate.error = None
-        await trips.after(1)
-    await trips.close()
-
-
-async def test_trips_that_stop_coming_are_an_error_and_not_a_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.measure.guard.TRIPS_S", 0.05)
-    trips = Trips(Gate().trip)
-    with pytest.raises(BackendError, match="nothing has gone round"):
-        await trips.after(1)
-    await trips.close()
-
-
-async def test_the_median_is_that_of_the_trips_since_then() -> None:
-    gate = Gate(free=1000)
-    trips = Trips(gate.trip)
-    await trips.after(3)
-    now_ns = time.monotonic_ns()
-    median_ms = trips.median_ms(0)
-    assert median_ms is not None
-    assert median_ms > 0
-    assert trips.median_ms(now_ns + 10**12) is None
-    await trips.close()
-
 
 # ---------------------------------------------------------------- witnesses
 

@@ -321,6 +321,8 @@ async def test_who_is_let_in_and_cancelled_in_the_same_turn_leaves_nothing_taken
     await ended(second)
     assert inside(third) == [True]
     await ended(first, third)
+    with pytest.raises(StopIteration):  # nobody is about to come in, so that who asks next is in with no turn between
+        schedule.lease(through()).__aenter__().send(None)
 
 
 async def test_no_more_programs_start_at_once_than_there_are_cores_and_a_lease_does_not_keep_them_from_it() -> None:

@@ -79,6 +79,13 @@ def test_of_two_timers_the_earlier_acts() -> None:
     assert hold.wake_ns == 15 * MS
 
 
+def test_what_brings_no_byte_does_not_start_a_timer_anew() -> None:
+    hold = held(Policy(release_bytes=100, idle_ms=10))
+    hold.feed(b"a", 0)
+    assert hold.feed(b"", 5 * MS) == b""
+    assert hold.wake_ns == 10 * MS
+
+
 def test_bytes_that_come_after_a_timer_do_not_join_what_it_lets_go() -> None:
     hold = held(Policy(release_bytes=4, idle_ms=10))
     hold.feed(b"abc", 0)
@@ -108,6 +115,10 @@ def test_the_head_is_held_only_where_the_policy_says_so_and_bytes_are(hold_head:
 
 
 # ---------------------------------------------------------------- what switches the buffer off
+
+
+def test_a_response_without_a_content_type_is_of_none() -> None:
+    assert not passes(Policy(release_bytes=4, passing_content_types=["?*"]), Heads("GET", "gzip", 200, {}))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +199,7 @@ def test_accept_encoding(accept_encoding: str, expected: bool) -> None:
         (heads({"content-encoding": "none"}), False),
         (heads({"content-encoding": "identity"}), True),
         (heads(method="HEAD"), False),
-        (heads(status=204), False),
+        *[(heads(status=status), False) for status in (103, 199, 204, 304)],
         (heads(status=206), False),
         (heads(accept_encoding="identity"), False),
     ],

@@ -1,0 +1,148 @@
+"""The mutants: what becomes of a text, what is left alone, which are told and listed; and a toy project on trial."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mutants.listed import entry, idle, key, listed
+from benchmarks.mutants.operators import mutants
+from benchmarks.publish import ROOT
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes"),
+    [
+        ("x = a < b", ["x = a <= b", "x = a >= b"]),
+        ("x = a is not b", ["x = a is b"]),
+        ("x = a and (b) or c", ["x = a and (b) and c", "x = a or (b) or c"]),
+        ("x = (a + b) * c", ["x = (a + b) / c", "x = (a - b) * c"]),
+        ("a += b", ["a -= b", "pass"]),
+        ("x = not a", ["x =  a"]),
+        ("x = y if a else z", ["x = y if False else z", "x = y if True else z"]),
+        ("x = 1", ["x = 0", "x = 2"]),
+        ("x = 2500.0", ["x = 1250.0", "x = 5000.0"]),
+        ("x = True", ["x = False"]),
+        ("x = a[-2:]", ["x = a[-1:]", "x = a[-3:]", "x = a[:]"]),
+        ("x = min(a)", ["x = max(a)"]),
+        ("f(a)", ["pass"]),
+        ("x = a == 'é'", ["x = a != 'é'", "x = a == '_é'"]),
+        ("x = a.get('b')", ["x = a.get('_b')"]),
+        ("def f(a=1): return a", ["def f(a=0): return a", "def f(a=1): return None", "def f(a=2): return a"]),
+        ("x: Annotated[int, Field(gt=0)]", ["x: Annotated[int, Field(gt=-1)]", "x: Annotated[int, Field(gt=1)]"]),
+    ],
+)
+def test_each_edit_is_a_slip_of_the_pen(line: str, becomes: list[str]) -> None:
+    found = mutants("m.py", f"'é'\n{line}\n".encode())
+    assert sorted(one.becomes for one in found) == sorted(" ".join(each.split()) for each in becomes)
+    assert all(one.mutated.decode().startswith("'é'\n") for one in found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "'''prose'''",
+        "x = 'prose'",
+        "x = f'{a + 1}'",
+        "assert a > 0, a",
+        "raise Odd(1)",
+        "x: Literal['a'] = y",
+        "W = Callable[[int], Literal['a']]",
+        "for x in zip(a, b, strict=True): ...",
+        "__all__ = ['a', *'b']",
+        "if __name__ == '__main__': f()",
+        "def f(a: 'int', b=None) -> 'a': ...",
+    ],
+)
+def test_prose_and_what_a_type_checker_knows_are_left_alone(line: str) -> None:
+    assert mutants("m.py", line.encode()) == []
+
+
+MODULE = """
+from functools import lru_cache
+
+LIMIT = 3
+
+class Box:
+    @property
+    def full(self):
+        return self.held >= LIMIT
+
+    def __init__(self, held):
+        self.held = held
+
+    @lru_cache
+    def idle(self):
+        while self.held < 0:
+            self.held += 1
+        return self.held > 7
+
+def unreached(a):
+    return a - 1
+"""
+TESTS = """
+import pytest
+from box import Box
+
+@pytest.mark.parametrize(("held", "full"), [(2, False), (3, True), (4, True)])
+def test_full(held, full):
+    assert Box(held).full is full
+
+@pytest.mark.parametrize(("held", "then", "idle"), [(-1, 0, False), (7, 7, False), (8, 8, True)])
+def test_idle(held, then, idle):
+    box = Box(held)
+    assert (box.idle(), box.held) == (idle, then)
+"""
+SURVIVE = ["    return None", "    return a + 1", "    return a - 2"]
+EQUIVALENT = """\
+- {file: box.py, in: unreached, was: "return a - 1", becomes: "return a - 0", why: "a reason"}
+- {file: box.py, in: unreached, was: "return a - 9", becomes: "return a - 0", why: "gone"}
+- {file: box.py, in: Box.full, was: "return self.held >= LIMIT", becomes: "return self.held > LIMIT", why: "wrong"}
+"""
+DOOR = """
+import sys
+from pathlib import Path
+from benchmarks.mutants import suite
+from benchmarks.mutants.__main__ import Project, main
+suite.GRACE_S = 0.5
+here = Path(sys.argv.pop(1))
+sys.path.insert(0, str(here))
+sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests"), equivalents=here / "listed.yaml")))
+"""
+
+
+def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tmp_path: Path) -> None:
+    files = {"box.py": MODULE, "tests/test_box.py": TESTS, "listed.yaml": EQUIVALENT, "pytest.ini": "[pytest]\n"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    argv = [sys.executable, "-B", "-c", DOOR, str(tmp_path), "--seed", "3"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+    survived = [line[1:] for line in said.stdout.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert (said.returncode, sorted(survived)) == (1, SURVIVE), said.stdout + said.stderr
+    assert "--- box.py:21\n+++ unreached\n" in said.stdout
+    assert "listed, but there is no such line, or no such mutant of it: box.py: unreached: return a - 9" in said.stdout
+    assert "listed, but a test catches it: box.py: Box.full: return self.held >= LIMIT" in said.stdout
+    assert said.stdout.splitlines()[-1].endswith("caught, 1 listed as equivalent, 3 survived, 2 listed in vain")
+    assert {path.name for path in tmp_path.iterdir()} == {*(name.partition("/")[0] for name in files), ".pytest_cache"}
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def test_an_entry_is_read_as_it_is_written_and_names_its_mutant_wherever_the_line_moves(tmp_path: Path) -> None:
+    listing = tmp_path / "listed.yaml"
+    mutant, other = mutants("m.py", b"def f(a):\n    return a < 1")[:2]
+    (moved,) = [one for one in mutants("m.py", b"\n\ndef f(a):\n  return a < 1") if one.text == mutant.text]
+    listing.write_text(entry(mutant).replace("''", "a reason"))
+    assert listed(listing) == {key(moved): "a reason"}
+    assert idle(listed(listing), [moved], []) == {}
+    assert list(idle(listed(listing), [other], [])) == list(idle(listed(listing), [moved], [moved])) == [key(mutant)]
+
+
+@pytest.mark.parametrize("entries", ["- a", "- {file: a}", "- {file: a, in: b, was: c, becomes: d, why: 1}"])
+def test_an_entry_that_lacks_something_is_told(tmp_path: Path, entries: str) -> None:
+    (tmp_path / "listed.yaml").write_text(entries)
+    with pytest.raises(ValueError, match="entry 1: has to have text for each of file, in, was, becomes, why"):
+        listed(tmp_path / "listed.yaml")
