@@ -123,6 +123,10 @@ class Run:
             text.write_text(records.dump(trace) + "\n", encoding="ascii")
         return folder
 
+    def first_trace(self, cell: Cell) -> Trace:
+        """Read back what a cell's first stream left behind."""
+        return _load_trace(self.folder / "cells" / slug(cell.id), 1)
+
     def copy_records(self, root: Path) -> Path:
         """Put head and results, without traces, into the folder of the matrix's name under `root`; return that."""
         folder = root / _folder_name(self.info.name)
