@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -58,10 +58,11 @@ out = Outlet(soft_wrap=True, highlight=False, emoji=False)
 err = Outlet(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
-def write(text: str) -> None:
+def write(pieces: Iterable[str]) -> None:
     """Put a document on standard output as it is."""
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        for piece in pieces:
+            sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         out.mute()

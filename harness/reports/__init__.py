@@ -9,9 +9,9 @@ from harness.reports import html, json, junit, markdown, terminal
 from harness.reports.base import Renderer
 
 RENDERERS: dict[str, Renderer] = {
-    "terminal": terminal.render,
-    "markdown": markdown.render,
-    "json": json.render,
-    "junit": junit.render,
-    "html": html.render,
+    "terminal": terminal.pieces,
+    "markdown": markdown.pieces,
+    "json": json.pieces,
+    "junit": junit.pieces,
+    "html": html.pieces,
 }
