@@ -6,7 +6,7 @@ What an exit status means stands in `reports.summary.EXIT_MEANINGS`, which `harn
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
 from harness.session import listing
-from harness.store.runs import Run, check_folder, check_writable, latest, write_text
+from harness.store.runs import Run, check_folder, check_writable, latest, write_pieces
 
 STDOUT = Path("-")
 EPILOG = f"""\
@@ -175,7 +175,7 @@ def reports(
             run.copy_records(records)
     entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
     for path in outputs.values():
-        _write(path, ledger.page(entries))
+        _write(path, [ledger.page(entries)])
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
@@ -224,7 +224,7 @@ def list_(
     if given := [name for name, value in (("FILE", file), ("--only", only), ("--skip", skip)) if value]:
         raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
     if what == "schema":
-        screen.write(listing.schema())
+        screen.write([listing.schema()])
     else:
         out.rows(listing.rows(what))
 
@@ -358,12 +358,12 @@ def _claims(run: Run, required: summary.Required | None = None) -> list[Renderab
     return ["", ClaimReport(entry, required)] if entry else []
 
 
-def _write(path: Path, text: str) -> None:
-    """Put a document where it was asked for."""
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    """Put a document where it was asked for, piece by piece."""
     if path == STDOUT:
-        screen.write(text)
+        screen.write(pieces)
     else:
-        write_text(path, text)
+        write_pieces(path, pieces)
 
 
 def _required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:

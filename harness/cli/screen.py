@@ -93,10 +93,11 @@ def in_ci() -> bool:
     return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
 
 
-def write(text: str) -> None:
+def write(pieces: Iterable[str]) -> None:
     """Put a document on standard output as it is."""
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        for piece in pieces:
+            sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         out.mute()

@@ -3,16 +3,18 @@
 Rules: a cell's control and baseline are measured before it is judged, and a paced cell's lockstep twin before the cell;
 what could not be measured says whose fault it is and never looks like a verdict; every result is on disk before anybody
 is told of it. What runs beside it is in no answer: of each chain whose cells are measured side by side, one is measured
-alone, too; if it is another thing then, all of them are.
+alone, too; if it is another thing then, all of them are. Cells stream through: few are under way at once, and of one
+that is done only that stays which others are held against.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from harness.errors import HarnessError, InputError, NoRoom, Unavailable
 from harness.judge.counted import counted, turned_away
@@ -25,6 +27,7 @@ from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain
 from harness.measure.schedule import Alone
 from harness.measure.streams import Streams, Terms, TraceSource, concluded
+from harness.measure.under_way import each, once
 from harness.model import (
     Cell,
     Chain,
@@ -43,8 +46,6 @@ from harness.model import (
 )
 from harness.store.runs import Run
 
-T = TypeVar("T")
-
 LASTS_MS = 30_000
 """From so much delay on a cell is not waited for by others of its chain."""
 
@@ -54,7 +55,7 @@ WAITED = frozenset(("hold", "wait", "pulse", "drain"))
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a cell's streams said. The traces are on disk: all of a run's together would fill the memory.
+    """What a cell's streams said, as far as others are held against it: traces and what they show are on disk.
 
     `streams` asks for more of them; `beside` says that others may have run beside them.
     """
@@ -103,11 +104,11 @@ class Runner:
         self._catalogue = catalogue
         self._expectations = expectations
         self._stand_ins = stand_ins
-        self._together: dict[Chain, list[Cell]] = {}
-        self._measuring: dict[str, asyncio.Task[Measured]] = {}
-        self._alone: dict[str, asyncio.Task[Measured]] = {}
-        self._sampling: dict[str, asyncio.Task[Sample]] = {}
-        self._finishing: dict[str, asyncio.Task[Result]] = {}
+        self._together: dict[Chain, dict[Cell, None]] = {}
+        self._measuring: dict[Cell, asyncio.Task[Measured]] = {}
+        self._alone: dict[Cell, asyncio.Task[Measured]] = {}
+        self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
+        self._finishing: dict[Cell, asyncio.Task[Result]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,35 +131,43 @@ class Runner:
         """
 
         async def finish(cell: Cell) -> None:
-            results[cell.id] = await self.result(cell)
-            on_result(results[cell.id])
+            results[cell] = await self.result(cell)
+            on_result(results[cell])
 
-        cells, results = list(cells), dict[str, Result]()
-        paced = [cell for cell in cells if cell.pace == "paced"]
+        async def measure(cell: Cell) -> None:
+            """Measure a cell, and finish whatever does not await another one any more."""
+            try:
+                await self._measured(cell)
+            except NoRoom:
+                raise
+            except HarnessError:  # its result will say so
+                pass
+            chain = self._chain(cell)
+            left[chain] -= 1
+            done = [cell] if cell in asked else []
+            done += waiting.pop(chain, []) if not left[chain] else []
+            ready = []
+            for one in done:
+                awaited = next((chain for chain in self._awaits(one) if left[chain]), None)
+                ready.append(one) if awaited is None else waiting[awaited].append(one)
+            await each(ready, finish)
+
+        asked, results = dict.fromkeys(cells), dict[Cell, Result]()
+        paced = [cell for cell in asked if cell.pace == "paced"]
+        lockstep = dict.fromkeys(one for cell in asked for one in (baseline_of(cell), cell) if one.pace != "paced")
+        left = Counter(map(self._chain, lockstep))
+        waiting = defaultdict[Chain, list[Cell]](list)
         if self._bench.schedule.jobs > 1:
-            for cell in dict.fromkeys(one for asked in cells for one in (baseline_of(asked), asked)):
-                if cell.pace != "paced":
-                    self._together.setdefault(self._chain(cell), []).append(cell)
-            for chain in [*self._together]:
-                if any(map(self._lasts, self._together[chain])):  # to be alone, the others would wait for it
-                    del self._together[chain]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for cell in cells:
-                    if cell.pace != "paced":
-                        group.create_task(finish(cell))
-            if paced:
-                await self._bench.start_all(plan(cell, self._catalogue) for cell in paced)
-            async with asyncio.TaskGroup() as group:
-                for cell in paced:
-                    group.create_task(finish(cell))
-        except ExceptionGroup as faults:
-            raise faults.exceptions[0] from faults
-        return [results[cell.id] for cell in cells]
+            self._together = self._by_chain(lockstep)
+        await each(lockstep, measure)
+        if paced:
+            await self._bench.start_all(plan(cell, self._catalogue) for cell in paced)
+        await each(paced, finish)
+        return [results[cell] for cell in asked]
 
     async def result(self, cell: Cell) -> Result:
         """Return a cell's result, which is then on disk."""
-        return await _once(self._finishing, cell.id, lambda: self._finish(cell))
+        return await once(self._finishing, cell, lambda: self._finish(cell))
 
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
@@ -217,24 +226,32 @@ class Runner:
         measured = await self._measured(cell)
         if measured.assessment.doubtful and self._bench.schedule.jobs > 1:
             return await self._measured_alone(cell)
-        together = self._together.get(self._chain(cell), [])
-        if not measured.beside or cell not in together:
+        chain = self._chain(cell)
+        if not measured.beside or cell not in self._together.get(chain, {}):
             return measured
-        sample = await _once(self._sampling, together[0].id, lambda: self._sample(together))
+        sample = await once(self._sampling, chain, lambda: self._sample(self._together[chain]))
         return await self._measured_alone(cell) if sample.differs or sample.cell == cell else measured
 
-    async def _sample(self, together: Sequence[Cell]) -> Sample:
+    async def _sample(self, together: Iterable[Cell]) -> Sample:
         """Measure one of the cells alone, too, that are measured side by side: one that does not stream, or a baseline.
 
         Cells that could not be measured say so themselves.
         """
-        found = await asyncio.gather(*map(self._measured, together), return_exceptions=True)
-        pairs = zip(together, found, strict=True)
-        met = [(cell, one) for cell, one in pairs if isinstance(one, Measured) and one.beside]
-        sure = [(cell, one) for cell, one in met if not one.assessment.doubtful]  # the others are measured alone anyway
-        if len(met) == 1 or not sure:
+        met, best = 0, None
+        for cell in together:
+            try:
+                measured = await self._measured(cell)
+            except HarnessError:
+                continue
+            met += measured.beside
+            if not measured.beside or measured.assessment.doubtful:  # those are measured alone anyway
+                continue
+            rank = measured.verdict == "streamed", bool(cell.mitigations)
+            if best is None or rank < best[0]:
+                best = rank, cell, measured
+        if met == 1 or best is None:
             return Sample(None, differs=False)
-        cell, measured = min(sure, key=lambda pair: (pair[1].verdict == "streamed", bool(pair[0].mitigations)))
+        _, cell, measured = best
         try:
             if await measured.streams.begins_alike_alone():
                 return Sample(None, differs=False)
@@ -242,6 +259,23 @@ class Runner:
         except HarnessError:
             return Sample(cell, differs=False)
         return Sample(cell, alone.verdict != measured.verdict)
+
+    def _awaits(self, cell: Cell) -> Iterator[Chain]:
+        """Yield the chains of which a cell is measured alone, too, before this one is done."""
+        measuring = self._measuring[cell]
+        if not measuring.exception():
+            own, of_baseline = self._chain(cell), self._chain(baseline_of(cell))
+            if own in self._together and measuring.result().beside:
+                yield own
+            if of_baseline in self._together and of_baseline != own:
+                yield of_baseline
+
+    def _by_chain(self, cells: Iterable[Cell]) -> dict[Chain, dict[Cell, None]]:
+        """Return the cells that are measured side by side, by their chains: but not where one alone would take long."""
+        chains: dict[Chain, dict[Cell, None]] = {}
+        for cell in cells:
+            chains.setdefault(self._chain(cell), {})[cell] = None
+        return {chain: together for chain, together in chains.items() if not any(map(self._lasts, together))}
 
     def _lasts(self, cell: Cell) -> bool:
         """Tell whether a cell takes its time however it goes: its tokens are sent with long delays between them."""
@@ -259,10 +293,10 @@ class Runner:
             return cell.chain
 
     async def _measured(self, cell: Cell) -> Measured:
-        return await _once(self._measuring, cell.id, lambda: self._measure(cell))
+        return await once(self._measuring, cell, lambda: self._measure(cell))
 
     async def _measured_alone(self, cell: Cell) -> Measured:
-        return await _once(self._alone, cell.id, lambda: self._measure_alone(cell))
+        return await once(self._alone, cell, lambda: self._measure_alone(cell))
 
     async def _measure(self, cell: Cell) -> Measured:
         todo = plan(cell, self._catalogue)
@@ -299,7 +333,7 @@ class Runner:
         assessment, trace = concluded(takes), counted([take.trace for take in takes])[-1]
         facts = self._facts(trace, streams.entry, replace(assessment.facts, turned_away=away))
         return Measured(
-            assessment=replace(assessment, facts=facts),
+            assessment=replace(assessment, facts=facts, seen=()),
             header_changes=header_changes(trace),
             versions=self._versions(streams.plan, streams.entry),
             streams=streams,
@@ -342,9 +376,3 @@ class Runner:
     def _keep(self, result: Result) -> Result:
         self._run.append(result)
         return result
-
-
-async def _once(tasks: dict[str, asyncio.Task[T]], key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    if key not in tasks:
-        tasks[key] = asyncio.create_task(start())
-    return await asyncio.shield(tasks[key])

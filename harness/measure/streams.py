@@ -104,7 +104,6 @@ class Streams:
         self._cell = cell
         self._control = control
         self._takes = 0
-        self._first: Assessment | None = None
 
     async def ask(self, terms: Terms) -> list[Take]:
         """Return one stream and those that follow up on it. Raises HarnessError."""
@@ -125,9 +124,8 @@ class Streams:
         async with self._lease(self.plan, terms):
             trace, entry = await self._recorded(self.plan, terms)
             await self._keep(trace, entry)
-        if self._first is None:
-            return False
-        first, brief = self._first, await asyncio.to_thread(assess_one, trace, self._control)
+        before = await asyncio.to_thread(self._run.first_trace, self._cell)
+        first, brief = [await asyncio.to_thread(assess_one, one, self._control) for one in (before, trace)]
         verdicts = {first.judgement.verdict, brief.judgement.verdict}
         if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
             return False
@@ -143,7 +141,6 @@ class Streams:
         trace, self.entry = await self._recorded(plan, terms)
         await self._keep(trace, self.entry)
         said = await asyncio.to_thread(assess_one, trace, self._control)
-        self._first = self._first or said
         if said.judgement.verdict == "broken" and (death := await _death(self.entry)):
             raise ProxyError(f"in mid-stream, {death}")
         return Take(trace, said)

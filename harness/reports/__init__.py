@@ -10,9 +10,9 @@ from harness.reports.base import Renderer
 from harness.reports.safe import safe
 
 RENDERERS: dict[str, Renderer] = {
-    "terminal": safe(terminal.render),
-    "markdown": safe(markdown.render),
-    "json": safe(json.render),
-    "junit": safe(junit.render),
-    "html": safe(html.render),
+    "terminal": safe(terminal.pieces),
+    "markdown": safe(markdown.pieces),
+    "json": safe(json.pieces),
+    "junit": safe(junit.pieces),
+    "html": safe(html.pieces),
 }

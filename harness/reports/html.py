@@ -49,7 +49,12 @@ CLASSES: Mapping[str, str] = dict(VERDICTS.items())
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as one HTML page."""
-    return "\n".join(_page(run, results)) + "\n"
+    return "".join(pieces(run, results))
+
+
+def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
+    """Yield it line by line."""
+    return (f"{line}\n" for line in _page(run, results))
 
 
 def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:

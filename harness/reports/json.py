@@ -8,8 +8,9 @@ the reason of a refused stream also says where to look.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from textwrap import indent
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
@@ -19,6 +20,9 @@ from harness.documents.keys import with_keys
 from harness.model import LABELS, Manner, Outcome, Result, RunInfo
 from harness.reports import summary, words
 from harness.reports.table import Row, tabulate
+
+INDENT = "    "
+"""What a result is indented by, where it stands."""
 
 
 @with_keys(dict.fromkeys(("chain", *LABELS), (str, ...)))
@@ -55,15 +59,31 @@ class JsonReport:
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as JSON."""
+    return "".join(pieces(run, results))
+
+
+def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
+    """Yield it result by result, with what comes before them in one piece."""
     table = tabulate(results, run.mitigations)
     report = JsonReport(
         schema_version=records.SCHEMA_VERSION,
         run=run,
         counts=summary.counts(results),
         layers=tuple(map(_layer, table.rows)),
-        results=tuple(replace(result, reason=words.reason(result)) for result in results),
+        results=(),
     )
-    return json.dumps(records.plain(report), allow_nan=False, indent=2) + "\n"
+    before, after = _indented(report).rsplit("[]", 1)
+    yield f"{before}["
+    apart = "\n"
+    for result in results:
+        told = _indented(replace(result, reason=words.reason(result)))
+        yield f"{apart}{indent(told, INDENT)}"
+        apart = ",\n"
+    yield f"\n  ]{after}\n" if results else f"]{after}\n"
+
+
+def _indented(record: object) -> str:
+    return json.dumps(records.plain(record), allow_nan=False, indent=2)
 
 
 def schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ or not be told, is skipped, with the reason; everything else passed, observation
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from harness.model import Outcome, Result, RunInfo, chain_text, versions_met
@@ -23,33 +23,56 @@ ELEMENTS: Mapping[Outcome, str] = {
     "unavailable": "skipped",
 }
 COUNTERS: Mapping[str, str] = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+INDENT = "  "
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as JUnit XML."""
+    return "".join(pieces(run, results))
+
+
+def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
+    """Yield it test case by test case."""
     root = ET.Element("testsuites", _counts(results), name=_xml(run.title))
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    if not results:
+        yield _text(root, 0)
+        return
+    yield _opening(root, 0)
     by_chain: dict[str, list[Result]] = {}
     for result in results:
         by_chain.setdefault(chain_text(result.cell.chain), []).append(result)
     for chain, measured in by_chain.items():
         started = min(result.started_at for result in measured) or run.started_at
-        suite = ET.SubElement(root, "testsuite", _counts(measured), name=_xml(chain), timestamp=_xml(started))
+        suite = ET.Element("testsuite", _counts(measured), name=_xml(chain), timestamp=_xml(started))
         versions = versions_met(result.versions for result in measured)
-        properties = ET.SubElement(suite, "properties")
+        properties = ET.Element("properties")
         played = [("emulator", f"plays {claim}") for claim in words.emulated(measured)]
         for name, value in [*played, *sorted(versions.items())]:
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
-        for result in measured:
-            _case(suite, chain, result)
-    ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+        yield _opening(suite, 1)
+        yield _text(properties, 2)
+        yield from (_text(_case(chain, result), 2) for result in measured)
+        yield f"{INDENT}</{suite.tag}>\n"
+    yield f"</{root.tag}>\n"
 
 
-def _case(suite: ET.Element, chain: str, result: Result) -> None:
+def _opening(element: ET.Element, level: int) -> str:
+    """Return the line of an element's start tag, which stands so deep."""
+    return _text(element, level).replace(" />", ">")
+
+
+def _text(element: ET.Element, level: int) -> str:
+    """Return the lines of a whole element, which stands so deep."""
+    ET.indent(element, INDENT, level)
+    return f"{INDENT * level}{ET.tostring(element, encoding='unicode')}\n"
+
+
+def _case(chain: str, result: Result) -> ET.Element:
     seconds = f"{result.duration_ms / 1000:.3f}"
     reason = words.reason(result)
-    case = ET.SubElement(suite, "testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
+    case = ET.Element("testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
     if element := ELEMENTS.get(result.outcome):
         trouble = ET.SubElement(case, element, message=_xml(reason))
         if element != "skipped":
@@ -62,6 +85,7 @@ def _case(suite: ET.Element, chain: str, result: Result) -> None:
     said += [words.figures(result.metrics)] if result.metrics else []
     said += [*map(words.change, result.header_changes), *notes(result.facts)]
     ET.SubElement(case, "system-out").text = _xml("\n".join(said))
+    return case
 
 
 def _counts(results: Sequence[Result]) -> dict[str, str]:

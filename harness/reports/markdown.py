@@ -21,7 +21,12 @@ CELLS_SHOWN = 12
 
 def render(run: RunInfo, results: Sequence[Result], /) -> str:
     """Return the report as GitHub Markdown."""
-    return "\n".join(_lines(run, results)) + "\n"
+    return "".join(pieces(run, results))
+
+
+def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
+    """Yield it line by line."""
+    return (f"{line}\n" for line in _lines(run, results))
 
 
 def table(run: RunInfo, results: Sequence[Result]) -> str:

@@ -20,4 +20,4 @@ def shown(text: str) -> str:
 
 def safe(render: Renderer) -> Renderer:
     """Return a renderer whose documents have been made to only show."""
-    return lambda run, results, /: shown(render(run, results))
+    return lambda run, results, /: map(shown, render(run, results))

@@ -44,6 +44,11 @@ def render(run: RunInfo, results: Sequence[Result], /, width: int = WIDTH) -> st
     return capture.get()
 
 
+def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
+    """Yield it in one piece: it has a line for a layer, not for a cell."""
+    yield render(run, results)
+
+
 def progress(result: Result, done: int, total: int) -> Text:
     """Return the line that says that a cell is finished; its id comes last and whole."""
     line = Text(f"{done:>{len(str(total))}}/{total}  ", "dim", no_wrap=True, overflow="ellipsis")

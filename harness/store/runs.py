@@ -24,7 +24,7 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -126,6 +126,10 @@ class Run:
             text.write_text(records.dump(told) + "\n", encoding="ascii")
         return folder
 
+    def first_trace(self, cell: Cell) -> Trace:
+        """Read back what a cell's first stream left behind."""
+        return _load_trace(self.folder / "cells" / slug(cell.id), 1)
+
     def copy_records(self, root: Path) -> Path:
         """Put head and results, without traces, into the folder of the matrix's name under `root`; return that."""
         folder = root / _folder_name(self.info.name)
@@ -188,14 +192,21 @@ def fitting(name: str) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file: readers see the old one or the new one. A device or pipe is simply written to."""
+    write_pieces(path, [text])
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Write a whole file likewise, of which no more is in memory than a piece."""
     target = path.resolve()
     with _writing(path):
         if _is_device(path):
-            path.write_text(text, encoding="utf-8", errors="replace")
+            with path.open("w", encoding="utf-8", errors="replace") as device:
+                device.writelines(pieces)
             return
         draft = target.with_name(fitting(f".{target.name}.{os.getpid()}.tmp"))
         try:
-            draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+            with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.writelines(pieces)
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)

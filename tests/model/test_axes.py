@@ -94,7 +94,7 @@ cells = reading.parse(text, "m.yaml", session.known()).cells
 results = [Result(cell.id, cell, "observed", "", verdict="streamed") for cell in cells]
 stored = json.loads(records.dump(results[-1]))
 del stored["cell"]["tint"]
-report = json.loads(RENDERERS["json"](RunInfo("m", "t", "", "", "", ""), results))
+report = json.loads("".join(RENDERERS["json"](RunInfo("m", "t", "", "", "", ""), results)))
 print(json.dumps({
     "ids": [cell.id for cell in cells],
     "refused": refused(text.replace("[red, grey]", "blue")),

@@ -42,15 +42,31 @@ def evil() -> list[Result]:
 @pytest.mark.parametrize("name", RENDERERS)
 @pytest.mark.parametrize("results", [[], [result(cell("direct"), "streamed")], matrix(), evil()])
 def test_every_renderer_copes_with_everything(name: str, results: Sequence[Result]) -> None:
-    text = RENDERERS[name](run_info(title=EVIL if len(results) > 40 else "A title"), results)
+    text = "".join(RENDERERS[name](run_info(title=EVIL if len(results) > 40 else "A title"), results))
     assert text.endswith("\n")
 
 
 @pytest.mark.parametrize("name", RENDERERS)
 def test_every_renderer_says_whose_claim_an_emulator_plays(name: str) -> None:
     claim = CLAIM.removeprefix("emulator: plays ")
-    text = RENDERERS[name](run_info(), matrix())
+    text = "".join(RENDERERS[name](run_info(), matrix()))
     assert claim in text.replace("&#x27;", "'")
+
+
+@pytest.mark.parametrize(("name", "begins"), [("json", '    {\n      "id": '), ("junit", "    <testcase ")])
+def test_what_has_every_result_in_it_comes_result_by_result(name: str, begins: str) -> None:
+    told = [piece.count(begins) for piece in RENDERERS[name](run_info(), matrix())]
+    assert (max(told), sum(told)) == (1, len(matrix()))
+
+
+@pytest.mark.parametrize("results", [[], matrix(), evil()])
+def test_what_comes_in_pieces_is_written_as_a_whole_would_be(results: Sequence[Result]) -> None:
+    told = json_report.render(run_info(), results)
+    assert told == json.dumps(json.loads(told), indent=2) + "\n"
+    told = junit.render(run_info(title=EVIL), results)
+    root = ET.fromstring(told.encode("utf-8", "replace"))
+    ET.indent(root)
+    assert told == f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
 def unescaped_pipes(row: str) -> int:

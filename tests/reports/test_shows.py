@@ -51,7 +51,7 @@ def test_what_is_shown_is_said_with_the_longest_wait_and_whether_it_was_seen() -
 
 @pytest.mark.parametrize("name", RENDERERS)
 def test_every_report_tells_both(name: str) -> None:
-    told = RENDERERS[name](run_info(), [SHORT, STARTS])
+    told = "".join(RENDERERS[name](run_info(), [SHORT, STARTS]))
     assert "at the end" in told
     assert "in bursts" in told or "in 3 bursts" in told
 
@@ -66,7 +66,7 @@ def test_the_table_has_a_sign_for_it_and_says_what_it_means() -> None:
 
 
 def test_json_has_what_each_layer_shows() -> None:
-    told = json.loads(RENDERERS["json"](run_info(), [SHORT, result(cell("nginx:gzip"), "streamed")]))
+    told = json.loads("".join(RENDERERS["json"](run_info(), [SHORT, result(cell("nginx:gzip"), "streamed")])))
     assert [layer["shows"] for layer in told["layers"]] == ["at the end", None]
 
 

@@ -212,7 +212,7 @@ def test_a_run_that_did_not_finish_is_never_as_expected(name: str) -> None:
     assert exit_status(killed, some) == 3
     assert exit_status(killed, []) == 3
     assert exit_status(replace(killed, cells=1), some) == 0
-    text = RENDERERS[name](killed, some)
+    text = "".join(RENDERERS[name](killed, some))
     assert "1 of 9 cells: 1 pass. Exit status 3: the run did not finish." in text
     assert "as expected" not in text
 
@@ -271,7 +271,7 @@ def test_a_mitigation_that_mends_a_broken_layer_counts(verdict: Verdict, effect:
 
 @pytest.mark.parametrize("name", RENDERERS)
 def test_no_report_calls_a_broken_layer_undefeated(name: str) -> None:
-    text = RENDERERS[name](run_info(), broken_layer())
+    text = "".join(RENDERERS[name](run_info(), broken_layer()))
     assert "nothing that was tried" not in text
     assert "status 404" in text
 
