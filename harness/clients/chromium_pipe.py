@@ -29,6 +29,7 @@ class Pipe:
         self._ends = os.fdopen(orders, "wb", 0), os.fdopen(answers, "rb", 0)
         self._ended = ended
         self._orders: asyncio.WriteTransport | None = None
+        self._reading: asyncio.ReadTransport | None = None
         self._answers = asyncio.StreamReader(limit=MESSAGE_BYTES)
 
     @classmethod
@@ -46,7 +47,7 @@ class Pipe:
         """Return whether the browser answered: once it has, or has hung up."""
         loop = asyncio.get_running_loop()
         orders, answers = self._ends
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._answers), answers)
+        self._reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._answers), answers)
         self._orders, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, orders)
         self._order(HELLO)
         return bool(await self._answer())
@@ -63,8 +64,10 @@ class Pipe:
 
     def close(self) -> None:
         """Hang up, if that has not happened."""
-        if self._orders:
-            self._orders.close()
+        if self._orders and not self._orders.is_closing():
+            self._orders.abort()  # what it has not taken, it shall not take from another descriptor of that number
+        if self._reading:
+            self._reading.close()
         for end in self._ends:
             end.close()
 
