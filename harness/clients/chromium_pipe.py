@@ -64,7 +64,7 @@ class Pipe:
 
     def close(self) -> None:
         """Hang up, if that has not happened."""
-        if self._orders:
+        if self._orders and not self._orders.is_closing():
             self._orders.abort()  # what it has not taken, it shall not take from another descriptor of that number
         if self._reading:
             self._reading.close()

@@ -109,3 +109,13 @@ async def test_a_program_has_the_inherited_descriptors_as_its_3_and_4(above: int
     finally:
         for descriptor in kept:
             os.close(descriptor)
+
+
+async def test_what_the_browser_closed_first_can_be_closed_too_and_twice() -> None:
+    async with greeted() as (browser, _):
+        browser.leaves()
+    with Pipe.made(list) as (pipe, _):
+        pass
+    await pipe.greeted()
+    pipe.close()
+    pipe.close()
