@@ -67,7 +67,7 @@ def checked(root: Path) -> Path:
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "a run": lambda root: Run.create(root / "runs", samples.run_info()).folder,
     "evidence": lambda root: Run.create(root / "runs", samples.run_info()).evidence(samples.cell()),
-    "a temporary one": lambda root: Launcher().folder("some", root),
+    "a temporary one": lambda root: Launcher(keep=str).folder("some", root),
     "a folder for runs": checked,
     "what a program reads": of_a_start,
     "an installation": of_an_installation,
@@ -89,7 +89,7 @@ def test_every_folder_is_this_users_alone(tmp_path: Path, make: Callable[[Path],
 MAKING = {"mkdir", "makedirs", "mkdtemp", "TemporaryDirectory"}
 MADE_IN = {
     ("resources.py", "mkdir"): "own_folder, through which all others go",
-    ("launchers/process.py", "mkdtemp"): "is 0700 by itself",
+    ("launchers/process.py", "mkdir"): "0700, once the janitor knows of it",
     ("launchers/fake.py", "mkdir"): "for tests only",
     ("proxies/nginx.py", "TemporaryDirectory"): "is 0700 by itself",
     ("store/runs.py", "mkdir"): "a run, which must be new, and records that are published",

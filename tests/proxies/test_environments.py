@@ -19,7 +19,8 @@ from harness.session import variants
 PLAIN = resources.configs() / "asgi" / "plain.py"
 GZIP = resources.configs() / "asgi" / "gzip-middleware.py"
 
-PYTHON = """#!/bin/sh
+PYTHON = f"""#!/bin/sh
+case "$*" in *janitor.py*) exec "{sys.executable}" "$@" ;; esac
 echo "$@" >> "$CALLS"
 case "$*" in
 *venv*) mkdir -p bin && cp "$0" bin/python ;;
