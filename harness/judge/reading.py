@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from harness.judge.rules import ALIKE, ALIKE_MS, FLOW_SHARE, HOLD_MS, SPAN_BYTES, SPAN_MS
+from harness.judge.rules import ALIKE, ALIKE_MS, FLOW_SHARE, HOLD_MS, SHARE, SPAN_BYTES, SPAN_MS
 from harness.model import Emission, Step
 
 
@@ -301,9 +301,10 @@ class Reader:
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
         ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
         alone_ms = self._trip_before_ms(stretch)
+        off = sum(not alike(self.trip_ms(seq), alone_ms) for seq in stretch)
         apart = (self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]]) / 1e6 > self._sent_ms(stretch) / 2
         return Flow(
-            spaced=apart and all(alike(self.trip_ms(seq), alone_ms) for seq in stretch),
+            spaced=apart and off < SHARE * len(stretch),
             period_ms=statistics.median(gaps_ms or [self.trip_ms(stretch[0]) - self.round_trip_ms]),
             quiet_ms=min(map(self._pause_ms, ends)),
             sent_ms=self._sent_ms(stretch),

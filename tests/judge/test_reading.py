@@ -242,7 +242,7 @@ def test_the_tail_is_what_was_under_way_when_the_end_was_sent_and_did_not_go_wit
 # ---------------------------------------------------------------- a flow
 
 LAG = "s0 +100 r0 stretch3 s1 +100 s2 r1 +100 s3 r2 +100 r3"
-TIMER = "s0 r0 stretch6 s1 +90 s2 r1-2 +90 s3 r3 +290 s4 +10 s5 r4-5 +50 s6 +9 r6"
+TIMER = "s0 +90 r0 stretch6 s1 +90 s2 r1-2 +90 s3 r3 +290 s4 +10 s5 r4-5 +50 s6 +9 r6"
 PAUSE = "s0 r0 stretch3 s1 +100 s2 +100 s3 +300 r1-3"
 
 
