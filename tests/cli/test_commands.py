@@ -398,7 +398,7 @@ def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
     assert said.status == 3
     assert "nginx is not installed (install it: apt-get install nginx)" in said.out
     assert "3 cells: 1 pass, 2 unavailable. Exit status 3: no cell with a hop could be measured." in said.out
-    (tmp_path / "m.yaml").write_text(NGINX + "include: {chain: cloudrun:streaming, mitigations: none}\n")
+    (tmp_path / "m.yaml").write_text(DIRECT.replace("chain: direct", "chain: [nginx:default, cloudrun:streaming]"))
     said = harness("matrix", "m.yaml")
     assert said.status == 0
     assert "2 unavailable. Exit status 0: what can run here is as expected, 2 cells cannot." in said.out
