@@ -147,7 +147,7 @@ def inputs(draw: DrawFn) -> Input:
     """Draw a call of any command: mostly with words that its options take, some of them rubbish."""
     name = draw(st.sampled_from(sorted(GROUP.commands)))
     words: list[str] = [name]
-    refused: list[str] = []
+    refused, sure = list[str](), True
     wild = draw(st.integers(0, 3)) == 0
     kinds = KINDS[name]
     for param in GROUP.commands[name].params:
@@ -157,6 +157,7 @@ def inputs(draw: DrawFn) -> Input:
                 said = draw(_values_of(param, kind, wild))
                 if param.param_type_name == "argument":
                     words += [] if said is None else [said]
+                    sure = sure and not (said or "").startswith("-")  # then it is an option, or the end of them
                     continue
                 option = draw(st.sampled_from(param.opts))
                 words += [option] if param.is_flag else [option, said or ""]
@@ -164,32 +165,38 @@ def inputs(draw: DrawFn) -> Input:
                     refused.append(max(param.opts, key=len))
     if wild and draw(st.booleans()):
         words.insert(draw(st.integers(1, len(words))), draw(TEXTS))
-        refused = []  # one word more may have made another of any that follows it
+        sure = False  # one word more may have made another of any that follows it
     outcome = draw(st.sampled_from(["observed", "pass", "fail", "unavailable", "unstable"]))
     document = draw(st.one_of(*[matrices()] * 5, DOCUMENTS_OF_SORTS))
-    return Input(tuple(words), document, cast(Outcome, outcome), tuple(refused))
+    return Input(tuple(words), document, cast(Outcome, outcome), tuple(refused if sure else ()))
 
 
 def _values_of(param: Any, kind: Any, wild: bool) -> SearchStrategy[str | None]:
     """Return what an option or argument may be given: what is meant, or anything."""
     meant: list[str | None] = [*(get_args(kind) if get_origin(kind) is Literal else ()), *_examples(param.name)]
     if kind in (int, float):
-        meant += ["1", "7", "32", "100"]
+        meant += ["64", "100", "250"]
     if not param.required and param.param_type_name == "argument":
         meant.append(None)
-    good: SearchStrategy[str | None] = st.sampled_from(meant or ["x"])
+    good: SearchStrategy[str | None] = st.sampled_from(meant or ["random"])
     return st.one_of(good, good, TEXTS) if wild else good
 
 
 def _examples(name: str) -> Sequence[str]:
     """Return what fits a parameter of that name: words of an axis, names of programs, or else of files and globs."""
-    if name in AXES and name != "workload":
-        axis = AXES[name]
-        listed = axis.example if isinstance(axis.example, list) else [axis.example]
-        return [*axis.words, *(str(one) for one in listed)]
+    if name in AXES and AXES[name].words:
+        return AXES[name].words
     match name:
-        case "require" | "names":
-            return ["nginx", "aiohttp", "nginx,aiohttp", "asgi:plain", MATRIX]
+        case "chain":
+            return ["direct", "nginx:default", "cloudrun:report>nginx:gzip"]
+        case "client":
+            return list(CLIENTS)
+        case "mitigations":
+            return ["no-cache", "pad-2k", "post-instead-of-get"]
+        case "require":
+            return ["nginx", "aiohttp", "nginx,aiohttp"]
+        case "names":
+            return ["nginx", "asgi:plain", "000", MATRIX]
         case "only" | "skip":
             return ["*", "direct/*", "nginx:*", "*/paced"]
         case "to_json" | "to_markdown" | "to_junit" | "to_html":
