@@ -48,7 +48,10 @@ SMALL = {
     "workloads": {"short": {"tokens": 8, "token_bytes": 112}},
     "axes": {"chain": ["direct", "nginx:default"]},
 }
-SHIPPED = {"default": Path(OTHER), "smoke": Path(OTHER), "reports/000-rubbish": Path(MATRIX)}
+SHIPPED = {
+    **dict.fromkeys(("default", "smoke", "reports/000-small"), Path(OTHER)),
+    "reports/001-rubbish": Path(MATRIX),
+}
 """What is taken for the matrices that come with the package: those take long to read."""
 SURROUNDINGS = ("CI", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE", "HARNESS_TRACEBACK")
 OURS = "a fault of the harness's own"
@@ -196,7 +199,7 @@ def _examples(name: str) -> Sequence[str]:
         case "require":
             return ["nginx", "aiohttp", "nginx,aiohttp"]
         case "names":
-            return ["nginx", "asgi:plain", "000", MATRIX]
+            return ["nginx", "asgi:plain", "000", "000", MATRIX]
         case "only" | "skip":
             return ["*", "direct/*", "nginx:*", "*/paced"]
         case "to_json" | "to_markdown" | "to_junit" | "to_html":
@@ -290,7 +293,7 @@ def called(given: Input) -> Told:
         Path("here").mkdir()
         os.chdir("here")
         Path(MATRIX).write_bytes(given.document)
-        Path(OTHER).write_text(yaml.safe_dump(SMALL))
+        Path(OTHER).write_text(yaml.safe_dump(SMALL | {"report": EXAMPLES["report"]}))
         before = {path: path.read_bytes() for path in _kept(given.document)}
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n") for _ in range(2))
         status: object = None
