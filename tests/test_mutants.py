@@ -115,7 +115,14 @@ sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests")
 
 
 def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tmp_path: Path) -> None:
-    files = {"box.py": MODULE, "tests/test_box.py": TESTS, "listed.yaml": EQUIVALENT, "pytest.ini": "[pytest]\n"}
+    rewritten = "import pytest\npytest.register_assert_rewrite('box')\n"  # as pytest does with a plug-in's package
+    files = {
+        "conftest.py": rewritten,
+        "box.py": MODULE,
+        "tests/test_box.py": TESTS,
+        "listed.yaml": EQUIVALENT,
+        "pytest.ini": "[pytest]\n",
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -6,7 +6,8 @@ what is returned, `break`/`continue`, bounds of slices, `min`/`max`, `any`/`all`
 and strings where they are keys: compared, looked up, in a set or a pattern.
 
 What is left alone, as a test of it would be silly or a type checker's matter: prose (all other strings, whatever is
-formatted or raised), docstrings, annotations but for what they call, decorators, assertions, `zip(strict=)`.
+formatted or raised, what a `key` of a file is about, with its example), docstrings, annotations but for what they
+call, decorators, assertions, `zip(strict=)`.
 """
 
 from __future__ import annotations
@@ -136,6 +137,9 @@ class _Walk:
                 yield from self._types(node.slice, at)
                 return
             case ast.keyword(arg=str() as name) if name in TYPES_ONLY:
+                return
+            case ast.Call(func=ast.Name(id="key"), args=[_, _, *others], keywords=keywords):  # prose and an example
+                yield from self._each([*others, *keywords], at)
                 return
         yield from self._own(node, at)
         yield from self._each(ast.iter_child_nodes(node), at)

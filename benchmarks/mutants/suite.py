@@ -49,8 +49,10 @@ class Taken:
 
 def collected(files: Iterable[str], folder: Path, loop: Callable[[pytest.Session], object]) -> bool:
     """Collect the fast tests of these files and call `loop`; return whether all went well."""
-    told = f"-p no:terminal -p no:cacheprovider -s -o addopts= -o timeout=0 --basetemp={mkdtemp(dir=folder)}/tests"
-    return pytest.main([*told.split(), "-m", "not proxies", *files], [Taken(loop)]) == pytest.ExitCode.OK
+    # Plain assertions: pytest would else read the modules of a plug-in itself, and no mutant in their place.
+    told = ["--assert=plain", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-o", "addopts=", "-o", "timeout=0"]
+    told += ["-m", "not proxies", f"--basetemp={mkdtemp(dir=folder)}/tests"]
+    return pytest.main([*told, *files], [Taken(loop)]) == pytest.ExitCode.OK
 
 
 class _Watch:
