@@ -258,9 +258,7 @@ class _Found:
 
     @property
     def _since(self) -> int:
-        if self._kept and self._state is None:
-            return len(self._reader.seen) - 1
-        return self._state.since if self._state else 0
+        return self._state.since if self._state else len(self._reader.seen) - 1
 
     def _buffered(self, kept: Hold) -> Judgement:
         tail = self._reader.tail

@@ -156,6 +156,11 @@ def test_the_cheapest_fix_is_the_one_of_the_least_kind_of_cost() -> None:
     assert told.sentences.endswith("So it is by pad-2k (bytes); bypass-proxy (architecture).")
 
 
+def test_a_fix_that_is_the_only_one_is_told_alone() -> None:
+    told = fix(tried("no-cache", "buffered", "no effect"), tried("pad-2k", "streamed", "defeats"))
+    assert told.sentences == "Defeated by pad-2k (bytes) in the cell that shows it."
+
+
 def test_of_fixes_of_one_kind_a_single_one_and_then_few_bytes_are_cheaper() -> None:
     small, large = metrics(wire_bytes=9), metrics(wire_bytes=900_000)
     told = fix(

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from harness.formats import CODECS
-from harness.judge.metrics import alone_ms, bursts, delivery, header_changes, late_bursts, let_go_ns, measure
+from harness.judge.metrics import (
+    Arrival,
+    alone_ms,
+    bursts,
+    delivery,
+    header_changes,
+    late_bursts,
+    let_go_ns,
+    measure,
+    usual_ms,
+)
 from harness.judge.reading import read
 from harness.model import EMITTER_HEADER, Filler, HeaderChange, Metrics, Read, Trace
 from tests.factories import OPENED_NS, figures, story, streamed
@@ -178,6 +188,19 @@ def test_a_late_burst_spans_50_ms_of_emission() -> None:
 
 def test_tokens_let_go_at_once_are_a_late_burst_even_if_each_comes_in_its_own_read() -> None:
     assert paced_late_bursts("s0 +50 s1 +50 s2 r0 r1 r2 end") == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(("apart_ns", "groups"), [(10_000_000, 1), (10_000_001, 0)])
+def test_together_is_a_tenth_of_the_time_apart_in_which_they_were_sent(apart_ns: int, groups: int) -> None:
+    first, second = Arrival(0, 0, 80, 0, 0), Arrival(1, 100_000_000, 160, apart_ns, 1)
+    assert len(late_bursts([first, second])) == groups
+
+
+@pytest.mark.parametrize("missing", ["hold_p50_ms", "over_control_ms"])
+def test_how_long_is_usual_takes_both_of_its_figures(missing: str) -> None:
+    told = replace(figures(story(streamed(2))), hold_p50_ms=30.0, over_control_ms=10.0)
+    assert usual_ms(told) == 20.0
+    assert usual_ms(replace(told, **{missing: None})) is None  # type: ignore[arg-type]
 
 
 def test_a_constant_lag_makes_no_late_burst() -> None:

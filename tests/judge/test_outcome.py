@@ -111,6 +111,12 @@ def test_within_a_verdict_it_counts_how_long_tokens_wait(
     assert effect(that_waits(wait_ms), that_waits(was_ms)) == change
 
 
+def test_who_is_buffered_waits_for_the_end_however_much_passed_at_the_start() -> None:
+    sooner, later = (replace(coalesced(wait_ms, "end").judgement, verdict="buffered") for wait_ms in (100, 400))
+    mitigated, baseline = (replace(ruling("buffered"), judgement=judgement) for judgement in (sooner, later))
+    assert effect(mitigated, baseline) == "no effect"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [

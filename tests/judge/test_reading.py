@@ -24,6 +24,24 @@ def seen(words: str, round_trip_ms: float = 0.0) -> list[dict[str, Any]]:
     return [{name: round(it, 3) if isinstance(it, float) else it for name, it in one} for one in figures]
 
 
+def test_a_pulse_counts_for_what_had_been_sent_by_then() -> None:
+    steps = [Step("grant", 0, 0), Step("arrive", 0, 1), Step("pulse", 1, 2), Step("grant", 1, 3), Step("arrive", 1, 4)]
+    assert read(steps).pulsed == set()
+    assert read([*steps[:2], steps[3], steps[2], steps[4]]).pulsed == {1}
+
+
+@pytest.mark.parametrize(("last_ms", "spaced"), [(1410, False), (1600, True)])
+def test_what_was_sent_during_a_hold_came_as_it_was_sent_only_if_the_last_of_it_did(last_ms: int, spaced: bool) -> None:
+    told: list[tuple[StepKind, int, int]] = [
+        *(("grant", 0, 0), ("hold", 0, 400), ("grant", 1, 410), ("grant", 2, 600)),
+        *(("arrive", 0, 1000), ("arrive", 1, 1410), ("arrive", 2, last_ms)),
+    ]
+    reader = read(Step(kind, seq, at_ms * 10**6) for kind, seq, at_ms in told)
+    (hold,) = reader.seen
+    assert isinstance(hold, Hold)
+    assert reader.spaced(hold) is spaced
+
+
 # ---------------------------------------------------------------- the grammar
 
 # What has happened, and where each step of the harness' own then leads.

@@ -55,6 +55,12 @@ def test_reads_that_hold_several_messages_or_parts_of_one(
     assert cuts(cut(story(ALL_HERE, format=form), *sizes)) == told
 
 
+def test_a_read_that_makes_nothing_known_begins_ends_and_splits_nothing() -> None:
+    trace = story("s0 r0 s1 r1 end")
+    half, *rest = (Read(OPENED_NS + number, size) for number, size in enumerate((40, 0, 40, 80), 1))
+    assert cuts(replace(trace, reads=(half, *rest))) == (0, 2)
+
+
 def test_a_read_of_a_coded_body_is_judged_by_what_it_makes_known() -> None:
     trace = story("s0 r0 s1 s2 r1-2 end", gzip=True)
     assert cuts(trace) == (1, 0)

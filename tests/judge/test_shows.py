@@ -15,8 +15,9 @@ from harness.backends.emitter import LINGER_S
 from harness.judge.metrics import delivery
 from harness.judge.reading import read
 from harness.judge.shows import LINGER_MS, computed, seen
+from harness.judge.verdict import assess
 from harness.model import Judgement, Manner, Release, ReleasedBy, Shows, Start
-from tests.factories import plan, story, streamed, workload
+from tests.factories import figures, plan, story, streamed, workload
 from tests.hops import Empties, HoldsToEnd, Hop, Idle, Lag, Passes, StartBuffer, Timer
 from tests.simulation import simulate
 
@@ -37,6 +38,12 @@ def paced(*groups: str, apart_ms: float = 60) -> str:
 
 
 # ---------------------------------------------------------------- what a paced stream showed
+
+
+def test_a_wait_is_over_what_the_control_takes_and_without_one_over_the_quickest() -> None:
+    trace, control = (story(streamed(4, hold_ms=ms), pace="paced") for ms in (70, 10))
+    waits = [assess([trace], known).shows for known in (None, figures(control))]
+    assert [shows and round(shows.wait_ms) for shows in waits] == [0, 60]
 
 
 @pytest.mark.parametrize(

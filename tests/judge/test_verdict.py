@@ -57,6 +57,24 @@ def test_what_is_held_now_and_then_counts_as_late(late_ms: float, told: Verdict)
     assert verdict(f"{' '.join(now_and_then)} s24 +1600 r24 end".replace("s20 +0.1", f"s20 +{late_ms}")) == told
 
 
+@pytest.mark.parametrize(
+    ("on_time", "late", "held", "doubtful"),
+    [(0, 8, 0, False), (3, 9, 0, False), (4, 9, 0, True), (3, 8, 3, True), (8, 8, 0, True)],
+)
+def test_it_is_doubtful_where_more_than_a_quarter_of_those_by_themselves_were_on_time(
+    on_time: int, late: int, held: int, doubtful: bool
+) -> None:
+    kinds = [*["0.1"] * on_time, *["400"] * held, *["250"] * late]
+    words = " ".join(f"s{seq} +{ms} r{seq}" for seq, ms in enumerate(kinds))
+    told = assess([story(f"{words} end")])
+    assert (told.verdict, told.doubtful) == ("delayed", doubtful)
+
+
+def test_what_comes_before_a_steady_state_in_which_tokens_come_by_themselves_is_no_start() -> None:
+    found = judged(story(f"{alone(0, 2)} s3 +400 hold3 s4 s5 r3-5 {alone(6, 5 + STREAK)} end"))
+    assert (found.verdict, found.start) == ("streamed", None)
+
+
 def test_late_tokens_that_were_waited_for_long_enough_are_enough() -> None:
     assert verdict(streamed(ENOUGH, ENOUGH_MS / ENOUGH)) == "delayed"
     assert verdict(streamed(ENOUGH - 1, ENOUGH_MS / ENOUGH)) is None

@@ -172,6 +172,12 @@ def test_response_headers() -> None:
     assert emission.headers == (("X-Accel-Buffering", "no"), ("X-Content-Type-Options", "nosniff"))
 
 
+def test_directives_of_cache_control_that_nobody_adds_to_stay_in_their_order() -> None:
+    own = replace(CATALOGUE["no-cache"], response_headers={"Cache-Control": "no-transform,no-cache"})
+    emission = plan(mitigated("no-cache"), {**CATALOGUE, "no-cache": own}).emission
+    assert emission.headers == (("Cache-Control", "no-transform,no-cache"),)
+
+
 def test_directives_of_cache_control_add_up() -> None:
     emission = plan(mitigated("no-transform", "no-cache"), CATALOGUE).emission
     assert emission.headers == (("Cache-Control", "no-cache, no-transform"),)

@@ -254,6 +254,10 @@ BAD_VALUES = [
     ("include: [{format: sse}]", "m.yaml:3: include[0]: no chain, neither here nor in axes"),
     ("axes: {format: sse}", "m.yaml:1: no cells: give axes.chain, or include blocks with a chain"),
     ("axes: {chain: direct}\nexclude: [nginx*]", "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob "),
+    (
+        "axes: {chain: direct}\nexclude: [{cells: [nginx*, direct/sse/none]}]",
+        "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob ",
+    ),
     ("axes: {chain: direct}\nexclude: [{}]", "m.yaml:4: exclude[0]: excludes nothing; give at least one of cells, "),
     ("axes: {chain: direct}\nexclude: [{forma: x}]", "exclude[0].forma: unknown key; allowed: body, cells, chain,"),
     ("expect: [{cells: x, verdict: streamed}]", "m.yaml:3: expect[0].why: this key is required"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.judge.reading import span_tokens
-from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, STREAK, STRETCH, TIME_MS
+from harness.judge.rules import FAR_MS, FLOW_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, STREAK, STRETCH, TIME_MS
 from harness.measure.lockstep import PAUSES, TRYING_NS, Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
 from tests.measure.steps import record
@@ -57,6 +57,19 @@ def held(talk: Lockstep, more: int, ms: float = HOLD_MS) -> None:
 
 
 # ---------------------------------------------------------------- rule 1: one after the other
+
+
+@pytest.mark.parametrize(("over_ns", "phase"), [(0, Phase.ARRIVAL), (1, Phase.PAUSE)])
+def test_a_backend_is_far_away_from_beyond_the_constant_on(over_ns: int, phase: Phase) -> None:
+    talk = begun(round_trip_ms=FAR_MS + over_ns / MS)
+    talk.arrived(0, 1)
+    assert talk.phase is phase
+
+
+def test_when_the_time_for_trying_bytes_is_over_all_that_are_left_are_sent() -> None:
+    talk = begun()
+    talk.outwaited(HOLD_NS)
+    assert talk.stepped(HOLD_NS + TRYING_NS) == Grant(SPAN)
 
 
 def test_the_first_token_is_granted_when_the_head_is_here() -> None:
