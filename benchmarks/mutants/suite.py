@@ -112,7 +112,7 @@ class Suite:
         What is done on import is looked at by those that reach anything of the file, or of one that imports it.
         """
         path, own = Path(mutant.path), self.reached.get(mutant.path, {})
-        if mutant.code:
+        if not self.is_read_over(mutant):
             names = set().union(*(own.get(line, set()) for line in mutant.lines))
         else:
             files = (mutant.path, *self.users.get(mutant.path, ()))

@@ -1,8 +1,8 @@
 """Mutants on trial: which of them no test catches.
 
 Where a mutant is in the body of a function, all is imported and collected once, and a fork puts other code into that
-function and runs the tests that reach its line. Whoever changes what happens on import, or survives in a function that
-is called then, is tried by a fork in which nothing of ours is imported yet, and which reads it in place of the module.
+function and runs the tests that reach its line. Whoever changes what happens on import, in a function that is called
+then or outside of any, is tried by a fork in which nothing of ours is imported yet: it reads it in place of the module.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Told = Callable[[str], None]
 def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: int, told: Told) -> list[Mutant]:
     """Return those that no test catches. `told` is called with how far it has come."""
     found = [mutant for mutant in mutants if not suite.against(mutant)]
-    inside = [mutant for mutant in mutants if mutant.code and mutant not in found]
-    left = [mutant for mutant in mutants if not mutant.code and mutant not in found]
+    left = [mutant for mutant in mutants if mutant not in found and suite.is_read_over(mutant)]
+    inside = [mutant for mutant in mutants if mutant not in found and mutant not in left]
     if inside:
         survived, unfit = _survivors_warm(inside, suite, folder, workers, told)
-        left += [mutant for mutant in survived if mutant in unfit or suite.is_read_over(mutant)]
-        found += [mutant for mutant in survived if mutant not in left]
+        left += unfit
+        found += [mutant for mutant in survived if mutant not in unfit]
     tried = in_forks(left, lambda one: _survives_cold(one, suite, folder), workers)
     for number, (mutant, survives) in enumerate(tried, 1):
         found += [mutant] if survives else []
