@@ -257,8 +257,8 @@ class _Found:
         return max(one.after_tokens for one in holds) if self._state.how == "bytes" else math.inf
 
     @property
-    def _since(self) -> int:
-        return self._state.since if self._state else len(self._reader.seen) - 1
+    def _since(self) -> int | None:
+        return self._state.since if self._state else None
 
     def _buffered(self, kept: Hold) -> Judgement:
         tail = self._reader.tail

@@ -317,7 +317,7 @@ class Lockstep:
     @property
     def _nearly_held(self) -> bool:
         """Whether the last token was under way for nearly as long as one that is held: by chance, it may be."""
-        last = self._reader.seen[-1] if self._reader.seen else None
+        last = self._reader.seen[-1]
         over_ms = (self._round_trip_ns + self._delay_ns) / 1e6
         return isinstance(last, Alone) and last.trip_ms - over_ms >= NEARLY * HOLD_MS
 

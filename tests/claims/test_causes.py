@@ -210,6 +210,12 @@ def test_what_only_reduces_is_no_fix_but_is_told() -> None:
     )
 
 
+def test_what_was_tried_elsewhere_was_not_tried_on_the_symptom() -> None:
+    elsewhere = tried("pad-2k", "buffered", "no effect", of=PROXY.cell)
+    told = fix(tried("no-cache", "buffered", "no effect"), elsewhere, base=(WHOLE, PROXY))
+    assert told.sentences == "Nothing that was tried (1 mitigation) defeats it in the cell that shows it."
+
+
 def test_nothing_helps_and_nothing_tried_are_two_things() -> None:
     assert fix(tried("no-cache", "buffered", "no effect")).short == "none that was tried"
     assert fix().short == "none was tried"

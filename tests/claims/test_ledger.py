@@ -96,6 +96,18 @@ def test_what_a_judgement_depends_on_is_told_in_words() -> None:
     assert said(BUFFERS, *both) == f"{on}nextjs:prod and chunked"
 
 
+def test_what_no_two_axes_decide_is_said_to_depend_on_more_or_on_none() -> None:
+    (judged,) = judge(report(BUFFERS), [PROXY, replace(WHOLE, verdict="streamed")])
+    told = claim_words.depends(replace(judged, separation=None))
+    assert told == "depends on more than two axes, or on none: holds in 1 of 2 cells"
+
+
+@pytest.mark.parametrize(("number", "end"), [(5, "v3 or nextjs:v4"), (6, "v4 or nextjs:v5"), (7, "v5 or 1 more")])
+def test_so_many_values_are_told_and_of_more_their_number(number: int, end: str) -> None:
+    streaming = [result(cell(f"nextjs:v{each}"), "streamed") for each in range(number)]
+    assert said(BUFFERS, PROXY, *streaming).endswith(f"nextjs:{end}")
+
+
 def test_many_values_are_cut_short() -> None:
     streaming = [result(cell(f"nextjs:v{number}"), "streamed") for number in range(9)]
     assert said(BUFFERS, PROXY, *streaming).endswith("nextjs:v4, nextjs:v5 or 3 more")
@@ -173,6 +185,20 @@ def test_a_claim_that_depends_shows_cells_of_both_sides_and_many_cells_are_cut()
     assert cells.count("` buffered") == 4
     assert "and 4 more<br>*does not hold:*<br>" in cells
     assert f"`{APP.id}` streamed" in cells
+
+
+@pytest.mark.parametrize(("number", "more"), [(ledger.FINDINGS_SHOWN, False), (ledger.FINDINGS_SHOWN + 1, True)])
+def test_of_no_more_cells_than_are_shown_no_number_is_told(number: int, more: bool) -> None:
+    cells = [result(cell(f"nextjs:v{each}"), "buffered") for each in range(number)]
+    shown = page(entry(cells, report(BUFFERS)))
+    assert ("and 1 more" in shown, "and 0 more" in shown) == (more, False)
+
+
+def test_where_no_cell_of_a_claim_was_judged_its_judgement_alone_says_why() -> None:
+    gone = replace(PROXY, verdict=None, outcome="unavailable", reason="no Node.js")
+    told = terminal(entry([gone], report(BUFFERS)))
+    assert "not testable here: unavailable: no Node.js" in told
+    assert "not judged:" not in told
 
 
 def test_a_cell_that_was_not_judged_is_named_on_page_and_terminal_even_if_the_claim_is_confirmed() -> None:

@@ -106,8 +106,8 @@ def test_what_is_before_beside_and_after_the_steady_state_is_told(monkeypatch: p
     trace = story(f"s0 +60 r0 {lone} end")
     assert facts(trace) == Facts(late_tokens=1)
     assert facts(story(streamed(16, hold_ms=60))).late_tokens is None, "of a stream that is delayed, the verdict tells"
-    slow = story(f"s0 +70 r0 {lone} end".replace("r1", "+20 r1").replace("r2", "+20 r2"))
-    far = replace(slow, guard_ms=20.0)
+    slow = story(f"s0 +70 r0 {lone} end".replace("r1", "+40 r1").replace("r2", "+40 r2"))
+    far = replace(slow, guard_ms=15.0)
     assert (facts(slow).late_tokens, facts(far).late_tokens) == (1, 1)
     paced = replace(trace, plan=replace(trace.plan, emission=replace(trace.plan.emission, pace="paced")))
     assert facts(paced).late_tokens is None, "its lockstep twin tells"

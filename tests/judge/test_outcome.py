@@ -111,6 +111,13 @@ def test_within_a_verdict_it_counts_how_long_tokens_wait(
     assert effect(that_waits(wait_ms), that_waits(was_ms)) == change
 
 
+def test_judged_again_header_changes_are_those_of_the_stream_that_counts_last() -> None:
+    first, last = (replace(story(STREAMED), headers=(("X-Take", take),)) for take in ("first", "last"))
+    before = result(cell("direct"), "streamed")
+    (again,) = rejudge([before], {before.id: [first, last]})
+    assert [change.received for change in again.header_changes if change.name == "x-take"] == ["last"]
+
+
 def test_who_is_buffered_waits_for_the_end_however_much_passed_at_the_start() -> None:
     sooner, later = (replace(coalesced(wait_ms, "end").judgement, verdict="buffered") for wait_ms in (100, 400))
     mitigated, baseline = (replace(ruling("buffered"), judgement=judgement) for judgement in (sooner, later))

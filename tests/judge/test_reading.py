@@ -30,16 +30,33 @@ def test_a_pulse_counts_for_what_had_been_sent_by_then() -> None:
     assert read([*steps[:2], steps[3], steps[2], steps[4]]).pulsed == {1}
 
 
-@pytest.mark.parametrize(("last_ms", "spaced"), [(1410, False), (1600, True)])
-def test_what_was_sent_during_a_hold_came_as_it_was_sent_only_if_the_last_of_it_did(last_ms: int, spaced: bool) -> None:
+@pytest.mark.parametrize(
+    ("first_ms", "last_ms", "spaced"), [(1410, 1600, True), (1410, 1410, False), (1000, 1600, False)]
+)
+def test_what_was_sent_during_a_hold_came_as_it_was_sent_if_all_of_it_did(
+    first_ms: int, last_ms: int, spaced: bool
+) -> None:
     told: list[tuple[StepKind, int, int]] = [
         *(("grant", 0, 0), ("hold", 0, 400), ("grant", 1, 410), ("grant", 2, 600)),
-        *(("arrive", 0, 1000), ("arrive", 1, 1410), ("arrive", 2, last_ms)),
+        *(("arrive", 0, 1000), ("arrive", 1, first_ms), ("arrive", 2, last_ms)),
     ]
     reader = read(Step(kind, seq, at_ms * 10**6) for kind, seq, at_ms in told)
     (hold,) = reader.seen
     assert isinstance(hold, Hold)
     assert reader.spaced(hold) is spaced
+
+
+def test_if_one_that_was_sent_during_a_hold_was_held_itself_nothing_is_said_of_them() -> None:
+    told: list[tuple[StepKind, int, int]] = [
+        *(("grant", 0, 0), ("hold", 0, 400), ("grant", 1, 410), ("grant", 2, 600), ("arrive", 0, 1000)),
+        *(("hold", 1, 1400), ("arrive", 1, 1410), ("arrive", 2, 1600)),
+        *(("grant", 3, 1610), ("hold", 3, 2010), ("arrive", 3, 2610)),
+    ]
+    reader = read(Step(kind, seq, at_ms * 10**6) for kind, seq, at_ms in told)
+    first, *_ = reader.seen
+    assert isinstance(first, Hold)
+    assert [one.seq for one in reader.seen] == [0, 1, 3]
+    assert not reader.spaced(first)
 
 
 # ---------------------------------------------------------------- the grammar

@@ -70,6 +70,24 @@ def test_it_is_doubtful_where_more_than_a_quarter_of_those_by_themselves_were_on
     assert (told.verdict, told.doubtful) == ("delayed", doubtful)
 
 
+def test_how_late_is_told_over_what_the_control_stream_takes() -> None:
+    told = judged(replace(story(streamed(STREAK, 100)), guard_ms=20.0))
+    assert told.reason.endswith("but 80 ms late in the median")
+
+
+def test_from_far_away_a_flow_in_bursts_tells_of_a_timer_that_few_tokens_met() -> None:
+    trips = [0.1] * 12 + [35.0, 70.0, 70.0, 0.1]
+    run = " ".join(f"s{seq} +{ms} r{seq}" for seq, ms in enumerate(trips))
+    flow = " ".join(f"s{seq} +20" if seq % 4 else f"s{seq} r{max(seq - 3, 16)}-{seq} +20" for seq in range(16, 76))
+    told = judged(replace(story(f"{run} stretch75 {flow} r73-75 end"), distance_ms=20.0))
+    assert told.verdict == "delayed"
+
+
+def test_tokens_that_come_as_far_apart_as_they_were_sent_lag_even_if_the_hold_before_had_nothing_after_it() -> None:
+    told = judged(story("s0 +400 hold0 s1 +400 r0 +400 r1 s2 +800 hold2 r2 end"))
+    assert (told.verdict, told.release) == ("delayed", None)
+
+
 def test_what_comes_before_a_steady_state_in_which_tokens_come_by_themselves_is_no_start() -> None:
     found = judged(story(f"{alone(0, 2)} s3 +400 hold3 s4 s5 r3-5 {alone(6, 5 + STREAK)} end"))
     assert (found.verdict, found.start) == ("streamed", None)

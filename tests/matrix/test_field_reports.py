@@ -211,6 +211,19 @@ def test_what_cannot_be_meant_is_told_with_line_and_key(text: str, complaint: st
     assert all(line.startswith("m.yaml:") for line in told.splitlines())
 
 
+@pytest.mark.parametrize(("side", "of", "most"), [("times", "control", 1_000_000), ("share", "reads", 1)])
+@pytest.mark.parametrize("bound", ["at_most", "at_least"])
+def test_multiples_and_shares_have_bounds_which_are_allowed_themselves(
+    bound: str, side: str, of: str, most: int
+) -> None:
+    for value in (0, most):
+        (limit,) = one(f"{CLAIM}, metrics: {{bursts: {{{bound}_{side}: {value}, of: {of}}}}}").limits
+        assert getattr(limit, f"{bound}_{side}") == value
+    for value in (-0.1, most + 0.1):
+        told = refusal(f"  claims: [{{{CLAIM}, metrics: {{bursts: {{{bound}_{side}: {value}, of: {of}}}}}}}]")
+        assert f"report.claims[0].metrics.bursts.{bound}_{side}: " in told
+
+
 def test_a_symptom_that_no_cell_shows_is_refused() -> None:
     head = HEAD.replace('symptom: "nginx', 'symptom: "apache')
     told = refusal(f"  claims: [{{{CLAIM}, verdict: buffered}}]", head)

@@ -172,6 +172,11 @@ def test_response_headers() -> None:
     assert emission.headers == (("X-Accel-Buffering", "no"), ("X-Content-Type-Options", "nosniff"))
 
 
+def test_a_method_that_a_stream_has_already_is_no_change() -> None:
+    told = objections(replace(mitigated("post-instead-of-get"), format="openai"), CATALOGUE)
+    assert "changes the method to POST, which it is already" in told[0].message
+
+
 def test_directives_of_cache_control_that_nobody_adds_to_stay_in_their_order() -> None:
     own = replace(CATALOGUE["no-cache"], response_headers={"Cache-Control": "no-transform,no-cache"})
     emission = plan(mitigated("no-cache"), {**CATALOGUE, "no-cache": own}).emission

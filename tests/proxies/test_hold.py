@@ -117,6 +117,11 @@ def test_the_head_is_held_only_where_the_policy_says_so_and_bytes_are(hold_head:
 # ---------------------------------------------------------------- what switches the buffer off
 
 
+def test_a_header_that_is_not_there_is_not_honoured_whatever_its_value_may_be() -> None:
+    assert not passes(Policy(release_bytes=4, honoured_headers={"x-any": "*"}), heads())
+    assert passes(Policy(release_bytes=4, honoured_headers={"x-any": "*"}), heads({"x-any": "1"}))
+
+
 def test_a_response_without_a_content_type_is_of_none() -> None:
     assert not passes(Policy(release_bytes=4, passing_content_types=["?*"]), Heads("GET", "gzip", 200, {}))
 
@@ -180,6 +185,7 @@ def test_passing_unsized() -> None:
         ("*, gzip;q=0", False),
         ("identity", False),
         ("gzip;q=nonsense", True),
+        ("gzip;x=0", True),
         (";;,,", False),
     ],
 )
