@@ -219,8 +219,8 @@ def test_multiples_and_shares_have_bounds_which_are_allowed_themselves(
     for value in (0, most):
         (limit,) = one(f"{CLAIM}, metrics: {{bursts: {{{bound}_{side}: {value}, of: {of}}}}}").limits
         assert getattr(limit, f"{bound}_{side}") == value
-    for value in (-0.1, most + 0.1):
-        told = refusal(f"  claims: [{{{CLAIM}, metrics: {{bursts: {{{bound}_{side}: {value}, of: {of}}}}}}}]")
+    for beyond in (-0.1, most + 0.1):
+        told = refusal(f"  claims: [{{{CLAIM}, metrics: {{bursts: {{{bound}_{side}: {beyond}, of: {of}}}}}}}]")
         assert f"report.claims[0].metrics.bursts.{bound}_{side}: " in told
 
 
