@@ -203,10 +203,9 @@ Known = Callable[[float], tuple[Hop, Judgement]]
 
 
 def _sized(size: float) -> tuple[Hop, Judgement]:
-    more = math.ceil(size * 40 / EVENT) - 1
-    return Empties(size_bytes=round(size * 40)), Judgement(
-        "coalesced", "because", let_go("bytes", more * EVENT, more) if more else None
-    )
+    size_bytes = round(size * 40)
+    more = math.ceil(size_bytes / EVENT) - 1
+    return Empties(size_bytes), Judgement("coalesced", "because", let_go("bytes", more * EVENT, more) if more else None)
 
 
 KNOWN: dict[str, Known] = {
