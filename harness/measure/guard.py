@@ -29,6 +29,7 @@ from harness.clients.limits import STALLED_S
 from harness.errors import BackendError, StreamError, Unavailable
 from harness.formats import CODECS
 from harness.measure.limits import BUSY_S, PULSE_BYTES, TRIPS_S
+from harness.measure.standstill import Standstill
 from harness.model import EMITTER_HEADER, Emission, Endpoint, Workload
 
 CONTROL_TRIPS = 4
@@ -62,6 +63,7 @@ class Trips:
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.standstill = Standstill()
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -112,6 +114,7 @@ class Trips:
         return [duration for _, duration in recent]
 
     async def _run(self) -> None:
+        self.standstill.begins(time.monotonic_ns())
         try:
             while self._watchers:
                 await self._go_round()
@@ -121,6 +124,8 @@ class Trips:
             fault = BackendError(f"the guard failed: {type(error).__name__}: {error}")
             fault.__cause__ = error
             self._fail(fault)
+        finally:
+            self.standstill.ends()
 
     async def _go_round(self) -> None:
         began = time.monotonic_ns()
@@ -130,6 +135,7 @@ class Trips:
         finally:
             self._under_way = False
         ended = time.monotonic_ns()
+        self.standstill.sign(ended)
         self._durations_ns.append((ended, ended - began))
         self._count += 1
         for goal, waiter in self._waiters:

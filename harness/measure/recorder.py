@@ -24,7 +24,11 @@ from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
 from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.standstill import Clock
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, masked_trace
+
+LOOK_S = 0.02
+"""How long it takes at least to look again whether time has passed."""
 
 QUOTED_BYTES = 60
 """How much of a body is worth to be quoted."""
@@ -170,8 +174,9 @@ async def record(
     recorder = Recorder(plan, bounds)
     stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
+    clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, bounds, brief)
+    conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
     closed_ns: int | None = None
@@ -221,7 +226,7 @@ async def record(
         emitter_clock=backend.clock,
         brief=brief,
     )
-    return masked_trace(trace)
+    return masked_trace(clock.told(trace) if plan.emission.pace == "lockstep" else trace)
 
 
 def _answered_by(status: int | None, headers: Headers, stream_id: str) -> Answerer:
@@ -261,7 +266,7 @@ class _Conversation:
     """Carries a lockstep machine's grants to the backend, and what it waits for through the guard."""
 
     def __init__(
-        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds, brief: bool
+        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds, clock: Clock, brief: bool
     ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
@@ -270,6 +275,7 @@ class _Conversation:
         self._stream = stream
         self._guard = guard
         self._bounds = bounds
+        self._clock = clock
         self._brief = brief
         self._turned = asyncio.Event()
 
@@ -285,7 +291,7 @@ class _Conversation:
                 self._brief,
                 lambda: self._guard.control.trips.slow_ms(began_ns) or 0.0,
             )
-            machine.begin(began_ns)
+            machine.begin(self._clock.at_ns(began_ns))
             self._recorder.on_progress(self._head, self._arrived)
             while machine.phase is not Phase.ENDED:
                 await self._wait(machine)
@@ -296,11 +302,17 @@ class _Conversation:
     async def _wait(self, machine: Lockstep) -> None:
         """Wait for what is due, and say so unless something has come meanwhile."""
         due, before = machine.due, (machine.phase, machine.progress_ns)
+        by_ns = machine.progress_ns + due.ns
+        left_s = (by_ns - self._now_ns()) / 1e9
         self._turned.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at((machine.progress_ns + due.ns) / 1e9):
-                await self._turned.wait()
-                return  # something else is due now
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._turned.wait()
+                    return  # something else is due now
+            if (left_s := (by_ns - self._now_ns()) / 1e9) <= 0:
+                break
+            left_s = max(left_s, LOOK_S)  # it may stand still, and time with it
         if due.what == "barrier":
             await self._guard.barrier()
             await self._recorder.awake()
@@ -308,13 +320,13 @@ class _Conversation:
             await self._witnessed(machine, before)
         if (machine.phase, machine.progress_ns) == before:
             say = machine.outwaited if due.what == "silence" else machine.stepped
-            self._say(say(time.monotonic_ns()))
+            self._say(say(self._now_ns()))
 
     async def _witnessed(self, machine: Lockstep, before: tuple[Phase, int]) -> None:
         """Let everything on the way show that it is awake, the reader last."""
         await self._guard.witnessed()
         if (machine.phase, machine.progress_ns) == before and self._guard.pulses:
-            machine.pulsed(time.monotonic_ns())
+            machine.pulsed(self._now_ns())
             await self._guard.witnessed_by_chain()
         for _ in range(READER_TRIPS):
             await self._recorder.awake()
@@ -332,15 +344,18 @@ class _Conversation:
 
     def _head(self, at_ns: int) -> None:
         assert self.machine is not None
-        self._say(self.machine.head(at_ns))
+        self._say(self.machine.head(self._clock.at_ns(at_ns)))
         self._turned.set()
 
     def _arrived(self, through: int, at_ns: int) -> None:
         assert self.machine is not None
         phase = self.machine.phase
-        self._say(self.machine.arrived(through, at_ns))
+        self._say(self.machine.arrived(through, self._clock.at_ns(at_ns)))
         if self.machine.phase is not phase:
             self._turned.set()
+
+    def _now_ns(self) -> int:
+        return self._clock.at_ns(time.monotonic_ns())
 
     def _say(self, grant: Grant | None) -> None:
         if grant:
