@@ -37,6 +37,9 @@ PULSE_TRIPS = 3
 """So many trips begin and end after a silence before that counts: a machine that stood still meanwhile goes through
 them only when it goes on, and then what was on its way comes, too."""
 
+DISTANCE_TRIPS = 8
+"""Of so many trips at least the shortest tells how far away the backend is."""
+
 PERIOD_S = 0.02
 BESIDE_S = 0.1
 MEMORY = 4096
@@ -93,6 +96,11 @@ class Trips:
                     await gone_round
             except TimeoutError:
                 raise BackendError(f"nothing has gone round for {TRIPS_S:g} s: {self._stands_still}") from None
+
+    @property
+    def remembered(self) -> int:
+        """Of how many trips it is known how long they took."""
+        return len(self._durations_ns)
 
     @property
     def least_ms(self) -> float | None:
@@ -349,9 +357,12 @@ class Guard:
         return not (self._quiet or self.pulse.lost)
 
     async def distance_ms(self) -> float:
-        """Return how long the control stream takes at least to go round: how far away the backend is, load apart."""
-        if self.control.trips.least_ms is None:
-            await self.control.trips.after(1)
+        """Return how long the control stream takes at least to go round: how far away the backend is, load apart.
+
+        It takes several trips to know: during a single one the machine may have stood still.
+        """
+        if (missing := DISTANCE_TRIPS - self.control.trips.remembered) > 0:
+            await self.control.trips.after(missing)
         return self.control.trips.least_ms or 0.0
 
     async def witnessed(self) -> None:

@@ -101,8 +101,9 @@ class Trace:
     chain's hops, client side first. `answered_by` tells whose answer the client got: the emitter's to this very
     request, as its mark says, however a hop handed it on; a `hop`'s own; or nobody's, if there was none (None: nobody
     took note). `emitter_clock` is whose clock the instants of `sent`, `ended_ns` and `heartbeats` are of; those of all
-    else are ours. `alone` says that no other stream ran beside it, through its chain at least, `brief` that it ended
-    with its first hold: it tells whether it begins as another did.
+    else are ours, of a conversation without the time in which the machine stood still: if there was any, the emitter's
+    are of another clock. `alone` says that no other stream ran beside it, through its chain at least, `brief` that it
+    ended with its first hold: it tells whether it begins as another did.
     """
 
     cell_id: str

@@ -18,7 +18,7 @@ from harness.formats import CODECS
 from harness.judge.reading import span_tokens
 from harness.judge.rules import LATE_MS
 from harness.measure import lockstep
-from harness.measure.guard import CONTROL_TRIPS, ControlStream, Guard, Pulse
+from harness.measure.guard import CONTROL_TRIPS, DISTANCE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.measure.limits import Bounds
 from harness.measure.recorder import Recorder, record
 from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
@@ -116,6 +116,18 @@ async def chain(hop: Hop = passes, backend: Fake | None = None) -> AsyncIterator
     made = Chain(backend or Fake(), hop)
     yield made
     await made.control.close()
+
+
+async def test_one_trip_during_which_the_machine_stood_still_is_no_distance() -> None:
+    gone: list[int] = []
+
+    async def trip() -> None:
+        gone.append(len(gone))
+
+    async with chain() as made:
+        made.control.trips = Trips(trip)
+        await Guard(made.control, Pulse(made.client, FAR_AWAY)).distance_ms()
+        assert len(gone) >= DISTANCE_TRIPS
 
 
 PASSED = "head-1 0-15 end15"

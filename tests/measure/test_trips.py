@@ -14,7 +14,17 @@ from harness.clients.base import Request, Sink
 from harness.clients.fake import Fake as FakeClient
 from harness.errors import BackendError, StreamError, Unavailable
 from harness.measure import guard as module
-from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, Answer, Beside, ControlStream, Guard, Pulse, Trips
+from harness.measure.guard import (
+    CONTROL_TRIPS,
+    DISTANCE_TRIPS,
+    PULSE_TRIPS,
+    Answer,
+    Beside,
+    ControlStream,
+    Guard,
+    Pulse,
+    Trips,
+)
 from harness.measure.limits import PULSE_BYTES
 from harness.model import EMITTER_HEADER, Endpoint
 
@@ -495,7 +505,7 @@ class Counted:
         (Guard.witnessed_by_chain, False, (0, PULSE_TRIPS)),
         (Guard.barrier, False, (0, 1)),
         (Guard.barrier, True, (CONTROL_TRIPS, 0)),
-        (Guard.distance_ms, False, (1, 0)),
+        (Guard.distance_ms, False, (DISTANCE_TRIPS, 0)),
     ],
 )
 @pytest.mark.usefixtures("unhurried")
