@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -63,13 +65,14 @@ KNOW_FORMATS = ("harness.judge.metrics", "harness.matrix.mitigations")
 """All others of the pure rooms do without: what a format is stays behind one door."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Module:
     """One module of ours, read and not run."""
 
     name: str
     tree: ast.Module
 
+    @cached_property
     def imports(self) -> set[str]:
         """Return the modules that it imports, wherever in it that is said."""
         found: set[str] = set()
@@ -83,9 +86,10 @@ class Module:
                 found.update((inner & MODULES.keys()) or {node.module})
         return found
 
+    @cached_property
     def ours(self) -> set[str]:
         """Return those of the imports that are ours."""
-        return {name for name in self.imports() if name.split(".")[0] == "harness"}
+        return {name for name in self.imports if name.split(".")[0] == "harness"}
 
     @property
     def is_pure(self) -> bool:
@@ -112,13 +116,12 @@ MODULES.update({name: Module(name, ast.parse(path.read_text())) for name, path i
 BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").rglob("*.py"))
 WHOLE = MODULES | {name_of(path): Module(name_of(path), ast.parse(path.read_text())) for path in BENCHMARKS}
 
-pure = pytest.mark.parametrize("name", sorted(name for name, module in MODULES.items() if module.is_pure))
-each = pytest.mark.parametrize("name", sorted(MODULES))
+PURE = {name: module for name, module in MODULES.items() if module.is_pure}
 
 
 def known_by(room: str) -> set[str]:
     """Return the rooms that a room's modules import from."""
-    imported = {room_of(one) for name, module in WHOLE.items() if room_of(name) == room for one in module.ours()}
+    imported = {room_of(one) for name, module in WHOLE.items() if room_of(name) == room for one in module.ours}
     return imported - {room, ""}
 
 
@@ -146,38 +149,32 @@ def test_no_arrow_runs_up_and_there_are_few() -> None:
     assert sum(len(known_by(room)) for room in ROOMS) <= MOST_ARROWS
 
 
-@each
-def test_no_two_modules_import_each_other_in_a_circle(name: str) -> None:
-    reached, ahead = set[str](), MODULES[name].ours()
-    while ahead:
-        reached |= ahead
-        ahead = {one for known in ahead if known in MODULES for one in MODULES[known].ours()} - reached
-    assert name not in reached
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    TopologicalSorter({name: module.ours for name, module in MODULES.items()}).prepare()  # raises if there is one
 
 
-@pure
-def test_a_pure_module_knows_no_sockets_processes_or_clocks(name: str) -> None:
-    assert {imported.split(".")[0] for imported in MODULES[name].imports()} & IMPURE == set()
+def test_a_pure_module_knows_no_sockets_processes_or_clocks() -> None:
+    known = {name: {one.split(".")[0] for one in module.imports} & IMPURE for name, module in PURE.items()}
+    assert {name: impure for name, impure in known.items() if impure} == {}
 
 
-@pure
-def test_a_pure_module_imports_only_pure_ones(name: str) -> None:
-    assert {one for one in MODULES[name].ours() - {"harness"} if not MODULES[one].is_pure} == set()
+def test_a_pure_module_imports_only_pure_ones() -> None:
+    known = {name: module.ours - {"harness"} - PURE.keys() for name, module in PURE.items()}
+    assert {name: impure for name, impure in known.items() if impure} == {}
 
 
-@pure
-def test_only_metrics_and_mitigations_of_the_pure_part_know_formats(name: str) -> None:
-    formats = {imported for imported in MODULES[name].ours() if room_of(imported) == "formats"}
-    assert not formats or room_of(name) == "formats" or name in KNOW_FORMATS
+def test_only_metrics_and_mitigations_of_the_pure_part_know_formats() -> None:
+    know = {name for name, module in PURE.items() if any(room_of(one) == "formats" for one in module.ours)}
+    assert {name for name in know if room_of(name) != "formats"} <= set(KNOW_FORMATS)
 
 
 PLUG_INS = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, (*PROXIES, *CLIENTS)))}|hop-\d+)(?![\w-])")
 """What is plugged in, and the folders of its evidence: names that come and go."""
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) == "judge"])
-def test_the_judge_names_nothing_that_is_plugged_in(name: str) -> None:
-    assert PLUG_INS.findall(FILES[name].read_text()) == []
+def test_the_judge_names_nothing_that_is_plugged_in() -> None:
+    named = {name: PLUG_INS.findall(path.read_text()) for name, path in FILES.items() if room_of(name) == "judge"}
+    assert {name: plug_ins for name, plug_ins in named.items() if plug_ins} == {}
 
 
 WORDS = {word for axis in AXES.values() for word in axis.words}
@@ -194,9 +191,9 @@ def named(node: ast.AST) -> set[str]:
     return {name for child in ast.iter_child_nodes(node) for name in named(child)}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) in ("matrix", "judge")])
-def test_no_plug_in_is_a_special_case_to_the_matrix_or_the_judge(name: str) -> None:
-    assert named(MODULES[name].tree) == set()
+def test_no_plug_in_is_a_special_case_to_the_matrix_or_the_judge() -> None:
+    special = {name: named(MODULES[name].tree) for name in MODULES if room_of(name) in ("matrix", "judge")}
+    assert {name: plug_ins for name, plug_ins in special.items() if plug_ins} == {}
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if (PACKAGE / room).is_dir()])
@@ -224,11 +221,10 @@ def is_quiet(node: ast.stmt) -> bool:
     return isinstance(node, QUIET)
 
 
-@each
-def test_a_module_only_defines_names(name: str) -> None:
-    if not name.endswith(".__main__"):
-        loud = [ast.unparse(node) for node in MODULES[name].tree.body if not is_quiet(node)]
-        assert loud == []
+def test_a_module_only_defines_names() -> None:
+    quiet = {name: module.tree for name, module in MODULES.items() if not name.endswith(".__main__")}
+    loud = {name: [ast.unparse(node) for node in tree.body if not is_quiet(node)] for name, tree in quiet.items()}
+    assert {name: statements for name, statements in loud.items() if statements} == {}
 
 
 WATCH = """
@@ -270,7 +266,7 @@ def test_a_process_of_the_emulator_loads_no_other_proxy() -> None:
         name = todo.pop()
         found.add(name)
         around = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
-        todo |= ({one for one in MODULES[name].ours() if one in MODULES} | around) - found
+        todo |= ({one for one in MODULES[name].ours if one in MODULES} | around) - found
     assert {room_of(name) for name in found} == {"", "model", "proxies"}
     assert {name for name in found if room_of(name) == "proxies"} == {
         "harness.proxies",

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 
 import httpx
 import httpx_sse
-import openai
 import pytest
 
 from harness.backends.base import Log
@@ -52,6 +51,8 @@ class Sdk(Reader):
     """AsyncOpenAI, with the stream's own URL for a base URL. A chunk that it yields is written anew."""
 
     async def stream(self, request: Request, sink: Sink) -> None:
+        import openai  # takes a second, which tests that are only collected need not wait for
+
         base_url = request.url.removesuffix("/chat/completions")
         async with openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
             chunks = await client.chat.completions.create(**json.loads(request.body or b""))
