@@ -14,7 +14,7 @@ from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import RequestReceived
+from h2.events import ConnectionTerminated, RequestReceived
 
 from harness.model import HttpVersion, TransportName
 from tests.clients.http2_peer import OK
@@ -141,6 +141,7 @@ class InHttp2(Served):
         super().__init__(reader, writer)
         self._http2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._stream = 0
+        self._gone = False
         self._heard = asyncio.Event()
 
     async def accept(self) -> None:
@@ -168,6 +169,8 @@ class InHttp2(Served):
 
     async def say(self, data: bytes) -> None:
         while data:
+            if self._gone:
+                raise ConnectionResetError("the client has gone away")
             self._heard.clear()
             size_bytes = min(self._http2.local_flow_control_window(self._stream), self._http2.max_outbound_frame_size)
             now, data = data[:size_bytes], data[size_bytes:]
@@ -187,6 +190,7 @@ class InHttp2(Served):
             if isinstance(event, RequestReceived):
                 self._stream = event.stream_id
                 self.asked = {str(name): str(value) for name, value in event.headers}
+            self._gone |= isinstance(event, ConnectionTerminated)
         self._heard.set()
         self._flush()
 
