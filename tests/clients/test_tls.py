@@ -30,9 +30,19 @@ each_client = pytest.mark.parametrize("make", [AiohttpReader, H2Reader], ids=["a
 @contextlib.asynccontextmanager
 async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve on a free port; return the URL, which is one of TLS whatever the server speaks."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    connections: list[asyncio.StreamWriter] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        if (serving := serve(reader, writer)) is not None:
+            await serving
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls) as server:
+        try:
+            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        finally:
+            for writer in connections:  # from Python 3.12 on a server that is closed waits until they have ended
+                writer.close()
 
 
 def server_tls(signer: trustme.CA, *protocols: str) -> ssl.SSLContext:
