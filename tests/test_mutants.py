@@ -114,6 +114,7 @@ sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests")
 """
 
 
+@pytest.mark.proxies
 def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tmp_path: Path) -> None:
     rewritten = "import pytest\npytest.register_assert_rewrite('box')\n"  # as pytest does with a plug-in's package
     files = {

@@ -27,6 +27,8 @@ from tests.invariance import DEAR, HOUR_MS, KINDS, UNDECIDED, Answer, Case, answ
 from tests.oracle import CLEAR, flat
 from tests.simulation import Link
 
+pytestmark = pytest.mark.generated
+
 ROUND = 0
 """Moved on by one with each release, so that other cases are drawn then."""
 BATCHES, BATCH = 10, 100

@@ -120,6 +120,7 @@ async def test_only_an_app_whose_loop_is_blocked_lets_others_wait_while_it_strea
     assert (await recorded(bench, "asgi:plain")).beside_ns == ()
 
 
+@real
 @pytest.mark.parametrize(("variant", "verdict"), HELD_BY.items())
 @in_module_loop
 async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, verdict: str) -> None:

@@ -100,6 +100,7 @@ def test_a_block_that_cannot_be_read_is_told(tmp_path: Path, dependencies: str) 
 # ---------------------------------------------------------------- whole or not there
 
 
+@pytest.mark.proxies
 def test_it_is_made_once(calls: Path) -> None:
     with pytest.raises(Unavailable, match=r"requirements\.txt is not installed \(harness setup asgi\)"):
         Asgi().version()
@@ -115,6 +116,7 @@ def test_it_is_made_once(calls: Path) -> None:
     assert Asgi().version().startswith("uvicorn ")
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("calls")
 def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1")))
@@ -128,6 +130,7 @@ def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.
     assert pinned._environment(GZIP).versions()["starlette"] == "0.0.1"
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("calls")
 def test_equal_needs_share_one_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     Asgi().install(lambda _: None)
@@ -141,6 +144,7 @@ def test_equal_needs_share_one_and_others_do_not(monkeypatch: pytest.MonkeyPatch
         Asgi().version()
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("calls")
 def test_one_whose_python_is_gone_is_told() -> None:
     Asgi().install(lambda _: None)

@@ -18,6 +18,8 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nextjs import NextJs, _instance, install
 
+pytestmark = pytest.mark.proxies
+
 PROD = resources.configs() / "nextjs" / "prod.yaml"
 
 NPM = """#!/bin/sh
