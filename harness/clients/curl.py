@@ -23,6 +23,7 @@ from typing import IO
 
 from harness.clients.base import Remote, Request, Sink
 from harness.clients.limits import ANSWER_S, CONNECT_S, HEAD_BYTES
+from harness.clients.quoting import unquoted
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.base import Program
@@ -214,6 +215,8 @@ class _Talk:
             mark, words = line[:2], line[2:]
             if mark == "< " and _STATUS.match(words):
                 head = [words]  # some curls tell of no end of an interim response
+            elif mark == "< " and words[:1].isspace() and head:
+                head[-1] += words  # one that goes on in a line of its own
             elif mark in ("> ", "< ") and words:
                 head.append(words)
             elif mark in ("> ", "< ") and head:
@@ -235,14 +238,14 @@ class _Talk:
         async for line in self.told:
             text = line.decode("latin-1").rstrip("\r\n")
             if text.startswith("curl: ("):
-                self.complaint = text
+                self.complaint = unquoted(text)
             yield text
 
 
 def _status(line: str) -> int:
     if found := _STATUS.match(line):
         return int(found[1])
-    raise StreamError(f"not a status line: {line[:80]!r}")
+    raise StreamError("curl tells of a head without a status line")
 
 
 class _Body(asyncio.Protocol):
