@@ -207,7 +207,8 @@ def _kept(document: bytes) -> Iterator[Path]:
     """Keep two runs, of the file that lies there, and yield their files."""
     text = document.decode("utf-8", "replace")
     for name in ("one", "two"):
-        run = Run.create(Path("kept"), replace(run_info(), name=name, matrix_file=MATRIX, matrix_text=text, cells=1))
+        run = Run.create(Path("kept"), replace(run_info(), name=name, matrix_file=MATRIX, cells=1))
+        run.info = replace(run.info, matrix_text=text)  # as it may have become since
         run.append(_ended(sample_cell(), "observed"))
         run.finish()
         folder = run.folder.rename(Path("kept") / name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
+from harness.clients import CLIENTS
+from harness.clients.base import Launching
 from harness.documents.yaml_text import Source
 from harness.launchers.process import Launcher
-from harness.model import Endpoint, Mitigation, is_secret, masked_run
+from harness.model import DEFAULT_CLIENT, EMITTER_HEADER, Endpoint, is_secret
 from harness.proxies.installation import Installation
 from harness.proxies.starting import Start
-from harness.store.runs import Run, check_folder, slug
+from harness.store.runs import Run, check_folder, load_traces, slug
 from tests.reports import samples
 from tests.sandbox import Sandbox, missing
 
@@ -152,16 +156,6 @@ def test_names_that_tell_none(name: str) -> None:
     assert not is_secret(name)
 
 
-@pytest.mark.parametrize("quote", ["", "'", '"'])
-@pytest.mark.parametrize("value", [f"Bearer {CANARY}", "short"])
-def test_the_copy_of_a_matrix_file_has_no_secrets(quote: str, value: str) -> None:
-    one = Mitigation("m", "claim", "source", "header", request_headers={"Authorization": value, "Accept": "short"})
-    text = f"a:\n  Authorization: {quote}{value}{quote}\nb: {{authorization: {quote}{value}{quote}, Accept: short}}\n"
-    run = masked_run(samples.run_info(matrix_text=text, mitigations={"m": one}))
-    assert run.matrix_text == text.replace(value, "(redacted)").replace("Accept: (redacted)", "Accept: short")
-    assert run.mitigations["m"].request_headers == {"Authorization": "(redacted)", "Accept": "short"}
-
-
 def matrix(chain: str, client: str) -> str:
     asked = ", ".join(f"{name}: '{value}'" for name, value in GIVEN.items())
     answered = ", ".join(f"{name}: '{value}'" for name, value in ANSWERED.items())
@@ -172,7 +166,26 @@ axes: {{chain: {chain}, client: [{client}], mitigations: [none, secret]}}
 mitigations:
   secret: {{claim: c, source: s, cost: header, request_headers: {{{asked}}},
     response_headers: {{{answered}}}, delay_ms: 20}}
+  unused: {{claim: c, source: s, cost: header, request_headers: {{{asked}}}}}
 """
+
+
+@contextmanager
+def looked_at() -> Iterator[set[str]]:
+    """Look at all command lines of the machine, as everybody can, for as long as the block lasts."""
+    commands, done = set[str](), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            commands.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield commands
+    finally:
+        done.set()
+        looking.join()
 
 
 def files(folder: Path) -> list[Path]:
@@ -185,22 +198,11 @@ def files(folder: Path) -> list[Path]:
 def test_secrets_in_headers_are_sent_and_reach_no_file_and_no_command_line(tmp_path: Path, client: str) -> None:
     if why := missing(client):
         pytest.skip(why)
-    commands, done = set[str](), threading.Event()
-
-    def look() -> None:
-        while not done.is_set():
-            commands.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
-
-    looking = threading.Thread(target=look)
     with Sandbox(tmp_path) as place:
         place.write("m.yaml", matrix("nginx:buffering-off", client))
-        looking.start()
-        try:
-            outputs = ("--html", "o.html", "--junit", "o.xml", "--json", "o.json", "--markdown", "o.md")
+        outputs = ("--html", "o.html", "--junit", "o.xml", "--json", "o.json", "--markdown", "o.md")
+        with looked_at() as commands:
             said = place.run("matrix", "m.yaml", *outputs)
-        finally:
-            done.set()
-            looking.join()
         assert said.status == 0, said.err
         trace = next(
             path
@@ -214,6 +216,36 @@ def test_secrets_in_headers_are_sent_and_reach_no_file_and_no_command_line(tmp_p
         assert CANARY not in said.out + said.err
         assert not [line for line in commands if CANARY in line]
         assert any("harness.backends.emitter" in line for line in commands)
+
+
+EVERYTHING = """\
+title: Whoever reads, and whatever is in between
+workloads: {{short: {{tokens: 30, token_bytes: 112}}}}
+axes: {{mitigations: slow}}
+include:
+  - {{chain: {chains}}}
+  - {{chain: direct, client: {clients}, request: browser}}
+mitigations: {{slow: {{claim: c, source: s, cost: latency, delay_ms: 20}}}}
+"""
+CHAINS = ("direct", "nginx:default", "asgi:plain", "cloudrun:report", "nextjs:dev")
+
+
+@pytest.mark.proxies
+def test_no_command_line_tells_a_stream(tmp_path: Path) -> None:
+    chains = [chain for chain in CHAINS if chain == "direct" or not missing(chain.partition(":")[0])]
+    clients = [name for name, make in CLIENTS.items() if isinstance(make(), Launching) and not missing(name)]
+    with Sandbox(tmp_path) as place:
+        place.write("m.yaml", EVERYTHING.format(chains=json.dumps(chains), clients=json.dumps(clients)))
+        with looked_at() as commands:
+            said = place.run("matrix", "m.yaml")
+        run = place.last_run()
+    traces = [trace for one in run.results if one.evidence for trace in load_traces(run.folder / one.evidence)]
+    ids = {value for trace in traces for name, value in trace.headers if name.lower() == EMITTER_HEADER.lower()}
+    assert {trace.plan.client for trace in traces} == {DEFAULT_CLIENT, *clients}, said.err
+    assert len(ids) >= len(chains) + len(clients)
+    for program in ("emitter", *(name.partition("-")[0] for name in clients)):
+        assert any(program in line for line in commands)
+    assert [line for line in commands if any(each in line for each in ids)] == []
 
 
 @pytest.mark.proxies

@@ -59,7 +59,7 @@ Require = Annotated[
         "--require",
         metavar="NAMES",
         envvar="HARNESS_REQUIRE",
-        help="Fail if these proxies or clients cannot run here, as nginx,nextjs.",
+        help="Fail if these proxies or clients, as nginx,nextjs, cannot run here, or could not in a stored run.",
     ),
 ]
 Allow = Annotated[
@@ -154,7 +154,8 @@ def reports(
     """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
     if stored and (names or records):
         raise InputError("--from takes runs as they are: give it without names and without --records")
-    session.require(_names(require))
+    if not stored:
+        session.require(_names(require))
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), lambda line: err.print(line, markup=False))
     outputs = _outputs(None, to_markdown)
@@ -254,6 +255,7 @@ def report(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
     ] = False,
+    require: Require = None,
     allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
@@ -262,12 +264,13 @@ def report(
     to_html: ToHtml = None,
 ) -> None:
     """Print a run again from what is on disk, even if it was killed."""
+    required = _required(_names(require), allow_unavailable)
     run = Run.open(folder or latest(runs))
     if run.torn:
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), _required((), allow_unavailable))
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), required)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
@@ -277,6 +280,7 @@ def check(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
     ] = False,
+    require: Require = None,
     allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
     to_json: ToJson = None,
@@ -285,13 +289,14 @@ def check(
     to_html: ToHtml = None,
 ) -> None:
     """Hold one run against another: every verdict has to be what it was."""
+    required = _required(_names(require), allow_unavailable)
     run, earlier = Run.open(folder or latest(runs)), Run.open(against)
     if run.folder.resolve() == earlier.folder.resolve():
         raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
     run.results = session.checked(run, earlier, str(against), allow_missing)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), _required((), allow_unavailable))
+    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), required)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -367,7 +372,11 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
 
 
 def _required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
-    """Return what has to be measured: what is named and, where nobody looks at the report, all, unless allowed."""
+    """Return what has to be measured: what is named and, where nobody looks at the report, all, unless allowed.
+
+    Raises InputError for a name that is none.
+    """
+    session.check_names(names)
     return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)
 
 

@@ -23,6 +23,7 @@ from harness.clients import tls
 from harness.clients.aiohttp_messages import Sessions, read_messages
 from harness.clients.base import Request, Sink
 from harness.clients.limits import CONNECT_S
+from harness.clients.quoting import unquoted
 from harness.errors import StreamError
 from harness.model import HttpVersion, TransportName
 
@@ -133,10 +134,8 @@ def _answers(error: OSError) -> bool:
 
 def _in_words(error: BaseException) -> str:
     match error:
-        case aiohttp.ClientPayloadError():
-            return f"the body broke off: {error}"
-        case HttpProcessingError():
-            return f"the body broke off: {error.message.splitlines()[0].rstrip(':')}"
+        case aiohttp.ClientPayloadError() | HttpProcessingError():
+            return f"the body broke off: {_parsers(error)}"
         case aiohttp.ServerDisconnectedError():
             return "the connection closed before a response"
         case aiohttp.ClientConnectorCertificateError():
@@ -148,5 +147,13 @@ def _in_words(error: BaseException) -> str:
         case aiohttp.ClientConnectorError():
             return f"cannot connect: {error}"
         case aiohttp.ClientResponseError():
-            return f"what came is no HTTP response: {error.message.splitlines()[0].rstrip(':')}"
+            return f"what came is no HTTP response: {_parsers(error)}"
     return f"{type(error).__name__}: {error}"
+
+
+def _parsers(error: BaseException) -> str:
+    """Return in one line what the parser of HTTP complained of; if it was not the parser, the error's own words."""
+    told = error.__cause__ if isinstance(error, aiohttp.ClientPayloadError) else error
+    if isinstance(told, aiohttp.ClientResponseError | HttpProcessingError):
+        return unquoted(told.message.partition("\n")[0].rstrip(":"))
+    return str(error)

@@ -14,7 +14,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import IO
 
 from harness.clients.base import Remote, Request, Sink
 from harness.clients.limits import ANSWER_S, CONNECT_S, HEAD_BYTES
+from harness.clients.quoting import unquoted
 from harness.errors import ClientError, StreamError, Unavailable
 from harness.launchers import distribution
 from harness.launchers.base import Program
@@ -30,6 +31,9 @@ from harness.launchers.process import Launcher, Process, until
 from harness.model import HttpVersion, TransportName
 
 SETUP_HINT = "install it: apt-get install curl, or brew install curl"
+ARGUMENTS = ("-q", "-K", "-")
+ESCAPES = {letter: f"\\{escape}" for letter, escape in zip('\\"\t\n\r\v', '\\"tnrv', strict=True)}
+"""How a config of curl's has what would end a quoted text or its line."""
 LINE_BYTES = 2**20
 BROWSERS_CODINGS = {"gzip", "deflate", "br", "zstd"}
 OUR_FAULTS = frozenset({2, 3, 4, 26, 43, 48, 77})
@@ -83,8 +87,7 @@ class Curl:
     async def stream(self, request: Request, sink: Sink) -> None:
         assert self._launcher, "the bench has equipped it"
         decodes = _accepts(request) == BROWSERS_CODINGS
-        argv, config = [find(), *arguments(request, decodes)], headers(request, decodes)
-        async with self.piped(self._launcher, argv, config) as pipe:
+        async with self.piped(self._launcher, config(request, decodes)) as pipe:
             talk = await _read(pipe, sink, decodes)
             if talk is None:
                 return
@@ -93,43 +96,48 @@ class Curl:
             raise _fault(pipe[0], talk.complaint)
 
     @asynccontextmanager
-    async def piped(self, launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Pipe]:
-        """Run curl, told `argv` and a config, and what its output is piped to, for as long as the block lasts."""
-        async with told(launcher, argv, config) as curl:
+    async def piped(self, launcher: Launcher, config: str) -> AsyncIterator[Pipe]:
+        """Run curl, told a config, and what its output is piped to, for as long as the block lasts."""
+        async with told(launcher, config) as curl:
             yield (curl,)
 
     async def close(self) -> None:
         """Nothing is left running."""
 
 
-def arguments(request: Request, decodes: bool) -> list[str]:
-    """Return what curl is told where everybody can read it: without headers, which may be secrets."""
-    told = ["-q", "-K", "-", "-sS", "-N", "-v", "-g", "--noproxy", "*", "--connect-timeout", f"{CONNECT_S:g}"]
+def config(request: Request, decodes: bool) -> str:
+    """Return what curl is to do, as a config of its own: nobody else can read that, as everybody can a command line.
+
+    Whoever has the URL can take the stream, and headers may be secrets.
+    """
+    told = ["silent", "show-error", "no-buffer", "verbose", "globoff", 'noproxy = "*"']
+    told += [f"connect-timeout = {CONNECT_S:g}"]
     if request.authority:
-        told += ["--cacert", request.authority]
+        told += [f"cacert = {_quoted(request.authority)}"]
     elif "1.1" not in request.http:
-        told += ["--http2-prior-knowledge"]
+        told += ["http2-prior-knowledge"]
     if decodes:
-        told += ["--compressed"]
+        told += ["compressed"]
     if request.body is not None:
-        told += ["--data-raw", request.body.decode()]
+        told += [f"data-raw = {_quoted(request.body.decode())}"]
     if request.method != ("GET" if request.body is None else "POST"):
-        told += ["-X", request.method]
-    return [*told, request.url]
+        told += [f"request = {_quoted(request.method)}"]
+    told += [f"header = {_quoted(header)}" for header in _headers(request, decodes)]
+    return "\n".join([*told, f"url = {_quoted(request.url)}", ""])
 
 
-def headers(request: Request, decodes: bool) -> str:
-    """Return the rest as a config of curl's. Accept-Encoding is its own where it decodes, as people have it."""
+def _headers(request: Request, decodes: bool) -> Collection[str]:
+    """Return headers as curl takes them. Accept-Encoding is its own where it decodes, as people have it."""
     given = {name.lower(): f"{name}: {value}" if value else f"{name};" for name, value in request.headers}
     if decodes:
         del given["accept-encoding"]
     for name in ("User-Agent", "Accept", "Content-Type"):  # what it would add on its own
         given.setdefault(name.lower(), f"{name}:")
-    return "".join(f"header = {_quoted(header)}\n" for header in given.values())
+    return given.values()
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", r"\\").replace('"', r"\"").replace("\t", r"\t") + '"'
+    return '"' + "".join(ESCAPES.get(letter, letter) for letter in text) + '"'
 
 
 def _accepts(request: Request) -> set[str]:
@@ -138,12 +146,12 @@ def _accepts(request: Request) -> set[str]:
 
 
 @asynccontextmanager
-async def told(launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Process]:
-    """Run curl, which reads a config from a file without a name, for as long as the block lasts."""
+async def told(launcher: Launcher, config: str) -> AsyncIterator[Process]:
+    """Run curl, which reads all that it is told from a file without a name, for as long as the block lasts."""
     with TemporaryFile() as file:
         file.write(os.fsencode(config))
         file.seek(0)
-        async with running(launcher, "curl", argv, stdin=file) as curl:
+        async with running(launcher, "curl", [find(), *ARGUMENTS], stdin=file) as curl:
             yield curl
 
 
@@ -207,6 +215,8 @@ class _Talk:
             mark, words = line[:2], line[2:]
             if mark == "< " and _STATUS.match(words):
                 head = [words]  # some curls tell of no end of an interim response
+            elif mark == "< " and words[:1].isspace() and head:
+                head[-1] += words  # one that goes on in a line of its own
             elif mark in ("> ", "< ") and words:
                 head.append(words)
             elif mark in ("> ", "< ") and head:
@@ -228,14 +238,14 @@ class _Talk:
         async for line in self.told:
             text = line.decode("latin-1").rstrip("\r\n")
             if text.startswith("curl: ("):
-                self.complaint = text
+                self.complaint = unquoted(text)
             yield text
 
 
 def _status(line: str) -> int:
     if found := _STATUS.match(line):
         return int(found[1])
-    raise StreamError(f"not a status line: {line[:80]!r}")
+    raise StreamError("curl tells of a head without a status line")
 
 
 class _Body(asyncio.Protocol):

@@ -91,8 +91,8 @@ class CurlAwk(Curl):
             raise unstamped.fault
 
     @asynccontextmanager
-    async def piped(self, launcher: Launcher, argv: list[str], config: str) -> AsyncIterator[Pipe]:
-        async with told(launcher, argv, config) as curl:
+    async def piped(self, launcher: Launcher, config: str) -> AsyncIterator[Pipe]:
+        async with told(launcher, config) as curl:
             body = curl.pipes[0]
             async with running(launcher, "awk", [find(), PROGRAM], stdin=body) as awk:
                 body.close()  # else curl would not hear that awk is gone

@@ -32,6 +32,7 @@ from h2.exceptions import FrameTooLargeError, H2Error
 from h2.settings import SettingCodes, Settings
 
 from harness.clients.base import Request, Sink
+from harness.clients.quoting import unquoted
 from harness.errors import StreamError
 
 STREAM = 1
@@ -88,7 +89,7 @@ class Http2Exchange(asyncio.Protocol):
             if self._receive(data, at_ns):
                 self._end()
         except H2Error as error:
-            self._end(StreamError(f"the server broke HTTP/2: {error}"))
+            self._end(StreamError(f"the server broke HTTP/2: {unquoted(str(error))}"))
         except StreamError as error:
             self._end(error)
         self._flush()

@@ -8,7 +8,7 @@ fault noted beside the data.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import yaml
 
@@ -95,6 +95,22 @@ class Source:
 
     def _complaint(self, message: str, path: KeyPath, line: int) -> Complaint:
         return Complaint(message, path, self._file, line)
+
+
+def spans(text: str, file: str, *steps: Callable[[str], bool]) -> list[tuple[int, int]]:
+    """Return where in a text those scalars start and end that keys lead to, one taken by each of these steps; in order.
+
+    One that is null or empty is left out. Raises InputError if the text holds no keys and values.
+    """
+    nodes: Collection[yaml.Node] = [_composed(text, file)]
+    for step in steps:
+        pairs = [pair for node in nodes if isinstance(node, yaml.MappingNode) for pair in node.value]
+        taken = (value for key, value in pairs if isinstance(key, yaml.ScalarNode) and step(key.value))
+        nodes = {id(value): value for value in taken}.values()  # aliases lead to the same ones
+    ends = {node.end_mark.index for node in nodes if node.value and node.tag != f"{_CORE}null"}
+    tokens = yaml.scan(text, Loader=_Loader) if ends else ()  # where a node begins that has an anchor or a tag
+    scalars = (token for token in tokens if isinstance(token, yaml.ScalarToken))
+    return [(one.start_mark.index, one.end_mark.index) for one in scalars if one.end_mark.index in ends]
 
 
 def _composed(text: str, file: str) -> yaml.MappingNode:

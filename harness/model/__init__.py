@@ -73,7 +73,7 @@ from harness.model.recorded import (
     StepKind,
     Trace,
 )
-from harness.model.redaction import is_secret, masked_plan, masked_run, masked_trace
+from harness.model.redaction import HIDDEN, is_secret, masked_mitigation, masked_plan, masked_trace
 from harness.model.reported import (
     METRICS,
     REFERENCES,
@@ -93,6 +93,7 @@ __all__ = [
     "DEFAULT_CLIENT",
     "EMITTER_HEADER",
     "FACTS",
+    "HIDDEN",
     "LABELS",
     "MANNERS",
     "METRICS",
@@ -168,8 +169,8 @@ __all__ = [
     "chain_text",
     "in_order",
     "is_secret",
+    "masked_mitigation",
     "masked_plan",
-    "masked_run",
     "masked_trace",
     "program_name",
     "streams",

@@ -13,7 +13,6 @@ from dataclasses import replace
 from harness.model.asked import Mitigation
 from harness.model.planned import Plan
 from harness.model.recorded import Trace
-from harness.model.run import RunInfo
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -23,8 +22,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
-LONG_CHARS = 8
-"""A value of this length is masked wherever it stands in a matrix file, not only behind the name of its header."""
+HIDDEN = "(redacted)"
 
 
 def is_secret(name: str) -> bool:
@@ -43,7 +41,7 @@ def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
         if value not in values:
             values.append(value)
         number = values.index(value) + 1
-        return "(redacted)" if number == 1 else f"(redacted {number})"
+        return HIDDEN if number == 1 else f"(redacted {number})"
 
     return [tuple((name, mask(name, value)) for name, value in headers) for headers in lists]
 
@@ -61,23 +59,8 @@ def masked_plan(plan: Plan) -> Plan:
     return replace(plan, request_headers=asked, emission=replace(plan.emission, headers=emitted))
 
 
-def masked_run(run: RunInfo) -> RunInfo:
-    """Return the head of a run without the secrets of its mitigations, in the text of its matrix file either."""
-    text = run.matrix_text
-    for name, value in _secrets(run.mitigations.values()):
-        behind = re.compile(rf"({re.escape(name)}[\"']?\s*:\s*[\"']?){re.escape(value)}", re.IGNORECASE)
-        text = behind.sub(r"\1(redacted)", text)
-        if len(value) >= LONG_CHARS:
-            text = text.replace(value, "(redacted)")
-    return replace(run, matrix_text=text, mitigations={key: _masked(one) for key, one in run.mitigations.items()})
-
-
-def _secrets(mitigations: Iterable[Mitigation]) -> set[tuple[str, str]]:
-    given = ((*one.response_headers.items(), *one.request_headers.items()) for one in mitigations)
-    return {(name, value) for headers in given for name, value in headers if value and is_secret(name)}
-
-
-def _masked(one: Mitigation) -> Mitigation:
-    answered = {name: "(redacted)" if is_secret(name) else value for name, value in one.response_headers.items()}
-    asked = {name: "(redacted)" if value and is_secret(name) else value for name, value in one.request_headers.items()}
+def masked_mitigation(one: Mitigation) -> Mitigation:
+    """Return a mitigation without the secrets of its headers."""
+    answered = {name: HIDDEN if is_secret(name) else value for name, value in one.response_headers.items()}
+    asked = {name: HIDDEN if value and is_secret(name) else value for name, value in one.request_headers.items()}
     return replace(one, response_headers=answered, request_headers=asked)

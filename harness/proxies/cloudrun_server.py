@@ -86,7 +86,8 @@ class Emulator:
                     return await self._websocket(request)
                 return await self._http(request)
         except (aiohttp.ClientError, ConnectionError) as error:
-            status, why = 502, f"{type(error).__name__}: {error}"
+            words = f": {error}" if isinstance(error, OSError) else ""  # others quote headers, which may be secrets
+            status, why = 502, f"{type(error).__name__}{words}"
         except TimeoutError:
             status, why = 504, f"the response took longer than {self._policy.request_timeout_s} s"
         log.warning("%s %s: %d %s", request.method, request.path, status, why)

@@ -15,7 +15,7 @@ from harness.measure.schedule import JOBS
 from harness.session.jobs import REPORTS, Job, load, one_cell, reports
 from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
 from harness.session.running import RUNS, session
-from harness.session.setup import require, set_up
+from harness.session.setup import check_names, require, set_up
 from harness.session.shipped import catalogue, known, shipped_matrices, variants
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Job",
     "arrivals",
     "catalogue",
+    "check_names",
     "checked",
     "held",
     "judged",

@@ -48,14 +48,20 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
 
 def require(names: Sequence[str], option: str = "--require") -> None:
     """Raise ProxyError if a proxy or client that is named cannot run here, InputError if there is none of that name."""
+    check_names(names, option)
     for name in names:
-        if name not in PROXIES and name not in CLIENTS:
-            there = ", ".join((*PROXIES, *CLIENTS))
-            raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
         try:
             (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
         except Unavailable as error:
             raise ProxyError(f"{name} is required, but cannot run here: {error}") from error
+
+
+def check_names(names: Sequence[str], option: str = "--require") -> None:
+    """Raise InputError for a name that no proxy and no client has."""
+    for name in names:
+        if name not in PROXIES and name not in CLIENTS:
+            there = ", ".join((*PROXIES, *CLIENTS))
+            raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
 
 
 def _one_hop(name: str) -> Job:

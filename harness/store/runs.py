@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Self
 
 from harness.documents import records
+from harness.documents.redaction import masked_run
 from harness.errors import InputError, unwritable
-from harness.model import Cell, Result, RunInfo, Trace, masked_plan, masked_run, versions_met
+from harness.model import Cell, Result, RunInfo, Trace, masked_plan, versions_met
 from harness.resources import is_file, own_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -59,12 +60,16 @@ class Run:
 
     @classmethod
     def create(cls, root: Path, info: RunInfo) -> Self:
-        """Make a new folder under `root`, named after the run's start and matrix, and write its head."""
+        """Make a new folder under `root`, named after the run's start and matrix, and write its head without secrets.
+
+        Raises InputError if that cannot be written there, or for a matrix file that is no YAML.
+        """
+        head = masked_run(info)
         stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"{stamp}-{_folder_name(info.name)}"
         try:
             own_folder(root)
-            run = cls(_new_folder(root, name), masked_run(info))
+            run = cls(_new_folder(root, name), head)
             run.results_file.touch()
         except OSError as error:
             raise unwritable(error)(f"cannot make a run folder in {root}: {error.strerror}") from error

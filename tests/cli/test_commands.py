@@ -237,6 +237,8 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("matrix nope", "there is no matrix 'nope': give a path, or one of applications, clients, default, rep"),
         ("run --chain direct --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
+        ("report --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
+        ("check --against nope --require apache", "--require: there is no proxy or client 'apache'; there are nginx"),
         ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),
         ("matrix smoke --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
         ("matrix smoke --patience 1", "No such option: --patience"),

@@ -25,6 +25,7 @@ from harness.errors import (
     Unavailable,
 )
 from harness.model import Result
+from harness.proxies.catalog import PROXIES
 from harness.reports.summary import EXIT_MEANINGS
 from harness.session import listing
 from harness.store.runs import Run
@@ -40,6 +41,11 @@ BLOCKED = result(cell("nginx:gzip"), None, outcome="blocked")
 OURS = result(cell("nginx:gzip"), None, outcome="error", fault="harness")
 MISCONFIGURED = result(cell("nginx:gzip"), None, outcome="error", fault="configuration")
 GONE = result(cell("nextjs:dev"), None, outcome="unavailable", reason="Next.js is not installed")
+
+
+CLAIMS = """\
+report: {source: us, story: x, symptom: '*', claims: [{claim: it streams, cells: 'direct/*', verdict: streamed}]}
+"""
 
 
 def kept(results: Sequence[Result], **about: object) -> Path:
@@ -91,6 +97,28 @@ def test_in_ci_what_cannot_run_is_no_success_unless_it_is_allowed(
     assert harness("report", folder).status == 0
     monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", "perhaps")
     assert harness("report", folder).status == 2
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+@pytest.mark.parametrize("command", [("report",), ("check", "--against"), ("reports", "--from")])
+def test_what_a_stored_run_had_to_measure_can_be_required_wherever_it_is_read(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], way: str
+) -> None:
+    for proxy in ("nginx", "nextjs"):
+        monkeypatch.setattr(PROXIES[proxy], "version", lambda: 1 / 0)  # it is not about what can run here
+    folder = kept([DIRECT, MEASURED, GONE], matrix_text=CLAIMS)
+    words: list[str | Path] = [*command, folder]
+    if command[0] == "check":
+        words = ["check", folder, "--against", kept([DIRECT, MEASURED, GONE])]
+
+    def status(names: str) -> int:
+        if way == "environment":
+            monkeypatch.setenv("HARNESS_REQUIRE", names)
+        return harness(*words, *(["--require", names] if way == "option" else [])).status
+
+    assert harness(*words).status == 0
+    assert status("nginx,aiohttp") == 3, "a client is required, too"
+    assert [status(names) for names in ("nginx", "nextjs", "curl", "nginx,nextjs")] == [0, 3, 0, 3]
 
 
 @pytest.mark.parametrize("ci", ["", "0", "false", "False"])

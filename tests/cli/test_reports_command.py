@@ -206,6 +206,7 @@ def test_records_are_kept_under_the_report_s_name_and_take_the_place_of_older_on
         ("000 --markdown no/out", "cannot write no/out: there is no folder no"),
         ("000 --records plain.yaml", "cannot write plain.yaml: "),
         ("000 --require apache", "--require: there is no proxy or client 'apache'"),
+        ("--from stored --require apache", "--require: there is no proxy or client 'apache'"),
         ("000 --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
     ],
 )
@@ -215,6 +216,7 @@ def test_wrong_words_end_with_2_before_anything_is_measured(
     (tmp_path / "plain.yaml").write_text(DIRECT)
     (tmp_path / "wrong.yaml").write_text(CLAIMED.split("  claims:")[0])
     stored(tmp_path / "plain", text="title: x")
+    stored(tmp_path / "stored")
     said = harness("reports", *words.split())
     assert (said.status, said.out) == (2, "")
     assert complaint in said.err

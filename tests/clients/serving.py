@@ -56,6 +56,10 @@ class Served:
         """Begin the answer."""
         self._answer.head()
 
+    def odd(self, name: str, value: str) -> None:
+        """Answer with a header as it is given, whether it may be sent or not, and an empty body."""
+        self._answer.raw(f"HTTP/1.1 200 OK\r\n{name}: {value}\r\nContent-Length: 0\r\n\r\n".encode("latin-1"))
+
     async def more_head(self) -> None:
         """Begin the answer, or go on with it, and do not come to its body."""
         self._answer.raw(MORE_HEADERS if self._in_head else b"HTTP/1.1 200 OK\r\n")
@@ -159,6 +163,12 @@ class InHttp2(Served):
 
     def head(self) -> None:
         self._http2.send_headers(self._stream, list(OK))
+        self._flush()
+
+    def odd(self, name: str, value: str) -> None:
+        fields = [(field.encode("latin-1"), text.encode("latin-1")) for field, text in (*OK, (name.lower(), value))]
+        self._http2.config.validate_outbound_headers = self._http2.config.normalize_outbound_headers = False
+        self._http2.send_headers(self._stream, fields, end_stream=True)
         self._flush()
 
     async def more_head(self) -> None:

@@ -51,6 +51,7 @@ class Kept(Unheard):
         self.calls: list[str] = []
         self.asked: dict[str, str] = {}
         self.status: int | None = None
+        self.answered: Headers = ()
         self.reads: list[bytes] = []
         self.stamps: list[int] = []
         self._wanted = wanted
@@ -74,7 +75,7 @@ class Kept(Unheard):
         self.asked = {name.lower(): value for name, value in headers}
 
     def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
-        self.status = status
+        self.status, self.answered = status, headers
         return self._took("head", at_ns)
 
     def read(self, data: bytes, at_ns: int) -> bool:
@@ -341,6 +342,42 @@ async def test_a_head_that_does_not_end_is_the_streams_fault(asking: Asking) -> 
     with pytest.raises(StreamError):
         await asking.read(goes_on)
     await asking.reads_well()
+
+
+CANARY = "canary-5d1f0b77"
+ODD_HEADERS = {
+    "with a NUL": ("Set-Cookie", f"sid={CANARY}\0"),
+    "with a control character": ("Set-Cookie", f"sid={CANARY}\x01"),
+    "with a carriage return": ("Set-Cookie", f"sid={CANARY}\r; HttpOnly"),
+    "with a line feed": ("Set-Cookie", f"sid=\n{CANARY}"),
+    "folded": ("Set-Cookie", f"sid=\r\n {CANARY}: x"),
+    "a space before its colon": ("Set-Cookie ", CANARY),
+    "a NUL in its name": ("Set\0Cookie", CANARY),
+    "too long": ("Set-Cookie", CANARY * 2**14),
+    "spaces around it": ("Set-Cookie", f"  {CANARY}  "),
+    "a length that is none": ("Content-Length", CANARY),
+    "of the connection": ("TE", CANARY),
+}
+
+
+@each
+@pytest.mark.parametrize(("name", "value"), ODD_HEADERS.values(), ids=ODD_HEADERS)
+async def test_whatever_a_header_is_like_its_value_is_told_under_its_name_or_not_at_all(
+    asking: Asking, name: str, value: str
+) -> None:
+    async def answers(served: Served, kept: Kept) -> None:
+        served.odd(name, value)
+        served.cut()
+
+    kept = Kept()
+    told = ""
+    try:
+        await asking.read(answers, kept)
+    except StreamError as fault:
+        told = str(fault)
+    assert CANARY not in told
+    assert not [field for field, _ in kept.answered if CANARY in field]
+    assert kept.answered or told
 
 
 @each

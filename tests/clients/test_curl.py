@@ -13,13 +13,12 @@ from typing import Any, get_args
 import pytest
 
 from harness.clients.base import Remote, Request, Sink, Unheard
-from harness.clients.curl import Curl, arguments, headers
+from harness.clients.curl import Curl, config
 from harness.documents.hops import read as hop
 from harness.errors import ClientError, Unavailable
 from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
-from harness.measure.recorder import request_of
 from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled
@@ -180,19 +179,32 @@ async def test_what_the_user_has_set_for_curl_changes_nothing(
 
 async def test_headers_that_nobody_planned_are_kept_from_curl() -> None:
     request = Request("http://x/", headers=[("X-Empty", "")], body=b"{}", method="POST")
-    told = headers(request, decodes=False).splitlines()
+    told = config(request, decodes=False).splitlines()
     assert {f'header = "{name}"' for name in ("User-Agent:", "Accept:", "Content-Type:", "X-Empty;")} <= set(told)
 
 
-async def test_headers_stand_in_no_command_line_and_are_sent_to_the_letter(bench: Bench) -> None:
-    value = r'Bearer a "b" \n c\\'
+async def test_all_that_it_is_told_stands_in_no_command_line_and_is_sent_to_the_letter(running: Running) -> None:
+    value, body = r'Bearer a "b" \n c\\', '{"a": "\\"}\r\n\t\v\'é'
+    sent, commands = list[str](), list[list[str]]()
     told = plan(cell(), {})
-    told = replace(told, request_headers=(*told.request_headers, ("X-Quoted", value), ("Authorization", value)))
-    request = request_of(told, bench.backend.endpoint, "1")
-    assert not [word for word in arguments(request, decodes=False) if value in word]
-    trace, _ = await bench.record(cell().id, told)
-    asked = dict(trace.request_headers)
-    assert (asked["X-Quoted"], asked["Authorization"]) == (value, "(redacted)")
+    asked = (*told.request_headers, ("X-Quoted", value), ("Authorization", value))
+    _, launcher = running
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands.extend(each.cmdline() for each in alive("curl"))
+        sent.append((await reader.readuntil(body.encode())).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    client = Curl()
+    client.equip(launcher, Path())
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream/[a]{{b}}?c=%20&d"
+        await client.stream(Request(url, "GET", asked, body.encode()), Unheard())
+    head = sent[0].split("\r\n")
+    assert head[0] == "GET /stream/[a]{b}?c=%20&d HTTP/1.1"
+    assert {f"X-Quoted: {value}", f"Authorization: {value}", f"Content-Length: {len(body.encode())}"} <= set(head)
+    assert [command[1:] for command in commands] == [["-q", "-K", "-"]]
 
 
 async def test_a_missing_curl_is_told_with_the_way_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

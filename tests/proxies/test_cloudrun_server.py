@@ -166,6 +166,18 @@ async def test_an_upstream_that_is_not_there_is_a_bad_gateway(emulators: Emulato
             assert response.status == 502
 
 
+async def test_what_a_bad_gateway_says_quotes_nothing_of_the_answer(emulators: Emulators) -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=canary\0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answers, "127.0.0.1", 0) as server:
+        running = await emulators.start("streaming", Endpoint(server.sockets[0].getsockname()[1]))
+        async with emulators.client.get(running.endpoint.url) as response:
+            assert (response.status, await response.text()) == (502, "ClientResponseError\n")
+
+
 # ---------------------------------------------------------------- WebSocket
 
 

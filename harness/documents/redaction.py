@@ -1,0 +1,31 @@
+"""What a run keeps of its matrix file: the text, without the secrets of headers in it. Pure.
+
+Rule: a value is a secret by where it stands, under the name of such a header, however it is spelled, and whether a
+cell uses it or not; what looks like it elsewhere stays. What an alias stands for is hidden at its anchor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.documents.yaml_text import spans
+from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation
+
+HEADERS = {"request_headers", "response_headers"}
+
+
+def masked_run(run: RunInfo) -> RunInfo:
+    """Return the head of a run without the secrets of its matrix file. Raises InputError if that is no YAML."""
+    mitigations = {name: masked_mitigation(one) for name, one in run.mitigations.items()}
+    return replace(run, matrix_text=_masked(run.matrix_text, run.matrix_file), mitigations=mitigations)
+
+
+def _masked(text: str, file: str) -> str:
+    if not text:
+        return text  # a single cell has no file
+    steps = ("mitigations".__eq__, lambda name: True, HEADERS.__contains__, is_secret)
+    for start, end in reversed(spans(text, file, *steps)):
+        spelled = text[start:end]
+        quote = spelled[0] if spelled[0] in "\"'" else ""
+        text = f"{text[:start]}{quote}{HIDDEN}{quote}{spelled[len(spelled.rstrip()) :]}{text[end:]}"
+    return text
