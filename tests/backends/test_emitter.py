@@ -18,7 +18,6 @@ from harness.backends.control import EMISSION, Control
 from harness.backends.emitter import LINGER_S, OPENING_BYTES
 from harness.errors import BackendError
 from harness.formats import CODECS
-from harness.launchers.process import until
 from harness.model import (
     EMITTER_HEADER,
     NO_STREAM_MARK,
@@ -32,6 +31,7 @@ from harness.model import (
     Workload,
 )
 from tests.backends.emitting import SECRET, Answer, Emitter, emitter, expected_body
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -525,7 +525,7 @@ async def test_nothing_is_left_open_of_streams_that_ended_badly(running: Emitter
         await _leaves(running)
         await _loses_control(running)
         await _is_never_asked_for(running)
-    assert await until(lambda: running.open_files() <= before, DEADLINE_S), f"{running.open_files()}, was {before}"
+    await eventually(running.open_files, lambda now: now <= before)
     await whole(running, emission())
 
 
@@ -540,5 +540,5 @@ async def test_a_stream_nobody_grants_is_given_up_and_another_works(tmp_path: An
         assert (await control.log()).failure == "nobody granted anything for 0.2 s"
         control.close()
         await _forgotten(short, control)
-        assert await until(lambda: short.open_files() <= before, DEADLINE_S)
+        await eventually(short.open_files, lambda now: now <= before)
         await whole(short, emission())

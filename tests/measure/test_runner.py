@@ -12,7 +12,6 @@ from typing import get_args
 import pytest
 
 from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
-from harness.launchers.process import until
 from harness.matrix.reading import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.replay import Replay
@@ -44,6 +43,7 @@ from tests.measure.playing import (
     through,
 )
 from tests.reports.samples import CATALOGUE, cell, run_info
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -373,7 +373,7 @@ async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Ru
     async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
         for each in (endless, waiting):
             running = asyncio.create_task(runner.result(each))
-        assert await until(lambda: bench.takes[endless.id], 5)
+        await eventually(lambda: bench.takes[endless.id])
         assert (await runner.result(quick)).verdict == "streamed", "the other of the two jobs is free"
         assert not running.done()
     assert bench.takes[waiting.id] == 0
@@ -401,7 +401,7 @@ async def test_leaving_gives_up_what_is_not_finished_and_writes_nothing_of_it(ru
     bench = Played({CONTROL.id: STREAMED})
     async with Runner(bench, run, CATALOGUE) as runner:
         running = asyncio.create_task(runner.run([CONTROL, BARE, MITIGATED], lambda result: None))
-        await until(lambda: bench.takes[BARE.id], within_s=10)
+        await eventually(lambda: bench.takes[BARE.id])
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
