@@ -279,6 +279,14 @@ def test_the_signature_is_of_paced_streams_where_there_are_any() -> None:
     assert LOCKSTEP in alone
 
 
+@pytest.mark.parametrize(("cells", "more"), [(12, ""), (13, "and 1 more cell\n"), (14, "and 2 more cells\n")])
+def test_the_signature_has_room_for_a_dozen_cells_and_tells_how_many_more_there_are(cells: int, more: str) -> None:
+    held = [result(cell(f"nextjs:dev>asgi:v{number:02}"), "buffered") for number in range(cells)]
+    told = signature(page(entry(held)))
+    assert [one.id for one in held if f"| `{one.id}` |" in told] == [one.id for one in held[:12]]
+    assert ("more cell" in told, more in told) == (bool(more), True)
+
+
 def test_a_run_that_did_not_finish_says_so() -> None:
     one = entry([WHOLE], cells=9, finished_at=None)
     expected = "The run did not finish: what is said rests on 1 of 9 cells."
