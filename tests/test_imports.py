@@ -43,7 +43,9 @@ ROOMS: Mapping[str, str] = {
     "plugin": "errors measure model reports resources session",
     "cli": "claims errors matrix model reports session store",
     "__main__": "cli",
-    "benchmarks": "backends claims documents errors judge launchers matrix measure model reports resources session store",
+    "benchmarks": (
+        "backends claims documents errors judge launchers matrix measure model reports resources session store"
+    ),
 }
 """The rooms from the ground up, and whom each knows: rooms below it only. Benchmarks stand outside, and count."""
 
