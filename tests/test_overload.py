@@ -6,14 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from benchmarks import overload
 from benchmarks.beside import part_of
-from benchmarks.overload import KINDS, by_kind, differing, kind, matrix
+from benchmarks.overload import BOUND_MIB, KINDS, Ran, by_kind, differing, kind, matrix
 from benchmarks.publish import ROOT
 from harness import session
 from harness.model import Result
@@ -41,6 +43,45 @@ def test_a_kind_without_a_verdict_is_nothing_to_compare_with() -> None:
     unknown = result(OTHER.cell, None, outcome="unavailable")
     with pytest.raises(ValueError, match=rf"^{re.escape(unknown.id)} came to no verdict: unavailable"):
         by_kind([ONE, unknown])
+
+
+FLIPPED = [replace(one, verdict="delayed") for one in MANY]
+SHORTER = MANY[1:]
+
+
+@pytest.mark.parametrize(
+    ("many", "loud", "mib", "status", "said"),
+    [
+        (MANY, MANY, 90.0, 0, "0 differ"),
+        (MANY, FLIPPED, 90.0, 1, "3 differ"),
+        (FLIPPED, MANY, 90.0, 1, "3 differ"),
+        (MANY, SHORTER, 90.0, 1, "only 2 of 3 cells have a result"),
+        (MANY, MANY, BOUND_MIB, 1, f"more than {BOUND_MIB} MiB"),
+    ],
+)
+def test_it_fails_for_verdicts_cells_and_memory_and_tells_at_two_sizes_what_that_was(
+    many: list[Result],
+    loud: list[Result],
+    mib: float,
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = {
+        "one": Ran([ONE, OTHER], 1.0, {"harness": 70.0}, "nothing"),
+        "many": Ran(many, 1.0, {"harness": mib}, "nothing"),
+        "loud": Ran(loud, 1.0, {"harness": 70.0}, "nginx 1"),
+    }
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(overload, "KINDS", 2)
+    monkeypatch.setattr(overload, "run", lambda text, root, *beside: runs[root.name])
+    assert overload.main(cells=3, loud=3, burners=0, stops=1, seed=0) == status
+    told = capsys.readouterr().out
+    assert said in told
+    assert f"{mib - 70:.0f} MiB more than for 2 cells" in told
+    assert len(list(tmp_path.iterdir())) == status, "evidence is kept of what failed"
 
 
 @pytest.mark.parametrize("workloads", [1, 3])
