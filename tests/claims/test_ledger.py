@@ -16,6 +16,7 @@ from harness.claims.judging import judge
 from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
 from harness.model import METRICS, Claim, FactRule, Facts, Limit, Part, Result, RunInfo
+from harness.reports.summary import Required
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
 from tests.reports.samples import PLAYED, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
@@ -63,6 +64,11 @@ def terminal(one: Entry, width: int = 100) -> str:
 )
 def test_rules_are_told_in_words(claim: dict[str, Any], rule: str) -> None:
     assert claim_words.rule(Claim("x", **claim)) == rule
+
+
+@pytest.mark.parametrize(("value", "told"), [(1.23456, "1.235"), (9999, "9999"), (10_000, "10000"), (12_345, "12345")])
+def test_a_figure_is_told_in_four_digits_or_whole(value: float, told: str) -> None:
+    assert claim_words.amount("reads", value) == told
 
 
 def said(claim: Claim, *results: Result) -> str:
@@ -342,6 +348,15 @@ def test_the_terminal_tells_claims_judgements_ids_cause_and_fix() -> None:
     assert any(line.startswith("real cause    Found in the dev proxy alone: buffered") for line in lines)
     assert any(line.startswith("cheapest fix  No mitigation was tried") for line in lines)
     assert lines[-1] == "1 claim: 1 confirmed."
+
+
+def test_the_terminal_tells_the_exit_status_to_who_says_what_is_required() -> None:
+    one = entry([APP, PROXY, WHOLE])
+    console = Console(file=io.StringIO(), width=100, color_system=None, _environ={})
+    with console.capture() as capture:
+        console.print(ClaimReport(one, Required()), soft_wrap=True)
+    assert "Exit status 0" in capture.get()
+    assert "Exit status" not in terminal(one)
 
 
 def test_no_line_on_a_terminal_is_wider_than_it_but_for_ids() -> None:
