@@ -2,27 +2,31 @@
 
     python -m benchmarks.kills [KILLS] [SEED]
 
-Kills real runs (300) through nginx, a Next.js dev server, gunicorn, Chromium and curl into awk by SIGKILL, half of them
-within 50 ms of the start of a program, the others anywhere; in a quarter of them the janitor or the keeper of a program
-just before that. Says of each what was left: processes, which are known by their environment, folder, command line
-and open files, listening sockets, folders. Exit status 1 if anything was.
+Kills real runs through nginx, a Next.js dev server, gunicorn, Chromium and curl into awk by SIGKILL until so many (300)
+were killed before they ended: half of them within 50 ms of the start of a program, the others anywhere; in a quarter of
+them the janitor or the keeper of a program just before that. Says of each what was left: processes, which are known by
+their environment, folder, command line and open files, sockets that listened at the kill and still do, folders. Exit
+status 1 if anything was.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import random
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, listening
 
 MATRIX = """\
 title: All kinds of programs
@@ -40,17 +44,48 @@ GONE_S = 30.0
 LONGEST_S = 120.0
 
 
-def keepers(program: psutil.Process) -> list[psutil.Process]:
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended: when it was killed, in words, its exit status, and the sockets that listened just before."""
+
+    when: str
+    status: int
+    listened: Set[str]
+
+    @property
+    def killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+
+def janitors(harness: psutil.Process) -> list[psutil.Process]:
+    """Return the janitor of a run, once there is one; while it is being replaced, perhaps two."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in harness.children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if "janitor.py" in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
+
+
+def keepers(harness: psutil.Process) -> list[psutil.Process]:
     """Return who keeps the programs of a run that run now."""
-    with contextlib.suppress(psutil.Error):
-        for janitor in program.children():
-            return janitor.children()
-    return []
+    found = []
+    for janitor in janitors(harness):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += janitor.children()
+    return found
 
 
-def killed(place: Sandbox, chance: random.Random, starts: int, lasts_s: float) -> tuple[str, set[str]]:
-    """Start a run and kill it; return when that was, in words, and what was listening if there was time to look."""
-    listening: set[str] = set()
+def sockets(harness: psutil.Process) -> set[str]:
+    """Return the listening sockets of a run that goes on."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return listening([harness, *harness.children(recursive=True)])
+    return set()
+
+
+def killed(place: Sandbox, chance: random.Random, starts: int, lasts_s: float) -> End:
+    """Start a run and kill it."""
     with place.start("matrix", "kills.yaml") as run, contextlib.ExitStack() as interrupted:
         interrupted.callback(run.kill)
         harness, began = psutil.Process(run.pid), time.monotonic()
@@ -64,22 +99,25 @@ def killed(place: Sandbox, chance: random.Random, starts: int, lasts_s: float) -
         else:
             time.sleep(after_s := chance.uniform(0, lasts_s))
             when = f"{after_s:.2f} s after its own start"
-            listening = place.listening()
-        if chance.random() < 0.25 and (others := [*harness.children(), *keepers(harness)]):
+        listened = sockets(harness)
+        others = [*janitors(harness), *keepers(harness)] if chance.random() < 0.25 else []
+        if others:
             other = chance.choice(others)
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 other.kill()
             time.sleep(chance.uniform(0, TOGETHER_MS) / 1e3)
-            when += f", {'its janitor' if other in others[:1] else 'a keeper'} first"
+            when += f", {'a keeper' if other in others[1:] else 'its janitor'} first"
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        return when if run.returncode == -signal.SIGKILL else f"{when}, when it had ended", listening
+        if run.returncode not in (0, -signal.SIGKILL) and not others:
+            sys.exit(f"a run that nobody kills ends with status {run.returncode}")
+        return End(when, run.returncode, listened)
 
 
-def left(place: Sandbox, listening: set[str]) -> list[str]:
+def left(place: Sandbox, listened: Set[str]) -> list[str]:
     """Return what is left when there was time enough for all to go."""
     deadline = time.monotonic() + GONE_S
-    while (still := place.left_behind(listening)) and time.monotonic() < deadline:
+    while (still := place.left_behind(listened)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return still
 
@@ -101,16 +139,24 @@ def whole(place: Sandbox) -> tuple[int, float]:
 
 def main(kills: int, seed: int) -> int:
     found: Counter[str] = Counter()
+    ended = heard = 0
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as place:
         place.write("kills.yaml", MATRIX)
         starts, lasts_s = whole(place)
         print(f"a whole run: {starts} programs started, {lasts_s:.1f} s", flush=True)
-        for number in range(1, kills + 1):
-            when, listening = killed(place, random.Random(f"{seed} {number}"), starts, lasts_s)
-            still = left(place, listening)
-            print(f"{number:4} {when}: {len(still)} left", *still, sep="\n       ", flush=True)
+        for number in itertools.count(1):
+            end = killed(place, random.Random(f"{seed} {number}"), starts, lasts_s)
+            still = left(place, end.listened)
+            when = end.when if end.killed else f"{end.when}, when it had ended with status {end.status}"
+            told = f"{number:4} {when}: {len(end.listened)} listened, {len(still)} left"
+            print(told, *still, sep="\n       ", flush=True)
             found.update(thing.partition(" ")[0] for thing in still)
-    print(f"{kills} runs killed, seed {seed}: {found.total()} left {dict(found) or ''}")
+            ended += not end.killed
+            heard += bool(end.listened)
+            if number - ended == kills:
+                break
+    print(f"{kills} runs killed, {ended} had ended before, seed {seed}; in {heard} something listened")
+    print(f"{found.total()} left {dict(found) or ''}")
     return 1 if found else 0
 
 

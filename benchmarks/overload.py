@@ -2,10 +2,11 @@
 
     python -m benchmarks.overload [--cells N] [--loud N] [--burners N] [--stops N] [--seed N]
 
-Measures N cells (10,000) in one run, all reports included, then the first of them (2,000) again beside CPU burners (8)
-while stoppers (2) stop random parts of the run for up to three patiences each. Cells that differ in the name of their
-workload only are of one kind: each is compared with what most of its kind came to in the first run. Exit status 1 if
-one differs, in either run, or if memory is over its bound.
+Measures one cell of each kind on a quiet machine, and expects of every other cell what the one of its kind came to:
+first of N cells (10,000) in one run, all reports included, then of fewer (2,000) beside CPU burners (8) while stoppers
+(2) stop random parts of the run for up to three patiences each. Cells that differ in the name of their workload only
+are of one kind; some are paced. Exit status 1 if a cell differs or is missing, if memory is over its bound, or if the
+one of a kind came to no verdict.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from harness.store.runs import Run, latest
 BOUND_MIB = 200
 LOOK_S = 0.05
 END_S = 60.0
-OF_A_WORKLOAD = 44
-"""How many cells the matrix has of each workload, controls and baselines included."""
+KINDS = 52
+"""How many cells the matrix has of each workload, one of each kind, controls and baselines included."""
 
 REPORTS = ("json", "markdown", "junit", "html")
 SAME = Workload("", tokens=1, token_bytes=1)
@@ -56,18 +57,22 @@ class Ran:
 
 def matrix(cells: int) -> str:
     """Return a matrix file of so many cells at least, through emulated and real proxies of all kinds of verdicts."""
-    workloads = -(-cells // OF_A_WORKLOAD)
+    workloads = -(-cells // KINDS)
     streaming = {"chain": ["nginx:buffering-off", "nginx:http11", "cloudrun:streaming"]}
+    paced = {"chain": ["nginx:buffering-off", "cloudrun:idle-flush", "cloudrun:store-and-forward"], "pace": "paced"}
     return yaml.safe_dump(
         {
             "title": f"{cells} cells",
-            "workloads": {f"w{number:04}": {"tokens": 24, "token_bytes": 112} for number in range(workloads)},
+            "workloads": {
+                f"w{number:04}": {"tokens": 24, "token_bytes": 112, "interval_ms": 5} for number in range(workloads)
+            },
             "axes": {"format": ["sse", "ndjson"]},
             "include": [
                 {**streaming, "request": ["curl", "browser"], "body": ["chunked", "close"]},
                 {"chain": ["cloudrun:idle-flush", "cloudrun:store-and-forward"]},
                 {"chain": "nginx:default", "mitigations": ["none", "x-accel-buffering"]},
                 {"chain": "nginx:buffering-off", "client": "curl"},
+                paced,
             ],
         }
     )
@@ -82,12 +87,12 @@ def kind(result: Result) -> str:
     return replace(result.cell, workload=SAME).id
 
 
-def usual(results: Iterable[Result]) -> Mapping[str, Came]:
-    """Return what most cells of each kind came to."""
-    by_kind: dict[str, Counter[Came]] = defaultdict(Counter)
+def by_kind(results: Iterable[Result]) -> Mapping[str, Came]:
+    """Return what the one of each kind came to. Raises ValueError if one came to no verdict: nothing is known of it."""
     for result in results:
-        by_kind[kind(result)][came(result)] += 1
-    return {of: counter.most_common(1)[0][0] for of, counter in by_kind.items()}
+        if result.verdict is None:
+            raise ValueError(f"{result.id} came to no verdict: {result.outcome}: {result.reason}")
+    return {kind(result): came(result) for result in results}
 
 
 def differing(results: Iterable[Result], expected: Mapping[str, Came]) -> Iterator[str]:
@@ -167,9 +172,16 @@ def main(cells: int, loud: int, burners: int, stops: int, seed: int) -> int:
     with contextlib.ExitStack() as stack:
         root = Path(tempfile.mkdtemp())
         stack.callback(shutil.rmtree, root)
-        quiet = run(matrix(cells), root / "quiet")
-        expected = usual(quiet.results)
-        fine = told("quiet", quiet, expected, cells)
+        one = run(matrix(KINDS), root / "one")
+        try:
+            expected = by_kind(one.results)
+        except ValueError as error:
+            sys.exit(f"nothing to expect: {error}")
+        fine = told("one of each kind", one, expected, KINDS)
+        many = run(matrix(cells), root / "many")
+        fine &= told("many", many, expected, cells)
+        grew_mib = many.peaks_mib["harness"] - one.peaks_mib["harness"]
+        print(f"  the harness took {grew_mib:.0f} MiB more than for {len(one.results)} cells", flush=True)
         if loud:
             fine &= told("loud", run(matrix(loud), root / "loud", burners, stops, seed), expected, loud)
         if not fine:
@@ -180,7 +192,7 @@ def main(cells: int, loud: int, burners: int, stops: int, seed: int) -> int:
 
 if __name__ == "__main__":
     asked = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__.splitlines()[0])
-    asked.add_argument("--cells", type=int, default=10_000, help="how many are measured on the quiet machine")
+    asked.add_argument("--cells", type=int, default=10_000, help="how many are measured in one run")
     asked.add_argument("--loud", type=int, default=2_000, help="how many beside burners and stoppers; 0 for none")
     asked.add_argument("--burners", type=int, default=8, help="processes that burn CPU")
     asked.add_argument("--stops", type=int, default=2, help="stoppers, each of which stops one part at a time")

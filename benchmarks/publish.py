@@ -21,8 +21,8 @@ from harness import session
 from harness.claims import ledger
 from harness.documents import records
 from harness.errors import HarnessError
+from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
-from harness.reports import markdown
 from harness.store.runs import Run, runs_in, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def published() -> Run:
 
 def page(run: Run) -> str:
     """Return the page with the table and the answers."""
-    return markdown.render(run.info, run.results)
+    return "".join(RENDERERS["markdown"](run.info, run.results))
 
 
 def with_table(readme: str, run: Run) -> str:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import operator
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import psutil
-from tenacity import RetryError, Retrying, stop_after_delay
-from tenacity.retry import retry_if_not_result
-from tenacity.wait import wait_fixed
 
 from harness.clients import CLIENTS
 from harness.errors import InputError, Unavailable
@@ -24,11 +21,9 @@ from harness.model import Result
 from harness.proxies.catalog import PROXIES
 from harness.resources import configs
 from harness.store.runs import Run, latest
-
-T = TypeVar("T")
+from tests.waiting import DEADLINE_S, wait_for
 
 HARNESS = Path(sys.executable).with_name("harness")
-DEADLINE_S = 60.0
 OUR_OWN = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE")
 UNPRIVILEGED = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
 """Take from root what lets it read and write everything; for anybody else it changes nothing."""
@@ -170,12 +165,8 @@ class Sandbox:
         return False
 
     def listening(self) -> set[str]:
-        """Return the listening sockets of all that runs here, by inode: a number that no other socket gets."""
-        own: set[str] = set()
-        for process in self.processes():
-            with contextlib.suppress(OSError):
-                own |= {os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
-        return {inode for inode in _listening_inodes() if f"socket:[{inode}]" in own}
+        """Return the listening sockets of all that runs here."""
+        return listening(self.processes())
 
     def left_behind(self, listening: Set[str] = frozenset()) -> list[str]:
         """Return what is still there: processes, those sockets of `listening` that still listen, temporary folders."""
@@ -185,26 +176,16 @@ class Sandbox:
 
     def wait_until_clean(self, listening: Set[str] = frozenset()) -> None:
         """Wait until nothing is left behind. Fails if something is for too long, and says what."""
-        try:
-            wait_for(lambda: self.is_clean(listening))
-        except AssertionError:
-            assert self.left_behind(listening) == []
-
-    def is_clean(self, listening: Set[str] = frozenset()) -> bool:
-        """Tell whether nothing is left behind."""
-        return not self.left_behind(listening)
+        wait_for(lambda: self.left_behind(listening), operator.not_)
 
 
-def wait_for(condition: Callable[[], T], within_s: float = DEADLINE_S) -> T:
-    """Return what `condition()` returns once that is true. Fails if that takes too long, and says what for."""
-    waiting = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(within_s), wait=wait_fixed(0.02))
-    try:
-        return waiting(condition)
-    except RetryError as last:
-        waited_for = inspect.getsource(condition).strip()
-        raise AssertionError(
-            f"in {within_s:g} s it was never more than {last.last_attempt.result()!r}: {waited_for}"
-        ) from None
+def listening(of: Iterable[psutil.Process]) -> set[str]:
+    """Return the listening sockets of some processes, by inode: a number that no other socket gets."""
+    own: set[str] = set()
+    for process in of:
+        with contextlib.suppress(OSError):
+            own |= {os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
+    return {inode for inode in _listening_inodes() if f"socket:[{inode}]" in own}
 
 
 def required() -> list[str]:

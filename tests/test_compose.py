@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import re
 import shlex
@@ -10,16 +11,16 @@ import shutil
 import subprocess
 import tomllib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from harness.proxies.catalog import PROXIES
 from harness.proxies.nextjs import INSTANCES, NODE_AT_LEAST
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "token-stream-harness"
@@ -203,10 +204,6 @@ def container(image: None, tmp_path: Path) -> Iterator[Container]:
     docker("rm", "--force", container.name)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(30), wait=wait_fixed(0.1))(condition)
-
-
 @pytest.mark.proxies
 def test_a_matrix_of_the_users_own_is_measured_through_its_proxies(container: Container) -> None:
     (container.folder / "my.yaml").write_text(
@@ -233,8 +230,8 @@ def test_a_matrix_of_the_users_own_is_measured_through_its_proxies(container: Co
 @pytest.mark.proxies
 def test_docker_stop_ends_it_at_once_and_leaves_nothing(container: Container) -> None:
     process = container.start("run", "--chain", "nginx:default", "--pace", "paced", "--tokens", "3000")
-    wait_until(lambda: list(container.folder.glob("runs/*/proxies/*/error.log")))
+    wait_for(lambda: list(container.folder.glob("runs/*/proxies/*/error.log")))
     assert docker("stop", "--time", "5", container.name).returncode == 0
     printed, _ = process.communicate(timeout=10)
     assert process.returncode == 130, printed
-    wait_until(lambda: not docker("ps", "--all", "--quiet", "--filter", f"name={container.name}").stdout)
+    wait_for(lambda: docker("ps", "--all", "--quiet", "--filter", f"name={container.name}").stdout, operator.not_)

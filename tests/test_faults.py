@@ -21,7 +21,8 @@ from harness import session
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
 from tests.recording import bound
-from tests.sandbox import DEADLINE_S, DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing, wait_for
+from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing
+from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
 
@@ -191,7 +192,8 @@ async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_
 def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox) -> None:
     place.write("m.yaml", LASTING)
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: {OTHER, OFF, BARE, PASSES} <= set(place.results()) and place.streaming("default"))
+    wait_for(lambda: set(place.results()), lambda told: told >= {OTHER, OFF, BARE, PASSES})
+    wait_for(lambda: place.streaming("default"))
     for emitter in place.processes("harness.backends.emitter"):
         emitter.kill()
     said = place.said(program)

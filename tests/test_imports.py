@@ -45,11 +45,13 @@ ROOMS: Mapping[str, str] = {
     "plugin": "errors measure model reports resources session",
     "cli": "claims errors matrix model reports session store",
     "__main__": "cli",
-    "benchmarks": "backends claims documents errors judge launchers matrix measure model reports session store",
+    "benchmarks": (
+        "backends claims documents errors judge launchers matrix measure model reports resources session store"
+    ),
 }
 """The rooms from the ground up, and whom each knows: rooms below it only. Benchmarks stand outside, and count."""
 
-MOST_ARROWS = 82
+MOST_ARROWS = 83
 """Half of what they were when the house was one shelf of modules."""
 
 PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "claims", "reports")

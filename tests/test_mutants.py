@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutants.listed import entry, idle, key, listed
+from benchmarks.mutants.listed import KINDS, Kind, entry, idle, key, listed
 from benchmarks.mutants.operators import mutants
 from benchmarks.publish import ROOT
 
@@ -82,6 +82,8 @@ class Box:
 
 def unreached(a):
     return a - 1
+
+AGAIN_S = 5
 """
 TESTS = """
 import pytest
@@ -97,10 +99,14 @@ def test_idle(held, then, idle):
     assert (box.idle(), box.held) == (idle, then)
 """
 SURVIVE = ["    return None", "    return a + 1", "    return a - 2"]
-EQUIVALENT = """\
+LISTING = """\
+equivalent:
 - {file: box.py, in: unreached, was: "return a - 1", becomes: "return a - 0", why: "a reason"}
 - {file: box.py, in: unreached, was: "return a - 9", becomes: "return a - 0", why: "gone"}
 - {file: box.py, in: Box.full, was: "return self.held >= LIMIT", becomes: "return self.held > LIMIT", why: "wrong"}
+tuned:
+- {file: box.py, in: "", was: "AGAIN_S = 5", becomes: "AGAIN_S = 4", why: "soon"}
+- {file: box.py, in: "", was: "AGAIN_S = 5", becomes: "AGAIN_S = 6", why: "soon"}
 """
 DOOR = """
 import sys
@@ -110,7 +116,7 @@ from benchmarks.mutants.__main__ import Project, main
 suite.GRACE_S = 0.5
 here = Path(sys.argv.pop(1))
 sys.path.insert(0, str(here))
-sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests"), equivalents=here / "listed.yaml")))
+sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests"), listing=here / "listed.yaml")))
 """
 
 
@@ -121,7 +127,7 @@ def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tm
         "conftest.py": rewritten,
         "box.py": MODULE,
         "tests/test_box.py": TESTS,
-        "listed.yaml": EQUIVALENT,
+        "listed.yaml": LISTING,
         "pytest.ini": "[pytest]\n",
     }
     for name, text in files.items():
@@ -134,23 +140,49 @@ def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tm
     assert "--- box.py:21\n+++ unreached\n" in said.stdout
     assert "listed, but there is no such line, or no such mutant of it: box.py: unreached: return a - 9" in said.stdout
     assert "listed, but a test catches it: box.py: Box.full: return self.held >= LIMIT" in said.stdout
-    assert said.stdout.splitlines()[-1].endswith("caught, 1 listed as equivalent, 3 survived, 2 listed in vain")
+    assert said.stdout.splitlines()[-1].endswith(
+        "caught, 1 listed as equivalent, 2 listed as tuned, 3 survived, 2 listed in vain"
+    )
     assert {path.name for path in tmp_path.iterdir()} == {*(name.partition("/")[0] for name in files), ".pytest_cache"}
     assert {name: (tmp_path / name).read_text() for name in files} == files
 
 
-def test_an_entry_is_read_as_it_is_written_and_names_its_mutant_wherever_the_line_moves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entry_is_read_as_it_is_written_and_names_its_mutant_wherever_the_line_moves(
+    kind: Kind, tmp_path: Path
+) -> None:
     listing = tmp_path / "listed.yaml"
-    mutant, other = mutants("m.py", b"def f(a):\n    return a < 1")[:2]
-    (moved,) = [one for one in mutants("m.py", b"\n\ndef f(a):\n  return a < 1") if one.text == mutant.text]
-    listing.write_text(entry(mutant).replace("''", "a reason"))
-    assert listed(listing) == {key(moved): "a reason"}
+    mutant, other = mutants("m.py", b"AGAIN_S = 5")[:2]
+    (moved,) = [one for one in mutants("m.py", b"import os\n\nAGAIN_S = 5") if one.text == mutant.text]
+    listing.write_text(f"{kind}:\n" + entry(mutant).replace("why: ''", "why: a reason"))
+    assert listed(listing) == {key(moved): kind}
     assert idle(listed(listing), [moved], []) == {}
     assert list(idle(listed(listing), [other], [])) == list(idle(listed(listing), [moved], [moved])) == [key(mutant)]
 
 
-@pytest.mark.parametrize("entries", ["- a", "- {file: a}", "- {file: a, in: b, was: c, becomes: d, why: 1}"])
-def test_an_entry_that_lacks_something_is_told(tmp_path: Path, entries: str) -> None:
-    (tmp_path / "listed.yaml").write_text(entries)
-    with pytest.raises(ValueError, match="entry 1: has to have text for each of file, in, was, becomes, why"):
+LACKS = "entry 1 of equivalent: has to have text for each of file, in, was, becomes, why"
+NO_FIGURE = "entry 1 of tuned: is no number that stands by itself"
+
+
+@pytest.mark.parametrize(
+    ("listing", "complaint"),
+    [
+        ("- a", "has to have lists for equivalent and tuned, and no more"),
+        ("equivalent: a", "has to have lists for equivalent and tuned, and no more"),
+        ("ignored: []", "has to have lists for equivalent and tuned, and no more"),
+        ("equivalent: [a]", LACKS),
+        ("equivalent: [{file: a}]", LACKS),
+        ("equivalent: [{file: a, in: b, was: c, becomes: d, why: 1}]", LACKS),
+        ("tuned: [{file: a, in: f, was: A = 1, becomes: A = 2, why: e}]", NO_FIGURE),
+        ("tuned: [{file: a, in: '', was: A = b, becomes: A = c, why: e}]", NO_FIGURE),
+        ("tuned: [{file: a, in: '', was: A > 1, becomes: A >= 1, why: e}]", NO_FIGURE),
+        (
+            "equivalent: [&one {file: a, in: '', was: A = 1, becomes: A = 2, why: e}]\ntuned: [*one]",
+            "entry 1 of tuned is there twice: A = 1",
+        ),
+    ],
+)
+def test_a_listing_that_is_not_as_it_has_to_be_is_told(tmp_path: Path, listing: str, complaint: str) -> None:
+    (tmp_path / "listed.yaml").write_text(listing)
+    with pytest.raises(ValueError, match=f"listed.yaml: {complaint}"):
         listed(tmp_path / "listed.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import signal
@@ -12,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.store.runs import Run
-from tests.sandbox import DEADLINE_S, DIRECT, NGINX, SLOW, Sandbox, missing, wait_for
+from tests.sandbox import DIRECT, NGINX, SLOW, Sandbox, missing
+from tests.waiting import DEADLINE_S, wait_for
 
 proxies = pytest.mark.proxies
 nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
@@ -342,10 +344,11 @@ def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal
         process_group=0,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as program:
-        wait_for(lambda: sum(len(run.results) for run in runs(place)) == 2 and place.streaming("default"))
+        wait_for(lambda: [result.id for run in runs(place) for result in run.results], lambda told: len(told) == 2)
+        wait_for(lambda: place.streaming("default"))
         os.killpg(program.pid, number)
         shown, _ = program.communicate(timeout=DEADLINE_S)
     assert program.returncode == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)
-    wait_for(lambda: not [some for some in place.left_behind() if "temporary pytest-of" not in some])
+    wait_for(lambda: [some for some in place.left_behind() if "temporary pytest-of" not in some], operator.not_)
     assert [result.outcome for run in runs(place) for result in run.results] == ["pass", "pass"]
     assert number != signal.SIGINT or re.search("2 passed.* in ", shown)

@@ -125,7 +125,7 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(place: Sandbox) -> None
     assert (said.status, said.err) == (0, "")
     assert len(place.results()) == 2
     assert place.last_run().info.finished_at
-    assert place.is_clean()
+    assert place.left_behind() == []
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_stream_that_is_closed_is_no_fault(place: Sandbox, command: str, close
     said = piped(place, f"harness {command} {closed}")
     assert said.status == (2 if "nope" in command else 0)
     assert "Traceback" not in said.err
-    assert place.is_clean()
+    assert place.left_behind() == []
 
 
 @pytest.mark.parametrize("command", ["run --help", "list nonsense"])

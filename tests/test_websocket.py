@@ -16,13 +16,13 @@ from harness.clients.base import Request, Unheard
 from harness.formats import TRANSPORTS
 from harness.judge.metrics import header_changes
 from harness.judge.verdict import assess
-from harness.launchers.process import until
 from harness.matrix.mitigations import parse, plan
 from harness.model import Cell, Filler, Plan, Trace
 from harness.resources import configs
 from tests.factories import figures, judged
 from tests.recording import LOAD, Rig, bound, rig
 from tests.tunnelling import BINARY, CLOSE, CONTINUATION, LEAVE, PING, RESET, TEXT, Treat, Tunnel, at, frame, passes
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -231,4 +231,4 @@ async def test_a_client_that_has_enough_does_not_wait_for_an_answer_and_leaves_n
             await client.stream(request, Enough())
         control.close()
     await client.close()
-    assert await until(lambda: len(psutil.Process().net_connections()) <= before, AT_ONCE_S)
+    await eventually(lambda: len(psutil.Process().net_connections()), lambda now: now <= before, AT_ONCE_S)

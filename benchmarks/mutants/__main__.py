@@ -10,18 +10,20 @@ import random
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks.mutants
-from benchmarks.mutants.listed import entry, idle, key, listed
+from benchmarks.mutants.listed import KINDS, entry, idle, key, listed
 from benchmarks.mutants.operators import Mutant, mutants
 from benchmarks.mutants.suite import observed
 from benchmarks.mutants.trial import survivors
+from harness.resources import cores
 
 ROOT = Path(__file__).parents[2]
-EQUIVALENTS = Path(__file__).with_name("equivalents.yaml")
+LISTING = Path(__file__).with_name("listed.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Project:
     tests: tuple[str, ...]
     ground: tuple[str, ...]
     warm: tuple[str, ...] = ()
-    equivalents: Path = EQUIVALENTS
+    listing: Path = LISTING
 
 
 HARNESS = Project(
@@ -74,13 +76,13 @@ def main(arguments: Sequence[str] | None = None, project: Project = HARNESS) -> 
     asked.add_argument("modules", metavar="MODULE", nargs="*", help="a room or a module of it; default: all")
     asked.add_argument("-n", type=int, default=300, help="how many mutants are drawn (default: 300)")
     asked.add_argument("--seed", type=int, default=0, help="which ones (default: 0)")
-    asked.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many are tried at once")
+    asked.add_argument("--workers", type=int, default=cores(), help="how many are tried at once (default: %(default)s)")
     told = asked.parse_args(arguments)
     os.chdir(project.root)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        known = listed(project.equivalents)
+        known = listed(project.listing)
         files = _chosen(_files(project.sources), told.modules)
     except ValueError as error:
         asked.error(str(error))
@@ -104,9 +106,9 @@ def main(arguments: Sequence[str] | None = None, project: Project = HARNESS) -> 
         print(f"\n{_diff(mutant)}\n{entry(mutant)}", end="")
     for (path, where, was, _), why in stale.items():
         print(f"\nlisted, but {why}: {path}: {where}: {was}")
-    equivalent = len(left) - len(unlisted)
-    said = f"{len(drawn) - len(left)} caught, {equivalent} listed as equivalent, {len(unlisted)} survived"
-    print(f"\n{said}, {len(stale)} listed in vain")
+    kinds = Counter(known[key(mutant)] for mutant in left if key(mutant) in known)
+    said = ", ".join(f"{kinds[kind]} listed as {kind}" for kind in KINDS)
+    print(f"\n{len(drawn) - len(left)} caught, {said}, {len(unlisted)} survived, {len(stale)} listed in vain")
     return 1 if unlisted or stale else 0
 
 

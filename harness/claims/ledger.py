@@ -198,7 +198,7 @@ def _signature(entry: Entry) -> Iterator[str]:
         yield row(cell, words.verdict(result), *(claim_words.figure_text(name, metrics) for name in names))
     yield ""
     if len(every) > CELLS_SHOWN:
-        yield f"and {len(every) - CELLS_SHOWN} more cells"
+        yield f"and {words.counted(len(every) - CELLS_SHOWN, 'more cell')}"
         yield ""
     lockstep = [some.cell for some, metrics in shown if some.cell.pace == "lockstep" and metrics.ttfb_ms is not None]
     if lockstep:

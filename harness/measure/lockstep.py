@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
@@ -279,7 +279,7 @@ class Lockstep:
         if known and known.how == "alone":
             if not self._flowed and (self._far or self._late(known)):
                 return self._flow(now_ns)
-            if here >= self._least or _waited_ms(self._run(known)) >= ENOUGH_MS:
+            if here >= self._least or sum(one.trip_ms for one in self._run(known)) >= ENOUGH_MS:
                 return self._end(now_ns)
         if self._wants_stretch:
             return self._stretch(now_ns)
@@ -323,11 +323,8 @@ class Lockstep:
 
     def _late(self, known: Steady) -> bool:
         run = self._run(known)
-
-        def are_late(over_ms: float) -> bool:
-            return sum(one.trip_ms >= LATE_MS + over_ms for one in run) >= SHARE * len(run)
-
-        return are_late((self._round_trip_ns + self._delay_ns) / 1e6) and are_late(self._slow_ms())
+        over_ms = max((self._round_trip_ns + self._delay_ns) / 1e6, self._slow_ms())
+        return sum(one.trip_ms >= LATE_MS + over_ms for one in run) >= SHARE * len(run)
 
     def _send_on(self, tokens: int, now_ns: int, phase: Phase, at_once: int | None = None) -> Grant | None:
         """Send tokens without waiting for any, as far as there are some left: a stretch."""
@@ -394,10 +391,6 @@ def last_token(emission: Emission) -> int:
     """Return the last token that such a stream may have: of a length that is fixed or announced, or of any."""
     most = max(emission.workload.tokens, CONVERSATION_BYTES // emission.event_bytes)
     return (emission.most_tokens or most) - 1
-
-
-def _waited_ms(run: Sequence[Alone]) -> float:
-    return sum(one.trip_ms for one in run)
 
 
 def _by_time(known: Steady | None) -> bool:

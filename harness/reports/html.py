@@ -47,13 +47,8 @@ CLASSES: Mapping[str, str] = dict(VERDICTS.items())
 """What a word's class is, where it is not the word itself: a verdict is coloured by how bad it is."""
 
 
-def render(run: RunInfo, results: Sequence[Result], /) -> str:
-    """Return the report as one HTML page."""
-    return "".join(pieces(run, results))
-
-
 def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
-    """Yield it line by line."""
+    """Yield the report as one HTML page, line by line."""
     return (f"{line}\n" for line in _page(run, results))
 
 

@@ -57,13 +57,8 @@ class JsonReport:
     results: tuple[Result, ...]
 
 
-def render(run: RunInfo, results: Sequence[Result], /) -> str:
-    """Return the report as JSON."""
-    return "".join(pieces(run, results))
-
-
 def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
-    """Yield it result by result, with what comes before them in one piece."""
+    """Yield the report as JSON, result by result, with what comes before them in one piece."""
     table = tabulate(results, run.mitigations)
     report = JsonReport(
         schema_version=records.SCHEMA_VERSION,

@@ -27,13 +27,8 @@ INDENT = "  "
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(run: RunInfo, results: Sequence[Result], /) -> str:
-    """Return the report as JUnit XML."""
-    return "".join(pieces(run, results))
-
-
 def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
-    """Yield it test case by test case."""
+    """Yield the report as JUnit XML, test case by test case."""
     root = ET.Element("testsuites", _counts(results), name=_xml(run.title))
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     if not results:

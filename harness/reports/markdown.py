@@ -19,13 +19,8 @@ WIDTH = 96
 CELLS_SHOWN = 12
 
 
-def render(run: RunInfo, results: Sequence[Result], /) -> str:
-    """Return the report as GitHub Markdown."""
-    return "".join(pieces(run, results))
-
-
 def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
-    """Yield it line by line."""
+    """Yield the report as GitHub Markdown, line by line."""
     return (f"{line}\n" for line in _lines(run, results))
 
 

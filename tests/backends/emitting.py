@@ -8,8 +8,9 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.backends.base import Log
 from harness.backends.control import SECRET_VARIABLE, Control
@@ -18,9 +19,10 @@ from harness.formats import CODECS
 from harness.launchers.process import Launcher, Process
 from harness.measure.bench import Bench
 from harness.measure.limits import EMITTER
-from harness.model import Emission
+from harness.model import Emission, Workload
 
 SECRET = "open-sesame"
+LOAD = Workload("w", tokens=5, token_bytes=100, interval_ms=1)
 
 
 @dataclass(frozen=True)
@@ -139,3 +141,37 @@ def expected_body(emission: Emission, log: Log) -> bytes:
             pieces[sent.end_bytes] += codec.filling(emission.padding, f"padding:{seed}:{sent.seq}")
     closing = codec.closing() if log.ended_ns is not None else b""
     return b"".join(piece for _, piece in sorted(pieces.items())) + closing
+
+
+def emission(**fields: Any) -> Emission:
+    least = CODECS[fields.get("format", "sse")].min_token_bytes
+    load = replace(LOAD, token_bytes=max(LOAD.token_bytes, least))
+    load = replace(load, **{name: fields.pop(name) for name in list(fields) if hasattr(LOAD, name)})
+    return Emission(load, **fields)
+
+
+def all_granted(control: Control, told: Emission) -> None:
+    control.grant(told.workload.tokens - 1)
+    control.end()
+
+
+async def whole(running: Emitter, told: Emission, method: str = "GET", version: str = "1.1") -> tuple[Answer, bytes]:
+    """Ask for a stream whose tokens may all go at once; return its head and its body, which is as it must be."""
+    control = await running.announce(told)
+    all_granted(control, told)
+    sent_body = b'{"stream": true}' if method == "POST" else b""
+    answer = await running.ask(f"/stream/{control.stream_id}", method, version, sent_body)
+    body = await answer.body()
+    log = await control.log()
+    assert [sent.seq for sent in log.sent] == list(range(told.workload.tokens))
+    assert body == expected_body(told, log)
+    sizes = told.workload.token_bytes + (told.padding.bytes if told.padding else 0)
+    codec = CODECS[told.format]
+    before = len(codec.opening()) + (told.prelude.bytes if told.prelude else 0)
+    ends = [before + sizes * (n + 1) for n in range(told.workload.tokens)]
+    ends[-1] += len(codec.closing()) if told.body == "length" else 0
+    assert [sent.end_bytes for sent in log.sent] == ends
+    assert log.failure is None
+    control.close()
+    answer.leave()
+    return answer, body

@@ -16,9 +16,9 @@ from aiohttp import WSMsgType
 
 from harness.backends.control import Control
 from harness.backends.websocket import FLUSHED, Frames
-from harness.launchers.process import until
 from harness.model import EMITTER_HEADER, Emission, Filler, Workload
 from tests.backends.emitting import Emitter, emitter, expected_body
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -31,12 +31,6 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": KEY,
     "Sec-WebSocket-Version": "13",
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emitter]:
-    async with emitter(tmp_path_factory.mktemp("emitter")) as started:
-        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -245,7 +239,7 @@ async def test_a_reader_that_leaves_on_the_close_without_a_word_has_left_after_t
     assert await answer.body() == b"pulse\n"
     before = running.open_files()
     answer.leave()
-    assert await until(lambda: running.open_files() < before, DEADLINE_S)
+    await eventually(running.open_files, lambda now: now < before)
     log = await control.log()
     assert (log.failure, log.ended_ns is None) == (None, False)
     control.close()
@@ -261,7 +255,7 @@ async def test_nothing_is_left_open_of_streams_that_ended_badly(
         await _closes(running, session)
         await _vanishes(running)
         await _loses_control(running)
-    assert await until(lambda: running.open_files() <= before, DEADLINE_S), f"{running.open_files()}, was {before}"
+    await eventually(running.open_files, lambda now: now <= before)
 
 
 async def test_a_stream_nobody_grants_is_given_up(tmp_path: Any) -> None:
@@ -274,4 +268,4 @@ async def test_a_stream_nobody_grants_is_given_up(tmp_path: Any) -> None:
         assert (await control.log()).failure == "nobody granted anything for 0.2 s"
         control.close()
         writer.close()
-        assert await until(lambda: short.open_files() <= before, DEADLINE_S)
+        await eventually(short.open_files, lambda now: now <= before)

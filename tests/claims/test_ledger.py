@@ -16,6 +16,7 @@ from harness.claims.judging import judge
 from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
 from harness.model import METRICS, Claim, FactRule, Facts, Limit, Part, Result, RunInfo
+from harness.reports.summary import Required
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
 from tests.reports.samples import PLAYED, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
@@ -63,6 +64,11 @@ def terminal(one: Entry, width: int = 100) -> str:
 )
 def test_rules_are_told_in_words(claim: dict[str, Any], rule: str) -> None:
     assert claim_words.rule(Claim("x", **claim)) == rule
+
+
+@pytest.mark.parametrize(("value", "told"), [(1.23456, "1.235"), (9999, "9999"), (10_000, "10000"), (12_345, "12345")])
+def test_a_figure_is_told_in_four_digits_or_whole(value: float, told: str) -> None:
+    assert claim_words.amount("reads", value) == told
 
 
 def said(claim: Claim, *results: Result) -> str:
@@ -279,6 +285,14 @@ def test_the_signature_is_of_paced_streams_where_there_are_any() -> None:
     assert LOCKSTEP in alone
 
 
+@pytest.mark.parametrize(("cells", "more"), [(12, ""), (13, "and 1 more cell\n"), (14, "and 2 more cells\n")])
+def test_the_signature_has_room_for_a_dozen_cells_and_tells_how_many_more_there_are(cells: int, more: str) -> None:
+    held = [result(cell(f"nextjs:dev>asgi:v{number:02}"), "buffered") for number in range(cells)]
+    told = signature(page(entry(held)))
+    assert [one.id for one in held if f"| `{one.id}` |" in told] == [one.id for one in held[:12]]
+    assert ("more cell" in told, more in told) == (bool(more), True)
+
+
 def test_a_run_that_did_not_finish_says_so() -> None:
     one = entry([WHOLE], cells=9, finished_at=None)
     expected = "The run did not finish: what is said rests on 1 of 9 cells."
@@ -334,6 +348,15 @@ def test_the_terminal_tells_claims_judgements_ids_cause_and_fix() -> None:
     assert any(line.startswith("real cause    Found in the dev proxy alone: buffered") for line in lines)
     assert any(line.startswith("cheapest fix  No mitigation was tried") for line in lines)
     assert lines[-1] == "1 claim: 1 confirmed."
+
+
+def test_the_terminal_tells_the_exit_status_to_who_says_what_is_required() -> None:
+    one = entry([APP, PROXY, WHOLE])
+    console = Console(file=io.StringIO(), width=100, color_system=None, _environ={})
+    with console.capture() as capture:
+        console.print(ClaimReport(one, Required()), soft_wrap=True)
+    assert "Exit status 0" in capture.get()
+    assert "Exit status" not in terminal(one)
 
 
 def test_no_line_on_a_terminal_is_wider_than_it_but_for_ids() -> None:

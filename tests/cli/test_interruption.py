@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import SLOW, Sandbox, missing, wait_for
+from tests.sandbox import SLOW, Sandbox, missing
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
 
@@ -52,8 +53,9 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
 def in_mid_run(place: Sandbox, *argv: str) -> tuple[subprocess.Popen[str], set[str]]:
     """Start a run and wait until its quick cells are done and the others in flight; also return its sockets."""
     program = place.start("matrix", "m.yaml", *argv)
-    wait_for(lambda: set(place.results()) == QUICK and all(map(place.streaming, ("default", "ignore-x-accel"))))
-    wait_for(lambda: len(place.processes("nginx: master")) == NGINX)
+    wait_for(lambda: set(place.results()), lambda told: told == QUICK)
+    wait_for(lambda: (place.streaming("default"), place.streaming("ignore-x-accel")), all)
+    wait_for(lambda: place.processes("nginx: master"), lambda masters: len(masters) == NGINX)
     assert len(place.processes("harness.backends.emitter")) == 1
     assert len(place.processes("janitor.py")) == 1 + 1 + NGINX, "the janitor, and a keeper of each"
     listening = place.listening()
@@ -149,7 +151,7 @@ def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Sandbox
 def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: Sandbox, number: signal.Signals) -> None:
     place.write("m.yaml", READ_BY_CURL)
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: place.streaming("default") and place.processes("curl -q"))
+    wait_for(lambda: (place.streaming("default"), place.processes("curl -q")), all)
     hit(program, number)
     said = place.said(program)
     place.wait_until_clean()

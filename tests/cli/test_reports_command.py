@@ -17,7 +17,8 @@ from harness.session import jobs
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
-from tests.sandbox import DIRECT, Sandbox, wait_for
+from tests.sandbox import DIRECT, Sandbox
+from tests.waiting import wait_for
 
 REPORT = """
 report:
@@ -99,7 +100,7 @@ def test_an_interrupted_report_leaves_those_before_it_told_and_its_own_cells_on_
         place.write("quick.yaml", CLAIMED)
         place.write("slow.yaml", patient)
         program = place.start("reports", "quick.yaml", "slow.yaml", "--markdown", "page.md")
-        wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob("runs/*-slow/results.jsonl")))
+        wait_for(lambda: [path.stat().st_size for path in tmp_path.glob("runs/*-slow/results.jsonl")], any)
         program.send_signal(signal.SIGINT)
         said = place.said(program)
         place.wait_until_clean()

@@ -15,12 +15,10 @@ from harness.clients import chromium_browser, chromium_channel, chromium_tab
 from harness.clients.base import Request
 from harness.errors import ClientError, StreamError
 from harness.judge.verdict import assess
-from harness.launchers.process import until
 from harness.measure.bench import Bench
 from harness.model import Emission, Plan
 from tests.clients.browsing import (
     CUT_OFF,
-    DEADLINE_S,
     GOOD,
     HEADERS,
     LOAD,
@@ -33,7 +31,8 @@ from tests.clients.browsing import (
     line_of,
 )
 from tests.misbehaving import Answer
-from tests.sandbox import SLOW, Sandbox, missing, wait_for
+from tests.sandbox import SLOW, Sandbox, missing
+from tests.waiting import eventually, wait_for
 
 pytestmark = [
     pytest.mark.proxies,
@@ -77,7 +76,7 @@ async def test_a_page_that_dies_between_two_streams_is_not_read_with(rig: Rig) -
     (idle,) = rig.fetch._browser._idle
     for process in rig.processes("--type=renderer"):
         process.kill()
-    assert await until(lambda: idle.gone, DEADLINE_S)
+    await eventually(lambda: idle.gone)
     assert len((await rig.read(GOOD)).reads) == 4
 
 
@@ -199,7 +198,7 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: place.processes("--type=renderer") and place.streaming("default"))
+    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("default")), all)
     assert place.processes("run-driver")
     listening = place.listening()
     os.killpg(program.pid, number)
@@ -212,7 +211,8 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, 
 @pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
 def test_a_driver_that_is_killed_costs_its_stream_and_nothing_else(place: Sandbox) -> None:
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: len(place.results()) == 2 and place.processes("--type=renderer") and place.streaming("default"))
+    wait_for(lambda: list(place.results()), lambda told: len(told) == 2)
+    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("default")), all)
     (driver,) = place.processes("run-driver")
     driver.kill()
     said = place.said(program)

@@ -23,7 +23,8 @@ from harness.measure.schedule import Schedule
 from harness.model import Cell, Workload
 from tests.clients.browsing import line_of
 from tests.factories import judged
-from tests.sandbox import Sandbox, missing, wait_for
+from tests.sandbox import Sandbox, missing
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
 

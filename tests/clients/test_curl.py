@@ -16,7 +16,6 @@ from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl import Curl, config
 from harness.documents.hops import read as hop
 from harness.errors import ClientError, Unavailable
-from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
@@ -26,6 +25,7 @@ from tests.factories import figures, judged
 from tests.misbehaving import Answer, Behaviour, after, codes, passes
 from tests.sandbox import missing
 from tests.tapping import Tap
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -35,7 +35,6 @@ pytestmark = [
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)
 FORMATS = get_args(CodecName)
-DEADLINE_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +107,7 @@ async def test_many_at_once_are_all_streamed_and_leave_no_descriptor(bench: Benc
     before = pipes()
     traces = await asyncio.gather(*(measured(bench) for _ in range(40)))
     assert all(map(in_lockstep, traces))
-    assert await until(lambda: pipes() <= before, DEADLINE_S)
+    await eventually(pipes, lambda now: now <= before)
 
 
 @pytest.mark.parametrize(

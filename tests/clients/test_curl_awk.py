@@ -17,7 +17,6 @@ from harness.clients.curl_awk import CurlAwk
 from harness.documents.hops import read as hop
 from harness.errors import ClientError, Unavailable
 from harness.judge.verdict import assess
-from harness.launchers.process import until
 from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
@@ -27,6 +26,7 @@ from tests.factories import figures, judged
 from tests.misbehaving import Answer, Behaviour, after, passes
 from tests.sandbox import missing
 from tests.tapping import Tap
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -36,7 +36,6 @@ pytestmark = [
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)
 LONG = Workload("w", tokens=40, token_bytes=512)  # mawk reads 4096 bytes before it looks
-DEADLINE_S = 20.0
 AWKS = {
     "mawk": "exec mawk",
     "mawk-interactive": "exec mawk -W interactive",
@@ -186,7 +185,7 @@ async def test_many_pipes_at_once_leave_no_descriptor(
     todo = plan(asked, catalogue())
     streams = await asyncio.gather(*(bench.record(asked.id, todo) for _ in range(12)))
     assert all(passed(trace) for trace, _ in streams)
-    assert await until(lambda: pipes() <= before, DEADLINE_S)
+    await eventually(pipes, lambda now: now <= before)
 
 
 # ---------------------------------------------------------------- when something is missing or dies

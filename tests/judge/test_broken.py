@@ -27,10 +27,11 @@ def test_wrong_status_is_broken_and_shows_what_the_proxy_said() -> None:
         (b"x" * 9999, "x" * 320),
     ],
 )
-@pytest.mark.parametrize("coded", [False, True])
-def test_a_page_is_told_in_a_line_without_its_markup(body: bytes, gist: str, coded: bool) -> None:
+@pytest.mark.parametrize(("coded", "decoded"), [(False, False), (True, False), (True, True)])
+def test_a_page_is_told_in_a_line_without_its_markup(body: bytes, gist: str, coded: bool, decoded: bool) -> None:
     headers = (("Content-Encoding", "gzip"),) if coded else ()
-    trace = replace(story("s0 r0 end"), status=404, headers=headers, body=gzip.compress(body) if coded else body)
+    read = gzip.compress(body) if coded and not decoded else body
+    trace = replace(story("s0 r0 end"), status=404, headers=headers, body=read, decoded=decoded)
     assert judged(trace).reason == f"status 404 instead of 200: {gist}"
 
 

@@ -73,6 +73,7 @@ def test_what_is_steady(observed: list[Observation], told: Steady | None) -> Non
         ([bytes_after(seq * 9) for seq in range(1, HOLDS + 1)], Steady("bytes", 2)),
         ([silence(seq * seq * 400) for seq in range(1, HOLDS + 1)], Steady("time", 2)),
         ([*[silence(seq * seq * 400) for seq in range(1, HOLDS)], bytes_after(9)], Steady("both", 2)),
+        ([silence(400), silence(1600), bytes_after(9), timer_after(300), timer_after(900)], Steady("both", 2)),
         ([bytes_after(9), bytes_after(9), silence(800), silence(1600), silence(3200)], Steady("time", 2)),
         ([bytes_after(9), bytes_after(9), bytes_after(9), silence(800), silence(1600)], Steady("time", 2)),
         ([bytes_after(9), bytes_after(18), silence(400), silence(1600), timer_after(10)], Steady("time", 2)),

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from harness.launchers import process
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
+from tests.waiting import eventually
 
 FAMILY = """
 trap '' TERM
@@ -30,7 +31,7 @@ async def main(folder: str, *options: str) -> None:
     async with Launcher(keep=kept.append if "--keep" in options else None) as launcher:
         temporary = launcher.folder("orphan", Path(folder))
         program = launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
-        assert await until((temporary / "ready").exists, 20)
+        await eventually((temporary / "ready").exists)
         assert launcher._janitor is not None
         pids = {"janitor": launcher._janitor.pid, "program": program.pid}
         print(json.dumps({**pids, "folder": str(temporary)}), flush=True)

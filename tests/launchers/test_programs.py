@@ -12,9 +12,9 @@ import pytest_asyncio
 from harness.errors import ProxyError
 from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.fake import FakeLauncher, Launched
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
+from tests.waiting import eventually
 
-DEADLINE_S = 20.0
 SCRIPTS = {
     "lives": "echo one; echo two; exec sleep 1000",
     "exits": "echo one; echo two; exit 7",
@@ -46,7 +46,7 @@ def launch(launcher: ProgramLauncher, does: str, folder: Path) -> Program:
 
 async def test_one_that_lives_has_no_death_and_its_words_are_heard(launcher: ProgramLauncher, tmp_path: Path) -> None:
     program = launch(launcher, "lives", tmp_path)
-    assert await until(lambda: program.words() == "one\ntwo\n", DEADLINE_S)
+    await eventually(program.words, lambda said: said == "one\ntwo\n")
     assert (program.name, program.returncode, program.death()) == ("program", None, None)
     assert program.log_tail() == "one\ntwo"
     assert program.log_tail(1) == "two"
@@ -63,7 +63,7 @@ async def test_death_is_told_in_words_and_the_last_ones_stay(
     launcher: ProgramLauncher, tmp_path: Path, does: str, status: int, told: str
 ) -> None:
     program = launch(launcher, does, tmp_path)
-    assert await until(program.death, DEADLINE_S)
+    await eventually(program.death)
     assert (program.returncode, program.death(), program.log_tail()) == (status, told, "one\ntwo")
     await program.stop()
     assert program.death() == told, "it was dead already"

@@ -281,6 +281,10 @@ BAD_VALUES = [
         "mitigations: {pad-2k: {claim: x, source: y, cost: bytes, scale: 2}}",
         "m.yaml:3: mitigations.pad-2k: this name is in the catalogue already; choose another",
     ),
+    (
+        "mitigations: {none: {claim: x, source: y, cost: bytes, scale: 2}}",
+        "mitigations.none: this name stands for no mitigation; choose another",
+    ),
     ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
     (
         "variants: {nginx: {gzip: ./a.conf}}",

@@ -20,7 +20,7 @@ from harness.formats import CODECS, FORMATS
 from harness.judge.metrics import header_changes
 from harness.judge.rules import STREAK
 from harness.launchers.fake import FakeProgram
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
 from harness.measure.bench import Bench, StartedChain
 from harness.measure.limits import EMITTER, Bounds
 from harness.measure.lockstep import Lockstep
@@ -31,6 +31,7 @@ from tests.backends.emitting import expected_body, process_of
 from tests.factories import figures, judged
 from tests.measure.steps import record as short
 from tests.tapping import tapped
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -221,7 +222,7 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
         killer = tapped(monkeypatch, 3, lambda: doomed.signal_group(number))
         with pytest.raises(BackendError, match="emitter"):
             await own.record("cell", replace(plan(), client=killer))
-        assert await until(doomed.death, 20)
+        await eventually(doomed.death)
         assert judged(await direct(own, plan())).verdict == "streamed"
 
 
@@ -275,7 +276,7 @@ async def test_a_recording_that_is_cancelled_leaves_nothing_behind_in_the_emitte
     before = open_files()
     for _ in range(5):
         await cancelled()
-    assert await until(lambda: open_files() <= before, 20)
+    await eventually(open_files, lambda now: now <= before)
     assert judged(await direct(bench, plan())).verdict == "streamed"
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from harness.errors import BackendError, HarnessError, InputError, NoRoom, ProxyError, Unavailable
-from harness.launchers.process import until
-from harness.matrix.reading import control_of
-from harness.measure.bench import StartedChain
+from harness.errors import BackendError, HarnessError, InputError, ProxyError, Unavailable
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.measure.streams import TAKES
-from harness.model import Body, Cell, Chain, Expectation, Facts, Mitigation, Result, StandIn, Trace
+from harness.model import Expectation, Facts, Mitigation, StandIn, Trace
 from harness.store.runs import Run, load_traces
-from tests.factories import story, streamed
 from tests.hops import Lag
 from tests.measure.playing import (
     BARE,
@@ -44,12 +38,6 @@ from tests.measure.playing import (
     through,
 )
 from tests.reports.samples import CATALOGUE, cell, run_info
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run.create(tmp_path, run_info())
-
 
 # ---------------------------------------------------------------- controls and baselines
 
@@ -279,150 +267,3 @@ async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(r
 async def test_a_broken_stream_through_a_living_proxy_is_a_verdict(run: Run) -> None:
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: "s0 r0 s1 s2 r2 end"}, BARE)
     assert (result.outcome, result.verdict) == ("fail", "broken")
-
-
-# ---------------------------------------------------------------- order
-
-
-async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> None:
-    told = []
-
-    def on_result(result: Result) -> None:
-        told.append(result.id)
-        assert result in Run.open(run.folder).results
-
-    async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE) as runner:
-        await runner.run([BARE, CONTROL], on_result)
-    assert sorted(told) == sorted([BARE.id, CONTROL.id])
-
-
-async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
-    paced = [replace(some, pace="paced") for some in (CONTROL, BARE)]
-    bench = Played({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
-    async with Runner(bench, run, CATALOGUE) as runner:
-        results = await runner.run([*paced, CONTROL, BARE], lambda result: None)
-    order = list(bench.takes)
-    assert {*order[:2]} == {CONTROL.id, BARE.id}
-    assert order[2] == "started"
-    assert {*order[3:]} == {some.id for some in paced}
-    assert [result.cell for result in results] == [*paced, CONTROL, BARE]
-
-
-TOGETHER = "s0 +60 s1 +60 s2 +60 s3 r0-3 +200 end"
-
-
-def at_a_pace(words: str, of: Cell) -> Trace:
-    return replace(story(words, pace="paced"), cell_id=of.id)
-
-
-async def test_a_paced_cell_carries_the_verdict_of_its_lockstep_twin_which_is_measured_first(run: Run) -> None:
-    paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
-    streams = {paced.id: at_a_pace(TOGETHER, paced), its_control.id: at_a_pace(streamed(6), its_control)}
-    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, **streams})
-    async with Runner(bench, run, CATALOGUE) as runner:
-        told, twin = await runner.result(paced), await runner.result(BARE)
-    assert list(bench.takes).index(BARE.id) < list(bench.takes).index(paced.id)
-    assert (told.twin_id, twin.twin_id) == (BARE.id, None)
-    assert (told.verdict, told.reason, told.release) == (twin.verdict, twin.reason, twin.release)
-    assert told.shows
-    assert twin.shows
-    assert (told.shows.manner, told.shows.seen, twin.shows.seen) == ("at the end", True, False)
-    assert told.metrics
-    assert told.metrics.holds == 1
-    assert bench.takes[paced.id] == 1, "a paced stream needs no second to confirm it"
-
-
-async def test_a_paced_cell_whose_twin_cannot_be_measured_fares_like_it(run: Run) -> None:
-    paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
-    stories: Stories = {
-        CONTROL.id: STREAMED,
-        its_control.id: at_a_pace(streamed(6), its_control),
-        BARE.id: ProxyError("in mid-stream, nginx died"),
-    }
-    told = await one(run, stories, paced)
-    assert (told.outcome, told.fault, told.reason) == ("error", "proxy", "in mid-stream, nginx died")
-
-
-@pytest.mark.parametrize("jobs", [1, 3])
-async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int) -> None:
-    cells = [cell(f"nginx:{number}") for number in range(8)]
-    bench = Played({CONTROL.id: STREAMED, **{each.id: STREAMED for each in cells}}, jobs)
-    async with Runner(bench, run, CATALOGUE) as runner:
-        await runner.run(cells, lambda result: None)
-    assert bench.at_once_max == jobs
-
-
-@pytest.mark.parametrize(("serial", "at_once"), [(True, 1), (False, 6)])
-async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
-    run: Run, serial: bool, at_once: int
-) -> None:
-    app = cell("asgi:plain")
-    cells = [replace(app, format=form, body=body) for form in ("sse", "text") for body in get_args(Body)]
-    stories = {control_of(each, {}).id: STREAMED for each in cells} | {each.id: STREAMED for each in cells}
-    bench = Played(stories, 6, serial=frozenset({app.chain} if serial else ()))
-    async with Runner(bench, run, CATALOGUE) as runner:
-        await asyncio.gather(*(runner.result(control_of(each, {})) for each in cells))
-        bench.at_once_max = 0
-        await runner.run(cells, lambda result: None)
-    assert bench.at_once_max == at_once
-
-
-async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
-    endless, waiting, quick = cell("asgi:plain"), cell("asgi:plain", "pad-2k"), cell("nginx:quick")
-    bench = Played({each.id: STREAMED for each in (CONTROL, waiting, quick)}, 2, serial=frozenset({endless.chain}))
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
-        for each in (endless, waiting):
-            running = asyncio.create_task(runner.result(each))
-        assert await until(lambda: bench.takes[endless.id], 5)
-        assert (await runner.result(quick)).verdict == "streamed", "the other of the two jobs is free"
-        assert not running.done()
-    assert bench.takes[waiting.id] == 0
-
-
-async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run: Run) -> None:
-    started = asyncio.Event()
-
-    class Slow(Played):
-        async def entry(self, chain: Chain) -> StartedChain:
-            if chain == BARE.chain:
-                await started.wait()
-            return await super().entry(chain)
-
-    quick = cell("nginx:quick")
-    bench = Slow({CONTROL.id: STREAMED, BARE.id: HELD, quick.id: STREAMED}, 1)
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
-        slow = asyncio.create_task(runner.result(BARE))
-        assert (await runner.result(quick)).verdict == "streamed"
-        started.set()
-        assert (await slow).verdict == "buffered"
-
-
-async def test_leaving_gives_up_what_is_not_finished_and_writes_nothing_of_it(run: Run) -> None:
-    bench = Played({CONTROL.id: STREAMED})
-    async with Runner(bench, run, CATALOGUE) as runner:
-        running = asyncio.create_task(runner.run([CONTROL, BARE, MITIGATED], lambda result: None))
-        await until(lambda: bench.takes[BARE.id], within_s=10)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert bench.at_once
-    assert bench.at_once == 0
-    assert [result.id for result in Run.open(run.folder).results] == [CONTROL.id]
-
-
-async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run: Run) -> None:
-    lines = run.folder / "results.jsonl"
-    lines.unlink()
-    lines.mkdir()
-    async with Runner(Played({CONTROL.id: STREAMED}), run, CATALOGUE) as runner:
-        with pytest.raises(InputError, match=r"cannot write .*results\.jsonl: Is a directory"):
-            await runner.run([CONTROL], lambda result: None)
-
-
-@pytest.mark.parametrize("where", [CONTROL, BARE])
-async def test_a_full_disk_ends_the_run_and_does_not_look_like_a_fault_of_every_cell(run: Run, where: Cell) -> None:
-    stories: dict[str, Story] = {CONTROL.id: STREAMED, BARE.id: HELD, where.id: NoRoom("cannot write trace.json")}
-    async with Runner(Played(stories), run, CATALOGUE) as runner:
-        with pytest.raises(NoRoom, match=r"trace\.json"):
-            await runner.run([BARE], lambda result: None)
-    assert Run.open(run.folder).results == []

@@ -26,6 +26,7 @@ from tests.backends.emitting import process_of
 from tests.factories import judged
 from tests.measuring import acting, plan
 from tests.processes import process
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -125,10 +126,7 @@ async def test_a_stall_of_the_harness_itself_changes_no_verdict(
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as measuring:
         try:
             process = psutil.Process(measuring.pid)
-            deadline = time.monotonic() + DEADLINE_S
-            while process.status() != psutil.STATUS_STOPPED:
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.001)
+            await eventually(process.status, lambda status: status == psutil.STATUS_STOPPED)
             await asyncio.sleep(STALL_S)
         finally:
             measuring.send_signal(signal.SIGCONT)

@@ -20,7 +20,7 @@ from aiohttp import web
 from harness import resources
 from harness.documents.hops import read as hop
 from harness.judge.verdict import assess
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
 from harness.matrix.mitigations import parse, plan
 from harness.measure import guard
 from harness.measure.bench import Bench
@@ -34,8 +34,9 @@ from tests.factories import comes, judged
 from tests.measuring import READS
 from tests.processes import process
 from tests.recording import bound
-from tests.sandbox import DEADLINE_S, Sandbox, missing
+from tests.sandbox import Sandbox, missing
 from tests.tapping import tapped
+from tests.waiting import DEADLINE_S, eventually
 
 real = pytest.mark.proxies
 set_up = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
@@ -303,8 +304,7 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
     entry = await bench.entry((hop("asgi:plain"),))
     killer = tapped(monkeypatch, READS, lambda: process(entry.hops[0]).signal_group(signal.SIGKILL))
     assert judged(await recorded(bench, "asgi:plain", killer)).verdict == "broken"
-    assert await until(entry.death, DEADLINE_S)
-    assert (entry.death() or "").startswith("asgi was killed by SIGKILL")
+    assert (await eventually(entry.death) or "").startswith("asgi was killed by SIGKILL")
     assert judged(await recorded(bench, "asgi:plain")).verdict == "streamed"
 
 
@@ -348,7 +348,7 @@ async def test_an_app_that_was_started_anew_is_the_same_to_who_waits_for_its_tur
     chain = (hop("asgi:plain@A=1"),)
     before = await bench.entry(chain)
     process(before.hops[0]).signal_group(signal.SIGKILL)
-    assert await until(before.death, DEADLINE_S)
+    await eventually(before.death)
     after = await bench.entry(chain)
     assert after is not before
     assert after.serial == before.serial == {chain}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import operator
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from aiohttp import web
 
 from harness import resources
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nextjs import (
     NODE_AT_LEAST,
@@ -31,6 +32,7 @@ from harness.proxies.nextjs import (
     read_variant,
 )
 from tests.processes import process
+from tests.waiting import eventually
 
 APP = resources.configs() / "nextjs"
 SHIPPED = sorted(APP.glob("*.yaml"))
@@ -287,5 +289,5 @@ async def test_nothing_outlives_a_harness_that_is_killed(variant: str, tmp_path:
         assert group(pid)
         harness.send_signal(signal.SIGKILL)
         await harness.wait()
-        assert await until(lambda: not group(pid), within_s=10)
-        assert await until(lambda: not instance(tmp_path).exists(), within_s=10)
+        await eventually(lambda: group(pid), operator.not_)
+        await eventually(instance(tmp_path).exists, operator.not_)

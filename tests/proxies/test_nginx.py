@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import pytest
 from harness.clients import CLIENTS
 from harness.clients.base import Request
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, Process, until
+from harness.launchers.process import Launcher, Process
 from harness.measure.bench import Bench
 from harness.model import Endpoint, Hop, chain_text
 from harness.proxies import certificates
@@ -31,11 +32,11 @@ from tests.factories import comes, judged
 from tests.measuring import READS, plan
 from tests.processes import process
 from tests.tapping import tapped
+from tests.waiting import eventually
 
 SHIPPED = sorted((configs() / "nginx").glob("*.conf"))
 DEFAULT = configs() / "nginx/default.conf"
 NOWHERE = Endpoint(1)
-DEADLINE_S = 20.0
 STRANGER = 54321
 
 each_shipped = pytest.mark.parametrize("config", SHIPPED, ids=[path.stem for path in SHIPPED])
@@ -341,7 +342,7 @@ async def test_asking_nginx_for_its_version_holds_nothing_up(tmp_path: Path, mon
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
     async with Launcher() as launcher:
         starting = asyncio.create_task(started(launcher, DEFAULT, tmp_path))
-        assert await until((tmp_path / "asked").exists, DEADLINE_S)
+        await eventually((tmp_path / "asked").exists)
         (tmp_path / "go").touch()
         assert (await starting).version == version
 
@@ -370,7 +371,7 @@ async def test_several_instances_live_side_by_side_and_nothing_of_them_is_left(
         family = [psutil.Process(process(running).pid) for running in instances]
         family += [child for one in family for child in one.children(recursive=True)]
         assert len(family) >= 16, "a master and a worker each"
-    assert await until(lambda: not any(one.is_running() for one in family), DEADLINE_S)
+    await eventually(lambda: [one for one in family if one.is_running()], operator.not_)
     assert folders() == set()
 
 
@@ -385,8 +386,7 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
     told = plan("nginx:buffering-off", 12, 100)
     trace, entry = await bench.record("cell", replace(told, client=killer))
     assert judged(trace).verdict == "broken"
-    assert await until(entry.death, DEADLINE_S)
-    assert (entry.death() or "").startswith("nginx was killed by SIGKILL")
+    assert (await eventually(entry.death) or "").startswith("nginx was killed by SIGKILL")
     trace, another = await bench.record("cell", told)
     assert judged(trace).verdict == "streamed"
     assert process(another.hops[0]).pid != victim.pid

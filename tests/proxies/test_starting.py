@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import operator
 import re
 import socket
 import ssl
@@ -18,11 +19,12 @@ import pytest
 from harness.errors import Complaint, HarnessError, InputError, ProxyError
 from harness.launchers.fake import FakeLauncher, Launched
 from harness.launchers.ports import PortTaken
-from harness.launchers.process import Launcher, until
+from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.starting import NotStarted, Start, started
 from tests.processes import alive
+from tests.waiting import eventually
 
 DEADLINE_S = 20.0
 SOON_S = 0.1
@@ -363,7 +365,7 @@ async def test_who_is_cancelled_in_the_middle_leaves_nothing_running(stage: Stag
             stage.listens(launched)
 
     starting = asyncio.create_task(stage.starts(start, plays))
-    assert await until(lambda: stage.launcher.alive, DEADLINE_S)
+    await eventually(lambda: stage.launcher.alive)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
@@ -378,13 +380,13 @@ async def test_a_real_program_goes_with_its_children_while_the_run_goes_on(stage
     told = stage.folder / "pid"
     async with Launcher() as launcher:
         starting = asyncio.create_task(started(start, UPSTREAM, stage.evidence, launcher))
-        assert await until(told.exists, DEADLINE_S)
+        await eventually(told.exists)
         group = int(told.read_text())
         assert alive(group)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        assert await until(lambda: not alive(group), DEADLINE_S)
+        await eventually(lambda: alive(group), operator.not_)
 
 
 @pytest.mark.proxies

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from harness.documents.hops import read as hop
-from harness.launchers.process import until
 from harness.matrix.mitigations import parse, plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
@@ -17,8 +16,9 @@ from harness.resources import configs
 from tests.factories import judged
 from tests.measuring import READS
 from tests.processes import process
-from tests.sandbox import DEADLINE_S, missing
+from tests.sandbox import missing
 from tests.tapping import tapped
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.proxies,
@@ -104,5 +104,5 @@ async def test_a_proxy_that_dies_in_mid_stream_is_told_as_1006(
     verdict = judged(await recorded(bench, chain, killer))
     assert verdict.verdict == "broken"
     assert "without a Close of the WebSocket (1006)" in verdict.reason
-    assert await until(entry.death, DEADLINE_S)
+    await eventually(entry.death)
     assert judged(await recorded(bench, chain)).verdict == "streamed"

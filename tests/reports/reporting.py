@@ -1,4 +1,4 @@
-"""Makes a field report to tell of, and what was measured for it."""
+"""Makes a field report to tell of, and what was measured for it; and tells of results as users are told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.claims.ledger import Entry
-from harness.model import Cell, Claim, Effect, FieldReport, Part, Result, Verdict
+from harness.model import Cell, Claim, Effect, FieldReport, Part, Result, RunInfo, Verdict
+from harness.reports import RENDERERS
 from tests.reports.samples import cell, result, run_info
 
 APP = result(cell("asgi:plain"), "streamed")
@@ -31,3 +32,8 @@ def entry(results: Sequence[Result], told: FieldReport | None = None, **info: An
 def tried(name: str, verdict: Verdict, effect: Effect | None, of: Cell = WHOLE.cell, **others: Any) -> Result:
     mitigated = replace(of, mitigations=tuple(name.split("+")))
     return result(mitigated, verdict, effect, **{"baseline_id": of.id, **others})
+
+
+def told(renderer: str, results: Sequence[Result], run: RunInfo | None = None) -> str:
+    """Return a whole document, as whoever asks for it gets it."""
+    return "".join(RENDERERS[renderer](run or run_info(), results))

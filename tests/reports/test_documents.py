@@ -15,9 +15,9 @@ import harness
 from benchmarks import publish
 from harness.documents import records
 from harness.model import Expectation, Facts, Hop, Result
-from harness.reports import RENDERERS, html, junit, markdown
-from harness.reports import json as json_report
+from harness.reports import RENDERERS
 from harness.reports.words import setting
+from tests.reports.reporting import told
 from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
 
 SCHEMA = Path(harness.__file__).parent / "store/schema/results.v2.json"
@@ -42,31 +42,31 @@ def evil() -> list[Result]:
 @pytest.mark.parametrize("name", RENDERERS)
 @pytest.mark.parametrize("results", [[], [result(cell("direct"), "streamed")], matrix(), evil()])
 def test_every_renderer_copes_with_everything(name: str, results: Sequence[Result]) -> None:
-    text = "".join(RENDERERS[name](run_info(title=EVIL if len(results) > 40 else "A title"), results))
+    text = told(name, results, run_info(title=EVIL if len(results) > 40 else "A title"))
     assert text.endswith("\n")
 
 
 @pytest.mark.parametrize("name", RENDERERS)
 def test_every_renderer_says_whose_claim_an_emulator_plays(name: str) -> None:
     claim = CLAIM.removeprefix("emulator: plays ")
-    text = "".join(RENDERERS[name](run_info(), matrix()))
+    text = told(name, matrix())
     assert claim in text.replace("&#x27;", "'")
 
 
 @pytest.mark.parametrize(("name", "begins"), [("json", '    {\n      "id": '), ("junit", "    <testcase ")])
 def test_what_has_every_result_in_it_comes_result_by_result(name: str, begins: str) -> None:
-    told = [piece.count(begins) for piece in RENDERERS[name](run_info(), matrix())]
-    assert (max(told), sum(told)) == (1, len(matrix()))
+    begun = [piece.count(begins) for piece in RENDERERS[name](run_info(), matrix())]
+    assert (max(begun), sum(begun)) == (1, len(matrix()))
 
 
 @pytest.mark.parametrize("results", [[], matrix(), evil()])
 def test_what_comes_in_pieces_is_written_as_a_whole_would_be(results: Sequence[Result]) -> None:
-    told = json_report.render(run_info(), results)
-    assert told == json.dumps(json.loads(told), indent=2) + "\n"
-    told = junit.render(run_info(title=EVIL), results)
-    root = ET.fromstring(told.encode("utf-8", "replace"))
+    text = told("json", results)
+    assert text == json.dumps(json.loads(text), indent=2) + "\n"
+    text = told("junit", results, run_info(title=EVIL))
+    root = ET.fromstring(text.encode("utf-8", "replace"))
     ET.indent(root)
-    assert told == f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    assert text == f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
 def unescaped_pipes(row: str) -> int:
@@ -74,13 +74,13 @@ def unescaped_pipes(row: str) -> int:
 
 
 def test_markdown_tables_keep_their_columns() -> None:
-    rows = [line for line in markdown.render(run_info(), evil()).splitlines() if line.startswith("|")]
+    rows = [line for line in told("markdown", evil()).splitlines() if line.startswith("|")]
     assert len(rows) > 3
     assert {unescaped_pipes(row) for row in rows} == {6}
 
 
 def test_markdown_leaves_no_html_of_others_and_no_open_fence() -> None:
-    text = markdown.render(run_info(), evil())
+    text = told("markdown", evil())
     fence = next(line for line in text.splitlines() if line.endswith("```text")).removesuffix("text")
     before, _, after = text.split(f"{fence}text", 1)[1].partition(f"\n{fence}\n")
     assert "as it is" in before
@@ -89,7 +89,7 @@ def test_markdown_leaves_no_html_of_others_and_no_open_fence() -> None:
 
 
 def test_markdown_ends_with_when_where_and_with_what() -> None:
-    last = markdown.render(run_info(), layer()).splitlines()[-1]
+    last = told("markdown", layer()).splitlines()[-1]
     assert last == (
         "<sub>Measured 2025-11-21 08:22 UTC by harness 0.1.0 on Linux x86_64, Python 3.11.7, "
         "with aiohttp 3.13.2, nginx 1.24.0.</sub>"
@@ -114,7 +114,7 @@ def test_markdown_answers() -> None:
     assert (
         "| `nginx:default` curl chunked | buffered | header: `x-accel-buffering`<br>bytes: `pad-16k-random`"
         "<br>architecture: `bypass-proxy` | bytes: `pad-2k` |  |"
-    ) in markdown.render(run_info(), layer())
+    ) in told("markdown", layer())
 
 
 class Balanced(HTMLParser):
@@ -137,7 +137,7 @@ class Balanced(HTMLParser):
 
 
 def test_html_is_balanced_escaped_and_self_contained() -> None:
-    page = html.render(run_info(title=EVIL), evil())
+    page = told("html", evil(), run_info(title=EVIL))
     parser = Balanced()
     parser.feed(page)
     assert not parser.open
@@ -148,7 +148,7 @@ def test_html_is_balanced_escaped_and_self_contained() -> None:
 
 def test_html_cells_tell_reason_and_figures_in_their_tooltips() -> None:
     parser = Balanced()
-    parser.feed(html.render(run_info(), layer()))
+    parser.feed(told("html", layer()))
     (tip,) = [title for title in parser.titles if "/no-cache/" in title]
     assert "buffered: from token 0 on, nothing came before the end" in tip
     assert "effect: no effect" in tip
@@ -156,7 +156,7 @@ def test_html_cells_tell_reason_and_figures_in_their_tooltips() -> None:
 
 
 def test_html_rows_have_as_many_cells_as_the_head() -> None:
-    page = html.render(run_info(), matrix())
+    page = told("html", matrix())
     grid = page.split('<table class="grid">')[1].split("</table>")[0]
     heads = grid.split("<tbody>")[0].count("<th ") + grid.count("<th>")
     rows = grid.split("<tr>")[2:]
@@ -164,7 +164,7 @@ def test_html_rows_have_as_many_cells_as_the_head() -> None:
 
 
 def test_junit_is_xml_and_its_counts_are_right() -> None:
-    root = ET.fromstring(junit.render(run_info(title=EVIL), evil()).encode("utf-8"))
+    root = ET.fromstring(told("junit", evil(), run_info(title=EVIL)).encode("utf-8"))
     cases = root.findall("testsuite/testcase")
     assert root.get("tests") == str(len(cases)) == str(len(evil()))
     for element, counter in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -174,18 +174,18 @@ def test_junit_is_xml_and_its_counts_are_right() -> None:
 
 
 def test_junit_tells_each_outcome_in_its_way() -> None:
-    root = ET.fromstring(junit.render(run_info(), matrix()))
-    told = {
+    root = ET.fromstring(told("junit", matrix()))
+    tags = {
         case.get("name"): [child.tag for child in case if child.tag != "system-out"]
         for case in root.findall("testsuite/testcase")
     }
     elements = {"fail": ["failure"], "unstable": ["failure"], "error": ["error"]}
     elements |= {"too short": ["skipped"], "blocked": ["skipped"], "unavailable": ["skipped"]}
-    assert told == {some.id: elements.get(some.outcome, []) for some in matrix()}
+    assert tags == {some.id: elements.get(some.outcome, []) for some in matrix()}
 
 
 def test_junit_names_the_why_of_a_failure() -> None:
-    root = ET.fromstring(junit.render(run_info(), matrix()))
+    root = ET.fromstring(told("junit", matrix()))
     failure = root.find("testsuite/testcase/failure[@type='fail']")
     assert failure is not None
     assert "it is told to ignore the header" in (failure.text or "")
@@ -196,7 +196,7 @@ def test_the_committed_schema_is_the_one_the_nouns_call_for() -> None:
 
 
 def test_the_json_report_validates_and_reads_back() -> None:
-    document = json.loads(json_report.render(run_info(), evil()))
+    document = json.loads(told("json", evil()))
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema)
@@ -215,7 +215,7 @@ def test_a_results_line_validates() -> None:
 
 
 def test_the_json_report_answers_per_layer() -> None:
-    document = json.loads(json_report.render(run_info(), matrix()))
+    document = json.loads(told("json", matrix()))
     first = document["layers"][0]
     assert (first["chain"], first["status"]) == ("nginx:default", "buffered")
     assert first["defeated_by"] == ["x-accel-buffering", "pad-16k-random", "bypass-proxy"]

@@ -21,9 +21,10 @@ from harness.model import (
     TransportName,
     TurnedAway,
 )
-from harness.reports import html, json, junit, markdown, terminal, words
+from harness.reports import RENDERERS, words
 from harness.reports.notes import WITHOUT, notes, way_out
-from tests.reports.samples import EVERY_FACT, cell, result, run_info
+from tests.reports.reporting import told
+from tests.reports.samples import EVERY_FACT, cell, result
 
 NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
 REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
@@ -165,9 +166,9 @@ def test_each_transport_that_an_app_may_not_serve_has_its_words() -> None:
 BROKEN = result(cell(), "broken", outcome="fail", reason="status 404 instead of 200: 404 Not Found", facts=REFUSED)
 
 
-@pytest.mark.parametrize("render", [terminal.render, junit.render, json.render, markdown.render, html.render])
-def test_a_refused_stream_says_in_every_report_where_to_look(render: object) -> None:
-    text = " ".join(render(run_info(), [BROKEN]).replace("&#x27;", "'").split())  # type: ignore[operator]
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_a_refused_stream_says_in_every_report_where_to_look(renderer: str) -> None:
+    text = " ".join(told(renderer, [BROKEN]).replace("&#x27;", "'").split())
     assert f"404 Not Found; {NOT_THE_EMITTERS}hop-1 in the cell's folder has the proxy's log" in text
 
 

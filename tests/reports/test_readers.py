@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import ModuleType
 
 import pytest
 
-from harness.model import Cell, Hop, Outcome, Result, RunInfo, Verdict, Workload
-from harness.reports import html, markdown, terminal
+from harness.model import Cell, Hop, Outcome, Result, Verdict, Workload
 from harness.reports.readers import disagreements, line
+from tests.reports.reporting import told
 
 CELL = Cell((Hop("nginx", "default"),), Workload("short", 4, 96), request="browser")
 
@@ -56,9 +55,8 @@ def test_how_far_they_agree_is_one_line() -> None:
     assert line([*agreeing, read_by("h2", "streamed")]) == "Readers: 1 stream had several; they disagree on 1."
 
 
-@pytest.mark.parametrize("report", [html, markdown, terminal], ids=lambda report: report.__name__)
-def test_every_report_names_the_stream_and_who_differs(report: ModuleType) -> None:
-    run = RunInfo("m", "A matrix", "2026-01-01T00:00:00+00:00", "1", "3", "Linux")
-    text = report.render(run, [read_by("aiohttp", "streamed"), read_by("chromium", "broken")])
+@pytest.mark.parametrize("renderer", ["html", "markdown", "terminal"])
+def test_every_report_names_the_stream_and_who_differs(renderer: str) -> None:
+    text = told(renderer, [read_by("aiohttp", "streamed"), read_by("chromium", "broken")])
     assert "nginx:default/sse/chunked/browser/*/short/none/lockstep" in text
     assert "chromium: broken" in text
