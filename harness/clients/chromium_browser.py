@@ -229,7 +229,7 @@ class Browser:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         with Pipe.made(switchboard.hang_up) as (pipe, inherited):
             self._pipe = pipe
-            self._program = self._launcher.launch(
+            self._program = await self._launcher.launch(
                 "chromium",
                 placed([find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"], inherited),
                 log=self._evidence / "chromium.log",

@@ -152,7 +152,7 @@ async def running(
     launcher: Launcher, name: str, argv: list[str], stdin: IO[bytes] | None = None
 ) -> AsyncIterator[Process]:
     """Run a program whose pipes we read, for as long as the block lasts."""
-    process = launcher.launch(name, argv, log=None, stdin=stdin)
+    process = await launcher.launch(name, argv, log=None, stdin=stdin)
     try:
         yield process
     finally:

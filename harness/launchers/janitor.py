@@ -13,7 +13,8 @@ Rules:
    and goes on until it has none.
 4. A signal goes to a group only while its leader is not reaped: until then nobody else gets that number.
 5. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
-   janitor that is killed leaves the keepers to their lifelines, and the harness starts another.
+   janitor that is killed leaves the keepers to their lifelines, and the harness starts another as soon as it hears of
+   it; only folders are missed if the harness is killed before that.
 
 Elsewhere than on Linux a keeper ends the group of its program: who leaves that, or whose keeper is killed, is missed.
 """
@@ -97,7 +98,7 @@ class Janitor:
         self._gone = False
         self._signals = _heard((signal.SIGCHLD,))
         self._keepers: set[int] = set()
-        self._folders: list[str] = []
+        self._folders: set[str] = set()
 
     def serve(self) -> None:
         """Do as one is told until the harness is gone and all that it had said was heard, and then clean up."""
@@ -125,9 +126,9 @@ class Janitor:
         if "argv" in message:
             self._start(message, fds)
         elif message["ours"]:
-            self._folders.append(message["folder"])
+            self._folders.add(message["folder"])
         else:
-            self._folders.remove(message["folder"])
+            self._folders.discard(message["folder"])
 
     def _start(self, order: Message, fds: list[int]) -> None:
         try:
@@ -156,10 +157,11 @@ class Janitor:
         return None not in reaped
 
     def _clean_up(self) -> None:
-        for number in (OVER, signal.SIGKILL):  # the latter for who was stopped
+        for number in (OVER, signal.SIGKILL):  # the latter for who cannot go on
             for keeper in self._keepers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(keeper, number)
+                    os.kill(keeper, signal.SIGCONT)
             deadline = time.monotonic() + ENDS_S
             while (left := self._reap()) and time.monotonic() < deadline:
                 time.sleep(AGAIN_S)
@@ -167,7 +169,7 @@ class Janitor:
                 break
         deadline = time.monotonic() + FOLDERS_S
         while self._folders and time.monotonic() < deadline:  # somebody of another may still write there
-            for folder in self._folders[:]:
+            for folder in [*self._folders]:
                 shutil.rmtree(folder, ignore_errors=True)
                 if not os.path.lexists(folder):
                     self._folders.remove(folder)

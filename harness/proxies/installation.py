@@ -47,7 +47,7 @@ class Steps:
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
         async with Launcher() as launcher:
-            program = launcher.launch(
+            program = await launcher.launch(
                 self.folder.parent.name,
                 argv,
                 log=self.folder / LOG,

@@ -43,11 +43,11 @@ async def whole_run(folder: Path) -> None:
     async with Launcher() as launcher:
         for log in ("first", "second"):
             place = launcher.folder(log, folder)
-            program = launcher.launch(log, ["sh", "-c", FAMILY, "sh", str(place)], log=folder / log)
+            program = await launcher.launch(log, ["sh", "-c", FAMILY, "sh", str(place)], log=folder / log)
             await until(lambda: (place / "ready").exists() or program.death(), LEFT_S)  # noqa: B023
             if log == "first":
                 await program.stop()
-        talker = launcher.launch("talker", ["sh", "-c", "echo said; sleep 1000"], log=None)
+        talker = await launcher.launch("talker", ["sh", "-c", "echo said; sleep 1000"], log=None)
         with talker.pipes[0] as said, talker.pipes[1]:
             said.readline()
 

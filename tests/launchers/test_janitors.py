@@ -1,0 +1,282 @@
+"""Whoever is killed or stopped, the harness, its janitor or a keeper: nothing is left, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
+
+import psutil
+import pytest
+
+from harness.errors import ProxyError
+from harness.launchers import janitor as janitor_module
+from harness.launchers import janitors as janitors_module
+from harness.launchers import process as process_module
+from harness.launchers.janitors import Janitors
+from harness.launchers.process import Launcher, Process, until
+from tests.processes import alive, with_environment
+
+pytestmark = pytest.mark.proxies
+
+DEADLINE_S = 20.0
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def survived(pid: int) -> set[int]:
+    """Return the signals that a process ignores, or does something of its own at."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = (line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn", "SigCgt")))
+    mask = sum(int(mask, 16) for mask in masks)  # no signal is in both
+    return {number + 1 for number in range(64) if mask >> number & 1}
+
+
+# ---------------------------------------------------------------- a janitor
+
+
+async def test_a_janitor_that_somebody_killed_spoils_nothing(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        launcher._janitors.now.kill()
+        launcher._janitors.now.wait()
+        program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+    assert program.returncode is not None
+    assert not folder.exists()
+
+
+def test_what_the_janitor_heard_before_it_died_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull) as file:
+        send_fds = socket.send_fds
+
+        def then_dies(*said: Any) -> int:
+            sent = send_fds(*said)
+            assert janitor_module.receive(theirs) == ({"argv": []}, [ANY])
+            theirs.close()
+            return sent
+
+        monkeypatch.setattr(socket, "send_fds", then_dies)
+        janitor_module.send(ours, {"argv": []}, [file.fileno()])
+
+
+async def test_a_folder_that_cannot_be_removed_yet_is_left_to_the_janitor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
+    assert not folder.exists()
+
+
+async def test_the_janitor_goes_on_while_somebody_still_writes(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    line, theirs = socket.socketpair()
+    argv = [sys.executable, "-I", "-S", janitor_module.__file__, str(os.getpid())]
+    janitor = subprocess.Popen(argv, stdin=theirs.fileno())
+    theirs.close()
+    janitor_module.send(line, {"folder": str(folder), "ours": True})
+    line.close()
+    for number in range(2000):
+        with contextlib.suppress(FileNotFoundError):
+            (folder / "deep" / str(number)).write_text("")
+    assert await until(lambda: janitor.poll() is not None, DEADLINE_S)
+    assert not folder.exists()
+
+
+async def test_a_janitor_that_cannot_live_is_told_with_its_last_words_and_burns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('it cannot')")
+    monkeypatch.setattr(janitor_module, "__file__", str(broken))
+    started = 0
+    start = Janitors.start
+
+    def counted(janitors: Janitors) -> None:
+        nonlocal started
+        started += 1
+        start(janitors)
+
+    monkeypatch.setattr(Janitors, "start", counted)
+    async with Launcher() as launcher:
+        assert await until(lambda: launcher._janitors._next, DEADLINE_S), "it is to be followed, but not at once"
+        with pytest.raises(ProxyError, match="who starts them was killed twice"):
+            await launcher.launch("program", ["true"], log=tmp_path / "log")
+    assert "the janitor says: it cannot" in caplog.messages
+    assert started <= 5, "one, one for each try, and one that could have cleaned up"
+
+
+async def test_a_folder_that_stays_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
+        launcher._janitors.now.kill()
+        monkeypatch.setattr(Janitors, "_replace", lambda one: None)
+    assert f"{folder} could not be removed" in caplog.messages
+
+
+# ---------------------------------------------------------------- who was stopped
+
+
+def keeper_of(process: Process) -> psutil.Process:
+    keeper = psutil.Process(process.pid).parent()
+    assert keeper
+    return keeper
+
+
+def stop(pid: int) -> None:
+    """Have somebody stand still, and return when that is so."""
+    os.kill(pid, signal.SIGSTOP)
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        os.sched_yield()
+
+
+async def test_a_keeper_that_stands_still_holds_up_nobody_and_is_no_death(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process_module, "KILL_S", 0.2)
+    async with Launcher() as launcher:
+        programs = [await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
+        for program in programs:
+            stop(keeper_of(program).pid)
+        others = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, others.set)
+        await programs[0].kill()
+        assert others.is_set(), "the loop went on meanwhile"
+        assert programs[0].death() is None, "nobody knows"
+        assert "program could not be ended within 0.2 s: that is left to the janitor" in caplog.messages
+    assert not any(alive(program.pid) for program in programs)
+
+
+async def test_a_janitor_that_stands_still_is_woken_to_end_all(tmp_path: Path) -> None:
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        stop(launcher._janitors.now.pid)
+    assert launcher._janitors.now.returncode == 0
+    assert not alive(program.pid)
+    assert not folder.exists()
+
+
+async def test_a_janitor_that_stands_still_is_told_when_a_program_is_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "START_S", 0.2)
+    async with Launcher() as launcher:
+        stop(launcher._janitors.now.pid)
+        with pytest.raises(ProxyError, match=r"odd: cannot have sleep started: .* has not answered for 0.2 s"):
+            await launcher.launch("odd", ["sleep", "1000"], log=tmp_path / "log", env={"OURS": str(tmp_path)})
+    assert launcher._janitors.now.returncode == 0
+    assert with_environment(OURS=str(tmp_path)) == []
+
+
+async def test_a_janitor_that_does_not_end_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text("import time; time.sleep(1000)")
+    monkeypatch.setattr(janitor_module, "__file__", str(deaf))
+    monkeypatch.setattr(janitors_module, "ENDS_S", 0.2)
+    async with Launcher() as launcher:
+        pass
+    assert launcher._janitors.now.returncode == -signal.SIGKILL
+    assert "the janitor has not ended for 0.2 s" in caplog.messages
+
+
+# ---------------------------------------------------------------- a harness that is killed
+
+
+@dataclass(frozen=True)
+class Orphaned:
+    """A harness-like program, and what it started."""
+
+    popen: subprocess.Popen[str]
+    janitor: int
+    program: int
+    folder: Path
+
+    def gone(self) -> bool:
+        return gone(self.janitor) and not alive(self.program)
+
+
+def orphaning(folder: Path, *options: str) -> Iterator[Orphaned]:
+    argv = [sys.executable, "-m", "tests.launchers.orphaning", str(folder), *options]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout is not None
+        told = json.loads(popen.stdout.readline())
+        orphaned = Orphaned(popen, told["janitor"], told["program"], Path(told["folder"]))
+        try:
+            yield orphaned
+        finally:
+            popen.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(orphaned.program, signal.SIGKILL)
+
+
+@pytest.fixture
+def orphaned(tmp_path: Path) -> Iterator[Orphaned]:
+    yield from orphaning(tmp_path)
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Orphaned]:
+    yield from orphaning(tmp_path, "--keep")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_after_a_killed_harness_its_programs_their_children_and_its_folders_go(
+    orphaned: Orphaned, number: int
+) -> None:
+    assert len(alive(orphaned.program)) >= 3
+    assert any(orphaned.folder.iterdir())
+    orphaned.popen.send_signal(number)
+    assert await until(orphaned.gone, DEADLINE_S), alive(orphaned.program)
+    assert not orphaned.folder.exists(), "the janitor goes when all is gone"
+
+
+async def test_the_janitor_does_its_work_even_when_it_is_asked_to_end_first(orphaned: Orphaned) -> None:
+    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    assert await until(lambda: survived(orphaned.janitor).issuperset(asked), DEADLINE_S), "it has started"
+    for number in asked:
+        os.kill(orphaned.janitor, number)
+    orphaned.popen.kill()
+    assert await until(orphaned.gone, DEADLINE_S)
+    assert not orphaned.folder.exists()
+
+
+async def test_after_a_killed_harness_that_was_to_keep_its_folders_they_stay(keeping: Orphaned) -> None:
+    keeping.popen.kill()
+    assert await until(keeping.gone, DEADLINE_S)
+    assert keeping.folder.is_dir()
+
+
+async def test_a_janitor_that_is_killed_is_followed_by_one_that_knows_the_folders(orphaned: Orphaned) -> None:
+    os.kill(orphaned.janitor, signal.SIGKILL)
+    harness = psutil.Process(orphaned.popen.pid)
+
+    def heir() -> int | None:
+        """Return the pid of another janitor that has begun to serve."""
+        others = {child.pid for child in harness.children()} - {orphaned.janitor}
+        return next((pid for pid in others if survived(pid).issuperset(asked)), None)
+
+    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    assert await until(heir, DEADLINE_S)
+    orphaned.popen.kill()
+    assert await until(lambda: orphaned.gone() and not orphaned.folder.exists(), DEADLINE_S)
