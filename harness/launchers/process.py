@@ -181,12 +181,14 @@ class Launcher:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        hold_fds: Sequence[int] = (),
         stdin: IO[bytes] | None = None,
     ) -> Process:
         """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
 
         Its limits and priority are ours of when the launcher was entered. Without a log, whoever starts it reads its
-        `pipes`. It reads `stdin`, which may be what another one writes to, or nothing.
+        `pipes`. It reads `stdin`, which may be what another one writes to, or nothing. `hold_fds` are not for it: they
+        stay open, as a lock, until all that it has started is gone.
         """
         order = {
             "argv": list(argv),
@@ -199,7 +201,7 @@ class Launcher:
             others_bytes = sinks[0].tell() if log else 0
             files = [file.fileno() for file in (source, *sinks)]
             try:
-                lifeline, answer = await self._order(order, [*files, *pass_fds])
+                lifeline, answer = await self._order(order, [*files, *pass_fds, *hold_fds])
             except OSError as error:
                 raise ProxyError(f"{name}: cannot have {argv[0]} started: {error.strerror or error}") from error
             if "error" in answer:

@@ -1,7 +1,7 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
 Rules: the file `complete` is written last, and what lacks it is not installed; one process installs at a time; the
-programs that it runs end with it, and share its lock, so that nobody begins before they are gone.
+programs that it runs end with it, and its lock is held until all that they have started is gone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Steps:
                 log=self.folder / LOG,
                 cwd=self.folder,
                 env=env,
-                pass_fds=[self.lock.fileno()],
+                hold_fds=[self.lock.fileno()],
             )
             await until(program.death, math.inf)
             return program.returncode or 0, program.words()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -198,6 +200,64 @@ async def test_a_janitor_that_does_not_end_is_killed(
         pass
     assert launcher._janitors.now.returncode == -signal.SIGKILL
     assert "the janitor has not ended for 0.2 s" in caplog.messages
+
+
+# ---------------------------------------------------------------- a keeper
+
+
+async def test_what_is_held_for_a_program_stays_open_until_all_that_it_started_is_gone(tmp_path: Path) -> None:
+    def locked() -> bool:
+        with (tmp_path / "lock").open("w") as mine:
+            try:
+                fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    async with Launcher() as launcher:
+        with (tmp_path / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            script = "ls -l /proc/self/fd; setsid sleep 1000 & echo ready"
+            program = await launcher.launch(
+                "program", ["sh", "-c", script], log=tmp_path / "log", hold_fds=[lock.fileno()]
+            )
+        assert await until(program.death, DEADLINE_S)
+        assert str(tmp_path / "lock") not in program.words(), "the program itself has no part in it"
+        assert locked(), "by the keeper of who is left"
+        await program.stop()
+        assert not locked()
+
+
+async def test_what_a_keeper_cannot_prepare_is_told_as_what_it_is(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        async with Launcher() as launcher:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            high = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 300)
+            try:
+                with pytest.raises(ProxyError, match="odd: cannot run true: Invalid argument"):
+                    await launcher.launch("odd", ["true"], log=tmp_path / "log", pass_fds=[high])
+            finally:
+                os.close(high)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_children_are_found_where_the_kernel_lists_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = 'CHILDREN = "/proc/self/task/{}/children"'
+    text = Path(janitor_module.__file__).read_text()
+    assert text.count(listed) == 1
+    without = tmp_path / "janitor.py"
+    without.write_text(text.replace(listed, 'CHILDREN = "/proc/self/task/{}/no-such-file"'))
+    monkeypatch.setattr(janitor_module, "__file__", str(without))
+    async with Launcher() as launcher:
+        script = "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &); echo ready; exec sleep 1000"
+        ours = {"OURS": str(tmp_path)}
+        program = await launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env=ours)
+        assert await until(lambda: len(with_environment(OURS=str(tmp_path))) == 5, DEADLINE_S)
+        await program.stop()
+        assert with_environment(OURS=str(tmp_path)) == []
 
 
 # ---------------------------------------------------------------- a harness that is killed
