@@ -12,7 +12,6 @@ import os
 import re
 import select
 import shutil
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
@@ -24,7 +23,7 @@ from typing import IO
 from harness.clients.base import Remote, Request, Sink
 from harness.clients.limits import ANSWER_S, CONNECT_S, HEAD_BYTES
 from harness.errors import ClientError, StreamError, Unavailable
-from harness.launchers import distribution
+from harness.launchers import commands, distribution
 from harness.launchers.base import Program
 from harness.launchers.process import Launcher, Process, until
 from harness.model import HttpVersion, TransportName
@@ -52,7 +51,7 @@ def find() -> str:
 
 @cache
 def _banner(program: str) -> str:
-    return subprocess.run([program, "-q", "--version"], capture_output=True, text=True, check=False).stdout
+    return commands.asked([program, "-q", "--version"], SETUP_HINT).stdout
 
 
 class Curl:

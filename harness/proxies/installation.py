@@ -6,7 +6,6 @@ programs that it runs end with it, and its lock is held until all that they have
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import math
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import ProxyError, Unavailable
+from harness.launchers.commands import apart
 from harness.launchers.process import Launcher, until
 from harness.resources import own_folder
 
@@ -38,7 +38,7 @@ class Steps:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
-        status, said = asyncio.run(self._run(argv, env or {}))
+        status, said = apart(self._run(argv, env or {}))
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
             words = "\n".join(said.strip().splitlines()[-LAST_LINES:])
