@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,7 +225,7 @@ async def test_what_is_held_for_a_program_stays_open_until_all_that_it_started_i
         assert str(tmp_path / "lock") not in program.words(), "the program itself has no part in it"
         assert locked(), "by the keeper of who is left"
         await program.stop()
-        assert not locked()
+        assert await until(lambda: not locked(), DEADLINE_S)
 
 
 async def test_what_a_keeper_cannot_prepare_is_told_as_what_it_is(tmp_path: Path) -> None:
@@ -258,6 +258,23 @@ async def test_children_are_found_where_the_kernel_lists_none(tmp_path: Path, mo
         assert await until(lambda: len(with_environment(OURS=str(tmp_path))) == 5, DEADLINE_S)
         await program.stop()
         assert with_environment(OURS=str(tmp_path)) == []
+
+
+def test_a_signal_that_comes_as_soon_as_it_is_handled_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle, before = signal.signal, signal.getsignal(signal.SIGUSR1)
+
+    def and_comes(number: int, handler: Callable[..., object]) -> None:
+        handle(number, handler)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(signal, "signal", and_comes)
+    try:
+        heard = janitor_module._heard((signal.SIGUSR1,))
+        assert janitor_module._drained(heard) == bytes([signal.SIGUSR1])
+    finally:
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(heard)
+        handle(signal.SIGUSR1, before)
 
 
 # ---------------------------------------------------------------- a harness that is killed
