@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.launchers import janitor
 
@@ -31,39 +32,74 @@ WORDS_BYTES = 2**16
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Janitor:
+    """One that was started: its process, the line it is told things through, and the pipe that its words come from."""
+
+    process: subprocess.Popen[bytes]
+    line: socket.socket
+    words: int
+    started_s: float
+
+    @classmethod
+    def start(cls) -> Janitor:
+        """Start one. Raises OSError if that cannot be."""
+        argv = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}"]
+        with contextlib.ExitStack() as unless_started:
+            line, theirs = socket.socketpair()
+            unless_started.callback(line.close)
+            with theirs:
+                readable, writable = os.pipe()
+                unless_started.callback(os.close, readable)
+                with open(writable, "wb", buffering=0) as words:
+                    for end in (readable, writable):
+                        os.set_blocking(end, False)  # who says too much is not to wait for a listener
+                    process = subprocess.Popen(
+                        [*argv, janitor.__file__, str(os.getpid())],
+                        stdin=theirs.fileno(),
+                        stdout=subprocess.DEVNULL,
+                        stderr=words,
+                        start_new_session=True,
+                    )
+            unless_started.pop_all()
+        line.settimeout(HEARS_S)
+        return cls(process, line, readable, asyncio.get_running_loop().time())
+
+    def said(self) -> str:
+        """Return what it and its keepers have written since this was last asked."""
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.words, WORDS_BYTES).decode(errors="replace").strip()
+        return ""
+
+    def hang_up(self) -> None:
+        """Have it hear that we are gone."""
+        asyncio.get_running_loop().remove_reader(self.line)
+        self.line.close()
+
+    def bury(self) -> None:
+        """Reap it, now that it ends, and log its last words."""
+        self.process.wait()
+        if said := self.said():
+            log.warning("the janitor says: %s", said)
+        os.close(self.words)
+
+
 class Janitors:
     """Whoever is the janitor `now`, and the `folders` that are to go. All of it happens in one event loop."""
 
-    now: subprocess.Popen[bytes]
-    _line: socket.socket
-    _wrote: int
-    _started_s: float
+    now: Janitor
 
     def __init__(self) -> None:
         self.folders: list[str] = []
         self._next: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Start one, which knows the folders so far. Raises OSError if that cannot be."""
-        loop = asyncio.get_running_loop()
-        self._line, theirs = socket.socketpair()
-        self._wrote, writable = os.pipe()
-        for end in (self._wrote, writable):
-            os.set_blocking(end, False)  # who says too much is not to wait for a listener
-        with theirs, open(writable, "wb", buffering=0) as words:
-            self.now = subprocess.Popen(
-                [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", janitor.__file__, str(os.getpid())],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=words,
-                start_new_session=True,
-            )
-        self._started_s = loop.time()
-        self._line.settimeout(HEARS_S)
-        loop.add_reader(self._line, self._lost)
+        """Start one, which is told of the folders so far. Raises OSError if that cannot be."""
+        self.now = Janitor.start()
+        asyncio.get_running_loop().add_reader(self.now.line, self._lost)
         with contextlib.suppress(OSError):  # it is lost already, and we shall hear of it
             for folder in self.folders:
-                janitor.send(self._line, {"folder": folder, "ours": True})
+                janitor.send(self.now.line, {"folder": folder, "ours": True})
 
     def order(self, order: janitor.Message, files: Sequence[int]) -> None:
         """Have a program started. Raises OSError if the order or the files cannot be handed over."""
@@ -82,63 +118,55 @@ class Janitors:
     async def end(self) -> None:
         """Have it end and remove all that is left. If we are cut short, it does so by itself."""
         if self._next:
-            self._replace()
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self._line, ended.set)
+            self._follow()
+        ended, last = asyncio.Event(), self.now
+        asyncio.get_running_loop().add_reader(last.line, ended.set)
         try:
-            self.now.send_signal(signal.SIGCONT)
+            last.process.send_signal(signal.SIGCONT)
             with contextlib.suppress(OSError):
-                self._line.shutdown(socket.SHUT_WR)
+                last.line.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(ENDS_S):
                 await ended.wait()
         except TimeoutError:
             log.warning("the janitor has not ended for %g s", ENDS_S)
-            self.now.kill()
+            last.process.kill()
         finally:
-            self._hang_up()
-        self._bury()
+            self._cancel()
+            last.hang_up()
+        last.bury()
         for folder in filter(os.path.lexists, self.folders):
             log.warning("%s could not be removed", folder)
 
-    def said(self) -> str:
-        """Return what it and the keepers have written since this was last asked."""
-        with contextlib.suppress(BlockingIOError):
-            return os.read(self._wrote, WORDS_BYTES).decode(errors="replace").strip()
-        return ""
-
     def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
         try:
-            janitor.send(self._line, message, files)
+            janitor.send(self.now.line, message, files)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):  # somebody ended or stopped it
             self._replace()
-            janitor.send(self._line, message, files)
+            janitor.send(self.now.line, message, files)
 
     def _lost(self) -> None:
         """Have another one: it says nothing through its line, so that was its end."""
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self._line)
-        wait_s = self._started_s + APART_S - loop.time()
-        if wait_s > 0:
-            self._next = loop.call_later(wait_s, self._replace)
-        else:
+        loop.remove_reader(self.now.line)
+        self._next = loop.call_at(max(loop.time(), self.now.started_s + APART_S), self._follow)
+
+    def _follow(self) -> None:
+        try:
             self._replace()
+        except OSError as error:
+            log.warning("no other janitor can be started: %s", error)
+            self._cancel()
+            self._next = asyncio.get_running_loop().call_later(APART_S, self._follow)
 
     def _replace(self) -> None:
-        self._hang_up()
-        self.now.kill()
-        self._bury()
+        before = self.now
         self.start()
+        self._cancel()
+        before.hang_up()
+        before.process.kill()
+        before.bury()
 
-    def _hang_up(self) -> None:
+    def _cancel(self) -> None:
         if self._next:
             self._next.cancel()
             self._next = None
-        asyncio.get_running_loop().remove_reader(self._line)
-        self._line.close()
-
-    def _bury(self) -> None:
-        """Reap one that has ended, and log its last words."""
-        self.now.wait()
-        if said := self.said():
-            log.warning("the janitor says: %s", said)
-        os.close(self._wrote)

@@ -224,7 +224,9 @@ class Launcher:
                 if answer := await _answer(lifeline):
                     unless_answered.pop_all()
                     return lifeline, answer
-        raise ProxyError(f"cannot start programs: who starts them was killed twice. {self._janitors.said()}".strip())
+        raise ProxyError(
+            f"cannot start programs: who starts them was killed twice. {self._janitors.now.said()}".strip()
+        )
 
     def _forget(self, process: Process) -> None:
         if process in self._processes:

@@ -32,7 +32,7 @@ async def main(folder: str, *options: str) -> None:
         program = await launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
         assert await until((temporary / "ready").exists, 20)
         janitor = launcher._janitors.now
-        pids = {"janitor": janitor.pid, "program": program.pid}
+        pids = {"janitor": janitor.process.pid, "program": program.pid}
         print(json.dumps({**pids, "folder": str(temporary)}), flush=True)
         await asyncio.Event().wait()
 

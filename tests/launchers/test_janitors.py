@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import ANY
+from unittest.mock import ANY, Mock
 
 import psutil
 import pytest
@@ -53,8 +53,8 @@ def survived(pid: int) -> set[int]:
 async def test_a_janitor_that_somebody_killed_spoils_nothing(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         folder = launcher.folder("run", tmp_path)
-        launcher._janitors.now.kill()
-        launcher._janitors.now.wait()
+        launcher._janitors.now.process.kill()
+        launcher._janitors.now.process.wait()
         program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
     assert program.returncode is not None
     assert not folder.exists()
@@ -129,9 +129,25 @@ async def test_a_folder_that_stays_is_told(
     async with Launcher() as launcher:
         folder = launcher.folder("run", tmp_path)
         monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
-        launcher._janitors.now.kill()
+        launcher._janitors.now.process.kill()
         monkeypatch.setattr(Janitors, "_replace", lambda one: None)
     assert f"{folder} could not be removed" in caplog.messages
+
+
+async def test_where_no_other_janitor_can_be_started_it_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(janitors_module, "APART_S", 0.01)
+    async with Launcher() as launcher:
+        folder = launcher.folder("run", tmp_path)
+        first = launcher._janitors.now
+        with monkeypatch.context() as full:
+            full.setattr(subprocess, "Popen", Mock(side_effect=BlockingIOError(11, "it is full")))
+            first.process.kill()
+            assert await until(lambda: caplog.messages[1:], DEADLINE_S)
+        assert await until(lambda: launcher._janitors.now is not first, DEADLINE_S)
+    assert set(caplog.messages) == {"no other janitor can be started: [Errno 11] it is full"}
+    assert not folder.exists()
 
 
 # ---------------------------------------------------------------- who was stopped
@@ -171,8 +187,8 @@ async def test_a_janitor_that_stands_still_is_woken_to_end_all(tmp_path: Path) -
     async with Launcher() as launcher:
         folder = launcher.folder("run", tmp_path)
         program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
-        stop(launcher._janitors.now.pid)
-    assert launcher._janitors.now.returncode == 0
+        stop(launcher._janitors.now.process.pid)
+    assert launcher._janitors.now.process.returncode == 0
     assert not alive(program.pid)
     assert not folder.exists()
 
@@ -182,10 +198,10 @@ async def test_a_janitor_that_stands_still_is_told_when_a_program_is_to_start(
 ) -> None:
     monkeypatch.setattr(process_module, "START_S", 0.2)
     async with Launcher() as launcher:
-        stop(launcher._janitors.now.pid)
+        stop(launcher._janitors.now.process.pid)
         with pytest.raises(ProxyError, match=r"odd: cannot have sleep started: .* has not answered for 0.2 s"):
             await launcher.launch("odd", ["sleep", "1000"], log=tmp_path / "log", env={"OURS": str(tmp_path)})
-    assert launcher._janitors.now.returncode == 0
+    assert launcher._janitors.now.process.returncode == 0
     assert with_environment(OURS=str(tmp_path)) == []
 
 
@@ -198,7 +214,7 @@ async def test_a_janitor_that_does_not_end_is_killed(
     monkeypatch.setattr(janitors_module, "ENDS_S", 0.2)
     async with Launcher() as launcher:
         pass
-    assert launcher._janitors.now.returncode == -signal.SIGKILL
+    assert launcher._janitors.now.process.returncode == -signal.SIGKILL
     assert "the janitor has not ended for 0.2 s" in caplog.messages
 
 

@@ -239,7 +239,7 @@ async def test_leaving_ends_all_programs_removes_all_folders_and_the_janitor_goe
         (folder / "deep/file").write_text("x")
         programs = [await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
         janitor = launcher._janitors.now
-    assert janitor.returncode == 0
+    assert janitor.process.returncode == 0
     assert not folder.exists()
     assert all(program.returncode == -signal.SIGTERM for program in programs)
 
