@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 
 import psutil
 
@@ -26,3 +29,20 @@ def alive(group: int) -> list[psutil.Process]:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return found
+
+
+def with_environment(**variables: str) -> list[list[str]]:
+    """Return the commands of all that live in this environment, whoever their parent is by now."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if variables.items() <= process.environ().items() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.cmdline())
+    return found
+
+
+def kill_at_once(process: Process) -> None:
+    """Kill a program while the event loop stands still, so that it is dead and nobody has heard of that yet."""
+    os.kill(process.pid, signal.SIGKILL)
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.001)

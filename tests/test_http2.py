@@ -119,7 +119,7 @@ async def test_nothing_of_an_h2_run_is_left(tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     async with Launcher() as launcher, Bench(launcher, tmp_path / "bench") as bench:
         await told(bench, Cell(hops("nginx:h2-tls"), SHORT, client="h2"))
-        folders = list(launcher._folders)
+        folders = [*map(Path, launcher._janitors.folders)]
     assert folders
     assert not any(folder.exists() for folder in folders)
     assert asyncio.all_tasks() <= before

@@ -170,6 +170,46 @@ def test_only_metrics_and_mitigations_of_the_pure_part_know_formats() -> None:
     assert {name for name in know if room_of(name) != "formats"} <= set(KNOW_FORMATS)
 
 
+STARTS = re.compile(
+    r"subprocess|os\.(?:system|popen|fork\w*|exec\w+|posix_?spawn\w*|spawn\w+)|asyncio\.create_subprocess_\w+"
+)
+BARE = {
+    "harness.launchers.janitor": "it is what ends programs",
+    "harness.launchers.janitors": "who ends programs is started by nobody else",
+    "harness.launchers.commands": "asks for a version: bounded, and it makes and starts nothing",
+    "harness.launchers.distribution": "a package manager is better not ended half-way",
+}
+"""Who starts programs without the janitor, and why that is right; all others do so by a launcher."""
+
+
+def starting(tree: ast.Module) -> set[str]:
+    """Return what starts programs among the names that code has imported or asks a module for."""
+    names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.update({f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return set(filter(STARTS.fullmatch, names))
+
+
+def test_programs_are_started_by_a_launcher_or_there_is_a_reason() -> None:
+    assert {name for name, module in MODULES.items() if starting(module.tree)} == BARE.keys()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import subprocess",
+        "from os import fork",
+        "import asyncio\nasyncio.create_subprocess_exec()",
+        "os.execvp('a', b)",
+    ],
+)
+def test_whatever_starts_a_program_is_seen(code: str) -> None:
+    assert starting(ast.parse(code))
+
+
 PLUG_INS = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, (*PROXIES, *CLIENTS)))}|hop-\d+)(?![\w-])")
 """What is plugged in, and the folders of its evidence: names that come and go."""
 

@@ -95,7 +95,6 @@ MADE_IN = {
     ("resources.py", "mkdir"): "own_folder, through which all others go",
     ("launchers/process.py", "mkdir"): "0700, once the janitor knows of it",
     ("launchers/fake.py", "mkdir"): "for tests only",
-    ("proxies/nginx.py", "TemporaryDirectory"): "is 0700 by itself",
     ("store/runs.py", "mkdir"): "a run, which must be new, and records that are published",
 }
 

@@ -92,7 +92,7 @@ class Local:
         self._sockets = self._sockets or (_listening(), _listening())
         http, control = (listening.fileno() for listening in self._sockets)
         told = [f"--http-fd={http}", f"--control-fd={control}", f"--abandoned-s={self._limits.abandoned_s:g}"]
-        self._process = self._launcher.launch(
+        self._process = await self._launcher.launch(
             "emitter",
             [sys.executable, "-P", "-m", EMITTER, *told],
             log=self._folder / "emitter.log",

@@ -13,7 +13,6 @@ import asyncio
 import importlib.util
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -29,6 +28,7 @@ from harness.clients.chromium_tab import Tab
 from harness.clients.limits import ANSWER_S, DEATH_S, READY_S
 from harness.errors import ClientError, ProxyError, Unavailable
 from harness.launchers.base import Program
+from harness.launchers.commands import asked
 from harness.launchers.process import Launcher, until
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def installed() -> str:
 
 @cache
 def _banner(program: str) -> str:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    said = asked([program, "--version"], SETUP_HINT)
     if said.returncode or not said.stdout.strip():  # a distribution may only have a stub that names a store
         words = (said.stderr.strip() or said.stdout.strip()).splitlines()[-1:]
         raise Unavailable(f"{program} does not run: {''.join(words) or f'exit status {said.returncode}'}", SETUP_HINT)
@@ -229,7 +229,7 @@ class Browser:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         with Pipe.made(switchboard.hang_up) as (pipe, inherited):
             self._pipe = pipe
-            self._program = self._launcher.launch(
+            self._program = await self._launcher.launch(
                 "chromium",
                 placed([find(), *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"], inherited),
                 log=self._evidence / "chromium.log",

@@ -12,7 +12,6 @@ import os
 import re
 import select
 import shutil
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, closing
@@ -25,7 +24,7 @@ from harness.clients.base import Remote, Request, Sink
 from harness.clients.limits import ANSWER_S, CONNECT_S, HEAD_BYTES
 from harness.clients.quoting import unquoted
 from harness.errors import ClientError, StreamError, Unavailable
-from harness.launchers import distribution
+from harness.launchers import commands, distribution
 from harness.launchers.base import Program
 from harness.launchers.process import Launcher, Process, until
 from harness.model import HttpVersion, TransportName
@@ -56,7 +55,7 @@ def find() -> str:
 
 @cache
 def _banner(program: str) -> str:
-    return subprocess.run([program, "-q", "--version"], capture_output=True, text=True, check=False).stdout
+    return commands.asked([program, "-q", "--version"], SETUP_HINT).stdout
 
 
 class Curl:
@@ -160,7 +159,7 @@ async def running(
     launcher: Launcher, name: str, argv: list[str], stdin: IO[bytes] | None = None
 ) -> AsyncIterator[Process]:
     """Run a program whose pipes we read, for as long as the block lasts."""
-    process = launcher.launch(name, argv, log=None, stdin=stdin)
+    process = await launcher.launch(name, argv, log=None, stdin=stdin)
     try:
         yield process
     finally:

@@ -11,7 +11,6 @@ import asyncio
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -22,7 +21,7 @@ from harness.clients.base import Headers, Remote, Request, Sink
 from harness.clients.curl import Curl, Pipe, readable, rests, running, told
 from harness.clients.limits import ANSWER_S
 from harness.errors import ClientError, Unavailable
-from harness.launchers import distribution
+from harness.launchers import commands, distribution
 from harness.launchers.process import Launcher, until
 from harness.model import Remark, StandIn
 
@@ -48,21 +47,21 @@ def find() -> str:
 @cache
 def _tells_time(program: str) -> bool:
     asked = [program, 'BEGIN {print strftime("%H:%M:%S"), ""; fflush()}']
-    return bool(STAMP.fullmatch(_said(asked).rstrip(b"\n")))
+    return bool(STAMP.fullmatch(_said(asked).rstrip("\n").encode()))
 
 
 @cache
 def make(program: str) -> str:
     """Return whose awk it is, with its version: `mawk 1.3.4 20200120`."""
     for option in _VERSIONS:
-        if told := _TOLD.search(_said([program, *option]).decode(errors="replace")):
+        if told := _TOLD.search(_said([program, *option])):
             return f"{MAKES[told[1]]} {told[2]}"
     return "of an unknown make"
 
 
-def _said(argv: list[str]) -> bytes:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    return done.stdout
+def _said(argv: list[str]) -> str:
+    done = commands.asked(argv, SETUP_HINT)
+    return done.stdout + done.stderr
 
 
 class CurlAwk(Curl):

@@ -46,7 +46,7 @@ class ProgramLauncher(Protocol):
     def folder(self, name: str, parent: Path | None = None) -> Path:
         """Make a temporary folder that goes with the run."""
 
-    def launch(
+    async def launch(
         self,
         name: str,
         argv: Sequence[str],

@@ -1,4 +1,9 @@
-"""Installs a program of the distribution's, as far as that is ours to do: apt as root or with silent sudo, or brew."""
+"""Installs a program of the distribution's, as far as that is ours to do: apt as root or with silent sudo, or brew.
+
+Who installs is not ended with us: a package manager that is killed half-way leaves packages that somebody has to repair
+by hand. It goes on to its own end, out of the reach of Ctrl-C and into a file that needs no reader, and the next setup
+waits for it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,16 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from tempfile import TemporaryFile
 
 from harness.errors import Unavailable
+from harness.launchers.commands import asked
+
+WAITS_S = 600
+ALONE = "/var/lib/dpkg"
+"""What whoever installs for us locks, with all that it starts: apt itself waits for dpkg, but not for its own lists."""
+
+SUDO = "have sudo ask nothing, or install as root"
 
 
 def install(
@@ -25,10 +38,9 @@ def install(
     if command is None:
         raise Unavailable(f"{name} is not installed", hint)
     progress(f"{name}: running {shlex.join(command)}")
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode or not _there(find):
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Unavailable(f"{name} could not be installed: {' '.join(last)}", hint)
+    status, said = _finished(command)
+    if status or not _there(find):
+        raise Unavailable(f"{name} could not be installed: {' '.join(said.strip().splitlines()[-1:])}", hint)
     return True
 
 
@@ -36,8 +48,18 @@ def as_root() -> list[str]:
     """Return what to put before a command so that root runs it; nothing if we are root, or cannot be."""
     if os.geteuid() == 0 or not shutil.which("sudo"):
         return []
-    silent = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-    return ["sudo", "-n"] if silent else []
+    return [] if asked(["sudo", "-n", "true"], SUDO).returncode else ["sudo", "-n"]
+
+
+def _finished(command: list[str]) -> tuple[int, str]:
+    """Run a command to its end; return its status, and what it wrote. If we end before, it goes on."""
+    with TemporaryFile() as told:
+        running = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        status = running.wait()
+        told.seek(0)
+        return status, told.read().decode(errors="replace")
 
 
 def _there(find: Callable[[], object]) -> bool:
@@ -50,7 +72,8 @@ def _there(find: Callable[[], object]) -> bool:
 def _command(apt: str, brew: str) -> list[str] | None:
     """Return what installs without asking anybody, or None where that is not ours to do."""
     if shutil.which("apt-get") and (os.geteuid() == 0 or as_root()):
-        return [*as_root(), "sh", "-c", f"apt-get update && apt-get install -y --no-install-recommends {apt}"]
+        install = f"apt-get -o DPkg::Lock::Timeout={WAITS_S} install -y --no-install-recommends {apt}"
+        return [*as_root(), "flock", "-w", str(WAITS_S), ALONE, "sh", "-c", f"apt-get update && {install}"]
     if shutil.which("brew"):
         return ["brew", "install", *brew.split()]
     return None

@@ -79,7 +79,7 @@ class FakeLauncher:
         path.mkdir()
         return path
 
-    def launch(
+    async def launch(
         self,
         name: str,
         argv: Sequence[str],

@@ -13,15 +13,18 @@ Rules:
    and goes on until it has none.
 4. A signal goes to a group only while its leader is not reaped: until then nobody else gets that number.
 5. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
-   janitor that is killed leaves the keepers to their lifelines, and the harness starts another.
+   janitor that is killed leaves the keepers to their lifelines, and the harness starts another as soon as it hears of
+   it; only folders are missed if the harness is killed before that.
 
 Elsewhere than on Linux a keeper ends the group of its program: who leaves that, or whose keeper is killed, is missed.
+Where the system cannot tell how a program ended without reaping it (macOS), its group is signalled afterwards, too:
+then rule 4 does not hold for a group that nobody else was in.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -34,7 +37,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 LENGTH = struct.Struct("!I")
@@ -45,6 +48,7 @@ ENDS_S = 10.0
 """How long who is killed may take to be gone: one in the middle of a call of the system, or of another user, stays."""
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+CHILDREN = "/proc/self/task/{}/children"
 DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OVER = signal.SIGUSR1
 """What the janitor tells a keeper when all is to end."""
@@ -97,7 +101,7 @@ class Janitor:
         self._gone = False
         self._signals = _heard((signal.SIGCHLD,))
         self._keepers: set[int] = set()
-        self._folders: list[str] = []
+        self._folders: set[str] = set()
 
     def serve(self) -> None:
         """Do as one is told until the harness is gone and all that it had said was heard, and then clean up."""
@@ -125,15 +129,15 @@ class Janitor:
         if "argv" in message:
             self._start(message, fds)
         elif message["ours"]:
-            self._folders.append(message["folder"])
+            self._folders.add(message["folder"])
         else:
-            self._folders.remove(message["folder"])
+            self._folders.discard(message["folder"])
 
     def _start(self, order: Message, fds: list[int]) -> None:
         try:
             keeper = os.fork()
         except OSError as error:
-            with socket.socket(fileno=os.dup(fds[0])) as lifeline:
+            with socket.socket(fileno=fds.pop(0)) as lifeline:
                 _said(lifeline, {"error": error.strerror})
             keeper = -1
         if keeper:
@@ -146,6 +150,8 @@ class Janitor:
             self._line.close()
             os.close(self._signals)
             keep(order, fds, None if self._orphaned else self._harness)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(0)
 
@@ -156,10 +162,11 @@ class Janitor:
         return None not in reaped
 
     def _clean_up(self) -> None:
-        for number in (OVER, signal.SIGKILL):  # the latter for who was stopped
+        for number in (OVER, signal.SIGKILL):  # the latter for who cannot go on
             for keeper in self._keepers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(keeper, number)
+                    os.kill(keeper, signal.SIGCONT)
             deadline = time.monotonic() + ENDS_S
             while (left := self._reap()) and time.monotonic() < deadline:
                 time.sleep(AGAIN_S)
@@ -167,10 +174,11 @@ class Janitor:
                 break
         deadline = time.monotonic() + FOLDERS_S
         while self._folders and time.monotonic() < deadline:  # somebody of another may still write there
-            for folder in self._folders[:]:
+            for folder in [*self._folders]:
                 shutil.rmtree(folder, ignore_errors=True)
                 if not os.path.lexists(folder):
                     self._folders.remove(folder)
+            time.sleep(AGAIN_S if self._folders else 0)
 
 
 # ---------------------------------------------------------------- a keeper
@@ -179,18 +187,26 @@ class Janitor:
 def keep(order: Message, fds: list[int], harness: int | None) -> None:
     """Start a program as ordered, tell of it, pass signals on, and end all of it when it is time.
 
-    The files are the lifeline, the program's input, output and errors, and those that it gets under their own numbers.
+    The files are the lifeline, the program's input, output and errors, those that it gets under their own numbers, and
+    those that are held until it is gone with all that it has started.
     """
-    os.close(signal.set_wakeup_fd(-1))  # the janitor's
-    _adopt()
-    passed: list[int] = order["pass_fds"]
-    above = max([2, *passed]) + 1
-    lifeline, *files = [_moved(fd, above) for fd in fds]
-    harness = None if harness is None else _moved(harness, above)
-    for fd, number in zip(files[3:], passed, strict=True):
-        os.dup2(fd, number)
-    line, signals = socket.socket(fileno=lifeline), _heard((signal.SIGCHLD, OVER))
+    line = socket.socket(fileno=fds[0])
     try:
+        os.close(signal.set_wakeup_fd(-1))  # the janitor's
+        _adopt()
+        passed: list[int] = order["pass_fds"]
+        if len(fds) < 4 + len(passed):  # some that came did not fit
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        above = max([2, *passed]) + 1
+        moved = _moved(fds[0], above)
+        line.detach()
+        line = socket.socket(fileno=moved)
+        files = [_moved(fd, above) for fd in fds[1:]]
+        harness = None if harness is None else _moved(harness, above)
+        theirs = files[: 3 + len(passed)]
+        for fd, number in zip(theirs[3:], passed, strict=True):
+            os.dup2(fd, number)
+        signals = _heard((signal.SIGCHLD, OVER))
         program = subprocess.Popen(
             order["argv"],
             stdin=files[0],
@@ -202,13 +218,10 @@ def keep(order: Message, fds: list[int], harness: int | None) -> None:
             start_new_session=True,
             preexec_fn=partial(_dies_with, os.getpid()),
         )
-    except OSError as error:
-        _said(line, {"error": error.strerror})
+    except Exception as error:  # also an argument that no program can be given
+        _said(line, {"error": getattr(error, "strerror", None) or str(error)})
         return
-    except Exception as error:  # an argument that no program can be given
-        _said(line, {"error": str(error)})
-        return
-    for fd in (*files, *passed):
+    for fd in (*theirs, *passed):
         os.close(fd)
     told = _said(line, {"pid": program.pid}) and _watch(program, line, signals, harness)
     _signal_group(program, signal.SIGKILL)
@@ -292,9 +305,9 @@ def _heard(numbers: Collection[int]) -> int:
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)
     os.set_blocking(theirs, False)
+    signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)  # first: what is handled before that is not noted
     for number in numbers:
         signal.signal(number, _nothing)
-    signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
     return ours
 
 
@@ -318,7 +331,15 @@ def _ready(fds: Sequence[int], wait: bool = True) -> set[int]:
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        _LIBC.prctl(option, value, 0, 0, 0)
+        _libc().prctl(option, value, 0, 0, 0)
+
+
+@cache
+def _libc() -> Any:
+    """Return the C library, which is loaded before anybody forks."""
+    import ctypes  # only here: every process of the harness imports this module
+
+    return ctypes.CDLL(None)
 
 
 def _adopt() -> None:
@@ -333,9 +354,16 @@ def _dies_with(keeper: int) -> None:
 
 
 def _children() -> Iterator[int]:
-    """Yield our children, zombies too, where the system tells."""
-    with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as listed:
+    """Yield our children, zombies too, where the system tells: in a file of its own, or else by who is whose child."""
+    us = os.getpid()
+    with contextlib.suppress(OSError), open(CHILDREN.format(us)) as listed:
         yield from map(int, listed.read().split())
+        return
+    with contextlib.suppress(OSError):
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as told:
+                if int(told.read().rpartition(b")")[2].split()[1]) == us:
+                    yield int(pid)
 
 
 def _reaped() -> list[int | None]:
@@ -354,9 +382,6 @@ def _kill(pids: Collection[int] | Iterator[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-
-
-_LIBC = ctypes.CDLL(None)
 
 
 def main() -> None:

@@ -2,20 +2,20 @@
 
 Rules: programs are started by the janitor, which therefore knows of each before it exists, and of a folder before it
 is made; how they end with us is told there. Every program leads its own process group, so that Ctrl-C reaches only us;
-its output goes to a log file, or to us. Leaving the launcher ends all.
+its output goes to a log file, or to us. Leaving the launcher ends all. No wait holds up the event loop, and each has a
+bound: whoever is to answer may have been stopped.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 import secrets
-import select
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,11 +28,15 @@ from tenacity.wait import wait_exponential
 from harness.errors import ProxyError
 from harness.launchers import janitor
 from harness.launchers.base import Program
+from harness.launchers.janitors import Janitors
 
 POLL = wait_exponential(multiplier=0.005, max=0.1)
+START_S = 20.0
 TERM_S = 2.0
 KILL_S = 2 * janitor.ENDS_S
 WORDS_BYTES = 2**20
+
+logger = logging.getLogger(__name__)
 
 
 class Process(Program):
@@ -56,6 +60,9 @@ class Process(Program):
         self._others_bytes = others_bytes  # of who wrote to the same log before it
         self._pipes = pipes
         self._ended = ended
+        self._gone = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(lifeline, self._hear)
 
     @property
     def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
@@ -65,11 +72,7 @@ class Process(Program):
 
     @property
     def returncode(self) -> int | None:
-        if self._status is None and self._lifeline.fileno() >= 0:
-            poll = select.poll()
-            poll.register(self._lifeline, select.POLLIN)
-            if poll.poll(0):
-                self._hear()
+        self._hear()
         return self._status
 
     def words(self) -> str:
@@ -90,35 +93,39 @@ class Process(Program):
         try:
             await until(lambda: self.returncode is not None, TERM_S)
         finally:  # whoever is in a hurry does not leave it behind
-            self.kill()
+            await self.kill()
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """End whatever is left of the program and of all that it has started, at once.
 
-        What is in the way of that, as when its keeper was stopped, is left to the janitor.
+        What is in the way of that, as when its keeper was stopped, is left to the janitor: till then it may live.
         """
-        if self._lifeline.fileno() < 0:
-            self._ended(self)
-            return
-        self._lifeline.settimeout(KILL_S)
         with contextlib.suppress(OSError):
             self._lifeline.shutdown(socket.SHUT_WR)
-        while self._hear():
-            pass
-        self._lifeline.close()
-        self._ended(self)
-
-    def _hear(self) -> bool:
-        """Hear how the program ended, or that all of it is gone: then return False."""
         try:
-            heard = janitor.receive(self._lifeline)
-        except OSError:
-            heard = None
-        if heard:
-            self._status = heard[0]["status"]
-        elif self._status is None:  # somebody killed the keeper, and the program with it
-            self._status = -signal.SIGKILL
-        return heard is not None
+            async with asyncio.timeout(KILL_S):
+                await self._gone.wait()
+        except TimeoutError:
+            logger.warning("%s could not be ended within %g s: that is left to the janitor", self.name, KILL_S)
+
+    def _hear(self) -> None:
+        """Hear what its keeper has said by now: how the program ended, and then that all of it is gone."""
+        while not self._gone.is_set():
+            try:
+                heard = janitor.receive(self._lifeline)
+            except BlockingIOError:
+                return
+            except OSError:
+                heard = None
+            if heard:
+                self._status = heard[0]["status"]
+            else:
+                if self._status is None:  # somebody killed the keeper, and the program with it
+                    self._status = -signal.SIGKILL
+                self._loop.remove_reader(self._lifeline)
+                self._lifeline.close()
+                self._gone.set()
+                self._ended(self)
 
 
 class Launcher:
@@ -127,29 +134,33 @@ class Launcher:
     def __init__(self, keep: Callable[[Path], object] | None = None) -> None:
         self._keep = keep
         self._processes: list[Process] = []
-        self._folders: list[Path] = []
-        self._janitor: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
+        self._janitors = Janitors()
 
     async def __aenter__(self) -> Self:
-        self._start_janitor()
+        self._janitors.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.signal_group(signal.SIGTERM)
-        try:  # one polite wait for all
-            await until(lambda: all(process.returncode is not None for process in self._processes), TERM_S)
-        finally:
-            while self._processes:
-                self._processes[-1].kill()
-            for folder in self._folders:
-                shutil.rmtree(folder, ignore_errors=True)
-                if not folder.exists():  # else somebody who is dying still writes to it: the janitor stays for that
-                    self._tell({"folder": str(folder), "ours": False})
-            self._end_janitor()
+        async with contextlib.AsyncExitStack() as whatever_happens:
+            whatever_happens.push_async_callback(self._janitors.end)
+            whatever_happens.callback(self._remove_folders)
+            whatever_happens.push_async_callback(self._kill)
+            processes = [*self._processes]
+            for process in processes:
+                process.signal_group(signal.SIGTERM)
+            # one polite wait for all
+            await until(lambda: all(process.returncode is not None for process in processes), TERM_S)
+
+    async def _kill(self) -> None:
+        await asyncio.gather(*(process.kill() for process in self._processes))
+
+    def _remove_folders(self) -> None:
+        for folder in [*self._janitors.folders]:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.lexists(folder):  # else somebody who is dying still writes to it: the janitor stays for that
+                self._janitors.forgive(folder)
 
     def folder(self, name: str, parent: Path | None = None) -> Path:
         """Make a temporary folder, this user's alone, that goes with the run unless it is to be kept."""
@@ -157,12 +168,11 @@ class Launcher:
         if self._keep:
             self._keep(path)
         else:
-            self._folders.append(path)
-            self._tell({"folder": str(path), "ours": True})
+            self._janitors.owe(str(path))
         path.mkdir(mode=0o700)
         return path
 
-    def launch(
+    async def launch(
         self,
         name: str,
         argv: Sequence[str],
@@ -171,12 +181,14 @@ class Launcher:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        hold_fds: Sequence[int] = (),
         stdin: IO[bytes] | None = None,
     ) -> Process:
         """Start a program; `env` is added to ours. Raises ProxyError if it cannot be executed.
 
         Its limits and priority are ours of when the launcher was entered. Without a log, whoever starts it reads its
-        `pipes`. It reads `stdin`, which may be what another one writes to, or nothing.
+        `pipes`. It reads `stdin`, which may be what another one writes to, or nothing. `hold_fds` are not for it: they
+        stay open, as a lock, until all that it has started is gone.
         """
         order = {
             "argv": list(argv),
@@ -185,19 +197,13 @@ class Launcher:
             "pass_fds": list(pass_fds),
         }
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            source = stdin or theirs.enter_context(open(os.devnull, "rb"))
-            pipes: list[IO[bytes]] = []
-            sinks: list[IO[bytes]] = [theirs.enter_context(log.open("ab"))] * 2 if log else []
+            (source, *sinks), pipes = _opened(log, stdin, theirs, ours)
             others_bytes = sinks[0].tell() if log else 0
-            while len(sinks) < 2:
-                readable, writable = os.pipe()
-                pipes.append(ours.enter_context(open(readable, "rb")))
-                sinks.append(theirs.enter_context(open(writable, "wb")))
             files = [file.fileno() for file in (source, *sinks)]
             try:
-                lifeline, answer = self._order(order, [*files, *pass_fds])
+                lifeline, answer = await self._order(order, [*files, *pass_fds, *hold_fds])
             except OSError as error:
-                raise ProxyError(f"{name}: cannot have {argv[0]} started: {error.strerror}") from error
+                raise ProxyError(f"{name}: cannot have {argv[0]} started: {error.strerror or error}") from error
             if "error" in answer:
                 lifeline.close()
                 raise ProxyError(f"{name}: cannot run {argv[0]}: {answer['error']}")
@@ -206,47 +212,56 @@ class Launcher:
         self._processes.append(process)
         return process
 
-    def _order(self, order: janitor.Message, files: Sequence[int]) -> tuple[socket.socket, janitor.Message]:
+    async def _order(self, order: janitor.Message, files: Sequence[int]) -> tuple[socket.socket, janitor.Message]:
         """Have a program started; return the lifeline it hangs on, and what its keeper said first."""
         for _ in range(2):  # somebody may have killed the janitor
-            lifeline, theirs = socket.socketpair()
-            with theirs:
-                self._tell(order, [theirs.fileno(), *files])
-            if heard := janitor.receive(lifeline):
-                return lifeline, heard[0]
-            lifeline.close()
-        raise ProxyError(f"cannot start programs: what starts them ({Path(janitor.__file__).name}) was killed twice")
+            with contextlib.ExitStack() as unless_answered:
+                lifeline, theirs = socket.socketpair()
+                unless_answered.callback(lifeline.close)
+                with theirs:
+                    self._janitors.order(order, [theirs.fileno(), *files])
+                lifeline.setblocking(False)
+                if answer := await _answer(lifeline):
+                    unless_answered.pop_all()
+                    return lifeline, answer
+        raise ProxyError(
+            f"cannot start programs: who starts them was killed twice. {self._janitors.now.said()}".strip()
+        )
 
     def _forget(self, process: Process) -> None:
         if process in self._processes:
             self._processes.remove(process)
 
-    def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
-        assert self._line, "the launcher was entered"
-        try:
-            janitor.send(self._line, message, files)
-        except (BrokenPipeError, ConnectionResetError):  # somebody ended the janitor; keepers stay with their lifelines
-            self._end_janitor()
-            self._start_janitor()
-            for folder in self._folders:
-                janitor.send(self._line, {"folder": str(folder), "ours": True})
-            janitor.send(self._line, message, files)
 
-    def _start_janitor(self) -> None:
-        self._line, theirs = socket.socketpair()
-        with theirs:
-            self._janitor = subprocess.Popen(
-                [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", janitor.__file__, str(os.getpid())],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+def _opened(
+    log: Path | None, stdin: IO[bytes] | None, theirs: contextlib.ExitStack, ours: contextlib.ExitStack
+) -> tuple[list[IO[bytes]], list[IO[bytes]]]:
+    """Open what a program reads, writes and complains to; also return our ends of the pipes among that."""
+    source = stdin or theirs.enter_context(Path(os.devnull).open("rb"))  # noqa: SIM115
+    if log:
+        return [source, *[theirs.enter_context(log.open("ab"))] * 2], []
+    ends = [[os.fdopen(fd, mode) for fd, mode in zip(os.pipe(), ("rb", "wb"), strict=True)] for _ in range(2)]
+    for readable, writable in ends:
+        ours.enter_context(readable)
+        theirs.enter_context(writable)
+    return [source, *(writable for _, writable in ends)], [readable for readable, _ in ends]
 
-    def _end_janitor(self) -> None:
-        if self._line and self._janitor:
-            self._line.close()
-            self._janitor.wait()
+
+async def _answer(lifeline: socket.socket) -> janitor.Message | None:
+    """Return what a keeper says first; None if it died. Raises TimeoutError if that takes too long."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(lifeline, readable.set)
+    try:
+        async with asyncio.timeout(START_S):
+            await readable.wait()
+        heard = janitor.receive(lifeline)
+    except TimeoutError:
+        raise TimeoutError(f"who is to start it has not answered for {START_S:g} s") from None
+    except OSError:
+        return None
+    finally:
+        loop.remove_reader(lifeline)
+    return heard and heard[0]
 
 
 def _here() -> str:

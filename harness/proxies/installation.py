@@ -1,12 +1,11 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
 Rules: the file `complete` is written last, and what lacks it is not installed; one process installs at a time; the
-programs that it runs end with it, and share its lock, so that nobody begins before they are gone.
+programs that it runs end with it, and its lock is held until all that they have started is gone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import math
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import ProxyError, Unavailable
+from harness.launchers.commands import apart
 from harness.launchers.process import Launcher, until
 from harness.resources import own_folder
 
@@ -38,7 +38,7 @@ class Steps:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
-        status, said = asyncio.run(self._run(argv, env or {}))
+        status, said = apart(self._run(argv, env or {}))
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
             words = "\n".join(said.strip().splitlines()[-LAST_LINES:])
@@ -47,13 +47,13 @@ class Steps:
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
         async with Launcher() as launcher:
-            program = launcher.launch(
+            program = await launcher.launch(
                 self.folder.parent.name,
                 argv,
                 log=self.folder / LOG,
                 cwd=self.folder,
                 env=env,
-                pass_fds=[self.lock.fileno()],
+                hold_fds=[self.lock.fileno()],
             )
             await until(program.death, math.inf)
             return program.returncode or 0, program.words()

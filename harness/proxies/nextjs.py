@@ -21,7 +21,6 @@ import json
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from harness import resources
 from harness.documents.document import Document
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.commands import asked
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.installation import REMEDY, Installation, Progress, Steps
@@ -237,7 +237,7 @@ def _npm() -> str:
 
 @functools.cache
 def _node_version(node: str) -> str:
-    try:
-        return subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable(f"Node.js does not run: {error}", GET_NODE) from error
+    said = asked([node, "--version"], GET_NODE)
+    if said.returncode:
+        raise Unavailable(f"Node.js does not run: {said.stderr.strip() or f'exit status {said.returncode}'}", GET_NODE)
+    return said.stdout.strip()

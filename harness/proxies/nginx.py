@@ -11,16 +11,15 @@ import grp
 import os
 import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import Complaint, InputError, Unavailable
-from harness.launchers import distribution
+from harness.launchers import commands, distribution
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.ports import reserved_port
+from harness.launchers.process import Launcher, until
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
 from harness.proxies.complaints import ComplaintPatterns
@@ -56,15 +55,14 @@ class Nginx:
         read = Config(config)
         program = _find()
         if program and config.parent != configs() / self.name:
-            with tempfile.TemporaryDirectory(prefix="harness-nginx-") as folder, reserved_port() as port:
-                _test(program, read, port, Path(folder))
+            commands.apart(_test(program, _build(program)[1], read))
 
     def install(self, progress: Callable[[str], None]) -> None:
         """Install the distribution's nginx if there is none and we may; the service that comes with it stays off."""
         new = distribution.install("nginx", "nginx", "nginx", find=_find, hint=INSTALL, progress=progress)
         if new and Path("/run/systemd/system").is_dir():
             disable = [*distribution.as_root(), "systemctl", "disable", "--now", "nginx"]
-            subprocess.run(disable, capture_output=True, check=False)
+            commands.asked(disable, INSTALL)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         read = Config(config)
@@ -107,25 +105,27 @@ def _start(program: str, prefix: str, config: Config, evidence: Path) -> Start:
 
 def _build(program: str) -> tuple[str, str]:
     """Return an nginx's version, and the folder that it was built for."""
-    banner = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    banner = commands.asked([program, "-V"], INSTALL).stderr
     prefix = re.search(r"--prefix=(\S+)", banner)
     return banner.split("\n", 1)[0].strip().removeprefix("nginx version: nginx/"), prefix[1] if prefix else ""
 
 
-def _test(program: str, config: Config, port: int, folder: Path) -> None:
+async def _test(program: str, prefix: str, config: Config) -> None:
     """Raise InputError with what nginx has against a config."""
-    start = _start(program, _build(program)[1], config, folder)
-    try:
-        (_, *arguments), _ = start.write(port, Endpoint(1), folder, folder)
-        argv = [program, "-t", *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TEST_S)
-    except Unavailable:
-        return  # its cells will say so
-    except subprocess.TimeoutExpired:
-        raise InputError(Complaint(f"nginx has not read it within {TEST_S:g} s", file=str(config.main))) from None
-    if done.returncode:
-        said = start.complaints.found(done.stderr) or [Complaint(done.stderr)]
-        raise InputError(*(one if one.file else replace(one, file=str(config.main)) for one in said))
+    async with Launcher() as launcher:
+        folder = launcher.folder(Nginx.name)
+        start = _start(program, prefix, config, folder)
+        with reserved_port() as port:
+            try:
+                (_, *arguments), _ = start.write(port, Endpoint(1), folder, folder)
+            except Unavailable:
+                return  # its cells will say so
+            testing = await launcher.launch(Nginx.name, [program, "-t", *arguments], log=folder / "test.log")
+            if not await until(testing.death, TEST_S):
+                raise InputError(Complaint(f"nginx has not read it within {TEST_S:g} s", file=str(config.main)))
+        if testing.returncode:
+            said = start.complaints.found(testing.words()) or [Complaint(testing.words())]
+            raise InputError(*(one if one.file else replace(one, file=str(config.main)) for one in said))
 
 
 def _user() -> str:

@@ -169,7 +169,7 @@ async def _instance(
 ) -> tuple[Program, Endpoint]:
     folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name)
     argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
-    program = launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
+    program = await launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
     try:
         return program, await start.served(program, port, evidence / AUTHORITY)
     except BaseException as error:

@@ -114,7 +114,7 @@ async def emitter(folder: Path, abandoned_s: float = EMITTER.abandoned_s) -> Asy
         async with Launcher() as launcher:
             log = folder / "emitter.log"
             argv.append(f"--abandoned-s={abandoned_s}")
-            process = launcher.launch("emitter", argv, log=log, env={SECRET_VARIABLE: SECRET}, pass_fds=fds)
+            process = await launcher.launch("emitter", argv, log=log, env={SECRET_VARIABLE: SECRET}, pass_fds=fds)
             running = Emitter(process, http.getsockname()[1], control.getsockname()[1])
             (await running.ask("/pulse")).leave()
             yield running

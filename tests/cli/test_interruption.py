@@ -157,3 +157,21 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: San
     place.wait_until_clean()
     assert said.status == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
+    programs = place.folder / "bin"
+    programs.mkdir()
+    slow = place.write("bin/nginx", '#!/bin/sh\n[ "$1" = -V ] || exec sleep 1000\n')
+    slow.chmod(0o755)
+    place.nginx_conf("my.conf")
+    place.write("m.yaml", "title: Own\nworkloads: {w: {tokens: 8, token_bytes: 100}}\naxes: {chain: nginx:./my.conf}")
+    program = place.start("matrix", "m.yaml", PATH=f"{programs}:{os.environ['PATH']}")
+    wait_for(lambda: place.processes("sleep 1000"))
+    assert list(place.tmp.iterdir())
+    hit(program, number)
+    said = place.said(program)
+    place.wait_until_clean()
+    assert said.status == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in said.err

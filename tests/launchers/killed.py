@@ -2,9 +2,10 @@
 
     python -m tests.launchers.killed WHO FOLDER FIRST STEP
 
-WHO is `harness`, `janitor` or `keeper`. Goes through a whole run of a launcher for line FIRST,
-FIRST + STEP, ... in the order in which lines are first come to, each in a process of its own that dies there, until a
-run gets through. Prints a line per run as JSON: which line, how it ended, and what was left of it.
+WHO is `harness`, `janitor`, `keeper`, or `both`: the janitor, and the harness as soon as that has another one. Goes
+through a whole run of a launcher for line FIRST, FIRST + STEP, ... in the order in which lines are first come to, each
+in a process of its own that dies there, until a run gets through. Prints a line per run as JSON: which line, how it
+ended, and what was left of it.
 """
 
 from __future__ import annotations
@@ -14,42 +15,61 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.launchers import janitor, process
-from harness.launchers.process import Launcher, until
+from harness.launchers import janitor, janitors, process
+from harness.launchers.janitors import Janitors
+from harness.launchers.process import Launcher
 from tests.launchers import dying_janitor
 from tests.launchers.dying_janitor import JANITOR, MARK, POINT, WHERE, WHO, dies_at
 
 LEFT_S = 20.0
-FAMILY = """
+WRITES = '(n=0; while :; do n=$((n+1)); echo > "$1/$n"; sleep 0.02; done) 2> /dev/null &'
+FAMILY = f"""
 trap '' TERM
 setsid sh -c 'sleep 1000' &
 (setsid sh -c 'sleep 1000 & sleep 1000' &)
-(while :; do echo > "$1/$(date +%N)"; done) 2> /dev/null &
-echo ready > "$1/ready"
+{WRITES}
+echo ready
 exec sleep 1000
 """
 """Ignores SIGTERM; has children in sessions of their own, one that lost its parent, and one that always writes."""
+OTHER = f"""
+setsid sleep 1000 &
+{WRITES}
+exec sleep 1000
+"""
+"""The same for less."""
 
 
 async def whole_run(folder: Path) -> None:
-    """Start a program with a family and a folder, stop one, start another, and leave."""
-    process.TERM_S = 0.05
+    """Start a program with a family and a folder, stop it, start another, and leave."""
+    process.TERM_S = 0.02
     async with Launcher() as launcher:
-        for log in ("first", "second"):
-            place = launcher.folder(log, folder)
-            program = launcher.launch(log, ["sh", "-c", FAMILY, "sh", str(place)], log=folder / log)
-            await until(lambda: (place / "ready").exists() or program.death(), LEFT_S)  # noqa: B023
-            if log == "first":
-                await program.stop()
-        talker = launcher.launch("talker", ["sh", "-c", "echo said; sleep 1000"], log=None)
-        with talker.pipes[0] as said, talker.pipes[1]:
+        place = str(launcher.folder("first", folder))
+        first = await launcher.launch("first", ["sh", "-c", FAMILY, "sh", place], log=None)
+        with first.pipes[0] as said, first.pipes[1]:
             said.readline()
+        await first.stop()
+        place = str(launcher.folder("second", folder))
+        await launcher.launch("second", ["sh", "-c", OTHER, "sh", place], log=folder / "second")
+
+
+def dies_with_its_janitor() -> None:
+    """Have the harness be killed when it has replaced its janitor."""
+    replace = Janitors._replace
+
+    def and_die(self: Janitors) -> None:
+        replace(self)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    janitors.APART_S = 0.0
+    Janitors._replace = and_die  # type: ignore[method-assign]
 
 
 def played(who: str, folder: Path, point: int) -> tuple[str | None, int]:
@@ -62,10 +82,12 @@ def played(who: str, folder: Path, point: int) -> tuple[str | None, int]:
         try:
             os.environ[MARK] = str(folder)
             if who == "harness":
-                dies_at(point, process.__file__, where)
+                dies_at(point, (process.__file__, janitors.__file__), where)
             else:
                 os.environ.update({POINT: str(point), WHERE: str(where), JANITOR: janitor.__file__, WHO: who})
                 janitor.__file__ = dying_janitor.__file__
+            if who == "both":
+                dies_with_its_janitor()
             asyncio.run(whole_run(folder))
             status = 0
         except HarnessError:

@@ -30,10 +30,10 @@ async def main(folder: str, *options: str) -> None:
     kept: list[Path] = []
     async with Launcher(keep=kept.append if "--keep" in options else None) as launcher:
         temporary = launcher.folder("orphan", Path(folder))
-        program = launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
+        program = await launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
         await eventually((temporary / "ready").exists)
-        assert launcher._janitor is not None
-        pids = {"janitor": launcher._janitor.pid, "program": program.pid}
+        janitor = launcher._janitors.now
+        pids = {"janitor": janitor.process.pid, "program": program.pid}
         print(json.dumps({**pids, "folder": str(temporary)}), flush=True)
         await asyncio.Event().wait()
 

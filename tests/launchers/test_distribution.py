@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.errors import Unavailable
 from harness.launchers import distribution
+from tests.waiting import wait_for
 
 HINT = "install it: apt-get install tool"
+INSTALLS = "apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends tool"
+KILLED = """
+import os, sys
+from harness.launchers import distribution
+from tests.waiting import wait_for
+distribution.ALONE, os.geteuid = sys.argv[1], lambda: 0
+distribution.install("Tool", "tool", "tool", find=lambda: None, hint="", progress=print)
+"""
 
 
 class Machine:
@@ -21,7 +34,7 @@ class Machine:
         self.folder = folder
         self.calls = folder / "calls"
         self.said: list[str] = []
-        for name in ("sh", "echo"):
+        for name in ("sh", "echo", "flock"):
             (folder / name).symlink_to(shutil.which(name) or f"/bin/{name}")
 
     def add(self, name: str, does: str = "") -> None:
@@ -35,6 +48,11 @@ class Machine:
             "Tool", "tool", "--cask tool", find=lambda: shutil.which("tool"), hint=HINT, progress=self.said.append
         )
 
+    def waiting(self) -> list[psutil.Process]:
+        """Return who has installers of this machine lock, or waits to."""
+        locks = ["flock", "-w", str(distribution.WAITS_S), str(self.folder)]
+        return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[:4] == locks]
+
     @property
     def called(self) -> list[str]:
         return self.calls.read_text().splitlines() if self.calls.exists() else []
@@ -44,6 +62,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(distribution, "ALONE", str(tmp_path))
     return Machine(tmp_path)
 
 
@@ -63,8 +82,8 @@ def test_what_is_there_is_left_alone(machine: Machine) -> None:
 def test_root_installs_by_apt_without_what_is_only_recommended(machine: Machine) -> None:
     machine.add("apt-get", installs(machine))
     assert machine.install()
-    assert machine.called == ["apt-get update", "apt-get install -y --no-install-recommends tool"]
-    assert machine.said[0].startswith("Tool: running sh -c ")
+    assert machine.called == ["apt-get update", INSTALLS]
+    assert machine.said[0].startswith("Tool: running flock ")
 
 
 def test_who_is_not_root_installs_with_a_sudo_that_asks_nothing(
@@ -75,7 +94,7 @@ def test_who_is_not_root_installs_with_a_sudo_that_asks_nothing(
     machine.add("sudo", '[ "$1" = -n ] && shift && "$@"')
     machine.add("apt-get", installs(machine))
     assert machine.install()
-    assert machine.called[-1] == "apt-get install -y --no-install-recommends tool"
+    assert machine.called[-1] == INSTALLS
     assert "sudo -n" in machine.said[0]
 
 
@@ -137,3 +156,19 @@ def test_an_installer_gets_nothing_to_read(machine: Machine) -> None:
         for each in (reading, writing, stdin):
             os.close(each)
     assert "asked" not in machine.called
+
+
+@pytest.mark.proxies
+def test_an_installer_outlives_a_killed_harness_and_the_next_one_waits_for_it(machine: Machine) -> None:
+    go = machine.folder / "go"
+    slow = f"echo begins >> {machine.calls}; while [ ! -e {go} ]; do /bin/sleep 0.01; done; echo much; echo more"
+    machine.add("apt-get", f'case "$*" in *install*) {slow}; echo ends >> {machine.calls} ;; esac\n{installs(machine)}')
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(machine.folder)], stdout=subprocess.DEVNULL) as harness:
+        wait_for(lambda: machine.called, lambda called: "begins" in called)
+        harness.kill()
+    with ThreadPoolExecutor(1) as beside:
+        next_one = beside.submit(machine.install)
+        wait_for(machine.waiting, lambda found: len(found) == 2)
+        go.touch()
+    assert next_one.result()
+    assert [call for call in machine.called if call in ("begins", "ends")] == ["begins", "ends"] * 2

@@ -15,7 +15,9 @@ PARTS = 4
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize(("who", "ended"), [("harness", {-9}), ("janitor", {0, 2}), ("keeper", {0, 2})])
+@pytest.mark.parametrize(
+    ("who", "ended"), [("harness", {-9}), ("janitor", {0, 2}), ("keeper", {0, 2}), ("both", {-9, 0})]
+)
 def test_nothing_is_left_of_who_is_killed_at_any_line(who: str, ended: set[int], part: int, tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "tests.launchers.killed", who, str(tmp_path), str(part), str(PARTS)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=300)

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import resource
-import shutil
 import signal
-import socket
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from operator import not_
 from pathlib import Path
-from typing import Any
-from unittest.mock import ANY
 
 import psutil
 import pytest
 
 from harness.errors import ProxyError
-from harness.launchers import janitor as janitor_module
 from harness.launchers import process as process_module
-from harness.launchers.process import Launcher, until
-from tests.processes import alive
+from harness.launchers.process import Launcher
+from tests.processes import alive, with_environment
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.proxies
-
-DEADLINE_S = 20.0
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def survived(pid: int) -> set[int]:
-    """Return the signals that a process ignores, or does something of its own at."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    masks = (line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn", "SigCgt")))
-    mask = sum(int(mask, 16) for mask in masks)  # no signal is in both
-    return {number + 1 for number in range(64) if mask >> number & 1}
-
-
-def with_environment(**variables: str) -> list[list[str]]:
-    """Return the commands of all that live in this environment, whoever their parent is by now."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if variables.items() <= process.environ().items() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.cmdline())
-    return found
 
 
 # ---------------------------------------------------------------- start
@@ -66,7 +33,7 @@ async def test_a_program_gets_its_arguments_environment_folder_and_files_and_its
     with told.open() as passed:
         script = f"echo $1 $ODD; pwd; cat /dev/fd/{passed.fileno()}; echo; echo wrong >&2; read line || echo no input"
         async with Launcher() as launcher:
-            program = launcher.launch(
+            program = await launcher.launch(
                 "program",
                 ["sh", "-c", script, "sh", "one"],
                 log=tmp_path / "log",
@@ -74,14 +41,14 @@ async def test_a_program_gets_its_arguments_environment_folder_and_files_and_its
                 env={"ODD": "two"},
                 pass_fds=[passed.fileno()],
             )
-            assert await until(program.death, DEADLINE_S)
+            await eventually(program.death)
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == ["one two", str(tmp_path), "through a descriptor", "wrong", "no input"]
 
 
 async def test_without_a_log_the_output_is_for_whoever_starts_it() -> None:
     async with Launcher() as launcher:
-        process = launcher.launch("talker", ["sh", "-c", "echo said; echo complained >&2"], log=None)
+        process = await launcher.launch("talker", ["sh", "-c", "echo said; echo complained >&2"], log=None)
         with process.pipes[0] as said, process.pipes[1] as complained:
             assert (said.read(), complained.read()) == (b"said\n", b"complained\n")
         assert process.log_tail() == ""
@@ -89,7 +56,7 @@ async def test_without_a_log_the_output_is_for_whoever_starts_it() -> None:
 
 async def test_a_program_leads_a_group_of_its_own_so_that_ctrl_c_reaches_only_us(tmp_path: Path) -> None:
     async with Launcher() as launcher:
-        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
         assert os.getpgid(program.pid) == program.pid == os.getsid(program.pid)
 
 
@@ -98,7 +65,7 @@ async def test_a_program_that_may_not_be_executed_is_named(tmp_path: Path) -> No
     plain.write_text("#!/bin/sh\n")
     async with Launcher() as launcher:
         with pytest.raises(ProxyError, match=r"odd: cannot run .*/plain: Permission denied"):
-            launcher.launch("odd", [str(plain)], log=tmp_path / "log")
+            await launcher.launch("odd", [str(plain)], log=tmp_path / "log")
 
 
 # ---------------------------------------------------------------- its words
@@ -109,8 +76,8 @@ async def test_the_last_lines_are_those_of_the_program_itself_whoever_wrote_to_t
     log.write_text("an earlier one's\n")
     async with Launcher() as launcher:
         script = "for n in $(seq 30); do echo line $n; done; echo it cannot >&2; exit 3"
-        program = launcher.launch("server", ["sh", "-c", script], log=log)
-        assert await until(program.death, DEADLINE_S)
+        program = await launcher.launch("server", ["sh", "-c", script], log=log)
+        await eventually(program.death)
         assert program.log_tail().splitlines() == [*(f"line {n}" for n in range(20, 31)), "it cannot"]
         assert program.words().startswith("line 1\n")
 
@@ -118,8 +85,8 @@ async def test_the_last_lines_are_those_of_the_program_itself_whoever_wrote_to_t
 async def test_of_megabytes_in_a_log_the_end_is_read(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         script = "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end"
-        program = launcher.launch("chatty", ["sh", "-c", script], log=tmp_path / "log")
-        assert await until(program.death, DEADLINE_S)
+        program = await launcher.launch("chatty", ["sh", "-c", script], log=tmp_path / "log")
+        await eventually(program.death)
         assert len(program.words()) == process_module.WORDS_BYTES
         assert program.log_tail(1) == "the end"
 
@@ -130,8 +97,8 @@ async def test_of_megabytes_in_a_log_the_end_is_read(tmp_path: Path) -> None:
 async def test_a_program_is_asked_to_end_before_it_is_made_to(tmp_path: Path) -> None:
     script = f"trap 'echo goodbye > {tmp_path}/said; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
     async with Launcher() as launcher:
-        program = launcher.launch("polite", ["sh", "-c", script], log=tmp_path / "log")
-        assert await until(program.log_tail, DEADLINE_S)
+        program = await launcher.launch("polite", ["sh", "-c", script], log=tmp_path / "log")
+        await eventually(program.log_tail)
     assert (tmp_path / "said").read_text() == "goodbye\n"
     assert program.returncode == 0
 
@@ -142,19 +109,19 @@ async def test_a_program_that_ignores_being_asked_is_killed_with_its_children(
     monkeypatch.setattr(process_module, "TERM_S", 0.1)
     script = "trap '' TERM; sleep 1000 & echo ready; while :; do sleep 1000; done"
     async with Launcher() as launcher:
-        program = launcher.launch("stubborn", ["sh", "-c", script], log=tmp_path / "log")
-        assert await until(program.log_tail, DEADLINE_S)
+        program = await launcher.launch("stubborn", ["sh", "-c", script], log=tmp_path / "log")
+        await eventually(program.log_tail)
         await program.stop()
         assert program.death() == "stubborn was killed by SIGKILL"
-        assert await until(lambda: not alive(program.pid), DEADLINE_S)
+        await eventually(lambda: alive(program.pid), not_)
 
 
 async def test_children_that_outlive_their_parent_are_ended_too(tmp_path: Path) -> None:
     async with Launcher() as launcher:
-        program = launcher.launch("parent", ["sh", "-c", "sleep 1000 & exit 0"], log=tmp_path / "log")
-        assert await until(program.death, DEADLINE_S)
+        program = await launcher.launch("parent", ["sh", "-c", "sleep 1000 & exit 0"], log=tmp_path / "log")
+        await eventually(program.death)
         assert len(alive(program.pid)) == 1
-    assert await until(lambda: not alive(program.pid), DEADLINE_S)
+    await eventually(lambda: alive(program.pid), not_)
 
 
 ELSEWHERE = {
@@ -170,16 +137,17 @@ async def test_who_left_the_group_of_its_program_is_ended_with_it(tmp_path: Path
     then = "exit 0" if way == "has ended by itself" else "exec sleep 1000"
     script = f"{ELSEWHERE[elsewhere]} echo ready; {then}"
     async with Launcher() as launcher:
-        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env={"OURS": str(tmp_path)})
-        assert await until(program.log_tail, DEADLINE_S)
+        ours = {"OURS": str(tmp_path)}
+        program = await launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env=ours)
+        await eventually(program.log_tail)
         assert len(with_environment(OURS=str(tmp_path))) > 1 or way == "has ended by itself"
         if way == "has ended by itself":
-            assert await until(program.death, DEADLINE_S)
+            await eventually(program.death)
             assert with_environment(OURS=str(tmp_path))
         elif way == "is stopped":
             await program.stop()
         elif way == "is killed":
-            program.kill()
+            await program.kill()
         if way in ("is stopped", "is killed"):
             assert with_environment(OURS=str(tmp_path)) == []
     assert with_environment(OURS=str(tmp_path)) == []
@@ -188,9 +156,9 @@ async def test_who_left_the_group_of_its_program_is_ended_with_it(tmp_path: Path
 async def test_orphans_are_reaped_while_the_program_goes_on(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         script = "(sh -c 'echo $$' &); read line < /dev/null; exec sleep 1000"
-        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log")
-        assert await until(program.log_tail, DEADLINE_S)
-        assert await until(lambda: not psutil.pid_exists(int(program.log_tail())), DEADLINE_S)
+        program = await launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log")
+        await eventually(program.log_tail)
+        await eventually(lambda: not psutil.pid_exists(int(program.log_tail())))
         assert program.returncode is None
 
 
@@ -199,11 +167,11 @@ async def test_what_cannot_be_started_is_told_once_and_spoils_nothing(
     tmp_path: Path, argv: list[str], said: str
 ) -> None:
     async with Launcher() as launcher:
-        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        program = await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
         with pytest.raises(ProxyError, match=rf"odd: cannot run {argv[0]}: .*{said}"):
-            launcher.launch("odd", argv, log=tmp_path / "log")
+            await launcher.launch("odd", argv, log=tmp_path / "log")
         with pytest.raises(ProxyError, match="odd: cannot have true started: Bad file descriptor"):
-            launcher.launch("odd", ["true"], log=tmp_path / "log", pass_fds=[9999])
+            await launcher.launch("odd", ["true"], log=tmp_path / "log", pass_fds=[9999])
         assert program.returncode is None
 
 
@@ -213,7 +181,7 @@ async def test_many_files_and_few_are_no_hindrance(tmp_path: Path) -> None:
     try:
         async with Launcher() as launcher:
             script = f"cat /dev/fd/{many[-1]}; exec sleep 1000"
-            program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", pass_fds=many[-2:])
+            program = await launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", pass_fds=many[-2:])
             assert program.returncode is None
     finally:
         for fd in many:
@@ -221,8 +189,8 @@ async def test_many_files_and_few_are_no_hindrance(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
     try:
         async with Launcher() as launcher:
-            program = launcher.launch("program", ["true"], log=tmp_path / "log")
-            assert await until(program.death, DEADLINE_S)
+            program = await launcher.launch("program", ["true"], log=tmp_path / "log")
+            await eventually(program.death)
             assert program.returncode == 0
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -231,12 +199,13 @@ async def test_many_files_and_few_are_no_hindrance(tmp_path: Path) -> None:
 async def test_who_descends_from_a_program_whose_keeper_was_killed_is_ended_too(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         script = "setsid sleep 1000 & echo ready; exec sleep 1000"
-        program = launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env={"OURS": str(tmp_path)})
-        assert await until(program.log_tail, DEADLINE_S)
+        ours = {"OURS": str(tmp_path)}
+        program = await launcher.launch("program", ["sh", "-c", script], log=tmp_path / "log", env=ours)
+        await eventually(program.log_tail)
         keeper = psutil.Process(program.pid).parent()
         assert keeper
         keeper.kill()
-        assert await until(lambda: not with_environment(OURS=str(tmp_path)), DEADLINE_S)
+        await eventually(lambda: with_environment(OURS=str(tmp_path)), not_)
         assert program.death() == "program was killed by SIGKILL"
 
 
@@ -248,13 +217,13 @@ async def test_stubborn_programs_get_the_polite_wait_together_and_not_one_after_
     script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done"
     async with Launcher() as launcher:
         logs = [tmp_path / f"log{number}" for number in range(3)]
-        programs = [launcher.launch("stubborn", ["sh", "-c", script], log=log) for log in logs]
-        assert await until(lambda: all(program.log_tail() for program in programs), DEADLINE_S)
+        programs = [await launcher.launch("stubborn", ["sh", "-c", script], log=log) for log in logs]
+        await eventually(lambda: [program.log_tail() for program in programs], all)
         original = process_module.Process.kill
 
-        def kill(program: process_module.Process) -> None:
+        async def kill(program: process_module.Process) -> None:
             asked.append(sum("asked" in log.read_text() for log in logs))
-            original(program)
+            await original(program)
 
         monkeypatch.setattr(process_module.Process, "kill", kill)
     assert asked[0] == 3, "all had been asked when the first was killed"
@@ -268,10 +237,9 @@ async def test_leaving_ends_all_programs_removes_all_folders_and_the_janitor_goe
         folder = launcher.folder("run", tmp_path)
         (folder / "deep").mkdir()
         (folder / "deep/file").write_text("x")
-        programs = [launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
-        janitor = launcher._janitor
-    assert janitor is not None
-    assert janitor.returncode == 0
+        programs = [await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
+        janitor = launcher._janitors.now
+    assert janitor.process.returncode == 0
     assert not folder.exists()
     assert all(program.returncode == -signal.SIGTERM for program in programs)
 
@@ -285,7 +253,7 @@ async def test_leaving_with_an_error_or_a_cancellation_ends_everything_too(
     async def run() -> None:
         async with Launcher() as launcher:
             launcher.folder("run", tmp_path)
-            started.append(launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log"))
+            started.append(await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log"))
             raise error
 
     with pytest.raises(error):
@@ -305,121 +273,3 @@ async def test_folders_that_are_to_be_kept_stay(tmp_path: Path) -> None:
         folder = launcher.folder("run", tmp_path)
     assert kept == [folder]
     assert folder.is_dir()
-
-
-async def test_a_janitor_that_somebody_killed_spoils_nothing(tmp_path: Path) -> None:
-    async with Launcher() as launcher:
-        folder = launcher.folder("run", tmp_path)
-        assert launcher._janitor is not None
-        launcher._janitor.kill()
-        launcher._janitor.wait()
-        program = launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
-    assert program.returncode is not None
-    assert not folder.exists()
-
-
-def test_what_the_janitor_heard_before_it_died_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs, open(os.devnull) as file:
-        send_fds = socket.send_fds
-
-        def then_dies(*said: Any) -> int:
-            sent = send_fds(*said)
-            assert janitor_module.receive(theirs) == ({"argv": []}, [ANY])
-            theirs.close()
-            return sent
-
-        monkeypatch.setattr(socket, "send_fds", then_dies)
-        janitor_module.send(ours, {"argv": []}, [file.fileno()])
-
-
-async def test_a_folder_that_cannot_be_removed_yet_is_left_to_the_janitor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with Launcher() as launcher:
-        folder = launcher.folder("run", tmp_path)
-        monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
-    assert not folder.exists()
-
-
-async def test_the_janitor_goes_on_while_somebody_still_writes(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    (folder / "deep").mkdir(parents=True)
-    line, theirs = socket.socketpair()
-    argv = [sys.executable, "-I", "-S", janitor_module.__file__, str(os.getpid())]
-    janitor = subprocess.Popen(argv, stdin=theirs.fileno())
-    theirs.close()
-    janitor_module.send(line, {"folder": str(folder), "ours": True})
-    line.close()
-    for number in range(2000):
-        with contextlib.suppress(FileNotFoundError):
-            (folder / "deep" / str(number)).write_text("")
-    assert await until(lambda: janitor.poll() is not None, DEADLINE_S)
-    assert not folder.exists()
-
-
-# ---------------------------------------------------------------- a harness that is killed
-
-
-@dataclass(frozen=True)
-class Orphaned:
-    """A harness-like program, and what it started."""
-
-    popen: subprocess.Popen[str]
-    janitor: int
-    program: int
-    folder: Path
-
-    def gone(self) -> bool:
-        return gone(self.janitor) and not alive(self.program)
-
-
-def orphaning(folder: Path, *options: str) -> Iterator[Orphaned]:
-    argv = [sys.executable, "-m", "tests.launchers.orphaning", str(folder), *options]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as popen:
-        assert popen.stdout is not None
-        told = json.loads(popen.stdout.readline())
-        orphaned = Orphaned(popen, told["janitor"], told["program"], Path(told["folder"]))
-        try:
-            yield orphaned
-        finally:
-            popen.kill()
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(orphaned.program, signal.SIGKILL)
-
-
-@pytest.fixture
-def orphaned(tmp_path: Path) -> Iterator[Orphaned]:
-    yield from orphaning(tmp_path)
-
-
-@pytest.fixture
-def keeping(tmp_path: Path) -> Iterator[Orphaned]:
-    yield from orphaning(tmp_path, "--keep")
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_after_a_killed_harness_its_programs_their_children_and_its_folders_go(
-    orphaned: Orphaned, number: int
-) -> None:
-    assert len(alive(orphaned.program)) >= 3
-    assert any(orphaned.folder.iterdir())
-    orphaned.popen.send_signal(number)
-    assert await until(orphaned.gone, DEADLINE_S), alive(orphaned.program)
-    assert not orphaned.folder.exists(), "the janitor goes when all is gone"
-
-
-async def test_the_janitor_does_its_work_even_when_it_is_asked_to_end_first(orphaned: Orphaned) -> None:
-    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    assert await until(lambda: survived(orphaned.janitor).issuperset(asked), DEADLINE_S), "it has started"
-    for number in asked:
-        os.kill(orphaned.janitor, number)
-    orphaned.popen.kill()
-    assert await until(orphaned.gone, DEADLINE_S)
-    assert not orphaned.folder.exists()
-
-
-async def test_after_a_killed_harness_that_was_to_keep_its_folders_they_stay(keeping: Orphaned) -> None:
-    keeping.popen.kill()
-    assert await until(keeping.gone, DEADLINE_S)
-    assert keeping.folder.is_dir()

@@ -40,12 +40,12 @@ async def launcher(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         yield real
 
 
-def launch(launcher: ProgramLauncher, does: str, folder: Path) -> Program:
-    return launcher.launch("program", ["sh", "-c", SCRIPTS[does]], log=folder / "log")
+async def launch(launcher: ProgramLauncher, does: str, folder: Path) -> Program:
+    return await launcher.launch("program", ["sh", "-c", SCRIPTS[does]], log=folder / "log")
 
 
 async def test_one_that_lives_has_no_death_and_its_words_are_heard(launcher: ProgramLauncher, tmp_path: Path) -> None:
-    program = launch(launcher, "lives", tmp_path)
+    program = await launch(launcher, "lives", tmp_path)
     await eventually(program.words, lambda said: said == "one\ntwo\n")
     assert (program.name, program.returncode, program.death()) == ("program", None, None)
     assert program.log_tail() == "one\ntwo"
@@ -62,7 +62,7 @@ async def test_one_that_lives_has_no_death_and_its_words_are_heard(launcher: Pro
 async def test_death_is_told_in_words_and_the_last_ones_stay(
     launcher: ProgramLauncher, tmp_path: Path, does: str, status: int, told: str
 ) -> None:
-    program = launch(launcher, does, tmp_path)
+    program = await launch(launcher, does, tmp_path)
     await eventually(program.death)
     assert (program.returncode, program.death(), program.log_tail()) == (status, told, "one\ntwo")
     await program.stop()
@@ -70,7 +70,7 @@ async def test_death_is_told_in_words_and_the_last_ones_stay(
 
 
 async def test_one_that_is_stopped_is_gone_and_may_be_stopped_again(launcher: ProgramLauncher, tmp_path: Path) -> None:
-    program = launch(launcher, "lives", tmp_path)
+    program = await launch(launcher, "lives", tmp_path)
     await program.stop()
     await program.stop()
     assert program.death() == "program was killed by SIGTERM"
@@ -78,7 +78,7 @@ async def test_one_that_is_stopped_is_gone_and_may_be_stopped_again(launcher: Pr
 
 async def test_what_cannot_be_executed_is_named(launcher: ProgramLauncher, tmp_path: Path) -> None:
     with pytest.raises(ProxyError, match="program: cannot run /no/such/program: No such file"):
-        launcher.launch("program", ["/no/such/program"], log=tmp_path / "log")
+        await launcher.launch("program", ["/no/such/program"], log=tmp_path / "log")
 
 
 async def test_every_folder_is_another_one(launcher: ProgramLauncher, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_every_folder_is_another_one(launcher: ProgramLauncher, tmp_path: 
 
 async def test_who_plays_keeps_what_it_was_asked_for_and_who_lives(tmp_path: Path) -> None:
     fake = FakeLauncher(tmp_path, played)
-    lives, exits = (launch(fake, does, tmp_path) for does in ("lives", "exits"))
+    lives, exits = [await launch(fake, does, tmp_path) for does in ("lives", "exits")]
     assert [launched.program for launched in fake.launched] == [lives, exits]
     assert fake.launched[0].argv == ["sh", "-c", SCRIPTS["lives"]]
     assert fake.alive == [lives]

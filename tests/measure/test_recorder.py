@@ -30,6 +30,7 @@ from harness.proxies.base import Running
 from tests.backends.emitting import expected_body, process_of
 from tests.factories import figures, judged
 from tests.measure.steps import record as short
+from tests.processes import kill_at_once
 from tests.tapping import tapped
 from tests.waiting import eventually
 
@@ -230,7 +231,7 @@ async def test_the_end_of_the_dead_emitters_control_stream_is_not_taken_for_that
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         with own._control.trips.watched():
             await own._control.trips.after(1)
-            process_of(own).kill()  # and before anybody could hear of it:
+            kill_at_once(process_of(own))
             assert judged(await direct(own, plan())).verdict == "streamed"
 
 
@@ -252,7 +253,7 @@ async def test_a_stream_that_meets_a_dead_emitter_is_served_by_the_next_one(
 
         async def entry(chain: Chain) -> StartedChain:
             """Let the emitter die between the look at it and the connection to it."""
-            first.kill()
+            await first.kill()
             return await start(chain)
 
         monkeypatch.setattr(own, "entry", entry)

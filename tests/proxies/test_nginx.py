@@ -191,7 +191,7 @@ async def test_a_certificate_that_is_not_the_harness_own_is_told_before_any_cell
 async def test_a_key_is_gone_with_its_nginx_and_never_was_evidence(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         await started(launcher, configs() / "nginx/tls.conf", tmp_path)
-        keys = [path for folder in launcher._folders for path in folder.glob("*key*")]
+        keys = [path for folder in launcher._janitors.folders for path in Path(folder).glob("*key*")]
         assert [path.stat().st_mode & 0o777 for path in keys] == [0o600]
     assert not any(path.exists() for path in keys)
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -396,11 +396,11 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
 class Others(Launcher):
     """A launcher whose folders belong to a stranger, with all that is in them, as they do when a stranger runs it."""
 
-    def launch(self, *args: Any, **options: Any) -> Process:
-        for folder in self._folders:
+    async def launch(self, *args: Any, **options: Any) -> Process:
+        for folder in map(Path, self._janitors.folders):
             for path in (folder, *folder.iterdir()):
                 os.chown(path, STRANGER, STRANGER)
-        return super().launch(*args, **options)
+        return await super().launch(*args, **options)
 
 
 @pytest.fixture

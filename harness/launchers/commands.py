@@ -1,0 +1,49 @@
+"""Runs programs that end by themselves: asks one for a word, or runs what must not outlive us in a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.errors import Unavailable
+
+ASKED_S = 30.0
+
+T = TypeVar("T")
+
+
+def asked(argv: Sequence[str], remedy: str) -> subprocess.CompletedProcess[str]:
+    """Ask a program for its version or the like; it gets nothing to read, and is killed after ASKED_S. Blocks.
+
+    No janitor knows of it: it is to make nothing, start nothing and end at once. Raises Unavailable, with the remedy,
+    if it cannot be executed or does not end.
+    """
+    name = Path(argv[0]).name
+    try:
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=ASKED_S,
+        )
+    except OSError as error:
+        raise Unavailable(f"{name} does not run: {error.strerror}", remedy) from error
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"`{' '.join([name, *argv[1:]])}` has not ended for {ASKED_S:g} s", remedy) from None
+
+
+def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run what launches programs in an event loop of its own, to its end. Blocks, also a loop that runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
