@@ -22,6 +22,8 @@ from harness.store.runs import Run
 
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
+LEAST_WIDTH = 20
+"""What anything is printed on, however few columns there are: on none at all nothing would be."""
 
 
 class Outlet(Console):
@@ -74,6 +76,7 @@ def prepare() -> None:
     """See to it that nothing can fail by being printed: an output takes what its encoding lacks as an escape.
 
     A stream that was closed leads nowhere from now on; else the next file that is opened would take its number.
+    A width at which nothing could be read is not taken, not for the help either, which has a console of its own.
     """
     for number in range(3):
         try:
@@ -86,6 +89,11 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) < LEAST_WIDTH:
+        os.environ["COLUMNS"] = str(LEAST_WIDTH)
+    for outlet in (out, err):
+        if outlet.width < LEAST_WIDTH:
+            outlet.width = LEAST_WIDTH
 
 
 def in_ci() -> bool:

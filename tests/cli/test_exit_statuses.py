@@ -182,6 +182,22 @@ def test_no_terminal_is_too_poor_for_what_is_printed(
     assert len(sys.stdout.buffer.getvalue()) > 100
 
 
+@pytest.mark.parametrize("columns", [0, 1, 2])
+@pytest.mark.parametrize("words", [("list", "formats"), ("report",), ("--help",)])
+def test_no_terminal_is_too_narrow_to_be_told_anything(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, columns: int, words: Sequence[str]
+) -> None:
+    kept([DIRECT, MEASURED])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for outlet in (screen.out, screen.err):
+        monkeypatch.setattr(outlet, "width", columns)
+    said = harness(*words)
+    assert said.status == 0
+    lines = [line for line in said.out.splitlines() if line.strip()]
+    assert lines
+    assert max(map(len, lines)) > screen.LEAST_WIDTH / 2
+
+
 def test_a_folder_that_is_gone_is_told(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
