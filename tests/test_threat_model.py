@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 
 import harness
 from harness.documents.yaml_text import Source
+from harness.errors import InputError
 from harness.launchers.process import Launcher
+from harness.matrix.reading import parse
 from harness.model import Endpoint, Mitigation, is_secret, masked_run
 from harness.proxies.installation import Installation
 from harness.proxies.starting import Start
+from harness.session.shipped import known
 from harness.store.runs import Run, check_folder, slug
 from tests.reports import samples
 from tests.sandbox import Sandbox, missing
@@ -160,6 +163,45 @@ def test_the_copy_of_a_matrix_file_has_no_secrets(quote: str, value: str) -> Non
     run = masked_run(samples.run_info(matrix_text=text, mitigations={"m": one}))
     assert run.matrix_text == text.replace(value, "(redacted)").replace("Accept: (redacted)", "Accept: short")
     assert run.mitigations["m"].request_headers == {"Authorization": "(redacted)", "Accept": "short"}
+
+
+HEADER = """title: Secrets
+workloads: {{short: {{tokens: 30, token_bytes: 112}}}}
+axes: {{chain: direct, mitigations: [one, one+two]}}
+mitigations:
+  one: {{claim: c, source: s, cost: header, {field}: {headers}}}
+  two: {{claim: c, source: s, cost: header, {field}: {{Authorization: other}}}}
+"""
+WRONG = [
+    f"{{Authorization: {value}}}"
+    for value in (
+        *(f"[{CANARY}]", f"[[{CANARY}]]", f"{{{CANARY}: x}}", f"{{a: {CANARY}}}", f"[{{a: {CANARY}}}]"),
+        *(f'"{CANARY}\\r\\n"', f'"{CANARY}é"', f"' {CANARY}'", f'"\\ud800{CANARY}"', "5010077", "50.10077"),
+        *(f"*{CANARY}", f"!{CANARY} x", f"&{CANARY}", f"@{CANARY}", f"`{CANARY}`", f"%{CANARY}", f"|{CANARY}"),
+        *(f"'{CANARY}", f"{CANARY}: x", f"{CANARY}, {CANARY}: y", CANARY),
+    )
+]
+WRONG += [
+    *(f"{{Authorization:{CANARY}}}", f"{{'Authorization: {CANARY}': x}}", f"'Authorization: {CANARY}'"),
+    *(f"['Authorization: {CANARY}']", f"[{{Authorization: {CANARY}}}]", f"{{? [{CANARY}] : x}}"),
+    f"{{Authorization: {CANARY}, authorization: {CANARY}}}",
+]
+
+
+@pytest.mark.parametrize("field", ["request_headers", "response_headers"])
+@pytest.mark.parametrize("headers", WRONG)
+def test_no_complaint_about_a_header_quotes_its_value(headers: str, field: str) -> None:
+    with pytest.raises(InputError) as told:
+        parse(HEADER.format(field=field, headers=headers), "m.yaml", known())
+    assert str(told.value).startswith("m.yaml:")
+    assert [word for word in (CANARY, "10077") if word in str(told.value)] == []
+
+
+@pytest.mark.parametrize("mitigations", [f"[{{one: {CANARY}}}]", f"{{one: [{{request_headers: {CANARY}}}]}}"])
+def test_nor_one_about_what_headers_stand_in(mitigations: str) -> None:
+    with pytest.raises(InputError) as told:
+        parse(f"title: t\nmitigations: {mitigations}\n", "m.yaml", known())
+    assert CANARY not in str(told.value)
 
 
 def matrix(chain: str, client: str) -> str:
