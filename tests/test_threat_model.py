@@ -20,6 +20,7 @@ import harness
 from harness.documents.yaml_text import Source
 from harness.errors import InputError
 from harness.launchers.process import Launcher
+from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.matrix.reading import parse
 from harness.model import Endpoint, Mitigation, is_secret, masked_run
 from harness.proxies.installation import Installation
@@ -140,18 +141,41 @@ GIVEN = {"Authorization": f"Bearer {CANARY}", "Cookie": f"sid={CANARY}", "X-Api-
 ANSWERED = {"Set-Cookie": f"sid={CANARY}; HttpOnly"}
 
 
-@pytest.mark.parametrize(
-    "name", ["Authorization", "cookie", "Set-Cookie", "X-Api-Key", "X-Amz-Security-Token", "X_API_KEY"]
-)
-def test_names_tell_secrets(name: str) -> None:
-    assert is_secret(name)
+# fmt: off
+SECRETS = [
+    "Authorization", "Proxy-Authorization", "X-Authorization", "Helicone-Auth", "X-Auth-Token",
+    "X-Auth-Key", "Cookie", "Set-Cookie", "Private-Token", "Api-Key", "X-Api-Key", "X_API_KEY", "ApiKey",
+    "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "Anthropic-Api-Key", "DD-API-KEY", "X-RapidAPI-Key",
+    "Ocp-Apim-Subscription-Key", "X-Functions-Key", "Aeg-Sas-Key", "X-Ms-Token-Aad-Access-Token",
+    "X-Amz-Security-Token", "X-Amz-Signature", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Accesstoken",
+    "CF-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Forwarded-Access-Token",
+    "X-Portkey-Virtual-Key", "X-Litellm-Key", "X-Vault-Token", "X-Gitlab-Token", "X-Hub-Signature-256",
+    "X-CSRF-Token", "X-XSRF-TOKEN", "X-Shared-Secret", "X-Access-Key-Id", "X-Client-Password",
+    "X-Session-Id", "Key", "Token", "Secret",
+]
+TOLD = [
+    "Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Proxy-Authenticate", "Authority",
+    "Sec-WebSocket-Key", "X-Harness-Emitter", "Idempotency-Key", "Surrogate-Key", "X-Cache-Key",
+    "X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Tokens-Limit", "Keep-Alive", "X-Request-Id",
+    "Content-Type", "OpenAI-Organization", "Anthropic-Version", "Last-Event-ID", "X-Keyboard", "Monkey",
+]
+# fmt: on
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Sec-WebSocket-Key", "X-Harness-Emitter"],
-)
-def test_names_that_tell_none(name: str) -> None:
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+@pytest.mark.parametrize("name", SECRETS)
+def test_names_tell_secrets(name: str, spelt: Callable[[str], str]) -> None:
+    assert is_secret(spelt(name))
+
+
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+@pytest.mark.parametrize("name", TOLD)
+def test_names_that_tell_none(name: str, spelt: Callable[[str], str]) -> None:
+    assert not is_secret(spelt(name))
+
+
+@pytest.mark.parametrize("name", sorted({name for sent in REQUEST_HEADERS.values() for name, _ in sent}))
+def test_what_the_harness_sends_itself_is_told(name: str) -> None:
     assert not is_secret(name)
 
 
