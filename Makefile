@@ -21,7 +21,7 @@ test: setup
 	$(VENV)/bin/pytest -m proxies
 
 setup: $(INSTALLED)
-	$(VENV)/bin/harness setup
+	$(VENV)/bin/harness setup --allow-unavailable
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

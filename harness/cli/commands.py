@@ -40,7 +40,7 @@ from harness.cli.options import (
     path_option,
 )
 from harness.cli.screen import err, out
-from harness.errors import InputError
+from harness.errors import InputError, Unavailable
 from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
@@ -55,7 +55,7 @@ Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXI
 Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
 builds. `CI` turns the progress bar into a line per cell, and what is unavailable into exit status 3, unless
 `HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR` turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where
-an error of the harness's own comes from.
+an error of the harness's own comes from. `CI` and these two are off if they are empty, 0, false, f, no, n or off.
 """
 
 app = typer.Typer(
@@ -233,9 +233,14 @@ def setup(
     names: Annotated[
         list[str] | None, typer.Argument(help="What to set up: names, or one hop; by default all.")
     ] = None,
+    allow_unavailable: Allow = False,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    session.set_up(names or (), lambda line: err.print(line, markup=False))
+    left_out = session.set_up(names or (), lambda line: err.print(line, markup=False))
+    if left_out and screen.in_ci() and not allow_unavailable:
+        raise Unavailable(
+            f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
+        )
 
 
 @app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")

@@ -25,6 +25,9 @@ TABLE_COLUMNS = 4
 LEAST_WIDTH = 20
 """What anything is printed on, however few columns there are: on none at all nothing would be."""
 
+NO = ("", "0", "false", "f", "no", "n", "off")
+"""What means no in a variable of the environment, as it does for an option's."""
+
 
 class Outlet(Console):
     """A console that shows what others wrote and obeys none of it.
@@ -96,9 +99,14 @@ def prepare() -> None:
             outlet.width = LEAST_WIDTH
 
 
+def is_on(variable: str) -> bool:
+    """Tell whether a variable of the environment says yes: it is set, and not to a word that means no."""
+    return os.environ.get(variable, "").strip().lower() not in NO
+
+
 def in_ci() -> bool:
-    """Tell whether nobody looks on: `CI` is set, to anything but 0 or false."""
-    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+    """Tell whether nobody looks on. CI systems set `CI` to true, to 1, or to a name of theirs."""
+    return is_on("CI")
 
 
 def write(pieces: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import publish
 from harness.cli import commands, screen
+from harness.cli.screen import NO
 from harness.errors import (
     BackendError,
     HarnessError,
@@ -25,8 +26,9 @@ from harness.errors import (
     Unavailable,
 )
 from harness.model import Result
+from harness.proxies.catalog import PROXIES
 from harness.reports.summary import EXIT_MEANINGS
-from harness.session import listing
+from harness.session import listing, setup
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -93,10 +95,47 @@ def test_in_ci_what_cannot_run_is_no_success_unless_it_is_allowed(
     assert harness("report", folder).status == 2
 
 
-@pytest.mark.parametrize("ci", ["", "0", "false", "False"])
-def test_a_ci_that_is_switched_off_is_none(harness: Harness, monkeypatch: pytest.MonkeyPatch, ci: str) -> None:
-    monkeypatch.setenv("CI", ci)
-    assert harness("report", kept([MEASURED, GONE])).status == 0
+@pytest.mark.parametrize("word", ["", *(f(no) for no in NO if no for f in (str, str.upper, str.title))])
+def test_what_means_no_means_it_everywhere(harness: Harness, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    folder = kept([MEASURED, GONE])
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", word)
+    monkeypatch.setenv("CI", word)
+    assert harness("report", folder).status == 0
+    monkeypatch.setenv("CI", "true")
+    assert harness("report", folder).status == 3
+    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setenv("HARNESS_TRACEBACK", word)
+    assert "Traceback" not in harness("list", "formats").err
+
+
+@pytest.mark.parametrize("word", ["1", "true", "TRUE", "t", "yes", "y", "on"])
+def test_what_means_yes_means_it_everywhere(harness: Harness, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    folder = kept([MEASURED, GONE])
+    monkeypatch.setenv("CI", word)
+    assert harness("report", folder).status == 3
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", word)
+    assert harness("report", folder).status == 0
+    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setenv("HARNESS_TRACEBACK", word)
+    assert "Traceback" in harness("list", "formats").err
+
+
+def test_in_ci_what_cannot_be_set_up_is_no_success_unless_it_is_allowed(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is installed here: the cache cannot be made, and applications have nowhere to be installed to."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file/cache"))
+    monkeypatch.setattr(setup, "PROXIES", {"asgi": PROXIES["asgi"]})
+    monkeypatch.setattr(setup, "CLIENTS", {})
+    told = harness("setup")
+    assert (told.status, "asgi: left out: " in told.err) == (0, True)
+    monkeypatch.setenv("CI", "true")
+    told = harness("setup")
+    assert (told.status, "asgi: left out: " in told.err) == (3, True)
+    assert "asgi cannot run here (--allow-unavailable accepts that where `CI` is set)" in told.err
+    assert harness("setup", "--allow-unavailable").status == 0
+    assert harness("setup", "asgi", "--allow-unavailable").status == 3, "what is named has to be there"
 
 
 @pytest.mark.parametrize(
