@@ -27,7 +27,7 @@ fast: $(INSTALLED)
 	$(VENV)/bin/pytest -m "$(FAST)" -n auto
 
 setup: $(INSTALLED)
-	$(VENV)/bin/harness setup
+	$(VENV)/bin/harness setup --allow-unavailable
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "proxies(matrix): measures through real proxies; `matrix` is a file or a shipped name, smoke by default",
     )
-    if config.getoption("--harness-matrix"):
+    if config.getoption("--harness-matrix") is not None:
         try:
             _job(config)
         except HarnessError as error:
@@ -155,7 +155,8 @@ def _job(config: pytest.Config, test: pytest.Item | None = None) -> session.Job:
     if test and named:
         matrix = _found(named, test.path.parent, config.rootpath, Path.cwd())
     else:
-        matrix = _found(config.getoption("--harness-matrix") or DEFAULT_MATRIX, Path.cwd())
+        given = config.getoption("--harness-matrix")
+        matrix = _found(DEFAULT_MATRIX if given is None else given, Path.cwd())
     jobs = config.stash.setdefault(_JOBS, {})
     if matrix not in jobs:
         jobs[matrix] = session.load(matrix)

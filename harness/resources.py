@@ -29,6 +29,20 @@ def is_file(path: Path) -> bool:
         raise InputError(Complaint(f"cannot be read: {error.strerror}", file=str(path))) from error
 
 
+def is_readable(path: Path) -> bool:
+    """Tell whether there is something to read: a file, or a pipe or device, which can be read once. Raises likewise."""
+    return is_file(path) or (path.exists() and not path.is_dir())
+
+
+def why_no_file(path: Path) -> str | None:
+    """Return why there is no file that can be read again and again; None if there is one. Raises likewise."""
+    if is_file(path):
+        return None
+    if path.is_dir():
+        return f"{path} is a folder, not a file"
+    return f"{path} is a pipe or device, not a file" if path.exists() else f"there is no file {path}"
+
+
 def cache() -> Path:
     """Return the folder for what set-up builds once (HARNESS_CACHE overrides it)."""
     return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_path("token-stream-harness"))

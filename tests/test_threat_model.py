@@ -22,10 +22,14 @@ import harness
 from harness.clients import CLIENTS
 from harness.clients.base import Launching
 from harness.documents.yaml_text import Source
+from harness.errors import InputError
 from harness.launchers.process import Launcher
+from harness.matrix.mitigations import REQUEST_HEADERS
+from harness.matrix.reading import parse
 from harness.model import DEFAULT_CLIENT, EMITTER_HEADER, Endpoint, is_secret
 from harness.proxies.installation import Installation
 from harness.proxies.starting import Start
+from harness.session.shipped import known
 from harness.store.runs import Run, check_folder, load_traces, slug
 from tests.reports import samples
 from tests.sandbox import Sandbox, missing
@@ -140,19 +144,81 @@ GIVEN = {"Authorization": f"Bearer {CANARY}", "Cookie": f"sid={CANARY}", "X-Api-
 ANSWERED = {"Set-Cookie": f"sid={CANARY}; HttpOnly"}
 
 
-@pytest.mark.parametrize(
-    "name", ["Authorization", "cookie", "Set-Cookie", "X-Api-Key", "X-Amz-Security-Token", "X_API_KEY"]
-)
-def test_names_tell_secrets(name: str) -> None:
-    assert is_secret(name)
+# fmt: off
+SECRETS = [
+    "Authorization", "Proxy-Authorization", "X-Authorization", "Helicone-Auth", "X-Auth-Token",
+    "X-Auth-Key", "Cookie", "Set-Cookie", "Private-Token", "Api-Key", "X-Api-Key", "X_API_KEY", "ApiKey",
+    "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "Anthropic-Api-Key", "DD-API-KEY", "X-RapidAPI-Key",
+    "Ocp-Apim-Subscription-Key", "X-Functions-Key", "Aeg-Sas-Key", "X-Ms-Token-Aad-Access-Token",
+    "X-Amz-Security-Token", "X-Amz-Signature", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Accesstoken",
+    "CF-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Forwarded-Access-Token",
+    "X-Portkey-Virtual-Key", "X-Litellm-Key", "X-Vault-Token", "X-Gitlab-Token", "X-Hub-Signature-256",
+    "X-CSRF-Token", "X-XSRF-TOKEN", "X-Shared-Secret", "X-Access-Key-Id", "X-Client-Password",
+    "X-Session-Id", "Key", "Token", "Secret",
+]
+TOLD = [
+    "Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Proxy-Authenticate", "Authority",
+    "Sec-WebSocket-Key", "X-Harness-Emitter", "Idempotency-Key", "Surrogate-Key", "X-Cache-Key",
+    "X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Tokens-Limit", "Keep-Alive", "X-Request-Id",
+    "Content-Type", "OpenAI-Organization", "Anthropic-Version", "Last-Event-ID", "X-Keyboard", "Monkey",
+]
+# fmt: on
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Sec-WebSocket-Key", "X-Harness-Emitter"],
-)
-def test_names_that_tell_none(name: str) -> None:
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+@pytest.mark.parametrize("name", SECRETS)
+def test_names_tell_secrets(name: str, spelt: Callable[[str], str]) -> None:
+    assert is_secret(spelt(name))
+
+
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+@pytest.mark.parametrize("name", TOLD)
+def test_names_that_tell_none(name: str, spelt: Callable[[str], str]) -> None:
+    assert not is_secret(spelt(name))
+
+
+@pytest.mark.parametrize("name", sorted({name for sent in REQUEST_HEADERS.values() for name, _ in sent}))
+def test_what_the_harness_sends_itself_is_told(name: str) -> None:
     assert not is_secret(name)
+
+
+HEADER = """title: Secrets
+workloads: {{short: {{tokens: 30, token_bytes: 112}}}}
+axes: {{chain: direct, mitigations: [one, one+two]}}
+mitigations:
+  one: {{claim: c, source: s, cost: header, {field}: {headers}}}
+  two: {{claim: c, source: s, cost: header, {field}: {{Authorization: other}}}}
+"""
+WRONG = [
+    f"{{Authorization: {value}}}"
+    for value in (
+        *(f"[{CANARY}]", f"[[{CANARY}]]", f"{{{CANARY}: x}}", f"{{a: {CANARY}}}", f"[{{a: {CANARY}}}]"),
+        *(f'"{CANARY}\\r\\n"', f'"{CANARY}é"', f"' {CANARY}'", f'"\\ud800{CANARY}"', "5010077", "50.10077"),
+        *(f"*{CANARY}", f"!{CANARY} x", f"&{CANARY}", f"@{CANARY}", f"`{CANARY}`", f"%{CANARY}", f"|{CANARY}"),
+        *(f"'{CANARY}", f"{CANARY}: x", f"{CANARY}, {CANARY}: y", CANARY),
+    )
+]
+WRONG += [
+    *(f"{{Authorization:{CANARY}}}", f"{{'Authorization: {CANARY}': x}}", f"'Authorization: {CANARY}'"),
+    *(f"['Authorization: {CANARY}']", f"[{{Authorization: {CANARY}}}]", f"{{? [{CANARY}] : x}}"),
+    f"{{Authorization: {CANARY}, authorization: {CANARY}}}",
+]
+
+
+@pytest.mark.parametrize("field", ["request_headers", "response_headers"])
+@pytest.mark.parametrize("headers", WRONG)
+def test_no_complaint_about_a_header_quotes_its_value(headers: str, field: str) -> None:
+    with pytest.raises(InputError) as told:
+        parse(HEADER.format(field=field, headers=headers), "m.yaml", known())
+    assert str(told.value).startswith("m.yaml:")
+    assert [word for word in (CANARY, "10077") if word in str(told.value)] == []
+
+
+@pytest.mark.parametrize("mitigations", [f"[{{one: {CANARY}}}]", f"{{one: [{{request_headers: {CANARY}}}]}}"])
+def test_nor_one_about_what_headers_stand_in(mitigations: str) -> None:
+    with pytest.raises(InputError) as told:
+        parse(f"title: t\nmitigations: {mitigations}\n", "m.yaml", known())
+    assert CANARY not in str(told.value)
 
 
 def matrix(chain: str, client: str) -> str:

@@ -9,8 +9,9 @@ const config = {
 
   // Without this, Next.js looks for a lock file in the folders above and takes one of them for its root.
   turbopack: { root: import.meta.dirname },
-  // Without this, `next build` may ask the internet for advisories, and stop for one.
-  experimental: { agentUpgrade: false },
+  // Without these, `next build` may ask the internet for advisories, and stop for one; and `next dev` tells whoever
+  // asks at /_next/mcp where it lies and what it logs.
+  experimental: { agentUpgrade: false, mcpServer: false },
 };
 
 export default config;

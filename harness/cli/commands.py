@@ -21,15 +21,32 @@ from harness.cli import cell_options, screen
 from harness.cli.cell_options import with_cell_options
 from harness.cli.endings import told_with_status
 from harness.cli.interrupts import breakable, interruptible
+from harness.cli.options import (
+    STDOUT,
+    Allow,
+    Folder,
+    Jobs,
+    Keep,
+    Only,
+    Require,
+    Runs,
+    Skip,
+    ToHtml,
+    ToJson,
+    ToJunit,
+    ToMarkdown,
+    names_in,
+    outputs_of,
+    path_option,
+)
 from harness.cli.screen import err, out
-from harness.errors import InputError
+from harness.errors import InputError, Unavailable
 from harness.model import Pace
 from harness.reports import RENDERERS, summary, terminal
 from harness.reports.timeline import Timeline
 from harness.session import listing
-from harness.store.runs import Run, check_folder, check_writable, latest, write_pieces
+from harness.store.runs import Run, check_folder, latest, write_pieces
 
-STDOUT = Path("-")
 EPILOG = f"""\
 Start with `harness doctor`, then `harness matrix smoke`.
 
@@ -38,7 +55,7 @@ Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXI
 Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
 builds. `CI` turns the progress bar into a line per cell, and what is unavailable into exit status 3, unless
 `HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR` turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where
-an error of the harness's own comes from.
+an error of the harness's own comes from. `CI` and these two are off if they are empty, 0, false, f, no, n or off.
 """
 
 app = typer.Typer(
@@ -49,33 +66,6 @@ app = typer.Typer(
     help="Find out which mitigation defeats which buffering layer when LLM tokens stream through real proxies.",
     epilog=EPILOG,
 )
-
-Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id matches.")]
-Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells whose id matches.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Cells measured at once.")]
-Require = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--require",
-        metavar="NAMES",
-        envvar="HARNESS_REQUIRE",
-        help="Fail if these proxies or clients, as nginx,nextjs, cannot run here, or could not in a stored run.",
-    ),
-]
-Allow = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unavailable",
-        envvar="HARNESS_ALLOW_UNAVAILABLE",
-        help="Where `CI` is set, too, accept that some cells cannot run here.",
-    ),
-]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder that run folders are made in.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
-ToJson = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write JSON; - is standard output.")]
-ToMarkdown = Annotated[Path | None, typer.Option("--markdown", metavar="PATH", help="Also write Markdown, likewise.")]
-ToJunit = Annotated[Path | None, typer.Option("--junit", metavar="PATH", help="Also write JUnit XML, likewise.")]
-ToHtml = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Also write one HTML page, likewise.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -119,10 +109,10 @@ def matrix(
     to_html: ToHtml = None,
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
-    session.require(_names(require))
+    session.require(names_in(require))
     job = session.load(file, only or (), skip or (), pace)
-    outputs = _outputs(to_json, to_markdown, to_junit, to_html)
-    required = _required(_names(require), allow_unavailable)
+    outputs = outputs_of(to_json, to_markdown, to_junit, to_html)
+    required = _required(names_in(require), allow_unavailable)
     _finish(interruptible(_measure(job, runs, jobs, keep)), outputs, required)
 
 
@@ -137,9 +127,7 @@ def reports(
     ] = None,
     stored: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--from", metavar="DIR", help="Measure nothing: take this run, or the newest of each report in it."
-        ),
+        path_option("--from", "Measure nothing: take this run, or the newest of each report in it.", "DIR"),
     ] = None,
     jobs: Jobs = session.JOBS,
     require: Require = None,
@@ -147,7 +135,7 @@ def reports(
     runs: Runs = session.RUNS,
     keep: Keep = False,
     records: Annotated[
-        Path | None, typer.Option("--records", metavar="DIR", help="Also put each run's records there, for --from.")
+        Path | None, path_option("--records", "Also put each run's records there, for --from.", "DIR")
     ] = None,
     to_markdown: ToMarkdown = None,
 ) -> None:
@@ -155,11 +143,11 @@ def reports(
     if stored and (names or records):
         raise InputError("--from takes runs as they are: give it without names and without --records")
     if not stored:
-        session.require(_names(require))
+        session.require(names_in(require))
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), lambda line: err.print(line, markup=False))
-    outputs = _outputs(None, to_markdown)
-    required = _required(_names(require), allow_unavailable)
+    outputs = outputs_of(None, to_markdown)
+    required = _required(names_in(require), allow_unavailable)
     if records:
         check_folder(records)
     try:
@@ -194,9 +182,9 @@ def run(
     **cell: Any,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
-    session.require(_names(require))
+    session.require(names_in(require))
     job = cell_options.job(cell)
-    outputs = _outputs(to_json)
+    outputs = outputs_of(to_json)
     finished = interruptible(_measure(job, runs, session.JOBS, keep))
     by_id = {result.id: result for result in finished.results}
     result = by_id[job.cells[-1].id]
@@ -204,7 +192,7 @@ def run(
     if result.evidence:
         trace = session.judged(finished.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
-    _finish(finished, outputs, summary.Required({result.id, *_names(require)}), *told)
+    _finish(finished, outputs, summary.Required({result.id, *names_in(require)}), *told)
 
 
 @app.command(
@@ -219,10 +207,11 @@ def list_(
 ) -> None:
     """List what a matrix file or `harness run` can name, the cells of a matrix, or the schema of matrix files."""
     if what == "cells":
-        for cell in session.load(file or "default", only or (), skip or ()).cells:
+        for cell in session.load("default" if file is None else file, only or (), skip or ()).cells:
             out.print(cell.id, markup=False)
         return
-    if given := [name for name, value in (("FILE", file), ("--only", only), ("--skip", skip)) if value]:
+    ignored = {"FILE": file, "--only": only, "--skip": skip}
+    if given := [name for name, value in ignored.items() if value not in (None, [])]:
         raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
     if what == "schema":
         screen.write([listing.schema()])
@@ -233,8 +222,9 @@ def list_(
 @app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
 def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
     """Show what can run here, in which version, what to install, and whether runs and set-ups can be kept."""
+    required = names_in(require)
     out.rows(listing.health(runs))
-    session.require(_names(require))
+    session.require(required)
 
 
 @app.command(
@@ -244,14 +234,19 @@ def setup(
     names: Annotated[
         list[str] | None, typer.Argument(help="What to set up: names, or one hop; by default all.")
     ] = None,
+    allow_unavailable: Allow = False,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    session.set_up(names or (), lambda line: err.print(line, markup=False))
+    left_out = session.set_up(names or (), lambda line: err.print(line, markup=False))
+    if left_out and screen.in_ci() and not allow_unavailable:
+        raise Unavailable(
+            f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
+        )
 
 
 @app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")
 def report(
-    folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
+    folder: Folder = None,
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
     ] = False,
@@ -264,19 +259,19 @@ def report(
     to_html: ToHtml = None,
 ) -> None:
     """Print a run again from what is on disk, even if it was killed."""
-    required = _required(_names(require), allow_unavailable)
+    required = _required(names_in(require), allow_unavailable)
     run = Run.open(folder or latest(runs))
     if run.torn:
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), required)
+    _finish(run, outputs_of(to_json, to_markdown, to_junit, to_html), required)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
 def check(
-    against: Annotated[Path, typer.Option(help="The run folder whose verdicts are expected.")],
-    folder: Annotated[Path | None, typer.Argument(help="A run folder; by default the last one.")] = None,
+    against: Annotated[Path, path_option("--against", "The run folder whose verdicts are expected.")],
+    folder: Folder = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
     ] = False,
@@ -289,14 +284,14 @@ def check(
     to_html: ToHtml = None,
 ) -> None:
     """Hold one run against another: every verdict has to be what it was."""
-    required = _required(_names(require), allow_unavailable)
+    required = _required(names_in(require), allow_unavailable)
     run, earlier = Run.open(folder or latest(runs)), Run.open(against)
     if run.folder.resolve() == earlier.folder.resolve():
         raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
     run.results = session.checked(run, earlier, str(against), allow_missing)
-    _finish(run, _outputs(to_json, to_markdown, to_junit, to_html), required)
+    _finish(run, outputs_of(to_json, to_markdown, to_junit, to_html), required)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -323,17 +318,6 @@ async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
         for folder in kept:
             err.print(f"Kept: {folder}", markup=False)
     return run
-
-
-def _outputs(*paths: Path | None) -> dict[str, Path]:
-    """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
-    outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
-    if list(outputs.values()).count(STDOUT) > 1:
-        raise InputError("only one report can go to standard output: give - once")
-    for path in outputs.values():
-        if path != STDOUT:
-            check_writable(path)
-    return outputs
 
 
 def _finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> None:
@@ -378,7 +362,3 @@ def _required(names: Sequence[str], allow_unavailable: bool) -> summary.Required
     """
     session.check_names(names)
     return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)
-
-
-def _names(options: Sequence[str] | None) -> list[str]:
-    return [name for option in options or () for name in option.split(",") if name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -43,7 +42,7 @@ def told_with_status() -> Iterator[None]:
 
 def _in_words(error: BaseException) -> str:
     """Return an error that nobody has expected as a sentence: the machine's, or else a fault of ours and its place."""
-    if os.environ.get("HARNESS_TRACEBACK"):
+    if screen.is_on("HARNESS_TRACEBACK"):
         return "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and unwritable(error) is NoRoom:
         screen.out.mute()

@@ -22,6 +22,11 @@ from harness.store.runs import Run
 
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
+LEAST_WIDTH = 20
+"""What anything is printed on, however few columns there are: on none at all nothing would be."""
+
+NO = ("", "0", "false", "f", "no", "n", "off")
+"""What means no in a variable of the environment, as it does for an option's."""
 
 
 class Outlet(Console):
@@ -74,6 +79,7 @@ def prepare() -> None:
     """See to it that nothing can fail by being printed: an output takes what its encoding lacks as an escape.
 
     A stream that was closed leads nowhere from now on; else the next file that is opened would take its number.
+    A width at which nothing could be read is not taken, not for the help either, which has a console of its own.
     """
     for number in range(3):
         try:
@@ -86,11 +92,21 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) < LEAST_WIDTH:
+        os.environ["COLUMNS"] = str(LEAST_WIDTH)
+    for outlet in (out, err):
+        if outlet.width < LEAST_WIDTH:
+            outlet.width = LEAST_WIDTH
+
+
+def is_on(variable: str) -> bool:
+    """Tell whether a variable of the environment says yes: it is set, and not to a word that means no."""
+    return os.environ.get(variable, "").strip().lower() not in NO
 
 
 def in_ci() -> bool:
-    """Tell whether nobody looks on: `CI` is set, to anything but 0 or false."""
-    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+    """Tell whether nobody looks on. CI systems set `CI` to true, to 1, or to a name of theirs."""
+    return is_on("CI")
 
 
 def write(pieces: Iterable[str]) -> None:

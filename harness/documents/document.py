@@ -1,11 +1,13 @@
 """Plain data and what is wrong with it: every complaint keeps its path, and the line if the data comes from a file.
 
-Rule: complaints are gathered and raised together, those about a file in its order.
+Rules: complaints are gathered and raised together, those about a file in its order; what a schema keeps out of sight,
+as it does a header's value, is quoted by none of them, and no list or mapping is that it may stand in.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -13,6 +15,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.documents.keys import NAME
 from harness.documents.yaml_text import Source
 from harness.errors import Complaint, InputError, KeyPath, shortened
 
@@ -108,6 +111,8 @@ class Document:
 
     def _explain(self, kind: object, detail: ErrorDetails) -> None:
         path = tuple(step for step in detail["loc"] if step != "[key]")
+        if hidden := _is_hidden(kind, path):
+            path = path if re.fullmatch(NAME, str(path[-1])) else path[:-1]  # `{a:b}` is a key that has a value in it
         given = detail["input"]
         match detail["type"]:
             case "extra_forbidden":
@@ -123,7 +128,7 @@ class Document:
             case kind_of_error:
                 wording = _MUST.get(kind_of_error)
                 must = wording.format(**detail.get("ctx", {})) if wording else detail["msg"]
-                self.reject(path, f"{must}, not {shortened(given)}")
+                self.reject(path, must if hidden else f"{must}, not {_quoted(given)}")
 
 
 def allowed(given: object, choices: Iterable[str]) -> str:
@@ -132,6 +137,26 @@ def allowed(given: object, choices: Iterable[str]) -> str:
     text = f"allowed: {', '.join(names) or 'nothing'}"
     near = difflib.get_close_matches(str(given), names, n=1)
     return f"{text} (did you mean {near[0]!r}?)" if near else text
+
+
+def _quoted(given: object) -> str:
+    """Return a value as a complaint quotes it: of keys and values, and of what may hold some, only what it is."""
+    if isinstance(given, dict):
+        return "keys and values"
+    if isinstance(given, list) and any(isinstance(one, dict | list) for one in given):
+        return "a list of collections"
+    return shortened(given)
+
+
+def _is_hidden(kind: object, path: KeyPath) -> bool:
+    """Tell whether what stands at `path` is kept out of sight: a field with `repr=False` is on the way."""
+    for depth, step in enumerate(path):
+        model = _type_at(kind, path[:depth])
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(step))
+            if field is None or not field.repr:
+                return field is not None
+    return False
 
 
 def _type_at(kind: Any, path: KeyPath) -> Any:

@@ -30,6 +30,8 @@ _SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
 }
 _UNWRITABLE = re.compile("[\ud800-\udfff]")  # half a surrogate pair, which YAML can escape and nobody can print
 
+_QUOTED = re.compile(r" '[^'<][^']+'")  # of the text, which may be a secret; not a character or the kind of a token
+
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and shape; None stands for any first character
@@ -87,7 +89,10 @@ class Source:
             pattern, convert = known
             if pattern.match(node.value) and not _UNWRITABLE.search(node.value):
                 return convert(node.value)
-        self._note(f"not a value of type {node.tag.removeprefix(_CORE)}", path, _line(node))
+        if node.tag.startswith(_CORE):
+            self._note(f"not a value of type {node.tag.removeprefix(_CORE)}", path, _line(node))
+        else:
+            self._note("a tag makes no value here; put text that starts with ! in quotes", path, _line(node))
         return None
 
     def _note(self, message: str, path: KeyPath, line: int) -> None:
@@ -119,7 +124,7 @@ def _composed(text: str, file: str) -> yaml.MappingNode:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = ", ".join(filter(None, (error.context, error.problem)))
+        what = _QUOTED.sub("", ", ".join(filter(None, (error.context, error.problem))))
         raise _refused(f"not YAML: {what}", file, mark.line + 1 if mark else 1) from error
     except yaml.reader.ReaderError as error:
         raise _refused(f"not YAML: {error.reason}", file, text.count("\n", 0, error.position) + 1) from error

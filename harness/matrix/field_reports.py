@@ -6,7 +6,7 @@ a run's text is taken as it is, for the cells that it once expanded to are there
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -43,24 +43,25 @@ def of_file(document: Document, shape: ReportShape | None, cells: Sequence[Cell]
     """Return the report of a matrix file with these cells; what cannot be meant is rejected in the document."""
     if shape is None:
         return None
-    _globs(document, shape.symptom, ("report", "symptom"), cells)
+    by_id = {cell.id: cell for cell in cells}
+    _globs(document, shape.symptom, ("report", "symptom"), by_id)
     for index, part in enumerate(shape.parts):
-        _globs(document, part.cells, ("report", "parts", index, "cells"), cells)
+        _globs(document, part.cells, ("report", "parts", index, "cells"), by_id)
     report = shape.named()
     for index, claim in enumerate(report.claims):
-        _claim(document, claim, ("report", "claims", index), cells)
+        _claim(document, claim, ("report", "claims", index), by_id)
     return report
 
 
-def _globs(document: Document, globs: Sequence[str], path: KeyPath, cells: Sequence[Cell]) -> bool:
+def _globs(document: Document, globs: Sequence[str], path: KeyPath, ids: Collection[str]) -> bool:
     """Reject globs that match no cell, and say whether all of them match."""
-    missing = [index for index, glob in enumerate(globs) if not any(matches(cell.id, [glob]) for cell in cells)]
+    missing = [index for index, glob in enumerate(globs) if not any(matches(one, [glob]) for one in ids)]
     for index in missing:
-        document.reject((*path, index), f"{globs[index]!r} matches no cell{near(globs[index], cells)}")
+        document.reject((*path, index), f"{globs[index]!r} matches no cell{near(globs[index], list(ids))}")
     return not missing
 
 
-def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell]) -> None:
+def _claim(document: Document, claim: Claim, path: KeyPath, by_id: Mapping[str, Cell]) -> None:
     for limit in claim.limits:
         if limit.metric not in METRICS:
             complaint = f"unknown metric {limit.metric!r}; {allowed(limit.metric, METRICS)}"
@@ -68,9 +69,9 @@ def _claim(document: Document, claim: Claim, path: KeyPath, cells: Sequence[Cell
         elif limit.of and limit.of not in REFERENCES:
             _share(document, limit.metric, limit.of, (*path, "metrics", limit.metric, "of"))
     place: KeyPath = (*path, "cells")
-    if not _globs(document, claim.cells, place, cells):
+    if not _globs(document, claim.cells, place, by_id):
         return
-    matching = [cell for cell in cells if matches(cell.id, claim.cells)]
+    matching = [cell for one, cell in by_id.items() if matches(one, claim.cells)]
     if matching and not any(claim.concerns(cell) for cell in matching):
         what = "an effect" if claim.effect else "a baseline to compare with"
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")

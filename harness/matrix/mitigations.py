@@ -31,6 +31,7 @@ from harness.model import (
     RequestProfile,
     Workload,
     chain_text,
+    is_secret,
 )
 
 REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
@@ -138,7 +139,8 @@ def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
         agreed = _agreed(part, list(values.values()))
         if len(agreed) > 1:
             what = f"{PARTS[field]} {part}" if part else field.removesuffix("_ms").replace("_", " ")
-            conflicts.append(f"{_listed(values)} set the {what} differently: {_listed(map(_shown, agreed))}")
+            how = "" if is_secret(part) else f": {_listed(map(_shown, agreed))}"
+            conflicts.append(f"{_listed(values)} set the {what} differently{how}")
         if part:
             fields.setdefault(field, {})[part] = agreed[0]
         else:

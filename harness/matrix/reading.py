@@ -136,7 +136,7 @@ def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] 
     chosen = tuple(cell for cell in cells if (not only or matches(cell.id, only)) and not matches(cell.id, skip))
     if not chosen:
         asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
-        hint = near((only or skip or ("",))[0], cells)
+        hint = near((only or skip or ("",))[0], [cell.id for cell in cells])
         raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{hint}")
     return chosen
 
@@ -235,7 +235,7 @@ class _Reader:
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
         matching = [cell for cell in origins if _excludes(exclusion, cell)]
         if not matching:
-            hint = near(exclusion.cells[0], list(origins)) if exclusion.cells else ""
+            hint = near(exclusion.cells[0], [cell.id for cell in origins]) if exclusion.cells else ""
             self._document.reject(path, f"excludes nothing: no cell matches{hint}")
         for cell in matching:
             del origins[cell]
@@ -260,11 +260,12 @@ class _Reader:
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
+        by_id = {cell.id: cell for cell in cells} if self._shape.expect else {}
         for index, row in enumerate(self._shape.expect):
             path = ("expect", index, "cells")
-            matching = [cell for cell in cells if fnmatchcase(cell.id, row.cells)]
+            matching = [cell for name, cell in by_id.items() if fnmatchcase(name, row.cells)]
             if not matching:
-                self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, cells)}")
+                self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, list(by_id))}")
             elif row.effect and not any(cell.mitigations for cell in matching):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
             yield Expectation(

@@ -71,12 +71,13 @@ class MitigationShape(Shape):
     source: Words = key("who says so", "our wiki")
     cost: Cost = key("what it asks of whoever applies it; the cheapest is told first", "header")
     response_headers: dict[HeaderName, HeaderValue] = key(
-        "headers that the backend sends in addition", {"Cache-Control": "no-store"}, {}
+        "headers that the backend sends in addition", {"Cache-Control": "no-store"}, {}, repr=False
     )
     request_headers: dict[HeaderName, HeaderValue | None] = key(
         "headers that the client sends instead of the request profile's; `null` leaves one out",
         {"Accept-Encoding": "identity"},
         {},
+        repr=False,
     )
     content_type: HeaderValue | None = key("another Content-Type than the format's", "text/plain", None)
     format: Format | None = key("another format than the cell's", "ndjson", None)

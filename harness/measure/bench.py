@@ -30,7 +30,7 @@ from harness.measure.warming import warm_up
 from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
-from harness.resources import configs, is_file, own_folder
+from harness.resources import configs, own_folder, why_no_file
 from harness.store.runs import fitting
 
 SERIAL: frozenset[HopKind] = frozenset({"application"})
@@ -62,8 +62,8 @@ class StartedChain:
 def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
     """Return the config file behind a hop. Raises InputError if there is none."""
     path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{PROXIES[hop.proxy].suffix}"
-    if not is_file(path):
-        raise InputError(f"{hop}: there is no file {path}")
+    if why := why_no_file(path):
+        raise InputError(f"{hop}: {why}")
     return path
 
 

@@ -17,8 +17,9 @@ from harness.model.recorded import Trace
 Headers = tuple[tuple[str, str], ...]
 
 _SECRET = re.compile(
-    r"auth(?!enticate$|ority)|cookie|token|secret|passw|credential|signature|session|jwt|[cx]srf"
-    r"|(?:api|access|private)[-_]?key",
+    r"auth(?!enticate$|ority)|cookie|token(?!s)|secret|passw|passphrase|credential|signature|assertion|session|jwt|oidc"
+    r"|[cx]srf|(?:api|access|private)[-_]?key"
+    r"|(?<!websocket)(?<!idempotency)(?<!surrogate)(?<!cache)(?:^|[-_])key$",
     re.IGNORECASE,
 )
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,10 +101,15 @@ class Installation:
 
     @contextmanager
     def _alone(self, progress: Progress) -> Iterator[IO[str]]:
-        with self.folder.with_name(f"{self.folder.name}.lock").open("w") as lock:
+        with open(self.folder.with_name(f"{self.folder.name}.lock"), "w", opener=_no_link) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 progress(f"waiting for another harness that is setting {self.name} up")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file, but none that a link leads to: in a cache that others may write to, it could lead to any of ours."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

@@ -9,6 +9,8 @@ Rules:
   next.config.mjs. So the build is made for a placeholder, and every production instance gets a copy (5 MB, 15 ms)
   with its own upstream instead. `compress` and the route handler read the environment when they start.
 - Next.js takes a port of the kernel's choice and says on its log which: no port can be lost to somebody else.
+- `next dev` does what a developer's browser asks, and asks nobody who that is: it gets no editor that it could start,
+  and no inspector that it could open.
 - Ready means that one request came back through the chain: compiling on first request never counts as buffering.
 """
 
@@ -18,6 +20,7 @@ import asyncio
 import functools
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -54,6 +57,8 @@ GET_NODE = f"install Node.js {'.'.join(map(str, NODE_AT_LEAST))} or newer with n
 
 QUIET = {"NEXT_TELEMETRY_DISABLED": "1", "NEXT_IGNORE_INCORRECT_LOCKFILE": "1", "NO_COLOR": "1"}
 ENDS_AT_ONCE = {"NEXT_MANUAL_SIG_HANDLE": "true"}  # else `next start` waits on SIGTERM until every stream has ended
+
+NO_INSPECTOR = "--require=./no-inspector.cjs"
 
 _LISTENING = re.compile(r"Local:.*?http://127\.0\.0\.1:(\d+)")
 
@@ -145,9 +150,16 @@ def _environment(variant: Variant, dist_dir: Path) -> dict[str, str]:
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
+        **(_shut() if variant.mode == "dev" else {}),
         **QUIET,
         **ENDS_AT_ONCE,
     }
+
+
+def _shut() -> dict[str, str]:
+    """Return what keeps `next dev` from starting a program for a stranger: `none` also ends its search among ours."""
+    editors = dict.fromkeys(("REACT_EDITOR", "VISUAL", "EDITOR"), "none")
+    return {**editors, "NODE_OPTIONS": f"{os.environ.get('NODE_OPTIONS', '')} {NO_INSPECTOR}".strip()}
 
 
 # ---------------------------------------------------------------- setting it up

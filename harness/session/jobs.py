@@ -11,10 +11,12 @@ from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Hop, Pace
-from harness.resources import is_file
+from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
 REPORTS = "reports/"
+STREAMS = ("/dev", "/proc")
+"""Where a shell's `<(...)` and /dev/stdin are: no folder that a matrix file could mean by a path in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,17 @@ class Job:
 
 
 def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
-    """Read a shipped matrix by name, or any file by path, and choose cells by globs on their ids.
+    """Read a shipped matrix by name, or any file, pipe or device by path, and choose cells by globs on their ids.
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
     path = shipped_matrices().get(name_or_path, Path(name_or_path))
-    if not is_file(path):
-        raise InputError(f"there is no matrix {name_or_path!r}: give a path, or one of {', '.join(shipped_matrices())}")
+    if not name_or_path or not is_readable(path):
+        fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
+        raise InputError(f"{fault}: give a path, or one of {', '.join(shipped_matrices())}")
     matrix = parse(read_text(path), _shown(path), known())
-    return _job(matrix, path.parent, select(expand(matrix, pace), only, skip))
+    folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
+    return _job(matrix, folder, select(expand(matrix, pace), only, skip))
 
 
 def one_cell(axes: Mapping[str, object], workload: Mapping[str, object]) -> Job:
@@ -68,14 +72,16 @@ def reports(names: Sequence[str]) -> list[Job]:
 
 def _report(name: str, shipped: Sequence[str]) -> str:
     """Return what `load` calls the field report that is meant."""
-    if is_file(Path(name)):
+    if name and is_readable(Path(name)):
         return name
     meant = [one for one in shipped if name in (one, one.removeprefix(REPORTS))]
     meant = meant or [one for one in shipped if one.removeprefix(REPORTS).startswith(name)]
     if len(meant) != 1:
         some = ", ".join(one.removeprefix(REPORTS) for one in meant or shipped)
-        fault = "is the start of several field reports" if meant else "is no field report"
-        raise InputError(f"{name!r} {fault}: give a path, or one of {some}")
+        fault = "is a folder" if name and Path(name).is_dir() else "is no field report"
+        raise InputError(
+            f"{name!r} {'is the start of several field reports' if meant else fault}: give a path, or one of {some}"
+        )
     return meant[0]
 
 

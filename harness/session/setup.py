@@ -19,12 +19,13 @@ from harness.session.shipped import shipped_matrices, variants
 ANY = {"tokens": 1, "token_bytes": 256}
 
 
-def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
+def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs.
 
-    Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and what is missing is
-    only told.
+    Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and those that cannot be
+    are told and returned.
     """
+    left_out = []
     clients = {name: make() for name, make in CLIENTS.items()}
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
@@ -44,6 +45,8 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> None:
             if names:
                 raise
             progress(f"{name}: left out: {error}")
+            left_out.append(name)
+    return left_out
 
 
 def require(names: Sequence[str], option: str = "--require") -> None:

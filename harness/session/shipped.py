@@ -17,6 +17,8 @@ from harness.proxies.base import Optioned
 from harness.proxies.catalog import PROXIES
 from harness.resources import configs
 
+MAX_CHARS = 10_000_000
+
 
 def variants(proxy: str) -> dict[str, Path]:
     """Return the shipped variants of a proxy by name."""
@@ -55,7 +57,12 @@ def shipped_matrices() -> dict[str, Path]:
 
 
 def read_text(path: Path) -> str:
+    """Return what can be read there, once: a pipe or device serves. Raises InputError, also if that has no end."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARS + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
+    if len(text) > MAX_CHARS:
+        raise InputError(Complaint(f"too long: at most {MAX_CHARS} characters are read", file=str(path)))
+    return text

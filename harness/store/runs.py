@@ -22,6 +22,7 @@ import itertools
 import json
 import os
 import re
+import secrets
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -202,25 +203,26 @@ def write_text(path: Path, text: str) -> None:
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """Write a whole file likewise, of which no more is in memory than a piece."""
-    target = path.resolve()
     with _writing(path):
+        target = _target(path)
         if _is_device(path):
             with path.open("w", encoding="utf-8", errors="replace") as device:
                 device.writelines(pieces)
             return
-        draft = target.with_name(fitting(f".{target.name}.{os.getpid()}.tmp"))
-        try:
-            with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        draft = target.with_name(fitting(f".{target.name}.{secrets.token_hex(8)}.tmp"))
+        with draft.open("x", encoding="utf-8", errors="replace", newline="\n") as file:  # new, so no link of another's
+            try:
                 file.writelines(pieces)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+                file.flush()
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
 
 
 def check_writable(path: Path) -> None:
     """Raise InputError if `write_text` could not write there: better asked before a long run than after it."""
-    target = path.resolve()
     with _writing(path):
+        target = _target(path)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not _is_device(path):
@@ -258,6 +260,19 @@ def _add(lines: FileIO, line: bytes) -> None:
         with contextlib.suppress(OSError):
             lines.truncate(whole)
         raise
+
+
+def _target(path: Path) -> Path:
+    """Return the file that a path leads to. Raises InputError if a link on the way is another user's trap.
+
+    A link counts as one's own if it is root's, or made by whose folder it is in: as Linux has it in shared folders.
+    """
+    for place in (path.absolute(), *path.absolute().parents):
+        if place.is_symlink():
+            trusted = (0, os.geteuid(), place.parent.stat().st_uid)
+            if (owner := place.lstat().st_uid) not in trusted:
+                raise InputError(f"cannot write {path}: {place} is a link that another user made (uid {owner})")
+    return Path(os.path.realpath(path))
 
 
 def _is_device(path: Path) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import publish
 from harness.cli import commands, screen
+from harness.cli.screen import NO
 from harness.errors import (
     BackendError,
     HarnessError,
@@ -27,7 +28,7 @@ from harness.errors import (
 from harness.model import Result
 from harness.proxies.catalog import PROXIES
 from harness.reports.summary import EXIT_MEANINGS
-from harness.session import listing
+from harness.session import listing, setup
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -121,10 +122,47 @@ def test_what_a_stored_run_had_to_measure_can_be_required_wherever_it_is_read(
     assert [status(names) for names in ("nginx", "nextjs", "curl", "nginx,nextjs")] == [0, 3, 0, 3]
 
 
-@pytest.mark.parametrize("ci", ["", "0", "false", "False"])
-def test_a_ci_that_is_switched_off_is_none(harness: Harness, monkeypatch: pytest.MonkeyPatch, ci: str) -> None:
-    monkeypatch.setenv("CI", ci)
-    assert harness("report", kept([MEASURED, GONE])).status == 0
+@pytest.mark.parametrize("word", ["", *(f(no) for no in NO if no for f in (str, str.upper, str.title))])
+def test_what_means_no_means_it_everywhere(harness: Harness, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    folder = kept([MEASURED, GONE])
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", word)
+    monkeypatch.setenv("CI", word)
+    assert harness("report", folder).status == 0
+    monkeypatch.setenv("CI", "true")
+    assert harness("report", folder).status == 3
+    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setenv("HARNESS_TRACEBACK", word)
+    assert "Traceback" not in harness("list", "formats").err
+
+
+@pytest.mark.parametrize("word", ["1", "true", "TRUE", "t", "yes", "y", "on"])
+def test_what_means_yes_means_it_everywhere(harness: Harness, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    folder = kept([MEASURED, GONE])
+    monkeypatch.setenv("CI", word)
+    assert harness("report", folder).status == 3
+    monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", word)
+    assert harness("report", folder).status == 0
+    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setenv("HARNESS_TRACEBACK", word)
+    assert "Traceback" in harness("list", "formats").err
+
+
+def test_in_ci_what_cannot_be_set_up_is_no_success_unless_it_is_allowed(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is installed here: the cache cannot be made, and applications have nowhere to be installed to."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file/cache"))
+    monkeypatch.setattr(setup, "PROXIES", {"asgi": PROXIES["asgi"]})
+    monkeypatch.setattr(setup, "CLIENTS", {})
+    told = harness("setup")
+    assert (told.status, "asgi: left out: " in told.err) == (0, True)
+    monkeypatch.setenv("CI", "true")
+    told = harness("setup")
+    assert (told.status, "asgi: left out: " in told.err) == (3, True)
+    assert "asgi cannot run here (--allow-unavailable accepts that where `CI` is set)" in told.err
+    assert harness("setup", "--allow-unavailable").status == 0
+    assert harness("setup", "asgi", "--allow-unavailable").status == 3, "what is named has to be there"
 
 
 @pytest.mark.parametrize(
@@ -208,6 +246,22 @@ def test_no_terminal_is_too_poor_for_what_is_printed(
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.flush()
     assert len(sys.stdout.buffer.getvalue()) > 100
+
+
+@pytest.mark.parametrize("columns", [0, 1, 2])
+@pytest.mark.parametrize("words", [("list", "formats"), ("report",), ("--help",)])
+def test_no_terminal_is_too_narrow_to_be_told_anything(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, columns: int, words: Sequence[str]
+) -> None:
+    kept([DIRECT, MEASURED])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for outlet in (screen.out, screen.err):
+        monkeypatch.setattr(outlet, "width", columns)
+    said = harness(*words)
+    assert said.status == 0
+    lines = [line for line in said.out.splitlines() if line.strip()]
+    assert lines
+    assert max(map(len, lines)) > screen.LEAST_WIDTH / 2
 
 
 def test_a_folder_that_is_gone_is_told(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,6 +258,39 @@ async def test_instances_side_by_side_keep_to_their_upstreams_and_leave_nothing(
     assert not any(instance(tmp_path / name).exists() for name, _ in wanted)
 
 
+@pytest.mark.proxies
+@pytest.mark.usefixtures("installed")
+async def test_next_dev_starts_nothing_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers tell that these are still the paths: what Next.js does not know, it answers with 404."""
+    editor = tmp_path / "an editor"
+    editor.write_text("#!/bin/sh\nsleep 60\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("REACT_EDITOR", f'"{editor}"')
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.setenv(name, str(editor))
+    monkeypatch.setenv("NODE_OPTIONS", "--max-old-space-size=2000")
+    async with backend() as upstream, Launcher() as launcher, aiohttp.ClientSession() as session:
+        running = await NextJs().start(APP / "dev.yaml", upstream, tmp_path, launcher)
+        base = f"http://127.0.0.1:{running.endpoint.port}"
+        before = programs_and_ports(process(running).pid)
+        async with session.get(f"{base}/__nextjs_launch-editor?file=/etc/hostname&line1=1&column1=1") as response:
+            assert response.status == 204
+        async with session.get(f"{base}/__nextjs_attach-nodejs-inspector") as response:
+            assert response.status == 400
+            assert "Failed to open port" in await response.text()
+        async with session.post(f"{base}/_next/mcp", json={}) as response:
+            assert response.status == 404
+        assert programs_and_ports(process(running).pid) == before
+    assert "NODE_OPTIONS=--max-old-space-size=2000 --require" in (tmp_path / "command.txt").read_text()
+
+
+def programs_and_ports(pid: int) -> tuple[set[str], set[int]]:
+    """Return the names of a program and of all that it has started, and the ports at which they listen."""
+    whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    bound = [one for each in whole for one in each.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    return {each.name() for each in whole}, {one.laddr.port for one in bound}
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

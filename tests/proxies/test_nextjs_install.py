@@ -157,6 +157,19 @@ def test_a_cache_that_cannot_be_written_is_named(tools: Path, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("tools")
+def test_a_link_in_the_place_of_the_lock_leads_to_no_file_of_ours(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    install(lambda _: None)
+    (lock,) = resources.cache().glob("nextjs-*.lock")
+    lock.unlink()
+    lock.symlink_to(victim)
+    with pytest.raises(Unavailable, match="set HARNESS_CACHE"):
+        install(lambda _: None)
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.usefixtures("tools")
 async def test_a_next_that_does_not_start_is_heard(tmp_path: Path) -> None:
     await asyncio.to_thread(install, lambda _: None)
     async with Launcher() as launcher:

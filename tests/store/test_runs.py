@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import os
 import re
 import resource
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InputError, NoRoom
-from harness.store.runs import NAME_BYTES, Run, fitting, latest, load_traces, slug, write_text
+from harness.store.runs import NAME_BYTES, Run, check_writable, fitting, latest, load_traces, slug, write_text
 from tests.reports.samples import cell, matrix, result, run_info, trace
 
 
@@ -263,6 +265,54 @@ def test_text_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     write_text(tmp_path / "link.md", "a \udcff\r\n")
     assert (tmp_path / "link.md").is_symlink()
     assert (tmp_path / "real.md").read_bytes() == b"a ?\r\n"
+
+
+@pytest.mark.parametrize("guessed", [False, True], ids=["the pid is known", "even if all were guessed"])
+def test_links_in_a_shared_folder_lead_no_text_into_a_file_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guessed: bool
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    if guessed:
+        monkeypatch.setattr(secrets, "token_hex", lambda _: "guess")
+    traps = [shared / f".out.html.{name}.tmp" for name in (os.getpid(), "guess")]
+    for trap in traps:
+        trap.symlink_to(victim)
+    with pytest.raises(InputError, match="File exists") if guessed else contextlib.nullcontext():
+        write_text(shared / "out.html", "page")
+    assert victim.read_text() == "mine"
+    assert {path for path in shared.iterdir() if path.is_symlink()} == {*traps}
+    assert (shared / "out.html").exists() is not guessed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what another user's is")
+@pytest.mark.parametrize("asked", ["out.html", "folder/out.html"])
+def test_a_link_that_another_user_made_is_not_followed(tmp_path: Path, asked: str) -> None:
+    (tmp_path / "mine").mkdir()
+    victim = tmp_path / "mine/out.html"
+    victim.write_text("mine")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "out.html").symlink_to(victim)
+    (shared / "folder").symlink_to(victim.parent)
+    trap = shared / asked.split("/")[0]
+    os.lchown(trap, 65534, 65534)
+    for write in (check_writable, lambda path: write_text(path, "page")):
+        with pytest.raises(InputError, match=rf"{trap} is a link that another user made"):
+            write(shared / asked)
+    assert victim.read_text() == "mine"
+    os.chown(shared, 65534, 65534)
+    write_text(shared / asked, "page")
+    assert victim.read_text() == "page", "whose folder it is may lead where they want"
+
+
+def test_a_link_to_itself_is_no_fault_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for where in ("loop", "loop/out.html"):
+        with contextlib.suppress(InputError):
+            write_text(tmp_path / where, "page")
 
 
 def test_text_to_a_device_leaves_the_device(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""The options that several commands share, and what is read out of them.
+
+Rule: an empty word is a variable that was not set, and never stands for a default.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import InputError
+from harness.store.runs import check_writable
+
+STDOUT = Path("-")
+
+
+def path_option(name: str, told: str, metavar: str = "PATH") -> Any:
+    """Return the option that takes a path."""
+    return typer.Option(name, metavar=metavar, parser=named_path, help=told)
+
+
+def named_path(given: str | Path) -> Path:
+    """Read a path. Raises BadParameter if none is given: `Path("")` would be the folder that we are in."""
+    if given == "":
+        raise typer.BadParameter("a path is needed, and this is empty")
+    return Path(given)
+
+
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id matches.")]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells whose id matches.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Cells measured at once.")]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require",
+        metavar="NAMES",
+        envvar="HARNESS_REQUIRE",
+        help="Fail if these proxies or clients, as nginx,nextjs, cannot run here, or could not in a stored run.",
+    ),
+]
+Allow = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unavailable",
+        envvar="HARNESS_ALLOW_UNAVAILABLE",
+        help="Where `CI` is set, too, accept that some cells cannot run here.",
+    ),
+]
+Runs = Annotated[Path, path_option("--runs", "Folder that run folders are made in.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
+ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]
+ToMarkdown = Annotated[Path | None, path_option("--markdown", "Also write Markdown, likewise.")]
+ToJunit = Annotated[Path | None, path_option("--junit", "Also write JUnit XML, likewise.")]
+ToHtml = Annotated[Path | None, path_option("--html", "Also write one HTML page, likewise.")]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="folder", parser=named_path, help="A run folder; by default the last one."),
+]
+
+
+def outputs_of(*paths: Path | None) -> dict[str, Path]:
+    """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
+    outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
+    for (one, path), (other, same) in itertools.combinations(outputs.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(same):
+            raise InputError(f"--{one} {path} and --{other} {same} lead to one place: only one report can go there")
+    for path in outputs.values():
+        if path != STDOUT:
+            check_writable(path)
+    return outputs
+
+
+def names_in(options: Sequence[str] | None) -> list[str]:
+    """Return the names in options that take several, divided by commas. Raises InputError for one without any."""
+    names = [[name for name in option.split(",") if name] for option in options or ()]
+    if [] in names:
+        raise InputError("--require names nothing: leave it out, or name proxies and clients, as nginx,nextjs")
+    return list(itertools.chain(*names))

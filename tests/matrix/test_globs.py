@@ -1,0 +1,96 @@
+"""What is like a glob: a near id, for work that does not grow with the number of cells or of complaints."""
+
+from __future__ import annotations
+
+import difflib
+from itertools import product
+
+import pytest
+
+from harness.errors import InputError
+from harness.matrix.globs import MAX_NEAR, MAX_PARTS, MAX_WORDS, near
+from harness.matrix.reading import Known, parse
+from harness.model import Cell
+
+COMPARED_AT_MOST = MAX_WORDS * MAX_PARTS + MAX_NEAR
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that something was compared with."""
+    seen: list[str] = []
+    first = difflib.SequenceMatcher.set_seq1
+
+    def counted(matcher: difflib.SequenceMatcher[str], text: str) -> None:
+        seen.extend([text] if text else [])  # it starts from an empty one
+        first(matcher, text)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "set_seq1", counted)
+    return seen
+
+
+def ids(count: int, workloads: int) -> list[str]:
+    chains = ("direct", "nginx:default", "nginx:gzip", "nextjs:dev>nginx:default")
+    each = product(range(-(-count // (4 * workloads))), chains, range(workloads))
+    return [f"{chain}/sse/chunked/curl/aiohttp/w{number}/fix-{fix}/lockstep" for fix, chain, number in each]
+
+
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "nginx:defualt/*",
+        "*",
+        "",
+        "nextjs:dev>nginx:defalut/*/w3/*",
+        "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t",
+        "y" * 5000,
+    ],
+)
+@pytest.mark.parametrize(("count", "workloads"), [(4, 1), (400, 10), (20_000, 10), (20_000, 5_000)])
+def test_few_texts_are_compared_however_many_cells_there_are(
+    compared: list[str], glob: str, count: int, workloads: int
+) -> None:
+    assert "such as " in near(glob, ids(count, workloads))
+    assert len(compared) <= min(COMPARED_AT_MOST, MAX_WORDS * (count + 20) + MAX_NEAR)
+    assert len(compared) > 0
+
+
+@pytest.mark.parametrize(
+    ("glob", "meant"),
+    [
+        ("nginx:defualt*", "nginx:default/"),
+        ("nginx:gzip/*/w77/*/lockstpe", "nginx:gzip/sse/chunked/curl/aiohttp/w77/"),
+        ("nextjs:dev>nginx:defalut/*/w3/*", "nextjs:dev>nginx:default/sse/chunked/curl/aiohttp/w3/"),
+        ("*/fix_12/*", "direct/sse/chunked/curl/aiohttp/w9/fix-12/"),
+    ],
+)
+@pytest.mark.parametrize("count", [8_000, 20_000])
+def test_what_was_misspelt_is_found_among_many(glob: str, meant: str, count: int) -> None:
+    assert near(glob, ids(count, 100)).startswith(f"; a glob matches a whole id, such as {meant}")
+
+
+def test_no_cell_is_asked_for_its_id_again_for_each_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Cell] = []
+    of_cell = vars(Cell)["id"].fget
+
+    def counted(cell: Cell) -> str:
+        asked.append(cell)
+        return str(of_cell(cell))
+
+    monkeypatch.setattr(Cell, "id", property(counted))
+    counts = []
+    for rows in (1, 20):
+        glob = "'drect/*'"
+        claims = "".join(f"{{claim: c, cells: {glob}, verdict: streamed}}, " for _ in range(rows))
+        expected = "".join(f"{{cells: {glob}, verdict: streamed, why: w}}, " for _ in range(rows))
+        text = (
+            "title: t\nworkloads: {a: {tokens: 24, token_bytes: 112}, b: {tokens: 30, token_bytes: 112}}\n"
+            f"axes: {{chain: nginx:default, format: [sse, text], request: [curl, browser]}}\nexpect: [{expected}]\n"
+            f"report: {{source: s, story: s, symptom: 'nginx:*', claims: [{claims}]}}\n"
+        )
+        asked.clear()
+        known = Known({"nginx": ("default",)}, {"client": ("aiohttp",), "format": ("sse", "text")}, {})
+        with pytest.raises(InputError):
+            parse(text, "m.yaml", known)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
