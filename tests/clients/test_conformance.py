@@ -353,7 +353,7 @@ ODD_HEADERS = {
     "folded": ("Set-Cookie", f"sid=\r\n {CANARY}: x"),
     "a space before its colon": ("Set-Cookie ", CANARY),
     "a NUL in its name": ("Set\0Cookie", CANARY),
-    "too long": ("Set-Cookie", CANARY * 2**14),
+    "too long": ("Set-Cookie", CANARY * 2**13),
     "spaces around it": ("Set-Cookie", f"  {CANARY}  "),
     "a length that is none": ("Content-Length", CANARY),
     "of the connection": ("TE", CANARY),

@@ -39,6 +39,8 @@ from tests.hops import Begins, Empties, HoldsToEnd, Idle, Lag, Passes, Periodic,
 from tests.invariance import HOUR_MS, Case, answer
 from tests.simulation import Link
 
+pytestmark = pytest.mark.generated
+
 Put = Callable[[pytest.MonkeyPatch], None]
 
 
