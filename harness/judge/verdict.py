@@ -37,7 +37,7 @@ class Assessment:
     `too_short` says, of a length that is fixed and does not tell, that `would_do` tokens would: then the judgement is
     no verdict.
     `shows` is None of a stream that is broken, and of one in lockstep that is too short.
-    `doubtful`: some tokens were late and some not, as on a busy machine.
+    `doubtful`: a busy machine may have made it, as some tokens were late and some not.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
     conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
     had sent a pulse through the chain.
@@ -132,7 +132,7 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = None  # how it goes on would have to be known
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
-    doubtful = judgement.verdict == "delayed" and _partly_late(reader)
+    doubtful = _doubtful(judgement.verdict, reader)
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed)
 
 
@@ -176,10 +176,17 @@ def _over_ms(trace: Trace, figures: Metrics) -> float:
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
 
 
-def _partly_late(reader: Reader) -> bool:
-    """Tell whether some tokens that came by themselves were on time: a lag or a timer delays them all."""
+def _doubtful(verdict: Verdict, reader: Reader) -> bool:
+    """Tell whether a busy machine may have made a verdict of lateness: by what tokens that came by themselves say.
+
+    A lag or a timer delays them all, so some were not to be on time. And where a stream counts as one that streams
+    though a quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow.
+    """
     alone = [one for one in reader.seen if isinstance(one, Alone)]
-    return sum(one.trip_ms < LATE_MS + reader.round_trip_ms for one in alone) > SHARE * len(alone)
+    late = sum(one.trip_ms >= LATE_MS + reader.round_trip_ms for one in alone)
+    if verdict == "delayed":
+        return len(alone) - late > SHARE * len(alone)
+    return verdict == "streamed" and bool(alone) and late >= SHARE * len(alone)
 
 
 class _Found:

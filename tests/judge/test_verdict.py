@@ -70,6 +70,18 @@ def test_it_is_doubtful_where_more_than_a_quarter_of_those_by_themselves_were_on
     assert (told.verdict, told.doubtful) == ("delayed", doubtful)
 
 
+@pytest.mark.parametrize(
+    ("late", "slow_ms", "told", "doubtful"),
+    [(16, 49, "delayed", False), (16, 51, "streamed", True), (4, 51, "streamed", True), (3, 51, "streamed", False)],
+)
+def test_it_is_doubtful_where_it_streams_only_because_the_machine_is_as_slow(
+    late: int, slow_ms: float, told: Verdict, doubtful: bool
+) -> None:
+    busy = replace(story(f"{alone(0, late - 1, 100)} {alone(late, STREAK - 1)} end"), guard_slow_ms=slow_ms)
+    found = assess([busy])
+    assert (found.verdict, found.doubtful) == (told, doubtful)
+
+
 def test_how_late_is_told_over_what_the_control_stream_takes() -> None:
     told = judged(replace(story(streamed(STREAK, 100)), guard_ms=20.0))
     assert told.reason.endswith("but 80 ms late in the median")
