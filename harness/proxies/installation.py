@@ -1,7 +1,7 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
 Rules: the file `complete` is written last, and what lacks it is not installed; one process installs at a time; the
-programs that it runs end with it, and its lock is held until all that they have started is gone.
+programs that it runs end with it, with what they put into TMPDIR, and its lock is held until all of them are gone.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ class Steps:
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
         async with Launcher() as launcher:
+            temporary = launcher.folder(f"setup-{self.folder.parent.name}")
             program = await launcher.launch(
                 self.folder.parent.name,
                 argv,
                 log=self.folder / LOG,
                 cwd=self.folder,
-                env=env,
+                env={"TMPDIR": str(temporary), **env},
                 hold_fds=[self.lock.fileno()],
             )
             await until(program.death, math.inf)

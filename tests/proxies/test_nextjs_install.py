@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from operator import not_
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.errors import ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nextjs import NextJs, _instance, install
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
 
@@ -26,6 +28,7 @@ NPM = """#!/bin/sh
 echo ci >> "$CALLS"
 if [ "$BREAK" = npm ]; then echo "npm error network"; exit 1; fi
 if [ "$BREAK" = harness ]; then
+    mktemp >> "$CALLS.temporary"
     trap '' TERM
     kill -KILL $HARNESS
     sleep 100
@@ -104,6 +107,9 @@ def test_a_killed_installation_is_gone_with_its_programs_and_does_not_trip_the_n
     install(said.append)  # whose npm would have to wait for a minute and a half, were the old one not gone
     assert "removing an installation that was not finished" in said
     assert tools.read_text().split() == ["ci", "ci", "build"]
+    temporary = Path(tools.with_suffix(".temporary").read_text().strip())
+    assert temporary.is_absolute()
+    wait_for(temporary.parent.exists, not_)
 
 
 def test_two_at_once_install_once(tools: Path) -> None:
