@@ -9,6 +9,9 @@ say so itself. Its outcome looks at the verdict and at what the stream as asked 
 `harness_result.verdict`, `harness_result.shows.manner`. What cannot run here is skipped with the reason; with
 `--harness-require nginx,nextjs` it fails instead.
 Each pytest-xdist worker has a bench of its own.
+
+Every pytest on a machine where this package is installed loads this module: what measures is only imported by a test
+that does.
 """
 
 from __future__ import annotations
@@ -20,16 +23,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import session
 from harness.errors import HarnessError, InputError
-from harness.measure.runner import Runner
-from harness.model import Cell, Result
-from harness.reports import summary, words
-from harness.reports.safe import shown
-from harness.resources import is_file
+from harness.resources import RUNS, is_file
+
+if TYPE_CHECKING:
+    from harness import session
+    from harness.measure.runner import Runner
+    from harness.model import Cell, Result
 
 DEFAULT_MATRIX = "smoke"
 FIXTURE = "harness_result"
@@ -44,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("HARNESS_REQUIRE", ""),
         help="fail, not skip, if these proxies cannot run, as nginx,nextjs (default: $HARNESS_REQUIRE)",
     )
-    group.addoption("--harness-runs", metavar="DIR", type=Path, default=session.RUNS, help="where run folders go")
+    group.addoption("--harness-runs", metavar="DIR", type=Path, default=RUNS, help="where run folders go")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,6 +81,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
     """The benches of this session, by matrix; they start when a test first needs them and end with the session."""
+    from harness import session
+
     with told_plainly():
         session.require(_required(request.config), "--harness-require")
     labs: dict[int, Lab] = {}
@@ -89,6 +95,9 @@ def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
 @pytest.fixture
 def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab]) -> Result:
     """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
+    from harness.reports import summary, words
+    from harness.reports.safe import shown
+
     if not hasattr(request, "param"):
         pytest.fail(f"{FIXTURE} must be an argument of a test function, which then runs once per cell", pytrace=False)
     job, cell = request.param
@@ -127,6 +136,8 @@ class Lab:
         self._loop.close()
 
     async def _live(self, job: session.Job, root: Path) -> None:
+        from harness import session
+
         try:
             async with session.session(job, root, options=("pytest",)) as (runner, _):
                 self._ready.set_result(runner)
@@ -146,11 +157,13 @@ def told_plainly() -> Iterator[None]:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-_JOBS = pytest.StashKey[dict[str, session.Job]]()
+_JOBS = pytest.StashKey["dict[str, session.Job]"]()
 
 
 def _job(config: pytest.Config, test: pytest.Item | None = None) -> session.Job:
     """Return the job of a test's matrix, or of the one that the command line names; each is read once per session."""
+    from harness import session
+
     named = _marked(test) if test else None
     if test and named:
         matrix = _found(named, test.path.parent, config.rootpath, Path.cwd())
@@ -181,6 +194,8 @@ def _proxies(matrix: str | os.PathLike[str] | None = None) -> str | None:
 
 def _found(named: str, *folders: Path) -> str:
     """Return a shipped name as it is, and of a file its path in the first of the folders that has it."""
+    from harness import session
+
     shipped = session.shipped_matrices()
     if named in shipped:
         return named

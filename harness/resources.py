@@ -13,6 +13,9 @@ import platformdirs
 
 from harness.errors import Complaint, InputError
 
+RUNS = Path("runs")
+"""Where run folders go, unless one says so."""
+
 
 def configs() -> Path:
     """Return the folder of shipped configs."""

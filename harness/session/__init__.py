@@ -12,9 +12,10 @@ Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is to
 from __future__ import annotations
 
 from harness.measure.schedule import JOBS
+from harness.resources import RUNS
 from harness.session.jobs import REPORTS, Job, load, one_cell, reports
 from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
-from harness.session.running import RUNS, session
+from harness.session.running import session
 from harness.session.setup import check_names, require, set_up
 from harness.session.shipped import catalogue, known, shipped_matrices, variants
 

@@ -16,10 +16,9 @@ from harness.measure.bench import Bench
 from harness.measure.runner import Runner
 from harness.measure.schedule import JOBS, Schedule
 from harness.model import RunInfo
+from harness.resources import RUNS
 from harness.session.jobs import Job
 from harness.store.runs import Run
-
-RUNS = Path("runs")
 
 
 @asynccontextmanager
