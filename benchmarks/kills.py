@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,14 @@ class End:
     @property
     def killed(self) -> bool:
         return self.status == -signal.SIGKILL
+
+
+@contextlib.contextmanager
+def a_place() -> Iterator[Sandbox]:
+    """A folder of its own for one run, so that what one has left disturbs no other."""
+    with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as place:
+        place.write("kills.yaml", MATRIX)
+        yield place
 
 
 def janitors(harness: psutil.Process) -> list[psutil.Process]:
@@ -140,21 +148,21 @@ def whole(place: Sandbox) -> tuple[int, float]:
 def main(kills: int, seed: int) -> int:
     found: Counter[str] = Counter()
     ended = heard = 0
-    with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as place:
-        place.write("kills.yaml", MATRIX)
+    with a_place() as place:
         starts, lasts_s = whole(place)
-        print(f"a whole run: {starts} programs started, {lasts_s:.1f} s", flush=True)
-        for number in itertools.count(1):
+    print(f"a whole run: {starts} programs started, {lasts_s:.1f} s", flush=True)
+    for number in itertools.count(1):
+        with a_place() as place:
             end = killed(place, random.Random(f"{seed} {number}"), starts, lasts_s)
             still = left(place, end.listened)
-            when = end.when if end.killed else f"{end.when}, when it had ended with status {end.status}"
-            told = f"{number:4} {when}: {len(end.listened)} listened, {len(still)} left"
-            print(told, *still, sep="\n       ", flush=True)
-            found.update(thing.partition(" ")[0] for thing in still)
-            ended += not end.killed
-            heard += bool(end.listened)
-            if number - ended == kills:
-                break
+        when = end.when if end.killed else f"{end.when}, when it had ended with status {end.status}"
+        told = f"{number:4} {when}: {len(end.listened)} listened, {len(still)} left"
+        print(told, *still, sep="\n       ", flush=True)
+        found.update(thing.partition(" ")[0] for thing in still)
+        ended += not end.killed
+        heard += bool(end.listened)
+        if number - ended == kills:
+            break
     print(f"{kills} runs killed, {ended} had ended before, seed {seed}; in {heard} something listened")
     print(f"{found.total()} left {dict(found) or ''}")
     return 1 if found else 0

@@ -30,6 +30,15 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
         yield place
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A place in which a matrix has been run, for those who only read that run."""
+    with Sandbox(tmp_path_factory.mktemp("measured")) as place:
+        place.write("m.yaml", DIRECT)
+        assert place.run("matrix", "m.yaml").status == 0
+        yield place
+
+
 def on_terminal(place: Sandbox, *argv: str, out: bool = False, **env: str) -> Said:
     """Run `harness` with standard error (and standard output, if `out`) on a terminal of 100 columns."""
     ours, theirs = pty.openpty()
@@ -135,10 +144,9 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(place: Sandbox) -> None
         *("list schema", "list cells default", "--help", "run --help"),
     ],
 )
-def test_no_document_minds_a_reader_that_leaves_early(place: Sandbox, command: str) -> None:
-    place.run("matrix", "m.yaml")
+def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, command: str) -> None:
     for number in range(3):
-        said = piped(place, f"harness {command} | head -{number}")
+        said = piped(measured, f"harness {command} | head -{number}")
         assert "Traceback" not in said.err
         assert "Broken" not in said.err
         assert len(said.out.splitlines()) == number
@@ -146,18 +154,16 @@ def test_no_document_minds_a_reader_that_leaves_early(place: Sandbox, command: s
 
 @pytest.mark.parametrize("command", ["report", "report --json -", "list schema", "list proxies", "--help"])
 def test_a_full_disk_behind_standard_output_is_told_in_a_line_and_is_not_the_users_mistake(
-    place: Sandbox, command: str
+    measured: Sandbox, command: str
 ) -> None:
-    place.run("matrix", "m.yaml")
-    said = piped(place, f"harness {command} > /dev/full")
+    said = piped(measured, f"harness {command} > /dev/full")
     assert said.status == 3
     assert "harness: cannot write the output: No space left on device" in said.err
     assert "Traceback" not in said.err
 
 
-def test_a_full_disk_behind_standard_error_ends_nothing_with_a_traceback(place: Sandbox) -> None:
-    place.run("matrix", "m.yaml")
-    said = piped(place, "harness report 2> /dev/full")
+def test_a_full_disk_behind_standard_error_ends_nothing_with_a_traceback(measured: Sandbox) -> None:
+    said = piped(measured, "harness report 2> /dev/full")
     assert said.status == 3
     assert said.out.startswith("Direct\n")
 

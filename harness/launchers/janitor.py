@@ -13,8 +13,8 @@ Rules:
    and goes on until it has none.
 4. A signal goes to a group only while its leader is not reaped: until then nobody else gets that number.
 5. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
-   janitor that is killed leaves the keepers to their lifelines, and the harness starts another as soon as it hears of
-   it; only folders are missed if the harness is killed before that.
+   janitor that is killed leaves the keepers to their lifelines. A spare, which is told of folders only, is there to
+   remove them then, should the harness be killed in the same moment; else it takes over.
 
 Elsewhere than on Linux a keeper ends the group of its program: who leaves that, or whose keeper is killed, is missed.
 Where the system cannot tell how a program ended without reaping it (macOS), its group is signalled afterwards, too:

@@ -1,8 +1,8 @@
-"""The janitor of one run as the harness sees it: started, told, replaced when somebody ends it, and ended.
+"""The janitor of one run as the harness sees it, and a spare: started, told, replaced when somebody ends it, and ended.
 
-Rules: only one is in charge, and it knows every folder that is to go; who ends it has another one started at once, so
-that the end of us a moment later leaves nothing either. Whatever is asked of it has a bound: it may have been stopped.
-It says nothing but its last words, which are logged.
+Rules: one is in charge. Once there are folders that are to go, a spare knows them, too: who ends the one in charge and
+us in the same moment leaves nothing either. One that is lost is followed by the spare, or by another that is started.
+Whatever is asked of it has a bound: it may have been stopped. It says nothing but its last words, which are logged.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness.launchers import janitor
 
@@ -76,6 +77,12 @@ class Janitor:
         asyncio.get_running_loop().remove_reader(self.line)
         self.line.close()
 
+    def dismiss(self) -> None:
+        """End it, which another one follows: nothing that it knows is to be cleaned up now."""
+        self.process.kill()
+        self.hang_up()
+        self.bury()
+
     def bury(self) -> None:
         """Reap it, now that it ends, and log its last words."""
         self.process.wait()
@@ -91,80 +98,116 @@ class Janitors:
 
     def __init__(self) -> None:
         self.folders: list[str] = []
+        self._spare: Janitor | None = None
+        self._headless = False
         self._next: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Start one, which is told of the folders so far. Raises OSError if that cannot be."""
-        self.now = Janitor.start()
-        asyncio.get_running_loop().add_reader(self.now.line, self._lost)
-        with contextlib.suppress(OSError):  # it is lost already, and we shall hear of it
-            for folder in self.folders:
-                janitor.send(self.now.line, {"folder": folder, "ours": True})
+        """Start one. Raises OSError if that cannot be."""
+        self.now = self._started()
 
     def order(self, order: janitor.Message, files: Sequence[int]) -> None:
         """Have a program started. Raises OSError if the order or the files cannot be handed over."""
         self._tell(order, files)
 
     def owe(self, folder: str) -> None:
-        """Tell of a folder that it is to remove."""
+        """Tell of a folder that is to be removed."""
         self.folders.append(folder)
+        self._tell_spare({"folder": folder, "ours": True})
         self._tell({"folder": folder, "ours": True})
 
     def forgive(self, folder: str) -> None:
         """Tell that a folder is removed already."""
         self.folders.remove(folder)
+        self._tell_spare({"folder": folder, "ours": False})
         self._tell({"folder": folder, "ours": False})
 
     async def end(self) -> None:
-        """Have it end and remove all that is left. If we are cut short, it does so by itself."""
-        if self._next:
+        """Have all that is left ended and removed. If we are cut short, that happens by itself."""
+        if self._headless:
             self._follow()
-        ended, last = asyncio.Event(), self.now
-        asyncio.get_running_loop().add_reader(last.line, ended.set)
+        last = [one for one in (self.now, self._spare) if one]
+        ended = [asyncio.Event() for _ in last]
+        for one, event in zip(last, ended, strict=True):
+            asyncio.get_running_loop().add_reader(one.line, event.set)
         try:
-            last.process.send_signal(signal.SIGCONT)
-            with contextlib.suppress(OSError):
-                last.line.shutdown(socket.SHUT_WR)
+            for one in last:
+                one.process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(OSError):
+                    one.line.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(ENDS_S):
-                await ended.wait()
+                for event in ended:
+                    await event.wait()
         except TimeoutError:
             log.warning("the janitor has not ended for %g s", ENDS_S)
-            last.process.kill()
+            for one in last:
+                one.process.kill()
         finally:
             self._cancel()
-            last.hang_up()
-        last.bury()
+            for one in last:
+                one.hang_up()
+        for one in last:
+            one.bury()
         for folder in filter(os.path.lexists, self.folders):
             log.warning("%s could not be removed", folder)
 
-    def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
-        try:
-            janitor.send(self.now.line, message, files)
-        except (BrokenPipeError, ConnectionResetError, TimeoutError):  # somebody ended or stopped it
-            self._replace()
-            janitor.send(self.now.line, message, files)
+    def _started(self) -> Janitor:
+        """Start one, which is told of the folders so far."""
+        started = Janitor.start()
+        asyncio.get_running_loop().add_reader(started.line, partial(self._lost, started))
+        with contextlib.suppress(OSError):  # it is lost already, and we shall hear of it
+            for folder in self.folders:
+                janitor.send(started.line, {"folder": folder, "ours": True})
+        return started
 
-    def _lost(self) -> None:
+    def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
+        for others in (2, 1, 0):  # somebody may have ended or stopped it, and the spare, too
+            try:
+                janitor.send(self.now.line, message, files)
+                break
+            except (BrokenPipeError, ConnectionResetError, TimeoutError):
+                if not others:
+                    raise
+                self._replace()
+                self._next = self._next or asyncio.get_running_loop().call_later(APART_S, self._follow)
+
+    def _tell_spare(self, message: janitor.Message) -> None:
+        if self._spare:
+            with contextlib.suppress(OSError):  # then it is lost
+                janitor.send(self._spare.line, message)
+        elif not self._next:
+            self._follow()
+
+    def _lost(self, lost: Janitor) -> None:
         """Have another one: it says nothing through its line, so that was its end."""
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self.now.line)
-        self._next = loop.call_at(max(loop.time(), self.now.started_s + APART_S), self._follow)
+        loop.remove_reader(lost.line)
+        if lost is self._spare:
+            self._spare = None
+            lost.dismiss()
+        elif self._spare:
+            self._replace()
+        else:
+            self._headless = True
+        self._cancel()
+        self._next = loop.call_at(max(loop.time(), lost.started_s + APART_S), self._follow)
 
     def _follow(self) -> None:
+        """Start who is missing: one in charge, and a spare if there is anything to know."""
+        self._cancel()
         try:
-            self._replace()
+            if self._headless:
+                self._replace()
+            if self.folders and not self._spare:
+                self._spare = self._started()
         except OSError as error:
             log.warning("no other janitor can be started: %s", error)
-            self._cancel()
             self._next = asyncio.get_running_loop().call_later(APART_S, self._follow)
 
     def _replace(self) -> None:
-        before = self.now
-        self.start()
-        self._cancel()
-        before.hang_up()
-        before.process.kill()
-        before.bury()
+        before, spare = self.now, self._spare
+        self.now, self._spare, self._headless = spare or self._started(), None, False
+        before.dismiss()
 
     def _cancel(self) -> None:
         if self._next:

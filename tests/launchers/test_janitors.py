@@ -27,7 +27,7 @@ from harness.errors import ProxyError
 from harness.launchers import janitor as janitor_module
 from harness.launchers import janitors as janitors_module
 from harness.launchers import process as process_module
-from harness.launchers.janitors import Janitors
+from harness.launchers.janitors import Janitor, Janitors
 from harness.launchers.process import Launcher, Process
 from tests.processes import alive, with_environment
 from tests.waiting import eventually
@@ -107,14 +107,14 @@ async def test_a_janitor_that_cannot_live_is_told_with_its_last_words_and_burns_
     broken.write_text("raise SystemExit('it cannot')")
     monkeypatch.setattr(janitor_module, "__file__", str(broken))
     started = 0
-    start = Janitors.start
+    start = Janitor.start
 
-    def counted(janitors: Janitors) -> None:
+    def counted() -> Janitor:
         nonlocal started
         started += 1
-        start(janitors)
+        return start()
 
-    monkeypatch.setattr(Janitors, "start", counted)
+    monkeypatch.setattr(Janitor, "start", counted)
     async with Launcher() as launcher:
         await eventually(lambda: launcher._janitors._next)
         with pytest.raises(ProxyError, match="who starts them was killed twice"):
@@ -129,8 +129,10 @@ async def test_a_folder_that_stays_is_told(
     async with Launcher() as launcher:
         folder = launcher.folder("run", tmp_path)
         monkeypatch.setattr(shutil, "rmtree", lambda *args, **others: None)
-        launcher._janitors.now.process.kill()
-        monkeypatch.setattr(Janitors, "_replace", lambda one: None)
+        for one in (launcher._janitors.now, launcher._janitors._spare):
+            assert one
+            one.process.kill()
+        monkeypatch.setattr(Janitors, "_lost", lambda *_: None)
     assert f"{folder} could not be removed" in caplog.messages
 
 
@@ -360,16 +362,24 @@ async def test_after_a_killed_harness_that_was_to_keep_its_folders_they_stay(kee
     assert keeping.folder.is_dir()
 
 
-async def test_a_janitor_that_is_killed_is_followed_by_one_that_knows_the_folders(orphaned: Orphaned) -> None:
+async def test_a_janitor_and_its_harness_that_are_killed_in_one_moment_leave_nothing(orphaned: Orphaned) -> None:
     os.kill(orphaned.janitor, signal.SIGKILL)
+    orphaned.popen.kill()
+    await eventually(lambda: orphaned.gone() and not orphaned.folder.exists())
+
+
+async def test_a_janitor_that_is_killed_is_followed_and_so_is_its_spare(orphaned: Orphaned) -> None:
     harness = psutil.Process(orphaned.popen.pid)
+    asked = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
-    def heir() -> int | None:
-        """Return the pid of another janitor that has begun to serve."""
+    def serving() -> list[int]:
+        """Return the pids of the other janitors that have begun to serve."""
         others = {child.pid for child in harness.children()} - {orphaned.janitor}
-        return next((pid for pid in others if survived(pid).issuperset(asked)), None)
+        return [pid for pid in others if asked <= survived(pid)]
 
-    asked = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    await eventually(heir)
+    (spare,) = await eventually(serving, lambda pids: len(pids) == 1)
+    os.kill(orphaned.janitor, signal.SIGKILL)
+    await eventually(serving, lambda pids: len(pids) == 2)
+    os.kill(spare, signal.SIGKILL)
     orphaned.popen.kill()
     await eventually(lambda: orphaned.gone() and not orphaned.folder.exists())
