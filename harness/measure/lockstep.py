@@ -130,7 +130,6 @@ class Lockstep:
         self._longest_ns = 0
         self._known: tuple[int, int] | None = None
         self._held = -1
-        self._tried_ns = 0
         self._stretched = self._flowed = False
         self._flow_through = -1
         self._far = round_trip_ns > FAR_MS * 1e6
@@ -206,7 +205,7 @@ class Lockstep:
                 self._step("hold", self.awaited, now_ns)
                 if self._confirming:
                     return self._end(now_ns)
-                self.phase, self._held, self._tried_ns = Phase.TRYING, self.awaited, now_ns
+                self.phase, self._held = Phase.TRYING, self.awaited
                 return self._try(now_ns)
         return None
 
@@ -359,7 +358,7 @@ class Lockstep:
             return max(1, least - TOKENS_OFF - sent, min((most - least) // FINE, most + TOKENS_OFF - sent))
         if not sent:
             return 1
-        spent_ns, last_ns = now_ns - self._tried_ns, now_ns - self.progress_ns
+        spent_ns, last_ns = now_ns - self._reader.outwaited[self._held], now_ns - self.progress_ns
         steps_left = max(1.0, (TRYING_NS - spent_ns) / max(last_ns, 1))
         factor: float = (limit / sent) ** (1 / steps_left)
         return max(sent, math.ceil(sent * (factor - 1)))
