@@ -260,7 +260,7 @@ class _Reader:
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
-        by_id = {cell.id: cell for cell in cells} if self._shape.expect else {}
+        by_id = {cell.id: cell for cell in cells}
         for index, row in enumerate(self._shape.expect):
             path = ("expect", index, "cells")
             matching = [cell for name, cell in by_id.items() if fnmatchcase(name, row.cells)]
