@@ -71,6 +71,14 @@ def test_a_figure_is_told_in_four_digits_or_whole(value: float, told: str) -> No
     assert claim_words.amount("reads", value) == told
 
 
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [("reads", "2500"), ("ttft_ms", "2500 ms"), ("wire_bytes", "2500 B"), ("first_read_bytes", "2500 B")],
+)
+def test_a_figure_has_the_unit_of_its_name(metric: str, told: str) -> None:
+    assert claim_words.amount(metric, 2500.4) == told
+
+
 def said(claim: Claim, *results: Result) -> str:
     (judged,) = judge(report(claim), results)
     return claim_words.judgement(judged)
@@ -252,6 +260,14 @@ def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
         assert [claim_words.shown(judged.claim, one) for one in judged.findings] == [text]
 
 
+def test_a_figure_is_no_number_of_times_one_that_is_0() -> None:
+    slow = tried("no-cache", "delayed", "harms", metrics=metrics(over_control_ms=60.0))
+    claim = Claim("x", cells=("*/no-cache/*",), limits=(Limit("over_control_ms", at_most_times=3, of="baseline"),))
+    (judged,) = judge(report(claim), [replace(WHOLE, metrics=metrics(over_control_ms=0.0)), slow])
+    (finding,) = judged.findings
+    assert claim_words.shown(claim, finding) == "over_control_ms 60.0 ms, against the baseline's 0.00 ms"
+
+
 def test_the_signature_has_the_figures_of_the_cells_that_show_the_symptom() -> None:
     figures = metrics(ttfb_ms=3.0, ttft_ms=6020.0, reads=2, burst_tokens_max=23)
     text = page(entry([replace(WHOLE, metrics=figures), APP]))
@@ -304,6 +320,7 @@ def test_what_could_not_be_measured_is_named() -> None:
     text = page(entry(matrix()))
     assert "Unavailable here: 2 cells (`nextjs:dev>nginx:default/" in text
     assert "Errors of the harness: 1 cell" in text
+    assert re.search(r"\n- [^\n]+\n\n<sub>", text), "the line below the list is no part of it"
 
 
 def test_a_title_that_says_who_tells_it_is_not_told_twice() -> None:
