@@ -384,6 +384,21 @@ def test_a_broken_layer_that_an_earlier_run_did_not_have_fails(mitigations: tupl
     assert [some.outcome for some in held] == ["pass", ending]
 
 
+def test_a_cell_that_had_a_verdict_and_has_none_now_fails_and_those_after_it_are_looked_at() -> None:
+    known = [result(cell()), result(cell("nginx:gzip"))]
+    dead = replace(known[0], verdict=None, outcome="error", reason="it died")
+    held = held_against([dead, known[1]], known, "runs/a")
+    assert [some.outcome for some in held] == ["fail", "pass"]
+    assert held[0].reason == f"was {known[0].verdict} in runs/a, is error: it died"
+
+
+@pytest.mark.parametrize(("allow_missing", "outcomes"), [(False, ["pass", "fail"]), (True, ["pass"])])
+def test_a_cell_that_is_gone_fails_unless_it_may_be_missing(allow_missing: bool, outcomes: list[Outcome]) -> None:
+    here, gone = result(cell()), result(cell("nginx:gzip"))
+    held = held_against([here], [here, gone], "runs/a", allow_missing)
+    assert [some.outcome for some in held] == outcomes
+
+
 def test_what_was_shown_is_held_against_an_earlier_run_unless_a_paced_stream_saw_it() -> None:
     worse = result(cell(), "streamed", shows=AT_THE_END)
     for was, ending in [
