@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.judge.verdict import assess
 from harness.model import Remark, Trace
 from harness.reports import words
 from harness.reports.notes import notes
-from tests.factories import figures, story
+from tests.factories import alone, figures, story
 
 SPREAD = "s0 +1 r0 +99 s1 +1 r1 +99 s2 +1 r2 +99 s3 +1 r3 end"
 """Four tokens, 100 ms apart, each here after 1.1 ms."""
@@ -41,12 +43,11 @@ def test_without_a_screen_nothing_is_said_of_one() -> None:
 
 
 def test_a_paint_is_measured_from_the_emission() -> None:
-    told = figures(shown(SPREAD, 10, 20, 30, 40))
-    assert told.painted_p50_ms is not None
-    assert round(told.painted_p50_ms) in (21, 31)
-    assert told.frames == 4
+    told = figures(shown(f"{alone(0, 5, hold_ms=1)} end", 10, 20, 30, 40, 50, 60))
+    assert told.painted_p50_ms == pytest.approx(31.1)
+    assert told.frames == 6
     assert "painted p50" in words.figures(told)
-    assert "4 frames" in words.figures(told)
+    assert "6 frames" in words.figures(told)
 
 
 def test_tokens_that_were_never_painted_do_not_count() -> None:

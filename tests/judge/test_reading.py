@@ -294,6 +294,10 @@ def test_a_lag_brings_a_flow_as_far_apart_as_it_was_sent_and_as_late_as_a_token_
     assert not flow(PAUSE).spaced
 
 
+def test_what_came_in_one_burst_is_no_lag_even_if_most_of_it_was_as_late_as_a_token_alone() -> None:
+    assert not flow("s0 +100 r0 stretch9 s1 +400 s2-9 +100 r1-9").spaced
+
+
 def test_a_timer_brings_it_in_bursts_whose_distance_in_the_median_is_its_period() -> None:
     assert flow(TIMER).period_ms == pytest.approx((90.2 + 300.3) / 2), "of those while it was sent"
     assert flow(PAUSE).period_ms == pytest.approx(500.3), "of one burst, for as long as its first waited"

@@ -175,6 +175,12 @@ def test_a_heartbeat_after_a_token_or_before_it_pushed_nothing() -> None:
     assert "heartbeat" not in judged(story(words)).reason
 
 
+def test_a_heartbeat_that_left_along_with_a_token_pushed_nothing() -> None:
+    trace = story(beaten(range(ENOUGH)))
+    along = [replace(beat, at_ns=token.at_ns) for beat, token in zip(trace.heartbeats, trace.sent, strict=True)]
+    assert "heartbeat" not in judged(replace(trace, heartbeats=tuple(along))).reason
+
+
 def test_a_heartbeat_on_the_way_does_not_make_a_token_late() -> None:
     assert verdict(" ".join(f"s{seq} beat r{seq}" for seq in range(STREAK)) + " end") == "streamed"
 
@@ -303,6 +309,14 @@ def test_of_a_lone_token_at_the_end_of_a_fixed_length_nothing_but_a_tail_is_clai
     words = f"{alone(0, 30)} s31 +400 hold31 wait +2500 end r31"
     told = judged(story(words, exact=True))
     assert (told.verdict, told.reason, told.tail_tokens) == ("streamed", f"each of 31 tokens {IN_TIME}", 1)
+
+
+def test_what_was_held_before_the_stretch_does_not_tell_that_buffers_of_the_start_are_over() -> None:
+    """A flow of late tokens came first: it is a stretch too, but not the last."""
+    late = f"{alone(0, 7, 250)} stretch9 s8-9 r8-9"
+    twice = "s10 +400 hold10 s11 s12 r10-12 s13 +500 hold13 s14 s15 r13-15 stretch24 s16-24 r16-24"
+    assert verdict(f"{late} {twice} end", exact=True) is None
+    assert verdict(f"{late} {twice} s25 +400 hold25 s26 s27 r25-27 end", exact=True) == "coalesced"
 
 
 def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
