@@ -255,8 +255,8 @@ BAD_VALUES = [
     ("axes: {format: sse}", "m.yaml:1: no cells: give axes.chain, or include blocks with a chain"),
     ("axes: {chain: direct}\nexclude: [nginx*]", "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob "),
     (
-        "axes: {chain: direct}\nexclude: [{cells: [nginx*, direct/sse/none]}]",
-        "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob ",
+        "axes: {chain: [direct, nginx:gzip]}\nexclude: [{cells: [nginx:gzip, direct]}]",
+        "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob matches a whole id, such as nginx:gzip/",
     ),
     ("axes: {chain: direct}\nexclude: [{}]", "m.yaml:4: exclude[0]: excludes nothing; give at least one of cells, "),
     ("axes: {chain: direct}\nexclude: [{forma: x}]", "exclude[0].forma: unknown key; allowed: body, cells, chain,"),
