@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.rules import FLOW_MS, FLOW_TOKENS, LATE_MS, LONGER, STREAK, STRETCH
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, STREAK, STRETCH
 from harness.measure.lockstep import Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
 from tests.measure.steps import record
@@ -142,6 +142,14 @@ def test_tokens_that_come_late_are_followed_by_a_flow_and_what_then_is_left_leav
         ends = alone(talk, 1, each_ms, talk.progress_ns)
     assert ends == Grant(319, end=True)
     assert talk.steps[-1].seq < 150, "a workload of slow tokens is not waited for"
+
+
+def test_how_long_was_waited_for_what_is_held_now_and_then_makes_no_stream_of_slow_tokens() -> None:
+    talk = begun(tokens=60)
+    for number in range(4):
+        alone(talk, 1, HOLD_MS + 100 + 300 * number, talk.progress_ns)
+        alone(talk, 5, at_ns=talk.progress_ns)
+    assert alone(talk, 1, HOLD_MS + 1300, talk.progress_ns) == Grant(25), "it goes on, as most come at once"
 
 
 @pytest.mark.parametrize(("slow_ms", "phase"), [(9, Phase.FLOW), (11, Phase.ENDED)])
