@@ -41,6 +41,11 @@ def with_environment(**variables: str) -> list[list[str]]:
     return found
 
 
+def signalled(process: Process, number: int) -> None:
+    """Signal a program's group at once: its keeper passes a signal on when it next runs, and a stream may be over then."""
+    os.killpg(process.pid, number)
+
+
 def kill_at_once(process: Process) -> None:
     """Kill a program while the event loop stands still, so that it is dead and nobody has heard of that yet."""
     os.kill(process.pid, signal.SIGKILL)

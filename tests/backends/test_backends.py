@@ -23,6 +23,7 @@ from harness.formats import CODECS
 from harness.launchers.process import Launcher
 from harness.measure.limits import EMITTER
 from harness.model import Emission, Workload
+from tests.processes import signalled
 
 DEADLINE_S = 20.0
 LOAD = Workload("w", tokens=4, token_bytes=100, interval_ms=1)
@@ -74,7 +75,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         else:
             local, client = Local(launcher, tmp_path, EMITTER), AiohttpReader()
             await local.ready()
-            yield Place(local, client, lambda: local.process.signal_group(signal.SIGKILL))
+            yield Place(local, client, lambda: signalled(local.process, signal.SIGKILL))
             await local.close()
         await client.close()
 

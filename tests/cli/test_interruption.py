@@ -57,7 +57,7 @@ def in_mid_run(place: Sandbox, *argv: str) -> tuple[subprocess.Popen[str], set[s
     wait_for(lambda: (place.streaming("default"), place.streaming("ignore-x-accel")), all)
     wait_for(lambda: place.processes("nginx: master"), lambda masters: len(masters) == NGINX)
     assert len(place.processes("harness.backends.emitter")) == 1
-    assert len(place.processes("janitor.py")) == 1 + 1 + NGINX, "the janitor, and a keeper of each"
+    assert len(place.processes("janitor.py")) == 2 + 1 + NGINX, "the janitor, its spare, and a keeper of each"
     listening = place.listening()
     assert len(listening) == NGINX + 2  # the emitter has two
     assert len(list(place.tmp.iterdir())) == NGINX

@@ -30,7 +30,7 @@ from harness.proxies.base import Running
 from tests.backends.emitting import expected_body, process_of
 from tests.factories import figures, judged
 from tests.measure.steps import record as short
-from tests.processes import kill_at_once
+from tests.processes import kill_at_once, signalled
 from tests.tapping import tapped
 from tests.waiting import eventually
 
@@ -220,7 +220,7 @@ async def test_an_emitter_that_dies_in_mid_stream_is_our_fault_and_the_next_stre
 ) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         doomed = process_of(own)  # the guard may have started the next one by the time that the error is here
-        killer = tapped(monkeypatch, 3, lambda: doomed.signal_group(number))
+        killer = tapped(monkeypatch, 3, lambda: signalled(doomed, number))
         with pytest.raises(BackendError, match="emitter"):
             await own.record("cell", replace(plan(), client=killer))
         await eventually(doomed.death)
@@ -238,7 +238,7 @@ async def test_the_end_of_the_dead_emitters_control_stream_is_not_taken_for_that
 async def test_an_emitter_that_dies_is_noticed_although_the_chain_keeps_its_connection_up(tmp_path: Path) -> None:
     async with Launcher() as launcher, Bench(launcher, tmp_path) as own:
         direct_entry = await own.entry(())
-        mute = await asyncio.start_server(lambda *_: process_of(own).signal_group(signal.SIGKILL), "127.0.0.1", 0)
+        mute = await asyncio.start_server(lambda *_: signalled(process_of(own), signal.SIGKILL), "127.0.0.1", 0)
         async with mute:
             entry = Endpoint(mute.sockets[0].getsockname()[1])
             with pytest.raises(BackendError, match=r"^in mid-stream, the emitter was killed by SIGKILL$"):

@@ -32,7 +32,7 @@ from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.factories import comes, judged
 from tests.measuring import READS
-from tests.processes import process
+from tests.processes import process, signalled
 from tests.recording import bound
 from tests.sandbox import Sandbox, missing
 from tests.tapping import tapped
@@ -302,7 +302,7 @@ async def test_an_app_that_dies_in_mid_stream_is_told_and_started_anew(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = await bench.entry((hop("asgi:plain"),))
-    killer = tapped(monkeypatch, READS, lambda: process(entry.hops[0]).signal_group(signal.SIGKILL))
+    killer = tapped(monkeypatch, READS, lambda: signalled(process(entry.hops[0]), signal.SIGKILL))
     assert judged(await recorded(bench, "asgi:plain", killer)).verdict == "broken"
     assert (await eventually(entry.death) or "").startswith("asgi was killed by SIGKILL")
     assert judged(await recorded(bench, "asgi:plain")).verdict == "streamed"

@@ -30,7 +30,7 @@ from harness.session import load, session
 from tests.clients.http2_peer import Seen
 from tests.factories import comes, judged
 from tests.measuring import READS, plan
-from tests.processes import process
+from tests.processes import process, signalled
 from tests.tapping import tapped
 from tests.waiting import eventually
 
@@ -382,7 +382,7 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
 ) -> None:
     chain = (Hop("nginx", "buffering-off"),)
     victim = process((await bench.entry(chain)).hops[0])
-    killer = tapped(monkeypatch, READS, lambda: victim.signal_group(signal.SIGKILL))
+    killer = tapped(monkeypatch, READS, lambda: signalled(victim, signal.SIGKILL))
     told = plan("nginx:buffering-off", 12, 100)
     trace, entry = await bench.record("cell", replace(told, client=killer))
     assert judged(trace).verdict == "broken"

@@ -15,7 +15,7 @@ from harness.model import Cell, Trace, Workload
 from harness.resources import configs
 from tests.factories import judged
 from tests.measuring import READS
-from tests.processes import process
+from tests.processes import process, signalled
 from tests.sandbox import missing
 from tests.tapping import tapped
 from tests.waiting import eventually
@@ -100,7 +100,7 @@ async def test_a_proxy_that_dies_in_mid_stream_is_told_as_1006(
     bench: Bench, chain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = await bench.entry((hop(chain),))
-    killer = tapped(monkeypatch, READS, lambda: process(entry.hops[0]).signal_group(signal.SIGKILL))
+    killer = tapped(monkeypatch, READS, lambda: signalled(process(entry.hops[0]), signal.SIGKILL))
     verdict = judged(await recorded(bench, chain, killer))
     assert verdict.verdict == "broken"
     assert "without a Close of the WebSocket (1006)" in verdict.reason
