@@ -42,7 +42,7 @@ def with_environment(**variables: str) -> list[list[str]]:
 
 
 def signalled(process: Process, number: int) -> None:
-    """Signal a program's group at once: its keeper passes a signal on when it next runs, and a stream may be over then."""
+    """Signal a program's group at once: a keeper passes a signal on when it next runs, and a stream may be over."""
     os.killpg(process.pid, number)
 
 
