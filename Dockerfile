@@ -26,7 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # Every Next.js instance builds inside the app, whose folder is named by a digest. Under a fixed name, compose.yaml can
 # mount a writable place there. What set-up makes is its user's alone, and another one runs here.
 RUN --mount=type=cache,target=/root/.npm \
-    harness setup nginx nextjs asgi \
+    harness setup proxies \
     && chmod -R go+rX "$HARNESS_CACHE" \
     && ln -s "$HARNESS_CACHE"/nextjs-*/ "$HARNESS_CACHE/nextjs" \
     && install -d -m 1777 "$HARNESS_CACHE/nextjs/.instances"

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from harness import session
 from harness.claims import ledger
-from harness.documents import records
 from harness.errors import HarnessError
 from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
@@ -91,7 +90,7 @@ def schema() -> str:
 
 def publish_schema() -> None:
     """Write the schema beside those of earlier versions, which stay."""
-    write_text(SCHEMAS / f"results.v{records.SCHEMA_VERSION}.json", schema())
+    write_text(SCHEMAS / json_report.SCHEMA_FILE, schema())
 
 
 def _tell(line: str) -> None:

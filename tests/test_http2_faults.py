@@ -9,7 +9,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -47,19 +47,17 @@ expect:
 """
 
 
+@dataclass(frozen=True)
 class Faulty(Nginx):
     """An nginx with a fault that its variant names: last words in mid-stream, or a certificate of a stranger's."""
 
-    name = "faulty"
-
-    def __init__(self, relays: AsyncExitStack) -> None:
-        self._relays = relays
+    relays: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         running = await super().start(config, upstream, evidence, launcher)
         if config.stem in LAST_WORDS:
             relay = broken_off(running.endpoint.port, LAST_WORDS[config.stem].serialize())
-            port = await self._relays.enter_async_context(relay)
+            port = await self.relays.enter_async_context(relay)
             return replace(running, endpoint=replace(running.endpoint, port=port))
         trustme.CA().cert_pem.write_to_path(str(running.endpoint.authority))
         return running
@@ -121,7 +119,7 @@ async def test_each_fault_is_told_in_its_own_cell_the_others_go_on_and_nothing_i
         place.write(f"{variant}.conf", text)
     matrix, before = place.write("m.yaml", MATRIX), asyncio.all_tasks()
     async with AsyncExitStack() as relays:
-        monkeypatch.setitem(PROXIES, Faulty.name, Faulty(relays))
+        monkeypatch.setitem(PROXIES, "faulty", Faulty("faulty", configs() / "nginx", relays=relays))
         job = session.load(str(matrix))
         async with session.session(job, place.folder / "runs") as (runner, run):
             results = await runner.run(job.cells, lambda result: None)

@@ -31,7 +31,7 @@ ROOMS: Mapping[str, str] = {
     "resources": "errors",
     "documents": "errors model",
     "formats": "errors model",
-    "launchers": "errors",
+    "launchers": "errors resources",
     "backends": "errors formats launchers model",
     "clients": "errors launchers model",
     "proxies": "documents errors launchers model resources",
@@ -45,9 +45,7 @@ ROOMS: Mapping[str, str] = {
     "plugin": "errors measure model reports resources session",
     "cli": "claims errors matrix model reports session store",
     "__main__": "cli",
-    "benchmarks": (
-        "backends claims documents errors judge launchers matrix measure model reports resources session store"
-    ),
+    "benchmarks": ("backends claims errors judge launchers matrix measure model reports resources session store"),
 }
 """The rooms from the ground up, and whom each knows: rooms below it only. Benchmarks stand outside, and count."""
 

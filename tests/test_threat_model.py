@@ -23,11 +23,11 @@ from harness.clients import CLIENTS
 from harness.clients.base import Launching
 from harness.documents.yaml_text import Source
 from harness.errors import InputError
+from harness.launchers.installation import Installation
 from harness.launchers.process import Launcher
 from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.matrix.reading import parse
 from harness.model import DEFAULT_CLIENT, EMITTER_HEADER, Endpoint, is_secret
-from harness.proxies.installation import Installation
 from harness.proxies.starting import Start
 from harness.session.shipped import known
 from harness.store.runs import Run, check_folder, load_traces, slug

@@ -27,6 +27,8 @@ from harness.cli.options import (
     Folder,
     Jobs,
     Keep,
+    Locked,
+    Offline,
     Only,
     Require,
     Runs,
@@ -101,6 +103,8 @@ def matrix(
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
+    offline: Offline = False,
+    locked: Locked = False,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
@@ -109,11 +113,12 @@ def matrix(
     to_html: ToHtml = None,
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
-    session.require(names_in(require))
+    fetching = session.Fetching(_say, offline, locked)
+    session.require(names_in(require), fetching)
     job = session.load(file, only or (), skip or (), pace)
     outputs = outputs_of(to_json, to_markdown, to_junit, to_html)
     required = _required(names_in(require), allow_unavailable)
-    _finish(interruptible(_measure(job, runs, jobs, keep)), outputs, required)
+    _finish(interruptible(_measure(session.fetched(job, fetching), runs, jobs, keep)), outputs, required)
 
 
 @app.command(
@@ -132,6 +137,8 @@ def reports(
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
+    offline: Offline = False,
+    locked: Locked = False,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     records: Annotated[
@@ -142,16 +149,18 @@ def reports(
     """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
     if stored and (names or records):
         raise InputError("--from takes runs as they are: give it without names and without --records")
+    fetching = session.Fetching(_say, offline, locked)
     if not stored:
-        session.require(names_in(require))
+        session.require(names_in(require), fetching)
     todo = [] if stored else session.reports(names or ())
-    done = session.stored(stored or (), lambda line: err.print(line, markup=False))
+    done = session.stored(stored or (), _say)
     outputs = outputs_of(None, to_markdown)
     required = _required(names_in(require), allow_unavailable)
     if records:
         check_folder(records)
     try:
         if todo:
+            todo = [session.fetched(job, fetching) for job in todo]
             interruptible(_measure_all(todo, runs, jobs, keep, done))
     finally:
         people = err if STDOUT in outputs.values() else out
@@ -176,16 +185,19 @@ def reports(
 @with_cell_options
 def run(
     require: Require = None,
+    offline: Offline = False,
+    locked: Locked = False,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
     **cell: Any,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
-    session.require(names_in(require))
+    fetching = session.Fetching(_say, offline, locked)
+    session.require(names_in(require), fetching)
     job = cell_options.job(cell)
     outputs = outputs_of(to_json)
-    finished = interruptible(_measure(job, runs, session.JOBS, keep))
+    finished = interruptible(_measure(session.fetched(job, fetching), runs, session.JOBS, keep))
     by_id = {result.id: result for result in finished.results}
     result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
@@ -237,7 +249,7 @@ def setup(
     allow_unavailable: Allow = False,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = session.set_up(names or (), lambda line: err.print(line, markup=False))
+    left_out = session.set_up(names or (), _say)
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
@@ -299,6 +311,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     screen.prepare()
     with told_with_status(), breakable():
         app(args=list(argv) if argv is not None else None)
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False)
 
 
 async def _measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:

@@ -51,6 +51,14 @@ Allow = Annotated[
         help="Where `CI` is set, too, accept that some cells cannot run here.",
     ),
 ]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", envvar="HARNESS_OFFLINE", help="Fetch no program: what is not here is unavailable."),
+]
+Locked = Annotated[
+    bool,
+    typer.Option("--locked", envvar="HARNESS_LOCKED", help="Fetch only versions that a lock file has the hashes of."),
+]
 Runs = Annotated[Path, path_option("--runs", "Folder that run folders are made in.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]

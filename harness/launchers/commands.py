@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,10 @@ ASKED_S = 30.0
 T = TypeVar("T")
 
 
-def asked(argv: Sequence[str], remedy: str) -> subprocess.CompletedProcess[str]:
+def asked(argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Ask a program for its version or the like; it gets nothing to read, and is killed after ASKED_S. Blocks.
+
+    `env` is added to ours.
 
     No janitor knows of it: it is to make nothing, start nothing and end at once. Raises Unavailable, with the remedy,
     if it cannot be executed or does not end.
@@ -27,6 +30,7 @@ def asked(argv: Sequence[str], remedy: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
             errors="replace",

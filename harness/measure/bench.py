@@ -79,6 +79,8 @@ def adapter(hop: Hop) -> Proxy:
 class Bench:
     """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`.
 
+    `missing` says why a hop's program could not be fetched.
+
     Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
     """
 
@@ -89,12 +91,14 @@ class Bench:
         own: Mapping[Hop, Path] | None = None,
         schedule: Schedule | None = None,
         backend: Backend | None = None,
+        missing: Mapping[Hop, HarnessError] | None = None,
     ) -> None:
         self.schedule = schedule or Schedule()
         self.backend = backend or Local(launcher, folder, EMITTER)
         self._launcher = launcher
         self._folder = folder
         self._own = own or {}
+        self._missing = missing or {}
         self._clients: dict[str, Client] = {}
         self._control = ControlStream(self.client("aiohttp"), self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
@@ -189,6 +193,8 @@ class Bench:
                 f"{hop} passes requests on in HTTP/1.1, and {rest[0]} behind it only answers in HTTP/2",
                 "choose a variant that answers in both: nginx:h2-tls",
             )
+        if why := self._missing.get(hop):
+            raise why
         config = variant_file(hop, self._own)
         evidence = self._evidence(chain)
         proxy = adapter(hop)

@@ -25,12 +25,12 @@ from typing import ClassVar
 from harness import resources
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.installation import Progress
 from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies import certificates
 from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
-from harness.proxies.installation import Progress
 from harness.proxies.starting import NotStarted, Start, started
 from harness.resources import is_file
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.sources import Fetching
 from harness.model import Endpoint, Hop, HopKind
 
 
@@ -60,6 +61,14 @@ class Proxy(Protocol):
         Rendered config and logs go to `evidence`; working files to a folder of `launcher`.
         Raises Unavailable if something is missing, ProxyError with the proxy's own words if it does not start.
         """
+
+
+@runtime_checkable
+class Fetched(Proxy, Protocol):
+    """A proxy whose program is fetched by itself when it is first needed."""
+
+    def fetch(self, fetching: Fetching) -> None:
+        """Have the program here, unless it is. Blocks. Raises Unavailable."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The proxies there are, by the name that chains use."""
+"""The proxies there are, by the name that chains use: those with Python of their own, and all that files describe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from harness.proxies.asgi import Asgi
 from harness.proxies.base import Proxy
 from harness.proxies.cloudrun import CloudRun
+from harness.proxies.described import Described, shipped
 from harness.proxies.nextjs import NextJs
 from harness.proxies.nginx import Nginx
 
-PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(), NextJs(), CloudRun(), Asgi())}
+_OWN: Mapping[str, type[Described]] = {"nginx": Nginx}
+"""Those that their file describes as far as that goes, by name."""
+_DESCRIBED = {proxy.name: proxy for proxy in shipped(_OWN)}
+
+PROXIES: Mapping[str, Proxy] = {
+    **{name: _DESCRIBED[name] for name in _OWN},
+    **{proxy.name: proxy for proxy in (NextJs(), CloudRun(), Asgi())},
+    **_DESCRIBED,
+}

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from harness import resources
 from harness.errors import Complaint, InputError, Unavailable
+from harness.launchers.installation import Installation, Progress, Steps
 from harness.proxies.asgi_options import package
-from harness.proxies.installation import Installation, Progress, Steps
 
 SERVING = ("uvicorn", "httptools", "websockets", "uvloop", "hypercorn", "gunicorn", "uvicorn-worker")
 REQUIREMENTS = "requirements.txt"

@@ -36,9 +36,9 @@ from harness.documents.document import Document
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.commands import asked
+from harness.launchers.installation import REMEDY, Installation, Progress, Steps
 from harness.model import Endpoint, HopKind
 from harness.proxies.base import Running
-from harness.proxies.installation import REMEDY, Installation, Progress, Steps
 from harness.proxies.starting import Start, started
 
 READY_S = 60.0

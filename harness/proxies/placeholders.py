@@ -6,6 +6,13 @@
     ${FOLDER}            a folder of this instance's own, gone with the run
     ${CERTIFICATE}       a file (PEM) with a certificate made for it; ${CERTIFICATE_KEY} is the one with its key
 
+A command and an environment may also ask for what a program is given:
+
+    ${PROGRAM}           where its source has it
+    ${CONFIG}            its config, filled in
+    ${INSTALLED}         the folder that its source fetched it to; below it lie a script's packages
+    ${HERE}              the folder that its own file lies in
+
 What merely looks like one, as a program's own variables do, is left alone.
 """
 
@@ -21,6 +28,7 @@ UPSTREAMS = ("UPSTREAM", "UPSTREAM_ADDRESS", "UPSTREAM_HOST", "UPSTREAM_PORT", "
 CERTIFICATES = ("CERTIFICATE", "CERTIFICATE_KEY")
 FILES = ("FOLDER", *CERTIFICATES)
 
+_ANY = re.compile(r"\$\{([A-Z_]+)\}")
 _PLACEHOLDER = re.compile(rf"\$\{{({'|'.join(('LISTEN', 'PORT', *UPSTREAMS, *FILES))})\}}")
 
 
@@ -30,8 +38,8 @@ def asked(texts: Iterable[str]) -> set[str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with its placeholders filled in."""
-    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    """Return a text in which the placeholders that have values are filled in."""
+    return _ANY.sub(lambda found: values.get(found[1], found[0]), text)
 
 
 def values(port: int, upstream: Endpoint, folder: Path) -> dict[str, str]:

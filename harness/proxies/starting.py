@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Literal
 
 import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_not_result
 
 from harness.errors import HarnessError, InputError, ProxyError
 from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.ports import PortTaken, on_free_port
-from harness.launchers.process import until
+from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
 from harness.model import Endpoint
 from harness.proxies import certificates, placeholders
@@ -39,6 +40,9 @@ COMMAND = "command.txt"
 AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
+PULSE = "/pulse"
+
+Ready = Literal["accepts", "answers", "passes"]
 
 _TAKEN = re.compile(
     r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE
@@ -67,7 +71,10 @@ class Start:
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. That is all there is to it (`accepts`), or it also has to have answered a
-    request, whatever the answer (`answers`), or is asked which versions of HTTP it speaks (`negotiates`).
+    request, whatever the answer (`answers`), or as its upstream does (`passes`): an open port may lead nowhere yet.
+    One that `negotiates` is asked which versions of HTTP it speaks.
+
+    Its folder, if it asks for one, is made inside `parent`: next to a script's packages, for one that has to find any.
     """
 
     name: str
@@ -81,7 +88,9 @@ class Start:
     path: str = ""
     tls: bool = False
     announces: re.Pattern[str] | None = None
-    ready: Literal["accepts", "answers", "negotiates"] = "accepts"
+    ready: Ready = "accepts"
+    negotiates: bool = False
+    parent: Path | None = None
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
     quote: Callable[[str], str] = str
 
@@ -120,21 +129,20 @@ class Start:
         (evidence / COMMAND).write_bytes(os.fsencode(command))
         return argv, env
 
-    async def served(self, program: Program, port: int, authority: Path) -> Endpoint:
+    async def served(self, program: Program, port: int, upstream: Endpoint, authority: Path) -> Endpoint:
         """Return where a program serves, once it does. Raises ProxyError if it ends, or one of the signs is late."""
         if self.announces:
             port = int(await announces(program, self.announces, self.within_s))
         else:
             await accepts(program, port, self.within_s)
         endpoint = Endpoint(port, self.path, authority=str(authority.absolute()) if self.tls else None)
-        match self.ready:
-            case "accepts":
-                return endpoint
-            case "answers":
-                await _answers(program, endpoint, self.within_s)
-                return endpoint
-            case "negotiates":
-                return await _negotiates(program, endpoint, self.within_s)
+        if self.negotiates:
+            endpoint = await _negotiates(program, endpoint, self.within_s)
+        if self.ready == "answers":
+            await _answers(program, endpoint, self.within_s)
+        if self.ready == "passes" and "1.1" in endpoint.http:
+            await _passes(program, endpoint, upstream, self.within_s)
+        return endpoint
 
     def fault(self, error: ProxyError, program: Program, port: int, ended: int | None) -> HarnessError:
         """Return what a program that is gone now is to be blamed for."""
@@ -167,11 +175,11 @@ async def started(
 async def _instance(
     port: int, start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
 ) -> tuple[Program, Endpoint]:
-    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name)
+    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name, start.parent)
     argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
     program = await launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
     try:
-        return program, await start.served(program, port, evidence / AUTHORITY)
+        return program, await start.served(program, port, upstream, evidence / AUTHORITY)
     except BaseException as error:
         ended = program.returncode
         await program.stop()
@@ -182,22 +190,45 @@ async def _instance(
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once an answer has begun to come: what a program compiles for the first one is no buffering."""
-    url = f"{endpoint.url}/pulse"
     try:
-        await outlives(program, _asked(url, endpoint.authority), within_s, f"answer {url}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.url}{PULSE}")
     except aiohttp.ClientError as error:
         await until(program.death, DEATH_S)
-        fault = program.death() or f"{program.name} did not answer {url}: {error or type(error).__name__}"
+        fault = (
+            program.death() or f"{program.name} did not answer {endpoint.url}{PULSE}: {error or type(error).__name__}"
+        )
         raise ProxyError(f"{fault}\n{program.log_tail()}") from error
 
 
-async def _asked(url: str, authority: str | None) -> None:
-    trusting = ssl.create_default_context(cafile=authority) if authority else True
+async def _passes(program: Program, endpoint: Endpoint, upstream: Endpoint, within_s: float) -> None:
+    """Return once a program answers as its upstream does: while it loads its config, it may answer by itself."""
+    behind = await _asked(upstream)
+    given: list[object] = []
+
+    async def same() -> bool:
+        given.append(await _asked(endpoint))
+        return given[-1] == behind
+
+    retry = retry_if_exception_type(aiohttp.ClientError) | retry_if_not_result(bool)
+    asking = AsyncRetrying(retry=retry, wait=POLL)
+    try:
+        await outlives(program, asking(same), within_s, "pass a request on")
+    except ProxyError as error:
+        if not given or program.death():
+            raise
+        said = f"{program.name} answers {endpoint.url}{PULSE} with status {given[-1]}, what is behind it with {behind}"
+        raise ProxyError(f"{said}: it does not pass requests on\n{program.log_tail()}") from error
+
+
+async def _asked(endpoint: Endpoint) -> int:
+    """Return the status of the answer to a request that asks for no stream."""
+    trusting = ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
     async with (
         aiohttp.ClientSession() as session,
-        session.get(url, allow_redirects=False, ssl=trusting) as response,
+        session.get(f"{endpoint.url}{PULSE}", allow_redirects=False, ssl=trusting) as response,
     ):
         await response.content.readany()  # and no more: an app may answer everything with a stream that never ends
+        return response.status
 
 
 async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> Endpoint:

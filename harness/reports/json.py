@@ -46,6 +46,9 @@ class Layer(Place):
     emulates: tuple[str, ...]
 
 
+SCHEMA_FILE = f"results.v{records.SCHEMA_VERSION}.json"
+
+
 @dataclass(frozen=True, slots=True)
 class JsonReport:
     """The whole report."""

@@ -11,9 +11,10 @@ Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is to
 
 from __future__ import annotations
 
+from harness.launchers.sources import Fetching
 from harness.measure.schedule import JOBS
 from harness.resources import RUNS
-from harness.session.jobs import REPORTS, Job, load, one_cell, reports
+from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports
 from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
 from harness.session.running import session
 from harness.session.setup import check_names, require, set_up
@@ -23,11 +24,13 @@ __all__ = [
     "JOBS",
     "REPORTS",
     "RUNS",
+    "Fetching",
     "Job",
     "arrivals",
     "catalogue",
     "check_names",
     "checked",
+    "fetched",
     "held",
     "judged",
     "known",

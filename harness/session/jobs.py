@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError, ProxyError, Unavailable
+from harness.launchers.sources import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Hop, Pace
+from harness.proxies.base import Fetched
 from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
@@ -21,11 +23,15 @@ STREAMS = ("/dev", "/proc")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A matrix, the cells chosen from it, and where the user's own variants lie."""
+    """A matrix, the cells chosen from it, and where the user's own variants lie.
+
+    `missing` are the hops whose program could not be fetched, and why.
+    """
 
     matrix: Matrix
     cells: tuple[Cell, ...]
     own: Mapping[Hop, Path]
+    missing: Mapping[Hop, HarnessError] = field(default_factory=dict)
 
 
 def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
@@ -89,6 +95,19 @@ def hops_of(job: Job) -> dict[Hop, Path]:
     """Return every hop that a job's cells go through, mitigated or not, with its file."""
     chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, job.matrix.catalogue).chain)}
     return {hop: variant_file(hop, job.own) for hop in sorted({hop for chain in chains for hop in chain})}
+
+
+def fetched(job: Job, fetching: Fetching) -> Job:
+    """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
+    missing: dict[Hop, HarnessError] = {}
+    for hop in hops_of(job):
+        proxy = adapter(hop)
+        if isinstance(proxy, Fetched):
+            try:
+                proxy.fetch(fetching)
+            except (Unavailable, ProxyError) as error:
+                missing[hop] = error
+    return replace(job, missing=missing)
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:

@@ -9,18 +9,22 @@ from pathlib import Path
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers.sources import Fetching
 from harness.measure.bench import adapter
 from harness.model import Hop
-from harness.proxies.base import Optioned
+from harness.proxies.base import Fetched, Optioned
 from harness.proxies.catalog import PROXIES
 from harness.session.jobs import Job, hops_of, load, one_cell
 from harness.session.shipped import shipped_matrices, variants
 
+ALL = "proxies"
 ANY = {"tokens": 1, "token_bytes": 256}
 
 
 def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs.
+
+    The name `proxies` means all of them.
 
     Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and those that cannot be
     are told and returned.
@@ -29,7 +33,7 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     clients = {name: make() for name, make in CLIENTS.items()}
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
-    for name in names or able:
+    for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or able:
         if ":" in name:
             _prepare(hops_of(_one_hop(name)), progress)
             progress(f"{name}: ready")
@@ -49,11 +53,16 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     return left_out
 
 
-def require(names: Sequence[str], option: str = "--require") -> None:
-    """Raise ProxyError if a proxy or client that is named cannot run here, InputError if there is none of that name."""
+def require(names: Sequence[str], fetching: Fetching | None = None, option: str = "--require") -> None:
+    """Raise ProxyError if a proxy or client that is named cannot run here, InputError if there is none of that name.
+
+    A program that is fetched by itself is fetched now, if it may be.
+    """
     check_names(names, option)
     for name in names:
         try:
+            if fetching and isinstance(proxy := PROXIES.get(name), Fetched):
+                proxy.fetch(fetching)
             (PROXIES[name] if name in PROXIES else CLIENTS[name]()).version()
         except Unavailable as error:
             raise ProxyError(f"{name} is required, but cannot run here: {error}") from error

@@ -15,6 +15,7 @@ from harness.matrix.reading import Known
 from harness.model import Mitigation
 from harness.proxies.base import Optioned
 from harness.proxies.catalog import PROXIES
+from harness.proxies.program_file import OURS
 from harness.resources import configs
 
 MAX_CHARS = 10_000_000
@@ -23,7 +24,7 @@ MAX_CHARS = 10_000_000
 def variants(proxy: str) -> dict[str, Path]:
     """Return the shipped variants of a proxy by name."""
     files = (configs() / proxy).glob(f"*{PROXIES[proxy].suffix}")
-    return {file.stem: file for file in sorted(files)}
+    return {file.name.removesuffix(PROXIES[proxy].suffix): file for file in sorted(files) if file.name not in OURS}
 
 
 def catalogue() -> dict[str, Mitigation]:

@@ -193,7 +193,7 @@ async def test_one_that_speaks_tls_is_asked_in_trust_of_who_signed_for_it(stage:
 
 async def test_what_it_speaks_is_asked_of_it(stage: Stage) -> None:
     settings = b"\0\0\0\4\0\0\0\0\0"
-    start = replace(TOLD, ready="negotiates")
+    start = replace(TOLD, negotiates=True)
     assert (await stage.starts(start, lambda launched: stage.answers(launched, settings))).http == ("2",)
     assert (await stage.starts(start, stage.answers)).http == ("1.1",)
 
@@ -215,10 +215,10 @@ async def test_what_it_speaks_is_asked_of_it(stage: Stage) -> None:
             "listens",
             "server did not answer http://127.0.0.1:PORT/pulse within 0.1 s:",
         ),
-        (replace(TOLD, ready="negotiates"), "listens", "server accepts on port PORT, but does not serve"),
+        (replace(TOLD, negotiates=True), "listens", "server accepts on port PORT, but does not serve"),
         (replace(TOLD, ready="answers"), "hangs up", "server did not answer http://127.0.0.1:PORT/pulse: Server disco"),
         (replace(TOLD, ready="answers"), "hangs up and ends", "server exited with status 3\nit cannot"),
-        (replace(TOLD, ready="negotiates"), "hangs up and ends", "server exited with status 3"),
+        (replace(TOLD, negotiates=True), "hangs up and ends", "server exited with status 3"),
     ],
 )
 async def test_one_that_does_not_come_to_serve_is_told_in_its_last_words_and_ended(
@@ -358,7 +358,7 @@ async def test_another_address_that_is_taken_is_final(stage: Stage, words: str) 
 # ---------------------------------------------------------------- what is left
 
 
-@pytest.mark.parametrize("start", [TOLD, ANNOUNCES, replace(TOLD, ready="answers"), replace(TOLD, ready="negotiates")])
+@pytest.mark.parametrize("start", [TOLD, ANNOUNCES, replace(TOLD, ready="answers"), replace(TOLD, negotiates=True)])
 async def test_who_is_cancelled_in_the_middle_leaves_nothing_running(stage: Stage, start: Start) -> None:
     def plays(launched: Launched) -> None:
         if start.ready != "accepts":
