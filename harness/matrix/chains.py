@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 
 from harness.documents import hops
@@ -25,6 +25,15 @@ _SETTING = re.compile(r"(?:^|,)[A-Z][A-Z0-9_]*=")
 
 Canonical = Mapping[str, Callable[[Hop], Hop]]
 """For each proxy that takes options, what returns a hop in the one way to write it, or raises InputError."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProxy:
+    """What is to know of a proxy that a file brings: its configs by name, how they end, how a hop is written."""
+
+    variants: Mapping[str, PurePath]
+    suffix: str
+    canonical: Callable[[Hop], Hop]
 
 
 class Chains:
@@ -55,6 +64,16 @@ class Chains:
                 continue
             for name, file in named.items():
                 self._own_file(Hop(proxy, name), file, (section, proxy, name))
+
+    def own_proxy(self, name: str, proxy: OwnProxy) -> None:
+        """Take a proxy of the file's own, with the configs that lie beside it."""
+        if name in self._variants:
+            self._document.reject(("proxies", name), f"there is a proxy {name} already; choose another name")
+            return
+        self._variants[name] = [*proxy.variants]
+        self._canonical = {**self._canonical, name: proxy.canonical}
+        self._suffixes = {**self._suffixes, name: proxy.suffix}
+        self.own |= {Hop(name, variant): file for variant, file in proxy.variants.items()}
 
     def chain(self, text: str, path: KeyPath) -> Chain:
         """Read `nextjs:dev>nginx:default`, or `direct`."""

@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
@@ -25,9 +25,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.documents.document import Document
+from harness.documents.programs import OwnProxyShape
 from harness.errors import Complaint, InputError, KeyPath, SelectionError
 from harness.matrix import field_reports, mitigations
-from harness.matrix.chains import Canonical, Chains
+from harness.matrix.chains import Canonical, Chains, OwnProxy
 from harness.matrix.globs import matches, near
 from harness.matrix.names import Names
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
@@ -48,6 +49,7 @@ class Known:
 
     `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
     `suffixes` tells how the files of each proxy end, `stand_ins` which clients have their controls read by another.
+    `own_proxy` looks at a proxy of the file's own, by its name; it raises InputError.
     """
 
     proxies: Mapping[str, Sequence[str]]
@@ -56,6 +58,7 @@ class Known:
     canonical: Canonical = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=dict)
+    own_proxy: Callable[[str, OwnProxyShape], OwnProxy] | None = None
 
     def on_axes(self, workloads: Collection[str], own_mitigations: Iterable[str]) -> Mapping[str, Collection[str]]:
         """Return what can be named on each axis, in a file that has these of its own."""
@@ -68,7 +71,7 @@ class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
-    `stand_ins` are those that its references were made with.
+    `proxies` are those of its own, `stand_ins` those that its references were made with.
     """
 
     file: str
@@ -80,6 +83,7 @@ class Matrix:
     expectations: tuple[Expectation, ...]
     own: Mapping[Hop, PurePath]
     stand_ins: StandIns
+    proxies: Mapping[str, OwnProxyShape] = field(default_factory=dict)
     report: FieldReport | None = None
 
     @property
@@ -148,8 +152,9 @@ def schema() -> dict[str, Any]:
 
 def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
-    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
-    proxies = {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}
+    there = {**known.proxies, **dict.fromkeys(document.keys("proxies"), ())}
+    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in there}
+    proxies = {proxy: [*names, *own[proxy]] for proxy, names in there.items()}
     chains = Chains(document, proxies, known.canonical, known.suffixes)
     names = Names(document, chains, known.on_axes(document.keys("workloads"), document.keys("mitigations")))
     include = document.at("include")
@@ -173,6 +178,7 @@ class _Reader:
 
     def matrix(self) -> Matrix:
         """Return what the file says."""
+        self._own_proxies()
         for section in ("variants", "profiles"):
             self._chains.declare(section, getattr(self._shape, section))
         self._own_mitigations()
@@ -199,8 +205,19 @@ class _Reader:
             expectations=expectations,
             own=self._chains.own,
             stand_ins=self._known.stand_ins,
+            proxies=self._shape.proxies,
             report=report,
         )
+
+    def _own_proxies(self) -> None:
+        for name, shape in self._shape.proxies.items():
+            if self._known.own_proxy is None:
+                self._document.reject(("proxies", name), "no proxies of your own can be named here")
+                continue
+            try:
+                self._chains.own_proxy(name, self._known.own_proxy(name, shape))
+            except InputError as error:
+                self._document.reject(("proxies", name), str(error))
 
     def _own_mitigations(self) -> None:
         for name, shape in self._shape.mitigations.items():

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 
 from harness.documents import hops
 from harness.documents.keys import Listed, Name, Shape, Words, key, with_keys
+from harness.documents.programs import OwnProxyShape
 from harness.errors import InputError
 from harness.matrix.report_shapes import ReportShape
 from harness.model import (
@@ -49,6 +50,10 @@ def _combined(value: object) -> object:
 
 def _globbed(value: object) -> object:
     return {"cells": value} if isinstance(value, str) else value
+
+
+def _in_folder(value: object) -> object:
+    return {"folder": value} if isinstance(value, str) else value
 
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
@@ -214,6 +219,7 @@ class ExpectationShape(Shape):
 
 
 Files = dict[str, dict[Name, Words]]
+OwnProxy = Annotated[OwnProxyShape, BeforeValidator(_in_folder, json_schema_input_type=str | OwnProxyShape)]
 
 
 class MatrixShape(Shape):
@@ -245,6 +251,9 @@ class MatrixShape(Shape):
         "the same for an emulator's profiles, which are like those in configs/cloudrun",
         {"cloudrun": {"slow": "./slow.yaml"}},
         {},
+    )
+    proxies: dict[Name, OwnProxy] = key(
+        "proxies of your own, by names of yours: a folder, or what is run", {"gateway": "./my-proxy"}, {}
     )
     report: ReportShape | None = key(
         "a field report, and its claims put to the test",

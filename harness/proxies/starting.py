@@ -20,11 +20,11 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_not_result
 
+from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError
 from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.ports import PortTaken, on_free_port
@@ -41,8 +41,6 @@ AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
 PULSE = "/pulse"
-
-Ready = Literal["accepts", "answers", "passes"]
 
 _TAKEN = re.compile(
     r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE

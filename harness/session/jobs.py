@@ -12,7 +12,9 @@ from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Hop, Pace
-from harness.proxies.base import Fetched
+from harness.proxies.base import Fetched, Proxy
+from harness.proxies.catalog import PROXIES
+from harness.proxies.described import own
 from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
@@ -25,12 +27,14 @@ STREAMS = ("/dev", "/proc")
 class Job:
     """A matrix, the cells chosen from it, and where the user's own variants lie.
 
-    `missing` are the hops whose program could not be fetched, and why.
+    `proxies` are all that there are, its own among them; `missing` are the hops whose program could not be fetched,
+    and why.
     """
 
     matrix: Matrix
     cells: tuple[Cell, ...]
     own: Mapping[Hop, Path]
+    proxies: Mapping[str, Proxy] = field(default_factory=lambda: PROXIES)
     missing: Mapping[Hop, HarnessError] = field(default_factory=dict)
 
 
@@ -43,8 +47,8 @@ def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), 
     if not name_or_path or not is_readable(path):
         fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
         raise InputError(f"{fault}: give a path, or one of {', '.join(shipped_matrices())}")
-    matrix = parse(read_text(path), _shown(path), known())
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
+    matrix = parse(read_text(path), _shown(path), known(folder))
     return _job(matrix, folder, select(expand(matrix, pace), only, skip))
 
 
@@ -94,14 +98,14 @@ def _report(name: str, shipped: Sequence[str]) -> str:
 def hops_of(job: Job) -> dict[Hop, Path]:
     """Return every hop that a job's cells go through, mitigated or not, with its file."""
     chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, job.matrix.catalogue).chain)}
-    return {hop: variant_file(hop, job.own) for hop in sorted({hop for chain in chains for hop in chain})}
+    return {hop: variant_file(hop, job.own, job.proxies) for hop in sorted({hop for chain in chains for hop in chain})}
 
 
 def fetched(job: Job, fetching: Fetching) -> Job:
     """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
     missing: dict[Hop, HarnessError] = {}
     for hop in hops_of(job):
-        proxy = adapter(hop)
+        proxy = adapter(hop, job.proxies)
         if isinstance(proxy, Fetched):
             try:
                 proxy.fetch(fetching)
@@ -112,10 +116,11 @@ def fetched(job: Job, fetching: Fetching) -> Job:
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
-    own = {hop: folder / path for hop, path in matrix.own.items()}
-    job = Job(matrix, referenced(cells, matrix.stand_ins), own)
+    files = {hop: folder / path for hop, path in matrix.own.items()}
+    proxies = {**PROXIES, **{name: own(name, said, folder) for name, said in matrix.proxies.items()}}
+    job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies)
     for hop, file in hops_of(job).items():
-        adapter(hop).check(file)
+        adapter(hop, proxies).check(file)
     return job
 
 

@@ -38,7 +38,9 @@ async def session(
     with _room(run):
         async with (
             Launcher(keep=keep) as launcher,
-            Bench(launcher, run.folder / "proxies", job.own, Schedule(jobs), missing=job.missing) as bench,
+            Bench(
+                launcher, run.folder / "proxies", job.own, Schedule(jobs), proxies=job.proxies, missing=job.missing
+            ) as bench,
             Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, job.matrix.stand_ins) as runner,
         ):
             yield runner, run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +12,12 @@ from harness.clients.base import StoodInFor
 from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
+from harness.matrix.chains import OwnProxy
 from harness.matrix.reading import Known
 from harness.model import Mitigation
 from harness.proxies.base import Optioned
 from harness.proxies.catalog import PROXIES
-from harness.proxies.program_file import OURS
+from harness.proxies.described import Described, canonical, own
 from harness.resources import configs
 
 MAX_CHARS = 10_000_000
@@ -23,8 +25,10 @@ MAX_CHARS = 10_000_000
 
 def variants(proxy: str) -> dict[str, Path]:
     """Return the shipped variants of a proxy by name."""
-    files = (configs() / proxy).glob(f"*{PROXIES[proxy].suffix}")
-    return {file.name.removesuffix(PROXIES[proxy].suffix): file for file in sorted(files) if file.name not in OURS}
+    adapter = PROXIES[proxy]
+    if isinstance(adapter, Described):
+        return adapter.variants()
+    return {file.stem: file for file in sorted((configs() / proxy).glob(f"*{adapter.suffix}"))}
 
 
 def catalogue() -> dict[str, Mitigation]:
@@ -38,8 +42,8 @@ def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
     return mitigations.parse(text, file)
 
 
-def known() -> Known:
-    """Return the names that a matrix file may use without defining them."""
+def known(folder: Path = Path()) -> Known:
+    """Return the names that a matrix file in `folder` may use without defining them."""
     clients = {name: make() for name, make in CLIENTS.items()}
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
@@ -48,7 +52,15 @@ def known() -> Known:
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
         suffixes={name: proxy.suffix for name, proxy in PROXIES.items()},
         stand_ins={name: client.stand_in for name, client in clients.items() if isinstance(client, StoodInFor)},
+        own_proxy=lambda name, said: _looked_at(own(name, said, folder), folder),
     )
+
+
+def _looked_at(proxy: Described, folder: Path) -> OwnProxy:
+    """Return what a matrix file's reader has to know of its own proxy. Raises InputError."""
+    there = proxy.variants() if proxy.given is None or not proxy.given.has_config else {}
+    variants = {variant: Path(os.path.relpath(file, folder)) for variant, file in there.items()}
+    return OwnProxy(variants, proxy.suffix, canonical)
 
 
 def shipped_matrices() -> dict[str, Path]:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.documents import programs
 from harness.documents.document import Document
 from harness.documents.keys import Shape
 from harness.matrix import reference, report_shapes, shapes
 
 PAGE = Path(__file__).parents[2] / "docs/matrix-files.md"
-SHAPES = [getattr(report_shapes if hasattr(report_shapes, name) else shapes, name) for name in reference.SECTIONS]
+PLACES = (report_shapes, shapes, programs)
+SHAPES = [next(getattr(place, name) for place in PLACES if hasattr(place, name)) for name in reference.SECTIONS]
 KEYS = [(shape, name) for shape in SHAPES for name in shape.model_fields]
 ALTERNATIVES = {"verdict", "method", "at_most"}
 """Keys that stand for those of which a shape wants at least one."""
@@ -26,12 +28,9 @@ def test_the_page_is_what_the_shapes_say() -> None:
 
 def test_every_shape_of_a_matrix_file_has_a_section() -> None:
     every = {
-        one
-        for module in (shapes, report_shapes)
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, Shape)
+        one for module in PLACES for one in vars(module).values() if isinstance(one, type) and issubclass(one, Shape)
     }
-    assert set(SHAPES) == every - {Shape}
+    assert set(SHAPES) == every - {Shape, programs.ProgramShape}
 
 
 def section(shape: type[Shape]) -> str:
@@ -51,6 +50,8 @@ def beside(shape: type[Shape], key: str) -> dict[str, object]:
         needed.add("of")
     if key == "of":
         needed.add("at_most_times")
+    if shape is programs.OwnProxyShape and key not in ("folder", "command"):
+        return {"command": ["${PROGRAM}"] if key == "sources" else ["my-gateway"]}
     share = {"of": "reads"} if key.endswith("_share") else {}
     return {name: (shape.model_fields[name].examples or [None])[0] for name in needed - {key}} | share
 
