@@ -1,0 +1,241 @@
+"""Proxies that a file describes: what is wrong with one is told, whatever it does, and nothing is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from harness.documents.document import Document
+from harness.documents.programs import OwnProxyShape, ProgramShape
+from harness.errors import InputError, ProxyError
+from harness.launchers.process import Launcher
+from harness.model import Endpoint, Hop, Option
+from harness.proxies.described import Described, canonical, own
+from harness.proxies.program_file import read_lock, read_program, variants_in
+from harness.session.jobs import load
+
+RELAY = """
+import asyncio, sys
+
+async def pipe(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+async def relay(reader, writer):
+    upstream = await asyncio.open_connection(*sys.argv[2].split(":"))
+    await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
+
+async def main():
+    server = await asyncio.start_server(relay, "127.0.0.1", int(sys.argv[1]))
+    print("port", server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+SILENT = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+TOLD = ["${PORT}", "${UPSTREAM_ADDRESS}"]
+
+
+def described(program: str, *arguments: str, **others: Any) -> Described:
+    """Return a proxy that runs some Python."""
+    command = [sys.executable, "-u", "-c", program, *(arguments or TOLD)]
+    return Described("gateway", Path(), given=ProgramShape(command=command, **others))
+
+
+# ---------------------------------------------------------------- what a file says
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{command: [a], comand: b}", r"program\.yaml:1: comand: unknown key; allowed: .*did you mean 'command'"),
+        ("{about: a}", "command: this key is required"),
+        ("{command: []}", "must have at least one value"),
+        ("{command: ['${PROGRAM}']}", "`sources` has none"),
+        ("{command: [a], sources: {system: {program: a}}}", "has to begin with"),
+        ("{command: [a], complaints: ['(']}", "is no regular expression"),
+        ("{command: [a], complaints: ['x']}", r"must have a group \(\?P<words>"),
+        ("{command: [a], announces: 'port'}", r"must have a group, as v"),
+        ("{command: [a], within_s: 0}", "must be greater than 0"),
+        ("{command: [a], ready: soon}", "allowed: accepts, answers, passes"),
+        ("{command: a}", "must be a list"),
+        ("[", "expected the node content"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "program.yaml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_program(tmp_path / "program.yaml")
+
+
+def test_a_lock_that_is_none_is_told(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) == {}
+    (tmp_path / "lock.yaml").write_text("'1.0': {a.whl: {sha256: beef, bytes: 1}}")
+    with pytest.raises(InputError, match="must match pattern"):
+        read_lock(tmp_path)
+
+
+def test_variants_are_the_configs_that_are_nothing_else(tmp_path: Path) -> None:
+    for name in ("program.yaml", "lock.yaml", "static.yaml", "b.yaml", "a.yaml", "notes.md"):
+        (tmp_path / name).touch()
+    shape = ProgramShape(command=["gateway", "${CONFIG}"], suffix=".yaml", files=["static.yaml"])
+    assert [*variants_in(tmp_path, shape)] == ["a", "b"]
+    assert [*variants_in(tmp_path, ProgramShape(command=["gateway"]))] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["${UPSTREAM}"], r"gateway has no \$\{LISTEN\}, nor \$\{PORT\}: .*`announces`"),
+        (["${PORT}"], r"gateway has no \$\{UPSTREAM\}, nor \$\{UPSTREAM_ADDRESS\}"),
+    ],
+)
+def test_who_cannot_be_told_its_port_or_its_upstream_gets_a_word_on_what_to_do(
+    arguments: list[str], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        described(RELAY, *arguments).check(Path())
+
+
+@pytest.mark.parametrize(
+    ("hop", "words"),
+    [
+        (Hop("caddy", "plain", options=(Option("word", "fast"),)), "takes a version, or a source .*, not fast"),
+        (Hop("caddy", "plain", "2.1", (Option("source", "wheel", "2.2"),)), "only be one version: 2.1, or wheel:2.2"),
+    ],
+)
+def test_what_a_hop_cannot_have_is_told(hop: Hop, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        canonical(hop)
+
+
+def test_a_hop_asks_for_a_version_or_for_one_of_a_source() -> None:
+    proxy = described(RELAY)
+    assert (proxy.with_options(Hop("gateway", "x", "2.1")).wanted, proxy.only) == ("2.1", "")
+    of_source = proxy.with_options(Hop("gateway", "x", options=(Option("source", "wheel", "2.2"),)))
+    assert (of_source.wanted, of_source.only) == ("2.2", "wheel")
+
+
+# ---------------------------------------------------------------- a matrix file's own
+
+MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "chain", "words"),
+    [
+        ("{nginx: {command: [a]}}", "nginx:default", r"proxies\.nginx: there is a proxy nginx already"),
+        ("{edge: ./edge}", "edge:a", r"m\.yaml:3: proxies\.edge: .*edge/program\.yaml: cannot be read: .*No such file"),
+        ("{edge: {}}", "edge:default", r"proxies\.edge: needs a `command`, or a `folder`"),
+        ("{edge: {folder: ., command: [a]}}", "edge:a", r"proxies\.edge: has a folder: all else"),
+        ("{edge: {command: [a, '${PORT}', '${UPSTREAM}']}}", "edge:other", "unknown variant 'edge:other'"),
+        ("{edge: {command: [a, '${CONFIG}']}}", "edge:./no.conf", r"there is no file .*no\.conf"),
+    ],
+)
+def test_what_is_wrong_with_a_proxy_of_ones_own_is_told(tmp_path: Path, proxies: str, chain: str, words: str) -> None:
+    (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {proxies}\naxes: {{chain: '{chain}'}}\n")
+    with pytest.raises(InputError, match=words):
+        load(str(tmp_path / "m.yaml"))
+
+
+def test_a_proxy_of_ones_own_may_lie_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    edge = tmp_path / "edge"
+    edge.mkdir()
+    (edge / "program.yaml").write_text("command: [edge, '${CONFIG}']\n")
+    for name in ("a.conf", "b.conf"):
+        (edge / name).write_text("listen ${LISTEN}\nto ${UPSTREAM}\n")
+    (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {{edge: ./edge}}\naxes: {{chain: ['edge:a', 'edge:b']}}\n")
+    job = load(str(tmp_path / "m.yaml"))
+    assert [str(job.own[Hop("edge", name)]) for name in "ab"] == [str(edge / "a.conf"), str(edge / "b.conf")]
+
+
+def test_a_proxy_may_stand_in_the_file_itself() -> None:
+    said = Document("{command: [gateway, '${PORT}', '${UPSTREAM}']}").shape(OwnProxyShape)
+    assert own("gateway", said, Path("here")).variants() == {"default": Path("here")}
+
+
+# ---------------------------------------------------------------- what a program does
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Endpoint]:
+    """Somebody who answers whatever comes with an empty 200."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield Endpoint(server.sockets[0].getsockname()[1])
+
+
+async def fails(proxy: Described, folder: Path, upstream: Endpoint, words: str) -> None:
+    """Have it not start, and say why; nothing runs then."""
+    async with Launcher() as launcher:
+        with pytest.raises(ProxyError, match=f"(?s){words}"):
+            await proxy.start(folder, upstream, folder, launcher)
+        assert launcher._processes == []
+
+
+@pytest.mark.proxies
+async def test_any_program_can_stand_in_a_chain(tmp_path: Path, upstream: Endpoint) -> None:
+    async with Launcher() as launcher:
+        running = await described(RELAY).start(tmp_path, upstream, tmp_path, launcher)
+        assert running.program.returncode is None
+        assert running.version == "as it is here"
+
+
+@pytest.mark.proxies
+async def test_one_that_takes_a_port_of_its_own_announces_it(tmp_path: Path, upstream: Endpoint) -> None:
+    proxy = described(RELAY, "0", "${UPSTREAM_ADDRESS}", announces=r"port (\d+)")
+    proxy.check(tmp_path)
+    async with Launcher() as launcher:
+        await proxy.start(tmp_path, upstream, tmp_path, launcher)
+
+
+@pytest.mark.proxies
+async def test_megabytes_in_its_log_are_no_matter(tmp_path: Path, upstream: Endpoint) -> None:
+    flood = f"import sys\nsys.stdout.write(('x' * 79 + chr(10)) * 50_000)\n{RELAY}"
+    async with Launcher() as launcher:
+        await described(flood).start(tmp_path, upstream, tmp_path, launcher)
+    assert (tmp_path / "gateway.log").stat().st_size > 3_900_000
+
+
+FAULTS = {
+    "exits at once": ("print('no licence'); raise SystemExit(3)", r"gateway exited with status 3.*no licence"),
+    "never listens": ("import time; time.sleep(600)", r"gateway did not answer on port \d+ within 2 s"),
+    "never answers": (SILENT, r"gateway did not pass a request on within 2 s"),
+    "needs a terminal": ("import os; os.get_terminal_size(0)", "gateway exited with status 1.*OSError"),
+}
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize(("program", "words"), FAULTS.values(), ids=FAULTS)
+async def test_a_program_that_does_not_serve_is_told_in_its_own_words(
+    tmp_path: Path, upstream: Endpoint, program: str, words: str
+) -> None:
+    await fails(described(program, within_s=2.0), tmp_path, upstream, words)
+
+
+@pytest.mark.proxies
+async def test_one_that_answers_by_itself_does_not_pass(tmp_path: Path, upstream: Endpoint) -> None:
+    server = (
+        "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"
+        " http.server.BaseHTTPRequestHandler).serve_forever()"
+    )
+    words = "with status 501, what is behind it with 200: it does not pass requests on"
+    await fails(described(server, within_s=2.0), tmp_path, upstream, words)
+
+
+@pytest.mark.proxies
+async def test_a_command_that_does_not_exist_is_told(tmp_path: Path, upstream: Endpoint) -> None:
+    proxy = Described("gateway", Path(), given=ProgramShape(command=["no-such-gateway", *TOLD]))
+    await fails(proxy, tmp_path, upstream, "no-such-gateway")
