@@ -107,6 +107,14 @@ class Described:
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
             raise InputError(Complaint(why, file=str(config)))
 
+    def offered(self) -> str:
+        """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
+        by_source: dict[str, list[str]] = {}
+        for source, version, here in self.sources.offers():
+            is_fetched = here and source != "system"
+            by_source.setdefault(source, []).append(f"{version} (here)" if is_fetched else version)
+        return "; ".join(f"{source} {', '.join(versions)}" for source, versions in by_source.items())
+
     def canonical(self, hop: Hop) -> Hop:
         return canonical(hop)
 

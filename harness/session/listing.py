@@ -19,6 +19,7 @@ from harness.matrix import reading
 from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
 from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from harness.session import shipped
 from harness.store.runs import unwritable_because
 
@@ -53,15 +54,25 @@ def health(runs: Path) -> Rows:
     checks = {name: client().version for name, client in CLIENTS.items()}
     checks |= {name: proxy.version for name, proxy in PROXIES.items()}
     for name, check in checks.items():
+        proxy = PROXIES.get(name)
+        offered = proxy.offered() if isinstance(proxy, Described) else ""
         try:
-            table.append((name, "ok", check(), ""))
+            table.append((name, "ok", "; ".join(filter(None, [check(), offered and f"there is {offered}"])), ""))
         except Unavailable as error:
-            table.append((name, "missing", error.reason, error.remedy))
+            state, what = ("to fetch", f"on first use: {offered}") if offered else ("missing", error.reason)
+            table.append((name, state, what, error.remedy))
     return table
 
 
 def _proxies() -> Rows:
-    return [("hop", "what it is"), *_variants()]
+    return [("hop", "what it is"), *_variants(), *_programs()]
+
+
+def _programs() -> Iterator[tuple[str, str]]:
+    """Yield the programs that can be had in versions, as a hop names one, and which there are."""
+    for name, proxy in PROXIES.items():
+        if isinstance(proxy, Described):
+            yield f"{name}:...@VERSION", proxy.offered() or "no source has it here"
 
 
 def _profiles() -> Rows:

@@ -1,0 +1,60 @@
+"""What the cache holds, and how it is emptied: only what the harness itself put there, whoever else has files in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import resources
+from harness.errors import InputError
+
+PLACES = ("programs/*/*", "asgi/*", "nextjs-*")
+"""Where installations lie in it; beside each lies its lock, NAME.lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One installation: `what` it is for, as `harness setup` calls it."""
+
+    what: str
+    folder: Path
+    bytes: int
+
+
+def kept() -> list[Kept]:
+    """Return what the cache holds, in the order of its names. Looks at every file."""
+    return sorted(_found(resources.cache()), key=lambda one: (one.what, one.folder.name))
+
+
+def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
+    """Remove what is kept for these names, or all of it; yield each as it is gone.
+
+    Raises InputError for a name for which nothing is kept, before anything is removed. A run that uses one loses it.
+    """
+    there = {one.what for one in found}
+    for name in names:
+        if name not in there:
+            raise InputError(f"nothing is kept for {name!r}; there is {', '.join(sorted(there)) or 'nothing at all'}")
+    for one in found:
+        if not names or one.what in names:
+            shutil.rmtree(one.folder)
+            one.folder.with_name(f"{one.folder.name}.lock").unlink(missing_ok=True)
+            yield one
+
+
+def _found(cache: Path) -> Iterator[Kept]:
+    for place in PLACES:
+        for folder in cache.glob(place):
+            if folder.is_dir() and not folder.is_symlink():
+                what = folder.parent.name if "/" in place else place.removesuffix("-*")
+                yield Kept(what, folder, sum(_sizes(folder)))
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """Yield how much room each file takes."""
+    for path, _, files in os.walk(folder):
+        for file in files:
+            yield os.lstat(Path(path, file)).st_size
