@@ -35,7 +35,7 @@ def seconds(name: str, *options: str) -> float:
 
 def paced_seconds(job: session.Job) -> float:
     """Return how long the streams of a job's cells last together when paced."""
-    emissions = (plan(cell, job.matrix.catalogue).emission for cell in job.cells)
+    emissions = (plan(cell, job.matrix.catalogue, job.matrix.requests).emission for cell in job.cells)
     return sum(e.workload.tokens * (e.workload.interval_ms + (e.delay_ms or 0)) for e in emissions) / 1e3
 
 

@@ -13,13 +13,13 @@ import pytest_asyncio
 from harness.documents.hops import read as hop
 from harness.errors import Unavailable
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.measure.guard import PULSE_TRIPS
 from harness.model import Cell, Chain, Hop, Workload
 from harness.resources import configs
 from harness.session import catalogue
 from tests.factories import comes
+from tests.planning import plan
 
 pytestmark = [pytest.mark.proxies, pytest.mark.asyncio(loop_scope="module")]
 

@@ -18,12 +18,12 @@ from harness.backends.base import Log
 from harness.clients import CLIENTS
 from harness.clients.base import Client, Request, Sink
 from harness.documents.hops import read as hop
-from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, HttpVersion, Trace, TransportName, Verdict, Workload
 from harness.session import catalogue
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
+from tests.planning import plan
 from tests.sandbox import missing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]

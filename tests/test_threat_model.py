@@ -25,12 +25,12 @@ from harness.documents.yaml_text import Source
 from harness.errors import InputError
 from harness.launchers.installation import Installation
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.matrix.reading import parse
 from harness.model import DEFAULT_CLIENT, EMITTER_HEADER, Endpoint, is_secret
 from harness.proxies.starting import Start
 from harness.session.shipped import known
 from harness.store.runs import Run, check_folder, load_traces, slug
+from tests.planning import REQUESTS
 from tests.reports import samples
 from tests.sandbox import Sandbox, missing
 
@@ -171,7 +171,7 @@ def test_names_tell_secrets_or_none_however_they_are_spelt() -> None:
     assert [name for name in TOLD if any(is_secret(spell(name)) for spell in spelt)] == []
 
 
-@pytest.mark.parametrize("name", sorted({name for sent in REQUEST_HEADERS.values() for name, _ in sent}))
+@pytest.mark.parametrize("name", sorted({name for sent in REQUESTS.values() for name, _ in sent.headers}))
 def test_what_the_harness_sends_itself_is_told(name: str) -> None:
     assert not is_secret(name)
 

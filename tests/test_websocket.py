@@ -16,10 +16,11 @@ from harness.clients.base import Request, Unheard
 from harness.formats import TRANSPORTS
 from harness.judge.metrics import header_changes
 from harness.judge.verdict import assess
-from harness.matrix.mitigations import parse, plan
+from harness.matrix.mitigations import parse
 from harness.model import Cell, Filler, Plan, Trace
 from harness.resources import configs
 from tests.factories import figures, judged
+from tests.planning import plan
 from tests.recording import LOAD, Rig, bound, rig
 from tests.tunnelling import BINARY, CLOSE, CONTINUATION, LEAVE, PING, RESET, TEXT, Treat, Tunnel, at, frame, passes
 from tests.waiting import eventually

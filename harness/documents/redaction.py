@@ -11,7 +11,8 @@ from dataclasses import replace
 from harness.documents.yaml_text import spans
 from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation
 
-HEADERS = {"request_headers", "response_headers"}
+HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",)}
+"""Under which keys of a matrix file's entries headers stand, by section."""
 
 
 def masked_run(run: RunInfo) -> RunInfo:
@@ -23,8 +24,9 @@ def masked_run(run: RunInfo) -> RunInfo:
 def _masked(text: str, file: str) -> str:
     if not text:
         return text  # a single cell has no file
-    steps = ("mitigations".__eq__, lambda name: True, HEADERS.__contains__, is_secret)
-    for start, end in reversed(spans(text, file, *steps)):
+    places = [(section.__eq__, lambda name: True, keys.__contains__, is_secret) for section, keys in HEADERS.items()]
+    hidden = sorted(place for steps in places for place in spans(text, file, *steps))
+    for start, end in reversed(hidden):
         spelled = text[start:end]
         quote = spelled[0] if spelled[0] in "\"'" else ""
         text = f"{text[:start]}{quote}{HIDDEN}{quote}{spelled[len(spelled.rstrip()) :]}{text[end:]}"

@@ -87,8 +87,8 @@ class Transport(Protocol):
     def refusals(self) -> Sequence[int]:
         """The statuses with which application servers refuse to be asked over it what they serve otherwise."""
 
-    def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
-        """Return what a client of that profile says of itself, given what it says when it fetches."""
+    def request_headers(self, profile: RequestProfile) -> Headers:
+        """Return what a client of that profile says of itself."""
 
     def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[tuple[str, str]]:
         """Yield which of these it does not have, by name, and why not. `content_type` is None where nobody sets one."""

@@ -20,8 +20,8 @@ class Http(Transport):
     status = 200
     refusals = (404, 405)
 
-    def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
-        return fetching
+    def request_headers(self, profile: RequestProfile) -> Headers:
+        return profile.headers
 
     def objections(self, body: Body, method: Method, content_type: str | None) -> Iterator[tuple[str, str]]:
         yield from ()
@@ -40,11 +40,11 @@ class WebSocket(Transport):
     status = 101
     refusals = (400, 403, 404, 405)
 
-    def request_headers(self, profile: RequestProfile, fetching: Headers) -> Headers:
-        if profile != "browser":
-            return fetching
+    def request_headers(self, profile: RequestProfile) -> Headers:
+        if profile.handshake == "fetched":
+            return profile.headers
         return (
-            *(header for header in fetching if header[0] != "Accept" and not header[0].startswith("Sec-Fetch-")),
+            *(header for header in profile.headers if header[0] != "Accept" and not header[0].startswith("Sec-Fetch-")),
             ("Cache-Control", "no-cache"),
             ("Pragma", "no-cache"),
             ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),

@@ -17,6 +17,7 @@ from harness.documents.document import Document, allowed
 from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix.replacements import replacements
+from harness.matrix.requests import Requests
 from harness.matrix.shapes import Catalogue
 from harness.model import (
     AXES,
@@ -28,30 +29,10 @@ from harness.model import (
     Method,
     Mitigation,
     Plan,
-    RequestProfile,
     Workload,
     chain_text,
     is_secret,
 )
-
-REQUEST_HEADERS: Mapping[RequestProfile, tuple[tuple[str, str], ...]] = {
-    "curl": (
-        ("User-Agent", "curl/8.14.1"),
-        ("Accept", "*/*"),
-    ),
-    "browser": (
-        (
-            "User-Agent",
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
-        ),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "gzip, deflate, br, zstd"),
-        ("Accept-Language", "en-US,en;q=0.9"),
-        ("Sec-Fetch-Dest", "empty"),
-        ("Sec-Fetch-Mode", "cors"),
-        ("Sec-Fetch-Site", "same-origin"),
-    ),
-}
 
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
 PARTS = {"response_headers": "response header", "request_headers": "request header"}
@@ -67,9 +48,9 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
     return {name: shape.named(name) for name, shape in shapes.items()}
 
 
-def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
+def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> Plan:
     """Return the cell with its mitigations applied. Raises InputError if they contradict it or each other."""
-    if refused := objections(cell, catalogue):
+    if refused := objections(cell, catalogue, requests):
         raise InputError(*(replace(one, message=f"cell {cell.id}: {one.message}") for one in refused))
     applied = [catalogue[name] for name in cell.mitigations]
     change, _ = _merged(applied)
@@ -78,7 +59,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     return Plan(
         chain=_chain(cell.chain, applied),
         method=method,
-        request_headers=_request_headers(_profile(cell, change), change, method),
+        request_headers=_request_headers(_profile(cell, change, requests), change, method),
         emission=Emission(
             workload=_workload(cell.workload, change),
             transport=transport.name,
@@ -98,7 +79,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Plan:
     )
 
 
-def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complaint]:
+def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> list[Complaint]:
     """Return what speaks against planning the cell, each with the key of its axis or workload that is to blame."""
     unknown = [name for name in cell.mitigations if name not in catalogue]
     if unknown:
@@ -109,7 +90,7 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation]) -> list[Complain
     conflicts += _torn(cell.chain, applied)
     if conflicts:
         return [_of("mitigations", conflict) for conflict in conflicts]
-    idle = [_of("mitigations", f"{each.name} {why}") for each in applied for why in _idle(each, cell, change)]
+    idle = [_of("mitigations", f"{each.name} {why}") for each in applied for why in _idle(each, cell, change, requests)]
     return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
 
 
@@ -170,7 +151,7 @@ def _agreed(part: str, values: list[Any]) -> list[Any]:
     return distinct
 
 
-def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
+def _idle(one: Mitigation, cell: Cell, change: Mitigation, requests: Requests) -> Iterator[str]:
     """Yield why a mitigation would change nothing in this cell."""
     if one.chain == "direct" and not cell.chain:
         yield "bypasses a chain that is direct already"
@@ -187,7 +168,7 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation) -> Iterator[str]:
         yield f"changes the content type to {one.content_type}, which it is already"
     if one.method == codec.method:
         yield f"changes the method to {one.method}, which it is already"
-    sent = {name.lower(): value for name, value in _profile(cell, change)}
+    sent = {name.lower(): value for name, value in _profile(cell, change, requests)}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
             yield f"leaves the request header {name} of profile {cell.request} as it is"
@@ -224,10 +205,10 @@ def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:
     return tuple(next((new for one in applied for new in replacements(each, one)), each) for each in chain)
 
 
-def _profile(cell: Cell, change: Mitigation) -> tuple[tuple[str, str], ...]:
+def _profile(cell: Cell, change: Mitigation, requests: Requests) -> tuple[tuple[str, str], ...]:
     """Return the headers that the cell's request profile sends."""
     transport, _ = FORMATS[change.format or cell.format]
-    return transport.request_headers(cell.request, REQUEST_HEADERS[cell.request])
+    return transport.request_headers(requests[cell.request])
 
 
 def _request_headers(

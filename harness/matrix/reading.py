@@ -31,6 +31,7 @@ from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
 from harness.matrix.globs import matches, near
 from harness.matrix.names import Names
+from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
 from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
 
@@ -55,15 +56,19 @@ class Known:
     proxies: Mapping[str, Sequence[str]]
     names: Mapping[str, Sequence[str]]
     mitigations: Mapping[str, Mitigation]
+    requests: Requests
     canonical: Canonical = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=dict)
     own_proxy: Callable[[str, OwnProxyShape], OwnProxy] | None = None
 
-    def on_axes(self, workloads: Collection[str], own_mitigations: Iterable[str]) -> Mapping[str, Collection[str]]:
+    def on_axes(
+        self, workloads: Collection[str], own_mitigations: Iterable[str], own_requests: Iterable[str]
+    ) -> Mapping[str, Collection[str]]:
         """Return what can be named on each axis, in a file that has these of its own."""
-        named = dict.fromkeys([*self.mitigations, *own_mitigations])
-        return {**self.names, "workload": workloads, "mitigations": list(named)}
+        named = list(dict.fromkeys([*self.mitigations, *own_mitigations]))
+        requests = list(dict.fromkeys([*self.requests, *own_requests]))
+        return {**self.names, "workload": workloads, "mitigations": named, "request": requests}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Matrix:
     cells: tuple[Cell, ...]
     workloads: Mapping[str, Workload]
     catalogue: Mapping[str, Mitigation]
+    requests: Requests
     expectations: tuple[Expectation, ...]
     own: Mapping[Hop, PurePath]
     stand_ins: StandIns
@@ -156,7 +162,7 @@ def _unknown_names(document: Document, known: Known) -> None:
     own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in there}
     proxies = {proxy: [*names, *own[proxy]] for proxy, names in there.items()}
     chains = Chains(document, proxies, known.canonical, known.suffixes)
-    names = Names(document, chains, known.on_axes(document.keys("workloads"), document.keys("mitigations")))
+    names = Names(document, chains, known.on_axes(*map(document.keys, ("workloads", "mitigations", "requests"))))
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
     blocks += [("include", index) for index in range(len(include) if isinstance(include, list) else 0)]
@@ -175,6 +181,7 @@ class _Reader:
         self._chains = Chains(document, known.proxies, known.canonical, known.suffixes)
         self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
         self._catalogue = dict(known.mitigations)
+        self._requests = dict(known.requests)
 
     def matrix(self) -> Matrix:
         """Return what the file says."""
@@ -182,6 +189,7 @@ class _Reader:
         for section in ("variants", "profiles"):
             self._chains.declare(section, getattr(self._shape, section))
         self._own_mitigations()
+        self._own_requests()
         blocks = self._blocks()
         self._document.settle()
         origins: dict[Cell, KeyPath] = {}
@@ -202,6 +210,7 @@ class _Reader:
             cells=cells,
             workloads=self._workloads,
             catalogue=self._catalogue,
+            requests=self._requests,
             expectations=expectations,
             own=self._chains.own,
             stand_ins=self._known.stand_ins,
@@ -227,9 +236,16 @@ class _Reader:
             else:
                 self._catalogue[name] = shape.named(name)
 
+    def _own_requests(self) -> None:
+        for name, shape in self._shape.requests.items():
+            if name in self._requests:
+                self._document.reject(("requests", name), "there is a profile of this name already; choose another")
+            else:
+                self._requests[name] = shape.named(name)
+
     def _blocks(self) -> list[Block]:
         """Return what is to be multiplied, with the places in the file that say so."""
-        known = self._known.on_axes(self._workloads, self._shape.mitigations)
+        known = self._known.on_axes(self._workloads, self._shape.mitigations, self._shape.requests)
         names = Names(self._document, self._chains, known)
         given = self._shape.axes.model_dump(exclude_none=True)
         start = names.values(DEFAULTS.model_copy(update=given), ("axes",))
@@ -271,9 +287,9 @@ class _Reader:
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
     def _objections(self, cell: Cell) -> list[Complaint]:
-        if objections := mitigations.objections(cell, self._catalogue):
+        if objections := mitigations.objections(cell, self._catalogue, self._requests):
             return objections
-        chain = mitigations.plan(cell, self._catalogue).chain
+        chain = mitigations.plan(cell, self._catalogue, self._requests).chain
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.matrix.reading import schema
 from harness.model import AXES
 
@@ -17,6 +16,7 @@ SECTIONS = {
     "Axes": "axes, include",
     "Exclusion": "exclude",
     "ExpectationShape": "expect",
+    "RequestShape": "requests.NAME",
     "MitigationShape": "mitigations.NAME",
     "FillerShape": "prelude, padding",
     "OwnProxyShape": "proxies.NAME",
@@ -44,17 +44,11 @@ An unknown key or name is an error that names the line and what is allowed. NAME
 
 <!-- Made by `python -m harness.matrix.reference > docs/matrix-files.md` from harness/matrix/. -->
 """
-PROFILES = """\
-## Request profiles
-
-The values of the axis `request`, and the headers that each sends. A matrix file cannot add another: other headers are a
-mitigation with `request_headers`, so that their effect is told against the same cell without them.
-"""
 
 
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([HEAD, *_sections(schema()), PROFILES, *_profiles()])
+    return "\n".join([HEAD, *_sections(schema())])
 
 
 def _sections(whole: Mapping[str, Any]) -> Iterator[str]:
@@ -67,13 +61,6 @@ def _sections(whole: Mapping[str, Any]) -> Iterator[str]:
             default = "**required**" if key in shape.get("required", ()) else _default(name, key, about["default"])
             yield _row(f"`{key}`", about["description"], _type(about), default, _code(about["examples"][0]))
         yield ""
-
-
-def _profiles() -> Iterator[str]:
-    yield "| profile | headers |\n| --- | --- |"
-    for profile, headers in REQUEST_HEADERS.items():
-        yield _row(f"`{profile}`", "<br>".join(f"`{name}: {value}`" for name, value in headers))
-    yield ""
 
 
 def _row(*cells: str) -> str:

@@ -7,7 +7,7 @@ value stands for a list of one. What a key means and an example of it stand with
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -24,14 +24,18 @@ from harness.model import (
     Fill,
     Filler,
     Format,
+    Handshake,
     Hop,
     Manner,
     Method,
     Mitigation,
     Payload,
+    RequestProfile,
     Verdict,
     Workload,
 )
+
+V = TypeVar("V")
 
 WORKLOAD: dict[str, Any] = {field.name: field.default for field in fields(Workload)}
 FRAMING = {
@@ -54,6 +58,12 @@ def _globbed(value: object) -> object:
 
 def _in_folder(value: object) -> object:
     return {"folder": value} if isinstance(value, str) else value
+
+
+def _once(headers: dict[str, V]) -> dict[str, V]:
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("the same header is there twice; case does not count")
+    return headers
 
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
@@ -118,9 +128,7 @@ class MitigationShape(Shape):
     @field_validator("response_headers", "request_headers")
     @classmethod
     def _headers(cls, headers: dict[str, str | None]) -> dict[str, str | None]:
-        if len({name.lower() for name in headers}) < len(headers):
-            raise ValueError("the same header is there twice; case does not count")
-        return headers
+        return _once(headers)
 
     @field_validator("response_headers")
     @classmethod
@@ -145,6 +153,28 @@ class MitigationShape(Shape):
             if filler := changes[filling]:
                 changes[filling] = Filler(filler.bytes, filler.fill)
         return Mitigation(name=name, **changes)
+
+
+class RequestShape(Shape):
+    """Whose headers a client sends; a fix that is claimed for other headers is a mitigation, told against this."""
+
+    about: Words = key("who sends this", "our app")
+    source: str = key("where that was seen", "our proxy's log", "")
+    headers: dict[HeaderName, HeaderValue] = key(
+        "what is sent when something is fetched, in this order", {"Accept-Encoding": "gzip"}, repr=False
+    )
+    handshake: Handshake = key(
+        "how it asks for a WebSocket: with the same headers (`fetched`), or as browsers do", "browser", "fetched"
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        return _once(headers)
+
+    def named(self, name: str) -> RequestProfile:
+        """Return the noun."""
+        return RequestProfile(name, tuple(self.headers.items()), self.handshake)
 
 
 class WorkloadShape(Shape):
@@ -250,6 +280,11 @@ class MatrixShape(Shape):
     profiles: Files = key(
         "the same for an emulator's profiles, which are like those in configs/cloudrun",
         {"cloudrun": {"slow": "./slow.yaml"}},
+        {},
+    )
+    requests: dict[Name, RequestShape] = key(
+        "request profiles of your own, by names of yours",
+        {"app": {"about": "our app", "headers": {"Accept-Encoding": "gzip"}}},
         {},
     )
     proxies: dict[Name, OwnProxy] = key(

@@ -23,6 +23,7 @@ from harness.judge.outcome import as_in_lockstep, conclude, expected
 from harness.judge.verdict import Assessment
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
+from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain
 from harness.measure.schedule import Alone
@@ -96,12 +97,14 @@ class Runner:
         bench: TraceSource,
         run: Run,
         catalogue: Mapping[str, Mitigation],
+        requests: Requests,
         expectations: Sequence[Expectation] = (),
         stand_ins: StandIns = MappingProxyType({}),
     ) -> None:
         self._bench = bench
         self._run = run
         self._catalogue = catalogue
+        self._requests = requests
         self._expectations = expectations
         self._stand_ins = stand_ins
         self._together: dict[Chain, dict[Cell, None]] = {}
@@ -122,6 +125,9 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _plan(self, cell: Cell) -> Plan:
+        return plan(cell, self._catalogue, self._requests)
 
     async def run(self, cells: Iterable[Cell], on_result: Callable[[Result], None]) -> list[Result]:
         """Measure all cells, as many at once as there are jobs; tell of each result as it comes.
@@ -161,7 +167,7 @@ class Runner:
             self._together = self._by_chain(lockstep)
         await each(lockstep, measure)
         if paced:
-            await self._bench.start_all(plan(cell, self._catalogue) for cell in paced)
+            await self._bench.start_all(self._plan(cell) for cell in paced)
         await each(paced, finish)
         return [results[cell] for cell in asked]
 
@@ -280,7 +286,7 @@ class Runner:
     def _lasts(self, cell: Cell) -> bool:
         """Tell whether a cell takes its time however it goes: its tokens are sent with long delays between them."""
         try:
-            emission = plan(cell, self._catalogue).emission
+            emission = self._plan(cell).emission
         except InputError:  # its result will say so
             return False
         return (emission.delay_ms or 0) * emission.workload.tokens > LASTS_MS
@@ -288,7 +294,7 @@ class Runner:
     def _chain(self, cell: Cell) -> Chain:
         """Return the chain that a cell's streams go through, which a mitigation may have changed."""
         try:
-            return plan(cell, self._catalogue).chain
+            return self._plan(cell).chain
         except InputError:  # its result will say so
             return cell.chain
 
@@ -299,7 +305,7 @@ class Runner:
         return await once(self._alone, cell, lambda: self._measure_alone(cell))
 
     async def _measure(self, cell: Cell) -> Measured:
-        todo = plan(cell, self._catalogue)
+        todo = self._plan(cell)
         entry = await self._bench.entry(todo.chain)
         control = control_of(cell, self._stand_ins)
         of_control = await self._assessed(control) if cell != control else None
@@ -351,7 +357,7 @@ class Runner:
             raise
         except HarnessError:
             return None
-        return Baseline(baseline, plan(baseline, self._catalogue), refused=measured.let_through != "it")
+        return Baseline(baseline, self._plan(baseline), refused=measured.let_through != "it")
 
     def _versions(self, todo: Plan, entry: StartedChain) -> dict[str, str]:
         client = {todo.client: self._bench.client(todo.client).version()}

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from harness.model.asked import (
     DEFAULT_CLIENT,
+    DEFAULT_REQUEST,
     Body,
     CodecName,
     Cost,
     Fill,
     Filler,
     Format,
+    Handshake,
     HopKind,
     Method,
     Mitigation,
@@ -91,6 +93,7 @@ from harness.model.run import RunInfo, versions_met
 __all__ = [
     "AXES",
     "DEFAULT_CLIENT",
+    "DEFAULT_REQUEST",
     "EMITTER_HEADER",
     "FACTS",
     "HIDDEN",
@@ -124,6 +127,7 @@ __all__ = [
     "Filler",
     "Format",
     "Gravity",
+    "Handshake",
     "HeaderChange",
     "Heartbeat",
     "Hop",

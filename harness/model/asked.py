@@ -12,12 +12,13 @@ Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 CodecName = Literal["sse", "ndjson", "text", "openai"]
 TransportName = Literal["http", "websocket"]
 Body = Literal["chunked", "length", "close"]
-RequestProfile = Literal["curl", "browser"]
 Pace = Literal["lockstep", "paced"]
 Payload = Literal["repetitive", "random"]
 Fill = Literal["spaces", "random"]
 Method = Literal["GET", "POST"]
 DEFAULT_CLIENT = "aiohttp"
+DEFAULT_REQUEST = "curl"
+Handshake = Literal["fetched", "browser"]
 HopKind = Literal["proxy", "application", "emulator"]
 Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
 
@@ -38,6 +39,18 @@ class Workload:
     payload: Payload = "repetitive"
     seed: int = 1
     exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProfile:
+    """Whose headers a client sends: those of when it fetches something, in their order.
+
+    Asked for a WebSocket, it says the same (`fetched`), or what browsers say then (`browser`).
+    """
+
+    name: str
+    headers: tuple[tuple[str, str], ...]
+    handshake: Handshake = "fetched"
 
 
 @dataclass(frozen=True, slots=True)

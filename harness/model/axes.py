@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from harness.model.asked import DEFAULT_CLIENT, Body, Format, Pace, RequestProfile, Workload
+from harness.model.asked import DEFAULT_CLIENT, DEFAULT_REQUEST, Body, Format, Pace, Workload
 from harness.model.hops import Chain, chain_text
 
 
@@ -23,7 +23,7 @@ class Cell:
     workload: Workload
     format: Format = "sse"
     body: Body = "chunked"
-    request: RequestProfile = "curl"
+    request: str = DEFAULT_REQUEST
     client: str = DEFAULT_CLIENT
     mitigations: tuple[str, ...] = ()
     pace: Pace = "lockstep"
@@ -149,11 +149,12 @@ _ROWS = (
     ),
     Axis(
         "request",
-        about="whose request headers the client sends",
+        about="whose request headers the client sends; `harness list requests` has them",
         example=["curl", "browser"],
         glob_about="the request profile",
         glob_example="browser",
-        help="Request headers of: {}.",
+        help="Whose request headers are sent; `harness list requests` names them.",
+        order=lambda name: (name != DEFAULT_REQUEST, name),
         label=1,
         always=True,
     ),

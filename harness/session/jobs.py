@@ -97,7 +97,8 @@ def _report(name: str, shipped: Sequence[str]) -> str:
 
 def hops_of(job: Job) -> dict[Hop, Path]:
     """Return every hop that a job's cells go through, mitigated or not, with its file."""
-    chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, job.matrix.catalogue).chain)}
+    catalogue, requests = job.matrix.catalogue, job.matrix.requests
+    chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, catalogue, requests).chain)}
     return {hop: variant_file(hop, job.own, job.proxies) for hop in sorted({hop for chain in chains for hop in chain})}
 
 

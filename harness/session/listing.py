@@ -16,7 +16,6 @@ from harness.clients.base import Client
 from harness.errors import Unavailable
 from harness.formats import FORMATS
 from harness.matrix import reading
-from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Filler, HopKind, Mitigation
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
@@ -112,7 +111,8 @@ def _changes(one: Mitigation) -> Iterator[str]:
 
 
 def _requests() -> Rows:
-    said = ((name, "\n".join(f"{key}: {value}" for key, value in sent)) for name, sent in REQUEST_HEADERS.items())
+    profiles = shipped.requests().values()
+    said = ((one.name, "\n".join(f"{name}: {value}" for name, value in one.headers)) for one in profiles)
     return [("request", "headers"), *said]
 
 

@@ -34,14 +34,14 @@ async def session(
 
     `keep` is told of each temporary folder, which then stays.
     """
-    run = Run.create(root, _describe(job, options))
+    matrix, run = job.matrix, Run.create(root, _describe(job, options))
     with _room(run):
         async with (
             Launcher(keep=keep) as launcher,
             Bench(
                 launcher, run.folder / "proxies", job.own, Schedule(jobs), proxies=job.proxies, missing=job.missing
             ) as bench,
-            Runner(bench, run, job.matrix.catalogue, job.matrix.expectations, job.matrix.stand_ins) as runner,
+            Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
         ):
             yield runner, run
         run.finish()

@@ -12,9 +12,10 @@ from harness.clients.base import StoodInFor
 from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
+from harness.matrix import requests as profiles
 from harness.matrix.chains import OwnProxy
 from harness.matrix.reading import Known
-from harness.model import Mitigation
+from harness.model import Mitigation, RequestProfile
 from harness.proxies.base import Optioned
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, canonical, own
@@ -38,6 +39,13 @@ def catalogue() -> dict[str, Mitigation]:
 
 
 @lru_cache(maxsize=1)
+def requests() -> Mapping[str, RequestProfile]:
+    """Return the shipped request profiles by name."""
+    path = configs() / "requests.yaml"
+    return profiles.parse(read_text(path), str(path))
+
+
+@lru_cache(maxsize=1)
 def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
     return mitigations.parse(text, file)
 
@@ -49,6 +57,7 @@ def known(folder: Path = Path()) -> Known:
         proxies={name: tuple(variants(name)) for name in PROXIES},
         names={"client": tuple(CLIENTS), "format": tuple(FORMATS)},
         mitigations=catalogue(),
+        requests=requests(),
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
         suffixes={name: proxy.suffix for name, proxy in PROXIES.items()},
         stand_ins={name: client.stand_in for name, client in clients.items() if isinstance(client, StoodInFor)},

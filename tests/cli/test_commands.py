@@ -31,13 +31,14 @@ COMMANDS = ("matrix", "reports", "run", "list", "doctor", "setup", "report", "ch
 
 @pytest.fixture
 def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without nginx."""
+    """A machine without nginx, on which no source has it."""
 
     def missing(*_: object) -> NoReturn:
         raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
-    for verb in ("version", "start"):
+    for verb in ("version", "start", "fetch"):
         monkeypatch.setattr(PROXIES["nginx"], verb, missing)
+    monkeypatch.setattr(PROXIES["nginx"], "offered", lambda: "")
 
 
 # ---------------------------------------------------------------- help, lists, doctor
@@ -219,7 +220,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain nonsuch:x", "--chain: unknown proxy 'nonsuch'; allowed: direct, nginx"),
         ("run --chain direct --format xml", "--format: 'xml' is not allowed; allowed: sse, ndjson, text"),
         ("run --chain direct --body none", "--body: 'none' is not allowed; allowed: chunked, length, close"),
-        ("run --chain direct --request wget", "--request: 'wget' is not allowed; allowed: curl, browser"),
+        ("run --chain direct --request wget", "--request: unknown request 'wget'; allowed: curl, browser"),
         ("run --chain direct --client httpx", "--client: unknown client 'httpx'; allowed: aiohttp"),
         ("run --chain direct --pace slow", "--pace: 'slow' is not allowed; allowed: lockstep, paced"),
         ("run --chain direct --payload zeros", "--payload: 'zeros' is not allowed; allowed: repetitive, random"),

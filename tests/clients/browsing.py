@@ -16,12 +16,12 @@ from harness.clients import chromium_tab
 from harness.clients.base import Headers, Remote, Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import Workload
 from tests.misbehaving import Answer
+from tests.planning import REQUESTS
 
 DEADLINE_S = 60.0
-HEADERS = REQUEST_HEADERS["browser"]
+HEADERS = REQUESTS["browser"].headers
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {0}\r\nTransfer-Encoding: chunked\r\n\r\n"
 LOAD = Workload("w", tokens=12, token_bytes=112, interval_ms=40)
 

@@ -12,10 +12,10 @@ import psutil
 
 from harness.clients.curl import Curl
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import plan
 from harness.model import Cell, Trace
 from harness.session import catalogue
 from tests.misbehaving import Behaviour, Misbehaving
+from tests.planning import plan
 from tests.recording import Rig
 
 Running = tuple[Rig, Launcher]

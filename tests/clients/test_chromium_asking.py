@@ -12,9 +12,9 @@ from harness.clients.base import Request, Unheard
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.errors import Unavailable
 from harness.formats import TRANSPORTS
-from harness.matrix.mitigations import REQUEST_HEADERS
+from tests.planning import REQUESTS
 
-BROWSER = REQUEST_HEADERS["browser"]
+BROWSER = REQUESTS["browser"].headers
 URL = "http://127.0.0.1:1/stream/1"
 
 
@@ -30,7 +30,7 @@ def test_a_page_only_says_what_the_browser_does_not() -> None:
 
 
 def test_a_websocket_is_asked_for_as_a_browser_does() -> None:
-    headers = TRANSPORTS["websocket"].request_headers("browser", BROWSER)
+    headers = TRANSPORTS["websocket"].request_headers(REQUESTS["browser"])
     request = Request(URL, headers=headers, transport="websocket", format="ndjson")
     assert Chromium()._asked(request)[0] == "websocket"
 
@@ -38,7 +38,11 @@ def test_a_websocket_is_asked_for_as_a_browser_does() -> None:
 @pytest.mark.parametrize(
     ("client", "request_", "why"),
     [
-        (Chromium, Request(URL, headers=REQUEST_HEADERS["curl"]), "it sends the request headers of `request: browser`"),
+        (
+            Chromium,
+            Request(URL, headers=REQUESTS["curl"].headers),
+            "it sends the request headers of `request: browser`",
+        ),
         (Chromium, Request(URL, headers=BROWSER[:2]), "its own Accept-Encoding, which a page cannot set to none"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Accept-Encoding", "identity"))), "cannot set to identity"),
         (Chromium, Request(URL, headers=(*BROWSER, ("Cookie", "a=b"))), "cannot set the request headers cookie"),

@@ -17,18 +17,18 @@ from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.clients.chromium_tab import Tab
 from harness.errors import Unavailable
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import REQUEST_HEADERS, plan
 from harness.measure.bench import Bench
 from harness.measure.schedule import Schedule
 from harness.model import Cell, Workload
 from tests.clients.browsing import line_of
 from tests.factories import judged
+from tests.planning import REQUESTS, plan
 from tests.sandbox import Sandbox, missing
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
 
-ASKED = Request("http://127.0.0.1:9/stream/1", headers=REQUEST_HEADERS["browser"])
+ASKED = Request("http://127.0.0.1:9/stream/1", headers=REQUESTS["browser"].headers)
 TELLS_VERSION = 'case "$*" in --version) echo "Chromium 1.2.3 built on Debian"; exit;; esac\necho started >> starts\n'
 NO_SANDBOX = "echo 'No usable sandbox! Update your kernel' >&2; exit 1"
 ONLY_GREETS = "printf '{\"id\": 0}\\0' >&4; exec sleep 60"

@@ -23,10 +23,10 @@ from harness.clients.declared import need
 from harness.errors import StreamError, Unavailable
 from harness.formats import TRANSPORTS
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import REQUEST_HEADERS
 from harness.model import HttpVersion, TransportName
 from tests.clients.piping import alive
 from tests.clients.serving import Served, Server, within
+from tests.planning import REQUESTS
 from tests.sandbox import missing
 
 pytestmark = [
@@ -149,7 +149,7 @@ class Asking:
         self.pieces = PIECES[transport]
         self._transport = transport
         self._version = version
-        self._profile: Any = "browser" if name.startswith("chromium") else "curl"
+        self._profile = "browser" if name.startswith("chromium") else "curl"
 
     def server(self, script: Script, kept: Kept, tls: ssl.SSLContext | None = None) -> Server:
         """Return a server that answers by a script, which may wait for what was read."""
@@ -158,7 +158,7 @@ class Asking:
     async def stream(self, server: Server, kept: Kept, authority: str | None = None) -> None:
         """Ask it."""
         transport = TRANSPORTS[self._transport]
-        headers = transport.request_headers(self._profile, REQUEST_HEADERS[self._profile])
+        headers = transport.request_headers(REQUESTS[self._profile])
         format: Any = "sse" if self._transport == "http" else "ndjson"
         told = {"format": format, "authority": authority, "http": (self._version,)}
         asked = Request(server.url, headers=headers, transport=transport.name, status=transport.status, **told)

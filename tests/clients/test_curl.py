@@ -16,13 +16,13 @@ from harness.clients.base import Remote, Request, Sink, Unheard
 from harness.clients.curl import Curl, config
 from harness.documents.hops import read as hop
 from harness.errors import ClientError, Unavailable
-from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Body, Cell, CodecName, Endpoint, Trace, Workload
 from harness.session import catalogue
 from tests.clients.piping import Running, alive, pipes, read_through, signalled
 from tests.factories import figures, judged
 from tests.misbehaving import Answer, Behaviour, after, codes, passes
+from tests.planning import plan
 from tests.sandbox import missing
 from tests.tapping import Tap
 from tests.waiting import eventually

@@ -10,9 +10,9 @@ import pytest
 from harness.errors import InputError, StreamError
 from harness.formats import CODECS
 from harness.formats.base import Token
-from harness.matrix.mitigations import plan
 from harness.model import Cell, Filler, Workload
 from tests.factories import figures, judged, story, streamed
+from tests.planning import plan
 
 CODEC = CODECS["openai"]
 LOAD = Workload("w", tokens=2, token_bytes=300)

@@ -15,11 +15,11 @@ import pytest
 
 from harness.documents.hops import read as hop
 from harness.judge.metrics import delivery
-from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Read, Trace, Workload
 from harness.session import catalogue
 from tests.factories import OPENED_NS, figures, judged, story, streamed
+from tests.planning import plan
 from tests.sandbox import missing
 
 ALL_HERE = streamed(4)

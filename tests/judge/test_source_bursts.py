@@ -6,10 +6,10 @@ import pytest
 
 from harness.documents.hops import read as hop
 from harness.judge.verdict import assess
-from harness.matrix.mitigations import plan
 from harness.measure.bench import Bench
 from harness.model import Cell, Format, Workload
 from harness.session import catalogue
+from tests.planning import plan
 from tests.sandbox import missing
 
 LOAD = Workload("burst", tokens=24, token_bytes=112, interval_ms=0.001)

@@ -9,17 +9,18 @@ import pytest
 from harness.errors import InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
-from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, parse
 from harness.model import Hop, Option, chain_text
 from harness.proxies.asgi_options import canonical
 from harness.resources import configs
+from tests.planning import REQUESTS, plan
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 KNOWN = Known(
     {"nginx": ("gzip",), "asgi": ("plain", "queue-starved")},
     {"client": ("aiohttp",), "format": tuple(FORMATS)},
     CATALOGUE,
+    REQUESTS,
     {"asgi": canonical},
     {"nginx": ".conf", "asgi": ".py"},
 )

@@ -11,11 +11,15 @@ from harness.matrix.reading import Known, parse
 from harness.matrix.report_shapes import FactsShape
 from harness.model import FACTS, Claim, FactRule, FieldReport, Limit, Part
 from harness.resources import configs
+from tests.planning import REQUESTS
 from tests.reports.samples import run_info
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 KNOWN = Known(
-    {"nginx": ("default", "buffering-off")}, {"client": ("aiohttp", "curl"), "format": tuple(FORMATS)}, CATALOGUE
+    {"nginx": ("default", "buffering-off")},
+    {"client": ("aiohttp", "curl"), "format": tuple(FORMATS)},
+    CATALOGUE,
+    REQUESTS,
 )
 HEAD = """\
 title: A test

@@ -11,6 +11,7 @@ from harness.errors import InputError
 from harness.matrix.globs import MAX_NEAR, MAX_PARTS, MAX_WORDS, near
 from harness.matrix.reading import Known, parse
 from harness.model import Cell
+from tests.planning import REQUESTS
 
 COMPARED_AT_MOST = MAX_WORDS * MAX_PARTS + MAX_NEAR
 
@@ -89,7 +90,7 @@ def test_no_cell_is_asked_for_its_id_again_for_each_complaint(monkeypatch: pytes
             f"report: {{source: s, story: s, symptom: 'nginx:*', claims: [{claims}]}}\n"
         )
         asked.clear()
-        known = Known({"nginx": ("default",)}, {"client": ("aiohttp",), "format": ("sse", "text")}, {})
+        known = Known({"nginx": ("default",)}, {"client": ("aiohttp",), "format": ("sse", "text")}, {}, REQUESTS)
         with pytest.raises(InputError):
             parse(text, "m.yaml", known)
         counts.append(len(asked))

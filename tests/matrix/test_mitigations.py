@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from harness.errors import InputError, key_text
 from harness.formats import FORMATS
-from harness.matrix.mitigations import objections, parse, plan
+from harness.matrix.mitigations import parse
 from harness.model import Cell, Filler, Format, Hop, Mitigation, Workload
 from harness.resources import configs
+from tests.planning import objections, plan
 
 CATALOGUE = parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 NAMES = (

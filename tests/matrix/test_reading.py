@@ -13,7 +13,6 @@ from harness import session
 from harness.errors import InputError, SelectionError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
-from harness.matrix.mitigations import plan
 from harness.matrix.reading import (
     Known,
     Matrix,
@@ -28,6 +27,7 @@ from harness.matrix.reading import (
 )
 from harness.model import Cell, Hop, StandIn, Workload, chain_text
 from harness.resources import configs
+from tests.planning import REQUESTS, plan
 
 CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 NGINX = (
@@ -38,7 +38,7 @@ NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
 CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
 NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
 STAND_INS = {"h2": StandIn("aiohttp")}
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, stand_ins=STAND_INS)
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, REQUESTS, stand_ins=STAND_INS)
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 
 

@@ -7,10 +7,11 @@ from hypothesis import given
 
 from harness.documents.hops import read as hop
 from harness.errors import InputError
-from harness.matrix.mitigations import objections, parse, plan
+from harness.matrix.mitigations import parse
 from harness.matrix.replacements import replacements
 from harness.model import Cell, Hop, Mitigation, Workload, chain_text
 from tests.documents.test_hops import asked
+from tests.planning import objections, plan
 
 SHORT = Workload("short", tokens=24, token_bytes=112)
 

@@ -18,6 +18,7 @@ from harness.model import Cell, Expectation, Plan, Result, Trace
 from harness.store.runs import Run
 from tests.factories import plan, story, workload
 from tests.hops import Blocks, HoldsToEnd, Hop, Lag, Passes
+from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.simulation import simulate
 
@@ -91,7 +92,7 @@ def takes_of(cell_id: str, told: Story | Sequence[Story]) -> list[Take]:
 
 async def measured(run: Run, bench: Played, *cells: Cell, expect: Sequence[Expectation] = ()) -> dict[str, Result]:
     """Run cells and return their results by id; what is on disk is what was returned."""
-    async with Runner(bench, run, CATALOGUE, expect) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS, expect) as runner:
         results = await runner.run(cells, lambda result: None)
     assert Run.open(run.folder).results == run.results
     assert sorted(result.id for result in run.results) == sorted(result.id for result in results)

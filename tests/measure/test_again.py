@@ -37,6 +37,7 @@ from tests.measure.playing import (
     measured,
     one,
 )
+from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, run_info
 
 
@@ -173,7 +174,7 @@ async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(run: Run
         return replace(result, started_at="", duration_ms=0)
 
     again = Run.create(tmp_path / "again", run_info())
-    async with Runner(Replay.of(Run.open(run.folder), Schedule(1)), again, CATALOGUE) as runner:
+    async with Runner(Replay.of(Run.open(run.folder), Schedule(1)), again, CATALOGUE, REQUESTS) as runner:
         replayed = await runner.run([CONTROL, BARE, MITIGATED], lambda result: None)
     assert list(map(told, replayed)) == list(map(told, results))
 

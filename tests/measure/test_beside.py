@@ -35,6 +35,7 @@ from tests.measure.playing import (
     measured,
 )
 from tests.measure.test_again import REFUSED
+from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell, run_info
 
 OTHER = cell("nginx:default", "no-cache")
@@ -165,7 +166,7 @@ async def test_no_other_of_its_chain_waits_for_one_that_takes_its_time_however_i
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, OTHER.id: HELD, MITIGATED.id: HELD}
     bench = Played(stories, SIDE_BY_SIDE)
     slow = replace(CATALOGUE[MITIGATED.mitigations[0]], delay_ms=LASTS_MS)
-    async with Runner(bench, run, {**CATALOGUE, slow.name: slow}) as runner:
+    async with Runner(bench, run, {**CATALOGUE, slow.name: slow}, REQUESTS) as runner:
         await runner.run([BARE, OTHER, MITIGATED], lambda result: None)
     assert asked(bench, BARE, OTHER, MITIGATED) == [1, 1, 1]
 
@@ -213,7 +214,7 @@ async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(
     results = [by_id[each.id] for each in cells]
     assert rejudge(results, {one.id: load_traces(run.folder / str(one.evidence)) for one in results}) == results
     again = Run.create(tmp_path / "again", run_info())
-    async with Runner(Replay.of(Run.open(run.folder)), again, CATALOGUE) as runner:
+    async with Runner(Replay.of(Run.open(run.folder)), again, CATALOGUE, REQUESTS) as runner:
         replayed = await runner.run(cells, lambda result: None)
 
     def told(result: Result) -> Result:

@@ -37,6 +37,7 @@ from tests.measure.playing import (
     takes_of,
     through,
 )
+from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell, run_info
 
 # ---------------------------------------------------------------- controls and baselines
@@ -49,7 +50,7 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
     assert isinstance(by_h2, Trace)
     by_h2 = replace(by_h2, plan=replace(by_h2.plan, client="h2"))
     bench, stand_in = Played({CONTROL.id: STREAMED, BARE.id: HELD, asked.id: by_h2}), StandIn("aiohttp")
-    async with Runner(bench, run, catalogue, stand_ins={"h2": stand_in}) as runner:
+    async with Runner(bench, run, catalogue, REQUESTS, stand_ins={"h2": stand_in}) as runner:
         _, bare, http2 = await runner.run([CONTROL, BARE, asked], lambda result: None)
     assert http2.effect == "defeats"
     assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
@@ -207,7 +208,7 @@ async def test_a_result_tells_when_only_its_first_tokens_were_waited_for(
 
 async def test_no_trace_stays_in_memory_once_its_cell_is_measured(run: Run) -> None:
     cells = [CONTROL, BARE, *(cell(f"nginx:{number}") for number in range(8))]
-    async with Runner(Played({some.id: STREAMED for some in cells}), run, CATALOGUE) as runner:
+    async with Runner(Played({some.id: STREAMED for some in cells}), run, CATALOGUE, REQUESTS) as runner:
         await runner.run(cells, lambda result: None)
         gc.collect()
         kept = [some.cell_id for some in gc.get_objects() if type(some) is Trace]
@@ -218,7 +219,7 @@ async def test_a_run_that_is_replayed_comes_to_what_it_came_to(run: Run, tmp_pat
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: [PULSED, HELD], MITIGATED.id: [SHORT, LONGER]}
     before = await measured(run, Played(stories), CONTROL, BARE, MITIGATED)
     again = Run.create(tmp_path / "again", run_info())
-    async with Runner(Replay.of(Run.open(run.folder), Schedule(1)), again, CATALOGUE) as runner:
+    async with Runner(Replay.of(Run.open(run.folder), Schedule(1)), again, CATALOGUE, REQUESTS) as runner:
         after = await runner.run([CONTROL, BARE, MITIGATED], lambda result: None)
     for now in after:
         assert now == replace(before[now.id], started_at=now.started_at, duration_ms=now.duration_ms)

@@ -26,6 +26,7 @@ from tests.measure.playing import (
     Story,
     one,
 )
+from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.waiting import eventually
 
@@ -37,7 +38,7 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
         told.append(result.id)
         assert result in Run.open(run.folder).results
 
-    async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE) as runner:
+    async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
         await runner.run([BARE, CONTROL], on_result)
     assert sorted(told) == sorted([BARE.id, CONTROL.id])
 
@@ -45,7 +46,7 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
 async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
     paced = [replace(some, pace="paced") for some in (CONTROL, BARE)]
     bench = Played({some.id: STREAMED for some in (*paced, CONTROL, BARE)})
-    async with Runner(bench, run, CATALOGUE) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         results = await runner.run([*paced, CONTROL, BARE], lambda result: None)
     order = list(bench.takes)
     assert {*order[:2]} == {CONTROL.id, BARE.id}
@@ -65,7 +66,7 @@ async def test_a_paced_cell_carries_the_verdict_of_its_lockstep_twin_which_is_me
     paced, its_control = (replace(some, pace="paced") for some in (BARE, CONTROL))
     streams = {paced.id: at_a_pace(TOGETHER, paced), its_control.id: at_a_pace(streamed(6), its_control)}
     bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, **streams})
-    async with Runner(bench, run, CATALOGUE) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         told, twin = await runner.result(paced), await runner.result(BARE)
     assert list(bench.takes).index(BARE.id) < list(bench.takes).index(paced.id)
     assert (told.twin_id, twin.twin_id) == (BARE.id, None)
@@ -93,7 +94,7 @@ async def test_a_paced_cell_whose_twin_cannot_be_measured_fares_like_it(run: Run
 async def test_as_many_streams_as_there_are_jobs_run_at_once(run: Run, jobs: int) -> None:
     cells = [cell(f"nginx:{number}") for number in range(8)]
     bench = Played({CONTROL.id: STREAMED, **{each.id: STREAMED for each in cells}}, jobs)
-    async with Runner(bench, run, CATALOGUE) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == jobs
 
@@ -106,7 +107,7 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
     cells = [replace(app, format=form, body=body) for form in ("sse", "text") for body in get_args(Body)]
     stories = {control_of(each, {}).id: STREAMED for each in cells} | {each.id: STREAMED for each in cells}
     bench = Played(stories, 6, serial=frozenset({app.chain} if serial else ()))
-    async with Runner(bench, run, CATALOGUE) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         await asyncio.gather(*(runner.result(control_of(each, {})) for each in cells))
         bench.at_once_max = 0
         await runner.run(cells, lambda result: None)
@@ -116,7 +117,7 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
 async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
     endless, waiting, quick = cell("asgi:plain"), cell("asgi:plain", "pad-2k"), cell("nginx:quick")
     bench = Played({each.id: STREAMED for each in (CONTROL, waiting, quick)}, 2, serial=frozenset({endless.chain}))
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         for each in (endless, waiting):
             running = asyncio.create_task(runner.result(each))
         await eventually(lambda: bench.takes[endless.id])
@@ -136,7 +137,7 @@ async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run
 
     quick = cell("nginx:quick")
     bench = Slow({CONTROL.id: STREAMED, BARE.id: HELD, quick.id: STREAMED}, 1)
-    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE) as runner:
+    async with asyncio.timeout(10), Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         slow = asyncio.create_task(runner.result(BARE))
         assert (await runner.result(quick)).verdict == "streamed"
         started.set()
@@ -145,7 +146,7 @@ async def test_a_proxy_that_starts_slowly_keeps_no_other_cell_from_measuring(run
 
 async def test_leaving_gives_up_what_is_not_finished_and_writes_nothing_of_it(run: Run) -> None:
     bench = Played({CONTROL.id: STREAMED})
-    async with Runner(bench, run, CATALOGUE) as runner:
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         running = asyncio.create_task(runner.run([CONTROL, BARE, MITIGATED], lambda result: None))
         await eventually(lambda: bench.takes[BARE.id])
         running.cancel()
@@ -160,7 +161,7 @@ async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run
     lines = run.folder / "results.jsonl"
     lines.unlink()
     lines.mkdir()
-    async with Runner(Played({CONTROL.id: STREAMED}), run, CATALOGUE) as runner:
+    async with Runner(Played({CONTROL.id: STREAMED}), run, CATALOGUE, REQUESTS) as runner:
         with pytest.raises(InputError, match=r"cannot write .*results\.jsonl: Is a directory"):
             await runner.run([CONTROL], lambda result: None)
 
@@ -168,7 +169,7 @@ async def test_a_run_that_cannot_write_down_its_results_ends_with_the_reason(run
 @pytest.mark.parametrize("where", [CONTROL, BARE])
 async def test_a_full_disk_ends_the_run_and_does_not_look_like_a_fault_of_every_cell(run: Run, where: Cell) -> None:
     stories: dict[str, Story] = {CONTROL.id: STREAMED, BARE.id: HELD, where.id: NoRoom("cannot write trace.json")}
-    async with Runner(Played(stories), run, CATALOGUE) as runner:
+    async with Runner(Played(stories), run, CATALOGUE, REQUESTS) as runner:
         with pytest.raises(NoRoom, match=r"trace\.json"):
             await runner.run([BARE], lambda result: None)
     assert Run.open(run.folder).results == []

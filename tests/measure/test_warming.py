@@ -14,10 +14,10 @@ from harness.clients import CLIENTS, fake
 from harness.clients.base import Client, Request, Sink
 from harness.clients.chromium import Chromium
 from harness.errors import ClientError, HarnessError, StreamError, Unavailable
-from harness.matrix.mitigations import plan
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
 from harness.model import Cell, Format, Plan, Workload
+from tests.planning import plan
 
 LOAD = Workload("w", tokens=4, token_bytes=300)
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -53,8 +53,9 @@ def test_labels_have_places_of_their_own() -> None:
 
 def test_words_are_sorted_as_the_field_has_them_and_workloads_by_size() -> None:
     browser = Cell((), Workload("a", 24, 200), request="browser")
-    assert AXES["request"].words == ("curl", "browser")
-    assert AXES["request"].rank(CELL) < AXES["request"].rank(browser)
+    assert AXES["body"].words == ("chunked", "length", "close")
+    assert AXES["body"].rank(CELL) < AXES["body"].rank(replace(CELL, body="length"))
+    assert AXES["request"].rank(CELL) < AXES["request"].rank(browser), "what most probes send comes first"
     assert AXES["workload"].rank(CELL) < AXES["workload"].rank(browser)
 
 

@@ -21,7 +21,7 @@ from harness import resources
 from harness.documents.hops import read as hop
 from harness.judge.verdict import assess
 from harness.launchers.process import Launcher
-from harness.matrix.mitigations import parse, plan
+from harness.matrix.mitigations import parse
 from harness.measure import guard
 from harness.measure.bench import Bench
 from harness.model import Cell, Endpoint, Facts, Format, Refusal, Trace, Workload
@@ -32,6 +32,7 @@ from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.factories import comes, judged
 from tests.measuring import READS
+from tests.planning import plan
 from tests.processes import process, signalled
 from tests.recording import bound
 from tests.sandbox import Sandbox, missing

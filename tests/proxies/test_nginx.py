@@ -102,6 +102,7 @@ def test_tls_needs_the_harness_own_certificate(tmp_path: Path, listen: str, miss
 
 async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *args, **others: None)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     with pytest.raises(Unavailable, match=r"nginx.* is not installed") as told:
         NGINX.version()
     assert told.value.remedy == "harness setup nginx"

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from harness.documents.hops import read as hop
-from harness.matrix.mitigations import parse, plan
+from harness.matrix.mitigations import parse
 from harness.measure.bench import Bench
 from harness.model import Cell, Trace, Workload
 from harness.resources import configs
 from tests.factories import judged
 from tests.measuring import READS
+from tests.planning import plan
 from tests.processes import process, signalled
 from tests.sandbox import missing
 from tests.tapping import tapped

@@ -21,7 +21,6 @@ from harness.model import (
     Refusal,
     Release,
     Remark,
-    RequestProfile,
     Result,
     RunInfo,
     Screen,
@@ -94,7 +93,7 @@ def run_info(**changes: Any) -> RunInfo:
 def cell(
     chain: str = "nginx:default",
     *mitigations: str,
-    request: RequestProfile = "curl",
+    request: str = "curl",
     body: Body = "chunked",
     workload: Workload = SHORT,
     **others: Any,
