@@ -166,8 +166,7 @@ async def test_a_bad_end_is_the_streams_and_what_came_before_it_counts(
     await asking.reads_well()
 
 
-@each
-@pytest.mark.parametrize("wanted", [1, 2], ids=["at the head", "at a read"])
+@each_and("wanted", {"at the head": 1, "at a read": 2})
 async def test_a_sink_that_has_enough_ends_it_in_order_and_is_told_nothing_more(asking: Asking, wanted: int) -> None:
     async def goes_on(served: Served, kept: Kept) -> None:
         served.head()
@@ -192,12 +191,11 @@ class Enough(Kept):
         return super().read(data, at_ns) and len(self.body) < ENOUGH_BYTES
 
 
-@each
-@pytest.mark.parametrize("size", ["large", "small"])
+@each_and("number", {"large": 2, "small": 0})
 async def test_of_a_flood_no_more_is_taken_than_the_sink_wants_and_the_server_is_hung_up_on(
-    asking: Asking, size: str
+    asking: Asking, number: int
 ) -> None:
-    said_bytes, piece = 0, asking.pieces[2 if size == "large" else 0]
+    said_bytes, piece = 0, asking.pieces[number]
 
     async def floods(served: Served, kept: Kept) -> None:
         nonlocal said_bytes
@@ -265,8 +263,7 @@ async def test_whatever_a_header_is_like_its_value_is_told_under_its_name_or_not
     assert kept.answered or told
 
 
-@each
-@pytest.mark.parametrize("count", [None, 0, 1], ids=["before a head", "after it", "in mid-stream"])
+@each_and("count", {"before a head": None, "after it": 0, "in mid-stream": 1})
 async def test_who_is_cancelled_leaves_nothing(asking: Asking, count: int | None) -> None:
     waits = asyncio.Event()
 
