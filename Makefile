@@ -54,10 +54,10 @@ $(INSTALLED): pyproject.toml
 	$(VENV)/bin/$(PIP) install --editable '.[dev]'
 	touch $@
 
-# For the fast tests alone: no linters and no browser, and only what is imported is compiled.
+# For the fast tests alone: no linters and no browser.
 $(VENV)-%/.installed: pyproject.toml
 	$(or $(PYTHON-$*),python$*) -m venv $(VENV)-$*
-	$(VENV)-$*/bin/$(PIP) install --no-compile --editable '.[test]'
+	$(VENV)-$*/bin/$(PIP) install --editable '.[test]'
 	touch $@
 
 clean:
