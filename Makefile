@@ -1,18 +1,27 @@
 # make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
-# make test     set everything up, run all tests: the fast ones, then those through real proxies and those that compute
-#               for long, several at once, for most of them wait most of the time (WORKERS=1: one after the other)
-# make fast     run the fast tests only, which start no proxies; on another Python: make fast PYTHON=python3.13 VENV=.venv-3.13
+# make test     set everything up, run the tests but for the exhaustive ones: first those that are fast, then those through
+#               real proxies and those that compute for long, several at once, for most of them wait most of the time
+#               (WORKERS=1: one after the other)
+# make full     likewise, with the exhaustive ones, which take minutes more
+# make fast     run the fast tests only, which start no proxies; `make fast-3.13`: on another Python, in .venv-3.13
+#               (PYTHON-3.13=COMMAND, if it is not called python3.13)
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
+# With `make -j2` what does not wait for each other is done side by side.
 
 PYTHON ?= python3
 VENV := .venv
 WORKERS ?= 4
 FAST := not proxies and not generated
 INSTALLED := $(VENV)/.installed
+PIP := pip --disable-pip-version-check --quiet
 
-.PHONY: matrix reports test fast setup lint clean
+# Where this is set, every program of ours compiles itself anew whenever it starts: a third of the time of all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: matrix reports test full fast setup lint clean
+.PRECIOUS: $(VENV)-%/.installed  # or make takes it for a step on the way, and removes it
 
 matrix: setup
 	$(VENV)/bin/harness matrix default
@@ -21,10 +30,16 @@ reports: setup
 	$(VENV)/bin/harness reports --records docs/field-report-runs --markdown docs/field-reports.md
 
 test: setup fast
+	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal
+
+full: setup fast
 	$(VENV)/bin/pytest -m "not ($(FAST))" -n $(WORKERS) --dist worksteal
 
 fast: $(INSTALLED)
-	$(VENV)/bin/pytest -m "$(FAST)" -n auto
+	$(VENV)/bin/pytest -m "$(FAST)" -n auto --dist worksteal
+
+fast-%: $(VENV)-%/.installed
+	$(VENV)-$*/bin/pytest -m "$(FAST)" -n auto --dist worksteal
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup --allow-unavailable
@@ -36,7 +51,13 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)/bin/$(PIP) install --editable '.[dev]'
+	touch $@
+
+# For the fast tests alone: no linters and no browser.
+$(VENV)-%/.installed: pyproject.toml
+	$(or $(PYTHON-$*),python$*) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/$(PIP) install --editable '.[test]'
 	touch $@
 
 clean:

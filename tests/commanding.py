@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from harness.cli import commands as cli
 from harness.cli import screen
@@ -14,6 +15,7 @@ from tests.sandbox import Said
 Harness = Callable[..., Said]
 
 WIDTH = 400
+COMMAND = get_command(cli.app)  # which each call would make anew
 
 
 @pytest.fixture
@@ -23,6 +25,7 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     for name in ("CI", "HARNESS_REQUIRE", "HARNESS_ALLOW_UNAVAILABLE", "HARNESS_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
+    monkeypatch.setattr(cli, "app", COMMAND)
     monkeypatch.setattr(screen.out, "width", WIDTH)
     monkeypatch.setattr(screen.err, "width", WIDTH)
 

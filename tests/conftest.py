@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import AsyncIterator, Iterator
 
@@ -20,6 +21,17 @@ pytest_plugins = ["pytester"]
 settings.register_profile("here", max_examples=30, deadline=None)
 if settings.get_current_profile_name() != "ci":
     settings.load_profile("here")
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while tests are collected: they stay, and looking through them takes as long."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage, but none of what is there by now."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,7 +70,12 @@ class Module:
     """One module of ours, read and not run."""
 
     name: str
-    tree: ast.Module
+    path: Path
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Return its code, parsed where a test asks for it: to collect them all nobody need wait for that."""
+        return ast.parse(self.path.read_text())
 
     @cached_property
     def imports(self) -> set[str]:
@@ -110,11 +115,10 @@ def room_of(name: str) -> str:
 
 
 FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-MODULES: dict[str, Module] = {}
-MODULES.update({name: Module(name, ast.parse(path.read_text())) for name, path in FILES.items()})
+MODULES = {name: Module(name, path) for name, path in FILES.items()}
 
 BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").rglob("*.py"))
-WHOLE = MODULES | {name_of(path): Module(name_of(path), ast.parse(path.read_text())) for path in BENCHMARKS}
+WHOLE = MODULES | {name_of(path): Module(name_of(path), path) for path in BENCHMARKS}
 
 PURE = {name: module for name, module in MODULES.items() if module.is_pure}
 

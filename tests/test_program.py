@@ -10,10 +10,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from itertools import product, starmap
 from pathlib import Path
 
 import pytest
 
+from tests.sampling import sampled
 from tests.sandbox import DIRECT, HARNESS, Said, Sandbox
 
 pytestmark = pytest.mark.proxies
@@ -137,19 +139,18 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(place: Sandbox) -> None
     assert place.left_behind() == []
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("report", "report --json - 2>/dev/null", "report --html - 2>/dev/null"),
-        *("list schema", "list cells default", "--help", "run --help"),
-    ],
+DOCUMENTS = (
+    *("report", "report --json - 2>/dev/null", "report --html - 2>/dev/null"),
+    *("list schema", "list cells default", "--help", "run --help"),
 )
-def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, command: str) -> None:
-    for number in range(3):
-        said = piped(measured, f"harness {command} | head -{number}")
-        assert "Traceback" not in said.err
-        assert "Broken" not in said.err
-        assert len(said.out.splitlines()) == number
+
+
+@pytest.mark.parametrize(("number", "command"), sampled(starmap(pytest.param, product(range(3), DOCUMENTS)), each=2))
+def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, number: int, command: str) -> None:
+    said = piped(measured, f"harness {command} | head -{number}")
+    assert "Traceback" not in said.err
+    assert "Broken" not in said.err
+    assert len(said.out.splitlines()) == number
 
 
 @pytest.mark.parametrize("command", ["report", "report --json -", "list schema", "list proxies", "--help"])

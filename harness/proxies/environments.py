@@ -4,13 +4,15 @@ Rules:
 - what an app needs stands in its own block `# /// script` (PEP 723), else in `configs/asgi/requirements.txt`;
 - a pinned version of a hop takes the place of that; all else has the version that requirements.txt gives it, so that
   two machines measure the same, unless the app's own block says anything of versions: then it is pip that chooses;
-- what serves the app (SERVING) is always there; equal needs share an environment, another Python is another one.
+- what serves the app (SERVING) is always there; equal needs share an environment, another Python is another one;
+- the pip of the Python that runs us installs into it, if it can; else it gets a pip of its own, which takes seconds.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import platform
 import re
 import sys
@@ -28,6 +30,7 @@ SERVING = ("uvicorn", "httptools", "websockets", "uvloop", "hypercorn", "gunicor
 REQUIREMENTS = "requirements.txt"
 PYTHON = Path("bin", "python")
 QUIETLY = ("--disable-pip-version-check", "--no-input", "--quiet")
+PIP_AT_LEAST = (22, 3)  # installs into another environment (`--python`)
 
 _SCRIPT = re.compile(r"(?m)^# /// script\s*$\n(?P<content>(?:^#(?: .*)?$\n)+?)^# ///\s*$")
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(\s*\[[^\]]*\])?")
@@ -71,10 +74,14 @@ class Environment:
         progress(f"making {self._installation().subject}")
         for name, lines in (("wanted.txt", self.wanted), ("constraints.txt", self.constraints)):
             (steps.folder / name).write_text("".join(f"{line}\n" for line in lines))
-        steps.run([sys.executable, "-I", "-m", "venv", "."])
-        pip = [str(PYTHON), "-I", "-m", "pip"]
-        steps.run([*pip, "install", *QUIETLY, "-r", "wanted.txt", "-c", "constraints.txt"])
-        return steps.run([*pip, "freeze", *QUIETLY])
+        venv, pip, env = [sys.executable, "-I", "-m", "venv"], [str(PYTHON), "-I", "-m", "pip"], {}
+        if _pip() >= PIP_AT_LEAST:
+            venv.append("--without-pip")
+            # It hands itself to the other Python, but not its options: hence no -I, and what that keeps out.
+            pip, env = [sys.executable, "-P", "-m", "pip", "--python", str(PYTHON)], {"PYTHONPATH": ""}
+        steps.run([*venv, "."])
+        steps.run([*pip, "install", *QUIETLY, "-r", "wanted.txt", "-c", "constraints.txt"], env)
+        return steps.run([*pip, "freeze", *QUIETLY], env)
 
     def _installation(self) -> Installation:
         what = "\n".join((*self.wanted, "", *self.constraints, "", _python()))
@@ -132,6 +139,15 @@ def _summary(wanted: Iterable[str]) -> str:
     """Return what of an environment is worth saying: not what every one of them has."""
     shipped = set(_shipped().values())
     return ", ".join(line for line in wanted if line not in shipped) or f"asgi's {REQUIREMENTS}"
+
+
+def _pip() -> tuple[int, ...]:
+    """Return the version of the pip that the running Python has, (0, 0) if it has none."""
+    try:
+        version = importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return 0, 0
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 @functools.cache

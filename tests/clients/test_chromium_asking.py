@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import pytest
@@ -59,6 +60,7 @@ def test_what_a_browser_cannot_ask_is_told(client: type[Chromium], request_: Req
 
 async def test_a_missing_browser_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *args, **others: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: ModuleSpec(name, None))
     for client in (Chromium(), ChromiumEventSource()):
         with pytest.raises(Unavailable, match="Chromium is not installed") as told:
             await client.stream(Request(URL, headers=BROWSER), Unheard())

@@ -9,24 +9,23 @@ import asyncio
 import contextlib
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
-import trustme
 
 from harness.clients import CLIENTS
-from harness.clients.base import Client, Headers, Launching, Remote, Request, Unheard
+from harness.clients.base import Launching
 from harness.clients.declared import need
 from harness.errors import StreamError, Unavailable
 from harness.formats import TRANSPORTS
 from harness.launchers.process import Launcher
 from harness.model import HttpVersion, TransportName
+from tests.clients.asking import DEADLINE_S, Asking, Clients, Kept
 from tests.clients.piping import alive
-from tests.clients.serving import Served, Server, within
-from tests.planning import REQUESTS
+from tests.clients.serving import Served, within
+from tests.sampling import sampled
 from tests.sandbox import missing
 
 pytestmark = [
@@ -34,90 +33,10 @@ pytestmark = [
     pytest.mark.filterwarnings("error"),  # as of a connection that nobody closed
 ]
 
-DEADLINE_S = 60.0
 ENOUGH_BYTES = 2**14
 ONE_READ_BYTES = 2**21
 MOST_BYTES = 2**27
-EVENTS = (b"data: 1\n\n", "data: café\n\n".encode(), b"data: " + b"x" * 60_000 + b"\n\n", b"data: 4\n\n")
-LINES = (b'{"n": 1}\n', '{"d": "café"}\n'.encode(), b'{"d": "' + b"x" * 60_000 + b'"}\n', b'{"n": 4}\n')
-PIECES: dict[TransportName, tuple[bytes, ...]] = {"http": EVENTS, "websocket": LINES}
 PROGRAMS = ("curl", "awk", "mawk", "gawk", "busybox")
-
-
-class Kept(Unheard):
-    """Keeps every call. It has enough after `wanted` calls of `head` and `read` together."""
-
-    def __init__(self, wanted: int | None = None) -> None:
-        self.calls: list[str] = []
-        self.asked: dict[str, str] = {}
-        self.status: int | None = None
-        self.answered: Headers = ()
-        self.reads: list[bytes] = []
-        self.stamps: list[int] = []
-        self._wanted = wanted
-        self._changed = asyncio.Event()
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.reads)
-
-    async def has(self, size_bytes: int) -> None:
-        """Wait until so much of the body is here."""
-        while len(self.body) < size_bytes:
-            self._changed.clear()
-            await self._changed.wait()
-
-    def remote(self, reader: Remote) -> None:
-        self.calls.append("remote")
-
-    def request(self, headers: Headers) -> None:
-        self.calls.append("request")
-        self.asked = {name.lower(): value for name, value in headers}
-
-    def head(self, status: int, headers: Headers, at_ns: int, decoded: bool = False) -> bool:
-        self.status, self.answered = status, headers
-        return self._took("head", at_ns)
-
-    def read(self, data: bytes, at_ns: int) -> bool:
-        self.reads.append(data)
-        return self._took("read", at_ns)
-
-    def painted(self, reads: int, at_ns: int) -> None:
-        self.calls.append("painted")
-
-    def _took(self, call: str, at_ns: int) -> bool:
-        self.calls.append(call)
-        self.stamps.append(at_ns)
-        self._changed.set()
-        return len(self.stamps) != self._wanted
-
-
-Script = Callable[[Served, Kept], Any]
-
-
-class Clients:
-    """The clients of a module, made on first use, each with what it starts programs with."""
-
-    def __init__(self, launcher: Launcher, folder: Path) -> None:
-        self.signer = trustme.CA()
-        self.authority = str(folder / "authority.pem")
-        self.signer.cert_pem.write_to_path(self.authority)
-        self._launcher = launcher
-        self._folder = folder
-        self._clients: dict[str, Client] = {}
-
-    def client(self, name: str) -> Client:
-        """Return the client of that name."""
-        if name not in self._clients:
-            client = self._clients[name] = CLIENTS[name]()
-            if isinstance(client, Launching):
-                client.equip(self._launcher, self._folder)
-        return self._clients[name]
-
-    async def close(self) -> None:
-        """Let go of all."""
-        for client in self._clients.values():
-            await client.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -141,55 +60,6 @@ def nothing_stays() -> Iterator[None]:
     assert alive(*PROGRAMS) == []
 
 
-class Asking:
-    """One client, over one transport."""
-
-    def __init__(self, clients: Clients, name: str, transport: TransportName, version: HttpVersion) -> None:
-        self.client = clients.client(name)
-        self.pieces = PIECES[transport]
-        self._transport = transport
-        self._version = version
-        self._profile = "browser" if name.startswith("chromium") else "curl"
-
-    def server(self, script: Script, kept: Kept, tls: ssl.SSLContext | None = None) -> Server:
-        """Return a server that answers by a script, which may wait for what was read."""
-        return Server(lambda served: script(served, kept), self._transport, self._version, tls)
-
-    async def stream(self, server: Server, kept: Kept, authority: str | None = None) -> None:
-        """Ask it."""
-        transport = TRANSPORTS[self._transport]
-        headers = transport.request_headers(REQUESTS[self._profile])
-        format: Any = "sse" if self._transport == "http" else "ndjson"
-        told = {"format": format, "authority": authority, "http": (self._version,)}
-        asked = Request(server.url, headers=headers, transport=transport.name, status=transport.status, **told)
-        await self.client.stream(asked, kept)
-
-    async def read(self, script: Script, kept: Kept | None = None) -> Kept:
-        """Read one stream to its end; return what came."""
-        kept = kept or Kept()
-        async with within(DEADLINE_S, self.server(script, kept)) as server:
-            await self.stream(server, kept)
-        return kept
-
-    async def one_by_one(self, served: Served, kept: Kept) -> None:
-        """Answer piece by piece, each when those before it are here."""
-        served.head()
-        await self.some(served, kept)
-        served.end()
-
-    async def some(self, served: Served, kept: Kept, count: int | None = None) -> None:
-        """Send the first pieces, each when those before it are here, and wait for the last."""
-        sent_bytes = 0
-        for piece in self.pieces[:count]:
-            await served.say(piece)
-            sent_bytes += len(piece)
-            await kept.has(sent_bytes)
-
-    async def reads_well(self) -> None:
-        """Check that it reads a whole stream, whatever was before."""
-        assert (await self.read(self.one_by_one)).body == b"".join(self.pieces)
-
-
 def cases(over: TransportName | None = None) -> Iterator[Any]:
     """Yield every client with every transport that it declares, or with one."""
     for name, make in CLIENTS.items():
@@ -206,6 +76,18 @@ def cases(over: TransportName | None = None) -> Iterator[Any]:
 def asking(clients: Clients, request: pytest.FixtureRequest) -> Asking:
     name, transport = request.param
     return Asking(clients, name, transport, clients.client(name).http[0])
+
+
+def each_and(name: str, values: Mapping[str, Any]) -> pytest.MarkDecorator:
+    """Ask every client with each of some values; of browsers, which take a hundred times as long, a sample."""
+    points: list[Any] = [
+        pytest.param(*case.values, value, id=f"{case.id}-{told}", marks=case.marks)
+        for told, value in values.items()
+        for case in cases()
+    ]
+    browsers = [point for point in points if point.values[0][0].startswith("chromium")]
+    others = [point for point in points if point not in browsers]
+    return pytest.mark.parametrize(("asking", name), [*others, *sampled(browsers, each=4)], indirect=["asking"])
 
 
 each = pytest.mark.parametrize("asking", list(cases()), indirect=True)
@@ -261,12 +143,16 @@ async def test_an_interim_answer_is_not_the_answer(asking: Asking) -> None:
 # ---------------------------------------------------------------- how it ends
 
 
-@each
-@pytest.mark.parametrize("end", [Served.cut, Served.reset, Served.babble], ids=["cut", "reset", "nonsense"])
-@pytest.mark.parametrize("count", [None, 0, 2], ids=["before a head", "after it", "in mid-stream"])
+ENDS = {"cut": Served.cut, "reset": Served.reset, "nonsense": Served.babble}
+COUNTS = {"before a head": None, "after it": 0, "in mid-stream": 2}
+
+
+@each_and("bad_end", {f"{end} {count}": (ENDS[end], COUNTS[count]) for count in COUNTS for end in ENDS})
 async def test_a_bad_end_is_the_streams_and_what_came_before_it_counts(
-    asking: Asking, count: int | None, end: Callable[[Served], None]
+    asking: Asking, bad_end: tuple[Callable[[Served], None], int | None]
 ) -> None:
+    end, count = bad_end
+
     async def ends(served: Served, kept: Kept) -> None:
         if count is not None:
             served.head()
@@ -280,8 +166,7 @@ async def test_a_bad_end_is_the_streams_and_what_came_before_it_counts(
     await asking.reads_well()
 
 
-@each
-@pytest.mark.parametrize("wanted", [1, 2], ids=["at the head", "at a read"])
+@each_and("wanted", {"at the head": 1, "at a read": 2})
 async def test_a_sink_that_has_enough_ends_it_in_order_and_is_told_nothing_more(asking: Asking, wanted: int) -> None:
     async def goes_on(served: Served, kept: Kept) -> None:
         served.head()
@@ -306,12 +191,11 @@ class Enough(Kept):
         return super().read(data, at_ns) and len(self.body) < ENOUGH_BYTES
 
 
-@each
-@pytest.mark.parametrize("size", ["large", "small"])
+@each_and("number", {"large": 2, "small": 0})
 async def test_of_a_flood_no_more_is_taken_than_the_sink_wants_and_the_server_is_hung_up_on(
-    asking: Asking, size: str
+    asking: Asking, number: int
 ) -> None:
-    said_bytes, piece = 0, asking.pieces[2 if size == "large" else 0]
+    said_bytes, piece = 0, asking.pieces[number]
 
     async def floods(served: Served, kept: Kept) -> None:
         nonlocal said_bytes
@@ -360,13 +244,12 @@ ODD_HEADERS = {
 }
 
 
-@each
-@pytest.mark.parametrize(("name", "value"), ODD_HEADERS.values(), ids=ODD_HEADERS)
+@each_and("odd", ODD_HEADERS)
 async def test_whatever_a_header_is_like_its_value_is_told_under_its_name_or_not_at_all(
-    asking: Asking, name: str, value: str
+    asking: Asking, odd: tuple[str, str]
 ) -> None:
     async def answers(served: Served, kept: Kept) -> None:
-        served.odd(name, value)
+        served.odd(*odd)
         served.cut()
 
     kept = Kept()
@@ -380,8 +263,7 @@ async def test_whatever_a_header_is_like_its_value_is_told_under_its_name_or_not
     assert kept.answered or told
 
 
-@each
-@pytest.mark.parametrize("count", [None, 0, 1], ids=["before a head", "after it", "in mid-stream"])
+@each_and("count", {"before a head": None, "after it": 0, "in mid-stream": 1})
 async def test_who_is_cancelled_leaves_nothing(asking: Asking, count: int | None) -> None:
     waits = asyncio.Event()
 

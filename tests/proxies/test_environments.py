@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -100,24 +101,51 @@ def test_a_block_that_cannot_be_read_is_told(tmp_path: Path, dependencies: str) 
 # ---------------------------------------------------------------- whole or not there
 
 
+OWN_PIP = (["-I", "-m", "venv", "."], ["-I", "-m", "pip", "install"], ["-I", "-m", "pip", "freeze"])
+OUR_PIP = (
+    ["-I", "-m", "venv", "--without-pip", "."],
+    ["-P", "-m", "pip", "--python", "bin/python", "install"],
+    ["-P", "-m", "pip", "--python", "bin/python", "freeze"],
+)
+
+
+@pytest.fixture(params=[None, "22.3"], ids=["no pip", "pip"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The running Python has a pip that installs into another environment, or none."""
+    _has_pip(request.param, monkeypatch)
+
+
+def _has_pip(version: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(name: str) -> str:
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", told)
+
+
 @pytest.mark.proxies
-def test_it_is_made_once(calls: Path) -> None:
+@pytest.mark.parametrize(
+    ("pip", "calling"),
+    [(None, OWN_PIP), ("22.2.2", OWN_PIP), ("9.0", OWN_PIP), ("22.3", OUR_PIP), ("24.1b1", OUR_PIP), ("26", OUR_PIP)],
+)
+def test_it_is_made_once(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, pip: str | None, calling: tuple[list[str], ...]
+) -> None:
+    _has_pip(pip, monkeypatch)
     with pytest.raises(Unavailable, match=r"requirements\.txt is not installed \(harness setup asgi\)"):
         Asgi().version()
     said: list[str] = []
     Asgi().install(said.append)
     Asgi().install(said.append)
     assert said == ["making the environment with asgi's requirements.txt"]
-    assert [line.split()[1:5] for line in calls.read_text().splitlines()] == [
-        ["-m", "venv", "."],
-        ["-m", "pip", "install", "--disable-pip-version-check"],
-        ["-m", "pip", "freeze", "--disable-pip-version-check"],
-    ]
+    called = [line.split(" --disable-pip-version-check")[0].split() for line in calls.read_text().splitlines()]
+    assert called == list(calling)
     assert Asgi().version().startswith("uvicorn ")
 
 
 @pytest.mark.proxies
-@pytest.mark.usefixtures("calls")
+@pytest.mark.usefixtures("calls", "either_way")
 def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1")))
     monkeypatch.setenv("BREAK", "yes")

@@ -224,7 +224,7 @@ async def test_what_it_speaks_is_asked_of_it(stage: Stage) -> None:
 async def test_one_that_does_not_come_to_serve_is_told_in_its_last_words_and_ended(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, start: Start, act: str, told: str
 ) -> None:
-    monkeypatch.setattr("harness.proxies.starting.DEATH_S", SOON_S)
+    monkeypatch.setattr("harness.proxies.starting.DEATH_S", DEADLINE_S if act == "hangs up and ends" else SOON_S)
 
     def plays(launched: Launched) -> None:
         program = launched.program
