@@ -36,14 +36,14 @@ ROOMS: Mapping[str, str] = {
     "clients": "errors launchers model",
     "proxies": "documents errors launchers model resources",
     "judge": "errors formats model",
-    "reports": "documents model",
+    "reports": "documents errors model",
     "matrix": "documents errors formats model",
     "claims": "matrix model reports",
     "store": "documents errors model resources",
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
     "session": "clients errors formats judge launchers matrix measure model proxies resources store",
     "plugin": "errors measure model reports resources session",
-    "cli": "claims errors matrix model reports session store",
+    "cli": "claims errors model reports session store",
     "__main__": "cli",
     "benchmarks": (
         "backends claims documents errors judge launchers matrix measure model reports resources session store"
