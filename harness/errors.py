@@ -6,6 +6,7 @@ Every error says what happened, where, and the way out; its class says whose tur
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,6 +14,18 @@ KeyPath = tuple[str | int, ...]
 """The way to a place in data: keys and indices from the top."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+EXIT_MEANINGS: Mapping[int, str] = {
+    0: "everything as expected, as far as it can run here",
+    1: "an expectation failed, or a layer is broken",
+    2: "wrong input or usage, a proxy's config included",
+    3: "the run says too little: no cell with a hop or not what is required could be measured, the harness or a proxy"
+    " failed, a cell was unstable, an expectation could not be judged, or the run did not finish",
+    5: "nothing was selected",
+    130: "interrupted",
+}
+"""What every command's exit status means. Nothing else ends with 1: neither an error of ours nor a lost terminal."""
 
 
 class HarnessError(Exception):

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness import session
 from harness.errors import HarnessError, InputError
 from harness.resources import RUNS, is_file
 
 if TYPE_CHECKING:
-    from harness import session
     from harness.measure.runner import Runner
     from harness.model import Cell, Result
 
@@ -87,8 +87,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def harness_labs(request: pytest.FixtureRequest) -> Iterator[dict[int, Lab]]:
     """The benches of this session, by matrix; they start when a test first needs them and end with the session."""
-    from harness import session
-
     with told_plainly():
         session.require(_required(request.config), _fetching(request.config), "--harness-require")
     labs: dict[int, Lab] = {}
@@ -151,8 +149,6 @@ class Lab:
         self._loop.close()
 
     async def _live(self, job: session.Job, root: Path) -> None:
-        from harness import session
-
         try:
             async with session.session(job, root, options=("pytest",)) as (runner, _):
                 self._ready.set_result(runner)
@@ -177,8 +173,6 @@ _JOBS = pytest.StashKey["dict[str, session.Job]"]()
 
 def _job(config: pytest.Config, test: pytest.Item | None = None) -> session.Job:
     """Return the job of a test's matrix, or of the one that the command line names; each is read once per session."""
-    from harness import session
-
     named = _marked(test) if test else None
     if test and named:
         matrix = _found(named, test.path.parent, config.rootpath, Path.cwd())
@@ -209,8 +203,6 @@ def _proxies(matrix: str | os.PathLike[str] | None = None) -> str | None:
 
 def _found(named: str, *folders: Path) -> str:
     """Return a shipped name as it is, and of a file its path in the first of the folders that has it."""
-    from harness import session
-
     shipped = session.shipped_matrices()
     if named in shipped:
         return named

@@ -16,6 +16,9 @@ from harness.errors import Complaint, InputError
 RUNS = Path("runs")
 """Where run folders go, unless one says so."""
 
+JOBS = 64
+"""How many cells are measured at once, unless one says so."""
+
 
 def configs() -> Path:
     """Return the folder of shipped configs."""

@@ -101,7 +101,7 @@ async def serve(upstream: str, policies: Iterable[str]) -> None:
     ) as session:
         for policy in policies:
             app = web.Application()
-            emulator = Emulator(upstream, Policy.model_validate_json(policy), session)
+            emulator = Emulator(upstream, Policy.from_json(policy), session)
             app.router.add_route("*", "/{path:.*}", emulator.serve)
             app.on_response_prepare.append(keep_quiet)
             runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
@@ -114,7 +114,7 @@ async def serve(upstream: str, policies: Iterable[str]) -> None:
 @contextlib.asynccontextmanager
 async def emulators(upstream: Endpoint, policies: Sequence[Policy]) -> AsyncIterator[list[Endpoint]]:
     """Serve policies in a process of their own, for as long as the block lasts."""
-    lines = [policy.model_dump_json() for policy in policies]
+    lines = [policy.to_json() for policy in policies]
     command = (sys.executable, "-m", __name__, upstream.url, str(len(lines)))
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)

@@ -28,6 +28,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from harness import session
 from harness.cli import commands, screen
 from harness.clients import CLIENTS
+from harness.errors import EXIT_MEANINGS
 from harness.model import AXES, Cell, Outcome, Result
 from harness.proxies.catalog import PROXIES
 from harness.reports import summary
@@ -281,7 +282,7 @@ def check(given: Input) -> tuple[str, object]:
     said = told.out + told.err
     assert "Traceback" not in said, said
     assert OURS not in said, said
-    assert told.status in summary.EXIT_MEANINGS, (told.status, said)
+    assert told.status in EXIT_MEANINGS, (told.status, said)
     assert told.status != 130
     if told.status in (2, 5):
         assert told.err.strip(), "a refusal without a word"

@@ -12,18 +12,31 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Any, cast
-
-from pydantic import TypeAdapter
 
 from harness.backends.base import Log
 from harness.errors import BackendError
-from harness.model import Emission, Heartbeat, Sent
+from harness.model import Emission, Filler, Heartbeat, Sent, Workload
 
-EMISSION = TypeAdapter(Emission)
 LOST = "the emitter died in mid-stream"
 SECRET_VARIABLE = "HARNESS_CONTROL_SECRET"
 """Where the emitter finds the secret: unlike a command line, an environment can only be read by its user."""
+
+
+def dump_emission(emission: Emission) -> bytes:
+    """Return the emission as one line of JSON."""
+    return json.dumps(asdict(emission)).encode()
+
+
+def load_emission(line: bytes) -> Emission:
+    """Read what `dump_emission` wrote."""
+    fields = json.loads(line)
+    fields["workload"] = Workload(**fields["workload"])
+    fields["headers"] = tuple((name, value) for name, value in fields["headers"])
+    for name in ("prelude", "padding"):
+        fields[name] = fields[name] and Filler(**fields[name])
+    return Emission(**fields)
 
 
 def dump_log(log: Log) -> str:
@@ -118,7 +131,7 @@ class Control(Lines):
             _, control = await loop.create_connection(make, *address)
         except OSError as error:
             raise BackendError(f"the emitter's control port {address[1]} does not answer: {error}") from error
-        control.write(b"open %b %b" % (secret.encode(), EMISSION.dump_json(emission)))
+        control.write(b"open %b %b" % (secret.encode(), dump_emission(emission)))
         try:
             control.stream_id = (await control._take(b"stream ")).decode()
         except BaseException:

@@ -26,7 +26,7 @@ from aiohttp import web
 
 from harness.backends.base import Log
 from harness.backends.body import EmittedBody
-from harness.backends.control import EMISSION, SECRET_VARIABLE, Lines, dump_log
+from harness.backends.control import SECRET_VARIABLE, Lines, dump_log, load_emission
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
@@ -254,9 +254,7 @@ class Announcements(Lines):
             self.refuse()
             return
         self._id = secrets.token_hex(ID_BYTES)
-        self._streams[self._id] = Stream(
-            EMISSION.validate_json(emission), lambda: self.write(b"asked"), self._abandoned_s
-        )
+        self._streams[self._id] = Stream(load_emission(emission), lambda: self.write(b"asked"), self._abandoned_s)
         self.write(b"stream " + self._id.encode())
 
 

@@ -4,3 +4,15 @@ In: words that a person typed.
 Out: what that person reads, files that were asked for, an exit status.
 Enter: nobody but `__main__.py` and the console script.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import lazily
+
+if TYPE_CHECKING:
+    from harness.cli.finishing import finish, finish_cell, finish_reports, outputs_of, required, tell_reports
+    from harness.cli.measuring import measure, measure_all
+else:
+    __all__, __getattr__ = lazily(__name__)

@@ -15,8 +15,7 @@ import typer
 
 from harness import session
 from harness.errors import Complaint, InputError
-from harness.matrix.shapes import WorkloadShape
-from harness.model import AXES, Axis
+from harness.model import AXES, WORKLOAD_KEYS, Axis
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -38,7 +37,7 @@ def job(given: Mapping[str, Any]) -> session.Job:
     """Return the job of the cell that the options ask for. Raises InputError that names them."""
     axes = {name: [given[name] or []] if axis.reads == "names" else given[name] for name, axis in OPTIONS.items()}
     try:
-        return session.one_cell(axes, {key: given[key] for key in WorkloadShape.model_fields})
+        return session.one_cell(axes, {key: given[key] for key in WORKLOAD_KEYS})
     except InputError as error:
         raise InputError(*map(_of_option, error.complaints)) from error
 
@@ -55,11 +54,9 @@ def _axes() -> Iterator[Parameter]:
 
 
 def _workload() -> Iterator[Parameter]:
-    for key, about in WorkloadShape.model_fields.items():
-        words = str(about.description)
-        option = typer.Option(_option(key), help=f"{words[0].upper()}{words[1:]}.")
-        kind = about.annotation if about.annotation in (int, float, bool) else str  # words are checked with all others
-        yield _parameter(key, kind, option, WORKLOAD.get(key, about.default))
+    for key, one in WORKLOAD_KEYS.items():
+        option = typer.Option(_option(key), help=f"{one.about[0].upper()}{one.about[1:]}.")
+        yield _parameter(key, one.kind, option, WORKLOAD.get(key, one.default))
 
 
 def _parameter(name: str, kind: Any, option: Any, default: object) -> Parameter:

@@ -1,28 +1,21 @@
 """The command line: reads options, calls the session, prints what comes back. It decides nothing.
 
-What an exit status means stands in `reports.summary.EXIT_MEANINGS`, which `harness --help` shows.
+What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --help` shows.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
 
-from harness import session
-from harness.claims import ledger
-from harness.claims.terminal import ClaimReport
+from harness import cli, session, store
 from harness.cli import cell_options, screen
 from harness.cli.cell_options import with_cell_options
-from harness.cli.endings import told_with_status
-from harness.cli.interrupts import breakable, interruptible
+from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
-    STDOUT,
     Allow,
     Folder,
     Jobs,
@@ -38,21 +31,17 @@ from harness.cli.options import (
     ToJunit,
     ToMarkdown,
     names_in,
-    outputs_of,
     path_option,
 )
 from harness.cli.screen import err, out
-from harness.errors import InputError, Unavailable
+from harness.errors import EXIT_MEANINGS, InputError, Unavailable
 from harness.model import Pace
-from harness.reports import RENDERERS, summary, terminal
-from harness.reports.timeline import Timeline
-from harness.session import listing
-from harness.store.runs import Run, check_folder, latest, write_pieces
+from harness.session.lists import What
 
 EPILOG = f"""\
 Start with `harness doctor`, then `harness matrix smoke`.
 
-Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in summary.EXIT_MEANINGS.items())}.
+Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in EXIT_MEANINGS.items())}.
 
 Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
 builds. `CI` turns the progress bar into a line per cell, and what is unavailable into exit status 3, unless
@@ -67,11 +56,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find out which mitigation defeats which buffering layer when LLM tokens stream through real proxies.",
     epilog=EPILOG,
+    context_settings={"default_map": {"help": False}},  # typer converts its None, and loads pydantic for that
 )
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # which takes as long to load as all of this
+
         out.print(f"harness {version('token-stream-harness')}")
         raise typer.Exit
 
@@ -116,9 +108,9 @@ def matrix(
     fetching = session.Fetching(_say, offline, locked)
     session.require(names_in(require), fetching)
     job = session.load(file, only or (), skip or (), pace)
-    outputs = outputs_of(to_json, to_markdown, to_junit, to_html)
-    required = _required(names_in(require), allow_unavailable)
-    _finish(interruptible(_measure(session.fetched(job, fetching), runs, jobs, keep)), outputs, required)
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    required = cli.required(names_in(require), allow_unavailable)
+    cli.finish(cli.measure(session.fetched(job, fetching), runs, jobs, keep), outputs, required)
 
 
 @app.command(
@@ -154,27 +146,15 @@ def reports(
         session.require(names_in(require), fetching)
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), _say)
-    outputs = outputs_of(None, to_markdown)
-    required = _required(names_in(require), allow_unavailable)
+    outputs = cli.outputs_of(None, to_markdown)
+    required = cli.required(names_in(require), allow_unavailable)
     if records:
-        check_folder(records)
+        store.check_folder(records)
     try:
-        if todo:
-            todo = [session.fetched(job, fetching) for job in todo]
-            interruptible(_measure_all(todo, runs, jobs, keep, done))
+        cli.measure_all([session.fetched(job, fetching) for job in todo], runs, jobs, keep, done)
     finally:
-        people = err if STDOUT in outputs.values() else out
-        for run in done:
-            for part in _claims(run, required):
-                people.print(part)
-            err.print(f"Results and evidence: {run.folder}", markup=False)
-    for run in done:
-        if records:
-            run.copy_records(records)
-    entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
-    for path in outputs.values():
-        _write(path, [ledger.page(entries)])
-    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
+        cli.tell_reports(done, outputs, required)
+    cli.finish_reports(done, records, outputs, required)
 
 
 @app.command(
@@ -196,15 +176,9 @@ def run(
     fetching = session.Fetching(_say, offline, locked)
     session.require(names_in(require), fetching)
     job = cell_options.job(cell)
-    outputs = outputs_of(to_json)
-    finished = interruptible(_measure(session.fetched(job, fetching), runs, session.JOBS, keep))
-    by_id = {result.id: result for result in finished.results}
-    result = by_id[job.cells[-1].id]
-    told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
-    if result.evidence:
-        trace = session.judged(finished.folder / result.evidence)
-        told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
-    _finish(finished, outputs, summary.Required({result.id, *names_in(require)}), *told)
+    outputs = cli.outputs_of(to_json)
+    finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
+    cli.finish_cell(finished, job.cells[-1].id, outputs, names_in(require))
 
 
 @app.command(
@@ -212,7 +186,7 @@ def run(
     epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
 )
 def list_(
-    what: Annotated[listing.What, typer.Argument(help="What to list.")],
+    what: Annotated[What, typer.Argument(help="What to list.")],
     file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or a shipped one.")] = None,
     only: Only = None,
     skip: Skip = None,
@@ -226,16 +200,16 @@ def list_(
     if given := [name for name, value in ignored.items() if value not in (None, [])]:
         raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
     if what == "schema":
-        screen.write([listing.schema()])
+        screen.write([session.schema()])
     else:
-        out.rows(listing.rows(what))
+        out.rows(session.rows(what))
 
 
 @app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
 def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
     """Show what can run here, in which version, what to install, and whether runs and set-ups can be kept."""
     required = names_in(require)
-    out.rows(listing.health(runs))
+    out.rows(session.health(runs))
     session.require(required)
 
 
@@ -271,13 +245,13 @@ def report(
     to_html: ToHtml = None,
 ) -> None:
     """Print a run again from what is on disk, even if it was killed."""
-    required = _required(names_in(require), allow_unavailable)
-    run = Run.open(folder or latest(runs))
+    required = cli.required(names_in(require), allow_unavailable)
+    run = store.Run.open(folder or store.latest(runs))
     if run.torn:
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    _finish(run, outputs_of(to_json, to_markdown, to_junit, to_html), required)
+    cli.finish(run, cli.outputs_of(to_json, to_markdown, to_junit, to_html), required)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
@@ -296,14 +270,29 @@ def check(
     to_html: ToHtml = None,
 ) -> None:
     """Hold one run against another: every verdict has to be what it was."""
-    required = _required(names_in(require), allow_unavailable)
-    run, earlier = Run.open(folder or latest(runs)), Run.open(against)
+    required = cli.required(names_in(require), allow_unavailable)
+    run, earlier = store.Run.open(folder or store.latest(runs)), store.Run.open(against)
     if run.folder.resolve() == earlier.folder.resolve():
         raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
     run.results = session.checked(run, earlier, str(against), allow_missing)
-    _finish(run, outputs_of(to_json, to_markdown, to_junit, to_html), required)
+    cli.finish(run, cli.outputs_of(to_json, to_markdown, to_junit, to_html), required)
+
+
+@app.command(epilog="Examples: `harness clean --dry-run` (only tells) · `harness clean caddy nextjs` · `harness clean`")
+def clean(
+    names: Annotated[list[str] | None, typer.Argument(help="What to remove: names; by default all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+) -> None:
+    """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
+    kept = session.kept()
+    for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):
+        out.print(
+            f"{one.bytes / 1e6:8.1f} MB  {one.what:12} {one.folder}", markup=False, highlight=False, soft_wrap=True
+        )
+    if not kept:
+        out.print("The cache is empty.")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -315,66 +304,3 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _say(line: str) -> None:
     err.print(line, markup=False)
-
-
-async def _measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
-    for job in todo:
-        err.print(f"{job.matrix.title}: {len(job.cells)} cells", style="bold", markup=False)
-        done.append(await _measure(job, runs, jobs, keep))
-
-
-async def _measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
-    kept: list[Path] = []
-    try:
-        options, told = sys.argv[1:], kept.append if keep else None
-        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
-            with screen.progress(len(job.cells), run, claims=job.matrix.report is not None) as tell:
-                await runner.run(job.cells, tell)
-    finally:
-        for folder in kept:
-            err.print(f"Kept: {folder}", markup=False)
-    return run
-
-
-def _finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> None:
-    """Write the reports, print the one for people where it is in nobody's way, and end with the run's status."""
-    people = err if STDOUT in outputs.values() else out
-    for name, path in outputs.items():
-        _write(path, RENDERERS[name](run.info, run.results))
-    for part in told or _told(run, required):
-        people.print(part)
-    err.print(f"Results and evidence: {run.folder}", markup=False)
-    raise typer.Exit(summary.exit_status(run.info, run.results, required))
-
-
-def _told(run: Run, required: summary.Required) -> list[RenderableType]:
-    """Return the report for people, with the claims that the matrix file makes."""
-    try:
-        claims = _claims(run)
-    except InputError as error:
-        err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
-        claims = []
-    return [terminal.Report(run.info, run.results, required), *claims]
-
-
-def _claims(run: Run, required: summary.Required | None = None) -> list[RenderableType]:
-    """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
-    entry = ledger.entry(run.info, run.results)
-    return ["", ClaimReport(entry, required)] if entry else []
-
-
-def _write(path: Path, pieces: Iterable[str]) -> None:
-    """Put a document where it was asked for, piece by piece."""
-    if path == STDOUT:
-        screen.write(pieces)
-    else:
-        write_pieces(path, pieces)
-
-
-def _required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
-    """Return what has to be measured: what is named and, where nobody looks at the report, all, unless allowed.
-
-    Raises InputError for a name that is none.
-    """
-    session.check_names(names)
-    return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from harness.errors import HarnessError, Interrupted, NoRoom, unwritable
 
 @contextlib.contextmanager
 def told_with_status() -> Iterator[None]:
-    """Tell what ends the block, and exit with the status of that (`reports.summary.EXIT_MEANINGS`)."""
+    """Tell what ends the block, and exit with the status of that (`errors.EXIT_MEANINGS`)."""
     try:
         yield
     except SystemExit as ended:
@@ -38,6 +39,18 @@ def told_with_status() -> Iterator[None]:
     except Exception as error:
         screen.complain(_in_words(error))
         sys.exit(HarnessError.exit_status)
+
+
+@contextlib.contextmanager
+def breakable() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt in the block, unless it is ignored, as in what a shell runs in background."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        if callable(before):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _in_words(error: BaseException) -> str:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from harness.errors import Interrupted
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 T = TypeVar("T")
-
-
-@contextlib.contextmanager
-def breakable() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt in the block, unless it is ignored, as in what a shell runs in background."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        if callable(before):
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def interruptible(work: Coroutine[Any, Any, T]) -> T:

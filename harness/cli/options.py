@@ -6,7 +6,6 @@ Rule: an empty word is a variable that was not set, and never stands for a defau
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import InputError
-from harness.store.runs import check_writable
 
 STDOUT = Path("-")
 
@@ -69,18 +67,6 @@ Folder = Annotated[
     Path | None,
     typer.Argument(metavar="folder", parser=named_path, help="A run folder; by default the last one."),
 ]
-
-
-def outputs_of(*paths: Path | None) -> dict[str, Path]:
-    """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
-    outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
-    for (one, path), (other, same) in itertools.combinations(outputs.items(), 2):
-        if os.path.realpath(path) == os.path.realpath(same):
-            raise InputError(f"--{one} {path} and --{other} {same} lead to one place: only one report can go there")
-    for path in outputs.values():
-        if path != STDOUT:
-            check_writable(path)
-    return outputs
 
 
 def names_in(options: Sequence[str] | None) -> list[str]:

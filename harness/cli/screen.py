@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
-from rich.table import Column, Table
+from rich.table import Table
 
-from harness.errors import Interrupted
-from harness.model import Result
-from harness.reports import terminal
 from harness.reports.safe import shown
-from harness.store.runs import Run
 
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
@@ -126,44 +119,3 @@ def complain(error: object) -> None:
         err.print(str(error), markup=False)
     except OSError:
         err.mute()
-
-
-@contextlib.contextmanager
-def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
-    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are."""
-    done = 0
-
-    def count() -> int:
-        nonlocal done
-        done += 1
-        return done
-
-    try:
-        if err.is_terminal and not in_ci():
-            with _bar() as bar:
-                task = bar.add_task("starting", total=total)
-
-                def advance(result: Result) -> None:
-                    said = f"{result.verdict or result.outcome}  {result.id}"
-                    bar.update(task, completed=count(), description=said)
-
-                yield advance
-        else:
-            yield lambda result: err.print(terminal.progress(result, count(), total))
-    except asyncio.CancelledError:
-        told = f"`harness report {run.folder}` shows them"
-        told += f", `harness reports --from {run.folder}` what they say of the claims" if claims else ""
-        raise Interrupted(f"Interrupted: {len(run.results)} of {total} cells are done. {told}.") from None
-
-
-def _bar() -> Progress:
-    """A bar whose counter stays: what room there is beside it goes to the id of the last cell, which is cut."""
-    return Progress(
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-        console=err,
-        transient=True,
-        expand=True,
-    )

@@ -1,7 +1,8 @@
 """What the catalogue and a matrix file may say: the shape of the data, before any name in it is looked up.
 
 Rules: unknown keys are errors; nothing is converted (a number in quotes is text); where a list is expected, one
-value stands for a list of one. What a key means and an example of it stand with the key: reference.py makes the page.
+value stands for a list of one. What a key means and an example of it stand with the key, those of axes and
+workloads in the model: reference.py makes the page.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from harness.errors import InputError
 from harness.matrix.report_shapes import ReportShape
 from harness.model import (
     AXES,
+    WORKLOAD_KEYS,
     Axis,
     Cost,
     Effect,
@@ -37,7 +39,6 @@ from harness.model import (
 
 V = TypeVar("V")
 
-WORKLOAD: dict[str, Any] = {field.name: field.default for field in fields(Workload)}
 FRAMING = {
     "content-type": "content_type says it",
     "content-length": "the body axis decides it",
@@ -177,31 +178,25 @@ class RequestShape(Shape):
         return RequestProfile(name, tuple(self.headers.items()), self.handshake)
 
 
+def _workload_key(name: str, **limits: Any) -> Any:
+    one = WORKLOAD_KEYS[name]
+    return key(one.about, one.example, one.default, **limits)
+
+
 class WorkloadShape(Shape):
     """What the backend emits."""
 
-    tokens: int = key(
-        "how many tokens at least; in lockstep a stream goes on until its verdict is found", 40, ge=1, le=100_000
-    )
-    token_bytes: int = key(
-        "size of a token's whole event on the wire, the format's framing included", 120, ge=1, le=2**20
-    )
-    interval_ms: Milliseconds = key("time between tokens when paced", 40, WORKLOAD["interval_ms"])
-    payload: Payload = key(
-        "whether its text compresses: `repetitive` does, `random` does not", "random", WORKLOAD["payload"]
-    )
-    seed: int = key("what the random text starts from", 7, WORKLOAD["seed"], ge=0, le=2**31)
-    patience_ms: Milliseconds = key(
-        "without effect: files may still say it, but no verdict depends on how long lockstep waits", 1000, 300.0
-    )
-
-    exact: bool = key(
-        "whether no stream may have more tokens: what is then too short to tell has no verdict", True, WORKLOAD["exact"]
-    )
+    tokens: int = _workload_key("tokens", ge=1, le=100_000)
+    token_bytes: int = _workload_key("token_bytes", ge=1, le=2**20)
+    interval_ms: Milliseconds = _workload_key("interval_ms")
+    payload: Payload = _workload_key("payload")
+    seed: int = _workload_key("seed", ge=0, le=2**31)
+    patience_ms: Milliseconds = _workload_key("patience_ms")
+    exact: bool = _workload_key("exact")
 
     def named(self, name: str) -> Workload:
         """Return the noun."""
-        return Workload(name=name, **{key: getattr(self, key) for key in WORKLOAD if key != "name"})
+        return Workload(name=name, **{field.name: getattr(self, field.name) for field in fields(Workload)[1:]})
 
 
 def _values(axis: Axis) -> Any:

@@ -26,8 +26,8 @@ from typing import Literal
 from harness import resources
 from harness.clients.base import Client, Launching, Seated, Seats
 from harness.model import Chain, Plan
+from harness.resources import JOBS
 
-JOBS = 64
 Alone = Literal["in its chain", "on the machine"]
 
 

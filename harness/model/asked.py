@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NamedTuple
 
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 """A word of an address. It stands for a codec and for the transport that carries what that writes."""
@@ -39,6 +39,37 @@ class Workload:
     payload: Payload = "repetitive"
     seed: int = 1
     exact: bool = False
+
+
+class WorkloadKey(NamedTuple):
+    """A key of a workload in files, and its option: what it means, an example, and what holds if nothing is said."""
+
+    kind: type[bool | float | int | str]
+    about: str
+    example: object
+    default: Any = ...  # something has to be said
+
+
+_USUAL = {field.name: field.default for field in fields(Workload)}
+WORKLOAD_KEYS: Mapping[str, WorkloadKey] = {
+    "tokens": WorkloadKey(int, "how many tokens at least; in lockstep a stream goes on until its verdict is found", 40),
+    "token_bytes": WorkloadKey(int, "size of a token's whole event on the wire, the format's framing included", 120),
+    "interval_ms": WorkloadKey(float, "time between tokens when paced", 40, _USUAL["interval_ms"]),
+    "payload": WorkloadKey(
+        str, "whether its text compresses: `repetitive` does, `random` does not", "random", _USUAL["payload"]
+    ),
+    "seed": WorkloadKey(int, "what the random text starts from", 7, _USUAL["seed"]),
+    "patience_ms": WorkloadKey(
+        float, "without effect: files may still say it, but no verdict depends on how long lockstep waits", 1000, 300.0
+    ),
+    "exact": WorkloadKey(
+        bool,
+        "whether no stream may have more tokens: what is then too short to tell has no verdict",
+        True,
+        _USUAL["exact"],
+    ),
+}
+"""What a field of `Workload` cannot say itself, in the order of files; one key has no field any more."""
 
 
 @dataclass(frozen=True, slots=True)

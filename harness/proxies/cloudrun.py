@@ -6,36 +6,61 @@ plays with its `source`, and the parameters of the hold (hold.py).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from harness.documents.document import Document
+from harness.documents.keys import Shape, Words
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
-from harness.model import Endpoint, HopKind
+from harness.model import Endpoint, HopKind, Method
 from harness.proxies import certificates
 from harness.proxies.base import Running
-from harness.proxies.hold import Policy
+from harness.proxies.hold import Compression, Policy
 from harness.proxies.starting import Start, started
 
 SERVER = "harness.proxies.cloudrun_server"
 TOLD = ("--listen=${LISTEN}", "--upstream=${UPSTREAM}")
 READY_S = 20.0
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+Glob = Annotated[str, StringConstraints(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
-class Profile(Policy):
+class Profile(Shape):
     """One emulated hop: a hold policy, and who says that such a hop exists."""
 
+    release_bytes: Annotated[int, Field(gt=0)] | None = None
+    release_after_ms: Positive | None = None
+    idle_ms: Positive | None = None
+    store_and_forward: bool = False
+    hold_head: bool = False
+    honoured_headers: dict[HeaderName, Glob] = Field({})
+    passing_content_types: list[Glob] = Field([])
+    passing_methods: list[Method] = Field([])
+    passing_unsized: bool = False
+    compression: Compression = "none"
+    request_timeout_s: Positive | None = None
     about: Words
     claim: Words
     source: Words
+
+    @property
+    def policy(self) -> Policy:
+        """The noun. Raises ValueError as that does."""
+        return Policy(**self.model_dump(exclude={"about", "claim", "source"}, exclude_defaults=True))
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        _ = self.policy
+        return self
 
 
 class CloudRun:
@@ -59,12 +84,12 @@ class CloudRun:
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         profile = read_profile(config)
-        policy = profile.model_dump_json(include=set(Policy.model_fields), exclude_defaults=True)
         start = Start(
             name=self.name,
-            command=[sys.executable, "-P", "-m", SERVER, *TOLD, f"--policy={policy}"],
+            command=[sys.executable, "-P", "-m", SERVER, *TOLD, f"--policy={profile.policy.to_json()}"],
             within_s=READY_S,
             evidence={"cloudrun.yaml": config},
+            env={certificates.OPENSSL: os.devnull},  # without TLS upstream it trusts nobody, and need not read whom
             trusts=certificates.OPENSSL,
         )
         program, endpoint = await started(start, upstream, evidence, launcher)

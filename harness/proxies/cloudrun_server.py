@@ -260,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen")
     parser.add_argument("--upstream", required=True, help="URL that every request is passed to")
-    parser.add_argument("--policy", type=Policy.model_validate_json, required=True, help="hold policy as JSON")
+    parser.add_argument("--policy", type=Policy.from_json, required=True, help="hold policy as JSON")
     options = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     host, _, port = options.listen.rpartition(":")

@@ -18,55 +18,44 @@ Pure: instants (`_ns`, CLOCK_MONOTONIC) are passed in; whoever owns a Hold calls
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from typing import Literal, Self
 
 from harness.model import Method
 
 COMPRESSIBLE = ("text/*", "application/json", "application/x-ndjson", "application/javascript", "*+json", "*+xml")
 GZIP_WBITS = 16 + zlib.MAX_WBITS  # zlib's way to ask for the gzip format
+Compression = Literal["none", "gzip", "gzip-flush"]
 TIMERS = ("release_after_ms", "idle_ms")
 SWITCHES = ("honoured_headers", "passing_content_types", "passing_methods", "passing_unsized")
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-Glob = Annotated[str, StringConstraints(min_length=1)]
-Milliseconds = Annotated[float, Field(gt=0)]
 
-
-class Policy(BaseModel):
-    """The parameters of an emulated hop. Without any it holds nothing.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The parameters of an emulated hop. Without any it holds nothing. Raises ValueError if they contradict each other.
 
     `honoured_headers` maps response headers to a glob for one element of their value (`x-accel-buffering: no`).
     `passing_content_types` are globs for a media type. `request_timeout_s` ends a response that takes longer.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    release_bytes: Annotated[int, Field(gt=0)] | None = None
-    release_after_ms: Milliseconds | None = None
-    idle_ms: Milliseconds | None = None
+    release_bytes: int | None = None
+    release_after_ms: float | None = None
+    idle_ms: float | None = None
     store_and_forward: bool = False
     hold_head: bool = False
-    honoured_headers: dict[HeaderName, Glob] = {}
-    passing_content_types: list[Glob] = []
-    passing_methods: list[Method] = []
+    honoured_headers: Mapping[str, str] = field(default_factory=dict)
+    passing_content_types: Sequence[str] = ()
+    passing_methods: Sequence[Method] = ()
     passing_unsized: bool = False
-    compression: Literal["none", "gzip", "gzip-flush"] = "none"
-    request_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    compression: Compression = "none"
+    request_timeout_s: float | None = None
 
-    @property
-    def buffers(self) -> bool:
-        """Whether it has a buffer at all."""
-        return self.store_and_forward or self.release_bytes is not None
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def __post_init__(self) -> None:
         if self.store_and_forward:
             for key in ("release_bytes", *TIMERS, "hold_head"):
                 if getattr(self, key):
@@ -75,7 +64,21 @@ class Policy(BaseModel):
             for key in (*TIMERS, "hold_head", *SWITCHES):
                 if getattr(self, key):
                     raise ValueError(f"{key} needs a buffer: set release_bytes or store_and_forward")
-        return self
+
+    @property
+    def buffers(self) -> bool:
+        """Whether it has a buffer at all."""
+        return self.store_and_forward or self.release_bytes is not None
+
+    def to_json(self) -> str:
+        """Return what it says, as its own process is told it."""
+        usual = asdict(Policy())
+        return json.dumps({key: value for key, value in asdict(self).items() if value != usual[key]})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
-"""The registry of renderers: `--json PATH` and its like name them. Pure.
+"""What is said of a run: texts and pictures, each in the words that all share. Pure.
 
 In: a run and its results.
 Out: texts and pictures; whoever asks for one writes the file.
 Enter: doors and `claims/`; what is said of a result is said here.
 """
 
-from harness.reports import html, json, junit, markdown, terminal
-from harness.reports.base import Renderer
-from harness.reports.safe import safe
+from __future__ import annotations
 
-RENDERERS: dict[str, Renderer] = {
-    "terminal": safe(terminal.pieces),
-    "markdown": safe(markdown.pieces),
-    "json": safe(json.pieces),
-    "junit": safe(junit.pieces),
-    "html": safe(html.pieces),
-}
+from typing import TYPE_CHECKING
+
+from harness import lazily
+
+if TYPE_CHECKING:
+    from harness.reports.renderers import RENDERERS
+else:
+    __all__, __getattr__ = lazily(__name__)

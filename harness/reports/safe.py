@@ -7,8 +7,10 @@ that columns keep their place. Pure.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from harness.reports.base import Renderer
+if TYPE_CHECKING:
+    from harness.reports.base import Renderer
 
 _ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

@@ -7,23 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from harness.errors import EXIT_MEANINGS
 from harness.model import Fault, Outcome, Result, RunInfo
 from harness.reports import words
 
 Kind = Outcome | Fault | Literal["broken"]
 """How a problem is listed: by the cell's outcome, an error by whose fault it is, and a layer that is broken as it is,
 although nobody expects anything of it, as that."""
-
-EXIT_MEANINGS: Mapping[int, str] = {
-    0: "everything as expected, as far as it can run here",
-    1: "an expectation failed, or a layer is broken",
-    2: "wrong input or usage, a proxy's config included",
-    3: "the run says too little: no cell with a hop or not what is required could be measured, the harness or a proxy"
-    " failed, a cell was unstable, an expectation could not be judged, or the run did not finish",
-    5: "nothing was selected",
-    130: "interrupted",
-}
-"""What every command's exit status means. Nothing else ends with 1: neither an error of ours nor a lost terminal."""
 
 TITLES: Mapping[Kind, str] = {
     "fail": "Expectations that failed",

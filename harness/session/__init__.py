@@ -11,37 +11,20 @@ Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is to
 
 from __future__ import annotations
 
-from harness.launchers.sources import Fetching
-from harness.measure.schedule import JOBS
-from harness.resources import RUNS
-from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports
-from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
-from harness.session.running import session
-from harness.session.setup import check_names, require, set_up
-from harness.session.shipped import catalogue, known, shipped_matrices, variants
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "JOBS",
-    "REPORTS",
-    "RUNS",
-    "Fetching",
-    "Job",
-    "arrivals",
-    "catalogue",
-    "check_names",
-    "checked",
-    "fetched",
-    "held",
-    "judged",
-    "known",
-    "load",
-    "one_cell",
-    "rejudged",
-    "reports",
-    "require",
-    "session",
-    "set_up",
-    "shipped_matrices",
-    "stored",
-    "variants",
-]
+from harness import lazily
+
+if TYPE_CHECKING:
+    from harness.launchers.sources import Fetching
+    from harness.resources import JOBS, RUNS
+    from harness.session.cached import chosen, emptied, kept
+    from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports
+    from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
+    from harness.session.listing import health, rows, schema
+    from harness.session.lists import What
+    from harness.session.running import session
+    from harness.session.setup import check_names, require, set_up
+    from harness.session.shipped import catalogue, known, shipped_matrices, variants
+else:
+    __all__, __getattr__ = lazily(__name__)

@@ -29,20 +29,21 @@ def kept() -> list[Kept]:
     return sorted(_found(resources.cache()), key=lambda one: (one.what, one.folder.name))
 
 
-def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
-    """Remove what is kept for these names, or all of it; yield each as it is gone.
-
-    Raises InputError for a name for which nothing is kept, before anything is removed. A run that uses one loses it.
-    """
+def chosen(names: Sequence[str], found: Sequence[Kept]) -> list[Kept]:
+    """Return what is kept for these names; with none, all. Raises InputError for a name for which nothing is."""
     there = {one.what for one in found}
     for name in names:
         if name not in there:
             raise InputError(f"nothing is kept for {name!r}; there is {', '.join(sorted(there)) or 'nothing at all'}")
-    for one in found:
-        if not names or one.what in names:
-            shutil.rmtree(one.folder)
-            one.folder.with_name(f"{one.folder.name}.lock").unlink(missing_ok=True)
-            yield one
+    return [one for one in found if not names or one.what in names]
+
+
+def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
+    """Remove what is chosen likewise; yield each as it is gone. A run that uses one loses it."""
+    for one in chosen(names, found):
+        shutil.rmtree(one.folder)
+        one.folder.with_name(f"{one.folder.name}.lock").unlink(missing_ok=True)
+        yield one
 
 
 def _found(cache: Path) -> Iterator[Kept]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from harness import resources
 from harness.clients import CLIENTS
@@ -20,9 +19,9 @@ from harness.model import Filler, HopKind, Mitigation
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 from harness.session import shipped
+from harness.session.lists import What
 from harness.store.runs import unwritable_because
 
-What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
 Rows = list[tuple[str, ...]]
 
 CLAIMED = ("name", "claim", "source", "cost")

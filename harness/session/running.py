@@ -14,9 +14,9 @@ from harness.errors import NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.measure.runner import Runner
-from harness.measure.schedule import JOBS, Schedule
+from harness.measure.schedule import Schedule
 from harness.model import RunInfo
-from harness.resources import RUNS
+from harness.resources import JOBS, RUNS
 from harness.session.jobs import Job
 from harness.store.runs import Run
 

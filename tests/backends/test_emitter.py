@@ -11,7 +11,7 @@ from typing import Any, get_args
 import psutil
 import pytest
 
-from harness.backends.control import EMISSION, Control
+from harness.backends.control import Control, dump_emission
 from harness.backends.emitter import OPENING_BYTES
 from harness.errors import BackendError
 from harness.formats import CODECS
@@ -139,7 +139,7 @@ async def test_ids_cannot_be_guessed_and_are_all_alike_in_shape(running: Emitter
         control.close()
 
 
-OPENING = EMISSION.dump_json(emission())
+OPENING = dump_emission(emission())
 STRANGERS = {
     "no secret": b"open " + OPENING + b"\n",
     "another secret": b"open " + SECRET.encode()[:-1] + b" " + OPENING + b"\n",

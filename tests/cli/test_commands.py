@@ -16,10 +16,9 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.cli import screen
-from harness.errors import Interrupted, Unavailable
+from harness.cli.progress import progress
+from harness.errors import EXIT_MEANINGS, Interrupted, Unavailable
 from harness.proxies.catalog import PROXIES
-from harness.reports.summary import EXIT_MEANINGS
 from harness.resources import configs
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
@@ -342,7 +341,7 @@ def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path
     run = Run.create(tmp_path, run_info(finished_at=None))
 
     def interrupted() -> NoReturn:
-        with screen.progress(5, run) as tell:
+        with progress(5, run) as tell:
             for some in matrix()[:2]:
                 run.append(some)
             tell(matrix()[0])

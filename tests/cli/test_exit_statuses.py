@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import publish
+from harness import session
 from harness.cli import commands, screen
 from harness.cli.screen import NO
 from harness.errors import (
+    EXIT_MEANINGS,
     BackendError,
     HarnessError,
     InputError,
@@ -27,7 +29,6 @@ from harness.errors import (
 )
 from harness.model import Result
 from harness.proxies.catalog import PROXIES
-from harness.reports.summary import EXIT_MEANINGS
 from harness.session import listing, setup
 from harness.store.runs import Run
 from tests.commanding import Harness
@@ -130,7 +131,7 @@ def test_what_means_no_means_it_everywhere(harness: Harness, monkeypatch: pytest
     assert harness("report", folder).status == 0
     monkeypatch.setenv("CI", "true")
     assert harness("report", folder).status == 3
-    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setattr(session, "rows", lambda _: 1 / 0)
     monkeypatch.setenv("HARNESS_TRACEBACK", word)
     assert "Traceback" not in harness("list", "formats").err
 
@@ -142,7 +143,7 @@ def test_what_means_yes_means_it_everywhere(harness: Harness, monkeypatch: pytes
     assert harness("report", folder).status == 3
     monkeypatch.setenv("HARNESS_ALLOW_UNAVAILABLE", word)
     assert harness("report", folder).status == 0
-    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setattr(session, "rows", lambda _: 1 / 0)
     monkeypatch.setenv("HARNESS_TRACEBACK", word)
     assert "Traceback" in harness("list", "formats").err
 
@@ -190,7 +191,7 @@ def test_whatever_ends_a_command_has_its_status_and_no_traceback(
     def fails(_: object) -> listing.Rows:
         raise raised
 
-    monkeypatch.setattr(listing, "rows", fails)
+    monkeypatch.setattr(session, "rows", fails)
     monkeypatch.setattr(screen.out, "mute", lambda: None)
     said = harness("list", "formats")
     assert said.status == status
@@ -200,7 +201,7 @@ def test_whatever_ends_a_command_has_its_status_and_no_traceback(
 
 
 def test_whoever_looks_for_a_fault_gets_the_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "rows", lambda _: 1 / 0)
+    monkeypatch.setattr(session, "rows", lambda _: 1 / 0)
     monkeypatch.setenv("HARNESS_TRACEBACK", "1")
     said = harness("list", "formats")
     assert said.status == 3

@@ -164,6 +164,7 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
         assert running.about.startswith("field report 002: ")
         assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml", "command.txt"}
         assert (tmp_path / "cloudrun.yaml").read_text() == config.read_text()
+        assert "env SSL_CERT_FILE=/dev/null " in (tmp_path / "command.txt").read_text(), "it trusts nobody"
         await running.program.stop()
         assert running.program.returncode == 0
         assert running.program.log_tail() == ""

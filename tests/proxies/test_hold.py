@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.proxies.cloudrun import Profile
 from harness.proxies.hold import GZIP_WBITS, Heads, Hold, Policy, accepts_gzip, compresses, passes
 
 MS = 1_000_000
+SAID = {"about": "a hop", "claim": "it holds", "source": "somebody"}
 PLAIN = Heads("GET", "gzip", 200, {"content-type": "text/event-stream"})
 
 
@@ -217,8 +221,8 @@ def test_compresses(response: Heads, expected: bool) -> None:
 
 def test_a_compressor_without_flush_keeps_tokens_that_one_with_flush_gives_out() -> None:
     tokens = [b"data: token %d\n\n" % number for number in range(20)]
-    for compression, at_once in (("gzip", False), ("gzip-flush", True)):
-        hold = held(Policy.model_validate({"compression": compression}))
+    for policy, at_once in ((Policy(compression="gzip"), False), (Policy(compression="gzip-flush"), True)):
+        hold = held(policy)
         decoder = zlib.decompressobj(GZIP_WBITS)
         came = [decoder.decompress(hold.feed(token, 0)) for token in tokens]
         assert came == (tokens if at_once else [b""] * len(tokens))
@@ -256,7 +260,27 @@ def test_the_buffer_counts_compressed_bytes_and_switching_it_off_leaves_the_comp
 )
 def test_contradictions_and_senseless_values_are_named(parameters: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
-        Policy.model_validate(parameters)
+        Profile.model_validate({**parameters, **SAID})
+
+
+def test_a_profile_may_say_all_that_a_policy_has_and_its_process_is_told_just_that() -> None:
+    told: dict[str, Any] = {
+        "release_bytes": 4,
+        "release_after_ms": 10.0,
+        "idle_ms": 5.0,
+        "hold_head": True,
+        "honoured_headers": {"x-accel-buffering": "no"},
+        "passing_content_types": ["text/*"],
+        "passing_methods": ["POST"],
+        "passing_unsized": True,
+        "compression": "gzip",
+        "request_timeout_s": 2.5,
+    }
+    for parameters in ({}, {"store_and_forward": True}, told):
+        policy = Profile.model_validate({**parameters, **SAID}).policy
+        assert policy == Policy(**parameters) == Policy.from_json(policy.to_json())
+        assert json.loads(policy.to_json()) == parameters
+    assert told.keys() | {"store_and_forward"} == {one.name for one in fields(Policy)}
 
 
 # ---------------------------------------------------------------- whatever comes
@@ -291,7 +315,7 @@ def test_no_byte_is_lost_or_duplicated_or_moved(policy: Policy, happenings: list
 
 @given(buffered, events)
 def test_nothing_is_held_beyond_its_limits(policy: Policy, happenings: list[tuple[int, bytes | None]]) -> None:
-    hold = held(policy.model_copy(update={"compression": "none"}))
+    hold = held(replace(policy, compression="none"))
     now_ns, fed, gone, came_ns = 0, 0, 0, list[int]()
     for after_ns, data in happenings:
         now_ns += after_ns

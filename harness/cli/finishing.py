@@ -1,0 +1,114 @@
+"""What a command ends with: reports where they were asked for, one for people in nobody's way, and the exit status."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import RenderableType
+
+from harness import session
+from harness.claims import ledger
+from harness.claims.terminal import ClaimReport
+from harness.cli import screen
+from harness.cli.options import STDOUT
+from harness.cli.screen import Outlet, err, out
+from harness.errors import InputError
+from harness.reports import RENDERERS, summary, terminal
+from harness.reports.timeline import Timeline
+from harness.store.runs import Run, check_writable, write_pieces
+
+
+def outputs_of(*paths: Path | None) -> dict[str, Path]:
+    """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
+    outputs = {name: path for name, path in zip(("json", "markdown", "junit", "html"), paths, strict=False) if path}
+    for (one, path), (other, same) in itertools.combinations(outputs.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(same):
+            raise InputError(f"--{one} {path} and --{other} {same} lead to one place: only one report can go there")
+    for path in outputs.values():
+        if path != STDOUT:
+            check_writable(path)
+    return outputs
+
+
+def required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
+    """Return what has to be measured: what is named and, where nobody looks at the report, all, unless allowed.
+
+    Raises InputError for a name that is none.
+    """
+    if names:  # else nobody has to know what proxies and clients there are
+        session.check_names(names)
+    return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)
+
+
+def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> NoReturn:
+    """Write the reports, tell people (what is `told`, or the run), and raise Exit with the run's status."""
+    for name, path in outputs.items():
+        _write(path, RENDERERS[name](run.info, run.results))
+    _tell(run, told or _told(run, required), outputs)
+    raise typer.Exit(summary.exit_status(run.info, run.results, required))
+
+
+def finish_cell(run: Run, cell: str, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
+    """Finish a run of one cell, which has to be measured, with its timeline and its result. Raises Exit likewise."""
+    by_id = {result.id: result for result in run.results}
+    result = by_id[cell]
+    told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
+    if result.evidence:
+        trace = session.judged(run.folder / result.evidence)
+        told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
+    finish(run, outputs, summary.Required({cell, *names}), *told)
+
+
+def tell_reports(done: Iterable[Run], outputs: Mapping[str, Path], required: summary.Required) -> None:
+    """Tell people what became of the claims of field reports."""
+    for run in done:
+        _tell(run, _claims(run, required), outputs)
+
+
+def finish_reports(
+    done: Sequence[Run], records: Path | None, outputs: Mapping[str, Path], required: summary.Required
+) -> NoReturn:
+    """Copy the records, write the page of all field reports, and raise Exit with the worst status of a run."""
+    for run in done:
+        if records:
+            run.copy_records(records)
+    entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
+    for path in outputs.values():
+        _write(path, [ledger.page(entries)])
+    raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
+
+
+def _tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
+    people: Outlet = err if STDOUT in outputs.values() else out
+    for part in parts:
+        people.print(part)
+    err.print(f"Results and evidence: {run.folder}", markup=False)
+
+
+def _told(run: Run, required: summary.Required) -> list[RenderableType]:
+    """Return the report for people, with the claims that the matrix file makes."""
+    try:
+        claims = _claims(run)
+    except InputError as error:
+        err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
+        claims = []
+    return [terminal.Report(run.info, run.results, required), *claims]
+
+
+def _claims(run: Run, required: summary.Required | None = None) -> list[RenderableType]:
+    """Return what became of the claims that a run's matrix file makes, set off by a blank line; nothing if of none."""
+    entry = ledger.entry(run.info, run.results)
+    return ["", ClaimReport(entry, required)] if entry else []
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    """Put a document where it was asked for, piece by piece."""
+    if path == STDOUT:
+        screen.write(pieces)
+    else:
+        write_pieces(path, pieces)

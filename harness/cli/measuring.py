@@ -1,0 +1,43 @@
+"""Measures what a command asks for, until it is done or somebody interrupts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import session
+from harness.cli.interrupts import interruptible
+from harness.cli.progress import progress
+from harness.cli.screen import err
+from harness.store import Run
+
+
+def measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
+    """Measure a job, and return its run. Raises Interrupted, with what is done on disk."""
+    return interruptible(_measured(job, runs, jobs, keep))
+
+
+def measure_all(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
+    """Measure one job after the other, and put the run of each that is finished into `done`. Raises likewise."""
+    if todo:
+        interruptible(_all_measured(todo, runs, jobs, keep, done))
+
+
+async def _all_measured(todo: Sequence[session.Job], runs: Path, jobs: int, keep: bool, done: list[Run]) -> None:
+    for job in todo:
+        err.print(f"{job.matrix.title}: {len(job.cells)} cells", style="bold", markup=False)
+        done.append(await _measured(job, runs, jobs, keep))
+
+
+async def _measured(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
+    kept: list[Path] = []
+    try:
+        options, told = sys.argv[1:], kept.append if keep else None
+        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
+            with progress(len(job.cells), run, claims=job.matrix.report is not None) as tell:
+                await runner.run(job.cells, tell)
+    finally:
+        for folder in kept:
+            err.print(f"Kept: {folder}", markup=False)
+    return run

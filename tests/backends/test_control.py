@@ -1,0 +1,45 @@
+"""What travels over the control connection comes out as it went in."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.backends.base import Log
+from harness.backends.control import dump_emission, dump_log, load_emission, load_log
+from harness.model import Emission, Filler, Heartbeat, Sent, Workload
+
+milliseconds = st.floats(0, 1e6)
+texts = st.text(st.characters(codec="utf-8"))
+fillers = st.none() | st.builds(Filler, bytes=st.integers(1))
+emissions = st.builds(
+    Emission,
+    workload=st.builds(Workload, interval_ms=milliseconds),
+    headers=st.lists(st.tuples(texts, texts)).map(tuple),
+    prelude=fillers,
+    padding=fillers,
+    heartbeat_ms=st.none() | milliseconds,
+    delay_ms=st.none() | milliseconds,
+    announced_tokens=st.none() | st.integers(1),
+)
+logs = st.builds(
+    Log,
+    sent=st.lists(st.builds(Sent)),
+    heartbeats=st.lists(st.builds(Heartbeat)),
+    headers=st.lists(st.tuples(texts, texts)),
+)
+
+
+@given(emissions)
+def test_an_emission_comes_out_as_it_went_in_on_one_line(emission: Emission) -> None:
+    line = dump_emission(emission)
+    assert b"\n" not in line
+    assert load_emission(line) == emission
+    assert hash(load_emission(line)) == hash(emission), "no list is left where a tuple was"
+
+
+@given(logs)
+def test_a_log_comes_out_as_it_went_in_on_one_line(log: Log) -> None:
+    line = dump_log(log).encode()
+    assert b"\n" not in line
+    assert load_log(line) == log
