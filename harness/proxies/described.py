@@ -67,7 +67,7 @@ class Described:
     @property
     def sources(self) -> Sources:
         """Where its program comes from; what is fetched goes into the cache."""
-        said, setup = self.said.sources, f"harness setup {self.name}"
+        said, setup = self.said.sources, self._setup
         place = resources.cache().absolute() / PROGRAMS / self.name
         found: list[Source] = []
         if system := said.system:
@@ -202,6 +202,14 @@ class Described:
     @property
     def _question(self) -> VersionQuestion:
         return VersionQuestion(tuple(self.said.version.arguments), self.said.version.pattern)
+
+    @property
+    def _setup(self) -> str:
+        """Return the command that fetches it, in the version that is wanted."""
+        if not self.wanted:
+            return f"harness setup {self.name}"
+        version = f"{self.only}:{self.wanted}" if self.only else self.wanted
+        return f"harness setup {self.name}:{next(iter(self.variants()), 'VARIANT')}@{version}"
 
     @property
     def _remedy(self) -> str:

@@ -25,6 +25,6 @@ if TYPE_CHECKING:
     from harness.session.lists import What
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
-    from harness.session.shipped import catalogue, known, shipped_matrices, variants
+    from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
 else:
     __all__, __getattr__ = lazily(__name__)

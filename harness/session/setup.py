@@ -42,7 +42,8 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
             raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
         try:
             able[name].install(progress)
-            if isinstance(PROXIES.get(name), Optioned):
+            proxy = PROXIES.get(name)
+            if isinstance(proxy, Optioned) and not isinstance(proxy, Fetched):  # which fetches what a run asks for
                 _prepare(_shipped_hops(name), progress)
             progress(f"{name}: ready, {able[name].version()}")
         except Unavailable as error:

@@ -32,6 +32,11 @@ def variants(proxy: str) -> dict[str, Path]:
     return {file.stem: file for file in sorted((configs() / proxy).glob(f"*{adapter.suffix}"))}
 
 
+def described() -> list[str]:
+    """Return the names of the proxies that files describe."""
+    return [name for name, proxy in PROXIES.items() if isinstance(proxy, Described)]
+
+
 def catalogue() -> dict[str, Mitigation]:
     """Return the shipped mitigations by name."""
     path = configs() / "mitigations.yaml"

@@ -1,0 +1,40 @@
+"""Every proxy that a file describes can be had here, or says why not; and what it does to a stream is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import ProxyError, Unavailable
+from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
+from tests.sandbox import required
+
+pytestmark = pytest.mark.proxies
+
+MATRIX = """\
+title: Every program
+workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
+axes: {{chain: '{hop}', request: [curl, browser]}}
+"""
+DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if isinstance(proxy, Described)}
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+async def test_a_program_is_fetched_started_and_measured(name: str, tmp_path: Path) -> None:
+    proxy = DESCRIBED[name]
+    try:
+        proxy.fetch(session.Fetching(print))
+    except (Unavailable, ProxyError) as error:
+        if name in required():
+            raise
+        pytest.skip(str(error))
+    (tmp_path / "m.yaml").write_text(MATRIX.format(hop=f"{name}:{next(iter(proxy.variants()))}"))
+    job = session.load(str(tmp_path / "m.yaml"))
+    async with session.session(job, tmp_path / "runs") as (runner, _):
+        results = await runner.run(job.cells, lambda result: None)
+    told = [(result.verdict, result.reason, result.versions.get(name, "")) for result in results if result.cell.chain]
+    assert [(reason, version) for verdict, reason, version in told if verdict in (None, "broken")] == []
+    assert {version for _, _, version in told} == {proxy.version()}
