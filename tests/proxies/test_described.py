@@ -15,7 +15,7 @@ from harness.documents.document import Document
 from harness.documents.programs import OwnProxyShape, ProgramShape
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
-from harness.model import Endpoint, Hop, Option
+from harness.model import Endpoint, Hop, Option, chain_text
 from harness.proxies.described import Described, canonical, own
 from harness.proxies.program_file import read_lock, read_program, variants_in
 from harness.session.jobs import load
@@ -239,3 +239,22 @@ async def test_one_that_answers_by_itself_does_not_pass(tmp_path: Path, upstream
 async def test_a_command_that_does_not_exist_is_told(tmp_path: Path, upstream: Endpoint) -> None:
     proxy = Described("gateway", Path(), given=ProgramShape(command=["no-such-gateway", *TOLD]))
     await fails(proxy, tmp_path, upstream, "no-such-gateway")
+
+
+# ---------------------------------------------------------------- what the page shows
+
+PAGE = (Path(__file__).parents[2] / "docs/programs.md").read_text(encoding="utf-8")
+BLOCKS = [block.split("```")[0] for block in PAGE.split("```yaml\n")[1:]]
+
+
+def test_the_matrix_of_the_page_is_one(tmp_path: Path) -> None:
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge/program.yaml").write_text("command: [edge, '${CONFIG}']\n")
+    (tmp_path / "edge/strict.conf").write_text("${LISTEN} ${UPSTREAM}\n")
+    (tmp_path / "m.yaml").write_text(BLOCKS[0])
+    chains = {chain_text(cell.chain) for cell in load(str(tmp_path / "m.yaml")).cells}
+    assert chains == {"direct", "gateway:default", "edge:strict>gateway:default"}
+
+
+def test_the_program_of_the_page_is_one() -> None:
+    assert Document(BLOCKS[1]).shape(ProgramShape).sources.wheel
