@@ -158,6 +158,7 @@ class Described:
             ready=self.file.ready,
             negotiates=self.file.negotiates,
             parent=self._instances(installed.folder) if beside and installed.folder else None,
+            explains=[placeholders.filled(word, given) for word in self.file.explains],
             complaints=ComplaintPatterns([re.compile(one) for one in self.file.complaints], {place: config}),
         )
 

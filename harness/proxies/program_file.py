@@ -1,7 +1,8 @@
 """What a proxy's own file says: where the program comes from, how it is run, and by what one knows that it serves.
 
 It is `configs/NAME/program.yaml`, or a user's; the native configs beside it are the proxy's variants. All that runs it
-is in described.py. Rules: texts may have placeholders (placeholders.py); what is left out is as the defaults say.
+is in described.py. Rules: texts may have placeholders (placeholders.py); what is left out is as the defaults say; a
+program that ends without a word of complaint is asked for it by the command `explains`, if there is one.
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ class ProgramFile(Shape):
     negotiates: bool = False
     within_s: PositiveFloat = 20.0
     complaints: list[Complains] = Field(default_factory=list)
+    explains: list[str] = Field(default_factory=list)
     remedy: str = ""
 
 
