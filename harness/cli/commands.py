@@ -87,7 +87,10 @@ def front(
 )
 def matrix(
     file: Annotated[
-        str, typer.Argument(help="A matrix file, or a shipped one: smoke, default, clients, applications.")
+        str,
+        typer.Argument(
+            help="A matrix file, or a shipped one: smoke, default, clients, applications, programs, versions."
+        ),
     ] = "default",
     only: Only = None,
     skip: Skip = None,

@@ -121,6 +121,9 @@ class ProgramShape(Shape):
     complaints: list[Complains] = key(
         "how its complaints about a config look", [r"Error: (?P<words>.*) at (?P<file>[^:]+):(?P<line>\d+)"], []
     )
+    explains: list[str] = key(
+        "what is run to hear its complaints, if it ends without any", ["${PROGRAM}", "-t", "${CONFIG}"], []
+    )
     remedy: str = key("how one gets it, if no source has it", "make install", "")
 
     @property

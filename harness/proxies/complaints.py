@@ -15,7 +15,8 @@ class ComplaintPatterns:
     """How the complaints of a program are recognised.
 
     Each of the `patterns` has a group `words`, and perhaps `file` and `line`; the first that is found in a line of its
-    log counts. `origins` leads from a file as the program was given it to the one it was made from, line by line.
+    log counts. `origins` leads from a file as the program was given it to the one it was made from, line by line; a
+    line without a file is one of the first of them, the config.
     """
 
     patterns: Sequence[re.Pattern[str]] = ()
@@ -29,5 +30,6 @@ class ComplaintPatterns:
                 told[self._complaint(**match.groupdict())] = None
         return [one for one in told if one.file] or list(told)
 
-    def _complaint(self, words: str, file: str = "", line: str = "") -> Complaint:
-        return Complaint(words, file=str(self.origins.get(file, file)), line=int(line) if line else None)
+    def _complaint(self, words: str, file: str | None = None, line: str | None = None) -> Complaint:
+        about = file or (next(iter(self.origins), "") if line else "")
+        return Complaint(words, file=str(self.origins.get(about, about)), line=int(line) if line else None)

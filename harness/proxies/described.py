@@ -187,6 +187,7 @@ class Described:
             ready=self.said.ready,
             negotiates=self.said.negotiates,
             parent=_instances(installed.folder) if beside and installed.folder else None,
+            explains=[placeholders.filled(word, values) for word in self.said.explains],
             complaints=ComplaintPatterns([re.compile(one) for one in self.said.complaints], {place: config}),
         )
 

@@ -27,6 +27,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_not_result
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError
 from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.commands import asked
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
@@ -72,6 +73,9 @@ class Start:
     request, whatever the answer (`answers`), or as its upstream does (`passes`): an open port may lead nowhere yet.
     One that `negotiates` is asked which versions of HTTP it speaks.
 
+    One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
+    has complained of nothing is asked what is wrong by the command `explains`.
+
     Its folder, if it asks for one, is made inside `parent`: next to a script's packages, for one that has to find any.
     """
 
@@ -90,6 +94,7 @@ class Start:
     negotiates: bool = False
     parent: Path | None = None
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
+    explains: Sequence[str] = ()
     quote: Callable[[str], str] = str
 
     @property
@@ -139,13 +144,18 @@ class Start:
         if self.ready == "answers":
             await _answers(program, endpoint, self.within_s)
         if self.ready == "passes" and "1.1" in endpoint.http:
-            await _passes(program, endpoint, upstream, self.within_s)
+            await _passes(program, endpoint, upstream, self.within_s, self.complaints)
         return endpoint
 
-    def fault(self, error: ProxyError, program: Program, port: int, ended: int | None) -> HarnessError:
-        """Return what a program that is gone now is to be blamed for."""
+    def fault(
+        self, error: ProxyError, program: Program, port: int, ended: int | None, env: Mapping[str, str]
+    ) -> HarnessError:
+        """Return what a program that is gone now is to be blamed for. Blocks."""
         words = program.log_tail(LAST_LINES)
         said = self.complaints.found(words)
+        if self.explains and not said:
+            explained = asked(self.explains, f"ask it yourself: {shlex.join(self.explains)}", env)
+            said = self.complaints.found(f"{explained.stdout}\n{explained.stderr}")
         if said and said[0].file:
             return InputError(*said)
         message = str(error)
@@ -182,7 +192,7 @@ async def _instance(
         ended = program.returncode
         await program.stop()
         if isinstance(error, ProxyError):
-            raise start.fault(error, program, port, ended) from error
+            raise await asyncio.to_thread(start.fault, error, program, port, ended, env) from error
         raise
 
 
@@ -198,12 +208,19 @@ async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> Non
         raise ProxyError(f"{fault}\n{program.log_tail()}") from error
 
 
-async def _passes(program: Program, endpoint: Endpoint, upstream: Endpoint, within_s: float) -> None:
+async def _passes(
+    program: Program, endpoint: Endpoint, upstream: Endpoint, within_s: float, complaints: ComplaintPatterns
+) -> None:
     """Return once a program answers as its upstream does: while it loads its config, it may answer by itself."""
-    behind = await _asked(upstream)
+    try:
+        behind = await _asked(upstream)
+    except aiohttp.ClientError as error:
+        raise ProxyError(f"what is behind {program.name} does not answer {upstream.url}{PULSE}: {error}") from error
     given: list[object] = []
 
     async def same() -> bool:
+        if any(one.file for one in complaints.found(program.log_tail(LAST_LINES))):
+            raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
         return given[-1] == behind
 

@@ -22,7 +22,8 @@ ANY = {"tokens": 1, "token_bytes": 256}
 
 
 def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
-    """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs.
+    """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs,
+    or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`.
 
     The name `proxies` means all of them.
 
@@ -34,8 +35,8 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
     for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or able:
-        if ":" in name:
-            _prepare(hops_of(_one_hop(name)), progress)
+        if ":" in name or "@" in name:
+            _prepare(hops_of(_one_hop(_with_variant(name))), progress)
             progress(f"{name}: ready")
             continue
         if name not in able:
@@ -75,6 +76,13 @@ def check_names(names: Sequence[str], option: str = "--require") -> None:
         if name not in PROXIES and name not in CLIENTS:
             there = ", ".join((*PROXIES, *CLIENTS))
             raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
+
+
+def _with_variant(name: str) -> str:
+    """Return a hop in full: caddy@2.10 is any variant of Caddy's, for its program is that of all."""
+    proxy, _, version = name.partition("@")
+    first = next(iter(variants(proxy)), "") if proxy in PROXIES else ""
+    return f"{proxy}:{first}@{version}" if first and version else name
 
 
 def _one_hop(name: str) -> Job:

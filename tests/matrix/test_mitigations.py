@@ -45,7 +45,7 @@ def entry(**changes: object) -> str:
 
 
 def test_the_catalogue_has_every_entry_that_was_promised() -> None:
-    assert set(CATALOGUE) == set(NAMES)
+    assert set(CATALOGUE) >= set(NAMES)
 
 
 def test_claims_are_one_sentence_and_name_a_source() -> None:

@@ -1,0 +1,135 @@
+"""What shipped program files say of their programs, held against the programs' own words. Nothing is started."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Complaint
+from harness.proxies.catalog import PROXIES
+from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.described import Described
+from harness.proxies.program_file import FILE, read_program
+from harness.resources import configs
+
+DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if type(proxy) is Described}
+VARIANTS = [
+    pytest.param(proxy, path, id=f"{name}:{path.stem}")
+    for name, proxy in DESCRIBED.items()
+    for path in proxy.variants().values()
+]
+GIVEN, USERS = "/e/hop-1/given", Path("mine")
+CADDY, ENVOY = (
+    "Error: adapting config using caddyfile:",
+    "[2026-01-01 00:00:00.000][7][critical][main] [s.cc:449] error",
+)
+
+
+def told(program: str, log: str) -> list[Complaint]:
+    """Return what a program is understood to complain of, if it was given a user's config."""
+    patterns = [re.compile(one) for one in read_program(configs() / program / FILE).complaints]
+    return ComplaintPatterns(patterns, {GIVEN: USERS}).found(log)
+
+
+@pytest.mark.parametrize(("proxy", "config"), VARIANTS)
+def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stand_in_a_chain(
+    proxy: Described, config: Path
+) -> None:
+    assert proxy.describe(config) != config.name
+    proxy.check(config)
+
+
+@pytest.mark.parametrize(
+    ("program", "log", "words", "line"),
+    [
+        (
+            "caddy",
+            f"{CADDY} {GIVEN}:8: unrecognized directive: reverse_prox",
+            "unrecognized directive: reverse_prox",
+            8,
+        ),
+        (
+            "caddy",
+            f'{{"level":"error","ts":1.5,"msg":"adapting config: {GIVEN}:8: unrecognized directive: x"}}',
+            "unrecognized directive: x",
+            8,
+        ),
+        (
+            "caddy",
+            f"{CADDY} parsing caddyfile tokens for 'reverse_proxy': {GIVEN}:9 - Error during parsing: bad duration 'x'",
+            "bad duration 'x'",
+            9,
+        ),
+        (
+            "haproxy",
+            f"[ALERT]    (7) : config : parsing [{GIVEN}:6] : unknown keyword 'mod' in 'defaults' section\n"
+            f"[ALERT]    (7) : config : Error(s) found in configuration file : {GIVEN}\n"
+            "[ALERT]    (7) : config : Fatal errors found in configuration.",
+            "unknown keyword 'mod' in 'defaults' section",
+            6,
+        ),
+        (
+            "haproxy",
+            f"[WARNING]  (7) : config : parsing [{GIVEN}:3] : 'x' is deprecated\n"
+            f"[ALERT]    (7) : config : [{GIVEN}:16] : 'server app/app' : invalid character 'n' in port number 'nine'",
+            "'server app/app' : invalid character 'n' in port number 'nine'",
+            16,
+        ),
+        (
+            "traefik",
+            "2026-01-01T00:00:00Z ERR Cannot start the provider *file.Provider "
+            f'error="{GIVEN}: yaml: line 4: mapping values are not allowed in this context"',
+            "mapping values are not allowed in this context",
+            4,
+        ),
+        (
+            "traefik",
+            "2026-01-01T00:00:00Z ERR Cannot start the provider *file.Provider "
+            f'error="{GIVEN}: field not found, node: server"',
+            "field not found, node: server",
+            None,
+        ),
+        (
+            "envoy",
+            f"{ENVOY} `yaml-cpp: error at line 17, column 32: illegal map value` initializing config 'x\n"
+            f"  {GIVEN}'\nyaml-cpp: error at line 17, column 32: illegal map value",
+            "illegal map value",
+            17,
+        ),
+    ],
+)
+def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
+    program: str, log: str, words: str, line: int | None
+) -> None:
+    assert told(program, log) == [Complaint(words, file=str(USERS), line=line)]
+
+
+@pytest.mark.parametrize(
+    ("program", "log", "words"),
+    [
+        ("caddy", "Error: loading initial config: listen tcp: bad", "loading initial config: listen tcp: bad"),
+        (
+            "haproxy",
+            "[ALERT]    (7) : config : Proxy 'web': unable to find required default_backend: 'ap'.\n"
+            "[ALERT]    (7) : config : Fatal errors found in configuration.",
+            "Proxy 'web': unable to find required default_backend: 'ap'.",
+        ),
+        (
+            "traefik",
+            '2026-01-01T00:00:00Z ERR error="middleware \\"no@file\\" does not exist" entryPointName=web\n'
+            '2026-01-01T00:00:09Z ERR error="accept tcp 127.0.0.1:1: use of closed network connection"',
+            'middleware \\"no@file\\" does not exist',
+        ),
+        ("envoy", f"{ENVOY} `route: unknown cluster 'ap'` initializing config 'x", "route: unknown cluster 'ap'"),
+        (
+            "envoy",
+            f'{ENVOY} `goo.gle/debugonly\nstat_prefix: "web"\n}}\n: Proto constraint validation failed (D)` x\n'
+            '  x\'\nstat_prefix: "web"\n: Proto constraint validation failed (D)',
+            "Proto constraint validation failed (D)",
+        ),
+    ],
+)
+def test_a_complaint_without_a_place_is_told_once_and_in_the_programs_words(program: str, log: str, words: str) -> None:
+    assert told(program, log) == [Complaint(words)]
