@@ -6,9 +6,11 @@ programs that it runs end with it, with what they put into TMPDIR, and its lock 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,10 @@ from harness.resources import own_folder
 COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
+NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
+
+_TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
+_WHY = re.compile(r"\[Errno -?\d+\] [^']+|Read timed out")
 REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
 Progress = Callable[[str], None]
@@ -40,10 +46,12 @@ class Steps:
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
         status, said = apart(self._run(argv, env or {}))
+        if status and NO_ROOM.search(said):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
-            words = "\n".join(said.strip().splitlines()[-LAST_LINES:])
-            raise Unavailable(f"`{command}` failed with status {status}:\n{words}\n", f"mend that, then: {self.setup}")
+            words = f"`{command}` failed with status {status}:\n{gist(said)}\n"
+            raise Unavailable(words, f"mend that, then: {self.setup}")
         return said
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
@@ -109,6 +117,14 @@ class Installation:
                 progress(f"waiting for another harness that is setting {self.name} up")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
+
+
+def gist(said: str) -> str:
+    """Return the last of what an installer said: one that asked a network again and again says so once."""
+    tried = [_WHY.search(line) for line in _TRIED_AGAIN.findall(said)]
+    lines = _TRIED_AGAIN.sub("", said).strip().splitlines()[-LAST_LINES:]
+    why = [f"the network does not answer: {found[0] if found else 'nobody knows why'}" for found in tried[-1:]]
+    return "\n".join([*why, *filter(None, lines)])
 
 
 def _no_link(path: str, flags: int) -> int:
