@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import math
+import itertools
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,7 @@ from harness.resources import own_folder
 COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
+TELL_S = 10.0
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
 _TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
@@ -40,8 +41,10 @@ class Steps:
     """What one installation runs, while it has its folder for itself."""
 
     folder: Path
+    name: str
     setup: str
     lock: IO[str]
+    progress: Progress
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
@@ -65,7 +68,8 @@ class Steps:
                 env={"TMPDIR": str(temporary), **env},
                 hold_fds=[self.lock.fileno()],
             )
-            await until(program.death, math.inf)
+            while not await until(program.death, TELL_S):
+                self.progress(f"{self.name}: {size_of(self.folder, temporary) / 1e6:.0f} MB so far")
             return program.returncode or 0, program.words()
 
 
@@ -100,7 +104,7 @@ class Installation:
                     progress("removing an installation that was not finished")
                     shutil.rmtree(self.folder)
                 own_folder(self.folder)
-                manifest = make(Steps(self.folder, self.setup, lock))
+                manifest = make(Steps(self.folder, self.name, self.setup, lock, progress))
                 draft = self.folder / f"{COMPLETE}.draft"
                 draft.write_text(f"{manifest}\n")
                 draft.rename(self.folder / COMPLETE)
@@ -117,6 +121,16 @@ class Installation:
                 progress(f"waiting for another harness that is setting {self.name} up")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
+
+
+def size_of(*folders: Path) -> int:
+    """Return how many bytes are in files below some folders, whatever comes and goes meanwhile."""
+    size = 0
+    for path, _, files in itertools.chain(*map(os.walk, folders)):
+        for file in files:
+            with suppress(OSError):
+                size += os.lstat(Path(path, file)).st_size
+    return size
 
 
 def gist(said: str) -> str:

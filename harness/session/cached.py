@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from harness import resources
 from harness.errors import InputError
+from harness.launchers.installation import size_of
 
 PLACES = ("programs/*/*", "asgi/*", "nextjs-*")
 """Where installations lie in it; beside each lies its lock, NAME.lock."""
@@ -51,11 +51,4 @@ def _found(cache: Path) -> Iterator[Kept]:
         for folder in cache.glob(place):
             if folder.is_dir() and not folder.is_symlink():
                 what = folder.parent.name if "/" in place else place.removesuffix("-*")
-                yield Kept(what, folder, sum(_sizes(folder)))
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    """Yield how much room each file takes."""
-    for path, _, files in os.walk(folder):
-        for file in files:
-            yield os.lstat(Path(path, file)).st_size
+                yield Kept(what, folder, size_of(folder))
