@@ -25,6 +25,7 @@ from harness.model import Endpoint, Hop, chain_text
 from harness.proxies import certificates
 from harness.proxies.base import Running
 from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from harness.resources import configs
 from harness.session import load, session
 from tests.clients.http2_peer import Seen
@@ -102,12 +103,15 @@ def test_tls_needs_the_harness_own_certificate(tmp_path: Path, listen: str, miss
 
 async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *args, **others: None)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))  # nor has anybody fetched it
+    assert isinstance(NGINX, Described)
+    nginx = replace(NGINX)
     with pytest.raises(Unavailable, match=r"nginx.* is not installed") as told:
-        NGINX.version()
+        nginx.version()
     assert told.value.remedy == "harness setup nginx"
     async with Launcher() as launcher:
         with pytest.raises(Unavailable, match=r"nginx.* is not installed"):
-            await started(launcher, DEFAULT, tmp_path)
+            await nginx.start(DEFAULT, NOWHERE, tmp_path, launcher)
 
 
 # ---------------------------------------------------------------- what is shipped
