@@ -11,7 +11,7 @@ from harness.errors import Complaint
 from harness.proxies.catalog import PROXIES
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.described import Described
-from harness.proxies.program_file import FILE, read_program
+from harness.proxies.program_file import FILE, OURS, read_program
 from harness.resources import configs
 
 DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if type(proxy) is Described}
@@ -19,7 +19,7 @@ VARIANTS = [
     pytest.param(proxy, path, id=f"{name}:{path.stem}")
     for name, proxy in DESCRIBED.items()
     for path in sorted(proxy.folder.glob(f"*{proxy.suffix}"))
-    if path.name not in (FILE, "lock.yaml", *proxy.file.files)
+    if path.name not in (*OURS, *proxy.file.files)
 ]
 GIVEN, USERS = "/e/hop-1/given", Path("mine")
 CADDY, ENVOY = (
