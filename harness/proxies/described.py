@@ -210,7 +210,7 @@ class Described:
         if not self.wanted:
             return f"harness setup {self.name}"
         version = f"{self.only}:{self.wanted}" if self.only else self.wanted
-        return f"harness setup {self.name}:{next(iter(self.variants()), 'VARIANT')}@{version}"
+        return f"harness setup {self.name}@{version}"
 
     @property
     def _remedy(self) -> str:

@@ -35,8 +35,8 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
     for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or able:
-        if ":" in name or "@" in name:
-            _prepare(hops_of(_one_hop(_with_variant(name))), progress)
+        if ":" in (hop := _with_variant(name)):
+            _prepare(hops_of(_one_hop(hop)), progress)
             progress(f"{name}: ready")
             continue
         if name not in able:

@@ -25,6 +25,8 @@ NAMES = (
     *("nginx-http11", "nextjs-compress-off", "nextjs-route-handler", "bypass-proxy", "delay-10ms"),
     *("smaller-and-more-often", "http2", "websocket-instead", "nginx-websocket", "no-permessage-deflate"),
     *("sleep-0", "sleep-10ms", "stream-from-model", "direct-generator", "correct-media-type"),
+    *("caddy-flush-interval", "haproxy-no-delay", "traefik-flush-interval", "envoy-route-timeout-off"),
+    *("no-compression-of-events", "first-comment"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
 NGINX = Hop("nginx", "default")

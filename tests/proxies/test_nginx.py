@@ -108,7 +108,7 @@ async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypa
     assert told.value.remedy == "harness setup nginx"
     async with Launcher() as launcher:
         with pytest.raises(Unavailable, match=r"nginx.* is not installed"):
-            await started(launcher, DEFAULT, tmp_path)
+            await NGINX.start(DEFAULT, NOWHERE, tmp_path, launcher)
 
 
 # ---------------------------------------------------------------- what is shipped

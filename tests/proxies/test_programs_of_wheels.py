@@ -14,17 +14,13 @@ from harness.measure.bench import Bench
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 from harness.resources import configs
+from harness.session.shipped import variants
 from tests.factories import judged
 from tests.measuring import plan
 from tests.processes import alive, process
 
 VERSIONS = {"caddy": "2.11.7", "haproxy": "2.8.25", "traefik": "3.7.15", "envoy": "1.40.0"}
-VARIANTS = [
-    f"{name}:{file.name.removesuffix(PROXIES[name].suffix)}@wheel:{version}"
-    for name, version in VERSIONS.items()
-    for file in sorted((configs() / name).glob(f"*{PROXIES[name].suffix}"))
-    if file.name not in ("program.yaml", "lock.yaml")
-]
+VARIANTS = [f"{name}:{variant}@wheel:{version}" for name, version in VERSIONS.items() for variant in variants(name)]
 
 in_modules_loop = pytest.mark.asyncio(loop_scope="module")
 pytestmark = pytest.mark.proxies

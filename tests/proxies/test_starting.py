@@ -9,18 +9,20 @@ import re
 import socket
 import ssl
 import stat
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import Complaint, HarnessError, InputError, ProxyError
-from harness.launchers.fake import FakeLauncher, Launched
+from harness.launchers.fake import FakeLauncher, FakeProgram, Launched
 from harness.launchers.ports import PortTaken
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
+from harness.proxies import starting
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.starting import NotStarted, Start, started
 from tests.processes import alive
@@ -274,6 +276,33 @@ async def test_a_complaint_about_a_line_of_its_config_is_the_users(stage: Stage)
     fault = await stage.fails(start, lambda launched: launched.program.dies(1, "error: /e/server.conf:7: what is x\n"))
     assert isinstance(fault, InputError)
     assert fault.complaints == (Complaint("what is x", file="my.conf", line=7),)
+
+
+async def test_one_that_complains_of_its_config_and_runs_on_is_not_waited_for(stage: Stage) -> None:
+    upstream = Launched(FakeProgram("upstream"), ["upstream"], stage.folder, None, {})
+    stage.upstream = Endpoint(stage.answers(upstream, NOT_FOUND.replace(b"404 Not Found", b"200 OK")))
+
+    def plays(launched: Launched) -> None:
+        stage.answers(launched)
+        launched.program.says("error: /e/server.conf:7: what is x\n")
+
+    complaints = replace(COMPLAINS, origins={"/e/server.conf": Path("my.conf")})
+    fault = await stage.fails(replace(TOLD, ready="passes", complaints=complaints), plays)
+    assert str(fault) == "my.conf:7: what is x"
+    assert str(fault.__cause__) == "server complains of its config"
+
+
+async def test_one_that_ends_without_a_complaint_is_asked_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explains(argv: Sequence[str], remedy: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        assert (argv, env) == (["server", "--check"], {"A": "b"})
+        return subprocess.CompletedProcess(argv, 1, "", "error: no licence\n")
+
+    monkeypatch.setattr(starting, "asked", explains)
+    start = replace(TOLD, env={"A": "b"}, complaints=COMPLAINS, explains=["server", "--check"])
+    fault = await stage.fails(start, lambda launched: launched.program.dies(1, "hello\n"))
+    assert str(fault) == "server did not start:\nno licence"
+    fault = await stage.fails(start, lambda launched: launched.program.dies(1, "error: hello\n"))
+    assert str(fault) == "server did not start:\nhello"
 
 
 @pytest.mark.parametrize(
