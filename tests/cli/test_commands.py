@@ -247,7 +247,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("matrix smoke --patience 1", "No such option: --patience"),
         ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'cells', 'schema'"),
         ("setup nginx:nope", "harness: unknown variant 'nginx:nope'; allowed: buffering-off"),
-        ("setup caddy@apt", "caddy takes a version and a source (system, wheel, npm, apt), not apt"),
+        ("setup caddy@apt", "caddy takes a version, or a source (system, wheel, npm, apt), not apt"),
         ("setup nonsuch@1", "there is no proxy or client 'nonsuch@1' to set up; there are nginx"),
         ("setup nonsuch", "there is no proxy or client 'nonsuch' to set up; there are nginx"),
         ("report nope", "nope is not a run folder: it has no run.json"),
