@@ -158,7 +158,9 @@ class Described:
             ready=self.file.ready,
             negotiates=self.file.negotiates,
             parent=self._instances(installed.folder) if beside and installed.folder else None,
-            complaints=ComplaintPatterns([re.compile(one) for one in self.file.complaints], {place: config}),
+            complaints=ComplaintPatterns(
+                [re.compile(one, re.MULTILINE) for one in self.file.complaints], {place: config}
+            ),
         )
 
     def _texts(self) -> list[str]:

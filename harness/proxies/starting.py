@@ -144,10 +144,10 @@ class Start:
             await _passes(program, endpoint, upstream, self.within_s)
         return endpoint
 
-    def fault(self, error: ProxyError, program: Program, port: int, ended: int | None) -> HarnessError:
-        """Return what a program that is gone now is to be blamed for."""
+    def fault(self, error: ProxyError, program: Program, port: int, ended: int | None, folder: Path) -> HarnessError:
+        """Return what a program that is gone now is to be blamed for. `folder` was what it had as its own."""
         words = program.log_tail(LAST_LINES)
-        said = self.complaints.found(words)
+        said = self.complaints.in_folder(folder.resolve()).found(words)
         if said and said[0].file:
             return InputError(*said)
         message = str(error)
@@ -184,7 +184,7 @@ async def _instance(
         ended = program.returncode
         await program.stop()
         if isinstance(error, ProxyError):
-            raise start.fault(error, program, port, ended) from error
+            raise start.fault(error, program, port, ended, folder) from error
         raise
 
 
