@@ -24,6 +24,8 @@ NAMES = (
     *("nginx-http11", "nextjs-compress-off", "nextjs-route-handler", "bypass-proxy", "delay-10ms"),
     *("smaller-and-more-often", "http2", "websocket-instead", "nginx-websocket", "no-permessage-deflate"),
     *("sleep-0", "sleep-10ms", "stream-from-model", "direct-generator", "correct-media-type"),
+    *("apache-flushpackets", "apache-no-gzip", "express-flush", "express-flush-later", "express-sync-flush"),
+    *("express-compression-filter", "webpack-compress-off"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
 NGINX = Hop("nginx", "default")

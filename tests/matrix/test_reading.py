@@ -413,10 +413,11 @@ def shipped(name: str) -> Matrix:
     return parse(path.read_text(), str(path), KNOWN)
 
 
-def test_the_default_matrix_is_large_and_with_that_of_applications_tries_every_mitigation() -> None:
+def test_the_default_matrix_is_large_and_with_those_of_other_programs_tries_every_mitigation() -> None:
     cells = shipped("default").cells
     assert len(cells) >= 200
-    tried = {name for cell in (*cells, *session.load("applications").cells) for name in cell.mitigations}
+    others = [cell for name in ("applications", "programs-node") for cell in session.load(name).cells]
+    tried = {name for cell in (*cells, *others) for name in cell.mitigations}
     assert tried >= set(CATALOGUE)
     assert {hop for cell in cells for hop in cell.chain} == {
         Hop(proxy, variant)
