@@ -22,6 +22,7 @@ from harness.errors import Complaint, InputError
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.npm import Npm
+from harness.launchers.requirements import Requirements
 from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
 from harness.launchers.system import System, VersionQuestion
 from harness.launchers.wheel import Wheel
@@ -68,7 +69,11 @@ class Described:
             found.append(System(said.system.program, question, self._remedy))
         if said.wheel:
             wheel = said.wheel
-            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, read_lock(self.folder), cache_, setup))
+            if wheel.requirements:
+                found.append(Requirements(wheel.package, self.folder / wheel.requirements, cache_, setup))
+            else:
+                lock = read_lock(self.folder)
+                found.append(Wheel(wheel.package, wheel.program, wheel.libraries, lock, cache_, setup))
         if said.npm:
             at_least = tuple(int(part) for part in said.npm.node.split("."))
             found.append(Npm(said.npm.package, _manifests(self.folder, said.npm.package), at_least, cache_, setup))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, StringConstraints
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, StringConstraints, model_validator
 
 from harness.documents.document import Document
 from harness.documents.keys import Listed, Shape, Words
@@ -61,11 +61,21 @@ class FromSystem(Shape):
 
 
 class FromWheel(Shape):
-    """A package of PyPI's; `program` is a pattern for where in its files it lies, `libraries` likewise."""
+    """A package of PyPI's; `program` is a pattern for where in its files it lies, `libraries` likewise.
+
+    One written in Python has `requirements` instead, a file beside this one with a hash of all that it needs.
+    """
 
     package: Words
-    program: Words
+    program: str = ""
     libraries: str = ""
+    requirements: str = ""
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> FromWheel:
+        if bool(self.program) == bool(self.requirements):
+            raise ValueError("must have either `program`, where it lies in the wheel, or `requirements`")
+        return self
 
 
 class FromNpm(Shape):

@@ -14,6 +14,7 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.catalog import PROXIES
+from harness.proxies.program_file import OURS
 from harness.resources import configs
 
 WORDS = "from behind the proxy\n"
@@ -39,7 +40,8 @@ async def upstream() -> AsyncIterator[Endpoint]:
 
 def variants(*names: str) -> list[tuple[str, Path]]:
     """Return all shipped configs of some proxies, each with the proxy's name."""
-    return [(name, config) for name in names for config in sorted((configs() / name).glob(f"*{PROXIES[name].suffix}"))]
+    found = [(name, config) for name in names for config in sorted((configs() / name).glob(f"*{PROXIES[name].suffix}"))]
+    return [(name, config) for name, config in found if config.name not in OURS]
 
 
 def labels(found: list[tuple[str, Path]]) -> list[str]:
