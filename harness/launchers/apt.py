@@ -1,14 +1,14 @@
 """A program of Debian's or Ubuntu's packages, unpacked into the cache: nothing is installed, no root is needed.
 
-apt fetches the packages and checks their hashes against its signed lists; dpkg unpacks them. They are named with what
-of their dependencies is not on every machine, as a proxy's file says; all are of the one version that apt offers now.
+apt says which of the packages that they depend on this machine lacks, fetches them all and checks their hashes against
+its signed lists; dpkg unpacks them. It has one version of a package at a time; those fetched before stay on offer.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from harness.errors import Unavailable
 from harness.launchers.commands import asked
-from harness.launchers.installation import Installation, Steps
+from harness.launchers.installation import COMPLETE, Installation, Steps
 from harness.launchers.sources import Fetching, Installed, SourceName, sole
 
 FILES = "files"
@@ -36,11 +36,8 @@ class Apt:
     name: ClassVar[SourceName] = "apt"
 
     def offers(self) -> Sequence[str]:
-        fetched = {
-            folder.name.split("-", 2)[2] for folder in self.folder.glob(f"apt-{self._safe}-*") if folder.is_dir()
-        }
         candidate = _candidate(self.packages[0])
-        return sorted({*fetched, *([upstream(candidate)] if candidate else [])})
+        return sorted({*self._fetched(), *([upstream(candidate)] if candidate else [])})
 
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)
@@ -52,8 +49,10 @@ class Apt:
 
     def fetch(self, version: str, fetching: Fetching) -> None:
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching the packages {', '.join(self.packages)}")
-            steps.run(["apt-get", "download", *self.packages])
+            simulated = steps.run(["apt-get", "install", "--simulate", "--no-install-recommends", *self.packages])
+            packages = sorted({*self.packages, *re.findall(r"(?m)^Inst (\S+)", simulated)})
+            fetching.progress(f"fetching the packages {', '.join(packages)}")
+            steps.run(["apt-get", "download", *packages])
             for package in sorted(steps.folder.glob("*.deb")):
                 steps.run(["dpkg", "-x", package.name, FILES])
                 package.unlink()
@@ -64,12 +63,16 @@ class Apt:
     def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
         return False
 
+    def _fetched(self) -> Iterator[str]:
+        for complete in self.folder.glob(f"{self._prefix}*/{COMPLETE}"):
+            yield complete.parent.name.removeprefix(self._prefix)
+
     @property
-    def _safe(self) -> str:
-        return re.sub(r"[^a-z0-9]", "", self.packages[0])
+    def _prefix(self) -> str:
+        return f"apt-{self.packages[0]}="
 
     def _installation(self, version: str) -> Installation:
-        folder = self.folder / f"apt-{self._safe}-{version}"
+        folder = self.folder / f"{self._prefix}{version}"
         return Installation(folder, self.packages[0], f"{self.packages[0]} {version}", self.setup, "300 MB")
 
 

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import Complaint
+from harness.proxies.placeholders import filled
 
 
 @dataclass(frozen=True, slots=True)
 class ComplaintPatterns:
     """How the complaints of a program are recognised.
 
-    Each of the `patterns` has a group `words`, and perhaps `file` and `line`; the first that is found in a line of its
-    log counts. `origins` leads from a file as the program was given it to the one it was made from, line by line; a
-    line without a file is one of the first of them, the config.
+    Each of the `patterns` has a group `words`, and perhaps `file` and `line`; of those that are found from a line of
+    its log on, be it over several, the first counts. `origins` leads from a file as the program was given it to the one
+    it was made from, line by line; such a file may lie in its ${FOLDER}. A line without a file is one of the first of
+    them, the config.
     """
 
     patterns: Sequence[re.Pattern[str]] = ()
     origins: Mapping[str, Path] = field(default_factory=dict)
 
+    def in_folder(self, folder: Path) -> ComplaintPatterns:
+        """Return the same for a program whose own folder is this one."""
+        values = {"FOLDER": str(folder)}
+        return replace(self, origins={filled(given, values): file for given, file in self.origins.items()})
+
     def found(self, log: str) -> list[Complaint]:
         """Return the complaints about a line of a file, of the original; if there are none, all others. Each once."""
-        told: dict[Complaint, None] = {}
-        for line in log.splitlines():
-            if match := next(filter(None, (pattern.search(line) for pattern in self.patterns)), None):
-                told[self._complaint(**match.groupdict())] = None
+        begun: dict[int, re.Match[str]] = {}
+        for pattern in self.patterns:
+            for match in pattern.finditer(log):
+                begun.setdefault(log.count("\n", 0, match.start()), match)
+        told = dict.fromkeys(self._complaint(**begun[line].groupdict()) for line in sorted(begun))
         return [one for one in told if one.file] or list(told)
 
     def _complaint(self, words: str, file: str | None = None, line: str | None = None) -> Complaint:

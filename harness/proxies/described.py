@@ -18,11 +18,12 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from harness import resources
-from harness.documents.programs import OwnProxyShape, ProgramShape, SourcesShape
+from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape, SourcesShape
 from harness.errors import Complaint, InputError
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.npm import Npm
+from harness.launchers.requirements import Requirements
 from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
 from harness.launchers.system import System, VersionQuestion
 from harness.launchers.wheel import Wheel
@@ -73,14 +74,18 @@ class Described:
         if system := said.system:
             found.append(System(system.program, self._question, self._remedy))
         if wheel := said.wheel:
-            lock = _lock(self.folder)
-            found.append(Wheel(wheel.package, wheel.program, wheel.libraries, lock, place, setup))
+            found.append(self._wheel(wheel, place))
         if npm := said.npm:
             at_least = tuple(map(int, npm.node.split(".")))
             found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, place, setup))
         if apt := said.apt:
             found.append(Apt(tuple(apt.packages), apt.program, place, setup))
         return Sources(self.name, found, self._remedy)
+
+    def _wheel(self, said: FromWheel, place: Path) -> Source:
+        if said.requirements:
+            return Requirements(said.package, self.folder / said.requirements, place, self._setup)
+        return Wheel(said.package, said.program, said.libraries, _lock(self.folder), place, self._setup)
 
     def variants(self) -> dict[str, Path]:
         """Return the configs that lie in its folder, by name."""
@@ -188,7 +193,9 @@ class Described:
             negotiates=self.said.negotiates,
             parent=_instances(installed.folder) if beside and installed.folder else None,
             explains=[placeholders.filled(word, values) for word in self.said.explains],
-            complaints=ComplaintPatterns([re.compile(one) for one in self.said.complaints], {place: config}),
+            complaints=ComplaintPatterns(
+                [re.compile(one, re.MULTILINE) for one in self.said.complaints], {place: config}
+            ),
         )
 
     def _texts(self, config: Path) -> list[str]:

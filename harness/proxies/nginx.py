@@ -31,7 +31,7 @@ TEST_S = 60.0
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 _COMPLAINT = r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(?P<words>.*)"
-COMPLAINTS = (re.compile(rf"{_COMPLAINT} in (?P<file>/.+):(?P<line>\d+)$"), re.compile(_COMPLAINT))
+COMPLAINTS = (re.compile(rf"(?m){_COMPLAINT} in (?P<file>/.+):(?P<line>\d+)$"), re.compile(_COMPLAINT))
 
 
 class Nginx(Described):

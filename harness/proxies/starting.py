@@ -148,14 +148,15 @@ class Start:
         return endpoint
 
     def fault(
-        self, error: ProxyError, program: Program, port: int, ended: int | None, env: Mapping[str, str]
+        self, error: ProxyError, program: Program, port: int, ended: int | None, env: Mapping[str, str], folder: Path
     ) -> HarnessError:
-        """Return what a program that is gone now is to be blamed for. Blocks."""
+        """Return what a program that is gone now is to be blamed for; `folder` was what it had as its own. Blocks."""
         words = program.log_tail(LAST_LINES)
-        said = self.complaints.found(words)
+        complaints = self.complaints.in_folder(folder.resolve())
+        said = complaints.found(words)
         if self.explains and not said:
             explained = asked(self.explains, f"ask it yourself: {shlex.join(self.explains)}", env)
-            said = self.complaints.found(f"{explained.stdout}\n{explained.stderr}")
+            said = complaints.found(f"{explained.stdout}\n{explained.stderr}")
         if said and said[0].file:
             return InputError(*said)
         message = str(error)
@@ -192,7 +193,7 @@ async def _instance(
         ended = program.returncode
         await program.stop()
         if isinstance(error, ProxyError):
-            raise await asyncio.to_thread(start.fault, error, program, port, ended, env) from error
+            raise await asyncio.to_thread(start.fault, error, program, port, ended, env, folder) from error
         raise
 
 

@@ -234,10 +234,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct --token-bytes 9", "--token-bytes: cell direct/"),
         ("run --chain direct --token-bytes 9", "/none/lockstep: 9 is too small: format sse needs"),
         ("run --chain nginx:./my.conf", "there is no file"),
-        (
-            "matrix nope",
-            "there is no matrix 'nope': give a path, or one of applications, clients, default, programs, rep",
-        ),
+        ("matrix nope", "there is no matrix 'nope': give a path, or one of applications, clients, default, pro"),
         ("run --chain direct --require nonsuch", "--require: there is no proxy or client 'nonsuch'; there are nginx"),
         ("matrix smoke --require nonsuch", "--require: there is no proxy or client 'nonsuch'; there are nginx"),
         ("report --require nonsuch", "--require: there is no proxy or client 'nonsuch'; there are nginx"),

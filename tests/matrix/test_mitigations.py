@@ -27,6 +27,8 @@ NAMES = (
     *("sleep-0", "sleep-10ms", "stream-from-model", "direct-generator", "correct-media-type"),
     *("caddy-flush-interval", "haproxy-no-delay", "traefik-flush-interval", "envoy-route-timeout-off"),
     *("no-compression-of-events", "first-comment"),
+    *("apache-flushpackets", "apache-no-gzip", "express-flush", "express-flush-later", "express-sync-flush"),
+    *("express-compression-filter", "webpack-compress-off"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
 NGINX = Hop("nginx", "default")

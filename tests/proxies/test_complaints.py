@@ -47,5 +47,23 @@ def test_another_program_names_the_place_first() -> None:
     assert told == [Complaint("unknown keyword 'x' in 'frontend' section", file="my.cfg", line=12)]
 
 
+def test_words_may_follow_on_the_line_after_the_place() -> None:
+    apache = re.compile(r"Syntax error on line (?P<line>\d+) of (?P<file>/[^:\n]+):\s+(?P<words>.*)")
+    log = "AH00526: Syntax error on line 9 of /e/a.conf:\nInvalid command 'Lisen'\nAH00526: and so on\n"
+    told = ComplaintPatterns([apache], {"/e/a.conf": Path("my.conf")}).found(log)
+    assert told == [Complaint("Invalid command 'Lisen'", file="my.conf", line=9)]
+
+
+def test_a_file_that_it_was_given_in_its_own_folder_is_known_again() -> None:
+    node = re.compile(r"^file://(?P<file>/[^:\n]+):(?P<line>\d+)\n(?:.*\n)*?(?P<words>\w*Error.*)", re.MULTILINE)
+    log = (
+        "file:///t/1/my.mjs:2\nmissing()\n^\n\nReferenceError: missing is not defined\n    at file:///t/1/my.mjs:2:1\n"
+    )
+    given = ComplaintPatterns([node], {"${FOLDER}/my.mjs": Path("my.mjs")})
+    assert given.in_folder(Path("/t/1")).found(log) == [
+        Complaint("ReferenceError: missing is not defined", file="my.mjs", line=2)
+    ]
+
+
 def test_who_knows_no_complaints_finds_none() -> None:
     assert ComplaintPatterns().found("[emerg] bad in /e/nginx.conf:3\n") == []

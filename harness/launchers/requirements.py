@@ -1,0 +1,61 @@
+"""A program written in Python, with all that it depends on: fetched by pip into the cache, and run with our Python.
+
+Rules: requirements.txt has every package's version and hash, and nothing else is taken; only wheels are, so that no
+package runs anything when it is fetched; another Python, or another requirements.txt, is another installation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from harness.launchers.installation import Installation, Steps
+from harness.launchers.sources import Fetching, Installed, SourceName
+from harness.launchers.wheel import FILES, INTO, PIP
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What `file` requires; `package` is the one of them whose version counts."""
+
+    package: str
+    file: Path
+    folder: Path
+    setup: str
+
+    name: ClassVar[SourceName] = "wheel"
+
+    def offers(self) -> Sequence[str]:
+        found = re.search(
+            rf"(?m)^{re.escape(self.package)}(?:\[[^\]]*\])?==(\S+)", self.file.read_text(encoding="utf-8")
+        )
+        return [found[1]] if found else []
+
+    def installed(self, version: str) -> Installed:
+        installation = self._installation(version)
+        build = installation.manifest()
+        files = installation.folder / FILES
+        return Installed(self.name, version, Path(sys.executable), build, {"PYTHONPATH": str(files)}, files)
+
+    def fetch(self, version: str, fetching: Fetching) -> None:
+        def make(steps: Steps) -> str:
+            fetching.progress(f"fetching {self.package} {version} and what it depends on")
+            shutil.copy(self.file, steps.folder)
+            steps.run([*PIP, "install", "--only-binary", ":all:", "--require-hashes", "-r", self.file.name, *INTO])
+            return f"{self.package} {version}"
+
+        self._installation(version).ensure(make, fetching.progress)
+
+    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
+        return False
+
+    def _installation(self, version: str) -> Installation:
+        digest = hashlib.sha256(f"{sys.version} {sys.platform}".encode() + self.file.read_bytes()).hexdigest()[:16]
+        folder = self.folder / f"requirements-{self.package}-{version}-{digest}"
+        return Installation(folder, self.package, f"{self.package} {version}", self.setup, "1 GB")
