@@ -18,9 +18,10 @@ from functools import cached_property
 from pathlib import Path
 
 from harness import resources
-from harness.errors import Complaint, InputError
+from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.installation import REMEDY
 from harness.launchers.npm import Npm
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
@@ -186,10 +187,16 @@ class Described:
         question = VersionQuestion(tuple(self.file.version.arguments), self.file.version.pattern)
         return replace(installed, version=question.answer(installed.program, installed.env, self._remedy)).told
 
-    @staticmethod
-    def _instances(folder: Path) -> Path:
+    def _instances(self, folder: Path) -> Path:
+        """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
         place = folder / INSTANCES
-        resources.own_folder(place)
+        try:
+            resources.own_folder(place)
+        except OSError as error:
+            if unwritable(error) is NoRoom:
+                raise
+            where = f"{self.name} runs its script beside its packages, in {folder}: {error.strerror}"
+            raise Unavailable(where, REMEDY) from error
         return place
 
     @property
