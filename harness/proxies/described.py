@@ -19,9 +19,10 @@ from pathlib import Path
 
 from harness import resources
 from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape, SourcesShape
-from harness.errors import Complaint, InputError
+from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.installation import REMEDY
 from harness.launchers.npm import Npm
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
@@ -268,6 +269,13 @@ def _manifests(folder: Path, package: str) -> dict[str, Path]:
 
 
 def _instances(folder: Path) -> Path:
+    """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
     place = folder / INSTANCES
-    resources.own_folder(place)
+    try:
+        resources.own_folder(place)
+    except OSError as error:
+        if unwritable(error) is NoRoom:
+            raise
+        where = f"a script is run beside its packages, in {folder}: {error.strerror}"
+        raise Unavailable(where, REMEDY) from error
     return place

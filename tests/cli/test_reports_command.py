@@ -206,8 +206,8 @@ def test_records_are_kept_under_the_report_s_name_and_take_the_place_of_older_on
         ("--from plain/20251121T082200Z-999-gateway", "tested no field report: its matrix file has no key `report`"),
         ("000 --markdown no/out", "cannot write no/out: there is no folder no"),
         ("000 --records plain.yaml", "cannot write plain.yaml: "),
-        ("000 --require apache", "--require: there is no proxy or client 'iis'"),
-        ("--from stored --require apache", "--require: there is no proxy or client 'iis'"),
+        ("000 --require iis", "--require: there is no proxy or client 'iis'"),
+        ("--from stored --require iis", "--require: there is no proxy or client 'iis'"),
         ("000 --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
     ],
 )

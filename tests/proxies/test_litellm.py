@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ProxyError
+from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.catalog import PROXIES
+from harness.proxies.program_file import read_program
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
@@ -22,6 +23,16 @@ SHIPPED = variants("litellm")
 def test_a_shipped_config_says_in_its_first_line_what_it_stands_for(name: str, config: Path) -> None:
     assert PROXIES[name].describe(config).endswith(".")
     PROXIES[name].check(config)
+
+
+@pytest.mark.parametrize("wheel", ["package: a", "package: a, program: bin/a, requirements: r.txt"])
+def test_a_wheel_has_its_program_in_it_or_requirements(wheel: str, tmp_path: Path) -> None:
+    file = tmp_path / "program.yaml"
+    file.write_text(f"about: A.\nsources:\n  wheel: {{{wheel}}}\ncommand: [a]\n")
+    with pytest.raises(
+        InputError, match=r"program\.yaml:3: sources\.wheel: must have either `program`.*`requirements`"
+    ):
+        read_program(file)
 
 
 @pytest.mark.proxies

@@ -8,11 +8,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from harness.errors import InputError, ProxyError
+from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import Described
+from harness.proxies.described import Described, _instances
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
@@ -56,6 +56,13 @@ def test_a_shipped_script_says_in_its_first_line_what_it_stands_for(name: str, c
     assert told.endswith(".")
     assert told != config.name
     PROXIES[name].check(config)
+
+
+def test_packages_that_cannot_be_written_beside_are_unavailable_with_the_way_out(tmp_path: Path) -> None:
+    """As in a cache that is read-only; what is a file is no folder for root either."""
+    (tmp_path / "packages").touch()
+    with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
+        _instances(tmp_path / "packages")
 
 
 # ---------------------------------------------------------------- the real things
