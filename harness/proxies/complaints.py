@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +23,11 @@ class ComplaintPatterns:
 
     patterns: Sequence[re.Pattern[str]] = ()
     origins: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, patterns: Iterable[str], origins: Mapping[str, Path]) -> ComplaintPatterns:
+        """Return those that are written so; in each, `^` and `$` are the ends of a line."""
+        return cls([re.compile(pattern, re.MULTILINE) for pattern in patterns], origins)
 
     def in_folder(self, folder: Path) -> ComplaintPatterns:
         """Return the same for a program whose own folder is this one."""

@@ -194,9 +194,7 @@ class Described:
             negotiates=self.said.negotiates,
             parent=_instances(installed.folder) if beside and installed.folder else None,
             explains=[placeholders.filled(word, values) for word in self.said.explains],
-            complaints=ComplaintPatterns(
-                [re.compile(one, re.MULTILINE) for one in self.said.complaints], {place: config}
-            ),
+            complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
         )
 
     def _texts(self, config: Path) -> list[str]:

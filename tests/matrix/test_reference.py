@@ -50,6 +50,8 @@ def beside(shape: type[Shape], key: str) -> dict[str, object]:
         needed.add("of")
     if key == "of":
         needed.add("at_most_times")
+    if shape is programs.FromWheel and key not in ("program", "requirements"):
+        needed.add("program")
     if shape is programs.OwnProxyShape and key not in ("folder", "command"):
         return {"command": ["${PROGRAM}"] if key == "sources" else ["my-gateway"]}
     share = {"of": "reads"} if key.endswith("_share") else {}

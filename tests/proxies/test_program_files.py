@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,8 @@ CADDY, ENVOY = (
 
 def told(program: str, log: str) -> list[Complaint]:
     """Return what a program is understood to complain of, if it was given a user's config."""
-    patterns = [re.compile(one) for one in read_program(configs() / program / FILE).complaints]
-    return ComplaintPatterns(patterns, {GIVEN: USERS}).found(log)
+    patterns = read_program(configs() / program / FILE).complaints
+    return ComplaintPatterns.of(patterns, {GIVEN: USERS}).found(log)
 
 
 @pytest.mark.parametrize(("proxy", "config"), VARIANTS)
