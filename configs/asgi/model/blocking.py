@@ -11,8 +11,6 @@ from starlette.requests import Request
 from model import OPTIONS, head, question
 from model.messages import Messages
 
-_client = httpx.Client(**OPTIONS)
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -26,11 +24,14 @@ class Answer:
 
 def ask(request: Request, body: bytes) -> Answer:
     """Ask the model what the app was asked; return once the head of its answer is here."""
-    response = _client.send(_client.build_request(**question(request, body)), stream=True)
-    return Answer(response.status_code, *head(response), _messages(response))
+    # With a pool of its own: a pool's lock is not reentrant, and an answer that nobody reads any more, collected while
+    # another one has the lock, would stop the thread for ever (https://github.com/encode/httpcore/issues/996).
+    client = httpx.Client(**OPTIONS)
+    response = client.send(client.build_request(**question(request, body)), stream=True)
+    return Answer(response.status_code, *head(response), _messages(client, response))
 
 
-def _messages(response: httpx.Response) -> Iterator[bytes]:
+def _messages(client: httpx.Client, response: httpx.Response) -> Iterator[bytes]:
     cutter = Messages(response.headers.get("content-type", ""))
     try:
         for data in response.iter_raw():
@@ -38,3 +39,4 @@ def _messages(response: httpx.Response) -> Iterator[bytes]:
         yield from cutter.rest()
     finally:
         response.close()
+        client.close()
