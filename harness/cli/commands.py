@@ -217,11 +217,13 @@ def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
 
 
 @app.command(
-    epilog="Examples: `harness setup` · `harness setup nextjs` · `harness setup asgi:./my_app.py@starlette==0.46.2`"
+    epilog="Examples: `harness setup` · `harness setup nextjs` · `harness setup proxies` (all of them) ·"
+    " `harness setup caddy@2.10` · `harness setup asgi:./my_app.py@starlette==0.46.2`"
 )
 def setup(
     names: Annotated[
-        list[str] | None, typer.Argument(help="What to set up: names, or one hop; by default all.")
+        list[str] | None,
+        typer.Argument(help="What to set up: names, `proxies`, or one hop; by default what the default matrix needs."),
     ] = None,
     allow_unavailable: Allow = False,
 ) -> None:

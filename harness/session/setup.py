@@ -25,16 +25,16 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs,
     or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`.
 
-    The name `proxies` means all of them.
-
-    Raises Unavailable for one that is named and cannot be set up; with no names all are tried, and those that cannot be
-    are told and returned.
+    The name `proxies` means all of them. With no names it is what the default matrix needs, and whatever no run fetches
+    by itself; of these, what cannot be set up is told and returned. Raises Unavailable for one that is named.
     """
     left_out = []
     clients = {name: make() for name, make in CLIENTS.items()}
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
-    for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or able:
+    usual = {hop.proxy for hop in hops_of(load("default"))}
+    needed = [name for name in able if name in usual or not isinstance(PROXIES.get(name), Fetched)]
+    for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or needed:
         if ":" in (hop := _with_variant(name)):
             _prepare(hops_of(_one_hop(hop)), progress)
             progress(f"{name}: ready")
