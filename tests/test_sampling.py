@@ -58,7 +58,7 @@ def test_what_make_runs_is_told(target: str, selected: str) -> None:
 @pytest.mark.proxies
 @pytest.mark.skipif(MAKE is None, reason="make is not installed")
 def test_another_python_has_an_environment_of_its_own_for_the_fast_tests(tmp_path: Path) -> None:
-    argv = [str(MAKE), "-n", f"VENV={tmp_path}/v", "PYTHON-3.99=/my/python", "fast-3.99"]
+    argv = [str(MAKE), "--no-print-directory", "-n", f"VENV={tmp_path}/v", "PYTHON-3.99=/my/python", "fast-3.99"]
     told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     made, installed, _, ran = told.splitlines()
     assert made == f"/my/python -m venv {tmp_path}/v-3.99"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -68,7 +70,8 @@ STARTS = (
 @pytest.mark.parametrize("start", STARTS, ids=lambda start: start.argv)
 def test_a_start_loads_what_it_needs_and_no_more(start: Start) -> None:
     argv = [sys.executable, "-P", "-c", TELLS, *start.argv.split()]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}  # as a user has none
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     loaded = done.stderr.splitlines()[-1].split()
     ours = [name.split(".") for name in loaded if name.startswith("harness.")]
     assert done.returncode == start.status, done.stderr
@@ -93,6 +96,8 @@ def test_a_front_has_the_names_that_it_imports_for_type_checkers_and_no_others(f
     assert names == front.__all__
     for name in names:
         assert load(name) is getattr(front, name)
+    modules = {path.stem for path in Path(str(front.__file__)).parent.iterdir()}
+    assert modules.isdisjoint(names), "whichever of the two is asked for first would stand for both"
     with pytest.raises(AttributeError, match=f"module '{front.__name__}' has no attribute 'nothing'"):
         front.nothing  # noqa: B018
 

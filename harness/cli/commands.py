@@ -291,7 +291,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
-    kept = session.kept()
+    kept = session.in_cache()
     for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):
         out.print(
             f"{one.bytes / 1e6:8.1f} MB  {one.what:12} {one.folder}", markup=False, highlight=False, soft_wrap=True

