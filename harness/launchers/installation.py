@@ -112,9 +112,21 @@ class Installation:
             remedy = f"{REMEDY} and that has {self.room} to spare"
             raise Unavailable(f"{self.name} cannot be set up in {self.folder}: {error}", remedy) from error
 
+    def remove(self) -> bool:
+        """Remove it; return whether that could be: not while somebody sets it up. Its lock stays, as a door does."""
+        with suppress(BlockingIOError), open(self._lock, "w", opener=_no_link) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.folder)
+            return True
+        return False
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
     @contextmanager
     def _alone(self, progress: Progress) -> Iterator[IO[str]]:
-        with open(self.folder.with_name(f"{self.folder.name}.lock"), "w", opener=_no_link) as lock:
+        with open(self._lock, "w", opener=_no_link) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

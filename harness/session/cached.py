@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import resources
 from harness.errors import InputError
-from harness.launchers.installation import size_of
+from harness.launchers.installation import Installation, size_of
 
 PLACES = ("programs/*/*", "asgi/*", "nextjs-*")
-"""Where installations lie in it; beside each lies its lock, NAME.lock."""
+"""Where installations lie in it; beside each lies its lock, NAME.lock, which stays: somebody may be waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,13 @@ def chosen(names: Sequence[str], found: Sequence[Kept]) -> list[Kept]:
 
 
 def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
-    """Remove what is chosen likewise; yield each as it is gone. A run that uses one loses it."""
+    """Remove what is chosen likewise; yield each as it is gone. A run that uses one loses it.
+
+    What somebody is setting up at the time stays, and is not yielded.
+    """
     for one in chosen(names, found):
-        shutil.rmtree(one.folder)
-        one.folder.with_name(f"{one.folder.name}.lock").unlink(missing_ok=True)
-        yield one
+        if Installation(one.folder, one.what, one.what, "", "").remove():
+            yield one
 
 
 def _found(cache: Path) -> Iterator[Kept]:
