@@ -39,6 +39,9 @@ class Apt:
         candidate = _candidate(self.packages[0])
         return sorted({*self._fetched(), *([upstream(candidate)] if candidate else [])})
 
+    def unlocked(self) -> Sequence[str]:
+        return ()
+
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)
         build = installation.manifest().splitlines()[0]

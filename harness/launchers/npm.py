@@ -39,6 +39,9 @@ class Npm:
     def offers(self) -> Sequence[str]:
         return [*self.manifests]
 
+    def unlocked(self) -> Sequence[str]:
+        return ()
+
     def installed(self, version: str) -> Installed:
         node = node_of(self.node_at_least, self.setup)
         installation = self._installation(version, node)

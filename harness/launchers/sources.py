@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Who hears of what is fetched, and what is forbidden: to fetch at all, or to fetch what no lock has a hash of."""
+    """Who hears of what is fetched, and what is forbidden: to fetch at all, or to run what no lock has a hash of."""
 
     progress: Progress
     offline: bool = False
@@ -65,6 +65,10 @@ class Source(Protocol):
     def offers(self) -> Sequence[str]:
         """Return the versions that it has for this machine, here or to be fetched. Asks no network."""
 
+    def unlocked(self) -> Sequence[str]:
+        """Return those of them that no lock has the hash of, but that were fetched all the same."""
+        return ()
+
     @abstractmethod
     def installed(self, version: str) -> Installed:
         """Return one that it offers. Raises Unavailable if that is still to be fetched."""
@@ -79,11 +83,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All sources of one program. `remedy` is the way out for a machine on which none of them has it."""
+    """All sources of one program. `remedy` is the way out for a machine on which none of them has it.
+
+    What no lock has is only meant by who names its version, and by nobody where only what is `locked` may run.
+    """
 
     name: str
     sources: Sequence[Source]
     remedy: str
+    locked: bool = False
 
     def installed(self, wanted: str = "", only: str = "") -> Installed:
         """Return the program that is meant by a version and a source, each of which may be left open.
@@ -95,7 +103,7 @@ class Sources:
 
     def fetch(self, wanted: str, only: str, fetching: Fetching) -> None:
         """Have the program that is meant here. Blocks. Raises Unavailable."""
-        if self._best(wanted, only) is None and wanted and not fetching.offline and not fetching.locked:
+        if self._best(wanted, only) is None and wanted and not fetching.offline and not self.locked:
             any(source.fetch_unlocked(wanted, fetching) for source in self._asked(only))
         source, version = self._chosen(wanted, only)
         try:
@@ -103,7 +111,7 @@ class Sources:
         except Unavailable as error:
             if fetching.offline:
                 here = f"{error.reason}, and fetching is forbidden (offline)"
-                raise Unavailable(here, f"once with a network: harness setup {self.name}") from None
+                raise Unavailable(here, f"once with a network: {error.remedy}") from None
             source.fetch(version, fetching)
 
     def offers(self) -> Iterator[tuple[SourceName, str, Installed | None]]:
@@ -138,7 +146,7 @@ class Sources:
             (source, version)
             for source in self._asked(only)
             for version in sorted(source.offers(), key=age, reverse=True)
-            if meets(version, wanted)
+            if meets(version, wanted) and not ((self.locked or not wanted) and version in source.unlocked())
         ]
         if not wanted or not offered:
             return offered[0] if offered else None

@@ -15,6 +15,7 @@ from harness.errors import Unavailable
 from harness.launchers.commands import asked
 from harness.launchers.sources import Installed, SourceName
 
+UNKNOWN = "unknown"
 ALSO = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
 """Where servers lie that are not on the PATH of somebody who is not root."""
 
@@ -42,10 +43,16 @@ class System:
     name: ClassVar[SourceName] = "system"
 
     def offers(self) -> Sequence[str]:
+        """Return its version, or that it tells none: a program that is there and broken is not passed over."""
+        if which(self.command) is None:
+            return []
         try:
             return [self._installed().version]
         except Unavailable:
-            return []
+            return [UNKNOWN]
+
+    def unlocked(self) -> Sequence[str]:
+        return ()
 
     def installed(self, version: str) -> Installed:
         return self._installed()

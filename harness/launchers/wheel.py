@@ -60,6 +60,9 @@ class Wheel:
     def offers(self) -> Sequence[str]:
         return [*(version for version in self.lock if self._file(version)), *self._unlocked()]
 
+    def unlocked(self) -> Sequence[str]:
+        return [*self._unlocked()]
+
     def installed(self, version: str) -> Installed:
         installation = self._unlocked().get(version) or self._installation(version)
         build = installation.manifest().splitlines()[0]
@@ -102,7 +105,9 @@ class Wheel:
         return next(filter(_runs_here, self.lock.get(version, ())), None)
 
     def _installation(self, version: str) -> Installation:
-        folder = self.folder / f"wheel-{self.package}-{version}"
+        hashes = ",".join(sorted(file.sha256 for file in self.lock.get(version, {}).values()))
+        digest = f"-{hashlib.sha256(hashes.encode()).hexdigest()[:8]}" if hashes else ""
+        folder = self.folder / f"wheel-{self.package}-{version}{digest}"
         return Installation(folder, self.package, f"{self.package} {version}", self.setup, "300 MB")
 
     def _unlocked(self) -> dict[str, Installation]:
@@ -111,7 +116,9 @@ class Wheel:
         for folder in sorted(self.folder.glob(f"wheel-{self.package}-*.x")):
             installation = self._installation(folder.name.removeprefix(f"wheel-{self.package}-"))
             try:
-                found[installation.manifest().split()[1]] = installation
+                package, version = installation.manifest().split()[:2]
+                if package == self.package:
+                    found[version] = installation
             except Unavailable:
                 continue
         return {version: one for version, one in found.items() if version not in self.lock}

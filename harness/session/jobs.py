@@ -14,7 +14,7 @@ from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Hop, Pace
 from harness.proxies.base import Fetched, Proxy
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import own
+from harness.proxies.described import Described, own
 from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
@@ -104,15 +104,21 @@ def hops_of(job: Job) -> dict[Hop, Path]:
 
 def fetched(job: Job, fetching: Fetching) -> Job:
     """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
-    missing: dict[Hop, HarnessError] = {}
-    for hop in hops_of(job):
-        proxy = adapter(hop, job.proxies)
-        if isinstance(proxy, Fetched):
+    proxies = {name: _locked(proxy) for name, proxy in job.proxies.items()} if fetching.locked else job.proxies
+    tried: dict[str, HarnessError | None] = {}
+    hops = {hop: adapter(hop, proxies) for hop in hops_of(job)}
+    for hop, proxy in hops.items():
+        if isinstance(proxy, Fetched) and hop.program not in tried:
             try:
                 proxy.fetch(fetching)
+                tried[hop.program] = None
             except (Unavailable, ProxyError) as error:
-                missing[hop] = error
-    return replace(job, missing=missing)
+                tried[hop.program] = error
+    return replace(job, proxies=proxies, missing={hop: why for hop in hops if (why := tried.get(hop.program))})
+
+
+def _locked(proxy: Proxy) -> Proxy:
+    return replace(proxy, locked=True) if isinstance(proxy, Described) else proxy
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:

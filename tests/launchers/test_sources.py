@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +26,9 @@ class Shelf:
 
     def offers(self) -> Sequence[str]:
         return [*self.here, *(one for one in self.locked if one not in self.here)]
+
+    def unlocked(self) -> Sequence[str]:
+        return [one for one in self.here if one in self.registry and one not in self.locked]
 
     def installed(self, version: str) -> Installed:
         if version not in self.here:
@@ -115,10 +118,19 @@ def test_nothing_is_fetched_where_that_is_forbidden() -> None:
 
 def test_what_no_lock_knows_is_fetched_unless_only_locked_versions_may_be() -> None:
     wheel = Shelf("wheel", locked=["2.1"], registry=["2.1", "3.0", "3.1.4"])
+    locked = replace(program(wheel), locked=True)
     with pytest.raises(Unavailable, match=r"program 3 cannot be had here"):
-        program(wheel).fetch("3", "", Fetching(print, locked=True))
+        locked.fetch("3", "", Fetching(print))
     program(wheel).fetch("3", "", Fetching(print))
     assert program(wheel).installed("3").version == "3.1.4"
+
+
+def test_what_no_lock_knows_is_meant_by_nobody_who_does_not_name_it() -> None:
+    wheel = Shelf("wheel", here=["2.1", "3.1.4"], locked=["2.1"], registry=["2.1", "3.1.4"])
+    assert program(wheel).installed().version == "2.1"
+    assert program(wheel).installed("3").version == "3.1.4"
+    with pytest.raises(Unavailable, match=r"program 3 cannot be had here"):
+        replace(program(wheel), locked=True).installed("3")
 
 
 def test_what_a_source_has_is_listed_the_newest_first() -> None:

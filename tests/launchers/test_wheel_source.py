@@ -120,7 +120,7 @@ def test_what_no_lock_knows_is_fetched_with_its_hash_recorded_and_offered_from_t
     unlocked = replace(wheel, lock={})
     program = Sources("tiny", [unlocked], "")
     with pytest.raises(Unavailable, match=r"tiny 1 cannot be had here"):
-        program.fetch("1", "", Fetching(print, locked=True))
+        replace(program, locked=True).fetch("1", "", Fetching(print))
     program.fetch("1", "", Fetching(print))
     assert list(unlocked.offers()) == ["1.10.2"]
     (manifest,) = (wheel.folder).glob("*/complete")
