@@ -11,8 +11,8 @@ from dataclasses import replace
 from harness.documents.yaml_text import spans
 from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation
 
-HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",)}
-"""Under which keys of a matrix file's entries headers stand, by section."""
+HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",), "proxies": ("env",)}
+"""Under which keys of a matrix file's entries headers stand, or an environment, by section."""
 
 
 def masked_run(run: RunInfo) -> RunInfo:

@@ -17,10 +17,12 @@ ASKED_S = 30.0
 T = TypeVar("T")
 
 
-def asked(argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def asked(
+    argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Ask a program for its version or the like; it gets nothing to read, and is killed after ASKED_S. Blocks.
 
-    `env` is added to ours.
+    `env` is added to ours, `cwd` is where it runs.
 
     No janitor knows of it: it is to make nothing, start nothing and end at once. Raises Unavailable, with the remedy,
     if it cannot be executed or does not end.
@@ -31,6 +33,7 @@ def asked(argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None
             argv,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             capture_output=True,
             text=True,
             errors="replace",

@@ -4,7 +4,8 @@ Rules:
 - A program is told a free port, and another one if somebody was faster; or it takes a port itself and announces it.
 - Its command, its environment and the files that it reads may have placeholders (placeholders.py); a certificate is
   made for it if they ask for one.
-- Evidence is what it was given, what it says (`NAME.log`), and the command, so that a person can run it again.
+- Evidence is what it was given, what it says (`NAME.log`), and the command, so that a person can run it again; of its
+  environment without what is a secret by its name.
 - One that does not come to serve is ended, whatever the reason, with all that it has started. The error has its own
   words: InputError if they name a line of its config, PortTaken if somebody has its port, else NotStarted.
 """
@@ -12,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -25,13 +27,13 @@ import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_not_result
 
 from harness.documents.programs import Ready
-from harness.errors import HarnessError, InputError, ProxyError
+from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.commands import asked
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
-from harness.model import Endpoint
+from harness.model import HIDDEN, Endpoint, is_secret
 from harness.proxies import certificates, placeholders
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
@@ -116,7 +118,9 @@ class Start:
         for where, text in self.files.items():
             file = evidence / placeholders.filled(where, values)
             own_folder(file.parent)
-            file.write_text(placeholders.filled(text, quoted), encoding="utf-8")
+            filled = placeholders.filled(text, quoted)
+            for place in {file, file if file.is_relative_to(evidence) else evidence / file.name}:
+                place.write_text(filled, encoding="utf-8")
         for name, kept in self.evidence.items():
             if isinstance(kept, Path):
                 shutil.copyfile(kept, evidence / name)
@@ -126,7 +130,8 @@ class Start:
         env = {name: placeholders.filled(value, values) for name, value in self.env.items()}
         if self.trusts and upstream.authority:
             env[self.trusts] = upstream.authority
-        settings = ["env", *(f"{name}={value}" for name, value in env.items())] if env else []
+        told = ((name, HIDDEN if is_secret(name) else value) for name, value in env.items())
+        settings = ["env", *(f"{name}={value}" for name, value in told)] if env else []
         cwd = (self.cwd or Path.cwd()).absolute()
         command = f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n"
         (evidence / COMMAND).write_bytes(os.fsencode(command))
@@ -155,8 +160,9 @@ class Start:
         complaints = self.complaints.in_folder(folder.resolve())
         said = complaints.found(words)
         if self.explains and not said:
-            explained = asked(self.explains, f"ask it yourself: {shlex.join(self.explains)}", env)
-            said = complaints.found(f"{explained.stdout}\n{explained.stderr}")
+            with contextlib.suppress(Unavailable):  # then what it said itself has to do
+                explained = asked(self.explains, "", env, self.cwd)
+                said = complaints.found(f"{explained.stdout}\n{explained.stderr}")
         if said and said[0].file:
             return InputError(*said)
         message = str(error)
@@ -185,6 +191,8 @@ async def _instance(
     port: int, start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
 ) -> tuple[Program, Endpoint]:
     folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name, start.parent)
+    values = placeholders.values(port, upstream, folder)
+    start = replace(start, explains=[placeholders.filled(word, values) for word in start.explains])
     argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
     program = await launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
     try:

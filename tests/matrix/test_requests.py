@@ -75,6 +75,7 @@ def test_browsers_shake_hands_as_browsers_do() -> None:
 
 def test_a_secret_in_one_stays_out_of_the_runs_copy() -> None:
     text = f"{HEAD}requests: {{app: {{about: a, headers: {{Authorization: {SECRET}, X-App: told}}}}}}\n"
+    text += f"proxies: {{gateway: {{command: [g], env: {{OPENAI_API_KEY: {SECRET}}}}}}}\n"
     kept = masked_run(replace(run_info(), matrix_text=text)).matrix_text
     assert SECRET not in kept
     assert "X-App: told" in kept

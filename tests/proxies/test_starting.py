@@ -293,8 +293,10 @@ async def test_one_that_complains_of_its_config_and_runs_on_is_not_waited_for(st
 
 
 async def test_one_that_ends_without_a_complaint_is_asked_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def explains(argv: Sequence[str], remedy: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        assert (argv, env) == (["server", "--check"], {"A": "b"})
+    def explains(
+        argv: Sequence[str], remedy: str, env: Mapping[str, str], cwd: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        assert (argv, env, cwd) == (["server", "--check"], {"A": "b"}, None)
         return subprocess.CompletedProcess(argv, 1, "", "error: no licence\n")
 
     monkeypatch.setattr(starting, "asked", explains)
