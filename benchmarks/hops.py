@@ -52,7 +52,9 @@ async def cost(job: session.Job) -> tuple[float, float]:
 def alone(command: str, endpoint: Endpoint, answer: bytes) -> float:
     """Run a command until it gives that answer; return how long that took, in s."""
     began = time.monotonic()
-    program = subprocess.Popen(command, shell=True, stdout=-3, stderr=-3, start_new_session=True)
+    program = subprocess.Popen(
+        command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         while time.monotonic() - began < WITHIN_S:
             with suppress(OSError):

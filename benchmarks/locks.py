@@ -33,8 +33,12 @@ def main(proxy: str, *versions: str) -> None:
     lock = folder / "lock.yaml"
     known = yaml.safe_load(lock.read_text()) if lock.exists() else {}
     for version in versions:
+        if version in known:
+            continue
         known[version] = dict(sorted(files(package, version)))
-        print(f"{proxy} {version}: {', '.join(known[version]) or 'no wheels'}", flush=True)
+        if not known[version]:
+            raise SystemExit(f"no wheel of {package} {version} was found: is there a network, and such a version?")
+        print(f"{proxy} {version}: {', '.join(known[version])}", flush=True)
         newest = dict(sorted(known.items(), key=lambda entry: age(entry[0]), reverse=True))
         lock.write_text(HEAD + yaml.safe_dump(newest, sort_keys=False, width=200))
 

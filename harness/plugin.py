@@ -29,7 +29,7 @@ import pytest
 
 from harness import session
 from harness.errors import HarnessError, InputError
-from harness.resources import RUNS, is_file
+from harness.resources import RUNS, is_file, is_on
 
 if TYPE_CHECKING:
     from harness.measure.runner import Runner
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--harness-offline",
         action="store_true",
-        default=bool(os.environ.get("HARNESS_OFFLINE")),
+        default=is_on("HARNESS_OFFLINE"),
         help="fetch no program; skip what is not here (default: $HARNESS_OFFLINE)",
     )
     group.addoption("--harness-runs", metavar="DIR", type=Path, default=RUNS, help="where run folders go")
@@ -126,7 +126,7 @@ def _fetching(config: pytest.Config) -> session.Fetching:
     """Return how programs are fetched: `-s` and a failure show what was said of it."""
     from harness import session
 
-    return session.Fetching(print, config.getoption("--harness-offline"))
+    return session.Fetching(print, config.getoption("--harness-offline"), is_on("HARNESS_LOCKED"))
 
 
 class Lab:

@@ -19,6 +19,14 @@ RUNS = Path("runs")
 JOBS = 64
 """How many cells are measured at once, unless one says so."""
 
+NO = ("", "0", "false", "f", "no", "n", "off")
+"""What means no in a variable of the environment, as it does for an option's."""
+
+
+def is_on(variable: str) -> bool:
+    """Tell whether a variable of the environment says yes: it is set, and not to a word that means no."""
+    return os.environ.get(variable, "").strip().lower() not in NO
+
 
 def configs() -> Path:
     """Return the folder of shipped configs."""

@@ -109,10 +109,10 @@ def matrix(
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = session.Fetching(_say, offline, locked)
-    session.require(names_in(require), fetching)
     job = session.load(file, only or (), skip or (), pace)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     required = cli.required(names_in(require), allow_unavailable)
+    session.require(names_in(require), fetching)
     cli.finish(cli.measure(session.fetched(job, fetching), runs, jobs, keep), outputs, required)
 
 
@@ -177,9 +177,9 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    session.require(names_in(require), fetching)
     job = cell_options.job(cell)
     outputs = cli.outputs_of(to_json)
+    session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
     cli.finish_cell(finished, job.cells[-1].id, outputs, names_in(require))
 
@@ -226,9 +226,11 @@ def setup(
         typer.Argument(help="What to set up: names, `proxies`, or one hop; by default what the default matrix needs."),
     ] = None,
     allow_unavailable: Allow = False,
+    offline: Offline = False,
+    locked: Locked = False,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = session.set_up(names or (), _say)
+    left_out = session.set_up(names or (), session.Fetching(_say, offline, locked))
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"

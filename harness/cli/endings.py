@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import typer
 
+from harness import session
 from harness.cli import screen
 from harness.errors import HarnessError, Interrupted, NoRoom, unwritable
 
@@ -55,7 +56,7 @@ def breakable() -> Iterator[None]:
 
 def _in_words(error: BaseException) -> str:
     """Return an error that nobody has expected as a sentence: the machine's, or else a fault of ours and its place."""
-    if screen.is_on("HARNESS_TRACEBACK"):
+    if session.is_on("HARNESS_TRACEBACK"):
         return "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and unwritable(error) is NoRoom:
         screen.out.mute()

@@ -11,15 +11,13 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
+from harness import session
 from harness.reports.safe import shown
 
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
 LEAST_WIDTH = 20
 """What anything is printed on, however few columns there are: on none at all nothing would be."""
-
-NO = ("", "0", "false", "f", "no", "n", "off")
-"""What means no in a variable of the environment, as it does for an option's."""
 
 
 class Outlet(Console):
@@ -92,14 +90,9 @@ def prepare() -> None:
             outlet.width = LEAST_WIDTH
 
 
-def is_on(variable: str) -> bool:
-    """Tell whether a variable of the environment says yes: it is set, and not to a word that means no."""
-    return os.environ.get(variable, "").strip().lower() not in NO
-
-
 def in_ci() -> bool:
     """Tell whether nobody looks on. CI systems set `CI` to true, to 1, or to a name of theirs."""
-    return is_on("CI")
+    return session.is_on("CI")
 
 
 def write(pieces: Iterable[str]) -> None:

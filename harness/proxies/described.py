@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from harness import resources
-from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape, SourcesShape
+from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
 from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
@@ -45,7 +45,8 @@ _COMMENT = re.compile(r"^\s*(?:#+|//+|;+|/\*+|<!--+)?\s*(.*?)\s*(?:\*+/|--+>)?$"
 class Described:
     """A proxy as `program.yaml` in its folder describes it, or what is `given` instead of that file.
 
-    It runs in the version that is `wanted`, from that source `only`; each may be left open.
+    It runs in the version that is `wanted`, from that source `only`; each may be left open. If `locked`, only what a
+    lock has the hash of runs.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Described:
     given: ProgramShape | None = None
     wanted: str = ""
     only: str = ""
+    locked: bool = False
 
     @cached_property
     def said(self) -> ProgramShape:
@@ -81,7 +83,7 @@ class Described:
             found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, place, setup))
         if apt := said.apt:
             found.append(Apt(tuple(apt.packages), apt.program, place, setup))
-        return Sources(self.name, found, self._remedy)
+        return Sources(self.name, found, self._remedy, self.locked)
 
     def _wheel(self, said: FromWheel, place: Path) -> Source:
         if said.requirements:
@@ -105,6 +107,9 @@ class Described:
     def check(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
         asked = placeholders.asked(self._texts(config))
+        for source in self.sources.sources:
+            if source.name in ("npm", "wheel"):
+                source.offers()  # which reads their locks
         if not self.said.announces and asked.isdisjoint({"LISTEN", "PORT"}):
             way = "or say how it `announces` the port, if it takes one of its own"
             why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
@@ -136,8 +141,9 @@ class Described:
 
     def fetch(self, fetching: Fetching) -> None:
         """Have the program here, unless it is. Raises Unavailable."""
-        if self.sources.sources:
-            self.sources.fetch(self.wanted, self.only, fetching)
+        sources = replace(self, locked=self.locked or fetching.locked).sources
+        if sources.sources:
+            sources.fetch(self.wanted, self.only, fetching)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         self.check(config)
@@ -159,7 +165,8 @@ class Described:
     def told(self, installed: Installed) -> str:
         """Return which build it is, in the program's own words, and where it comes from. Blocks."""
         if not self.sources.sources:
-            return "as it is here"
+            asks = "version" in self.said.model_fields_set
+            return self._question.answer(installed.program, {}, self._remedy) if asks else "as it is here"
         if installed.source in ("wheel", "apt"):
             own = self._question.answer(installed.program, installed.env, self._remedy)
             installed = replace(installed, version=own)
@@ -184,7 +191,6 @@ class Described:
             command=[placeholders.filled(word, values) for word in self.said.command],
             within_s=self.said.within_s,
             files=files,
-            evidence={config.name: config} if beside else {},
             env={**installed.env, **env},
             cwd=self.folder,
             path=self.said.path,
@@ -212,23 +218,21 @@ class Described:
 
     @property
     def _setup(self) -> str:
-        """Return the command that fetches it, in the version that is wanted."""
-        if not self.wanted:
-            return f"harness setup {self.name}"
+        """Return how it is fetched, in the version that is wanted: for who has a source that offers it."""
+        if self.folder.parent != resources.configs():
+            return "measure it once where there is a network"
         version = f"{self.only}:{self.wanted}" if self.only else self.wanted
-        return f"harness setup {self.name}@{version}"
+        return f"harness setup {self.name}{version and f'@{version}'}"
 
     @property
     def _remedy(self) -> str:
-        """How one gets the program: for who has none of it."""
-        if self.said.remedy:
-            return self.said.remedy
+        """How one gets the program where no source offers it."""
         system = self.said.sources.system
-        ways = [f"harness setup {self.name}"] if self.said.sources != SourcesShape(system=system) else []
+        ways = [self.said.remedy] if self.said.remedy else []
         if system:
             ways += [f"apt-get install {system.apt}"] if system.apt else []
             ways += [f"brew install {system.brew}"] if system.brew else []
-        return ", or ".join(ways) or f"install {self.said.command[0]}"
+        return ", or ".join(ways) or f"install {system.program if system else self.name}"
 
 
 def canonical(hop: Hop) -> Hop:
@@ -261,8 +265,12 @@ def _manifests(folder: Path, package: str) -> dict[str, Path]:
     found = {}
     for lock in (folder / "package-lock.json", *sorted(folder.glob("*/package-lock.json"))):
         if lock.is_file():
-            packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-            found[packages[f"node_modules/{package}"]["version"]] = lock.parent
+            try:
+                packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+                found[packages[f"node_modules/{package}"]["version"]] = lock.parent
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                why = f"is no lock of npm's that has {package}: {type(error).__name__} {error}"
+                raise InputError(Complaint(why, file=str(lock))) from None
     return found
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import NonNegativeInt, StringConstraints
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from pydantic import AfterValidator, NonNegativeInt, StringConstraints
 
 from harness.documents.document import Document
 from harness.documents.keys import Shape
@@ -18,6 +19,17 @@ FILE = "program.yaml"
 LOCK = "lock.yaml"
 OURS = (FILE, LOCK)
 """Files of a proxy's folder that are no variants, whatever they are called."""
+
+
+def _wheel(name: str) -> str:
+    try:
+        parse_wheel_filename(name)
+    except InvalidWheelFilename as error:
+        raise ValueError(f"is no name of a wheel: {error}") from None
+    return name
+
+
+WheelName = Annotated[str, AfterValidator(_wheel)]
 
 
 class LockedShape(Shape):
@@ -36,7 +48,7 @@ def read_lock(folder: Path) -> Mapping[str, Mapping[str, LockedFile]]:
     """Return the lock that lies in a folder, by version and file; nothing if there is none. Raises likewise."""
     if not (folder / LOCK).is_file():
         return {}
-    shaped = _read(folder / LOCK).shape(dict[str, dict[str, LockedShape]])
+    shaped = _read(folder / LOCK).shape(dict[str, dict[WheelName, LockedShape]])
     return {
         version: {name: LockedFile(one.sha256, one.bytes) for name, one in files.items()}
         for version, files in shaped.items()

@@ -17,7 +17,7 @@ from harness import lazily
 
 if TYPE_CHECKING:
     from harness.launchers.sources import Fetching
-    from harness.resources import JOBS, RUNS
+    from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
     from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +21,14 @@ ALL = "proxies"
 ANY = {"tokens": 1, "token_bytes": 256}
 
 
-def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
+def set_up(names: Sequence[str], fetching: Fetching) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs,
     or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`.
 
     The name `proxies` means all of them. With no names it is what the default matrix needs, and whatever no run fetches
-    by itself; of these, what cannot be set up is told and returned. Raises Unavailable for one that is named.
+    by itself; of all these, what cannot be set up is told and returned. Raises Unavailable for one that is named.
     """
-    left_out = []
+    left_out, progress = [], fetching.progress
     clients = {name: make() for name, make in CLIENTS.items()}
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
@@ -36,19 +36,22 @@ def set_up(names: Sequence[str], progress: Callable[[str], None]) -> list[str]:
     needed = [name for name in able if name in usual or not isinstance(PROXIES.get(name), Fetched)]
     for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or needed:
         if ":" in (hop := _with_variant(name)):
-            _prepare(hops_of(_one_hop(hop)), progress)
+            _prepare(hops_of(_one_hop(hop)), fetching)
             progress(f"{name}: ready")
             continue
         if name not in able:
             raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
         try:
-            able[name].install(progress)
             proxy = PROXIES.get(name)
-            if isinstance(proxy, Optioned) and not isinstance(proxy, Fetched):  # which fetches what a run asks for
-                _prepare(_shipped_hops(name), progress)
+            if isinstance(proxy, Fetched):
+                proxy.fetch(fetching)
+            else:
+                able[name].install(progress)
+            if isinstance(proxy, Optioned) and not isinstance(proxy, Fetched):
+                _prepare(_shipped_hops(name), fetching)
             progress(f"{name}: ready, {able[name].version()}")
         except Unavailable as error:
-            if names:
+            if name in names:
                 raise
             progress(f"{name}: left out: {error}")
             left_out.append(name)
@@ -93,14 +96,16 @@ def _one_hop(name: str) -> Job:
         raise InputError(*(one if one.file else replace(one, path=()) for one in error.complaints)) from error
 
 
-def _prepare(hops: Mapping[Hop, Path], progress: Callable[[str], None]) -> None:
+def _prepare(hops: Mapping[Hop, Path], fetching: Fetching) -> None:
     """Install what each of these hops needs for itself."""
     for hop, file in hops.items():
         proxy = adapter(hop)
-        if isinstance(proxy, Optioned):
-            proxy.install_for(file, progress)
+        if isinstance(proxy, Fetched):
+            proxy.fetch(fetching)
+        elif isinstance(proxy, Optioned):
+            proxy.install_for(file, fetching.progress)
         else:
-            proxy.install(progress)
+            proxy.install(fetching.progress)
 
 
 def _shipped_hops(proxy: str) -> dict[Hop, Path]:

@@ -15,7 +15,6 @@ import pytest
 from benchmarks import publish
 from harness import session
 from harness.cli import commands, screen
-from harness.cli.screen import NO
 from harness.errors import (
     EXIT_MEANINGS,
     BackendError,
@@ -29,6 +28,7 @@ from harness.errors import (
 )
 from harness.model import Result
 from harness.proxies.catalog import PROXIES
+from harness.resources import NO
 from harness.session import listing, setup
 from harness.store.runs import Run
 from tests.commanding import Harness

@@ -258,3 +258,36 @@ def test_the_matrix_of_the_page_is_one(tmp_path: Path) -> None:
 
 def test_the_program_of_the_page_is_one() -> None:
     assert Document(BLOCKS[1]).shape(ProgramShape).sources.wheel
+
+
+@pytest.mark.parametrize(
+    ("files", "said", "words"),
+    [
+        ({"package-lock.json": "{}"}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
+        ({"package-lock.json": "["}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
+        ({}, "{wheel: {package: a, requirements: r.txt}}", r"r\.txt: cannot be read: .*No such file"),
+        (
+            {"lock.yaml": "'1.0': {a.exe: {sha256: x, bytes: 1}}"},
+            "{wheel: {package: a, program: a}}",
+            "no name of a wheel",
+        ),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_the_users(tmp_path: Path, files: dict[str, str], said: str, words: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "program.yaml").write_text(
+        f"command: ['${{PROGRAM}}', '${{PORT}}', '${{UPSTREAM}}']\nsources: {said}\n"
+    )
+    with pytest.raises(InputError, match=words):
+        Described("gateway", tmp_path).check(tmp_path)
+
+
+@pytest.mark.proxies
+async def test_what_is_a_secret_by_its_name_stands_in_no_command(tmp_path: Path, upstream: Endpoint) -> None:
+    async with Launcher() as launcher:
+        proxy = described(RELAY, env={"OPENAI_API_KEY": "canary-5010", "LOG_LEVEL": "debug"})
+        await proxy.start(tmp_path, upstream, tmp_path, launcher)
+    command = (tmp_path / "command.txt").read_text()
+    assert "canary" not in command
+    assert "LOG_LEVEL=debug" in command
