@@ -20,9 +20,9 @@ from functools import cache
 from harness.errors import InputError
 from harness.model import Hop, Option, OptionKind, Options, in_order
 
-SOURCES = ("docker", "wheel", "apt")
+SOURCES = ("docker", "system", "wheel", "npm", "apt")
 
-_VERSION = re.compile(r"[0-9][A-Za-z0-9._+~-]*")
+_VERSION = re.compile(r"[0-9](?:[A-Za-z0-9._+~-]*[A-Za-z0-9])?")
 _FORMS: tuple[tuple[OptionKind, re.Pattern[str]], ...] = (
     ("pin", re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+]*)")),
     ("setting", re.compile(r"([A-Z][A-Z0-9_]*)=([A-Za-z0-9._:+-]*)")),

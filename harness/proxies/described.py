@@ -18,6 +18,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from harness import resources
+from harness.documents.document import allowed
 from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
 from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
 from harness.launchers.apt import Apt
@@ -107,6 +108,11 @@ class Described:
     def check(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
         asked = placeholders.asked(self._texts(config))
+        if unknown := placeholders.unknown(self.said.command):
+            why = (
+                f"`command` has ${{{unknown[0]}}}, which stands for nothing; {allowed(unknown[0], placeholders.NAMES)}"
+            )
+            raise InputError(Complaint(f"{self.name}: {why}", file=str(config)))
         for source in self.sources.sources:
             if source.name in ("npm", "wheel"):
                 source.offers()  # which reads their locks
@@ -127,7 +133,14 @@ class Described:
         return "; ".join(f"{source} {', '.join(versions)}" for source, versions in by_source.items())
 
     def canonical(self, hop: Hop) -> Hop:
-        return canonical(hop)
+        for option in hop.options:
+            if option.kind != "source" or option.name not in SOURCES:
+                raise InputError(f"{hop.proxy} takes a version, or a source ({', '.join(SOURCES)}), not {option}")
+        if hop.version and hop.options:
+            raise InputError(f"there can only be one version: {hop.version}, or {hop.options[0]}")
+        if hop != hop.bare and "${PROGRAM}" not in self.said.command[0]:
+            raise InputError(f"{hop.proxy} has no `sources`, so it takes no version: it runs {self.said.command[0]}")
+        return hop
 
     def with_options(self, hop: Hop) -> Described:
         source = next(iter(hop.options), None)
@@ -233,16 +246,6 @@ class Described:
             ways += [f"apt-get install {system.apt}"] if system.apt else []
             ways += [f"brew install {system.brew}"] if system.brew else []
         return ", or ".join(ways) or f"install {system.program if system else self.name}"
-
-
-def canonical(hop: Hop) -> Hop:
-    """Return a hop through such a proxy in the one way to write it. Raises InputError with what it takes."""
-    for option in hop.options:
-        if option.kind != "source":
-            raise InputError(f"{hop.proxy} takes a version, or a source ({', '.join(SOURCES)}), not {option}")
-    if hop.version and hop.options:
-        raise InputError(f"there can only be one version: {hop.version}, or {hop.options[0]}")
-    return hop
 
 
 def own(name: str, said: OwnProxyShape, folder: Path) -> Described:

@@ -32,6 +32,14 @@ _ANY = re.compile(r"\$\{([A-Z_]+)\}")
 _PLACEHOLDER = re.compile(rf"\$\{{({'|'.join(('LISTEN', 'PORT', *UPSTREAMS, *FILES))})\}}")
 
 
+NAMES = ("LISTEN", "PORT", *UPSTREAMS, *FILES, "PROGRAM", "CONFIG", "INSTALLED", "HERE")
+
+
+def unknown(texts: Iterable[str]) -> list[str]:
+    """Return the names in some texts that look like placeholders and stand for nothing."""
+    return [name for text in texts for name in _ANY.findall(text) if name not in NAMES]
+
+
 def asked(texts: Iterable[str]) -> set[str]:
     """Return the names of all placeholders in some texts."""
     return {name for text in texts for name in _PLACEHOLDER.findall(text)}

