@@ -43,10 +43,11 @@ Start with `harness doctor`, then `harness matrix smoke`.
 
 Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in EXIT_MEANINGS.items())}.
 
-Environment: `HARNESS_REQUIRE` is the default of `--require`. `HARNESS_CACHE` is the folder for what `harness setup`
-builds. `HARNESS_OFFLINE` and `HARNESS_LOCKED` are the defaults of `--offline` and `--locked`. `CI` turns the progress bar into a line per cell, and what is unavailable into exit status 3, unless
-`HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR` turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where
-an error of the harness's own comes from. `CI` and these two are off if they are empty, 0, false, f, no, n or off.
+Environment: `HARNESS_REQUIRE` is the default of `--require`; `HARNESS_OFFLINE` and `HARNESS_LOCKED` are those of
+`--offline` and `--locked`. `HARNESS_CACHE` is the folder for what is fetched and built. `CI` turns the progress bar
+into a line per cell, and what is unavailable into exit status 3, unless `HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR`
+turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where an error of the harness's own comes from.
+`CI` and those that can be 1 are off if they are empty, 0, false, f, no, n or off.
 """
 
 app = typer.Typer(
