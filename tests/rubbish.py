@@ -221,6 +221,7 @@ def _words(argv: Iterable[str]) -> Iterator[None]:
     with patch.object(sys, "argv", ["harness", *argv]), patch.dict(os.environ):
         for name in SURROUNDINGS:
             os.environ.pop(name, None)
+        os.environ["HARNESS_CACHE"] = str(Path("cache").absolute())  # `harness clean` empties whichever it is
         yield
 
 
@@ -242,7 +243,12 @@ def _harmless(outcome: Outcome) -> Iterator[list[Run]]:
         stack.enter_context(patch.object(session, "session", measured))
         stack.enter_context(patch.object(jobs, "shipped_matrices", lambda: SHIPPED))
         for kind in {*map(type, PROXIES.values()), *CLIENTS.values()}:
-            for verb, does in (("version", _version), ("install", _nothing), ("install_for", _nothing)):
+            for verb, does in (
+                ("version", _version),
+                ("install", _nothing),
+                ("install_for", _nothing),
+                ("fetch", _nothing),
+            ):
                 if hasattr(kind, verb):
                     stack.enter_context(patch.object(kind, verb, does))
         yield runs

@@ -2,7 +2,7 @@
 
 Rules:
 - the program comes from the sources that are named, in the version and from the source that a hop names;
-- its config is filled in and kept as evidence, where it also reads it, unless its packages are looked for from there;
+- its config is filled in and kept as evidence; it reads it there, or beside its packages if it has to find any;
 - it runs in the folder of its file, as a user's own does;
 - it has to be told where to listen (or tell us), and where to pass requests to: else it cannot stand in a chain.
 """

@@ -119,7 +119,7 @@ def test_what_no_lock_knows_is_fetched_with_its_hash_recorded_and_offered_from_t
     hashes = {version: files[f"tiny_bin-{version}-py3-none-any.whl"].sha256 for version, files in shop.lock.items()}
     unlocked = replace(wheel, lock={})
     program = Sources("tiny", [unlocked], "")
-    with pytest.raises(Unavailable, match=r"tiny 1 cannot be had here"):
+    with pytest.raises(Unavailable, match=r"tiny 1 is in no lock here, .*forbidden \(locked\)"):
         replace(program, locked=True).fetch("1", "", Fetching(print))
     program.fetch("1", "", Fetching(print))
     assert list(unlocked.offers()) == ["1.10.2"]
