@@ -199,13 +199,13 @@ class Played:
         return Running("played", upstream, FakeProgram(), "0")
 
 
-async def test_a_trace_says_of_what_kind_its_hops_are_and_applications_have_one_stream_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_trace_says_of_what_kind_its_hops_are_and_an_application_has_one_stream_at_a_time(
+    tmp_path: Path,
 ) -> None:
     hop, config = Hop("played", "x"), tmp_path / "x"
     config.touch()
-    monkeypatch.setattr("harness.measure.bench.PROXIES", {"played": Played()})
-    async with Launcher() as launcher, Bench(launcher, tmp_path / "bench", {hop: config}) as own:
+    proxies: Any = {"played": Played()}
+    async with Launcher() as launcher, Bench(launcher, tmp_path / "bench", {hop: config}, proxies=proxies) as own:
         trace, entry = await own.record("cell", replace(plan(), chain=(hop,)))
     assert trace.hops == ("application",)
     assert entry.serial == frozenset({(hop,)})
