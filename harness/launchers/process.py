@@ -221,7 +221,12 @@ class Launcher:
                 with theirs:
                     self._janitors.order(order, [theirs.fileno(), *files])
                 lifeline.setblocking(False)
-                if answer := await _answer(lifeline):
+                try:
+                    answer = await _answer(lifeline)
+                except asyncio.CancelledError:
+                    await _over(lifeline)
+                    raise
+                if answer:
                     unless_answered.pop_all()
                     return lifeline, answer
         raise ProxyError(
@@ -262,6 +267,14 @@ async def _answer(lifeline: socket.socket) -> janitor.Message | None:
     finally:
         loop.remove_reader(lifeline)
     return heard and heard[0]
+
+
+async def _over(lifeline: socket.socket) -> None:
+    """Have what hangs on a lifeline ended, and wait until it is gone, but not for ever."""
+    with contextlib.suppress(OSError, TimeoutError):
+        lifeline.shutdown(socket.SHUT_WR)
+        while await _answer(lifeline):
+            pass
 
 
 def _here() -> str:

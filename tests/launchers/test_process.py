@@ -9,6 +9,7 @@ import signal
 import stat
 from operator import not_
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -260,6 +261,27 @@ async def test_leaving_with_an_error_or_a_cancellation_ends_everything_too(
         await run()
     assert started[0].returncode is not None
     assert not list(tmp_path.glob("harness-run-*"))
+
+
+async def test_who_is_cancelled_while_a_program_starts_leaves_when_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = process_module._answer
+    started: list[int] = []
+
+    async def answer(lifeline: Any) -> Any:
+        answer = await there(lifeline)
+        if answer and not started:
+            started.append(answer["pid"])
+            raise asyncio.CancelledError
+        return answer
+
+    monkeypatch.setattr(process_module, "_answer", answer)
+    async with Launcher() as launcher:
+        with pytest.raises(asyncio.CancelledError):
+            await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log")
+        assert [pid for pid in started if psutil.pid_exists(pid)] == []
+        assert started
 
 
 async def test_a_folder_is_this_users_alone(tmp_path: Path) -> None:
