@@ -20,6 +20,8 @@ import pytest
 from harness import session
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
+from harness.proxies.nginx import Nginx
+from harness.resources import configs
 from tests.recording import bound
 from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing
 from tests.waiting import DEADLINE_S, wait_for
@@ -78,7 +80,7 @@ def test_a_broken_config_is_told_in_nginx_own_words_before_anything_starts(place
 def test_a_proxy_that_does_not_start_is_told_in_its_own_words_and_the_other_cells_go_on(place: Sandbox) -> None:
     place.nginx_conf("mine.conf")
     place.write("m.yaml", OWN)
-    real, programs = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin"), place.folder / "bin"
+    real, programs = Nginx("nginx", configs() / "nginx").installed().program, place.folder / "bin"
     programs.mkdir()
     shim = programs / "nginx"
     complaint = "nginx: [emerg] no room today"
@@ -168,7 +170,7 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
         assert (await other).verdict == "coalesced"
         after = await runner.result(cells[PASSES])
         assert (after.verdict, after.effect) == ("streamed", "defeats")
-        assert (run.folder / "proxies/nginx.default.2/nginx.conf").exists()
+        assert (run.folder / "proxies/nginx.default.2/default.conf").exists()
     assert place.left_behind() == []
 
 

@@ -132,7 +132,9 @@ class ProgramShape(Shape):
         "how its complaints about a config look", [r"Error: (?P<words>.*) at (?P<file>[^:]+):(?P<line>\d+)"], []
     )
     explains: list[str] = key(
-        "what is run to hear its complaints, if it ends without any", ["${PROGRAM}", "-t", "${CONFIG}"], []
+        "what is run to hear its complaints: of a config of yours before anything is measured, or if it ends silently",
+        ["${PROGRAM}", "-t", "${CONFIG}"],
+        [],
     )
     remedy: str = key("how one gets it, if no source has it", "make install", "")
 

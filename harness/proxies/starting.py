@@ -167,7 +167,7 @@ class Start:
             return InputError(*said)
         message = str(error)
         if self.complaints.patterns:
-            message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [words or message])])
+            message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
         return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
 
 

@@ -227,6 +227,32 @@ async def test_megabytes_in_its_log_are_no_matter(tmp_path: Path, upstream: Endp
     assert (tmp_path / "gateway.log").stat().st_size > 3_900_000
 
 
+@pytest.mark.proxies
+@pytest.mark.parametrize(
+    ("explains", "words"),
+    [
+        (["-c", "import sys; print(f'error: {sys.argv[1]}:2: what is x'); sys.exit(1)"], r"my\.conf:2: what is x$"),
+        (["-c", "import sys; sys.exit('no licence')"], r"my\.conf: no licence$"),
+        ([], r"my\.conf: `explains`: gateway: cannot run .*no-such-checker"),
+    ],
+)
+def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measured(
+    tmp_path: Path, explains: list[str], words: str
+) -> None:
+    (tmp_path / "my.conf").write_text("listen ${PORT}\nx ${UPSTREAM}\n")
+    complaints = [r"error: (?P<file>[^:]+):(?P<line>\d+): (?P<words>.*)"]
+    checker = [sys.executable, *explains] if explains else ["no-such-checker"]
+    told = {"command": ["gateway", "${CONFIG}"], "complaints": complaints, "explains": [*checker, "${CONFIG}"]}
+    with pytest.raises(InputError, match=words):
+        Described("gateway", tmp_path, given=ProgramShape.model_validate(told)).check(tmp_path / "my.conf")
+
+
+def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
+    (tmp_path / "paths.conf").write_text("listen ${LISTEN}; proxy_pass ${UPSTREAM}/;")
+    with pytest.raises(InputError, match=r"paths\.conf: nginx reads a file of its own that is called so"):
+        PROXIES["nginx"].check(tmp_path / "paths.conf")
+
+
 FAULTS = {
     "exits at once": ("print('no licence'); raise SystemExit(3)", r"gateway exited with status 3.*no licence"),
     "never listens": ("import time; time.sleep(600)", r"gateway did not answer on port \d+ within 2 s"),

@@ -311,7 +311,7 @@ async def test_one_that_ends_without_a_complaint_is_asked_for_it(stage: Stage, m
     ("words", "told"),
     [
         ("hello\nerror: no licence\nerror: goodbye\n", "no licence\ngoodbye"),
-        ("hello\n", "hello"),
+        ("hello\n", "server exited with status 1:\nhello"),
         ("", "server exited with status 1:\n"),
     ],
 )
