@@ -148,7 +148,9 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 @pytest.mark.parametrize(
     ("proxies", "chain", "words"),
     [
-        ("{nginx: {command: [a]}}", "nginx:default", r"proxies\.nginx: nginx is a proxy already"),
+        ("{nginx: {command: [a]}}", "nginx:mine", r"proxies\.nginx: nginx is a proxy already"),
+        ("{edge: {comand: [a]}}", "edge:default", r"proxies\.edge\.comand: unknown key"),
+        ("{edge: {command: a}}", "edge:mine@1.2", r"proxies\.edge\.command: must be a list"),
         ("{edge: ./edge}", "edge:a", r"m\.yaml:3: proxies\.edge: .*edge/program\.yaml: cannot be read: .*No such file"),
         ("{direct: {command: [a]}}", "direct", r"proxies\.direct: direct is the chain without hops"),
         ("{edge: {}}", "edge:default", r"proxies\.edge: needs a `command`, or a `folder`"),
@@ -157,10 +159,13 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
         ("{edge: {command: [a, '${CONFIG}']}}", "edge:./no.conf", r"there is no file .*no\.conf"),
     ],
 )
-def test_what_is_wrong_with_a_proxy_of_ones_own_is_told(tmp_path: Path, proxies: str, chain: str, words: str) -> None:
+def test_what_is_wrong_with_a_proxy_of_ones_own_is_told_and_no_more(
+    tmp_path: Path, proxies: str, chain: str, words: str
+) -> None:
     (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {proxies}\naxes: {{chain: '{chain}'}}\n")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as told:
         load(str(tmp_path / "m.yaml"))
+    assert len(told.value.complaints) == 1
 
 
 def test_a_proxy_of_ones_own_may_lie_in_a_folder_of_its_own(tmp_path: Path) -> None:
