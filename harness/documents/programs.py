@@ -121,7 +121,9 @@ class ProgramShape(Shape):
     version: VersionShape = key("how it tells its version", {"arguments": "version"}, VersionShape())
     path: str = key("below what it serves, if not everything", "/api", "")
     ready: Ready = key(
-        "it serves once its port `accepts`, or it `answers` anything, or `passes` a request on", "answers", "passes"
+        "it serves once its port `accepts` and is not silent then, or it `answers` anything, or `passes` a request on",
+        "answers",
+        "passes",
     )
     announces: Finds | None = key(
         "what finds the port in its log, for one that takes a port of its own", r"listening on port (\d+)", None
