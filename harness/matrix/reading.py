@@ -76,7 +76,7 @@ class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
-    `proxies` are those of its own, `stand_ins` those that its references were made with.
+    `proxies` are those of its own, `places` where in it each is, `stand_ins` those that its references were made with.
     """
 
     file: str
@@ -90,6 +90,7 @@ class Matrix:
     own: Mapping[Hop, PurePath]
     stand_ins: StandIns
     proxies: Mapping[str, OwnProxyShape] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     report: FieldReport | None = None
 
     @property
@@ -215,6 +216,7 @@ class _Reader:
             own=self._chains.own,
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
+            places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},
             report=report,
         )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from harness import resources
 from harness.documents.document import allowed
 from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
-from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
+from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import ProgramLauncher
@@ -50,7 +50,7 @@ class Described:
     """A proxy as `program.yaml` in its folder describes it, or what is `given` instead of that file.
 
     It runs in the version that is `wanted`, from that source `only`; each may be left open. If `locked`, only what a
-    lock has the hash of runs.
+    lock has the hash of runs. `place` is where a matrix file brings it, if one does.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Described:
     wanted: str = ""
     only: str = ""
     locked: bool = False
+    place: str = ""
 
     @cached_property
     def said(self) -> ProgramShape:
@@ -193,7 +194,12 @@ class Described:
         installed = await asyncio.to_thread(self.installed)
         version = await asyncio.to_thread(self.told, installed)
         start = await asyncio.to_thread(self.start_of, config, installed, evidence.resolve())
-        program, endpoint = await started(start, upstream, evidence, launcher)
+        try:
+            program, endpoint = await started(start, upstream, evidence, launcher)
+        except ProxyError as error:
+            if self.place:
+                raise ProxyError(f"{self.place}: {error}") from error
+            raise
         return Running(self.name, endpoint, program, version)
 
     def installed(self) -> Installed:
@@ -266,9 +272,10 @@ class Described:
         return ", or ".join(ways) or f"install {system.program if system else self.name}"
 
 
-def own(name: str, said: OwnProxyShape, folder: Path) -> Described:
-    """Return a proxy that a matrix file in `folder` brings."""
-    return Described(name, folder / said.folder) if said.folder else Described(name, folder, given=said)
+def own(name: str, said: OwnProxyShape, folder: Path, place: str = "") -> Described:
+    """Return a proxy that a matrix file in `folder` brings, at a place of it."""
+    described = Described(name, folder, given=said, place=place)
+    return replace(described, folder=folder / said.folder, given=None) if said.folder else described
 
 
 def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:

@@ -162,16 +162,19 @@ def setting(run: RunInfo, results: Sequence[Result]) -> str:
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """Return text in lines of at most `width`, the first led by `first`, the others by `rest` (blanks).
 
-    Words are never broken, and lines never at `STICKY`, which becomes a space.
+    Its own lines stay apart. Words are never broken, and lines never at `STICKY`, which becomes a space.
     """
-    lines = textwrap.wrap(
-        text,
-        width=max(width, len(first) + 20),
-        initial_indent=first,
-        subsequent_indent=" " * len(first) if rest is None else rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines: list[str] = []
+    rest = " " * len(first) if rest is None else rest
+    for own in text.splitlines():
+        lines += textwrap.wrap(
+            own,
+            width=max(width, len(first) + 20),
+            initial_indent=rest if lines else first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return [line.replace(STICKY, " ") for line in lines]
 
 

@@ -124,7 +124,10 @@ def _locked(proxy: Proxy) -> Proxy:
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     files = {hop: folder / path for hop, path in matrix.own.items()}
-    proxies = {**PROXIES, **{name: own(name, said, folder) for name, said in matrix.proxies.items()}}
+    proxies = {
+        **PROXIES,
+        **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
+    }
     job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies)
     for hop, file in hops_of(job).items():
         adapter(hop, proxies).check(file)

@@ -275,6 +275,17 @@ async def test_a_program_that_does_not_serve_is_told_in_its_own_words(
 
 
 @pytest.mark.proxies
+async def test_one_of_a_matrix_file_is_led_back_to_its_key(tmp_path: Path, upstream: Endpoint) -> None:
+    program = "print('one'); raise SystemExit('no licence')"
+    said = f"{MATRIX}proxies:\n  gateway:\n    command: [python3, -u, -c, {program!r}, '${{PORT}}', '${{UPSTREAM}}']\n"
+    (tmp_path / "m.yaml").write_text(f"{said}axes: {{chain: 'gateway:default'}}\n")
+    proxy = load(str(tmp_path / "m.yaml")).proxies["gateway"]
+    assert isinstance(proxy, Described)
+    words = r"m\.yaml:4: proxies\.gateway: gateway exited with status 1:\none\nno licence$"
+    await fails(proxy, tmp_path, upstream, words)
+
+
+@pytest.mark.proxies
 async def test_one_that_answers_by_itself_does_not_pass(tmp_path: Path, upstream: Endpoint) -> None:
     server = (
         "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from harness.judge.reading import read
 from harness.model import Cell, Facts, Result, Trace
-from harness.reports import terminal
+from harness.reports import terminal, words
 from harness.reports.glyphs import ASCII, UNICODE, glyphs_for
 from harness.reports.timeline import Timeline
 from tests.reports.samples import (
@@ -256,3 +256,10 @@ def test_the_timeline_of_a_stream_that_never_began() -> None:
     empty = replace(trace(of), head_ns=None, reads=(), body=b"", sent=(), steps=(), ended_ns=None, closed_ns=None)
     shown = result(of, "broken", reason="connection refused", metrics=metrics(ttfb_ms=None, ttft_ms=None))
     assert "broken: connection refused" in drawn(drawn_over_time(empty, shown))
+
+
+def test_the_lines_of_last_words_stay_apart_and_each_is_wrapped() -> None:
+    said = "gateway exited with status 1:\none\n\ntwo and so on and on"
+    assert words.wrapped(said, 30, "  ") == ["  gateway exited with status", "  1:", "  one", "  two and so on and on"]
+    gone = result(cell(), None, outcome="error", fault="proxy", reason=said)
+    assert "  one\n  two and so on and on\n" in terminal.render(run_info(), [gone], width=80)
