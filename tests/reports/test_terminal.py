@@ -222,8 +222,9 @@ def test_the_timeline_of_a_held_token() -> None:
 
 def test_the_timeline_of_a_stream_that_lasted_milliseconds() -> None:
     lines = timeline(cell(), held=None)
-    assert "5 ms" in lines[3]
-    assert not any("held" in line for line in lines[4:20])
+    assert lines[1] == "nginx 1.24.0"
+    assert "5 ms" in lines[4]
+    assert not any("held" in line for line in lines[5:21])
 
 
 @pytest.mark.parametrize("width", [40, 80, 133])
