@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Unavailable
+from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.commands import asked
 from harness.launchers.installation import COMPLETE, Installation, Steps
-from harness.launchers.sources import Fetching, Installed, SourceName, sole
+from harness.launchers.sources import sole
 
 FILES = "files"
 LIBRARIES = "usr/lib/*-linux-gnu"
@@ -25,7 +26,7 @@ REMEDY = "apt-get update"
 
 
 @dataclass(frozen=True, slots=True)
-class Apt:
+class Apt(Source):
     """What `packages`, of which the first has the version, bring along; `program` is where it lies in them."""
 
     packages: Sequence[str]
@@ -38,9 +39,6 @@ class Apt:
     def offers(self) -> Sequence[str]:
         candidate = _candidate(self.packages[0])
         return sorted({*self._fetched(), *([upstream(candidate)] if candidate else [])})
-
-    def unlocked(self) -> Sequence[str]:
-        return ()
 
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)
@@ -62,9 +60,6 @@ class Apt:
             return f"{self.packages[0]} {_candidate(self.packages[0])}"
 
         self._installation(version).ensure(make, fetching.progress)
-
-    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
-        return False
 
     def _fetched(self) -> Iterator[str]:
         for complete in self.folder.glob(f"{self._prefix}*/{COMPLETE}"):

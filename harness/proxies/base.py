@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching, Program, ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind
 
 

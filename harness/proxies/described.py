@@ -24,11 +24,11 @@ from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers import commands
 from harness.launchers.apt import Apt
-from harness.launchers.base import ProgramLauncher
+from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
 from harness.launchers.installation import REMEDY
 from harness.launchers.npm import Npm
 from harness.launchers.requirements import Requirements
-from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
+from harness.launchers.sources import Sources
 from harness.launchers.system import System, VersionQuestion
 from harness.launchers.wheel import Wheel
 from harness.model import Endpoint, Hop, HopKind
@@ -155,9 +155,10 @@ class Described:
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
         by_source: dict[str, list[str]] = {}
-        for source, version, here in self.sources.offers():
-            is_fetched = here and source != "system"
-            by_source.setdefault(source, []).append(f"{version} (here)" if is_fetched else version)
+        for offer in self.sources.offers():
+            said = ["here"] if offer.installed and offer.source != "system" else []
+            said += [] if offer.locked else ["in no lock"]
+            by_source.setdefault(offer.source, []).append(offer.version + (f" ({', '.join(said)})" if said else ""))
         return "; ".join(f"{source} {', '.join(versions)}" for source, versions in by_source.items())
 
     def canonical(self, hop: Hop) -> Hop:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.launchers import commands
-from harness.launchers.sources import Installed
+from harness.launchers.base import Installed
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.described import Described
 from harness.proxies.nginx_config import PATHS, Config, escaped

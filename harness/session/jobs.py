@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file

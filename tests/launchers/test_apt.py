@@ -9,7 +9,7 @@ import pytest
 from harness.errors import Unavailable
 from harness.launchers import apt
 from harness.launchers.apt import Apt, upstream
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching
 
 APT_GET = """#!/bin/sh
 echo "$@" >> "$CALLS"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unavailable
+from harness.launchers.base import Fetching
 from harness.launchers.npm import MANIFESTS, Npm
-from harness.launchers.sources import Fetching
 
 NPM = """#!/bin/sh
 echo "$@" >> "$CALLS"

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unavailable
-from harness.launchers.sources import Fetching, Sources
+from harness.launchers.base import Fetching
+from harness.launchers.sources import Sources
 from harness.launchers.system import VersionQuestion
 from harness.launchers.wheel import LockedFile, Wheel
 
