@@ -140,6 +140,17 @@ def test_a_hop_asks_for_a_version_or_for_one_of_a_source() -> None:
     assert (of_source.wanted, of_source.only) == ("2.2", "wheel")
 
 
+def test_what_is_here_and_in_no_lock_is_listed_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    installation = tmp_path / "cache/programs/tiny/wheel-tiny-bin-9.x"
+    (installation / "files/bin").mkdir(parents=True)
+    (installation / "files/bin/tiny").touch()
+    (installation / "complete").write_text("tiny-bin 9.9\n")
+    wheel = {"package": "tiny-bin", "program": "bin/tiny"}
+    said = ProgramShape.model_validate({"command": ["${PROGRAM}"], "sources": {"wheel": wheel}})
+    assert Described("tiny", tmp_path, given=said).offered() == "wheel 9.9 (here, in no lock)"
+
+
 # ---------------------------------------------------------------- a matrix file's own
 
 MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
