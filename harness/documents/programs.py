@@ -114,7 +114,7 @@ class ProgramShape(Shape):
         ["my-gateway", "--listen", "${LISTEN}", "--upstream", "${UPSTREAM}"],
         min_length=1,
     )
-    env: dict[str, str] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {})
+    env: dict[str, str] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {}, repr=False)
     suffix: Suffix = key("how its configs end", ".caddyfile", ".conf")
     files: list[Words] = key("what else it reads: files beside its own, filled in as the config is", ["mime.types"], [])
     sources: SourcesShape = key("where it comes from", {"system": {"program": "caddy"}}, SourcesShape())

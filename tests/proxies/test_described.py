@@ -20,26 +20,8 @@ from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.proxies.program_file import read_lock, read_program, variants_in
 from harness.session.jobs import load
+from tests.proxies.relaying import RELAY
 
-RELAY = """
-import asyncio, sys
-
-async def pipe(reader, writer):
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
-
-async def relay(reader, writer):
-    upstream = await asyncio.open_connection(*sys.argv[2].split(":"))
-    await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
-
-async def main():
-    server = await asyncio.start_server(relay, "127.0.0.1", int(sys.argv[1]))
-    print("port", server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
 SILENT = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 TOLD = ["${PORT}", "${UPSTREAM_ADDRESS}"]
 
