@@ -245,6 +245,14 @@ def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measure
         Described("gateway", tmp_path, given=ProgramShape.model_validate(told)).check(tmp_path / "my.conf")
 
 
+@pytest.mark.proxies
+@pytest.mark.parametrize(("name", "language"), [("nginx", "nginx"), ("caddy", "caddyfile")])
+def test_the_examples_of_the_page_on_own_configs_are_some(tmp_path: Path, name: str, language: str) -> None:
+    page = Path(__file__).parents[2] / "docs/own-configs.md"
+    (tmp_path / "my.conf").write_text(page.read_text().split(f"```{language}\n")[1].split("```")[0])
+    PROXIES[name].check(tmp_path / "my.conf")
+
+
 def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
     (tmp_path / "paths.conf").write_text("listen ${LISTEN}; proxy_pass ${UPSTREAM}/;")
     with pytest.raises(InputError, match=r"paths\.conf: nginx reads a file of its own that is called so"):

@@ -292,14 +292,6 @@ async def test_an_upstream_block_with_keepalive_and_an_include_beside_it_as_a_va
     }, "the inner one uses X-Accel-Buffering up"
 
 
-@pytest.mark.proxies
-def test_the_example_of_the_page_is_a_config(tmp_path: Path) -> None:
-    page = Path(__file__).parents[2] / "docs/own-configs.md"
-    config = tmp_path / "my.conf"
-    config.write_text(page.read_text().split("```nginx\n")[1].split("```")[0])
-    NGINX.check(config)
-
-
 async def test_an_upstream_block_that_forgets_the_path_of_the_next_proxy_is_told(tmp_path: Path) -> None:
     config = tmp_path / "my.conf"
     config.write_text(UPSTREAM_BLOCK.replace("${UPSTREAM_PATH}", "").replace("include proxy.conf;", ""))
