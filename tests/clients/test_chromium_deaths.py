@@ -183,7 +183,7 @@ MATRIX = f"""\
 title: A cell that takes its time in a browser
 workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
 axes: {{request: browser, client: chromium}}
-include: [{{chain: nginx:default, mitigations: slow}}]
+include: [{{chain: nginx:http10, mitigations: slow}}]
 {SLOW}"""
 
 

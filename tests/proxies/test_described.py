@@ -148,7 +148,7 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 @pytest.mark.parametrize(
     ("proxies", "chain", "words"),
     [
-        ("{nginx: {command: [a]}}", "nginx:default", r"proxies\.nginx: nginx is a proxy already"),
+        ("{nginx: {command: [a]}}", "nginx:http10", r"proxies\.nginx: nginx is a proxy already"),
         ("{edge: ./edge}", "edge:a", r"m\.yaml:3: proxies\.edge: .*edge/program\.yaml: cannot be read: .*No such file"),
         ("{direct: {command: [a]}}", "direct", r"proxies\.direct: direct is the chain without hops"),
         ("{edge: {}}", "edge:default", r"proxies\.edge: needs a `command`, or a `folder`"),
