@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from harness.launchers.pip import ONLY_WHEELS, PIP
 from harness.launchers.sources import age
-from harness.launchers.wheel import ONE_WHEEL, PIP
 from harness.resources import configs
 
 LINUX = ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_31")
@@ -49,7 +49,9 @@ def files(package: str, version: str) -> Iterator[tuple[str, dict[str, object]]]
         with tempfile.TemporaryDirectory() as folder:
             platforms = [option for tag in tags for option in ("--platform", tag)]
             wanted = [f"{package}=={version}", *platforms, "--dest", folder]
-            subprocess.run([*PIP, "download", *ONE_WHEEL, *wanted], check=False, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [*PIP, "download", *ONLY_WHEELS, "--no-deps", *wanted], check=False, stderr=subprocess.DEVNULL
+            )
             for wheel in Path(folder).iterdir():
                 content = wheel.read_bytes()
                 yield wheel.name, {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

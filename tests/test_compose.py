@@ -227,7 +227,7 @@ def test_a_matrix_of_the_users_own_is_measured_through_its_proxies(container: Co
 @pytest.mark.proxies
 def test_docker_stop_ends_it_at_once_and_leaves_nothing(container: Container) -> None:
     process = container.start("run", "--chain", "nginx:http10", "--pace", "paced", "--tokens", "3000")
-    wait_for(lambda: list(container.folder.glob("runs/*/proxies/*/error.log")))
+    wait_for(lambda: list(container.folder.glob("runs/*/proxies/*/nginx.log")))
     assert docker("stop", "--time", "5", container.name).returncode == 0
     printed, _ = process.communicate(timeout=10)
     assert process.returncode == 130, printed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ from harness.proxies.starting import Start
 from harness.session.shipped import known
 from harness.store.runs import Run, check_folder, load_traces, slug
 from tests.planning import REQUESTS
+from tests.proxies.relaying import RELAY
 from tests.reports import samples
 from tests.sandbox import Sandbox, missing
 
@@ -215,6 +218,21 @@ def test_nor_one_about_what_headers_stand_in(mitigations: str) -> None:
     assert CANARY not in str(told.value)
 
 
+ENVIRONMENTS = [
+    *(f"{{API_KEY: {value}}}" for value in ("5010077", f"[{CANARY}]", f"{{{CANARY}: x}}", f"*{CANARY}", f"'{CANARY}")),
+    *(CANARY, f"[{CANARY}]", f"'API_KEY: {CANARY}'", f"{{API_KEY:{CANARY}}}"),
+]
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_no_complaint_about_the_environment_of_a_proxy_quotes_it(env: str) -> None:
+    text = f"title: t\nproxies:\n  gateway: {{command: [a, '${{PORT}}', '${{UPSTREAM}}'], env: {env}}}\n"
+    with pytest.raises(InputError) as told:
+        parse(f"{text}workloads: {{w: {{tokens: 1, token_bytes: 99}}}}\naxes: {{chain: direct}}", "m.yaml", known())
+    assert str(told.value).startswith("m.yaml:")
+    assert [word for word in (CANARY, "10077") if word in str(told.value)] == []
+
+
 def matrix(chain: str, client: str) -> str:
     asked = ", ".join(f"{name}: '{value}'" for name, value in GIVEN.items())
     answered = ", ".join(f"{name}: '{value}'" for name, value in ANSWERED.items())
@@ -278,6 +296,35 @@ def test_secrets_in_headers_are_sent_and_reach_no_file_and_no_command_line(tmp_p
         assert CANARY not in said.out + said.err
         assert not [line for line in commands if CANARY in line]
         assert any("harness.backends.emitter" in line for line in commands)
+
+
+ITS_OWN = """\
+title: A program that is told a secret, and one that is and does not start
+workloads: {{short: {{tokens: 30, token_bytes: 112}}}}
+proxies:
+  keyed: {{command: [{python}, keyed.py, "${{PORT}}", "${{UPSTREAM_ADDRESS}}"], env: {{API_KEY: {canary}}}}}
+  ends: {{command: [{python}, -c, "raise SystemExit(1)", "${{PORT}}", "${{UPSTREAM}}"], env: {{API_KEY: {canary}}}}}
+axes: {{chain: ["keyed:default", "ends:default"]}}
+"""
+
+
+@pytest.mark.proxies
+def test_a_secret_of_a_proxys_environment_reaches_that_and_no_file_and_no_command_line(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as place:
+        place.write("m.yaml", ITS_OWN.format(python=sys.executable, canary=CANARY))
+        digest = hashlib.sha256(CANARY.encode()).hexdigest()
+        told = f"assert hashlib.sha256(os.environ['API_KEY'].encode()).hexdigest() == '{digest}'"
+        place.write("keyed.py", f"import hashlib, os\n{told}\n{RELAY}")
+        with looked_at() as commands:
+            said = place.run("matrix", "m.yaml", "--html", "o.html", "--json", "o.json")
+        results = [result for result in place.results().values() if result.cell.chain]
+        outcomes = {result.cell.chain[0].proxy: result.outcome for result in results}
+        assert outcomes == {"keyed": "observed", "ends": "error"}, said.err
+        left = [path for path in files(place.folder) if path.name != "m.yaml" and CANARY.encode() in path.read_bytes()]
+        assert left == []
+        assert CANARY not in said.out + said.err
+        assert [line for line in commands if CANARY in line] == []
+        assert any("keyed.py" in line for line in commands)
 
 
 EVERYTHING = """\

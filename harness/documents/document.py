@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -59,9 +60,13 @@ class Document:
 
     def reject(self, path: KeyPath, message: str) -> None:
         """Note that something is wrong at `path`."""
+        self._complaints[replace(self.place(path), message=message)] = None
+
+    def place(self, path: KeyPath) -> Complaint:
+        """Return where `path` is: a complaint that says nothing yet."""
         path = self._existing(path)
         line = next((self._lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self._lines), None)
-        self._complaints[Complaint(message, path, self.file, line)] = None
+        return Complaint("", path, self.file, line)
 
     def settle(self) -> None:
         """Raise one InputError with everything that was rejected."""

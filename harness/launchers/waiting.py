@@ -24,7 +24,7 @@ async def outlives(program: Program, work: Coroutine[Any, Any, T], within_s: flo
         if working.done():
             return working.result()
         why = program.death() or f"{program.name} did not {what} within {within_s:g} s"
-        raise ProxyError(f"{why}:\n{program.log_tail()}")
+        raise ProxyError(":\n".join(filter(None, [why, program.log_tail()])))
     finally:
         working.cancel()
         dying.cancel()

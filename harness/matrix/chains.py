@@ -8,7 +8,7 @@ one way that its proxy writes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 
@@ -54,10 +54,13 @@ class Chains:
         self._variants = {proxy: list(names) for proxy, names in proxies.items()}
         self._canonical = canonical
         self._suffixes = suffixes
+        self._unread: set[str] = set()
 
     def declare(self, section: str, files: Mapping[str, Mapping[str, str]]) -> None:
         """Take the files that a section of the matrix file gives names to."""
         for proxy, named in files.items():
+            if proxy in self._unread:
+                continue
             if proxy not in self._variants:
                 complaint = f"unknown proxy {proxy!r}; {allowed(proxy, self._variants)}"
                 self._document.reject((section, proxy), complaint)
@@ -65,11 +68,16 @@ class Chains:
             for name, file in named.items():
                 self._own_file(Hop(proxy, name), file, (section, proxy, name))
 
+    def pass_over(self, proxies: Iterable[str]) -> None:
+        """Let whatever is said of these stand: what they are could not be read, and that is told already."""
+        self._unread.update(proxies)
+
     def own_proxy(self, name: str, proxy: OwnProxy) -> None:
         """Take a proxy of the file's own, with the configs that lie beside it."""
         if name in ("direct", *self._variants):
             what = "is the chain without hops" if name == "direct" else "is a proxy already"
             self._document.reject(("proxies", name), f"{name} {what}; choose another name")
+            self.pass_over([name])
             return
         self._variants[name] = [*proxy.variants]
         self._canonical = {**self._canonical, name: proxy.canonical}
@@ -113,6 +121,8 @@ class Chains:
         place, at, items = _apart(text)
         proxy, _, variant = place.partition(":")
         hop = Hop(proxy, variant)
+        if proxy in self._unread and place != "direct":
+            return hop
         if place == "direct":
             self._document.reject(path, "direct stands alone: it is the chain without hops")
         elif proxy not in self._variants:

@@ -76,7 +76,7 @@ class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
-    `proxies` are those of its own, `stand_ins` those that its references were made with.
+    `proxies` are those of its own, `places` where in it each is, `stand_ins` those that its references were made with.
     """
 
     file: str
@@ -90,6 +90,7 @@ class Matrix:
     own: Mapping[Hop, PurePath]
     stand_ins: StandIns
     proxies: Mapping[str, OwnProxyShape] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     report: FieldReport | None = None
 
     @property
@@ -158,10 +159,10 @@ def schema() -> dict[str, Any]:
 
 def _unknown_names(document: Document, known: Known) -> None:
     """Note unknown names in a file whose shape is wrong, so that one round tells both; its own are let pass."""
-    there = {**known.proxies, **dict.fromkeys(document.keys("proxies"), ())}
-    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in there}
-    proxies = {proxy: [*names, *own[proxy]] for proxy, names in there.items()}
+    own = {proxy: document.keys("variants", proxy) + document.keys("profiles", proxy) for proxy in known.proxies}
+    proxies = {proxy: [*names, *own[proxy]] for proxy, names in known.proxies.items()}
     chains = Chains(document, proxies, known.canonical, known.suffixes)
+    chains.pass_over(document.keys("proxies"))
     names = Names(document, chains, known.on_axes(*map(document.keys, ("workloads", "mitigations", "requests"))))
     include = document.at("include")
     blocks: list[KeyPath] = [("axes",)]
@@ -215,6 +216,7 @@ class _Reader:
             own=self._chains.own,
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
+            places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},
             report=report,
         )
 
@@ -222,11 +224,13 @@ class _Reader:
         for name, shape in self._shape.proxies.items():
             if self._known.own_proxy is None:
                 self._document.reject(("proxies", name), "no proxies of your own can be named here")
+                self._chains.pass_over([name])
                 continue
             try:
                 self._chains.own_proxy(name, self._known.own_proxy(name, shape))
             except InputError as error:
                 self._document.reject(("proxies", name), str(error))
+                self._chains.pass_over([name])
 
     def _own_mitigations(self) -> None:
         for name, shape in self._shape.mitigations.items():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching, Program, ProgramLauncher
 from harness.model import Endpoint, Hop, HopKind
 
 
@@ -27,7 +26,7 @@ class Running:
 
 
 class Proxy(Protocol):
-    """One kind of proxy. Its variants are the files `configs/<name>/*<suffix>`, or a user's own file."""
+    """One kind of proxy. Its variants are the files `configs/<name>/*<suffix>`, or what a `Varied` one says."""
 
     @property
     def name(self) -> str: ...
@@ -64,11 +63,22 @@ class Proxy(Protocol):
 
 
 @runtime_checkable
+class Varied(Proxy, Protocol):
+    """A proxy that knows its shipped variants itself."""
+
+    def variants(self) -> Mapping[str, Path]:
+        """Return their configs by name; of one that reads none, `default`, which is its folder."""
+
+
+@runtime_checkable
 class Fetched(Proxy, Protocol):
-    """A proxy whose program is fetched by itself when it is first needed."""
+    """A proxy whose program is fetched by itself when it is first needed, from sources that offer versions."""
 
     def fetch(self, fetching: Fetching) -> None:
         """Have the program here, unless it is. Blocks. Raises Unavailable."""
+
+    def offered(self) -> str:
+        """Return what each source has here, the newest first, in words; nothing if none has any. Blocks."""
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +21,14 @@ from pathlib import Path
 from harness import resources
 from harness.documents.document import allowed
 from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
-from harness.errors import Complaint, InputError, NoRoom, Unavailable, unwritable
+from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
+from harness.launchers import commands
 from harness.launchers.apt import Apt
-from harness.launchers.base import ProgramLauncher
+from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
 from harness.launchers.installation import REMEDY
 from harness.launchers.npm import Npm
 from harness.launchers.requirements import Requirements
-from harness.launchers.sources import SOURCES, Fetching, Installed, Source, Sources
+from harness.launchers.sources import Sources
 from harness.launchers.system import System, VersionQuestion
 from harness.launchers.wheel import Wheel
 from harness.model import Endpoint, Hop, HopKind
@@ -35,6 +37,7 @@ from harness.proxies.base import Running
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.program_file import FILE, read_lock, read_program, variants_in
 from harness.proxies.starting import Start, started
+from harness.proxies.tested import tested
 
 PROGRAMS = "programs"
 INSTANCES = ".instances"
@@ -47,7 +50,7 @@ class Described:
     """A proxy as `program.yaml` in its folder describes it, or what is `given` instead of that file.
 
     It runs in the version that is `wanted`, from that source `only`; each may be left open. If `locked`, only what a
-    lock has the hash of runs.
+    lock has the hash of runs. `place` is where a matrix file brings it, if one does.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Described:
     wanted: str = ""
     only: str = ""
     locked: bool = False
+    place: str = ""
 
     @cached_property
     def said(self) -> ProgramShape:
@@ -106,30 +110,55 @@ class Described:
         return (comment and comment[1]) or config.name
 
     def check(self, config: Path) -> None:
+        """Raise InputError if a config could not stand in a chain; a user's, if its program has anything against it.
+
+        Ours have tests of their own, and are many. A program that is not here tells when it starts.
+        """
+        self._check_texts(config)
+        is_ours = config.is_relative_to(resources.configs())
+        if self.said.explains and not is_ours:
+            with contextlib.suppress(Unavailable):
+                installed = self.installed()
+                commands.apart(tested(config, lambda folder: self.start_of(config, installed, folder)))
+
+    def asks(self, config: Path) -> set[str]:
+        """Return the placeholders that it has with a config. Raises InputError if that cannot be read."""
+        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
+        try:
+            read = [file.read_text(encoding="utf-8") for file in files]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+        return placeholders.asked([*self.said.command, *self.said.env.values(), *read])
+
+    def _check_texts(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
-        asked = placeholders.asked(self._texts(config))
+        asks = self.asks(config)
         if unknown := placeholders.unknown(self.said.command):
             why = (
                 f"`command` has ${{{unknown[0]}}}, which stands for nothing; {allowed(unknown[0], placeholders.NAMES)}"
             )
             raise InputError(Complaint(f"{self.name}: {why}", file=str(config)))
+        if self.said.has_config and config.name in self.said.files:
+            why = f"{self.name} reads a file of its own that is called so: give the config another name"
+            raise InputError(Complaint(why, file=str(config)))
         for source in self.sources.sources:
             if source.name in ("npm", "wheel"):
                 source.offers()  # which reads their locks
-        if not self.said.announces and asked.isdisjoint({"LISTEN", "PORT"}):
+        if not self.said.announces and asks.isdisjoint({"LISTEN", "PORT"}):
             way = "or say how it `announces` the port, if it takes one of its own"
             why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
             raise InputError(Complaint(why, file=str(config)))
-        if asked.isdisjoint(placeholders.UPSTREAMS):
+        if asks.isdisjoint(placeholders.UPSTREAMS):
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
             raise InputError(Complaint(why, file=str(config)))
 
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
         by_source: dict[str, list[str]] = {}
-        for source, version, here in self.sources.offers():
-            is_fetched = here and source != "system"
-            by_source.setdefault(source, []).append(f"{version} (here)" if is_fetched else version)
+        for offer in self.sources.offers():
+            said = ["here"] if offer.installed and offer.source != "system" else []
+            said += [] if offer.locked else ["in no lock"]
+            by_source.setdefault(offer.source, []).append(offer.version + (f" ({', '.join(said)})" if said else ""))
         return "; ".join(f"{source} {', '.join(versions)}" for source, versions in by_source.items())
 
     def canonical(self, hop: Hop) -> Hop:
@@ -159,14 +188,19 @@ class Described:
             sources.fetch(self.wanted, self.only, fetching)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
-        self.check(config)
+        self._check_texts(config)
+        if upstream.path and self.asks(config).isdisjoint({"UPSTREAM", "UPSTREAM_PATH"}):
+            why = f"the next proxy serves below {upstream.path}: write ${{UPSTREAM_PATH}} where the path goes"
+            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=str(config)))
         installed = await asyncio.to_thread(self.installed)
         version = await asyncio.to_thread(self.told, installed)
-        start = self._start(config, installed, evidence.resolve())
-        if upstream.path and start.asks.isdisjoint({"UPSTREAM", "UPSTREAM_PATH"}):
-            why = f"the next proxy serves below {upstream.path}: write ${{UPSTREAM_PATH}} where the path goes"
-            raise InputError(Complaint(why, file=str(config)))
-        program, endpoint = await started(start, upstream, evidence, launcher)
+        start = await asyncio.to_thread(self.start_of, config, installed, evidence.resolve())
+        try:
+            program, endpoint = await started(start, upstream, evidence, launcher)
+        except ProxyError as error:
+            if self.place:
+                raise ProxyError(f"{self.place}: {error}") from error
+            raise
         return Running(self.name, endpoint, program, version)
 
     def installed(self) -> Installed:
@@ -185,8 +219,8 @@ class Described:
             installed = replace(installed, version=own)
         return installed.told
 
-    def _start(self, config: Path, installed: Installed, evidence: Path) -> Start:
-        """Return how it is started with a config, which it reads beside its packages if it has any."""
+    def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
+        """Return how it is started with a config, which it reads beside its packages if it has any. Blocks."""
         beside = installed.source == "npm"
         place = f"${{FOLDER}}/{config.name}" if beside else str(evidence / config.name)
         files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
@@ -207,7 +241,7 @@ class Described:
             env={**installed.env, **env},
             cwd=self.folder,
             path=self.said.path,
-            tls="CERTIFICATE" in placeholders.asked(self._texts(config)),
+            tls="CERTIFICATE" in self.asks(config),
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             negotiates=self.said.negotiates,
@@ -215,15 +249,6 @@ class Described:
             explains=[placeholders.filled(word, values) for word in self.said.explains],
             complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
         )
-
-    def _texts(self, config: Path) -> list[str]:
-        """Return all texts that may have placeholders."""
-        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
-        try:
-            read = [file.read_text(encoding="utf-8") for file in files]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
-        return [*self.said.command, *self.said.env.values(), *read]
 
     @property
     def _question(self) -> VersionQuestion:
@@ -248,9 +273,10 @@ class Described:
         return ", or ".join(ways) or f"install {system.program if system else self.name}"
 
 
-def own(name: str, said: OwnProxyShape, folder: Path) -> Described:
-    """Return a proxy that a matrix file in `folder` brings."""
-    return Described(name, folder / said.folder) if said.folder else Described(name, folder, given=said)
+def own(name: str, said: OwnProxyShape, folder: Path, place: str = "") -> Described:
+    """Return a proxy that a matrix file in `folder` brings, at a place of it."""
+    described = Described(name, folder, given=said, place=place)
+    return replace(described, folder=folder / said.folder, given=None) if said.folder else described
 
 
 def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:

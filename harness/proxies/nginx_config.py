@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.errors import Complaint, InputError
+from harness.proxies import placeholders
 from harness.resources import is_file
 
 OURS = re.compile(r"daemon|pid|user|error_log|access_log|\w+_temp_path")
@@ -131,9 +132,10 @@ class Config:
         if complaints := list(self._complaints()):
             raise InputError(*complaints)
 
-    def uses(self, placeholder: str) -> bool:
-        """Say whether a directive has the placeholder, as against a comment."""
-        return any(f"${{{placeholder}}}" in word for directive, _ in self._walk() for word in directive.words)
+    @cached_property
+    def placeholders(self) -> set[str]:
+        """The placeholders that its directives have, as against its comments."""
+        return placeholders.asked(word for directive, _ in self._walk() for word in directive.words)
 
     @property
     def listens_with_tls(self) -> bool:
@@ -143,7 +145,7 @@ class Config:
     def names(self, folder: Path) -> dict[Path, Path]:
         """Return where in `folder` each file is to be written."""
         main, *others = self._sources
-        return {main: folder / "nginx.conf"} | {
+        return {main: folder / main.name} | {
             path: folder / "included" / f"{number}-{path.name}" for number, path in enumerate(others, 1)
         }
 
@@ -223,7 +225,7 @@ class Config:
             elif (
                 directive in addresses
                 and _has_tls(directive)
-                and (missing := [name for name in TLS if not self.uses(name)])
+                and (missing := [name for name in TLS if name not in self.placeholders])
             ):
                 yield directive.reject(
                     f"has no {' and no '.join(f'${{{name}}}' for name in missing)}; for a certificate that the harness"
@@ -235,7 +237,7 @@ class Config:
                 )
         if not addresses:
             yield Complaint("has no ${LISTEN}; write `listen ${LISTEN};` in the server to measure", file=str(self.main))
-        if not self.uses("UPSTREAM") and not self.uses("UPSTREAM_ADDRESS"):
+        if self.placeholders.isdisjoint({"UPSTREAM", "UPSTREAM_ADDRESS"}):
             yield self._goes_elsewhere()
 
     def _goes_elsewhere(self) -> Complaint:

@@ -71,9 +71,9 @@ class Start:
     variable that names it the file (PEM) of who signed its upstream's certificate, which is set if there is one.
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
-    port, which then accepts connections. That is all there is to it (`accepts`), or it also has to have answered a
-    request, whatever the answer (`answers`), or as its upstream does (`passes`): an open port may lead nowhere yet.
-    One that `negotiates` is asked which versions of HTTP it speaks.
+    port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
+    or it also has to have answered, whatever the answer (`answers`), or as its upstream does (`passes`): an open port
+    may lead nowhere yet. One that `negotiates` is asked which versions of HTTP it speaks.
 
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
     has complained of nothing is asked what is wrong by the command `explains`.
@@ -146,6 +146,8 @@ class Start:
         endpoint = Endpoint(port, self.path, authority=str(authority.absolute()) if self.tls else None)
         if self.negotiates:
             endpoint = await _negotiates(program, endpoint, self.within_s)
+        elif self.ready == "accepts":
+            await _reacts(program, endpoint, self.within_s)
         if self.ready == "answers":
             await _answers(program, endpoint, self.within_s)
         if self.ready == "passes" and "1.1" in endpoint.http:
@@ -167,7 +169,7 @@ class Start:
             return InputError(*said)
         message = str(error)
         if self.complaints.patterns:
-            message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [words or message])])
+            message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
         return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
 
 
@@ -203,6 +205,12 @@ async def _instance(
         if isinstance(error, ProxyError):
             raise await asyncio.to_thread(start.fault, error, program, port, ended, env, folder) from error
         raise
+
+
+async def _reacts(program: Program, endpoint: Endpoint, within_s: float) -> None:
+    """Return once a program does anything with a request: else every cell would have to find out that it does not."""
+    with contextlib.suppress(aiohttp.ClientError):
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.url}{PULSE}")
 
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:

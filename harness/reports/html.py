@@ -171,7 +171,7 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
         for problem in problems:
             why = f"<br>expected because {escape(problem.why)}" if problem.why else ""
             cells = "".join(f"<br><code>{escape(cell)}</code>" for cell in problem.cells)
-            yield f"<li>{escape(problem.reason)}{why}{cells}</li>"
+            yield f"<li>{'<br>'.join(map(escape, problem.reason.splitlines()))}{why}{cells}</li>"
         yield "</ul>"
 
 

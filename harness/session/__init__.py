@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
-    from harness.launchers.sources import Fetching
+    from harness.launchers.base import Fetching
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
     from harness.session.jobs import REPORTS, Job, fetched, load, one_cell, reports

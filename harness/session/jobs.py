@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
@@ -124,7 +124,10 @@ def _locked(proxy: Proxy) -> Proxy:
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     files = {hop: folder / path for hop, path in matrix.own.items()}
-    proxies = {**PROXIES, **{name: own(name, said, folder) for name, said in matrix.proxies.items()}}
+    proxies = {
+        **PROXIES,
+        **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
+    }
     job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies)
     for hop, file in hops_of(job).items():
         adapter(hop, proxies).check(file)

@@ -16,8 +16,8 @@ from harness.errors import Unavailable
 from harness.formats import FORMATS
 from harness.matrix import reading
 from harness.model import Filler, HopKind, Mitigation
+from harness.proxies.base import Fetched
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import Described
 from harness.session import shipped
 from harness.session.lists import What
 from harness.store.runs import unwritable_because
@@ -53,7 +53,7 @@ def health(runs: Path) -> Rows:
     checks |= {name: proxy.version for name, proxy in PROXIES.items()}
     for name, check in checks.items():
         proxy = PROXIES.get(name)
-        offered = proxy.offered() if isinstance(proxy, Described) else ""
+        offered = proxy.offered() if isinstance(proxy, Fetched) else ""
         try:
             table.append((name, "ok", "; ".join(filter(None, [check(), offered and f"there is {offered}"])), ""))
         except Unavailable as error:
@@ -69,7 +69,7 @@ def _proxies() -> Rows:
 def _programs() -> Iterator[tuple[str, str]]:
     """Yield the programs that can be had in versions, as a hop names one, and which there are."""
     for name, proxy in PROXIES.items():
-        if isinstance(proxy, Described):
+        if isinstance(proxy, Fetched):
             yield f"{name}:...@VERSION", proxy.offered() or "no source has it here"
 
 

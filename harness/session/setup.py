@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching
 from harness.measure.bench import adapter
 from harness.model import Hop
 from harness.proxies.base import Fetched, Optioned

@@ -16,7 +16,7 @@ from harness.matrix import requests as profiles
 from harness.matrix.chains import OwnProxy
 from harness.matrix.reading import Known
 from harness.model import Mitigation, RequestProfile
-from harness.proxies.base import Optioned
+from harness.proxies.base import Optioned, Varied
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import configs
@@ -24,10 +24,10 @@ from harness.resources import configs
 MAX_CHARS = 10_000_000
 
 
-def variants(proxy: str) -> dict[str, Path]:
+def variants(proxy: str) -> Mapping[str, Path]:
     """Return the shipped variants of a proxy by name."""
     adapter = PROXIES[proxy]
-    if isinstance(adapter, Described):
+    if isinstance(adapter, Varied):
         return adapter.variants()
     return {file.stem: file for file in sorted((configs() / proxy).glob(f"*{adapter.suffix}"))}
 

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import Unavailable
 from harness.launchers import apt
 from harness.launchers.apt import Apt, upstream
-from harness.launchers.sources import Fetching
+from harness.launchers.base import Fetching
 
 APT_GET = """#!/bin/sh
 echo "$@" >> "$CALLS"
@@ -102,6 +102,25 @@ def test_a_version_that_apt_no_longer_has_stays_on_offer_if_it_is_here(
 
 
 @pytest.mark.proxies
+def test_a_rebuild_of_the_same_version_is_an_installation_of_its_own(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apache = source(tmp_path)
+    apache.fetch("2.4.71", fetching())
+    before = apache.installed("2.4.71")
+    offered("2.4.71-1~deb12u2", monkeypatch)
+    assert apache.offers() == ["2.4.71"]
+    with pytest.raises(Unavailable, match="is not installed"):
+        apache.installed("2.4.71")
+    apache.fetch("2.4.71", fetching())
+    after = apache.installed("2.4.71")
+    assert [one.build for one in (before, after)] == [f"apache2-bin 2.4.71-1~deb12u{number}" for number in (1, 2)]
+    assert before.folder != after.folder
+    offered("2.4.72-1", monkeypatch)
+    assert apache.installed("2.4.71") == after, "of those that apt has no longer, the one that was fetched last"
+
+
+@pytest.mark.proxies
 @pytest.mark.parametrize("step", ["install", "download", "unpack"])
 def test_what_was_not_fetched_to_its_end_is_not_there_and_is_not_offered_once_apt_has_another(
     calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -110,7 +129,7 @@ def test_what_was_not_fetched_to_its_end_is_not_there_and_is_not_offered_once_ap
     monkeypatch.setenv("BREAK", step)
     with pytest.raises(Unavailable, match="failed with status"):
         apache.fetch("2.4.71", fetching())
-    with pytest.raises(Unavailable, match="was not installed completely"):
+    with pytest.raises(Unavailable, match="is not installed"):
         apache.installed("2.4.71")
     monkeypatch.delenv("BREAK")
     offered("2.4.72-1", monkeypatch)

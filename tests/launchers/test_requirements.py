@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unavailable
-from harness.launchers import requirements
+from harness.launchers import pip
+from harness.launchers.base import Fetching
 from harness.launchers.requirements import Requirements
-from harness.launchers.sources import Fetching
 from harness.resources import configs
 
 PLAYED = """#!/bin/sh
@@ -24,10 +24,10 @@ LOCK = "other==1.0 \\\n    --hash=sha256:00\nlitellm[proxy]==1.108.7 \\\n    --h
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A pip that takes no time; returns where it writes down how it was called."""
-    pip = tmp_path / "pip"
-    pip.write_text(PLAYED)
-    pip.chmod(0o755)
-    monkeypatch.setattr(requirements, "PIP", (str(pip),))
+    played = tmp_path / "pip"
+    played.write_text(PLAYED)
+    played.chmod(0o755)
+    monkeypatch.setattr(pip, "PIP", (str(played),))
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     return tmp_path / "calls"
 
@@ -87,7 +87,7 @@ def test_a_failed_installation_does_not_look_whole(
     monkeypatch.setenv("BREAK", "pip")
     with pytest.raises(Unavailable, match="DO NOT MATCH THE HASHES"):
         litellm.fetch("1.108.7", Fetching(print))
-    with pytest.raises(Unavailable, match="was not installed completely"):
+    with pytest.raises(Unavailable, match="is not installed"):
         litellm.installed("1.108.7")
     monkeypatch.delenv("BREAK")
     litellm.fetch("1.108.7", Fetching(print))

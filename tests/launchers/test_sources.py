@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import Unavailable
-from harness.launchers.sources import SOURCES, Fetching, Installed, SourceName, Sources, age, meets
+from harness.launchers.base import SOURCES, Fetching, Installed, SourceName
+from harness.launchers.sources import Sources, age, meets
 
 
 @dataclass
@@ -136,9 +137,15 @@ def test_what_no_lock_knows_is_meant_by_nobody_who_does_not_name_it() -> None:
 
 
 def test_what_a_source_has_is_listed_the_newest_first() -> None:
-    sources = program(Shelf("wheel", here=["1.9"], locked=["1.9", "1.10"]), Shelf("system", here=["1.2"]))
-    listed = [(source, version, bool(here)) for source, version, here in sources.offers()]
-    assert listed == [("system", "1.2", True), ("wheel", "1.10", False), ("wheel", "1.9", True)]
+    wheel = Shelf("wheel", here=["1.9", "1.8"], locked=["1.9", "1.10"], registry=["1.8"])
+    sources = program(wheel, Shelf("system", here=["1.2"]))
+    listed = [(offer.source, offer.version, bool(offer.installed), offer.locked) for offer in sources.offers()]
+    assert listed == [
+        ("system", "1.2", True, True),
+        ("wheel", "1.10", False, True),
+        ("wheel", "1.9", True, True),
+        ("wheel", "1.8", True, False),
+    ]
 
 
 @pytest.mark.parametrize(

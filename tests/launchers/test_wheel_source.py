@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unavailable
-from harness.launchers.sources import Fetching, Sources
+from harness.launchers.base import Fetching
+from harness.launchers.sources import Sources
 from harness.launchers.system import VersionQuestion
 from harness.launchers.wheel import LockedFile, Wheel
 
@@ -105,10 +106,19 @@ def test_a_version_that_has_only_wheels_for_other_machines_is_not_offered(shop: 
     assert list(wheel.offers()) == ["1.1"]
 
 
-def test_a_wheel_that_cannot_be_got_is_told_in_pips_words(shop: Shop, wheel: Wheel) -> None:
+def test_a_version_that_is_nowhere_is_told_in_a_sentence_with_what_there_is_and_leaves_nothing(
+    shop: Shop, wheel: Wheel
+) -> None:
     shop.sells("1.2.3").unlink()
-    with pytest.raises(Unavailable, match=r"(?s)No matching distribution found for tiny-bin==1\.2\.3"):
+    nowhere = r"^there is no tiny-bin==1\.2\.3 for this machine \(pip finds none at all: choose another\)$"
+    with pytest.raises(Unavailable, match=nowhere):
         wheel.fetch("1.2.3", Fetching(print))
+    for version in ("1.9", "1.10"):
+        shop.sells(version)
+    elsewhere = r"^there is no tiny-bin==3\.\* for this machine \(pip finds 1\.10, 1\.9: choose one of these\)$"
+    with pytest.raises(Unavailable, match=elsewhere):
+        wheel.fetch_unlocked("3", Fetching(print))
+    assert [path.name for path in wheel.folder.iterdir() if path.is_dir()] == []
 
 
 def test_what_no_lock_knows_is_fetched_with_its_hash_recorded_and_offered_from_then_on(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from harness.errors import Complaint
 from harness.proxies.complaints import ComplaintPatterns
-from harness.proxies.nginx import COMPLAINTS
+from harness.proxies.program_file import FILE, read_program
+from harness.resources import configs
 
 ORIGINS = {"/e/nginx.conf": Path("my.conf"), "/e/included/1-a.conf": Path("sites/a.conf")}
-NGINX = ComplaintPatterns(COMPLAINTS, ORIGINS)
+NGINX = ComplaintPatterns.of(read_program(configs() / "nginx" / FILE).complaints, ORIGINS)
 
 
 def test_a_complaint_with_a_place_is_led_back_to_the_file_that_it_is_about() -> None:

@@ -20,26 +20,8 @@ from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.proxies.program_file import read_lock, read_program, variants_in
 from harness.session.jobs import load
+from tests.proxies.relaying import RELAY
 
-RELAY = """
-import asyncio, sys
-
-async def pipe(reader, writer):
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
-
-async def relay(reader, writer):
-    upstream = await asyncio.open_connection(*sys.argv[2].split(":"))
-    await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
-
-async def main():
-    server = await asyncio.start_server(relay, "127.0.0.1", int(sys.argv[1]))
-    print("port", server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
 SILENT = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 TOLD = ["${PORT}", "${UPSTREAM_ADDRESS}"]
 
@@ -140,6 +122,17 @@ def test_a_hop_asks_for_a_version_or_for_one_of_a_source() -> None:
     assert (of_source.wanted, of_source.only) == ("2.2", "wheel")
 
 
+def test_what_is_here_and_in_no_lock_is_listed_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    installation = tmp_path / "cache/programs/tiny/wheel-tiny-bin-9.x"
+    (installation / "files/bin").mkdir(parents=True)
+    (installation / "files/bin/tiny").touch()
+    (installation / "complete").write_text("tiny-bin 9.9\n")
+    wheel = {"package": "tiny-bin", "program": "bin/tiny"}
+    said = ProgramShape.model_validate({"command": ["${PROGRAM}"], "sources": {"wheel": wheel}})
+    assert Described("tiny", tmp_path, given=said).offered() == "wheel 9.9 (here, in no lock)"
+
+
 # ---------------------------------------------------------------- a matrix file's own
 
 MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
@@ -148,7 +141,9 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 @pytest.mark.parametrize(
     ("proxies", "chain", "words"),
     [
-        ("{nginx: {command: [a]}}", "nginx:http10", r"proxies\.nginx: nginx is a proxy already"),
+        ("{nginx: {command: [a]}}", "nginx:mine", r"proxies\.nginx: nginx is a proxy already"),
+        ("{edge: {comand: [a]}}", "edge:default", r"proxies\.edge\.comand: unknown key"),
+        ("{edge: {command: a}}", "edge:mine@1.2", r"proxies\.edge\.command: must be a list"),
         ("{edge: ./edge}", "edge:a", r"m\.yaml:3: proxies\.edge: .*edge/program\.yaml: cannot be read: .*No such file"),
         ("{direct: {command: [a]}}", "direct", r"proxies\.direct: direct is the chain without hops"),
         ("{edge: {}}", "edge:default", r"proxies\.edge: needs a `command`, or a `folder`"),
@@ -157,10 +152,13 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
         ("{edge: {command: [a, '${CONFIG}']}}", "edge:./no.conf", r"there is no file .*no\.conf"),
     ],
 )
-def test_what_is_wrong_with_a_proxy_of_ones_own_is_told(tmp_path: Path, proxies: str, chain: str, words: str) -> None:
+def test_what_is_wrong_with_a_proxy_of_ones_own_is_told_and_no_more(
+    tmp_path: Path, proxies: str, chain: str, words: str
+) -> None:
     (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {proxies}\naxes: {{chain: '{chain}'}}\n")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as told:
         load(str(tmp_path / "m.yaml"))
+    assert len(told.value.complaints) == 1
 
 
 def test_a_proxy_of_ones_own_may_lie_in_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -227,6 +225,32 @@ async def test_megabytes_in_its_log_are_no_matter(tmp_path: Path, upstream: Endp
     assert (tmp_path / "gateway.log").stat().st_size > 3_900_000
 
 
+@pytest.mark.proxies
+@pytest.mark.parametrize(
+    ("explains", "words"),
+    [
+        (["-c", "import sys; print(f'error: {sys.argv[1]}:2: what is x'); sys.exit(1)"], r"my\.conf:2: what is x$"),
+        (["-c", "import sys; sys.exit('no licence')"], r"my\.conf: no licence$"),
+        ([], r"my\.conf: `explains`: gateway: cannot run .*no-such-checker"),
+    ],
+)
+def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measured(
+    tmp_path: Path, explains: list[str], words: str
+) -> None:
+    (tmp_path / "my.conf").write_text("listen ${PORT}\nx ${UPSTREAM}\n")
+    complaints = [r"error: (?P<file>[^:]+):(?P<line>\d+): (?P<words>.*)"]
+    checker = [sys.executable, *explains] if explains else ["no-such-checker"]
+    told = {"command": ["gateway", "${CONFIG}"], "complaints": complaints, "explains": [*checker, "${CONFIG}"]}
+    with pytest.raises(InputError, match=words):
+        Described("gateway", tmp_path, given=ProgramShape.model_validate(told)).check(tmp_path / "my.conf")
+
+
+def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
+    (tmp_path / "paths.conf").write_text("listen ${LISTEN}; proxy_pass ${UPSTREAM}/;")
+    with pytest.raises(InputError, match=r"paths\.conf: nginx reads a file of its own that is called so"):
+        PROXIES["nginx"].check(tmp_path / "paths.conf")
+
+
 FAULTS = {
     "exits at once": ("print('no licence'); raise SystemExit(3)", r"gateway exited with status 3.*no licence"),
     "never listens": ("import time; time.sleep(600)", r"gateway did not answer on port \d+ within 2 s"),
@@ -241,6 +265,17 @@ async def test_a_program_that_does_not_serve_is_told_in_its_own_words(
     tmp_path: Path, upstream: Endpoint, program: str, words: str
 ) -> None:
     await fails(described(program, within_s=2.0), tmp_path, upstream, words)
+
+
+@pytest.mark.proxies
+async def test_one_of_a_matrix_file_is_led_back_to_its_key(tmp_path: Path, upstream: Endpoint) -> None:
+    program = "print('one'); raise SystemExit('no licence')"
+    said = f"{MATRIX}proxies:\n  gateway:\n    command: [python3, -u, -c, {program!r}, '${{PORT}}', '${{UPSTREAM}}']\n"
+    (tmp_path / "m.yaml").write_text(f"{said}axes: {{chain: 'gateway:default'}}\n")
+    proxy = load(str(tmp_path / "m.yaml")).proxies["gateway"]
+    assert isinstance(proxy, Described)
+    words = r"m\.yaml:4: proxies\.gateway: gateway exited with status 1:\none\nno licence$"
+    await fails(proxy, tmp_path, upstream, words)
 
 
 @pytest.mark.proxies

@@ -84,7 +84,7 @@ def test_a_failed_installation_does_not_look_whole(
     monkeypatch.setenv("BREAK", step)
     with pytest.raises(Unavailable, match=words):
         install(lambda _: None)
-    with pytest.raises(Unavailable, match=r"not installed completely \(harness setup nextjs\)"):
+    with pytest.raises(Unavailable, match=r"is not installed \(harness setup nextjs\)"):
         NextJs().version()
     monkeypatch.delenv("BREAK")
     install(lambda _: None)

@@ -24,19 +24,18 @@ from harness.measure.bench import Bench
 from harness.model import Endpoint, Hop, chain_text
 from harness.proxies import certificates
 from harness.proxies.base import Running
-from harness.proxies.catalog import PROXIES
+from harness.proxies.nginx import Nginx
 from harness.resources import configs
-from harness.session import load, session
+from harness.session import load, session, variants
 from tests.clients.http2_peer import Seen
 from tests.factories import comes, judged
 from tests.measuring import READS, plan
 from tests.processes import process, signalled
-from tests.sandbox import program
 from tests.tapping import tapped
 from tests.waiting import eventually
 
-NGINX = PROXIES["nginx"]
-SHIPPED = sorted((configs() / "nginx").glob("*.conf"))
+NGINX = Nginx("nginx", configs() / "nginx")
+SHIPPED = [*variants("nginx").values()]
 DEFAULT = configs() / "nginx/default.conf"
 NOWHERE = Endpoint(1)
 STRANGER = 54321
@@ -127,8 +126,8 @@ async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Be
     assert (running.name, running.version, await status(running)) == ("nginx", NGINX.version(), 200)
     assert entry.death() is None
     (evidence,) = entry.evidence
-    assert f"listen 127.0.0.1:{running.endpoint.port}" in (evidence / "nginx.conf").read_text()
-    log = (evidence / "error.log").read_text()
+    assert f"listen 127.0.0.1:{running.endpoint.port}" in (evidence / config.name).read_text()
+    log = (evidence / "nginx.log").read_text()
     assert not [line for line in log.splitlines() if "[emerg]" in line or "[alert]" in line or "[crit]" in line]
 
 
@@ -249,7 +248,7 @@ async def test_what_a_config_says_of_logs_pid_and_user_does_not_leave_our_folder
         assert await status(running) == 502, "nobody listens behind it"
         assert running.program.returncode is None, "it has not gone into the background"
     assert list(theirs.iterdir()) == []
-    assert "Connection refused" in (tmp_path / "evidence/error.log").read_text()
+    assert "Connection refused" in (tmp_path / "evidence/nginx.log").read_text()
 
 
 UPSTREAM_BLOCK = """
@@ -303,7 +302,7 @@ async def test_an_upstream_block_that_forgets_the_path_of_the_next_proxy_is_told
     config = tmp_path / "my.conf"
     config.write_text(UPSTREAM_BLOCK.replace("${UPSTREAM_PATH}", "").replace("include proxy.conf;", ""))
     async with Launcher() as launcher:
-        with pytest.raises(InputError, match=r"my\.conf: the next proxy serves below /api/py; .*\$\{UPSTREAM_PATH\}/"):
+        with pytest.raises(InputError, match=r"my\.conf: the next proxy serves below /api/py: .*\$\{UPSTREAM_PATH\}/"):
             await started(launcher, config, tmp_path, Endpoint(1, "/api/py"))
 
 
@@ -330,13 +329,13 @@ async def test_roots_workers_reach_their_files_below_a_folder_that_is_roots_alon
     async with Launcher() as launcher:
         running = await started(launcher, DEFAULT, tmp_path)
         assert await status(running, body=b"too large for its memory" * 10_000) == 502
-    assert "Permission denied" not in (tmp_path / "evidence/error.log").read_text()
+    assert "Permission denied" not in (tmp_path / "evidence/nginx.log").read_text()
 
 
 @pytest.mark.proxies
 async def test_asking_nginx_for_its_version_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This one answers only once the event loop has turned; it gives up after a while."""
-    version, real = NGINX.version().split()[0], program("nginx")
+    version, real = f"{NGINX.installed().version} (system)", NGINX.installed().program
     shim = tmp_path / "bin/nginx"
     shim.parent.mkdir()
     slow = "n=0; until [ -e go ]; do n=$((n + 1)); [ $n -lt 200 ] || exit 1; sleep 0.01; done"
@@ -419,8 +418,8 @@ def public() -> Iterator[Path]:
         become = (
             f"exec setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups --inh-caps=-all --bounding-set=-all"
         )
-        shutil.copy(program("nginx"), folder / "nginx")
-        shim.write_text(f'#!/bin/sh\n{become} {folder}/nginx "$@"\n')
+        program = shutil.copy(NGINX.installed().program, folder)  # from where only root may come
+        shim.write_text(f'#!/bin/sh\n{become} {program} "$@"\n')
         shim.chmod(0o755)
         (folder / "evidence").mkdir()
         os.chown(folder / "evidence", STRANGER, STRANGER)
@@ -436,5 +435,5 @@ async def test_an_unprivileged_user_can_run_it(public: Path, config: Path, monke
         assert await status(running, body=b"too large for its memory" * 10_000) == 502
         master = psutil.Process(process(running).pid)
         assert {one.uids().effective for one in (master, *master.children())} == {STRANGER}
-    log = (public / "evidence/error.log").read_text()
-    assert not [line for line in log.splitlines() if "Permission denied" in line]
+    log = (public / "evidence/nginx.log").read_text()
+    assert not [line for line in log.splitlines() if "Permission denied" in line and "open error log" not in line]

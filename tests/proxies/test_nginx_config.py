@@ -54,7 +54,7 @@ def test_every_complaint_has_its_file_and_line_apart(tmp_path: Path) -> None:
 
 def test_placeholders_are_filled_in_and_nginxs_own_variables_left_alone(tmp_path: Path) -> None:
     words = "${UPSTREAM_ADDRESS} ${UPSTREAM_PATH}${request_uri} $host ${FOLDER}/x ${LISTENER} $LISTEN;"
-    main = rendered(tmp_path, WHOLE + f"a {words}")["nginx.conf"]
+    main = rendered(tmp_path, WHOLE + f"a {words}")["my.conf"]
     assert "listen 1.2.3.4:5;" in main
     assert "proxy_pass http://up\\1:6/x/;" in main
     assert main.endswith("a up:6 /x${request_uri} $host /tmp/f/x ${LISTENER} $LISTEN;")
@@ -65,7 +65,7 @@ def test_what_is_the_harnesss_is_taken_out_wherever_it_stands_and_every_line_sta
         "user\n  www-data;\nworker_processes 2; pid /run/x.pid; daemon on; error_log /v/e.log; # daemon on;\nhttp {\n"
         "access_log /v/a.log; client_body_temp_path /v/b; map $a $user { user 1; pid '2'; }\n"
     )
-    after = rendered(tmp_path, f"{text} {SERVER} }}")["nginx.conf"].split("\n")
+    after = rendered(tmp_path, f"{text} {SERVER} }}")["my.conf"].split("\n")
     assert [" ".join(line.split()) for line in after[:5]] == [
         "",
         "",
@@ -77,7 +77,7 @@ def test_what_is_the_harnesss_is_taken_out_wherever_it_stands_and_every_line_sta
 
 
 def test_who_includes_the_paths_does_not_get_them_twice(tmp_path: Path) -> None:
-    main = rendered(tmp_path, WHOLE.replace("http {", 'http { include "${FOLDER}/paths.conf";'))["nginx.conf"]
+    main = rendered(tmp_path, WHOLE.replace("http {", 'http { include "${FOLDER}/paths.conf";'))["my.conf"]
     assert main.count("paths.conf") == 1
 
 
@@ -87,7 +87,7 @@ def test_quotes_comments_and_braces_are_read_as_nginx_reads_them(tmp_path: Path)
         "http { log_format a 'x; pid {'; # pid /run/x;\n map $x $y { \"}\" 1; a\\;b 2; } "
         'if ($a = "b;{") { set $c "${d};"; }',
     )
-    main = rendered(tmp_path, text)["nginx.conf"]
+    main = rendered(tmp_path, text)["my.conf"]
     assert main.replace(' include "/tmp/f/paths.conf";', "") == text.replace("${LISTEN}", VALUES["LISTEN"]).replace(
         "${UPSTREAM}", VALUES["UPSTREAM"]
     )
@@ -101,8 +101,8 @@ def test_includes_lie_beside_the_main_config_whoever_includes_and_are_rendered_t
         sites__a="include inner.conf;\n",
         inner="access_log /v/a.log;\ngzip on;",
     )
-    assert list(files) == ["nginx.conf", "included/1-a.conf", "included/2-inner.conf", "included/3-b.conf"]
-    assert ' include "/e/included/1-a.conf"; include "/e/included/3-b.conf";\n  }' in files["nginx.conf"]
+    assert list(files) == ["my.conf", "included/1-a.conf", "included/2-inner.conf", "included/3-b.conf"]
+    assert ' include "/e/included/1-a.conf"; include "/e/included/3-b.conf";\n  }' in files["my.conf"]
     assert files["included/1-a.conf"] == 'include "/e/included/2-inner.conf";\n'
     assert files["included/2-inner.conf"] == "\ngzip on;"
     assert "listen 1.2.3.4:5;" in files["included/3-b.conf"]
@@ -111,7 +111,7 @@ def test_includes_lie_beside_the_main_config_whoever_includes_and_are_rendered_t
 def test_other_relative_files_are_looked_for_where_nginx_would(tmp_path: Path) -> None:
     head = "load_module modules/a.so;\nload_module /b.so;\n"
     inner = "auth_basic_user_file users; ssl_certificate 'certs/a.pem'; ssl_certificate_key data:$x; auth_basic off;"
-    main = rendered(tmp_path, head + WHOLE.replace("http {", f"http {{ {inner}"))["nginx.conf"]
+    main = rendered(tmp_path, head + WHOLE.replace("http {", f"http {{ {inner}"))["my.conf"]
     assert main.startswith('load_module "/usr/share/nginx/modules/a.so";\nload_module /b.so;\n')
     assert f'auth_basic_user_file "{tmp_path}/users"; ssl_certificate "{tmp_path}/certs/a.pem";' in main
     assert "ssl_certificate_key data:$x; auth_basic off;" in main
@@ -120,7 +120,7 @@ def test_other_relative_files_are_looked_for_where_nginx_would(tmp_path: Path) -
 def test_every_file_is_known_by_the_name_that_it_is_written_to(tmp_path: Path) -> None:
     read = config(tmp_path, WHOLE.replace("http {", "http { include a.conf;"), a="gzip on;")
     assert read.names(Path("/e")) == {
-        tmp_path / "my.conf": Path("/e/nginx.conf"),
+        tmp_path / "my.conf": Path("/e/my.conf"),
         tmp_path / "a.conf": Path("/e/included/1-a.conf"),
     }
 
@@ -195,7 +195,7 @@ def test_a_copy_that_still_includes_the_original_is_told_which_include_does(tmp_
 
 def test_a_part_becomes_a_config_as_it_was_told(tmp_path: Path) -> None:
     files = rendered(tmp_path, "events {} http { include part.conf; }", part=SERVER)
-    assert list(files) == ["nginx.conf", "included/1-part.conf"]
+    assert list(files) == ["my.conf", "included/1-part.conf"]
 
 
 def test_a_distributions_config_is_told_what_to_change_at_all_places_at_once(tmp_path: Path) -> None:

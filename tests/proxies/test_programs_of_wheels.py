@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError, ProxyError
+from harness.launchers.base import Fetching
 from harness.launchers.process import Launcher
-from harness.launchers.sources import Fetching
 from harness.measure.bench import Bench
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described

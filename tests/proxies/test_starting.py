@@ -86,6 +86,13 @@ class Stage:
         self.sockets.callback(lambda: serving.result().close())
         return int(listening.getsockname()[1])
 
+    def answers_with_tls(self, launched: Launched) -> int:
+        """Answer likewise, with the certificate that its file names."""
+        certificate, key = (self.evidence / "server.conf").read_text().split()
+        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secure.load_cert_chain(certificate, key)
+        return self.answers(launched, secure=secure)
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
@@ -107,7 +114,7 @@ async def test_placeholders_are_filled_in_wherever_they_stand_and_all_of_it_is_e
         cwd=stage.folder,
         quote=lambda path: path.replace("/", "//"),
     )
-    endpoint = await stage.starts(start, stage.listens)
+    endpoint = await stage.starts(start, stage.answers)
     (launched,) = stage.launcher.launched
     assert launched.argv == ["server", str(endpoint.port), "--to", "127.0.0.1:9090", "a b"]
     assert (launched.env, launched.cwd) == ({"UPSTREAM": "http://127.0.0.1:9090/api"}, stage.folder)
@@ -123,7 +130,7 @@ async def test_placeholders_are_filled_in_wherever_they_stand_and_all_of_it_is_e
 async def test_what_is_kept_beside_is_a_copy_of_a_file_or_a_text_and_nothing_is_filled_in(stage: Stage) -> None:
     config = stage.folder / "mine.yaml"
     config.write_text("to: ${UPSTREAM}\n")
-    await stage.starts(replace(TOLD, evidence={"variant.yaml": config, "versions.txt": "a ${PORT}\n"}), stage.listens)
+    await stage.starts(replace(TOLD, evidence={"variant.yaml": config, "versions.txt": "a ${PORT}\n"}), stage.answers)
     assert (stage.evidence / "variant.yaml").read_text() == "to: ${UPSTREAM}\n"
     assert (stage.evidence / "versions.txt").read_text() == "a ${PORT}\n"
 
@@ -136,21 +143,21 @@ async def test_whom_to_trust_is_told_in_the_programs_own_variable_if_there_is_an
     stage: Stage, trusts: str | None, authority: str | None, env: dict[str, str]
 ) -> None:
     stage.upstream = replace(UPSTREAM, authority=authority)
-    await stage.starts(replace(TOLD, trusts=trusts), stage.listens)
+    await stage.starts(replace(TOLD, trusts=trusts), stage.answers)
     (launched,) = stage.launcher.launched
     assert launched.env == env
     assert all(f"{name}={value}" in (stage.evidence / "command.txt").read_text() for name, value in env.items())
 
 
 async def test_who_asks_for_no_folder_gets_none_and_no_certificate(stage: Stage) -> None:
-    await stage.starts(TOLD, stage.listens)
+    await stage.starts(TOLD, stage.answers)
     assert [path.name for path in stage.folder.iterdir()] == ["evidence"]
     assert [path.name for path in stage.evidence.iterdir()] == ["command.txt"]
 
 
 async def test_who_asks_for_a_certificate_gets_one_and_its_key_is_no_evidence(stage: Stage) -> None:
     start = replace(TOLD, files={"server.conf": "${CERTIFICATE} ${CERTIFICATE_KEY}"}, tls=True)
-    endpoint = await stage.starts(start, stage.listens)
+    endpoint = await stage.starts(start, stage.answers_with_tls)
     certificate, key = map(Path, (stage.evidence / "server.conf").read_text().split())
     assert b"BEGIN CERTIFICATE" in certificate.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -162,8 +169,8 @@ async def test_who_asks_for_a_certificate_gets_one_and_its_key_is_no_evidence(st
 # ---------------------------------------------------------------- when it serves
 
 
-async def test_a_program_that_was_told_its_port_serves_when_that_accepts(stage: Stage) -> None:
-    endpoint = await stage.starts(replace(TOLD, path="/api"), stage.listens)
+async def test_a_program_that_was_told_its_port_serves_when_that_accepts_whatever_it_does_then(stage: Stage) -> None:
+    endpoint = await stage.starts(replace(TOLD, path="/api"), lambda launched: stage.answers(launched, b""))
     assert endpoint == Endpoint(int(stage.launcher.launched[0].argv[1]), "/api")
 
 
@@ -172,7 +179,7 @@ async def test_a_program_that_announces_its_port_serves_there(stage: Stage) -> N
 
     def plays(launched: Launched) -> None:
         nonlocal port
-        port = stage.listens(launched)
+        port = stage.answers(launched)
         launched.program.says(f"starting\nlistening on {port}\n")
 
     assert await stage.starts(ANNOUNCES, plays) == Endpoint(port)
@@ -183,14 +190,8 @@ async def test_any_answer_will_do(stage: Stage) -> None:
 
 
 async def test_one_that_speaks_tls_is_asked_in_trust_of_who_signed_for_it(stage: Stage) -> None:
-    def plays(launched: Launched) -> None:
-        certificate, key = (stage.evidence / "server.conf").read_text().split()
-        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        secure.load_cert_chain(certificate, key)
-        stage.answers(launched, secure=secure)
-
     start = replace(TOLD, files={"server.conf": "${CERTIFICATE} ${CERTIFICATE_KEY}"}, tls=True, ready="answers")
-    assert (await stage.starts(start, plays)).url.startswith("https://")
+    assert (await stage.starts(start, stage.answers_with_tls)).url.startswith("https://")
 
 
 async def test_what_it_speaks_is_asked_of_it(stage: Stage) -> None:
@@ -208,15 +209,16 @@ async def test_what_it_speaks_is_asked_of_it(stage: Stage) -> None:
     [
         (TOLD, "ends", "server exited with status 3:\nit cannot"),
         (ANNOUNCES, "ends", "server exited with status 3:\nit cannot"),
-        (TOLD, "says nothing", "server exited with status 3:\n"),
+        (TOLD, "says nothing", "server exited with status 3"),
         (TOLD, "is killed", "server was killed by SIGKILL:\nthinking"),
         (TOLD, "never listens", "server did not answer on port PORT within 0.1 s:\nthinking"),
         (ANNOUNCES, "never listens", "server did not listen within 0.1 s:\nthinking"),
         (
             replace(TOLD, ready="answers"),
             "listens",
-            "server did not answer http://127.0.0.1:PORT/pulse within 0.1 s:",
+            "server did not answer http://127.0.0.1:PORT/pulse within 0.1 s",
         ),
+        (TOLD, "listens", "server did not answer http://127.0.0.1:PORT/pulse within 0.1 s"),
         (replace(TOLD, negotiates=True), "listens", "server accepts on port PORT, but does not serve"),
         (replace(TOLD, ready="answers"), "hangs up", "server did not answer http://127.0.0.1:PORT/pulse: Server disco"),
         (replace(TOLD, ready="answers"), "hangs up and ends", "server exited with status 3\nit cannot"),
@@ -311,8 +313,8 @@ async def test_one_that_ends_without_a_complaint_is_asked_for_it(stage: Stage, m
     ("words", "told"),
     [
         ("hello\nerror: no licence\nerror: goodbye\n", "no licence\ngoodbye"),
-        ("hello\n", "hello"),
-        ("", "server exited with status 1:\n"),
+        ("hello\n", "server exited with status 1:\nhello"),
+        ("", "server exited with status 1"),
     ],
 )
 async def test_of_one_whose_complaints_are_known_only_those_are_told(stage: Stage, words: str, told: str) -> None:
@@ -354,7 +356,7 @@ async def test_who_finds_its_port_taken_gets_another_whatever_its_words_for_it(s
         if len(stage.launcher.launched) < 2:
             launched.program.dies(1, words.replace("PORT", launched.argv[1]))
         else:
-            stage.listens(launched)
+            stage.answers(launched)
 
     endpoint = await stage.starts(TOLD, plays)
     ports = [int(launched.argv[1]) for launched in stage.launcher.launched]

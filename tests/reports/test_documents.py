@@ -69,6 +69,12 @@ def test_what_comes_in_pieces_is_written_as_a_whole_would_be(results: Sequence[R
     assert text == f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
+@pytest.mark.parametrize("name", ["markdown", "html"])
+def test_the_lines_of_last_words_stay_apart(name: str) -> None:
+    gone = result(cell(), None, outcome="error", fault="proxy", reason="it ended:\none\ntwo")
+    assert "it ended:<br>one<br>two" in told(name, [gone])
+
+
 def unescaped_pipes(row: str) -> int:
     return row.replace("\\|", "").count("|")
 

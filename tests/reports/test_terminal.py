@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from harness.judge.reading import read
 from harness.model import Cell, Facts, Result, Trace
-from harness.reports import terminal
+from harness.reports import terminal, words
 from harness.reports.glyphs import ASCII, UNICODE, glyphs_for
 from harness.reports.timeline import Timeline
 from tests.reports.samples import (
@@ -222,8 +222,9 @@ def test_the_timeline_of_a_held_token() -> None:
 
 def test_the_timeline_of_a_stream_that_lasted_milliseconds() -> None:
     lines = timeline(cell(), held=None)
-    assert "5 ms" in lines[3]
-    assert not any("held" in line for line in lines[4:20])
+    assert lines[1] == "nginx 1.24.0"
+    assert "5 ms" in lines[4]
+    assert not any("held" in line for line in lines[5:21])
 
 
 @pytest.mark.parametrize("width", [40, 80, 133])
@@ -256,3 +257,10 @@ def test_the_timeline_of_a_stream_that_never_began() -> None:
     empty = replace(trace(of), head_ns=None, reads=(), body=b"", sent=(), steps=(), ended_ns=None, closed_ns=None)
     shown = result(of, "broken", reason="connection refused", metrics=metrics(ttfb_ms=None, ttft_ms=None))
     assert "broken: connection refused" in drawn(drawn_over_time(empty, shown))
+
+
+def test_the_lines_of_last_words_stay_apart_and_each_is_wrapped() -> None:
+    said = "gateway exited with status 1:\none\n\ntwo and so on and on"
+    assert words.wrapped(said, 30, "  ") == ["  gateway exited with status", "  1:", "  one", "  two and so on and on"]
+    gone = result(cell(), None, outcome="error", fault="proxy", reason=said)
+    assert "  one\n  two and so on and on\n" in terminal.render(run_info(), [gone], width=80)
