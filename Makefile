@@ -3,9 +3,10 @@
 # make test     set everything up, run the tests but for the exhaustive ones: first those that are fast, then those through
 #               real proxies and those that compute for long, several at once, for most of them wait most of the time
 #               (WORKERS=1: one after the other)
-# make full     likewise, with the exhaustive ones, which take minutes more
+# make full     likewise, with the exhaustive ones and more generated examples, which take minutes more
 # make fast     run the fast tests only, which start no proxies; `make fast-3.13`: on another Python, in .venv-3.13
 #               (PYTHON-3.13=COMMAND, if it is not called python3.13)
+# make programs set up every proxy that can be had here, also those that the default matrix does not need
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
 # With `make -j2` what does not wait for each other is done side by side.
@@ -15,12 +16,13 @@ VENV := .venv
 WORKERS ?= 4
 FAST := not proxies and not generated
 INSTALLED := $(VENV)/.installed
+PROFILE := here
 PIP := pip --disable-pip-version-check --quiet
 
 # Where this is set, every program of ours compiles itself anew whenever it starts: a third of the time of all tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: matrix reports test full fast setup lint clean
+.PHONY: matrix reports test full fast setup programs lint clean
 .PRECIOUS: $(VENV)-%/.installed  # or make takes it for a step on the way, and removes it
 
 matrix: setup
@@ -32,17 +34,21 @@ reports: setup
 test: setup fast
 	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal
 
+full: PROFILE := ci
 full: setup fast
-	$(VENV)/bin/pytest -m "not ($(FAST))" -n $(WORKERS) --dist worksteal
+	$(VENV)/bin/pytest -m "not ($(FAST))" --hypothesis-profile=$(PROFILE) -n $(WORKERS) --dist worksteal
 
 fast: $(INSTALLED)
-	$(VENV)/bin/pytest -m "$(FAST)" -n auto --dist worksteal
+	$(VENV)/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
 
 fast-%: $(VENV)-%/.installed
-	$(VENV)-$*/bin/pytest -m "$(FAST)" -n auto --dist worksteal
+	$(VENV)-$*/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup --allow-unavailable
+
+programs: $(INSTALLED)
+	$(VENV)/bin/harness setup --allow-unavailable proxies
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -26,7 +26,7 @@ title: The smoke cells of a browser
 workloads: {short: {tokens: 24, token_bytes: 112}}
 axes: {workload: short, request: browser}
 include:
-  - {chain: nginx:default, client: [aiohttp, chromium, chromium-eventsource], mitigations: [none, x-accel-buffering]}
+  - {chain: nginx:http10, client: [aiohttp, chromium, chromium-eventsource], mitigations: [none, x-accel-buffering]}
   - {chain: nginx:gzip, client: [aiohttp, chromium, chromium-eventsource], mitigations: [none, no-transform]}
 """
 THIRTY = """\
@@ -34,7 +34,7 @@ title: Thirty cells of a browser
 workloads: {short: {tokens: 24, token_bytes: 112}}
 axes: {workload: short, request: browser}
 include:
-  - chain: [nginx:default, nginx:gzip, nginx:buffering-off, nginx:http11, cloudrun:report]
+  - chain: [nginx:http10, nginx:gzip, nginx:buffering-off, nginx:http11, cloudrun:report]
     client: [chromium, chromium-eventsource]
     mitigations: [none, x-accel-buffering, no-transform]
 """

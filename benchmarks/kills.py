@@ -33,10 +33,10 @@ title: All kinds of programs
 workloads: {short: {tokens: 24, token_bytes: 112}}
 axes: {workload: short}
 include:
-  - {chain: [nginx:default, nginx:buffering-off, "nginx:default>nginx:default"], client: [aiohttp, curl-awk]}
+  - {chain: [nginx:http10, nginx:buffering-off, "nginx:http10>nginx:http10"], client: [aiohttp, curl-awk]}
   - {chain: nextjs:dev, request: browser}
   - {chain: asgi:plain@gunicorn, client: [aiohttp, curl]}
-  - {chain: nginx:default, request: browser, client: chromium}
+  - {chain: nginx:http10, request: browser, client: chromium}
 """
 SOON_MS = 50.0
 TOGETHER_MS = 20.0

@@ -70,7 +70,7 @@ def matrix(cells: int) -> str:
             "include": [
                 {**streaming, "request": ["curl", "browser"], "body": ["chunked", "close"]},
                 {"chain": ["cloudrun:idle-flush", "cloudrun:store-and-forward"]},
-                {"chain": "nginx:default", "mitigations": ["none", "x-accel-buffering"]},
+                {"chain": "nginx:http10", "mitigations": ["none", "x-accel-buffering"]},
                 {"chain": "nginx:buffering-off", "client": "curl"},
                 paced,
             ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,10 +18,9 @@ from tests.commanding import harness as harness
 
 pytest_plugins = ["pytester"]
 
-# As hypothesis has it, `ci` is loaded where CI is set: always the same 100 examples. Here others come with every run.
-settings.register_profile("here", max_examples=30, deadline=None)
-if settings.get_current_profile_name() != "ci":
-    settings.load_profile("here")
+# Others come with every run, but where CI is set. `make full` asks for hypothesis' own profile `ci`: 100 of each.
+settings.register_profile("here", max_examples=30, deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("here")
 
 
 def pytest_configure() -> None:

@@ -313,11 +313,12 @@ class Compresses(Passes):
 
 @dataclass
 class Chain(Passes):
-    """Several hops, the emitter's side first. What the end lets go of one passes on when the last bytes did."""
+    """Several hops, the emitter's side first. A hop hears of the end once all that was before it has come."""
 
     hops: tuple[Hop, ...] = ()
     head: bool = False
     now_ns: int = field(default=0, init=False, repr=False, compare=False)
+    ended: int | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def holds_head(self) -> bool:
@@ -335,10 +336,19 @@ class Chain(Passes):
 
     def fire(self, now_ns: int) -> bytes:
         at = next(at for at, hop in enumerate(self.hops) if hop.due_ns() == self.due_ns())
-        return self._onward(at + 1, self.hops[at].fire(now_ns), now_ns)
+        data = self._onward(at + 1, self.hops[at].fire(now_ns), now_ns)
+        return data if self.ended is None else data + self._end(self.ended)
 
     def end(self) -> bytes:
-        return b"".join(self._onward(at + 1, hop.end(), self.now_ns) for at, hop in enumerate(self.hops))
+        return self._end(0)
+
+    def _end(self, ended: int) -> bytes:
+        data = b""
+        while ended < len(self.hops) and all(hop.due_ns() is None for hop in self.hops[:ended]):
+            ended += 1
+            data += self._onward(ended, self.hops[ended - 1].end(), self.now_ns)
+        self.ended = ended
+        return data
 
     def closes_ns(self, now_ns: int) -> int:
         for hop in self.hops:

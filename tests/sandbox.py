@@ -19,6 +19,7 @@ from harness.clients import CLIENTS
 from harness.errors import InputError, Unavailable
 from harness.model import Result
 from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from harness.resources import configs
 from harness.store.runs import Run, latest
 from tests.waiting import DEADLINE_S, wait_for
@@ -39,7 +40,7 @@ expect:
 NGINX = """\
 title: Nginx
 workloads: {short: {tokens: 8, token_bytes: 112}}
-axes: {chain: nginx:default, mitigations: [none, x-accel-buffering]}
+axes: {chain: nginx:http10, mitigations: [none, x-accel-buffering]}
 expect:
   - {cells: '*/none/*', shows: at the end, why: it has response buffers of 4 KB and more}
   - {cells: '*/x-accel-buffering/*', effect: defeats, why: nginx says so}
@@ -85,8 +86,8 @@ class Sandbox:
         return path
 
     def nginx_conf(self, name: str, **inserted: str) -> Path:
-        """Write the stock config with something inserted at the end of its `http`, `server` or `location` block."""
-        text = (configs() / "nginx/default.conf").read_text()
+        """Write a config that buffers, with something inserted in its `http`, `server` or `location` block."""
+        text = (configs() / "nginx/http10.conf").read_text()
         openings = {"http": "http {", "server": "server {", "location": "location / {"}
         for block, directives in inserted.items():
             text = text.replace(openings[block], f"{openings[block]}\n{directives}\n", 1)
@@ -202,6 +203,13 @@ def missing(name: str) -> str | None:
     except Unavailable as error:
         return str(error)
     return None
+
+
+def program(name: str) -> Path:
+    """Return the program of a proxy, wherever it comes from. Raises Unavailable."""
+    proxy = PROXIES[name]
+    assert isinstance(proxy, Described)
+    return Path(proxy.installed().program)
 
 
 def _traces(pid: int) -> Iterator[str]:

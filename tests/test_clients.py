@@ -17,7 +17,7 @@ from tests.sandbox import required
 PAGE = Path(__file__).parent.parent / "docs/clients.md"
 
 
-SOME = ("direct/sse/*", "nginx:default/sse/*/short/none/*", "nginx:buffering-off/sse/*", "nginx:h2/*")
+SOME = ("direct/sse/*", "nginx:http10/sse/*/short/none/*", "nginx:buffering-off/sse/*", "nginx:h2/*")
 """A quarter of the cells, in which every client meets what streams and what holds."""
 
 

@@ -206,7 +206,7 @@ def test_a_matrix_of_the_users_own_is_measured_through_its_proxies(container: Co
     (container.folder / "my.yaml").write_text(
         "title: mine\n"
         "workloads: {short: {tokens: 16, token_bytes: 96}}\n"
-        "axes: {chain: [nginx:default, nextjs:prod], mitigations: [none, bypass-proxy]}\n"
+        "axes: {chain: [nginx:http10, nextjs:prod], mitigations: [none, bypass-proxy]}\n"
     )
     (container.folder / "harness").mkdir()
     (container.folder / "harness" / "__init__.py").write_text("raise SystemExit('this is not the package')\n")
@@ -219,14 +219,14 @@ def test_a_matrix_of_the_users_own_is_measured_through_its_proxies(container: Co
     results = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     verdicts = {result["id"]: result["verdict"] for result in results}
     shown = {result["id"]: result["shows"]["manner"] for result in results if result["shows"]}
-    assert shown["nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep"] == "at the end"
+    assert shown["nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep"] == "at the end"
     assert verdicts["nextjs:prod/sse/chunked/curl/aiohttp/short/none/lockstep"] == "streamed"
     assert verdicts["direct/sse/chunked/curl/aiohttp/short/none/lockstep"] == "streamed"
 
 
 @pytest.mark.proxies
 def test_docker_stop_ends_it_at_once_and_leaves_nothing(container: Container) -> None:
-    process = container.start("run", "--chain", "nginx:default", "--pace", "paced", "--tokens", "3000")
+    process = container.start("run", "--chain", "nginx:http10", "--pace", "paced", "--tokens", "3000")
     wait_for(lambda: list(container.folder.glob("runs/*/proxies/*/nginx.log")))
     assert docker("stop", "--time", "5", container.name).returncode == 0
     printed, _ = process.communicate(timeout=10)

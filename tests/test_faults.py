@@ -20,10 +20,8 @@ import pytest
 from harness import session
 from harness.measure.runner import Runner
 from harness.model import Cell, Result
-from harness.proxies.nginx import Nginx
-from harness.resources import configs
 from tests.recording import bound
-from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing
+from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing, program
 from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
@@ -32,20 +30,20 @@ OWN = """\
 title: With a config of my own
 workloads: {short: {tokens: 8, token_bytes: 112}}
 variants: {nginx: {mine: ./mine.conf}}
-axes: {chain: [nginx:mine, nginx:default]}
+axes: {chain: [nginx:mine, nginx:http10]}
 """
 
 LASTING = f"""\
 title: A cell that takes its time, and others
 workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
 include:
-  - {{chain: nginx:default, mitigations: [slow, x-accel-buffering]}}
+  - {{chain: nginx:http10, mitigations: [slow, x-accel-buffering]}}
   - {{chain: nginx:ignore-x-accel}}
   - {{chain: nginx:buffering-off}}
 {SLOW}"""
-BARE = "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep"
-LASTS = "nginx:default/sse/chunked/curl/aiohttp/short/slow/lockstep"
-PASSES = "nginx:default/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep"
+BARE = "nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep"
+LASTS = "nginx:http10/sse/chunked/curl/aiohttp/short/slow/lockstep"
+PASSES = "nginx:http10/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep"
 OTHER = "nginx:ignore-x-accel/sse/chunked/curl/aiohttp/short/none/lockstep"
 OFF = "nginx:buffering-off/sse/chunked/curl/aiohttp/short/none/lockstep"
 
@@ -80,17 +78,17 @@ def test_a_broken_config_is_told_in_nginx_own_words_before_anything_starts(place
 def test_a_proxy_that_does_not_start_is_told_in_its_own_words_and_the_other_cells_go_on(place: Sandbox) -> None:
     place.nginx_conf("mine.conf")
     place.write("m.yaml", OWN)
-    real, programs = Nginx("nginx", configs() / "nginx").installed().program, place.folder / "bin"
+    programs = place.folder / "bin"
     programs.mkdir()
     shim = programs / "nginx"
     complaint = "nginx: [emerg] no room today"
     fails = f'case "$*" in *" -t "*|-t*|-V) ;; *nginx.mine*) echo "{complaint}" >&2; exit 1;; esac'
-    shim.write_text(f'#!/bin/sh\n{fails}\nexec {real} "$@"\n')
+    shim.write_text(f'#!/bin/sh\n{fails}\nexec {program("nginx")} "$@"\n')
     shim.chmod(0o755)
     said = place.run("matrix", "m.yaml", COLUMNS="400", PATH=f"{programs}:{os.environ['PATH']}")
     assert said.status == 3
     assert "nginx did not start: no room today" in said.out
-    assert outcomes(place) == {"direct": "one by one", "nginx:default": "at the end", "nginx:mine": "error"}
+    assert outcomes(place) == {"direct": "one by one", "nginx:http10": "at the end", "nginx:mine": "error"}
     assert place.left_behind() == []
 
 
@@ -161,8 +159,8 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
     cells = {cell.id: cell for cell in job.cells}
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, run):
         held, other = hit(runner, cells[LASTS]), hit(runner, cells[OTHER])
-        await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
-        for process in place.nginx("default"):  # the master first: what it cannot restart is gone for good
+        await asyncio.to_thread(wait_for, lambda: place.streaming("http10"))
+        for process in place.nginx("http10"):  # the master first: what it cannot restart is gone for good
             process.kill()
         result = await held
         assert (result.outcome, result.verdict) == ("error", None)
@@ -170,7 +168,7 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
         assert (await other).verdict == "coalesced"
         after = await runner.result(cells[PASSES])
         assert (after.verdict, after.effect) == ("streamed", "defeats")
-        assert (run.folder / "proxies/nginx.default.2/default.conf").exists()
+        assert (run.folder / "proxies/nginx.http10.2/http10.conf").exists()
     assert place.left_behind() == []
 
 
@@ -180,7 +178,7 @@ async def test_an_emitter_that_dies_fails_what_is_in_flight_and_is_back_for_the_
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
         assert (await runner.result(cells[OFF])).verdict == "streamed"
         held = hit(runner, cells[LASTS])
-        await asyncio.to_thread(wait_for, lambda: place.streaming("default"))
+        await asyncio.to_thread(wait_for, lambda: place.streaming("http10"))
         (emitter,) = place.processes("harness.backends.emitter")
         emitter.kill()
         result = await held
@@ -195,7 +193,7 @@ def test_a_run_whose_emitter_died_ends_with_3_and_all_other_cells(place: Sandbox
     place.write("m.yaml", LASTING)
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: set(place.results()), lambda told: told >= {OTHER, OFF, BARE, PASSES})
-    wait_for(lambda: place.streaming("default"))
+    wait_for(lambda: place.streaming("http10"))
     for emitter in place.processes("harness.backends.emitter"):
         emitter.kill()
     said = place.said(program)
@@ -252,5 +250,5 @@ async def only(place: Sandbox, chain: str) -> Result:
     async with asyncio.timeout(DEADLINE_S), session.session(job, place.folder / "runs") as (runner, _):
         results = await runner.run(job.cells, lambda result: None)
     by_chain = {result.id.split("/")[0]: result for result in results}
-    assert by_chain["nginx:default"].verdict == "coalesced"
+    assert by_chain["nginx:http10"].verdict == "coalesced"
     return by_chain[chain]

@@ -20,6 +20,7 @@ from hyperframe.frame import DataFrame, Frame, GoAwayFrame, RstStreamFrame
 from harness import session
 from harness.clients.h2_exchange import FRAME_HEAD_BYTES, STREAM
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.sources import Installed
 from harness.model import Endpoint
 from harness.proxies.base import Running
 from harness.proxies.catalog import PROXIES
@@ -52,6 +53,9 @@ class Faulty(Nginx):
     """An nginx with a fault that its variant names: last words in mid-stream, or a certificate of a stranger's."""
 
     relays: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def installed(self) -> Installed:
+        return Nginx("nginx", self.folder).installed()  # by its own name it would be another program
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         running = await super().start(config, upstream, evidence, launcher)

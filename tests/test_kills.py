@@ -73,7 +73,7 @@ class Soon(random.Random):
 def test_what_listens_is_looked_at_before_a_kill_that_is_soon_after_a_start(tmp_path: Path) -> None:
     endless = "workloads: {endless: {tokens: 8, token_bytes: 112, interval_ms: 600000}}"
     with Sandbox(tmp_path) as place:
-        place.write("kills.yaml", f"title: t\n{endless}\naxes: {{chain: nginx:default, pace: paced}}\n")
+        place.write("kills.yaml", f"title: t\n{endless}\naxes: {{chain: nginx:http10, pace: paced}}\n")
         end = killed(place, Soon(), starts=2, lasts_s=0.0)
         assert (end.when, end.killed) == (f"{SOON_MS:.1f} ms after start 2", True)
         assert end.listened, "the emitter, at the least"

@@ -97,7 +97,7 @@ async def read_by(
     [
         ("", (), "streamed"),
         ("nginx:buffering-off", (), "streamed"),
-        ("nginx:default", (), "coalesced"),
+        ("nginx:http10", (), "coalesced"),
         ("nextjs:prod", (), "buffered"),  # httpx, which both are made of, asks for gzip unless told otherwise
         ("nextjs:prod", ("no-transform",), "streamed"),
     ],

@@ -56,8 +56,8 @@ Bench.__aenter__ = interrupted
 
 IDS = [
     "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
-    "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep",
-    "nginx:default/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep",
+    "nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep",
+    "nginx:http10/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep",
 ]
 
 
@@ -104,7 +104,7 @@ def test_the_fast_part_measures_nothing(pytester: pytest.Pytester, place: Sandbo
 
 def test_without_a_name_the_smoke_matrix_is_measured(pytester: pytest.Pytester, place: Sandbox) -> None:
     shown = pytester.runpytest_inprocess("--collect-only", "-q", "-m", "proxies")
-    assert "test_it.py::test_cell[nginx:default/sse/chunked/curl/aiohttp/short/pad-8k/lockstep]" in shown.outlines
+    assert "test_it.py::test_cell[nginx:http10/sse/chunked/curl/aiohttp/short/pad-8k/lockstep]" in shown.outlines
 
 
 def test_a_marker_names_a_matrix_of_its_own(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -220,7 +220,7 @@ def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
 @nginx
 def test_a_layer_that_is_broken_as_it_is_fails_with_the_reason(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.nginx_conf("mine.conf", location="add_header Content-Encoding gzip;")
-    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:default", "nginx:./mine.conf"))
+    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:http10", "nginx:./mine.conf"))
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines("*AssertionError: *gzip*")
@@ -233,7 +233,7 @@ def test_a_layer_that_answers_by_itself_fails_with_and_without_mitigation(
     pytester: pytest.Pytester, place: Sandbox
 ) -> None:
     place.nginx_conf("mine.conf", server="location /stream/ { return 404; }")
-    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:default", "nginx:./mine.conf"))
+    place.write("m.yaml", NGINX.split("expect:")[0].replace("nginx:http10", "nginx:./mine.conf"))
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=2, failed=2)
     done.stdout.fnmatch_lines("*AssertionError: status 404 instead of 200: 404 Not Found: a hop's own answer, *")
@@ -323,7 +323,7 @@ def test_a_bench_that_cannot_start_is_told_plainly(pytester: pytest.Pytester, pl
 def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
     pytester: pytest.Pytester, place: Sandbox
 ) -> None:
-    place.write("m.yaml", NGINX.replace("chain: nginx:default", "chain: [nginx:default, nginx:gzip]"))
+    place.write("m.yaml", NGINX.replace("chain: nginx:http10", "chain: [nginx:http10, nginx:gzip]"))
     done = session(pytester, "--harness-matrix", "m.yaml", "-n", "2", "--dist", "load")
     done.assert_outcomes(passed=6)
     assert len(runs(place)) == 2
@@ -345,7 +345,7 @@ def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as program:
         wait_for(lambda: [result.id for run in runs(place) for result in run.results], lambda told: len(told) == 2)
-        wait_for(lambda: place.streaming("default"))
+        wait_for(lambda: place.streaming("http10"))
         os.killpg(program.pid, number)
         shown, _ = program.communicate(timeout=DEADLINE_S)
     assert program.returncode == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)

@@ -93,6 +93,13 @@ def test_what_the_end_lets_go_of_passes_all_that_is_behind() -> None:
     assert lags.fire(int(6.5 * MS)) == b"x" * 50
 
 
+def test_who_is_behind_a_lag_hears_of_the_end_when_all_has_come() -> None:
+    hop = fresh(Chain((Lag(lag_ms=1.5), Compresses("gzip"), Empties(size_bytes=1000))))
+    assert hop.push(b"late", 0) + hop.end() == b""
+    assert zlib.decompress(hop.fire(int(1.5 * MS)), WBITS["gzip"]) == b"late"
+    assert hop.due_ns() is None
+
+
 @pytest.mark.parametrize("coding", WBITS)
 @pytest.mark.parametrize("flushes", [True, False])
 def test_a_compressor_gives_out_each_write_if_flushed_and_all_at_the_end_else(coding: str, flushes: bool) -> None:

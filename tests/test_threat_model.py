@@ -336,7 +336,7 @@ include:
   - {{chain: direct, client: {clients}, request: browser}}
 mitigations: {{slow: {{claim: c, source: s, cost: latency, delay_ms: 20}}}}
 """
-CHAINS = ("direct", "nginx:default", "asgi:plain", "cloudrun:report", "nextjs:dev")
+CHAINS = ("direct", "nginx:http10", "asgi:plain", "cloudrun:report", "nextjs:dev")
 
 
 @pytest.mark.proxies
@@ -358,7 +358,7 @@ def test_no_command_line_tells_a_stream(tmp_path: Path) -> None:
 
 
 @pytest.mark.proxies
-@pytest.mark.parametrize("chain", ["nginx:default", "asgi:plain"])
+@pytest.mark.parametrize("chain", ["nginx:http10", "asgi:plain"])
 def test_what_a_real_run_leaves_is_this_users_alone(tmp_path: Path, chain: str) -> None:
     if why := missing(chain.partition(":")[0]):
         pytest.skip(why)

@@ -99,7 +99,7 @@ def test_the_installed_program_measures_a_shipped_matrix(installed: Path, tmp_pa
 
 @pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
 def test_the_installed_program_runs_a_shipped_config_of_nginx(installed: Path, tmp_path: Path) -> None:
-    said = call(installed / "harness", "run", "--chain", "nginx:default", "-m", "x-accel-buffering", cwd=tmp_path)
+    said = call(installed / "harness", "run", "--chain", "nginx:http10", "-m", "x-accel-buffering", cwd=tmp_path)
     assert "x-accel-buffering: defeats (without it: coalesced, shows at the end)" in said.out
 
 

@@ -59,7 +59,7 @@ def test_help_names_every_command(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("what", "shown"),
     [
-        ("proxies", ["nginx:default", "Stock nginx", "nginx:buffering-off"]),
+        ("proxies", ["nginx:http10", "Stock nginx", "nginx:buffering-off"]),
         ("mitigations", ["x-accel-buffering", "bypass-proxy", "header", "https://"]),
         ("mitigations", ["response_headers X-Accel-Buffering: no", "padding 2048 bytes (random)", "chain direct"]),
         ("requests", ["curl", "User-Agent: curl/", "browser", "Accept-Encoding: gzip, deflate, br, zstd"]),
@@ -80,8 +80,8 @@ def test_the_cells_of_a_matrix_are_listed_one_id_a_line(harness: Harness, tmp_pa
     assert said.status == 0
     assert said.out.splitlines() == [
         "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
-        "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep",
-        "nginx:default/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep",
+        "nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep",
+        "nginx:http10/sse/chunked/curl/aiohttp/short/x-accel-buffering/lockstep",
     ]
     chosen = harness("list", "cells", "m.yaml", "--only", "nginx:*", "--skip", "*/none/*")
     assert [line.split("/")[-2] for line in chosen.out.splitlines()] == ["none", "none", "x-accel-buffering"]
@@ -196,7 +196,7 @@ def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monke
     if why := missing("nginx"):
         pytest.skip(why)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    said = harness("run", "--chain", "nginx:default", "--tokens", "2", "--keep")
+    said = harness("run", "--chain", "nginx:http10", "--tokens", "2", "--keep")
     (kept,) = re.findall(r"^Kept: (.+)$", said.err, re.MULTILINE)
     assert Path(kept).parent == tmp_path
     assert (Path(kept) / "paths.conf").is_file()
@@ -204,7 +204,7 @@ def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monke
 
 @pytest.mark.proxies
 def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, no_nginx: None) -> None:
-    said = harness("run", "--chain", "nginx:default")
+    said = harness("run", "--chain", "nginx:http10")
     assert said.status == 3
     assert "unavailable: nginx is not installed (install it: apt-get install nginx)" in said.out
 
@@ -402,7 +402,7 @@ def test_a_missing_proxy_that_nobody_requires_is_unavailable_with_the_way_out(
     assert said.status == 3
     assert "nginx is not installed (install it: apt-get install nginx)" in said.out
     assert "3 cells: 1 pass, 2 unavailable. Exit status 3: no cell with a hop could be measured." in said.out
-    (tmp_path / "m.yaml").write_text(DIRECT.replace("chain: direct", "chain: [nginx:default, cloudrun:streaming]"))
+    (tmp_path / "m.yaml").write_text(DIRECT.replace("chain: direct", "chain: [nginx:http10, cloudrun:streaming]"))
     said = harness("matrix", "m.yaml")
     assert said.status == 0
     assert "2 unavailable. Exit status 0: what can run here is as expected, 2 cells cannot." in said.out

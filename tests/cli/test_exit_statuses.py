@@ -35,8 +35,8 @@ from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
 
 DIRECT = result(cell("direct"), "streamed", outcome="pass")
-MEASURED = result(cell("nginx:default"), outcome="observed")
-FAILED = result(cell("nginx:default", "pad-2k"), outcome="fail")
+MEASURED = result(cell("nginx:http10"), outcome="observed")
+FAILED = result(cell("nginx:http10", "pad-2k"), outcome="fail")
 BROKEN = result(cell("nginx:gzip"), "broken", outcome="fail", reason="status 404")
 UNSTABLE = result(cell("nginx:gzip"), outcome="unstable")
 BLOCKED = result(cell("nginx:gzip"), None, outcome="blocked")
@@ -238,7 +238,7 @@ def test_no_terminal_is_too_poor_for_what_is_printed(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, encoding: str, words: Sequence[str]
 ) -> None:
     """A header that is no UTF-8 comes with lone surrogates, which not even a strict UTF-8 terminal takes."""
-    kept([DIRECT, result(cell("nginx:default"), None, outcome="unavailable", reason="caf\udce9 ☃ \x1b[31m")])
+    kept([DIRECT, result(cell("nginx:http10"), None, outcome="unavailable", reason="caf\udce9 ☃ \x1b[31m")])
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding, errors="strict"))
     with pytest.raises(SystemExit) as ended:

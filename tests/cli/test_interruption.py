@@ -20,14 +20,14 @@ MATRIX = f"""\
 title: Three cells that take their time, and others
 workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
 include:
-  - {{chain: [nginx:default, nginx:ignore-x-accel, nginx:default>nginx:default], mitigations: slow}}
+  - {{chain: [nginx:http10, nginx:ignore-x-accel, nginx:http10>nginx:http10], mitigations: slow}}
   - {{chain: nginx:buffering-off}}
   - {{chain: direct, format: ndjson}}
 {SLOW}"""
 READ_BY_CURL = f"""\
 title: A cell that takes its time, read by a program of its own
 workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
-axes: {{chain: nginx:default, client: curl, mitigations: slow}}
+axes: {{chain: nginx:http10, client: curl, mitigations: slow}}
 {SLOW}"""
 STREAMED = {
     "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
@@ -36,7 +36,7 @@ STREAMED = {
 }
 BASELINES = {
     f"{chain}/sse/chunked/curl/aiohttp/short/none/lockstep"
-    for chain in ("nginx:default", "nginx:ignore-x-accel", "nginx:default>nginx:default")
+    for chain in ("nginx:http10", "nginx:ignore-x-accel", "nginx:http10>nginx:http10")
 }
 QUICK = STREAMED | BASELINES
 CELLS = len(QUICK) + 3
@@ -54,7 +54,7 @@ def in_mid_run(place: Sandbox, *argv: str) -> tuple[subprocess.Popen[str], set[s
     """Start a run and wait until its quick cells are done and the others in flight; also return its sockets."""
     program = place.start("matrix", "m.yaml", *argv)
     wait_for(lambda: set(place.results()), lambda told: told == QUICK)
-    wait_for(lambda: (place.streaming("default"), place.streaming("ignore-x-accel")), all)
+    wait_for(lambda: (place.streaming("http10"), place.streaming("ignore-x-accel")), all)
     wait_for(lambda: place.processes("nginx: master"), lambda masters: len(masters) == NGINX)
     assert len(place.processes("harness.backends.emitter")) == 1
     janitors = 1 if "--keep" in argv else 2  # a spare, if there are folders that are to go
@@ -152,7 +152,7 @@ def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Sandbox
 def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: Sandbox, number: signal.Signals) -> None:
     place.write("m.yaml", READ_BY_CURL)
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: (place.streaming("default"), place.processes("curl -q")), all)
+    wait_for(lambda: (place.streaming("http10"), place.processes("curl -q")), all)
     hit(program, number)
     said = place.said(program)
     place.wait_until_clean()

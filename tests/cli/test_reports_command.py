@@ -32,7 +32,7 @@ report:
     - {claim: it is the network, untestable: there is none here}
 """
 CLAIMED = f"{DIRECT}{REPORT}"
-BUFFERED = result(cell("nginx:default"), "buffered")
+BUFFERED = result(cell("nginx:http10"), "buffered")
 KEPT = """\
 report: {source: us, story: x, symptom: '*', claims: [{claim: nginx buffers, cells: '*', verdict: buffered}]}
 """

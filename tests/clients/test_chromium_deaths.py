@@ -183,7 +183,7 @@ MATRIX = f"""\
 title: A cell that takes its time in a browser
 workloads: {{short: {{tokens: 24, token_bytes: 112}}}}
 axes: {{request: browser, client: chromium}}
-include: [{{chain: nginx:default, mitigations: slow}}]
+include: [{{chain: nginx:http10, mitigations: slow}}]
 {SLOW}"""
 
 
@@ -198,7 +198,7 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
-    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("default")), all)
+    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("http10")), all)
     assert place.processes("run-driver")
     listening = place.listening()
     os.killpg(program.pid, number)
@@ -212,7 +212,7 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, 
 def test_a_driver_that_is_killed_costs_its_stream_and_nothing_else(place: Sandbox) -> None:
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: list(place.results()), lambda told: len(told) == 2)
-    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("default")), all)
+    wait_for(lambda: (place.processes("--type=renderer"), place.streaming("http10")), all)
     (driver,) = place.processes("run-driver")
     driver.kill()
     said = place.said(program)

@@ -176,7 +176,7 @@ async def test_a_message_a_read_parses_as_text_and_never_as_bytes(bench: Bench) 
 @pytest.mark.proxies
 @pytest.mark.asyncio(loop_scope="module")
 async def test_reads_that_a_proxy_cut_do_not_parse_and_their_lines_do(bench: Bench) -> None:
-    trace = await recorded(bench, "nginx:default", SMALL)
+    trace = await recorded(bench, "nginx:http10", SMALL)
     merged, split = cuts(trace)
     assert merged
     assert split

@@ -26,7 +26,7 @@ STREAMS = 20
         ("websocket", "direct", False),
         ("sse", "nginx:buffering-off", False),
         ("websocket", "nginx:websocket", False),
-        ("sse", "nginx:default", True),
+        ("sse", "nginx:http10", True),
         ("sse", "cloudrun:report", True),
     ],
 )

@@ -39,8 +39,8 @@ SMALL = (12, 100)
 LARGE = (400, 512)
 CELLS = [
     ("nginx:buffering-off", SMALL, "streamed"),
-    ("nginx:default", SMALL, "coalesced"),
-    ("nginx:default", LARGE, "coalesced"),
+    ("nginx:http10", SMALL, "coalesced"),
+    ("nginx:http10", LARGE, "coalesced"),
 ]
 each_cell = pytest.mark.parametrize(
     ("chain", "size", "verdict"), CELLS, ids=[f"{chain}-{size[0]}x{size[1]}" for chain, size, _ in CELLS]

@@ -70,7 +70,7 @@ NEW_ROW = (
 MATRIX = """\
 title: t
 workloads: {short: {tokens: 24, token_bytes: 112}}
-axes: {chain: nginx:default, mitigations: [none, no-cache], tint: [red, grey]}
+axes: {chain: nginx:http10, mitigations: [none, no-cache], tint: [red, grey]}
 exclude: [{tint: red, mitigations: no-cache}]
 """
 USED = """
@@ -144,10 +144,10 @@ def test_a_new_axis_is_read_expanded_told_apart_shown_and_stored(changed: Path) 
     assert json.loads(done.stdout) == {
         "ids": [
             "direct/sse/chunked/curl/aiohttp/short/none/lockstep/tint=red",
-            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep/tint=red",
+            "nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep/tint=red",
             "direct/sse/chunked/curl/aiohttp/short/none/lockstep",
-            "nginx:default/sse/chunked/curl/aiohttp/short/none/lockstep",
-            "nginx:default/sse/chunked/curl/aiohttp/short/no-cache/lockstep",
+            "nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep",
+            "nginx:http10/sse/chunked/curl/aiohttp/short/no-cache/lockstep",
         ],
         "refused": "m.yaml:3: axes.tint: 'blue' is not allowed; allowed: grey, red",
         "separated by": ["tint"],

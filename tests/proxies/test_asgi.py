@@ -160,10 +160,10 @@ async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[
 @pytest.mark.parametrize(
     ("chain", "what"),
     [
-        ("nginx:default>asgi:plain", "streamed"),  # uvicorn on httptools chunks for HTTP/1.0 too, and nginx heeds it
-        ("nginx:default>asgi:plain@h11", "at the end"),
-        ("nginx:default>asgi:sse-starlette", "streamed"),  # it says X-Accel-Buffering: no of itself
-        ("asgi:plain>nginx:default", "at the end"),
+        ("nginx:http10>asgi:plain", "streamed"),  # uvicorn on httptools chunks for HTTP/1.0 too, and nginx heeds it
+        ("nginx:http10>asgi:plain@h11", "at the end"),
+        ("nginx:http10>asgi:sse-starlette", "streamed"),  # it says X-Accel-Buffering: no of itself
+        ("asgi:plain>nginx:http10", "at the end"),
         ("asgi:plain>nginx:h2-tls-buffering-off", "streamed"),
         pytest.param("asgi:plain>nextjs:prod", "streamed", marks=with_nextjs),
     ],

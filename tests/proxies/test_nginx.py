@@ -277,18 +277,16 @@ async def test_an_upstream_block_with_keepalive_and_an_include_beside_it_as_a_va
 ) -> None:
     (tmp_path / "gateway.conf").write_text(UPSTREAM_BLOCK)
     (tmp_path / "proxy.conf").write_text("proxy_buffering off;\n")
-    own(tmp_path, ("location / {", "location / {\n proxy_http_version 1.0;"))  # as all had it before 1.29.7
     (tmp_path / "m.yaml").write_text(
         "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
-        "axes: {mitigations: x-accel-buffering, "
-        "chain: ['nginx:./gateway.conf', 'nginx:./my.conf>nginx:./gateway.conf']}"
+        "axes: {mitigations: x-accel-buffering, chain: ['nginx:./gateway.conf', 'nginx:http10>nginx:./gateway.conf']}"
     )
     job = load(str(tmp_path / "m.yaml"))
     async with session(job, tmp_path / "runs") as (runner, _):
         results = {chain_text(r.cell.chain): r for r in await runner.run(job.cells, lambda _: None) if r.effect}
     assert {chain: result.shows and result.shows.manner for chain, result in results.items()} == {
         "nginx:gateway": "one by one",
-        "nginx:my>nginx:gateway": "at the end",
+        "nginx:http10>nginx:gateway": "at the end",
     }, "the inner one uses X-Accel-Buffering up"
 
 
@@ -340,7 +338,7 @@ async def test_asking_nginx_for_its_version_holds_nothing_up(tmp_path: Path, mon
         starting = asyncio.create_task(started(launcher, DEFAULT, tmp_path))
         await eventually((tmp_path / "asked").exists)
         (tmp_path / "go").touch()
-        assert (await starting).version == version
+        assert (await starting).version.split()[0] == version
 
 
 # ---------------------------------------------------------------- life and death

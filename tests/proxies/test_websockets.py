@@ -65,9 +65,9 @@ async def test_a_tunnel_holds_nothing_compressed_or_not(
 @pytest.mark.parametrize(
     ("chain", "missing_then"),
     [
-        ("nginx:default", "HTTP/1.1, Upgrade: websocket, Connection: upgrade"),
+        ("nginx:http10", "HTTP/1.1, Upgrade: websocket, Connection: upgrade"),
         ("nginx:http11", "Upgrade: websocket, Connection: upgrade"),
-        ("nginx:websocket>nginx:default", "HTTP/1.1, Upgrade: websocket, Connection: upgrade"),
+        ("nginx:websocket>nginx:http10", "HTTP/1.1, Upgrade: websocket, Connection: upgrade"),
     ],
 )
 async def test_a_hop_that_drops_the_upgrade_is_broken_and_the_reason_says_how_to_mend_it(
@@ -83,7 +83,7 @@ async def test_a_hop_that_drops_the_upgrade_is_broken_and_the_reason_says_how_to
 
 
 async def test_an_emulator_passes_a_refusal_on(bench: Bench) -> None:
-    verdict = judged(await recorded(bench, "cloudrun:streaming>nginx:default"))
+    verdict = judged(await recorded(bench, "cloudrun:streaming>nginx:http10"))
     assert verdict.verdict == "broken"
     assert verdict.reason.startswith("status 426 instead of 101: the upstream refused the WebSocket")
     assert "pass Upgrade and Connection on" in verdict.reason

@@ -17,7 +17,7 @@ from tests.reports.samples import cell, result, run_info, trace
 from tests.sandbox import DIRECT
 
 STREAMED = result(cell("direct"), "streamed", outcome="pass")
-BUFFERED = result(cell("nginx:default"), "buffered", outcome="pass")
+BUFFERED = result(cell("nginx:http10"), "buffered", outcome="pass")
 
 
 def stored(root: Path, *results: Result, killed_at: int | None = None) -> Path:
