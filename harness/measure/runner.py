@@ -139,6 +139,10 @@ class Runner:
         async def finish(cell: Cell) -> None:
             results[cell] = await self.result(cell)
             on_result(results[cell])
+            own = self._needs(cell)
+            needed.subtract(own)
+            if not all(needed[chain] for chain in own):
+                await self._bench.needs(chain for chain, cells in needed.items() if cells)
 
         async def measure(cell: Cell) -> None:
             """Measure a cell, and finish whatever does not await another one any more."""
@@ -159,12 +163,14 @@ class Runner:
             await each(ready, finish)
 
         asked, results = dict.fromkeys(cells), dict[Cell, Result]()
+        needed = Counter(chain for cell in asked for chain in self._needs(cell))
         paced = [cell for cell in asked if cell.pace == "paced"]
         lockstep = dict.fromkeys(one for cell in asked for one in (baseline_of(cell), cell) if one.pace != "paced")
         left = Counter(map(self._chain, lockstep))
         waiting = defaultdict[Chain, list[Cell]](list)
         if self._bench.schedule.jobs > 1:
             self._together = self._by_chain(lockstep)
+        await self._bench.needs(needed)
         await each(lockstep, measure)
         if paced:
             await self._bench.start_all(self._plan(cell) for cell in paced)
@@ -265,6 +271,10 @@ class Runner:
         except HarnessError:
             return Sample(cell, differs=False)
         return Sample(cell, alone.verdict != measured.verdict)
+
+    def _needs(self, cell: Cell) -> set[Chain]:
+        """Return the chains that a cell may go through until it is done: it may be asked again beside its baseline."""
+        return {self._chain(cell), self._chain(baseline_of(cell))}
 
     def _awaits(self, cell: Cell) -> Iterator[Chain]:
         """Yield the chains of which a cell is measured alone, too, before this one is done."""

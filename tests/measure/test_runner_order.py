@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +13,8 @@ from harness.errors import InputError, NoRoom, ProxyError
 from harness.matrix.reading import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.runner import Runner
-from harness.model import Body, Cell, Chain, Result, Trace
+from harness.model import Body, Cell, Chain, Result, Trace, chain_text
+from harness.session import shipped
 from harness.store.runs import Run
 from tests.factories import story, streamed
 from tests.measure.playing import (
@@ -41,6 +43,34 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
     async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
         await runner.run([BARE, CONTROL], on_result)
     assert sorted(told) == sorted([BARE.id, CONTROL.id])
+
+
+class Told(Played):
+    """Keeps what it was told to be needed, and which results there were then."""
+
+    def __init__(self, stories: Stories) -> None:
+        super().__init__(stories)
+        self.done: set[str] = set()
+        self.needed: list[tuple[set[str], set[str]]] = []
+
+    async def needs(self, chains: Iterable[Chain]) -> None:
+        self.needed.append((set(map(chain_text, chains)), {*self.done}))
+
+
+async def test_a_chain_is_needed_until_all_cells_are_done_that_go_through_it_or_whose_baseline_does(run: Run) -> None:
+    other = cell("nginx:gzip")
+    elsewhere = cell("nginx:default", "nginx-buffering-off")  # its own chain is another
+    cells = (CONTROL, other, BARE, MITIGATED, elsewhere)
+    bench = Told({some.id: STREAMED for some in cells})
+    async with Runner(bench, run, shipped.catalogue(), REQUESTS) as runner:
+        await runner.run(cells, lambda result: bench.done.add(result.id))
+    assert bench.needed[0] == ({"direct", "nginx:gzip", "nginx:default", "nginx:buffering-off"}, set())
+    assert bench.needed[-1][0] == set()
+    through = {other.id: "nginx:gzip", BARE.id: "nginx:default", MITIGATED.id: "nginx:default"}
+    for needed, done in bench.needed:
+        assert {chain for one, chain in through.items() if one not in done} <= needed
+        assert elsewhere.id in done or {"nginx:default", "nginx:buffering-off"} <= needed
+        assert other.id not in done or "nginx:gzip" not in needed
 
 
 async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
