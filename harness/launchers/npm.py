@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Complaint, InputError, Unavailable
+from harness.launchers import sizes
 from harness.launchers.commands import asked
 from harness.launchers.installation import Installation, Steps
 from harness.launchers.sources import Fetching, Installed, SourceName, age
@@ -30,8 +31,6 @@ from harness.resources import own_folder
 
 PACKAGE, LOCK = "package.json", "package-lock.json"
 QUIETLY = ("--ignore-scripts", "--no-audit", "--no-fund")
-CPUS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
-"""What Node.js calls a machine, where that is not as Python does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,6 @@ class Manifests:
     @property
     def files(self) -> list[Path]:
         return [self.folder / PACKAGE, self.folder / LOCK]
-
-    @property
-    def size(self) -> str:
-        """How much is downloaded on this machine, as far as that is known: in brackets, after a space."""
-        machine = platform.machine().lower()
-        known = self.download_bytes.get(f"{sys.platform}-{CPUS.get(machine, machine)}")
-        return f" ({known / 1e6:.0f} MB)" if known else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,8 @@ class Npm:
         node, npm = self._node(version), npm_of(manifests.node, self.setup)
 
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching {self.package} {version} with npm{manifests.size}")
+            size = sizes.told(sizes.on_this_machine(manifests.download_bytes))
+            fetching.progress(f"fetching {self.package} {version} with npm{size}")
             for file in manifests.files:
                 shutil.copy(file, steps.folder)
             return self._filled(steps, node, npm)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Complaint, InputError
+from harness.launchers import sizes
 from harness.launchers.installation import Installation, Steps
 from harness.launchers.sources import Fetching, Installed, SourceName
 from harness.launchers.wheel import FILES, INTO, PIP
@@ -51,7 +52,9 @@ class Requirements:
 
     def fetch(self, version: str, fetching: Fetching) -> None:
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching {self.package} {version} and what it depends on")
+            weighed = sizes.weighed_in(self.file.read_text(encoding="utf-8"))
+            size = sizes.told(sizes.on_this_machine(weighed))
+            fetching.progress(f"fetching {self.package} {version} and what it depends on{size}")
             shutil.copy(self.file, steps.folder)
             steps.run([*PIP, "install", "--only-binary", ":all:", "--require-hashes", "-r", self.file.name, *INTO])
             return f"{self.package} {version}"

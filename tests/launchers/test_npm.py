@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.locks import NODE_MACHINES
+from benchmarks.locks import MACHINES
 from harness.errors import Unavailable
 from harness.launchers.npm import LOCK, PACKAGE, Npm, locked_in, numbers
 from harness.launchers.sources import Fetching, Sources
@@ -52,7 +52,7 @@ def source(folder: Path, *versions: str) -> Npm:
         place = folder / "manifests" / version
         place.mkdir(parents=True, exist_ok=True)
         said = {"version": version, "dependencies": {"vite": version, "more": "1.0"}, "engines": {"node": ">=20.19"}}
-        weighs = dict.fromkeys(NODE_MACHINES, 12_300_000)
+        weighs = dict.fromkeys(MACHINES, 12_300_000)
         (place / PACKAGE).write_text(json.dumps({**said, "downloadBytes": weighs}))
         (place / LOCK).write_text(json.dumps({"packages": {"node_modules/vite": {"version": version}}}))
     return Npm("vite", locked_in(folder / "manifests", "vite"), folder / "cache", "harness setup vite")

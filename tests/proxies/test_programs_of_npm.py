@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from benchmarks.locks import NODE_MACHINES
+from benchmarks.locks import MACHINES
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.npm import locked_in, numbers
 from harness.launchers.process import Launcher
@@ -50,7 +50,7 @@ def test_a_lock_has_a_hash_of_everything_names_no_registry_and_needs_no_script(l
 def test_versions_are_exact_and_what_is_downloaded_was_weighed_on_every_machine(lock: Path) -> None:
     manifest = json.loads((lock.parent / "package.json").read_text())
     assert all(version[0].isdigit() for version in manifest["dependencies"].values())
-    assert manifest["downloadBytes"].keys() == set(NODE_MACHINES)
+    assert manifest["downloadBytes"].keys() == set(MACHINES)
 
 
 @each_lock
