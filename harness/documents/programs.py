@@ -41,7 +41,6 @@ def _with_words(text: str) -> str:
 
 Finds = Annotated[str, AfterValidator(_with_group)]
 Complains = Annotated[str, AfterValidator(_with_words)]
-NodeVersion = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]
 
 
 class FromSystem(Shape):
@@ -74,7 +73,6 @@ class FromNpm(Shape):
     """Packages of npm's: package.json and its lock lie beside the file, or in a folder beside it for each version."""
 
     package: Words = key("the one whose version counts", "vite")
-    node: NodeVersion = key("how new Node.js has to be", "20.9", "20.9")
 
 
 class FromApt(Shape):

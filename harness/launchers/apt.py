@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Unavailable
+from harness.launchers import sizes
 from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.commands import asked
 from harness.launchers.installation import COMPLETE, Installation, Steps
@@ -53,7 +54,9 @@ class Apt(Source):
         def make(steps: Steps) -> str:
             simulated = steps.run(["apt-get", "install", "--simulate", "--no-install-recommends", *self.packages])
             packages = sorted({*self.packages, *re.findall(r"(?m)^Inst (\S+)", simulated)})
-            fetching.progress(f"fetching the packages {', '.join(packages)}")
+            offered = steps.run(["apt-get", "download", "--print-uris", *packages])
+            size = sizes.told(sum(map(int, re.findall(r"(?m)^'\S+' \S+ (\d+)", offered))))
+            fetching.progress(f"fetching the packages {', '.join(packages)}{size}")
             steps.run(["apt-get", "download", *packages])
             for package in sorted(steps.folder.glob("*.deb")):
                 steps.run(["dpkg", "-x", package.name, FILES])

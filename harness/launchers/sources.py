@@ -70,7 +70,7 @@ class Sources:
 
     def _forbid(self, wanted: str, only: str, forbidden: str) -> None:
         """Say so if it is that alone which is in the way of a version that may be had elsewhere."""
-        if wanted and any(source.name == "wheel" for source in self._asked(only)):
+        if wanted and any(source.name in ("wheel", "npm") for source in self._asked(only)):
             offered = {version for source in self._asked(only) for version in source.offers()}
             here = ", ".join(sorted(offered, key=age, reverse=True))
             what = f"{self.name} {wanted} is in no lock here, and fetching others is forbidden ({forbidden})"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import errno
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,13 +21,13 @@ from pathlib import Path
 
 from harness import resources
 from harness.documents.document import allowed
-from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
+from harness.documents.programs import FromNpm, FromWheel, OwnProxyShape, ProgramShape
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
 from harness.launchers.installation import REMEDY
-from harness.launchers.npm import Npm
+from harness.launchers.npm import Npm, locked_in
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import Sources
 from harness.launchers.system import System, VersionQuestion
@@ -76,7 +77,7 @@ class Described:
     @property
     def sources(self) -> Sources:
         """Where its program comes from; what is fetched goes into the cache."""
-        said, setup = self.said.sources, self._setup
+        said = self.said.sources
         place = resources.cache().absolute() / PROGRAMS / self.name
         found: list[Source] = []
         if system := said.system:
@@ -84,16 +85,18 @@ class Described:
         if wheel := said.wheel:
             found.append(self._wheel(wheel, place))
         if npm := said.npm:
-            at_least = tuple(map(int, npm.node.split(".")))
-            found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, place, setup))
+            found.append(self._npm(npm, place))
         if apt := said.apt:
-            found.append(Apt(tuple(apt.packages), apt.program, place, setup))
+            found.append(Apt(tuple(apt.packages), apt.program, place, self._setup))
         return Sources(self.name, found, self._remedy, self.locked)
 
     def _wheel(self, said: FromWheel, place: Path) -> Source:
         if said.requirements:
             return Requirements(said.package, self.folder / said.requirements, place, self._setup)
         return Wheel(said.package, said.program, said.libraries, _lock(self.folder), place, self._setup)
+
+    def _npm(self, said: FromNpm, place: Path) -> Npm:
+        return Npm(said.package, _manifests(self.folder, said.package), place, self._setup)
 
     def variants(self) -> dict[str, Path]:
         """Return the configs that lie in its folder, by name."""
@@ -245,7 +248,7 @@ class Described:
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             negotiates=self.said.negotiates,
-            parent=_instances(installed.folder) if beside and installed.folder else None,
+            parent=instances(installed.folder) if beside and installed.folder else None,
             explains=[placeholders.filled(word, values) for word in self.said.explains],
             complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
         )
@@ -286,31 +289,19 @@ def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:
 
 
 _lock = cache(read_lock)
+_manifests = cache(locked_in)
 
 
-@cache
-def _manifests(folder: Path, package: str) -> dict[str, Path]:
-    """Return the folders with locks of npm's, by the version of the package that each installs."""
-    found = {}
-    for lock in (folder / "package-lock.json", *sorted(folder.glob("*/package-lock.json"))):
-        if lock.is_file():
-            try:
-                packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-                found[packages[f"node_modules/{package}"]["version"]] = lock.parent
-            except (OSError, ValueError, LookupError, TypeError) as error:
-                why = f"is no lock of npm's that has {package}: {type(error).__name__} {error}"
-                raise InputError(Complaint(why, file=str(lock))) from None
-    return found
-
-
-def _instances(folder: Path) -> Path:
+def instances(folder: Path) -> Path:
     """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
     place = folder / INSTANCES
     try:
         resources.own_folder(place)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         if unwritable(error) is NoRoom:
             raise
-        where = f"a script is run beside its packages, in {folder}: {error.strerror}"
+        where = f"what has packages runs beside them, in {folder}: {error.strerror}"
         raise Unavailable(where, REMEDY) from error
     return place

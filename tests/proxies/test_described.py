@@ -321,11 +321,21 @@ def test_the_program_of_the_page_is_one() -> None:
     assert Document(BLOCKS[1]).shape(ProgramShape).sources.wheel
 
 
+NPM = '{"packages": {"node_modules/a": {"version": "1.0"}}}'
+
+
 @pytest.mark.parametrize(
     ("files", "said", "words"),
     [
-        ({"package-lock.json": "{}"}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
-        ({"package-lock.json": "["}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
+        ({"package-lock.json": "{}"}, "{npm: {package: a}}", r"package-lock\.json: is no manifest of npm's that has a"),
+        ({"package-lock.json": "["}, "{npm: {package: a}}", r"package-lock\.json: is no manifest of npm's that has a"),
+        ({"package-lock.json": NPM}, "{npm: {package: a}}", r"package\.json: is no manifest .*No such file"),
+        ({"package-lock.json": NPM, "package.json": "[]"}, "{npm: {package: a}}", r"package\.json: is no manifest"),
+        (
+            {"package-lock.json": NPM, "package.json": '{"dependencies": {}, "engines": "20"}'},
+            "{npm: {package: a}}",
+            r"package\.json: is no manifest",
+        ),
         ({}, "{wheel: {package: a, requirements: r.txt}}", r"r\.txt: cannot be read: .*No such file"),
         (
             {"lock.yaml": "'1.0': {a.exe: {sha256: x, bytes: 1}}"},
