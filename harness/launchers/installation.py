@@ -28,6 +28,7 @@ COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
 TELL_S = 10.0
+FULL_BYTES = 2**16
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
 _TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
@@ -51,8 +52,8 @@ class Steps:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
-        status, said = apart(self._run(argv, env or {}))
-        if status and NO_ROOM.search(said):
+        status, said, is_full = apart(self._run(argv, env or {}))
+        if status and (is_full or NO_ROOM.search(said)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if status and (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
             found = ", ".join(reversed(sought[2].split(", "))) if sought[2] != "none" else ""
@@ -64,20 +65,22 @@ class Steps:
             raise Unavailable(words, f"mend that, then: {self.setup}")
         return said
 
-    async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+    async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, bool]:
+        """Return how it ended, what it wrote, and whether a disk is full then: its last words may be lost with that."""
         async with Launcher() as launcher:
             temporary = launcher.folder(f"setup-{self.folder.parent.name}")
             program = await launcher.launch(
                 self.folder.parent.name,
                 argv,
-                log=self.folder / LOG,
+                log=temporary / LOG,  # which a full cache leaves alone
                 cwd=self.folder,
                 env={"TMPDIR": str(temporary), **env},
                 hold_fds=[self.lock.fileno()],
             )
             while not await until(program.death, TELL_S):
                 self.progress(f"{self.name}: {size_of(self.folder, temporary) / 1e6:.0f} MB so far")
-            return program.returncode or 0, program.words()
+            is_full = any(shutil.disk_usage(place).free < FULL_BYTES for place in (self.folder, temporary))
+            return program.returncode or 0, program.words(), is_full
 
 
 @dataclass(frozen=True, slots=True)

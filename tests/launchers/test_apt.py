@@ -111,13 +111,16 @@ def test_a_rebuild_of_the_same_version_is_an_installation_of_its_own(
     apache = source(tmp_path)
     apache.fetch("2.4.71", fetching())
     before = apache.installed("2.4.71")
-    offered("2.4.71-1~deb12u2", monkeypatch)
+    assert before.folder
+    assert before.folder.parent.name == "apt-apache2-bin=2.4.71-1%7edeb12u1"
+    offered("1:2.4.71-1~deb12u2", monkeypatch)
     assert apache.offers() == ["2.4.71"]
     with pytest.raises(Unavailable, match="is not installed"):
         apache.installed("2.4.71")
     apache.fetch("2.4.71", fetching())
     after = apache.installed("2.4.71")
-    assert [one.build for one in (before, after)] == [f"apache2-bin 2.4.71-1~deb12u{number}" for number in (1, 2)]
+    assert (before.build, after.build) == ("apache2-bin 2.4.71-1~deb12u1", "apache2-bin 1:2.4.71-1~deb12u2")
+    assert ":" not in str(after.folder), "what looks for libraries takes it for the end of a folder"
     assert before.folder != after.folder
     offered("2.4.72-1", monkeypatch)
     assert apache.installed("2.4.71") == after, "of those that apt has no longer, the one that was fetched last"

@@ -5,9 +5,7 @@ A real pip takes them from a folder, and asks no network.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,46 +16,20 @@ from harness.errors import Unavailable
 from harness.launchers.base import Fetching
 from harness.launchers.sources import Sources
 from harness.launchers.system import VersionQuestion
-from harness.launchers.wheel import LockedFile, Wheel
+from harness.launchers.wheel import Wheel
+from tests.launchers.shop import Shop
 
 pytestmark = pytest.mark.proxies
 
-PROGRAM = "#!/bin/sh\necho tiny {version}\n"
-METADATA = "Metadata-Version: 2.1\nName: tiny-bin\nVersion: {version}\n"
-WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
 ELSEWHERE = "py3-none-win_arm64"
-
-
-class Shop:
-    """A folder with wheels, which is all that pip knows of, and the lock of those in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lock: dict[str, dict[str, LockedFile]] = {}
-
-    def sells(self, version: str, tag: str = "py3-none-any", content: str = PROGRAM) -> Path:
-        """Make a wheel that lock and folder have."""
-        path = self.folder / f"tiny_bin-{version}-{tag}.whl"
-        info = f"tiny_bin-{version}.dist-info"
-        with zipfile.ZipFile(path, "w") as wheel:
-            program = zipfile.ZipInfo("tiny/bin/tiny")
-            program.external_attr = 0o100755 << 16
-            wheel.writestr(program, content.format(version=version))
-            for name, text in (("METADATA", METADATA), ("WHEEL", WHEEL)):
-                wheel.writestr(f"{info}/{name}", text.format(version=version, tag=tag))
-            wheel.writestr(f"{info}/RECORD", "")
-        data = path.read_bytes()
-        self.lock.setdefault(version, {})[path.name] = LockedFile(hashlib.sha256(data).hexdigest(), len(data))
-        return path
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    for name, value in (("CONFIG_FILE", "/dev/null"), ("NO_INDEX", "1"), ("FIND_LINKS", str(folder))):
-        monkeypatch.setenv(f"PIP_{name}", value)
-    return Shop(folder)
+    shop = Shop(tmp_path / "shop")
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    return shop
 
 
 @pytest.fixture
