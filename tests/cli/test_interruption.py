@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampling import some_of
 from tests.sandbox import SLOW, Sandbox, missing
 from tests.waiting import wait_for
 
@@ -96,7 +97,7 @@ def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_no
     assert_reported(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@some_of("number", [signal.SIGKILL, signal.SIGHUP], each=2)
 def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     program, listening = in_mid_run(place)
     hit(program, number)
@@ -160,7 +161,7 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: San
     assert "Traceback" not in said.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@some_of("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], each=3)
 def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
     programs = place.folder / "bin"
     programs.mkdir()
