@@ -1,83 +1,27 @@
-"""The real nginx: every shipped config serves, every fault is told in nginx's own words, nothing is left behind."""
+"""The real nginx: every shipped config serves, and what is wrong with a user's is told in nginx's own words."""
 
 from __future__ import annotations
 
 import asyncio
-import operator
 import os
 import shutil
-import signal
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
-from harness.clients import CLIENTS
-from harness.clients.base import Request
 from harness.errors import InputError, ProxyError, Unavailable
-from harness.launchers.process import Launcher, Process
+from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.model import Endpoint, Hop, chain_text
 from harness.proxies import certificates
-from harness.proxies.base import Running
-from harness.proxies.nginx import Nginx
 from harness.resources import configs
-from harness.session import load, session, variants
-from tests.clients.http2_peer import Seen
+from harness.session import load, session
 from tests.factories import comes, judged
-from tests.measuring import READS, plan
-from tests.processes import process, signalled
-from tests.sampling import some_of
-from tests.tapping import tapped
+from tests.measuring import plan
+from tests.proxies.nginxes import DEFAULT, NGINX, NOWHERE, each_shipped, in_modules_loop, own, reader, started, status
 from tests.waiting import eventually
-
-NGINX = Nginx("nginx", configs() / "nginx")
-SHIPPED = [*variants("nginx").values()]
-DEFAULT = configs() / "nginx/default.conf"
-NOWHERE = Endpoint(1)
-STRANGER = 54321
-
-each_shipped = pytest.mark.parametrize("config", SHIPPED, ids=[path.stem for path in SHIPPED])
-in_modules_loop = pytest.mark.asyncio(loop_scope="module")
-
-
-def own(folder: Path, *changes: tuple[str, str]) -> Path:
-    """Write a config of the user's: the stock one with some words replaced."""
-    text = DEFAULT.read_text()
-    for words, others in changes:
-        assert words in text
-        text = text.replace(words, others)
-    path = folder / "my.conf"
-    path.write_text(text)
-    return path
-
-
-async def started(launcher: Launcher, config: Path, folder: Path, upstream: Endpoint = NOWHERE) -> Running:
-    evidence = folder / "evidence"
-    evidence.mkdir(exist_ok=True)
-    return await NGINX.start(config, upstream, evidence, launcher)
-
-
-async def status(running: Running, body: bytes | None = None) -> int | None:
-    endpoint = running.endpoint
-    client = CLIENTS[reader(endpoint)]()
-    seen = Seen()
-    await client.stream(
-        Request(f"{endpoint.url}/pulse", method="POST" if body else "GET", body=body, authority=endpoint.authority),
-        seen,
-    )
-    await client.close()
-    return seen.status
-
-
-def reader(endpoint: Endpoint) -> str:
-    """Return the client that speaks what an endpoint does."""
-    return "aiohttp" if "1.1" in endpoint.http else "h2"
-
 
 # ---------------------------------------------------------------- templates, without nginx
 
@@ -340,93 +284,3 @@ async def test_asking_nginx_for_its_version_holds_nothing_up(tmp_path: Path, mon
         await eventually((tmp_path / "asked").exists)
         (tmp_path / "go").touch()
         assert (await starting).version.split()[0] == version
-
-
-# ---------------------------------------------------------------- life and death
-
-
-def folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("harness-nginx-*"))
-
-
-@pytest.mark.proxies
-async def test_several_instances_live_side_by_side_and_nothing_of_them_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    async with Launcher() as launcher:
-        places = [tmp_path / str(number) for number in range(8)]
-        for place in places:
-            place.mkdir()
-        instances = await asyncio.gather(*(started(launcher, DEFAULT, place) for place in places))
-        assert len({running.endpoint.port for running in instances}) == 8
-        assert [await status(running) for running in instances] == [502] * 8
-        assert len(folders()) == 8
-        family = [psutil.Process(process(running).pid) for running in instances]
-        family += [child for one in family for child in one.children(recursive=True)]
-        assert len(family) >= 16, "a master and a worker each"
-    await eventually(lambda: [one for one in family if one.is_running()], operator.not_)
-    assert folders() == set()
-
-
-@pytest.mark.proxies
-@in_modules_loop
-async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_one(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chain = (Hop("nginx", "buffering-off"),)
-    victim = process((await bench.entry(chain)).hops[0])
-    killer = tapped(monkeypatch, READS, lambda: signalled(victim, signal.SIGKILL))
-    told = plan("nginx:buffering-off", 12, 100)
-    trace, entry = await bench.record("cell", replace(told, client=killer))
-    assert judged(trace).verdict == "broken"
-    assert (await eventually(entry.death) or "").startswith("nginx was killed by SIGKILL")
-    trace, another = await bench.record("cell", told)
-    assert judged(trace).verdict == "streamed"
-    assert process(another.hops[0]).pid != victim.pid
-    assert another.evidence != entry.evidence
-
-
-class Others(Launcher):
-    """A launcher whose folders belong to a stranger, with all that is in them, as they do when a stranger runs it."""
-
-    async def launch(self, *args: Any, **options: Any) -> Process:
-        for folder in map(Path, self._janitors.folders):
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, STRANGER, STRANGER)
-        return await super().launch(*args, **options)
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that everybody can get to; and an nginx that runs as somebody who owns nothing else."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("only root can become somebody else; who is not root tests it anyway")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        shim = folder / "bin/nginx"
-        shim.parent.mkdir()
-        become = (
-            f"exec setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups --inh-caps=-all --bounding-set=-all"
-        )
-        program = shutil.copy(NGINX.installed().program, folder)  # from where only root may come
-        shim.write_text(f'#!/bin/sh\n{become} {program} "$@"\n')
-        shim.chmod(0o755)
-        (folder / "evidence").mkdir()
-        os.chown(folder / "evidence", STRANGER, STRANGER)
-        yield folder
-
-
-@pytest.mark.proxies
-@some_of("config", SHIPPED, each=3, ids=[path.stem for path in SHIPPED])
-async def test_an_unprivileged_user_can_run_it(public: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{public}/bin:{os.environ['PATH']}")
-    async with Others() as launcher:
-        running = await started(launcher, config, public)
-        assert await status(running, body=b"too large for its memory" * 10_000) == 502
-        master = psutil.Process(process(running).pid)
-        assert {one.uids().effective for one in (master, *master.children())} == {STRANGER}
-    log = (public / "evidence/nginx.log").read_text()
-    assert not [line for line in log.splitlines() if "Permission denied" in line and "open error log" not in line]
