@@ -26,6 +26,7 @@ from harness.model import (
     Chain,
     Emission,
     Filler,
+    Format,
     Method,
     Mitigation,
     Plan,
@@ -92,6 +93,11 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
         return [_of("mitigations", conflict) for conflict in conflicts]
     idle = [_of("mitigations", f"{each.name} {why}") for each in applied for why in _idle(each, cell, change, requests)]
     return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
+
+
+def is_detour(one: Mitigation, word: Format) -> bool:
+    """Tell whether it leaves the chain, or takes another transport than a stream in this format has."""
+    return one.chain == "direct" or (one.format is not None and FORMATS[one.format][0] != FORMATS[word][0])
 
 
 def _of(axis: str, why: str) -> Complaint:
