@@ -47,7 +47,7 @@ FRAMING = {
 
 
 def _combined(value: object) -> object:
-    """Read one entry of the mitigations axis: `none`, `a`, `a+b` or a list of names."""
+    """Read one entry of the mitigations axis: `none`, `all`, `a`, `a+b` or a list of names."""
     if not isinstance(value, str):
         return value
     return [] if value == "none" else [name.strip() for name in value.split("+")]
