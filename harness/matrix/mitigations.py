@@ -55,7 +55,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) ->
     if refused := objections(cell, catalogue, requests):
         raise InputError(*(replace(one, message=f"cell {cell.id}: {one.message}") for one in refused))
     applied = [catalogue[name] for name in cell.mitigations]
-    change, _ = _merged(applied)
+    change, _ = merged(applied)
     transport, codec = FORMATS[change.format or cell.format]
     method = change.method or codec.method
     return Plan(
@@ -88,7 +88,7 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
         choices = sorted(catalogue)
         return [_of("mitigations", f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
-    change, conflicts = _merged(applied)
+    change, conflicts = merged(applied)
     conflicts += _torn(cell.chain, applied)
     if conflicts:
         return [_of("mitigations", conflict) for conflict in conflicts]
@@ -99,7 +99,7 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
 def concerned(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> bool:
     """Tell whether each of the cell's mitigations, which the catalogue has, changes something in it."""
     applied = [catalogue[name] for name in cell.mitigations]
-    return not any(_idle_ones(cell, applied, _merged(applied)[0], requests))
+    return not any(_idle_ones(cell, applied, merged(applied)[0], requests))
 
 
 def is_detour(one: Mitigation, word: Format) -> bool:
@@ -121,7 +121,7 @@ def _settings(mitigation: Mitigation) -> Iterator[tuple[str, str, Any]]:
             yield field, "-".join(word.capitalize() for word in name.split("-")), value
 
 
-def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
+def merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
     """Return one mitigation that does what all of `applied` do, and where they contradict each other."""
     setters: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     for mitigation in applied:

@@ -24,7 +24,7 @@ from harness.store.runs import unwritable_because
 
 Rows = list[tuple[str, ...]]
 
-CLAIMED = ("name", "claim", "source", "cost")
+CLAIMED = ("name", "claim", "source", "cost", "apply")
 """What a catalogue entry says of itself; all else in it is what it changes."""
 
 
