@@ -48,8 +48,8 @@ def required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
 def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> NoReturn:
     """Write the reports, tell people (what is `told`, or the run), and raise Exit with the run's status."""
     for name, path in outputs.items():
-        _write(path, RENDERERS[name](run.info, run.results))
-    _tell(run, told or _told(run, required), outputs)
+        write(path, RENDERERS[name](run.info, run.results))
+    tell(run, told or _told(run, required), outputs)
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
@@ -67,7 +67,7 @@ def finish_cell(run: Run, cell: str, outputs: Mapping[str, Path], names: Sequenc
 def tell_reports(done: Iterable[Run], outputs: Mapping[str, Path], required: summary.Required) -> None:
     """Tell people what became of the claims of field reports."""
     for run in done:
-        _tell(run, _claims(run, required), outputs)
+        tell(run, _claims(run, required), outputs)
 
 
 def finish_reports(
@@ -79,11 +79,11 @@ def finish_reports(
             run.copy_records(records)
     entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
     for path in outputs.values():
-        _write(path, [ledger.page(entries)])
+        write(path, [ledger.page(entries)])
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
-def _tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
+def tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
     people: Outlet = err if STDOUT in outputs.values() else out
     for part in parts:
         people.print(part)
@@ -106,7 +106,7 @@ def _claims(run: Run, required: summary.Required | None = None) -> list[Renderab
     return ["", ClaimReport(entry, required)] if entry else []
 
 
-def _write(path: Path, pieces: Iterable[str]) -> None:
+def write(path: Path, pieces: Iterable[str]) -> None:
     """Put a document where it was asked for, piece by piece."""
     if path == STDOUT:
         screen.write(pieces)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Self
 
 from harness.diagnosis.price import Price, price
 from harness.matrix.mitigations import is_detour
@@ -83,12 +83,36 @@ class Search:
         concerning = [name for name in names if any(self.applied((name,), layer) != layer for layer in self.layers)]
         self.names = sorted(concerning, key=lambda name: self.price((name,)))
 
+    @classmethod
+    def of_what_was_measured(
+        cls, layers: Sequence[Cell], catalogue: Mapping[str, Mitigation], results: Iterable[Result]
+    ) -> Self:
+        """Return a search that is over: what was measured is all that can be known, whoever chose it."""
+        known = {one.cell: fate(one) for one in results}
+        concern: dict[Cell, set[str]] = {}
+        for cell in known:
+            concern.setdefault(replace(cell, mitigations=()), set()).update(cell.mitigations)
+
+        def can(cell: Cell) -> bool:
+            there = concern.get(replace(cell, mitigations=()), set())
+            return {*cell.mitigations} <= there if len(cell.mitigations) == 1 else cell in known
+
+        search = cls(layers, catalogue, {name for names in concern.values() for name in names}, can)
+        search._known = known
+        search._tried = {cell.mitigations: None for cell in known if replace(cell, mitigations=()) in layers}
+        search._tried.pop((), None)
+        return search
+
     def told(self, cell: Cell, what: Fate) -> None:
-        """Take what a cell came to; what was taken for likely before is forgotten."""
+        """Take what a cell came to; it takes the place of what was likely."""
         self._known[cell] = what
 
+    def forget(self, cell: Cell) -> None:
+        """Forget what was likely of a cell."""
+        self._known.pop(cell, None)
+
     def wanted(self) -> list[Cell]:
-        """Return what to measure next; nothing if the search is over, or waits for nothing that it has not named."""
+        """Return what to measure next, what is being measured included; nothing if the search is over."""
         return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
 
     def price(self, names: Names) -> Price:
@@ -132,6 +156,15 @@ class Search:
     def without_one(self, names: Names) -> list[Names]:
         """Return a set without one of its parts, for each of them."""
         return [rest for one in names if (rest := tuple(name for name in names if name != one))]
+
+    def resists(self, part: Cell) -> bool:
+        """Tell whether a part holds, and nothing that was tried on it alone mends it."""
+        tried = (met for cell, met in self._known.items() if replace(cell, mitigations=()) == part)
+        return self._holds(part) and "streams" not in tried
+
+    def eases(self, name: str) -> bool:
+        """Tell whether a mitigation alone makes a layer hold less that it does not mend."""
+        return any(self._known.get(self.applied((name,), layer) or layer) == "milder" for layer in self.held)
 
     def _holds(self, cell: Cell) -> bool:
         return self._known.get(cell) in ("held", "milder")
@@ -198,7 +231,7 @@ class Search:
     def _singles(self, names: Iterable[str]) -> list[Cell | None]:
         needs = self._needs()
         cells: list[Cell | None] = []
-        for name in names:
+        for (name,) in self._cheap((name,) for name in names):
             cells += self._asked((name,))
             cells += [cell for need in needs if (cell := self.applied((name,), need)) != need]
         return cells
@@ -215,17 +248,23 @@ class Search:
         return cells
 
     def _next_sets(self, pool: Sequence[str]) -> list[Cell]:
-        """Return what to measure of the cheapest sets that may work and are not known yet."""
-        promising = self._cheap(self._promising(pool))
+        """Return what to measure of the cheapest sets that may work and are not known yet.
+
+        What is dearer than the first that ought to work is left until that has failed.
+        """
+        likely = set(self._hitting(self._needs(), pool))
+        promising = self._cheap(likely | self._promising(likely, pool))
         self._tried |= dict.fromkeys(promising)
         openly = [names for names in promising if self._open(names)]
-        return [cell for names in openly[:AT_ONCE] for cell in self._asked(names)]
+        first = next((place for place, names in enumerate(openly, 1) if names in likely), AT_ONCE)
+        some = AT_ONCE if any(map(self._failed, likely)) else min(first, AT_ONCE)
+        return [cell for names in openly[:some] for cell in self._asked(names)]
 
-    def _promising(self, pool: Sequence[str]) -> set[Names]:
-        """Return the sets that have something for every part, or for all but one hop's, and those that extend them."""
-        needs = self._needs()
-        spared = [[need for need in needs if need.chain != (hop,)] for hop in dict.fromkeys(self.chain)]
-        found = {names for some in (needs, *spared) for names in self._hitting(some, pool)}
+    def _promising(self, likely: Iterable[Names], pool: Sequence[str]) -> set[Names]:
+        """Return the likely sets, those that spare one hop, and those that extend any of these."""
+        hops = dict.fromkeys(self.chain)
+        spared = [[need for need in self._needs() if need.chain != (hop,)] for hop in hops]
+        found = {*likely, *(names for needs in spared for names in self._hitting(needs, pool))}
         helpful = [name for name in pool if self._helps(name)]
         failed = set(filter(self._failed, found))
         for _ in range(2):

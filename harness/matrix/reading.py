@@ -37,6 +37,7 @@ from harness.matrix.shapes import Axes, Exclusion, MatrixShape
 from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
 
 MAX_CELLS = 20_000
+OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
 DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
 
 StandIns = Mapping[str, StandIn]
@@ -109,6 +110,12 @@ def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix
         document.settle()
         raise
     return _Reader(document, shape, known).matrix()
+
+
+def brought(text: str) -> dict[str, object]:
+    """Return the keys of a matrix file, which can be read, with what is its own whatever cells it has."""
+    data = Document(text).data
+    return {key: data[key] for key in OWN if key in data} if isinstance(data, dict) else {}
 
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:

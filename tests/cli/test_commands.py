@@ -340,10 +340,10 @@ def test_what_has_no_shape_has_no_names(harness: Harness, tmp_path: Path, includ
 
 
 def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, run_info(finished_at=None))
+    run = Run.create(tmp_path, run_info(finished_at=None, cells=5))
 
     def interrupted() -> NoReturn:
-        with progress(5, run) as tell:
+        with progress(run) as tell:
             for some in matrix()[:2]:
                 run.append(some)
             tell(matrix()[0])
