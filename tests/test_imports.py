@@ -39,7 +39,7 @@ ROOMS: Mapping[str, str] = {
     "reports": "documents errors model",
     "matrix": "documents errors formats model",
     "diagnosis": "errors matrix model reports",
-    "claims": "matrix model reports",
+    "claims": "diagnosis matrix model reports",
     "store": "documents errors model resources",
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
     "session": "clients diagnosis errors formats judge launchers matrix measure model proxies resources store",

@@ -129,7 +129,18 @@ class Search:
     @property
     def best(self) -> Names | None:
         """The cheapest set that works, of those that were tried."""
-        return min(filter(self._works, self._tried), key=self.price, default=None)
+        return next(iter(self.working), None)
+
+    @property
+    def working(self) -> list[Names]:
+        """The sets that work, of those that were tried, the cheapest first; detours only if nothing else does."""
+        sets = sorted(filter(self._works, self._tried), key=self.price)
+        return [names for names in sets if self.is_around(names) == self.is_around(sets[0])]
+
+    def is_around(self, names: Names) -> bool:
+        """Tell whether a set leaves the chain or its transport."""
+        told = self.layers[0].format
+        return any(name in self._catalogue and is_detour(self._catalogue[name], told) for name in names)
 
     @property
     def tried(self) -> list[Names]:
@@ -223,7 +234,7 @@ class Search:
                 return
 
     def _batches(self) -> Iterator[list[str]]:
-        detours = [name for name in self.names if is_detour(self._catalogue[name], self.layers[0].format)]
+        detours = [name for name in self.names if self.is_around((name,))]
         for costs in BATCHES:
             yield [name for name in self.names if self._catalogue[name].cost in costs and name not in detours]
         yield detours

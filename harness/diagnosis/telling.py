@@ -14,7 +14,6 @@ from harness.diagnosis.price import cost
 from harness.diagnosis.recipes import recipes
 from harness.diagnosis.search import Names, Search, fate
 from harness.errors import Interrupted
-from harness.matrix.mitigations import is_detour
 from harness.model import Cell, Mitigation, Result, RunInfo, chain_text
 from harness.reports import summary, words
 
@@ -98,7 +97,7 @@ class Diagnosis:
             return
         named, dear = " + ".join(self.fix), cost(self.fix, self.catalogue)
         asked = ", ".join(layer.request for layer in self.layers)
-        if any(is_detour(self.catalogue[name], self.layers[0].format) for name in self.fix):
+        if self.search.is_around(self.fix):
             yield from self._nothing_else()
             yield f"What is left goes around it: {named} ({dear})"
         else:
@@ -179,12 +178,9 @@ class Diagnosis:
 
     def _nothing_else(self) -> Iterator[str]:
         """Say that nothing within the chain mends it, and which hops are not mended by anything."""
-        tried = [names for names in self.search.tried if not self._goes_around(names)]
+        tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
         for cells in self._hops():
             if stubborn := [cell for cell in cells if self.search.resists(cell)]:
                 hop = chain_text(stubborn[0].chain)
                 yield f"Nothing that was tried on it mends {hop} alone, which {self._together(stubborn, self._fate)}"
-
-    def _goes_around(self, names: Names) -> bool:
-        return any(is_detour(self.catalogue[name], self.layers[0].format) for name in names)
