@@ -161,6 +161,7 @@ async def test_a_fault_ends_it_and_nothing_goes_on(chain: World, run: Run) -> No
 # ---------------------------------------------------------------- the job
 
 LOAD = {"tokens": 32, "token_bytes": 96}
+CONF = "events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } } }\n"
 
 
 def test_the_job_of_a_diagnosis_has_every_mitigation_that_concerns_the_chain() -> None:
@@ -183,9 +184,7 @@ def test_a_chain_without_a_hop_and_a_misspelt_one_are_refused() -> None:
 
 
 def test_a_matrix_file_brings_its_own_proxies_configs_and_fixes(tmp_path: Path) -> None:
-    (tmp_path / "my.conf").write_text(
-        "events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } } }\n"
-    )
+    (tmp_path / "my.conf").write_text(CONF)
     file = tmp_path / "my.yaml"
     file.write_text(
         "title: t\nworkloads: {w: {tokens: 1, token_bytes: 64}}\naxes: {chain: nginx:mine}\n"
@@ -198,3 +197,17 @@ def test_a_matrix_file_brings_its_own_proxies_configs_and_fixes(tmp_path: Path) 
     file.write_text(file.read_text().replace("cost: header", "cost: heady"))
     with pytest.raises(InputError, match=r"my\.yaml:5: mitigations\.ours\.cost: 'heady' is not allowed"):
         session.diagnosis({"chain": "nginx:mine", "request": ["curl"]}, LOAD, str(file))
+
+
+def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_concern_it(tmp_path: Path) -> None:
+    job = session.one_cell({"chain": "nginx:default", "request": "br", "body": "close"}, LOAD)
+    command, fixes = session.to_try(job, job.cells[-1])
+    assert command == "harness diagnose --chain 'nginx:default' --body close --request br"
+    assert fixes.startswith("-m x-accel-buffering -m no-cache -m no-transform ")
+    assert "-m nginx-buffering-off" in fixes
+    assert "bypass" not in fixes
+    (tmp_path / "my.conf").write_text(CONF)
+    job = session.one_cell({"chain": f"nginx:default>nginx:{tmp_path}/my.conf", "mitigations": ["no-cache"]}, LOAD)
+    command, fixes = session.to_try(job, job.cells[-1])
+    assert command == f"harness diagnose --chain 'nginx:default>nginx:my={tmp_path}/my.conf'"
+    assert "-m no-cache" not in fixes

@@ -62,8 +62,10 @@ def _with(command: C, options: Sequence[Parameter], first: bool) -> C:
 
 
 def _combined(given: Sequence[str]) -> list[str]:
-    """Return the mitigations that options name, each alone, joined as in ids, or `none`. Raises InputError for both."""
+    """Return the mitigations that options name, one by one or joined as in ids; none for `none`, which stands alone."""
     names = [name.strip() for option in given for name in option.split("+")]
+    if "all" in names:
+        raise InputError("--mitigation: all is a word of matrix files; `harness diagnose` tries them on one chain")
     if "none" in names and len(names) > 1:
         raise InputError("--mitigation: none stands for no mitigation, and there are others beside it")
     return [name for name in names if name != "none"]

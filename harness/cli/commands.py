@@ -90,7 +90,7 @@ def matrix(
     file: Annotated[
         str,
         typer.Argument(
-            help="A matrix file, or a shipped one: smoke, default, clients, applications, programs, versions."
+            help="A matrix file, or a shipped one, as smoke or default; `harness list matrices` has them all."
         ),
     ] = "default",
     only: Only = None,
@@ -188,7 +188,7 @@ def run(
     outputs = cli.outputs_of(to_json)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
-    cli.finish_cell(finished, job.cells[-1].id, outputs, names_in(require))
+    cli.finish_cell(finished, job, outputs, names_in(require))
 
 
 @app.command(

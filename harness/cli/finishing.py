@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from harness import session
 from harness.claims import ledger
@@ -18,7 +19,7 @@ from harness.cli import screen
 from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
-from harness.reports import RENDERERS, summary, terminal
+from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
 
@@ -53,15 +54,20 @@ def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *t
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
-def finish_cell(run: Run, cell: str, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
-    """Finish a run of one cell, which has to be measured, with its timeline and its result. Raises Exit likewise."""
+def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
+    """Finish a run of one cell, which has to be measured, with its timeline, its result and, if that is bad, what to
+    try. Raises Exit likewise.
+    """
     by_id = {result.id: result for result in run.results}
-    result = by_id[cell]
+    result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
         trace = session.judged(run.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
-    finish(run, outputs, summary.Required({cell, *names}), *told)
+    if result.cell.chain and words.is_surprising(result):
+        command, fixes = session.to_try(job, result.cell)
+        told.append(Text(f"What to try: `{command}` finds out which hop holds and what mends it; by hand: {fixes}"))
+    finish(run, outputs, summary.Required({result.id, *names}), *told)
 
 
 def tell_reports(done: Iterable[Run], outputs: Mapping[str, Path], required: summary.Required) -> None:

@@ -118,6 +118,11 @@ def brought(text: str) -> dict[str, object]:
     return {key: data[key] for key in OWN if key in data} if isinstance(data, dict) else {}
 
 
+def title(text: str) -> str:
+    """Return the title of a matrix file, which can be read."""
+    return str(Document(text).at("title"))
+
+
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
     """Return all cells, references included; all at `pace` if one is given."""
     cells = (replace(cell, pace=pace) if pace else cell for cell in matrix.cells)

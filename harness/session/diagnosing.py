@@ -13,17 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from harness.diagnosis.price import price
 from harness.diagnosis.search import Search, fate
 from harness.errors import Complaint, InputError
-from harness.matrix.mitigations import objections
+from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought, control_of
-from harness.model import Cell, Result, chain_text
+from harness.model import AXES, Cell, Hop, Result, chain_text
 from harness.session.jobs import Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.store.runs import Run
 
 REQUESTS = ("curl", "browser")
 """Whose requests are looked at, unless somebody says so."""
+CHEAPEST = 3
+"""So many cheap mitigations are named to whoever tries by hand."""
 GLANCE_S = 1.0
 """What streams has said so by then. Nothing but what is asked for early depends on it."""
 
@@ -68,6 +71,31 @@ def search_of(job: Job) -> Search:
     names = dict.fromkeys(name for cell in job.cells for name in cell.mitigations)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     return Search(layers, catalogue, names, lambda cell: not objections(cell, catalogue, requests))
+
+
+def to_try(job: Job, cell: Cell) -> tuple[str, str]:
+    """Return what to type to have a cell's chain diagnosed, and which mitigations to try by hand: the cheapest ones,
+    and those of its hops' own configs.
+    """
+    asked = {"format": cell.format, "body": cell.body, "client": cell.client}
+    asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
+    options = [f"--{name} {value}" for name, value in asked.items() if value != AXES[name].default]
+    command = " ".join([f"harness diagnose --chain '{'>'.join(_as_given(hop, job) for hop in cell.chain)}'", *options])
+    catalogue, requests = job.matrix.catalogue, job.matrix.requests
+    able = [name for name in catalogue if name not in cell.mitigations]
+    able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
+    able = [name for name in able if not is_detour(catalogue[name], cell.format)]
+    able.sort(key=lambda name: price((name,), catalogue, cell.format))
+    chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])
+    return command, " ".join(f"-m {name}" for name in chosen)
+
+
+def _as_given(hop: Hop, job: Job) -> str:
+    """Return a hop as a chain names it: one that runs a file of the user's by that file."""
+    if not (file := job.own.get(hop.bare)):
+        return str(hop)
+    path = str(file) if "/" in str(file) else f"./{file}"
+    return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
 
 
 def controls_of(job: Job) -> list[Cell]:
