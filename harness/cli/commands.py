@@ -321,8 +321,8 @@ def report(
     if rejudge:
         run.results = session.rejudged(run)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    if run.info.diagnosed and (diagnosis := cli.of_kept(run)):
-        raise typer.Exit(cli.finish_diagnosis(run, diagnosis, outputs))
+    if run.info.diagnosed:
+        raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
     cli.finish(run, outputs, required)
 
 

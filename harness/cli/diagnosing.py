@@ -14,6 +14,7 @@ from harness.cli.progress import progress
 from harness.diagnosis.search import Search
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
+from harness.errors import HarnessError
 from harness.reports import RENDERERS
 from harness.store.runs import Run
 
@@ -50,9 +51,11 @@ async def _diagnosed(job: session.Job, runs: Path, keep: bool, budget_s: float |
         looked[0].stopped = "" if over else f"the budget of {budget_s:g} s was over"
 
 
-def of_kept(run: Run) -> Diagnosis | None:
-    """Return what a run came to that was kept; None if it was no diagnosis, or knows nothing of its chain."""
-    return Diagnosis.of_run(run.info, run.results) if run.info.diagnosed else None
+def of_kept(run: Run) -> Diagnosis:
+    """Return what a diagnosis came to whose run was kept. Raises HarnessError if it had not come to its chain."""
+    if diagnosis := Diagnosis.of_run(run.info, run.results):
+        return diagnosis
+    raise HarnessError(f"{run.folder} knows nothing of {run.info.diagnosed}: it ended before that was measured")
 
 
 def finish_diagnosis(run: Run, diagnosis: Diagnosis, outputs: Mapping[str, Path]) -> int:

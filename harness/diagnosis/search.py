@@ -25,7 +25,7 @@ from typing import Literal, Self
 
 from harness.diagnosis.price import Price, price
 from harness.matrix.mitigations import is_detour
-from harness.model import Cell, Cost, Mitigation, Result, streams
+from harness.model import AXES, Cell, Cost, Mitigation, Result, streams
 
 Fate = Literal["streams", "milder", "held", "refused", "unknown"]
 """What a cell came to: `milder` holds less than it does unmitigated, `refused` a hop answered by itself, and `unknown`
@@ -73,7 +73,7 @@ class Search:
         names: Iterable[str],
         can: Callable[[Cell], bool],
     ) -> None:
-        self.layers = tuple(layers)
+        self.layers = tuple(sorted(layers, key=AXES["request"].rank))
         self.chain = self.layers[0].chain
         self._catalogue = catalogue
         self._can = can
@@ -169,9 +169,10 @@ class Search:
         return [rest for one in names if (rest := tuple(name for name in names if name != one))]
 
     def resists(self, part: Cell) -> bool:
-        """Tell whether a part holds, and nothing that was tried on it alone mends it."""
-        tried = (met for cell, met in self._known.items() if replace(cell, mitigations=()) == part)
-        return self._holds(part) and "streams" not in tried
+        """Tell whether a part holds, and nothing that was tried on it alone mends it without going around it."""
+        tried = [cell for cell in self._known if replace(cell, mitigations=()) == part]
+        met = {self._known[cell] for cell in tried if not self.is_around(cell.mitigations)}
+        return self._holds(part) and "streams" not in met
 
     def eases(self, name: str) -> bool:
         """Tell whether a mitigation alone makes a layer hold less that it does not mend."""

@@ -79,6 +79,11 @@ OURS = ("nextjs",)
 """Whose variants are said in a language of ours."""
 
 
+def test_no_line_to_paste_lost_its_comment_to_the_file_that_it_is_in() -> None:
+    text = (configs() / "mitigations.yaml").read_text()
+    assert re.findall(r"^    [\w -]+: [^\"'|>\[{#\n]*\s#.*$", text, re.MULTILINE) == []
+
+
 def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
