@@ -49,6 +49,12 @@ TABLE = {
         world(outer=hop("rewrite", "@coded"), inner=hop("no-cache", adds="@coded")),
         ("no-cache",),
     ),
+    "what looks guilty is spared, for a cheaper set without it": (
+        world(
+            outer=hop("no-cache", "@coded"), mid=hop("x-accel", "no-cache"), inner=hop("no-transform", adds="@coded")
+        ),
+        ("no-transform", "x-accel"),
+    ),
     "alone both stream, together not": (
         world(outer=SimulatedHop((Gate((("pad",), ("@plain",))),)), inner=SimulatedHop(uses_up=("@plain",))),
         ("pad",),
@@ -158,6 +164,34 @@ def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
     for chain in (world(a=FREE, b=FREE), world(a=FREE, b=hop("x-accel", refuses=BOTH))):
         assert {cell.mitigations for cell in searched(chain).layers} == {()}
         assert len(chain.asked) == 6
+
+
+def asked_of_whole(chain: World) -> set[tuple[str, tuple[str, ...]]]:
+    return {(cell.request, cell.mitigations) for cell in chain.asked if len(cell.chain) == len(chain.hops)}
+
+
+def test_what_is_dearer_than_what_works_is_asked_about_no_more() -> None:
+    chain = world(a=hop("no-transform"), b=FREE)
+    asks = search(chain)
+    for cell in asks.wanted():
+        asks.told(cell, chain.fate(cell))
+    works = [cell for cell in asks.wanted() if cell.mitigations == ("no-transform",)]
+    for cell in works:
+        asks.told(cell, chain.fate(cell))
+    assert {cell.mitigations for cell in asks.wanted()} == {("x-accel",)}
+
+
+def test_what_fails_where_it_is_held_is_not_tried_where_it_streams() -> None:
+    chain = world(a=hop("no-transform", requests=["browser"]), b=FREE)
+    assert searched(chain).best == ("no-transform",)
+    assert {names for request, names in asked_of_whole(chain) if request == "curl"} == {(), ("no-transform",)}
+
+
+def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
+    gates = (hop("x-accel", "nosniff", "rewrite").gates[0], hop("no-cache", "nosniff", "rewrite").gates[0])
+    chain = world(a=SimulatedHop(gates), b=hop("pad"))
+    assert searched(chain).best == ("nosniff", "pad")
+    assert {cell.mitigations for cell in chain.asked if len(cell.chain) == 1 and len(cell.mitigations) > 1} == set()
 
 
 def test_every_part_of_the_answer_was_left_out_once_and_missed() -> None:

@@ -148,6 +148,16 @@ def test_a_search_that_was_stopped_claims_nothing_that_it_does_not_know() -> Non
     assert "the run did not finish" in next(killed.of_fix())
 
 
+def test_what_was_not_measured_is_told_as_that() -> None:
+    without = [one for one in TWO if one.cell.mitigations != ("no-transform",) or len(one.cell.chain) == 1]
+    found = diagnosis([one for one in without if one.cell.id != cell("nginx:default", request="browser").id])
+    assert "was not measured (browser)" in dict(found.of_hops())["nginx:default"][0]
+    assert "without x-accel-buffering it was not measured (curl, browser)" in list(found.of_fix())
+    one = replace(found, results={}, stopped="the budget of 1 s was over")
+    assert [seen for _, seen in one.of_layers()] == ["not known: the budget of 1 s was over"] * 2
+    assert (one.unknown, one.exit_status) == ("", 3)
+
+
 def test_what_could_not_be_judged_is_no_hold() -> None:
     gone = both(CHAIN, "buffered", "buffered", outcome="unavailable", reason="no Node.js (install it)")
     found = diagnosis(gone)
