@@ -176,10 +176,7 @@ class Runner:
         return await once(self._finishing, cell, lambda: self._finish(cell))
 
     def beside_each_other(self, cells: Iterable[Cell]) -> None:
-        """Hear which cells will be measured side by side, so that one of each chain is measured alone, too.
-
-        Of cells that are said later, no other is: what shows of the chain, has shown.
-        """
+        """Hear which cells will run side by side: one of each chain is measured alone, too, and no later one."""
         if self._bench.schedule.jobs > 1:
             for chain, together in self._by_chain(cells).items():
                 self._together.setdefault(chain, {}).update(together)
