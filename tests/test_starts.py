@@ -53,7 +53,7 @@ STARTS = (
         "harness report nowhere",
         f"{FRONT} claims diagnosis documents formats matrix",
         "asked axes facts hops judged planned recorded redaction reported run",
-        "brotli importlib.metadata pydantic rich.console typer yaml zstandard",
+        "importlib.metadata pydantic rich.console typer yaml",
         2,
     ),
     Start(
