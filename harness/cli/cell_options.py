@@ -1,10 +1,11 @@
-"""The options of one cell: one for every axis, and one for every key of a workload.
+"""The options of a cell, or of the cells of a diagnosis: one for every axis, and one for every key of a workload.
 
-What is wrong with the cell is told of the option that said it.
+What is wrong with a cell is told of the option that said it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,20 +25,61 @@ WORKLOAD = {"tokens": 32, "token_bytes": 96}
 """What a matrix file has to say of a workload, and who wants one cell need not."""
 
 
+FOUND_OUT = ("chain", "request", "mitigations", "pace")
+"""The axes that a diagnosis has no option for: it has one of its own, or finds out itself."""
+
+
 def with_cell_options(command: C) -> C:
     """Let a command that takes any keywords be called with those of a cell, which are shown before its own."""
+    return _with(command, [*_axes(), *_workload()], first=True)
+
+
+def with_diagnosis_options(command: C) -> C:
+    """Let a command likewise be called with those keywords of a cell that a diagnosis leaves to who asks."""
+    return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
+
+
+def job(given: Mapping[str, Any], expected: Sequence[str] = ()) -> session.Job:
+    """Return the job of the cell that the options ask for, and its expected verdicts. Raises InputError of options."""
+    axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
+    with _of_options():
+        return session.one_cell(axes, _workload_of(given), expected)
+
+
+def diagnosis(chain: str, requests: Sequence[str], file: str | None, given: Mapping[str, Any]) -> session.Job:
+    """Return the job of a diagnosis that the options ask for. Raises InputError likewise."""
+    axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
+    with _of_options():
+        return session.diagnosis(axes | {"chain": chain, "request": list(requests)}, _workload_of(given), file)
+
+
+def _with(command: C, options: Sequence[Parameter], first: bool) -> C:
     own = inspect.signature(command, eval_str=True).parameters.values()
     named = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own if one.kind is not Parameter.VAR_KEYWORD]
-    shown = [*_axes(), *_workload(), *named]
+    shown = [*options, *named] if first else [*named, *options]
     command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return command
 
 
-def job(given: Mapping[str, Any]) -> session.Job:
-    """Return the job of the cell that the options ask for. Raises InputError that names them."""
-    axes = {name: [given[name] or []] if axis.reads == "names" else given[name] for name, axis in OPTIONS.items()}
+def _combined(given: Sequence[str]) -> list[str]:
+    """Return the mitigations that options name, one by one or joined as in ids; none for `none`, which stands alone."""
+    names = [name.strip() for option in given for name in option.split("+")]
+    if "all" in names:
+        raise InputError("--mitigation: all is a word of matrix files; `harness diagnose` tries them on one chain")
+    if "none" in names and len(names) > 1:
+        raise InputError("--mitigation: none stands for no mitigation, and there are others beside it")
+    return [name for name in names if name != "none"]
+
+
+def _workload_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: given[key] for key in WORKLOAD_KEYS}
+
+
+@contextlib.contextmanager
+def _of_options() -> Iterator[None]:
+    """Tell what is wrong of the options that said it."""
     try:
-        return session.one_cell(axes, {key: given[key] for key in WORKLOAD_KEYS})
+        yield
     except InputError as error:
         raise InputError(*map(_of_option, error.complaints)) from error
 
@@ -72,6 +114,8 @@ def _of_option(complaint: Complaint) -> Complaint:
             option = f"{_option(AXES[axis].noun)}: "
         case ("workloads", _, str(key), *_):
             option = f"{_option(key)}: "
+        case ("expect", *_):
+            option = "--expect: "
         case _:
             option = ""
     return replace(complaint, message=f"{option}{complaint.message}", path=())

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from harness import session
-from harness.errors import SelectionError
+from harness.errors import InputError, SelectionError
+from harness.matrix import mitigations
 from harness.matrix.reading import (
     Matrix,
     baseline_of,
@@ -26,7 +27,7 @@ from harness.matrix.reading import (
 )
 from harness.model import Cell, Hop, Workload, chain_text
 from harness.resources import configs
-from tests.matrix.knowing import CATALOGUE, KNOWN, STAND_INS, VERSIONED, ids, read
+from tests.matrix.knowing import CATALOGUE, KNOWN, STAND_INS, VERSIONED, ids, read, refusal
 from tests.planning import plan
 
 # ---------------------------------------------------------------- what a file expands to
@@ -164,6 +165,53 @@ def test_inline_mitigations_join_the_catalogue() -> None:
     )
     assert plan(matrix.cells[-1], matrix.catalogue).emission.headers == (("X-Mine", "no"),)
     assert "mine" not in CATALOGUE
+
+
+def test_a_mitigation_is_left_out_of_the_chains_that_it_does_not_concern_but_not_of_all() -> None:
+    body = "axes: {chain: [nginx:default, nextjs:dev], mitigations: [nginx-buffering-off, no-cache]}\n"
+    assert ids(read(body)) == [
+        "direct/sse/chunked/curl/none",
+        "nginx:default/sse/chunked/curl/none",
+        "nginx:default/sse/chunked/curl/nginx-buffering-off",
+        "nginx:default/sse/chunked/curl/no-cache",
+        "nextjs:dev/sse/chunked/curl/none",
+        "nextjs:dev/sse/chunked/curl/no-cache",
+    ]
+    assert "nextjs:dev/sse/chunked/curl/none" in ids(read(body.replace(", no-cache", ""))), "the chain itself stays"
+    alone = "axes: {chain: [nextjs:prod, nextjs:dev], mitigations: nginx-buffering-off}\n"
+    assert "which the chain does not have" in refusal(alone)
+    block = "axes: {chain: nginx:default}\ninclude: [{chain: nextjs:dev, mitigations: nginx-buffering-off}]\n"
+    assert "which the chain does not have" in refusal(block), "no other chain of the block"
+
+
+def test_all_mitigations_are_those_that_a_cell_can_have_one_by_one() -> None:
+    tried = {cell.mitigations for cell in read("axes: {chain: nginx:default, mitigations: all}\n").cells}
+    assert all(len(names) < 2 for names in tried)
+    names = {name for (name,) in tried - {()}}
+    assert {"x-accel-buffering", "nginx-buffering-off", "bypass-proxy", "websocket-instead", "pad-2k"} <= names
+    assert names.isdisjoint({"caddy-flush-interval", "nextjs-compress-off", "no-permessage-deflate"})
+    text = "axes: {chain: nginx:default, format: text, mitigations: [none, all, no-cache+x-accel-buffering]}\n"
+    others = {cell.mitigations for cell in read(text).cells}
+    assert ("heartbeat",) not in others, "plain text has none"
+    assert ("no-cache", "x-accel-buffering") in others
+    of_block = "axes: {mitigations: all}\ninclude: [{chain: nginx:default}, {chain: nextjs:dev, mitigations: none}]\n"
+    chains = [chain_text(cell.chain) for cell in read(of_block).cells]
+    counts = [chains.count("nginx:default"), chains.count("nextjs:dev")]
+    assert counts[0] > 20
+    assert counts[1] == 1
+
+
+def test_a_mitigation_that_was_named_beside_all_has_to_be_possible() -> None:
+    body = "axes: {chain: nginx:default, format: text, mitigations: [all, heartbeat+no-cache]}\n"
+    assert "format text has no heartbeat" in refusal(body)
+
+
+@pytest.mark.parametrize("name", ["none", "all"])
+def test_a_word_that_stands_for_mitigations_names_none(name: str) -> None:
+    own = f"mitigations: {{{name}: {{claim: c, source: s, cost: header, method: POST}}}}\n"
+    assert "stands for" in refusal("axes: {chain: nginx:default}\n" + own)
+    with pytest.raises(InputError, match="stands for"):
+        mitigations.parse(f"{name}: {{claim: c, source: s, cost: header, method: POST}}", "mitigations.yaml")
 
 
 def test_expectations() -> None:

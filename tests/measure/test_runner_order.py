@@ -28,6 +28,7 @@ from tests.measure.playing import (
     Story,
     one,
 )
+from tests.measure.test_again import REFUSED
 from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.waiting import eventually
@@ -142,6 +143,55 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
         bench.at_once_max = 0
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == at_once
+
+
+@pytest.mark.parametrize("said", [True, False])
+async def test_of_cells_that_are_said_to_run_beside_each_other_one_is_looked_at_alone(run: Run, said: bool) -> None:
+    later = cell("nginx:default", "pad-2k")
+    bench = Played({each.id: [HELD] * 3 for each in (BARE, MITIGATED, later)} | {CONTROL.id: STREAMED}, jobs=4)
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        if said:
+            runner.beside_each_other([BARE, MITIGATED])
+        await asyncio.gather(*map(runner.result, (BARE, MITIGATED)))
+        assert bench.brief.total() == said
+        runner.beside_each_other([later])
+        await runner.result(later)
+        assert bench.brief.total() <= 1, "what shows of the chain, has shown"
+
+
+async def test_chains_can_start_before_their_cells_and_what_fails_is_told_by_these(run: Run) -> None:
+    started = list[Chain]()
+
+    class Starting(Played):
+        async def entry(self, chain: Chain) -> StartedChain:
+            started.append(chain)
+            if chain == BARE.chain:
+                raise ProxyError("it does not start")
+            return await super().entry(chain)
+
+    async with Runner(Starting({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
+        await runner.started([CONTROL, BARE])
+        assert started == [(), BARE.chain]
+        assert (await runner.result(BARE)).reason == "it does not start"
+
+
+async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(run: Run) -> None:
+    resting = asyncio.Event()
+
+    class Resting(Played):
+        async def rest(self, rest_s: float) -> None:
+            if rest_s:
+                resting.set()
+                await asyncio.Event().wait()
+
+    bench = Resting({CONTROL.id: STREAMED, BARE.id: replace(REFUSED, cell_id=BARE.id)})
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        assert not runner.is_turned_away(BARE)
+        asking = asyncio.create_task(runner.result(BARE))
+        await resting.wait()
+        assert runner.is_turned_away(BARE)
+        assert not runner.is_turned_away(CONTROL)
+        asking.cancel()
 
 
 async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:
