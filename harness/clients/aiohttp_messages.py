@@ -82,7 +82,7 @@ class SentElsewhere(Exception):
 
 
 async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLContext | bool) -> None:
-    """Shake hands, and feed `sink` every message until the Close."""
+    """Shake hands, say the request's body, if it has one, and feed `sink` every message until the Close."""
     handshake = Handshake(sink, request.status)
     headers = CIMultiDict(request.headers)
     offered = headers.popall(hdrs.SEC_WEBSOCKET_EXTENSIONS, [])
@@ -102,6 +102,8 @@ async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLCo
             return
         turn, goes_on = Turn(), handshake.goes_on
         async with connected:
+            if goes_on and request.body is not None:
+                await connected.send_str(request.body.decode())
             while goes_on and (message := await connected.receive()).type is WSMsgType.TEXT:
                 goes_on = sink.read(message.data.encode(), turn.at_ns())
     if goes_on and (fault := _fault(message)):

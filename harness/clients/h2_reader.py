@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDEST_WINDOW_BYTES = 2**31 - 1
 OFFERED = ("h2", "http/1.1")
+HTTP, HTTPS = 80, 443
 GET_H2 = "pip install 'token-stream-harness[h2]'"
 
 
@@ -65,8 +66,9 @@ class H2Reader:
 
     async def _connect(self, request: Request, exchange: Http2Exchange) -> None:
         url = urlsplit(request.url)
-        host, port = url.hostname or "", url.port or 0
-        trusting = tls.context(request.authority, *OFFERED) if request.authority else None
+        over_tls = url.scheme == "https"
+        host, port = url.hostname or "", url.port or (HTTPS if over_tls else HTTP)
+        trusting = tls.context(request.authority, *OFFERED) if over_tls else None
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 await asyncio.get_running_loop().create_connection(lambda: exchange, host, port, ssl=trusting)

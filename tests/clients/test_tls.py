@@ -59,7 +59,7 @@ def pem(signer: trustme.CA, folder: Path) -> str:
     return str(path)
 
 
-async def failure(client: Client, url: str, authority: str) -> str:
+async def failure(client: Client, url: str, authority: str | None) -> str:
     try:
         async with asyncio.timeout(DEADLINE_S):
             with pytest.raises(StreamError) as told:
@@ -67,6 +67,13 @@ async def failure(client: Client, url: str, authority: str) -> str:
     finally:
         await client.close()
     return str(told.value)
+
+
+@each_client
+async def test_where_nobody_names_an_authority_those_of_the_system_count(make: Callable[[], Client]) -> None:
+    async with serving(lambda reader, writer: None, server_tls(trustme.CA(), "h2", "http/1.1")) as url:
+        told = await failure(make(), url, None)
+    assert told == "TLS handshake failed: the certificate does not verify: unable to get local issuer certificate"
 
 
 @each_client
