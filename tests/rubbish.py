@@ -30,6 +30,8 @@ from harness.cli import commands, screen
 from harness.clients import CLIENTS
 from harness.errors import EXIT_MEANINGS
 from harness.model import AXES, Cell, Outcome, Result
+from harness.probe.asking import Search
+from harness.probe.takes import Take
 from harness.proxies.catalog import PROXIES
 from harness.reports import summary
 from harness.session import jobs
@@ -143,6 +145,12 @@ def _examples(name: str) -> Sequence[str]:
             return list(CLIENTS)
         case "mitigations":
             return ["no-cache", "pad-2k", "post-instead-of-get"]
+        case "url" | "direct":
+            return ["http://127.0.0.1:9/", "https://localhost/a?b=c", "ws://localhost", "http://a:b@localhost/"]
+        case "header" | "data":
+            return ["Authorization: Bearer abcdef", '{"stream": true}', f"@{MATRIX}", "@nowhere"]
+        case "method":
+            return ["GET", "POST"]
         case "require":
             return ["nginx", "aiohttp", "nginx,aiohttp"]
         case "names":
@@ -241,6 +249,7 @@ def _harmless(outcome: Outcome) -> Iterator[list[Run]]:
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch.object(session, "session", measured))
+        stack.enter_context(patch.object(session, "probe", _probed))
         stack.enter_context(patch.object(jobs, "shipped_matrices", lambda: SHIPPED))
         for kind in {*map(type, PROXIES.values()), *CLIENTS.values()}:
             for verb, does in (
@@ -252,6 +261,12 @@ def _harmless(outcome: Outcome) -> Iterator[list[Run]]:
                 if hasattr(kind, verb):
                     stack.enter_context(patch.object(kind, verb, does))
         yield runs
+
+
+async def _probed(endpoint: object, search: Search, say: object) -> None:
+    """Have everything answered at once by a stream, and nobody asked."""
+    while asking := search.next():
+        search.takes.append(Take(asking, status=200, messages_ms=(0.0, 100.0)))
 
 
 def _version(_: object) -> str:

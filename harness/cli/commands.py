@@ -247,6 +247,35 @@ def diagnose(
 
 
 @app.command(
+    epilog="Examples: `harness probe https://example.org/v1/chat -d @body.json -H @headers.txt` ·"
+    " `harness probe http://localhost:3000/api/chat --direct http://localhost:8000/chat` (docs/probe.md)"
+)
+def probe(
+    url: Annotated[str, typer.Argument(metavar="URL", help="What to ask for: http, https, ws or wss.")],
+    direct: Annotated[
+        str | None, typer.Option("--direct", metavar="URL", help="The same, where the endpoint itself listens.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-X", help="GET or POST; repeated: each. By default POST with a body, else GET."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header, or @FILE with a line for each."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post (or to say first), or @FILE.")
+    ] = None,
+    requests: Annotated[int, typer.Option("--requests", min=1, max=100, help="Ask at most so often.")] = 10,
+    authority: Annotated[
+        Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
+    ] = None,
+) -> None:
+    """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
+    raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, _say))
+
+
+@app.command(
     name="list",
     epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
 )

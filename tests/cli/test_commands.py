@@ -25,7 +25,7 @@ from tests.commanding import Harness
 from tests.reports.samples import matrix, run_info
 from tests.sandbox import DIRECT, NGINX, missing
 
-COMMANDS = ("matrix", "reports", "run", "diagnose", "list", "doctor", "setup", "report", "check")
+COMMANDS = ("matrix", "reports", "run", "diagnose", "probe", "list", "doctor", "setup", "report", "check")
 
 
 @pytest.fixture

@@ -1,0 +1,65 @@
+"""What was said to an endpoint, taken out of what is told of it: an answer may repeat it. Pure.
+
+Rules: every value of a header of the user's counts, whatever its name, and the body with each text in it if it is JSON;
+so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer abc` has said `abc`. A text
+may have been cut within one. Very short words are no secrets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+from harness.model import HIDDEN
+from harness.probe.takes import Headers
+
+SHORTEST = 4
+
+
+class Secrets:
+    """Hides in texts what was said."""
+
+    def __init__(self, headers: Headers, body: bytes | None, *urls: str) -> None:
+        said = [word for _, value in headers for word in (value, *value.split())]
+        said += [value for url in urls for _, value in parse_qsl(urlsplit(url).query)]
+        said += list(_texts(body.decode("utf-8", "replace"))) if body else []
+        said += [json.dumps(one, ensure_ascii=ascii)[1:-1] for one in said for ascii in (True, False)]
+        self._said = sorted({one for one in said if len(one) >= SHORTEST}, key=len, reverse=True)
+
+    def hidden(self, text: str) -> str:
+        """Return a text without what was said."""
+        for one in self._said:
+            text = text.replace(one, HIDDEN)
+        begun = max((_begun(one, text) for one in self._said), default=0)
+        return f"{text[:-begun]}{HIDDEN}" if begun else text
+
+
+def shown_url(url: str) -> str:
+    """Return a URL as it is told: without who asks, and without what is in its query."""
+    parts = urlsplit(url)
+    query = "..." if parts.query else ""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="").geturl()
+
+
+def _begun(one: str, text: str) -> int:
+    """Return how much of the end of a text is the beginning of another, if that is enough to tell."""
+    sizes = range(min(len(one), len(text)), SHORTEST - 1, -1)
+    return next((size for size in sizes if text.endswith(one[:size])), 0)
+
+
+def _texts(body: str) -> Iterator[str]:
+    """Yield a body, and every text in it."""
+    yield body
+    try:
+        todo = [json.loads(body)]
+    except (ValueError, RecursionError):
+        return
+    while todo:
+        match todo.pop():
+            case str(text):
+                yield text
+            case list(several):
+                todo += several
+            case dict(members):
+                todo += members.values()

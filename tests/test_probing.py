@@ -1,0 +1,455 @@
+"""Endpoints that run, probed: real servers in this process, real nginx before them, the program as people call it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shlex
+import ssl
+import threading
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+
+from harness.launchers.process import Launcher
+from harness.model import Endpoint as Listening
+from harness.probe.asking import Search
+from harness.probe.takes import lags_ms
+from harness.resources import configs
+from harness.session import Endpoint, probing
+from tests.commanding import Harness
+from tests.proxies.nginxes import started
+from tests.sandbox import Sandbox, missing
+
+EVENTS = [b'data: {"n": %d}\n\n' % number for number in range(6)]
+GAP_S = 0.02
+"""Between two messages; ten times of what would count as together, and both ends are in one event loop."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+needs_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+
+
+def emitting(
+    pieces: Sequence[bytes] = EVENTS, gap_s: float = GAP_S, headers: Mapping[str, str] = MappingProxyType({})
+) -> Handler:
+    """Answer with these pieces, one by one."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"} | dict(headers))
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(gap_s)
+        return response
+
+    return answer
+
+
+async def packing(request: web.Request) -> web.StreamResponse:
+    """Answer as a compressor does that is never flushed, to whoever takes gzip."""
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return await emitting()(request)
+    packed = zlib.compressobj(wbits=31)
+    pieces = [packed.compress(event) for event in EVENTS]
+    return await emitting([*pieces, packed.flush()], headers={"Content-Encoding": "gzip"})(request)
+
+
+async def talking(request: web.Request) -> web.StreamResponse:
+    """Say back in pieces what a WebSocket's other end says first."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    said = await socket.receive_str()
+    for word in said.split():
+        await socket.send_str(word)
+        await asyncio.sleep(GAP_S)
+    await socket.close()
+    return socket
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Serve every path so; return the port."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def probed(url: str, direct: str = "", body: bytes | None = None, **about: Any) -> Search:
+    endpoint = Endpoint(url, direct, body, about.pop("authority", None))
+    search = Search(probing.whose(endpoint.transport), direct=bool(direct), **about)
+    async with asyncio.timeout(60):
+        await probing.probe(endpoint, search, lambda words: None)
+    return search
+
+
+def hows(search: Search) -> list[str]:
+    return [take.how for take in search.takes]
+
+
+# ---------------------------------------------------------------- servers in this process
+
+
+@pytest.mark.parametrize(
+    ("pieces", "content_type", "message"),
+    [
+        (EVENTS, "text/event-stream", "server-sent event"),
+        ([b'{"n": 1}\n'] * 6, "application/x-ndjson", "line of JSON"),
+        ([b"once upon a time "] * 6, "text/plain", "read"),
+    ],
+)
+async def test_what_streams_is_told_by_its_messages(pieces: Sequence[bytes], content_type: str, message: str) -> None:
+    async with serving(emitting(pieces, headers={"Content-Type": content_type})) as port:
+        search = await probed(f"http://127.0.0.1:{port}/any?thing=1")
+    assert hows(search) == ["one by one"] * 2
+    assert {(take.message, len(take.messages_ms)) for take in search.takes} == {(message, 6)}
+    assert search.finding() is None
+
+
+async def test_a_compressor_that_holds_is_found_by_its_coding() -> None:
+    async with serving(packing) as port:
+        search = await probed(f"http://127.0.0.1:{port}/")
+    finding = search.finding()
+    assert finding
+    assert finding.by == "Accept-Encoding (gzip instead of none)"
+    assert hows(search) == ["one by one", "at the end", "one by one", "at the end", "at the end", "at the end"]
+
+
+async def test_a_websocket_is_told_what_to_say_first() -> None:
+    async with serving(talking) as port:
+        search = await probed(f"ws://127.0.0.1:{port}/", body=b"once upon a time")
+    assert hows(search) == ["one by one"] * 2
+    assert {(take.message, len(take.messages_ms)) for take in search.takes} == {("WebSocket message", 4)}
+
+
+async def test_what_is_asked_is_what_was_given() -> None:
+    asked: list[tuple[str, str, dict[str, str]]] = []
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        asked.append((request.method, await request.text(), dict(request.headers)))
+        return await emitting()(request)
+
+    async with serving(keep) as port:
+        own = (("Authorization", "Bearer mine"), ("Accept-Encoding", "br"))
+        search = await probed(f"http://127.0.0.1:{port}/", body=b'{"a": 1}', own=own, methods=("POST",), most=1)
+    assert hows(search) == ["one by one"]
+    ((method, body, headers),) = asked
+    assert (method, body) == ("POST", '{"a": 1}')
+    assert (headers["Authorization"], headers["Accept-Encoding"]) == ("Bearer mine", "br")
+    assert headers["User-Agent"].startswith("curl/")
+
+
+async def test_a_stream_that_never_ends_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "TAKE_S", 0.5)
+    async with serving(emitting(EVENTS * 1000)) as port:
+        search = await probed(f"http://127.0.0.1:{port}/", most=1)
+    (take,) = search.takes
+    assert take.cut == "0.5 s were over"
+    assert take.how == "one by one"
+
+
+async def test_a_flood_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "TAKE_BYTES", 2**20)
+    async with serving(emitting([b"x" * 2**16] * 10_000, gap_s=0)) as port:
+        search = await probed(f"http://127.0.0.1:{port}/", most=1)
+    (take,) = search.takes
+    assert take.cut == "more than 1 MB had come"
+    assert take.size_bytes < 2**23
+
+
+async def test_who_never_answers_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "TAKE_S", 0.2)
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    async with serving(silent) as port:
+        search = await probed(f"http://127.0.0.1:{port}/")
+    assert [(take.how, take.cut) for take in search.takes] == [("nothing", "0.2 s were over")]
+
+
+async def test_where_nobody_listens_is_asked_once() -> None:
+    async with serving(emitting()) as port:
+        """A port that was free a moment ago."""
+    (take,) = (await probed(f"http://127.0.0.1:{port}/")).takes
+    assert take.how == "failed"
+    assert take.fault.startswith("cannot connect")
+
+
+async def test_where_nobody_listens_directly_is_asked_once() -> None:
+    async with serving(emitting()) as gone:
+        """A port that was free a moment ago."""
+    async with serving(emitting()) as port:
+        search = await probed(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{gone}/")
+    assert hows(search) == ["one by one", "failed"]
+
+
+async def test_a_redirect_is_told_and_nothing_is_said_to_whom_it_leads() -> None:
+    told: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        told.append(request.headers["Authorization"])
+        return await emitting()(request)
+
+    async with serving(elsewhere) as other:
+
+        async def leads(request: web.Request) -> web.StreamResponse:
+            raise web.HTTPTemporaryRedirect(f"http://127.0.0.1:{other}/")
+
+        async with serving(leads) as port:
+            search = await probed(f"http://127.0.0.1:{port}/", own=(("Authorization", "Bearer mine"),))
+    assert {(take.how, take.status) for take in search.takes} == {("refused", 307)}
+    assert told == []
+
+
+async def test_an_answer_that_breaks_off_is_told_with_what_came() -> None:
+    async def breaks(request: web.Request) -> web.StreamResponse:
+        response = await emitting()(request)
+        assert request.transport
+        request.transport.abort()
+        return response
+
+    async with serving(breaks) as port:
+        (take,) = (await probed(f"http://127.0.0.1:{port}/", most=1)).takes
+    assert take.how == "one by one"
+    assert take.fault
+
+
+async def test_an_undecodable_answer_is_told() -> None:
+    async with serving(emitting(headers={"Content-Encoding": "snappy"})) as port:
+        (take,) = (await probed(f"http://127.0.0.1:{port}/", most=1)).takes
+    assert "unknown content coding 'snappy'" in take.fault
+
+
+async def test_a_certificate_that_does_not_verify_ends_it_and_one_that_does_serves(tmp_path: Path) -> None:
+    signer, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    signer.issue_cert("127.0.0.1").configure_cert(tls)
+    signer.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    async with serving(emitting(), tls) as port:
+        (take,) = (await probed(f"https://127.0.0.1:{port}/", http2=True)).takes
+        assert (
+            take.fault
+            == "TLS handshake failed: the certificate does not verify: unable to get local issuer certificate"
+        )
+        search = await probed(f"https://127.0.0.1:{port}/", http2=True, authority=str(tmp_path / "ca.pem"), most=3)
+    assert hows(search) == ["one by one", "one by one", "failed"]
+    assert "does not agree to HTTP/2" in search.takes[-1].fault
+
+
+# ---------------------------------------------------------------- real hops
+
+
+@pytest.mark.proxies
+@needs_nginx
+@pytest.mark.parametrize(
+    ("variant", "how", "requests"),
+    [("http10", "at the end", 2), ("buffering-off", "one by one", 2), ("h2-tls-buffering-off", "one by one", 3)],
+)
+async def test_what_nginx_does_is_seen_and_timed_beside_the_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, how: str, requests: int
+) -> None:
+    arrived = asyncio.Event()
+    read = probing._Seen.read
+
+    def tell(seen: Any, data: bytes, at_ns: int) -> bool:
+        arrived.set()
+        return read(seen, data, at_ns)
+
+    monkeypatch.setattr(probing._Seen, "read", tell)
+
+    async def in_step(request: web.Request) -> web.StreamResponse:
+        """Send each message once the one before has arrived, so that no slow machine makes two of them one."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in EVENTS:
+            arrived.clear()
+            await response.write(event)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), 0.1 if variant == "http10" else 20)
+            await asyncio.sleep(GAP_S)
+        return response
+
+    async with serving(in_step) as port, Launcher() as launcher:
+        running = await started(launcher, configs() / f"nginx/{variant}.conf", tmp_path, Listening(port))
+        at = running.endpoint
+        search = await probed(
+            f"{at.url}/", f"http://127.0.0.1:{port}/", http2="2" in at.http, authority=at.authority, most=requests + 2
+        )
+    asked = [take for take in search.takes if not take.asking.direct]
+    directly = [take for take in search.takes if take.asking.direct]
+    assert [take.how for take in asked] == [how] * requests, [take.fault for take in asked]
+    assert [take.how for take in directly] == ["one by one"] * 2
+    if how == "at the end":
+        lags = lags_ms(asked[0], directly[0])
+        assert lags == sorted(lags, reverse=True)
+        assert lags[0] > lags[-1] == 0
+
+
+# ---------------------------------------------------------------- the program
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[Handler], int]]:
+    """Serve beside the test, in a thread, and return the port."""
+    started: Future[tuple[asyncio.AbstractEventLoop, contextlib.AsyncExitStack, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            over = asyncio.Event()
+            started.set_result((asyncio.get_running_loop(), stack, over))
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    loop, stack, over = started.result(20)
+    yield lambda handler: asyncio.run_coroutine_threadsafe(stack.enter_async_context(serving(handler)), loop).result(20)
+    loop.call_soon_threadsafe(over.set)
+    thread.join()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
+        yield place
+
+
+SECRET, PROMPT = "sk-it-is-a-secret", "what nobody may read"
+
+
+@pytest.mark.proxies
+def test_what_is_said_reaches_no_process_list_no_output_and_no_file(
+    place: Sandbox, server: Callable[[Handler], int]
+) -> None:
+    heard, go_on = threading.Event(), threading.Event()
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        words = f"{request.headers['Authorization']} said {await request.text()}"
+        heard.set()
+        await asyncio.get_running_loop().run_in_executor(None, go_on.wait, 60)
+        return web.Response(status=401, text=words)
+
+    port = server(echo)
+    place.write("headers", f"Authorization: Bearer {SECRET}\n")
+    program = place.start(
+        *("probe", f"http://127.0.0.1:{port}/", "--header=Accept-Language: " + SECRET, "-H", "@headers"),
+        *("-d", f'{{"prompt": "{PROMPT}"}}', "--requests", "1"),
+    )
+    assert heard.wait(60)
+    (itself,) = place.processes("probe")
+    shown = Path(f"/proc/{itself.pid}/cmdline").read_bytes()
+    go_on.set()
+    said = place.said(program)
+    assert f"127.0.0.1:{port}".encode() in shown
+    assert said.status == 2
+    assert "answered with 401" in said.out
+    assert place.left_behind() == []
+    everything = [shown.decode(), said.out, said.err]
+    everything += [file.read_text() for file in place.folder.rglob("*") if file.is_file() and file.name != "headers"]
+    assert [text for text in everything if SECRET in text or PROMPT in text] == []
+
+
+@pytest.mark.proxies
+def test_an_interrupted_probe_prints_what_there_is(place: Sandbox, server: Callable[[Handler], int]) -> None:
+    sent = threading.Event()
+
+    async def stalls(request: web.Request) -> web.StreamResponse:
+        response = await emitting(EVENTS[:3])(request)
+        sent.set()
+        await asyncio.Event().wait()
+        return response
+
+    program = place.start("probe", f"http://127.0.0.1:{server(stalls)}/")
+    assert sent.wait(60)
+    program.send_signal(2)
+    said = place.said(program)
+    assert said.status == 130
+    assert "it was interrupted" in " ".join(said.out.split())
+    assert "Exit status 130: interrupted." in said.out
+    assert "Interrupted." in said.err
+    assert place.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("nowhere", "URL: an absolute URL is needed, as https://host/path; allowed: http, https, ws, wss"),
+        ("ftp://a/", "URL: an absolute URL is needed"),
+        ("http://", "URL: an absolute URL is needed"),
+        ("http://a:port/", "URL: an absolute URL is needed"),
+        ("http://a/ --direct b", "--direct: an absolute URL is needed"),
+        ("http://me:word@a/", "URL: a name and a password stand in no URL here"),
+        ("http://a/ --direct ws://b/", "--direct: the endpoint is the same: either both are WebSockets"),
+        ("ws://a/ -X POST", "-X: a WebSocket is always asked for with GET"),
+        ("http://a/ -X PUT", "-X: 'PUT' is not allowed; allowed: GET, POST"),
+        ("http://a/ -X GET -d b", "-d: GET has no body"),
+        ("http://a/ -H nothing", "-H: a header is NAME: VALUE, in one line"),
+        ("http://a/ -H 'a b: c'", "-H: a header is NAME: VALUE"),
+        ("http://a/ -H @none", "-H: there is no file none"),
+        ("http://a/ -H @.", "-H: . is a folder, not a file"),
+        ("http://a/ -H @h", "h:2: -H: a header is NAME: VALUE"),
+        ("http://a/ -d @", "-d: a file is needed behind the @"),
+        ("http://a/ -d @none", "-d: there is no file none"),
+        ("https://a/ --cacert h", "--cacert: there is no certificate in h"),
+        ("http://a/ --requests 0", "'--requests'"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_with_what_can(harness: Harness, argv: str, words: str) -> None:
+    Path("h").write_text("A: b\nsecret\n")
+    said = harness("probe", *shlex.split(argv))
+    assert said.status == 2
+    assert words in said.err
+    assert "word" not in said.err.replace("password", "")
+    assert "secret" not in said.err
+
+
+def test_what_does_not_answer_is_told_and_ends_with_2(harness: Harness) -> None:
+    said = harness("probe", "http://127.0.0.1:1/")
+    assert said.status == 2
+    assert "cannot connect" in said.out
+    assert "1 request made. Exit status 2" in said.out
+    assert "Between 2 and 10 requests are made" in said.err
+
+
+# ---------------------------------------------------------------- the page
+
+PAGE = (configs().parent / "docs/probe.md").read_text(encoding="utf-8")
+
+
+def figureless(text: str) -> str:
+    """Return what was told without figures, and however its lines are broken; two that met by chance are no matter."""
+    return " ".join(re.sub(r"[\d.]*\d", "#", re.sub(r",\s+up\s+to\s+2\s+at\s+once", "", text)).split())
+
+
+@pytest.mark.proxies
+@needs_nginx
+async def test_the_page_shows_what_is_told(tmp_path: Path) -> None:
+    shown = re.search(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    typed = re.search(r"^\$ harness probe (\S+) --direct (\S+)$", PAGE, re.MULTILINE)
+    config = re.search(r"^```nginx\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert shown
+    assert typed
+    assert config
+    with Sandbox(tmp_path) as place:
+        own = place.write("gateway.conf", config[1])
+        async with serving(emitting([*EVENTS, *EVENTS[:2]], gap_s=0.1)) as port, Launcher() as launcher:
+            running = await started(launcher, own, tmp_path, Listening(port))
+            addresses = (f"{running.endpoint.url}/chat", f"http://127.0.0.1:{port}/chat")
+            said = await asyncio.to_thread(place.run, "probe", addresses[0], "--direct", addresses[1], COLUMNS="100")
+    told = said.out.replace(addresses[0], typed[1]).replace(addresses[1], typed[2])
+    assert said.status == 0
+    print(told)
+    assert figureless(told) == figureless(shown[1])
