@@ -17,7 +17,7 @@ from harness.model import HttpVersion, Method, TransportName
 Headers = tuple[tuple[str, str], ...]
 TOGETHER_MS = 2.0
 BURST_SHARE = 0.1
-"""So many of the messages come in bursts if the stream does. One pair is made by chance."""
+"""So many of the messages come in bursts if the stream does, apart from one pair, which is made by chance."""
 END_MS = 50.0
 """What comes within that of the end has come with it, as a person sees it."""
 
@@ -89,7 +89,7 @@ class Take:
         if 2 * len(last) > number and not self.cut and self.ended_ms - last[-1] < END_MS:
             return "at the end"
         together = sum(len(burst) for burst in self.bursts if len(burst) > 1)
-        return "in bursts" if together > 1 + BURST_SHARE * number else "one by one"
+        return "in bursts" if together > 2 + BURST_SHARE * number else "one by one"
 
     @property
     def shows(self) -> str:

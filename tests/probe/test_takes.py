@@ -23,6 +23,8 @@ def take(messages_ms: Sequence[float], ended_ms: float = 2000.0) -> Take:
         (EVENLY, 1100, "one by one"),
         (EVENLY, 1000, "one by one"),  # the last with the end, as anywhere
         ((100.0, 100.0, *EVENLY[1:]), 1100, "one by one"),  # one pair is made by chance
+        ((100.0, 100.0, 200.0), 1100, "one by one"),  # of few, too
+        ((100.0, 100.0, 200.0, 200.0), 1100, "in bursts"),
         ((*[100.0] * 5, *[200.0] * 5), 1000, "in bursts"),
         ((100.0, 100.5, 101.0, 300.0, 301.0, 302.0), 1000, "in bursts"),
         ([900.0] * 10, 901, "at the end"),
