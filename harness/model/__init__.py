@@ -67,11 +67,10 @@ if TYPE_CHECKING:
         Verdict,
         streams,
     )
-    from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
+    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan
     from harness.model.recorded import (
         EMITTER_HEADER,
         NO_STREAM_MARK,
-        PULSE_MARK,
         Answerer,
         Clock,
         Heartbeat,
