@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
-    from harness.cli.finishing import finish, finish_cell, finish_reports, outputs_of, required, tell_reports
+    from harness.cli.finishing import (
+        finish,
+        finish_cell,
+        finish_reports,
+        outputs_of,
+        required,
+        tell_diffs,
+        tell_reports,
+    )
     from harness.cli.measuring import measure, measure_all
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -15,7 +15,7 @@ import typer
 
 from harness import session
 from harness.errors import Complaint, InputError
-from harness.model import AXES, WORKLOAD_KEYS, Axis
+from harness.model import AXES, WORKLOAD_KEYS, Axis, Deployment
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -33,11 +33,14 @@ def with_cell_options(command: C) -> C:
     return command
 
 
-def job(given: Mapping[str, Any]) -> session.Job:
-    """Return the job of the cell that the options ask for. Raises InputError that names them."""
+def job(given: Mapping[str, Any], deployment: Deployment = session.AS_FOUND) -> session.Job:
+    """Return the job of the cell that the options ask for, with a config of the user's as it is deployed.
+
+    Raises InputError that names them.
+    """
     axes = {name: [given[name] or []] if axis.reads == "names" else given[name] for name, axis in OPTIONS.items()}
     try:
-        return session.one_cell(axes, {key: given[key] for key in WORKLOAD_KEYS})
+        return session.one_cell(axes, {key: given[key] for key in WORKLOAD_KEYS}, deployment)
     except InputError as error:
         raise InputError(*map(_of_option, error.complaints)) from error
 

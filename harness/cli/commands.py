@@ -17,19 +17,24 @@ from harness.cli.cell_options import with_cell_options
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
+    AskedPath,
     Folder,
     Jobs,
     Keep,
     Locked,
+    Map,
     Offline,
     Only,
     Require,
     Runs,
+    Server,
+    ShowDiff,
     Skip,
     ToHtml,
     ToJson,
     ToJunit,
     ToMarkdown,
+    deployment,
     names_in,
     path_option,
 )
@@ -96,6 +101,9 @@ def matrix(
     only: Only = None,
     skip: Skip = None,
     pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
+    targets: Map = None,
+    server: Server = "",
+    path: AskedPath = "",
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
@@ -110,7 +118,7 @@ def matrix(
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = session.Fetching(_say, offline, locked)
-    job = session.load(file, only or (), skip or (), pace)
+    job = session.load(file, only or (), skip or (), pace, deployment(targets, server, path))
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)
@@ -164,10 +172,15 @@ def reports(
 @app.command(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
+    " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 @with_cell_options
 def run(
+    targets: Map = None,
+    server: Server = "",
+    path: AskedPath = "",
+    show_diff: ShowDiff = False,
     require: Require = None,
     offline: Offline = False,
     locked: Locked = False,
@@ -178,8 +191,9 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell)
+    job = cell_options.job(cell, deployment(targets, server, path))
     outputs = cli.outputs_of(to_json)
+    cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
     cli.finish_cell(finished, job.cells[-1].id, outputs, names_in(require))

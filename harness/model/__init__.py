@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         WorkloadKey,
     )
     from harness.model.axes import AXES, LABELS, Axis, Cell
+    from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
     from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from harness import resources
 from harness.documents.document import allowed
@@ -60,6 +61,9 @@ class Described:
     only: str = ""
     locked: bool = False
     place: str = ""
+
+    reads_folders: ClassVar[bool] = False
+    """Whether a folder can stand for a config of a user's."""
 
     @cached_property
     def said(self) -> ProgramShape:
@@ -201,7 +205,7 @@ class Described:
             if self.place:
                 raise ProxyError(f"{self.place}: {error}") from error
             raise
-        return Running(self.name, endpoint, program, version)
+        return Running(self.name, endpoint, program, version, served_by=start.served_by)
 
     def installed(self) -> Installed:
         """Return the program. Raises Unavailable if it is not here. Blocks."""
@@ -226,6 +230,14 @@ class Described:
         files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
         if self.said.has_config:
             files[place] = config.read_text(encoding="utf-8")
+        start = self._start_of(place, files, installed, {place: config})
+        parent = _instances(installed.folder) if beside and installed.folder else None
+        return replace(start, tls="CERTIFICATE" in self.asks(config), parent=parent)
+
+    def _start_of(
+        self, place: str, files: Mapping[str, str], installed: Installed, origins: Mapping[str, Path]
+    ) -> Start:
+        """Return how it is started with a config at a place, and files, each made from one of the origins."""
         values = {
             "PROGRAM": str(installed.program),
             "CONFIG": place,
@@ -241,13 +253,11 @@ class Described:
             env={**installed.env, **env},
             cwd=self.folder,
             path=self.said.path,
-            tls="CERTIFICATE" in self.asks(config),
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             negotiates=self.said.negotiates,
-            parent=_instances(installed.folder) if beside and installed.folder else None,
             explains=[placeholders.filled(word, values) for word in self.said.explains],
-            complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
+            complaints=ComplaintPatterns.of(self.said.complaints, origins),
         )
 
     @property

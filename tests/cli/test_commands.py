@@ -36,8 +36,8 @@ def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
     for verb in ("version", "start", "fetch"):
-        monkeypatch.setattr(PROXIES["nginx"], verb, missing)
-    monkeypatch.setattr(PROXIES["nginx"], "offered", lambda: "")
+        monkeypatch.setattr(type(PROXIES["nginx"]), verb, missing)
+    monkeypatch.setattr(type(PROXIES["nginx"]), "offered", lambda self: "")
 
 
 # ---------------------------------------------------------------- help, lists, doctor

@@ -27,7 +27,7 @@ from harness.matrix.reading import (
     select,
     twin_of,
 )
-from harness.model import Cell, Hop, StandIn, Workload, chain_text
+from harness.model import Cell, Deployment, Hop, StandIn, Workload, chain_text
 from harness.resources import configs
 from tests.planning import REQUESTS, plan
 
@@ -179,6 +179,15 @@ def test_files_of_the_users_own() -> None:
     assert Hop("nginx", "other") in {hop for cell in matrix.cells for hop in cell.chain}
 
 
+def test_what_stands_for_what_in_a_config_is_said_beside_its_path() -> None:
+    matrix = read(
+        "axes: {chain: nginx:mine}\nvariants: {nginx: {other: ./other.conf, mine:"
+        " {file: /etc/nginx, map: app:8000, server: ':443', path: /v1}}}"
+    )
+    assert matrix.own[Hop("nginx", "mine")] == PurePath("/etc/nginx")
+    assert matrix.deployed == {Hop("nginx", "mine"): Deployment(("app:8000",), ":443", "/v1")}
+
+
 def test_files_of_the_same_name_get_names_of_their_own() -> None:
     matrix = read("axes: {chain: ['nginx:a/x.conf', 'nginx:b-x=b/x.conf', 'nginx:stock=default.conf>nginx:default']}")
     assert matrix.own == {
@@ -299,6 +308,9 @@ BAD_VALUES = [
         "mitigations.none: this name stands for no mitigation; choose another",
     ),
     ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
+    ("variants: {nginx: {a: {map: x}}}", "variants.nginx.a.file: this key is required"),
+    ("variants: {nginx: {a: {file: x, path: api}}}", "variants.nginx.a.path: must match pattern"),
+    ("variants: {nginx: {a: {file: x, server: 'a:b'}}}", "variants.nginx.a.server: must match pattern"),
     (
         "variants: {nginx: {gzip: ./a.conf}}",
         "variants.nginx.gzip: there is another nginx:gzip already; give it a name of its own: nginx:my-a=./a.conf",

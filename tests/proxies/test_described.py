@@ -246,7 +246,8 @@ def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measure
 
 
 def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
-    (tmp_path / "paths.conf").write_text("listen ${LISTEN}; proxy_pass ${UPSTREAM}/;")
+    server = "server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } }"
+    (tmp_path / "paths.conf").write_text(f"events {{}} http {{ {server} }}")
     with pytest.raises(InputError, match=r"paths\.conf: nginx reads a file of its own that is called so"):
         PROXIES["nginx"].check(tmp_path / "paths.conf")
 
