@@ -102,8 +102,8 @@ def matrix(
     skip: Skip = None,
     pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
     targets: Map = None,
-    server: Server = "",
-    path: AskedPath = "",
+    server: Server = None,
+    path: AskedPath = None,
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
@@ -178,8 +178,8 @@ def reports(
 @with_cell_options
 def run(
     targets: Map = None,
-    server: Server = "",
-    path: AskedPath = "",
+    server: Server = None,
+    path: AskedPath = None,
     show_diff: ShowDiff = False,
     require: Require = None,
     offline: Offline = False,

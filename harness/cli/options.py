@@ -67,9 +67,12 @@ Map = Annotated[
     ),
 ]
 Server = Annotated[
-    str, typer.Option("--server", metavar="NAME", help="Which server of your config is asked, as shop.example:443.")
+    str | None,
+    typer.Option("--server", metavar="NAME", help="Which server of your config is asked, as shop.example:443."),
 ]
-AskedPath = Annotated[str, typer.Option("--path", metavar="PATH", help="What your config is asked for, as /api/chat.")]
+AskedPath = Annotated[
+    str | None, typer.Option("--path", metavar="PATH", help="What your config is asked for, as /api/chat.")
+]
 ShowDiff = Annotated[bool, typer.Option("--show-diff", help="Show what is changed of your config to measure it.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]
@@ -82,15 +85,15 @@ Folder = Annotated[
 ]
 
 
-def deployment(targets: Sequence[str] | None, server: str, path: str) -> Deployment:
+def deployment(targets: Sequence[str] | None, server: str | None, path: str | None) -> Deployment:
     """Return how a config of the user's stands in chains. Raises InputError for what cannot be meant."""
-    if path and not re.fullmatch(r"/[!-~]*", path):
+    if path is not None and not re.fullmatch(r"/[!-~]*", path):
         raise InputError(f"--path: {path!r} is no path as a request has it: it begins with /, as /api/chat")
-    if server and not re.fullmatch(r"[^:\s]*(:[0-9]{1,5})?", server):
+    if server is not None and not re.fullmatch(r"(?=.)[^:\s]*(:[0-9]{1,5})?", server):
         raise InputError(f"--server: {server!r} is no server: it is a name, a port, or both, as shop.example:443")
     if "" in (targets or ()):
         raise InputError("--map names nothing: it is what your config passes requests on to, as app:8000")
-    return Deployment(tuple(targets or ()), server, path)
+    return Deployment(tuple(targets or ()), server or "", path or "")
 
 
 def names_in(options: Sequence[str] | None) -> list[str]:

@@ -93,18 +93,17 @@ def adapter(
     return proxy.with_options(hop)
 
 
-def _in_front(endpoint: Endpoint, upstream: StartedChain) -> Endpoint:
+def _in_front(endpoint: Endpoint, upstream: Endpoint, kind: HopKind) -> Endpoint:
     """Return the endpoint of a hop, which is asked for what those behind it are, unless it has a path of its own.
 
-    Raises InputError if an application would be asked for that: it knows streams by their own path only.
+    Raises InputError if an application would be asked for that.
     """
-    asked = endpoint.asked or upstream.endpoint.asked
-    if asked and "application" in upstream.kinds:
-        why = (
-            "an application behind it only serves /stream/N: put ${UPSTREAM} into a copy of the config, and say no path"
-        )
+    asked = endpoint.asked or upstream.asked
+    if asked and upstream.knows_streams_only:
+        why = "an application behind it knows streams as /stream/N only, which has to reach it unchanged: say no path"
         raise InputError(f"{asked} is asked for, and {why}")
-    return replace(endpoint, asked=asked)
+    only = upstream.knows_streams_only or kind == "application"
+    return replace(endpoint, asked=asked, knows_streams_only=only)
 
 
 class Bench:
@@ -241,7 +240,7 @@ class Bench:
             if unwritable(error) is NoRoom:
                 raise
             raise ProxyError(f"{hop} cannot be started: {error}") from error
-        running = replace(running, endpoint=_in_front(running.endpoint, upstream))
+        running = replace(running, endpoint=_in_front(running.endpoint, upstream.endpoint, proxy.kind))
         serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
         return StartedChain(
             running.endpoint,

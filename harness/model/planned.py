@@ -78,7 +78,8 @@ class Endpoint:
     presents; None: it does without TLS.
 
     `asked` is what streams and the pulse are asked for there, told apart by a query, if not for paths of their own;
-    `name` is the host that requests are for, if not this one.
+    `name` is the host that requests are for, if not this one. `knows_streams_only` says that an application is there,
+    or behind it, which knows streams by their own path.
     """
 
     port: int
@@ -88,6 +89,7 @@ class Endpoint:
     authority: str | None = None
     asked: str = ""
     name: str = ""
+    knows_streams_only: bool = False
 
     @property
     def url(self) -> str:

@@ -85,7 +85,7 @@ class Nginx(Described):
 
     def _edited(self, config: Path, prefix: str) -> Edited:
         scheme = "https" if self.behind.authority else "http"
-        return Edited(Deployed(Config(config), self.deployment), prefix, scheme)
+        return Edited(Deployed(Config(config), self.deployment, self.behind.knows_streams_only), prefix, scheme)
 
     def _explained(self, complaint: Complaint, config: Path) -> Complaint:
         """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""

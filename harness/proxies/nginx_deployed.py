@@ -1,14 +1,14 @@
 """What of an nginx config stands for what in a chain: the backend, the server that is asked, the location that answers.
 
 Rules: what a placeholder says, stands; then what the user says (`Deployment`); what is left open is found where only
-one can be meant, and else asked for, with the lines of all that could. Pure.
+one can be meant, and else asked for, with the lines of all that could.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.documents.document import allowed
@@ -17,7 +17,7 @@ from harness.model import Deployment, Place, ServedBy
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_language import Directive
 from harness.proxies.nginx_serving import PREFIXES, Location, Server, every_location, find, named, uri_of
-from harness.proxies.nginx_targets import Target, Targets
+from harness.proxies.nginx_targets import Target, Targets, fallbacks
 
 OWN_PATH = "/stream/0"
 """What is asked for where a config was written for the harness: a stream by its own path."""
@@ -69,11 +69,15 @@ class Listen:
 
 
 class Deployed:
-    """A config's answers. Raises InputError, with lines and the way out, for what is not there or fits twice."""
+    """A config's answers. Raises InputError, with lines and the way out, for what is not there or fits twice.
 
-    def __init__(self, config: Config, said: Deployment) -> None:
+    If `streams_only`, streams are asked for by their own path where that leads to the backend.
+    """
+
+    def __init__(self, config: Config, said: Deployment, streams_only: bool = False) -> None:
         self.config = config
         self.said = said
+        self._streams_only = streams_only
         http = [one for one in config.top if one.name == "http"]
         self.servers = [Server(one) for block in http for one in block.children("server") if one.opens_block]
         self.listens = [listen for server in self.servers for listen in _listens(server)]
@@ -109,8 +113,17 @@ class Deployed:
         listen = "" if self.asked.is_marked else f":{self.asked.port}"
         server = Place(f"server {self.server.shown}{listen}", str(self.server.directive.source.path), self._line)
         others = () if self.said.path else tuple(map(_place, there))
-        location = _place(self.location) if self.location else None
+        location = self._told(self.location) if self.location else None
         return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others)
+
+    def _told(self, location: Location) -> Place:
+        """Return the place of a location, or of the named one that it passes requests on by."""
+        falls_back = set(fallbacks(location.directive))
+        for other in every_location(self.server.directive):
+            if other.path in falls_back and self._passes(self.server, other):
+                place = _place(other)
+                return replace(place, text=f"{place.text}, on which {_place(location).text} falls back,")
+        return _place(location)
 
     @property
     def _line(self) -> int:
@@ -224,11 +237,12 @@ class Deployed:
         scope = self.server.directive
         if self.said.path:
             return find(scope, uri_of(self.said.path)), self.said.path
-        if any(one.is_marked for one in self.backends):
+        leading = self._leading(self.server)
+        if self._streams_only or any(one.is_marked for one in self.backends):
             own = find(scope, OWN_PATH)
-            if own in (leading := self._leading(self.server)) or not leading:
+            if own in leading or not leading:
                 return own, ""
-        there = sorted(self._leading(self.server), key=lambda one: one.path == "/" and one.how in PREFIXES)
+        there = sorted(leading, key=lambda one: one.path == "/" and one.how in PREFIXES)
         for location in there:
             for path in (location.path, f"{location.path}stream"):
                 if location.how in ("=", *PREFIXES) and find(scope, path) == location:
@@ -261,8 +275,12 @@ def _listens(server: Server) -> list[Listen]:
 
 def _may_move(server: Server, location: Location | None) -> bool:
     """Tell whether a request may end in another location than it begins in."""
-    scopes = [server.directive, *([location.directive] if location else [])]
-    return any(True for scope in scopes for _ in scope.children("rewrite", "try_files", "error_page", "if"))
+    return _moves(server.directive) or bool(location and _moves(location.directive))
+
+
+def _moves(scope: Directive) -> bool:
+    there = any(True for _ in scope.children("rewrite", "try_files", "error_page"))
+    return there or any(_moves(one) for one in scope.children("if"))
 
 
 def _place(location: Location) -> Place:

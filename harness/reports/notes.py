@@ -45,7 +45,8 @@ def way_out(facts: Facts) -> str:
         return f"an application that {WITHOUT[facts.refusal.not_served]}"
     if facts.answered_by is None:
         return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
-    return f"this is not the emitter's answer, which /stream/N has to reach unchanged: {_logs(facts.hops)}"
+    reaches = f"{facts.served_by[0].path} has to lead to" if facts.served_by else "/stream/N has to reach unchanged"
+    return f"this is not the emitter's answer, which {reaches}: {_logs(facts.hops)}"
 
 
 def _notes(facts: Facts) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.model import Deployment
@@ -354,6 +357,30 @@ def test_without_a_path_the_first_location_that_passes_requests_on_is_asked_the_
     assert read.location.directive.line == line
 
 
+def test_before_an_application_streams_are_asked_for_by_their_own_path_if_that_leads_there(tmp_path: Path) -> None:
+    text = located(f"location /api/ {{ {PASS} }}", f"location / {{ {PASS} }}")
+    assert Deployed(Config(write(tmp_path, text)), said(), streams_only=True).path == ""
+    only = located(f"location /api/ {{ {PASS} }}")
+    assert Deployed(Config(write(tmp_path, only)), said(), streams_only=True).path == "/api/"
+
+
+def test_who_passes_requests_on_for_another_location_is_told_with_it(tmp_path: Path) -> None:
+    text = located("location / { try_files $uri @app; }", f"location @app {{ {PASS} }}")
+    assert str(deployed(tmp_path, text).served_by().location).startswith(
+        f"location @app, on which location / falls back, ({tmp_path}/my.conf:4)"
+    )
+
+
+def test_a_path_that_a_rewrite_may_move_is_asked_and_any_other_has_to_lead_to_the_backend(tmp_path: Path) -> None:
+    moved = "location /old/ { rewrite ^/old(.*) $1 last; }"
+    text = located("if ($host = x) { return 421; }", f"location /api/ {{ {PASS} }}", moved, "location / { root /srv; }")
+    assert deployed(tmp_path, text, said(path="/old/api/x")).path == "/old/api/x"
+    (told,) = refusal(tmp_path, text, said(path="/x"))
+    assert told.startswith(
+        "my.conf:6: `location /` answers /x, and passes nothing on to app:8000; of this server these"
+    )
+
+
 def test_those_that_are_not_measured_are_told_unless_the_user_has_chosen(tmp_path: Path) -> None:
     text = located(f"location /a {{ {PASS} }}", f"location /b {{ {PASS} }}", "location /c { return 204; }")
     assert [(one.text, one.line) for one in deployed(tmp_path, text).served_by().others] == [("location /b", 4)]
@@ -493,6 +520,33 @@ def test_what_cannot_be_taken_over_is_refused_with_file_line_and_the_way_out(
 ) -> None:
     (tmp_path / "sub").mkdir()
     assert [line for line in refusal(tmp_path, text) if line.startswith(told)]
+
+
+WORDS = ['""', '"', "include", "listen", "server", "location", "$a", "${PORT}", "unix:", "stream", "if", "{", "}", ";"]
+SAID = [said(), said("app"), said("app", server=":443"), said("one", path="/two"), said(server="a.test")]
+
+
+@pytest.mark.generated
+@given(st.data())
+def test_a_config_with_words_lost_or_put_in_is_measured_or_refused_with_a_place(data: st.DataObject) -> None:
+    tokens = re.findall(r"\s+|\w+|.", data.draw(st.sampled_from([PRODUCTION, TWO_SERVERS])))
+    for at in data.draw(st.lists(st.integers(0, len(tokens) - 1), max_size=4)):
+        tokens[at] = data.draw(st.sampled_from(["", *WORDS]) | st.sampled_from(tokens))
+    with tempfile.TemporaryDirectory() as folder:
+        config = write(Path(folder), "".join(tokens))
+        refused: InputError | None = None
+        try:
+            read = Edited(Deployed(Config(config), data.draw(st.sampled_from(SAID))), "")
+        except InputError as error:
+            refused = error
+        if refused:
+            assert all(one.file for one in refused.complaints)
+        else:
+            (text,) = read.texts.values()
+            assert text.count("\n") == "".join(tokens).count("\n")
+            assert "${LISTEN}" in text or "${PORT}" in text
+            assert applied(read.diff(), "".join(tokens)) == text
+            assert read.deployed.served_by().server.line
 
 
 @pytest.mark.parametrize("closing", ["my.conf", "a.conf"])
