@@ -87,7 +87,7 @@ def test_a_proxy_that_does_not_start_is_told_in_its_own_words_and_the_other_cell
     shim.chmod(0o755)
     said = place.run("matrix", "m.yaml", COLUMNS="400", PATH=f"{programs}:{os.environ['PATH']}")
     assert said.status == 3
-    assert "nginx did not start: no room today" in said.out
+    assert "nginx did not start:\n  no room today" in said.out
     assert outcomes(place) == {"direct": "one by one", "nginx:http10": "at the end", "nginx:mine": "error"}
     assert place.left_behind() == []
 

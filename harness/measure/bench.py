@@ -65,11 +65,9 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy]
     proxy = proxies[hop.proxy]
     if isinstance(proxy, Described) and not proxy.said.has_config:
         return proxy.folder
-    path = own.get(hop.bare)
-    if path and isinstance(proxy, Described) and proxy.reads_folders and path.is_dir():
-        return path
-    path = path or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
-    if why := why_no_file(path):
+    path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
+    why = why_no_file(path)
+    if why and not (isinstance(proxy, Described) and proxy.reads_folders and path.is_dir()):
         raise InputError(f"{hop}: {why}")
     return path
 

@@ -91,6 +91,9 @@ class Nginx(Described):
         """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""
         if complaint.line is None:
             return self._placed(complaint, config)
+        if "too long path in the unix domain socket" in complaint.message:
+            why = "the private folder of the run lies too deep: TMPDIR=FOLDER chooses another"
+            return replace(complaint, message=f"{complaint.message}; {why}")
         if not complaint.message.startswith("unknown directive"):
             return complaint
         lacks = [

@@ -37,11 +37,9 @@ class Config:
         self.given = given
         self.sources: dict[Path, Source] = {}
         self._directives: dict[Path, list[Directive]] = {}
-        main = given / "nginx.conf" if given.is_dir() else given
-        if is_file(main) or not given.is_dir():
-            text, parts = _text(main), [main]
-        else:
-            text, parts = "", _parts(given)
+        main = given if is_file(given) or not given.is_dir() else given / "nginx.conf"
+        whole = main == given or is_file(main)
+        text, parts = (_text(main), [main]) if whole else ("", _parts(given))
         if text and not _is_part(source := Source(main, text)):
             self.main, self.root = main, main.parent
         else:

@@ -101,6 +101,11 @@ class Deployed:
         return any("ssl" in one.options for one in self.listens if one.address == self.asked.address)
 
     @property
+    def is_written_for_us(self) -> bool:
+        """Whether it says itself where it passes requests on to: what else it does is meant so."""
+        return any(one.is_marked for one in self.backends)
+
+    @property
     def host(self) -> str:
         """Whom requests are for: the name that was said, or the first of the server's that is one; else nothing."""
         told = _SERVER.fullmatch(self.said.server)
@@ -238,10 +243,9 @@ class Deployed:
         if self.said.path:
             return find(scope, uri_of(self.said.path)), self.said.path
         leading = self._leading(self.server)
-        if self._streams_only or any(one.is_marked for one in self.backends):
-            own = find(scope, OWN_PATH)
-            if own in leading or not leading:
-                return own, ""
+        own = find(scope, OWN_PATH)
+        if self.is_written_for_us or (self._streams_only and own in leading):
+            return own, ""
         there = sorted(leading, key=lambda one: one.path == "/" and one.how in PREFIXES)
         for location in there:
             for path in (location.path, f"{location.path}stream"):

@@ -24,8 +24,8 @@ from harness.resources import is_file
 PATHS = "${FOLDER}/paths.conf"
 FOLDER = "conf"
 """Where the config lies in the folder for evidence, laid out as it was."""
-NOBODY = "unix:${FOLDER}/nobody.sock"
-"""An address that nobody listens on: that of a target which stands for nothing."""
+NOBODY = "127.0.0.1:1"
+"""An address that nobody listens on, that of a target which stands for nothing; a socket's path may be too long."""
 
 OURS = re.compile(r"daemon|pid|user|lock_file|working_directory|error_log|access_log|resolver|\w+_temp_path")
 OTHERS = ("stream", "mail")  # blocks that serve no HTTP
@@ -172,13 +172,14 @@ class Edited:
             return "${LISTEN}"
         if listen.is_marked or listen.address.startswith("unix:${FOLDER}"):
             return listen.address
-        name = re.sub(r"[^\w.-]+", "-", listen.address.replace("*", "any")).strip("-")
+        host, _, port = listen.address.rpartition(":")
+        name = re.sub(r"[^\w.]+", "-", f"{host.replace('[::]', 'v6').replace('*', '')}-{port}").strip("-")
         return f"unix:${{FOLDER}}/{name}{'-quic' if 'quic' in listen.options else ''}.sock"
 
     def _listen(self, listen: Listen) -> None:
         address, directive = self._sockets[listen.address], listen.directive
         if "quic" in listen.options and not address.startswith("unix:"):
-            address = NOBODY.replace("nobody", "quic")
+            address = f"unix:${{FOLDER}}/{listen.port}-quic.sock"
         if directive is None:
             block = listen.server.directive
             default = " default_server" if self._is_made_default(listen) else ""
@@ -208,7 +209,7 @@ class Edited:
             for span in target.schemes:
                 if span.scheme != self._scheme:
                     self._edit(span.of, (span.start, span.start + len(span.scheme)), self._scheme)
-        for span in target.spans:
+        for span in target.spans if stands or not self.deployed.is_written_for_us else []:
             if not placeholders.asked([span.word.raw]):
                 address = "${UPSTREAM_ADDRESS}" if stands else self._own(span.address)
                 self._address(span, address, stands)

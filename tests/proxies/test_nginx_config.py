@@ -132,6 +132,16 @@ def test_what_is_the_harnesss_is_taken_out_wherever_it_stands_and_every_line_sta
     assert after.count("\n") == text.count("\n") + 2
 
 
+def test_a_config_that_says_where_it_passes_requests_on_means_all_that_it_does(tmp_path: Path) -> None:
+    other = "location /stream/ { proxy_pass http://127.0.0.1:9/; }"
+    text = WHOLE.replace("location /", f"{other} location /")
+    assert other in edited(tmp_path, text)["my.conf"]
+    read = deployed(tmp_path, text)
+    assert read.path == ""
+    assert read.location
+    assert read.location.path == "/stream/", "which answers, and passes nothing on to the next hop"
+
+
 def test_who_includes_the_paths_does_not_get_them_twice(tmp_path: Path) -> None:
     main = rendered(tmp_path, WHOLE.replace("http {", 'http { include "${FOLDER}/paths.conf";'))["my.conf"]
     assert main.count("paths.conf") == 1
@@ -186,13 +196,13 @@ def test_a_production_config_is_edited_at_its_tokens_and_nowhere_else(tmp_path: 
     assert changes(tmp_path, PRODUCTION, said("app:8000")) == [
         'http { include "${FOLDER}/paths.conf";',
         "server ${UPSTREAM_ADDRESS} max_fails=3;",
-        'listen "unix:${FOLDER}/any-80.sock" default_server;',
+        'listen "unix:${FOLDER}/80.sock" default_server;',
         "listen ${LISTEN} ssl;",
-        'listen "unix:${FOLDER}/80.sock" ssl;'.replace("80.sock", "443.sock"),
+        'listen "unix:${FOLDER}/v6-443.sock" ssl;',
         'ssl_certificate "${CERTIFICATE}";',
         'ssl_certificate_key "${CERTIFICATE_KEY}";',
         "proxy_pass http://backend/v1/;",
-        'proxy_pass "http://unix:${FOLDER}/nobody.sock";',
+        "proxy_pass http://127.0.0.1:1;",
     ]
     read = deployed(tmp_path, PRODUCTION, said("app:8000"))
     assert (read.with_tls, read.path, read.host) == (True, "/api/", "shop.example")
@@ -251,10 +261,10 @@ def test_a_target_that_stands_for_nothing_leads_to_nobody_or_to_the_configs_own_
     )
     assert changes(tmp_path, text, said("app:8000"))[-5:] == [
         "location / { proxy_pass http://${UPSTREAM_ADDRESS}; }",
-        'location /a { proxy_pass "http://unix:${FOLDER}/any-81.sock:/x"; }',
-        'location /b { fastcgi_pass "unix:${FOLDER}/nobody.sock"; }',
-        '} server { listen "unix:${FOLDER}/any-81.sock"; location / {',
-        'proxy_pass "http://unix:${FOLDER}/nobody.sock:$uri"; }',
+        'location /a { proxy_pass "http://unix:${FOLDER}/81.sock:/x"; }',
+        "location /b { fastcgi_pass 127.0.0.1:1; }",
+        '} server { listen "unix:${FOLDER}/81.sock"; location / {',
+        "proxy_pass http://127.0.0.1:1$uri; }",
     ]
 
 
