@@ -234,7 +234,7 @@ def diagnose(
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.diagnosis(chain or ">".join(hop or ()), request or session.REQUESTS, file, cell)
+    job = cell_options.diagnosis(chain or hop or (), request or session.REQUESTS, file, cell)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     looked: list[cli.Looked] = []
     status = 0

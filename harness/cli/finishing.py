@@ -66,7 +66,11 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
     if result.cell.chain and words.is_surprising(result):
         command, fixes = session.to_try(job, result.cell)
-        told.append(Text(f"What to try: `{command}` finds out which hop holds and what mends it; by hand: {fixes}"))
+        told.append(
+            Text(
+                f"What to try: `{command}` finds out which hop holds and what mends it; by hand, one at a time: {fixes}"
+            )
+        )
     finish(run, outputs, summary.Required({result.id, *names}), *told)
 
 

@@ -87,7 +87,7 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     able = [name for name in able if not is_detour(catalogue[name], cell.format)]
     able.sort(key=lambda name: price((name,), catalogue, cell.format))
     chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])
-    return command, " ".join(f"-m {name}" for name in chosen)
+    return command, ", ".join(f"-m {name}" for name in chosen)
 
 
 def _as_given(hop: Hop, job: Job) -> str:
