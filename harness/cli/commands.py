@@ -359,11 +359,15 @@ def clean(
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
     kept = session.in_cache()
+    total_bytes = 0
     for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):
+        total_bytes += one.bytes
         out.print(
             f"{one.bytes / 1e6:8.1f} MB  {one.what:12} {one.folder}", markup=False, highlight=False, soft_wrap=True
         )
-    if not kept:
+    if kept:
+        out.print(f"{total_bytes / 1e6:8.1f} MB  {'would be removed' if dry_run else 'removed'}", highlight=False)
+    else:
         out.print("The cache is empty.")
 
 

@@ -122,38 +122,44 @@ class Described:
         if self.said.explains and not is_ours:
             with contextlib.suppress(Unavailable):
                 installed = self.installed()
-                commands.apart(tested(config, lambda folder: self.start_of(config, installed, folder)))
+                place = self._place(config)
+                commands.apart(tested(place, lambda folder: self.start_of(config, installed, folder)))
 
     def asks(self, config: Path) -> set[str]:
         """Return the placeholders that it has with a config. Raises InputError if that cannot be read."""
-        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
-        try:
-            read = [file.read_text(encoding="utf-8") for file in files]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+        read = []
+        for file in (*(self.folder / name for name in self.said.files), *[config] * self.said.has_config):
+            try:
+                read.append(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(Complaint(f"cannot be read: {error}", file=str(file))) from error
         return placeholders.asked([*self.said.command, *self.said.env.values(), *read])
 
     def _check_texts(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
-        asks = self.asks(config)
-        if unknown := placeholders.unknown(self.said.command):
-            why = (
-                f"`command` has ${{{unknown[0]}}}, which stands for nothing; {allowed(unknown[0], placeholders.NAMES)}"
-            )
-            raise InputError(Complaint(f"{self.name}: {why}", file=str(config)))
+        asks, place = self.asks(config), self._place(config)
+        for key, words in (("command", self.said.command), ("explains", self.said.explains)):
+            if unknown := placeholders.unknown(words):
+                choices = allowed(unknown[0], placeholders.NAMES)
+                why = f"`{key}` has ${{{unknown[0]}}}, which stands for nothing; {choices}"
+                raise InputError(Complaint(why, file=self._described_at))
         if self.said.has_config and config.name in self.said.files:
             why = f"{self.name} reads a file of its own that is called so: give the config another name"
             raise InputError(Complaint(why, file=str(config)))
         for source in self.sources.sources:
             if source.name in ("npm", "wheel"):
                 source.offers()  # which reads their locks
+        if (npm := self.said.sources.npm) and not _manifests(self.folder, npm.package):
+            where = f"{self.folder} and the folders in it have no package-lock.json that has {npm.package}"
+            why = f"sources.npm: {where}: write a package.json, then `npm install --package-lock-only` makes one"
+            raise InputError(Complaint(why, file=self._described_at))
         if not self.said.announces and asks.isdisjoint({"LISTEN", "PORT"}):
             way = "or say how it `announces` the port, if it takes one of its own"
             why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
         if asks.isdisjoint(placeholders.UPSTREAMS):
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
 
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
@@ -194,7 +200,7 @@ class Described:
         self._check_texts(config)
         if upstream.path and self.asks(config).isdisjoint({"UPSTREAM", "UPSTREAM_PATH"}):
             why = f"the next proxy serves below {upstream.path}: write ${{UPSTREAM_PATH}} where the path goes"
-            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=str(config)))
+            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=self._place(config)))
         installed = await asyncio.to_thread(self.installed)
         version = await asyncio.to_thread(self.told, installed)
         start = await asyncio.to_thread(self.start_of, config, installed, evidence.resolve())
@@ -252,6 +258,14 @@ class Described:
             explains=[placeholders.filled(word, values) for word in self.said.explains],
             complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
         )
+
+    def _place(self, config: Path) -> str:
+        """Return where a user looks for what it is told: in its config, or where it is described if it reads none."""
+        return str(config) if self.said.has_config else self._described_at
+
+    @property
+    def _described_at(self) -> str:
+        return self.place if self.given else str(self.folder / FILE)
 
     @property
     def _question(self) -> VersionQuestion:

@@ -433,8 +433,8 @@ def test_the_cache_is_told_and_emptied(harness: Harness, tmp_path: Path, monkeyp
     build.mkdir(parents=True)
     (build / "caddy").write_bytes(b"x" * 1_500_000)
     line = f"     1.5 MB  caddy        {build}\n"
-    assert harness("clean", "--dry-run").out == line
+    assert harness("clean", "--dry-run").out == f"{line}     1.5 MB  would be removed\n"
     assert harness("clean", "envoy").status == 2
     assert build.exists()
-    assert harness("clean", "caddy").out == line
+    assert harness("clean", "caddy").out == f"{line}     1.5 MB  removed\n"
     assert not build.exists()
