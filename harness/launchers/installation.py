@@ -162,11 +162,13 @@ def size_of(*folders: Path) -> int:
 
 
 def _nowhere(said: str) -> Unavailable | None:
-    """Return what is told if an installer that reached its registry said that a version is not there."""
+    """Return what is told if an installer said that a version is not there, and not that it reached nobody."""
     if (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
-        found = ", ".join(reversed(sought[2].split(", "))) if sought[2] != "none" else ""
-        here = f"pip finds {found}: choose one of these" if found else "pip finds none at all: choose another"
-        return Unavailable(f"there is no {sought[1]} for this machine", here)
+        if sought[2] == "none":  # which pip also says of an index that refuses to answer
+            here = "its index has none for this machine, or does not answer: try later, or choose another"
+            return Unavailable(f"pip finds no {sought[1]}, nor any other version", here)
+        found = ", ".join(reversed(sought[2].split(", ")))
+        return Unavailable(f"there is no {sought[1]} for this machine", f"pip finds {found}: choose one of these")
     if sought := _NO_MATCH.search(said):
         return Unavailable(f"there is no {sought[1]}", "npm finds none: choose another")
     return None
