@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 RUN --mount=type=cache,target=/root/.npm \
     harness setup proxies \
     && chmod -R go+rX "$HARNESS_CACHE" \
-    && ln -s "$HARNESS_CACHE"/nextjs-*/ "$HARNESS_CACHE/nextjs" \
+    && ln -s "$HARNESS_CACHE"/programs/nextjs/npm-*/ "$HARNESS_CACHE/nextjs" \
     && install -d -m 1777 "$HARNESS_CACHE/nextjs/.instances"
 
 ENV HOME=/tmp

@@ -75,11 +75,20 @@ def own_folder(path: Path) -> None:
 def cores() -> int:
     """Return how many cores this process may keep busy, at least 1: a container or `taskset` may leave it fewer."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min([affinity, *quotas(_text)])))
+    return max(1, int(min([affinity, *quotas(text_of)])))
 
 
 def quotas(text: Callable[[str], str]) -> Iterator[float]:
-    """Yield the cores that each control group around this process leaves it, of Linux' versions 1 and 2.
+    """Yield the cores that each control group around this process leaves it; `text` returns what stands in a file."""
+    for version, folder in groups("cpu", text):
+        if version == 2:
+            yield from _share(*text(f"{folder}/cpu.max").split()[:2])
+        else:
+            yield from _share(text(f"{folder}/cpu.cfs_quota_us"), text(f"{folder}/cpu.cfs_period_us"))
+
+
+def groups(controller: str, text: Callable[[str], str]) -> Iterator[tuple[int, str]]:
+    """Yield the control groups around this process by which Linux may limit it: their version, 1 or 2, and folder.
 
     `text` returns what stands in a file, nothing if it cannot be read. A container may see its own group at the root
     while the kernel names it as the host does: so the root is looked at, whatever the name.
@@ -90,10 +99,9 @@ def quotas(text: Callable[[str], str]) -> Iterator[float]:
         for folder in (above, *above.parents):
             below = str(folder).lstrip("/")
             if not controllers:
-                yield from _share(*text(f"/sys/fs/cgroup/{below}/cpu.max").split()[:2])
-            elif "cpu" in controllers.split(","):
-                root = f"/sys/fs/cgroup/cpu/{below}"
-                yield from _share(text(f"{root}/cpu.cfs_quota_us"), text(f"{root}/cpu.cfs_period_us"))
+                yield 2, f"/sys/fs/cgroup/{below}"
+            elif controller in controllers.split(","):
+                yield 1, f"/sys/fs/cgroup/{controller}/{below}"
 
 
 def _share(quota_us: str = "", period_us: str = "") -> Iterator[float]:
@@ -102,7 +110,8 @@ def _share(quota_us: str = "", period_us: str = "") -> Iterator[float]:
         yield int(quota_us) / int(period_us)
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
+    """Return what stands in a file of the kernel's; nothing if it cannot be read."""
     try:
         return Path(path).read_text()
     except OSError:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+POINT = type(pytest.param())
+
 
 def sampled(points: Iterable[Any], each: int) -> list[Any]:
     """Return the parameters of a test, made by `pytest.param`, with all but every `each`th marked as exhaustive.
@@ -20,3 +22,10 @@ def sampled(points: Iterable[Any], each: int) -> list[Any]:
         point._replace(marks=(*point.marks, pytest.mark.exhaustive)) if number % each else point
         for number, point in enumerate(points)
     ]
+
+
+def some_of(names: str | tuple[str, ...], values: Iterable[Any], each: int, **told: Any) -> pytest.MarkDecorator:
+    """Return what `pytest.mark.parametrize` does, with all but every `each`th of the values marked as exhaustive."""
+    rows = ([value] if isinstance(names, str) or isinstance(value, POINT) else value for value in values)
+    points = (row[0] if isinstance(row[0], POINT) else pytest.param(*row) for row in rows)
+    return pytest.mark.parametrize(names, sampled(points, each), **told)

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.proxies.nextjs import INSTANCES, NODE_AT_LEAST
+from harness.launchers.npm import locked_in
+from harness.proxies.described import INSTANCES
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +92,8 @@ def test_its_node_is_new_enough() -> None:
     (base,) = instructions("ARG")
     version = re.fullmatch(r"BASE=node:([\d.]+)-[a-z]+-slim", base)
     assert version
-    assert tuple(map(int, version[1].split("."))) >= NODE_AT_LEAST
+    wanted = [one.node for one in locked_in(ROOT / "configs/nextjs", "next").values()]
+    assert tuple(map(int, version[1].split("."))) >= max(wanted)
 
 
 def test_every_real_proxy_is_set_up() -> None:
@@ -125,7 +127,7 @@ def test_what_the_package_is_made_of_is_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["harness/cli/commands.py", "configs/nextjs/package-lock.json", "configs/nextjs/app/page.js"]
+    "path", ["harness/cli/commands.py", "configs/nextjs/16.4/package-lock.json", "configs/nextjs/app/page.js"]
 )
 def test_the_package_is_sent(path: str) -> None:
     assert (ROOT / path).is_file()

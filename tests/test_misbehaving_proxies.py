@@ -6,6 +6,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import product
 
 import aiohttp
 import pytest
@@ -30,6 +31,7 @@ from tests.misbehaving import (
     rewrites,
 )
 from tests.recording import LOAD, Rig, rig
+from tests.sampling import some_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
 
@@ -146,12 +148,10 @@ TIMERS = {
     "after the first byte": lambda late_s: flushes(late_s, periodic=False),
     "periodic": lambda late_s: flushes(late_s, periodic=True),
 }
+LATE = [(0.2, (24, 112)), (0.45, (24, 112)), (0.6, (24, 112)), (0.45, (320, 512))]
 
 
-@pytest.mark.parametrize(
-    ("late_s", "size"), [(0.2, (24, 112)), (0.45, (24, 112)), (0.6, (24, 112)), (0.45, (320, 512))]
-)
-@pytest.mark.parametrize("timer", TIMERS)
+@some_of(("timer", "late_s", "size"), ((timer, *late) for timer, late in product(TIMERS, LATE)), each=5)
 async def test_a_timer_is_told_by_how_long_it_takes_and_a_lag_is_late_however_long(
     bench: Rig, timer: str, late_s: float, size: tuple[int, int]
 ) -> None:

@@ -24,6 +24,7 @@ from harness.session import catalogue
 from tests.backends.emitting import expected_body
 from tests.factories import figures, judged
 from tests.planning import plan
+from tests.sampling import some_of
 from tests.sandbox import missing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -92,7 +93,7 @@ async def read_by(
 
 
 @pytest.mark.parametrize("reader", [Sdk, HttpxSse])
-@pytest.mark.parametrize(
+@some_of(
     ("chain", "applied", "verdict"),
     [
         ("", (), "streamed"),
@@ -101,6 +102,7 @@ async def read_by(
         ("nextjs:prod", (), "buffered"),  # httpx, which both are made of, asks for gzip unless told otherwise
         ("nextjs:prod", ("no-transform",), "streamed"),
     ],
+    each=2,
 )
 async def test_every_token_comes_out_of_them_as_it_was_emitted(
     bench: Bench,

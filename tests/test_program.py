@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sampling import sampled
+from tests.sampling import sampled, some_of
 from tests.sandbox import DIRECT, HARNESS, Said, Sandbox
 
 pytestmark = pytest.mark.proxies
@@ -86,7 +86,7 @@ def test_progress_is_a_bar_on_a_terminal(place: Sandbox) -> None:
     assert "Exit status 0" in said.out
 
 
-@pytest.mark.parametrize("columns", [50, 70, 100])
+@some_of("columns", [50, 70, 100], each=3)
 def test_the_bar_keeps_its_counter_and_cuts_the_id(place: Sandbox, columns: int) -> None:
     said = on_terminal(place, "matrix", "m.yaml", COLUMNS=str(columns))
     bars = [bar.rstrip() for bar in re.split(r"[\r\n]+", ESCAPES.sub("", said.err)) if "━" in bar]
@@ -153,7 +153,7 @@ def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, number:
     assert len(said.out.splitlines()) == number
 
 
-@pytest.mark.parametrize("command", ["report", "report --json -", "list schema", "list proxies", "--help"])
+@some_of("command", ["report", "report --json -", "list schema", "list proxies", "--help"], each=2)
 def test_a_full_disk_behind_standard_output_is_told_in_a_line_and_is_not_the_users_mistake(
     measured: Sandbox, command: str
 ) -> None:

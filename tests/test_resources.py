@@ -69,7 +69,7 @@ def test_cores_are_those_of_the_affinity_and_whole_ones_of_the_quota(
     monkeypatch: pytest.MonkeyPatch, quota: str, cores_left: int
 ) -> None:
     files = {"/proc/self/cgroup": "0::/\n", f"{CPU}//cpu.max": f"{quota} 100000\n"}
-    monkeypatch.setattr(resources, "_text", lambda path: files.get(path, ""))
+    monkeypatch.setattr(resources, "text_of", lambda path: files.get(path, ""))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
     assert cores() == cores_left
 
@@ -78,7 +78,7 @@ def test_cores_are_those_of_the_affinity_and_whole_ones_of_the_quota(
 def test_a_system_without_affinity_is_asked_for_all(
     monkeypatch: pytest.MonkeyPatch, counted: int | None, cores_left: int
 ) -> None:
-    monkeypatch.setattr(resources, "_text", lambda _: "")
+    monkeypatch.setattr(resources, "text_of", lambda _: "")
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     assert cores() == cores_left

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.sampling import sampled
+from tests.sampling import sampled, some_of
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
@@ -39,6 +39,18 @@ def test_of_pairs_all_of_both_are_visited() -> None:
     visited = [point.values for point in sampled(starmap(pytest.param, pairs), 4) if not point.marks]
     assert {inner for _, inner in visited} == {0, 1, 2}
     assert len({outer for outer, _ in visited}) >= 4
+
+
+def test_some_of_the_values_of_a_test_are_taken_as_they_are_written() -> None:
+    marked = some_of(("number", "name"), [(0, "a"), pytest.param(1, "b", id="one"), (2, "c")], each=2, ids=str)
+    names, points = marked.args
+    assert (names, marked.kwargs) == (("number", "name"), {"ids": str})
+    assert [(point.values, point.id, len(point.marks)) for point in points] == [
+        ((0, "a"), None, 0),
+        ((1, "b"), "one", 1),
+        ((2, "c"), None, 0),
+    ]
+    assert kept(some_of("size", [(1, 2), (3, 4)], each=2).args[1]) == [(1, 2)]
 
 
 def test_nothing_is_exhaustive_but_what_is_sampled() -> None:

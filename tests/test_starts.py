@@ -51,7 +51,7 @@ STARTS = (
     Start("harness run --nonsense", FRONT, "asked axes hops", HELP, 2),
     Start(
         "harness report nowhere",
-        f"{FRONT} claims documents matrix",
+        f"{FRONT} claims diagnosis documents formats matrix",
         "asked axes facts hops judged planned recorded redaction reported run",
         "importlib.metadata pydantic rich.console typer yaml",
         2,

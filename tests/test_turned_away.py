@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.model import Result
+from tests.sampling import some_of
 from tests.sandbox import Sandbox, missing
 
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
@@ -51,7 +52,7 @@ def measured(
     return said.status, {(r.cell.chain[0].variant, " ".join(r.cell.mitigations) or "none"): r for r in layers}
 
 
-@pytest.mark.parametrize("jobs", [1, 64])
+@some_of("jobs", [64, 1], each=2)
 def test_a_limit_changes_no_verdict_and_no_effect_however_many_jobs_there_are(place: Sandbox, jobs: int) -> None:
     status, results = measured(place, jobs, LIMITS)
     assert status == 0

@@ -6,8 +6,8 @@ Rules:
   parts of the chain that hold; if none does, it is what they do together. What holds elsewhere is told beside it.
 - What an emulator does follows from the claim that it plays. It is never told as measured.
 - A symptom whose cells all stream could not be reproduced, whatever the parts do.
-- A fix works if it defeats the layer of every cell that shows the symptom. The cheapest comes first: by kind of cost,
-  single mitigations before combined ones, then by bytes on the wire.
+- A fix works if it makes the layer of every cell that shows the symptom stream. Which is the cheapest, and that what
+  leaves the chain or its transport is no fix while anything else works, is as a diagnosis has it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 
 from harness.claims import words as claim_words
 from harness.claims.judging import JUDGED, Unjudged, looked_at
+from harness.diagnosis.search import Names, Search
 from harness.matrix.globs import matches
 from harness.model import VERDICTS, Cell, FieldReport, Mitigation, Result, streams
 from harness.reports import words
-from harness.reports.table import COSTS, Column, Row, by_cost, tabulate
+from harness.reports.table import Column, Row, by_cost, tabulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,11 @@ def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, 
     layers = dict.fromkeys(replace(result.cell, mitigations=()) for result in symptom.held)
     table = tabulate(results, catalogue)
     rows = [row for row in table.rows if row.layer in layers and row.results]
-    columns = sorted(table.columns, key=lambda column: _price(column, rows))
     if not rows:
         return Conclusion("none was tried", "No mitigation was tried on the cells that show the symptom.")
-    working = [c for c in columns if len(rows) == len(layers) and all(row.mark(c) == "defeats" for row in rows)]
+    search = Search.of_what_was_measured(list(layers), catalogue, results)
+    columns = sorted(table.columns, key=lambda column: search.price(_of(column)))
+    working = [column for column in columns if _of(column) in search.working]
     unsure = [c for c in columns if {row.mark(c) for row in rows} in ({"unknown"}, {"unknown", "defeats"})]
     judged = {result.id: result for result in results}
     doubt = f"Not judged everywhere: {'; '.join(_doubt(column, rows, judged) for column in unsure)}" if unsure else ""
@@ -134,7 +136,8 @@ def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, 
     if not working:
         return _no_fix(columns, rows, len(layers), doubt)
     cheapest, *others = working
-    said = f"Defeated by {cheapest.name} ({cheapest.cost}) in {_all(len(layers))}"
+    around = "Nothing within the chain that was tried defeats it. " if search.is_around(_of(cheapest)) else ""
+    said = f"{around}Defeated by {cheapest.name} ({cheapest.cost}) in {_all(len(layers))}"
     also = f"So it is by {_listed(others)}" if others else ""
     return Conclusion(f"{cheapest.name} ({cheapest.cost})", _sentences(said, also, doubt))
 
@@ -154,10 +157,8 @@ def _no_fix(columns: Sequence[Column], rows: Sequence[Row], layers: int, doubt: 
     return Conclusion(short, _sentences(nothing, cheapest, reduced, doubt))
 
 
-def _price(column: Column, rows: Sequence[Row]) -> tuple[int, int, int, str]:
-    results = [row.results[column.name] for row in rows if column.name in row.results]
-    wire_bytes = sum(result.metrics.wire_bytes for result in results if result.metrics)
-    return COSTS.index(column.cost), column.name.count("+"), wire_bytes, column.name
+def _of(column: Column) -> Names:
+    return tuple(column.name.split("+"))
 
 
 def _doubt(column: Column, rows: Sequence[Row], judged: Mapping[str, Result]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
+    from harness.cli.diagnosing import Looked, diagnose, finish_diagnosis, of_kept
     from harness.cli.finishing import (
         finish,
         finish_cell,

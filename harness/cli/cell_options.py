@@ -1,10 +1,11 @@
-"""The options of one cell: one for every axis, and one for every key of a workload.
+"""The options of a cell, or of the cells of a diagnosis: one for every axis, and one for every key of a workload.
 
-What is wrong with the cell is told of the option that said it.
+What is wrong with a cell is told of the option that said it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,25 +25,75 @@ WORKLOAD = {"tokens": 32, "token_bytes": 96}
 """What a matrix file has to say of a workload, and who wants one cell need not."""
 
 
+FOUND_OUT = ("chain", "request", "mitigations", "pace")
+"""The axes that a diagnosis has no option for: it has one of its own, or finds out itself."""
+
+
 def with_cell_options(command: C) -> C:
     """Let a command that takes any keywords be called with those of a cell, which are shown before its own."""
+    return _with(command, [*_axes(), *_workload()], first=True)
+
+
+def with_diagnosis_options(command: C) -> C:
+    """Let a command likewise be called with those keywords of a cell that a diagnosis leaves to who asks."""
+    return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
+
+
+def job(
+    given: Mapping[str, Any], expected: Sequence[str] = (), deployment: Deployment = session.AS_FOUND
+) -> session.Job:
+    """Return the job of the cell that the options ask for, its expected verdicts, and how a config is deployed.
+
+    Raises InputError that names them.
+    """
+    axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
+    with _of_options():
+        return session.one_cell(axes, _workload_of(given), expected, deployment)
+
+
+def diagnosis(
+    chain: str | Sequence[str],
+    requests: Sequence[str],
+    file: str | None,
+    given: Mapping[str, Any],
+    deployment: Deployment = session.AS_FOUND,
+) -> session.Job:
+    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
+    axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
+    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests)}
+    with _of_options(chain="--chain" if isinstance(chain, str) else "--hop"):
+        return session.diagnosis(axes, _workload_of(given), file, deployment)
+
+
+def _with(command: C, options: Sequence[Parameter], first: bool) -> C:
     own = inspect.signature(command, eval_str=True).parameters.values()
     named = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own if one.kind is not Parameter.VAR_KEYWORD]
-    shown = [*_axes(), *_workload(), *named]
+    shown = [*options, *named] if first else [*named, *options]
     command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return command
 
 
-def job(given: Mapping[str, Any], deployment: Deployment = session.AS_FOUND) -> session.Job:
-    """Return the job of the cell that the options ask for, with a config of the user's as it is deployed.
+def _combined(given: Sequence[str]) -> list[str]:
+    """Return the mitigations that options name, one by one or joined as in ids; none for `none`, which stands alone."""
+    names = [name.strip() for option in given for name in option.split("+")]
+    if "all" in names:
+        raise InputError("--mitigation: all is a word of matrix files; `harness diagnose` tries them on one chain")
+    if "none" in names and len(names) > 1:
+        raise InputError("--mitigation: none stands for no mitigation, and there are others beside it")
+    return [name for name in names if name != "none"]
 
-    Raises InputError that names them.
-    """
-    axes = {name: [given[name] or []] if axis.reads == "names" else given[name] for name, axis in OPTIONS.items()}
+
+def _workload_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: given[key] for key in WORKLOAD_KEYS}
+
+
+@contextlib.contextmanager
+def _of_options(chain: str = "--chain") -> Iterator[None]:
+    """Tell what is wrong of the options that said it; the chain is said by that one."""
     try:
-        return session.one_cell(axes, {key: given[key] for key in WORKLOAD_KEYS}, deployment)
+        yield
     except InputError as error:
-        raise InputError(*map(_of_option, error.complaints)) from error
+        raise InputError(*(_of_option(complaint, chain) for complaint in error.complaints)) from error
 
 
 def _axes() -> Iterator[Parameter]:
@@ -66,15 +117,17 @@ def _parameter(name: str, kind: Any, option: Any, default: object) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
-def _of_option(complaint: Complaint) -> Complaint:
+def _of_option(complaint: Complaint, chain: str) -> Complaint:
     """Return a complaint about a key as one about its option; what is about a file needs none."""
     if complaint.file:
         return complaint
     match complaint.path:
         case ("axes", str(axis), *_):
-            option = f"{_option(AXES[axis].noun)}: "
+            option = f"{chain if axis == 'chain' else _option(AXES[axis].noun)}: "
         case ("workloads", _, str(key), *_):
             option = f"{_option(key)}: "
+        case ("expect", *_):
+            option = "--expect: "
         case _:
             option = ""
     return replace(complaint, message=f"{option}{complaint.message}", path=())

@@ -13,7 +13,7 @@ import typer
 
 from harness import cli, session, store
 from harness.cli import cell_options, screen
-from harness.cli.cell_options import with_cell_options
+from harness.cli.cell_options import with_cell_options, with_diagnosis_options
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
@@ -95,7 +95,7 @@ def matrix(
     file: Annotated[
         str,
         typer.Argument(
-            help="A matrix file, or a shipped one: smoke, default, clients, applications, programs, versions."
+            help="A matrix file, or a shipped one, as smoke or default; `harness list matrices` has them all."
         ),
     ] = "default",
     only: Only = None,
@@ -177,6 +177,12 @@ def reports(
 )
 @with_cell_options
 def run(
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
+        ),
+    ] = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -191,12 +197,73 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell, deployment(targets, server, path))
+    job = cell_options.job(cell, expect or (), deployment(targets, server, path))
     outputs = cli.outputs_of(to_json)
     cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
-    cli.finish_cell(finished, job.cells[-1].id, outputs, names_in(require))
+    cli.finish_cell(finished, job, outputs, names_in(require))
+
+
+@app.command(
+    epilog="Examples: `harness diagnose --hop nextjs:dev --hop nginx:default` · `harness diagnose --chain"
+    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml`"
+)
+@with_diagnosis_options
+def diagnose(
+    hop: Annotated[
+        list[str] | None,
+        typer.Option("--hop", help="A hop of the chain, as nginx:default; repeated, client side first."),
+    ] = None,
+    chain: Annotated[
+        str | None, typer.Option("--chain", help="The chain in one word: nextjs:dev>nginx:default.")
+    ] = None,
+    request: Annotated[
+        list[str] | None,
+        typer.Option("--request", help="Whose requests have to stream; repeated. By default curl and browser."),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--with", metavar="FILE", help="A matrix file whose own proxies, configs and fixes are known, too."
+        ),
+    ] = None,
+    budget_s: Annotated[
+        float | None,
+        typer.Option(
+            "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
+        ),
+    ] = None,
+    targets: Map = None,
+    server: Server = None,
+    path: AskedPath = None,
+    show_diff: ShowDiff = False,
+    offline: Offline = False,
+    locked: Locked = False,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
+    **cell: Any,
+) -> None:
+    """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request."""
+    if bool(hop) == bool(chain):
+        raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
+    fetching = session.Fetching(_say, offline, locked)
+    deployed = deployment(targets, server, path)
+    job = cell_options.diagnosis(chain or hop or (), request or session.REQUESTS, file, cell, deployed)
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    cli.tell_diffs(session.diffs(job), show_diff)
+    looked: list[cli.Looked] = []
+    status = 0
+    try:
+        cli.diagnose(session.fetched(job, fetching), runs, keep, budget_s, looked)
+    finally:
+        for one in looked:
+            status = cli.finish_diagnosis(one.run, one.diagnosis, outputs)
+    raise typer.Exit(status)
 
 
 @app.command(
@@ -273,7 +340,10 @@ def report(
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    cli.finish(run, cli.outputs_of(to_json, to_markdown, to_junit, to_html), required)
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    if run.info.diagnosed:
+        raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
+    cli.finish(run, outputs, required)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
@@ -309,11 +379,15 @@ def clean(
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
     kept = session.in_cache()
+    total_bytes = 0
     for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):
+        total_bytes += one.bytes
         out.print(
             f"{one.bytes / 1e6:8.1f} MB  {one.what:12} {one.folder}", markup=False, highlight=False, soft_wrap=True
         )
-    if not kept:
+    if kept:
+        out.print(f"{total_bytes / 1e6:8.1f} MB  {'would be removed' if dry_run else 'removed'}", highlight=False)
+    else:
         out.print("The cache is empty.")
 
 

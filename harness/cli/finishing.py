@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from harness import session
 from harness.claims import ledger
@@ -19,7 +20,7 @@ from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
 from harness.model import Hop
-from harness.reports import RENDERERS, summary, terminal
+from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
 
@@ -49,20 +50,29 @@ def required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
 def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> NoReturn:
     """Write the reports, tell people (what is `told`, or the run), and raise Exit with the run's status."""
     for name, path in outputs.items():
-        _write(path, RENDERERS[name](run.info, run.results))
-    _tell(run, told or _told(run, required), outputs)
+        write(path, RENDERERS[name](run.info, run.results))
+    tell(run, told or _told(run, required), outputs)
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
-def finish_cell(run: Run, cell: str, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
-    """Finish a run of one cell, which has to be measured, with its timeline and its result. Raises Exit likewise."""
+def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
+    """Finish a run of one cell, which has to be measured, with its timeline, its result and, if that is bad, what to
+    try. Raises Exit likewise.
+    """
     by_id = {result.id: result for result in run.results}
-    result = by_id[cell]
+    result = by_id[job.cells[-1].id]
     told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
     if result.evidence:
         trace = session.judged(run.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
-    finish(run, outputs, summary.Required({cell, *names}), *told)
+    if result.cell.chain and words.is_surprising(result):
+        command, fixes = session.to_try(job, result.cell)
+        told.append(
+            Text(
+                f"What to try: `{command}` finds out which hop holds and what mends it; by hand, one at a time: {fixes}"
+            )
+        )
+    finish(run, outputs, summary.Required({result.id, *names}), *told)
 
 
 def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:
@@ -79,7 +89,7 @@ def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:
 def tell_reports(done: Iterable[Run], outputs: Mapping[str, Path], required: summary.Required) -> None:
     """Tell people what became of the claims of field reports."""
     for run in done:
-        _tell(run, _claims(run, required), outputs)
+        tell(run, _claims(run, required), outputs)
 
 
 def finish_reports(
@@ -91,11 +101,11 @@ def finish_reports(
             run.copy_records(records)
     entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
     for path in outputs.values():
-        _write(path, [ledger.page(entries)])
+        write(path, [ledger.page(entries)])
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
-def _tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
+def tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
     people: Outlet = err if STDOUT in outputs.values() else out
     for part in parts:
         people.print(part)
@@ -118,7 +128,7 @@ def _claims(run: Run, required: summary.Required | None = None) -> list[Renderab
     return ["", ClaimReport(entry, required)] if entry else []
 
 
-def _write(path: Path, pieces: Iterable[str]) -> None:
+def write(path: Path, pieces: Iterable[str]) -> None:
     """Put a document where it was asked for, piece by piece."""
     if path == STDOUT:
         screen.write(pieces)

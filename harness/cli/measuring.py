@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from harness import session
@@ -31,13 +32,20 @@ async def _all_measured(todo: Sequence[session.Job], runs: Path, jobs: int, keep
 
 
 async def _measured(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
+    async with in_session(job, runs, jobs, keep) as (runner, run):
+        with progress(run, claims=job.matrix.report is not None) as tell:
+            await runner.run(job.cells, tell)
+    return run
+
+
+@contextlib.asynccontextmanager
+async def in_session(job: session.Job, runs: Path, jobs: int, keep: bool) -> AsyncIterator[tuple[session.Runner, Run]]:
+    """A session of what was typed; temporary folders that are kept are named when it has ended."""
     kept: list[Path] = []
     try:
         options, told = sys.argv[1:], kept.append if keep else None
-        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
-            with progress(len(job.cells), run, claims=job.matrix.report is not None) as tell:
-                await runner.run(job.cells, tell)
+        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as running:
+            yield running
     finally:
         for folder in kept:
             err.print(f"Kept: {folder}", markup=False)
-    return run

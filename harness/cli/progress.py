@@ -17,8 +17,11 @@ from harness.store import Run
 
 
 @contextlib.contextmanager
-def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
-    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are."""
+def progress(run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
+    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are.
+
+    How many cells there will be, the run says, which may change.
+    """
     done = 0
 
     def count() -> int:
@@ -29,19 +32,19 @@ def progress(total: int, run: Run, claims: bool = False) -> Iterator[Callable[[R
     try:
         if screen.err.is_terminal and not screen.in_ci():
             with _bar() as bar:
-                task = bar.add_task("starting", total=total)
+                task = bar.add_task("starting", total=run.info.cells)
 
                 def advance(result: Result) -> None:
                     said = f"{result.verdict or result.outcome}  {result.id}"
-                    bar.update(task, completed=count(), description=said)
+                    bar.update(task, completed=count(), total=run.info.cells, description=said)
 
                 yield advance
         else:
-            yield lambda result: screen.err.print(terminal.progress(result, count(), total))
+            yield lambda result: screen.err.print(terminal.progress(result, count(), run.info.cells))
     except asyncio.CancelledError:
         told = f"`harness report {run.folder}` shows them"
         told += f", `harness reports --from {run.folder}` what they say of the claims" if claims else ""
-        raise Interrupted(f"Interrupted: {len(run.results)} of {total} cells are done. {told}.") from None
+        raise Interrupted(f"Interrupted: {len(run.results)} of {run.info.cells} cells are done. {told}.") from None
 
 
 def _bar() -> Progress:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
 from harness.errors import Unavailable
+from harness.launchers import sizes
 from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.commands import asked
 from harness.launchers.installation import COMPLETE, Installation, Steps
@@ -24,6 +26,7 @@ from harness.launchers.sources import sole
 FILES = "files"
 LIBRARIES = "usr/lib/*-linux-gnu"
 REMEDY = "apt-get update"
+_QUOTED = str.maketrans({":": "%3a", "~": "%7e"})  # no list of folders could have the one, no shell leaves the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class Apt(Source):
         def make(steps: Steps) -> str:
             simulated = steps.run(["apt-get", "install", "--simulate", "--no-install-recommends", *self.packages])
             packages = sorted({*self.packages, *re.findall(r"(?m)^Inst (\S+)", simulated)})
-            fetching.progress(f"fetching the packages {', '.join(packages)}")
+            offered = steps.run(["apt-get", "download", "--print-uris", *packages])
+            size = sizes.told(sum(map(int, re.findall(r"(?m)^'\S+' \S+ (\d+)", offered))))
+            fetching.progress(f"fetching the packages {', '.join(packages)}{size}")
             steps.run(["apt-get", "download", *packages])
             for package in sorted(steps.folder.glob("*.deb")):
                 steps.run(["dpkg", "-x", package.name, FILES])
@@ -65,7 +70,7 @@ class Apt(Source):
     def _fetched(self) -> list[str]:
         """Return the packages' versions that are here, the one that was fetched last first."""
         found = sorted(self.folder.glob(f"{self._prefix}*/{COMPLETE}"), key=lambda file: file.stat().st_mtime)
-        return [complete.parent.name.removeprefix(self._prefix) for complete in reversed(found)]
+        return [unquote(complete.parent.name.removeprefix(self._prefix)) for complete in reversed(found)]
 
     @property
     def _prefix(self) -> str:
@@ -74,7 +79,7 @@ class Apt(Source):
     def _installation(self, version: str) -> Installation:
         candidate = _candidate(self.packages[0])
         meant = [one for one in (candidate, *self._fetched()) if upstream(one) == version]
-        folder = self.folder / f"{self._prefix}{meant[0] if meant else version}"
+        folder = self.folder / f"{self._prefix}{(meant[0] if meant else version).translate(_QUOTED)}"
         return Installation(folder, self.packages[0], f"{self.packages[0]} {version}", self.setup, "300 MB")
 
 

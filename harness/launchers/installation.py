@@ -28,11 +28,16 @@ COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
 TELL_S = 10.0
+FULL_BYTES = 2**16
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
 _TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
 _NO_SUCH = re.compile(r"Could not find a version that satisfies the requirement (\S+).*\(from versions: ([^)]*)\)")
 """What pip says of a version that is nowhere, and which there are, the oldest first."""
+
+_NO_MATCH = re.compile(r"No matching version found for (\S+)\.")
+"""What npm says of one."""
+
 _WHY = re.compile(r"\[Errno -?\d+\] [^']+|Read timed out")
 REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
@@ -51,33 +56,33 @@ class Steps:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
         """Run a program in the folder to its end; return what it wrote. Raises Unavailable with its last words."""
-        status, said = apart(self._run(argv, env or {}))
-        if status and NO_ROOM.search(said):
+        status, said, is_full = apart(self._run(argv, env or {}))
+        if status and (is_full or NO_ROOM.search(said)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if status and (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
-            found = ", ".join(reversed(sought[2].split(", "))) if sought[2] != "none" else ""
-            here = f"pip finds {found}: choose one of these" if found else "pip finds none at all: choose another"
-            raise Unavailable(f"there is no {sought[1]} for this machine", here)
+        if status and (nowhere := _nowhere(said)):
+            raise nowhere
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
             words = f"`{command}` failed with status {status}:\n{gist(said)}\n"
             raise Unavailable(words, f"mend that, then: {self.setup}")
         return said
 
-    async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+    async def _run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, bool]:
+        """Return how it ended, what it wrote, and whether a disk is full then: its last words may be lost with that."""
         async with Launcher() as launcher:
             temporary = launcher.folder(f"setup-{self.folder.parent.name}")
             program = await launcher.launch(
                 self.folder.parent.name,
                 argv,
-                log=self.folder / LOG,
+                log=temporary / LOG,  # which a full cache leaves alone
                 cwd=self.folder,
                 env={"TMPDIR": str(temporary), **env},
                 hold_fds=[self.lock.fileno()],
             )
             while not await until(program.death, TELL_S):
                 self.progress(f"{self.name}: {size_of(self.folder, temporary) / 1e6:.0f} MB so far")
-            return program.returncode or 0, program.words()
+            is_full = any(shutil.disk_usage(place).free < FULL_BYTES for place in (self.folder, temporary))
+            return program.returncode or 0, program.words(), is_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,19 @@ def size_of(*folders: Path) -> int:
             with suppress(OSError):
                 size += os.lstat(Path(path, file)).st_size
     return size
+
+
+def _nowhere(said: str) -> Unavailable | None:
+    """Return what is told if an installer said that a version is not there, and not that it reached nobody."""
+    if (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
+        if sought[2] == "none":  # which pip also says of an index that refuses to answer
+            here = "its index has none for this machine, or does not answer: try later, or choose another"
+            return Unavailable(f"pip finds no {sought[1]}, nor any other version", here)
+        found = ", ".join(reversed(sought[2].split(", ")))
+        return Unavailable(f"there is no {sought[1]} for this machine", f"pip finds {found}: choose one of these")
+    if sought := _NO_MATCH.search(said):
+        return Unavailable(f"there is no {sought[1]}", "npm finds none: choose another")
+    return None
 
 
 def gist(said: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import Complaint, InputError
+from harness.launchers import sizes
 from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.installation import Installation, Steps
 from harness.launchers.pip import FILES, install_locked
@@ -47,8 +48,10 @@ class Requirements(Source):
 
     def fetch(self, version: str, fetching: Fetching) -> None:
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching {self.package} {version} and what it depends on")
-            install_locked(steps, self.file.read_text(encoding="utf-8"))
+            wanted = self.file.read_text(encoding="utf-8")
+            size = sizes.told(sizes.on_this_machine(sizes.weighed_in(wanted)))
+            fetching.progress(f"fetching {self.package} {version} and what it depends on{size}")
+            install_locked(steps, wanted)
             return f"{self.package} {version}"
 
         self._installation(version).ensure(make, fetching.progress)

@@ -26,6 +26,7 @@ from harness.model import (
     Chain,
     Emission,
     Filler,
+    Format,
     Method,
     Mitigation,
     Plan,
@@ -35,6 +36,7 @@ from harness.model import (
 )
 
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
+RESERVED = {"none": "stands for no mitigation", "all": "stands for every mitigation"}
 PARTS = {"response_headers": "response header", "request_headers": "request header"}
 
 
@@ -42,8 +44,8 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
     """Read a catalogue. Raises InputError with everything that is wrong in it."""
     document = Document(text, file)
     shapes = document.shape(Catalogue)
-    if "none" in shapes:
-        document.reject(("none",), "this name stands for no mitigation; choose another")
+    for name in RESERVED.keys() & shapes.keys():
+        document.reject((name,), f"this name {RESERVED[name]}; choose another")
     document.settle()
     return {name: shape.named(name) for name, shape in shapes.items()}
 
@@ -53,7 +55,7 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) ->
     if refused := objections(cell, catalogue, requests):
         raise InputError(*(replace(one, message=f"cell {cell.id}: {one.message}") for one in refused))
     applied = [catalogue[name] for name in cell.mitigations]
-    change, _ = _merged(applied)
+    change, _ = merged(applied)
     transport, codec = FORMATS[change.format or cell.format]
     method = change.method or codec.method
     return Plan(
@@ -86,12 +88,23 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
         choices = sorted(catalogue)
         return [_of("mitigations", f"unknown mitigation {name!r}; {allowed(name, choices)}") for name in unknown]
     applied = [catalogue[name] for name in cell.mitigations]
-    change, conflicts = _merged(applied)
+    change, conflicts = merged(applied)
     conflicts += _torn(cell.chain, applied)
     if conflicts:
         return [_of("mitigations", conflict) for conflict in conflicts]
-    idle = [_of("mitigations", f"{each.name} {why}") for each in applied for why in _idle(each, cell, change, requests)]
+    idle = [_of("mitigations", why) for why in _idle_ones(cell, applied, change, requests)]
     return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
+
+
+def concerned(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> bool:
+    """Tell whether each of the cell's mitigations, which the catalogue has, changes something in it."""
+    applied = [catalogue[name] for name in cell.mitigations]
+    return not any(_idle_ones(cell, applied, merged(applied)[0], requests))
+
+
+def is_detour(one: Mitigation, word: Format) -> bool:
+    """Tell whether it leaves the chain, or takes another transport than a stream in this format has."""
+    return one.chain == "direct" or (one.format is not None and FORMATS[one.format][0] != FORMATS[word][0])
 
 
 def _of(axis: str, why: str) -> Complaint:
@@ -108,7 +121,7 @@ def _settings(mitigation: Mitigation) -> Iterator[tuple[str, str, Any]]:
             yield field, "-".join(word.capitalize() for word in name.split("-")), value
 
 
-def _merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
+def merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
     """Return one mitigation that does what all of `applied` do, and where they contradict each other."""
     setters: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     for mitigation in applied:
@@ -149,6 +162,10 @@ def _agreed(part: str, values: list[Any]) -> list[Any]:
     if part == "Cache-Control" and len(distinct) > 1:
         return [", ".join(sorted({directive.strip() for value in distinct for directive in value.split(",")}))]
     return distinct
+
+
+def _idle_ones(cell: Cell, applied: Iterable[Mitigation], change: Mitigation, requests: Requests) -> Iterator[str]:
+    return (f"{each.name} {why}" for each in applied for why in _idle(each, cell, change, requests))
 
 
 def _idle(one: Mitigation, cell: Cell, change: Mitigation, requests: Requests) -> Iterator[str]:

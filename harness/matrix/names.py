@@ -1,11 +1,13 @@
 """Looks up what the values of axes stand for: chains, workloads, and names that plug-ins or the catalogue provide.
 
-Rule: an unknown name is noted in the document at its place, with the known ones; the look-up goes on.
+Rules: an unknown name is noted in the document at its place, with the known ones; the look-up goes on. `all`, alone,
+stands for each of the names that an axis of names can have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from harness.documents.document import Document, allowed
@@ -13,6 +15,8 @@ from harness.errors import KeyPath
 from harness.matrix.chains import Chains
 from harness.matrix.shapes import Axes
 from harness.model import AXES, Axis
+
+ALL = ["all"]
 
 
 class Names:
@@ -28,9 +32,16 @@ class Names:
         found: dict[str, tuple[Any, ...]] = {}
         for name, given in axes:
             if given is not None:
-                values = [self._value(AXES[name], value, (*path, name, index)) for index, value in enumerate(given)]
-                found[name] = tuple(dict.fromkeys(values))
+                values = (self._values(AXES[name], value, (*path, name, index)) for index, value in enumerate(given))
+                found[name] = tuple(dict.fromkeys(itertools.chain(*values)))
         return found
+
+    def _values(self, axis: Axis, given: Any, path: KeyPath) -> Iterator[Any]:
+        """Yield what one entry of an axis stands for: a value, or all that there are."""
+        if given == ALL:
+            yield from ((name,) for name in self._known.get(axis.name, ()))
+        else:
+            yield self._value(axis, given, path)
 
     def _value(self, axis: Axis, given: Any, path: KeyPath) -> Any:
         match axis.reads:

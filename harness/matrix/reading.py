@@ -7,7 +7,8 @@
                     before each paced one its twin, which is the same cell in lockstep.
 
 Rules: equal cells collapse, the order is that of the file; globs match whole ids, and `*` crosses `/`;
-a name, glob or combination that cannot be meant is an error here, not a surprise in the run.
+a mitigation that concerns some chains of a block is left out of its others, and one that `all` stands for of whatever
+cell cannot have it; a name, glob or combination that cannot be meant is an error here, not a surprise in the run.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from harness.matrix.shapes import Axes, Exclusion, MatrixShape
 from harness.model import AXES, Cell, Deployment, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
 
 MAX_CELLS = 20_000
+OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
 DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
 
 StandIns = Mapping[str, StandIn]
@@ -113,6 +115,17 @@ def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix
     return _Reader(document, shape, known).matrix()
 
 
+def brought(text: str) -> dict[str, object]:
+    """Return the keys of a matrix file, which can be read, with what is its own whatever cells it has."""
+    data = Document(text).data
+    return {key: data[key] for key in OWN if key in data} if isinstance(data, dict) else {}
+
+
+def title(text: str) -> str:
+    """Return the title of a matrix file, which can be read."""
+    return str(Document(text).at("title"))
+
+
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
     """Return all cells, references included; all at `pace` if one is given."""
     cells = (replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
@@ -186,6 +199,10 @@ class _Reader:
         self._catalogue = dict(known.mitigations)
         self._requests = dict(known.requests)
 
+    @property
+    def _applying(self) -> tuple[Mapping[str, Mitigation], Requests]:
+        return self._catalogue, self._requests
+
     def matrix(self) -> Matrix:
         """Return what the file says."""
         self._own_proxies()
@@ -203,6 +220,7 @@ class _Reader:
                 origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
+        self._leave_out(origins)
         self._contradictions(origins)
         cells = referenced(origins, self._known.stand_ins)
         expectations = tuple(self._expectations(cells))
@@ -244,8 +262,8 @@ class _Reader:
 
     def _own_mitigations(self) -> None:
         for name, shape in self._shape.mitigations.items():
-            if name == "none" or name in self._catalogue:
-                why = "stands for no mitigation" if name == "none" else "is in the catalogue already"
+            if name in mitigations.RESERVED or name in self._catalogue:
+                why = mitigations.RESERVED.get(name, "is in the catalogue already")
                 self._document.reject(("mitigations", name), f"this name {why}; choose another")
             else:
                 self._catalogue[name] = shape.named(name)
@@ -287,6 +305,27 @@ class _Reader:
         for cell in matching:
             del origins[cell]
 
+    def _leave_out(self, origins: dict[Cell, KeyPath]) -> None:
+        """Take away the cells that a mitigation does not concern, if it concerns others of the block; baselines stay.
+
+        Of `all` mitigations those are taken away that a cell cannot have, for whatever reason.
+        """
+        concerned = {cell: self._is_concerned(cell) for cell in origins}
+        meant = {(path, cell.mitigations) for cell, path in origins.items() if concerned[cell]}
+        for cell, path in list(origins.items()):
+            elsewhere = not concerned[cell] and (path, cell.mitigations) in meant
+            if elsewhere or (self._is_one_of_all(cell, path) and mitigations.objections(cell, *self._applying)):
+                del origins[cell]
+                origins.setdefault(baseline_of(cell), path)
+
+    def _is_concerned(self, cell: Cell) -> bool:
+        return mitigations.concerned(cell, *self._applying)
+
+    def _is_one_of_all(self, cell: Cell, path: KeyPath) -> bool:
+        """Tell whether nobody has named a cell's mitigation, which is one of those that `all` stands for."""
+        block = self._document.at(*path, "mitigations") or self._document.at("axes", "mitigations")
+        return len(cell.mitigations) == 1 and "all" in (block if isinstance(block, list) else [block])
+
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
         """Note what speaks against cells: at the key that is to blame, in the block that the cells are of."""
         refused: dict[Complaint, list[Cell]] = defaultdict(list)
@@ -301,9 +340,9 @@ class _Reader:
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
     def _objections(self, cell: Cell) -> list[Complaint]:
-        if objections := mitigations.objections(cell, self._catalogue, self._requests):
+        if objections := mitigations.objections(cell, *self._applying):
             return objections
-        chain = mitigations.plan(cell, self._catalogue, self._requests).chain
+        chain = mitigations.plan(cell, *self._applying).chain
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:

@@ -48,7 +48,7 @@ FRAMING = {
 
 
 def _combined(value: object) -> object:
-    """Read one entry of the mitigations axis: `none`, `a`, `a+b` or a list of names."""
+    """Read one entry of the mitigations axis: `none`, `all`, `a`, `a+b` or a list of names."""
     if not isinstance(value, str):
         return value
     return [] if value == "none" else [name.strip() for name in value.split("+")]
@@ -111,6 +111,12 @@ class MitigationShape(Shape):
         {"nginx:default": "nginx:http11"},
         None,
     )
+    apply: dict[Words, Words] = key(
+        "lines to paste, by the proxy whose config they are for or by who has to do it; `harness diagnose` prints them,"
+        " and those of headers and bytes by itself",
+        {"nginx": "proxy_buffering off;"},
+        {},
+    )
 
     @field_validator("chain", mode="plain", json_schema_input_type=Literal["direct"] | dict[str, str])
     @classmethod
@@ -142,7 +148,7 @@ class MitigationShape(Shape):
 
     @model_validator(mode="after")
     def _changes_something(self) -> MitigationShape:
-        described = {"claim", "source", "cost"}
+        described = {"claim", "source", "cost", "apply"}
         if not any(getattr(self, key) for key in type(self).model_fields if key not in described):
             changes = (key for key in type(self).model_fields if key not in described)
             raise ValueError(f"changes nothing; give at least one of {', '.join(changes)}")

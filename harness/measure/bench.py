@@ -1,14 +1,14 @@
 """The bench: the backend, the guard, the clients, and the proxies that were asked for so far.
 
 Rules: a proxy starts once per variant and upstream, when a chain first needs it, and serves every cell after that;
-one that died is started anew for the next cell; what failed to start is remembered, not tried again. Leaving the
-bench ends everything.
+one that died is started anew for the next cell; what failed to start is remembered, not tried again. While memory is
+short, those end that no cell will go through any more. Leaving the bench ends everything.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -22,6 +22,7 @@ from harness.clients.base import Client, Launching
 from harness.clients.h2_reader import H2Reader
 from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.process import Launcher
+from harness.measure import memory
 from harness.measure.guard import Beside, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
@@ -104,6 +105,10 @@ def _in_front(endpoint: Endpoint, upstream: Endpoint, kind: HopKind) -> Endpoint
     return replace(endpoint, asked=asked, knows_streams_only=only)
 
 
+def _has_started(task: asyncio.Task[StartedChain]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
 class Bench:
     """Everything that runs. `own` maps hops to configs of the user's, which stand in chains as `deployed` says;
     evidence goes to `folder`.
@@ -111,6 +116,7 @@ class Bench:
     `proxies` are all that there are; `missing` says why a hop's program could not be fetched.
 
     Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
+    `is_short` tells whether memory is.
     """
 
     def __init__(
@@ -123,6 +129,7 @@ class Bench:
         proxies: Mapping[str, Proxy] = PROXIES,
         missing: Mapping[Hop, HarnessError] | None = None,
         deployed: Mapping[Hop, Deployment] | None = None,
+        is_short: Callable[[], bool] = memory.is_short,
     ) -> None:
         self.schedule = schedule or Schedule()
         self.backend = backend or Local(launcher, folder, EMITTER)
@@ -132,6 +139,8 @@ class Bench:
         self._proxies = proxies
         self._missing = missing or {}
         self._deployed = deployed or {}
+        self._is_short = is_short
+        self._needed: Collection[Chain] = ()
         self._clients: dict[str, Client] = {}
         self._control = ControlStream(self.client("aiohttp"), self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
@@ -180,6 +189,11 @@ class Bench:
             task = self._starting[chain] = asyncio.create_task(self._start(chain))
         return await asyncio.shield(task)
 
+    async def needs(self, chains: Iterable[Chain]) -> None:
+        """Hear through which chains cells will still go. What ends for that is started anew if it is needed again."""
+        self._needed = {chain[start:] for chain in chains for start in range(len(chain))}
+        await self._spare_memory()
+
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Start the chains and clients of these plans, so that none starts beside them. What fails tells its cells."""
         plans = list(plans)
@@ -215,6 +229,18 @@ class Bench:
                 await asyncio.gather(asking, return_exceptions=True)
         return replace(trace, beside_ns=tuple(beside.durations_ns), hops=entry.kinds), entry
 
+    async def _spare_memory(self) -> None:
+        """End what is not needed any more, the client's side first, if memory is short."""
+        if not self._needed:
+            return
+        over = [chain for chain, task in self._starting.items() if chain and _has_started(task)]
+        over = [chain for chain in over if chain not in self._needed]
+        if over and self._is_short():
+            entries = [self._starting.pop(chain).result() for chain in sorted(over, key=len, reverse=True)]
+            for entry in entries:
+                await entry.guard.pulse.trips.close()
+                await entry.hops[0].program.stop()
+
     async def _start(self, chain: Chain) -> StartedChain:
         if not chain:
             endpoint = self.backend.endpoint
@@ -228,6 +254,7 @@ class Bench:
             )
         if why := self._missing.get(hop):
             raise why
+        await self._spare_memory()
         config = variant_file(hop, self._own, self._proxies)
         evidence = self._evidence(chain)
         proxy = adapter(hop, self._proxies, self._deployed)

@@ -82,6 +82,9 @@ class Replay:
             program.dies(self._end)
         return program
 
+    async def needs(self, chains: Iterable[Chain]) -> None:
+        """Nothing has to end."""
+
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Nothing has to start."""
 

@@ -112,6 +112,7 @@ class Runner:
         self._alone: dict[Cell, asyncio.Task[Measured]] = {}
         self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
         self._finishing: dict[Cell, asyncio.Task[Result]] = {}
+        self._turned_away: set[Cell] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,6 +140,10 @@ class Runner:
         async def finish(cell: Cell) -> None:
             results[cell] = await self.result(cell)
             on_result(results[cell])
+            own = self._needs(cell)
+            needed.subtract(own)
+            if not all(needed[chain] for chain in own):
+                await self._bench.needs(chain for chain, cells in needed.items() if cells)
 
         async def measure(cell: Cell) -> None:
             """Measure a cell, and finish whatever does not await another one any more."""
@@ -159,12 +164,13 @@ class Runner:
             await each(ready, finish)
 
         asked, results = dict.fromkeys(cells), dict[Cell, Result]()
+        needed = Counter(chain for cell in asked for chain in self._needs(cell))
         paced = [cell for cell in asked if cell.pace == "paced"]
         lockstep = dict.fromkeys(one for cell in asked for one in (baseline_of(cell), cell) if one.pace != "paced")
         left = Counter(map(self._chain, lockstep))
         waiting = defaultdict[Chain, list[Cell]](list)
-        if self._bench.schedule.jobs > 1:
-            self._together = self._by_chain(lockstep)
+        self.beside_each_other(lockstep)
+        await self._bench.needs(needed)
         await each(lockstep, measure)
         if paced:
             await self._bench.start_all(self._plan(cell) for cell in paced)
@@ -174,6 +180,21 @@ class Runner:
     async def result(self, cell: Cell) -> Result:
         """Return a cell's result, which is then on disk."""
         return await once(self._finishing, cell, lambda: self._finish(cell))
+
+    def beside_each_other(self, cells: Iterable[Cell]) -> None:
+        """Hear which cells will run side by side: one of each chain is measured alone, too, and no later one."""
+        if self._bench.schedule.jobs > 1:
+            for chain, together in self._by_chain(cells).items():
+                self._together.setdefault(chain, {}).update(together)
+
+    async def started(self, cells: Iterable[Cell]) -> None:
+        """Start the chains of some cells. What fails tells its cells."""
+        chains = dict.fromkeys(self._chain(cell) for cell in cells)
+        await asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
+
+    def is_turned_away(self, cell: Cell) -> bool:
+        """Tell whether a hop has turned away a stream of a cell by now, whatever becomes of that."""
+        return cell in self._turned_away
 
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
@@ -244,7 +265,7 @@ class Runner:
         Cells that could not be measured say so themselves.
         """
         met, best = 0, None
-        for cell in together:
+        for cell in list(together):
             try:
                 measured = await self._measured(cell)
             except HarnessError:
@@ -265,6 +286,10 @@ class Runner:
         except HarnessError:
             return Sample(cell, differs=False)
         return Sample(cell, alone.verdict != measured.verdict)
+
+    def _needs(self, cell: Cell) -> set[Chain]:
+        """Return the chains that a cell may go through until it is done: it may be asked again beside its baseline."""
+        return {self._chain(cell), self._chain(baseline_of(cell))}
 
     def _awaits(self, cell: Cell) -> Iterator[Chain]:
         """Yield the chains of which a cell is measured alone, too, before this one is done."""
@@ -332,6 +357,7 @@ class Runner:
         takes = await streams.ask(terms)
         away = None
         if any(turned_away(take.trace) for take in takes):
+            self._turned_away.add(cell)
             again, let_through = await asked_again(streams, await self._asked_beside(cell))
             takes += again
             refused = [take.trace for take in takes if turned_away(take.trace)]

@@ -44,6 +44,9 @@ class TraceSource(Protocol):
     async def entry(self, chain: Chain) -> StartedChain:
         """Return the started chain. Raises Unavailable, ProxyError or InputError, each time the same."""
 
+    async def needs(self, chains: Iterable[Chain]) -> None:
+        """Hear through which chains cells will still go: what serves no other may end."""
+
     async def start_all(self, plans: Iterable[Plan]) -> None:
         """Start all that these plans need, so that nothing starts beside them."""
 

@@ -99,6 +99,7 @@ class Mitigation:
     `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
     `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
     A request header with value None is removed. `client` reads instead of the default one; another stays.
+    `apply` has what people paste, by the proxy whose config it is for, or by who has to do it.
     """
 
     name: str
@@ -117,3 +118,4 @@ class Mitigation:
     scale: int | None = None
     client: str | None = None
     chain: Literal["direct"] | Mapping[str, str] | None = None
+    apply: Mapping[str, str] = field(default_factory=dict)

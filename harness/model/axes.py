@@ -180,11 +180,12 @@ _ROWS = (
     ),
     Axis(
         "mitigations",
-        about="names of the catalogue or of `mitigations`; `a+b` applies both, `none` neither",
+        about="names of the catalogue or of `mitigations`; `a+b` applies both, `none` neither, `all` is each that"
+        " concerns the cell, one by one; what concerns some chains of a block is left out of its others",
         example=["none", "x-accel-buffering", "no-transform+x-accel-buffering"],
         glob_about="the mitigations as `a+b`, or `none`",
         glob_example="pad-*",
-        help="Apply it; may be repeated.",
+        help="Apply it; may be repeated, or joined as a+b; none is no mitigation.",
         letter="m",
         singular="mitigation",
         reads="names",

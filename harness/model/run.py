@@ -26,7 +26,8 @@ class RunInfo:
 
     `name` is the matrix's, `cells` how many were to be measured, `matrix_text` its file's content, `mitigations` the
     catalogue that was used; `versions` are those of clients by name and of hops by program,
-    known when the run has ended.
+    known when the run has ended. `diagnosed` is the chain, as it is written, of which a run was to find out what holds;
+    then `cells` grows with what is asked for.
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
     """
 
@@ -43,3 +44,4 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
     finished_at: str | None = None
+    diagnosed: str = ""

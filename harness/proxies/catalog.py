@@ -11,12 +11,12 @@ from harness.proxies.described import Described, shipped
 from harness.proxies.nextjs import NextJs
 from harness.proxies.nginx import Nginx
 
-_OWN: Mapping[str, type[Described]] = {"nginx": Nginx}
+_OWN: Mapping[str, type[Described]] = {"nginx": Nginx, "nextjs": NextJs}
 """Those that their file describes as far as that goes, by name."""
 _DESCRIBED = {proxy.name: proxy for proxy in shipped(_OWN)}
 
 PROXIES: Mapping[str, Proxy] = {
     **{name: _DESCRIBED[name] for name in _OWN},
-    **{proxy.name: proxy for proxy in (NextJs(), CloudRun(), Asgi())},
+    **{proxy.name: proxy for proxy in (CloudRun(), Asgi())},
     **_DESCRIBED,
 }

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import errno
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,13 +22,13 @@ from typing import ClassVar
 
 from harness import resources
 from harness.documents.document import allowed
-from harness.documents.programs import FromWheel, OwnProxyShape, ProgramShape
+from harness.documents.programs import FromNpm, FromWheel, OwnProxyShape, ProgramShape
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
 from harness.launchers.installation import REMEDY
-from harness.launchers.npm import Npm
+from harness.launchers.npm import Npm, locked_in
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import Sources
 from harness.launchers.system import System, VersionQuestion
@@ -80,7 +81,7 @@ class Described:
     @property
     def sources(self) -> Sources:
         """Where its program comes from; what is fetched goes into the cache."""
-        said, setup = self.said.sources, self._setup
+        said = self.said.sources
         place = resources.cache().absolute() / PROGRAMS / self.name
         found: list[Source] = []
         if system := said.system:
@@ -88,16 +89,18 @@ class Described:
         if wheel := said.wheel:
             found.append(self._wheel(wheel, place))
         if npm := said.npm:
-            at_least = tuple(map(int, npm.node.split(".")))
-            found.append(Npm(npm.package, _manifests(self.folder, npm.package), at_least, place, setup))
+            found.append(self._npm(npm, place))
         if apt := said.apt:
-            found.append(Apt(tuple(apt.packages), apt.program, place, setup))
+            found.append(Apt(tuple(apt.packages), apt.program, place, self._setup))
         return Sources(self.name, found, self._remedy, self.locked)
 
     def _wheel(self, said: FromWheel, place: Path) -> Source:
         if said.requirements:
             return Requirements(said.package, self.folder / said.requirements, place, self._setup)
         return Wheel(said.package, said.program, said.libraries, _lock(self.folder), place, self._setup)
+
+    def _npm(self, said: FromNpm, place: Path) -> Npm:
+        return Npm(said.package, _manifests(self.folder, said.package), place, self._setup)
 
     def variants(self) -> dict[str, Path]:
         """Return the configs that lie in its folder, by name."""
@@ -123,38 +126,44 @@ class Described:
         if self.said.explains and not is_ours:
             with contextlib.suppress(Unavailable):
                 installed = self.installed()
-                commands.apart(tested(config, lambda folder: self.start_of(config, installed, folder)))
+                place = self._place(config)
+                commands.apart(tested(place, lambda folder: self.start_of(config, installed, folder)))
 
     def asks(self, config: Path) -> set[str]:
         """Return the placeholders that it has with a config. Raises InputError if that cannot be read."""
-        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
-        try:
-            read = [file.read_text(encoding="utf-8") for file in files]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+        read = []
+        for file in (*(self.folder / name for name in self.said.files), *[config] * self.said.has_config):
+            try:
+                read.append(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(Complaint(f"cannot be read: {error}", file=str(file))) from error
         return placeholders.asked([*self.said.command, *self.said.env.values(), *read])
 
     def _check_texts(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
-        asks = self.asks(config)
-        if unknown := placeholders.unknown(self.said.command):
-            why = (
-                f"`command` has ${{{unknown[0]}}}, which stands for nothing; {allowed(unknown[0], placeholders.NAMES)}"
-            )
-            raise InputError(Complaint(f"{self.name}: {why}", file=str(config)))
+        asks, place = self.asks(config), self._place(config)
+        for key, words in (("command", self.said.command), ("explains", self.said.explains)):
+            if unknown := placeholders.unknown(words):
+                choices = allowed(unknown[0], placeholders.NAMES)
+                why = f"`{key}` has ${{{unknown[0]}}}, which stands for nothing; {choices}"
+                raise InputError(Complaint(why, file=self._described_at))
         if self.said.has_config and config.name in self.said.files:
             why = f"{self.name} reads a file of its own that is called so: give the config another name"
             raise InputError(Complaint(why, file=str(config)))
         for source in self.sources.sources:
             if source.name in ("npm", "wheel"):
                 source.offers()  # which reads their locks
+        if (npm := self.said.sources.npm) and not _manifests(self.folder, npm.package):
+            where = f"{self.folder} and the folders in it have no package-lock.json that has {npm.package}"
+            why = f"sources.npm: {where}: write a package.json, then `npm install --package-lock-only` makes one"
+            raise InputError(Complaint(why, file=self._described_at))
         if not self.said.announces and asks.isdisjoint({"LISTEN", "PORT"}):
             way = "or say how it `announces` the port, if it takes one of its own"
             why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
         if asks.isdisjoint(placeholders.UPSTREAMS):
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
 
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
@@ -195,7 +204,7 @@ class Described:
         self._check_texts(config)
         if upstream.path and self.asks(config).isdisjoint({"UPSTREAM", "UPSTREAM_PATH"}):
             why = f"the next proxy serves below {upstream.path}: write ${{UPSTREAM_PATH}} where the path goes"
-            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=str(config)))
+            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=self._place(config)))
         installed = await asyncio.to_thread(self.installed)
         version = await asyncio.to_thread(self.told, installed)
         start = await asyncio.to_thread(self.start_of, config, installed, evidence.resolve())
@@ -231,7 +240,7 @@ class Described:
         if self.said.has_config:
             files[place] = config.read_text(encoding="utf-8")
         start = self._start_of(place, files, installed, {place: config})
-        parent = _instances(installed.folder) if beside and installed.folder else None
+        parent = instances(installed.folder) if beside and installed.folder else None
         return replace(start, tls="CERTIFICATE" in self.asks(config), parent=parent)
 
     def _start_of(
@@ -259,6 +268,14 @@ class Described:
             explains=[placeholders.filled(word, values) for word in self.said.explains],
             complaints=ComplaintPatterns.of(self.said.complaints, origins),
         )
+
+    def _place(self, config: Path) -> str:
+        """Return where a user looks for what it is told: in its config, or where it is described if it reads none."""
+        return str(config) if self.said.has_config else self._described_at
+
+    @property
+    def _described_at(self) -> str:
+        return self.place if self.given else str(self.folder / FILE)
 
     @property
     def _question(self) -> VersionQuestion:
@@ -296,31 +313,19 @@ def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:
 
 
 _lock = cache(read_lock)
+_manifests = cache(locked_in)
 
 
-@cache
-def _manifests(folder: Path, package: str) -> dict[str, Path]:
-    """Return the folders with locks of npm's, by the version of the package that each installs."""
-    found = {}
-    for lock in (folder / "package-lock.json", *sorted(folder.glob("*/package-lock.json"))):
-        if lock.is_file():
-            try:
-                packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-                found[packages[f"node_modules/{package}"]["version"]] = lock.parent
-            except (OSError, ValueError, LookupError, TypeError) as error:
-                why = f"is no lock of npm's that has {package}: {type(error).__name__} {error}"
-                raise InputError(Complaint(why, file=str(lock))) from None
-    return found
-
-
-def _instances(folder: Path) -> Path:
+def instances(folder: Path) -> Path:
     """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
     place = folder / INSTANCES
     try:
         resources.own_folder(place)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         if unwritable(error) is NoRoom:
             raise
-        where = f"a script is run beside its packages, in {folder}: {error.strerror}"
+        where = f"what has packages runs beside them, in {folder}: {error.strerror}"
         raise Unavailable(where, REMEDY) from error
     return place

@@ -132,10 +132,8 @@ def _verdict(run: RunInfo, results: Sequence[Result], required: Required) -> str
     code = exit_status(run, results, required)
     gone = counts(results).get("unavailable", 0)
     match code:
-        case 0 if gone:
-            meaning = f"what can run here is as expected, {words.counted(gone, 'cell')} cannot"
         case 0:
-            meaning = "everything as expected"
+            meaning = _as_expected(results, gone)
         case 1:
             meaning = _misfits(Counter(map(_kind, results)))
         case 3:
@@ -143,6 +141,22 @@ def _verdict(run: RunInfo, results: Sequence[Result], required: Required) -> str
         case _:
             meaning = EXIT_MEANINGS[code]
     return f"Exit status {code}: {meaning}"
+
+
+def _as_expected(results: Sequence[Result], gone: int) -> str:
+    """Return what a success says: that tokens are held of which nobody expects anything, is not as expected."""
+    surprising = [result for result in results if words.is_surprising(result)]
+    if not surprising and gone:
+        return f"what can run here is as expected, {words.counted(gone, 'cell')} cannot"
+    if not surprising:
+        return "everything as expected"
+    if any(result.expectation for result in results):
+        said = "all that was expected is so"
+    elif len(surprising) == 1:
+        said = f"{words.verdict(surprising[0])}; nothing was expected of it"
+    else:
+        said = f"nothing was expected of {words.counted(len(surprising), 'cell')} that hold tokens"
+    return f"{said}; {words.counted(gone, 'cell')} cannot run here" if gone else said
 
 
 def _misfits(kinds: Mapping[Kind, int]) -> str:

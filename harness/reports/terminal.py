@@ -70,6 +70,8 @@ def single(result: Result, baseline: Result | None) -> Text:
     )
     if result.verdict == "broken" or (result.outcome in ("unstable", "blocked", "fail") and result.verdict):
         line.append(f"; {words.reason(result)}", "")
+    if words.is_surprising(result):
+        line.append("; nothing was expected of it")
     if result.effect and baseline:
         applied = " + ".join(result.cell.mitigations)
         line.append(f"; {applied}: {result.effect}", grid.STYLES.get(result.effect, ""))

@@ -16,6 +16,7 @@ from harness.model import (
     Shows,
     Verdict,
     program_name,
+    streams,
     versions_met,
 )
 from harness.reports.notes import way_out
@@ -96,6 +97,12 @@ def verdict(result: Result) -> str:
     """Return the verdict and, where that is worse than it looks, what the stream as asked shows."""
     worse = shows_worse(result)
     return f"{result.verdict}, shows {worse}" if worse else str(result.verdict)
+
+
+def is_surprising(result: Result) -> bool:
+    """Tell whether a cell that was judged holds tokens, and nobody expects anything of it."""
+    held = result.verdict != "broken" and not streams(result.verdict, result.shows)
+    return held and result.outcome == "observed" and not result.expectation
 
 
 def figures(metrics: Metrics) -> str:

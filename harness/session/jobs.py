@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Fetching
@@ -30,7 +31,8 @@ class Job:
     """A matrix, the cells chosen from it, and where the user's own variants lie.
 
     `proxies` are all that there are, its own among them; `deployed` says how its own configs stand in a chain;
-    `missing` are the hops whose program could not be fetched, and why.
+    `missing` are the hops whose program could not be fetched, and why. `diagnosed` is the chain of which it is to be
+    found out what holds; then the cells are those that may be asked for first.
     """
 
     matrix: Matrix
@@ -39,6 +41,7 @@ class Job:
     proxies: Mapping[str, Proxy] = field(default_factory=lambda: PROXIES)
     missing: Mapping[Hop, HarnessError] = field(default_factory=dict)
     deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
+    diagnosed: str = ""
 
 
 def load(
@@ -63,15 +66,39 @@ def load(
     return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
 
 
-def one_cell(axes: Mapping[str, object], workload: Mapping[str, object], deployment: Deployment = AS_FOUND) -> Job:
+def one_cell(
+    axes: Mapping[str, object],
+    workload: Mapping[str, object],
+    expected: Sequence[str] = (),
+    deployment: Deployment = AS_FOUND,
+) -> Job:
     """Return the job of a single cell with its references; relative paths start here.
 
-    `axes` and `workload` are keys of a matrix file. Raises InputError whose complaints have paths as in a file that has
-    these, and no place.
+    `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
+    InputError whose complaints have paths as in a file that has these, and no place.
     """
-    asked = {"title": "One cell", "workloads": {"options": dict(workload)}, "axes": dict(axes)}
-    matrix = replace(parse(asked, "", known()), file="run")
-    return _job(matrix, Path(), matrix.cells, deployment)
+    expect = [{"cells": "*", "why": "--expect says so", "verdict": list(expected)}] if expected else []
+    job = of_options("One cell", axes, workload, "run", {"expect": expect}, deployment=deployment)
+    rows = tuple(replace(row, cells=job.cells[-1].id) for row in job.matrix.expectations)
+    return replace(job, matrix=replace(job.matrix, expectations=rows))
+
+
+def of_options(
+    title: str,
+    axes: Mapping[str, object],
+    workload: Mapping[str, object],
+    name: str,
+    own: Mapping[str, object] = MappingProxyType({}),
+    folder: Path = Path(),
+    deployment: Deployment = AS_FOUND,
+) -> Job:
+    """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
+
+    Raises InputError likewise.
+    """
+    asked = {**own, "title": title, "workloads": {"options": dict(workload)}, "axes": dict(axes)}
+    matrix = replace(parse(asked, "", known(folder)), file=name)
+    return _job(matrix, folder, matrix.cells, deployment)
 
 
 def reports(names: Sequence[str]) -> list[Job]:

@@ -24,7 +24,7 @@ from harness.store.runs import unwritable_because
 
 Rows = list[tuple[str, ...]]
 
-CLAIMED = ("name", "claim", "source", "cost")
+CLAIMED = ("name", "claim", "source", "cost", "apply")
 """What a catalogue entry says of itself; all else in it is what it changes."""
 
 
@@ -123,6 +123,11 @@ def _clients() -> Rows:
     return [("client", "version"), *((name, _version(client())) for name, client in CLIENTS.items())]
 
 
+def _matrices() -> Rows:
+    shipped_ones = shipped.shipped_matrices().items()
+    return [("matrix", "title"), *((name, reading.title(shipped.read_text(path))) for name, path in shipped_ones)]
+
+
 def _version(client: Client) -> str:
     try:
         return client.version()
@@ -137,4 +142,5 @@ LISTS: Mapping[What, Callable[[], Rows]] = {
     "requests": _requests,
     "formats": _formats,
     "clients": _clients,
+    "matrices": _matrices,
 }

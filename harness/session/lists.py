@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "cells", "schema"]
+What = Literal["proxies", "profiles", "mitigations", "requests", "formats", "clients", "matrices", "cells", "schema"]

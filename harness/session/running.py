@@ -79,6 +79,7 @@ def _describe(job: Job, options: Sequence[str]) -> RunInfo:
         matrix_text=job.matrix.text,
         options=tuple(options),
         mitigations={name: one for name, one in job.matrix.catalogue.items() if name in used},
+        diagnosed=job.diagnosed,
     )
 
 

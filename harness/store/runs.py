@@ -1,7 +1,7 @@
 """Keeps a run on disk as it happens, and reads it back: the one place that writes files for people.
 
     runs/20251121T082200Z-default/
-        run.json            what was asked, where and with what       (rewritten once, when the run ends)
+        run.json            what was asked, where and with what       (rewritten when the run ends, or has more cells)
         results.jsonl       a line per finished cell, in the order in which they finished
         cells/<slug>/       evidence of one cell: trace.json, body.bin.gz, and what proxies left there
 
@@ -105,6 +105,11 @@ class Run:
         with _writing(self.results_file), self.results_file.open("ab", buffering=0) as lines:
             _add(lines, line)
         self.results.append(result)
+
+    def expect(self, cells: int) -> None:
+        """Write down how many cells the run is to have, if that is known only as it goes on."""
+        self.info = dataclasses.replace(self.info, cells=cells)
+        self._write_head()
 
     def finish(self) -> None:
         """Write down when the run ended and all versions that its cells met, and let the disk catch up."""

@@ -172,6 +172,18 @@ def test_of_fixes_of_one_kind_a_single_one_and_then_few_bytes_are_cheaper() -> N
     assert told.sentences.endswith("So it is by no-cache, no-cache+x-accel-buffering (header).")
 
 
+def test_what_leaves_the_chain_is_no_fix_while_anything_else_works() -> None:
+    around = replace(CATALOGUE["bypass-proxy"], chain="direct")
+    catalogue = {**CATALOGUE, "bypass-proxy": around}
+    bypass = tried("bypass-proxy", "streamed", "defeats")
+    both = causes.fix(report(), [WHOLE, bypass, tried("delay-10ms", "streamed", "defeats")], catalogue)
+    assert both.short == "delay-10ms (latency)"
+    assert "bypass-proxy" not in both.sentences
+    alone = causes.fix(report(), [WHOLE, bypass, tried("no-cache", "buffered", "no effect")], catalogue)
+    assert alone.short == "bypass-proxy (architecture)"
+    assert alone.sentences.startswith("Nothing within the chain that was tried defeats it. Defeated by bypass-proxy")
+
+
 def test_a_fix_has_to_work_in_every_cell_that_shows_the_symptom() -> None:
     second = result(replace(WHOLE.cell, request="browser"), "buffered")
     told = fix(

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import cell_options
 from harness.cli.cell_options import OPTIONS, with_cell_options
-from harness.cli.commands import run
+from harness.cli.commands import diagnose, run
 from harness.errors import InputError
 from harness.matrix.shapes import WorkloadShape
 from harness.model import AXES
@@ -53,6 +53,40 @@ def test_without_options_the_cell_is_the_usual_one() -> None:
     (cell,) = cell_options.job({**USUAL, "chain": "direct"}).cells
     assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
     assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.exact) == (32, 96, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "applied"),
+    [
+        (["no-cache+x-accel-buffering"], ("no-cache", "x-accel-buffering")),
+        (["x-accel-buffering", "no-cache"], ("no-cache", "x-accel-buffering")),
+        (["none"], ()),
+        (None, ()),
+    ],
+)
+def test_mitigations_are_named_as_ids_have_them(given: list[str] | None, applied: tuple[str, ...]) -> None:
+    job = cell_options.job({**USUAL, "chain": "nginx:default", "mitigations": given})
+    assert job.cells[-1].mitigations == applied
+
+
+def test_a_verdict_that_is_expected_is_so_of_the_cell_alone() -> None:
+    asked = {**USUAL, "chain": "nginx:default", "mitigations": ["no-cache"]}
+    (expected,) = cell_options.job(asked, ["streamed", "delayed"]).matrix.expectations
+    assert expected.cells == cell_options.job(asked).cells[-1].id
+    assert expected.verdict == ("streamed", "delayed")
+    with pytest.raises(InputError, match=r"--expect: 'steamed' is not allowed; .* \(did you mean 'streamed'\?\)"):
+        cell_options.job(asked, ["steamed"])
+
+
+def test_a_diagnosis_has_the_options_of_a_cell_but_those_that_it_finds_out() -> None:
+    own = inspect.signature(diagnose).parameters
+    assert {name for name in USUAL if name not in own} == {"mitigations", "pace"}
+    assert get_args(own["chain"].annotation)[1].help.startswith("The chain in one word")
+    given = {name: value for name, value in USUAL.items() if name not in cell_options.FOUND_OUT}
+    with pytest.raises(InputError, match=r"^--chain: direct has no hop"):
+        cell_options.diagnosis("direct", ["curl"], None, given)
+    with pytest.raises(InputError, match=r"^--request: unknown request 'wget'"):
+        cell_options.diagnosis("nginx:default", ["wget"], None, given)
 
 
 def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None:

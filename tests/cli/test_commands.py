@@ -25,7 +25,7 @@ from tests.commanding import Harness
 from tests.reports.samples import matrix, run_info
 from tests.sandbox import DIRECT, NGINX, missing
 
-COMMANDS = ("matrix", "reports", "run", "list", "doctor", "setup", "report", "check")
+COMMANDS = ("matrix", "reports", "run", "diagnose", "list", "doctor", "setup", "report", "check")
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_help_names_every_command(harness: Harness) -> None:
         ("profiles", ["profile", "whose claim it plays"]),
         ("formats", ["sse", "text/event-stream", "ndjson", "text"]),
         ("clients", ["aiohttp"]),
+        ("matrices", ["smoke", "Smoke test", "default", "reports/002-cloud-run-progress"]),
     ],
 )
 def test_everything_that_a_matrix_can_name_is_listed(harness: Harness, what: str, shown: Sequence[str]) -> None:
@@ -224,6 +225,17 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct --pace slow", "--pace: 'slow' is not allowed; allowed: lockstep, paced"),
         ("run --chain direct --payload zeros", "--payload: 'zeros' is not allowed; allowed: repetitive, random"),
         ("run --chain direct -m no-cash", "--mitigation: unknown mitigation 'no-cash'; allowed: x-accel-buffering"),
+        ("run --chain nginx:default -m none -m no-cache", "--mitigation: none stands for no mitigation, and there are"),
+        ("run --chain nginx:default -m all", "--mitigation: all is a word of matrix files; `harness diagnose` tries"),
+        ("run --chain direct --expect fast", "--expect: 'fast' is not allowed; allowed: streamed, delayed"),
+        ("diagnose", "name the chain, either hop by hop with --hop, or in one word with --chain"),
+        ("diagnose --hop nginx:default --chain nginx:default", "name the chain, either hop by hop with --hop, or in"),
+        ("diagnose --hop ngnix:default", "--hop: unknown proxy 'ngnix'; allowed: direct, nginx"),
+        ("diagnose --hop nginx:default --hop direct", "--hop: direct stands alone: it is the chain without hops"),
+        ("diagnose --chain direct", "--chain: direct has no hop that could hold anything"),
+        ("diagnose --hop nginx:default --format xml", "--format: 'xml' is not allowed; allowed: sse, ndjson"),
+        ("diagnose --hop nginx:default --with nope.yaml", "there is no matrix 'nope.yaml': give a path, or one of"),
+        ("diagnose --hop nginx:default --budget 0", "'--budget': Input should be greater than or equal to 0.1"),
         ("run --chain direct --tokens 0", "--tokens: must be greater than or equal to 1, not 0"),
         ("run --chain direct --patience-ms -1", "--patience-ms: must be greater than 0, not -1.0"),
         (
@@ -242,7 +254,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),
         ("matrix smoke --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
         ("matrix smoke --patience 1", "No such option: --patience"),
-        ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'cells', 'schema'"),
+        ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'matrices', 'cells', 'schema'"),
         ("setup nginx:nope", "harness: unknown variant 'nginx:nope'; allowed: buffering-off"),
         ("setup caddy@apt", "caddy takes a version, or a source (system, wheel, npm, apt), not apt"),
         ("setup nonsuch@1", "there is no proxy or client 'nonsuch@1' to set up; there are nginx"),
@@ -340,10 +352,10 @@ def test_what_has_no_shape_has_no_names(harness: Harness, tmp_path: Path, includ
 
 
 def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, run_info(finished_at=None))
+    run = Run.create(tmp_path, run_info(finished_at=None, cells=5))
 
     def interrupted() -> NoReturn:
-        with progress(5, run) as tell:
+        with progress(run) as tell:
             for some in matrix()[:2]:
                 run.append(some)
             tell(matrix()[0])
@@ -421,8 +433,8 @@ def test_the_cache_is_told_and_emptied(harness: Harness, tmp_path: Path, monkeyp
     build.mkdir(parents=True)
     (build / "caddy").write_bytes(b"x" * 1_500_000)
     line = f"     1.5 MB  caddy        {build}\n"
-    assert harness("clean", "--dry-run").out == line
+    assert harness("clean", "--dry-run").out == f"{line}     1.5 MB  would be removed\n"
     assert harness("clean", "envoy").status == 2
     assert build.exists()
-    assert harness("clean", "caddy").out == line
+    assert harness("clean", "caddy").out == f"{line}     1.5 MB  removed\n"
     assert not build.exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampling import sampled, some_of
 from tests.sandbox import SLOW, Sandbox, missing
 from tests.waiting import wait_for
 
@@ -96,7 +97,7 @@ def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_no
     assert_reported(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@some_of("number", [signal.SIGKILL, signal.SIGHUP], each=2)
 def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     program, listening = in_mid_run(place)
     hit(program, number)
@@ -160,7 +161,7 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: San
     assert "Traceback" not in said.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@some_of("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], each=3)
 def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
     programs = place.folder / "bin"
     programs.mkdir()
@@ -177,3 +178,28 @@ def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, n
     place.wait_until_clean()
     assert said.status == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said.err
+
+
+HELD = """\
+events {}
+http { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; proxy_http_version 1.0; } } }
+"""
+
+
+@pytest.mark.parametrize("number", sampled([pytest.param(signal.SIGINT), pytest.param(signal.SIGTERM)], each=2))
+def test_an_interrupted_diagnosis_tells_what_it_has_found_and_leaves_nothing(
+    place: Sandbox, number: signal.Signals
+) -> None:
+    place.write("held.conf", HELD)
+    program = place.start("diagnose", "--hop", "nginx:./held.conf", "--hop", "nginx:inner=./held.conf")
+    wait_for(place.results, lambda told: any("inner/" in cell for cell in told))
+    listening = place.listening()
+    hit(program, number)
+    said = place.said(program)
+    assert place.left_behind(listening) == []
+    assert said.status == 130
+    assert said.out.startswith("nginx:held>nginx:inner\n")
+    assert "it was interrupted" in " ".join(said.out.split())
+    assert "Exit status 130: interrupted." in said.out
+    assert "Interrupted: " in said.err
+    assert place.last_run().info.finished_at is None

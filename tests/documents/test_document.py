@@ -13,7 +13,7 @@ from harness.documents.document import Document
 from harness.errors import Complaint, InputError, key_text
 from harness.matrix.reading import parse
 from harness.resources import configs
-from tests.matrix.test_reading import KNOWN
+from tests.matrix.knowing import KNOWN
 
 
 def refusal(text: str) -> str:

@@ -14,9 +14,11 @@ from harness.launchers.base import Fetching
 APT_GET = """#!/bin/sh
 echo "$@" >> "$CALLS"
 [ "$BREAK" = "$1" ] && { echo "E: Failed to fetch"; exit 100; }
-case $1 in
-    install) echo "NOTE: This is only a simulation!"; echo "Inst libapr1 (1.7)"; echo "Conf libapr1 (1.7)" ;;
-    download) shift; for package; do touch "${package}_1_amd64.deb"; done ;;
+case "$1 $2" in
+    "install "*) echo "NOTE: This is only a simulation!"; echo "Inst libapr1 (1.7)"; echo "Conf libapr1 (1.7)" ;;
+    "download --print-uris") shift 2
+        for package; do echo "'http://deb/${package}_1%7e_amd64.deb' ${package}_1~_amd64.deb 1409916 SHA256:0"; done ;;
+    "download "*) shift; for package; do touch "${package}_1_amd64.deb"; done ;;
 esac
 """
 APT_CACHE = """#!/bin/sh
@@ -83,9 +85,10 @@ def test_what_is_fetched_is_the_package_and_what_the_machine_lacks_once(calls: P
     assert installed.told == "2.4.71 (apt apache2-bin 2.4.71-1~deb12u1)"
     assert installed.program.is_file()
     assert installed.env == {"LD_LIBRARY_PATH": f"{installed.folder}/usr/lib/x86_64-linux-gnu"}
-    assert said == ["fetching the packages apache2-bin, libapr1"]
-    simulated, downloaded = calls.read_text().splitlines()
+    assert said == ["fetching the packages apache2-bin, libapr1 (3 MB)"]
+    simulated, weighed, downloaded = calls.read_text().splitlines()
     assert "--simulate" in simulated
+    assert weighed == "download --print-uris apache2-bin libapr1"
     assert downloaded == "download apache2-bin libapr1"
     assert not list(tmp_path.rglob("*.deb"))
 
@@ -108,13 +111,16 @@ def test_a_rebuild_of_the_same_version_is_an_installation_of_its_own(
     apache = source(tmp_path)
     apache.fetch("2.4.71", fetching())
     before = apache.installed("2.4.71")
-    offered("2.4.71-1~deb12u2", monkeypatch)
+    assert before.folder
+    assert before.folder.parent.name == "apt-apache2-bin=2.4.71-1%7edeb12u1"
+    offered("1:2.4.71-1~deb12u2", monkeypatch)
     assert apache.offers() == ["2.4.71"]
     with pytest.raises(Unavailable, match="is not installed"):
         apache.installed("2.4.71")
     apache.fetch("2.4.71", fetching())
     after = apache.installed("2.4.71")
-    assert [one.build for one in (before, after)] == [f"apache2-bin 2.4.71-1~deb12u{number}" for number in (1, 2)]
+    assert (before.build, after.build) == ("apache2-bin 2.4.71-1~deb12u1", "apache2-bin 1:2.4.71-1~deb12u2")
+    assert ":" not in str(after.folder), "what looks for libraries takes it for the end of a folder"
     assert before.folder != after.folder
     offered("2.4.72-1", monkeypatch)
     assert apache.installed("2.4.71") == after, "of those that apt has no longer, the one that was fetched last"

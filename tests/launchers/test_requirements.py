@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.locks import MACHINES
 from harness.errors import Unavailable
 from harness.launchers import pip
 from harness.launchers.base import Fetching
 from harness.launchers.requirements import Requirements
+from harness.launchers.sizes import weighed_in, with_weighed
 from harness.resources import configs
 
 PLAYED = """#!/bin/sh
@@ -18,7 +20,10 @@ echo "$@" >> "$CALLS"
 [ "$BREAK" = pip ] && { echo "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"; exit 1; }
 mkdir -p files/litellm
 """
-LOCK = "other==1.0 \\\n    --hash=sha256:00\nlitellm[proxy]==1.108.7 \\\n    --hash=sha256:11\n"
+WEIGHED = dict.fromkeys(MACHINES, 177_571_731)
+LOCK = with_weighed(
+    "# by hand\nother==1.0 \\\n    --hash=sha256:00\nlitellm[proxy]==1.108.7 \\\n    --hash=sha256:11\n", WEIGHED
+)
 
 
 @pytest.fixture
@@ -53,6 +58,8 @@ def test_a_lock_has_a_hash_of_everything_and_names_no_registry() -> None:
     assert packages
     assert all("==" in line and "--hash=sha256:" in line for line in packages)
     assert "://" not in text
+    assert set(weighed_in(text)) <= set(MACHINES)
+    assert weighed_in(text)["linux-x64"]
 
 
 @pytest.mark.proxies
@@ -67,7 +74,7 @@ def test_it_is_installed_once_from_wheels_with_hashes_and_run_with_our_python(ca
     assert installed.program == Path(sys.executable)
     assert installed.told == "1.108.7 (wheel litellm 1.108.7)"
     assert installed.env == {"PYTHONPATH": str(installed.folder)}
-    assert said == ["fetching litellm 1.108.7 and what it depends on"]
+    assert said == ["fetching litellm 1.108.7 and what it depends on (178 MB)"]
     (called,) = calls.read_text().splitlines()
     assert {"--require-hashes", "--only-binary"} <= set(called.split())
 

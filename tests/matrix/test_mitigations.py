@@ -72,7 +72,7 @@ def test_the_names_tell_the_sizes() -> None:
     ("text", "message"),
     [
         (entry(cost="cheap", method="POST"), "f:4: mine.cost: 'cheap' is not allowed; allowed: header, request,"),
-        (entry(metod="POST"), "f:5: mine.metod: unknown key; allowed: chain, claim, "),
+        (entry(metod="POST"), "f:5: mine.metod: unknown key; allowed: apply, chain, "),
         (entry(metod="POST"), "(did you mean 'method'?)"),
         (entry(), "f:1: mine: changes nothing; give at least one of response_headers,"),
         (entry(response_headers="{Content-Length: '3'}"), "mine.response_headers: Content-Length is not set here"),

@@ -1,4 +1,4 @@
-"""Matrix files: what they expand to, and how they are refused."""
+"""Matrix files: what they expand to, which cells are chosen, and what is shipped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import yaml
 
 from harness import session
 from harness.errors import InputError, SelectionError
-from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import (
-    Known,
     Matrix,
     baseline_of,
     control_of,
@@ -27,48 +25,10 @@ from harness.matrix.reading import (
     select,
     twin_of,
 )
-from harness.model import Cell, Deployment, Hop, StandIn, Workload, chain_text
+from harness.model import Cell, Deployment, Hop, Workload, chain_text
 from harness.resources import configs
-from tests.planning import REQUESTS, plan
-
-CATALOGUE = mitigations.parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
-NGINX = (
-    *(
-        "default",
-        "http10",
-        "http11",
-        "buffering-off",
-        "gzip",
-        "gzip-buffering-off",
-        "ignore-x-accel",
-        "cached",
-        "websocket",
-    ),
-    *("tls", "h2", "h2-tls", "h2-tls-http11", "h2-tls-buffering-off"),
-)
-NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
-CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
-NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
-STAND_INS = {"h2": StandIn("aiohttp")}
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, REQUESTS, stand_ins=STAND_INS)
-VERSIONED = replace(KNOWN, canonical={"nginx": lambda hop: hop})
-HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
-
-
-def read(body: str, head: str = HEAD) -> Matrix:
-    return parse(head + body, "some/m.yaml", KNOWN)
-
-
-def ids(matrix: Matrix) -> list[str]:
-    """Return the ids without the parts that are the same all over."""
-    return [cell.id.replace("/aiohttp/short", "").removesuffix("/lockstep") for cell in matrix.cells]
-
-
-def refusal(body: str, head: str = HEAD) -> str:
-    with pytest.raises(InputError) as caught:
-        read(body, head)
-    return str(caught.value)
-
+from tests.matrix.knowing import CATALOGUE, KNOWN, STAND_INS, VERSIONED, ids, read, refusal
+from tests.planning import plan
 
 # ---------------------------------------------------------------- what a file expands to
 
@@ -216,6 +176,53 @@ def test_inline_mitigations_join_the_catalogue() -> None:
     assert "mine" not in CATALOGUE
 
 
+def test_a_mitigation_is_left_out_of_the_chains_that_it_does_not_concern_but_not_of_all() -> None:
+    body = "axes: {chain: [nginx:default, nextjs:dev], mitigations: [nginx-buffering-off, no-cache]}\n"
+    assert ids(read(body)) == [
+        "direct/sse/chunked/curl/none",
+        "nginx:default/sse/chunked/curl/none",
+        "nginx:default/sse/chunked/curl/nginx-buffering-off",
+        "nginx:default/sse/chunked/curl/no-cache",
+        "nextjs:dev/sse/chunked/curl/none",
+        "nextjs:dev/sse/chunked/curl/no-cache",
+    ]
+    assert "nextjs:dev/sse/chunked/curl/none" in ids(read(body.replace(", no-cache", ""))), "the chain itself stays"
+    alone = "axes: {chain: [nextjs:prod, nextjs:dev], mitigations: nginx-buffering-off}\n"
+    assert "which the chain does not have" in refusal(alone)
+    block = "axes: {chain: nginx:default}\ninclude: [{chain: nextjs:dev, mitigations: nginx-buffering-off}]\n"
+    assert "which the chain does not have" in refusal(block), "no other chain of the block"
+
+
+def test_all_mitigations_are_those_that_a_cell_can_have_one_by_one() -> None:
+    tried = {cell.mitigations for cell in read("axes: {chain: nginx:default, mitigations: all}\n").cells}
+    assert all(len(names) < 2 for names in tried)
+    names = {name for (name,) in tried - {()}}
+    assert {"x-accel-buffering", "nginx-buffering-off", "bypass-proxy", "websocket-instead", "pad-2k"} <= names
+    assert names.isdisjoint({"caddy-flush-interval", "nextjs-compress-off", "no-permessage-deflate"})
+    text = "axes: {chain: nginx:default, format: text, mitigations: [none, all, no-cache+x-accel-buffering]}\n"
+    others = {cell.mitigations for cell in read(text).cells}
+    assert ("heartbeat",) not in others, "plain text has none"
+    assert ("no-cache", "x-accel-buffering") in others
+    of_block = "axes: {mitigations: all}\ninclude: [{chain: nginx:default}, {chain: nextjs:dev, mitigations: none}]\n"
+    chains = [chain_text(cell.chain) for cell in read(of_block).cells]
+    counts = [chains.count("nginx:default"), chains.count("nextjs:dev")]
+    assert counts[0] > 20
+    assert counts[1] == 1
+
+
+def test_a_mitigation_that_was_named_beside_all_has_to_be_possible() -> None:
+    body = "axes: {chain: nginx:default, format: text, mitigations: [all, heartbeat+no-cache]}\n"
+    assert "format text has no heartbeat" in refusal(body)
+
+
+@pytest.mark.parametrize("name", ["none", "all"])
+def test_a_word_that_stands_for_mitigations_names_none(name: str) -> None:
+    own = f"mitigations: {{{name}: {{claim: c, source: s, cost: header, method: POST}}}}\n"
+    assert "stands for" in refusal("axes: {chain: nginx:default}\n" + own)
+    with pytest.raises(InputError, match="stands for"):
+        mitigations.parse(f"{name}: {{claim: c, source: s, cost: header, method: POST}}", "mitigations.yaml")
+
+
 def test_expectations() -> None:
     matrix = read(
         "axes: {chain: nginx:default, mitigations: no-cache}\n"
@@ -237,175 +244,6 @@ def test_expand_can_set_the_pace_of_all_cells() -> None:
 
 def test_the_name_is_that_of_the_file() -> None:
     assert read("axes: {chain: direct}").name == "m"
-
-
-# ---------------------------------------------------------------- how a file is refused
-
-BAD_VALUES = [
-    ("axis: {chain: direct}", "m.yaml:3: axis: unknown key; allowed: axes, exclude, expect, include, mitigations,"),
-    ("axis: {chain: direct}", "(did you mean 'axes'?)"),
-    ("axes: {chain: direct,\n  fromat: sse}", "m.yaml:4: axes.fromat: unknown key; allowed: body, chain,"),
-    ("axes: {chain: direct, format: ssse}", "axes.format: 'ssse' is not allowed; allowed: sse, ndjson, text, "),
-    ("axes: {chain: direct, body: [close,\n  chonked]}", "m.yaml:4: axes.body[1]: 'chonked' is not allowed; allowed: "),
-    ("axes: {chain: direct, pace: 3}", "axes.pace: 3 is not allowed; allowed: lockstep, paced"),
-    ("axes: {chain: []}", "m.yaml:3: axes.chain: must have at least one value, not []"),
-    ("axes: {chain: [[direct]]}", "axes.chain[0]: must be text, not ['direct']"),
-    (
-        "axes: {chain: ngnix:default}",
-        "axes.chain: unknown proxy 'ngnix'; allowed: direct, nginx, nextjs, cloudrun (did",
-    ),
-    ("axes: {chain: nginx:deflaut}", "axes.chain: unknown variant 'nginx:deflaut'; allowed: default, http10, http11, "),
-    ("axes: {chain: nginx}", "axes.chain: unknown variant 'nginx'; allowed: default, http10, http11, "),
-    ("axes: {chain: direct>nginx:gzip}", "axes.chain: direct stands alone: it is the chain without hops"),
-    ("axes: {chain: 'nginx:gzip>'}", "axes.chain: unknown proxy ''; allowed: direct, nginx, nextjs, cloudrun"),
-    ("axes: {chain: 'nginx:./gzip.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-gzip=./gz"),
-    (
-        "axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}",
-        "axes.chain[1]: there is another nginx:x already; give it a ",
-    ),
-    ("axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}", "name of its own: nginx:b-x=b/x.conf"),
-    ("axes: {chain: 'nginx:./http11.conf', mitigations: none}\nvariants: {nginx: {my-http11: a}}", "my-my-http11=./h"),
-    ("axes: {chain: 'nginx:a b=./x.conf'}", "axes.chain: 'a b' is no name; give the file one: nginx:NAME=./x.conf"),
-    ("axes: {chain: 'nginx:x='}", "axes.chain: 'x' is no name"),
-    ("axes: {chain: 'nginx:gzip=./x.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-x="),
-    ("axes: {chain: 'nginx:./a b.conf'}", "axes.chain: 'a b' is no name; give the file one: nginx:NAME=./a b.c"),
-    ("axes: {chain: direct, client: curl}", "axes.client: unknown client 'curl'; allowed: aiohttp"),
-    ("axes: {chain: direct, workload: shrt}", "axes.workload: unknown workload 'shrt'; allowed: short (did you mean"),
-    ("axes: {chain: direct, mitigations: [none, pad2k]}", "axes.mitigations[1]: unknown mitigation 'pad2k'; allowed: "),
-    ("axes: {chain: direct, mitigations: pad-2k+pad-2k}", "axes.mitigations: the same mitigation is named twice"),
-    ("include: [{format: sse}]", "m.yaml:3: include[0]: no chain, neither here nor in axes"),
-    ("axes: {format: sse}", "m.yaml:1: no cells: give axes.chain, or include blocks with a chain"),
-    ("axes: {chain: direct}\nexclude: [nginx*]", "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob "),
-    (
-        "axes: {chain: [direct, nginx:gzip]}\nexclude: [{cells: [nginx:gzip, direct]}]",
-        "m.yaml:4: exclude[0]: excludes nothing: no cell matches; a glob matches a whole id, such as nginx:gzip/",
-    ),
-    ("axes: {chain: direct}\nexclude: [{}]", "m.yaml:4: exclude[0]: excludes nothing; give at least one of cells, "),
-    ("axes: {chain: direct}\nexclude: [{forma: x}]", "exclude[0].forma: unknown key; allowed: body, cells, chain,"),
-    ("expect: [{cells: x, verdict: streamed}]", "m.yaml:3: expect[0].why: this key is required"),
-    ("expect: [{cells: x, verdict: streamed, why: ' '}]", "expect[0].why: must say something, not ' '"),
-    ("expect: [{cells: x, why: y}]", "expect[0]: expects nothing; give verdict, effect, shows or several of them"),
-    (
-        "expect: [{cells: x, verdict: stremed, why: y}]",
-        "expect[0].verdict: 'stremed' is not allowed; allowed: streamed,",
-    ),
-    ("expect: [{cells: x, effect: [helps], why: y}]", "expect[0].effect[0]: 'helps' is not allowed; allowed: defeats,"),
-    (
-        "axes: {chain: direct}\nexpect:\n  - {cells: drect/*, verdict: streamed, why: y}",
-        "m.yaml:5: expect[0].cells: 'drect/*' matches no cell; a glob matches a whole id, such as direct/sse/",
-    ),
-    (
-        "axes: {chain: direct}\nexpect: [{cells: direct/*, effect: defeats, why: y}]",
-        "expect[0].cells: 'direct/*' matches no cell with mitigations, so none has an effect",
-    ),
-    ("mitigations: {mine: {claim: x}}", "mitigations.mine.cost: this key is required"),
-    (
-        "mitigations: {pad-2k: {claim: x, source: y, cost: bytes, scale: 2}}",
-        "m.yaml:3: mitigations.pad-2k: this name is in the catalogue already; choose another",
-    ),
-    (
-        "mitigations: {none: {claim: x, source: y, cost: bytes, scale: 2}}",
-        "mitigations.none: this name stands for no mitigation; choose another",
-    ),
-    ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
-    ("variants: {nginx: {a: {map: x}}}", "variants.nginx.a.file: this key is required"),
-    ("variants: {nginx: {a: {file: x, path: api}}}", "variants.nginx.a.path: must match pattern"),
-    ("variants: {nginx: {a: {file: x, server: 'a:b'}}}", "variants.nginx.a.server: must match pattern"),
-    (
-        "variants: {nginx: {gzip: ./a.conf}}",
-        "variants.nginx.gzip: there is another nginx:gzip already; give it a name of its own: nginx:my-a=./a.conf",
-    ),
-    ("profiles: {cloudrun: {a: 3}}", "profiles.cloudrun.a: must be text, not 3"),
-    (
-        "axes: {chain: nginx:default, format: text, mitigations: heartbeat}",
-        "axes.mitigations: cell nginx:default/text/chunked/curl/",
-    ),
-    ("axes: {chain: nginx:default, format: text, mitigations: heartbeat}", "lockstep: format text has no heartbeat"),
-    (
-        "axes: {chain: direct, mitigations: [none, no-cache, nginx-http11]}",
-        "replaces nginx:default, nginx:http10 or ",
-    ),
-    (
-        "axes: {chain: nginx:default, format: text, body: [close, chunked], mitigations: heartbeat}",
-        "/lockstep and 1 more: format text has no heartbeat",
-    ),
-    (
-        "axes: {chain: nginx:gzip, mitigations: m}\n"
-        "mitigations: {m: {claim: x, source: y, cost: config, chain: {nginx:gzip: nginx:nope}}}",
-        "nginx:nope is to replace a hop, but there is no such variant",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("block", "place"),
-    [
-        ("axes:\n  chain: direct\n  format: websocket\n  body: length", "6: axes.body"),
-        ("axes:\n  format: websocket\ninclude:\n- chain: direct\n  body: length", "7: include[0].body"),
-        (
-            "axes:\n  body: length\ninclude:\n- chain: direct\n- chain: direct\n  format: websocket",
-            "7: include[1].body",
-        ),
-    ],
-)
-def test_what_does_not_go_together_is_told_at_the_key_to_change_in_the_block_that_the_cell_is_of(
-    block: str, place: str
-) -> None:
-    (told,) = refusal(block).splitlines()
-    assert told.startswith(f"some/m.yaml:{place}: cell direct/websocket/length/curl/aiohttp/")
-
-
-@pytest.mark.parametrize(("body", "message"), BAD_VALUES)
-def test_a_bad_value_is_told_with_file_line_key_and_what_is_allowed(body: str, message: str) -> None:
-    told = refusal(body)
-    assert message in told
-    assert all(line.startswith("some/m.yaml:") for line in told.splitlines())
-
-
-@pytest.mark.parametrize(
-    ("workload", "message"),
-    [
-        ("{tokens: '4', token_bytes: 99}", "workloads.w.tokens: must be a whole number, not '4'"),
-        ("{tokens: 4.5, token_bytes: 99}", "workloads.w.tokens: must be a whole number, not 4.5"),
-        ("{tokens: true, token_bytes: 99}", "workloads.w.tokens: must be a whole number, not True"),
-        ("{tokens: 0, token_bytes: 99}", "workloads.w.tokens: must be greater than or equal to 1, not 0"),
-        ("{tokens: 4}", "workloads.w.token_bytes: this key is required"),
-        (
-            "{tokens: 4, token_bytes: 20}",
-            "m.yaml:2: workloads.w.token_bytes: cell direct/sse/",
-        ),
-        (
-            "{tokens: 4, token_bytes: 99, interval: 5}",
-            "workloads.w.interval: unknown key; allowed: exact, ",
-        ),
-        ("{tokens: 4, token_bytes: 99, interval_ms: 0}", "workloads.w.interval_ms: must be greater than 0, not 0"),
-        ("{tokens: 4, token_bytes: 99, payload: noise}", "workloads.w.payload: 'noise' is not allowed; allowed: "),
-    ],
-)
-def test_a_bad_workload_is_told(workload: str, message: str) -> None:
-    assert message in refusal("axes: {chain: direct}", head=f"title: t\nworkloads: {{w: {workload}}}\n")
-
-
-def test_a_file_may_still_say_its_patience_which_changes_nothing() -> None:
-    workloads = [
-        read("axes: {chain: direct}\n", f"title: t\nworkloads: {{w: {{tokens: 4, token_bytes: 99{more}}}}}\n").workloads
-        for more in ("", ", patience_ms: 60000")
-    ]
-    assert workloads[0] == workloads[1]
-
-
-def test_all_errors_are_told_at_once_in_the_order_of_the_file() -> None:
-    told = refusal("axes:\n  chain: ngnix:default\n  client: curl\n  workload: none\n  mitigations: pad2k\n")
-    assert [line.split(":")[1] for line in told.splitlines()] == ["4", "5", "6", "7"]
-
-
-def test_too_many_cells_are_refused_before_they_are_made() -> None:
-    workloads = "".join(f"  w{n}: {{tokens: 4, token_bytes: 99}}\n" for n in range(2000))
-    told = refusal(
-        "axes: {chain: [direct, nginx:gzip], body: [close, length, chunked], request: [curl, browser]}",
-        head=f"title: t\nworkloads:\n{workloads}",
-    )
-    assert "24000 cells are too many; at most 20000" in told
 
 
 # ---------------------------------------------------------------- choosing cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +13,8 @@ from harness.errors import InputError, NoRoom, ProxyError
 from harness.matrix.reading import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.runner import Runner
-from harness.model import Body, Cell, Chain, Result, Trace
+from harness.model import Body, Cell, Chain, Result, Trace, chain_text
+from harness.session import shipped
 from harness.store.runs import Run
 from tests.factories import story, streamed
 from tests.measure.playing import (
@@ -26,6 +28,7 @@ from tests.measure.playing import (
     Story,
     one,
 )
+from tests.measure.test_again import REFUSED
 from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.waiting import eventually
@@ -41,6 +44,34 @@ async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> Non
     async with Runner(Played({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
         await runner.run([BARE, CONTROL], on_result)
     assert sorted(told) == sorted([BARE.id, CONTROL.id])
+
+
+class Told(Played):
+    """Keeps what it was told to be needed, and which results there were then."""
+
+    def __init__(self, stories: Stories) -> None:
+        super().__init__(stories)
+        self.done: set[str] = set()
+        self.needed: list[tuple[set[str], set[str]]] = []
+
+    async def needs(self, chains: Iterable[Chain]) -> None:
+        self.needed.append((set(map(chain_text, chains)), {*self.done}))
+
+
+async def test_a_chain_is_needed_until_all_cells_are_done_that_go_through_it_or_whose_baseline_does(run: Run) -> None:
+    other = cell("nginx:gzip")
+    elsewhere = cell("nginx:default", "nginx-buffering-off")  # its own chain is another
+    cells = (CONTROL, other, BARE, MITIGATED, elsewhere)
+    bench = Told({some.id: STREAMED for some in cells})
+    async with Runner(bench, run, shipped.catalogue(), REQUESTS) as runner:
+        await runner.run(cells, lambda result: bench.done.add(result.id))
+    assert bench.needed[0] == ({"direct", "nginx:gzip", "nginx:default", "nginx:buffering-off"}, set())
+    assert bench.needed[-1][0] == set()
+    through = {other.id: "nginx:gzip", BARE.id: "nginx:default", MITIGATED.id: "nginx:default"}
+    for needed, done in bench.needed:
+        assert {chain for one, chain in through.items() if one not in done} <= needed
+        assert elsewhere.id in done or {"nginx:default", "nginx:buffering-off"} <= needed
+        assert other.id not in done or "nginx:gzip" not in needed
 
 
 async def test_paced_cells_are_measured_when_all_else_is(run: Run) -> None:
@@ -112,6 +143,55 @@ async def test_what_serves_one_at_a_time_is_asked_for_one_stream_at_a_time(
         bench.at_once_max = 0
         await runner.run(cells, lambda result: None)
     assert bench.at_once_max == at_once
+
+
+@pytest.mark.parametrize("said", [True, False])
+async def test_of_cells_that_are_said_to_run_beside_each_other_one_is_looked_at_alone(run: Run, said: bool) -> None:
+    later = cell("nginx:default", "pad-2k")
+    bench = Played({each.id: [HELD] * 3 for each in (BARE, MITIGATED, later)} | {CONTROL.id: STREAMED}, jobs=4)
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        if said:
+            runner.beside_each_other([BARE, MITIGATED])
+        await asyncio.gather(*map(runner.result, (BARE, MITIGATED)))
+        assert bench.brief.total() == said
+        runner.beside_each_other([later])
+        await runner.result(later)
+        assert bench.brief.total() <= 1, "what shows of the chain, has shown"
+
+
+async def test_chains_can_start_before_their_cells_and_what_fails_is_told_by_these(run: Run) -> None:
+    started = list[Chain]()
+
+    class Starting(Played):
+        async def entry(self, chain: Chain) -> StartedChain:
+            started.append(chain)
+            if chain == BARE.chain:
+                raise ProxyError("it does not start")
+            return await super().entry(chain)
+
+    async with Runner(Starting({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
+        await runner.started([CONTROL, BARE])
+        assert started == [(), BARE.chain]
+        assert (await runner.result(BARE)).reason == "it does not start"
+
+
+async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(run: Run) -> None:
+    resting = asyncio.Event()
+
+    class Resting(Played):
+        async def rest(self, rest_s: float) -> None:
+            if rest_s:
+                resting.set()
+                await asyncio.Event().wait()
+
+    bench = Resting({CONTROL.id: STREAMED, BARE.id: replace(REFUSED, cell_id=BARE.id)})
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        assert not runner.is_turned_away(BARE)
+        asking = asyncio.create_task(runner.result(BARE))
+        await resting.wait()
+        assert runner.is_turned_away(BARE)
+        assert not runner.is_turned_away(CONTROL)
+        asking.cancel()
 
 
 async def test_who_waits_for_its_turn_keeps_no_other_cell_from_measuring(run: Run) -> None:

@@ -1,8 +1,12 @@
-"""The gated backend and its emulators, shared by the tests of one module; nothing starts where nobody asks."""
+"""The gated backend and its emulators, shared by the tests of one module, and a stage for programs that are played.
+
+Nothing starts where nobody asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,6 +15,7 @@ from aiohttp import web
 
 from harness.launchers.process import Launcher
 from tests.proxies.gated import Backend, Emulators
+from tests.proxies.staging import Stage
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,3 +43,10 @@ async def emulators(running_backend: Backend, tmp_path_factory: pytest.TempPathF
         Launcher() as launcher,
     ):
         yield Emulators(launcher, tmp_path_factory.mktemp("emulators"), running_backend.port, client)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    with stage.sockets:
+        yield stage

@@ -35,6 +35,7 @@ from tests.measuring import READS
 from tests.planning import plan
 from tests.processes import process, signalled
 from tests.recording import bound
+from tests.sampling import some_of
 from tests.sandbox import Sandbox, missing
 from tests.tapping import tapped
 from tests.waiting import DEADLINE_S, eventually
@@ -123,7 +124,7 @@ async def test_only_an_app_whose_loop_is_blocked_lets_others_wait_while_it_strea
 
 
 @real
-@pytest.mark.parametrize(("variant", "verdict"), HELD_BY.items())
+@some_of(("variant", "verdict"), HELD_BY.items(), each=2)
 @in_module_loop
 async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, verdict: str) -> None:
     trace = await recorded(bench, f"asgi:{variant}", request="browser")

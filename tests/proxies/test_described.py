@@ -135,6 +135,8 @@ def test_what_is_here_and_in_no_lock_is_listed_as_that(tmp_path: Path, monkeypat
 
 # ---------------------------------------------------------------- a matrix file's own
 
+EDGE = r"m\.yaml:3: proxies\.edge: "
+FROM_NPM = "['${PROGRAM}', '${PORT}', '${UPSTREAM}'], sources: {npm: {package: a}}"
 MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 
 
@@ -150,6 +152,19 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
         ("{edge: {folder: ., command: [a]}}", "edge:a", r"proxies\.edge: has a folder: all else"),
         ("{edge: {command: [a, '${PORT}', '${UPSTREAM}']}}", "edge:other", "unknown variant 'edge:other'"),
         ("{edge: {command: [a, '${CONFIG}']}}", "edge:./no.conf", r"there is no file .*no\.conf"),
+        ("{edge: {command: [a, '${UPSTREAM}']}}", "edge:default", rf"{EDGE}edge has no \$\{{LISTEN\}}"),
+        ("{edge: {command: [a, '${PORT}']}}", "edge:default", rf"{EDGE}edge has no \$\{{UPSTREAM\}}"),
+        ("{edge: {command: [a, '${PROT}']}}", "edge:default", rf"{EDGE}`command` has \$\{{PROT\}}, .*mean 'PORT'"),
+        (f"{{edge: {{command: {TOLD}, explains: ['${{HER}}']}}}}", "edge:default", rf"{EDGE}`explains` has .*'HERE'"),
+        (f"{{edge: {{command: {TOLD}, files: [no.types]}}}}", "edge:default", r"no\.types: cannot be read"),
+        (f"{{edge: {{command: {TOLD}, env: {{A=B: c}}}}}}", "edge:default", r"proxies\.edge\.env: .* without `=`"),
+        (f'{{edge: {{command: {TOLD}, env: {{A: "\\0"}}}}}}', "edge:default", r"proxies\.edge\.env\.A: .* a NUL"),
+        ('{edge: {command: ["a\\0"]}}', "edge:default", r"proxies\.edge\.command\[0\]: .* a NUL"),
+        (
+            f"{{edge: {{command: {FROM_NPM}}}}}",
+            "edge:default",
+            rf"{EDGE}sources\.npm: .* no package-lock\.json that has a",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_proxy_of_ones_own_is_told_and_no_more(
@@ -245,6 +260,31 @@ def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measure
         Described("gateway", tmp_path, given=ProgramShape.model_validate(told)).check(tmp_path / "my.conf")
 
 
+@pytest.mark.proxies
+@pytest.mark.parametrize(
+    ("explains", "words"),
+    [
+        ("[sh, -c, 'exit 3']", "`explains`: edge exited with status 3, and said nothing$"),
+        ("[no-such-checker]", "`explains`: edge: cannot run no-such-checker"),
+    ],
+)
+def test_what_tests_a_program_without_a_config_is_led_back_to_its_key(
+    tmp_path: Path, explains: str, words: str
+) -> None:
+    proxies = f"{{edge: {{command: {TOLD}, explains: {explains}}}}}"
+    (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {proxies}\naxes: {{chain: 'edge:default'}}\n")
+    with pytest.raises(InputError, match=rf"{EDGE}{words}"):
+        load(str(tmp_path / "m.yaml"))
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize(("name", "language"), [("nginx", "nginx"), ("caddy", "caddyfile")])
+def test_the_examples_of_the_page_on_own_configs_are_some(tmp_path: Path, name: str, language: str) -> None:
+    page = Path(__file__).parents[2] / "docs/own-configs.md"
+    (tmp_path / "my.conf").write_text(page.read_text().split(f"```{language}\n")[1].split("```")[0])
+    PROXIES[name].check(tmp_path / "my.conf")
+
+
 def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
     server = "server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } }"
     (tmp_path / "paths.conf").write_text(f"events {{}} http {{ {server} }}")
@@ -314,11 +354,21 @@ def test_the_program_of_the_page_is_one() -> None:
     assert Document(BLOCKS[1]).shape(ProgramShape).sources.wheel
 
 
+NPM = '{"packages": {"node_modules/a": {"version": "1.0"}}}'
+
+
 @pytest.mark.parametrize(
     ("files", "said", "words"),
     [
-        ({"package-lock.json": "{}"}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
-        ({"package-lock.json": "["}, "{npm: {package: a}}", r"package-lock\.json: is no lock of npm's that has a"),
+        ({"package-lock.json": "{}"}, "{npm: {package: a}}", r"package-lock\.json: is no manifest of npm's that has a"),
+        ({"package-lock.json": "["}, "{npm: {package: a}}", r"package-lock\.json: is no manifest of npm's that has a"),
+        ({"package-lock.json": NPM}, "{npm: {package: a}}", r"package\.json: is no manifest .*No such file"),
+        ({"package-lock.json": NPM, "package.json": "[]"}, "{npm: {package: a}}", r"package\.json: is no manifest"),
+        (
+            {"package-lock.json": NPM, "package.json": '{"dependencies": {}, "engines": "20"}'},
+            "{npm: {package: a}}",
+            r"package\.json: is no manifest",
+        ),
         ({}, "{wheel: {package: a, requirements: r.txt}}", r"r\.txt: cannot be read: .*No such file"),
         (
             {"lock.yaml": "'1.0': {a.exe: {sha256: x, bytes: 1}}"},

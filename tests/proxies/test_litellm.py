@@ -14,6 +14,7 @@ from harness.proxies.program_file import read_program
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
+from tests.sampling import some_of
 from tests.sandbox import missing
 
 SHIPPED = variants("litellm")
@@ -36,7 +37,7 @@ def test_a_wheel_has_its_program_in_it_or_requirements(wheel: str, tmp_path: Pat
 
 
 @pytest.mark.proxies
-@pytest.mark.parametrize(("name", "config"), SHIPPED, ids=labels(SHIPPED))
+@some_of(("name", "config"), SHIPPED, each=2, ids=labels(SHIPPED))
 async def test_a_shipped_config_serves_and_is_gone_with_all_its_children(
     name: str, config: Path, tmp_path: Path
 ) -> None:

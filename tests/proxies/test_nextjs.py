@@ -11,7 +11,9 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from itertools import product, starmap
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import psutil
@@ -21,21 +23,21 @@ from aiohttp import web
 from harness import resources
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers.process import Launcher
-from harness.model import Endpoint
-from harness.proxies.nextjs import (
-    NODE_AT_LEAST,
-    PLACEHOLDER,
-    NextJs,
-    Variant,
-    lay_build,
-    lead_to,
-    read_variant,
-)
+from harness.launchers.sources import Fetching
+from harness.model import Endpoint, Hop
+from harness.proxies.catalog import PROXIES
+from harness.proxies.nextjs import PLACEHOLDER, NextJs, Variant, lay_build, lead_to, read_variant
 from tests.processes import process
+from tests.sampling import sampled
 from tests.waiting import eventually
 
+NEXTJS = cast(NextJs, PROXIES["nextjs"])
 APP = resources.configs() / "nextjs"
-SHIPPED = sorted(APP.glob("*.yaml"))
+LOCKS = sorted(APP.glob("*/package-lock.json"))
+VERSIONS = ("", "15.5", "14.2")
+TO_BROWSERS = {"dev": False, "dev-compress-off": True, "prod": False, "route-handler": True}
+"""Whether a browser's first token comes alone through a variant."""
+SHIPPED = sorted(NEXTJS.variants().values())
 BROWSER = "gzip, deflate, br, zstd"
 PATIENCE_S = 0.4
 
@@ -49,14 +51,14 @@ def test_the_four_variants_are_shipped() -> None:
 
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_variant_says_what_it_stands_for(config: Path) -> None:
-    assert read_variant(config).about == NextJs().describe(config) != ""
+    assert read_variant(config).about == NEXTJS.describe(config) != ""
 
 
 def test_what_a_variant_leaves_out_is_as_next_has_it(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("mode: dev\n")
     assert read_variant(mine) == Variant(mode="dev", compress=True, path="/api/py")
-    assert NextJs().describe(mine) == "next dev, /api/py, compress on"
+    assert NEXTJS.describe(mine) == "next dev, /api/py, compress on"
 
 
 @pytest.mark.parametrize(
@@ -75,28 +77,22 @@ def test_a_wrong_variant_names_file_key_and_what_is_allowed(tmp_path: Path, text
     mine = tmp_path / "mine.yaml"
     mine.write_text(text)
     with pytest.raises(InputError, match=complaint):
-        NextJs().check(mine)
+        NEXTJS.check(mine)
 
 
 def test_a_missing_variant_file_is_the_users_fault(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
-        NextJs().check(tmp_path / "gone.yaml")
+        NEXTJS.check(tmp_path / "gone.yaml")
 
 
 # ---------------------------------------------------------------- the app
 
 
-def test_the_lock_file_serves_every_machine() -> None:
-    lock = json.loads((APP / "package-lock.json").read_text())
-    packages = {name: package for name, package in lock["packages"].items() if name}
-    assert all("integrity" in package and "resolved" not in package for package in packages.values())
+@pytest.mark.parametrize("lock", LOCKS, ids=[lock.parent.name for lock in LOCKS])
+def test_a_lock_serves_every_machine(lock: Path) -> None:
+    packages = {name: package for name, package in json.loads(lock.read_text())["packages"].items() if name}
     systems = {system for name in packages if "@next/swc-" in name for system in packages[name]["os"]}
     assert systems >= {"linux", "darwin"}
-
-
-def test_the_oldest_node_is_the_one_that_the_app_asks_for() -> None:
-    asked = json.loads((APP / "package.json").read_text())["engines"]["node"]
-    assert asked == f">={'.'.join(map(str, NODE_AT_LEAST))}"
 
 
 def test_rewrites_are_led_to_the_upstream() -> None:
@@ -127,11 +123,18 @@ def test_an_instance_gets_a_build_of_its_own(tmp_path: Path) -> None:
 def installed(request: pytest.FixtureRequest) -> None:
     """Skip the test if Next.js is not set up here; fail it if it was required."""
     try:
-        NextJs().version()
+        NEXTJS.version()
     except Unavailable as error:
         required = str(request.config.getoption("--harness-require", default="")).split(",")
-        give_up = pytest.fail if NextJs.name in required else pytest.skip
+        give_up = pytest.fail if NEXTJS.name in required else pytest.skip
         give_up(str(error))
+
+
+def in_version(version: str) -> NextJs:
+    """Return the proxy that runs in a version; an older one is fetched."""
+    meant = cast(NextJs, NEXTJS.with_options(Hop(NEXTJS.name, "dev", version)))
+    meant.fetch(Fetching(print))
+    return meant
 
 
 @contextlib.asynccontextmanager
@@ -207,13 +210,15 @@ def instance(evidence: Path) -> Path:
 @pytest.mark.proxies
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
-    ("variant", "to_browsers"),
-    [("dev", False), ("dev-compress-off", True), ("prod", False), ("route-handler", True)],
+    ("variant", "version"),
+    sampled(starmap(pytest.param, product(TO_BROWSERS, VERSIONS)), each=len(VERSIONS)),
 )
-async def test_a_token_waits_only_for_the_gzip_of_rewrites(variant: str, to_browsers: bool, tmp_path: Path) -> None:
+async def test_a_token_waits_only_for_the_gzip_of_rewrites(variant: str, version: str, tmp_path: Path) -> None:
+    to_browsers, nextjs = TO_BROWSERS[variant], in_version(version)
     async with backend() as upstream, Launcher() as launcher:
-        running = await NextJs().start(APP / f"{variant}.yaml", upstream, tmp_path, launcher)
-        assert running.version == NextJs().version()
+        running = await nextjs.start(APP / f"{variant}.yaml", upstream, tmp_path, launcher)
+        assert running.version == nextjs.version()
+        assert running.version.startswith(version)
         stream = f"{running.endpoint.url}/stream"
         assert await first_token_comes_alone(stream, None)
         assert await first_token_comes_alone(stream, BROWSER) is to_browsers
@@ -227,7 +232,7 @@ async def test_a_token_waits_only_for_the_gzip_of_rewrites(variant: str, to_brow
 @pytest.mark.parametrize("variant", ["prod", "route-handler"])
 async def test_method_headers_body_and_status_pass(variant: str, tmp_path: Path) -> None:
     async with backend() as upstream, Launcher() as launcher:
-        running = await NextJs().start(APP / f"{variant}.yaml", upstream, tmp_path, launcher)
+        running = await NEXTJS.start(APP / f"{variant}.yaml", upstream, tmp_path, launcher)
         async with (
             aiohttp.ClientSession() as session,
             session.post(f"{running.endpoint.url}/echo?a=1", data="héllo", headers={"X-Mine": "kept"}) as response,
@@ -244,7 +249,7 @@ async def test_instances_side_by_side_keep_to_their_upstreams_and_leave_nothing(
         evidence = tmp_path / name
         evidence.mkdir()
         async with backend(name) as upstream, aiohttp.ClientSession() as session:
-            running = await NextJs().start(APP / f"{variant}.yaml", upstream, evidence, launcher)
+            running = await NEXTJS.start(APP / f"{variant}.yaml", upstream, evidence, launcher)
             async with session.get(f"{running.endpoint.url}/pulse") as response:
                 assert await response.text() == name
         return process(running).pid
@@ -260,7 +265,13 @@ async def test_instances_side_by_side_keep_to_their_upstreams_and_leave_nothing(
 
 @pytest.mark.proxies
 @pytest.mark.usefixtures("installed")
-async def test_next_dev_starts_nothing_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("version", "inspector"),
+    sampled([pytest.param("", 400), pytest.param("15.5", 404), pytest.param("14.2", 404)], each=len(VERSIONS)),
+)
+async def test_next_dev_starts_nothing_for_a_stranger(
+    version: str, inspector: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The answers tell that these are still the paths: what Next.js does not know, it answers with 404."""
     editor = tmp_path / "an editor"
     editor.write_text("#!/bin/sh\nsleep 60\n")
@@ -270,14 +281,14 @@ async def test_next_dev_starts_nothing_for_a_stranger(tmp_path: Path, monkeypatc
         monkeypatch.setenv(name, str(editor))
     monkeypatch.setenv("NODE_OPTIONS", "--max-old-space-size=2000")
     async with backend() as upstream, Launcher() as launcher, aiohttp.ClientSession() as session:
-        running = await NextJs().start(APP / "dev.yaml", upstream, tmp_path, launcher)
+        running = await in_version(version).start(APP / "dev.yaml", upstream, tmp_path, launcher)
         base = f"http://127.0.0.1:{running.endpoint.port}"
         before = programs_and_ports(process(running).pid)
         async with session.get(f"{base}/__nextjs_launch-editor?file=/etc/hostname&line1=1&column1=1") as response:
             assert response.status == 204
         async with session.get(f"{base}/__nextjs_attach-nodejs-inspector") as response:
-            assert response.status == 400
-            assert "Failed to open port" in await response.text()
+            assert response.status == inspector
+            assert inspector == 404 or "Failed to open port" in await response.text()
         async with session.post(f"{base}/_next/mcp", json={}) as response:
             assert response.status == 404
         assert programs_and_ports(process(running).pid) == before
@@ -296,11 +307,13 @@ import asyncio, sys
 from pathlib import Path
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
-from harness.proxies.nextjs import NextJs
+from harness.proxies.catalog import PROXIES
 
 async def main():
     async with Launcher() as launcher:
-        running = await NextJs().start(Path(sys.argv[1]), Endpoint(int(sys.argv[2])), Path(sys.argv[3]), launcher)
+        config, port, evidence = sys.argv[1:]
+        upstream = Endpoint(int(port))
+        running = await PROXIES["nextjs"].start(Path(config), upstream, Path(evidence), launcher)
         print(running.program.pid, flush=True)
         await asyncio.sleep(60)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,11 +18,12 @@ from harness import resources
 from harness.errors import ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
-from harness.proxies.nextjs import NextJs, _instance, install
+from harness.proxies.catalog import PROXIES
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
 
+NEXTJS = PROXIES["nextjs"]
 PROD = resources.configs() / "nextjs" / "prod.yaml"
 
 NPM = """#!/bin/sh
@@ -34,7 +36,7 @@ if [ "$BREAK" = harness ]; then
     sleep 100
     echo late >> "$CALLS"
 fi
-mkdir -p node_modules/next && echo '{"version": "16.0.0"}' > node_modules/next/package.json
+mkdir -p node_modules/next && echo '{"version": "16.4.5"}' > node_modules/next/package.json
 """
 NODE = """#!/bin/sh
 if [ "$1" = --version ]; then echo "$NODE_IS"; exit 0; fi
@@ -43,6 +45,14 @@ echo build >> "$CALLS"
 if [ "$BREAK" = build ]; then echo "Build failed"; exit 1; fi
 mkdir -p .next/cache && echo "{\\"to\\": \\"$UPSTREAM\\"}" > .next/routes-manifest.json
 """
+
+
+def install(progress: Callable[[str], None]) -> None:
+    NEXTJS.install(progress)
+
+
+def installations() -> list[Path]:
+    return sorted(resources.cache().glob("programs/nextjs/npm-*/"))
 
 
 @pytest.fixture
@@ -62,16 +72,20 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_installation_is_made_once(tools: Path) -> None:
-    with pytest.raises(Unavailable, match=r"not installed \(harness setup nextjs\)"):
-        NextJs().version()
+    with pytest.raises(Unavailable, match=r"next 16\.4\.5 is not installed \(harness setup nextjs\)"):
+        NEXTJS.version()
     said: list[str] = []
     install(said.append)
     install(said.append)
-    assert NextJs().version() == "16.0.0 on Node.js v22.1.0"
-    assert said == ["installing the npm packages (npm ci)", "making the production build (next build)"]
+    assert NEXTJS.version() == "16.4.5 (npm next 16.4.5 on Node.js v22.1.0)"
+    assert [line.partition(" (")[0] for line in said] == [
+        "fetching next 16.4.5 with npm",
+        "making the production build",
+    ]
     assert tools.read_text().split() == ["ci", "build"]
-    (app,) = resources.cache().glob("nextjs-*/")
+    (app,) = installations()
     assert not (app / ".next" / "cache").exists()
+    assert (app / "app/api/route/[...path]/route.js").is_file()
     assert not list(app.glob("*.yaml"))
 
 
@@ -85,10 +99,10 @@ def test_a_failed_installation_does_not_look_whole(
     with pytest.raises(Unavailable, match=words):
         install(lambda _: None)
     with pytest.raises(Unavailable, match=r"is not installed \(harness setup nextjs\)"):
-        NextJs().version()
+        NEXTJS.version()
     monkeypatch.delenv("BREAK")
     install(lambda _: None)
-    assert NextJs().version()
+    assert NEXTJS.version()
 
 
 def test_a_killed_installation_is_gone_with_its_programs_and_does_not_trip_the_next(
@@ -96,12 +110,12 @@ def test_a_killed_installation_is_gone_with_its_programs_and_does_not_trip_the_n
 ) -> None:
     monkeypatch.setenv("BREAK", "harness")
     program = (
-        "import os; from harness.proxies.nextjs import install\n"
-        "os.environ['HARNESS'] = str(os.getpid()); install(print)"
+        "import os; from harness.proxies.catalog import PROXIES\n"
+        "os.environ['HARNESS'] = str(os.getpid()); PROXIES['nextjs'].install(print)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.DEVNULL).returncode == -9
     with pytest.raises(Unavailable, match="not installed completely"):
-        NextJs().version()
+        NEXTJS.version()
     monkeypatch.delenv("BREAK")
     said: list[str] = []
     install(said.append)  # whose npm would have to wait for a minute and a half, were the old one not gone
@@ -130,7 +144,7 @@ def test_another_node_is_another_installation(tmp_path: Path, monkeypatch: pytes
     (other / "node").chmod(0o755)
     monkeypatch.setenv("PATH", f"{other}:{os.environ['PATH']}")
     with pytest.raises(Unavailable, match="is not installed"):
-        NextJs().version()
+        NEXTJS.version()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +181,8 @@ def test_a_link_in_the_place_of_the_lock_leads_to_no_file_of_ours(tmp_path: Path
     victim = tmp_path / "victim"
     victim.write_text("mine")
     install(lambda _: None)
-    (lock,) = resources.cache().glob("nextjs-*.lock")
+    (lock,) = resources.cache().glob("programs/nextjs/npm-*.lock")
+    shutil.rmtree(lock.with_suffix(""))
     lock.unlink()
     lock.symlink_to(victim)
     with pytest.raises(Unavailable, match="set HARNESS_CACHE"):
@@ -180,11 +195,4 @@ async def test_a_next_that_does_not_start_is_heard(tmp_path: Path) -> None:
     await asyncio.to_thread(install, lambda _: None)
     async with Launcher() as launcher:
         with pytest.raises(ProxyError, match=r"nextjs exited with status 7:\ncannot find module"):
-            await NextJs().start(PROD, Endpoint(1), tmp_path, launcher)
-
-
-def test_an_app_that_cannot_be_written_into_is_unavailable_with_the_way_out(tmp_path: Path) -> None:
-    """As in a cache that is read-only; what is a file is no folder for root either."""
-    (tmp_path / "app").touch()
-    with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
-        _instance(tmp_path / "app", Launcher())
+            await NEXTJS.start(PROD, Endpoint(1), tmp_path, launcher)

@@ -13,6 +13,7 @@ from harness.model import Endpoint
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
+from tests.sampling import some_of
 from tests.sandbox import missing
 
 SHIPPED = variants("apache")
@@ -24,7 +25,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("name", "config"), SHIPPED, ids=labels(SHIPPED))
+@some_of(("name", "config"), SHIPPED, each=3, ids=labels(SHIPPED))
 async def test_a_shipped_config_passes_requests_on_and_is_gone_with_all_its_children(
     name: str, config: Path, tmp_path: Path
 ) -> None:
@@ -36,7 +37,7 @@ async def test_a_shipped_config_passes_requests_on_and_is_gone_with_all_its_chil
         assert len(processes) > 1
         assert listening(processes) == {"127.0.0.1"}
     assert not [each for each in processes if each.is_running()]
-    assert re.search(r"apache2 .*-D FOREGROUND", (tmp_path / "evidence/command.txt").read_text())
+    assert re.search(r"apache2'? .*-D FOREGROUND", (tmp_path / "evidence/command.txt").read_text())
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,21 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from benchmarks.locks import MACHINES
 from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers.npm import locked_in, numbers
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import Described, _instances
+from harness.proxies.described import Described, instances
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
 from tests.sandbox import missing
 
-NAMES = sorted(name for name, proxy in PROXIES.items() if isinstance(proxy, Described) and proxy.said.sources.npm)
+NAMES = sorted(name for name, proxy in PROXIES.items() if type(proxy) is Described and proxy.said.sources.npm)
 SHIPPED = variants(*NAMES)
-LOCKS = sorted(lock for name in NAMES for lock in (configs() / name).rglob("package-lock.json"))
+LOCKS = sorted(configs().rglob("package-lock.json"))
 
 each_shipped = pytest.mark.parametrize(("name", "config"), SHIPPED, ids=labels(SHIPPED))
 
@@ -33,21 +35,32 @@ def installed(name: str) -> None:
 # ---------------------------------------------------------------- what is shipped
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=[lock.parent.name for lock in LOCKS])
-def test_a_lock_has_a_hash_of_everything_and_names_no_registry(lock: Path) -> None:
+each_lock = pytest.mark.parametrize("lock", LOCKS, ids=[str(lock.parent.relative_to(configs())) for lock in LOCKS])
+
+
+@each_lock
+def test_a_lock_has_a_hash_of_everything_names_no_registry_and_needs_no_script(lock: Path) -> None:
     packages = {name: one for name, one in json.loads(lock.read_text())["packages"].items() if name}
     assert packages
     assert all("integrity" in one and "resolved" not in one for one in packages.values())
+    assert not [name for name, one in packages.items() if one.get("hasInstallScript") and not one.get("optional")]
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=[lock.parent.name for lock in LOCKS])
-def test_versions_are_exact_and_node_is_as_old_as_the_file_says(lock: Path) -> None:
+@each_lock
+def test_versions_are_exact_and_what_is_downloaded_was_weighed_on_every_machine(lock: Path) -> None:
     manifest = json.loads((lock.parent / "package.json").read_text())
     assert all(version[0].isdigit() for version in manifest["dependencies"].values())
+    assert manifest["downloadBytes"].keys() == set(MACHINES)
+
+
+@each_lock
+def test_node_is_as_new_as_the_package_whose_version_counts_wants_it(lock: Path) -> None:
     proxy = PROXIES[lock.relative_to(configs()).parts[0]]
     assert isinstance(proxy, Described)
     assert proxy.said.sources.npm
-    assert manifest["engines"]["node"] == f">={proxy.said.sources.npm.node}"
+    wanted = json.loads(lock.read_text())["packages"][f"node_modules/{proxy.said.sources.npm.package}"]["engines"]
+    (mine,) = (one for one in locked_in(lock.parent, proxy.said.sources.npm.package).values())
+    assert mine.node >= numbers(wanted["node"])[: len(mine.node)]
 
 
 @each_shipped
@@ -62,7 +75,7 @@ def test_packages_that_cannot_be_written_beside_are_unavailable_with_the_way_out
     """As in a cache that is read-only; what is a file is no folder for root either."""
     (tmp_path / "packages").touch()
     with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
-        _instances(tmp_path / "packages")
+        instances(tmp_path / "packages")
 
 
 # ---------------------------------------------------------------- the real things

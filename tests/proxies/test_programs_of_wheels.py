@@ -18,6 +18,7 @@ from harness.session.shipped import variants
 from tests.factories import judged
 from tests.measuring import plan
 from tests.processes import alive, process
+from tests.sampling import some_of
 
 VERSIONS = {"caddy": "2.11.7", "haproxy": "2.8.25", "traefik": "3.7.15", "envoy": "1.40.0"}
 VARIANTS = [f"{name}:{variant}@wheel:{version}" for name, version in VERSIONS.items() for variant in variants(name)]
@@ -47,7 +48,7 @@ def own(name: str, folder: Path, words: str, others: str) -> Path:
 
 
 @in_modules_loop
-@pytest.mark.parametrize("chain", VARIANTS)
+@some_of("chain", VARIANTS, each=3)
 async def test_a_shipped_config_serves_and_passes_a_stream_whole(bench: Bench, chain: str) -> None:
     program(chain.partition(":")[0])
     trace, entry = await bench.record("cell", plan(chain, 8, 100))

@@ -17,6 +17,7 @@ from tests.factories import judged
 from tests.measuring import READS
 from tests.planning import plan
 from tests.processes import process, signalled
+from tests.sampling import some_of
 from tests.sandbox import missing
 from tests.tapping import tapped
 from tests.waiting import eventually
@@ -40,7 +41,7 @@ async def recorded(bench: Bench, chain: str, client: str = "aiohttp", **axes: An
 
 @pytest.mark.parametrize("pace", ["lockstep", "paced"])
 @pytest.mark.parametrize("request_profile", ["curl", "browser"])
-@pytest.mark.parametrize(
+@some_of(
     "chain",
     [
         "nginx:websocket",
@@ -50,6 +51,7 @@ async def recorded(bench: Bench, chain: str, client: str = "aiohttp", **axes: An
         pytest.param("nextjs:prod", marks=with_nextjs),
         pytest.param("nginx:websocket>nextjs:prod", marks=with_nextjs),
     ],
+    each=2,
 )
 async def test_a_tunnel_holds_nothing_compressed_or_not(
     bench: Bench, chain: str, request_profile: Any, pace: Any

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from harness.model import Effect, Expectation, Facts, Fault, Outcome, Result, Verdict
-from harness.reports import RENDERERS
+from harness.reports import RENDERERS, terminal
 from harness.reports.answers import answers, at_ease, controls, labels
 from harness.reports.summary import Kind, Required, exit_status, line, problems
 from harness.reports.table import by_cost, tabulate
@@ -224,6 +224,19 @@ def test_the_summary_counts_and_says_what_the_exit_status_means() -> None:
     told = line(run_info(), [ending("pass"), ending("unavailable")])
     assert told.endswith("Exit status 0: what can run here is as expected, 1 cell cannot.")
     assert line(run_info(), [ending("unstable")]).endswith("Exit status 3: a cell was unstable.")
+
+
+def test_what_is_held_is_not_as_expected_where_nobody_expects_anything() -> None:
+    held, passes = ending("observed"), replace(ending("pass"), expectation=Expectation("*", "it must"))
+    assert line(run_info(), [held]).endswith("Exit status 0: buffered; nothing was expected of it.")
+    assert line(run_info(), [held, held]).endswith("Exit status 0: nothing was expected of 2 cells that hold tokens.")
+    assert line(run_info(), [held, passes]).endswith("Exit status 0: all that was expected is so.")
+    gone = line(run_info(), [held, ending("unavailable")])
+    assert gone.endswith("Exit status 0: buffered; nothing was expected of it; 1 cell cannot run here.")
+    streams = result(cell(), "streamed")
+    assert line(run_info(), [streams]).endswith("Exit status 0: everything as expected.")
+    assert terminal.single(held, None).plain == "observed: buffered; nothing was expected of it"
+    assert "nothing" not in terminal.single(streams, None).plain + terminal.single(passes, None).plain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Finds out what holds in a chain, until it is known or somebody interrupts, and tells what is known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import session
+from harness.cli.finishing import tell, write
+from harness.cli.interrupts import interruptible
+from harness.cli.measuring import in_session
+from harness.cli.progress import progress
+from harness.diagnosis.search import Search
+from harness.diagnosis.telling import INTERRUPTED, Diagnosis
+from harness.diagnosis.terminal import DiagnosisReport
+from harness.errors import HarnessError
+from harness.reports import RENDERERS
+from harness.store.runs import Run
+
+
+@dataclass
+class Looked:
+    """A diagnosis as far as it has come: `stopped` says why it came no further; empty, when it is done."""
+
+    run: Run
+    search: Search
+    stopped: str = INTERRUPTED
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is known by now."""
+        results = {result.cell: result for result in self.run.results}
+        return Diagnosis(self.run.info, self.search, results, self.run.info.mitigations, self.stopped)
+
+
+def diagnose(job: session.Job, runs: Path, keep: bool, budget_s: float | None, looked: list[Looked]) -> None:
+    """Find out what holds in a job's chain. What is known of it is in `looked`, when it is interrupted, too.
+
+    Raises Interrupted likewise.
+    """
+    interruptible(_diagnosed(job, runs, keep, budget_s, looked))
+
+
+async def _diagnosed(job: session.Job, runs: Path, keep: bool, budget_s: float | None, looked: list[Looked]) -> None:
+    async with in_session(job, runs, session.JOBS, keep) as (runner, run):
+        looked.append(Looked(run, session.search_of(job)))
+        with progress(run) as tell:
+            controls = session.controls_of(job)
+            over = await session.diagnose(looked[0].search, controls, runner, run, tell, budget_s)
+        looked[0].stopped = "" if over else f"the budget of {budget_s:g} s was over"
+
+
+def of_kept(run: Run) -> Diagnosis:
+    """Return what a diagnosis came to whose run was kept. Raises HarnessError if it had not come to its chain."""
+    if diagnosis := Diagnosis.of_run(run.info, run.results):
+        return diagnosis
+    raise HarnessError(f"{run.folder} knows nothing of {run.info.diagnosed}: it ended before that was measured")
+
+
+def finish_diagnosis(run: Run, diagnosis: Diagnosis, outputs: Mapping[str, Path]) -> int:
+    """Write the reports, tell people what is known of the chain, and return the exit status that it calls for."""
+    for name, path in outputs.items():
+        write(path, RENDERERS[name](run.info, run.results))
+    tell(run, [DiagnosisReport(diagnosis)], outputs)
+    return diagnosis.exit_status

@@ -1,0 +1,324 @@
+"""A search that asks and is told: which hop holds, and the cheapest set of mitigations that mends every request. Pure.
+
+Rules:
+
+1. A *layer* is the whole chain as one request meets it, a *part* one hop of it alone. A layer that streams as it is
+   needs nothing, one that a hop answers by itself (a login, a limit) cannot be mended: neither is asked about further.
+2. Mitigations are tried one by one, on the layers that hold and on the parts that hold. Cheap kinds of cost come first,
+   the next ones only if nothing works by then; detours, which leave the chain or its transport, come last of all.
+3. What no single one mends is composed: a set has something for every part that holds. As a hop may hold alone and not
+   in the chain, sets that spare one hop are tried, too. A part is tried with pairs, of which one makes it milder, where
+   they are cheaper than the single one that mends it.
+4. A set that has something for every part and does not work (an inner hop uses a header up) is extended by up to two of
+   those that helped anywhere.
+5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
+   that stream without it. The answer is the cheapest: nothing cheaper of what rules 2 to 4 propose works, and none of
+   its parts can be left out, which is measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, Self
+
+from harness.diagnosis.price import Price, price
+from harness.matrix.mitigations import is_detour
+from harness.model import AXES, Cell, Cost, Mitigation, Result, streams
+
+Fate = Literal["streams", "milder", "held", "refused", "unknown"]
+"""What a cell came to: `milder` holds less than it does unmitigated, `refused` a hop answered by itself, and `unknown`
+was not judged."""
+
+Names = tuple[str, ...]
+"""A set of mitigations, sorted, as a cell has them."""
+
+BATCHES: tuple[tuple[Cost, ...], ...] = (
+    ("header",),
+    ("request", "format", "bytes", "latency"),
+    ("config", "architecture"),
+)
+"""What is tried together: the last kinds make programs start."""
+
+AT_ONCE = 8
+"""So many sets are asked about at once: a set that fails takes seconds, however many do so side by side."""
+MOST_PAIRS = 24
+MOST_SETS = 64
+
+
+def fate(result: Result) -> Fate:
+    """Return what a result says to the search."""
+    away = result.facts.turned_away
+    if (result.outcome == "blocked" and away) or (result.verdict == "broken" and result.facts.refusal):
+        return "refused"
+    if result.outcome not in ("pass", "fail", "observed"):
+        return "unknown"
+    if streams(result.verdict, result.shows):
+        return "streams"
+    return "milder" if result.effect == "reduces" else "held"
+
+
+class Search:
+    """What is known of one chain. `wanted` says what to measure next, `told` takes what that came to, in any order.
+
+    `layers` are the cells of the whole chain, one for each request, without mitigations; `names` those of `catalogue`
+    that may help. `can` tells whether a cell can be measured, as far as one can say that before.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Cell],
+        catalogue: Mapping[str, Mitigation],
+        names: Iterable[str],
+        can: Callable[[Cell], bool],
+    ) -> None:
+        self.layers = tuple(sorted(layers, key=AXES["request"].rank))
+        self.chain = self.layers[0].chain
+        self._catalogue = catalogue
+        self._can = can
+        self._known: dict[Cell, Fate] = {}
+        self._cells: dict[tuple[Names, Cell], Cell | None] = {}
+        self._tried: dict[Names, None] = {}
+        concerning = [name for name in names if any(self.applied((name,), layer) != layer for layer in self.layers)]
+        self.names = sorted(concerning, key=lambda name: self.price((name,)))
+
+    @classmethod
+    def of_what_was_measured(
+        cls, layers: Sequence[Cell], catalogue: Mapping[str, Mitigation], results: Iterable[Result]
+    ) -> Self:
+        """Return a search that is over: what was measured is all that can be known, whoever chose it."""
+        known = {one.cell: fate(one) for one in results}
+        concern: dict[Cell, set[str]] = {}
+        for cell in known:
+            concern.setdefault(replace(cell, mitigations=()), set()).update(cell.mitigations)
+
+        def can(cell: Cell) -> bool:
+            there = concern.get(replace(cell, mitigations=()), set())
+            return {*cell.mitigations} <= there if len(cell.mitigations) == 1 else cell in known
+
+        search = cls(layers, catalogue, {name for names in concern.values() for name in names}, can)
+        search._known = known
+        search._tried = {cell.mitigations: None for cell in known if replace(cell, mitigations=()) in layers}
+        search._tried.pop((), None)
+        return search
+
+    def told(self, cell: Cell, what: Fate) -> None:
+        """Take what a cell came to; it takes the place of what was likely."""
+        self._known[cell] = what
+
+    def forget(self, cell: Cell) -> None:
+        """Forget what was likely of a cell."""
+        self._known.pop(cell, None)
+
+    def wanted(self) -> list[Cell]:
+        """Return what to measure next, what is being measured included; nothing if the search is over."""
+        return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+
+    def price(self, names: Names) -> Price:
+        """Return what sorts sets, the cheapest first."""
+        return price(names, self._catalogue, self.layers[0].format)
+
+    # ------------------------------------------------------------------------------------------- what is known so far
+
+    @property
+    def held(self) -> list[Cell]:
+        """The layers that are to be mended."""
+        return [layer for layer in self.layers if self._holds(layer)]
+
+    @property
+    def best(self) -> Names | None:
+        """The cheapest set that works, of those that were tried."""
+        return next(iter(self.working), None)
+
+    @property
+    def working(self) -> list[Names]:
+        """The sets that work, of those that were tried, the cheapest first; detours only if nothing else does."""
+        sets = sorted(filter(self._works, self._tried), key=self.price)
+        return [names for names in sets if self.is_around(names) == self.is_around(sets[0])]
+
+    def is_around(self, names: Names) -> bool:
+        """Tell whether a set leaves the chain or its transport."""
+        told = self.layers[0].format
+        return any(name in self._catalogue and is_detour(self._catalogue[name], told) for name in names)
+
+    @property
+    def tried(self) -> list[Names]:
+        """The sets of which it is known whether they work, the cheapest first."""
+        return sorted((names for names in self._tried if not self._open(names)), key=self.price)
+
+    def alone(self, layer: Cell) -> list[Cell]:
+        """Return each hop of a layer alone, client side first."""
+        return [replace(layer, chain=(hop,)) for hop in dict.fromkeys(self.chain)]
+
+    def left_out(self, layer: Cell) -> list[Cell]:
+        """Return a layer without one of its hops, for each of them: none of a chain of one hop."""
+        places = range(len(self.chain)) if len(self.chain) > 1 else ()
+        return [replace(layer, chain=self.chain[:place] + self.chain[place + 1 :]) for place in places]
+
+    def applied(self, names: Names, to: Cell) -> Cell | None:
+        """Return a cell with those of some mitigations that concern it; None if they contradict each other there."""
+        if (names, to) not in self._cells:
+            concern = [name for name in names if self._can(replace(to, mitigations=(name,)))]
+            cell = replace(to, mitigations=tuple(concern))
+            self._cells[names, to] = cell if len(concern) < 2 or self._can(cell) else None
+        return self._cells[names, to]
+
+    def without_one(self, names: Names) -> list[Names]:
+        """Return a set without one of its parts, for each of them."""
+        return [rest for one in names if (rest := tuple(name for name in names if name != one))]
+
+    def resists(self, part: Cell) -> bool:
+        """Tell whether a part holds, and nothing that was tried on it alone mends it without going around it."""
+        tried = [cell for cell in self._known if replace(cell, mitigations=()) == part]
+        met = {self._known[cell] for cell in tried if not self.is_around(cell.mitigations)}
+        return self._holds(part) and "streams" not in met
+
+    def eases(self, name: str) -> bool:
+        """Tell whether a mitigation alone makes a layer hold less that it does not mend."""
+        return any(self._known.get(self.applied((name,), layer) or layer) == "milder" for layer in self.held)
+
+    def _holds(self, cell: Cell) -> bool:
+        return self._known.get(cell) in ("held", "milder")
+
+    def _needs(self) -> list[Cell]:
+        """Return the parts that hold; of a layer of which none does, itself."""
+        found = [[part for part in self.alone(layer) if self._holds(part)] or [layer] for layer in self.held]
+        return list(itertools.chain(*found))
+
+    def _unknown(self, cells: Iterable[Cell | None]) -> list[Cell]:
+        return [cell for cell in dict.fromkeys(cells) if cell and cell not in self._known]
+
+    # --------------------------------------------------------------------------------------------- one set on the whole
+
+    def _met(self, names: Names, layers: Iterable[Cell]) -> list[Fate | None]:
+        cells = [self.applied(names, layer) for layer in layers]
+        return ["unknown" if cell is None else self._known.get(cell) for cell in cells]
+
+    def _works(self, names: Names) -> bool:
+        return {*self._met(names, self._to_stream())} == {"streams"}
+
+    def _failed(self, names: Names) -> bool:
+        return bool({*self._met(names, self._to_stream())} - {"streams", None})
+
+    def _open(self, names: Names) -> bool:
+        return not self._failed(names) and not self._works(names)
+
+    def _asked(self, names: Names) -> list[Cell]:
+        """Return what to measure of a set: the layers that hold and, once it mends these, those that stream anyway."""
+        self._tried[names] = None
+        if self._failed(names):
+            return []
+        mended = self._unknown(self.applied(names, layer) for layer in self.held)
+        return mended or self._unknown(self.applied(names, layer) for layer in self._to_stream())
+
+    def _to_stream(self) -> list[Cell]:
+        return [layer for layer in self.layers if self._holds(layer) or self._known.get(layer) == "streams"]
+
+    # -------------------------------------------------------------------------------------------------- what comes next
+
+    def _steps(self) -> Iterator[Iterable[Cell | None]]:
+        """Yield, step by step, what has to be known before the next step can be told."""
+        yield [*self.layers, *(part for layer in self.layers for part in self.alone(layer))]
+        held = self.held
+        if not held:
+            return
+        left_out = [cell for layer in held for cell in self.left_out(layer)]
+        pool: list[str] = []
+        for batch in self._batches():
+            pool += batch
+            yield [*left_out, *self._singles(batch)]
+            yield self._pairs(pool)
+            yield self._next_sets(pool)
+            if (best := self.best) and {*best} <= {*pool}:
+                yield [cell for rest in self.without_one(best) for cell in self._asked(rest)]
+                return
+
+    def _batches(self) -> Iterator[list[str]]:
+        detours = [name for name in self.names if self.is_around((name,))]
+        for costs in BATCHES:
+            yield [name for name in self.names if self._catalogue[name].cost in costs and name not in detours]
+        yield detours
+
+    def _singles(self, names: Iterable[str]) -> list[Cell | None]:
+        needs = self._needs()
+        cells: list[Cell | None] = []
+        for (name,) in self._cheap((name,) for name in names):
+            cells += self._asked((name,))
+            cells += [cell for need in needs if (cell := self.applied((name,), need)) != need]
+        return cells
+
+    def _pairs(self, pool: Sequence[str]) -> list[Cell | None]:
+        """Return the pairs to try on parts: one of each makes the part milder, and no single one is cheaper."""
+        cells: list[Cell | None] = []
+        for need in self._needs():
+            mending = min((self.price((name,)) for name in pool if self._mends((name,), need)), default=None)
+            milder = [name for name in pool if self._known.get(self.applied((name,), need) or need) == "milder"]
+            pairs = {tuple(sorted((one, other))) for one in milder for other in pool if one != other}
+            cheaper = [pair for pair in self._cheap(pairs) if mending is None or self.price(pair) < mending]
+            cells += [self.applied(pair, need) for pair in cheaper[:MOST_PAIRS]]
+        return cells
+
+    def _next_sets(self, pool: Sequence[str]) -> list[Cell]:
+        """Return what to measure of the cheapest sets that may work and are not known yet.
+
+        What is dearer than the first that ought to work is left until that has failed.
+        """
+        likely = set(self._hitting(self._needs(), pool))
+        promising = self._cheap(likely | self._promising(likely, pool))
+        self._tried |= dict.fromkeys(promising)
+        openly = [names for names in promising if self._open(names)]
+        first = next((place for place, names in enumerate(openly, 1) if names in likely), AT_ONCE)
+        some = AT_ONCE if any(map(self._failed, likely)) else min(first, AT_ONCE)
+        return [cell for names in openly[:some] for cell in self._asked(names)]
+
+    def _promising(self, likely: Iterable[Names], pool: Sequence[str]) -> set[Names]:
+        """Return the likely sets, those that spare one hop, and those that extend any of these."""
+        hops = dict.fromkeys(self.chain)
+        spared = [[need for need in self._needs() if need.chain != (hop,)] for hop in hops]
+        found = {*likely, *(names for needs in spared for names in self._hitting(needs, pool))}
+        helpful = [name for name in pool if self._helps(name)]
+        failed = set(filter(self._failed, found))
+        for _ in range(2):
+            longer = {tuple(sorted({*names, name})) for names in failed for name in helpful if name not in names}
+            longer = set(self._cheap(longer)[:MOST_SETS])
+            found |= longer
+            failed = set(filter(self._failed, longer))
+        return found
+
+    def _hitting(self, needs: Iterable[Cell], pool: Sequence[str]) -> list[Names]:
+        """Return the smallest sets that have something for each of these parts; a part that nothing mends is left."""
+        sets: list[Names] = [()]
+        for need in needs:
+            mending: list[Names] = [(name,) for name in pool if self._mends((name,), need)]
+            mending += [pair for pair in self._pairs_that_mend(need) if {*pair} <= {*pool}]
+            if mending:
+                grown = {one for names in sets for one in self._grown(names, mending)}
+                sets = self._cheap(one for one in grown if not any({*other} < {*one} for other in grown))[:MOST_SETS]
+        return [names for names in sets if names]
+
+    def _grown(self, names: Names, mending: Sequence[Names]) -> Iterator[Names]:
+        if any({*one} <= {*names} for one in mending):
+            yield names
+        else:
+            yield from (tuple(sorted({*names, *one})) for one in mending)
+
+    def _pairs_that_mend(self, need: Cell) -> list[Names]:
+        mended = (cell for cell, met in self._known.items() if met == "streams" and len(cell.mitigations) == 2)
+        return [cell.mitigations for cell in mended if replace(cell, mitigations=()) == need]
+
+    def _mends(self, names: Names, need: Cell) -> bool:
+        cell = self.applied(names, need)
+        return cell is not None and cell != need and self._known.get(cell) == "streams"
+
+    def _helps(self, name: str) -> bool:
+        """Tell whether a mitigation did any good alone, to a layer or a part that holds."""
+        where = {*self.held, *self._needs()}
+        met = {self._known.get(cell) for one in where if (cell := self.applied((name,), one)) and cell != one}
+        return not met.isdisjoint({"streams", "milder"})
+
+    def _cheap(self, sets: Iterable[Names]) -> list[Names]:
+        """Return sets by price, those only that are cheaper than what works already."""
+        best = self.best
+        below = self.price(best) if best else None
+        return sorted((one for one in sets if one and (below is None or self.price(one) < below)), key=self.price)

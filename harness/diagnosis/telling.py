@@ -1,0 +1,186 @@
+"""A diagnosis in words, section by section: what a person sees, which hop holds, what to change. Pure.
+
+It rests on a search and the results that it was told. A search that did not come to its end says so; what was not
+measured is never told as if it had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.diagnosis.price import cost
+from harness.diagnosis.recipes import recipes
+from harness.diagnosis.search import Names, Search, fate
+from harness.errors import Interrupted
+from harness.model import Cell, Mitigation, Result, RunInfo, chain_text
+from harness.reports import summary, words
+
+SHOWN = 3
+STREAMS = "streams"
+INTERRUPTED = "it was interrupted"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is known of a chain. `stopped` says why the search did not come to its end; empty: it did."""
+
+    run: RunInfo
+    search: Search
+    results: Mapping[Cell, Result]
+    catalogue: Mapping[str, Mitigation]
+    stopped: str = ""
+
+    @classmethod
+    def of_run(cls, run: RunInfo, results: Sequence[Result]) -> Diagnosis | None:
+        """Return what a run came to that was kept; None if it was no diagnosis, or has none of its chain."""
+        layers = [
+            one.cell for one in results if chain_text(one.cell.chain) == run.diagnosed and not one.cell.mitigations
+        ]
+        if not layers:
+            return None
+        search = Search.of_what_was_measured(layers, run.mitigations, results)
+        stopped = "" if run.finished_at else "the run did not finish"
+        return cls(run, search, {one.cell: one for one in results}, run.mitigations, stopped)
+
+    @cached_property
+    def layers(self) -> list[Cell]:
+        """The chain as each request meets it."""
+        return list(self.search.layers)
+
+    @cached_property
+    def held(self) -> list[Cell]:
+        """Those of them that hold tokens."""
+        return self.search.held
+
+    @cached_property
+    def fix(self) -> Names | None:
+        """The cheapest that makes every request stream, as far as it is known."""
+        return self.search.best
+
+    @property
+    def exit_status(self) -> int:
+        """What it calls for: 0 if it is known what every request sees, and what to change or that nothing helps."""
+        if self.stopped == INTERRUPTED:
+            return Interrupted.exit_status
+        layers = [self.results[layer] for layer in self.layers if layer in self.results]
+        required = summary.Required({layer.id for layer in self.layers})
+        known = len(layers) == len(self.layers) and bool(self.fix or not self.held or not self.stopped)
+        return summary.worst([summary.exit_status(self.run, layers, required) if layers else 3, 0 if known else 3])
+
+    @property
+    def unknown(self) -> str:
+        """Why it is not known what a request sees, in a few words; empty if it is."""
+        fates = {layer.request: fate(self.results[layer]) for layer in self.layers if layer in self.results}
+        told = {"refused": "a hop answers by itself", "unknown": "it could not be judged"}
+        alike = {why: [request for request, met in fates.items() if met == kind] for kind, why in told.items()}
+        return "; ".join(f"{why} ({', '.join(requests)})" for why, requests in alike.items() if requests)
+
+    def of_layers(self) -> Iterator[tuple[str, str]]:
+        """Yield each request with what whoever asks so sees."""
+        for layer in self.layers:
+            yield layer.request, self._seen(layer)
+
+    def of_hops(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield each hop with what it does alone, and what the chain does without it, for requests that are held."""
+        if len(self.search.chain) > 1 and self.held:
+            for hop, alone in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):
+                yield str(hop), [f"alone it {self._together(alone, self._fate)}", *dict.fromkeys(self._without(hop))]
+
+    def of_fix(self) -> Iterator[str]:
+        """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why."""
+        if not self.held:
+            return
+        if self.fix is None:
+            yield from self._no_fix()
+            return
+        named, dear = " + ".join(self.fix), cost(self.fix, self.catalogue)
+        asked = ", ".join(layer.request for layer in self.layers)
+        if self.search.is_around(self.fix):
+            yield from self._nothing_else()
+            yield f"What is left goes around it: {named} ({dear})"
+        else:
+            yield f"{named} ({dear}): with that, the whole chain streams ({asked})"
+        for names in self.search.without_one(self.fix):
+            left = set(self.fix) - set(names)
+            yield f"without {', '.join(left)} it {self._fates(names)}"
+        if self.stopped:
+            yield f"Something cheaper may work: {self.stopped}"
+
+    def recipes(self) -> Mapping[str, Sequence[str]]:
+        """Return what to paste, by where."""
+        if not self.fix:
+            return {}
+        return recipes([self.catalogue[name] for name in self.fix], {hop.proxy for hop in self.search.chain})
+
+    def _seen(self, layer: Cell) -> str:
+        result = self.results.get(layer)
+        if result is None:
+            return f"not known: {self.stopped or 'it was not measured'}"
+        match fate(result):
+            case "streams":
+                return f"streams: {result.reason}"
+            case "refused":
+                return f"a hop answers by itself, so nothing can be measured through it: {words.reason(result)}"
+            case "unknown":
+                return f"{result.outcome}: {words.reason(result)}"
+        shown = f"; {words.shows(result.shows)}" if result.shows else ""
+        return f"{result.verdict}: {words.reason(result)}{shown}"
+
+    def _hops(self) -> Iterator[list[Cell]]:
+        places = range(len(dict.fromkeys(self.search.chain)))
+        alone = [self.search.alone(layer) for layer in self.held]
+        yield from ([parts[place] for parts in alone] for place in places)
+
+    def _without(self, hop: object) -> Iterator[str]:
+        for place, one in enumerate(self.search.chain):
+            if one == hop and len(self.search.chain) > 1:
+                left = [self.search.left_out(layer)[place] for layer in self.held]
+                yield f"without it the chain {self._together(left, self._fate_in_short)}"
+
+    def _together(self, cells: Iterable[Cell], told: Callable[[Cell], str]) -> str:
+        """Say what cells came to, those of the same fate together."""
+        alike: dict[str, list[str]] = {}
+        for cell in cells:
+            alike.setdefault(told(cell), []).append(cell.request)
+        return "; ".join(f"{fate} ({', '.join(requests)})" for fate, requests in alike.items())
+
+    def _fate(self, cell: Cell) -> str:
+        result = self.results.get(cell)
+        in_short = self._fate_in_short(cell)
+        return in_short if result is None or in_short == STREAMS else f"{in_short}: {words.reason(result)}"
+
+    def _fate_in_short(self, cell: Cell) -> str:
+        result = self.results.get(cell)
+        if result is None:
+            return "was not measured"
+        match fate(result):
+            case "streams":
+                return STREAMS
+            case "unknown" | "refused":
+                return f"is {result.outcome}"
+        return f"is {words.verdict(result)}"
+
+    def _fates(self, names: Names) -> str:
+        """Return what a set comes to, request by request."""
+        cells = (self.search.applied(names, layer) for layer in self.layers)
+        return self._together(filter(None, cells), self._fate_in_short)
+
+    def _no_fix(self) -> Iterator[str]:
+        if self.stopped:
+            yield f"Not known: {self.stopped}; nothing that was tried by then works for every request"
+        else:
+            yield from self._nothing_else()
+        milder = [name for name in self.search.names if self.search.eases(name)]
+        if milder:
+            yield f"Milder with {', '.join(milder[:SHOWN])}"
+
+    def _nothing_else(self) -> Iterator[str]:
+        """Say that nothing within the chain mends it, and which hops are not mended by anything."""
+        tried = [names for names in self.search.tried if not self.search.is_around(names)]
+        yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
+        for cells in self._hops():
+            if stubborn := [cell for cell in cells if self.search.resists(cell)]:
+                hop = chain_text(stubborn[0].chain)
+                yield f"Nothing that was tried on it mends {hop} alone, which {self._together(stubborn, self._fate)}"

@@ -1,0 +1,77 @@
+"""A diagnosis on a terminal: the short answer, what to paste, then the table that it rests on. Pure.
+
+`DiagnosisReport` is a rich renderable, as `reports.terminal.Report` is. Lines to paste are never broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from harness.diagnosis.telling import Diagnosis
+from harness.errors import EXIT_MEANINGS
+from harness.reports import grid, words
+from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.table import tabulate
+
+
+class DiagnosisReport:
+    """What was found out about one chain."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        self._told = diagnosis
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield line after line, none wider than the console but for ids and what is to be pasted."""
+        glyphs = glyphs_for(options.encoding)
+        yield from map(glyphs.fitted, self._lines(options.max_width, glyphs))
+
+    def _lines(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
+        told = self._told
+        yield Text(told.run.diagnosed, "bold")
+        for request, seen in told.of_layers():
+            style = grid.STYLES.get(seen.partition(":")[0].replace("streams", "streamed"), "magenta")
+            yield from _wrapped(seen, width, f"  {request:<9}", style)
+        yield from self._hops(width)
+        yield from self._fix(width)
+        yield Text()
+        for claim in words.emulated(told.results.values()):
+            yield from _wrapped(f"A hop is emulated, and plays {claim}: what it shows follows from that.", width, "")
+        results = list(told.results.values())
+        yield from grid.lines(tabulate(results, told.catalogue), width, glyphs)
+        yield Text()
+        status = told.exit_status
+        said = f"{words.counted(len(results), 'cell')} measured. Exit status {status}: {self._meaning(status)}."
+        yield from _wrapped(said, width, "", "bold red" if status else "bold green")
+
+    def _hops(self, width: int) -> Iterator[Text]:
+        for number, (hop, found) in enumerate(self._told.of_hops()):
+            if not number:
+                yield Text("\nWhich hop holds", "bold")
+            yield Text(f"  {hop}", "bold")
+            for sentence in found:
+                yield from _wrapped(sentence, width, "    ")
+
+    def _fix(self, width: int) -> Iterator[Text]:
+        for number, sentence in enumerate(self._told.of_fix()):
+            if not number:
+                yield Text("\nWhat to change", "bold")
+            yield from _wrapped(sentence, width, "  " if not number else "    ")
+        for where, lines in self._told.recipes().items():
+            yield Text(f"\n  {where}", "bold")
+            yield from (Text(f"    {line}", no_wrap=True) for line in lines)
+
+    def _meaning(self, status: int) -> str:
+        told = self._told
+        if status == 0:
+            what = "what to change" if told.fix else "that nothing that was tried mends it"
+            return f"what holds is known, and {what}" if told.held else "it streams as it is"
+        if status == 3 and (why := told.stopped or told.unknown):
+            return f"too little is known: {why}"
+        return EXIT_MEANINGS[status]
+
+
+def _wrapped(text: str, width: int, first: str, style: str = "") -> Iterator[Text]:
+    return (Text(line, style) for line in words.wrapped(text, width, first))

@@ -1,0 +1,176 @@
+"""A diagnosis: the cells of a chain that a search wants, measured side by side until it wants no more.
+
+Rules: programs start first. What is not known of the chain as it is when streams that stream are, is likely to be held,
+and the search goes on with that, for a held stream takes seconds. A cell that a hop turns away is asked for again
+slowly: nothing is guessed of it. What is measured and not wanted any more is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from harness.diagnosis.price import price
+from harness.diagnosis.search import Search, fate
+from harness.errors import Complaint, InputError
+from harness.matrix.mitigations import is_detour, objections
+from harness.matrix.reading import brought, control_of
+from harness.model import AXES, Cell, Deployment, Hop, Result, chain_text
+from harness.session.jobs import AS_FOUND, Job, load, of_options
+from harness.session.shipped import read_text, shipped_matrices
+from harness.store.runs import Run
+
+REQUESTS = ("curl", "browser")
+"""Whose requests are looked at, unless somebody says so."""
+CHEAPEST = 3
+"""So many cheap mitigations are named to whoever tries by hand."""
+GLANCE_S = 1.0
+"""What streams has said so by then. Nothing but what is asked for early depends on it."""
+
+
+class Measuring(Protocol):
+    """What measures cells: a runner, or one that plays."""
+
+    async def started(self, cells: Iterable[Cell]) -> None: ...
+
+    def beside_each_other(self, cells: Iterable[Cell]) -> None: ...
+
+    def is_turned_away(self, cell: Cell) -> bool: ...
+
+    async def result(self, cell: Cell) -> Result: ...
+
+
+def diagnosis(
+    axes: Mapping[str, object],
+    workload: Mapping[str, object],
+    file: str | None = None,
+    deployment: Deployment = AS_FOUND,
+) -> Job:
+    """Return the job of a chain of which is to be found out what holds, with every mitigation that concerns it.
+
+    `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named;
+    `deployment` says how the one config of the user's stands in the chain.
+    Raises InputError as for one cell, and for a chain without a hop.
+    """
+    own, folder = _own(file) if file else ({}, Path())
+    asked = {**axes, "mitigations": ["none", "all"]}
+    job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment)
+    chains = {cell.chain for cell in job.cells} - {()}
+    if not chains:
+        raise InputError(Complaint("direct has no hop that could hold anything", ("axes", "chain")))
+    told = chain_text(chains.pop()) if len(chains) == 1 else ""
+    return replace(job, diagnosed=told, matrix=replace(job.matrix, title=f"What holds in {told}"))
+
+
+def _own(file: str) -> tuple[dict[str, object], Path]:
+    """Return what a matrix file brings of its own, and its folder. Raises InputError for what is wrong in it."""
+    load(file)  # which complains of all that is wrong, with its line
+    path = shipped_matrices().get(file, Path(file))
+    return brought(read_text(path)), path.parent
+
+
+def search_of(job: Job) -> Search:
+    """Return the search for what mends a job's chain, which was told nothing yet."""
+    layers = [cell for cell in job.cells if cell.chain and not cell.mitigations]
+    names = dict.fromkeys(name for cell in job.cells for name in cell.mitigations)
+    catalogue, requests = job.matrix.catalogue, job.matrix.requests
+    return Search(layers, catalogue, names, lambda cell: not objections(cell, catalogue, requests))
+
+
+def to_try(job: Job, cell: Cell) -> tuple[str, str]:
+    """Return what to type to have a cell's chain diagnosed, and which mitigations to try by hand: the cheapest ones,
+    and those of its hops' own configs.
+    """
+    asked = {"format": cell.format, "body": cell.body, "client": cell.client}
+    asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
+    options = [f"--{name} {value}" for name, value in asked.items() if value != AXES[name].default]
+    command = " ".join([f"harness diagnose --chain '{'>'.join(_as_given(hop, job) for hop in cell.chain)}'", *options])
+    catalogue, requests = job.matrix.catalogue, job.matrix.requests
+    able = [name for name in catalogue if name not in cell.mitigations]
+    able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
+    able = [name for name in able if not is_detour(catalogue[name], cell.format)]
+    able.sort(key=lambda name: price((name,), catalogue, cell.format))
+    chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])
+    return command, ", ".join(f"-m {name}" for name in chosen)
+
+
+def _as_given(hop: Hop, job: Job) -> str:
+    """Return a hop as a chain names it: one that runs a file of the user's by that file."""
+    if not (file := job.own.get(hop.bare)):
+        return str(hop)
+    path = str(file) if "/" in str(file) else f"./{file}"
+    return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
+
+
+def controls_of(job: Job) -> list[Cell]:
+    """Return the cells that must stream for anything else to mean something."""
+    return [cell for cell in job.cells if cell == control_of(cell, job.matrix.stand_ins)]
+
+
+async def diagnose(
+    search: Search,
+    controls: Sequence[Cell],
+    measuring: Measuring,
+    run: Run,
+    tell: Callable[[Result], object],
+    budget_s: float | None = None,
+) -> bool:
+    """Measure what a search wants until it is over, or its time is; return whether it is over.
+
+    It is told each result before `tell` is.
+    """
+    try:
+        async with asyncio.timeout(budget_s) as limit:
+            await _diagnose(search, controls, measuring, run, tell)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+    run.expect(len(run.results))
+    return not limit.expired()
+
+
+async def _diagnose(
+    search: Search, controls: Sequence[Cell], measuring: Measuring, run: Run, tell: Callable[[Result], object]
+) -> None:
+    under_way: dict[Cell, asyncio.Task[None]] = {}
+    likely: set[Cell] = set()
+
+    async def measure(cell: Cell) -> None:
+        result = await measuring.result(cell)
+        likely.discard(cell)
+        search.told(cell, fate(result))
+        tell(result)
+
+    def ask(cells: Iterable[Cell]) -> None:
+        fresh = [cell for cell in cells if cell not in under_way]
+        measuring.beside_each_other(fresh)
+        under_way.update((cell, asyncio.create_task(measure(cell))) for cell in fresh)
+        if fresh:
+            run.expect(len(under_way))
+
+    try:
+        first = [*controls, *search.wanted()]
+        await measuring.started(first)
+        ask(first)
+        await asyncio.wait(under_way.values(), timeout=GLANCE_S)
+        late = (cell for cell in first if not under_way[cell].done())
+        likely.update(cell for cell in late if not measuring.is_turned_away(cell))
+        for cell in likely:
+            search.told(cell, "held")
+        while True:
+            ask(wanted := search.wanted())
+            pending = [under_way[cell] for cell in (*first, *wanted) if not under_way[cell].done()]
+            if not pending:
+                break
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in under_way.values():
+            task.cancel()
+        await asyncio.gather(*under_way.values(), return_exceptions=True)
+        for cell in likely:
+            search.forget(cell)

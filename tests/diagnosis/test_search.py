@@ -1,0 +1,236 @@
+"""The search finds what brute force finds, with far fewer measurements. Its chains are simulated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model import Cell, Cost, Hop
+from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
+
+FREE = SimulatedHop()
+COSTS: dict[str, Cost] = {
+    **dict.fromkeys(("x-accel", "no-transform", "no-cache", "nosniff"), "header"),
+    "identity": "request",
+    "ndjson": "format",
+    "pad": "bytes",
+    "buffering-off": "config",
+    "rewrite": "architecture",
+}
+
+
+def world(**hops: SimulatedHop) -> World:
+    return World(hops, COSTS)
+
+
+TABLE = {
+    "streams as it is": (world(a=FREE, b=FREE), None),
+    "one hop, one header": (world(nginx=hop("x-accel", "pad", "buffering-off")), ("x-accel",)),
+    "two hops, a header each": (
+        world(next=hop("no-transform", "identity", requests=["browser"]), nginx=hop("x-accel", "pad")),
+        ("no-transform", "x-accel"),
+    ),
+    "one header for both is cheaper than two": (world(a=hop("x-accel", "no-cache"), b=hop("no-cache")), ("no-cache",)),
+    "the dearest part decides, then how many": (world(a=hop("x-accel", "pad"), b=hop("no-cache", "pad")), None),
+    "two of one kind before a single dearer one": (
+        world(a=hop("no-cache", "rewrite"), b=hop("x-accel", "rewrite")),
+        ("no-cache", "x-accel"),
+    ),
+    "no header, one setting": (world(a=hop("buffering-off", "rewrite"), b=FREE), ("buffering-off",)),
+    "a header that an inner hop uses up": (
+        world(outer=hop("x-accel", "pad"), inner=hop("x-accel", uses_up=("x-accel",))),
+        ("pad", "x-accel"),
+    ),
+    "the outer looks guilty and the inner disarms it": (
+        world(outer=hop("rewrite", "@coded"), inner=hop("no-cache", adds="@coded")),
+        ("no-cache",),
+    ),
+    "what looks guilty is spared, for a cheaper set without it": (
+        world(
+            outer=hop("no-cache", "@coded"), mid=hop("x-accel", "no-cache"), inner=hop("no-transform", adds="@coded")
+        ),
+        ("no-transform", "x-accel"),
+    ),
+    "alone both stream, together not": (
+        world(outer=SimulatedHop((Gate((("pad",), ("@plain",))),)), inner=SimulatedHop(uses_up=("@plain",))),
+        ("pad",),
+    ),
+    "a hop that needs two": (world(a=SimulatedHop((hop("x-accel").gates[0], hop("no-cache").gates[0]))), None),
+    "nothing helps": (world(a=hop("@never"), b=hop("x-accel")), None),
+    "one request is answered by a login": (world(a=hop("x-accel", refuses=("browser",))), ("x-accel",)),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_cheapest_set_is_found(name: str) -> None:
+    chain, answer = TABLE[name]
+    chain.asked.clear()
+    found = searched(chain).best
+    assert found == by_force(chain)
+    if answer:
+        assert found == answer
+    assert len(chain.asked) < 120
+
+
+# ---------------------------------------------------------------- as brute force has it, whatever the chain
+
+NAMES = tuple(COSTS)
+OPENED = st.lists(st.sampled_from(NAMES).map(lambda name: (name,)), min_size=1, max_size=3, unique=True).map(tuple)
+REQUESTS = st.sampled_from([BOTH, ("browser",), ("curl",)])
+GATES = st.builds(Gate, OPENED, REQUESTS)
+SOLE_GATE = st.lists(GATES, min_size=0, max_size=1).map(tuple)
+PRICES = st.fixed_dictionaries({name: st.sampled_from(get_args(Cost)) for name in NAMES})
+
+
+def chains(hops: st.SearchStrategy[SimulatedHop], longest: int = 3) -> st.SearchStrategy[World]:
+    some = st.lists(hops, min_size=1, max_size=longest)
+    return st.builds(lambda made, costs: World(dict(zip("abc", made, strict=False)), costs), some, PRICES)
+
+
+def agrees(chain: World) -> None:
+    found = searched(chain)
+    assert found.best == by_force(chain)
+    assert found.wanted() == []
+    assert len(chain.asked) <= len(chain.layers) * len(list(every_set(COSTS))) / 5
+
+
+@given(chains(SOLE_GATE.map(SimulatedHop)))
+def test_hops_that_each_do_their_own_thing(chain: World) -> None:
+    agrees(chain)
+
+
+@given(chains(st.lists(GATES, min_size=1, max_size=2).map(lambda gates: SimulatedHop(tuple(gates))), longest=2))
+def test_hops_with_two_layers_within(chain: World) -> None:
+    agrees(chain)
+
+
+@given(chains(st.builds(SimulatedHop, SOLE_GATE, st.lists(st.sampled_from(NAMES), max_size=1).map(tuple)), longest=2))
+def test_hops_that_use_headers_up(chain: World) -> None:
+    agrees(chain)
+
+
+@given(chains(SOLE_GATE.map(SimulatedHop), longest=2), OPENED)
+def test_a_hop_that_another_disarms(chain: World, opened_by: tuple[tuple[str], ...]) -> None:
+    first, *rest = chain.hops
+    inner = replace(chain.hops[first], adds="@coded")
+    outer = SimulatedHop((Gate((*opened_by, ("@coded",))),))
+    agrees(replace(chain, hops={"outer": outer, "inner": inner, **{name: chain.hops[name] for name in rest}}))
+
+
+@given(chains(SOLE_GATE.map(SimulatedHop)), st.sets(st.sampled_from(NAMES), min_size=2, max_size=2))
+def test_mitigations_that_contradict_each_other(chain: World, both: set[str]) -> None:
+    agrees(replace(chain, contradict=(frozenset(both),)))
+
+
+@given(chains(SOLE_GATE.map(SimulatedHop)), st.sampled_from(NAMES))
+def test_a_mitigation_of_one_hop_s_config(chain: World, name: str) -> None:
+    hops = {other: one if other == "a" else unopened(one, name) for other, one in chain.hops.items()}
+    agrees(replace(chain, hops=hops, only={name: "a"}))
+
+
+def unopened(by: SimulatedHop, name: str) -> SimulatedHop:
+    """Return a hop whose gates do not know a mitigation."""
+    gates = (replace(gate, opened_by=tuple(words for words in gate.opened_by if words != (name,))) for gate in by.gates)
+    return replace(by, gates=tuple(gates))
+
+
+# ---------------------------------------------------------------- what is asked, and in which order
+
+
+def test_each_hop_alone_comes_with_the_whole_and_the_rest_only_if_that_holds() -> None:
+    chain = world(a=FREE, b=hop("x-accel"), c=FREE)
+    asks = search(chain)
+    first = asks.wanted()
+    assert [cell.mitigations for cell in first] == [()] * 8
+    assert {len(cell.chain) for cell in first} == {1, 3}
+    for cell in first:
+        asks.told(cell, chain.fate(cell))
+    second = asks.wanted()
+    assert {len(cell.chain) for cell in second if not cell.mitigations} == {2}, "each hop is left out"
+    assert {cell.mitigations for cell in second if cell.mitigations} == {
+        ("x-accel",),
+        ("no-transform",),
+        ("no-cache",),
+        ("nosniff",),
+    }, "headers come first"
+    assert {cell.chain for cell in second if len(cell.chain) == 1} == {(Hop("b", "sim"),)}, "a and c hold nothing"
+
+
+def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
+    for chain in (world(a=FREE, b=FREE), world(a=FREE, b=hop("x-accel", refuses=BOTH))):
+        assert {cell.mitigations for cell in searched(chain).layers} == {()}
+        assert len(chain.asked) == 6
+
+
+def asked_of_whole(chain: World) -> set[tuple[str, tuple[str, ...]]]:
+    return {(cell.request, cell.mitigations) for cell in chain.asked if len(cell.chain) == len(chain.hops)}
+
+
+def test_what_is_dearer_than_what_works_is_asked_about_no_more() -> None:
+    chain = world(a=hop("no-transform"), b=FREE)
+    asks = search(chain)
+    for cell in asks.wanted():
+        asks.told(cell, chain.fate(cell))
+    works = [cell for cell in asks.wanted() if cell.mitigations == ("no-transform",)]
+    for cell in works:
+        asks.told(cell, chain.fate(cell))
+    assert {cell.mitigations for cell in asks.wanted()} == {("x-accel",)}
+
+
+def test_what_fails_where_it_is_held_is_not_tried_where_it_streams() -> None:
+    chain = world(a=hop("no-transform", requests=["browser"]), b=FREE)
+    assert searched(chain).best == ("no-transform",)
+    assert {names for request, names in asked_of_whole(chain) if request == "curl"} == {(), ("no-transform",)}
+
+
+def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
+    gates = (hop("x-accel", "nosniff", "rewrite").gates[0], hop("no-cache", "nosniff", "rewrite").gates[0])
+    chain = world(a=SimulatedHop(gates), b=hop("pad"))
+    assert searched(chain).best == ("nosniff", "pad")
+    assert {cell.mitigations for cell in chain.asked if len(cell.chain) == 1 and len(cell.mitigations) > 1} == set()
+
+
+def test_every_part_of_the_answer_was_left_out_once_and_missed() -> None:
+    chain = world(a=hop("x-accel"), b=hop("no-cache"), c=hop("nosniff"))
+    found = searched(chain)
+    assert found.best == ("no-cache", "nosniff", "x-accel")
+    assert set(found.without_one(found.best)) <= set(found.tried)
+    told = {cell.mitigations for cell in chain.asked if cell.chain == chain.layers[0].chain}
+    assert set(found.without_one(found.best)) <= told
+
+
+def test_what_mends_one_request_must_not_spoil_another_that_streams() -> None:
+    spoils = SimulatedHop((Gate((("x-accel",), ("no-cache",)), ("browser",)), Gate((("@ever",),), ())))
+    chain = world(a=spoils)
+    asks = search(chain)
+    harm = replace(chain.layers[0], mitigations=("x-accel",))
+    while wanted := asks.wanted():
+        for cell in wanted:
+            asks.told(cell, "held" if cell == harm else chain.fate(cell))
+    assert asks.best == ("no-cache",)
+
+
+def test_detours_are_asked_about_only_if_nothing_else_works() -> None:
+    costs = {**COSTS, "bypass": "architecture", "socket": "format"}
+    chain = World({"a": hop("rewrite", "bypass", "socket")}, costs, detours={"bypass", "socket"})
+    assert searched(chain).best == ("rewrite",)
+    assert not {("bypass",), ("socket",)} & {cell.mitigations for cell in chain.asked}
+    assert searched(replace(chain, hops={"a": hop("bypass", "socket")}, asked=[])).best == ("socket",)
+
+
+def test_answers_may_come_in_any_order_and_guesses_are_forgotten() -> None:
+    chain = world(a=hop("x-accel"), b=hop("no-transform", requests=["browser"]))
+    asks, late = search(chain), list[Cell]()
+    for cell in asks.wanted():
+        asks.told(cell, "held")
+        late.append(cell)
+    assert asks.wanted(), "it goes on with what is likely"
+    for cell in reversed(late):
+        asks.told(cell, chain.fate(cell))
+    while wanted := asks.wanted():
+        asks.told(wanted[-1], chain.fate(wanted[-1]))
+    assert asks.best == ("no-transform", "x-accel")

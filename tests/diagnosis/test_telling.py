@@ -1,0 +1,175 @@
+"""What people are told of a chain: what they see, which hop holds, what to change. The results are made by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from harness import session
+from harness.diagnosis.telling import INTERRUPTED, Diagnosis
+from harness.diagnosis.terminal import DiagnosisReport
+from harness.model import Effect, Facts, Refusal, Result, Shows, TurnedAway, Verdict
+from tests.reports.samples import PLAYED, cell, result, run_info
+
+CATALOGUE = session.catalogue()
+CHAIN = "nextjs:dev>nginx:default"
+AT_END = Shows("at the end", 1, 1750.0, seen=False)
+
+
+def at(chain: str, request: str, verdict: Verdict, *names: str, effect: Effect | None = None, **others: Any) -> Result:
+    return result(cell(chain, *names, request=request), verdict, effect, **others)
+
+
+def both(chain: str, curl: Verdict, browser: Verdict, *names: str, **others: Any) -> list[Result]:
+    return [at(chain, "curl", curl, *names, **others), at(chain, "browser", browser, *names, **others)]
+
+
+TWO = [
+    *both(CHAIN, "coalesced", "buffered", shows=AT_END),
+    *both("nextjs:dev", "streamed", "buffered"),
+    *both("nginx:default", "coalesced", "coalesced"),
+    *both(CHAIN, "streamed", "buffered", "x-accel-buffering"),
+    *both(CHAIN, "coalesced", "coalesced", "no-transform", effect="reduces"),
+    *both("nginx:default", "streamed", "streamed", "x-accel-buffering", effect="defeats"),
+    at("nextjs:dev", "browser", "streamed", "no-transform", effect="defeats"),
+    *both(CHAIN, "streamed", "streamed", "no-transform", "x-accel-buffering", effect="defeats"),
+]
+
+
+def diagnosis(results: Sequence[Result], chain: str = CHAIN, **info: Any) -> Diagnosis:
+    found = Diagnosis.of_run(run_info(mitigations=CATALOGUE, diagnosed=chain, **info), results)
+    assert found
+    return found
+
+
+def told(found: Diagnosis, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None, _environ={})
+    with console.capture() as capture:
+        console.print(DiagnosisReport(found), soft_wrap=True)
+    return capture.get()
+
+
+def test_who_sees_what_which_hop_holds_and_what_to_change() -> None:
+    found = diagnosis(TWO)
+    assert [request for request, _ in found.of_layers()] == ["curl", "browser"]
+    hops = dict(found.of_hops())
+    assert hops["nextjs:dev"] == [
+        "alone it streams (curl); is buffered: from token 0 on, nothing came before the end (browser)",
+        "without it the chain is coalesced (curl, browser)",
+    ]
+    assert hops["nginx:default"][0] == "alone it is coalesced: as seen (curl, browser)"
+    assert hops["nginx:default"][1] == "without it the chain streams (curl); is buffered (browser)"
+    assert list(found.of_fix()) == [
+        "no-transform + x-accel-buffering (header): with that, the whole chain streams (curl, browser)",
+        "without no-transform it streams (curl); is buffered (browser)",
+        "without x-accel-buffering it is coalesced (curl, browser)",
+    ]
+    assert list(found.recipes()) == ["FastAPI", "Express", "Go"]
+    assert found.exit_status == 0
+
+
+def test_the_report_has_the_short_answer_first_and_lines_to_paste_whole() -> None:
+    said = told(diagnosis(TWO), width=60)
+    places = [said.index(word) for word in (CHAIN, "Which hop holds", "What to change", "FastAPI", "as it is")]
+    assert places == sorted(places)
+    assert '    w.Header().Set("X-Accel-Buffering", "no")\n' in said
+    assert "the stream as asked shows at the end" in " ".join(said.split())
+    assert said.rstrip().endswith("what to change.")
+    assert "Exit status 0" in said
+    line = next(line for line in said.splitlines() if "StreamingResponse" in line)
+    assert line.endswith('"no"})'), "it is longer than the screen is wide, and whole"
+
+
+def test_a_chain_that_streams_needs_nothing() -> None:
+    found = diagnosis([*both(CHAIN, "streamed", "streamed"), *both("nextjs:dev", "streamed", "streamed")])
+    assert [seen.partition(":")[0] for _, seen in found.of_layers()] == ["streams", "streams"]
+    assert (list(found.of_hops()), list(found.of_fix()), found.exit_status) == ([], [], 0)
+    assert "it streams as it is" in told(found)
+
+
+def test_a_hop_that_answers_by_itself_is_told_as_that() -> None:
+    facts = Facts(
+        hops=("proxy",), refusal=Refusal(401, 200), answered_by="hop", turned_away=TurnedAway(3, 401, "nothing")
+    )
+    login = both(CHAIN, "broken", "broken", outcome="blocked", reason="status 401", facts=facts)
+    found = diagnosis(login)
+    assert all("a hop answers by itself" in seen for _, seen in found.of_layers())
+    assert (list(found.of_fix()), found.exit_status) == ([], 3)
+    assert "too little is known: a hop answers by itself (curl, browser)" in told(found)
+    one = diagnosis([*login[:1], at(CHAIN, "browser", "streamed")])
+    assert "a hop answers by itself (curl)." in told(one)
+
+
+NOTHING = [
+    *both(CHAIN, "buffered", "buffered"),
+    *both("nextjs:dev", "streamed", "streamed"),
+    *both("nginx:default", "buffered", "buffered"),
+    *both(CHAIN, "buffered", "buffered", "x-accel-buffering", effect="no effect"),
+    *both(CHAIN, "coalesced", "coalesced", "pad-2k", effect="reduces"),
+]
+
+
+def test_where_nothing_helps_it_says_which_hop_resists_and_what_makes_it_milder() -> None:
+    found = diagnosis(NOTHING)
+    said = list(found.of_fix())
+    assert said[0] == "Nothing within the chain mends it: 2 sets of mitigations tried"
+    assert said[1].startswith("Nothing that was tried on it mends nginx:default alone, which is buffered: ")
+    assert said[2] == "Milder with pad-2k"
+    assert (found.recipes(), found.exit_status) == ({}, 0)
+    assert "that nothing that was tried mends it" in " ".join(told(found).split())
+
+
+def test_a_way_around_is_told_only_after_why_nothing_within_mends_it() -> None:
+    around = both(CHAIN, "streamed", "streamed", "bypass-proxy", effect="defeats")
+    said = list(diagnosis([*NOTHING, *around]).of_fix())
+    assert said[0].startswith("Nothing within the chain mends it: 2 ")
+    assert said[2] == "What is left goes around it: bypass-proxy (architecture)"
+    within = both(CHAIN, "streamed", "streamed", "nginx-buffering-off", effect="defeats")
+    found = diagnosis([*NOTHING, *around, *within])
+    assert next(found.of_fix()).startswith("nginx-buffering-off (config): with that, the whole chain streams")
+    assert found.recipes() == {"nginx": ["proxy_buffering off;"]}
+    assert "bypass" not in " ".join(found.of_fix())
+
+
+def test_a_search_that_was_stopped_claims_nothing_that_it_does_not_know() -> None:
+    over = "the budget of 5 s was over"
+    found = replace(diagnosis(NOTHING), stopped=over)
+    assert next(found.of_fix()) == f"Not known: {over}; nothing that was tried by then works for every request"
+    assert found.exit_status == 3
+    cheaper = replace(diagnosis(TWO), stopped=over)
+    assert list(cheaper.of_fix())[-1] == f"Something cheaper may work: {over}"
+    assert cheaper.exit_status == 0
+    assert replace(cheaper, stopped=INTERRUPTED).exit_status == 130
+    killed = diagnosis(NOTHING, finished_at=None)
+    assert "the run did not finish" in next(killed.of_fix())
+
+
+def test_what_was_not_measured_is_told_as_that() -> None:
+    without = [one for one in TWO if one.cell.mitigations != ("no-transform",) or len(one.cell.chain) == 1]
+    found = diagnosis([one for one in without if one.cell.id != cell("nginx:default", request="browser").id])
+    assert "was not measured (browser)" in dict(found.of_hops())["nginx:default"][0]
+    assert "without x-accel-buffering it was not measured (curl, browser)" in list(found.of_fix())
+    one = replace(found, results={}, stopped="the budget of 1 s was over")
+    assert [seen for _, seen in one.of_layers()] == ["not known: the budget of 1 s was over"] * 2
+    assert (one.unknown, one.exit_status) == ("", 3)
+
+
+def test_what_could_not_be_judged_is_no_hold() -> None:
+    gone = both(CHAIN, "buffered", "buffered", outcome="unavailable", reason="no Node.js (install it)")
+    found = diagnosis(gone)
+    assert [seen for _, seen in found.of_layers()] == ["unavailable: no Node.js (install it)"] * 2
+    assert (list(found.of_fix()), found.exit_status) == ([], 3)
+
+
+def test_what_an_emulator_does_is_told_as_a_claim() -> None:
+    played = both("cloudrun:report", "coalesced", "coalesced", facts=PLAYED)
+    assert "A hop is emulated, and plays field report 002" in told(diagnosis(played, "cloudrun:report"))
+
+
+def test_a_run_of_something_else_is_no_diagnosis() -> None:
+    assert Diagnosis.of_run(run_info(), TWO) is None
+    assert Diagnosis.of_run(run_info(diagnosed="nginx:gzip"), TWO) is None

@@ -1,0 +1,213 @@
+"""The loop that measures what a search wants: what it asks, guesses, gives up, and leaves on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import InputError, ProxyError
+from harness.model import Cell, Facts, Result, TurnedAway, Verdict, chain_text
+from harness.store.runs import Run
+from tests.diagnosis.chains import World, hop, search
+from tests.diagnosis.test_search import FREE, world
+from tests.reports.samples import result, run_info
+
+LATE_S = 60.0
+"""As good as for ever: what takes so long is never waited for here."""
+
+
+class Played:
+    """Measures cells of a simulated chain: those in `never` do not end, those in `turned_away` are refused at once."""
+
+    def __init__(self, of: World, run: Run, never: Iterable[Cell] = (), turned_away: Iterable[Cell] = ()) -> None:
+        self.world = of
+        self.run = run
+        self.never = set(never)
+        self.turned_away = set(turned_away)
+        self.asked: list[Cell] = []
+        self.declared: list[Cell] = []
+        self.given_up: list[Cell] = []
+        self.mitigated = asyncio.Event()
+        self.looked_at = asyncio.Event()
+
+    async def started(self, cells: Iterable[Cell]) -> None:
+        assert not self.asked, "programs start before anything is asked for"
+
+    def beside_each_other(self, cells: Iterable[Cell]) -> None:
+        self.declared += cells
+
+    def is_turned_away(self, cell: Cell) -> bool:
+        self.looked_at.set()
+        return cell in self.turned_away
+
+    async def result(self, cell: Cell) -> Result:
+        self.asked.append(cell)
+        if cell.mitigations:
+            self.mitigated.set()
+        try:
+            await asyncio.sleep(LATE_S if cell in self.never else 0)
+        except asyncio.CancelledError:
+            self.given_up.append(cell)
+            raise
+        found = self.told(cell)
+        self.run.append(found)
+        return found
+
+    def told(self, cell: Cell) -> Result:
+        if not cell.chain:
+            return result(cell, "streamed")
+        met = self.world.fate(cell)
+        if met == "refused":
+            facts = Facts(turned_away=TurnedAway(3, 401, "nothing"))
+            return result(cell, "broken", outcome="blocked", facts=facts)
+        verdict: Verdict = "streamed" if met == "streams" else "buffered"
+        return result(cell, verdict, "reduces" if met == "milder" else None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, run_info(finished_at=None, diagnosed="a:sim>b:sim", cells=99))
+
+
+TWO = world(a=hop("no-transform", requests=["browser"]), b=hop("x-accel"))
+CONTROLS = [replace(layer, chain=()) for layer in TWO.layers]
+
+
+@pytest.fixture
+def chain() -> World:
+    return replace(TWO, asked=[])
+
+
+async def diagnosed(of: World, run: Run, never: Iterable[Cell] = ()) -> tuple[Played, object]:
+    asks, played = search(of), Played(of, run, never)
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    return played, asks.best
+
+
+async def test_it_goes_on_until_the_search_is_over_and_every_result_is_on_disk(chain: World, run: Run) -> None:
+    played, best = await diagnosed(chain, run)
+    assert best == ("no-transform", "x-accel")
+    assert played.declared == played.asked
+    assert len(set(played.asked)) == len(played.asked)
+    assert set(CONTROLS) <= set(played.asked)
+    kept = Run.open(run.folder)
+    assert {one.cell for one in kept.results} == set(played.asked)
+    assert kept.info.cells == len(kept.results)
+
+
+async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
+    chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    late = set(chain.layers)
+    asks, played = search(chain), Played(chain, run, never=late)
+    going_on = asyncio.create_task(session.diagnose(asks, CONTROLS, played, run, lambda _: None))
+    await played.mitigated.wait()  # it does not wait for the chain as it is
+    going_on.cancel()
+    await asyncio.wait([going_on])
+    assert set(played.given_up) >= late
+    assert asks.held == [], "what was only likely is not told"
+
+
+async def test_of_what_a_hop_turns_away_nothing_is_guessed(
+    chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    first = search(chain).wanted()
+    played = Played(chain, run, never=first, turned_away=first)
+    going_on = asyncio.create_task(session.diagnose(search(chain), CONTROLS, played, run, lambda _: None))
+    await played.looked_at.wait()
+    await asyncio.sleep(0)
+    going_on.cancel()
+    await asyncio.wait([going_on])
+    assert set(played.asked) == {*CONTROLS, *first}
+
+
+async def test_a_budget_ends_it_and_what_is_known_by_then_stays(chain: World, run: Run) -> None:
+    asks, played = search(chain), Played(chain, run, never=chain.layers)
+    assert not await session.diagnose(asks, CONTROLS, played, run, lambda _: None, budget_s=0.1)
+    kept = Run.open(run.folder)
+    assert kept.info.cells == len(kept.results)
+    assert set(played.given_up) == set(chain.layers)
+
+
+async def test_what_is_not_wanted_any_more_is_given_up(run: Run) -> None:
+    chain = world(a=hop("x-accel"), b=FREE)
+    dearer = [replace(cell, mitigations=("nosniff",)) for cell in [*chain.layers, *search(chain).wanted()]]
+    played, best = await diagnosed(chain, run, never=dearer)
+    assert best == ("x-accel",)
+    assert set(played.given_up) <= set(dearer)
+    assert played.given_up, "they were asked for, and nobody waited"
+
+
+async def test_a_fault_ends_it_and_nothing_goes_on(chain: World, run: Run) -> None:
+    class Failing(Played):
+        async def result(self, cell: Cell) -> Result:
+            if cell.mitigations:
+                raise ProxyError("it died")
+            return await super().result(cell)
+
+    played = Failing(chain, run)
+    with pytest.raises(ProxyError, match="it died"):
+        await session.diagnose(search(chain), CONTROLS, played, run, lambda _: None)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+# ---------------------------------------------------------------- the job
+
+LOAD = {"tokens": 32, "token_bytes": 96}
+CONF = "events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } } }\n"
+
+
+def test_the_job_of_a_diagnosis_has_every_mitigation_that_concerns_the_chain() -> None:
+    job = session.diagnosis({"chain": "nginx:gzip", "request": ["curl", "browser"]}, LOAD)
+    asks = session.search_of(job)
+    assert job.diagnosed == "nginx:gzip"
+    assert [(chain_text(layer.chain), layer.request) for layer in asks.layers] == [
+        ("nginx:gzip", "curl"),
+        ("nginx:gzip", "browser"),
+    ]
+    assert {"x-accel-buffering", "nginx-buffering-off", "bypass-proxy"} <= set(asks.names)
+    assert "caddy-flush-interval" not in asks.names
+    assert {cell.chain for cell in session.controls_of(job)} == {()}
+
+
+def test_a_chain_without_a_hop_and_a_misspelt_one_are_refused() -> None:
+    for chain, told in (("direct", "direct has no hop that could hold anything"), ("ngnix:default", "unknown proxy")):
+        with pytest.raises(InputError, match=told):
+            session.diagnosis({"chain": chain, "request": ["curl"]}, LOAD)
+
+
+def test_a_matrix_file_brings_its_own_proxies_configs_and_fixes(tmp_path: Path) -> None:
+    (tmp_path / "my.conf").write_text(CONF)
+    file = tmp_path / "my.yaml"
+    file.write_text(
+        "title: t\nworkloads: {w: {tokens: 1, token_bytes: 64}}\naxes: {chain: nginx:mine}\n"
+        "variants: {nginx: {mine: my.conf}}\n"
+        "mitigations: {ours: {claim: c, source: s, cost: header, response_headers: {X-Ours: a}}}\n"
+    )
+    job = session.diagnosis({"chain": "nginx:mine", "request": ["curl"]}, LOAD, str(file))
+    assert "ours" in session.search_of(job).names
+    assert next(iter(job.own.values())) == tmp_path / "my.conf"
+    file.write_text(file.read_text().replace("cost: header", "cost: heady"))
+    with pytest.raises(InputError, match=r"my\.yaml:5: mitigations\.ours\.cost: 'heady' is not allowed"):
+        session.diagnosis({"chain": "nginx:mine", "request": ["curl"]}, LOAD, str(file))
+
+
+def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_concern_it(tmp_path: Path) -> None:
+    job = session.one_cell({"chain": "nginx:default", "request": "br", "body": "close"}, LOAD)
+    command, fixes = session.to_try(job, job.cells[-1])
+    assert command == "harness diagnose --chain 'nginx:default' --body close --request br"
+    assert fixes.startswith("-m x-accel-buffering, -m no-cache, -m no-transform, ")
+    assert "-m nginx-buffering-off" in fixes
+    assert "bypass" not in fixes
+    (tmp_path / "my.conf").write_text(CONF)
+    job = session.one_cell({"chain": f"nginx:default>nginx:{tmp_path}/my.conf", "mitigations": ["no-cache"]}, LOAD)
+    command, fixes = session.to_try(job, job.cells[-1])
+    assert command == f"harness diagnose --chain 'nginx:default>nginx:my={tmp_path}/my.conf'"
+    assert "-m no-cache" not in fixes
