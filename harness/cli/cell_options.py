@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from harness import session
+from harness import model, session
 from harness.errors import Complaint, InputError
-from harness.model import AXES, WORKLOAD_KEYS, Axis, Deployment
+from harness.model import AXES, WORKLOAD_KEYS, Axis
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -39,9 +39,7 @@ def with_diagnosis_options(command: C) -> C:
     return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
 
 
-def job(
-    given: Mapping[str, Any], expected: Sequence[str] = (), deployment: Deployment = session.AS_FOUND
-) -> session.Job:
+def job(given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment) -> session.Job:
     """Return the job of the cell that the options ask for, its expected verdicts, and how a config is deployed.
 
     Raises InputError that names them.
@@ -56,7 +54,7 @@ def diagnosis(
     requests: Sequence[str],
     file: str | None,
     given: Mapping[str, Any],
-    deployment: Deployment = session.AS_FOUND,
+    deployment: model.Deployment,
 ) -> session.Job:
     """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
     axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}

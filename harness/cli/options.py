@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from harness import model
 from harness.errors import InputError
-from harness.model import Deployment
 
 STDOUT = Path("-")
 
@@ -85,7 +85,7 @@ Folder = Annotated[
 ]
 
 
-def deployment(targets: Sequence[str] | None, server: str | None, path: str | None) -> Deployment:
+def deployment(targets: Sequence[str] | None, server: str | None, path: str | None) -> model.Deployment:
     """Return how a config of the user's stands in chains. Raises InputError for what cannot be meant."""
     if path is not None and not re.fullmatch(r"/[!-~]*", path):
         raise InputError(f"--path: {path!r} is no path as a request has it: it begins with /, as /api/chat")
@@ -93,7 +93,7 @@ def deployment(targets: Sequence[str] | None, server: str | None, path: str | No
         raise InputError(f"--server: {server!r} is no server: it is a name, a port, or both, as shop.example:443")
     if "" in (targets or ()):
         raise InputError("--map names nothing: it is what your config passes requests on to, as app:8000")
-    return Deployment(tuple(targets or ()), server or "", path or "")
+    return model.Deployment(tuple(targets or ()), server or "", path or "")
 
 
 def names_in(options: Sequence[str] | None) -> list[str]:
