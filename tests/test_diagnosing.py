@@ -203,7 +203,7 @@ def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_conce
     job = session.one_cell({"chain": "nginx:default", "request": "br", "body": "close"}, LOAD)
     command, fixes = session.to_try(job, job.cells[-1])
     assert command == "harness diagnose --chain 'nginx:default' --body close --request br"
-    assert fixes.startswith("-m x-accel-buffering -m no-cache -m no-transform ")
+    assert fixes.startswith("-m x-accel-buffering, -m no-cache, -m no-transform, ")
     assert "-m nginx-buffering-off" in fixes
     assert "bypass" not in fixes
     (tmp_path / "my.conf").write_text(CONF)

@@ -170,7 +170,7 @@ async def test_a_proxy_that_dies_fails_its_own_cell_and_is_back_for_the_next(pla
         assert (await other).verdict == "coalesced"
         after = await runner.result(cells[PASSES])
         assert (after.verdict, after.effect) == ("streamed", "defeats")
-        assert (run.folder / "proxies/nginx.http10.2/http10.conf").exists()
+        assert (run.folder / "proxies/nginx.http10.2/conf/http10.conf").exists()
     assert place.left_behind() == []
 
 

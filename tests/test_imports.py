@@ -59,6 +59,9 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.nginx_language",
+    "proxies.nginx_serving",
+    "proxies.nginx_targets",
     "proxies.asgi_options",
     "proxies.placeholders",
     "proxies.complaints",

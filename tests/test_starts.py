@@ -52,7 +52,7 @@ STARTS = (
     Start(
         "harness report nowhere",
         f"{FRONT} claims diagnosis documents formats matrix",
-        "asked axes facts hops judged planned recorded redaction reported run",
+        "asked axes deployed facts hops judged planned recorded redaction reported run",
         "importlib.metadata pydantic rich.console typer yaml",
         2,
     ),

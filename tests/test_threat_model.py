@@ -220,7 +220,7 @@ def test_nor_one_about_what_headers_stand_in(mitigations: str) -> None:
 
 ENVIRONMENTS = [
     *(f"{{API_KEY: {value}}}" for value in ("5010077", f"[{CANARY}]", f"{{{CANARY}: x}}", f"*{CANARY}", f"'{CANARY}")),
-    *(CANARY, f"[{CANARY}]", f"'API_KEY: {CANARY}'", f"{{API_KEY:{CANARY}}}"),
+    *(CANARY, f"[{CANARY}]", f"'API_KEY: {CANARY}'", f"{{API_KEY:{CANARY}}}", f"{{API_KEY={CANARY}: x}}"),
 ]
 
 

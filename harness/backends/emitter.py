@@ -30,7 +30,16 @@ from harness.backends.control import SECRET_VARIABLE, Lines, dump_log, load_emis
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
-from harness.model import EMITTER_HEADER, NO_STREAM_MARK, PULSE_MARK, Emission, Heartbeat, Sent, TransportName
+from harness.model import (
+    ASKED_QUERY,
+    EMITTER_HEADER,
+    NO_STREAM_MARK,
+    PULSE_MARK,
+    Emission,
+    Heartbeat,
+    Sent,
+    TransportName,
+)
 
 LINGER_S = 0.2
 """How long after its last token a paced stream ends at the earliest: four times what is late to a person."""
@@ -259,10 +268,13 @@ class Announcements(Lines):
 
 
 def application(streams: dict[str, Stream]) -> web.Application:
-    """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` is brief."""
+    """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` is brief.
+
+    Any other path is an app's own, and its query says which of them it asks for.
+    """
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        announced = streams.get(request.match_info["id"])
+        announced = streams.get(_stream_of(request))
         if announced is None:
             return _not_found(request, "no such stream was announced")
         return await announced.serve(request)
@@ -271,11 +283,14 @@ def application(streams: dict[str, Stream]) -> web.Application:
         return web.Response(body=PULSE, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
     async def elsewhere(request: web.Request) -> web.StreamResponse:
+        if asked := _stream_of(request):
+            return await (pulse if asked == PULSE_MARK else stream)(request)
         return _not_found(request, "a proxy has to pass /stream/N and /pulse on unchanged")
 
     async def marked(request: web.Request, response: web.StreamResponse) -> None:
-        asked = request.match_info.get("id")
-        nothing = PULSE_MARK if request.match_info.handler is pulse else NO_STREAM_MARK
+        asked = _stream_of(request)
+        is_pulse = request.match_info.handler is pulse or asked == PULSE_MARK
+        nothing = PULSE_MARK if is_pulse else NO_STREAM_MARK
         response.headers[EMITTER_HEADER] = asked if asked in streams else nothing
 
     app = web.Application()
@@ -285,6 +300,11 @@ def application(streams: dict[str, Stream]) -> web.Application:
     app.router.add_route("*", "/pulse", pulse)
     app.router.add_route("*", "/{path:.*}", elsewhere)
     return app
+
+
+def _stream_of(request: web.Request) -> str:
+    """Return the id of the stream that is asked for, by a path of its own or by the query; empty if none is."""
+    return request.match_info.get("id") or request.query.get(ASKED_QUERY, "")
 
 
 def _not_found(request: web.Request, why: str) -> web.Response:

@@ -13,7 +13,15 @@ from harness import lazily
 
 if TYPE_CHECKING:
     from harness.cli.diagnosing import Looked, diagnose, finish_diagnosis, of_kept
-    from harness.cli.finishing import finish, finish_cell, finish_reports, outputs_of, required, tell_reports
+    from harness.cli.finishing import (
+        finish,
+        finish_cell,
+        finish_reports,
+        outputs_of,
+        required,
+        tell_diffs,
+        tell_reports,
+    )
     from harness.cli.measuring import measure, measure_all
     from harness.cli.probing import probe
 else:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from harness import session
+from harness import model, session
 from harness.errors import Complaint, InputError
 from harness.model import AXES, WORKLOAD_KEYS, Axis
 
@@ -39,18 +39,28 @@ def with_diagnosis_options(command: C) -> C:
     return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
 
 
-def job(given: Mapping[str, Any], expected: Sequence[str] = ()) -> session.Job:
-    """Return the job of the cell that the options ask for, and its expected verdicts. Raises InputError of options."""
+def job(given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment) -> session.Job:
+    """Return the job of the cell that the options ask for, its expected verdicts, and how a config is deployed.
+
+    Raises InputError that names them.
+    """
     axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
     with _of_options():
-        return session.one_cell(axes, _workload_of(given), expected)
+        return session.one_cell(axes, _workload_of(given), expected, deployment)
 
 
-def diagnosis(chain: str, requests: Sequence[str], file: str | None, given: Mapping[str, Any]) -> session.Job:
-    """Return the job of a diagnosis that the options ask for. Raises InputError likewise."""
+def diagnosis(
+    chain: str | Sequence[str],
+    requests: Sequence[str],
+    file: str | None,
+    given: Mapping[str, Any],
+    deployment: model.Deployment,
+) -> session.Job:
+    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
     axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
-    with _of_options():
-        return session.diagnosis(axes | {"chain": chain, "request": list(requests)}, _workload_of(given), file)
+    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests)}
+    with _of_options(chain="--chain" if isinstance(chain, str) else "--hop"):
+        return session.diagnosis(axes, _workload_of(given), file, deployment)
 
 
 def _with(command: C, options: Sequence[Parameter], first: bool) -> C:
@@ -76,12 +86,12 @@ def _workload_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _of_options() -> Iterator[None]:
-    """Tell what is wrong of the options that said it."""
+def _of_options(chain: str = "--chain") -> Iterator[None]:
+    """Tell what is wrong of the options that said it; the chain is said by that one."""
     try:
         yield
     except InputError as error:
-        raise InputError(*map(_of_option, error.complaints)) from error
+        raise InputError(*(_of_option(complaint, chain) for complaint in error.complaints)) from error
 
 
 def _axes() -> Iterator[Parameter]:
@@ -105,13 +115,13 @@ def _parameter(name: str, kind: Any, option: Any, default: object) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
-def _of_option(complaint: Complaint) -> Complaint:
+def _of_option(complaint: Complaint, chain: str) -> Complaint:
     """Return a complaint about a key as one about its option; what is about a file needs none."""
     if complaint.file:
         return complaint
     match complaint.path:
         case ("axes", str(axis), *_):
-            option = f"{_option(AXES[axis].noun)}: "
+            option = f"{chain if axis == 'chain' else _option(AXES[axis].noun)}: "
         case ("workloads", _, str(key), *_):
             option = f"{_option(key)}: "
         case ("expect", *_):

@@ -17,19 +17,24 @@ from harness.cli.cell_options import with_cell_options, with_diagnosis_options
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
+    AskedPath,
     Folder,
     Jobs,
     Keep,
     Locked,
+    Map,
     Offline,
     Only,
     Require,
     Runs,
+    Server,
+    ShowDiff,
     Skip,
     ToHtml,
     ToJson,
     ToJunit,
     ToMarkdown,
+    deployment,
     names_in,
     path_option,
 )
@@ -96,6 +101,9 @@ def matrix(
     only: Only = None,
     skip: Skip = None,
     pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
+    targets: Map = None,
+    server: Server = None,
+    path: AskedPath = None,
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
@@ -110,7 +118,7 @@ def matrix(
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = session.Fetching(_say, offline, locked)
-    job = session.load(file, only or (), skip or (), pace)
+    job = session.load(file, only or (), skip or (), pace, deployment(targets, server, path))
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)
@@ -164,6 +172,7 @@ def reports(
 @app.command(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
+    " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 @with_cell_options
@@ -174,6 +183,10 @@ def run(
             "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
         ),
     ] = None,
+    targets: Map = None,
+    server: Server = None,
+    path: AskedPath = None,
+    show_diff: ShowDiff = False,
     require: Require = None,
     offline: Offline = False,
     locked: Locked = False,
@@ -184,8 +197,9 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell, expect or ())
+    job = cell_options.job(cell, expect or (), deployment(targets, server, path))
     outputs = cli.outputs_of(to_json)
+    cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
     cli.finish_cell(finished, job, outputs, names_in(require))
@@ -220,6 +234,10 @@ def diagnose(
             "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
         ),
     ] = None,
+    targets: Map = None,
+    server: Server = None,
+    path: AskedPath = None,
+    show_diff: ShowDiff = False,
     offline: Offline = False,
     locked: Locked = False,
     runs: Runs = session.RUNS,
@@ -234,8 +252,10 @@ def diagnose(
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.diagnosis(chain or ">".join(hop or ()), request or session.REQUESTS, file, cell)
+    deployed = deployment(targets, server, path)
+    job = cell_options.diagnosis(chain or hop or (), request or session.REQUESTS, file, cell, deployed)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    cli.tell_diffs(session.diffs(job), show_diff)
     looked: list[cli.Looked] = []
     status = 0
     try:
@@ -388,11 +408,15 @@ def clean(
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
     kept = session.in_cache()
+    total_bytes = 0
     for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):
+        total_bytes += one.bytes
         out.print(
             f"{one.bytes / 1e6:8.1f} MB  {one.what:12} {one.folder}", markup=False, highlight=False, soft_wrap=True
         )
-    if not kept:
+    if kept:
+        out.print(f"{total_bytes / 1e6:8.1f} MB  {'would be removed' if dry_run else 'removed'}", highlight=False)
+    else:
         out.print("The cache is empty.")
 
 

@@ -19,6 +19,7 @@ from harness.cli import screen
 from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
+from harness.model import Hop
 from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
@@ -66,8 +67,23 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
     if result.cell.chain and words.is_surprising(result):
         command, fixes = session.to_try(job, result.cell)
-        told.append(Text(f"What to try: `{command}` finds out which hop holds and what mends it; by hand: {fixes}"))
+        told.append(
+            Text(
+                f"What to try: `{command}` finds out which hop holds and what mends it; by hand, one at a time: {fixes}"
+            )
+        )
     finish(run, outputs, summary.Required({result.id, *names}), *told)
+
+
+def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:
+    """Tell people what is changed of configs of theirs to measure them, or that it is."""
+    for hop, diff in diffs.items():
+        changed = sum(line.startswith("-") and not line.startswith("---") for line in diff.splitlines())
+        if changed:
+            how = "so" if wanted else "to measure it: --show-diff shows them, nginx.diff beside the log keeps them"
+            err.print(f"{hop}: {changed} lines of your config are changed {how}", markup=False)
+        if wanted:
+            err.print(diff, markup=False, highlight=False, soft_wrap=True, end="")
 
 
 def tell_reports(done: Iterable[Run], outputs: Mapping[str, Path], required: summary.Required) -> None:

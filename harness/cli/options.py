@@ -6,12 +6,14 @@ Rule: an empty word is a variable that was not set, and never stands for a defau
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from harness import model
 from harness.errors import InputError
 
 STDOUT = Path("-")
@@ -58,6 +60,20 @@ Locked = Annotated[
     typer.Option("--locked", envvar="HARNESS_LOCKED", help="Fetch only versions that a lock file has the hashes of."),
 ]
 Runs = Annotated[Path, path_option("--runs", "Folder that run folders are made in.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="TARGET", help="What your config passes requests on to, as app:8000, is the next hop."
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="NAME", help="Which server of your config is asked, as shop.example:443."),
+]
+AskedPath = Annotated[
+    str | None, typer.Option("--path", metavar="PATH", help="What your config is asked for, as /api/chat.")
+]
+ShowDiff = Annotated[bool, typer.Option("--show-diff", help="Show what is changed of your config to measure it.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]
 ToMarkdown = Annotated[Path | None, path_option("--markdown", "Also write Markdown, likewise.")]
@@ -67,6 +83,17 @@ Folder = Annotated[
     Path | None,
     typer.Argument(metavar="folder", parser=named_path, help="A run folder; by default the last one."),
 ]
+
+
+def deployment(targets: Sequence[str] | None, server: str | None, path: str | None) -> model.Deployment:
+    """Return how a config of the user's stands in chains. Raises InputError for what cannot be meant."""
+    if path is not None and not re.fullmatch(r"/[!-~]*", path):
+        raise InputError(f"--path: {path!r} is no path as a request has it: it begins with /, as /api/chat")
+    if server is not None and not re.fullmatch(r"(?=.)[^:\s]*(:[0-9]{1,5})?", server):
+        raise InputError(f"--server: {server!r} is no server: it is a name, a port, or both, as shop.example:443")
+    if "" in (targets or ()):
+        raise InputError("--map names nothing: it is what your config passes requests on to, as app:8000")
+    return model.Deployment(tuple(targets or ()), server or "", path or "")
 
 
 def names_in(options: Sequence[str] | None) -> list[str]:

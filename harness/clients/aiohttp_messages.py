@@ -84,7 +84,7 @@ class SentElsewhere(Exception):
 async def read_messages(lend: Sessions, request: Request, sink: Sink, tls: SSLContext | bool) -> None:
     """Shake hands, say the request's body, if it has one, and feed `sink` every message until the Close."""
     handshake = Handshake(sink, request.status)
-    headers = CIMultiDict(request.headers)
+    headers = CIMultiDict(request.fields)
     offered = headers.popall(hdrs.SEC_WEBSOCKET_EXTENSIONS, [])
     async with lend(handshake.trace) as session:
         try:

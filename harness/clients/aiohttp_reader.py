@@ -91,7 +91,7 @@ async def _read_body(lend: Sessions, request: Request, sink: Sink, verified: SSL
         session.request(
             request.method,
             request.url,
-            headers=dict(request.headers),
+            headers=dict(request.fields),
             data=request.body,
             allow_redirects=False,
             ssl=verified,

@@ -18,7 +18,8 @@ class Request:
     """What to ask for. `authority` is the file (PEM) of who signed the server's certificate, if it has one.
 
     Whatever the transport, the URL has the scheme of HTTP; `status` is that of an answer that goes well. `format` is
-    what the body will be in, as an app knows it. `http` are the versions that whoever is asked speaks.
+    what the body will be in, as an app knows it. `http` are the versions that whoever is asked speaks. `host` is whom
+    the request is for, if not the URL's host; a browser has no way to say so.
     """
 
     url: str
@@ -30,6 +31,12 @@ class Request:
     authority: str | None = None
     format: CodecName = "sse"
     http: Sequence[HttpVersion] = ("1.1",)
+    host: str = ""
+
+    @property
+    def fields(self) -> Headers:
+        """The headers to send, with whom it is for."""
+        return (("Host", self.host), *self.headers) if self.host else self.headers
 
 
 @dataclass(frozen=True, slots=True)

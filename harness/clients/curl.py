@@ -127,7 +127,7 @@ def config(request: Request, decodes: bool) -> str:
 
 def _headers(request: Request, decodes: bool) -> Collection[str]:
     """Return headers as curl takes them. Accept-Encoding is its own where it decodes, as people have it."""
-    given = {name.lower(): f"{name}: {value}" if value else f"{name};" for name, value in request.headers}
+    given = {name.lower(): f"{name}: {value}" if value else f"{name};" for name, value in request.fields}
     if decodes:
         del given["accept-encoding"]
     for name in ("User-Agent", "Accept", "Content-Type"):  # what it would add on its own

@@ -180,7 +180,7 @@ class Http2Exchange(asyncio.Protocol):
 def request_headers(request: Request) -> list[tuple[str, str]]:
     """Return a request's headers as HTTP/2 has them: pseudo headers first, the rest in lower case."""
     url = urlsplit(request.url)
-    given = [(name.lower(), value) for name, value in request.headers]
+    given = [(name.lower(), value) for name, value in request.fields]
     sent = [
         (":method", request.method),
         (":scheme", url.scheme),

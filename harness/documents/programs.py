@@ -39,6 +39,20 @@ def _with_words(text: str) -> str:
     return text
 
 
+def _executable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not have a NUL in it: no program can be given one")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text or "=" in text:
+        raise ValueError("must have names of variables for keys: each some text without `=`")
+    return _executable(text)
+
+
+Told = Annotated[str, AfterValidator(_executable)]
+Variable = Annotated[str, AfterValidator(_name)]
 Finds = Annotated[str, AfterValidator(_with_group)]
 Complains = Annotated[str, AfterValidator(_with_words)]
 
@@ -107,12 +121,12 @@ class ProgramShape(Shape):
         "application",
         "proxy",
     )
-    command: list[str] = key(
+    command: list[Told] = key(
         "what is run: ${PROGRAM} is the one that a source has, ${CONFIG} its config, if it has any",
         ["my-gateway", "--listen", "${LISTEN}", "--upstream", "${UPSTREAM}"],
         min_length=1,
     )
-    env: dict[str, str] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {}, repr=False)
+    env: dict[Variable, Told] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {}, repr=False)
     suffix: Suffix = key("how its configs end", ".caddyfile", ".conf")
     files: list[Words] = key("what else it reads: files beside its own, filled in as the config is", ["mime.types"], [])
     sources: SourcesShape = key("where it comes from", {"system": {"program": "caddy"}}, SourcesShape())
@@ -131,7 +145,7 @@ class ProgramShape(Shape):
     complaints: list[Complains] = key(
         "how its complaints about a config look", [r"Error: (?P<words>.*) at (?P<file>[^:]+):(?P<line>\d+)"], []
     )
-    explains: list[str] = key(
+    explains: list[Told] = key(
         "what is run to hear its complaints: of a config of yours before anything is measured, or if it ends silently",
         ["${PROGRAM}", "-t", "${CONFIG}"],
         [],
@@ -162,7 +176,7 @@ class OwnProxyShape(ProgramShape):
     """
 
     folder: str = key("where its file lies, from this file", "./my-proxy", "")
-    command: list[str] = key(
+    command: list[Told] = key(
         "what is run: ${PROGRAM} is the one that a source has, ${CONFIG} its config, if it has any",
         ["my-gateway", "--listen", "${LISTEN}", "--upstream", "${UPSTREAM}"],
         [],

@@ -34,6 +34,10 @@ NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 _TRIED_AGAIN = re.compile(r"^WARNING: Retrying .*$", re.MULTILINE)
 _NO_SUCH = re.compile(r"Could not find a version that satisfies the requirement (\S+).*\(from versions: ([^)]*)\)")
 """What pip says of a version that is nowhere, and which there are, the oldest first."""
+
+_NO_MATCH = re.compile(r"No matching version found for (\S+)\.")
+"""What npm says of one."""
+
 _WHY = re.compile(r"\[Errno -?\d+\] [^']+|Read timed out")
 REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
@@ -55,10 +59,8 @@ class Steps:
         status, said, is_full = apart(self._run(argv, env or {}))
         if status and (is_full or NO_ROOM.search(said)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if status and (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
-            found = ", ".join(reversed(sought[2].split(", "))) if sought[2] != "none" else ""
-            here = f"pip finds {found}: choose one of these" if found else "pip finds none at all: choose another"
-            raise Unavailable(f"there is no {sought[1]} for this machine", here)
+        if status and (nowhere := _nowhere(said)):
+            raise nowhere
         if status:
             command = " ".join([Path(argv[0]).name, *argv[1:]])
             words = f"`{command}` failed with status {status}:\n{gist(said)}\n"
@@ -157,6 +159,19 @@ def size_of(*folders: Path) -> int:
             with suppress(OSError):
                 size += os.lstat(Path(path, file)).st_size
     return size
+
+
+def _nowhere(said: str) -> Unavailable | None:
+    """Return what is told if an installer said that a version is not there, and not that it reached nobody."""
+    if (sought := _NO_SUCH.search(said)) and not _TRIED_AGAIN.search(said):
+        if sought[2] == "none":  # which pip also says of an index that refuses to answer
+            here = "its index has none for this machine, or does not answer: try later, or choose another"
+            return Unavailable(f"pip finds no {sought[1]}, nor any other version", here)
+        found = ", ".join(reversed(sought[2].split(", ")))
+        return Unavailable(f"there is no {sought[1]} for this machine", f"pip finds {found}: choose one of these")
+    if sought := _NO_MATCH.search(said):
+        return Unavailable(f"there is no {sought[1]}", "npm finds none: choose another")
+    return None
 
 
 def gist(said: str) -> str:

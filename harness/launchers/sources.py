@@ -71,8 +71,7 @@ class Sources:
     def _forbid(self, wanted: str, only: str, forbidden: str) -> None:
         """Say so if it is that alone which is in the way of a version that may be had elsewhere."""
         if wanted and any(source.name in ("wheel", "npm") for source in self._asked(only)):
-            offered = {version for source in self._asked(only) for version in source.offers()}
-            here = ", ".join(sorted(offered, key=age, reverse=True))
+            here = ", ".join(self._all(wanted, only))
             what = f"{self.name} {wanted} is in no lock here, and fetching others is forbidden ({forbidden})"
             raise Unavailable(what, f"without --{forbidden} it is looked for; there is {here or 'none'}")
 
@@ -105,17 +104,23 @@ class Sources:
         place = f" from {only}" if only else ""
         if not wanted:
             raise Unavailable(f"{what} is not installed{place and f' and cannot be had{place}'}", self.remedy)
-        offered = sorted({version for one in self._asked(only) for version in one.offers()}, key=age, reverse=True)
-        here = f"it is there in {', '.join(offered)}" if offered else self.remedy
+        here = ", ".join(self._all(wanted, only))
+        here = f"it is there in {here}" if here else self.remedy
         raise Unavailable(f"{what} cannot be had{place} here", here)
 
+    def _counting(self, wanted: str, only: str) -> Iterator[tuple[Source, str]]:
+        """Yield what may run, whether it is wanted or not: of each source the newest first."""
+        for source in self._asked(only):
+            for version in sorted(source.offers(), key=age, reverse=True):
+                if not self._is_out(source, version, wanted):
+                    yield source, version
+
+    def _all(self, wanted: str, only: str) -> list[str]:
+        """Return these versions, the newest first, whoever has them."""
+        return sorted({version for _, version in self._counting(wanted, only)}, key=age, reverse=True)
+
     def _best(self, wanted: str, only: str) -> tuple[Source, str] | None:
-        offered = [
-            (source, version)
-            for source in self._asked(only)
-            for version in sorted(source.offers(), key=age, reverse=True)
-            if meets(version, wanted) and not self._is_out(source, version, wanted)
-        ]
+        offered = [(source, version) for source, version in self._counting(wanted, only) if meets(version, wanted)]
         if not wanted or not offered:
             return offered[0] if offered else None
         return max(offered, key=lambda offer: age(offer[1]))  # of equal ones the first

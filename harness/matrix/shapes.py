@@ -22,6 +22,7 @@ from harness.model import (
     WORKLOAD_KEYS,
     Axis,
     Cost,
+    Deployment,
     Effect,
     Fill,
     Filler,
@@ -249,7 +250,32 @@ class ExpectationShape(Shape):
         return self
 
 
+RequestPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+ServerName = Annotated[str, StringConstraints(pattern=r"^[^:\s]*(:[0-9]{1,5})?$", min_length=1)]
+
+
+class VariantShape(Shape):
+    """A config as it is deployed, for which the path may stand alone: what is left out is found where only one thing
+    can be meant. [own-configs.md](own-configs.md) tells what becomes of it.
+    """
+
+    file: Words = key("where it lies, from this file: for nginx a folder will do", "/etc/nginx")
+    map: Listed[Words] = key("what it passes requests on to that stands for the next hop", "app:8000", [])
+    server: ServerName | None = key("which server of it is asked: name, port, or both", "shop.example:443", None)
+    path: RequestPath | None = key("what it is asked for", "/api/chat", None)
+
+    @property
+    def deployment(self) -> Deployment:
+        """Return the noun."""
+        return Deployment(tuple(self.map), self.server or "", self.path or "")
+
+
+def _as_file(value: object) -> object:
+    return {"file": value} if isinstance(value, str) else value
+
+
 Files = dict[str, dict[Name, Words]]
+Variant = Annotated[VariantShape, BeforeValidator(_as_file, json_schema_input_type=str | VariantShape)]
 OwnProxy = Annotated[OwnProxyShape, BeforeValidator(_in_folder, json_schema_input_type=str | OwnProxyShape)]
 
 
@@ -275,7 +301,7 @@ class MatrixShape(Shape):
         {"post": {"claim": "POST passes.", "source": "us", "cost": "request", "method": "POST"}},
         {},
     )
-    variants: Files = key(
+    variants: dict[str, dict[Name, Variant]] = key(
         "configs of your own: proxy, name of yours, path from this file", {"nginx": {"mine": "./my.conf"}}, {}
     )
     profiles: Files = key(

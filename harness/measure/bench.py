@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from harness.backends.base import Backend
@@ -28,8 +28,8 @@ from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
-from harness.model import Chain, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
-from harness.proxies.base import Optioned, Proxy, Running
+from harness.model import Chain, Deployment, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
+from harness.proxies.base import Deployable, Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 from harness.resources import configs, own_folder, why_no_file
@@ -67,18 +67,42 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy]
     if isinstance(proxy, Described) and not proxy.said.has_config:
         return proxy.folder
     path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
-    if why := why_no_file(path):
+    why = why_no_file(path)
+    if why and not (isinstance(proxy, Described) and proxy.reads_folders and path.is_dir()):
         raise InputError(f"{hop}: {why}")
     return path
 
 
-def adapter(hop: Hop, proxies: Mapping[str, Proxy] = PROXIES) -> Proxy:
-    """Return what runs a hop, which was read from a chain. Raises InputError if it cannot run with such options."""
+def adapter(
+    hop: Hop, proxies: Mapping[str, Proxy] = PROXIES, deployed: Mapping[Hop, Deployment] = MappingProxyType({})
+) -> Proxy:
+    """Return what runs a hop, which was read from a chain, and whose config stands in it as is said.
+
+    Raises InputError if it cannot run so.
+    """
     proxy = proxies[hop.proxy]
+    if deployment := deployed.get(hop.bare):
+        if not isinstance(proxy, Deployable):
+            able = ", ".join(name for name, one in proxies.items() if isinstance(one, Deployable))
+            raise InputError(f"{hop.bare}: map, server and path are for configs of {able}, which are taken as deployed")
+        proxy = proxy.deployed(deployment)
     if hop == hop.bare:
         return proxy
     assert isinstance(proxy, Optioned), f"{hop}: no chain is read that gives options to a proxy without any"
     return proxy.with_options(hop)
+
+
+def _in_front(endpoint: Endpoint, upstream: Endpoint, kind: HopKind) -> Endpoint:
+    """Return the endpoint of a hop, which is asked for what those behind it are, unless it has a path of its own.
+
+    Raises InputError if an application would be asked for that.
+    """
+    asked = endpoint.asked or upstream.asked
+    if asked and upstream.knows_streams_only:
+        why = "an application behind it knows streams as /stream/N only, which has to reach it unchanged: say no path"
+        raise InputError(f"{asked} is asked for, and {why}")
+    only = upstream.knows_streams_only or kind == "application"
+    return replace(endpoint, asked=asked, knows_streams_only=only)
 
 
 def _has_started(task: asyncio.Task[StartedChain]) -> bool:
@@ -86,7 +110,8 @@ def _has_started(task: asyncio.Task[StartedChain]) -> bool:
 
 
 class Bench:
-    """Everything that runs. `own` maps hops to config files of the user's; evidence goes to `folder`.
+    """Everything that runs. `own` maps hops to configs of the user's, which stand in chains as `deployed` says;
+    evidence goes to `folder`.
 
     `proxies` are all that there are; `missing` says why a hop's program could not be fetched.
 
@@ -103,6 +128,7 @@ class Bench:
         backend: Backend | None = None,
         proxies: Mapping[str, Proxy] = PROXIES,
         missing: Mapping[Hop, HarnessError] | None = None,
+        deployed: Mapping[Hop, Deployment] | None = None,
         is_short: Callable[[], bool] = memory.is_short,
     ) -> None:
         self.schedule = schedule or Schedule()
@@ -112,6 +138,7 @@ class Bench:
         self._own = own or {}
         self._proxies = proxies
         self._missing = missing or {}
+        self._deployed = deployed or {}
         self._is_short = is_short
         self._needed: Collection[Chain] = ()
         self._clients: dict[str, Client] = {}
@@ -230,7 +257,7 @@ class Bench:
         await self._spare_memory()
         config = variant_file(hop, self._own, self._proxies)
         evidence = self._evidence(chain)
-        proxy = adapter(hop, self._proxies)
+        proxy = adapter(hop, self._proxies, self._deployed)
         try:
             async with self.schedule.start():
                 running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)
@@ -238,6 +265,7 @@ class Bench:
             if unwritable(error) is NoRoom:
                 raise
             raise ProxyError(f"{hop} cannot be started: {error}") from error
+        running = replace(running, endpoint=_in_front(running.endpoint, upstream.endpoint, proxy.kind))
         serial = upstream.serial | ({chain} if proxy.kind in SERIAL else set())
         return StartedChain(
             running.endpoint,

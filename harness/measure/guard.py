@@ -216,7 +216,7 @@ class ControlStream(Unheard):
         stream = self._stream = await self._backend.open(emission)
         stream.lost.add_done_callback(lambda lost: self._broke(stream, BackendError(lost.result())))
         entry = self._backend.endpoint
-        request = Request(f"{entry.url}/stream/{stream.stream_id}", authority=entry.authority)
+        request = Request(entry.stream_url(stream.stream_id), authority=entry.authority)
         self._reader = asyncio.create_task(self._client.stream(request, self))
         self._reader.add_done_callback(lambda reader: self._broke(stream, _fault(reader)))
         return stream
@@ -261,6 +261,11 @@ class Answer(Unheard):
         return self._left_bytes > 0
 
 
+def pulse_of(endpoint: Endpoint) -> Request:
+    """Return the request by which a chain is asked for a small complete answer."""
+    return Request(endpoint.pulse_url, authority=endpoint.authority, host=endpoint.name)
+
+
 class Pulse:
     """Short complete requests through one chain, carried by a client that speaks what the chain answers in.
 
@@ -274,7 +279,7 @@ class Pulse:
     def __init__(self, client: Client, endpoint: Endpoint, serial: bool = False) -> None:
         self._client = client
         self._serial = serial
-        self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
+        self._request = pulse_of(endpoint)
         self.lost = False
         self._proven = False
         self._refused = False
@@ -323,7 +328,7 @@ class Beside:
 
     def __init__(self, client: Client, endpoint: Endpoint) -> None:
         self._client = client
-        self._request = Request(f"{endpoint.url}/pulse", authority=endpoint.authority)
+        self._request = pulse_of(endpoint)
         self.durations_ns: list[int] = []
 
     async def ask(self) -> None:

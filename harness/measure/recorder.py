@@ -250,7 +250,7 @@ def _guard_ms(guard: Guard, since_ns: int, reader: Remote | None) -> float | Non
 def request_of(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
     """Return the request by which a plan asks for a stream at `entry`."""
     return Request(
-        url=f"{entry.url}/stream/{stream_id}{plan.path}",
+        url=entry.stream_url(stream_id, plan.path),
         method=plan.method,
         headers=plan.request_headers,
         body=plan.request_body.encode() if plan.request_body else None,
@@ -259,6 +259,7 @@ def request_of(plan: Plan, entry: Endpoint, stream_id: str) -> Request:
         authority=entry.authority,
         format=plan.emission.format,
         http=entry.http,
+        host=entry.name,
     )
 
 

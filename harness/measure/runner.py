@@ -401,6 +401,11 @@ class Runner:
             told,
             emulates=about("emulator"),
             applications=about("application"),
+            served_by=tuple(
+                replace(hop.served_by, hop=str(of))
+                for of, hop in zip(trace.plan.chain, entry.hops, strict=True)
+                if hop.served_by
+            ),
             stand_in=self._stand_ins.get(trace.plan.client),
             unguarded=entry.guard.pulse.lost and not WAITED.isdisjoint(step.kind for step in trace.steps),
         )

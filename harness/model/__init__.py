@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         WorkloadKey,
     )
     from harness.model.axes import AXES, LABELS, Axis, Cell
+    from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
     from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (
@@ -67,11 +68,10 @@ if TYPE_CHECKING:
         Verdict,
         streams,
     )
-    from harness.model.planned import Emission, Endpoint, HttpVersion, Plan
+    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan
     from harness.model.recorded import (
         EMITTER_HEADER,
         NO_STREAM_MARK,
-        PULSE_MARK,
         Answerer,
         Clock,
         Heartbeat,

@@ -32,6 +32,13 @@ _FACTS = (
     ),
     Fact("applications", about="a hop is an application", denied="no hop is an application", of_run=True),
     Fact(
+        "served_by",
+        about="a hop tells which server and location of a config answer",
+        denied="no hop tells which server and location of a config answer",
+        example=False,
+        of_run=True,
+    ),
+    Fact(
         "answered_by",
         about="whose answer the client got: the emitter's, however a hop handed it on, a hop's own, or nobody's",
         values={"emitter": "the emitter answered", "hop": "a hop answered by itself", "nobody": "nobody answered"},

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.model.asked import HopKind, TransportName
 from harness.model.axes import Cell
+from harness.model.deployed import ServedBy
 from harness.model.recorded import Answerer, Remark
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
@@ -207,6 +208,7 @@ class Facts:
 
     - `hops`: the kinds of the chain's hops, client side first (empty: there are none, or an earlier harness measured)
     - `emulates`, `applications`: what emulated hops play, and what applications say they are, client side first
+    - `served_by`: what of configs of the user's answers, client side first (empty: no hop can tell)
     - `answered_by`: whose answer the client got (None: an earlier harness took no note)
     - `refusal`: what it got was no stream
     - `turned_away`: a hop had an answer of its own, and had to be asked again
@@ -224,6 +226,7 @@ class Facts:
     hops: tuple[HopKind, ...] = ()
     emulates: tuple[str, ...] = ()
     applications: tuple[str, ...] = ()
+    served_by: tuple[ServedBy, ...] = ()
     answered_by: Answerer | None = None
     refusal: Refusal | None = None
     turned_away: TurnedAway | None = None

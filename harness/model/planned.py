@@ -10,6 +10,11 @@ from harness.model.hops import Chain
 
 HttpVersion = Literal["1.1", "2"]
 
+ASKED_QUERY = "harness-stream"
+"""What a query says which stream it asks for, where the path is an app's own; `PULSE_MARK` asks for the pulse."""
+PULSE_MARK = "pulse"
+"""How an answer is marked that is no stream's but the pulse."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emission:
@@ -71,6 +76,10 @@ class Endpoint:
 
     `http` are the versions it speaks. `authority` is the file (PEM) of the certificate authority that signed what it
     presents; None: it does without TLS.
+
+    `asked` is what streams and the pulse are asked for there, told apart by a query, if not for paths of their own;
+    `name` is the host that requests are for, if not this one. `knows_streams_only` says that an application is there,
+    or behind it, which knows streams by their own path.
     """
 
     port: int
@@ -78,8 +87,24 @@ class Endpoint:
     host: str = "127.0.0.1"
     http: tuple[HttpVersion, ...] = ("1.1",)
     authority: str | None = None
+    asked: str = ""
+    name: str = ""
+    knows_streams_only: bool = False
 
     @property
     def url(self) -> str:
         """Base URL without a trailing slash."""
         return f"{'https' if self.authority else 'http'}://{self.host}:{self.port}{self.path}"
+
+    def stream_url(self, stream_id: str, below: str = "") -> str:
+        """Return where a stream is asked for; `below` it, if it has a path of its own."""
+        return self._asked(stream_id) or f"{self.url}/stream/{stream_id}{below}"
+
+    @property
+    def pulse_url(self) -> str:
+        """Where a small complete answer is asked for, which goes the same way."""
+        return self._asked(PULSE_MARK) or f"{self.url}/pulse"
+
+    def _asked(self, mark: str) -> str:
+        sign = "&" if "?" in self.asked else "?"
+        return f"{self.url}{self.asked}{sign}{ASKED_QUERY}={mark}" if self.asked else ""

@@ -16,7 +16,6 @@ EMITTER_HEADER = "X-Harness-Emitter"
 It says which answer it is: the id of the stream that was asked for, `PULSE_MARK`, or `NO_STREAM_MARK` where nothing
 is. An answer that a hop kept and gives to somebody else has the mark of another, and is the hop's.
 """
-PULSE_MARK = "pulse"
 NO_STREAM_MARK = "no-stream"
 
 Clock = Literal["ours", "its own"]

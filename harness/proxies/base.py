@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.base import Fetching, Program, ProgramLauncher
-from harness.model import Endpoint, Hop, HopKind
+from harness.model import Deployment, Endpoint, Hop, HopKind, ServedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Running:
     """A started proxy. `program` tells whether it still lives.
 
     `about` goes into every result that used it: of an emulator the claim that it plays, of an application what it is.
+    So does `served_by`: what of a user's config answers.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Running:
     program: Program
     version: str
     about: str | None = None
+    served_by: ServedBy | None = None
 
 
 class Proxy(Protocol):
@@ -93,3 +95,14 @@ class Optioned(Proxy, Protocol):
 
     def install_for(self, config: Path, progress: Callable[[str], None]) -> None:
         """Install what this variant needs with these options, once. Raises Unavailable."""
+
+
+@runtime_checkable
+class Deployable(Proxy, Protocol):
+    """A proxy that runs a config as it is deployed: what stands for what is said beside it, and the rest found."""
+
+    def deployed(self, deployment: Deployment) -> Proxy:
+        """Return the proxy that has configs stand in a chain as is said."""
+
+    def diff(self, config: Path) -> str:
+        """Return what is changed of a config so that it can, as a unified diff. Raises InputError."""

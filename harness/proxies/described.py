@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from harness import resources
 from harness.documents.document import allowed
@@ -61,6 +62,9 @@ class Described:
     only: str = ""
     locked: bool = False
     place: str = ""
+
+    reads_folders: ClassVar[bool] = False
+    """Whether a folder can stand for a config of a user's."""
 
     @cached_property
     def said(self) -> ProgramShape:
@@ -122,38 +126,44 @@ class Described:
         if self.said.explains and not is_ours:
             with contextlib.suppress(Unavailable):
                 installed = self.installed()
-                commands.apart(tested(config, lambda folder: self.start_of(config, installed, folder)))
+                place = self._place(config)
+                commands.apart(tested(place, lambda folder: self.start_of(config, installed, folder)))
 
     def asks(self, config: Path) -> set[str]:
         """Return the placeholders that it has with a config. Raises InputError if that cannot be read."""
-        files = [self.folder / name for name in self.said.files] + [config] * self.said.has_config
-        try:
-            read = [file.read_text(encoding="utf-8") for file in files]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error
+        read = []
+        for file in (*(self.folder / name for name in self.said.files), *[config] * self.said.has_config):
+            try:
+                read.append(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(Complaint(f"cannot be read: {error}", file=str(file))) from error
         return placeholders.asked([*self.said.command, *self.said.env.values(), *read])
 
     def _check_texts(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
-        asks = self.asks(config)
-        if unknown := placeholders.unknown(self.said.command):
-            why = (
-                f"`command` has ${{{unknown[0]}}}, which stands for nothing; {allowed(unknown[0], placeholders.NAMES)}"
-            )
-            raise InputError(Complaint(f"{self.name}: {why}", file=str(config)))
+        asks, place = self.asks(config), self._place(config)
+        for key, words in (("command", self.said.command), ("explains", self.said.explains)):
+            if unknown := placeholders.unknown(words):
+                choices = allowed(unknown[0], placeholders.NAMES)
+                why = f"`{key}` has ${{{unknown[0]}}}, which stands for nothing; {choices}"
+                raise InputError(Complaint(why, file=self._described_at))
         if self.said.has_config and config.name in self.said.files:
             why = f"{self.name} reads a file of its own that is called so: give the config another name"
             raise InputError(Complaint(why, file=str(config)))
         for source in self.sources.sources:
             if source.name in ("npm", "wheel"):
                 source.offers()  # which reads their locks
+        if (npm := self.said.sources.npm) and not _manifests(self.folder, npm.package):
+            where = f"{self.folder} and the folders in it have no package-lock.json that has {npm.package}"
+            why = f"sources.npm: {where}: write a package.json, then `npm install --package-lock-only` makes one"
+            raise InputError(Complaint(why, file=self._described_at))
         if not self.said.announces and asks.isdisjoint({"LISTEN", "PORT"}):
             way = "or say how it `announces` the port, if it takes one of its own"
             why = f"{self.name} has no ${{LISTEN}}, nor ${{PORT}}: write one of them where it listens, {way}"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
         if asks.isdisjoint(placeholders.UPSTREAMS):
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
-            raise InputError(Complaint(why, file=str(config)))
+            raise InputError(Complaint(why, file=place))
 
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""
@@ -194,7 +204,7 @@ class Described:
         self._check_texts(config)
         if upstream.path and self.asks(config).isdisjoint({"UPSTREAM", "UPSTREAM_PATH"}):
             why = f"the next proxy serves below {upstream.path}: write ${{UPSTREAM_PATH}} where the path goes"
-            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=str(config)))
+            raise InputError(Complaint(f"{why}, as in `http://NAME${{UPSTREAM_PATH}}/`", file=self._place(config)))
         installed = await asyncio.to_thread(self.installed)
         version = await asyncio.to_thread(self.told, installed)
         start = await asyncio.to_thread(self.start_of, config, installed, evidence.resolve())
@@ -204,7 +214,7 @@ class Described:
             if self.place:
                 raise ProxyError(f"{self.place}: {error}") from error
             raise
-        return Running(self.name, endpoint, program, version)
+        return Running(self.name, endpoint, program, version, served_by=start.served_by)
 
     def installed(self) -> Installed:
         """Return the program. Raises Unavailable if it is not here. Blocks."""
@@ -229,6 +239,14 @@ class Described:
         files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
         if self.said.has_config:
             files[place] = config.read_text(encoding="utf-8")
+        start = self._start_of(place, files, installed, {place: config})
+        parent = instances(installed.folder) if beside and installed.folder else None
+        return replace(start, tls="CERTIFICATE" in self.asks(config), parent=parent)
+
+    def _start_of(
+        self, place: str, files: Mapping[str, str], installed: Installed, origins: Mapping[str, Path]
+    ) -> Start:
+        """Return how it is started with a config at a place, and files, each made from one of the origins."""
         values = {
             "PROGRAM": str(installed.program),
             "CONFIG": place,
@@ -244,14 +262,20 @@ class Described:
             env={**installed.env, **env},
             cwd=self.folder,
             path=self.said.path,
-            tls="CERTIFICATE" in self.asks(config),
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             negotiates=self.said.negotiates,
-            parent=instances(installed.folder) if beside and installed.folder else None,
             explains=[placeholders.filled(word, values) for word in self.said.explains],
-            complaints=ComplaintPatterns.of(self.said.complaints, {place: config}),
+            complaints=ComplaintPatterns.of(self.said.complaints, origins),
         )
+
+    def _place(self, config: Path) -> str:
+        """Return where a user looks for what it is told: in its config, or where it is described if it reads none."""
+        return str(config) if self.said.has_config else self._described_at
+
+    @property
+    def _described_at(self) -> str:
+        return self.place if self.given else str(self.folder / FILE)
 
     @property
     def _question(self) -> VersionQuestion:

@@ -1,4 +1,8 @@
-"""What no file can say of nginx: how a config of anybody's is made fit to run beside others (nginx_config.py).
+"""What no file can say of nginx: how a config of anybody's, as it is deployed, is made fit to stand in a chain.
+
+    nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
+    nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
+    nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token, and its diff
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """
@@ -8,35 +12,104 @@ from __future__ import annotations
 import grp
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness import resources
+from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.launchers.base import Installed
-from harness.proxies.complaints import ComplaintPatterns
+from harness.launchers.base import Installed, ProgramLauncher
+from harness.model import Deployment, Endpoint
+from harness.proxies import placeholders
+from harness.proxies.base import Running
 from harness.proxies.described import Described
-from harness.proxies.nginx_config import PATHS, Config, escaped
+from harness.proxies.nginx_config import Config, escaped
+from harness.proxies.nginx_deployed import Deployed
+from harness.proxies.nginx_edit import PATHS, Edited
 from harness.proxies.starting import Start
 
+DIFF = "nginx.diff"
 
+
+@dataclass(frozen=True)
 class Nginx(Described):
-    """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's."""
+    """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's, as `deployment` has it.
+
+    `behind` is what it passes requests on to.
+    """
+
+    deployment: Deployment = field(default_factory=Deployment)
+    behind: Endpoint = field(default_factory=lambda: Endpoint(1))
+
+    reads_folders = True
+
+    def deployed(self, deployment: Deployment) -> Nginx:
+        return replace(self, deployment=deployment)
 
     def asks(self, config: Path) -> set[str]:
-        return Config(config).placeholders
+        return placeholders.asked(self._edited(config, "").texts.values())
+
+    def check(self, config: Path) -> None:
+        """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""
+        try:
+            super().check(config)
+        except InputError as error:
+            raise InputError(*(self._explained(one, config) for one in error.complaints)) from error
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
+        path = self.deployment.path or upstream.asked
+        asked = replace(self, deployment=replace(self.deployment, path=path), behind=upstream)
+        return await super(Nginx, asked).start(config, upstream, evidence, launcher)
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
-        start, read = super().start_of(config, installed, evidence), Config(config)
-        names = read.names(evidence)
-        files = {**read.templates(evidence, _prefix(installed)), PATHS: start.files[str(evidence / Path(PATHS).name)]}
-        main, origins = str(names[config]), {str(name): original for original, name in names.items()}
+        edited = self._edited(config, _prefix(installed))
+        deployed, files = edited.deployed, edited.files(evidence)
+        places = {source: str(edited.place(source, evidence)) for source in edited.texts}
+        main = places[deployed.config.sources[deployed.config.main]]
+        files |= {main: _user() + files[main], PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
+        start = self._start_of(main, files, installed, {place: source.path for source, place in places.items()})
+        is_ours = config.is_relative_to(resources.configs())
         return replace(
             start,
-            files={**files, main: _user() + files[main]},
-            tls=read.listens_with_tls,
-            complaints=ComplaintPatterns.of(self.said.complaints, origins),
+            evidence={} if is_ours else {DIFF: edited.diff()},
+            tls=deployed.with_tls,
+            asked=deployed.path,
+            host=deployed.host,
+            served_by=None if is_ours else deployed.served_by(),
             quote=escaped,
         )
+
+    def diff(self, config: Path) -> str:
+        """Return what is changed of a config so that it can stand in a chain, as a unified diff. Raises InputError."""
+        return self._edited(config, "").diff()
+
+    def _edited(self, config: Path, prefix: str) -> Edited:
+        scheme = "https" if self.behind.authority else "http"
+        return Edited(Deployed(Config(config), self.deployment, self.behind.knows_streams_only), prefix, scheme)
+
+    def _explained(self, complaint: Complaint, config: Path) -> Complaint:
+        """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""
+        if complaint.line is None:
+            return self._placed(complaint, config)
+        if "too long path in the unix domain socket" in complaint.message:
+            why = "the private folder of the run lies too deep: TMPDIR=FOLDER chooses another"
+            return replace(complaint, message=f"{complaint.message}; {why}")
+        if not complaint.message.startswith("unknown directive"):
+            return complaint
+        lacks = [
+            f"{one.shown} ({one.place})" for one in self._edited(config, _prefix(self.installed())).missing_modules
+        ]
+        if not lacks:
+            return complaint
+        why = f"this nginx has no such module: {', '.join(lacks)}; install it for the nginx on PATH, or leave both out"
+        return replace(complaint, message=f"{complaint.message}; {why}")
+
+    def _placed(self, complaint: Complaint, config: Path) -> Complaint:
+        """Return a complaint that has no line with that of the word which it quotes, as a file that is not there."""
+        for directive, _ in Config(config).walk():
+            if any(f'"{word}"' in complaint.message for word in directive.arguments):
+                return replace(complaint, file=str(directive.source.path), line=directive.line)
+        return complaint
 
 
 def _prefix(installed: Installed) -> str:

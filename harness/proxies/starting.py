@@ -33,7 +33,7 @@ from harness.launchers.commands import asked
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
-from harness.model import HIDDEN, Endpoint, is_secret
+from harness.model import HIDDEN, Endpoint, ServedBy, is_secret
 from harness.proxies import certificates, placeholders
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
@@ -67,8 +67,9 @@ class Start:
 
     Texts may have placeholders. `files` are what it reads: where (in the folder for evidence, if that is relative), and
     the text, in which `quote` writes a path as that language has it. `evidence` is what is kept beside that, by name: a
-    copy of a file, or a text. `path` is below what it serves, `tls` whether clients have to speak TLS. `trusts` is the
-    variable that names it the file (PEM) of who signed its upstream's certificate, which is set if there is one.
+    copy of a file, or a text. `path` is below what it serves, `tls` whether clients have to speak TLS; `asked`, `host`
+    and `served_by` are what its config has requests ask for, and what of it answers. `trusts` is the variable that
+    names it the file (PEM) of who signed its upstream's certificate, which is set if there is one.
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
@@ -91,6 +92,9 @@ class Start:
     cwd: Path | None = None
     path: str = ""
     tls: bool = False
+    asked: str = ""
+    host: str = ""
+    served_by: ServedBy | None = None
     announces: re.Pattern[str] | None = None
     ready: Ready = "accepts"
     negotiates: bool = False
@@ -120,7 +124,7 @@ class Start:
             own_folder(file.parent)
             filled = placeholders.filled(text, quoted)
             for place in {file, file if file.is_relative_to(evidence) else evidence / file.name}:
-                place.write_text(filled, encoding="utf-8")
+                place.write_text(filled, encoding="utf-8", newline="")
         for name, kept in self.evidence.items():
             if isinstance(kept, Path):
                 shutil.copyfile(kept, evidence / name)
@@ -143,7 +147,8 @@ class Start:
             port = int(await announces(program, self.announces, self.within_s))
         else:
             await accepts(program, port, self.within_s)
-        endpoint = Endpoint(port, self.path, authority=str(authority.absolute()) if self.tls else None)
+        trusted = str(authority.absolute()) if self.tls else None
+        endpoint = Endpoint(port, self.path, authority=trusted, asked=self.asked, name=self.host)
         if self.negotiates:
             endpoint = await _negotiates(program, endpoint, self.within_s)
         elif self.ready == "accepts":

@@ -16,11 +16,11 @@ from harness.proxies.starting import Start
 TEST_S = 60.0
 
 
-async def tested(config: Path, start_in: Callable[[Path], Start]) -> None:
+async def tested(place: str, start_in: Callable[[Path], Start]) -> None:
     """Run what `explains` a config, as the program would be started in a folder that is then gone.
 
-    Raises InputError with the program's words if it refuses the config, does not come to an end or cannot be executed;
-    Unavailable if it asks for a certificate that cannot be made.
+    Raises InputError with the program's words if it refuses the config, does not come to an end or cannot be executed,
+    at `place` if it names no other; Unavailable if it asks for a certificate that cannot be made.
     """
     async with Launcher() as launcher:
         evidence = launcher.folder("test")
@@ -33,9 +33,11 @@ async def tested(config: Path, start_in: Callable[[Path], Start]) -> None:
             try:
                 testing = await launcher.launch(start.name, command, log=evidence / "test.log", cwd=start.cwd, env=env)
             except ProxyError as error:
-                raise InputError(Complaint(f"`explains`: {error}", file=str(config))) from error
+                raise InputError(Complaint(f"`explains`: {error}", file=place)) from error
             if not await until(testing.death, TEST_S):
-                raise InputError(Complaint(f"{start.name} has not read it within {TEST_S:g} s", file=str(config)))
+                raise InputError(Complaint(f"{start.name} has not read it within {TEST_S:g} s", file=place))
         if testing.returncode:
-            said = start.complaints.in_folder(folder).found(testing.words()) or [Complaint(testing.words().strip())]
-            raise InputError(*(one if one.file else replace(one, file=str(config)) for one in said))
+            words = testing.words()
+            whole = words.strip() or f"`explains`: {testing.death()}, and said nothing"
+            said = start.complaints.in_folder(folder).found(words) or [Complaint(whole)]
+            raise InputError(*(one if one.file else replace(one, file=place) for one in said))

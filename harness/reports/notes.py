@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, LetThrough, Remark, StandIn, TransportName, TurnedAway
+from harness.model import Facts, HopKind, LetThrough, Remark, ServedBy, StandIn, TransportName, TurnedAway
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
@@ -45,12 +45,15 @@ def way_out(facts: Facts) -> str:
         return f"an application that {WITHOUT[facts.refusal.not_served]}"
     if facts.answered_by is None:
         return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
-    return f"this is not the emitter's answer, which /stream/N has to reach unchanged: {_logs(facts.hops)}"
+    reaches = f"{facts.served_by[0].path} has to lead to" if facts.served_by else "/stream/N has to reach unchanged"
+    return f"this is not the emitter's answer, which {reaches}: {_logs(facts.hops)}"
 
 
 def _notes(facts: Facts) -> Iterator[str]:
     yield from map(emulator, facts.emulates)
     yield from (f"application, not a proxy: {about}" for about in facts.applications)
+    for served in facts.served_by:
+        yield from _served_by(served)
     if facts.turned_away:
         yield _turned_away(facts.turned_away)
     if facts.beside_others:
@@ -68,6 +71,13 @@ def _notes(facts: Facts) -> Iterator[str]:
     if facts.sampled_after is not None:
         yield f"lockstep: time was up after {facts.sampled_after} tokens; the rest was sent without waiting"
     yield from _around(facts)
+
+
+def _served_by(served: ServedBy) -> Iterator[str]:
+    yield f"{served.hop}: {served.path} is served by {served.location or 'no location'} of {served.server}"
+    if served.others:
+        others = ", ".join(map(str, served.others))
+        yield f"{served.hop}: no path was said; these pass requests on, too, and are not measured: {others} (--path)"
 
 
 def _around(facts: Facts) -> Iterator[str]:

@@ -18,8 +18,8 @@ from harness.diagnosis.search import Search, fate
 from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought, control_of
-from harness.model import AXES, Cell, Hop, Result, chain_text
-from harness.session.jobs import Job, load, of_options
+from harness.model import AXES, Cell, Deployment, Hop, Result, chain_text
+from harness.session.jobs import AS_FOUND, Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.store.runs import Run
 
@@ -43,14 +43,21 @@ class Measuring(Protocol):
     async def result(self, cell: Cell) -> Result: ...
 
 
-def diagnosis(axes: Mapping[str, object], workload: Mapping[str, object], file: str | None = None) -> Job:
+def diagnosis(
+    axes: Mapping[str, object],
+    workload: Mapping[str, object],
+    file: str | None = None,
+    deployment: Deployment = AS_FOUND,
+) -> Job:
     """Return the job of a chain of which is to be found out what holds, with every mitigation that concerns it.
 
-    `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named.
+    `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named;
+    `deployment` says how the one config of the user's stands in the chain.
     Raises InputError as for one cell, and for a chain without a hop.
     """
     own, folder = _own(file) if file else ({}, Path())
-    job = of_options("A diagnosis", {**axes, "mitigations": ["none", "all"]}, workload, "diagnosis", own, folder)
+    asked = {**axes, "mitigations": ["none", "all"]}
+    job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment)
     chains = {cell.chain for cell in job.cells} - {()}
     if not chains:
         raise InputError(Complaint("direct has no hop that could hold anything", ("axes", "chain")))
@@ -87,7 +94,7 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     able = [name for name in able if not is_detour(catalogue[name], cell.format)]
     able.sort(key=lambda name: price((name,), catalogue, cell.format))
     chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])
-    return command, " ".join(f"-m {name}" for name in chosen)
+    return command, ", ".join(f"-m {name}" for name in chosen)
 
 
 def _as_given(hop: Hop, job: Job) -> str:

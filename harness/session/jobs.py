@@ -12,14 +12,16 @@ from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Hop, Pace
-from harness.proxies.base import Fetched, Proxy
+from harness.model import Cell, Deployment, Hop, Pace
+from harness.proxies.base import Deployable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
 REPORTS = "reports/"
+AS_FOUND = Deployment()
+"""Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
 """Where a shell's `<(...)` and /dev/stdin are: no folder that a matrix file could mean by a path in it."""
 
@@ -28,9 +30,9 @@ STREAMS = ("/dev", "/proc")
 class Job:
     """A matrix, the cells chosen from it, and where the user's own variants lie.
 
-    `proxies` are all that there are, its own among them; `missing` are the hops whose program could not be fetched,
-    and why. `diagnosed` is the chain of which it is to be found out what holds; then the cells are those that may be
-    asked for first.
+    `proxies` are all that there are, its own among them; `deployed` says how its own configs stand in a chain;
+    `missing` are the hops whose program could not be fetched, and why. `diagnosed` is the chain of which it is to be
+    found out what holds; then the cells are those that may be asked for first.
     """
 
     matrix: Matrix
@@ -38,11 +40,20 @@ class Job:
     own: Mapping[Hop, Path]
     proxies: Mapping[str, Proxy] = field(default_factory=lambda: PROXIES)
     missing: Mapping[Hop, HarnessError] = field(default_factory=dict)
+    deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
     diagnosed: str = ""
 
 
-def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), pace: Pace | None = None) -> Job:
+def load(
+    name_or_path: str,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    pace: Pace | None = None,
+    deployment: Deployment = AS_FOUND,
+) -> Job:
     """Read a shipped matrix by name, or any file, pipe or device by path, and choose cells by globs on their ids.
+
+    `deployment` says how the one config of the user's stands in chains, if the file does not.
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
@@ -52,17 +63,22 @@ def load(name_or_path: str, only: Sequence[str] = (), skip: Sequence[str] = (), 
         raise InputError(f"{fault}: give a path, or one of {', '.join(shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), known(folder))
-    return _job(matrix, folder, select(expand(matrix, pace), only, skip))
+    return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
 
 
-def one_cell(axes: Mapping[str, object], workload: Mapping[str, object], expected: Sequence[str] = ()) -> Job:
+def one_cell(
+    axes: Mapping[str, object],
+    workload: Mapping[str, object],
+    expected: Sequence[str] = (),
+    deployment: Deployment = AS_FOUND,
+) -> Job:
     """Return the job of a single cell with its references; relative paths start here.
 
     `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
     InputError whose complaints have paths as in a file that has these, and no place.
     """
     expect = [{"cells": "*", "why": "--expect says so", "verdict": list(expected)}] if expected else []
-    job = of_options("One cell", axes, workload, "run", {"expect": expect})
+    job = of_options("One cell", axes, workload, "run", {"expect": expect}, deployment=deployment)
     rows = tuple(replace(row, cells=job.cells[-1].id) for row in job.matrix.expectations)
     return replace(job, matrix=replace(job.matrix, expectations=rows))
 
@@ -74,6 +90,7 @@ def of_options(
     name: str,
     own: Mapping[str, object] = MappingProxyType({}),
     folder: Path = Path(),
+    deployment: Deployment = AS_FOUND,
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
@@ -81,7 +98,7 @@ def of_options(
     """
     asked = {**own, "title": title, "workloads": {"options": dict(workload)}, "axes": dict(axes)}
     matrix = replace(parse(asked, "", known(folder)), file=name)
-    return _job(matrix, folder, matrix.cells)
+    return _job(matrix, folder, matrix.cells, deployment)
 
 
 def reports(names: Sequence[str]) -> list[Job]:
@@ -127,7 +144,7 @@ def fetched(job: Job, fetching: Fetching) -> Job:
     """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
     proxies = {name: _locked(proxy) for name, proxy in job.proxies.items()} if fetching.locked else job.proxies
     tried: dict[str, HarnessError | None] = {}
-    hops = {hop: adapter(hop, proxies) for hop in hops_of(job)}
+    hops = {hop: adapter(hop, proxies, job.deployed) for hop in hops_of(job)}
     for hop, proxy in hops.items():
         if isinstance(proxy, Fetched) and hop.program not in tried:
             try:
@@ -142,16 +159,38 @@ def _locked(proxy: Proxy) -> Proxy:
     return replace(proxy, locked=True) if isinstance(proxy, Described) else proxy
 
 
-def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell]) -> Job:
+def diffs(job: Job) -> dict[Hop, str]:
+    """Return what is changed of each config of the user's that is taken as it is deployed, as a unified diff."""
+    proxies = {hop: adapter(hop, job.proxies, job.deployed) for hop in hops_of(job) if hop.bare in job.own}
+    return {hop: proxy.diff(job.own[hop.bare]) for hop, proxy in proxies.items() if isinstance(proxy, Deployable)}
+
+
+def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict[Hop, Deployment]:
+    """Return how configs stand in chains; what is said beside the file is of the only one that it can be of."""
+    if not said:
+        return dict(matrix.deployed)
+    able = [hop for hop in own if isinstance(PROXIES.get(hop.proxy), Deployable)]
+    if len(able) != 1:
+        several = (
+            f"there are {', '.join(map(str, able))}: say it in a matrix file, beside each" if able else "there is none"
+        )
+        raise InputError(f"--map, --server and --path are of one config of yours, as nginx:./my.conf, and {several}")
+    before = matrix.deployed.get(able[0], AS_FOUND)
+    given = {name: value for name in ("map", "server", "path") if (value := getattr(said, name))}
+    return {**matrix.deployed, able[0]: replace(before, **given)}
+
+
+def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     files = {hop: folder / path for hop, path in matrix.own.items()}
     proxies = {
         **PROXIES,
         **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
     }
-    job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies)
+    deployed = _deployed(matrix, files, said)
+    job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed)
     for hop, file in hops_of(job).items():
-        adapter(hop, proxies).check(file)
+        adapter(hop, proxies, deployed).check(file)
     return job
 
 

@@ -39,7 +39,13 @@ async def session(
         async with (
             Launcher(keep=keep) as launcher,
             Bench(
-                launcher, run.folder / "proxies", job.own, Schedule(jobs), proxies=job.proxies, missing=job.missing
+                launcher,
+                run.folder / "proxies",
+                job.own,
+                Schedule(jobs),
+                proxies=job.proxies,
+                missing=job.missing,
+                deployed=job.deployed,
             ) as bench,
             Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
         ):

@@ -16,11 +16,13 @@ from harness.backends.emitter import OPENING_BYTES
 from harness.errors import BackendError
 from harness.formats import CODECS
 from harness.model import (
+    ASKED_QUERY,
     EMITTER_HEADER,
     NO_STREAM_MARK,
     PULSE_MARK,
     Body,
     CodecName,
+    Endpoint,
     Filler,
     Heartbeat,
     Sent,
@@ -202,6 +204,21 @@ async def test_a_pulse_is_answered_at_once_and_is_not_to_be_stored(running: Emit
     answer = await running.ask("/pulse")
     assert await answer.body() == b"pulse\n"
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_an_apps_own_path_asks_for_a_stream_or_the_pulse_by_its_query(running: Emitter) -> None:
+    told = emission()
+    control = await running.announce(told)
+    all_granted(control, told)
+    there = Endpoint(1, asked="/v1/chat?model=x")
+    paths = [url.removeprefix(there.url) for url in (there.stream_url(control.stream_id), there.pulse_url)]
+    assert paths == [f"/v1/chat?model=x&{ASKED_QUERY}={control.stream_id}", f"/v1/chat?model=x&{ASKED_QUERY}=pulse"]
+    stream, pulse, other = [await running.ask(path) for path in (*paths, f"/v1/chat?{ASKED_QUERY}=0")]
+    assert [answer.status for answer in (stream, pulse, other)] == [200, 200, 404]
+    assert (len(await stream.body()), await pulse.body()) == (500, b"pulse\n")
+    marks = [answer.headers[EMITTER_HEADER.lower()] for answer in (stream, pulse, other)]
+    assert marks == [control.stream_id, PULSE_MARK, NO_STREAM_MARK]
+    control.close()
 
 
 async def test_every_answer_bears_the_emitters_mark_which_says_to_what_it_is_one(running: Emitter) -> None:

@@ -14,6 +14,7 @@ from harness.cli.commands import diagnose, run
 from harness.errors import InputError
 from harness.matrix.shapes import WorkloadShape
 from harness.model import AXES
+from harness.session import AS_FOUND
 
 PARAMETERS = inspect.signature(run).parameters
 USUAL: dict[str, Any] = {
@@ -23,7 +24,7 @@ USUAL: dict[str, Any] = {
 
 def refusal(**given: object) -> list[str]:
     with pytest.raises(InputError) as caught:
-        cell_options.job({**USUAL, "chain": "direct", **given})
+        cell_options.job({**USUAL, "chain": "direct", **given}, (), AS_FOUND)
     return str(caught.value).splitlines()
 
 
@@ -50,7 +51,7 @@ def test_the_help_of_an_option_is_a_sentence_that_names_the_words_which_are_allo
 
 
 def test_without_options_the_cell_is_the_usual_one() -> None:
-    (cell,) = cell_options.job({**USUAL, "chain": "direct"}).cells
+    (cell,) = cell_options.job({**USUAL, "chain": "direct"}, (), AS_FOUND).cells
     assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
     assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.exact) == (32, 96, False)
 
@@ -65,17 +66,17 @@ def test_without_options_the_cell_is_the_usual_one() -> None:
     ],
 )
 def test_mitigations_are_named_as_ids_have_them(given: list[str] | None, applied: tuple[str, ...]) -> None:
-    job = cell_options.job({**USUAL, "chain": "nginx:default", "mitigations": given})
+    job = cell_options.job({**USUAL, "chain": "nginx:default", "mitigations": given}, (), AS_FOUND)
     assert job.cells[-1].mitigations == applied
 
 
 def test_a_verdict_that_is_expected_is_so_of_the_cell_alone() -> None:
     asked = {**USUAL, "chain": "nginx:default", "mitigations": ["no-cache"]}
-    (expected,) = cell_options.job(asked, ["streamed", "delayed"]).matrix.expectations
-    assert expected.cells == cell_options.job(asked).cells[-1].id
+    (expected,) = cell_options.job(asked, ["streamed", "delayed"], AS_FOUND).matrix.expectations
+    assert expected.cells == cell_options.job(asked, (), AS_FOUND).cells[-1].id
     assert expected.verdict == ("streamed", "delayed")
     with pytest.raises(InputError, match=r"--expect: 'steamed' is not allowed; .* \(did you mean 'streamed'\?\)"):
-        cell_options.job(asked, ["steamed"])
+        cell_options.job(asked, ["steamed"], AS_FOUND)
 
 
 def test_a_diagnosis_has_the_options_of_a_cell_but_those_that_it_finds_out() -> None:
@@ -84,9 +85,9 @@ def test_a_diagnosis_has_the_options_of_a_cell_but_those_that_it_finds_out() -> 
     assert get_args(own["chain"].annotation)[1].help.startswith("The chain in one word")
     given = {name: value for name, value in USUAL.items() if name not in cell_options.FOUND_OUT}
     with pytest.raises(InputError, match=r"^--chain: direct has no hop"):
-        cell_options.diagnosis("direct", ["curl"], None, given)
+        cell_options.diagnosis("direct", ["curl"], None, given, AS_FOUND)
     with pytest.raises(InputError, match=r"^--request: unknown request 'wget'"):
-        cell_options.diagnosis("nginx:default", ["wget"], None, given)
+        cell_options.diagnosis("nginx:default", ["wget"], None, given, AS_FOUND)
 
 
 def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None:

@@ -36,8 +36,8 @@ def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
     for verb in ("version", "start", "fetch"):
-        monkeypatch.setattr(PROXIES["nginx"], verb, missing)
-    monkeypatch.setattr(PROXIES["nginx"], "offered", lambda: "")
+        monkeypatch.setattr(type(PROXIES["nginx"]), verb, missing)
+    monkeypatch.setattr(type(PROXIES["nginx"]), "offered", lambda self: "")
 
 
 # ---------------------------------------------------------------- help, lists, doctor
@@ -230,8 +230,8 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct --expect fast", "--expect: 'fast' is not allowed; allowed: streamed, delayed"),
         ("diagnose", "name the chain, either hop by hop with --hop, or in one word with --chain"),
         ("diagnose --hop nginx:default --chain nginx:default", "name the chain, either hop by hop with --hop, or in"),
-        ("diagnose --hop ngnix:default", "--chain: unknown proxy 'ngnix'; allowed: direct, nginx"),
-        ("diagnose --hop nginx:default --hop direct", "--chain: direct stands alone: it is the chain without hops"),
+        ("diagnose --hop ngnix:default", "--hop: unknown proxy 'ngnix'; allowed: direct, nginx"),
+        ("diagnose --hop nginx:default --hop direct", "--hop: direct stands alone: it is the chain without hops"),
         ("diagnose --chain direct", "--chain: direct has no hop that could hold anything"),
         ("diagnose --hop nginx:default --format xml", "--format: 'xml' is not allowed; allowed: sse, ndjson"),
         ("diagnose --hop nginx:default --with nope.yaml", "there is no matrix 'nope.yaml': give a path, or one of"),
@@ -433,8 +433,8 @@ def test_the_cache_is_told_and_emptied(harness: Harness, tmp_path: Path, monkeyp
     build.mkdir(parents=True)
     (build / "caddy").write_bytes(b"x" * 1_500_000)
     line = f"     1.5 MB  caddy        {build}\n"
-    assert harness("clean", "--dry-run").out == line
+    assert harness("clean", "--dry-run").out == f"{line}     1.5 MB  would be removed\n"
     assert harness("clean", "envoy").status == 2
     assert build.exists()
-    assert harness("clean", "caddy").out == line
+    assert harness("clean", "caddy").out == f"{line}     1.5 MB  removed\n"
     assert not build.exists()

@@ -27,6 +27,9 @@ from tests.commanding import Harness
         "doctor --runs {}",
         "doctor --require {}",
         "setup {}",
+        "run --chain direct --path {}",
+        "run --chain direct --server {}",
+        "run --chain direct --map {}",
     ],
 )
 def test_an_empty_word_is_a_mistake_and_never_stands_for_a_default(harness: Harness, words: str) -> None:
@@ -53,3 +56,30 @@ def test_only_one_report_goes_to_standard_output(harness: Harness) -> None:
     said = harness("matrix", "smoke", "--markdown", "-", "--junit", "-")
     assert (said.status, said.out) == (2, "")
     assert "--markdown - and --junit - lead to one place" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--path", "api"), "--path: 'api' is no path as a request has it: it begins with /, as /api/chat"),
+        (("--server", "a:b"), "--server: 'a:b' is no server: it is a name, a port, or both, as shop.example:443"),
+        (("--map", ""), "--map names nothing: it is what your config passes requests on to, as app:8000"),
+        (
+            ("--map", "app"),
+            "--map, --server and --path are of one config of yours, as nginx:./my.conf, and there is none",
+        ),
+    ],
+)
+def test_what_is_said_of_a_config_has_to_mean_one_that_is_there(
+    harness: Harness, options: tuple[str, str], told: str
+) -> None:
+    said = harness("run", "--chain", "direct", *options)
+    assert (said.status, said.err) == (2, f"harness: {told}\n")
+
+
+def test_what_is_said_of_a_config_cannot_be_of_two(harness: Harness, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.conf").write_text("server { location / { proxy_pass http://app; } }")
+    said = harness("run", "--chain", "nginx:./a.conf>nginx:./b.conf", "--map", "app")
+    assert said.status == 2
+    assert "there are nginx:a, nginx:b: say it in a matrix file, beside each" in said.err

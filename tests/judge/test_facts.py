@@ -68,7 +68,15 @@ def test_judged_again_only_the_facts_of_its_run_stay_unless_its_traces_tell_them
     (again,) = rejudge([before], {before.id: [story("s0 r0 s1 r1 end")]})
     of_run = {name: getattr(EVERY_FACT, name) for name, fact in FACTS.items() if fact.of_run}
     assert again.facts == replace(Facts(), **of_run)
-    assert of_run.keys() == {"emulates", "applications", "stand_in", "unguarded", "turned_away", "beside_others"}
+    assert of_run.keys() == {
+        "emulates",
+        "applications",
+        "served_by",
+        "stand_in",
+        "unguarded",
+        "turned_away",
+        "beside_others",
+    }
 
 
 def test_of_two_streams_that_disagree_the_refused_one_is_told() -> None:

@@ -17,7 +17,7 @@ from harness.launchers.sources import Sources
 
 NPM = """#!/bin/sh
 echo "$@" >> "$CALLS"
-[ "$BREAK" = "$1" ] && { echo "npm error network"; exit 1; }
+[ "$BREAK" = "$1" ] && { echo "npm error ${SAYS:-network}"; exit 1; }
 case $1 in
     install) cp package.json needed.json; echo '{"version": "7.1.9"}' > package.json; echo hashes > package-lock.json ;;
     ci) mkdir -p node_modules/vite && cp package.json node_modules/vite/package.json ;;
@@ -158,18 +158,35 @@ def test_a_version_without_a_lock_is_fetched_for_who_names_it_and_its_lock_is_ke
     assert {"--engine-strict", "--ignore-scripts", "vite@7.1"} <= set(asked.split())
     with pytest.raises(Unavailable, match=r"vite 8\.3\.8 is not installed"):
         vite.installed()
-    with pytest.raises(Unavailable, match=r"vite 7\.1 cannot be had here \(it is there in 8\.3\.8, 7\.1\.9\)"):
+    with pytest.raises(Unavailable, match=r"vite 7\.1 cannot be had here \(it is there in 8\.3\.8\)"):
         replace(vite, locked=True).installed("7.1")
+    with pytest.raises(Unavailable, match=r"7\.1 is in no lock here, .* it is looked for; there is 8\.3\.8\)"):
+        replace(vite, locked=True).fetch("7.1", "", fetching())
 
 
-def test_a_version_that_npm_does_not_have_is_told_in_its_words(
-    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (
+            "notarget No matching version found for vite@7.1.",
+            r"^there is no vite@7\.1 \(npm finds none: choose another\)$",
+        ),
+        (
+            "network",
+            r"^`npm install .*vite@7\.1` failed with status 1:\nnpm error network\n \(mend that, then: harness",
+        ),
+    ],
+)
+def test_a_version_that_npm_does_not_have_is_told_in_a_sentence_and_any_other_failure_in_its_words(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, words: str
 ) -> None:
     monkeypatch.setenv("BREAK", "install")
+    monkeypatch.setenv("SAYS", says)
     vite = source(tmp_path)
-    with pytest.raises(Unavailable, match=r"`npm install .*vite@7\.1` failed with status 1:\nnpm error network"):
+    with pytest.raises(Unavailable, match=words):
         vite.fetch_unlocked("7.1", fetching())
     assert vite.offers() == ["8.3.8"]
+    assert [path.name for path in vite.folder.iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from harness.errors import Unavailable
 from harness.launchers.base import Fetching
+from harness.launchers.ports import reserved_port
 from harness.launchers.sources import Sources
 from harness.launchers.system import VersionQuestion
 from harness.launchers.wheel import Wheel
@@ -45,7 +46,7 @@ def test_a_locked_wheel_is_fetched_once_and_its_program_runs(shop: Shop, wheel: 
     wheel.fetch("1.2.3", Fetching(said.append))
     path.unlink()
     wheel.fetch("1.2.3", Fetching(said.append))
-    assert said == ["fetching tiny-bin 1.2.3 (0 MB)"]
+    assert said == ["fetching tiny-bin 1.2.3 (0.0 MB)"]
     installed = wheel.installed("1.2.3")
     assert subprocess.check_output([installed.program], text=True) == "tiny 1.2.3\n"
     assert installed.told == "1.2.3 (wheel tiny-bin 1.2.3)"
@@ -82,7 +83,7 @@ def test_a_version_that_is_nowhere_is_told_in_a_sentence_with_what_there_is_and_
     shop: Shop, wheel: Wheel
 ) -> None:
     shop.sells("1.2.3").unlink()
-    nowhere = r"^there is no tiny-bin==1\.2\.3 for this machine \(pip finds none at all: choose another\)$"
+    nowhere = r"^pip finds no tiny-bin==1\.2\.3, nor any other version \(its index has none .*, or does not answer: "
     with pytest.raises(Unavailable, match=nowhere):
         wheel.fetch("1.2.3", Fetching(print))
     for version in ("1.9", "1.10"):
@@ -138,3 +139,15 @@ def questions(tmp_path: Path) -> Callable[[str], Path]:
 def test_who_does_not_tell_its_version_is_told(questions: Callable[[str], Path], text: str, words: str) -> None:
     with pytest.raises(Unavailable, match=words):
         VersionQuestion(["-v"], r"v(\d+)").answer(questions(text), {}, "mend it")
+
+
+def test_an_index_that_refuses_to_answer_is_not_taken_for_one_that_has_no_such_version(
+    shop: Shop, wheel: Wheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sells("1.2.3").unlink()
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with reserved_port() as port:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
+        with pytest.raises(Unavailable, match=r"^pip finds no tiny-bin==1\.2\.3, .*, or does not answer: "):
+            wheel.fetch("1.2.3", Fetching(print))

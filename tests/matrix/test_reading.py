@@ -25,7 +25,7 @@ from harness.matrix.reading import (
     select,
     twin_of,
 )
-from harness.model import Cell, Hop, Workload, chain_text
+from harness.model import Cell, Deployment, Hop, Workload, chain_text
 from harness.resources import configs
 from tests.matrix.knowing import CATALOGUE, KNOWN, STAND_INS, VERSIONED, ids, read, refusal
 from tests.planning import plan
@@ -137,6 +137,15 @@ def test_files_of_the_users_own() -> None:
         Hop("nginx", "other"): PurePath("../conf/other.conf"),
     }
     assert Hop("nginx", "other") in {hop for cell in matrix.cells for hop in cell.chain}
+
+
+def test_what_stands_for_what_in_a_config_is_said_beside_its_path() -> None:
+    matrix = read(
+        "axes: {chain: nginx:mine}\nvariants: {nginx: {other: ./other.conf, mine:"
+        " {file: /etc/nginx, map: app:8000, server: ':443', path: /v1}}}"
+    )
+    assert matrix.own[Hop("nginx", "mine")] == PurePath("/etc/nginx")
+    assert matrix.deployed == {Hop("nginx", "mine"): Deployment(("app:8000",), ":443", "/v1")}
 
 
 def test_files_of_the_same_name_get_names_of_their_own() -> None:

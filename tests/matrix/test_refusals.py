@@ -73,6 +73,9 @@ BAD_VALUES = [
         "mitigations.none: this name stands for no mitigation; choose another",
     ),
     ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
+    ("variants: {nginx: {a: {map: x}}}", "variants.nginx.a.file: this key is required"),
+    ("variants: {nginx: {a: {file: x, path: api}}}", "variants.nginx.a.path: must match pattern"),
+    ("variants: {nginx: {a: {file: x, server: 'a:b'}}}", "variants.nginx.a.server: must match pattern"),
     (
         "variants: {nginx: {gzip: ./a.conf}}",
         "variants.nginx.gzip: there is another nginx:gzip already; give it a name of its own: nginx:my-a=./a.conf",

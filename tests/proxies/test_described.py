@@ -135,6 +135,8 @@ def test_what_is_here_and_in_no_lock_is_listed_as_that(tmp_path: Path, monkeypat
 
 # ---------------------------------------------------------------- a matrix file's own
 
+EDGE = r"m\.yaml:3: proxies\.edge: "
+FROM_NPM = "['${PROGRAM}', '${PORT}', '${UPSTREAM}'], sources: {npm: {package: a}}"
 MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
 
 
@@ -150,6 +152,19 @@ MATRIX = "title: t\nworkloads: {w: {tokens: 8, token_bytes: 100}}\n"
         ("{edge: {folder: ., command: [a]}}", "edge:a", r"proxies\.edge: has a folder: all else"),
         ("{edge: {command: [a, '${PORT}', '${UPSTREAM}']}}", "edge:other", "unknown variant 'edge:other'"),
         ("{edge: {command: [a, '${CONFIG}']}}", "edge:./no.conf", r"there is no file .*no\.conf"),
+        ("{edge: {command: [a, '${UPSTREAM}']}}", "edge:default", rf"{EDGE}edge has no \$\{{LISTEN\}}"),
+        ("{edge: {command: [a, '${PORT}']}}", "edge:default", rf"{EDGE}edge has no \$\{{UPSTREAM\}}"),
+        ("{edge: {command: [a, '${PROT}']}}", "edge:default", rf"{EDGE}`command` has \$\{{PROT\}}, .*mean 'PORT'"),
+        (f"{{edge: {{command: {TOLD}, explains: ['${{HER}}']}}}}", "edge:default", rf"{EDGE}`explains` has .*'HERE'"),
+        (f"{{edge: {{command: {TOLD}, files: [no.types]}}}}", "edge:default", r"no\.types: cannot be read"),
+        (f"{{edge: {{command: {TOLD}, env: {{A=B: c}}}}}}", "edge:default", r"proxies\.edge\.env: .* without `=`"),
+        (f'{{edge: {{command: {TOLD}, env: {{A: "\\0"}}}}}}', "edge:default", r"proxies\.edge\.env\.A: .* a NUL"),
+        ('{edge: {command: ["a\\0"]}}', "edge:default", r"proxies\.edge\.command\[0\]: .* a NUL"),
+        (
+            f"{{edge: {{command: {FROM_NPM}}}}}",
+            "edge:default",
+            rf"{EDGE}sources\.npm: .* no package-lock\.json that has a",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_proxy_of_ones_own_is_told_and_no_more(
@@ -246,6 +261,23 @@ def test_a_config_of_a_users_is_tested_by_its_program_before_anything_is_measure
 
 
 @pytest.mark.proxies
+@pytest.mark.parametrize(
+    ("explains", "words"),
+    [
+        ("[sh, -c, 'exit 3']", "`explains`: edge exited with status 3, and said nothing$"),
+        ("[no-such-checker]", "`explains`: edge: cannot run no-such-checker"),
+    ],
+)
+def test_what_tests_a_program_without_a_config_is_led_back_to_its_key(
+    tmp_path: Path, explains: str, words: str
+) -> None:
+    proxies = f"{{edge: {{command: {TOLD}, explains: {explains}}}}}"
+    (tmp_path / "m.yaml").write_text(f"{MATRIX}proxies: {proxies}\naxes: {{chain: 'edge:default'}}\n")
+    with pytest.raises(InputError, match=rf"{EDGE}{words}"):
+        load(str(tmp_path / "m.yaml"))
+
+
+@pytest.mark.proxies
 @pytest.mark.parametrize(("name", "language"), [("nginx", "nginx"), ("caddy", "caddyfile")])
 def test_the_examples_of_the_page_on_own_configs_are_some(tmp_path: Path, name: str, language: str) -> None:
     page = Path(__file__).parents[2] / "docs/own-configs.md"
@@ -254,7 +286,8 @@ def test_the_examples_of_the_page_on_own_configs_are_some(tmp_path: Path, name: 
 
 
 def test_a_config_that_is_called_as_a_file_of_the_programs_own_is_told(tmp_path: Path) -> None:
-    (tmp_path / "paths.conf").write_text("listen ${LISTEN}; proxy_pass ${UPSTREAM}/;")
+    server = "server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}/; } }"
+    (tmp_path / "paths.conf").write_text(f"events {{}} http {{ {server} }}")
     with pytest.raises(InputError, match=r"paths\.conf: nginx reads a file of its own that is called so"):
         PROXIES["nginx"].check(tmp_path / "paths.conf")
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import InputError, Unavailable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.model import Endpoint, Hop, chain_text
-from harness.proxies import certificates
 from harness.resources import configs
 from harness.session import load, session
 from tests.factories import comes, judged
@@ -32,17 +31,6 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for(config: Path
     assert told.endswith(".")
     assert told != config.name
     NGINX.check(config)
-
-
-@pytest.mark.parametrize("listen", ["listen ${LISTEN} ssl", "listen   ${LISTEN} default_server ssl http2"])
-@pytest.mark.parametrize("missing", ["CERTIFICATE", "CERTIFICATE_KEY"])
-def test_tls_needs_the_harness_own_certificate(tmp_path: Path, listen: str, missing: str) -> None:
-    there = "CERTIFICATE" if missing == "CERTIFICATE_KEY" else "CERTIFICATE_KEY"
-    config = own(tmp_path, ("listen ${LISTEN}", f'{listen};\n  x "${{{there}}}"'))
-    with pytest.raises(InputError) as told:
-        NGINX.check(config)
-    assert f"has no ${{{missing}}}; for a certificate" in str(told.value)
-    NGINX.check(own(tmp_path, ("listen", f"# {listen}\n listen")))  # a comment asks for nothing
 
 
 async def test_a_missing_nginx_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +59,7 @@ async def test_a_shipped_config_starts_and_passes_requests_and_streams(bench: Be
     assert (running.name, running.version, await status(running)) == ("nginx", NGINX.version(), 200)
     assert entry.death() is None
     (evidence,) = entry.evidence
-    assert f"listen 127.0.0.1:{running.endpoint.port}" in (evidence / config.name).read_text()
+    assert f"listen 127.0.0.1:{running.endpoint.port}" in (evidence / "conf" / config.name).read_text()
     log = (evidence / "nginx.log").read_text()
     assert not [line for line in log.splitlines() if "[emerg]" in line or "[alert]" in line or "[crit]" in line]
 
@@ -122,16 +110,19 @@ BROKEN = ("proxy_pass", "proxy_bufferring off;\n            proxy_pass")
 
 
 @pytest.mark.proxies
-async def test_a_certificate_that_is_not_the_harness_own_is_told_before_any_cell(tmp_path: Path) -> None:
-    stranger = tmp_path / "stranger"
-    stranger.mkdir()
-    certificates.issue(stranger, stranger / "authority.pem")
-    pair = f"ssl_certificate {stranger / certificates.CERTIFICATE}; ssl_certificate_key {stranger / certificates.KEY};"
-    ours = 'add_header A "${CERTIFICATE}"; add_header B "${CERTIFICATE_KEY}";'
-    config = own(tmp_path, ("listen ${LISTEN};", f"listen ${{LISTEN}} ssl; {pair} {ours}"))
+def test_tls_without_any_certificate_is_told_in_nginxs_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'my\.conf:\d+: no "ssl_certificate" is defined for the "listen ... ssl"'):
+        NGINX.check(own(tmp_path, ("listen ${LISTEN};", "listen ${LISTEN} ssl;")))
+
+
+@pytest.mark.proxies
+async def test_a_certificate_of_the_users_is_replaced_by_one_that_clients_trust(tmp_path: Path) -> None:
+    pair = "ssl_certificate /nowhere/its.pem; ssl_certificate_key /nowhere/its.key;"
+    config = own(tmp_path, ("listen ${LISTEN};", f"listen 443 ssl; {pair}"))
     async with Launcher() as launcher:
-        with pytest.raises(ProxyError, match=r"nginx does not serve TLS on port .*certificate verify failed"):
-            await started(launcher, config, tmp_path)
+        running = await started(launcher, config, tmp_path)
+        assert running.endpoint.url.startswith("https://")
+        assert await status(running) == 502
 
 
 @pytest.mark.proxies

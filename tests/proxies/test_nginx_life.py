@@ -72,13 +72,14 @@ async def test_one_that_dies_in_mid_stream_is_told_and_the_next_cell_gets_a_new_
 
 
 class Others(Launcher):
-    """A launcher whose folders belong to a stranger, with all that is in them, as they do when a stranger runs it."""
+    """A launcher whose folders and evidence belong to a stranger, with all in them, as when a stranger runs it."""
 
-    async def launch(self, *args: Any, **options: Any) -> Process:
-        for folder in map(Path, self._janitors.folders):
-            for path in (folder, *folder.iterdir()):
+    async def launch(self, *args: Any, log: Path | None, **options: Any) -> Process:
+        assert log
+        for folder in (*map(Path, self._janitors.folders), log.parent):
+            for path in (folder, *folder.rglob("*")):
                 os.chown(path, STRANGER, STRANGER)
-        return await super().launch(*args, **options)
+        return await super().launch(*args, log=log, **options)
 
 
 @pytest.fixture
@@ -97,8 +98,6 @@ def public() -> Iterator[Path]:
         program = shutil.copy(NGINX.installed().program, folder)  # from where only root may come
         shim.write_text(f'#!/bin/sh\n{become} {program} "$@"\n')
         shim.chmod(0o755)
-        (folder / "evidence").mkdir()
-        os.chown(folder / "evidence", STRANGER, STRANGER)
         yield folder
 
 

@@ -39,6 +39,15 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
             ("emulator: plays A: it holds", "emulator: plays B: it passes", "application, not a proxy: It sends."),
         ),
         (
+            Facts(served_by=EVERY_FACT.served_by),
+            (
+                "nginx:shop: /api/ is served by location /api/ (nginx.conf:14) of server shop.example:443"
+                " (nginx.conf:9)",
+                "nginx:shop: no path was said; these pass requests on, too, and are not measured: location / "
+                "(nginx.conf:20) (--path)",
+            ),
+        ),
+        (
             Facts(remark=Remark("EventSource", rewritten=True), clock_uncertainty_ms=0.84),
             (
                 "EventSource shows no bytes: its events were written anew as SSE, and padding is not counted",

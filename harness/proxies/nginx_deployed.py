@@ -1,0 +1,302 @@
+"""What of an nginx config stands for what in a chain: the backend, the server that is asked, the location that answers.
+
+Rules: what a placeholder says, stands; then what the user says (`Deployment`); what is left open is found where only
+one can be meant, and else asked for, with the lines of all that could.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from harness.documents.document import allowed
+from harness.errors import Complaint, InputError
+from harness.model import Deployment, Place, ServedBy
+from harness.proxies.nginx_config import Config
+from harness.proxies.nginx_language import Directive
+from harness.proxies.nginx_serving import PREFIXES, Location, Server, every_location, find, named, uri_of
+from harness.proxies.nginx_targets import Target, Targets, fallbacks
+
+OWN_PATH = "/stream/0"
+"""What is asked for where a config was written for the harness: a stream by its own path."""
+
+_LISTEN = re.compile(r"\$\{(LISTEN|PORT)\}")
+_ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*?)(?::?(?P<port>\d+))?")
+_SERVER = re.compile(r"(?P<name>[^:]*)(?::(?P<port>\d+))?")
+
+
+@dataclass(frozen=True)
+class Listen:
+    """One address of a server; `directive` is None where it has none, which means port 80."""
+
+    server: Server
+    directive: Directive | None
+
+    @property
+    def address(self) -> str:
+        """The address in the one way to write it: `*:80`; a placeholder, or a socket, is as it is."""
+        text = self.directive.argument if self.directive else "80"
+        if self.is_marked:
+            return "${LISTEN}"
+        if text.startswith("unix:"):
+            return text
+        found = re.fullmatch(r"(?P<host>)(?P<port>\d+)", text) or _ADDRESS.fullmatch(text)
+        host, port = (found["host"], found["port"]) if found else (text, None)
+        return f"{'*' if host in ('', '*', '0.0.0.0') else host}:{port or 80}"
+
+    @property
+    def port(self) -> str:
+        return self.address.rpartition(":")[2]
+
+    @property
+    def options(self) -> list[str]:
+        return self.directive.arguments[1:] if self.directive else []
+
+    @property
+    def is_marked(self) -> bool:
+        return bool(self.directive and _LISTEN.search(self.directive.argument))
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether a client gets there: not by QUIC, and not to a socket."""
+        return "quic" not in self.options and not self.address.startswith("unix:")
+
+    @property
+    def place(self) -> str:
+        return (self.directive or self.server.directive).place
+
+
+class Deployed:
+    """A config's answers. Raises InputError, with lines and the way out, for what is not there or fits twice.
+
+    If `streams_only`, streams are asked for by their own path where that leads to the backend.
+    """
+
+    def __init__(self, config: Config, said: Deployment, streams_only: bool = False) -> None:
+        self.config = config
+        self.said = said
+        self._streams_only = streams_only
+        http = [one for one in config.top if one.name == "http"]
+        self.servers = [Server(one) for block in http for one in block.children("server") if one.opens_block]
+        self.listens = [listen for server in self.servers for listen in _listens(server)]
+        blocks = [server.directive for server in self.servers]
+        self.targets = Targets(blocks, [one for block in http for one in block.children("upstream")])
+        if not self.servers:
+            why = "has no server: name the file that has one, or the one that includes it"
+            raise InputError(Complaint(why, file=str(config.given)))
+        self.backends = self._backends()
+        self.asked = self._asked()
+        self.location, self.path = self._location()
+
+    @cached_property
+    def server(self) -> Server:
+        """The server that is asked."""
+        return self.asked.server
+
+    @property
+    def with_tls(self) -> bool:
+        """Whether clients have to speak TLS to it."""
+        return any("ssl" in one.options for one in self.listens if one.address == self.asked.address)
+
+    @property
+    def is_written_for_us(self) -> bool:
+        """Whether it says itself where it passes requests on to: what else it does is meant so."""
+        return any(one.is_marked for one in self.backends)
+
+    @property
+    def host(self) -> str:
+        """Whom requests are for: the name that was said, or the first of the server's that is one; else nothing."""
+        told = _SERVER.fullmatch(self.said.server)
+        names = [told["name"] if told else "", *self.server.names]
+        return next((name for name in names if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", name, re.I)), "")
+
+    def served_by(self) -> ServedBy:
+        """Return what answers, and what else could have."""
+        there = [one for one in self._leading(self.server) if one != self.location]
+        listen = "" if self.asked.is_marked else f":{self.asked.port}"
+        server = Place(f"server {self.server.shown}{listen}", str(self.server.directive.source.path), self._line)
+        others = () if self.said.path else tuple(map(_place, there))
+        location = self._told(self.location) if self.location else None
+        return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others)
+
+    def _told(self, location: Location) -> Place:
+        """Return the place of a location, or of the named one that it passes requests on by."""
+        falls_back = set(fallbacks(location.directive))
+        for other in every_location(self.server.directive):
+            if other.path in falls_back and self._passes(self.server, other):
+                place = _place(other)
+                return replace(place, text=f"{place.text}, on which {_place(location).text} falls back,")
+        return _place(location)
+
+    @property
+    def _line(self) -> int:
+        return self.server.directive.line
+
+    # ------------------------------------------------------------ the backend
+
+    def _backends(self) -> list[Target]:
+        every = [one for one in self.targets.all() if one.passes]
+        found = [one for one in every if one.is_marked]
+        for name in self.said.map:
+            fits = [one for one in self.targets.all() if name in one.names]
+            if not fits:
+                names = list(dict.fromkeys(each for one in every for each in (one.name, *sorted(one.names))))
+                raise self._refused(f"passes no requests on to {name!r}, which is to be mapped; {allowed(name, names)}")
+            if len(fits) > 1:
+                raise InputError(
+                    *(
+                        _at(one.place, f"{name!r} fits {one.name}, and others: map one by its name or address")
+                        for one in fits
+                    )
+                )
+            found += fits
+        if not found:
+            found = self._only(every)
+        for one in found:
+            if one.why_not:
+                raise InputError(one.passes[0].reject(one.why_not))
+        return list(dict.fromkeys(found))
+
+    def _only(self, every: Sequence[Target]) -> list[Target]:
+        """Return the one target that can be meant: that of what the path leads to, or the only one that there is."""
+        if not every:
+            raise self._refused("passes no requests on: it has no proxy_pass in a location of a server")
+        possible = [one for one in every if not one.why_not] or list(every)
+        if self.said.path and len(possible) > 1:
+            uri = uri_of(self.said.path)
+            servers = [one.server for one in self._said_listens()] if self.said.server else self.servers
+            led = [each for one in servers for each in self.targets.of(one.directive, find(one.directive, uri))]
+            possible = list(dict.fromkeys(led)) or possible
+        if len(possible) > 1:
+            ways = (_at(one.place, f"`--map {one.name}` says that this stands for the next hop") for one in possible)
+            head = Complaint("passes requests on to several: which is the backend?", file=str(self.config.given))
+            raise InputError(head, *ways)
+        return possible
+
+    # ------------------------------------------------------------ the server
+
+    def _asked(self) -> Listen:
+        listens = self._said_listens()
+        leading = [one for one in listens if self._leads(one.server)]
+        if not leading:
+            raise self._nothing_leads(list(dict.fromkeys(one.server for one in listens)))
+        servers = list(dict.fromkeys(one.server for one in leading))
+        if len(servers) > 1 and len({one.address for one in leading}) == 1 and leading[0].is_marked:
+            servers = [default_of([one for one in self.listens if one.is_marked]).server]
+            servers = servers if any(one.server == servers[0] for one in leading) else [leading[0].server]
+        if len(servers) > 1:
+            what = (
+                f"{self.said.server!r} fits several servers" if self.said.server else "several servers pass requests on"
+            )
+            told = (_at(one.place, f"`--server {_name(one)}` asks this one") for one in leading if one.can_be_asked)
+            raise InputError(Complaint(f"{what}: which is asked?", file=str(self.config.given)), *told)
+        mine = [one for one in leading if one.server == servers[0]]
+        return min(mine, key=lambda one: (not one.is_marked, "ssl" not in one.options, one.address.startswith("[")))
+
+    def _said_listens(self) -> list[Listen]:
+        """Return the addresses that may be asked, by what is said of the server."""
+        there = [one for one in self.listens if one.can_be_asked]
+        marked = [one for one in there if one.is_marked]
+        there = marked or there
+        if not self.said.server:
+            return there
+        said = _SERVER.fullmatch(self.said.server)
+        fits = list(self._fitting(there, said["name"], said["port"])) if said else []
+        if not fits:
+            names = list(dict.fromkeys(map(_name, there)))
+            raise self._refused(f"has no server {self.said.server!r}; {allowed(self.said.server, names)}")
+        return fits
+
+    def _fitting(self, there: Sequence[Listen], name: str, port: str | None) -> Iterator[Listen]:
+        for address in dict.fromkeys(one.address for one in there):
+            at = [one for one in there if one.address == address]
+            if port and at[0].port != port and not at[0].is_marked:
+                continue
+            meant = named([one.server for one in at], name) if name else None
+            yield from (one for one in at if not name or one.server == meant)
+
+    def _leads(self, server: Server) -> bool:
+        if not self.said.path:
+            return bool(self._leading(server))
+        location = find(server.directive, uri_of(self.said.path))
+        return self._passes(server, location) or _may_move(server, location)
+
+    def _nothing_leads(self, servers: Sequence[Server]) -> InputError:
+        backend = " or ".join(one.name for one in self.backends)
+        if not self.said.path:
+            return InputError(*(one.directive.reject(f"passes no requests on to {backend}") for one in servers))
+        told = []
+        for server in servers:
+            location = find(server.directive, uri_of(self.said.path))
+            there = ", ".join(f"`{one.directive.shown.strip('`')}`" for one in self._leading(server)) or "none"
+            why = f"answers {self.said.path}, and passes nothing on to {backend}; of this server these do: {there}"
+            told.append((location.directive if location else server.directive).reject(why))
+        return InputError(*told)
+
+    # ------------------------------------------------------------ the location
+
+    def _location(self) -> tuple[Location | None, str]:
+        """Return what answers, and the path that is asked; empty where streams are asked for by their own."""
+        scope = self.server.directive
+        if self.said.path:
+            return find(scope, uri_of(self.said.path)), self.said.path
+        leading = self._leading(self.server)
+        own = find(scope, OWN_PATH)
+        if self.is_written_for_us or (self._streams_only and own in leading):
+            return own, ""
+        there = sorted(leading, key=lambda one: one.path == "/" and one.how in PREFIXES)
+        for location in there:
+            for path in (location.path, f"{location.path}stream"):
+                if location.how in ("=", *PREFIXES) and find(scope, path) == location:
+                    return location, path
+        told = (one.directive.reject("matches paths that only you know: say one, with `--path /...`") for one in there)
+        raise InputError(*told)
+
+    def _leading(self, server: Server) -> list[Location]:
+        """Return the locations of a server that pass requests on to the backend, in the order of the file."""
+        return [one for one in every_location(server.directive) if one.how != "@" and self._passes(server, one)]
+
+    def _passes(self, server: Server, location: Location | None) -> bool:
+        return not set(self.backends).isdisjoint(self.targets.of(server.directive, location))
+
+    def _refused(self, why: str) -> InputError:
+        return InputError(
+            Complaint(why, file=str(self.config.main if not self.config.is_wrapped else self.config.given))
+        )
+
+
+def default_of(listens: Sequence[Listen]) -> Listen:
+    """Return the default one of those at an address: the first, unless one says so."""
+    return next((one for one in listens if {"default_server", "default"} & set(one.options)), listens[0])
+
+
+def _listens(server: Server) -> list[Listen]:
+    said = [one for one in server.directive.children("listen") if one.arguments]
+    return [Listen(server, one) for one in said] or [Listen(server, None)]
+
+
+def _may_move(server: Server, location: Location | None) -> bool:
+    """Tell whether a request may end in another location than it begins in."""
+    return _moves(server.directive) or bool(location and _moves(location.directive))
+
+
+def _moves(scope: Directive) -> bool:
+    there = any(True for _ in scope.children("rewrite", "try_files", "error_page"))
+    return there or any(_moves(one) for one in scope.children("if"))
+
+
+def _place(location: Location) -> Place:
+    directive = location.directive
+    return Place(directive.shown.strip("`"), str(directive.source.path), directive.line)
+
+
+def _at(place: str, why: str) -> Complaint:
+    file, _, line = place.rpartition(":")
+    return Complaint(why, file=file, line=int(line))
+
+
+def _name(listen: Listen) -> str:
+    name = next((one for one in listen.server.names if one not in ("", "_")), "")
+    return f"{name}:{listen.port}" if not listen.is_marked else name

@@ -1,0 +1,138 @@
+"""Which server and which location of an nginx config answer a request, by nginx' rules. Pure.
+
+    server     of those that listen at the address: the exact name, else the longest *.name, else the longest name.*,
+               else the first regular expression, else the default server, which is the first unless one says so
+    location   `=` at once; else the longest prefix, and within it the same again; then, unless that prefix is `^~`, the
+               first regular expression, and within it the same again; else the prefix
+
+Sources: nginx.org/en/docs/http/request_processing.html and server_names.html; nginx/nginx,
+src/http/ngx_http_core_module.c, `ngx_http_core_find_location`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from harness.proxies.nginx_language import Directive
+
+PREFIXES = ("", "^~")
+REGEXES = ("~", "~*")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A location: how it is matched (`=`, `^~`, `~`, `~*`, `@` by its name, or nothing) against what."""
+
+    directive: Directive
+    how: str
+    path: str
+
+    @classmethod
+    def of(cls, directive: Directive) -> Location:
+        *how, path = directive.arguments or ["/"]
+        if how:
+            return cls(directive, how[0], path)
+        if glued := re.match(r"(=|\^~|~\*|~|@)(?=.)", path):
+            return cls(directive, glued[1], path if glued[1] == "@" else path[glued.end() :])
+        return cls(directive, "", path)
+
+
+def _finds(pattern: str, text: str, ignores_case: bool = False) -> bool:
+    """Tell whether a regular expression is found in a text; one that only PCRE understands is not."""
+    try:
+        return re.search(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern), text, re.I if ignores_case else 0) is not None
+    except re.error:
+        return False
+
+
+def locations(scope: Directive) -> list[Location]:
+    """Return the locations right below a server or a location, in the order of the file."""
+    return [Location.of(one) for one in scope.children("location")]
+
+
+def every_location(scope: Directive) -> Iterator[Location]:
+    """Yield all locations below a server, nested ones too."""
+    for location in locations(scope):
+        yield location
+        yield from every_location(location.directive)
+
+
+def uri_of(path: str) -> str:
+    """Return the path of a request as locations see it: decoded, without query, slashes merged, no dots left."""
+    parts: list[str] = []
+    whole = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
+    for part in re.sub(r"/+", "/", whole).split("/")[1:]:
+        if part == "..":
+            parts = parts[:-1]
+        elif part != ".":
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def find(scope: Directive, uri: str) -> Location | None:
+    """Return the location of a server that answers a URI; None if there is none, so that the server itself does."""
+    return _find(scope, uri)[0]
+
+
+def _find(scope: Directive, uri: str) -> tuple[Location | None, bool]:
+    """Return it, and whether that is settled, so that no regular expression further out can take its place."""
+    there = locations(scope)
+    best: Location | None = None
+    for location in there:
+        if location.how == "=" and location.path == uri:
+            return location, True
+        if location.how in PREFIXES and uri.startswith(location.path):
+            best = location if best is None or len(location.path) > len(best.path) else best
+    nested, settled = _find(best.directive, uri) if best else (None, False)
+    if settled:
+        return nested, True
+    if best is None or best.how != "^~":
+        for location in there:
+            if location.how in REGEXES and _finds(location.path, uri, location.how == "~*"):
+                return _find(location.directive, uri)[0] or location, True
+    return nested or best, False
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server and the names that it has; `directive` is its block."""
+
+    directive: Directive
+
+    @property
+    def names(self) -> list[str]:
+        said = [name.lower() for one in self.directive.children("server_name") for name in one.arguments]
+        return said or [""]
+
+    @property
+    def shown(self) -> str:
+        """What it is called, as a message names it."""
+        return next((name for name in self.names if name not in ("", "_")), "without a name")
+
+
+def named(servers: Sequence[Server], host: str) -> Server | None:
+    """Return the one of the servers at an address that has a name; None if only the default server is left."""
+    host = host.lower().rstrip(".")
+    ranked = [(rank, order, server) for order, server in enumerate(servers) if (rank := _rank(server, host))]
+    return min(ranked, key=lambda one: one[:2])[2] if ranked else None
+
+
+def _rank(server: Server, host: str) -> tuple[int, int] | None:
+    """Return how well the best of a server's names fits, the best is the least; None if none does."""
+    ranks = [rank for name in server.names if (rank := _fits(name, host))]
+    return min(ranks, default=None)
+
+
+def _fits(name: str, host: str) -> tuple[int, int] | None:
+    if name == host or (name.startswith(".") and name[1:] == host):
+        return 0, 0
+    if name.startswith((".", "*.")) and host.endswith(name.removeprefix("*")):
+        return 1, -len(name.removeprefix("*"))
+    if name.endswith(".*") and host.startswith(name[:-1]):
+        return 2, -len(name)
+    if name.startswith("~") and _finds(name[1:], host, ignores_case=True):
+        return 3, 0
+    return None

@@ -1,0 +1,180 @@
+"""Which server and location answer, by nginx' rules: held against the real one, which says so in a header."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harness.clients import CLIENTS
+from harness.clients.base import Request
+from harness.launchers.process import Launcher
+from harness.model import Endpoint
+from harness.proxies.nginx import Nginx
+from harness.proxies.nginx_language import Directive, Source, parse
+from harness.proxies.nginx_serving import Server, find, named, uri_of
+from harness.resources import configs
+from tests.clients.http2_peer import Seen
+
+LOCATIONS = """
+location = / {}
+location / {}
+location = /api {}
+location /api/ { location /api/v1/ {} location ~ \\.sse$ {} location = /api/v1/exact {} location ^~ /api/v2/ {} }
+location ^~ /static/ { location ~ \\.css$ {} location /static/inner/ {} }
+location ~ ^/(chat|talk)/ { location ~ deep {} location ~ stop$ {} }
+location ~* \\.PHP$ {}
+location ~ /v2/.*x$ {}
+location /chat {}
+location @named {}
+location "/a b" {}
+location ~ "^/num/[0-9]{2}$" {}
+location ~^/glued/ {}
+location =/glued {}
+"""
+PATHS = [
+    "/",
+    "/x",
+    "/api",
+    "/api/",
+    "/api/x",
+    "/api/v1/",
+    "/api/v1/exact",
+    "/api/v1/exactly",
+    "/api/x.sse",
+    "/api/v1/x.sse",
+    "/api/v2/x",
+    "/api/v2/x.sse",
+    "/api/v1/x.php",
+    "/static/x",
+    "/static/x.css",
+    "/static/inner/y",
+    "/static/inner/y.css",
+    "/static/x.php",
+    "/static/x.sse",
+    "/chat",
+    "/chat/",
+    "/chat/deep/z",
+    "/chat/deep/stop",
+    "/talk/stop",
+    "/talk/x.php",
+    "/chatter",
+    "/INDEX.php",
+    "/index.PHP",
+    "/v2/ax",
+    "/api/v2/ax",
+    "/a%20b",
+    "/a%20bc",
+    "/num/12",
+    "/num/123",
+    "/glued",
+    "/glued/x",
+    "//api//v1/exact",
+    "/api/../static/x",
+    "/static/./x.css",
+    "/chat%2Fdeep/z",
+    "/x?/api/",
+]
+
+NAMES = {
+    "default": "unheard.example",
+    "exact": "shop.example www.shop.example",
+    "star": "*.shop.example",
+    "longer": "*.eu.shop.example",
+    "dotted": ".bare.example",
+    "tail": "mail.*",
+    "regex": r"~^(?<sub>.+)\.re\.example$",
+    "later": r"~\.example$",
+}
+HOSTS = {
+    "unknown.test": "default",
+    "shop.example": "exact",
+    "WWW.shop.example": "exact",
+    "a.shop.example": "star",
+    "a.b.shop.example": "star",
+    "x.eu.shop.example": "longer",
+    "bare.example": "dotted",
+    "x.bare.example": "dotted",
+    "mail.test": "tail",
+    "mail.shop.example": "star",
+    "q.re.example": "regex",
+    "other.example": "later",
+}
+
+
+def marked(text: str) -> str:
+    """Have each location say its number in a header, and answer by itself; a `[0-9]{2}` is no block."""
+    out, number = "", 0
+    for letter in text:
+        out += letter
+        if letter == "{" and not out.endswith("]{"):
+            number += 1
+            out += f" add_header X-At l{number}; return 204;"
+    return out
+
+
+def server_of(text: str) -> Directive:
+    (server,) = parse(Source(Path("my.conf"), f"server {{ {text} }}"))
+    return server
+
+
+def told(server: Directive, path: str) -> str:
+    location = find(server, uri_of(path))
+    assert location is not None
+    return next(location.directive.children("add_header")).arguments[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("/a?b", "/a"),
+        ("//a///b", "/a/b"),
+        ("/a/../b/./c", "/b/c"),
+        ("/a%20b%2Fc", "/a b/c"),
+        ("/", "/"),
+        ("/a/", "/a/"),
+    ],
+)
+def test_a_path_is_decoded_and_merged_before_locations_see_it(path: str, uri: str) -> None:
+    assert uri_of(path) == uri
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_server_is_chosen_by_its_name(host: str) -> None:
+    servers = [Server(server_of(f"server_name {name};")) for name in NAMES.values()]
+    found = named(servers, host)
+    assert (found or servers[0]) == servers[list(NAMES).index(HOSTS[host])]
+
+
+def test_a_location_that_no_path_reaches_is_none() -> None:
+    assert find(server_of("location /a/ {} location @b {} location ~ ( {}"), "/b") is None
+
+
+@pytest.mark.proxies
+async def test_the_real_nginx_answers_from_the_very_location_and_server(tmp_path: Path) -> None:
+    locations = marked(LOCATIONS)
+    servers = "".join(
+        f"server {{ listen ${{LISTEN}}; server_name {name}; add_header X-Server {at}; location / {{ return 204; }} }}\n"
+        for at, name in NAMES.items()
+    )
+    inner = f"location /up {{ proxy_pass ${{UPSTREAM}}; }} {locations}"
+    config = tmp_path / "my.conf"
+    config.write_text(
+        f"events {{}} http {{ server {{ listen ${{LISTEN}}; server_name paths.test; {inner} }} {servers} }}"
+    )
+    nginx, client = Nginx("nginx", configs() / "nginx"), CLIENTS["aiohttp"]()
+    async with Launcher() as launcher:
+        running = await nginx.start(config, Endpoint(1), tmp_path / "evidence", launcher)
+
+        async def header(name: str, path: str, host: str) -> str:
+            seen = Seen()
+            await client.stream(Request(f"{running.endpoint.url}{path}", headers=[("Host", host)]), seen)
+            return dict(seen.headers).get(name, "")
+
+        by_path = await asyncio.gather(*(header("X-At", path, "paths.test") for path in PATHS))
+        by_host = await asyncio.gather(*(header("X-Server", "/", host) for host in HOSTS))
+        await client.close()
+    assert dict(zip(PATHS, by_path, strict=True)) == {path: told(server_of(inner), path) for path in PATHS}
+    known = {**HOSTS, "unknown.test": ""}  # the first server, which has the paths
+    assert dict(zip(HOSTS, by_host, strict=True)) == known
