@@ -21,11 +21,11 @@ class PortTaken(ProxyError):
 
 async def on_free_port(start: Callable[[int], Awaitable[T]]) -> T:
     """Return `start(port)` with a free port; only if it raises PortTaken, try another, at most three in all."""
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(PortTaken), stop=stop_after_attempt(3), reraise=True
-    ):
-        with attempt, reserved_port() as port:
-            return await start(port)
+    attempts = AsyncRetrying(retry=retry_if_exception_type(PortTaken), stop=stop_after_attempt(3), reraise=True)
+    with contextlib.ExitStack() as tried:  # they stay reserved, or the system may give the same one again
+        async for attempt in attempts:
+            with attempt:
+                return await start(tried.enter_context(reserved_port()))
     raise AssertionError("tenacity returns or raises")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 
 import pytest
@@ -48,6 +49,22 @@ async def test_a_taken_port_is_followed_by_another_three_times_in_all() -> None:
     with pytest.raises(PortTaken):
         await on_free_port(never)
     assert len(tried) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets two sockets share a port until one listens")
+async def test_a_port_that_was_tried_is_given_to_nobody_while_another_is() -> None:
+    tried: list[int] = []
+
+    async def start(port: int) -> None:
+        for before in tried:
+            with socket.socket() as another, pytest.raises(OSError, match="in use"):
+                another.bind(("127.0.0.1", before))
+        tried.append(port)
+        raise PortTaken("somebody was faster")
+
+    with pytest.raises(PortTaken):
+        await on_free_port(start)
+    assert len(tried) == 3
 
 
 async def test_any_other_fault_is_not_tried_again() -> None:
