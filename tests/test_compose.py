@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from harness.launchers.npm import locked_in
-from harness.proxies.described import INSTANCES
+from harness.proxies.nextjs import INSTANCES
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,11 +21,10 @@ from typing import ClassVar
 from harness import resources
 from harness.documents.document import allowed
 from harness.documents.programs import FromNpm, FromWheel, OwnProxyShape, ProgramShape
-from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
+from harness.errors import Complaint, InputError, ProxyError, Unavailable
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
-from harness.launchers.installation import REMEDY
 from harness.launchers.npm import Npm, locked_in
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import Sources
@@ -42,7 +39,6 @@ from harness.proxies.starting import Start, started
 from harness.proxies.tested import tested
 
 PROGRAMS = "programs"
-INSTANCES = ".instances"
 
 _COMMENT = re.compile(r"^\s*(?:#+|//+|;+|/\*+|<!--+)?\s*(.*?)\s*(?:\*+/|--+>)?$")
 
@@ -233,15 +229,14 @@ class Described:
         return installed.told
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
-        """Return how it is started with a config, which it reads beside its packages if it has any. Blocks."""
-        beside = installed.source == "npm"
-        place = f"${{FOLDER}}/{config.name}" if beside else str(evidence / config.name)
+        """Return how it is started with a config, which it reads where it finds its packages if it has any. Blocks."""
+        packages = installed.folder / "node_modules" if installed.source == "npm" and installed.folder else None
+        place = f"${{FOLDER}}/{config.name}" if packages else str(evidence / config.name)
         files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
         if self.said.has_config:
             files[place] = config.read_text(encoding="utf-8")
         start = self._start_of(place, files, installed, {place: config})
-        parent = instances(installed.folder) if beside and installed.folder else None
-        return replace(start, tls="CERTIFICATE" in self.asks(config), parent=parent)
+        return replace(start, tls="CERTIFICATE" in self.asks(config), packages=packages)
 
     def _start_of(
         self, place: str, files: Mapping[str, str], installed: Installed, origins: Mapping[str, Path]
@@ -314,18 +309,3 @@ def shipped(own: Mapping[str, type[Described]]) -> Iterator[Described]:
 
 _lock = cache(read_lock)
 _manifests = cache(locked_in)
-
-
-def instances(folder: Path) -> Path:
-    """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
-    place = folder / INSTANCES
-    try:
-        resources.own_folder(place)
-        if not os.access(place, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        if unwritable(error) is NoRoom:
-            raise
-        where = f"what has packages runs beside them, in {folder}: {error.strerror}"
-        raise Unavailable(where, REMEDY) from error
-    return place

@@ -16,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import shutil
@@ -26,20 +27,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness import resources
 from harness.documents.document import Document
 from harness.documents.programs import FromNpm
-from harness.errors import Complaint, InputError, ProxyError
+from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.base import ProgramLauncher
-from harness.launchers.installation import Steps
+from harness.launchers.installation import REMEDY, Steps
 from harness.launchers.npm import Npm
 from harness.model import Endpoint
 from harness.proxies.base import Running
-from harness.proxies.described import Described, instances
+from harness.proxies.described import Described
 from harness.proxies.starting import Start, started
 
 LISTEN = ("--hostname", "127.0.0.1", "--port", "0")
 PLACEHOLDER = "http://upstream.invalid:1"
 BUILD = ".next"
+INSTANCES = ".instances"
 CONFIG = "next.config.mjs"
 APP = ("app", CONFIG, "no-inspector.cjs")
 ROUTES = "routes-manifest.json"
@@ -118,6 +121,21 @@ class NextJs(Described):
             for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
                 if file.is_file():
                     yield str(file.relative_to(self.folder)), file
+
+
+def instances(folder: Path) -> Path:
+    """Return where instances lie beside their packages. Raises Unavailable if nothing can be written there."""
+    place = folder / INSTANCES
+    try:
+        resources.own_folder(place)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if unwritable(error) is NoRoom:
+            raise
+        where = f"what has packages runs beside them, in {folder}: {error.strerror}"
+        raise Unavailable(where, REMEDY) from error
+    return place
 
 
 def lay_build(build: Path, folder: Path, upstream: Endpoint) -> None:

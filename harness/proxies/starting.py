@@ -79,7 +79,8 @@ class Start:
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
     has complained of nothing is asked what is wrong by the command `explains`.
 
-    Its folder, if it asks for one, is made inside `parent`: next to a script's packages, for one that has to find any.
+    Its folder, if it asks for one, leads to `packages`, the node_modules of what npm has fetched: a script there finds
+    them as beside it.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Start:
     announces: re.Pattern[str] | None = None
     ready: Ready = "accepts"
     negotiates: bool = False
-    parent: Path | None = None
+    packages: Path | None = None
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
     explains: Sequence[str] = ()
     quote: Callable[[str], str] = str
@@ -114,6 +115,8 @@ class Start:
         Return its arguments and its environment. Raises Unavailable if it asks for a certificate, and none can be made.
         """
         values = placeholders.values(port, upstream, folder)
+        if self.packages:
+            (folder / self.packages.name).symlink_to(self.packages)
         if not self.asks.isdisjoint(placeholders.CERTIFICATES):
             certificates.issue(folder, evidence / AUTHORITY)
             files = folder / certificates.CERTIFICATE, folder / certificates.KEY
@@ -197,7 +200,7 @@ async def started(
 async def _instance(
     port: int, start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
 ) -> tuple[Program, Endpoint]:
-    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name, start.parent)
+    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name)
     values = placeholders.values(port, upstream, folder)
     start = replace(start, explains=[placeholders.filled(word, values) for word in start.explains])
     argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)

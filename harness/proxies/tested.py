@@ -25,7 +25,7 @@ async def tested(place: str, start_in: Callable[[Path], Start]) -> None:
     async with Launcher() as launcher:
         evidence = launcher.folder("test")
         start = start_in(evidence)
-        folder = launcher.folder(start.name, start.parent)
+        folder = launcher.folder(start.name)
         with reserved_port() as port:
             _, env = start.write(port, Endpoint(1), folder, evidence)
             values = placeholders.values(port, Endpoint(1), folder)

@@ -19,6 +19,7 @@ from harness.errors import ProxyError, Unavailable
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.catalog import PROXIES
+from harness.proxies.nextjs import instances
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
@@ -196,3 +197,10 @@ async def test_a_next_that_does_not_start_is_heard(tmp_path: Path) -> None:
     async with Launcher() as launcher:
         with pytest.raises(ProxyError, match=r"nextjs exited with status 7:\ncannot find module"):
             await NEXTJS.start(PROD, Endpoint(1), tmp_path, launcher)
+
+
+def test_packages_that_cannot_be_written_beside_are_unavailable_with_the_way_out(tmp_path: Path) -> None:
+    """As in a cache that is read-only; what is a file is no folder for root either."""
+    (tmp_path / "packages").touch()
+    with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
+        instances(tmp_path / "packages")

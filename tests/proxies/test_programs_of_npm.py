@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 
 from benchmarks.locks import MACHINES
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import InputError, ProxyError
 from harness.launchers.npm import locked_in, numbers
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.catalog import PROXIES
-from harness.proxies.described import Described, instances
+from harness.proxies.described import Described
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
@@ -69,13 +69,6 @@ def test_a_shipped_script_says_in_its_first_line_what_it_stands_for(name: str, c
     assert told.endswith(".")
     assert told != config.name
     PROXIES[name].check(config)
-
-
-def test_packages_that_cannot_be_written_beside_are_unavailable_with_the_way_out(tmp_path: Path) -> None:
-    """As in a cache that is read-only; what is a file is no folder for root either."""
-    (tmp_path / "packages").touch()
-    with pytest.raises(Unavailable, match=r"Not a directory \(set HARNESS_CACHE to a folder where you may write"):
-        instances(tmp_path / "packages")
 
 
 # ---------------------------------------------------------------- the real things
