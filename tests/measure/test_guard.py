@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from harness.clients.base import Client
 from harness.errors import BackendError, StreamError
+from harness.measure import recorder
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
+from harness.measure.lockstep import Lockstep
+from harness.measure.standstill import Clock
 from harness.model import Endpoint
 from tests.measure.gates import Gate
 from tests.misbehaving import collects
@@ -105,22 +109,29 @@ async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
 async def test_a_barrier_begins_when_all_is_sent_that_was_granted(
     own_rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[int] = []
+    clocks: list[Clock] = []
+    machines: list[Lockstep] = []
+    begun: list[tuple[int, int]] = []
     barrier = Guard.barrier
 
+    def kept(made: Callable[..., Any], among: list[Any]) -> Callable[..., Any]:
+        def make(*told: Any) -> Any:
+            among.append(made(*told))
+            return among[-1]
+
+        return make
+
     async def noted(guard: Guard) -> None:
-        begun.append(time.monotonic_ns())
+        granted = [step.seq for step in machines[-1].steps if step.kind == "grant"]
+        begun.append((clocks[-1].at_ns(time.monotonic_ns()), granted[-1]))
         await barrier(guard)
 
+    monkeypatch.setattr(recorder, "Clock", kept(Clock, clocks))
+    monkeypatch.setattr(recorder, "Lockstep", kept(Lockstep, machines))
     monkeypatch.setattr(Guard, "barrier", noted)
     trace = await own_rig.record_through(collects(1000), delay_ms=DELAY_MS)
-    waits = []
-    for at_ns in begun:
-        *_, before, last = [step for step in trace.steps if step.at_ns <= at_ns]
-        if (before.kind, last.kind) == ("grant", "grant"):
-            waits.append((at_ns - last.at_ns) / ((last.seq - before.seq) * DELAY_MS * 1e6))
-    assert len(waits) > 2
-    assert min(waits) >= 1
+    assert len({granted for _, granted in begun}) > 2
+    assert all(trace.sent[granted].at_ns <= at_ns for at_ns, granted in begun)
 
 
 async def test_a_quiet_guard_sends_nothing_through_the_chain(own_rig: Rig) -> None:
