@@ -76,7 +76,7 @@ class FakeLauncher:
     def folder(self, name: str, parent: Path | None = None) -> Path:
         self._folders += 1
         path = (parent or self._root) / f"{name}-{self._folders}"
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         return path
 
     async def launch(

@@ -79,8 +79,8 @@ class Start:
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
     has complained of nothing is asked what is wrong by the command `explains`.
 
-    Its folder, if it asks for one, leads to `packages`, the node_modules of what npm has fetched: a script there finds
-    them as beside it.
+    It has a folder of its own, also for its temporary files. That leads to `packages`, the node_modules of what npm has
+    fetched: a script there finds them as beside it.
     """
 
     name: str
@@ -200,11 +200,14 @@ async def started(
 async def _instance(
     port: int, start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
 ) -> tuple[Program, Endpoint]:
-    folder = evidence if start.asks.isdisjoint(placeholders.FILES) else launcher.folder(start.name)
+    folder = launcher.folder(start.name)
     values = placeholders.values(port, upstream, folder)
     start = replace(start, explains=[placeholders.filled(word, values) for word in start.explains])
     argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
-    program = await launcher.launch(start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=env)
+    temporary = {"TMPDIR": str(folder)}  # what it leaves there when it is killed goes with the folder
+    program = await launcher.launch(
+        start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=temporary | env
+    )
     try:
         return program, await start.served(program, port, upstream, evidence / AUTHORITY)
     except BaseException as error:

@@ -29,7 +29,8 @@ async def test_placeholders_are_filled_in_wherever_they_stand_and_all_of_it_is_e
     endpoint = await stage.starts(start, stage.answers)
     (launched,) = stage.launcher.launched
     assert launched.argv == ["server", str(endpoint.port), "--to", "127.0.0.1:9090", "a b"]
-    assert (launched.env, launched.cwd) == ({"UPSTREAM": "http://127.0.0.1:9090/api"}, stage.folder)
+    own = {"TMPDIR": str(stage.folder / "server-1"), "UPSTREAM": "http://127.0.0.1:9090/api"}
+    assert (launched.env, launched.cwd) == (own, stage.folder)
     assert launched.log == stage.evidence / "server.log"
     assert (stage.evidence / "server.conf").read_text() == f"listen 127.0.0.1:{endpoint.port};\n"
     (paths,) = stage.folder.glob("server-*/deep/paths.conf")
@@ -57,14 +58,22 @@ async def test_whom_to_trust_is_told_in_the_programs_own_variable_if_there_is_an
     stage.upstream = replace(UPSTREAM, authority=authority)
     await stage.starts(replace(TOLD, trusts=trusts), stage.answers)
     (launched,) = stage.launcher.launched
-    assert launched.env == env
+    assert launched.env == {"TMPDIR": str(stage.folder / "server-1"), **env}
     assert all(f"{name}={value}" in (stage.evidence / "command.txt").read_text() for name, value in env.items())
 
 
-async def test_who_asks_for_no_folder_gets_none_and_no_certificate(stage: Stage) -> None:
+async def test_each_has_a_folder_for_what_it_leaves_and_a_certificate_only_if_it_asks_for_one(stage: Stage) -> None:
     await stage.starts(TOLD, stage.answers)
-    assert [path.name for path in stage.folder.iterdir()] == ["evidence"]
+    (launched,) = stage.launcher.launched
+    folder = Path(launched.env["TMPDIR"])
+    assert sorted(stage.folder.iterdir()) == [stage.evidence, folder]
+    assert list(folder.iterdir()) == []
     assert [path.name for path in stage.evidence.iterdir()] == ["command.txt"]
+
+
+async def test_who_says_where_temporary_files_go_has_them_there(stage: Stage) -> None:
+    await stage.starts(replace(TOLD, env={"TMPDIR": "/elsewhere"}), stage.answers)
+    assert stage.launcher.launched[0].env == {"TMPDIR": "/elsewhere"}
 
 
 async def test_who_asks_for_a_certificate_gets_one_and_its_key_is_no_evidence(stage: Stage) -> None:
