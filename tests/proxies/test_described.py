@@ -225,6 +225,16 @@ async def test_any_program_can_stand_in_a_chain(tmp_path: Path, upstream: Endpoi
 
 
 @pytest.mark.proxies
+async def test_what_it_leaves_among_temporary_files_goes_with_it(tmp_path: Path, upstream: Endpoint) -> None:
+    leaves = "import pathlib, tempfile\nleft = tempfile.mkstemp()[1]\npathlib.Path('%s').write_text(left)\n"
+    async with Launcher() as launcher:
+        await described(leaves % (tmp_path / "told") + RELAY).start(tmp_path, upstream, tmp_path, launcher)
+        left = Path((tmp_path / "told").read_text())
+        assert left.is_file()
+    assert not left.exists()
+
+
+@pytest.mark.proxies
 async def test_one_that_takes_a_port_of_its_own_announces_it(tmp_path: Path, upstream: Endpoint) -> None:
     proxy = described(RELAY, "0", "${UPSTREAM_ADDRESS}", announces=r"port (\d+)")
     proxy.check(tmp_path)
