@@ -12,6 +12,7 @@ import pytest
 from harness import session
 from harness.errors import InputError, ProxyError
 from harness.model import Cell, Facts, Result, TurnedAway, Verdict, chain_text
+from harness.session import diagnosing
 from harness.store.runs import Run
 from tests.diagnosis.chains import World, hop, search
 from tests.diagnosis.test_search import FREE, world
@@ -103,7 +104,7 @@ async def test_it_goes_on_until_the_search_is_over_and_every_result_is_on_disk(c
 async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
     chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
     late = set(chain.layers)
     asks, played = search(chain), Played(chain, run, never=late)
     going_on = asyncio.create_task(session.diagnose(asks, CONTROLS, played, run, lambda _: None))
@@ -117,7 +118,7 @@ async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
 async def test_of_what_a_hop_turns_away_nothing_is_guessed(
     chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
     first = search(chain).wanted()
     played = Played(chain, run, never=first, turned_away=first)
     going_on = asyncio.create_task(session.diagnose(search(chain), CONTROLS, played, run, lambda _: None))
