@@ -212,6 +212,25 @@ def test_a_production_config_is_edited_at_its_tokens_and_nowhere_else(tmp_path: 
     assert (served.location.text, served.location.line, served.others) == ("location /api/", 22, ())
 
 
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("listen 81; server_name _;", "server :81"),
+        ("", "server :80"),
+        ("listen ${LISTEN};", "server"),
+        ("listen ${LISTEN}; server_name _ a.example;", "server a.example"),
+    ],
+)
+def test_a_server_is_told_as_the_option_has_it_that_asks_it(tmp_path: Path, inside: str, told: str) -> None:
+    read = deployed(tmp_path, f"server {{ {inside} location / {{ proxy_pass http://app:8000; }} }}")
+    assert read.served_by().server.text == told
+    if ":" in told:
+        asked = told.removeprefix("server ")
+        assert (
+            deployed(tmp_path, (tmp_path / "my.conf").read_text(), said(server=asked)).served_by().server.text == told
+        )
+
+
 @pytest.mark.parametrize("name", ["backend", "app:8000", "app"])
 def test_a_target_goes_by_its_name_its_addresses_and_their_hosts(tmp_path: Path, name: str) -> None:
     (backend,) = deployed(tmp_path, PRODUCTION, said(name)).backends
