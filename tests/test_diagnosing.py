@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from harness import session
 from harness.errors import InputError, ProxyError
-from harness.model import Cell, Facts, Result, TurnedAway, Verdict, chain_text
+from harness.model import Cell, Deployment, Facts, Result, TurnedAway, Verdict, chain_text
+from harness.session import diagnosing
 from harness.store.runs import Run
 from tests.diagnosis.chains import World, hop, search
 from tests.diagnosis.test_search import FREE, world
@@ -103,7 +105,7 @@ async def test_it_goes_on_until_the_search_is_over_and_every_result_is_on_disk(c
 async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
     chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
     late = set(chain.layers)
     asks, played = search(chain), Played(chain, run, never=late)
     going_on = asyncio.create_task(session.diagnose(asks, CONTROLS, played, run, lambda _: None))
@@ -117,7 +119,7 @@ async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
 async def test_of_what_a_hop_turns_away_nothing_is_guessed(
     chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.diagnosing, "GLANCE_S", 0.01)
+    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
     first = search(chain).wanted()
     played = Played(chain, run, never=first, turned_away=first)
     going_on = asyncio.create_task(session.diagnose(search(chain), CONTROLS, played, run, lambda _: None))
@@ -202,7 +204,7 @@ def test_a_matrix_file_brings_its_own_proxies_configs_and_fixes(tmp_path: Path) 
 def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_concern_it(tmp_path: Path) -> None:
     job = session.one_cell({"chain": "nginx:default", "request": "br", "body": "close"}, LOAD)
     command, fixes = session.to_try(job, job.cells[-1])
-    assert command == "harness diagnose --chain 'nginx:default' --body close --request br"
+    assert command == "harness diagnose --chain nginx:default --body close --request br"
     assert fixes.startswith("-m x-accel-buffering, -m no-cache, -m no-transform, ")
     assert "-m nginx-buffering-off" in fixes
     assert "bypass" not in fixes
@@ -211,3 +213,17 @@ def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_conce
     command, fixes = session.to_try(job, job.cells[-1])
     assert command == f"harness diagnose --chain 'nginx:default>nginx:my={tmp_path}/my.conf'"
     assert "-m no-cache" not in fixes
+
+
+def test_what_to_try_says_how_a_config_that_is_deployed_stands_in_the_chain(tmp_path: Path) -> None:
+    (tmp_path / "it's.conf").write_text(
+        "server { listen 80; listen 81; location / { proxy_pass http://web:1; }"
+        " location /a/ { proxy_pass http://b:1; } }"
+    )
+    said = Deployment(map=("b:1",), server=":81", path="/a/it's")
+    chain = f"nginx:default>nginx:mine={tmp_path}/it's.conf"
+    job = session.one_cell({"chain": chain}, LOAD, deployment=said)
+    command, _ = session.to_try(job, job.cells[-1])
+    words = shlex.split(command)
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert options == {"--chain": chain, "--map": "b:1", "--server": ":81", "--path": "/a/it's"}

@@ -16,6 +16,7 @@ from harness.diagnosis.search import Names, Search, fate
 from harness.errors import Interrupted
 from harness.model import Cell, Mitigation, Result, RunInfo, chain_text
 from harness.reports import summary, words
+from harness.reports.notes import served
 
 SHOWN = 3
 STREAMS = "streams"
@@ -81,6 +82,11 @@ class Diagnosis:
         """Yield each request with what whoever asks so sees."""
         for layer in self.layers:
             yield layer.request, self._seen(layer)
+
+    def of_locations(self) -> Iterator[str]:
+        """Yield what of the user's configs answers: another location may treat a stream in another way."""
+        facts = [self.results[layer].facts for layer in self.layers if layer in self.results]
+        yield from dict.fromkeys(sentence for one in facts for sentence in served(one))
 
     def of_hops(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each hop with what it does alone, and what the chain does without it, for requests that are held."""

@@ -93,8 +93,10 @@ class Take:
 
     @property
     def shows(self) -> str:
-        """What two requests are held against each other by: a refusal by its status, too."""
-        return f"refused with {self.status}" if self.how == "refused" else self.how
+        """What two requests are held against each other by: a refusal by its status, a stream by its bad end, too."""
+        if self.how == "refused":
+            return f"refused with {self.status}"
+        return f"{self.how}, and broken" if self.fault and self.status is not None else self.how
 
     @property
     def pause_ms(self) -> float:

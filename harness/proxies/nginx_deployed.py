@@ -115,8 +115,8 @@ class Deployed:
     def served_by(self) -> ServedBy:
         """Return what answers, and what else could have."""
         there = [one for one in self._leading(self.server) if one != self.location]
-        listen = "" if self.asked.is_marked else f":{self.asked.port}"
-        server = Place(f"server {self.server.shown}{listen}", str(self.server.directive.source.path), self._line)
+        called = " ".join(filter(None, ("server", _name(self.asked))))
+        server = Place(called, str(self.server.directive.source.path), self._line)
         others = () if self.said.path else tuple(map(_place, there))
         location = self._told(self.location) if self.location else None
         return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others)
@@ -298,5 +298,6 @@ def _at(place: str, why: str) -> Complaint:
 
 
 def _name(listen: Listen) -> str:
-    name = next((one for one in listen.server.names if one not in ("", "_")), "")
-    return f"{name}:{listen.port}" if not listen.is_marked else name
+    """Return what a server that listens there is called, as `--server` has it; nothing if it has no name of its own."""
+    name = listen.server.shown
+    return name if listen.is_marked else f"{name}:{listen.port}"

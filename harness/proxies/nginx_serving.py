@@ -109,8 +109,8 @@ class Server:
 
     @property
     def shown(self) -> str:
-        """What it is called, as a message names it."""
-        return next((name for name in self.names if name not in ("", "_")), "without a name")
+        """What it is called, as a message names it; nothing if it has no name."""
+        return next((name for name in self.names if name not in ("", "_")), "")
 
 
 def named(servers: Sequence[Server], host: str) -> Server | None:

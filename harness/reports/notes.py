@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, LetThrough, Remark, ServedBy, StandIn, TransportName, TurnedAway
+from harness.model import Facts, HopKind, LetThrough, Remark, StandIn, TransportName, TurnedAway
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
@@ -27,6 +27,15 @@ THROUGH: Mapping[LetThrough, str] = {
 def emulator(claim: str) -> str:
     """Return what is to be known of an emulated hop: whose claim it plays."""
     return f"emulator: plays {claim}"
+
+
+def served(facts: Facts) -> Iterator[str]:
+    """Yield which location of each config of the user's answers, and which others could have and are not measured."""
+    for one in facts.served_by:
+        yield f"{one.hop}: {one.path} is served by {one.location or 'no location'} of {one.server}"
+        if one.others:
+            others = ", ".join(map(str, one.others))
+            yield f"{one.hop}: no path was said; these pass requests on, too, and are not measured: {others} (--path)"
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -52,8 +61,7 @@ def way_out(facts: Facts) -> str:
 def _notes(facts: Facts) -> Iterator[str]:
     yield from map(emulator, facts.emulates)
     yield from (f"application, not a proxy: {about}" for about in facts.applications)
-    for served in facts.served_by:
-        yield from _served_by(served)
+    yield from served(facts)
     if facts.turned_away:
         yield _turned_away(facts.turned_away)
     if facts.beside_others:
@@ -71,13 +79,6 @@ def _notes(facts: Facts) -> Iterator[str]:
     if facts.sampled_after is not None:
         yield f"lockstep: time was up after {facts.sampled_after} tokens; the rest was sent without waiting"
     yield from _around(facts)
-
-
-def _served_by(served: ServedBy) -> Iterator[str]:
-    yield f"{served.hop}: {served.path} is served by {served.location or 'no location'} of {served.server}"
-    if served.others:
-        others = ", ".join(map(str, served.others))
-        yield f"{served.hop}: no path was said; these pass requests on, too, and are not measured: {others} (--path)"
 
 
 def _around(facts: Facts) -> Iterator[str]:

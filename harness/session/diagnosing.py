@@ -8,6 +8,7 @@ slowly: nothing is guessed of it. What is measured and not wanted any more is gi
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,8 +87,10 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     """
     asked = {"format": cell.format, "body": cell.body, "client": cell.client}
     asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
-    options = [f"--{name} {value}" for name, value in asked.items() if value != AXES[name].default]
-    command = " ".join([f"harness diagnose --chain '{'>'.join(_as_given(hop, job) for hop in cell.chain)}'", *options])
+    words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job) for hop in cell.chain)]
+    words += [word for name, value in asked.items() if value != AXES[name].default for word in (f"--{name}", value)]
+    words += [word for hop in cell.chain for word in _as_deployed(job.deployed.get(hop.bare, AS_FOUND))]
+    command = shlex.join(words)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     able = [name for name in catalogue if name not in cell.mitigations]
     able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
@@ -103,6 +106,12 @@ def _as_given(hop: Hop, job: Job) -> str:
         return str(hop)
     path = str(file) if "/" in str(file) else f"./{file}"
     return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
+
+
+def _as_deployed(said: Deployment) -> list[str]:
+    """Return the options that say how a config stands in a chain."""
+    options = [("--map", one) for one in said.map] + [("--server", said.server), ("--path", said.path)]
+    return [word for option in options if option[1] for word in option]
 
 
 def controls_of(job: Job) -> list[Cell]:

@@ -13,7 +13,7 @@ from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
 from harness.model import Effect, Facts, Refusal, Result, Shows, TurnedAway, Verdict
-from tests.reports.samples import PLAYED, cell, result, run_info
+from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
 CATALOGUE = session.catalogue()
 CHAIN = "nextjs:dev>nginx:default"
@@ -70,6 +70,13 @@ def test_who_sees_what_which_hop_holds_and_what_to_change() -> None:
     ]
     assert list(found.recipes()) == ["FastAPI", "Express", "Go"]
     assert found.exit_status == 0
+
+
+def test_which_location_answered_and_which_others_are_not_measured_is_told_once() -> None:
+    facts = Facts(served_by=EVERY_FACT.served_by)
+    said = told(diagnosis(both("nginx:shop", "streamed", "streamed", facts=facts), "nginx:shop"), width=200)
+    assert said.count("nginx:shop: /api/ is served by location /api/ (nginx.conf:14) of server shop.example:443") == 1
+    assert said.count("are not measured: location / (nginx.conf:20) (--path)") == 1
 
 
 def test_the_report_has_the_short_answer_first_and_lines_to_paste_whole() -> None:

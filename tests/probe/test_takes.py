@@ -54,6 +54,11 @@ def test_how_an_answer_came_that_is_no_whole_stream(told: Take, how: How) -> Non
     assert told.how == how
 
 
+def test_a_stream_that_ends_badly_is_unlike_a_whole_one() -> None:
+    whole = take(EVENLY)
+    assert replace(whole, fault="the body broke off").shows == "one by one, and broken" != whole.shows
+
+
 def test_refusals_with_unlike_statuses_are_unlike() -> None:
     assert replace(take(()), status=401).shows != replace(take(()), status=403).shows
 

@@ -181,9 +181,9 @@ async def test_a_part_of_a_config_is_measured_as_it_is(tmp_path: Path, files: Ma
 
 
 async def test_a_config_in_the_middle_of_a_chain_is_asked_by_its_path_from_the_front(tmp_path: Path) -> None:
-    folder_of(
-        tmp_path, {"site.conf": "server { location = /chat { proxy_pass https://app; proxy_http_version 1.1; } }"}
-    )
+    verified = "proxy_ssl_verify on; proxy_ssl_trusted_certificate /nowhere/ca.pem; proxy_ssl_name app.example;"
+    passed = "proxy_pass https://app; proxy_http_version 1.1;"
+    folder_of(tmp_path, {"site.conf": f"server {{ location = /chat {{ {passed} {verified} }} }}"})
     result = await measured(tmp_path, "./site.conf", "nginx:http11>nginx:mine>nginx:tls")
     assert result.verdict == "coalesced", result.reason
     assert [one.path for one in result.facts.served_by] == ["/chat"]

@@ -212,6 +212,25 @@ def test_a_production_config_is_edited_at_its_tokens_and_nowhere_else(tmp_path: 
     assert (served.location.text, served.location.line, served.others) == ("location /api/", 22, ())
 
 
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("listen 81; server_name _;", "server :81"),
+        ("", "server :80"),
+        ("listen ${LISTEN};", "server"),
+        ("listen ${LISTEN}; server_name _ a.example;", "server a.example"),
+    ],
+)
+def test_a_server_is_told_as_the_option_has_it_that_asks_it(tmp_path: Path, inside: str, told: str) -> None:
+    read = deployed(tmp_path, f"server {{ {inside} location / {{ proxy_pass http://app:8000; }} }}")
+    assert read.served_by().server.text == told
+    if ":" in told:
+        asked = told.removeprefix("server ")
+        assert (
+            deployed(tmp_path, (tmp_path / "my.conf").read_text(), said(server=asked)).served_by().server.text == told
+        )
+
+
 @pytest.mark.parametrize("name", ["backend", "app:8000", "app"])
 def test_a_target_goes_by_its_name_its_addresses_and_their_hosts(tmp_path: Path, name: str) -> None:
     (backend,) = deployed(tmp_path, PRODUCTION, said(name)).backends
@@ -292,23 +311,25 @@ def test_what_is_not_here_and_changes_nothing_is_taken_out_and_a_cache_goes_with
 def applied(diff: str, text: str) -> str:
     """Return a text as a unified diff makes it, as `patch` would."""
     lines, made, at = text.splitlines(keepends=True), list[str](), 0
-    for line in diff.splitlines(keepends=True)[2:]:
+    for line, unended in re.findall(r"(.*\n)(\\ .*\n)?", diff)[2:]:
+        said = line[1:-1] if unended else line[1:]
         if found := re.match(r"@@ -(\d+)", line):
             made += lines[at : int(found[1]) - 1]
             at = int(found[1]) - 1
         elif line[0] == "+":
-            made.append(line[1:])
+            made.append(said)
         else:
-            assert lines[at] == line[1:]
-            made += [line[1:]] if line[0] == " " else []
+            assert lines[at] == said
+            made += [said] if line[0] == " " else []
             at += 1
     return "".join([*made, *lines[at:]])
 
 
-def test_a_diff_makes_of_the_users_config_what_nginx_is_to_read(tmp_path: Path) -> None:
-    read = Edited(deployed(tmp_path, PRODUCTION, said("app:8000")), "")
-    assert read.diff().startswith(f"--- {tmp_path}/my.conf\n+++ {tmp_path}/my.conf\n@@ -1,")
-    assert [applied(read.diff(), PRODUCTION)] == list(read.texts.values())
+@pytest.mark.parametrize("text", [PRODUCTION, PRODUCTION.rstrip(), " ".join(PRODUCTION.split())], ids=len)
+def test_a_diff_makes_of_the_users_config_what_nginx_is_to_read(tmp_path: Path, text: str) -> None:
+    read = Edited(deployed(tmp_path, text, said("app:8000")), "")
+    assert read.diff().startswith(f"--- {tmp_path}/my.conf\n+++ {tmp_path}/my.conf\n@@ -1")
+    assert [applied(read.diff(), text)] == list(read.texts.values())
 
 
 # ---------------------------------------------------------------- parts and folders
