@@ -27,6 +27,11 @@ def world(**hops: SimulatedHop) -> World:
     return World(hops, COSTS)
 
 
+def eased(mended_by: str) -> SimulatedHop:
+    """A hop with two gates. `mended_by` opens both, `nosniff` one, and both if a hop behind it adds a coding."""
+    return SimulatedHop((Gate(((mended_by,), ("@coded", "nosniff"))), Gate(((mended_by,), ("nosniff",)))))
+
+
 TABLE = {
     "streams as it is": (world(a=FREE, b=FREE), None),
     "one hop, one header": (world(nginx=hop("x-accel", "pad", "buffering-off")), ("x-accel",)),
@@ -54,6 +59,27 @@ TABLE = {
             outer=hop("no-cache", "@coded"), mid=hop("x-accel", "no-cache"), inner=hop("no-transform", adds="@coded")
         ),
         ("no-transform", "x-accel"),
+    ),
+    "what each hop needs alone is not needed once another eases them all": (
+        world(
+            outer=eased("x-accel"),
+            mid=eased("no-transform"),
+            inner=hop("no-cache", uses_up=("x-accel", "no-transform"), adds="@coded"),
+        ),
+        ("no-cache", "nosniff"),
+    ),
+    "two more are needed than what each hop needs alone": (
+        world(
+            outer=SimulatedHop(
+                (
+                    Gate((("x-accel",), ("@coded", "no-transform", "nosniff"))),
+                    Gate((("x-accel",), ("nosniff",))),
+                    Gate((("x-accel",), ("no-transform",))),
+                )
+            ),
+            inner=hop("no-cache", uses_up=("x-accel",), adds="@coded"),
+        ),
+        ("no-cache", "no-transform", "nosniff"),
     ),
     "alone both stream, together not": (
         world(outer=SimulatedHop((Gate((("pad",), ("@plain",))),)), inner=SimulatedHop(uses_up=("@plain",))),
