@@ -5,13 +5,17 @@ Every error says what happened, where, and the way out; its class says whose tur
 
 from __future__ import annotations
 
+import difflib
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 KeyPath = tuple[str | int, ...]
 """The way to a place in data: keys and indices from the top."""
+
+MOST_TOLD = 8
+"""So many of the values that are allowed are told: of more, nobody reads any."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -121,6 +125,15 @@ def key_text(path: KeyPath) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" if text else _plain(step)
     return text or "top level"
+
+
+def allowed(given: object, choices: Iterable[str]) -> str:
+    """Return the end of a complaint: what is allowed, the first of it if that is much, and what was probably meant."""
+    names = list(choices)
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    text = f"allowed: {', '.join(names[:MOST_TOLD]) or 'nothing'}{more}"
+    near = difflib.get_close_matches(str(given), names, n=1)
+    return f"{text} (did you mean {near[0]!r}?)" if near else text
 
 
 def shortened(value: object) -> str:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import session
-from harness.errors import HarnessError, InputError
+from harness.errors import HarnessError, InputError, allowed
 from harness.resources import RUNS, is_file, is_on
 
 if TYPE_CHECKING:
@@ -210,4 +210,5 @@ def _found(named: str, *folders: Path) -> str:
         if is_file(path):
             return str(path)
     places = " nor in ".join(dict.fromkeys(map(str, folders)))
-    raise InputError(f"there is no matrix {named!r} in {places}: give a path, or one of {', '.join(shipped)}")
+    choices = allowed(named, shipped)
+    raise InputError(f"there is no matrix {named!r} in {places}: give a path or a shipped matrix; {choices}")

@@ -137,7 +137,7 @@ def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytes
     inner = pytester.mkdir("inner")
     place.write("inner/test_inner.py", TEST.replace("mark.proxies", "mark.proxies('own.yaml')"))
     none = pytester.runpytest_inprocess("inner")
-    none.stdout.fnmatch_lines(f"there is no matrix 'own.yaml' in {inner} nor in {place.folder}: give a path, or *")
+    none.stdout.fnmatch_lines(f"there is no matrix 'own.yaml' in {inner} nor in {place.folder}: give a path or *")
     place.write("own.yaml", DIRECT)
     pytester.runpytest_inprocess("--collect-only", "inner", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
     place.write("inner/own.yaml", NGINX)
@@ -177,7 +177,9 @@ def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Py
     done.stderr.fnmatch_lines("ERROR: m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
     none = pytester.runpytest_inprocess("--harness-matrix", "none.yaml")
     assert none.ret == pytest.ExitCode.USAGE_ERROR
-    none.stderr.fnmatch_lines("ERROR: there is no matrix 'none.yaml' in *: give a path, or one of applications, *")
+    none.stderr.fnmatch_lines(
+        "ERROR: there is no matrix 'none.yaml' in *: give a path or a shipped matrix; allowed: applications, *"
+    )
 
 
 def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest.Pytester, place: Sandbox) -> None:

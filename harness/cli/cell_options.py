@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from harness import model, session
+from harness.cli.options import FLAG
 from harness.errors import Complaint, InputError
 from harness.model import AXES, WORKLOAD_KEYS, Axis
 
@@ -24,6 +25,8 @@ OPTIONS: Mapping[str, Axis] = {name: axis for name, axis in AXES.items() if axis
 WORKLOAD = {"tokens": 32, "token_bytes": 96}
 """What a matrix file has to say of a workload, and who wants one cell need not."""
 
+
+METAVARS: Mapping[type, str] = {int: "N", float: "NUMBER", str: "WORD"}
 
 FOUND_OUT = ("chain", "request", "mitigations", "pace")
 """The axes that a diagnosis has no option for: it has one of its own, or finds out itself."""
@@ -98,7 +101,9 @@ def _axes() -> Iterator[Parameter]:
     """Yield the parameters of axes: first those that a table has for headings, then its labels."""
     for name, axis in sorted(OPTIONS.items(), key=lambda item: item[1].label is not None):
         letter = [f"-{axis.letter}"] if axis.letter else []
-        option = typer.Option(_option(axis.noun), *letter, help=axis.help.format(_listed(axis.words)))
+        option = typer.Option(
+            _option(axis.noun), *letter, metavar=axis.noun.upper(), help=axis.help.format(_listed(axis.words))
+        )
         if axis.reads == "names":
             yield _parameter(name, list[str] | None, option, None)
         else:
@@ -107,7 +112,8 @@ def _axes() -> Iterator[Parameter]:
 
 def _workload() -> Iterator[Parameter]:
     for key, one in WORKLOAD_KEYS.items():
-        option = typer.Option(_option(key), help=f"{one.about[0].upper()}{one.about[1:]}.")
+        metavar = FLAG if one.kind is bool else "MS" if key.endswith("_ms") else METAVARS[one.kind]
+        option = typer.Option(_option(key), metavar=metavar, help=f"{one.about[0].upper()}{one.about[1:]}.")
         yield _parameter(key, one.kind, option, WORKLOAD.get(key, one.default))
 
 

@@ -35,6 +35,7 @@ from harness.cli.options import (
     ToJunit,
     ToMarkdown,
     deployment,
+    flag,
     names_in,
     path_option,
 )
@@ -77,7 +78,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def front(
     shown: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+        bool, flag("--version", told="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     """Raise InputError if there is no folder to work in."""
@@ -95,12 +96,15 @@ def matrix(
     file: Annotated[
         str,
         typer.Argument(
-            help="A matrix file, or a shipped one, as smoke or default; `harness list matrices` has them all."
+            metavar="[FILE]",
+            help="A matrix file, or a shipped one, as smoke or default; `harness list matrices` has them all.",
         ),
     ] = "default",
     only: Only = None,
     skip: Skip = None,
-    pace: Annotated[Pace | None, typer.Option(help="Measure every cell at this pace.")] = None,
+    pace: Annotated[
+        Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
+    ] = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -132,7 +136,10 @@ def matrix(
 def reports(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Field reports by name or its start, or matrix files with a key `report`; by default all."),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Field reports by name or its start, or matrix files with a key `report`; by default all.",
+        ),
     ] = None,
     stored: Annotated[
         list[Path] | None,
@@ -213,14 +220,16 @@ def run(
 def diagnose(
     hop: Annotated[
         list[str] | None,
-        typer.Option("--hop", help="A hop of the chain, as nginx:default; repeated, client side first."),
+        typer.Option("--hop", metavar="HOP", help="A hop of the chain, as nginx:default; repeated, client side first."),
     ] = None,
     chain: Annotated[
-        str | None, typer.Option("--chain", help="The chain in one word: nextjs:dev>nginx:default.")
+        str | None, typer.Option("--chain", metavar="CHAIN", help="The chain in one word: nextjs:dev>nginx:default.")
     ] = None,
     request: Annotated[
         list[str] | None,
-        typer.Option("--request", help="Whose requests have to stream; repeated. By default curl and browser."),
+        typer.Option(
+            "--request", metavar="REQUEST", help="Whose requests have to stream; repeated. By default curl and browser."
+        ),
     ] = None,
     file: Annotated[
         str | None,
@@ -277,7 +286,12 @@ def probe(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", "-X", help="GET or POST; repeated: each. By default POST with a body, else GET."),
+        typer.Option(
+            "--method",
+            "-X",
+            metavar="METHOD",
+            help="GET or POST; repeated: each. By default POST with a body, else GET.",
+        ),
     ] = None,
     header: Annotated[
         list[str] | None,
@@ -286,7 +300,9 @@ def probe(
     data: Annotated[
         str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post (or to say first), or @FILE.")
     ] = None,
-    requests: Annotated[int, typer.Option("--requests", min=1, max=100, help="Ask at most so often.")] = 10,
+    requests: Annotated[
+        int, typer.Option("--requests", metavar="N", min=1, max=100, help="Ask at most so often.")
+    ] = 10,
     authority: Annotated[
         Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
     ] = None,
@@ -300,8 +316,10 @@ def probe(
     epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
 )
 def list_(
-    what: Annotated[What, typer.Argument(help="What to list.")],
-    file: Annotated[str | None, typer.Argument(help="For cells: a matrix file, or a shipped one.")] = None,
+    what: Annotated[What, typer.Argument(metavar="WHAT", help="What to list.")],
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="For cells: a matrix file, or a shipped one.")
+    ] = None,
     only: Only = None,
     skip: Skip = None,
 ) -> None:
@@ -334,7 +352,10 @@ def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
 def setup(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="What to set up: names, `proxies`, or one hop; by default what the default matrix needs."),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="What to set up: names, `proxies`, or one hop; by default what the default matrix needs.",
+        ),
     ] = None,
     allow_unavailable: Allow = False,
     offline: Offline = False,
@@ -351,9 +372,7 @@ def setup(
 @app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")
 def report(
     folder: Folder = None,
-    rejudge: Annotated[
-        bool, typer.Option("--rejudge", help="Judge the stored traces again with today's rules.")
-    ] = False,
+    rejudge: Annotated[bool, flag("--rejudge", told="Judge the stored traces again with today's rules.")] = False,
     require: Require = None,
     allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
@@ -380,7 +399,7 @@ def check(
     against: Annotated[Path, path_option("--against", "The run folder whose verdicts are expected.")],
     folder: Folder = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Accept that cells of that run are not in this one.")
+        bool, flag("--allow-missing", told="Accept that cells of that run are not in this one.")
     ] = False,
     require: Require = None,
     allow_unavailable: Allow = False,
@@ -403,8 +422,10 @@ def check(
 
 @app.command(epilog="Examples: `harness clean --dry-run` (only tells) · `harness clean caddy nextjs` · `harness clean`")
 def clean(
-    names: Annotated[list[str] | None, typer.Argument(help="What to remove: names; by default all.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="What to remove: names; by default all.")
+    ] = None,
+    dry_run: Annotated[bool, flag("--dry-run", told="Only tell what would be removed.")] = False,
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
     kept = session.in_cache()

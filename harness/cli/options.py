@@ -19,6 +19,15 @@ from harness.errors import InputError
 STDOUT = Path("-")
 
 
+FLAG = ""
+"""The metavar of an option that takes no value; where it has none, newer typers say `<bool>`."""
+
+
+def flag(*names: str, told: str, **more: Any) -> Any:
+    """Return an option that is there or not."""
+    return typer.Option(*names, metavar=FLAG, help=told, **more)
+
+
 def path_option(name: str, told: str, metavar: str = "PATH") -> Any:
     """Return the option that takes a path."""
     return typer.Option(name, metavar=metavar, parser=named_path, help=told)
@@ -31,9 +40,11 @@ def named_path(given: str | Path) -> Path:
     return Path(given)
 
 
-Only = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id matches.")]
-Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells whose id matches.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Cells measured at once.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id, or a part of it, matches.")
+]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells likewise.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Cells measured at once.")]
 Require = Annotated[
     list[str] | None,
     typer.Option(
@@ -45,19 +56,19 @@ Require = Annotated[
 ]
 Allow = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--allow-unavailable",
+        told="Where `CI` is set, too, accept that some cells cannot run here.",
         envvar="HARNESS_ALLOW_UNAVAILABLE",
-        help="Where `CI` is set, too, accept that some cells cannot run here.",
     ),
 ]
 Offline = Annotated[
     bool,
-    typer.Option("--offline", envvar="HARNESS_OFFLINE", help="Fetch no program: what is not here is unavailable."),
+    flag("--offline", told="Fetch no program: what is not here is unavailable.", envvar="HARNESS_OFFLINE"),
 ]
 Locked = Annotated[
     bool,
-    typer.Option("--locked", envvar="HARNESS_LOCKED", help="Fetch only versions that a lock file has the hashes of."),
+    flag("--locked", told="Fetch only versions that a lock file has the hashes of.", envvar="HARNESS_LOCKED"),
 ]
 Runs = Annotated[Path, path_option("--runs", "Folder that run folders are made in.")]
 Map = Annotated[
@@ -73,15 +84,15 @@ Server = Annotated[
 AskedPath = Annotated[
     str | None, typer.Option("--path", metavar="PATH", help="What your config is asked for, as /api/chat.")
 ]
-ShowDiff = Annotated[bool, typer.Option("--show-diff", help="Show what is changed of your config to measure it.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Keep the proxies' temporary folders, and say where.")]
+ShowDiff = Annotated[bool, flag("--show-diff", told="Show what is changed of your config to measure it.")]
+Keep = Annotated[bool, flag("--keep", told="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]
 ToMarkdown = Annotated[Path | None, path_option("--markdown", "Also write Markdown, likewise.")]
 ToJunit = Annotated[Path | None, path_option("--junit", "Also write JUnit XML, likewise.")]
 ToHtml = Annotated[Path | None, path_option("--html", "Also write one HTML page, likewise.")]
 Folder = Annotated[
     Path | None,
-    typer.Argument(metavar="folder", parser=named_path, help="A run folder; by default the last one."),
+    typer.Argument(metavar="FOLDER", parser=named_path, help="A run folder; by default the last one."),
 ]
 
 

@@ -6,9 +6,8 @@ as it does a header's value, is quoted by none of them, and no list or mapping i
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -18,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from harness.documents.keys import NAME
 from harness.documents.yaml_text import Source
-from harness.errors import Complaint, InputError, KeyPath, shortened
+from harness.errors import Complaint, InputError, KeyPath, allowed, shortened
 
 T = TypeVar("T")
 
@@ -134,14 +133,6 @@ class Document:
                 wording = _MUST.get(kind_of_error)
                 must = wording.format(**detail.get("ctx", {})) if wording else detail["msg"]
                 self.reject(path, must if hidden else f"{must}, not {_quoted(given)}")
-
-
-def allowed(given: object, choices: Iterable[str]) -> str:
-    """Return the end of a complaint: what is allowed, and which of it was probably meant."""
-    names = list(choices)
-    text = f"allowed: {', '.join(names) or 'nothing'}"
-    near = difflib.get_close_matches(str(given), names, n=1)
-    return f"{text} (did you mean {near[0]!r}?)" if near else text
 
 
 def _quoted(given: object) -> str:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 
 from harness.documents import hops
-from harness.documents.document import Document, allowed
+from harness.documents.document import Document
 from harness.documents.keys import NAME
-from harness.errors import InputError, KeyPath
+from harness.errors import InputError, KeyPath, allowed
 from harness.model import Chain, Hop
 
 MAX_HOPS = 64

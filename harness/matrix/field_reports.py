@@ -13,9 +13,9 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from harness.documents import earlier
-from harness.documents.document import Document, allowed
+from harness.documents.document import Document
 from harness.documents.keys import Shape
-from harness.errors import KeyPath
+from harness.errors import KeyPath, allowed
 from harness.matrix.globs import matches, near
 from harness.matrix.report_shapes import ReportShape
 from harness.model import METRICS, REFERENCES, Cell, Claim, FieldReport, RunInfo

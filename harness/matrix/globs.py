@@ -1,4 +1,5 @@
-"""Globs on the ids of cells. Pure. They match whole ids, and `*` crosses `/`.
+"""Globs on the ids of cells. Pure. They match whole ids, and `*` crosses `/`; who types one may also give a part of
+an id.
 
 Rule: to find what is like a glob costs about the same however many cells there are.
 """
@@ -20,6 +21,13 @@ MAX_NEAR = 50
 def matches(text: str, globs: Iterable[str]) -> bool:
     """Tell whether one of the globs matches."""
     return any(fnmatchcase(text, glob) for glob in globs)
+
+
+def means(text: str, globs: Iterable[str]) -> bool:
+    """Tell likewise of globs that a person types: one without a `/`, as `nginx:default`, also means a part of an id."""
+    globs = list(globs)
+    parts = text.split("/")
+    return matches(text, globs) or any(matches(part, globs) for part in parts)
 
 
 def near(glob: str, ids: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.documents.document import Document, allowed
-from harness.errors import Complaint, InputError
+from harness.documents.document import Document
+from harness.errors import Complaint, InputError, allowed
 from harness.formats import FORMATS
 from harness.matrix.replacements import replacements
 from harness.matrix.requests import Requests

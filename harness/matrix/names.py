@@ -10,8 +10,8 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from harness.documents.document import Document, allowed
-from harness.errors import KeyPath
+from harness.documents.document import Document
+from harness.errors import KeyPath, allowed
 from harness.matrix.chains import Chains
 from harness.matrix.shapes import Axes
 from harness.model import AXES, Axis

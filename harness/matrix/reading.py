@@ -30,7 +30,7 @@ from harness.documents.programs import OwnProxyShape
 from harness.errors import Complaint, InputError, KeyPath, SelectionError
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
-from harness.matrix.globs import matches, near
+from harness.matrix.globs import matches, means, near
 from harness.matrix.names import Names
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
@@ -158,8 +158,8 @@ def twin_of(cell: Cell) -> Cell:
 
 
 def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
-    """Return the cells that match a glob of `only` (any cell if there is none) and none of `skip`."""
-    chosen = tuple(cell for cell in cells if (not only or matches(cell.id, only)) and not matches(cell.id, skip))
+    """Return the cells that a glob of `only` means (any cell if there is none) and none of `skip`."""
+    chosen = tuple(cell for cell in cells if (not only or means(cell.id, only)) and not means(cell.id, skip))
     if not chosen:
         asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
         hint = near((only or skip or ("",))[0], [cell.id for cell in cells])

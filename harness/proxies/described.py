@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness import resources
-from harness.documents.document import allowed
 from harness.documents.programs import FromNpm, FromWheel, OwnProxyShape, ProgramShape
-from harness.errors import Complaint, InputError, ProxyError, Unavailable
+from harness.errors import Complaint, InputError, ProxyError, Unavailable, allowed
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source

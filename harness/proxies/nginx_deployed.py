@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.documents.document import allowed
-from harness.errors import Complaint, InputError
+from harness.errors import Complaint, InputError, allowed
 from harness.model import Deployment, Place, ServedBy
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_language import Directive

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import resources
-from harness.errors import InputError
+from harness.errors import InputError, allowed
 from harness.launchers.installation import Installation, size_of
 
 PLACES = ("programs/*/*", "asgi/*", "nextjs-*")
@@ -33,7 +33,7 @@ def chosen(names: Sequence[str], found: Sequence[Kept]) -> list[Kept]:
     there = {one.what for one in found}
     for name in names:
         if name not in there:
-            raise InputError(f"nothing is kept for {name!r}; there is {', '.join(sorted(there)) or 'nothing at all'}")
+            raise InputError(f"nothing is kept for {name!r}; {allowed(name, sorted(there))}")
     return [one for one in found if not names or one.what in names]
 
 

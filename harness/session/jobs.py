@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from harness.errors import HarnessError, InputError, ProxyError, Unavailable
+from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
@@ -60,7 +60,7 @@ def load(
     path = shipped_matrices().get(name_or_path, Path(name_or_path))
     if not name_or_path or not is_readable(path):
         fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
-        raise InputError(f"{fault}: give a path, or one of {', '.join(shipped_matrices())}")
+        raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), known(folder))
     return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
@@ -125,10 +125,11 @@ def _report(name: str, shipped: Sequence[str]) -> str:
     meant = [one for one in shipped if name in (one, one.removeprefix(REPORTS))]
     meant = meant or [one for one in shipped if one.removeprefix(REPORTS).startswith(name)]
     if len(meant) != 1:
-        some = ", ".join(one.removeprefix(REPORTS) for one in meant or shipped)
+        choices = allowed(name, [one.removeprefix(REPORTS) for one in meant or shipped])
         fault = "is a folder" if name and Path(name).is_dir() else "is no field report"
         raise InputError(
-            f"{name!r} {'is the start of several field reports' if meant else fault}: give a path, or one of {some}"
+            f"{name!r} {'is the start of several field reports' if meant else fault}: give a path or a field report;"
+            f" {choices}"
         )
     return meant[0]
 

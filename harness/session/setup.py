@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
-from harness.errors import InputError, ProxyError, Unavailable
+from harness.errors import InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.measure.bench import adapter
 from harness.model import Hop
@@ -40,7 +40,7 @@ def set_up(names: Sequence[str], fetching: Fetching) -> list[str]:
             progress(f"{name}: ready")
             continue
         if name not in able:
-            raise InputError(f"there is no proxy or client {name!r} to set up; there are {', '.join(able)}")
+            raise InputError(f"there is no proxy or client {name!r} to set up; {allowed(name, able)}")
         try:
             proxy = PROXIES.get(name)
             if isinstance(proxy, Fetched):
@@ -77,8 +77,7 @@ def check_names(names: Sequence[str], option: str = "--require") -> None:
     """Raise InputError for a name that no proxy and no client has."""
     for name in names:
         if name not in PROXIES and name not in CLIENTS:
-            there = ", ".join((*PROXIES, *CLIENTS))
-            raise InputError(f"{option}: there is no proxy or client {name!r}; there are {there}")
+            raise InputError(f"{option}: there is no proxy or client {name!r}; {allowed(name, (*PROXIES, *CLIENTS))}")
 
 
 def _with_variant(name: str) -> str:

@@ -30,7 +30,7 @@ def test_a_matrix_is_read_from_a_pipe_but_not_from_a_folder(
     assert "there is no" not in piped.err
     folder = harness(*command, tmp_path)
     assert folder.status == 2
-    assert "give a path, or one of" in folder.err
+    assert "give a path or a" in folder.err
     assert "is a folder" in folder.err
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from harness.cli.commands import app
 from tests.commanding import Harness
+
+METAVAR = re.compile(r"[A-Z]+|'NAME: VALUE'")
 
 
 @pytest.mark.parametrize(
@@ -83,3 +88,11 @@ def test_what_is_said_of_a_config_cannot_be_of_two(harness: Harness, tmp_path: P
     said = harness("run", "--chain", "nginx:./a.conf>nginx:./b.conf", "--map", "app")
     assert said.status == 2
     assert "there are nginx:a, nginx:b: say it in a matrix file, beside each" in said.err
+
+
+def test_every_option_says_in_capitals_what_it_takes() -> None:
+    command = typer.main.get_command(app)
+    options = [one for each in command.commands.values() for one in each.params if one.param_type_name == "option"]  # type: ignore[attr-defined]
+    odd = {one.opts[0] for one in options if one.name != "help" and not METAVAR.fullmatch(one.metavar or "")}
+    assert len(options) > 80
+    assert odd == {one.opts[0] for one in options if one.is_flag and not one.metavar}

@@ -194,8 +194,11 @@ def test_records_are_kept_under_the_report_s_name_and_take_the_place_of_older_on
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("00", "'00' is the start of several field reports: give a path, or one of 000-first, 001-second"),
-        ("7", "'7' is no field report: give a path, or one of 000-first, 001-second"),
+        (
+            "00",
+            "'00' is the start of several field reports: give a path or a field report; allowed: 000-first, 001-second",
+        ),
+        ("7", "'7' is no field report: give a path or a field report; allowed: 000-first, 001-second"),
         ("smoke", "'smoke' is no field report"),
         ("plain.yaml", "plain.yaml has no key `report`, so it claims nothing: `harness matrix` measures it"),
         ("wrong.yaml", "wrong.yaml:7: report.claims: this key is required"),

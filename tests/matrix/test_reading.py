@@ -14,6 +14,7 @@ import yaml
 from harness import session
 from harness.errors import InputError, SelectionError
 from harness.matrix import mitigations
+from harness.matrix.globs import means
 from harness.matrix.reading import (
     Matrix,
     baseline_of,
@@ -255,6 +256,14 @@ def test_select_takes_what_only_matches_and_skip_does_not() -> None:
     assert select(CELLS) == CELLS
     assert [chain_text(c.chain) for c in select(CELLS, only=["nginx:*"], skip=["*gzip*"])] == ["nginx:default"]
     assert len(select(CELLS, only=["direct/*", "*:gzip/*"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("nginx:default", 1), ("nginx:*", 2), ("direct", 1), ("browser", 0), ("curl", 3), ("nginx", 0), ("gzip/*", 0)],
+)
+def test_a_word_that_is_typed_means_the_cells_that_have_it(word: str, meant: int) -> None:
+    assert len([cell for cell in CELLS if means(cell.id, [word])]) == meant
 
 
 @pytest.mark.parametrize(("only", "skip"), [(["nginx:defualt/*"], []), ([], ["*"]), (["nginx:*"], ["nginx*"])])

@@ -164,6 +164,6 @@ def test_a_new_axis_is_read_expanded_told_apart_shown_and_stored(changed: Path) 
 
 @pytest.mark.proxies
 def test_a_new_axis_is_an_option_and_what_is_wrong_with_it_is_told_so(changed: Path) -> None:
-    assert re.search(r"--tint +<str> +Tint: grey or red\.", called(changed, "-m", "harness", "run", "--help").stdout)
+    assert re.search(r"--tint +TINT +Tint: grey or red\.", called(changed, "-m", "harness", "run", "--help").stdout)
     done = called(changed, "-m", "harness", "run", "--chain", "direct", "--tint", "blue")
     assert done.stderr == "harness: --tint: 'blue' is not allowed; allowed: grey, red\n"
