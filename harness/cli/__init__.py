@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.cli.finishing import (
         finish,
         finish_cell,
+        finish_kept,
         finish_reports,
         outputs_of,
         required,

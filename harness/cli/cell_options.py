@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -42,11 +43,24 @@ def with_diagnosis_options(command: C) -> C:
     return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
 
 
-def job(given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment) -> session.Job:
-    """Return the job of the cell that the options ask for, its expected verdicts, and how a config is deployed.
+def job(
+    given: Mapping[str, Any],
+    expected: Sequence[str],
+    deployment: model.Deployment,
+    cell: str | None = None,
+    runs: Path = session.RUNS,
+) -> session.Job:
+    """Return the job of the cell that has this id, or else that the options ask for; it expects these verdicts.
 
     Raises InputError that names them.
     """
+    if cell is not None:
+        if said := [name for name, usual in USUAL.items() if given[name] != usual]:
+            raise InputError(f"{cell} says all of a cell: leave {' and '.join(map(_option_of, said))} out")
+        with _of_options("the id"):
+            return session.by_id(cell, runs, expected, deployment)
+    if given["chain"] is None:
+        raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
     axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
     with _of_options():
         return session.one_cell(axes, _workload_of(given), expected, deployment)
@@ -107,7 +121,7 @@ def _axes() -> Iterator[Parameter]:
         if axis.reads == "names":
             yield _parameter(name, list[str] | None, option, None)
         else:
-            yield _parameter(name, str, option, axis.default or Parameter.empty)
+            yield _parameter(name, str | None, option, axis.default)
 
 
 def _workload() -> Iterator[Parameter]:
@@ -141,6 +155,14 @@ def _option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
+def _option_of(name: str) -> str:
+    return _option(AXES[name].noun if name in AXES else name)
+
+
 def _listed(words: Sequence[str]) -> str:
     *others, last = words or ("",)
     return f"{', '.join(others)} or {last}" if others else last
+
+
+USUAL: Mapping[str, object] = {one.name: one.default for one in (*_axes(), *_workload())}
+"""What holds for each option that is not given."""

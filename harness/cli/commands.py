@@ -179,11 +179,16 @@ def reports(
 @app.command(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
+    " `harness run nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep` (a cell of any matrix) ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 @with_cell_options
 def run(
+    cell_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[CELL]", help="A cell's id, as any output has it; or say with options what it is."),
+    ] = None,
     expect: Annotated[
         list[str] | None,
         typer.Option(
@@ -200,12 +205,15 @@ def run(
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
     **cell: Any,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell, expect or (), deployment(targets, server, path))
-    outputs = cli.outputs_of(to_json)
+    job = cell_options.job(cell, expect or (), deployment(targets, server, path), cell_id, runs)
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
@@ -392,6 +400,27 @@ def report(
     if run.info.diagnosed:
         raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
     cli.finish(run, outputs, required)
+
+
+@app.command(
+    epilog="Examples: `harness show nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep` (of the last run) ·"
+    " `harness show 'nginx:gzip/*/no-transform/*' runs/2026…`"
+)
+def show(
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="A cell's id, as any output has it, or a glob that only one matches.")
+    ],
+    folder: Folder = None,
+    runs: Runs = session.RUNS,
+    to_json: ToJson = None,
+    to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
+) -> None:
+    """Draw the timeline of one cell of a run again, with all that is known of it."""
+    run = store.Run.open(folder or store.latest(runs))
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    cli.finish_kept(run, session.result_of(run, cell), outputs)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from harness.cli import screen
 from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
-from harness.model import Hop
+from harness.model import Hop, Result
 from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
@@ -59,12 +59,8 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
     """Finish a run of one cell, which has to be measured, with its timeline, its result and, if that is bad, what to
     try. Raises Exit likewise.
     """
-    by_id = {result.id: result for result in run.results}
-    result = by_id[job.cells[-1].id]
-    told: list[RenderableType] = [terminal.single(result, by_id.get(result.baseline_id or ""))]
-    if result.evidence:
-        trace = session.judged(run.folder / result.evidence)
-        told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
+    result = next(result for result in run.results if result.id == job.cells[-1].id)
+    told = list(_of_cell(run, result))
     if result.cell.chain and words.is_surprising(result):
         command, fixes = session.to_try(job, result.cell)
         told.append(
@@ -73,6 +69,22 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
             )
         )
     finish(run, outputs, summary.Required({result.id, *names}), *told)
+
+
+def finish_kept(run: Run, result: Result, outputs: Mapping[str, Path]) -> NoReturn:
+    """Show one cell of a run that was kept. Raises Exit likewise, by what became of that cell alone."""
+    told = list(_of_cell(run, result))
+    run.results = [result]
+    finish(run, outputs, summary.Required({result.id}), *told)
+
+
+def _of_cell(run: Run, result: Result) -> Iterator[RenderableType]:
+    """Yield a cell's timeline, if there is one, and its result."""
+    if result.evidence and (run.folder / result.evidence).is_dir():
+        trace = session.judged(run.folder / result.evidence)
+        yield Timeline(trace, result, session.arrivals(trace), session.held(trace))
+    baseline = next((one for one in run.results if one.id == result.baseline_id), None)
+    yield terminal.single(result, baseline)
 
 
 def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
+    from harness.session.named import by_id, result_of
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import glob
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +12,9 @@ from harness.errors import HarnessError, InputError, ProxyError, Unavailable, al
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
+from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Hop, Pace
+from harness.model import Cell, Deployment, Expectation, Hop, Pace
 from harness.proxies.base import Deployable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
@@ -77,10 +79,25 @@ def one_cell(
     `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
     InputError whose complaints have paths as in a file that has these, and no place.
     """
-    expect = [{"cells": "*", "why": "--expect says so", "verdict": list(expected)}] if expected else []
-    job = of_options("One cell", axes, workload, "run", {"expect": expect}, deployment=deployment)
-    rows = tuple(replace(row, cells=job.cells[-1].id) for row in job.matrix.expectations)
+    job = of_options("One cell", axes, workload, "run", _expectation(expected), deployment=deployment)
+    rows = job.matrix.expectations
+    return replace(job, matrix=replace(job.matrix, expectations=_of(job.cells[-1].id, rows)))
+
+
+def expecting(job: Job, cell_id: str, expected: Sequence[str]) -> Job:
+    """Return a job that also expects any of these verdicts of one of its cells. Raises InputError likewise."""
+    asked = of_options("Direct", {"chain": "direct"}, {"tokens": 1, "token_bytes": 96}, "run", _expectation(expected))
+    rows = (*job.matrix.expectations, *_of(cell_id, asked.matrix.expectations))
     return replace(job, matrix=replace(job.matrix, expectations=rows))
+
+
+def _expectation(expected: Sequence[str]) -> dict[str, object]:
+    return {"expect": [{"cells": "*", "why": "--expect says so", "verdict": list(expected)}] if expected else []}
+
+
+def _of(cell_id: str, rows: Iterable[Expectation]) -> tuple[Expectation, ...]:
+    """Return expectations of one cell alone, whatever globs say of its id."""
+    return tuple(replace(row, cells=glob.escape(cell_id)) for row in rows)
 
 
 def of_options(
@@ -96,7 +113,7 @@ def of_options(
 
     Raises InputError likewise.
     """
-    asked = {**own, "title": title, "workloads": {"options": dict(workload)}, "axes": dict(axes)}
+    asked = {**own, "title": title, "workloads": {name_of(workload): dict(workload)}, "axes": dict(axes)}
     matrix = replace(parse(asked, "", known(folder)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)
 

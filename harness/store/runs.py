@@ -80,6 +80,13 @@ class Run:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read a run back, whether it finished, goes on or was killed."""
+        info = cls.head(path)
+        results, torn = _read_results(path / RESULTS)
+        return cls(path, info, results, torn)
+
+    @staticmethod
+    def head(path: Path) -> RunInfo:
+        """Read back what a run was of. Raises InputError for a folder that is none of a run, or a damaged one."""
         head = path / RUN
         if not is_file(head):
             raise InputError(
@@ -93,11 +100,9 @@ class Run:
                     f"{head} has schema version {version}; this harness reads versions"
                     f" {' and '.join(map(str, records.READABLE))}. Use the harness that wrote it."
                 )
-            info = records.load_run(fields)
+            return records.load_run(fields)
         except (ValueError, TypeError) as error:
             raise InputError(f"{head} is damaged: {_first_lines(error)}") from error
-        results, torn = _read_results(path / RESULTS)
-        return cls(path, info, results, torn)
 
     def append(self, result: Result) -> None:
         """Add one finished cell: its line is there whole, or not at all unless we are killed meanwhile."""

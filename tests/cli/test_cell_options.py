@@ -31,7 +31,7 @@ def refusal(**given: object) -> list[str]:
 def test_there_is_an_option_for_every_axis_but_the_workload_and_for_every_key_of_that() -> None:
     assert set(OPTIONS) == set(AXES) - {"workload"}
     assert set(USUAL) == {*OPTIONS, *WorkloadShape.model_fields}
-    assert [name for name in USUAL if USUAL[name] is inspect.Parameter.empty] == ["chain"]
+    assert [name for name in USUAL if USUAL[name] is inspect.Parameter.empty] == []
 
 
 def test_a_command_keeps_options_of_its_own_behind_those_of_the_cell() -> None:
@@ -52,7 +52,7 @@ def test_the_help_of_an_option_is_a_sentence_that_names_the_words_which_are_allo
 
 def test_without_options_the_cell_is_the_usual_one() -> None:
     (cell,) = cell_options.job({**USUAL, "chain": "direct"}, (), AS_FOUND).cells
-    assert cell.id == "direct/sse/chunked/curl/aiohttp/options/none/lockstep"
+    assert cell.id == "direct/sse/chunked/curl/aiohttp/32x96/none/lockstep"
     assert (cell.workload.tokens, cell.workload.token_bytes, cell.workload.exact) == (32, 96, False)
 
 
@@ -98,7 +98,7 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_option() -> None
 def test_what_does_not_go_together_is_told_with_the_option_to_change_and_the_cell() -> None:
     (mitigation,) = refusal(mitigations=["bypass-proxy"])
     (body,) = refusal(format="websocket", body="length")
-    cells = "cell direct/sse/chunked/curl/aiohttp/options/bypass-proxy", "cell direct/websocket/length/curl/"
+    cells = "cell direct/sse/chunked/curl/aiohttp/32x96/bypass-proxy", "cell direct/websocket/length/curl/"
     assert mitigation.startswith(f"--mitigation: {cells[0]}/lockstep: bypass-proxy bypasses")
     assert body.startswith(f"--body: {cells[1]}")
 

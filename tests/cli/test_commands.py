@@ -243,7 +243,7 @@ def test_a_cell_that_is_asked_for_and_cannot_run_ends_with_3(harness: Harness, n
         ("run --chain direct --patience-ms -1", "--patience-ms: must be greater than 0, not -1.0"),
         (
             "run --chain direct -m bypass-proxy",
-            "harness: --mitigation: cell direct/sse/chunked/curl/aiohttp/options/bypass",
+            "harness: --mitigation: cell direct/sse/chunked/curl/aiohttp/32x96/bypass",
         ),
         ("run --chain direct -m bypass-proxy", "bypass-proxy bypasses a chain that is direct already"),
         ("run --chain direct --token-bytes 9", "--token-bytes: cell direct/"),

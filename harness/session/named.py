@@ -1,0 +1,72 @@
+"""A cell by its id, as any output has it: the job that measures it again, and the results that it is the id of."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.errors import MOST_TOLD, InputError, SelectionError
+from harness.matrix.globs import means, near
+from harness.matrix.workload_names import workload_of
+from harness.model import AXES, Deployment, Result
+from harness.session.jobs import AS_FOUND, Job, expecting, load, one_cell
+from harness.session.shipped import shipped_matrices
+from harness.store.runs import Run, runs_in
+
+
+def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: Deployment = AS_FOUND) -> Job:
+    """Return the job of the cell that has this id: of a matrix that a run in `runs` was of, the newest first, or of a
+    shipped one; or the cell itself, if its id says all that it is.
+
+    Raises InputError if nothing has it, or for what is wrong with it.
+    """
+    given = _axes(cell_id)
+    if workload := workload_of(str(given.pop("workload"))):
+        return one_cell(given, workload, expected, deployment)
+    for name in dict.fromkeys([*_measured(runs), *shipped_matrices()]):
+        try:
+            return expecting(load(name, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
+        except SelectionError:
+            continue
+    raise InputError(
+        f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of;"
+        " `harness list cells FILE` lists those of a file"
+    )
+
+
+def result_of(run: Run, cell: str) -> Result:
+    """Return the result that is meant by an id, a part of it or a glob. Raises InputError for none and for several."""
+    ids = [result.id for result in run.results]
+    found = [result for result in run.results if result.id == cell] or [
+        result for result in run.results if means(result.id, [cell])
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InputError(f"{run.folder} has no cell {cell}{near(cell, ids)}")
+    some = "\n".join(result.id for result in found[:MOST_TOLD])
+    more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
+    raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")
+
+
+def _axes(cell_id: str) -> dict[str, object]:
+    """Return what an id says of each axis. Raises InputError if it is none."""
+    later = {name for name, axis in AXES.items() if axis.later}
+    always = [name for name in AXES if name not in later]
+    parts = [(part, *part.partition("=")[::2]) for part in cell_id.split("/")]
+    usual = [part for part, name, _ in parts if name not in later]
+    if len(usual) != len(always):
+        raise InputError(f"{cell_id!r} is no id of a cell, which has {len(always)} parts: {'/'.join(always)}")
+    return {**dict(zip(always, usual, strict=True)), **{name: value for _, name, value in parts if name in later}}
+
+
+def _measured(runs: Path) -> Iterator[str]:
+    """Yield the matrix files that are still there of the runs in a folder, those of the newest run first."""
+    for folder in sorted(runs_in(runs), reverse=True):
+        try:
+            info = Run.head(folder)
+        except InputError:
+            continue
+        if info.matrix_text and Path(info.matrix_file).is_file():
+            yield info.matrix_file

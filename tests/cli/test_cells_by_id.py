@@ -1,0 +1,90 @@
+"""A cell's id, as any output has it, is all that one needs to measure the cell again or to look at it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import InputError
+from harness.model import Hop
+from harness.session.named import by_id
+from tests.commanding import Harness
+
+GZIP = "nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep"
+MATRIX = """\
+title: Mine
+workloads: {tiny: {tokens: 8, token_bytes: 112}}
+variants: {nginx: {mine: ./my.conf}}
+axes: {chain: [direct, "nginx:mine"], workload: tiny}
+"""
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        GZIP,
+        "direct/ndjson/chunked/curl/aiohttp/32x96/none/lockstep",
+        "nginx:http10/sse/length/browser/aiohttp/9x128-random-every40ms-seed3-exact/no-cache/paced",
+        "nextjs:dev>nginx:http10@1.31/sse/chunked/browser/aiohttp/32x96/no-transform+x-accel-buffering/lockstep",
+    ],
+)
+def test_an_id_means_the_cell_that_has_it(cell: str, tmp_path: Path) -> None:
+    assert by_id(cell, tmp_path).cells[-1].id == cell
+
+
+@pytest.mark.parametrize("matrix", ["smoke", "versions"])
+def test_a_cell_of_a_shipped_matrix_is_found_by_its_id(matrix: str, tmp_path: Path) -> None:
+    """Where two matrices have the same id, the cell may be the other's, which measures the same chain."""
+    last = session.load(matrix).cells[-1]
+    assert by_id(last.id, tmp_path).cells[-1].id == last.id
+
+
+def test_what_is_expected_is_of_that_cell_alone_whatever_its_id_looks_like(tmp_path: Path) -> None:
+    rows = by_id(GZIP, tmp_path, ["streamed"]).matrix.expectations
+    assert [row.cells for row in rows if row.why == "--expect says so"] == [GZIP]
+    with pytest.raises(InputError, match=r"'steamed' is not allowed"):
+        by_id(GZIP, tmp_path, ["steamed"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("", "'' is no id of a cell, which has 8 parts: chain/format/"),
+        ("nginx:gzip/sse", "is no id of a cell"),
+        (GZIP.replace("short", "shrt"), "no matrix has the cell nginx:gzip/"),
+        (
+            "nginx:gizp/sse/chunked/curl/aiohttp/32x96/none/lockstep",
+            r"unknown variant 'nginx:gizp'.*did you mean 'gzip'",
+        ),
+        ("direct/sse/chunked/curl/aiohttp/0x96/none/lockstep", "must be greater than or equal to 1, not 0"),
+    ],
+)
+def test_what_is_no_id_is_told(cell: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=told):
+        by_id(cell, tmp_path)
+
+
+def test_a_cell_says_all_so_that_no_option_goes_with_its_id(harness: Harness) -> None:
+    said = harness("run", GZIP, "--client", "curl", "-m", "no-cache")
+    assert (said.status, f"{GZIP} says all of a cell: leave --mitigation and --client out" in said.err) == (2, True)
+    neither = harness("run")
+    assert (neither.status, "name a cell: by its id" in neither.err) == (2, True)
+
+
+@pytest.mark.proxies
+def test_a_cell_of_a_run_is_shown_and_measured_again(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(MATRIX)
+    (tmp_path / "my.conf").write_text("events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}; } } }\n")
+    cell = "direct/sse/chunked/curl/aiohttp/tiny/none/lockstep"
+    assert harness("matrix", "my.yaml", "--only", "direct").status == 0
+    assert by_id(cell.replace("direct", "nginx:mine"), tmp_path / "runs").own == {Hop("nginx", "mine"): Path("my.conf")}
+    shown = harness("show", "direct", "--json", "shown.json")
+    assert (shown.status, cell in shown.out, "emitted" in shown.out) == (0, True, True)
+    assert [one["id"] for one in json.loads((tmp_path / "shown.json").read_text())["results"]] == [cell]
+    again = harness("run", cell, "--expect", "buffered")
+    assert (again.status, "expected buffered, got streamed" in again.out) == (1, True)
+    none = harness("show", "nginx:gzip")
+    assert (none.status, "has no cell nginx:gzip; a glob matches" in none.err) == (2, True)
