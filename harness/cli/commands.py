@@ -155,7 +155,10 @@ def reports(
     records: Annotated[
         Path | None, path_option("--records", "Also put each run's records there, for --from.", "DIR")
     ] = None,
+    to_json: ToJson = None,
     to_markdown: ToMarkdown = None,
+    to_junit: ToJunit = None,
+    to_html: ToHtml = None,
 ) -> None:
     """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
     if stored and (names or records):
@@ -165,7 +168,9 @@ def reports(
         session.require(names_in(require), fetching)
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), _say)
-    outputs = cli.outputs_of(None, to_markdown)
+    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    if len(todo or done) > 1 and (of_one := " and ".join(f"--{name}" for name in outputs if name != "markdown")):
+        raise InputError(f"{of_one}: of one field report only; name it, or ask `harness report` for the run of each")
     required = cli.required(names_in(require), allow_unavailable)
     if records:
         store.check_folder(records)

@@ -112,8 +112,8 @@ def finish_reports(
         if records:
             run.copy_records(records)
     entries = [entry for run in done if (entry := ledger.entry(run.info, run.results))]
-    for path in outputs.values():
-        write(path, [ledger.page(entries)])
+    for name, path in outputs.items():
+        write(path, [ledger.page(entries)] if name == "markdown" else RENDERERS[name](done[0].info, done[0].results))
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 

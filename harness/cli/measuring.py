@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from harness.cli.interrupts import interruptible
 from harness.cli.progress import progress
 from harness.cli.screen import err
 from harness.store import Run
+
+WORTH_TELLING_S = 60
+"""Who starts what lasts longer is told how long."""
 
 
 def measure(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
@@ -32,6 +36,9 @@ async def _all_measured(todo: Sequence[session.Job], runs: Path, jobs: int, keep
 
 
 async def _measured(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
+    lasts_s, as_what = session.estimated(job, runs, jobs)
+    if lasts_s > WORTH_TELLING_S:
+        err.print(f"{len(job.cells)} cells: about {math.ceil(lasts_s / 60)} minutes, {as_what}", markup=False)
     async with in_session(job, runs, jobs, keep) as (runner, run):
         with progress(run, claims=job.matrix.report is not None) as tell:
             await runner.run(job.cells, tell)

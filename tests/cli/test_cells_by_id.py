@@ -14,6 +14,7 @@ from harness.session.named import by_id
 from tests.commanding import Harness
 
 GZIP = "nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep"
+CONFIG = "events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}; } } }\n"
 MATRIX = """\
 title: Mine
 workloads: {tiny: {tokens: 8, token_bytes: 112}}
@@ -77,7 +78,7 @@ def test_a_cell_says_all_so_that_no_option_goes_with_its_id(harness: Harness) ->
 @pytest.mark.proxies
 def test_a_cell_of_a_run_is_shown_and_measured_again(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(MATRIX)
-    (tmp_path / "my.conf").write_text("events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}; } } }\n")
+    (tmp_path / "my.conf").write_text(CONFIG)
     cell = "direct/sse/chunked/curl/aiohttp/tiny/none/lockstep"
     assert harness("matrix", "my.yaml", "--only", "direct").status == 0
     assert by_id(cell.replace("direct", "nginx:mine"), tmp_path / "runs").own == {Hop("nginx", "mine"): Path("my.conf")}

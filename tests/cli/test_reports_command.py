@@ -82,7 +82,8 @@ def test_reports_are_measured_judged_and_written(harness: Harness, tmp_path: Pat
 @pytest.mark.proxies
 def test_a_report_of_one_s_own_is_judged_by_matrix_and_report_too(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(CLAIMED)
-    own = harness("reports", "m.yaml")
+    own = harness("reports", "m.yaml", "--junit", "own.xml")
+    assert 'tests="2"' in Path("own.xml").read_text()
     assert own.status == 0
     assert "3 claims: 1 confirmed, 1 refuted, 1 not testable here." in own.out
     for words in (("matrix", "m.yaml"), ("report",)):
@@ -207,6 +208,7 @@ def test_records_are_kept_under_the_report_s_name_and_take_the_place_of_older_on
         ("--from nowhere", "nowhere is not a run folder"),
         ("--from plain", "no run in plain tested a field report: no matrix file of theirs has a key `report`"),
         ("--from plain/20251121T082200Z-999-gateway", "tested no field report: its matrix file has no key `report`"),
+        ("--json all.json --html all.html", "--json and --html: of one field report only; name it"),
         ("000 --markdown no/out", "cannot write no/out: there is no folder no"),
         ("000 --records plain.yaml", "cannot write plain.yaml: "),
         ("000 --require iis", "--require: there is no proxy or client 'iis'"),
