@@ -31,7 +31,7 @@ PATIENCE_S = TIME_MS / 1e3
 
 STOPPED_S = 3 * PATIENCE_S
 RESTS_S = PATIENCE_S / 2
-PARTS = ("harness.backends.emitter", "janitor", "cloudrun", "chrom", "next", "nginx", "curl")
+PARTS = ("harness.backends.emitter", "janitor", "emulator", "chrom", "next", "nginx", "curl")
 """What tells parts apart by their command lines; what is none of these goes by its program's name."""
 
 BURN = """\

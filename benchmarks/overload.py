@@ -59,7 +59,7 @@ def matrix(cells: int) -> str:
     """Return a matrix file of so many cells at least, through emulated and real proxies of all kinds of verdicts."""
     workloads = -(-cells // KINDS)
     streaming = {"chain": ["nginx:buffering-off", "nginx:http11", "cloudrun:streaming"]}
-    paced = {"chain": ["nginx:buffering-off", "cloudrun:idle-flush", "cloudrun:store-and-forward"], "pace": "paced"}
+    paced = {"chain": ["nginx:buffering-off", "emulator:idle-flush", "emulator:store-and-forward"], "pace": "paced"}
     return yaml.safe_dump(
         {
             "title": f"{cells} cells",
@@ -69,7 +69,7 @@ def matrix(cells: int) -> str:
             "axes": {"format": ["sse", "ndjson"]},
             "include": [
                 {**streaming, "request": ["curl", "browser"], "body": ["chunked", "close"]},
-                {"chain": ["cloudrun:idle-flush", "cloudrun:store-and-forward"]},
+                {"chain": ["emulator:idle-flush", "emulator:store-and-forward"]},
                 {"chain": "nginx:http10", "mitigations": ["none", "x-accel-buffering"]},
                 {"chain": "nginx:buffering-off", "client": "curl"},
                 paced,

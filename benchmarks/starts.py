@@ -32,7 +32,7 @@ STARTS: Mapping[str, Sequence[str]] = {
     "harness run --nonsense": (*RUN, "harness", "run", "--nonsense"),
     "harness list cells smoke": (*RUN, "harness", "list", "cells", "smoke"),
     "the emitter": (*TRUSTING_NOBODY, *RUN, "harness.backends.emitter", "--help"),
-    "the emulator": (*TRUSTING_NOBODY, *RUN, "harness.proxies.cloudrun_server", "--help"),
+    "the emulator": (*TRUSTING_NOBODY, *RUN, "harness.proxies.emulator_server", "--help"),
     "the janitor": (sys.executable, "-I", "-S", janitor.__file__, str(os.getpid())),
 }
 

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from harness.judge.verdict import Assessment, assess, follow_up
 from harness.model import Endpoint, Plan
-from harness.proxies.cloudrun_server import AUTOMATIC, Emulator, keep_quiet
+from harness.proxies.emulator_server import AUTOMATIC, Emulator, keep_quiet
 from harness.proxies.hold import Policy
 from tests.hops import Blocks, Chain, Compresses, HoldsToEnd, Hop, Idle, Passes, Timer, head_held
 from tests.invariance import DEAR, STREAMS, Answer, Case, held_against, some_bytes, some_ms, tokens_to_know

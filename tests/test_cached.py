@@ -58,7 +58,7 @@ def test_one_may_be_named(cache: Path) -> None:
 
 
 def test_a_name_that_has_nothing_removes_nothing(cache: Path) -> None:
-    with pytest.raises(InputError, match="nothing is kept for 'envoy'; there is asgi, caddy, nextjs, vite"):
+    with pytest.raises(InputError, match="nothing is kept for 'envoy'; allowed: asgi, caddy, nextjs, vite"):
         list(emptied(["caddy", "envoy"], in_cache()))
     assert len(in_cache()) == len(OURS)
 

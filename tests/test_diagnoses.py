@@ -71,7 +71,7 @@ SET_UPS = (
     SetUp(
         "traefik:buffering", "nothing within helps", "websocket-instead (format)", ("Nothing within the chain mends",)
     ),
-    SetUp("cloudrun:store-and-forward", "nothing within helps", "websocket-instead (format)", ("A hop is emulated",)),
+    SetUp("emulator:store-and-forward", "nothing within helps", "websocket-instead (format)", ("A hop is emulated",)),
     SetUp("apache:deflate-all>express:compression", "the inner holds", "no-transform (header)"),
 )
 

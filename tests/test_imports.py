@@ -311,7 +311,7 @@ def test_importing_every_module_opens_starts_changes_and_prints_nothing(tmp_path
 
 
 def test_a_process_of_the_emulator_loads_no_other_proxy() -> None:
-    found, todo = set[str](), {"harness.proxies.cloudrun_server"}
+    found, todo = set[str](), {"harness.proxies.emulator_server"}
     while todo:
         name = todo.pop()
         found.add(name)
@@ -320,7 +320,7 @@ def test_a_process_of_the_emulator_loads_no_other_proxy() -> None:
     assert {room_of(name) for name in found} == {"", "model", "proxies"}
     assert {name for name in found if room_of(name) == "proxies"} == {
         "harness.proxies",
-        "harness.proxies.cloudrun_server",
+        "harness.proxies.emulator_server",
         "harness.proxies.hold",
     }
 

@@ -62,7 +62,7 @@ STARTS = (
         "asked hops planned recorded",
         "aiohttp asyncio brotli ssl",
     ),
-    Start("harness.proxies.cloudrun_server --help", "model proxies", "asked", "aiohttp asyncio brotli ssl"),
+    Start("harness.proxies.emulator_server --help", "model proxies", "asked", "aiohttp asyncio brotli ssl"),
 )
 
 

@@ -17,7 +17,7 @@ from harness.model import Hop
 
 Fields = dict[str, Any]
 
-KINDS = {"asgi": "application", "cloudrun": "emulator"}
+KINDS = {"asgi": "application", "cloudrun": "emulator", "emulator": "emulator"}
 """Of the four proxies that version 1 knew, those that are none."""
 
 KEEPS_LINES = {"keeps a line until more has come": True, "hands over every line": False, "reads as it does": None}
@@ -64,7 +64,8 @@ ABOUT_NOTES = "its rule is about notes, which were sentences then; rules ask fac
 
 def result(fields: Fields) -> Fields:
     """Return a line of results.jsonl as it would be written today. Raises ValueError for what was never written so."""
-    return _with_facts(_with_hops_apart(fields, "cell", ids=("id", "baseline_id")))
+    ids = ("id", "baseline_id")
+    return _with_facts(_with_hops_of_today(_with_hops_apart(fields, "cell", ids), "cell", ids))
 
 
 def trace(fields: Fields, body: bytes) -> Fields:
@@ -72,8 +73,9 @@ def trace(fields: Fields, body: bytes) -> Fields:
 
     Raises ValueError for what was never written so.
     """
-    apart = _with_hops_apart(fields, "plan", ids=("cell_id",))
-    return _with_answerer(_with_remark(_with_kinds(_with_transport(apart))), body)
+    ids = ("cell_id",)
+    today = _with_hops_of_today(_with_hops_apart(fields, "plan", ids), "plan", ids)
+    return _with_answerer(_with_remark(_with_kinds(_with_transport(today))), body)
 
 
 def matrix(data: Any) -> Any:
@@ -159,6 +161,23 @@ def _with_hops_apart(fields: Fields, within: str, ids: tuple[str, ...]) -> Field
     return fields
 
 
+def _with_hops_of_today(fields: Fields, within: str, ids: tuple[str, ...]) -> Fields:
+    """Call what plays others than Cloud Run as it is called today."""
+    match fields.get(within) if isinstance(fields, dict) else None:
+        case {"chain": list(chain), **rest} if any(_former(hop) for hop in chain):
+            today = [{**hop, "proxy": now.proxy} if (now := _former(hop)) else hop for hop in chain]
+            again = {key: _id(fields[key]) for key in ids if isinstance(fields.get(key), str)}
+            return {**fields, within: {**rest, "chain": today}, **again}
+    return fields
+
+
+def _former(hop: Any) -> Hop | None:
+    match hop:
+        case {"proxy": str(proxy), "variant": str(variant)}:
+            return hops.FORMER.get(Hop(proxy, variant))
+    return None
+
+
 def _is_whole(hop: Any) -> bool:
     match hop:
         case {"proxy": str(), "variant": str(variant)}:
@@ -168,7 +187,7 @@ def _is_whole(hop: Any) -> bool:
 
 def _id(text: str) -> str:
     chain, slash, rest = text.partition("/")
-    apart = (str(_hop(hop)) if "@" in hop else hop for hop in chain.split(">"))
+    apart = (str(_hop(hop)) if ":" in hop else hop for hop in chain.split(">"))
     return ">".join(apart) + slash + rest
 
 

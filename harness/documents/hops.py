@@ -15,6 +15,7 @@ its items can be told apart. Which of them a proxy takes, and what they mean, th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from harness.errors import InputError
@@ -36,6 +37,14 @@ _ALLOWED = (
 )
 
 
+_OTHERS = (
+    *("cloudflared", "content-type-gated", "gzip-flush", "gzip-no-flush", "idle-flush"),
+    *("incremental-honoured", "quick-tunnel", "store-and-forward"),
+)
+FORMER: Mapping[Hop, Hop] = {Hop("cloudrun", name): Hop("emulator", name) for name in _OTHERS}
+"""What plays others than Cloud Run was called so, too, and is still understood."""
+
+
 @cache
 def read(text: str) -> Hop:
     """Read a hop that names no file. Raises InputError with the hop and what is allowed."""
@@ -44,7 +53,7 @@ def read(text: str) -> Hop:
     if not proxy or not variant or ">" in place:
         raise InputError(f"{text!r} is no hop: that is a proxy and its variant, as nginx:default")
     if not at:
-        return Hop(proxy, variant)
+        return FORMER.get(Hop(proxy, variant), Hop(proxy, variant))
     try:
         return Hop(proxy, variant, *items(given))
     except InputError as error:

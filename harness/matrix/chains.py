@@ -121,6 +121,9 @@ class Chains:
         place, at, items = _apart(text)
         proxy, _, variant = place.partition(":")
         hop = Hop(proxy, variant)
+        if variant not in self._variants.get(proxy, ()) and (now := hops.FORMER.get(hop)):
+            hop = now
+            proxy, variant = hop.proxy, hop.variant
         if proxy in self._unread and place != "direct":
             return hop
         if place == "direct":

@@ -305,8 +305,8 @@ class MatrixShape(Shape):
         "configs of your own: proxy, name of yours, path from this file", {"nginx": {"mine": "./my.conf"}}, {}
     )
     profiles: Files = key(
-        "the same for an emulator's profiles, which are like those in configs/cloudrun",
-        {"cloudrun": {"slow": "./slow.yaml"}},
+        "the same for an emulator's profiles, which are like those in configs/emulator",
+        {"emulator": {"slow": "./slow.yaml"}},
         {},
     )
     requests: dict[Name, RequestShape] = key(

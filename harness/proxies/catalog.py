@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from harness.proxies.asgi import Asgi
 from harness.proxies.base import Proxy
-from harness.proxies.cloudrun import CloudRun
 from harness.proxies.described import Described, shipped
+from harness.proxies.emulator import CLOUD_RUN, OTHERS
 from harness.proxies.nextjs import NextJs
 from harness.proxies.nginx import Nginx
 
@@ -17,6 +17,6 @@ _DESCRIBED = {proxy.name: proxy for proxy in shipped(_OWN)}
 
 PROXIES: Mapping[str, Proxy] = {
     **{name: _DESCRIBED[name] for name in _OWN},
-    **{proxy.name: proxy for proxy in (CloudRun(), Asgi())},
+    **{proxy.name: proxy for proxy in (CLOUD_RUN, OTHERS, Asgi())},
     **_DESCRIBED,
 }

@@ -21,6 +21,6 @@ CHEAPEST_FIRST = [
 ]
 
 
-@pytest.mark.parametrize(("cheaper", "dearer"), itertools.pairwise(CHEAPEST_FIRST))
+@pytest.mark.parametrize(("cheaper", "dearer"), [*itertools.pairwise(CHEAPEST_FIRST)])
 def test_a_set_is_cheaper_than_the_next(cheaper: tuple[str, ...], dearer: tuple[str, ...]) -> None:
     assert price(cheaper, catalogue()) < price(dearer, catalogue())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
-from harness.documents import earlier, records
+from harness.documents import earlier, hops, records
 from harness.documents.earlier import Fields
 from harness.judge.rejudge import rejudge
 from harness.model import Facts, Hop, HopKind, Remark, Screen, StandIn, Trace
@@ -165,3 +166,13 @@ def test_what_a_reader_said_of_itself_is_what_is_particular_about_it() -> None:
     assert loaded(earlier_trace(remark=said)) == replace(
         TRACE, remark=Remark("awk", printed_by="gawk 5.2.1", keeps_lines=False)
     )
+
+
+def test_what_plays_others_than_cloud_run_is_called_as_it_is_today() -> None:
+    line = json.loads(records.dump(result(cell("nginx:http10>emulator:gzip-flush", "no-cache"), "streamed")))
+    text = json.dumps(line).replace('"emulator", "variant": "gzip', '"cloudrun", "variant": "gzip')
+    former = json.loads(text.replace("emulator:gzip-flush", "cloudrun:gzip-flush"))
+    assert former != line
+    assert earlier.result(former) == line
+    assert hops.read("cloudrun:gzip-flush") == hops.read("emulator:gzip-flush")
+    assert hops.read("cloudrun:report").proxy == "cloudrun"

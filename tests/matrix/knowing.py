@@ -34,10 +34,10 @@ NGINX = (
     *("tls", "h2", "h2-tls", "h2-tls-http11", "h2-tls-buffering-off"),
 )
 NEXTJS = ("dev", "dev-compress-off", "prod", "route-handler")
-CLOUDRUN = tuple(path.stem for path in sorted((configs() / "cloudrun").glob("*.yaml")))
+PLAYED = {name: tuple(path.stem for path in (configs() / name).glob("*.yaml")) for name in ("cloudrun", "emulator")}
 NAMES = {"client": ("aiohttp", "h2"), "format": tuple(FORMATS)}
 STAND_INS = {"h2": StandIn("aiohttp")}
-KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, "cloudrun": CLOUDRUN}, NAMES, CATALOGUE, REQUESTS, stand_ins=STAND_INS)
+KNOWN = Known({"nginx": NGINX, "nextjs": NEXTJS, **PLAYED}, NAMES, CATALOGUE, REQUESTS, stand_ins=STAND_INS)
 VERSIONED = replace(KNOWN, canonical={"nginx": lambda hop: hop})
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
 

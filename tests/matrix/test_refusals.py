@@ -17,12 +17,15 @@ BAD_VALUES = [
     ("axes: {chain: [[direct]]}", "axes.chain[0]: must be text, not ['direct']"),
     (
         "axes: {chain: ngnix:default}",
-        "axes.chain: unknown proxy 'ngnix'; allowed: direct, nginx, nextjs, cloudrun (did",
+        "axes.chain: unknown proxy 'ngnix'; allowed: direct, nginx, nextjs, cloudrun, emulator (did",
     ),
     ("axes: {chain: nginx:deflaut}", "axes.chain: unknown variant 'nginx:deflaut'; allowed: default, http10, http11, "),
     ("axes: {chain: nginx}", "axes.chain: unknown variant 'nginx'; allowed: default, http10, http11, "),
     ("axes: {chain: direct>nginx:gzip}", "axes.chain: direct stands alone: it is the chain without hops"),
-    ("axes: {chain: 'nginx:gzip>'}", "axes.chain: unknown proxy ''; allowed: direct, nginx, nextjs, cloudrun"),
+    (
+        "axes: {chain: 'nginx:gzip>'}",
+        "axes.chain: unknown proxy ''; allowed: direct, nginx, nextjs, cloudrun, em",
+    ),
     ("axes: {chain: 'nginx:./gzip.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-gzip=./gz"),
     (
         "axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}",
@@ -72,7 +75,10 @@ BAD_VALUES = [
         "mitigations: {none: {claim: x, source: y, cost: bytes, scale: 2}}",
         "mitigations.none: this name stands for no mitigation; choose another",
     ),
-    ("variants: {ngnix: {a: ./a.conf}}", "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun"),
+    (
+        "variants: {ngnix: {a: ./a.conf}}",
+        "variants.ngnix: unknown proxy 'ngnix'; allowed: nginx, nextjs, cloudrun, em",
+    ),
     ("variants: {nginx: {a: {map: x}}}", "variants.nginx.a.file: this key is required"),
     ("variants: {nginx: {a: {file: x, path: api}}}", "variants.nginx.a.path: must match pattern"),
     ("variants: {nginx: {a: {file: x, server: 'a:b'}}}", "variants.nginx.a.server: must match pattern"),

@@ -18,10 +18,11 @@ from aiohttp import web
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.base import Running
-from harness.proxies.cloudrun import CloudRun
+from harness.proxies.emulator import CLOUD_RUN
 from harness.resources import configs
 
-PROFILES = configs() / "cloudrun"
+PROFILES = {path.stem: path for name in ("cloudrun", "emulator") for path in (configs() / name).glob("*.yaml")}
+"""What the emulator plays, by name."""
 HEAD = "about: A test.\nclaim: nobody's\nsource: none\n"
 SSE = {"Content-Type": "text/event-stream"}
 END, RESET = None, "reset"
@@ -122,11 +123,11 @@ class Emulators:
         """Start a shipped profile, or parameters written as YAML."""
         evidence = self._folder / str(len(list(self._folder.iterdir())))
         evidence.mkdir()
-        config = PROFILES / f"{profile}.yaml"
+        config = PROFILES[profile]
         if not config.is_file():
             config = evidence / "own.yaml"
             config.write_text(HEAD + profile)
-        return await CloudRun().start(config, upstream or self._upstream, evidence, self._launcher)
+        return await CLOUD_RUN.start(config, upstream or self._upstream, evidence, self._launcher)
 
     async def url(self, profile: str) -> str:
         if profile not in self._running:

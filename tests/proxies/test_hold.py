@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.proxies.cloudrun import Profile
+from harness.proxies.emulator import Profile
 from harness.proxies.hold import GZIP_WBITS, Heads, Hold, Policy, accepts_gzip, compresses, passes
 
 MS = 1_000_000

@@ -103,7 +103,7 @@ def test_more_columns_than_fit_go_on_in_further_bands_and_none_shares_its_letter
 
 
 def test_a_long_chain_gets_a_line_of_its_own() -> None:
-    chain = "nextjs:prod>nginx:gzip-buffering-off>cloudrun:content-type-gated"
+    chain = "nextjs:prod>nginx:gzip-buffering-off>emulator:content-type-gated"
     lines = terminal.render(run_info(), layer(chain), width=80).splitlines()
     at = lines.index(chain)
     assert lines[at + 1].split() == ["a", "b", "c", "d", "e"]

@@ -1,6 +1,6 @@
 """The emulator's own process: a streaming reverse proxy whose response bytes leave when a Hold lets them go.
 
-    python -m harness.proxies.cloudrun_server --listen HOST:PORT --upstream URL --policy JSON
+    python -m harness.proxies.emulator_server --listen HOST:PORT --upstream URL --policy JSON
 
 Rules: headers pass but for those of one connection (RFC 9110, 7.6.1), and no Via or Server comes in; a body keeps its
 Content-Length unless it is compressed, and is chunked or closed by the client's version otherwise; what has been

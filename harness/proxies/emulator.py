@@ -1,6 +1,7 @@
 """Runs the buffering emulator, which plays what somebody claims of a hop that cannot run here.
 
-Named after Cloud Run, about which most is claimed. A profile is a YAML file: what it is `about`, whose `claim` it
+It stands in chains as `cloudrun` where it plays Cloud Run, about which most is claimed, and as `emulator` where it
+plays others. A profile is a YAML file: what it is `about`, whose `claim` it
 plays with its `source`, and the parameters of the hold (hold.py).
 """
 
@@ -25,7 +26,7 @@ from harness.proxies.base import Running
 from harness.proxies.hold import Compression, Policy
 from harness.proxies.starting import Start, started
 
-SERVER = "harness.proxies.cloudrun_server"
+SERVER = "harness.proxies.emulator_server"
 TOLD = ("--listen=${LISTEN}", "--upstream=${UPSTREAM}")
 READY_S = 20.0
 
@@ -63,12 +64,14 @@ class Profile(Shape):
         return self
 
 
-class CloudRun:
-    """The `cloudrun` proxy: its variants are `configs/cloudrun/*.yaml`."""
+class Emulated:
+    """An emulated proxy: its variants are `configs/<name>/*.yaml`."""
 
-    name = "cloudrun"
     kind: HopKind = "emulator"
     suffix = ".yaml"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def version(self) -> str:
         return f"{version('token-stream-harness')} on aiohttp {version('aiohttp')}"
@@ -88,12 +91,15 @@ class CloudRun:
             name=self.name,
             command=[sys.executable, "-P", "-m", SERVER, *TOLD, f"--policy={profile.policy.to_json()}"],
             within_s=READY_S,
-            evidence={"cloudrun.yaml": config},
+            evidence={f"{self.name}.yaml": config},
             env={certificates.OPENSSL: os.devnull},  # without TLS upstream it trusts nobody, and need not read whom
             trusts=certificates.OPENSSL,
         )
         program, endpoint = await started(start, upstream, evidence, launcher)
         return Running(self.name, endpoint, program, self.version(), profile.claim)
+
+
+CLOUD_RUN, OTHERS = Emulated("cloudrun"), Emulated("emulator")
 
 
 def read_profile(config: Path) -> Profile:

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import InputError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
-from harness.proxies.cloudrun import CloudRun, read_profile
+from harness.proxies.emulator import CLOUD_RUN, read_profile
 from harness.proxies.hold import GZIP_WBITS
 from tests.proxies.gated import END, HEAD, PROFILES, SSE, Backend, Emulators, reading
 
@@ -155,11 +155,11 @@ async def test_gzip_is_left_out_where_a_side_refuses(
 async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
     emulators: Emulators, backend: Backend, tmp_path: Path
 ) -> None:
-    config = PROFILES / "report.yaml"
+    config = PROFILES["report"]
     async with Launcher() as launcher:
-        running = await CloudRun().start(config, Endpoint(backend.port), tmp_path, launcher)
-        assert running.version == CloudRun().version()
-        assert CloudRun().kind == "emulator"
+        running = await CLOUD_RUN.start(config, Endpoint(backend.port), tmp_path, launcher)
+        assert running.version == CLOUD_RUN.version()
+        assert CLOUD_RUN.kind == "emulator"
         assert running.about
         assert running.about.startswith("field report 002: ")
         assert {path.name for path in tmp_path.iterdir()} == {"cloudrun.log", "cloudrun.yaml", "command.txt"}
@@ -168,7 +168,7 @@ async def test_a_running_emulator_says_that_it_is_one_and_whose_claim_it_plays(
         await running.program.stop()
         assert running.program.returncode == 0
         assert running.program.log_tail() == ""
-    assert CloudRun().describe(config).startswith("emulator playing: field report 002")
+    assert CLOUD_RUN.describe(config).startswith("emulator playing: field report 002")
 
 
 async def test_a_stop_in_mid_stream_breaks_off_and_ends_at_once(emulators: Emulators, backend: Backend) -> None:
@@ -180,9 +180,9 @@ async def test_a_stop_in_mid_stream_breaks_off_and_ends_at_once(emulators: Emula
         await response.read()
 
 
-@pytest.mark.parametrize("profile", sorted(PROFILES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("profile", sorted(PROFILES.values()), ids=lambda path: path.stem)
 async def test_shipped_profiles_name_a_claimant_and_a_source(profile: Path) -> None:
-    CloudRun().check(profile)
+    CLOUD_RUN.check(profile)
     read = read_profile(profile)
     assert ": " in read.claim
     assert "https://" in read.source
@@ -205,9 +205,9 @@ async def test_a_wrong_profile_is_an_input_error_that_says_where(text: str, comp
     config = tmp_path / "own.yaml"
     config.write_text(text)
     with pytest.raises(InputError, match=complaint):
-        CloudRun().check(config)
+        CLOUD_RUN.check(config)
 
 
 async def test_a_profile_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        CloudRun().check(tmp_path / "own.yaml")
+        CLOUD_RUN.check(tmp_path / "own.yaml")
