@@ -123,8 +123,7 @@ class Emulators:
         """Start a shipped profile, or parameters written as YAML."""
         evidence = self._folder / str(len(list(self._folder.iterdir())))
         evidence.mkdir()
-        config = PROFILES[profile]
-        if not config.is_file():
+        if (config := PROFILES.get(profile)) is None:
             config = evidence / "own.yaml"
             config.write_text(HEAD + profile)
         return await CLOUD_RUN.start(config, upstream or self._upstream, evidence, self._launcher)
