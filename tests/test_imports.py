@@ -62,6 +62,7 @@ PURE_MODULES = (
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",
+    "proxies.source_text",
     "proxies.asgi_options",
     "proxies.placeholders",
     "proxies.complaints",

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from harness.errors import Complaint, InputError
-from harness.proxies.nginx_language import Directive, Source, parse
+from harness.proxies.nginx_language import Directive, parse
+from harness.proxies.source_text import Source
 from harness.resources import is_file
 
 WRAPPER = "harness.conf"
