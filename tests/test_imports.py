@@ -59,6 +59,8 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.languages.choice",
+    "proxies.languages.haproxy_lines",
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",

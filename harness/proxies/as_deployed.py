@@ -19,7 +19,7 @@ from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.described import Described
 from harness.proxies.languages import LANGUAGES
-from harness.proxies.languages.base import Fitted, Standing
+from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.starting import Start
 
 FOLDER = "conf"
@@ -45,7 +45,7 @@ class AsDeployed(Described):
         return replace(self, deployment=deployment)
 
     def takes(self, config: Path) -> bool:
-        said = placeholders.asked([_text(config)])
+        said = placeholders.asked([read(config).text])
         return said.isdisjoint(("LISTEN", "PORT", *placeholders.UPSTREAMS))
 
     def fitted(self, config: Path, installed: Callable[[], Installed]) -> Fitted:
@@ -97,11 +97,3 @@ class AsDeployed(Described):
             host=fitted.host,
             served_by=None if is_ours else fitted.served_by,
         )
-
-
-def _text(config: Path) -> str:
-    """Return what a config says. Raises InputError if it cannot be read."""
-    try:
-        return config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Complaint(f"cannot be read: {error}", file=str(config))) from error

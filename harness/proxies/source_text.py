@@ -44,3 +44,55 @@ def unified(source: Source, text: str) -> Iterator[str]:
     name = str(source.path)
     for line in difflib.unified_diff([one for one in old if one], [one for one in new if one], name, name):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Token:
+    """Something that stands in a text, from `start` to `end`, and what it says without quotes and escapes."""
+
+    source: Source
+    start: int
+    end: int
+    said: str
+
+    @property
+    def raw(self) -> str:
+        """As it is written."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        return self.source.line(self.start)
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as file:line."""
+        return f"{self.source.path}:{self.line}"
+
+    def reject(self, why: str) -> Complaint:
+        """Return a complaint about it."""
+        return self.source.reject(self.start, why)
+
+
+class Edits:
+    """What is replaced in some texts, each with its lines where they were."""
+
+    def __init__(self, *sources: Source) -> None:
+        self._spans: dict[Source, dict[tuple[int, int], str]] = {source: {} for source in sources}
+
+    @property
+    def texts(self) -> Mapping[Source, str]:
+        """Every text as it is to be read."""
+        return {source: source.edited(spans) for source, spans in self._spans.items()}
+
+    def replace(self, token: Token, text: str) -> None:
+        """Have a text stand for a token, or for what stood for it so far."""
+        self._spans[token.source][token.start, token.end] = text
+
+    def take_out(self, first: Token, last: Token) -> None:
+        """Take out all from one token to another, and what was to be edited there."""
+        spans = self._spans[first.source]
+        inside = [one for one in spans if first.start <= one[0] and one[1] <= last.end]
+        for one in inside:
+            del spans[one]
+        spans[first.start, last.end] = ""

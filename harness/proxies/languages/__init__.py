@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.proxies.languages import haproxy
 from harness.proxies.languages.base import Language
 
-LANGUAGES: Mapping[str, Language] = {}
+LANGUAGES: Mapping[str, Language] = {
+    "haproxy": haproxy.fitted,
+}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from harness.errors import Complaint, InputError
 from harness.launchers.base import Installed
 from harness.model import Deployment, Endpoint, ServedBy
 from harness.proxies.source_text import Source, unified
@@ -56,3 +57,12 @@ class Fitted:
 Language = Callable[[Path, Standing], Fitted]
 """Reads a config, and makes it fit. Raises InputError for what cannot be taken over, with line and way out; Unavailable
 if it needs the program for that, and it is not here. Blocks."""
+
+
+def read(path: Path) -> Source:
+    """Return what a file says, its ends of lines as they are. Raises InputError if it cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return Source(path, file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
