@@ -59,6 +59,7 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.languages.caddy_routes",
     "proxies.languages.choice",
     "proxies.languages.haproxy_lines",
     "proxies.nginx_language",

@@ -17,6 +17,7 @@ from harness.launchers.base import Installed, ProgramLauncher
 from harness.model import Deployment, Endpoint
 from harness.proxies import placeholders
 from harness.proxies.base import Running
+from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.described import Described
 from harness.proxies.languages import LANGUAGES
 from harness.proxies.languages.base import Fitted, Standing, read
@@ -50,7 +51,8 @@ class AsDeployed(Described):
 
     def fitted(self, config: Path, installed: Callable[[], Installed]) -> Fitted:
         """Return a config as it can stand in a chain. Raises InputError, or Unavailable without a program. Blocks."""
-        return LANGUAGES[self.name](config, Standing(self.deployment, self.behind, installed))
+        complaints = ComplaintPatterns.of(self.said.complaints, {})
+        return LANGUAGES[self.name](config, Standing(self.deployment, self.behind, installed, complaints))
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):
@@ -96,4 +98,5 @@ class AsDeployed(Described):
             asked=fitted.asked,
             host=fitted.host,
             served_by=None if is_ours else fitted.served_by,
+            quote=fitted.quote,
         )

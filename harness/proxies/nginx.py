@@ -21,7 +21,7 @@ from harness.launchers import commands
 from harness.launchers.base import Installed
 from harness.proxies.as_deployed import AsDeployed
 from harness.proxies.languages.base import Fitted
-from harness.proxies.nginx_config import Config, escaped
+from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
 from harness.proxies.starting import Start
@@ -54,7 +54,7 @@ class Nginx(AsDeployed):
         start = super().start_of(config, installed, evidence)
         main, text = next(iter(start.files.items()))
         ours = {main: _user() + text, PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
-        return replace(start, files={**start.files, **ours}, quote=escaped)
+        return replace(start, files={**start.files, **ours})
 
     def _edited(self, config: Path, prefix: str) -> Edited:
         scheme = "https" if self.behind.authority else "http"

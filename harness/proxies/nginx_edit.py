@@ -86,6 +86,7 @@ class Edited:
             deployed.with_tls,
             deployed.served_by(),
             frozenset({main} if config.is_wrapped else ()),
+            quote=escaped,
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:

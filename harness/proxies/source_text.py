@@ -48,7 +48,10 @@ def unified(source: Source, text: str) -> Iterator[str]:
 
 @dataclass(frozen=True, eq=False)
 class Token:
-    """Something that stands in a text, from `start` to `end`, and what it says without quotes and escapes."""
+    """Something that stands in a text, from `start` to `end`, and what it says without quotes and escapes.
+
+    Where a `start` is -1, it is somewhere in it, and has no line.
+    """
 
     source: Source
     start: int
@@ -62,16 +65,12 @@ class Token:
 
     @property
     def line(self) -> int:
-        return self.source.line(self.start)
-
-    @property
-    def place(self) -> str:
-        """Where it stands, as file:line."""
-        return f"{self.source.path}:{self.line}"
+        """The number of its line; 0 if that is not known."""
+        return self.source.line(self.start) if self.start >= 0 else 0
 
     def reject(self, why: str) -> Complaint:
         """Return a complaint about it."""
-        return self.source.reject(self.start, why)
+        return Complaint(why, file=str(self.source.path), line=self.line or None)
 
 
 class Edits:

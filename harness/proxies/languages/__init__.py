@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.proxies.languages import haproxy
+from harness.proxies.languages import caddy, haproxy
 from harness.proxies.languages.base import Language
 
 LANGUAGES: Mapping[str, Language] = {
+    "caddy": caddy.fitted,
     "haproxy": haproxy.fitted,
 }

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from harness.errors import Complaint, InputError
 from harness.launchers.base import Installed
 from harness.model import Deployment, Endpoint, ServedBy
+from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.source_text import Source, unified
 
 
@@ -16,12 +17,13 @@ from harness.proxies.source_text import Source, unified
 class Standing:
     """How a config is to stand in a chain: what is said of it, what is behind it, and which program is to read it.
 
-    `installed` raises Unavailable if that is not here, and blocks.
+    `installed` raises Unavailable if that is not here, and blocks; `complaints` are how its words are read.
     """
 
     said: Deployment
     behind: Endpoint
     installed: Callable[[], Installed]
+    complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
 
     @property
     def scheme(self) -> str:
@@ -36,7 +38,7 @@ class Fitted:
     `texts` are its files, the main one first, as the program is to read them but for placeholders; `places` where each
     lies below the folder of them all; those in `ours` the harness wrote. `asked` is what requests ask for, `host` whom
     they are for, `tls` whether with TLS, `served_by` what answers, if that is known. `command` and `explains` are how
-    the program is run with it, if not as its own file says.
+    the program is run with it, if not as its own file says; `quote` writes a path as the language has it.
     """
 
     texts: Mapping[Source, str]
@@ -48,6 +50,7 @@ class Fitted:
     ours: frozenset[Source] = frozenset()
     command: Sequence[str] = field(default=())
     explains: Sequence[str] = field(default=())
+    quote: Callable[[str], str] = str
 
     def diff(self) -> str:
         """Return what was changed of the user's files, as a unified diff."""

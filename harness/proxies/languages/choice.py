@@ -80,6 +80,11 @@ class Server:
         """What it is called, as `--server` has it."""
         return f"{self.name}:{self.port}"
 
+    @property
+    def group(self) -> str:
+        """What is one thing though it listens at two ports: all of a name, or by itself what has none."""
+        return self.name or self.called
+
     def hosts(self) -> Iterator[str]:
         """Yield the names that its routes are for."""
         for route in self.routes:
@@ -183,7 +188,7 @@ class Chosen:
         leading = [one for one in fits if self._leads(one)]
         if not leading:
             raise InputError(*(one.at.reject(self._why_nothing_leads(one)) for one in fits))
-        if len({one.name for one in leading}) > 1:
+        if len({one.group for one in leading}) > 1:
             what = f"{self._said.server!r} fits several" if self._said.server else "several pass requests on"
             told = (one.at.reject(f"`--server {one.called}` asks this one") for one in leading)
             raise InputError(self._complaint(f"{what}: which is asked?"), *told)
@@ -217,8 +222,8 @@ class Chosen:
         """Return whom a request may be for: who was said, else those that a route is for, else whoever listens."""
         if self._name and self._name != server.name:
             return [self._name]
-        named = [one for one in (route.hosts if route else ()) if re.fullmatch(r"[\w-]+(\.[\w-]+)*", one)]
-        return named or [server.name if server.name in set(server.hosts()) else ""]
+        hosts = (one.replace("*", "www", 1) for one in (route.hosts if route else ()))
+        return [one for one in hosts if re.fullmatch(r"[\w-]+(\.[\w-]+)*", one)] or [""]
 
     def _answers(self, server: Server) -> list[tuple[Route | None, bool]]:
         """Return what answers the path that was said, and whether that is known, for each host that can be meant."""

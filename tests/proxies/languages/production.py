@@ -36,3 +36,52 @@ backend web
 backend admin
     server admin1 10.0.0.5:9000 track chat/app1
 """
+
+CADDY = """\
+{
+\temail ops@shop.example
+\tadmin :2019
+\tlog default {
+\t\toutput file /nowhere/caddy/default.log
+\t}
+}
+
+(common) {
+\tencode zstd gzip
+\theader -Server
+}
+
+shop.example, www.shop.example {
+\timport common
+\tlog {
+\t\toutput file /nowhere/caddy/access.log
+\t}
+\t@chat path /api/chat /api/chat/*
+\thandle @chat {
+\t\treverse_proxy app:8000 app2:8000 {
+\t\t\tflush_interval -1
+\t\t\thealth_uri /healthz
+\t\t}
+\t}
+\thandle_path /admin/* {
+\t\treverse_proxy admin:9000
+\t}
+\thandle {
+\t\treverse_proxy https://web:3443 {
+\t\t\tresponse_buffers 64KiB
+\t\t}
+\t}
+}
+
+http://internal.example:8080 {
+\treverse_proxy unix//run/app.sock
+}
+import sites/*.caddy
+"""
+CADDY_SITE = """\
+other.example {
+\ttls /nowhere/o.pem /nowhere/o.key
+\troot * /nowhere
+\tfile_server
+}
+"""
