@@ -59,9 +59,13 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.languages.caddy_routes",
+    "proxies.languages.choice",
+    "proxies.languages.haproxy_lines",
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",
+    "proxies.source_text",
     "proxies.asgi_options",
     "proxies.placeholders",
     "proxies.complaints",

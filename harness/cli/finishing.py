@@ -92,7 +92,9 @@ def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:
     for hop, diff in diffs.items():
         changed = sum(line.startswith("-") and not line.startswith("---") for line in diff.splitlines())
         if changed:
-            how = "so" if wanted else "to measure it: --show-diff shows them, nginx.diff beside the log keeps them"
+            how = (
+                "so" if wanted else f"to measure it: --show-diff shows them, {hop.proxy}.diff beside the log keeps them"
+            )
             err.print(f"{hop}: {changed} lines of your config are changed {how}", markup=False)
         if wanted:
             err.print(diff, markup=False, highlight=False, soft_wrap=True, end="")

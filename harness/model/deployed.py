@@ -23,14 +23,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something in a config of a user's: what it says, and where."""
+    """Something in a config of a user's: what it says, and where; line 0 is somewhere in the file."""
 
     text: str
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.file}:{self.line})"
+        return f"{self.text} ({self.file}:{self.line})" if self.line else f"{self.text} ({self.file})"
 
 
 @dataclass(frozen=True, slots=True)

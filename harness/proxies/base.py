@@ -101,6 +101,9 @@ class Optioned(Proxy, Protocol):
 class Deployable(Proxy, Protocol):
     """A proxy that runs a config as it is deployed: what stands for what is said beside it, and the rest found."""
 
+    def takes(self, config: Path) -> bool:
+        """Whether a config is read so: one that does not say itself what stands for what. Raises InputError."""
+
     def deployed(self, deployment: Deployment) -> Proxy:
         """Return the proxy that has configs stand in a chain as is said."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import Unavailable
 
 CERTIFICATE = "certificate.pem"
-KEY = "certificate-key.pem"
+KEY = f"{CERTIFICATE}.key"  # where HAProxy looks for it
 OPENSSL = "SSL_CERT_FILE"
 """The variable that names a program with OpenSSL, Python too, the file of whom it is to trust."""
 NAMES = ("127.0.0.1", "localhost")

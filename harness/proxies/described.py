@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -238,9 +238,18 @@ class Described:
         return replace(start, tls="CERTIFICATE" in self.asks(config), packages=packages)
 
     def _start_of(
-        self, place: str, files: Mapping[str, str], installed: Installed, origins: Mapping[str, Path]
+        self,
+        place: str,
+        files: Mapping[str, str],
+        installed: Installed,
+        origins: Mapping[str, Path],
+        command: Sequence[str] = (),
+        explains: Sequence[str] = (),
     ) -> Start:
-        """Return how it is started with a config at a place, and files, each made from one of the origins."""
+        """Return how it is started with a config at a place, and files, each made from one of the origins.
+
+        `command` and `explains`, if there are any, are what is run instead of what its file says.
+        """
         values = {
             "PROGRAM": str(installed.program),
             "CONFIG": place,
@@ -250,7 +259,7 @@ class Described:
         env = {name: placeholders.filled(value, values) for name, value in self.said.env.items()}
         return Start(
             name=self.name,
-            command=[placeholders.filled(word, values) for word in self.said.command],
+            command=[placeholders.filled(word, values) for word in command or self.said.command],
             within_s=self.said.within_s,
             files=files,
             env={**installed.env, **env},
@@ -259,7 +268,7 @@ class Described:
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             negotiates=self.said.negotiates,
-            explains=[placeholders.filled(word, values) for word in self.said.explains],
+            explains=[placeholders.filled(word, values) for word in explains or self.said.explains],
             complaints=ComplaintPatterns.of(self.said.complaints, origins),
         )
 

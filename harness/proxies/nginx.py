@@ -12,42 +12,32 @@ from __future__ import annotations
 import grp
 import os
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import resources
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.launchers.base import Installed, ProgramLauncher
-from harness.model import Deployment, Endpoint
-from harness.proxies import placeholders
-from harness.proxies.base import Running
-from harness.proxies.described import Described
-from harness.proxies.nginx_config import Config, escaped
+from harness.launchers.base import Installed
+from harness.proxies.as_deployed import AsDeployed
+from harness.proxies.languages.base import Fitted
+from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
 from harness.proxies.starting import Start
 
-DIFF = "nginx.diff"
-
 
 @dataclass(frozen=True)
-class Nginx(Described):
+class Nginx(AsDeployed):
     """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's, as `deployment` has it.
 
-    `behind` is what it passes requests on to.
+    Its placeholders and what is found beside them go together, so every config is read as one that is deployed.
     """
-
-    deployment: Deployment = field(default_factory=Deployment)
-    behind: Endpoint = field(default_factory=lambda: Endpoint(1))
 
     reads_folders = True
 
-    def deployed(self, deployment: Deployment) -> Nginx:
-        return replace(self, deployment=deployment)
-
-    def asks(self, config: Path) -> set[str]:
-        return placeholders.asked(self._edited(config, "").texts.values())
+    def takes(self, config: Path) -> bool:
+        return True
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""
@@ -56,32 +46,15 @@ class Nginx(Described):
         except InputError as error:
             raise InputError(*(self._explained(one, config) for one in error.complaints)) from error
 
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
-        path = self.deployment.path or upstream.asked
-        asked = replace(self, deployment=replace(self.deployment, path=path), behind=upstream)
-        return await super(Nginx, asked).start(config, upstream, evidence, launcher)
+    def fitted(self, config: Path, installed: Callable[[], Installed]) -> Fitted:
+        loads = any(directive.name == "load_module" for directive, _ in Config(config).walk())
+        return self._edited(config, _prefix(installed()) if loads else "").fitted()
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
-        edited = self._edited(config, _prefix(installed))
-        deployed, files = edited.deployed, edited.files(evidence)
-        places = {source: str(edited.place(source, evidence)) for source in edited.texts}
-        main = places[deployed.config.sources[deployed.config.main]]
-        files |= {main: _user() + files[main], PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
-        start = self._start_of(main, files, installed, {place: source.path for source, place in places.items()})
-        is_ours = config.is_relative_to(resources.configs())
-        return replace(
-            start,
-            evidence={} if is_ours else {DIFF: edited.diff()},
-            tls=deployed.with_tls,
-            asked=deployed.path,
-            host=deployed.host,
-            served_by=None if is_ours else deployed.served_by(),
-            quote=escaped,
-        )
-
-    def diff(self, config: Path) -> str:
-        """Return what is changed of a config so that it can stand in a chain, as a unified diff. Raises InputError."""
-        return self._edited(config, "").diff()
+        start = super().start_of(config, installed, evidence)
+        main, text = next(iter(start.files.items()))
+        ours = {main: _user() + text, PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
+        return replace(start, files={**start.files, **ours})
 
     def _edited(self, config: Path, prefix: str) -> Edited:
         scheme = "https" if self.behind.authority else "http"

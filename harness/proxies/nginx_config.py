@@ -10,10 +10,13 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from harness.errors import Complaint, InputError
-from harness.proxies.nginx_language import Directive, Source, parse
+from harness.proxies.languages.base import read
+from harness.proxies.nginx_language import Directive, parse
+from harness.proxies.source_text import Source
 from harness.resources import is_file
 
 WRAPPER = "harness.conf"
@@ -39,12 +42,9 @@ class Config:
         self._directives: dict[Path, list[Directive]] = {}
         main = given if is_file(given) or not given.is_dir() else given / "nginx.conf"
         whole = main == given or is_file(main)
-        text, parts = (_text(main), [main]) if whole else ("", _parts(given))
-        if text and not _is_part(source := Source(main, text)):
-            self.main, self.root = main, main.parent
-        else:
-            source = _wrapped(parts, [Source(part, _text(part)) for part in parts])
-            self.main, self.root = source.path, source.path.parent
+        sources = [read(part) for part in ([main] if whole else _parts(given))]
+        source = sources[0] if whole and sources[0].text and not _is_part(sources[0]) else _wrapped(sources)
+        self.main, self.root = source.path, source.path.parent
         self.top = self._read(source, ())
 
     @property
@@ -99,7 +99,7 @@ class Config:
                 if not is_file(file):
                     raise InputError(directive.reject(self._why_none(file)))
                 if file not in self._directives:
-                    self._read(Source(file, _text(file), self._way_in(directive, file)), above)
+                    self._read(replace(read(file), way_in=self._way_in(directive, file)), above)
                 directive.inner.extend(self._directives[file])
         return directives
 
@@ -115,15 +115,6 @@ class Config:
         return f"; included from {directive.place}: make that include relative, or this copy reads the original"
 
 
-def _text(path: Path) -> str:
-    """Return what a file says, its ends of lines as they are."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
-
-
 def _parts(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.glob("*.conf") if is_file(path))
     if not found:
@@ -137,11 +128,11 @@ def _is_part(source: Source) -> bool:
     return _MAIN.isdisjoint(names) and not names.isdisjoint({"server", "location", "upstream"})
 
 
-def _wrapped(parts: list[Path], sources: list[Source]) -> Source:
+def _wrapped(sources: list[Source]) -> Source:
     """Return the config that we write around parts: what stands in `server`, or what stands in `http`."""
-    folder = parts[0].parent
+    folder = sources[0].path.parent
     root = folder.parent if folder.name in _PART_FOLDERS else folder
-    inner = " ".join(f'include "{escaped(part.relative_to(root))}";' for part in parts)
+    inner = " ".join(f'include "{escaped(source.path.relative_to(root))}";' for source in sources)
     names = {directive.name for source in sources for directive in parse(source)}
     if "location" in names and "server" not in names:
         inner = f"server {{ listen 80; {inner} }}"

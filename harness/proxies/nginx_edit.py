@@ -8,22 +8,21 @@ are there stay what they are.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.proxies import placeholders
+from harness.proxies.languages.base import Fitted
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
-from harness.proxies.nginx_language import Directive, Source, Word
+from harness.proxies.nginx_language import Directive, Word
 from harness.proxies.nginx_targets import Span, Target
+from harness.proxies.source_text import Source
 from harness.resources import is_file
 
 PATHS = "${FOLDER}/paths.conf"
-FOLDER = "conf"
-"""Where the config lies in the folder for evidence, laid out as it was."""
 NOBODY = "127.0.0.1:1"
 """An address that nobody listens on, that of a target which stands for nothing; a socket's path may be too long."""
 
@@ -75,21 +74,19 @@ class Edited:
         """Every file that the config has, as it is to be read."""
         return {source: source.edited(self._spans[path]) for path, source in self._config.sources.items()}
 
-    def files(self, evidence: Path) -> dict[str, str]:
-        """Return the text of each file to write, by its path."""
-        return {str(self.place(source, evidence)): text for source, text in self.texts.items()}
-
-    def place(self, source: Source, evidence: Path) -> Path:
-        """Return where a file is written."""
-        return evidence / FOLDER / self._config.where(source.path)
-
-    def diff(self) -> str:
-        """Return what was changed of the user's files, as a unified diff; what we wrote around a part is no change."""
-        return "".join(
-            line
-            for source, text in self.texts.items()
-            if source.path != self._config.main or not self._config.is_wrapped
-            for line in _unified(source, text)
+    def fitted(self) -> Fitted:
+        """Return it as it can stand in a chain; what we wrote around a part is no change of the user's."""
+        deployed, config, texts = self.deployed, self._config, self.texts
+        main = config.sources[config.main]
+        return Fitted(
+            {main: texts[main], **texts},
+            {source: config.where(source.path) for source in (main, *texts)},
+            deployed.path,
+            deployed.host,
+            deployed.with_tls,
+            deployed.served_by(),
+            frozenset({main} if config.is_wrapped else ()),
+            quote=escaped,
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:
@@ -247,10 +244,3 @@ class Edited:
 def _quoted(text: str) -> str:
     """Return a word in quotes if what stands for a placeholder of it may have blanks."""
     return f'"{text}"' if "${FOLDER}" in text else text
-
-
-def _unified(source: Source, text: str) -> Iterator[str]:
-    old, new = (re.split(r"(?<=\n)", one) for one in (source.text, text))
-    name = str(source.path)
-    for line in difflib.unified_diff([one for one in old if one], [one for one in new if one], name, name):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

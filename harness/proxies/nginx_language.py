@@ -9,12 +9,12 @@ only that language knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from harness.errors import Complaint, InputError
+from harness.proxies.source_text import Source
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]+ | \#[^\n]* | [;{}] | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | (?!["'])(?:\\.|\$\{|[^ \t\r\n;{\\])+""",
@@ -24,33 +24,6 @@ _ESCAPED = re.compile(r"""\\([\\"'trn])""")
 _CONTROLS = {"t": "\t", "r": "\r", "n": "\n"}
 _FOREIGN = re.compile(r"\w+_by_lua_block")
 _BEHIND_QUOTES = " \t\r\n;{)"
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """The text of one file. `way_in` says which include reaches for it outside the config's folder, if one does."""
-
-    path: Path
-    text: str
-    way_in: str = ""
-
-    def line(self, offset: int) -> int:
-        """Return the number of the line that an offset is in."""
-        return 1 + self.text.count("\n", 0, offset)
-
-    def reject(self, offset: int, why: str) -> Complaint:
-        """Return a complaint about what stands at an offset."""
-        return Complaint(f"{why}{self.way_in}", file=str(self.path), line=self.line(offset))
-
-    def edited(self, edits: Mapping[tuple[int, int], str]) -> str:
-        """Return the text with spans (start, end) replaced, and every line where it was; a span may be empty."""
-        parts, at = [], 0
-        for (start, end), text in sorted(edits.items()):
-            assert at <= start <= end, f"{self.path}: edits overlap at {start}"
-            lost = self.text.count("\n", start, end) - text.count("\n")
-            parts += [self.text[at:start], text, "\n" * lost]
-            at = end
-        return "".join([*parts, self.text[at:]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ COMMAND = "command.txt"
 AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
-PULSE = "/pulse"
+LOADING = (404, 502, 503)
+"""What programs answer that have not read where requests go yet, or whether somebody is there."""
 
 _TAKEN = re.compile(
     r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE
@@ -221,17 +222,17 @@ async def _instance(
 async def _reacts(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once a program does anything with a request: else every cell would have to find out that it does not."""
     with contextlib.suppress(aiohttp.ClientError):
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.url}{PULSE}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
 
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once an answer has begun to come: what a program compiles for the first one is no buffering."""
     try:
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.url}{PULSE}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
     except aiohttp.ClientError as error:
         await until(program.death, DEATH_S)
         fault = (
-            program.death() or f"{program.name} did not answer {endpoint.url}{PULSE}: {error or type(error).__name__}"
+            program.death() or f"{program.name} did not answer {endpoint.pulse_url}: {error or type(error).__name__}"
         )
         raise ProxyError(f"{fault}\n{program.log_tail()}") from error
 
@@ -239,18 +240,21 @@ async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> Non
 async def _passes(
     program: Program, endpoint: Endpoint, upstream: Endpoint, within_s: float, complaints: ComplaintPatterns
 ) -> None:
-    """Return once a program answers as its upstream does: while it loads its config, it may answer by itself."""
+    """Return once a program answers as its upstream does: while it loads its config, it may answer by itself.
+
+    One that is asked for a path of a user's may have a login there, or a redirect: what it does then is measured.
+    """
     try:
         behind = await _asked(upstream)
     except aiohttp.ClientError as error:
-        raise ProxyError(f"what is behind {program.name} does not answer {upstream.url}{PULSE}: {error}") from error
+        raise ProxyError(f"what is behind {program.name} does not answer {upstream.pulse_url}: {error}") from error
     given: list[object] = []
 
     async def same() -> bool:
         if any(one.file for one in complaints.found(program.log_tail(LAST_LINES))):
             raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
-        return given[-1] == behind
+        return given[-1] == behind or bool(endpoint.asked and given[-1] not in LOADING)
 
     retry = retry_if_exception_type(aiohttp.ClientError) | retry_if_not_result(bool)
     asking = AsyncRetrying(retry=retry, wait=POLL)
@@ -259,16 +263,17 @@ async def _passes(
     except ProxyError as error:
         if not given or program.death():
             raise
-        said = f"{program.name} answers {endpoint.url}{PULSE} with status {given[-1]}, what is behind it with {behind}"
+        said = f"{program.name} answers {endpoint.pulse_url} with status {given[-1]}, what is behind it with {behind}"
         raise ProxyError(f"{said}: it does not pass requests on\n{program.log_tail()}") from error
 
 
 async def _asked(endpoint: Endpoint) -> int:
     """Return the status of the answer to a request that asks for no stream."""
     trusting = ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
+    headers = {"Host": endpoint.name} if endpoint.name else {}
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"{endpoint.url}{PULSE}", allow_redirects=False, ssl=trusting) as response,
+        session.get(endpoint.pulse_url, headers=headers, allow_redirects=False, ssl=trusting) as response,
     ):
         await response.content.readany()  # and no more: an app may answer everything with a stream that never ends
         return response.status

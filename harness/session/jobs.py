@@ -187,7 +187,11 @@ def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict
     """Return how configs stand in chains; what is said beside the file is of the only one that it can be of."""
     if not said:
         return dict(matrix.deployed)
-    able = [hop for hop in own if isinstance(PROXIES.get(hop.proxy), Deployable)]
+    able = [
+        hop
+        for hop, file in own.items()
+        if isinstance(proxy := PROXIES.get(hop.proxy), Deployable) and proxy.takes(file)
+    ]
     if len(able) != 1:
         several = (
             f"there are {', '.join(map(str, able))}: say it in a matrix file, beside each" if able else "there is none"

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import InputError
 from harness.launchers.commands import asked
 from harness.model import Deployment, Result, chain_text
-from harness.proxies.nginx import DIFF, Nginx
+from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_config import Config
 from harness.resources import configs
 from harness.session import load, session
@@ -123,7 +123,7 @@ async def test_what_was_changed_is_kept_as_evidence_beside_what_nginx_read(tmp_p
     folder_of(tmp_path, {"nginx.conf": PRODUCTION})
     await measured(tmp_path, "{file: ./nginx.conf, map: app}")
     (hop,) = (tmp_path / "runs").glob("*/proxies/nginx.mine")
-    diff = (hop / DIFF).read_text()
+    diff = (hop / NGINX.diff_name).read_text()
     assert diff == NGINX.deployed(Deployment(("app",))).diff(tmp_path / "nginx.conf")
     kept = [line[1:] for line in diff.splitlines() if line.startswith(" ")]
     read = (hop / "conf/nginx.conf").read_text().splitlines()

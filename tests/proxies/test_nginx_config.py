@@ -77,8 +77,13 @@ def deployed(folder: Path, text: str = WHOLE, said: Deployment | None = None, **
 
 
 def edited(folder: Path, text: str = WHOLE, **others: str) -> dict[str, str]:
-    files = Edited(deployed(folder, text, None, **others), "/usr/share/nginx").files(Path("/e"))
-    return {name.removeprefix("/e/conf/"): content for name, content in files.items()}
+    return laid_out(deployed(folder, text, None, **others), "/usr/share/nginx")
+
+
+def laid_out(read: Deployed, modules: str = "") -> dict[str, str]:
+    """Return the text of each file, by where it is laid."""
+    fitted = Edited(read, modules).fitted()
+    return {str(fitted.places[source]): text for source, text in fitted.texts.items()}
 
 
 def rendered(folder: Path, text: str = WHOLE, **others: str) -> dict[str, str]:
@@ -87,7 +92,7 @@ def rendered(folder: Path, text: str = WHOLE, **others: str) -> dict[str, str]:
 
 def changes(folder: Path, text: str, said: Deployment | None = None, **others: str) -> list[str]:
     """Return the lines of a config as they are afterwards, of those that change."""
-    diff = Edited(deployed(folder, text, said, **others), "/usr/share/nginx").diff().splitlines()
+    diff = Edited(deployed(folder, text, said, **others), "/usr/share/nginx").fitted().diff().splitlines()
     return [
         line[1:].strip() for line in diff if line.startswith("+") and not line.startswith("+++") and line[1:].strip()
     ]
@@ -327,7 +332,7 @@ def applied(diff: str, text: str) -> str:
 
 @pytest.mark.parametrize("text", [PRODUCTION, PRODUCTION.rstrip(), " ".join(PRODUCTION.split())], ids=len)
 def test_a_diff_makes_of_the_users_config_what_nginx_is_to_read(tmp_path: Path, text: str) -> None:
-    read = Edited(deployed(tmp_path, text, said("app:8000")), "")
+    read = Edited(deployed(tmp_path, text, said("app:8000")), "").fitted()
     assert read.diff().startswith(f"--- {tmp_path}/my.conf\n+++ {tmp_path}/my.conf\n@@ -1")
     assert [applied(read.diff(), text)] == list(read.texts.values())
 
@@ -345,11 +350,11 @@ def test_a_bare_server_and_a_folder_of_parts_are_wrapped(tmp_path: Path, place: 
     write(tmp_path, "", **{place: part, "snip": "gzip on;\n"})
     (tmp_path / "my.conf").unlink()
     read = Deployed(Config(file.parent if whole else file), Deployment())
-    texts = Edited(read, "").files(Path("/e"))
-    assert "listen ${LISTEN};" in texts[f"/e/conf/{place.replace('__', '/')}.conf"]
-    assert texts["/e/conf/snip.conf"] == "gzip on;\n"
-    assert texts["/e/conf/harness.conf"].startswith("events {}\nhttp {")
-    assert "harness.conf" not in Edited(read, "").diff()
+    texts = laid_out(read)
+    assert "listen ${LISTEN};" in texts[f"{place.replace('__', '/')}.conf"]
+    assert texts["snip.conf"] == "gzip on;\n"
+    assert texts["harness.conf"].startswith("events {}\nhttp {")
+    assert "harness.conf" not in Edited(read, "").fitted().diff()
 
 
 def test_locations_alone_get_a_server_around_them(tmp_path: Path) -> None:
@@ -567,7 +572,7 @@ def test_a_config_with_words_lost_or_put_in_is_measured_or_refused_with_a_place(
         config = write(Path(folder), "".join(tokens))
         refused: InputError | None = None
         try:
-            read = Edited(Deployed(Config(config), data.draw(st.sampled_from(SAID))), "")
+            read = Edited(Deployed(Config(config), data.draw(st.sampled_from(SAID))), "").fitted()
         except InputError as error:
             refused = error
         if refused:
@@ -577,7 +582,8 @@ def test_a_config_with_words_lost_or_put_in_is_measured_or_refused_with_a_place(
             assert text.count("\n") == "".join(tokens).count("\n")
             assert "${LISTEN}" in text or "${PORT}" in text
             assert applied(read.diff(), "".join(tokens)) == text
-            assert read.deployed.served_by().server.line
+            assert read.served_by
+            assert read.served_by.server.line
 
 
 @pytest.mark.parametrize("closing", ["my.conf", "a.conf"])

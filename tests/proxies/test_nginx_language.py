@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.proxies.nginx_language import Directive, Source, parse
+from harness.proxies.nginx_language import Directive, parse
+from harness.proxies.source_text import Source
 from harness.resources import configs
 
 NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)

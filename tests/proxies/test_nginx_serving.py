@@ -12,8 +12,9 @@ from harness.clients.base import Request
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
-from harness.proxies.nginx_language import Directive, Source, parse
+from harness.proxies.nginx_language import Directive, parse
 from harness.proxies.nginx_serving import Server, find, named, uri_of
+from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
 

@@ -1,0 +1,13 @@
+"""The languages in which a config is read as it is deployed, by the program that speaks each; nginx' is beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.proxies.languages import caddy, haproxy
+from harness.proxies.languages.base import Language
+
+LANGUAGES: Mapping[str, Language] = {
+    "caddy": caddy.fitted,
+    "haproxy": haproxy.fitted,
+}

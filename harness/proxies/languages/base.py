@@ -1,0 +1,71 @@
+"""What each language of configs makes of one that is deployed: its texts, fit to stand in a chain.."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from harness.errors import Complaint, InputError
+from harness.launchers.base import Installed
+from harness.model import Deployment, Endpoint, ServedBy
+from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.source_text import Source, unified
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a config is to stand in a chain: what is said of it, what is behind it, and which program is to read it.
+
+    `installed` raises Unavailable if that is not here, and blocks; `complaints` are how its words are read.
+    """
+
+    said: Deployment
+    behind: Endpoint
+    installed: Callable[[], Installed]
+    complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
+
+    @property
+    def scheme(self) -> str:
+        """How the next hop is spoken to."""
+        return "https" if self.behind.authority else "http"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A config that can stand in a chain.
+
+    `texts` are its files, the main one first, as the program is to read them but for placeholders; `places` where each
+    lies below the folder of them all; those in `ours` the harness wrote. `asked` is what requests ask for, `host` whom
+    they are for, `tls` whether with TLS, `served_by` what answers, if that is known. `command` and `explains` are how
+    the program is run with it, if not as its own file says; `quote` writes a path as the language has it.
+    """
+
+    texts: Mapping[Source, str]
+    places: Mapping[Source, PurePath]
+    asked: str = ""
+    host: str = ""
+    tls: bool = False
+    served_by: ServedBy | None = None
+    ours: frozenset[Source] = frozenset()
+    command: Sequence[str] = field(default=())
+    explains: Sequence[str] = field(default=())
+    quote: Callable[[str], str] = str
+
+    def diff(self) -> str:
+        """Return what was changed of the user's files, as a unified diff."""
+        return "".join(line for one, text in self.texts.items() if one not in self.ours for line in unified(one, text))
+
+
+Language = Callable[[Path, Standing], Fitted]
+"""Reads a config, and makes it fit. Raises InputError for what cannot be taken over, with line and way out; Unavailable
+if it needs the program for that, and it is not here. Blocks."""
+
+
+def read(path: Path) -> Source:
+    """Return what a file says, its ends of lines as they are. Raises InputError if it cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return Source(path, file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error

@@ -1,0 +1,233 @@
+"""A Caddyfile as it is deployed, by the JSON that Caddy makes of it: who answers, and the edit by which it runs here.
+
+The text itself is not edited: what a site listens at and whether it has TLS follows from its name, global options can
+only be given on lines of their own, and what is imported, a snippet or a variable, stands elsewhere. `caddy adapt` has
+settled all that; the diff is of its JSON. A config that is JSON (`*.json`) is taken as it is.
+
+Rules:
+- of the servers the one that is asked stays, at our address, with a throw-away certificate if it has TLS;
+- all handlers that pass requests on to what is mapped do so to the next hop, all others to nobody; active health checks
+  are taken out, as the next hop does not answer them;
+- certificates, their authorities, storage, the admin endpoint and logs are taken out.
+"""
+
+from __future__ import annotations
+
+import copy
+import glob
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any
+
+from harness.errors import Complaint, InputError
+from harness.launchers import commands
+from harness.proxies.languages.base import Fitted, Standing, read
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves
+from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.source_text import Source, Token
+from harness.resources import is_file
+
+_RUN = ("${PROGRAM}", "run", "--config", "${CONFIG}")
+_TEST = ("${PROGRAM}", "validate", "--config", "${CONFIG}")
+_GONE = ("logging", "storage")
+_CERTIFICATE = {"certificate": "${CERTIFICATE}", "key": "${CERTIFICATE_KEY}"}
+
+
+def fitted(config: Path, standing: Standing) -> Fitted:
+    """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
+    adapted = _adapted(config, standing)
+    source = Source(config.with_name(f"{config.name}.json"), _printed(adapted))
+    found = _Reading(config, adapted)
+    chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
+    return Fitted(
+        {source: _printed(_edited(adapted, found, chosen, standing.scheme))},
+        {source: PurePath(source.path.name)},
+        chosen.asked,
+        chosen.host,
+        chosen.server.tls,
+        chosen.served_by(),
+        command=_RUN,
+        explains=_TEST,
+        quote=lambda path: json.dumps(path)[1:-1],
+    )
+
+
+def _adapted(config: Path, standing: Standing) -> Json:
+    """Return what Caddy makes of a Caddyfile. Raises InputError with its words if it refuses it."""
+    text = read(config).text
+    if config.suffix == ".json":
+        return _loaded(text, str(config))
+    installed = standing.installed()
+    argv = [str(installed.program), "adapt", "--config", str(config.absolute()), "--adapter", "caddyfile"]
+    told = commands.asked(argv, "", installed.env)
+    if told.returncode:
+        said = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
+        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in said))
+    return _loaded(told.stdout, str(config))
+
+
+def _loaded(text: str, file: str) -> Json:
+    try:
+        said = json.loads(text)
+    except ValueError as error:
+        raise InputError(Complaint(f"not JSON: {error}", file=file, line=getattr(error, "lineno", None))) from error
+    if not isinstance(said, dict) or not isinstance(said.get("apps"), dict):
+        raise InputError(Complaint("has no `apps`, as a config of Caddy's has", file=file))
+    return said
+
+
+def _printed(adapted: Json) -> str:
+    return json.dumps(adapted, indent="\t", ensure_ascii=False) + "\n"
+
+
+class _Reading:
+    """The sites and the targets of a config. `of` are the keys of servers; the handlers of targets are in the JSON."""
+
+    def __init__(self, config: Path, adapted: Json) -> None:
+        self.of: dict[Server, str] = {}
+        self._sources = list(_texts(config))
+        self._targets: dict[tuple[str, ...], Target] = {}
+        http = adapted.get("apps", {}).get("http", {})
+        for key, server in http.get("servers", {}).items():
+            for address in server.get("listen", ()):
+                self._sites(key, server, _port(address), http)
+        self.config = Config(config, list(self.of), list(self._targets.values()))
+
+    def target(self, handler: Json) -> Target:
+        """Return what a handler passes requests on to; each set of addresses is one."""
+        dials = _dials(handler)
+        if dials not in self._targets:
+            transport = handler.get("transport", {})
+            why = ""
+            if transport.get("protocol", "http") != "http":
+                why = f"is spoken to by {transport['protocol']}, which is no HTTP/1.1 as other hops have it"
+            elif transport.get("versions") and "1.1" not in transport["versions"]:
+                why = "is spoken to by HTTP/2 only, which the next hop does not know"
+            at = self._found(r"\b(?:reverse_proxy|php_fastcgi|forward_auth|to)\b[^\n]*?", dials[0] if dials else "")
+            self._targets[dials] = Target(dials[0] if dials else "nobody", at, dials, why)
+        return self._targets[dials]
+
+    def _sites(self, key: str, server: Json, port: str, http: Json) -> None:
+        """Take note of the sites at an address: each route at the top that is for hosts, or all that are for any."""
+        tls = _has_tls(server, port, http)
+        routes = server.get("routes", [])
+        sites: dict[tuple[str, ...], list[Json]] = {}
+        for route in routes:
+            hosts = tuple(host for one in route.get("match") or () for host in one.get("host", ()))
+            sites.setdefault(hosts, []).append(route)
+        for hosts, own in sites.items():
+            name = hosts[0] if hosts else ""
+            at = (
+                self._found(r"^(?![\s#])[^\n]*?(?<![\w.@-])", name) if name else self._found(r"^(?![\s#])[^\n]*:", port)
+            )
+            site = Server(name, port, tls, f"site {name}".strip(), at)
+            site.routes = [
+                Route(
+                    _shown(leaf.handler, leaf.paths),
+                    self.target(leaf.handler).at,
+                    [self.target(leaf.handler)],
+                    partial(_takes, routes, leaf.handler, tls),
+                    leaf.hosts,
+                    leaf.candidates,
+                )
+                for leaf in leaves(own)
+            ]
+            self.of[site] = key
+
+    def _found(self, before: str, words: str) -> Token:
+        """Return where some words stand in the Caddyfile, after others; somewhere in it, if they do not as they are."""
+        for source in self._sources:
+            for written in filter(None, (words, re.sub(r":\d+$", "", words))):
+                if found := re.search(rf"{before}(?P<words>{re.escape(written)})(?![\w.-])", source.text, re.MULTILINE):
+                    return Token(source, found.start("words"), found.end("words"), written)
+        return Token(self._sources[0], -1, -1, words)
+
+
+def _texts(config: Path) -> Iterator[Source]:
+    """Yield a Caddyfile, and those that it imports by their path."""
+    source = read(config)
+    yield source
+    for named in re.findall(r"^[ \t]*import[ \t]+([^\s(]+)", source.text, re.MULTILINE):
+        for file in sorted(glob.glob(str(config.parent / named))):
+            if is_file(Path(file)):
+                yield read(Path(file))
+
+
+def _dials(handler: Json) -> tuple[str, ...]:
+    """Return the addresses that a handler passes requests on to, those that it looks up included."""
+    fixed = [one.get("dial", "") for one in handler.get("upstreams", ())]
+    sources = every(handler.get("dynamic_upstreams"), lambda one: "name" in one)
+    looked_up = [f"{one['name']}:{one['port']}" if "port" in one else str(one["name"]) for one in sources]
+    return tuple(dict.fromkeys([*fixed, *looked_up]))
+
+
+def _shown(handler: Json, paths: tuple[str, ...]) -> str:
+    to = " ".join(_dials(handler))
+    return f"reverse_proxy {to}" + (f" of {' '.join(dict.fromkeys(paths))}" if paths else "")
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2].partition("-")[0]
+
+
+def _has_tls(server: Json, port: str, http: Json) -> bool:
+    """Tell whether a server has TLS, by Caddy's rules for automatic HTTPS (modules/caddyhttp/autohttps.go)."""
+    automatic = server.get("automatic_https", {})
+    if server.get("tls_connection_policies"):
+        return True
+    if automatic.get("disable") or port == str(http.get("http_port", 80)):
+        return False
+    hosts = {host for one in every(server.get("routes"), lambda one: "host" in one) for host in _list(one["host"])}
+    return bool(hosts - set(automatic.get("skip", ()))) or port == str(http.get("https_port", 443))
+
+
+def _list(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _takes(routes: list[Json], handler: Json, tls: bool, host: str, path: str) -> bool | None:
+    found = answering(routes, Asked(host, path, tls))
+    return None if found is UNKNOWN else found is handler
+
+
+def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json:
+    made = copy.deepcopy({key: value for key, value in adapted.items() if key not in _GONE})
+    made["admin"] = {"disabled": True, "config": {"persist": False}}
+    apps = made["apps"]
+    key = found.of[chosen.server]
+    server = apps["http"]["servers"][key]
+    apps["http"]["servers"] = {key: server}
+    server["listen"] = ["${LISTEN}"]
+    server["automatic_https"] = {"disable": True}
+    server.pop("logs", None)
+    apps.pop("pki", None)
+    apps.pop("tls", None)
+    if chosen.server.tls:
+        policies = server.get("tls_connection_policies") or [{}]
+        server["tls_connection_policies"] = [_without(policies[0], "match", "certificate_selection")]
+        apps["tls"] = {"certificates": {"load_files": [_CERTIFICATE]}}
+    for handler in every(server, lambda one: one.get("handler") == "reverse_proxy"):
+        _lead(handler, found.target(handler) in chosen.targets, scheme)
+    return made
+
+
+def _lead(handler: Json, stands: bool, scheme: str) -> None:
+    """Have a handler pass requests on to the next hop, if that is what it stands for; to nobody else."""
+    count = max(1, len(handler.get("upstreams", ())))
+    for key in ("dynamic_upstreams", "upstreams"):
+        handler.pop(key, None)
+    handler["upstreams"] = [{"dial": "${UPSTREAM_ADDRESS}" if stands else NOBODY}] * count
+    if "health_checks" in handler:
+        handler["health_checks"].pop("active", None)
+    transport: dict[str, Any] = handler.get("transport", {})
+    transport.pop("tls", None)
+    transport.pop("resolver", None)
+    if stands and scheme == "https":
+        handler["transport"] = {"protocol": "http", **transport, "tls": {"insecure_skip_verify": True}}
+
+
+def _without(value: Json, *keys: str) -> Json:
+    return {key: inner for key, inner in value.items() if key not in keys}

@@ -1,0 +1,97 @@
+"""The text of a config as somebody wrote it: where things stand in it, and what is changed of it. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Complaint
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The text of one file. `way_in` says which include reaches for it outside the config's folder, if one does."""
+
+    path: Path
+    text: str
+    way_in: str = ""
+
+    def line(self, offset: int) -> int:
+        """Return the number of the line that an offset is in."""
+        return 1 + self.text.count("\n", 0, offset)
+
+    def reject(self, offset: int, why: str) -> Complaint:
+        """Return a complaint about what stands at an offset."""
+        return Complaint(f"{why}{self.way_in}", file=str(self.path), line=self.line(offset))
+
+    def edited(self, edits: Mapping[tuple[int, int], str]) -> str:
+        """Return the text with spans (start, end) replaced, and every line where it was; a span may be empty."""
+        parts, at = [], 0
+        for (start, end), text in sorted(edits.items()):
+            assert at <= start <= end, f"{self.path}: edits overlap at {start}"
+            lost = self.text.count("\n", start, end) - text.count("\n")
+            parts += [self.text[at:start], text, "\n" * lost]
+            at = end
+        return "".join([*parts, self.text[at:]])
+
+
+def unified(source: Source, text: str) -> Iterator[str]:
+    """Yield the lines of a unified diff from what a source says to a text."""
+    old, new = (re.split(r"(?<=\n)", one) for one in (source.text, text))
+    name = str(source.path)
+    for line in difflib.unified_diff([one for one in old if one], [one for one in new if one], name, name):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Token:
+    """Something that stands in a text, from `start` to `end`, and what it says without quotes and escapes.
+
+    Where a `start` is -1, it is somewhere in it, and has no line.
+    """
+
+    source: Source
+    start: int
+    end: int
+    said: str
+
+    @property
+    def raw(self) -> str:
+        """As it is written."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        """The number of its line; 0 if that is not known."""
+        return self.source.line(self.start) if self.start >= 0 else 0
+
+    def reject(self, why: str) -> Complaint:
+        """Return a complaint about it."""
+        return Complaint(why, file=str(self.source.path), line=self.line or None)
+
+
+class Edits:
+    """What is replaced in some texts, each with its lines where they were."""
+
+    def __init__(self, *sources: Source) -> None:
+        self._spans: dict[Source, dict[tuple[int, int], str]] = {source: {} for source in sources}
+
+    @property
+    def texts(self) -> Mapping[Source, str]:
+        """Every text as it is to be read."""
+        return {source: source.edited(spans) for source, spans in self._spans.items()}
+
+    def replace(self, token: Token, text: str) -> None:
+        """Have a text stand for a token, or for what stood for it so far."""
+        self._spans[token.source][token.start, token.end] = text
+
+    def take_out(self, first: Token, last: Token) -> None:
+        """Take out all from one token to another, and what was to be edited there."""
+        spans = self._spans[first.source]
+        inside = [one for one in spans if first.start <= one[0] and one[1] <= last.end]
+        for one in inside:
+            del spans[one]
+        spans[first.start, last.end] = ""

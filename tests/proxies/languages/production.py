@@ -1,0 +1,87 @@
+"""Configs as people deploy them, one for each language, with what hinders them to run anywhere else."""
+
+from __future__ import annotations
+
+HAPROXY = """\
+global
+    log /dev/log local0   # to syslog
+    chroot /var/lib/haproxy
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+    user haproxy
+    daemon
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+defaults
+    log     global
+    mode    http
+    timeout connect 5s
+    errorfile 503 /nowhere/503.http
+resolvers docker
+    nameserver dns1 127.0.0.11:53
+frontend www
+    bind :80
+    bind *:443 ssl crt /etc/haproxy/a.pem crt /etc/haproxy/b.pem strict-sni alpn h2,http/1.1
+    acl is_api hdr(host) -i api.example
+    acl is_chat path_beg -i /api/chat /api/stream
+    use_backend chat if is_api is_chat
+    use_backend admin if { path_beg /admin } !is_api
+    default_backend web
+backend chat
+    option http-no-delay
+    option httpchk GET /healthz
+    default-server check inter 2s resolvers docker init-addr none
+    server app1 app-1:8000 maxconn 200
+    server app2 app-2:8000 ssl verify required ca-file /etc/ssl/ca.pem backup
+backend web
+    server web1 "web:3000" check cookie w1
+backend admin
+    server admin1 10.0.0.5:9000 track chat/app1
+"""
+
+CADDY = """\
+{
+\temail ops@shop.example
+\tadmin :2019
+\tlog default {
+\t\toutput file /nowhere/caddy/default.log
+\t}
+}
+
+(common) {
+\tencode zstd gzip
+\theader -Server
+}
+
+shop.example, www.shop.example {
+\timport common
+\tlog {
+\t\toutput file /nowhere/caddy/access.log
+\t}
+\t@chat path /api/chat /api/chat/*
+\thandle @chat {
+\t\treverse_proxy app:8000 app2:8000 {
+\t\t\tflush_interval -1
+\t\t\thealth_uri /healthz
+\t\t}
+\t}
+\thandle_path /admin/* {
+\t\treverse_proxy admin:9000
+\t}
+\thandle {
+\t\treverse_proxy https://web:3443 {
+\t\t\tresponse_buffers 64KiB
+\t\t}
+\t}
+}
+
+http://internal.example:8080 {
+\treverse_proxy unix//run/app.sock
+}
+import sites/*.caddy
+"""
+CADDY_SITE = """\
+other.example {
+\ttls /nowhere/o.pem /nowhere/o.key
+\troot * /nowhere
+\tfile_server
+}
+"""

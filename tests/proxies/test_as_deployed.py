@@ -1,0 +1,158 @@
+"""Configs of every language as they are deployed, through the real programs: unmodified, edited, told what answered.
+
+What of a config stands for what is told by tests without the programs (languages/), nginx' by test_nginx_as_deployed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from harness.errors import InputError
+from harness.launchers.commands import asked
+from harness.launchers.process import Launcher
+from harness.model import Endpoint, Result, chain_text
+from harness.proxies.as_deployed import AsDeployed
+from harness.proxies.catalog import PROXIES
+from harness.proxies.languages.caddy_routes import Asked, answering
+from harness.session import Fetching, fetched, load, session
+from tests.proxies.languages import production
+from tests.proxies.languages.reading import write
+
+pytestmark = pytest.mark.proxies
+
+CADDY = {"Caddyfile": production.CADDY, "sites/other.caddy": production.CADDY_SITE}
+
+
+async def measured(place: Path, language: str, config: Path, said: str) -> Result:
+    """Measure one cell through a config of the user's, as a matrix file says what stands for what in it."""
+    (place / "m.yaml").write_text(
+        f"title: t\nworkloads: {{w: {{tokens: 24, token_bytes: 100}}}}\naxes: {{chain: '{language}:mine'}}\n"
+        f"variants: {{{language}: {{mine: {{file: {config}{said}}}}}}}\n"
+    )
+    job = fetched(load(str(place / "m.yaml")), Fetching(print))
+    async with session(job, place / "runs") as (runner, run):
+        results = await runner.run(job.cells, lambda _: None)
+        assert {chain_text(one.cell.chain): one.verdict for one in results}["direct"] == "streamed"
+        assert results[-1].evidence, results[-1].reason
+        (hop,) = (run.folder / "proxies").glob(f"{language}.mine")
+        assert (hop / f"{language}.diff").read_text()
+    return results[-1]
+
+
+@pytest.mark.parametrize(
+    ("language", "files", "said", "verdict", "answers"),
+    [
+        ("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: chat", "streamed", "use_backend chat if is_api is_chat"),
+        ("caddy", CADDY, "map: app:8000", "streamed", "reverse_proxy app:8000 app2:8000 of /api/chat /api/chat/*"),
+        pytest.param(
+            *("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: web", "delayed", "default_backend web"),
+            marks=pytest.mark.exhaustive,
+        ),
+    ],
+)
+async def test_the_verdict_is_that_of_what_the_program_says_answered(
+    tmp_path: Path, language: str, files: Mapping[str, str], said: str, verdict: str, answers: str
+) -> None:
+    config = write(tmp_path / "etc", files)
+    result = await measured(tmp_path, language, config, f", {said}")
+    assert result.verdict == verdict, result.reason
+    (served,) = result.facts.served_by
+    assert served.location
+    assert served.location.text == answers
+    assert {name: (tmp_path / "etc" / name).read_text() for name in files} == files
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "told"),
+    [
+        (
+            "haproxy",
+            "frontend f\n bind :80\n default_backend b\nbackend b\n balance best\n server s a:1\n",
+            ":5: .*balance",
+        ),
+    ],
+)
+def test_what_a_program_has_against_a_config_is_told_at_the_users_line(
+    tmp_path: Path, language: str, text: str, told: str
+) -> None:
+    config = write(tmp_path, {"my.conf": text})
+    with pytest.raises(InputError, match=rf"my\.conf{told}"):
+        PROXIES[language].check(config)
+
+
+ORACLE = """\
+{
+\tadmin off
+}
+http://a.example:${PORT}, http://*.b.example:${PORT} {
+\tbind 127.0.0.1
+\t@php path *.php
+\t@both {
+\t\tpath /both/*
+\t\tnot path /both/not*
+\t}
+\thandle /api/* {
+\t\thandle_path /api/v1/* {
+\t\t\trespond /deep "1"
+\t\t\trespond "2"
+\t\t}
+\t\trespond /api/exact "3"
+\t\trespond "4"
+\t}
+\thandle @php {
+\t\trespond "5"
+\t}
+\thandle @both {
+\t\trespond "6"
+\t}
+\trespond /Late "7"
+\thandle {
+\t\trespond "8"
+\t}
+}
+http://c.example:${PORT} {
+\tbind 127.0.0.1
+\troute {
+\t\trespond /first* "9"
+\t\trespond /first/second "10"
+\t}
+}
+# ${UPSTREAM_ADDRESS}
+"""
+HOSTS = ("a.example", "x.b.example", "b.example", "c.example")
+REQUESTS = [
+    *(
+        (("a.example", "x.b.example", "b.example", "c.example"), path)
+        for path in ("/", "/api/v1/deep", "/first/second")
+    ),
+    *((HOSTS[:1], path) for path in ("/api/", "/api", "/API/v1/x", "/api/v1/", "/api/exact", "/x.php", "/both/a")),
+    *((HOSTS[:1], path) for path in ("/both/not/x", "/both", "/late", "/latex", "/api/x.php")),
+    (HOSTS[-1:], "/first"),
+]
+
+
+async def test_routes_are_followed_as_the_real_caddy_follows_them(tmp_path: Path) -> None:
+    config = write(tmp_path, {"oracle.caddyfile": ORACLE})
+    caddy = PROXIES["caddy"]
+    assert isinstance(caddy, AsDeployed)
+    caddy = replace(caddy, given=caddy.said.model_copy(update={"ready": "accepts"}))
+    async with Launcher() as launcher, aiohttp.ClientSession() as session:
+        (tmp_path / "evidence").mkdir()
+        running = await caddy.start(config, Endpoint(1), tmp_path / "evidence", launcher)
+        program = caddy.installed()
+        argv = [str(program.program), "adapt", "--config", str(tmp_path / "evidence/oracle.caddyfile")]
+        adapted = json.loads(asked([*argv, "--adapter", "caddyfile"], "", program.env).stdout)
+        (server,) = adapted["apps"]["http"]["servers"].values()
+        for hosts, path in REQUESTS:
+            for host in hosts:
+                async with session.get(f"{running.endpoint.url}{path}", headers={"Host": host}) as response:
+                    real = await response.text()
+                ours: Any = answering(server["routes"], Asked(host, path, tls=False))
+                assert (host, path, ours["body"] if ours else "") == (host, path, real)
