@@ -76,6 +76,9 @@ class Varied(Proxy, Protocol):
 class Fetched(Proxy, Protocol):
     """A proxy whose program is fetched by itself when it is first needed, from sources that offer versions."""
 
+    def brings_its_program(self, config: Path) -> bool:
+        """Whether a config runs by what lies in it, so that nothing need be fetched."""
+
     def fetch(self, fetching: Fetching) -> None:
         """Have the program here, unless it is. Blocks. Raises Unavailable."""
 

@@ -12,8 +12,9 @@ from harness.proxies.emulator import CLOUD_RUN, OTHERS
 from harness.proxies.languages import LANGUAGES
 from harness.proxies.nextjs import NextJs
 from harness.proxies.nginx import Nginx
+from harness.proxies.project_hops import Vite
 
-_OWN: Mapping[str, type[Described]] = {"nginx": Nginx, "nextjs": NextJs}
+_OWN: Mapping[str, type[Described]] = {"nginx": Nginx, "nextjs": NextJs, "vite": Vite}
 """Those that their file describes as far as that goes, by name."""
 _DESCRIBED = {proxy.name: proxy for proxy in shipped({**dict.fromkeys(LANGUAGES, AsDeployed), **_OWN})}
 

@@ -101,6 +101,10 @@ class Described:
         """Return the configs that lie in its folder, by name."""
         return variants_in(self.folder, self.said)
 
+    def brings_its_program(self, config: Path) -> bool:
+        """Whether a config runs by what lies in it, so that nothing need be fetched."""
+        return False
+
     def version(self) -> str:
         return self.told(self.installed())
 

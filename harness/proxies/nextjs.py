@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,8 @@ from harness.launchers.installation import REMEDY, Steps
 from harness.launchers.npm import Npm
 from harness.model import Endpoint
 from harness.proxies.base import Running
-from harness.proxies.described import Described
+from harness.proxies.project_hops import OURS, OfProjects, Server
+from harness.proxies.projects import Project
 from harness.proxies.starting import Start, started
 
 LISTEN = ("--hostname", "127.0.0.1", "--port", "0")
@@ -44,15 +45,15 @@ PLACEHOLDER = "http://upstream.invalid:1"
 BUILD = ".next"
 INSTANCES = ".instances"
 CONFIG = "next.config.mjs"
-APP = ("app", CONFIG, "no-inspector.cjs")
+NO_INSPECTOR = "no-inspector.cjs"
+LED = OURS.format("led.cjs")
+APP = ("app", CONFIG, NO_INSPECTOR)
 ROUTES = "routes-manifest.json"
 NEXT = "node_modules/next/dist/bin/next"
 NOT_NEEDED_TO_START = ("cache", "diagnostics", "trace", "trace-build", "types")
 
 QUIET = {"NEXT_TELEMETRY_DISABLED": "1", "NEXT_IGNORE_INCORRECT_LOCKFILE": "1", "NO_COLOR": "1"}
 ENDS_AT_ONCE = {"NEXT_MANUAL_SIG_HANDLE": "true"}  # else `next start` waits on SIGTERM until every stream has ended
-
-NO_INSPECTOR = "--require=./no-inspector.cjs"
 
 
 class Variant(BaseModel):
@@ -78,18 +79,50 @@ def read_variant(config: Path) -> Variant:
 # ---------------------------------------------------------------- running it
 
 
-class NextJs(Described):
-    """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`."""
+@dataclass(frozen=True)
+class NextJs(OfProjects):
+    """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`, or a project, under `next dev`."""
+
+    @property
+    def server(self) -> Server:
+        env = {**QUIET, **ENDS_AT_ONCE, **_shut(OURS.format("no-inspector.cjs")), "NODE_ENV": "development"}
+        return Server(
+            package="next",
+            configs=tuple(f"next.config.{ending}" for ending in ("js", "mjs", "ts", "mts")),
+            scripts=("project/rules.cjs", "project/led.cjs", "no-inspector.cjs"),
+            rules=(OURS.format("rules.cjs"),),
+            command=(NEXT, "dev", *LISTEN),
+            env=env,
+            announces=self.said.announces or "",
+        )
+
+    def lead(self, project: Project, copy: Path) -> None:
+        """Have a config of ours in front of the project's, in its language: Next.js knows it by its name."""
+        name = project.config.name
+        ending = Path(name).suffix
+        theirs = f"next.config.theirs{ending}"
+        (copy / name).rename(copy / theirs)
+        ours = name if ending in (".ts", ".mts") else CONFIG
+        imported = theirs.removesuffix(".ts") if ending == ".ts" else theirs
+        lines = f'import theirs from "./{imported}";', f'import led from "./{LED}";', "export default led(theirs);"
+        (copy / ours).write_text("\n".join([*lines, ""]), encoding="utf-8")
 
     def describe(self, config: Path) -> str:
+        if self.takes(config):
+            return super().describe(config)
         variant = read_variant(config)
         compress = "on" if variant.compress else "off"
         return variant.about or f"next {variant.mode}, {variant.path}, compress {compress}"
 
     def check(self, config: Path) -> None:
-        read_variant(config)
+        if self.takes(config) or self.deployment:
+            super().check(config)
+        else:
+            read_variant(config)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
+        if self.takes(config):
+            return await super().start(config, upstream, evidence, launcher)
         variant = read_variant(config)
         installed = await asyncio.to_thread(self.installed)
         assert installed.folder, "what npm installs has a folder"
@@ -158,16 +191,16 @@ def _environment(variant: Variant, dist_dir: Path) -> dict[str, str]:
         "COMPRESS": str(variant.compress).lower(),
         "DIST_DIR": str(dist_dir),
         "NODE_ENV": "development" if variant.mode == "dev" else "production",  # the caller's would mislead Next.js
-        **(_shut() if variant.mode == "dev" else {}),
+        **(_shut(NO_INSPECTOR) if variant.mode == "dev" else {}),
         **QUIET,
         **ENDS_AT_ONCE,
     }
 
 
-def _shut() -> dict[str, str]:
+def _shut(script: str) -> dict[str, str]:
     """Return what keeps `next dev` from starting a program for a stranger: `none` also ends its search among ours."""
     editors = dict.fromkeys(("REACT_EDITOR", "VISUAL", "EDITOR"), "none")
-    return {**editors, "NODE_OPTIONS": f"{os.environ.get('NODE_OPTIONS', '')} {NO_INSPECTOR}".strip()}
+    return {**editors, "NODE_OPTIONS": f"{os.environ.get('NODE_OPTIONS', '')} --require=./{script}".strip()}
 
 
 # ---------------------------------------------------------------- setting it up

@@ -162,9 +162,10 @@ def fetched(job: Job, fetching: Fetching) -> Job:
     """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
     proxies = {name: _locked(proxy) for name, proxy in job.proxies.items()} if fetching.locked else job.proxies
     tried: dict[str, HarnessError | None] = {}
-    hops = {hop: adapter(hop, proxies, job.deployed) for hop in hops_of(job)}
+    files = hops_of(job)
+    hops = {hop: adapter(hop, proxies, job.deployed) for hop in files}
     for hop, proxy in hops.items():
-        if isinstance(proxy, Fetched) and hop.program not in tried:
+        if isinstance(proxy, Fetched) and not proxy.brings_its_program(files[hop]) and hop.program not in tried:
             try:
                 proxy.fetch(fetching)
                 tried[hop.program] = None

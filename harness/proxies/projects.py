@@ -1,0 +1,205 @@
+"""A web project of the user's in a chain: a copy of it that runs here, and which of its rules lead to the backend.
+
+Rules:
+- Nothing is run in the project itself, nor written there: a development server writes where it is started. Packages are
+  hard links, as they are many and nobody writes into them; all else, which a server may write anew, is a copy.
+- What its rules are, the program that reads its config says, in the copy; which of them leads to the next hop, the user
+  says (`--map`), unless all that lead anywhere lead to one origin. A rule that leads there leads to the next hop.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness import resources
+from harness.errors import Complaint, InputError, allowed
+from harness.launchers.commands import asked
+from harness.model import Deployment, Place, ServedBy
+
+PACKAGES = "node_modules"
+MADE = (".git", ".next", ".turbo", ".vercel", ".cache", ".vite", ".output")
+"""What programs make, wherever it lies: no part of a project."""
+UNLINKED = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
+COPIES = "projects"
+WORDS = 12
+"""So many lines are told of what a program says instead of what it was asked."""
+QUIET = {"npm_config_offline": "true", "NO_COLOR": "1"}
+"""Of what is missing a program may install some by itself: not here."""
+_ORIGIN = re.compile(r"(?:https?|wss?)://[^/]+")
+_PARAMETER = re.compile(r"/?:\w+(?P<more>[*+?]?)(?P<pattern>\([^)]*\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where a path is led to: by a rewrite of Next.js, with its parameters, or by an entry of Vite's `server.proxy`,
+    which is meant by its start, or a pattern.
+    """
+
+    source: str
+    destination: str
+    by_start: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as they stand there; empty if it leads nowhere else."""
+        found = _ORIGIN.match(self.destination)
+        return found[0] if found else ""
+
+    @property
+    def target(self) -> str:
+        """The origin as `--map` has it: `app:8000`."""
+        parts = urlsplit(self.origin)
+        return f"{parts.hostname}:{parts.port or (443 if parts.scheme in ('https', 'wss') else 80)}"
+
+    @property
+    def example(self) -> str:
+        """A path that it leads on; empty if only its author knows one."""
+        if self.source.startswith("^"):
+            return ""
+        if self.by_start:
+            return f"{self.source.rstrip('/')}/stream"
+        path = _PARAMETER.sub(lambda found: "" if found["more"] == "?" else "/stream", self.source)
+        return path if re.fullmatch(r"/[\w./~-]*", path) else ""
+
+    def leads(self, path: str) -> bool:
+        """Whether it leads a path on."""
+        if self.by_start:
+            return bool(re.search(self.source, path)) if self.source[0] == "^" else path.startswith(self.source)
+        pattern, at = "", 0
+        for found in _PARAMETER.finditer(self.source):
+            pattern += re.escape(self.source[at : found.start()])
+            inner = found["pattern"] or ("[^/]+" if found["more"] in ("", "?") else ".+")
+            pattern += f"(?:/{inner})" + ("?" if found["more"] in ("*", "?") else "")
+            at = found.end()
+        return bool(re.fullmatch(pattern + re.escape(self.source[at:]), path.split("?")[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with a package.json, whose `package` is installed in it, and its `configs`, the first that is there."""
+
+    folder: Path
+    package: str
+    configs: Sequence[str]
+
+    @property
+    def config(self) -> Path:
+        """The file that says where paths lead. Raises InputError if there is none."""
+        for name in self.configs:
+            if resources.is_file(self.folder / name):
+                return self.folder / name
+        raise self.refused(f"has no {self.configs[0]}, so it passes no requests on")
+
+    @property
+    def version(self) -> str:
+        return str(json.loads(self._manifest.read_text(encoding="utf-8")).get("version", ""))
+
+    @property
+    def _manifest(self) -> Path:
+        return self.folder / PACKAGES / self.package / "package.json"
+
+    def check(self) -> None:
+        """Raise InputError for a folder that is no project, or whose packages are not in it."""
+        if not resources.is_file(self.folder / "package.json"):
+            raise self.refused(f"is no {self.package} project: it has no package.json")
+        if not resources.is_file(self._manifest):
+            why = f"has no {PACKAGES}/{self.package}: install its packages there first (npm install); a workspace whose"
+            raise self.refused(f"{why} packages lie in a folder above cannot be taken over")
+        _ = self.config
+        for link in _links(self.folder):
+            if not link.resolve().is_relative_to(self.folder.resolve()):
+                shown = link.relative_to(self.folder)
+                raise self.refused(f"has {shown}, which leads to {os.readlink(link)}, out of it: that stays behind")
+
+    def lay(self, copy: Path) -> None:
+        """Lay a copy of the project into a folder. Blocks."""
+        ignored = shutil.ignore_patterns(*MADE)
+        shutil.copytree(self.folder, copy, symlinks=True, ignore=ignored, copy_function=_laid, dirs_exist_ok=True)
+
+    def rules(self, argv: Sequence[str], copy: Path, env: Mapping[str, str]) -> list[Rule]:
+        """Return where its rules lead, as a program says that reads its config in the copy.
+
+        Raises InputError with what it says instead. Blocks.
+        """
+        said = asked(argv, "", {**QUIET, **env}, copy)
+        *_, last = said.stdout.strip().splitlines() or [""]
+        try:
+            return [Rule(**one) for one in json.loads(last)["rules"]]
+        except (ValueError, KeyError, TypeError):
+            words = "\n".join((said.stderr or said.stdout).strip().splitlines()[:WORDS])
+            theirs = words.replace(str(copy), str(self.folder))
+            raise self.refused(f"cannot be read by {self.package}:\n{theirs}", self.config) from None
+
+    def led(self, rules: Iterable[Rule], said: Deployment) -> tuple[list[str], str, ServedBy]:
+        """Return which origins the next hop stands for, the path that is asked for, and what answers that.
+
+        Raises InputError, with the lines of all that could be meant, for what is not there or fits twice.
+        """
+        leading = [rule for rule in rules if rule.origin]
+        targets = list(dict.fromkeys(rule.target for rule in leading))
+        if not leading:
+            raise self.refused("passes no requests on: none of its rules leads to another origin", self.config)
+        for name in said.map:
+            if name not in targets:
+                raise self.refused(f"leads nothing to {name!r}; {allowed(name, targets)}", self.config)
+        if not said.map and len(targets) > 1:
+            all_of_them = "; ".join(f"{rule.source} to {rule.target}" for rule in leading)
+            raise self.refused(f"leads to several, and --map says which is the backend: {all_of_them}", self.config)
+        meant = [rule for rule in leading if not said.map or rule.target in said.map]
+        path, rule = self._path(meant, said.path)
+        others = () if said.path else tuple(self._place(one) for one in meant if one != rule)
+        served_by = ServedBy(path, bool(said.path), Place(self.package, str(self.config), 0), self._place(rule), others)
+        return list(dict.fromkeys(one.origin for one in meant)), path, served_by
+
+    def _path(self, meant: Sequence[Rule], said: str) -> tuple[str, Rule]:
+        sources = ", ".join(rule.source for rule in meant)
+        if said:
+            if rule := next((rule for rule in meant if rule.leads(said)), None):
+                return said, rule
+            raise self.refused(f"does not lead {said} to the backend, only {sources}", self.config)
+        if rule := next((rule for rule in meant if rule.example), None):
+            return rule.example, rule
+        raise self.refused(f"leads {sources} to the backend: --path says which path is asked for", self.config)
+
+    def _place(self, rule: Rule) -> Place:
+        lines = self.config.read_text(encoding="utf-8", errors="replace").splitlines()
+        line = next((number for number, text in enumerate(lines, start=1) if rule.source in text), 0)
+        return Place(rule.source, str(self.config), line)
+
+    def refused(self, why: str, file: Path | None = None) -> InputError:
+        return InputError(Complaint(why, file=str(file or self.folder)))
+
+
+def copies() -> Path:
+    """Return where copies lie: in the cache, so that packages can be linked there if that is on the same disk."""
+    place = resources.cache() / COPIES
+    resources.own_folder(place)
+    return place
+
+
+def _links(folder: Path) -> Iterable[Path]:
+    """Yield the symbolic links of a project, in none of the folders that programs make."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in MADE]
+        yield from (Path(place, name) for name in (*folders, *files) if os.path.islink(Path(place, name)))
+
+
+def _laid(source: str, copy: str) -> None:
+    """Link a package's file, and copy any other, or where no link can be made."""
+    if PACKAGES in Path(source).parts:
+        try:
+            os.link(source, copy, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in UNLINKED:
+                raise
+        else:
+            return
+    shutil.copy2(source, copy, follow_symlinks=False)
