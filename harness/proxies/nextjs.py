@@ -81,19 +81,21 @@ def read_variant(config: Path) -> Variant:
 
 @dataclass(frozen=True)
 class NextJs(OfProjects):
-    """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`, or a project, under `next dev`."""
+    """The `nextjs` proxy: its variants are `configs/nextjs/*.yaml`, or a project, served by `dev` or `start`."""
 
     @property
     def server(self) -> Server:
-        env = {**QUIET, **ENDS_AT_ONCE, **_shut(OURS.format("no-inspector.cjs")), "NODE_ENV": "development"}
+        mode = {"NODE_ENV": "production" if self.built else "development"}
+        mode |= {} if self.built else _shut(OURS.format(NO_INSPECTOR))
         return Server(
             package="next",
             configs=tuple(f"next.config.{ending}" for ending in ("js", "mjs", "ts", "mts")),
             scripts=("project/rules.cjs", "project/led.cjs", "no-inspector.cjs"),
             rules=(OURS.format("rules.cjs"),),
-            command=(NEXT, "dev", *LISTEN),
-            env=env,
+            command=(NEXT, "start" if self.built else "dev", *LISTEN),
+            env={**QUIET, **ENDS_AT_ONCE, **mode},
             announces=self.said.announces or "",
+            build=(NEXT, "build"),
         )
 
     def lead(self, project: Project, copy: Path) -> None:
@@ -115,7 +117,7 @@ class NextJs(OfProjects):
         return variant.about or f"next {variant.mode}, {variant.path}, compress {compress}"
 
     def check(self, config: Path) -> None:
-        if self.takes(config) or self.deployment:
+        if self.takes(config) or self.deployment or self.built:
             super().check(config)
         else:
             read_variant(config)

@@ -18,13 +18,17 @@ from pathlib import Path
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.launchers.npm import node_of, node_version
-from harness.model import Deployment, Endpoint
+from harness.launchers.process import until
+from harness.model import Deployment, Endpoint, Hop, Option
+from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.described import Described
-from harness.proxies.projects import QUIET, Project, copies
+from harness.proxies.projects import QUIET, WORDS, Project, copies
 from harness.proxies.starting import Start, started
 
 OURS = "harness-{}"
+BUILD = Option("word", "build")
+BUILD_S = 600.0
 WITHIN_S = 120.0
 """A project may be large, and compiles what is asked for first."""
 
@@ -33,8 +37,9 @@ WITHIN_S = 120.0
 class Server:
     """How the server of a project is run.
 
-    `configs` are where its config may lie, `rules` the command that prints where that leads, `command` what serves;
-    both are Node.js's arguments, in the copy. `scripts` are laid there, by where they lie below our own configs.
+    `configs` are where its config may lie, `rules` the command that prints where that leads, `build` what makes a
+    production build, if that is wanted, `command` what serves; all are Node.js's arguments, in the copy. `scripts` are
+    laid there, by where they lie below our own configs.
     """
 
     package: str
@@ -44,13 +49,18 @@ class Server:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     announces: str = ""
+    build: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class OfProjects(Described):
-    """A proxy whose variants are configs of ours, or a folder: a project, of which `deployment` says what leads on."""
+    """A proxy whose variants are configs of ours, or a folder: a project, of which `deployment` says what leads on.
+
+    One that is to be `built` is measured as it is served in production, if its server has a build.
+    """
 
     deployment: Deployment = field(default_factory=Deployment)
+    built: bool = False
 
     reads_folders = True
 
@@ -65,6 +75,12 @@ class OfProjects(Described):
     def takes(self, config: Path) -> bool:
         return config.is_dir()
 
+    def canonical(self, hop: Hop) -> Hop:
+        return hop if hop.options == (BUILD,) and not hop.version else super().canonical(hop)
+
+    def with_options(self, hop: Hop) -> Described:
+        return replace(self, built=True) if BUILD in hop.options else super().with_options(hop)
+
     def brings_its_program(self, config: Path) -> bool:
         return self.takes(config)
 
@@ -77,13 +93,22 @@ class OfProjects(Described):
 
     def check(self, config: Path) -> None:
         if self.takes(config):
-            if self.deployment.server:
-                raise InputError(Complaint("is a project, which has no servers: leave --server out", file=str(config)))
             self.project(config).check()
-        elif self.deployment:
-            raise InputError(Complaint("map, server and path are for a project, which is a folder", file=str(config)))
+            self._check_asked(str(config))
+        elif self.deployment or self.built:
+            why = "map, server, path and @build are for a project of yours, which is a folder"
+            raise InputError(Complaint(why, file=str(config)))
         else:
             super().check(config)
+
+    def _check_asked(self, config: str) -> None:
+        """Raise InputError for what is asked of a project that it cannot have."""
+        if self.deployment.server:
+            raise InputError(Complaint("is a project, which has no servers: leave --server out", file=config))
+        if self.wanted or self.only:
+            raise InputError(Complaint("is a project, which runs in the version that is installed in it", file=config))
+        if self.built and not self.server.build:
+            raise InputError(Complaint(f"{self.name} has no production server: leave @build out", file=config))
 
     def project(self, folder: Path) -> Project:
         return Project(folder, self.server.package, self.server.configs)
@@ -96,9 +121,25 @@ class OfProjects(Described):
         said = replace(self.deployment, path=self.deployment.path or upstream.asked)
         copy = launcher.folder(self.name, parent=copies())
         start = await asyncio.to_thread(self._start_in, copy, project, said)
+        if self.built:
+            await self._build(start, project, upstream, evidence, launcher)
         program, endpoint = await started(start, upstream, evidence, launcher)
         version = f"{project.version} (the project's, on Node.js {node_version(start.command[0], '')})"
         return Running(self.name, endpoint, program, version, served_by=start.served_by)
+
+    async def _build(
+        self, start: Start, project: Project, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
+    ) -> None:
+        """Make a production build in the copy, in which its rules lead to `upstream`. Raises InputError if it fails."""
+        argv, log = [start.command[0], *self.server.build], evidence / "build.log"
+        env = {name: placeholders.filled(value, {"UPSTREAM": upstream.url}) for name, value in start.env.items()}
+        build = await launcher.launch(f"{self.name}-build", argv, log=log, cwd=start.cwd, env=env)
+        await until(lambda: build.returncode is not None, BUILD_S)
+        if build.returncode != 0:
+            await build.stop()
+            words = build.log_tail(WORDS).replace(str(start.cwd), str(project.folder))
+            why = build.death() or f"has not ended for {BUILD_S:g} s"
+            raise project.refused(f"cannot be built ({why}):\n{words}")
 
     def _start_in(self, copy: Path, project: Project, said: Deployment) -> Start:
         """Fill a copy, read its rules, and return how it is started. Raises InputError. Blocks."""

@@ -31,7 +31,7 @@ UNLINKED = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 COPIES = "projects"
 WORDS = 12
 """So many lines are told of what a program says instead of what it was asked."""
-QUIET = {"npm_config_offline": "true", "NO_COLOR": "1"}
+QUIET = {"npm_config_offline": "true", "NO_COLOR": "1", "FORCE_COLOR": "0"}
 """Of what is missing a program may install some by itself: not here."""
 _ORIGIN = re.compile(r"(?:https?|wss?)://[^/]+")
 _PARAMETER = re.compile(r"/?:\w+(?P<more>[*+?]?)(?P<pattern>\([^)]*\))?")

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from harness.documents import hops
 from harness.errors import InputError
+from harness.measure.bench import adapter
 from harness.model import Deployment
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 from harness.proxies.projects import Project, Rule
+from harness.resources import configs
 from tests.commanding import Harness
+from tests.sampling import some_of
 from tests.sandbox import missing
 
 API = Rule("/api/:path*", "http://app:8000/:path*")
@@ -193,20 +197,42 @@ def test_what_is_no_project_is_told(bare: Project, tmp_path: Path) -> None:
         bare.check()
 
 
+@pytest.mark.parametrize(
+    ("hop", "said", "told"),
+    [
+        ("nextjs:web@build", Deployment(server="a:80"), "is a project, which has no servers"),
+        ("nextjs:web@15.5", Deployment(), "is a project, which runs in the version that is installed in it"),
+        ("vite:web@build", Deployment(), "vite has no production server"),
+    ],
+)
+def test_what_a_project_cannot_be_asked_for_is_told(bare: Project, hop: str, said: Deployment, told: str) -> None:
+    (bare.folder / "node_modules/vite").symlink_to("next")
+    (bare.folder / "vite.config.js").touch()
+    with pytest.raises(InputError, match=told):
+        adapter(hops.read(hop), PROXIES, {hops.read(hop).bare: said}).check(bare.folder)
+
+
+@pytest.mark.parametrize(
+    ("hop", "config"), [("nextjs:dev@build", "nextjs/dev.yaml"), ("vite:dev@build", "vite/dev.mjs")]
+)
+def test_only_a_project_is_built(hop: str, config: str) -> None:
+    with pytest.raises(InputError, match="@build are for a project of yours, which is a folder"):
+        adapter(hops.read(hop)).check(configs() / config)
+
+
 # ---------------------------------------------------------------- the real ones
 
 
 @pytest.mark.proxies
-def test_a_next_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_path: Path) -> None:
+@some_of("hop", ["nextjs:./web", "nextjs:./web@build"], each=2)
+def test_a_next_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_path: Path, hop: str) -> None:
     if why := missing("nextjs"):
         pytest.skip(why)
     before = digest(project(tmp_path / "web", "next", {"next.config.mjs": NEXT_CONFIG, **PAGES}))
-    said = harness(
-        "run", "--chain", "nextjs:./web", "--path", "/api/chat", "--request", "browser", "--json", "out.json"
-    )
+    said = harness("run", "--chain", hop, "--path", "/api/chat", "--request", "browser", "--json", "out.json")
     assert said.status == 0, said.err
     *_, result = json.loads((tmp_path / "out.json").read_text())["results"]
-    assert (result["verdict"], "the project's" in result["versions"]["nextjs"]) == ("buffered", True)
+    assert (result["verdict"], "the project's" in str(result["versions"])) == ("buffered", True)
     assert "/api/chat is served by /api/:path* (web/next.config.mjs:4)" in said.out
     assert digest(tmp_path / "web") == before
 
