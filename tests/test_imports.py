@@ -62,6 +62,8 @@ PURE_MODULES = (
     "proxies.languages.caddy_routes",
     "proxies.languages.choice",
     "proxies.languages.haproxy_lines",
+    "proxies.languages.traefik_rules",
+    "proxies.languages.yaml_nodes",
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",

@@ -27,6 +27,7 @@ from tests.proxies.languages.reading import write
 
 pytestmark = pytest.mark.proxies
 
+TRAEFIK = {"traefik.yml": production.TRAEFIK, "dynamic/app.yml": production.TRAEFIK_DYNAMIC}
 CADDY = {"Caddyfile": production.CADDY, "sites/other.caddy": production.CADDY_SITE}
 
 
@@ -51,6 +52,8 @@ async def measured(place: Path, language: str, config: Path, said: str) -> Resul
     [
         ("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: chat", "streamed", "use_backend chat if is_api is_chat"),
         ("caddy", CADDY, "map: app:8000", "streamed", "reverse_proxy app:8000 app2:8000 of /api/chat /api/chat/*"),
+        ("traefik", TRAEFIK, "map: chat", "streamed", "router chat"),
+        pytest.param(*("traefik", TRAEFIK, "map: web", "buffered", "router app"), marks=pytest.mark.exhaustive),
         pytest.param(
             *("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: web", "delayed", "default_backend web"),
             marks=pytest.mark.exhaustive,

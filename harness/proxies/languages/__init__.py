@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.proxies.languages import caddy, haproxy
+from harness.proxies.languages import caddy, haproxy, traefik
 from harness.proxies.languages.base import Language
 
 LANGUAGES: Mapping[str, Language] = {
     "caddy": caddy.fitted,
     "haproxy": haproxy.fitted,
+    "traefik": traefik.fitted,
 }

@@ -85,3 +85,69 @@ other.example {
 \tfile_server
 }
 """
+
+TRAEFIK = """\
+global:
+  checkNewVersion: true
+entryPoints:
+  web:
+    address: ":80"
+    http:
+      redirections:
+        entryPoint: {to: websecure, scheme: https}
+  websecure:
+    address: ":443"
+    http3: {}
+    http:
+      tls:
+        certResolver: le
+certificatesResolvers:
+  le:
+    acme:
+      email: ops@shop.example
+      storage: /letsencrypt/acme.json
+providers:
+  docker:
+    exposedByDefault: false
+  file:
+    directory: /etc/traefik/dynamic
+    watch: true
+api:
+  insecure: true  # behind the firewall
+log:
+  filePath: /var/log/traefik.log
+accessLog: {}
+metrics:
+  prometheus: {}
+"""
+TRAEFIK_DYNAMIC = """\
+http:
+  routers:
+    chat:
+      rule: "Host(`shop.example`) && PathPrefix(`/api/chat`)"
+      entryPoints: [websecure]
+      service: chat
+    app:
+      rule: Host(`shop.example`)
+      service: app
+      middlewares: [limits]
+  services:
+    chat:
+      loadBalancer:
+        servers:
+          - url: http://app:8000
+          - url: "http://app2:8000/"
+        healthCheck:
+          path: /healthz
+    app:
+      loadBalancer:
+        servers: [{url: "http://web:3000"}]
+  middlewares:
+    limits: {buffering: {maxResponseBodyBytes: 2000000}}
+tls:
+  certificates:
+    - certFile: /certs/a.pem
+      keyFile: /certs/a.key
+  options:
+    default: {minVersion: VersionTLS12, sniStrict: true}
+"""
