@@ -61,6 +61,7 @@ PURE_MODULES = (
     "proxies.hold",
     "proxies.languages.caddy_routes",
     "proxies.languages.choice",
+    "proxies.languages.envoy_routes",
     "proxies.languages.haproxy_lines",
     "proxies.languages.traefik_rules",
     "proxies.languages.yaml_nodes",

@@ -17,7 +17,7 @@ import pytest
 from harness.errors import InputError
 from harness.launchers.commands import asked
 from harness.launchers.process import Launcher
-from harness.model import Endpoint, Result, chain_text
+from harness.model import Deployment, Endpoint, Result, chain_text
 from harness.proxies.as_deployed import AsDeployed
 from harness.proxies.catalog import PROXIES
 from harness.proxies.languages.caddy_routes import Asked, answering
@@ -27,6 +27,7 @@ from tests.proxies.languages.reading import write
 
 pytestmark = pytest.mark.proxies
 
+ENVOY_ODD = production.ENVOY.replace("cluster: chat,", "cluster: chat, retries: 3,")
 TRAEFIK = {"traefik.yml": production.TRAEFIK, "dynamic/app.yml": production.TRAEFIK_DYNAMIC}
 CADDY = {"Caddyfile": production.CADDY, "sites/other.caddy": production.CADDY_SITE}
 
@@ -54,6 +55,7 @@ async def measured(place: Path, language: str, config: Path, said: str) -> Resul
         ("caddy", CADDY, "map: app:8000", "streamed", "reverse_proxy app:8000 app2:8000 of /api/chat /api/chat/*"),
         ("traefik", TRAEFIK, "map: chat", "streamed", "router chat"),
         pytest.param(*("traefik", TRAEFIK, "map: web", "buffered", "router app"), marks=pytest.mark.exhaustive),
+        ("envoy", {"envoy.yaml": production.ENVOY}, "map: app:8000", "streamed", "route /api/chat"),
         pytest.param(
             *("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: web", "delayed", "default_backend web"),
             marks=pytest.mark.exhaustive,
@@ -75,19 +77,19 @@ async def test_the_verdict_is_that_of_what_the_program_says_answered(
 @pytest.mark.parametrize(
     ("language", "text", "told"),
     [
-        (
-            "haproxy",
-            "frontend f\n bind :80\n default_backend b\nbackend b\n balance best\n server s a:1\n",
-            ":5: .*balance",
-        ),
+        ("haproxy", "listen l\n bind :80\n balance best\n server s a:1\n", ":3: balance only supports"),
+        ("caddy", "a.example {\n\treverse_proxy a:1 {\n\t\tlb_polcy first\n\t}\n}\n", ":3: .*lb_polcy"),
+        ("envoy", ENVOY_ODD, ": .*retries"),
     ],
 )
 def test_what_a_program_has_against_a_config_is_told_at_the_users_line(
     tmp_path: Path, language: str, text: str, told: str
 ) -> None:
-    config = write(tmp_path, {"my.conf": text})
-    with pytest.raises(InputError, match=rf"my\.conf{told}"):
-        PROXIES[language].check(config)
+    config = write(tmp_path, {f"my{PROXIES[language].suffix}": text})
+    proxy = PROXIES[language]
+    assert isinstance(proxy, AsDeployed)
+    with pytest.raises(InputError, match=rf"my\{config.suffix}{told}"):
+        proxy.deployed(Deployment(("chat",) if text is ENVOY_ODD else ())).check(config)
 
 
 ORACLE = """\

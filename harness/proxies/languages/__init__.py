@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.proxies.languages import caddy, haproxy, traefik
+from harness.proxies.languages import caddy, envoy, haproxy, traefik
 from harness.proxies.languages.base import Language
 
 LANGUAGES: Mapping[str, Language] = {
     "caddy": caddy.fitted,
+    "envoy": envoy.fitted,
     "haproxy": haproxy.fitted,
     "traefik": traefik.fitted,
 }

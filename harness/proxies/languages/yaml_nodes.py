@@ -8,7 +8,7 @@ is left is `{}`; anchors stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -136,6 +136,21 @@ class YamlEdits:
             if (entry := mapping.entry(key)) and entry.mapping.node is not None:
                 self._dropped.setdefault(entry.mapping.node, {})[id(entry.key.node)] = entry
 
+    def change(self, mapping: Value, key: str, text: str) -> None:
+        """Have another entry, or some, stand for one of a mapping."""
+        if entry := mapping.entry(key):
+            self._put.append((_span(entry, with_comma=False), text))
+
+    def drop_items(self, items: Value, wanted: Callable[[Value], bool]) -> None:
+        """Take out all items of a list but those that are wanted, of which there has to be one."""
+        flows = isinstance(items.node, yaml.SequenceNode) and items.node.flow_style
+        for item in items.items:
+            if not wanted(item):
+                source, token = items.source, item.token
+                start = token.start if flows else source.text.rindex("-", 0, token.start)
+                comma = _COMMA.match(source.text, token.end) if flows else None
+                self._put.append((Token(source, start, comma.end() if comma else token.end, ""), ""))
+
     @property
     def texts(self) -> dict[Source, str]:
         """Every text as it is to be read."""
@@ -153,11 +168,12 @@ class YamlEdits:
                 yield next(iter(entries.values())).mapping.token, "{}"
 
 
-def _span(entry: Entry) -> Token:
-    """Return from where to where an entry stands, in braces with its comma."""
+def _span(entry: Entry, with_comma: bool = True) -> Token:
+    """Return from where to where an entry stands, in braces with its comma unless that is to stay."""
     source, node = entry.key.source, entry.mapping.node
     start, end = entry.key.token.start, _end_of_pair(entry.key.source.text, entry.key.node, entry.value.node)
-    if isinstance(node, yaml.MappingNode) and node.flow_style and (comma := _COMMA.match(source.text, end)):
+    flows = isinstance(node, yaml.MappingNode) and node.flow_style and with_comma
+    if flows and (comma := _COMMA.match(source.text, end)):
         end = comma.end()
     return Token(source, start, end, "")
 
