@@ -59,6 +59,7 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.languages.apache_lines",
     "proxies.languages.caddy_routes",
     "proxies.languages.choice",
     "proxies.languages.envoy_routes",

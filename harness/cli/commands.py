@@ -173,6 +173,7 @@ def reports(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
+    " `harness run --chain haproxy:./haproxy.cfg --map chat` ·"
     " `harness run --chain nextjs:dev --client chromium --request browser`"
 )
 @with_cell_options

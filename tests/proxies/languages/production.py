@@ -244,3 +244,44 @@ static_resources:
           "@type": {_TYPE}.transport_sockets.tls.v3.UpstreamTlsContext
           sni: web.internal
 """
+
+APACHE = """\
+<VirtualHost *:80>
+    ServerName shop.example
+    Redirect permanent / https://shop.example/
+</VirtualHost>
+<IfModule mod_ssl.c>
+<VirtualHost _default_:443 [::]:443>
+    ServerName shop.example
+    ServerAlias www.shop.example
+    DocumentRoot /var/www/html
+
+    ErrorLog ${APACHE_LOG_DIR}/error.log
+    CustomLog ${APACHE_LOG_DIR}/access.log \\
+        combined
+
+    SSLEngine on
+    SSLCertificateFile /etc/ssl/shop.pem
+    SSLCertificateKeyFile /etc/ssl/shop.key
+    Include /etc/letsencrypt/options-ssl-apache.conf
+
+    ProxyPreserveHost On
+    RequestHeader set X-Forwarded-Proto "https"
+    <Location "/api/chat">
+        ProxyPass http://app:8000/api/chat flushpackets=on
+        ProxyPassReverse http://app:8000/api/chat
+    </Location>
+    <Proxy "balancer://web">
+        BalancerMember http://web-1:3000 hcmethod=GET hcuri=/up
+        BalancerMember "http://web-2:3000"
+        ProxySet lbmethod=bytraffic
+    </Proxy>
+    ProxyPass /static !
+    ProxyPass / balancer://web/
+    <Location "/reports">
+        SetOutputFilter SED
+        OutputSed "s/teh/the/"
+    </Location>
+</VirtualHost>
+</IfModule>
+"""
