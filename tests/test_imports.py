@@ -59,9 +59,13 @@ PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "dia
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
+    "proxies.languages.apache_lines",
     "proxies.languages.caddy_routes",
     "proxies.languages.choice",
+    "proxies.languages.envoy_routes",
     "proxies.languages.haproxy_lines",
+    "proxies.languages.traefik_rules",
+    "proxies.languages.yaml_nodes",
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",

@@ -186,7 +186,7 @@ def reports(
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep` (a cell of any matrix) ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
-    " `harness run --chain nextjs:./web --request browser` (a project of yours)"
+    " `harness run --chain haproxy:./haproxy.cfg --map chat` · `harness run --chain nextjs:./web --request browser`"
 )
 @with_cell_options
 def run(

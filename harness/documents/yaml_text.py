@@ -50,7 +50,7 @@ class Source:
         self.complaints: list[Complaint] = []
         self._file = file
         self._values = 0
-        self.data = self._value(_composed(text, file), (), 0)
+        self.data = self._value(composed(text, file), (), 0)
 
     def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> object:
         self._values += 1
@@ -107,7 +107,7 @@ def spans(text: str, file: str, *steps: Callable[[str], bool]) -> list[tuple[int
 
     One that is null or empty is left out. Raises InputError if the text holds no keys and values.
     """
-    nodes: Collection[yaml.Node] = [_composed(text, file)]
+    nodes: Collection[yaml.Node] = [composed(text, file)]
     for step in steps:
         pairs = [pair for node in nodes if isinstance(node, yaml.MappingNode) for pair in node.value]
         taken = (value for key, value in pairs if isinstance(key, yaml.ScalarNode) and step(key.value))
@@ -118,7 +118,7 @@ def spans(text: str, file: str, *steps: Callable[[str], bool]) -> list[tuple[int
     return [(one.start_mark.index, one.end_mark.index) for one in scalars if one.end_mark.index in ends]
 
 
-def _composed(text: str, file: str) -> yaml.MappingNode:
+def composed(text: str, file: str) -> yaml.MappingNode:
     """Return a text's mapping. Raises InputError if it is none."""
     try:
         root = yaml.compose(text, Loader=_Loader)

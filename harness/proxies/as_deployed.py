@@ -62,7 +62,8 @@ class AsDeployed(Described):
     def asks(self, config: Path) -> set[str]:
         if not self.takes(config):
             return super().asks(config)
-        return placeholders.asked(self.fitted(config, self.installed).texts.values())
+        fitted = self.fitted(config, self.installed)
+        return placeholders.asked([*fitted.command, *fitted.texts.values()])
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or the program has anything against it."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
-from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_not_result
+from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type, retry_if_not_result
 
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
@@ -33,7 +33,7 @@ from harness.launchers.commands import asked
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
-from harness.model import HIDDEN, Endpoint, ServedBy, is_secret
+from harness.model import HIDDEN, Endpoint, HttpVersion, ServedBy, is_secret
 from harness.proxies import certificates, placeholders
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
@@ -43,6 +43,8 @@ COMMAND = "command.txt"
 AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
+LOADS = (OSError, asyncio.IncompleteReadError)
+"""What whoever asks meets with while a program loads."""
 LOADING = (404, 502, 503)
 """What programs answer that have not read where requests go yet, or whether somebody is there."""
 
@@ -280,16 +282,34 @@ async def _asked(endpoint: Endpoint) -> int:
 
 
 async def _negotiates(program: Program, endpoint: Endpoint, within_s: float) -> Endpoint:
-    """Return the endpoint with what it speaks. A program that cannot have all its ports accepts before it dies."""
+    """Return the endpoint with what it speaks.
+
+    A program that cannot have all its ports accepts before it dies; one that still loads hangs up, or presents a
+    certificate of its own.
+    """
+    met: list[Exception] = []
+
+    async def speaking() -> tuple[HttpVersion, ...]:
+        try:
+            return await spoken(endpoint)
+        except LOADS as fault:
+            met.append(fault)
+            raise
+
+    asking = AsyncRetrying(retry=retry_if_exception(_may_be_loading), wait=POLL)
     try:
-        async with asyncio.timeout(within_s):
-            return replace(endpoint, http=await spoken(endpoint))
-    except ssl.SSLError as error:
-        raise ProxyError(f"{program.name} does not serve TLS on port {endpoint.port}: {error}") from None
-    except (OSError, asyncio.IncompleteReadError):
-        await until(program.death, within_s)
-        fault = program.death() or f"{program.name} accepts on port {endpoint.port}, but does not serve"
-        raise ProxyError(fault) from None
+        return replace(endpoint, http=await outlives(program, asking(speaking), within_s))
+    except (ssl.SSLError, ProxyError) as error:
+        if program.death():
+            raise
+        last = met[-1] if met else None
+        tls = f" TLS: {last}" if isinstance(last, ssl.SSLError) else ""
+        raise ProxyError(f"{program.name} accepts on port {endpoint.port}, but does not serve{tls}") from error
+
+
+def _may_be_loading(fault: BaseException) -> bool:
+    refuses_tls = isinstance(fault, ssl.SSLError) and not isinstance(fault, ssl.SSLCertVerificationError)
+    return isinstance(fault, LOADS) and not refuses_tls
 
 
 def _is_taken(port: int, words: str) -> bool:

@@ -21,11 +21,13 @@ WORDS = "from behind the proxy\n"
 
 
 @contextlib.asynccontextmanager
-async def upstream() -> AsyncIterator[Endpoint]:
-    """Answer every path with WORDS, and /gone with what a proxy would not answer by itself."""
+async def upstream(echoes: bool = False) -> AsyncIterator[Endpoint]:
+    """Answer every path with WORDS, or that path, and /gone with what a proxy would not answer by itself."""
 
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=418 if request.path == "/gone" else 200, text=WORDS)
+        return web.Response(
+            status=418 if request.path == "/gone" else 200, text=f"echo {request.path}" if echoes else WORDS
+        )
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)

@@ -6,6 +6,7 @@ What of a config stands for what is told by tests without the programs (language
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +18,23 @@ import pytest
 from harness.errors import InputError
 from harness.launchers.commands import asked
 from harness.launchers.process import Launcher
-from harness.model import Endpoint, Result, chain_text
+from harness.model import Deployment, Endpoint, Result, chain_text
 from harness.proxies.as_deployed import AsDeployed
 from harness.proxies.catalog import PROXIES
 from harness.proxies.languages.caddy_routes import Asked, answering
 from harness.session import Fetching, fetched, load, session
 from tests.proxies.languages import production
 from tests.proxies.languages.reading import write
+from tests.proxies.serving import upstream
+from tests.sampling import some_of
 
 pytestmark = pytest.mark.proxies
 
+ENVOY_ODD = production.ENVOY.replace("cluster: chat,", "cluster: chat, retries: 3,")
+APACHE = {"site.conf": production.APACHE}
+ENVOY = {"envoy.yaml": production.ENVOY}
+HAPROXY = {"haproxy.cfg": production.HAPROXY}
+TRAEFIK = {"traefik.yml": production.TRAEFIK, "dynamic/app.yml": production.TRAEFIK_DYNAMIC}
 CADDY = {"Caddyfile": production.CADDY, "sites/other.caddy": production.CADDY_SITE}
 
 
@@ -46,16 +54,20 @@ async def measured(place: Path, language: str, config: Path, said: str) -> Resul
     return results[-1]
 
 
-@pytest.mark.parametrize(
+@some_of(
     ("language", "files", "said", "verdict", "answers"),
     [
-        ("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: chat", "streamed", "use_backend chat if is_api is_chat"),
+        ("haproxy", HAPROXY, "map: chat", "streamed", "use_backend chat if is_api is_chat"),
+        ("haproxy", HAPROXY, "map: web", "delayed", "default_backend web"),
+        ("traefik", TRAEFIK, "map: chat", "streamed", "router chat"),
+        ("traefik", TRAEFIK, "map: web", "buffered", "router app"),
+        ("apache", APACHE, "map: app", "streamed", 'Location "/api/chat"'),
+        ("apache", APACHE, "map: web, path: /reports", "coalesced", "ProxyPass / balancer://web/"),
         ("caddy", CADDY, "map: app:8000", "streamed", "reverse_proxy app:8000 app2:8000 of /api/chat /api/chat/*"),
-        pytest.param(
-            *("haproxy", {"haproxy.cfg": production.HAPROXY}, "map: web", "delayed", "default_backend web"),
-            marks=pytest.mark.exhaustive,
-        ),
+        ("caddy", CADDY, "map: 'admin:9000'", "streamed", "reverse_proxy admin:9000 of /admin/*"),
+        ("envoy", ENVOY, "map: app:8000", "streamed", "route /api/chat"),
     ],
+    2,
 )
 async def test_the_verdict_is_that_of_what_the_program_says_answered(
     tmp_path: Path, language: str, files: Mapping[str, str], said: str, verdict: str, answers: str
@@ -72,19 +84,20 @@ async def test_the_verdict_is_that_of_what_the_program_says_answered(
 @pytest.mark.parametrize(
     ("language", "text", "told"),
     [
-        (
-            "haproxy",
-            "frontend f\n bind :80\n default_backend b\nbackend b\n balance best\n server s a:1\n",
-            ":5: .*balance",
-        ),
+        ("haproxy", "listen l\n bind :80\n balance best\n server s a:1\n", ":3: balance only supports"),
+        ("caddy", "a.example {\n\treverse_proxy a:1 {\n\t\tlb_polcy first\n\t}\n}\n", ":3: .*lb_polcy"),
+        ("apache", "ProxyPass / http://a:1/\nProxyPas / http://b:1/\n", ":2: Invalid command 'ProxyPas'"),
+        ("envoy", ENVOY_ODD, ": .*retries"),
     ],
 )
 def test_what_a_program_has_against_a_config_is_told_at_the_users_line(
     tmp_path: Path, language: str, text: str, told: str
 ) -> None:
-    config = write(tmp_path, {"my.conf": text})
-    with pytest.raises(InputError, match=rf"my\.conf{told}"):
-        PROXIES[language].check(config)
+    config = write(tmp_path, {f"my{PROXIES[language].suffix}": text})
+    proxy = PROXIES[language]
+    assert isinstance(proxy, AsDeployed)
+    with pytest.raises(InputError, match=rf"my\{config.suffix}{told}"):
+        proxy.deployed(Deployment(("chat",) if text is ENVOY_ODD else ())).check(config)
 
 
 ORACLE = """\
@@ -156,3 +169,55 @@ async def test_routes_are_followed_as_the_real_caddy_follows_them(tmp_path: Path
                     real = await response.text()
                 ours: Any = answering(server["routes"], Asked(host, path, tls=False))
                 assert (host, path, ours["body"] if ours else "") == (host, path, real)
+
+
+APACHE_ORACLE = """\
+RewriteEngine on
+RewriteRule ^/re/(.*)$ http://${UPSTREAM_ADDRESS}/1 [P]
+ProxyPass /hole !
+ProxyPass /a http://${UPSTREAM_ADDRESS}/2
+ProxyPass /a/b http://${UPSTREAM_ADDRESS}/3
+ProxyPassMatch ^/m[0-9] http://${UPSTREAM_ADDRESS}/4
+ProxyPass /slash/ http://${UPSTREAM_ADDRESS}/5
+<Location /loc>
+ProxyPass http://${UPSTREAM_ADDRESS}/6
+</Location>
+<Location /loc/in>
+ProxyPass http://${UPSTREAM_ADDRESS}/7
+</Location>
+<LocationMatch ^/LOC>
+ProxyPassMatch http://${UPSTREAM_ADDRESS}/8
+</LocationMatch>
+<Location ~ ^/pattern>
+ProxyPass http://${UPSTREAM_ADDRESS}/0
+</Location>
+<Location /a/c>
+ProxyPass http://${UPSTREAM_ADDRESS}/9
+</Location>
+ProxyPass /loc/in/deep http://${UPSTREAM_ADDRESS}/10
+"""
+APACHE_PATHS = (
+    "/re/x /hole /hole/a /holes /a /a/b /ab /m1 /x/m1 /slash /slash/x /loc /loc/in/deep /location /LOC /a/c/d /"
+)
+
+
+async def test_ways_of_requests_are_those_of_the_real_apache(tmp_path: Path) -> None:
+    config = write(tmp_path, {"site.conf": APACHE_ORACLE.replace("${UPSTREAM_ADDRESS}", "app:1")})
+    apache = PROXIES["apache"]
+    assert isinstance(apache, AsDeployed)
+    apache.fetch(Fetching(print))
+    (tmp_path / "evidence").mkdir()
+    async with Launcher() as launcher, aiohttp.ClientSession() as session, upstream(echoes=True) as behind:
+        running = await apache.deployed(Deployment(path="/a")).start(config, behind, tmp_path / "evidence", launcher)
+        for path in APACHE_PATHS.split():
+            async with session.get(f"{running.endpoint.url}{path}") as response:
+                found = re.match(r"echo /([0-9]+)", await response.text())
+            try:
+                fitted = apache.deployed(Deployment(path=path)).fitted(config, apache.installed)
+            except InputError:
+                assert found is None, path
+            else:
+                assert bool(fitted.served_by) == (path != "/pattern"), path
+                if fitted.served_by and (place := fitted.served_by.location):
+                    ours = re.search(r"ADDRESS\}/([0-9]+)", "\n".join(APACHE_ORACLE.splitlines()[place.line - 1 :]))
+                    assert (path, ours and ours[1]) == (path, found and found[1])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.proxies.languages import caddy, haproxy
+from harness.proxies.languages import apache, caddy, envoy, haproxy, traefik
 from harness.proxies.languages.base import Language
 
 LANGUAGES: Mapping[str, Language] = {
+    "apache": apache.fitted,
     "caddy": caddy.fitted,
+    "envoy": envoy.fitted,
     "haproxy": haproxy.fitted,
+    "traefik": traefik.fitted,
 }

@@ -210,9 +210,9 @@ class Chosen:
         backend = " or ".join(one.name for one in self.targets)
         if not self._said.path:
             return f"{server.text} passes no requests on to {backend}"
-        route, _ = self._answers(server)[0]
-        there = ", ".join(f"`{one.text}` (line {one.at.line})" for one in self._leading(server)) or "none"
-        who = f"`{route.text}` (line {route.at.line})" if route else server.text
+        route = next((one for one, _ in self._answers(server) if one), None)
+        there = ", ".join(str(one.place) for one in self._leading(server)) or "none"
+        who = str(route.place) if route else server.text
         return f"{who} answers {self._said.path}, and passes nothing on to {backend}; of this server these do: {there}"
 
     # ------------------------------------------------------------ the route

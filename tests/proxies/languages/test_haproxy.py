@@ -155,7 +155,7 @@ def test_conditions_hold_as_haproxy_has_them(condition: str, holds: bool | None)
         (
             PRODUCTION,
             Deployment(("chat",), path="/x"),
-            ":15: `default_backend web` (line 22) answers /x, and passes noth",
+            ":15: default_backend web (h.cfg:22) answers /x, and passes noth",
         ),
         (SHORT + "backend c\n server s app:1\n", Deployment(("app:1",)), ":6: 'app:1' fits c, and others"),
         (SHORT + "listen l\n bind :81\n server s a:1\n", Deployment(("b", "l")), ":6: `--server l:81` asks this one"),

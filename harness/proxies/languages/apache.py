@@ -1,0 +1,317 @@
+"""An Apache site as it is deployed: a file with its virtual hosts, or a whole httpd.conf that includes nothing.
+
+Rules:
+- a virtual host is a listener, what its `ProxyPass` and the like name a target; every address of the one that is mapped
+  becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
+- the virtual host that is asked gets our address, all others one that nobody listens at;
+- what a site is put into (modules, logs, where to listen, whose process) is said on the command line, before it: the
+  modules are those that its directives need, unless it loads its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePath
+
+from harness.errors import InputError
+from harness.proxies.languages.apache_lines import Directive, parse
+from harness.proxies.languages.base import Fitted, Standing, read
+from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.source_text import Edits, Source, Token
+from harness.resources import is_file
+
+_ROOT = "${INSTALLED}/usr/lib/apache2"
+_ALWAYS = ("authn_core", "authz_core", "proxy", "proxy_http")
+_NEEDS = {
+    "headers": r"header|requestheader",
+    "rewrite": r"rewrite\w+",
+    "socache_shmcb": r"ssl\w+",
+    "ssl": r"ssl\w+",
+    "filter": r"filter\w+|addoutputfilterbytype",
+    "deflate": r"deflate\w+",
+    "brotli": r"brotli\w+",
+    "http2": r"h2\w+",
+    "alias": r"alias(match)?|redirect\w*|scriptalias\w*",
+    "dir": r"directory(index|slash)|fallbackresource",
+    "mime": r"add(type|encoding|charset|handler|language|outputfilter|inputfilter)|typesconfig|remove\w+",
+    "setenvif": r"setenvif\w*|browsermatch\w*",
+    "env": r"(set|unset|pass)env",
+    "expires": r"expires\w+",
+    "remoteip": r"remoteip\w+",
+    "reqtimeout": r"requestreadtimeout",
+    "substitute": r"substitute\w*",
+    "sed": r"(input|output)sed",
+    "buffer": r"buffersize",
+    "ext_filter": r"extfilter\w+",
+    "macro": r"macro|use",
+    "status": r"extendedstatus",
+    "access_compat": r"order|allow|deny|satisfy",
+    "authz_host": r"require",
+    "authz_user": r"require",
+    "auth_basic": r"authbasic\w+|authtype",
+    "authn_file": r"auth(user|group)file",
+    "autoindex": r"index\w+",
+    "slotmem_shm": r"balancermember|proxyset",
+    "proxy_balancer": r"balancermember|proxyset",
+    "lbmethod_byrequests": r"balancermember|proxyset",
+    "lbmethod_bytraffic": r"balancermember|proxyset",
+    "lbmethod_bybusyness": r"balancermember|proxyset",
+}
+"""Which modules have which directives (httpd.apache.org/docs/2.4/mod/directives.html)."""
+_WORDS = {
+    "deflate": r"\bDEFLATE\b",
+    "brotli": r"BROTLI_COMPRESS",
+    "substitute": r"\bSUBSTITUTE\b",
+    "ratelimit": r"RATE_LIMIT",
+    "buffer": r"\bBUFFER\b",
+    "proxy_wstunnel": r"\bwss?://",
+    "http2": r"\bProtocols\b.*\bh2c?\b",
+}
+"""Which are named by what directives of others say."""
+
+_OURS = re.compile(
+    r"listen|user|group|serverroot|pidfile|errorlog|customlog|transferlog|globallog|forensiclog|mutex|lockfile|scoreboardfile"
+    r"|defaultruntimedir|coredumpdirectory|chrootdir|sslsessioncache|sslstapling\w*|sslusestapling|sslrandomseed|md\w+"
+    r"|sslcertificatechainfile|sslproxy(verify\w*|ca\w+|machine\w+|checkpeer\w+)|proxysourceaddress|namevirtualhost"
+)
+_CERTIFICATES = {"sslcertificatefile": '"${CERTIFICATE}"', "sslcertificatekeyfile": '"${CERTIFICATE_KEY}"'}
+_PASSES = ("proxypass", "proxypassmatch")
+_URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?P<address>[^/\s\"']*)", re.IGNORECASE)
+_HTTP = ("http", "https", "ws", "wss")
+
+
+def fitted(config: Path, standing: Standing) -> Fitted:
+    """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
+    source = read(config)
+    top = parse(source)
+    found = _Reading(config, top)
+    chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
+    edits = Edits(source)
+    _edit(edits, top, found, chosen, standing)
+    before = [word for one in _before(top, source, standing.scheme) for word in ("-C", one)]
+    command = ("${PROGRAM}", "-d", _ROOT, *before, "-f", "${CONFIG}")
+    return Fitted(
+        dict(edits.texts),
+        {source: PurePath(config.name)},
+        chosen.asked,
+        chosen.host,
+        chosen.server.tls,
+        chosen.served_by(),
+        command=(*command, "-D", "FOREGROUND"),
+        explains=(*command, "-t"),
+    )
+
+
+def _before(top: Directive, source: Source, scheme: str) -> Iterator[str]:
+    """Yield what is said before a config: what it is put into."""
+    if not top.loads("loadmodule"):
+        names = {one.name for one in top.every()}
+        needed = [name for name, own in _NEEDS.items() if any(re.fullmatch(own, each) for each in names)]
+        named = [name for name, own in _WORDS.items() if re.search(own, source.text)]
+        for module in dict.fromkeys(("mpm_event", *_ALWAYS, *needed, *named, *(["ssl"] * (scheme == "https")))):
+            yield f"LoadModule {module}_module modules/mod_{module}.so"
+    yield from ("ServerName 127.0.0.1", "Listen ${LISTEN}", 'User "#65534"', 'Group "#65534"', "ErrorLog /dev/stderr")
+    yield from ('PidFile "${FOLDER}/httpd.pid"', 'DefaultRuntimeDir "${FOLDER}"')
+    if scheme == "https":
+        yield "SSLProxyEngine on"
+
+
+@dataclass(eq=False)
+class _Address:
+    """An address in a word that requests are passed on by: of which target, and where in the text."""
+
+    target: Target
+    word: Token
+    found: re.Match[str]
+
+
+class _Reading:
+    """The virtual hosts of a config as servers, and what they pass requests on to as targets."""
+
+    def __init__(self, config: Path, top: Directive) -> None:
+        self.addresses: list[_Address] = []
+        self.hosts: dict[Server, Directive] = {}
+        self._targets: dict[str, Target] = {}
+        self._balancers = {name: self._balancer(name, one) for one in top.every() if (name := _balancer_of(one))}
+        hosts = [one for one in top.every() if one.name == "virtualhost"]
+        for host in hosts or [top] * bool(top.inner):
+            self._listens(host, top)
+        self.config = Config(config, list(self.hosts), list(self._targets.values()))
+
+    def _listens(self, host: Directive, top: Directive) -> None:
+        listens = [one.arguments[0].said for one in top.of("listen") if one.arguments]
+        said = [one.said for one in host.arguments] if host.name else listens or ["80"]
+        names = [word.said for one in host.of("servername", "serveralias") for word in one.arguments]
+        plain = [re.sub(r"^\w+://|:\d+$", "", one) for one in names]
+        port = next((found[1] for one in said if (found := re.search(r"(?:^|:)(\d+)$", one))), "80")
+        tls = any(one.arguments and one.arguments[0].said.lower() == "on" for one in host.of("sslengine"))
+        at = (host if host.words else top.inner[0]).words[0]
+        name = plain[0] if plain else ""
+        server = Server(name, port, tls, f"virtual host {name}".strip() if host.name else "main server", at)
+        server.routes = list(self._routes(host, plain))
+        self.hosts[server] = host
+
+    def _routes(self, host: Directive, names: list[str]) -> Iterator[Route]:
+        """Yield the ways of requests in the order in which they are tried (apache/httpd, mod_proxy.c, `proxy_trans`).
+
+        Those of mod_rewrite come first, then the last `<Location>` that fits, then each `ProxyPass` as it stands.
+        """
+        conditions = False
+        for one in host.of("rewritecond", "rewriterule"):
+            if one.name == "rewriterule" and len(one.arguments) > 1:
+                flags = one.arguments[2].said if len(one.arguments) > 2 else ""
+                passes = "P" in flags.strip("[]").split(",")
+                targets = [self._target(one, one.arguments[1])] if passes else []
+                answers = partial(_rewrites, one.arguments[0].said, passes and not conditions)
+                yield Route(one.shown, one.words[0], targets, answers, names)
+            conditions = one.name == "rewritecond"
+        places = [one for one in host.of("location", "locationmatch") if one.arguments]
+        for place in reversed(places):
+            for one in place.of(*_PASSES, "sethandler"):
+                word = one.arguments[0] if one.arguments else None
+                if word and (one.name != "sethandler" or "proxy:" in word.said):
+                    path, is_regex = place.arguments[-1].said, place.name == "locationmatch" or len(place.arguments) > 1
+                    takes = partial(_takes, path, is_regex or one.name == "proxypassmatch")
+                    if is_regex and one.name == "proxypass":
+                        takes = partial(_unless_false, takes)
+                    paths = [] if is_regex else [path]
+                    yield Route(place.shown, place.words[0], self._to(one, word), takes, names, paths)
+        for one in host.of(*_PASSES):
+            if len(one.arguments) > 1:
+                path, is_regex = one.arguments[0].said, one.name == "proxypassmatch"
+                takes, paths = partial(_takes, path, is_regex), [] if is_regex else [path]
+                yield Route(one.shown, one.words[0], self._to(one, one.arguments[1]), takes, names, paths)
+
+    def _to(self, directive: Directive, word: Token) -> list[Target]:
+        return [] if word.said == "!" else [self._target(directive, word)]
+
+    def _target(self, directive: Directive, word: Token) -> Target:
+        """Return what a url leads to, and take note of where that stands."""
+        found = _URL.search(word.raw)
+        if found is None:
+            raise InputError(directive.words[0].reject(f"`{directive.shown}` names no url"))
+        if found["scheme"].lower() == "balancer":
+            known = self._balancers.get(found["address"].lower())
+            return known or Target(found["address"], word, why_not="is no `<Proxy balancer://...>` here")
+        return self._noted(self._targets.setdefault(found["address"], self._plain(word, found)), word, found)
+
+    def _plain(self, word: Token, found: re.Match[str]) -> Target:
+        scheme, address, why = found["scheme"].lower(), found["address"], ""
+        if scheme not in _HTTP:
+            why = f"is spoken to by {scheme}, which is no HTTP/1.1 as other hops have it"
+        elif "$" in address or "%" in address:
+            why = "is only known as requests come: write the address itself"
+        return Target(address, word, (address,), why)
+
+    def _balancer(self, name: str, section: Directive) -> Target:
+        members = [one.arguments[0] for one in section.of("balancermember") if one.arguments]
+        urls = [(word, found) for word in members if (found := _URL.search(word.raw))]
+        plain = [self._plain(word, found) for word, found in urls]
+        why = next((one.why_not for one in plain if one.why_not), "")
+        target = Target(name, section.words[0], tuple(one.name for one in plain), why)
+        self._targets[name] = target
+        for word, found in urls:
+            self._noted(target, word, found)
+        return target
+
+    def _noted(self, target: Target, word: Token, found: re.Match[str]) -> Target:
+        self.addresses.append(_Address(target, word, found))
+        return target
+
+
+def _balancer_of(directive: Directive) -> str:
+    """Return the name of the balancer that a section describes; nothing of any other directive."""
+    said = directive.arguments[0].said.lower() if directive.name == "proxy" and directive.arguments else ""
+    return said.removeprefix("balancer://").rstrip("/") if said.startswith("balancer://") else ""
+
+
+def _takes(path: str, is_regex: bool, host: str, asked: str) -> bool | None:
+    """Tell whether a path is below another, by whole parts of it."""
+    if is_regex:
+        try:
+            return re.search(path, asked) is not None
+        except re.error:
+            return None
+    if re.search(r"[*?\[]", path):
+        return None
+    return asked.startswith(path) and (path.endswith("/") or asked[len(path) : len(path) + 1] in ("", "/"))
+
+
+def _unless_false(takes: Callable[[str, str], bool | None], host: str, asked: str) -> bool | None:
+    """Tell the same of a `ProxyPass` in a place that is a pattern, which it takes for a path: nothing is certain."""
+    return None if takes(host, asked) else takes(host, asked)
+
+
+def _rewrites(pattern: str, for_certain: bool, host: str, asked: str) -> bool | None:
+    """Tell whether a rule of mod_rewrite takes a path; None where only the request decides, or it leads elsewhere."""
+    try:
+        fits = (re.search(pattern.removeprefix("!"), asked) is not None) != pattern.startswith("!")
+    except re.error:
+        return None
+    return (True if for_certain else None) if fits else False
+
+
+# ---------------------------------------------------------------- the edit
+
+
+def _edit(edits: Edits, top: Directive, found: _Reading, chosen: Chosen, standing: Standing) -> None:
+    for one in top.every():
+        if one.name == "virtualhost" and one.arguments:
+            asked = one is found.hosts[chosen.server]
+            edits.take_out(one.arguments[0], one.arguments[-1])
+            address = Token(one.words[0].source, one.arguments[0].start, one.arguments[-1].end, "")
+            edits.replace(address, "${LISTEN}" if asked else NOBODY)
+        elif one.name in ("include", "includeoptional"):
+            _include(edits, one)
+        elif one.name == "loadmodule" and len(one.arguments) == 2:
+            _module(edits, one, standing)
+        elif _OURS.fullmatch(one.name) and not one.is_section:
+            edits.take_out(one.words[0], one.words[-1])
+        elif one.name in _CERTIFICATES and one.arguments:
+            edits.replace(one.arguments[0], _CERTIFICATES[one.name])
+        elif one.name in ("proxypass", "proxypassmatch", "balancermember"):
+            for word in one.arguments:
+                if re.match(r"hc\w+=", word.said):
+                    edits.take_out(word, word)
+    for led in found.addresses:
+        stands, scheme = led.target in chosen.targets, led.found["scheme"].lower()
+        if stands:
+            scheme = _scheme(scheme, standing.scheme == "https")
+        start, end = led.word.start + led.found.start(), led.word.start + led.found.end()
+        where = "${UPSTREAM_ADDRESS}" if stands else NOBODY
+        edits.replace(Token(led.word.source, start, end, ""), f"{scheme}://{where}")
+
+
+def _scheme(scheme: str, secure: bool) -> str:
+    """Return how the next hop is spoken to: a WebSocket stays one."""
+    if scheme in ("ws", "wss"):
+        return "wss" if secure else "ws"
+    return "https" if secure else "http"
+
+
+def _include(edits: Edits, directive: Directive) -> None:
+    """Take out what need not be here; what is here, has to be in the file itself, as it may hold what must change."""
+    named = directive.arguments[0].said if directive.arguments else ""
+    folder = directive.words[0].source.path.parent
+    here = [Path(named)] if named.startswith("/") else [folder / named]
+    here = [one for file in here for one in ([file] if is_file(file) else sorted(file.parent.glob(file.name)))]
+    needless = directive.name == "includeoptional" or Path(named).name == "options-ssl-apache.conf"
+    if not here and needless:
+        edits.take_out(directive.words[0], directive.words[-1])
+        return
+    what = "is not read along" if here else "finds no file here"
+    why = f"`{directive.shown}` {what}: write what it says into a copy, or leave it out of it"
+    raise InputError(directive.words[0].reject(why))
+
+
+def _module(edits: Edits, directive: Directive, standing: Standing) -> None:
+    """Have a module loaded from where this Apache has it; one that it has not, or has built in, is taken out."""
+    name = Path(directive.arguments[1].said).name
+    installed = standing.installed()
+    if is_file(Path(_ROOT.replace("${INSTALLED}", str(installed.folder or "")), "modules", name)):
+        edits.replace(directive.arguments[1], f"modules/{name}")
+    else:
+        edits.take_out(directive.words[0], directive.words[-1])

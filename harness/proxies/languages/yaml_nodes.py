@@ -1,0 +1,201 @@
+"""A YAML config, read as nodes that know where they stand, and edited there: nothing is ever dumped again. Pure.
+
+Rules: keys are compared as Traefik and Envoy have them, without case and underscores; merged mappings (`<<`) count as
+one's own; what is taken out of a block leaves an empty line, of braces its comma goes, too; a mapping of which nothing
+is left is `{}`; anchors stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import yaml
+
+from harness.documents.yaml_text import composed
+from harness.errors import Complaint
+from harness.proxies.source_text import Edits, Source, Token
+
+_COLON = re.compile(r"\s*:(?:[ \t]*[&*!][^\s,\[\]{}]*)*")
+_COMMA = re.compile(r"\s*,[ \t]*")
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*\s+)*")
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """Something in a document: a mapping, a list or a scalar. Whatever is missing is one, too, with nothing in it."""
+
+    source: Source
+    node: yaml.Node | None = None
+
+    @classmethod
+    def of(cls, source: Source) -> Value:
+        """Read a text. Raises InputError, with the line, if it holds no keys and values."""
+        return cls(source, composed(source.text, str(source.path)))
+
+    def __bool__(self) -> bool:
+        return self.node is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and self.node is other.node
+
+    def __hash__(self) -> int:
+        return id(self.node)
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The keys of a mapping, with their values; none of anything else."""
+        found: list[Entry] = []
+        for key, value in self.node.value if isinstance(self.node, yaml.MappingNode) else ():
+            if key.value == "<<":
+                merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                found += [entry for one in merged for entry in Value(self.source, one).entries]
+            elif isinstance(key, yaml.ScalarNode):
+                found.append(Entry(self, Value(self.source, key), Value(self.source, value)))
+        return found
+
+    def entry(self, key: str) -> Entry | None:
+        """Return the entry of a mapping that has a key; its own before one that is merged."""
+        wanted = _plain(key)
+        return next((one for one in reversed(self.entries) if _plain(one.key.said) == wanted), None)
+
+    def get(self, *path: str) -> Value:
+        """Return what a way of keys leads to."""
+        value = self
+        for key in path:
+            entry = value.entry(key)
+            value = entry.value if entry else Value(self.source)
+        return value
+
+    @cached_property
+    def items(self) -> list[Value]:
+        """The items of a list; none of anything else."""
+        return [Value(self.source, one) for one in self.node.value] if isinstance(self.node, yaml.SequenceNode) else []
+
+    def every(self) -> Iterator[Entry]:
+        """Yield all entries in it, at whatever depth."""
+        for entry in self.entries:
+            yield entry
+            yield from entry.value.every()
+        for item in self.items:
+            yield from item.every()
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def said(self) -> str:
+        """The text of a scalar, empty of anything else."""
+        return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) else ""
+
+    @property
+    def token(self) -> Token:
+        """Where it stands, without what is said before it: anchor and tag."""
+        if self.node is None:
+            return Token(self.source, -1, -1, "")
+        start = self.node.start_mark.index
+        found = _PROPERTIES.match(self.source.text, start)
+        return Token(self.source, found.end() if found else start, _end(self.source.text, self.node), self.said)
+
+    def reject(self, why: str) -> Complaint:
+        return self.token.reject(why)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A key of a mapping, and its value."""
+
+    mapping: Value
+    key: Value
+    value: Value
+
+    @property
+    def name(self) -> str:
+        return self.key.said
+
+
+class YamlEdits:
+    """What is replaced and taken out in some documents."""
+
+    def __init__(self, *sources: Source) -> None:
+        self._sources = sources
+        self._put: list[tuple[Token, str]] = []
+        self._dropped: dict[yaml.Node, dict[int, Entry]] = {}
+
+    def put(self, value: Value, text: str) -> None:
+        """Have a text stand for a scalar or a mapping, if that is there."""
+        if value:
+            self._put.append((value.token, text))
+
+    def drop(self, mapping: Value, *keys: str) -> None:
+        """Take out keys of a mapping, as far as they are there."""
+        for key in keys:
+            if (entry := mapping.entry(key)) and entry.mapping.node is not None:
+                self._dropped.setdefault(entry.mapping.node, {})[id(entry.key.node)] = entry
+
+    def change(self, mapping: Value, key: str, text: str) -> None:
+        """Have another entry, or some, stand for one of a mapping."""
+        if entry := mapping.entry(key):
+            self._put.append((_span(entry, with_comma=False), text))
+
+    def drop_items(self, items: Value, wanted: Callable[[Value], bool]) -> None:
+        """Take out all items of a list but those that are wanted, of which there has to be one."""
+        flows = isinstance(items.node, yaml.SequenceNode) and items.node.flow_style
+        for item in items.items:
+            if not wanted(item):
+                source, token = items.source, item.token
+                start = token.start if flows else source.text.rindex("-", 0, token.start)
+                comma = _COMMA.match(source.text, token.end) if flows else None
+                self._put.append((Token(source, start, comma.end() if comma else token.end, ""), ""))
+
+    @property
+    def texts(self) -> dict[Source, str]:
+        """Every text as it is to be read."""
+        made = [*self._put, *self._drops()]
+        edits = Edits(*self._sources)
+        for token, text in sorted(made, key=lambda one: (one[0].end - one[0].start, one[1])):  # the inner ones first
+            edits.take_out(token, token)
+            edits.replace(token, text)
+        return dict(edits.texts)
+
+    def _drops(self) -> Iterator[tuple[Token, str]]:
+        for node, entries in self._dropped.items():
+            yield from ((_span(one), "") for one in entries.values())
+            if len(entries) == len(node.value):
+                yield next(iter(entries.values())).mapping.token, "{}"
+
+
+def _span(entry: Entry, with_comma: bool = True) -> Token:
+    """Return from where to where an entry stands, in braces with its comma unless that is to stay."""
+    source, node = entry.key.source, entry.mapping.node
+    start, end = entry.key.token.start, _end_of_pair(entry.key.source.text, entry.key.node, entry.value.node)
+    flows = isinstance(node, yaml.MappingNode) and node.flow_style and with_comma
+    if flows and (comma := _COMMA.match(source.text, end)):
+        end = comma.end()
+    return Token(source, start, end, "")
+
+
+def _end(text: str, node: yaml.Node) -> int:
+    """Return where a node ends: of a block where its last value does, before blanks and comments that follow."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return _end_of_pair(text, *node.value[-1])
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
+        return max(_end(text, node.value[-1]), int(node.value[-1].start_mark.index))
+    end = int(node.end_mark.index)
+    return len(text[:end].rstrip()) if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") else end
+
+
+def _end_of_pair(text: str, key: yaml.Node | None, value: yaml.Node | None) -> int:
+    """Return where a key with its value ends; one that is an alias, or nothing, ends behind the colon."""
+    assert key is not None
+    assert value is not None
+    colon = _COLON.match(text, int(key.end_mark.index))
+    behind = colon.end() if colon else int(key.end_mark.index)
+    return max(behind, _end(text, value)) if value.start_mark.index > key.start_mark.index else behind
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "").lower()

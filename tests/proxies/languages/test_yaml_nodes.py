@@ -1,0 +1,75 @@
+"""YAML that is edited where it stands: what is taken out or put, and that all else stays byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.proxies.languages.yaml_nodes import Value, YamlEdits
+from harness.proxies.source_text import Source
+
+BLOCK = """\
+a: &x  # first
+  b_c: 1  # one
+  d: [2, {e: 3}]
+
+f:
+- g: 'h'
+  i:
+    j: |
+      text
+
+# last
+k: *x
+l:
+"""
+FLOW = '{"a": {"bC": 1, "d": [2, {"e": 3}]}, "f": [{"g": "h", "i": {"j": "text"}}], "k": null, "l": null}\n'
+
+
+def edits(text: str) -> tuple[Value, YamlEdits]:
+    source = Source(Path("c.yaml"), text)
+    return Value.of(source), YamlEdits(source)
+
+
+@pytest.mark.parametrize("text", [BLOCK, FLOW], ids=["block", "flow"])
+@pytest.mark.parametrize(
+    "dropped",
+    [(), ("a",), ("f",), ("k",), ("l",), ("a", "l"), ("a", "f", "k"), ("f", "k", "l"), ("a", "f", "k", "l")],
+    ids="".join,
+)
+def test_what_is_taken_out_leaves_the_rest_as_it_was(text: str, dropped: tuple[str, ...]) -> None:
+    if text is BLOCK and "a" in dropped and "k" not in dropped:
+        dropped = (*dropped, "k")  # which stands for it
+    root, made = edits(text)
+    made.drop(root, *dropped)
+    (after,) = made.texts.values()
+    expected = {key: value for key, value in yaml.safe_load(text).items() if key not in dropped}
+    assert yaml.safe_load(after) == expected, after
+    assert after.count("\n") == text.count("\n")
+
+
+def test_inner_edits_give_way_to_outer_ones_and_anchors_stay() -> None:
+    root, made = edits(BLOCK)
+    made.put(root.get("a", "bC"), "7")
+    made.put(root.get("f").items[0].get("g"), '"new"')
+    made.drop(root.get("f").items[0].get("i"), "J")
+    made.drop(root.get("a"), "d")
+    (after,) = made.texts.values()
+    assert yaml.safe_load(after) == {"a": {"b_c": 7}, "f": [{"g": "new", "i": {}}], "k": {"b_c": 7}, "l": None}
+    made.put(root.get("a"), "{z: 1}")
+    made.drop(root, "f")
+    (after,) = made.texts.values()
+    assert yaml.safe_load(after) == {"a": {"z": 1}, "k": {"z": 1}, "l": None}
+    assert "# one" not in after
+    assert "# last" in after
+
+
+def test_merged_keys_count_as_ones_own_and_what_is_missing_is_nothing() -> None:
+    root, _ = edits("base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\n")
+    assert (root.get("own", "x").said, root.get("own", "y").said) == ("1", "3")
+    assert not root.get("own", "z", "deeper")
+    assert root.get("own", "z").said == ""
+    assert [one.name for one in root.every()] == ["base", "x", "y", "own", "x", "y", "y"]
+    assert root.get("own").token.line == 3
