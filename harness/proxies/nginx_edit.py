@@ -8,13 +8,12 @@ are there stay what they are.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.proxies import placeholders
+from harness.proxies import nginx_diff, placeholders
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
 from harness.proxies.nginx_language import Directive, Source, Word
@@ -84,12 +83,14 @@ class Edited:
         return evidence / FOLDER / self._config.where(source.path)
 
     def diff(self) -> str:
-        """Return what was changed of the user's files, as a unified diff; what we wrote around a part is no change."""
+        """Return what was changed of the user's files, as a unified diff without their secrets.
+
+        What we wrote around a part is no change.
+        """
         return "".join(
-            line
+            nginx_diff.masked(nginx_diff.unified(source.path, source.text, text))
             for source, text in self.texts.items()
             if source.path != self._config.main or not self._config.is_wrapped
-            for line in _unified(source, text)
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:
@@ -247,10 +248,3 @@ class Edited:
 def _quoted(text: str) -> str:
     """Return a word in quotes if what stands for a placeholder of it may have blanks."""
     return f'"{text}"' if "${FOLDER}" in text else text
-
-
-def _unified(source: Source, text: str) -> Iterator[str]:
-    old, new = (re.split(r"(?<=\n)", one) for one in (source.text, text))
-    name = str(source.path)
-    for line in difflib.unified_diff([one for one in old if one], [one for one in new if one], name, name):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
