@@ -12,11 +12,12 @@ from harness.session import catalogue
 CHEAPEST_FIRST = [
     ("x-accel-buffering",),
     ("no-transform", "x-accel-buffering"),
+    ("nginx-buffering-off",),  # a line of a config, once
+    ("ndjson-instead",),  # another program at both ends
     ("prelude-2k",),
     ("prelude-16k",),
     ("pad-2k",),  # with every token
     ("pad-4k",),
-    ("nginx-buffering-off",),
     ("bypass-proxy",),
 ]
 
