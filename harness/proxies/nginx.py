@@ -2,7 +2,8 @@
 
     nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
     nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
-    nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token, and its diff
+    nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token
+    nginx_diff.py      what changed of it, as it is told    nginx_mitigated.py what a mitigation changes of it
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """
@@ -12,39 +13,50 @@ from __future__ import annotations
 import grp
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from harness import resources
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
 from harness.launchers.base import Installed, ProgramLauncher
-from harness.model import Deployment, Endpoint
+from harness.model import Deployment, Edit, Endpoint
 from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.described import Described
 from harness.proxies.nginx_config import Config, escaped
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
+from harness.proxies.nginx_mitigated import Mitigated, Texts, mitigated
 from harness.proxies.starting import Start
 
 DIFF = "nginx.diff"
+CHANGED = "mitigations.diff"
 
 
 @dataclass(frozen=True)
 class Nginx(Described):
     """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's, as `deployment` has it.
 
-    `behind` is what it passes requests on to.
+    `behind` is what it passes requests on to, `edits` are what mitigations change of the config.
     """
 
     deployment: Deployment = field(default_factory=Deployment)
     behind: Endpoint = field(default_factory=lambda: Endpoint(1))
+    edits: tuple[Edit, ...] = ()
 
     reads_folders = True
 
     def deployed(self, deployment: Deployment) -> Nginx:
         return replace(self, deployment=deployment)
+
+    def edited(self, edits: Sequence[Edit]) -> Nginx:
+        return replace(self, edits=tuple(edits))
+
+    def changed(self, config: Path) -> str:
+        return self._mitigated(config).told()
 
     def asks(self, config: Path) -> set[str]:
         return placeholders.asked(self._edited(config, "").texts.values())
@@ -59,11 +71,18 @@ class Nginx(Described):
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         path = self.deployment.path or upstream.asked
         asked = replace(self, deployment=replace(self.deployment, path=path), behind=upstream)
-        return await super(Nginx, asked).start(config, upstream, evidence, launcher)
+        try:
+            return await super(Nginx, asked).start(config, upstream, evidence, launcher)
+        except InputError as error:
+            if not self.edits:
+                raise
+            edited = f"as mitigations edit it ({CHANGED} has how)"
+            raise InputError(*(replace(one, message=f"{one.message}, {edited}") for one in error.complaints)) from error
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
         edited = self._edited(config, _prefix(installed))
         deployed, files = edited.deployed, edited.files(evidence)
+        mitigated, as_it_is = self._mitigated(config), self._deployed(config)
         places = {source: str(edited.place(source, evidence)) for source in edited.texts}
         main = places[deployed.config.sources[deployed.config.main]]
         files |= {main: _user() + files[main], PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
@@ -71,11 +90,11 @@ class Nginx(Described):
         is_ours = config.is_relative_to(resources.configs())
         return replace(
             start,
-            evidence={} if is_ours else {DIFF: edited.diff()},
+            evidence={} if is_ours else {DIFF: edited.diff(), **({CHANGED: mitigated.diff()} if self.edits else {})},
             tls=deployed.with_tls,
             asked=deployed.path,
             host=deployed.host,
-            served_by=None if is_ours else deployed.served_by(),
+            served_by=None if is_ours else replace(as_it_is.served_by(), changed=mitigated.told()),
             quote=escaped,
         )
 
@@ -85,7 +104,14 @@ class Nginx(Described):
 
     def _edited(self, config: Path, prefix: str) -> Edited:
         scheme = "https" if self.behind.authority else "http"
-        return Edited(Deployed(Config(config), self.deployment, self.behind.knows_streams_only), prefix, scheme)
+        return Edited(self._deployed(config, self._mitigated(config).after), prefix, scheme)
+
+    def _deployed(self, config: Path, texts: Texts = MappingProxyType({})) -> Deployed:
+        return Deployed(Config(config, texts), self.deployment, self.behind.knows_streams_only)
+
+    def _mitigated(self, config: Path) -> Mitigated:
+        """Return the config with what mitigations change of it, for what is asked and what stands behind it now."""
+        return mitigated(self._deployed(config), self.edits, lambda texts: self._deployed(config, texts))
 
     def _explained(self, complaint: Complaint, config: Path) -> Complaint:
         """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""

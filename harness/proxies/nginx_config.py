@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from harness.errors import Complaint, InputError
 from harness.proxies.nginx_language import Directive, Source, parse
@@ -30,20 +31,22 @@ _NEEDLESS = re.compile(r".*/(mime\.types|options-ssl-nginx\.conf)|.*/modules-ena
 class Config:
     """A main config and all that it includes; `top` are its directives, `root` the folder that includes start from.
 
+    `texts` are files that are to be read as if they said that.
     Raises InputError if a file cannot be read, or is none that can be measured.
     """
 
-    def __init__(self, given: Path) -> None:
+    def __init__(self, given: Path, texts: Mapping[Path, str] = MappingProxyType({})) -> None:
         self.given = given
+        self._texts = texts
         self.sources: dict[Path, Source] = {}
         self._directives: dict[Path, list[Directive]] = {}
         main = given if is_file(given) or not given.is_dir() else given / "nginx.conf"
         whole = main == given or is_file(main)
-        text, parts = (_text(main), [main]) if whole else ("", _parts(given))
+        text, parts = (self._text(main), [main]) if whole else ("", _parts(given))
         if text and not _is_part(source := Source(main, text)):
             self.main, self.root = main, main.parent
         else:
-            source = _wrapped(parts, [Source(part, _text(part)) for part in parts])
+            source = _wrapped(parts, [Source(part, self._text(part)) for part in parts])
             self.main, self.root = source.path, source.path.parent
         self.top = self._read(source, ())
 
@@ -99,9 +102,19 @@ class Config:
                 if not is_file(file):
                     raise InputError(directive.reject(self._why_none(file)))
                 if file not in self._directives:
-                    self._read(Source(file, _text(file), self._way_in(directive, file)), above)
+                    self._read(Source(file, self._text(file), self._way_in(directive, file)), above)
                 directive.inner.extend(self._directives[file])
         return directives
+
+    def _text(self, path: Path) -> str:
+        """Return what a file says, its ends of lines as they are."""
+        if path in self._texts:
+            return self._texts[path]
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
 
     def _why_none(self, file: Path) -> str:
         if file.is_dir():
@@ -113,15 +126,6 @@ class Config:
         if file.absolute().is_relative_to(self.root.absolute()) or not directive.argument.startswith("/"):
             return directive.source.way_in
         return f"; included from {directive.place}: make that include relative, or this copy reads the original"
-
-
-def _text(path: Path) -> str:
-    """Return what a file says, its ends of lines as they are."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
 
 
 def _parts(folder: Path) -> list[Path]:
