@@ -21,6 +21,7 @@ from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
 from harness.model import Hop
 from harness.reports import RENDERERS, summary, terminal, words
+from harness.reports.pasted import Pasted
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
 
@@ -56,8 +57,8 @@ def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *t
 
 
 def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
-    """Finish a run of one cell, which has to be measured, with its timeline, its result and, if that is bad, what to
-    try. Raises Exit likewise.
+    """Finish a run of one cell, which has to be measured, with its timeline, its result, what mitigations changed in
+    configs of the user's and, if the result is bad, what to try. Raises Exit likewise.
     """
     by_id = {result.id: result for result in run.results}
     result = by_id[job.cells[-1].id]
@@ -65,6 +66,9 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
     if result.evidence:
         trace = session.judged(run.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
+    for served in result.facts.served_by:
+        if served.changed:
+            told += [Text(f"{served.hop} was measured with this in your config:"), Pasted(served.changed)]
     if result.cell.chain and words.is_surprising(result):
         command, fixes = session.to_try(job, result.cell)
         told.append(
