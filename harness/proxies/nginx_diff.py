@@ -56,8 +56,8 @@ def _secrets(text: str) -> list[re.Match[str]]:
 def _name(path: Path) -> str:
     """Return a file as `patch -p0` finds it from here, and one elsewhere by its whole path: for `patch -d / -p1`.
 
-    A name with blanks ends with a tab.
+    A name with blanks ends with a tab; a link, which is not patched, is told as what it leads to.
     """
-    here, file = Path.cwd(), Path(os.path.normpath(path.absolute()))
+    here, file = Path.cwd(), Path((os.path.realpath if path.is_symlink() else os.path.normpath)(path.absolute()))
     name = str(file.relative_to(here) if file.is_relative_to(here) else file)
     return f"{name}\t" if " " in name else name

@@ -99,7 +99,7 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     words += [word for hop in cell.chain for word in _as_deployed(job.deployed.get(hop.bare, AS_FOUND))]
     command = shlex.join(words)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
-    able = [name for name in catalogue if name not in cell.mitigations]
+    able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]
     able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
     able = [name for name in able if not is_detour(catalogue[name], cell.format)]
     able.sort(key=lambda name: price((name,), catalogue, cell.format))

@@ -102,7 +102,7 @@ def test_what_cannot_be_is_told() -> None:
     assert refused(OUTER, names=["off", "on"]) == "off and on set a of nginx:outer differently: 'a off' and 'a on'"
     assert refused(OUTER, INNER, names=["off@inner", "on@outer"]) == ""
     assert "past bypasses the chain, which does not go with on" in refused(OUTER, names=["on", "past"])
-    nothing = "on edits configs of yours for nginx, and none is here that it changes"
+    nothing = "on edits nginx configs of yours, of which none here would change"
     assert refused(SHIPPED, names=["on"]) == nothing
     assert refused(OUTER, names=["pass@inner"]) == nothing.replace("on ", "pass@inner ", 1)
     assert refused(Hop("nginx", "gzip"), names=["off"]).endswith("which the chain does not have, and " + nothing[3:])
@@ -141,5 +141,5 @@ def test_a_file_s_own_mitigation_edits_too_and_only_what_can_be_edited() -> None
 
 
 def test_a_mitigation_that_edits_nothing_anywhere_is_an_error() -> None:
-    with pytest.raises(InputError, match="nginx-gzip-off edits configs of yours for nginx, and none is here"):
+    with pytest.raises(InputError, match="nginx-gzip-off edits nginx configs of yours, of which none here would"):
         matrix_of(TWO % "nginx-gzip-off", only())

@@ -287,9 +287,10 @@ def test_a_file_is_named_as_patch_finds_it_from_here_and_elsewhere_by_its_whole_
     here.mkdir()
     there.mkdir()
     monkeypatch.chdir(here)
-    paths = ("my.conf", here / "my.conf", "../my deploy/./my.conf")
+    (here / "link.conf").symlink_to("my.conf")
+    paths = ("my.conf", here / "my.conf", "../my deploy/./my.conf", "link.conf")
     named = [unified(Path(path), "a\n", "b\n").splitlines()[0] for path in paths]
-    assert named == ["--- my.conf", "--- my.conf", f"--- {there}/my.conf\t"]
+    assert named == ["--- my.conf", "--- my.conf", f"--- {there}/my.conf\t", "--- my.conf"]
     diff = edited(there, OFF, my=config(PASSES)).told()
     subprocess.run(["patch", "-d", "/", "-p1", "--quiet"], input=diff.encode(), check=True, timeout=60)
     assert "proxy_buffering off;" in (there / "my.conf").read_text()
