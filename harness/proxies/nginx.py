@@ -59,7 +59,7 @@ class Nginx(Described):
         return self._mitigated(config).told()
 
     def asks(self, config: Path) -> set[str]:
-        return placeholders.asked(self._edited(config, "").texts.values())
+        return placeholders.asked(self._edited(self._mitigated(config)).texts.values())
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""
@@ -80,9 +80,9 @@ class Nginx(Described):
             raise InputError(*(replace(one, message=f"{one.message}, {edited}") for one in error.complaints)) from error
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
-        edited = self._edited(config, _prefix(installed))
-        deployed, files = edited.deployed, edited.files(evidence)
-        mitigated, as_it_is = self._mitigated(config), self._deployed(config)
+        mitigated = self._mitigated(config)
+        deployed, edited = mitigated.deployed, self._edited(mitigated, _prefix(installed))
+        files = edited.files(evidence)
         places = {source: str(edited.place(source, evidence)) for source in edited.texts}
         main = places[deployed.config.sources[deployed.config.main]]
         files |= {main: _user() + files[main], PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
@@ -94,17 +94,16 @@ class Nginx(Described):
             tls=deployed.with_tls,
             asked=deployed.path,
             host=deployed.host,
-            served_by=None if is_ours else replace(as_it_is.served_by(), changed=mitigated.told()),
+            served_by=None if is_ours else replace(mitigated.was.served_by(), changed=mitigated.told()),
             quote=escaped,
         )
 
     def diff(self, config: Path) -> str:
         """Return what is changed of a config so that it can stand in a chain, as a unified diff. Raises InputError."""
-        return self._edited(config, "").diff()
+        return self._edited(self._mitigated(config)).diff()
 
-    def _edited(self, config: Path, prefix: str) -> Edited:
-        scheme = "https" if self.behind.authority else "http"
-        return Edited(self._deployed(config, self._mitigated(config).after), prefix, scheme)
+    def _edited(self, mitigated: Mitigated, prefix: str = "") -> Edited:
+        return Edited(mitigated.deployed, prefix, "https" if self.behind.authority else "http")
 
     def _deployed(self, config: Path, texts: Texts = MappingProxyType({})) -> Deployed:
         return Deployed(Config(config, texts), self.deployment, self.behind.knows_streams_only)
@@ -122,9 +121,8 @@ class Nginx(Described):
             return replace(complaint, message=f"{complaint.message}; {why}")
         if not complaint.message.startswith("unknown directive"):
             return complaint
-        lacks = [
-            f"{one.shown} ({one.place})" for one in self._edited(config, _prefix(self.installed())).missing_modules
-        ]
+        edited = self._edited(self._mitigated(config), _prefix(self.installed()))
+        lacks = [f"{one.shown} ({one.place})" for one in edited.missing_modules]
         if not lacks:
             return complaint
         why = f"this nginx has no such module: {', '.join(lacks)}; install it for the nginx on PATH, or leave both out"

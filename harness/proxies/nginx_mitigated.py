@@ -33,8 +33,13 @@ Texts = Mapping[Path, str]
 
 @dataclass(frozen=True)
 class Mitigated:
-    """A config with edits applied: the texts of the files that changed, as they were and as they are now."""
+    """A config with edits applied: the texts of the files that changed, as they were and as they are now.
 
+    `was` is what it came from, `deployed` what has become of it.
+    """
+
+    was: Deployed
+    deployed: Deployed
     before: Texts
     after: Texts
 
@@ -47,8 +52,9 @@ class Mitigated:
         return "".join(nginx_diff.told(path, self.before[path], text) for path, text in self.after.items())
 
 
-def mitigated(deployed: Deployed, edits: Iterable[Edit], again: Callable[[Texts], Deployed]) -> Mitigated:
+def mitigated(was: Deployed, edits: Iterable[Edit], again: Callable[[Texts], Deployed]) -> Mitigated:
     """Return a config with edits applied where it answers; `again` reads it with some of its files changed."""
+    deployed = was
     before: dict[Path, str] = {}
     after: dict[Path, str] = {}
     for verb, wanted in [one for edit in edits for one in _wanted(edit)]:
@@ -59,7 +65,7 @@ def mitigated(deployed: Deployed, edits: Iterable[Edit], again: Callable[[Texts]
             deployed = again(after)
             if verb != "drop":
                 break
-    return Mitigated(before, after)
+    return Mitigated(was, deployed, before, after)
 
 
 Changed = tuple[Source, str] | None
