@@ -193,5 +193,6 @@ def _without(directive: Directive) -> str:
     behind = text.find("\n", end) + 1 or len(text)
     if not text[first:start].strip() and not text[end:behind].strip():
         return _replaced(text, first, behind, "")
-    blank = len(text[:start]) - len(text[:start].rstrip(" \t"))
-    return _replaced(text, start - (blank if text[first:start].strip() else 0), end, "")
+    if text[first:start].strip():
+        return _replaced(text, len(text[:start].rstrip(" \t")), end, "")
+    return _replaced(text, start, len(text) - len(text[end:].lstrip(" \t")), "")

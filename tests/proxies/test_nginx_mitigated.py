@@ -179,10 +179,11 @@ def test_an_own_line_of_the_name_is_joined_and_one_for_the_same_header_replaced(
     [
         ("    proxy_ignore_headers X-Accel-Buffering;\n", ""),
         ("    proxy_ignore_headers  Vary x-accel-buffering;\n", "    proxy_ignore_headers  Vary;\n"),
-        ("    proxy_ignore_headers X-Accel-Buffering; # why\n", "     # why\n"),
+        ("    proxy_ignore_headers X-Accel-Buffering; # why\n", "    # why\n"),
+        ("    proxy_ignore_headers X-Accel-Buffering; gzip on;\n", "    gzip on;\n"),
         ("    gzip on; proxy_ignore_headers X-Accel-Buffering; gzip_vary on;\n", "    gzip on; gzip_vary on;\n"),
     ],
-    ids=["its line", "one of two", "a comment stays", "one of three on a line"],
+    ids=["its line", "one of two", "a comment stays", "the first on a line", "one of three on a line"],
 )
 @pytest.mark.parametrize("level", ["http", "server", "inside"])
 def test_an_argument_is_taken_out_where_it_is_in_effect_from(tmp_path: Path, level: str, said: str, left: str) -> None:
