@@ -12,7 +12,7 @@ import pytest
 
 from harness import session
 from harness.errors import InputError, ProxyError
-from harness.model import Cell, Deployment, Facts, Result, TurnedAway, Verdict, chain_text
+from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
 from harness.session import diagnosing
 from harness.store.runs import Run
 from tests.diagnosis.chains import World, hop, search
@@ -177,6 +177,37 @@ def test_the_job_of_a_diagnosis_has_every_mitigation_that_concerns_the_chain() -
     assert {"x-accel-buffering", "nginx-buffering-off", "bypass-proxy"} <= set(asks.names)
     assert "caddy-flush-interval" not in asks.names
     assert {cell.chain for cell in session.controls_of(job)} == {()}
+
+
+def test_in_several_configs_of_the_user_s_a_change_is_tried_in_each_alone_where_it_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text(CONF)
+    (tmp_path / "b.conf").write_text(
+        CONF.replace("location / {", "location / { proxy_ignore_headers X-Accel-Buffering;")
+    )
+    two = f"nginx:{tmp_path}/a.conf>nginx:{tmp_path}/b.conf"
+    names = set(session.search_of(session.diagnosis({"chain": two, "request": ["curl"]}, LOAD)).names)
+    assert {"nginx-buffering-off@a", "nginx-buffering-off@b", "nginx-heed-x-accel"} <= names
+    assert names.isdisjoint({"nginx-buffering-off", "nginx-gzip-off", "nginx-heed-x-accel@b"})
+    one = f"nginx:default>nginx:{tmp_path}/a.conf"
+    names = set(session.search_of(session.diagnosis({"chain": one, "request": ["curl"]}, LOAD)).names)
+    assert "nginx-buffering-off" in names
+    assert not [name for name in names if "@" in name]
+
+
+def test_whoever_stands_behind_may_say_the_path_by_which_a_config_is_looked_at(tmp_path: Path) -> None:
+    off = "proxy_pass http://app:1; proxy_buffering off;"
+    (tmp_path / "front.conf").write_text(
+        f"server {{ location /a {{ {off} }} location / {{ proxy_pass http://app:1; }} }}"
+    )
+    (tmp_path / "api.conf").write_text(f"server {{ location /chat {{ {off} }} }}")
+    file = tmp_path / "m.yaml"
+    file.write_text(
+        "title: t\nworkloads: {w: {tokens: 1, token_bytes: 64}}\n"
+        "axes: {chain: 'nginx:front>nginx:api', mitigations: nginx-buffering-off}\n"
+        "variants: {nginx: {front: {file: front.conf, map: 'app:1'}, api: {file: api.conf, path: /chat}}}\n"
+    )
+    job = session.load(str(file))
+    assert job.matrix.catalogue["nginx-buffering-off"].edited == (Hop("nginx", "front"),)
 
 
 def test_a_chain_without_a_hop_and_a_misspelt_one_are_refused() -> None:

@@ -270,7 +270,10 @@ def diagnose(
     to_html: ToHtml = None,
     **cell: Any,
 ) -> None:
-    """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request."""
+    """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request.
+
+    What is to be changed in an nginx config of yours is measured in it and printed as a diff, for `patch -p0`.
+    """
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(_say, offline, locked)

@@ -21,6 +21,7 @@ from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
 from harness.model import Hop, Result
 from harness.reports import RENDERERS, summary, terminal, words
+from harness.reports.pasted import Pasted
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
 
@@ -56,8 +57,8 @@ def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *t
 
 
 def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:
-    """Finish a run of one cell, which has to be measured, with its timeline, its result and, if that is bad, what to
-    try. Raises Exit likewise.
+    """Finish a run of one cell, which has to be measured, with its timeline, its result, what mitigations changed in
+    configs of the user's and, if the result is bad, what to try. Raises Exit likewise.
     """
     result = next(result for result in run.results if result.id == job.cells[-1].id)
     told = list(_of_cell(run, result))
@@ -79,12 +80,16 @@ def finish_kept(run: Run, result: Result, outputs: Mapping[str, Path]) -> NoRetu
 
 
 def _of_cell(run: Run, result: Result) -> Iterator[RenderableType]:
-    """Yield a cell's timeline, if there is one, and its result."""
+    """Yield a cell's timeline, if there is one, its result, and what mitigations changed in configs of the user's."""
     if result.evidence and (run.folder / result.evidence).is_dir():
         trace = session.judged(run.folder / result.evidence)
         yield Timeline(trace, result, session.arrivals(trace), session.held(trace))
     baseline = next((one for one in run.results if one.id == result.baseline_id), None)
     yield terminal.single(result, baseline)
+    for served in result.facts.served_by:
+        if served.changed:
+            yield Text(f"{served.hop} was measured with this in your config:")
+            yield Pasted(served.changed)
 
 
 def tell_diffs(diffs: Mapping[Hop, str], wanted: bool) -> None:

@@ -1,7 +1,8 @@
 """What a set of mitigations costs whoever applies it, as something that sorts: the cheapest comes first. Pure.
 
 Rules: what leaves the chain or takes another transport comes after all else, for it mends nothing; then the dearest
-part decides, then how many parts there are, then the bytes that are sent beside the tokens, then the catalogue's order.
+part decides, then how many parts there are (each config that is edited is one), then the bytes that are sent
+beside the tokens, then the catalogue's order.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def price(names: Collection[str], catalogue: Mapping[str, Mitigation], told: For
     return (
         any(is_detour(one, told) for one in known),
         COSTS.index(cost(names, catalogue)),
-        len(names),
+        sum(len(catalogue[name].edited) or 1 if name in catalogue else 1 for name in names),
         sum(map(_bytes, known)),
         sorted(order.get(name, len(order)) for name in names),
     )

@@ -67,8 +67,13 @@ FRAMEWORKS = (
 )
 
 
-def recipes(applied: Sequence[Mitigation], proxies: Collection[str]) -> dict[str, list[str]]:
-    """Return the lines that apply mitigations to a chain of these proxies, by where they belong."""
+def recipes(
+    applied: Sequence[Mitigation], proxies: Collection[str], patched: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """Return the lines that apply mitigations to a chain of these proxies, by where they belong.
+
+    What those edit in configs of proxies that are to be patched is said by patches.
+    """
     change, _ = merged(applied)
     found: dict[str, list[str]] = {}
     for framework in FRAMEWORKS:
@@ -76,7 +81,7 @@ def recipes(applied: Sequence[Mitigation], proxies: Collection[str]) -> dict[str
             found[framework.name] = lines
     for one in applied:
         for where, text in one.apply.items():
-            if where not in _other_proxies(one, proxies):
+            if where not in _other_proxies(one, proxies) and not (one.edited and where in patched):
                 found.setdefault(where, []).extend(text.splitlines())
     return found
 

@@ -36,10 +36,10 @@ Names = tuple[str, ...]
 
 BATCHES: tuple[tuple[Cost, ...], ...] = (
     ("header",),
-    ("request", "format", "bytes", "latency"),
-    ("config", "architecture"),
+    ("request", "config"),
+    ("format", "bytes", "latency", "architecture"),
 )
-"""What is tried together: the last kinds make programs start."""
+"""What is tried together."""
 
 AT_ONCE = 8
 """So many sets are asked about at once: a set that fails takes seconds, however many do so side by side."""

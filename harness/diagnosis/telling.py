@@ -14,7 +14,7 @@ from harness.diagnosis.price import cost
 from harness.diagnosis.recipes import recipes
 from harness.diagnosis.search import Names, Search, fate
 from harness.errors import Interrupted
-from harness.model import Cell, Mitigation, Result, RunInfo, chain_text
+from harness.model import Cell, Hop, Mitigation, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.notes import served
 
@@ -118,7 +118,24 @@ class Diagnosis:
         """Return what to paste, by where."""
         if not self.fix:
             return {}
-        return recipes([self.catalogue[name] for name in self.fix], {hop.proxy for hop in self.search.chain})
+        patched = {hop.proxy for hop in self._changed}
+        applied = [self.catalogue[name] for name in self.fix]
+        return recipes(applied, {hop.proxy for hop in self.search.chain}, patched)
+
+    def patches(self) -> Mapping[str, str]:
+        """Return what changes in files of the user's, as a unified diff for each that differs, by the hops it is of."""
+        alike: dict[str, list[Hop]] = {}
+        for hop, diff in self._changed.items():
+            alike.setdefault(diff, []).append(hop)
+        return {", ".join(map(str, hops)): diff for diff, hops in alike.items()}
+
+    @cached_property
+    def _changed(self) -> Mapping[Hop, str]:
+        """What changed in the config of each hop where the fix was measured, client side first."""
+        cells = [self.search.applied(self.fix, layer) for layer in self.layers] if self.fix else []
+        facts = [self.results[cell].facts for cell in cells if cell and cell in self.results]
+        found = {one.hop: one.changed for each in facts for one in each.served_by}
+        return {hop: diff for hop in self.search.chain if (diff := found.get(str(hop)))}
 
     def _seen(self, layer: Cell) -> str:
         result = self.results.get(layer)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,7 +15,15 @@ from harness.diagnosis.telling import Diagnosis
 from harness.errors import EXIT_MEANINGS
 from harness.reports import grid, words
 from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.pasted import Pasted
 from harness.reports.table import tabulate
+
+PATCHES = (
+    "With this in your files it was measured. {} takes it; it is kept as mitigations.diff, too, in the run folder below"
+    " proxies/."
+)
+HERE = "`patch -p0`, or `git apply -p0 --unidiff-zero`,"
+ELSEWHERE = "`patch -d / -p1`, or `patch -p0` for what lies below this folder,"
 
 
 class DiagnosisReport:
@@ -26,9 +35,10 @@ class DiagnosisReport:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids and what is to be pasted."""
         glyphs = glyphs_for(options.encoding)
-        yield from map(glyphs.fitted, self._lines(options.max_width, glyphs))
+        for line in self._lines(options.max_width, glyphs):
+            yield glyphs.fitted(line) if isinstance(line, Text) else line
 
-    def _lines(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    def _lines(self, width: int, glyphs: Glyphs) -> Iterator[Text | Pasted]:
         told = self._told
         yield Text(told.run.diagnosed, "bold")
         for request, seen in told.of_layers():
@@ -38,6 +48,7 @@ class DiagnosisReport:
             yield from _wrapped(sentence, width, "  ")
         yield from self._hops(width)
         yield from self._fix(width)
+        yield from self._patches(width)
         yield Text()
         for claim in words.emulated(told.results.values()):
             yield from _wrapped(f"A hop is emulated, and plays {claim}: what it shows follows from that.", width, "")
@@ -64,6 +75,15 @@ class DiagnosisReport:
         for where, lines in self._told.recipes().items():
             yield Text(f"\n  {where}", "bold")
             yield from (Text(f"    {line}", no_wrap=True) for line in lines)
+
+    def _patches(self, width: int) -> Iterator[Text | Pasted]:
+        for hops, diff in self._told.patches().items():
+            yield Text(f"\n  {hops}", "bold")
+            yield Pasted(diff)
+        if patches := self._told.patches():
+            elsewhere = any(re.search("^--- /", diff, re.MULTILINE) for diff in patches.values())
+            yield Text()
+            yield from _wrapped(PATCHES.format(ELSEWHERE if elsewhere else HERE), width, "  ")
 
     def _meaning(self, status: int) -> str:
         told = self._told

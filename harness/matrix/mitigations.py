@@ -3,13 +3,14 @@
 Rules of composition, so that order never matters:
 - two mitigations may set the same thing only to the same value; directives of Cache-Control add up;
 - hops are replaced all at once, in the chain as the cell has it (replacements.py);
+- what is edited in one config adds up; `NAME@VARIANT` is the same mitigation in the config of that hop alone;
 - a mitigation that changes nothing in its cell cannot apply, and says so: it would measure the baseline twice.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +28,14 @@ from harness.model import (
     Emission,
     Filler,
     Format,
+    Hop,
     Method,
     Mitigation,
+    Option,
     Plan,
     Workload,
     chain_text,
+    in_order,
     is_secret,
 )
 
@@ -48,6 +52,25 @@ def parse(text: str, file: str) -> dict[str, Mitigation]:
         document.reject((name,), f"this name {RESERVED[name]}; choose another")
     document.settle()
     return {name: shape.named(name) for name, shape in shapes.items()}
+
+
+def placed(
+    catalogue: Mapping[str, Mitigation], hops: Iterable[Hop], changes: Callable[[Hop, Mitigation], bool]
+) -> dict[str, Mitigation]:
+    """Return a catalogue in which mitigations know the hops whose configs they edit: those that `changes` tells.
+
+    One that edits several is there for each of them alone, too, before it: a smaller change may do.
+    """
+    found: dict[str, Mitigation] = {}
+    for name, one in catalogue.items():
+        edited = tuple(
+            hop for hop in hops if hop.proxy in one.edit and not replacements(hop, one) and changes(hop, one)
+        )
+        for hop in edited if len(edited) > 1 else ():
+            alone = f"{name}@{hop.variant}"
+            found[alone] = replace(one, name=alone, chain=None, edited=(hop,))
+        found[name] = replace(one, edited=edited)
+    return found
 
 
 def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> Plan:
@@ -97,8 +120,8 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
 
 
 def concerned(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> bool:
-    """Tell whether each of the cell's mitigations, which the catalogue has, changes something in it."""
-    applied = [catalogue[name] for name in cell.mitigations]
+    """Tell whether each of the cell's mitigations changes something in it, as far as the catalogue has them."""
+    applied = [catalogue[name] for name in cell.mitigations if name in catalogue]
     return not any(_idle_ones(cell, applied, merged(applied)[0], requests))
 
 
@@ -145,7 +168,7 @@ def merged(applied: Sequence[Mitigation]) -> tuple[Mitigation, list[str]]:
 def _torn(chain: Chain, applied: Sequence[Mitigation]) -> Iterator[str]:
     """Yield where mitigations would make different things of one chain."""
     direct = [one.name for one in applied if one.chain == "direct"]
-    replacing = sorted(one.name for one in applied if isinstance(one.chain, Mapping))
+    replacing = sorted(one.name for one in applied if isinstance(one.chain, Mapping) or one.edit)
     if direct and replacing:
         yield f"{_listed(direct)} bypasses the chain, which does not go with {_listed(replacing)}"
         return
@@ -154,6 +177,21 @@ def _torn(chain: Chain, applied: Sequence[Mitigation]) -> Iterator[str]:
         if len(distinct := sorted(set().union(*news.values()), key=str)) > 1:
             how = f"set{'s' if len(news) == 1 else ''} the replacement of {hop} differently"
             yield f"{_listed(news)} {how}: {_listed(map(_shown, map(str, distinct)))}"
+    for hop in dict.fromkeys(_chain(chain, applied)):
+        yield from _at_odds(hop, [one for one in applied if hop.bare in one.edited])
+
+
+def _at_odds(hop: Hop, editing: Sequence[Mitigation]) -> Iterator[str]:
+    """Yield which directives mitigations would have otherwise in one config."""
+    wanted: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in editing:
+        edit = one.edit[hop.proxy]
+        for words, lines in ((1, edit.set), (2, edit.add)):
+            for line in lines:
+                wanted[" ".join(line.split(" ")[:words])][one.name] = line
+    for directive, said in wanted.items():
+        if len(distinct := dict.fromkeys(said.values())) > 1:
+            yield f"{_listed(said)} set {directive} of {hop.bare} differently: {_listed(map(_shown, distinct))}"
 
 
 def _agreed(part: str, values: list[Any]) -> list[Any]:
@@ -173,11 +211,14 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation, requests: Requests) -
     if one.chain == "direct" and not cell.chain:
         yield "bypasses a chain that is direct already"
     reads = one.client and cell.client == DEFAULT_CLIENT  # it changes who does
-    if isinstance(one.chain, Mapping) and not reads and _chain(cell.chain, [one]) == cell.chain:
+    replaces = one.chain if isinstance(one.chain, Mapping) else {}
+    if (replaces or one.edit) and not reads and _chain(cell.chain, [one]) == cell.chain:
         if any(replacements(each, one) for each in cell.chain):
             yield f"replaces {chain_text(cell.chain)} by what it is already"
         else:
-            yield f"replaces {_listed(one.chain, 'or')}, which the chain does not have"
+            idle = [f"replaces {_listed(replaces, 'or')}, which the chain does not have"] if replaces else []
+            idle += [f"edits {proxy} configs of yours, of which none here would change" for proxy in one.edit]
+            yield ", and ".join(idle)
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
     _, codec = FORMATS[change.format or cell.format]
@@ -219,7 +260,14 @@ def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
 def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:
     if any(one.chain == "direct" for one in applied):
         return ()
-    return tuple(next((new for one in applied for new in replacements(each, one)), each) for each in chain)
+    replaced = (next((new for one in applied for new in replacements(each, one)), each) for each in chain)
+    return tuple(_edited(hop, applied) for hop in replaced)
+
+
+def _edited(hop: Hop, applied: Sequence[Mitigation]) -> Hop:
+    """Return a hop with the mitigations that change its config, each as an option."""
+    edits = {Option("edit", one.entry) for one in applied if hop.bare in one.edited}
+    return replace(hop, options=in_order({*hop.options, *edits})) if edits else hop
 
 
 def _profile(cell: Cell, change: Mitigation, requests: Requests) -> tuple[tuple[str, str], ...]:

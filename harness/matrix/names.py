@@ -57,6 +57,8 @@ class Names:
     def _named(self, axis: Axis, name: str, path: KeyPath) -> Any:
         """Return what a name stands for, which mostly is itself."""
         names = self._known.get(axis.name, (name,))
+        if axis.reads == "names" and name.partition("@")[0] in names:
+            return name  # in the config of one hop alone: whether there is that one, objections say
         if name not in names:
             self._document.reject(path, f"unknown {axis.noun} {name!r}; {allowed(name, names)}")
         return names.get(name) if isinstance(names, Mapping) else name

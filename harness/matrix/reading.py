@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from harness.documents.document import Document
 from harness.documents.programs import OwnProxyShape
-from harness.errors import Complaint, InputError, KeyPath, SelectionError
+from harness.errors import Complaint, InputError, KeyPath, SelectionError, allowed
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
 from harness.matrix.globs import matches, means, near
@@ -43,6 +43,8 @@ DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items(
 StandIns = Mapping[str, StandIn]
 """Who reads the control of a client, for those that cannot read it themselves: a control must stream."""
 
+Edits = Callable[[Mapping[Hop, PurePath], Mapping[Hop, Deployment]], Callable[[Hop, Mitigation], bool]]
+
 Block = tuple[KeyPath, dict[str, tuple[Any, ...]]]
 
 
@@ -52,7 +54,8 @@ class Known:
 
     `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
     `suffixes` tells how the files of each proxy end, `stand_ins` which clients have their controls read by another.
-    `own_proxy` looks at a proxy of the file's own, by its name; it raises InputError.
+    `own_proxy` looks at a proxy of the file's own, by its name; it raises InputError. `editable` are the proxies whose
+    configs mitigations can edit; `edits` tells, of those of the user's and how they are deployed, which one changes.
     """
 
     proxies: Mapping[str, Sequence[str]]
@@ -63,6 +66,8 @@ class Known:
     suffixes: Mapping[str, str] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=dict)
     own_proxy: Callable[[str, OwnProxyShape], OwnProxy] | None = None
+    editable: Collection[str] = ()
+    edits: Edits | None = None
 
     def on_axes(
         self, workloads: Collection[str], own_mitigations: Iterable[str], own_requests: Iterable[str]
@@ -212,8 +217,17 @@ class _Reader:
         self._chains.declare("profiles", self._shape.profiles)
         self._own_mitigations()
         self._own_requests()
+        deployed = {
+            Hop(proxy, name): one.deployment
+            for proxy, named in variants.items()
+            for name, one in named.items()
+            if one.deployment
+        }
         blocks = self._blocks()
         self._document.settle()
+        if self._known.edits:
+            changes = self._known.edits(self._chains.own, deployed)
+            self._catalogue = mitigations.placed(self._catalogue, self._chains.own, changes)
         origins: dict[Cell, KeyPath] = {}
         for path, block in blocks:
             for values in itertools.product(*(block[axis] for axis in AXES)):
@@ -236,12 +250,7 @@ class _Reader:
             requests=self._requests,
             expectations=expectations,
             own=self._chains.own,
-            deployed={
-                Hop(proxy, name): one.deployment
-                for proxy, named in variants.items()
-                for name, one in named.items()
-                if one.deployment
-            },
+            deployed=deployed,
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
             places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},
@@ -267,6 +276,10 @@ class _Reader:
                 self._document.reject(("mitigations", name), f"this name {why}; choose another")
             else:
                 self._catalogue[name] = shape.named(name)
+            for proxy in shape.edit:
+                if proxy not in self._known.editable:
+                    why = f"no config for {proxy!r} can be edited; {allowed(proxy, self._known.editable)}"
+                    self._document.reject(("mitigations", name, "edit", proxy), why)
 
     def _own_requests(self) -> None:
         for name, shape in self._shape.requests.items():
@@ -342,7 +355,7 @@ class _Reader:
     def _objections(self, cell: Cell) -> list[Complaint]:
         if objections := mitigations.objections(cell, *self._applying):
             return objections
-        chain = mitigations.plan(cell, *self._applying).chain
+        chain = tuple(hop.unedited for hop in mitigations.plan(cell, *self._applying).chain)
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:

@@ -19,6 +19,7 @@ SECTIONS = {
     "RequestShape": "requests.NAME",
     "MitigationShape": "mitigations.NAME",
     "FillerShape": "prelude, padding",
+    "EditShape": "edit",
     "VariantShape": "variants.PROXY.NAME",
     "OwnProxyShape": "proxies.NAME",
     "SourcesShape": "proxies.NAME.sources",

@@ -7,10 +7,11 @@ workloads in the model: reference.py makes the page.
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from harness.documents import hops
 from harness.documents.keys import Listed, Name, Shape, Words, key, with_keys
@@ -23,6 +24,7 @@ from harness.model import (
     Axis,
     Cost,
     Deployment,
+    Edit,
     Effect,
     Fill,
     Filler,
@@ -81,6 +83,43 @@ class FillerShape(Shape):
     fill: Fill = key("`random` bytes do not compress, `spaces` do", "random", "spaces")
 
 
+def _directive(text: str) -> str:
+    if not re.fullmatch(DIRECTIVE, text):
+        raise ValueError("must be one directive and its arguments, without what ends it: `proxy_buffering off`")
+    return text
+
+
+DIRECTIVE = r"""[a-z][a-z0-9_]*( ([^\s;{}"'#\\][^\s;{}"'\\]*|"[^"{}\\\n]*"|'[^'{}\\\n]*'))+"""
+Directive = Annotated[str, AfterValidator(_directive)]
+
+
+class EditShape(Shape):
+    """What of a config of yours is to be in effect in the block that answers, its location: directives."""
+
+    set: Listed[Directive] = key("of each of these directives one is in effect", "proxy_buffering off", [])
+    add: Listed[Directive] = key(
+        "these go beside others of their name, be these inherited; one with the same first argument is replaced",
+        "proxy_pass_header X-Accel-Buffering",
+        [],
+    )
+    drop: Listed[Directive] = key(
+        "arguments that are taken out, wherever the block has them from", "proxy_ignore_headers X-Accel-Buffering", []
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> EditShape:
+        if not (self.set or self.add or self.drop):
+            raise ValueError("changes nothing; give at least one of set, add, drop")
+        names = [line.split(" ")[0] for line in self.set]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"sets {twice} twice; `add` is for directives that stand beside each other")
+        return self
+
+    def noun(self) -> Edit:
+        """Return the noun."""
+        return Edit(tuple(self.set), tuple(self.add), tuple(self.drop))
+
+
 class MitigationShape(Shape):
     """One claimed fix: what it claims, who says so, what it asks of whoever applies it, and at least one change."""
 
@@ -110,6 +149,11 @@ class MitigationShape(Shape):
         " unless it names them",
         {"nginx:default": "nginx:http11"},
         None,
+    )
+    edit: dict[Words, EditShape] = key(
+        "what it changes in configs of your own, by proxy: measured so, `harness diagnose` prints it as their diff",
+        {"nginx": {"set": "proxy_buffering off"}},
+        {},
     )
     apply: dict[Words, Words] = key(
         "lines to paste, by the proxy whose config they are for or by who has to do it; `harness diagnose` prints them,"
@@ -149,6 +193,8 @@ class MitigationShape(Shape):
     @model_validator(mode="after")
     def _changes_something(self) -> MitigationShape:
         described = {"claim", "source", "cost", "apply"}
+        if self.edit and self.chain == "direct":
+            raise ValueError("goes past the proxies with `chain: direct`, and edits the config of one: give either")
         if not any(getattr(self, key) for key in type(self).model_fields if key not in described):
             changes = (key for key in type(self).model_fields if key not in described)
             raise ValueError(f"changes nothing; give at least one of {', '.join(changes)}")
@@ -160,6 +206,7 @@ class MitigationShape(Shape):
         for filling in ("prelude", "padding"):
             if filler := changes[filling]:
                 changes[filling] = Filler(filler.bytes, filler.fill)
+        changes["edit"] = {proxy: shape.noun() for proxy, shape in self.edit.items()}
         return Mitigation(name=name, **changes)
 
 

@@ -28,8 +28,8 @@ from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
-from harness.model import Chain, Deployment, Endpoint, Hop, HopKind, HttpVersion, Plan, Trace, chain_text
-from harness.proxies.base import Deployable, Optioned, Proxy, Running
+from harness.model import Chain, Deployment, Endpoint, Hop, HopKind, HttpVersion, Mitigation, Plan, Trace, chain_text
+from harness.proxies.base import Deployable, Editable, Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 from harness.resources import configs, own_folder, why_no_file
@@ -74,9 +74,12 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy]
 
 
 def adapter(
-    hop: Hop, proxies: Mapping[str, Proxy] = PROXIES, deployed: Mapping[Hop, Deployment] = MappingProxyType({})
+    hop: Hop,
+    proxies: Mapping[str, Proxy] = PROXIES,
+    deployed: Mapping[Hop, Deployment] = MappingProxyType({}),
+    mitigations: Mapping[str, Mitigation] = MappingProxyType({}),
 ) -> Proxy:
-    """Return what runs a hop, which was read from a chain, and whose config stands in it as is said.
+    """Return what runs a hop of a cell's plan, whose config stands in the chain as is said and mitigations edit it.
 
     Raises InputError if it cannot run so.
     """
@@ -86,6 +89,9 @@ def adapter(
             able = ", ".join(name for name, one in proxies.items() if isinstance(one, Deployable))
             raise InputError(f"{hop.bare}: map, server and path are for configs of {able}, which are taken as deployed")
         proxy = proxy.deployed(deployment)
+    if hop.edits:
+        assert isinstance(proxy, Editable), f"{hop}: no mitigation edits configs of a proxy that cannot have it"
+        proxy, hop = proxy.edited([mitigations[name].edit[hop.proxy] for name in hop.edits]), hop.unedited
     if hop == hop.bare:
         return proxy
     assert isinstance(proxy, Optioned), f"{hop}: no chain is read that gives options to a proxy without any"
@@ -113,7 +119,8 @@ class Bench:
     """Everything that runs. `own` maps hops to configs of the user's, which stand in chains as `deployed` says;
     evidence goes to `folder`.
 
-    `proxies` are all that there are; `missing` says why a hop's program could not be fetched.
+    `proxies` are all that there are; `missing` says why a hop's program could not be fetched; `mitigations` has what is
+    edited in configs of the user's.
 
     Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
     `is_short` tells whether memory is.
@@ -129,6 +136,7 @@ class Bench:
         proxies: Mapping[str, Proxy] = PROXIES,
         missing: Mapping[Hop, HarnessError] | None = None,
         deployed: Mapping[Hop, Deployment] | None = None,
+        mitigations: Mapping[str, Mitigation] = MappingProxyType({}),
         is_short: Callable[[], bool] = memory.is_short,
     ) -> None:
         self.schedule = schedule or Schedule()
@@ -139,6 +147,7 @@ class Bench:
         self._proxies = proxies
         self._missing = missing or {}
         self._deployed = deployed or {}
+        self._mitigations = mitigations
         self._is_short = is_short
         self._needed: Collection[Chain] = ()
         self._clients: dict[str, Client] = {}
@@ -257,7 +266,7 @@ class Bench:
         await self._spare_memory()
         config = variant_file(hop, self._own, self._proxies)
         evidence = self._evidence(chain)
-        proxy = adapter(hop, self._proxies, self._deployed)
+        proxy = adapter(hop, self._proxies, self._deployed, self._mitigations)
         try:
             async with self.schedule.start():
                 running = await proxy.start(config, upstream.endpoint, evidence, self._launcher)

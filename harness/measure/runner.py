@@ -402,7 +402,7 @@ class Runner:
             emulates=about("emulator"),
             applications=about("application"),
             served_by=tuple(
-                replace(hop.served_by, hop=str(of))
+                replace(hop.served_by, hop=str(of.unedited))
                 for of, hop in zip(trace.plan.chain, entry.hops, strict=True)
                 if hop.served_by
             ),

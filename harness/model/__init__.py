@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Body,
         CodecName,
         Cost,
+        Edit,
         Fill,
         Filler,
         Format,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
+from harness.model.hops import Hop
+
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 """A word of an address. It stands for a codec and for the transport that carries what that writes."""
 
@@ -20,7 +22,9 @@ DEFAULT_CLIENT = "aiohttp"
 DEFAULT_REQUEST = "curl"
 Handshake = Literal["fetched", "browser"]
 HopKind = Literal["proxy", "application", "emulator"]
-Cost = Literal["header", "request", "format", "bytes", "latency", "config", "architecture"]
+Cost = Literal["header", "request", "config", "format", "bytes", "latency", "architecture"]
+"""What a mitigation asks, the cheapest first: a line of a config is written once, another format asks who writes a
+stream and all who read it, and bytes and delays are paid for with every token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,27 @@ class Filler:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to be in effect where a config answers: directives in its program's language, without what ends them.
+
+    Of each in `set` one is in effect, those in `add` go beside others of their name, and of those in `drop` the
+    arguments that are named are in effect no more.
+    """
+
+    set: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Mitigation:
     """One claimed fix as the catalogue tells it: what it claims, who says so, what it changes.
 
     `chain` is None (leave it), the word `direct`, or a mapping from one hop to another (`nginx:default` to
     `nginx:buffering-off`). `scale` n means n times the tokens, each 1/n of the size, at n times the rate.
     A request header with value None is removed. `client` reads instead of the default one; another stays.
+    `edit` says what it changes in configs of the user's, by proxy; `edited` are the hops where that changes anything,
+    which is known of a matrix and not of a catalogue.
     `apply` has what people paste, by the proxy whose config it is for, or by who has to do it.
     """
 
@@ -118,4 +137,11 @@ class Mitigation:
     scale: int | None = None
     client: str | None = None
     chain: Literal["direct"] | Mapping[str, str] | None = None
+    edit: Mapping[str, Edit] = field(default_factory=dict)
+    edited: tuple[Hop, ...] = ()
     apply: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> str:
+        """What the catalogue calls it: `gzip-off` of `gzip-off@gateway`, which is for the config of one hop alone."""
+        return self.name.partition("@")[0]

@@ -39,7 +39,7 @@ class ServedBy:
 
     `path` is asked for, `said` whether the user said so. `location` is None where the server answers without one;
     `others` are the locations of that server which also pass requests on to the backend, and are not measured. `hop` is
-    what the chain calls it.
+    what the chain calls it. `changed` is what mitigations change in its files, as a unified diff: nothing without any.
     """
 
     path: str
@@ -48,3 +48,4 @@ class ServedBy:
     location: Place | None = None
     others: tuple[Place, ...] = ()
     hop: str = ""
+    changed: str = ""

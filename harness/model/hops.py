@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-OptionKind = Literal["source", "word", "setting", "pin"]
+OptionKind = Literal["source", "word", "setting", "pin", "edit"]
 OPTION_KINDS: tuple[OptionKind, ...] = get_args(OptionKind)
 
 
@@ -14,7 +14,8 @@ OPTION_KINDS: tuple[OptionKind, ...] = get_args(OptionKind)
 class Option:
     """One thing that a hop is to be run with. `value` is empty for a word, which is its name only.
 
-    `docker:1.31` is a source, `uvloop` a word of the proxy's own, `PAUSE_S=0` a setting, `uvloop==0.22.1` a pin.
+    `docker:1.31` is a source, `uvloop` a word of the proxy's own, `PAUSE_S=0` a setting, `uvloop==0.22.1` a pin. What
+    mitigations change in its config is an edit, by their names: no file says it, `matrix/mitigations.py` adds it.
     """
 
     kind: OptionKind
@@ -27,6 +28,8 @@ class Option:
         return self.kind, "" if self.kind == "source" else self.name
 
     def __str__(self) -> str:
+        if self.kind == "edit":
+            return f"+{self.name}"
         sign = {"source": ":", "word": "", "setting": "=", "pin": "=="}[self.kind]
         return f"{self.name}{sign}{self.value}"
 
@@ -60,7 +63,18 @@ class Hop:
     @property
     def program(self) -> str:
         """What runs, whatever its config and its settings: `nginx`, `nginx@1.31.3`, `asgi@hypercorn`."""
-        return self._with_items(self.proxy, (option for option in self.options if option.kind != "setting"))
+        runs = (option for option in self.options if option.kind not in ("setting", "edit"))
+        return self._with_items(self.proxy, runs)
+
+    @property
+    def edits(self) -> tuple[str, ...]:
+        """The mitigations that change its config, by their names."""
+        return tuple(option.name for option in self.options if option.kind == "edit")
+
+    @property
+    def unedited(self) -> Hop:
+        """The hop with the config as it is."""
+        return replace(self, options=tuple(option for option in self.options if option.kind != "edit"))
 
     def __str__(self) -> str:
         return self._with_items(f"{self.proxy}:{self.variant}", self.options)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.launchers.base import Fetching, Program, ProgramLauncher
-from harness.model import Deployment, Endpoint, Hop, HopKind, ServedBy
+from harness.model import Deployment, Edit, Endpoint, Hop, HopKind, ServedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,20 @@ class Optioned(Proxy, Protocol):
 
     def install_for(self, config: Path, progress: Callable[[str], None]) -> None:
         """Install what this variant needs with these options, once. Raises Unavailable."""
+
+
+@runtime_checkable
+class Editable(Proxy, Protocol):
+    """A proxy in whose configs mitigations can change what is in effect, as they say for its language."""
+
+    def edited(self, edits: Sequence[Edit]) -> Editable:
+        """Return the proxy that runs configs with edits."""
+
+    def changed(self, config: Path) -> str:
+        """Return what that changes of a config, as a unified diff without its secrets; nothing if it is so already.
+
+        Raises InputError for a config that cannot be read.
+        """
 
 
 @runtime_checkable

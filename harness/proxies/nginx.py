@@ -2,7 +2,8 @@
 
     nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
     nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
-    nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token, and its diff
+    nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token
+    nginx_diff.py      what changed of it, as it is told    nginx_mitigated.py what a mitigation changes of it
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """
@@ -12,32 +13,47 @@ from __future__ import annotations
 import grp
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.launchers.base import Installed
+from harness.launchers.base import Installed, ProgramLauncher
+from harness.model import Edit, Endpoint
 from harness.proxies.as_deployed import AsDeployed
+from harness.proxies.base import Running
 from harness.proxies.languages.base import Fitted
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
+from harness.proxies.nginx_mitigated import Mitigated, Texts, mitigated
 from harness.proxies.starting import Start
+
+CHANGED = "mitigations.diff"
 
 
 @dataclass(frozen=True)
 class Nginx(AsDeployed):
     """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's, as `deployment` has it.
 
-    Its placeholders and what is found beside them go together, so every config is read as one that is deployed.
+    Its placeholders and what is found beside them go together, so every config is read as one that is deployed. `edits`
+    are what mitigations change of it.
     """
+
+    edits: tuple[Edit, ...] = ()
 
     reads_folders = True
 
     def takes(self, config: Path) -> bool:
         return True
+
+    def edited(self, edits: Sequence[Edit]) -> Nginx:
+        return replace(self, edits=tuple(edits))
+
+    def changed(self, config: Path) -> str:
+        return self._mitigated(config).told()
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""
@@ -47,18 +63,36 @@ class Nginx(AsDeployed):
             raise InputError(*(self._explained(one, config) for one in error.complaints)) from error
 
     def fitted(self, config: Path, installed: Callable[[], Installed]) -> Fitted:
-        loads = any(directive.name == "load_module" for directive, _ in Config(config).walk())
-        return self._edited(config, _prefix(installed()) if loads else "").fitted()
+        mitigated = self._mitigated(config)
+        loads = any(directive.name == "load_module" for directive, _ in mitigated.deployed.config.walk())
+        fitted = self._edited(mitigated, _prefix(installed()) if loads else "").fitted()
+        return replace(fitted, served_by=replace(mitigated.was.served_by(), changed=mitigated.told()))
+
+    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
+        try:
+            return await super().start(config, upstream, evidence, launcher)
+        except InputError as error:
+            if not self.edits:
+                raise
+            edited = f"as mitigations edit it ({CHANGED} has how)"
+            raise InputError(*(replace(one, message=f"{one.message}, {edited}") for one in error.complaints)) from error
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
         start = super().start_of(config, installed, evidence)
         main, text = next(iter(start.files.items()))
         ours = {main: _user() + text, PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
-        return replace(start, files={**start.files, **ours})
+        kept = {CHANGED: self._mitigated(config).diff()} if self.edits else {}
+        return replace(start, files={**start.files, **ours}, evidence={**start.evidence, **kept})
 
-    def _edited(self, config: Path, prefix: str) -> Edited:
-        scheme = "https" if self.behind.authority else "http"
-        return Edited(Deployed(Config(config), self.deployment, self.behind.knows_streams_only), prefix, scheme)
+    def _edited(self, mitigated: Mitigated, prefix: str = "") -> Edited:
+        return Edited(mitigated.deployed, prefix, "https" if self.behind.authority else "http")
+
+    def _deployed(self, config: Path, texts: Texts = MappingProxyType({})) -> Deployed:
+        return Deployed(Config(config, texts), self.deployment, self.behind.knows_streams_only)
+
+    def _mitigated(self, config: Path) -> Mitigated:
+        """Return the config with what mitigations change of it, for what is asked and what stands behind it now."""
+        return mitigated(self._deployed(config), self.edits, lambda texts: self._deployed(config, texts))
 
     def _explained(self, complaint: Complaint, config: Path) -> Complaint:
         """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""
@@ -69,9 +103,8 @@ class Nginx(AsDeployed):
             return replace(complaint, message=f"{complaint.message}; {why}")
         if not complaint.message.startswith("unknown directive"):
             return complaint
-        lacks = [
-            f"{one.shown} ({one.place})" for one in self._edited(config, _prefix(self.installed())).missing_modules
-        ]
+        edited = self._edited(self._mitigated(config), _prefix(self.installed()))
+        lacks = [f"{one.shown} ({one.place})" for one in edited.missing_modules]
         if not lacks:
             return complaint
         why = f"this nginx has no such module: {', '.join(lacks)}; install it for the nginx on PATH, or leave both out"

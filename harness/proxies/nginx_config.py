@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from harness.errors import Complaint, InputError
 from harness.proxies.languages.base import read
@@ -33,16 +34,18 @@ _NEEDLESS = re.compile(r".*/(mime\.types|options-ssl-nginx\.conf)|.*/modules-ena
 class Config:
     """A main config and all that it includes; `top` are its directives, `root` the folder that includes start from.
 
+    `texts` are files that are to be read as if they said that.
     Raises InputError if a file cannot be read, or is none that can be measured.
     """
 
-    def __init__(self, given: Path) -> None:
+    def __init__(self, given: Path, texts: Mapping[Path, str] = MappingProxyType({})) -> None:
         self.given = given
+        self._texts = texts
         self.sources: dict[Path, Source] = {}
         self._directives: dict[Path, list[Directive]] = {}
         main = given if is_file(given) or not given.is_dir() else given / "nginx.conf"
         whole = main == given or is_file(main)
-        sources = [read(part) for part in ([main] if whole else _parts(given))]
+        sources = [self._source(part) for part in ([main] if whole else _parts(given))]
         source = sources[0] if whole and sources[0].text and not _is_part(sources[0]) else _wrapped(sources)
         self.main, self.root = source.path, source.path.parent
         self.top = self._read(source, ())
@@ -99,9 +102,13 @@ class Config:
                 if not is_file(file):
                     raise InputError(directive.reject(self._why_none(file)))
                 if file not in self._directives:
-                    self._read(replace(read(file), way_in=self._way_in(directive, file)), above)
+                    self._read(replace(self._source(file), way_in=self._way_in(directive, file)), above)
                 directive.inner.extend(self._directives[file])
         return directives
+
+    def _source(self, path: Path) -> Source:
+        """Return a file as it is to be read."""
+        return Source(path, self._texts[path]) if path in self._texts else read(path)
 
     def _why_none(self, file: Path) -> str:
         if file.is_dir():

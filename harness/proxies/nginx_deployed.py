@@ -120,14 +120,22 @@ class Deployed:
         location = self._told(self.location) if self.location else None
         return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others)
 
+    @cached_property
+    def answering(self) -> Location | None:
+        """The location that passes requests on: what is asked for, or the named one that it falls back on."""
+        if self.location is None or not set(self.backends).isdisjoint(self.targets.by_itself(self.location)):
+            return self.location
+        falls_back = set(fallbacks(self.location.directive))
+        there = (one for one in every_location(self.server.directive) if one.path in falls_back)
+        return next((one for one in there if self._passes(self.server, one)), self.location)
+
     def _told(self, location: Location) -> Place:
         """Return the place of a location, or of the named one that it passes requests on by."""
-        falls_back = set(fallbacks(location.directive))
-        for other in every_location(self.server.directive):
-            if other.path in falls_back and self._passes(self.server, other):
-                place = _place(other)
-                return replace(place, text=f"{place.text}, on which {_place(location).text} falls back,")
-        return _place(location)
+        answering = self.answering or location
+        if answering == location:
+            return _place(location)
+        place = _place(answering)
+        return replace(place, text=f"{place.text}, on which {_place(location).text} falls back,")
 
     @property
     def _line(self) -> int:

@@ -17,6 +17,7 @@ from harness.proxies import placeholders
 from harness.proxies.languages.base import Fitted
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
+from harness.proxies.nginx_diff import masked
 from harness.proxies.nginx_language import Directive, Word
 from harness.proxies.nginx_targets import Span, Target
 from harness.proxies.source_text import Source
@@ -87,6 +88,7 @@ class Edited:
             deployed.served_by(),
             frozenset({main} if config.is_wrapped else ()),
             quote=escaped,
+            masked=masked,
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:

@@ -90,12 +90,19 @@ class Targets:
     def of(self, server: Directive, location: Location | None, _tried: tuple[str, ...] = ()) -> list[Target]:
         """Return where a location passes requests on to: by itself, or by the named one that it falls back on."""
         scope = location.directive if location else server
-        found = list(self._of_scope.get(id(scope), ()))
+        found = self._in_scope(scope)
         for name in fallbacks(scope):
             for other in every_location(server):
                 if other.how == "@" and other.path == name and name not in _tried:
                     found += self.of(server, other, (*_tried, name))
         return list(dict.fromkeys(found))
+
+    def by_itself(self, location: Location) -> list[Target]:
+        """Return where a location passes requests on to that it does not leave to another."""
+        return self._in_scope(location.directive)
+
+    def _in_scope(self, scope: Directive) -> list[Target]:
+        return list(self._of_scope.get(id(scope), ()))
 
     def _look_into(self, scope: Directive, location: Directive, sets: Sets) -> None:
         """Take note of what is passed on in a block; what is in an `if` belongs to the location around it."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +34,6 @@ class Source:
             parts += [self.text[at:start], text, "\n" * lost]
             at = end
         return "".join([*parts, self.text[at:]])
-
-
-def unified(source: Source, text: str) -> Iterator[str]:
-    """Yield the lines of a unified diff from what a source says to a text."""
-    old, new = (re.split(r"(?<=\n)", one) for one in (source.text, text))
-    name = str(source.path)
-    for line in difflib.unified_diff([one for one in old if one], [one for one in new if one], name, name):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from harness.diagnosis.search import Search, fate
 from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought, control_of
-from harness.model import AXES, Cell, Deployment, Hop, Result, chain_text
+from harness.matrix.replacements import replacements
+from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Result, chain_text
 from harness.session.jobs import AS_FOUND, Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.store.runs import Run
@@ -76,9 +77,15 @@ def _own(file: str) -> tuple[dict[str, object], Path]:
 def search_of(job: Job) -> Search:
     """Return the search for what mends a job's chain, which was told nothing yet."""
     layers = [cell for cell in job.cells if cell.chain and not cell.mitigations]
-    names = dict.fromkeys(name for cell in job.cells for name in cell.mitigations)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
+    asked = {name for cell in job.cells for name in cell.mitigations}
+    names = [name for name, one in catalogue.items() if one.entry in asked and not _is_known_apart(one, layers[0])]
     return Search(layers, catalogue, names, lambda cell: not objections(cell, catalogue, requests))
+
+
+def _is_known_apart(one: Mitigation, layer: Cell) -> bool:
+    """Tell whether all that a mitigation does is to edit several configs, each of which is a mitigation of its own."""
+    return len(one.edited) > 1 and not any(replacements(hop, one) for hop in layer.chain)
 
 
 def to_try(job: Job, cell: Cell) -> tuple[str, str]:
@@ -92,7 +99,7 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     words += [word for hop in cell.chain for word in _as_deployed(job.deployed.get(hop.bare, AS_FOUND))]
     command = shlex.join(words)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
-    able = [name for name in catalogue if name not in cell.mitigations]
+    able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]
     able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
     able = [name for name in able if not is_detour(catalogue[name], cell.format)]
     able.sort(key=lambda name: price((name,), catalogue, cell.format))

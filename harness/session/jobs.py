@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import Matrix, expand, parse, referenced, select
+from harness.matrix.reading import Known, Matrix, expand, parse, referenced, select
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Expectation, Hop, Pace
-from harness.proxies.base import Deployable, Fetched, Proxy
+from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace
+from harness.proxies.base import Deployable, Editable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import is_readable
@@ -64,7 +65,7 @@ def load(
         fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
         raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
-    matrix = parse(read_text(path), _shown(path), known(folder))
+    matrix = parse(read_text(path), _shown(path), _known(folder, deployment))
     return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
 
 
@@ -114,7 +115,7 @@ def of_options(
     Raises InputError likewise.
     """
     asked = {**own, "title": title, "workloads": {name_of(workload): dict(workload)}, "axes": dict(axes)}
-    matrix = replace(parse(asked, "", known(folder)), file=name)
+    matrix = replace(parse(asked, "", _known(folder, deployment)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)
 
 
@@ -163,7 +164,7 @@ def fetched(job: Job, fetching: Fetching) -> Job:
     proxies = {name: _locked(proxy) for name, proxy in job.proxies.items()} if fetching.locked else job.proxies
     tried: dict[str, HarnessError | None] = {}
     files = hops_of(job)
-    hops = {hop: adapter(hop, proxies, job.deployed) for hop in files}
+    hops = {hop: adapter(hop, proxies, job.deployed, job.matrix.catalogue) for hop in files}
     for hop, proxy in hops.items():
         if isinstance(proxy, Fetched) and not proxy.brings_its_program(files[hop]) and hop.program not in tried:
             try:
@@ -180,14 +181,43 @@ def _locked(proxy: Proxy) -> Proxy:
 
 def diffs(job: Job) -> dict[Hop, str]:
     """Return what is changed of each config of the user's that is taken as it is deployed, as a unified diff."""
-    proxies = {hop: adapter(hop, job.proxies, job.deployed) for hop in hops_of(job) if hop.bare in job.own}
+    hops = (hop for hop in hops_of(job) if hop.bare in job.own and not hop.edits)
+    proxies = {hop: adapter(hop, job.proxies, job.deployed) for hop in hops}
     return {hop: proxy.diff(job.own[hop.bare]) for hop, proxy in proxies.items() if isinstance(proxy, Deployable)}
 
 
-def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict[Hop, Deployment]:
+def _known(folder: Path, said: Deployment) -> Known:
+    """Return what a matrix file in a folder may name, and what tells which of its configs a mitigation changes."""
+
+    def edits(own: Mapping[Hop, PurePath], declared: Mapping[Hop, Deployment]) -> Callable[[Hop, Mitigation], bool]:
+        files = {hop: folder / path for hop, path in own.items()}
+
+        def changes(hop: Hop, one: Mitigation) -> bool:
+            with contextlib.suppress(InputError):  # which is told when the config is checked
+                deployed = _deployed(declared, files, said)
+                mine = deployed.get(hop, AS_FOUND)
+                # one behind it may say what is asked of it
+                paths = [mine.path] if mine.path else ["", *{each.path for each in deployed.values() if each.path}]
+                return any(_changes(hop, one, files, replace(mine, path=path)) for path in paths)
+            return False
+
+        return changes
+
+    return replace(known(folder), edits=edits)
+
+
+def _changes(hop: Hop, one: Mitigation, files: Mapping[Hop, Path], said: Deployment) -> bool:
+    """Tell whether a mitigation changes anything in a config that stands so in a chain."""
+    with contextlib.suppress(InputError):
+        proxy, file = adapter(hop, PROXIES, {hop: said}), variant_file(hop, files)
+        return isinstance(proxy, Editable) and bool(proxy.edited([one.edit[hop.proxy]]).changed(file))
+    return False
+
+
+def _deployed(declared: Mapping[Hop, Deployment], own: Mapping[Hop, Path], said: Deployment) -> dict[Hop, Deployment]:
     """Return how configs stand in chains; what is said beside the file is of the only one that it can be of."""
     if not said:
-        return dict(matrix.deployed)
+        return dict(declared)
     able = [
         hop
         for hop, file in own.items()
@@ -198,9 +228,9 @@ def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict
             f"there are {', '.join(map(str, able))}: say it in a matrix file, beside each" if able else "there is none"
         )
         raise InputError(f"--map, --server and --path are of one config of yours, as nginx:./my.conf, and {several}")
-    before = matrix.deployed.get(able[0], AS_FOUND)
+    before = declared.get(able[0], AS_FOUND)
     given = {name: value for name in ("map", "server", "path") if (value := getattr(said, name))}
-    return {**matrix.deployed, able[0]: replace(before, **given)}
+    return {**declared, able[0]: replace(before, **given)}
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:
@@ -210,10 +240,11 @@ def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment =
         **PROXIES,
         **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
     }
-    deployed = _deployed(matrix, files, said)
+    deployed = _deployed(matrix.deployed, files, said)
     job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed)
     for hop, file in hops_of(job).items():
-        adapter(hop, proxies, deployed).check(file)
+        if not hop.edits:  # what is edited is tested when it is measured
+            adapter(hop, proxies, deployed).check(file)
     return job
 
 

@@ -46,6 +46,7 @@ async def session(
                 proxies=job.proxies,
                 missing=job.missing,
                 deployed=job.deployed,
+                mitigations=matrix.catalogue,
             ) as bench,
             Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
         ):
@@ -78,7 +79,7 @@ def _describe(job: Job, options: Sequence[str]) -> RunInfo:
         matrix_file=job.matrix.file,
         matrix_text=job.matrix.text,
         options=tuple(options),
-        mitigations={name: one for name, one in job.matrix.catalogue.items() if name in used},
+        mitigations={name: one for name, one in job.matrix.catalogue.items() if one.entry in used or name in used},
         diagnosed=job.diagnosed,
     )
 

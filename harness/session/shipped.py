@@ -16,7 +16,7 @@ from harness.matrix import requests as profiles
 from harness.matrix.chains import OwnProxy
 from harness.matrix.reading import Known
 from harness.model import Mitigation, RequestProfile
-from harness.proxies.base import Optioned, Varied
+from harness.proxies.base import Editable, Optioned, Varied
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import configs
@@ -66,6 +66,7 @@ def known(folder: Path = Path()) -> Known:
         canonical={name: proxy.canonical for name, proxy in PROXIES.items() if isinstance(proxy, Optioned)},
         suffixes={name: proxy.suffix for name, proxy in PROXIES.items()},
         stand_ins={name: client.stand_in for name, client in clients.items() if isinstance(client, StoodInFor)},
+        editable=[name for name, proxy in PROXIES.items() if isinstance(proxy, Editable)],
         own_proxy=lambda name, said: _looked_at(own(name, said, folder), folder),
     )
 

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from harness.diagnosis.price import price
+from harness.model import Hop
 from harness.session import catalogue
 
 CHEAPEST_FIRST = [
     ("x-accel-buffering",),
     ("no-transform", "x-accel-buffering"),
+    ("nginx-buffering-off",),  # a line of a config, once
+    ("ndjson-instead",),  # another program at both ends
     ("prelude-2k",),
     ("prelude-16k",),
     ("pad-2k",),  # with every token
     ("pad-4k",),
-    ("nginx-buffering-off",),
     ("bypass-proxy",),
 ]
+
+
+def test_each_config_that_is_edited_is_a_part() -> None:
+    hops = Hop("nginx", "a"), Hop("nginx", "b")
+    edits = {name: replace(one, edited=hops) for name, one in catalogue().items() if one.edit}
+    one = {"one": replace(edits["nginx-gzip-off"], edited=hops[:1])}
+    every = catalogue() | edits | one
+    assert price(("one",), every) < price(("nginx-buffering-off",), every)
+    assert price(("nginx-buffering-off",), every)[2] == price(("one", "x-accel-buffering"), every)[2] == 2
 
 
 @pytest.mark.parametrize(("cheaper", "dearer"), [*itertools.pairwise(CHEAPEST_FIRST)])

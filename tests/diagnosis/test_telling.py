@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
-from harness.model import Effect, Facts, Refusal, Result, Shows, TurnedAway, Verdict
+from harness.model import Effect, Facts, Hop, Mitigation, Refusal, Result, Shows, TurnedAway, Verdict
 from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
 CATALOGUE = session.catalogue()
@@ -40,8 +41,10 @@ TWO = [
 ]
 
 
-def diagnosis(results: Sequence[Result], chain: str = CHAIN, **info: Any) -> Diagnosis:
-    found = Diagnosis.of_run(run_info(mitigations=CATALOGUE, diagnosed=chain, **info), results)
+def diagnosis(
+    results: Sequence[Result], chain: str = CHAIN, catalogue: Mapping[str, Mitigation] = CATALOGUE, **info: Any
+) -> Diagnosis:
+    found = Diagnosis.of_run(run_info(mitigations=catalogue, diagnosed=chain, **info), results)
     assert found
     return found
 
@@ -89,6 +92,30 @@ def test_the_report_has_the_short_answer_first_and_lines_to_paste_whole() -> Non
     assert "Exit status 0" in said
     line = next(line for line in said.splitlines() if "StreamingResponse" in line)
     assert line.endswith('"no"})'), "it is longer than the screen is wide, and whole"
+
+
+OWN = "nginx:outer>nginx:inner"
+DIFF = "--- a.conf\n+++ a.conf\n@@ -1 +1,2 @@\n \tproxy_pass http://app;\r\n+\tproxy_buffering off;\r\n"
+
+
+def changed(**diffs: str) -> Facts:
+    return Facts(
+        served_by=tuple(replace(EVERY_FACT.served_by[0], hop=f"nginx:{hop}", changed=diffs[hop]) for hop in diffs)
+    )
+
+
+def test_what_changed_in_configs_of_the_user_s_is_told_by_hop_in_place_of_the_lines_and_as_it_is() -> None:
+    held = [both(chain, "buffered", "buffered") for chain in (OWN, "nginx:outer", "nginx:inner")]
+    mended = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer="", inner=DIFF))
+    edited = replace(CATALOGUE["nginx-buffering-off"], edited=(Hop("nginx", "inner"),))
+    catalogue = {**CATALOGUE, "nginx-buffering-off": edited}
+    found = diagnosis([*itertools.chain(*held), *mended], OWN, catalogue)
+    assert (found.recipes(), found.patches()) == ({}, {"nginx:inner": DIFF})
+    said = told(found, width=40)
+    assert f"\n  nginx:inner\n{DIFF.replace(chr(13), '')}\n" in said
+    alike = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=DIFF, inner=DIFF))
+    found = diagnosis([*itertools.chain(*held), *alike], OWN, catalogue)
+    assert found.patches() == {"nginx:outer, nginx:inner": DIFF}
 
 
 def test_a_chain_that_streams_needs_nothing() -> None:

@@ -290,7 +290,8 @@ def shipped(name: str) -> Matrix:
 
 def test_every_mitigation_is_tried_by_a_shipped_matrix() -> None:
     cells = (cell for name in session.shipped_matrices() for cell in session.load(name).cells)
-    assert {name for cell in cells for name in cell.mitigations} >= set(CATALOGUE)
+    of_users = {name for name, one in CATALOGUE.items() if one.edit and not one.chain}  # no config of ours has it
+    assert {name for cell in cells for name in cell.mitigations} >= set(CATALOGUE) - of_users
 
 
 def test_the_default_matrix_is_large_and_has_every_variant() -> None:

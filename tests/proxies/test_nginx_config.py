@@ -108,6 +108,13 @@ def said(*targets: str, server: str = "", path: str = "") -> Deployment:
     return Deployment(targets, server, path)
 
 
+def test_the_diff_that_is_shown_hides_secrets(tmp_path: Path) -> None:
+    text = WHOLE.replace("location", 'proxy_set_header Authorization "Bearer s3cr3t"; error_log /a; location')
+    diff = Edited(deployed(tmp_path, text), "").fitted().diff()
+    assert "error_log /a" in diff
+    assert "s3cr3t" not in diff
+
+
 # ---------------------------------------------------------------- placeholders
 
 

@@ -10,7 +10,9 @@ from harness.errors import Complaint, InputError
 from harness.launchers.base import Installed
 from harness.model import Deployment, Endpoint, ServedBy
 from harness.proxies.complaints import ComplaintPatterns
-from harness.proxies.source_text import Source, unified
+from harness.proxies.diffs import unified
+from harness.proxies.masking import masked
+from harness.proxies.source_text import Source
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Fitted:
     `texts` are its files, the main one first, as the program is to read them but for placeholders; `places` where each
     lies below the folder of them all; those in `ours` the harness wrote. `asked` is what requests ask for, `host` whom
     they are for, `tls` whether with TLS, `served_by` what answers, if that is known. `command` and `explains` are how
-    the program is run with it, if not as its own file says; `quote` writes a path as the language has it.
+    the program is run with it, if not as its own file says; `quote` writes a path as the language has it, `masked`
+    leaves secrets out of a text in it.
     """
 
     texts: Mapping[Source, str]
@@ -51,10 +54,12 @@ class Fitted:
     command: Sequence[str] = field(default=())
     explains: Sequence[str] = field(default=())
     quote: Callable[[str], str] = str
+    masked: Callable[[str], str] = masked
 
     def diff(self) -> str:
-        """Return what was changed of the user's files, as a unified diff."""
-        return "".join(line for one, text in self.texts.items() if one not in self.ours for line in unified(one, text))
+        """Return what was changed of the user's files, as a unified diff without their secrets."""
+        changed = ((one, text) for one, text in self.texts.items() if one not in self.ours)
+        return "".join(self.masked(unified(one.path, one.text, text)) for one, text in changed)
 
 
 Language = Callable[[Path, Standing], Fitted]

@@ -1,0 +1,28 @@
+"""What changed in a file of the user's, as a unified diff that `patch` takes."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+CONTEXT = 3
+"""So many lines are shown around a change, as everywhere."""
+
+
+def unified(path: Path, before: str, after: str, context: int = CONTEXT) -> str:
+    """Return what changed in a file, as a unified diff; empty if nothing did."""
+    old, new = ([line for line in re.split(r"(?<=\n)", text) if line] for text in (before, after))
+    found = difflib.unified_diff(old, new, _name(path), _name(path), n=context)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found)
+
+
+def _name(path: Path) -> str:
+    """Return a file as `patch -p0` finds it from here, and one elsewhere by its whole path: for `patch -d / -p1`.
+
+    A name with blanks ends with a tab; a link, which is not patched, is told as what it leads to.
+    """
+    here, file = Path.cwd(), Path((os.path.realpath if path.is_symlink() else os.path.normpath)(path.absolute()))
+    name = str(file.relative_to(here) if file.is_relative_to(here) else file)
+    return f"{name}\t" if " " in name else name
