@@ -369,7 +369,7 @@ def test_a_file_of_the_user_s_is_measured_and_nothing_is_left(tmp_path: Path) ->
         place.write("mine.py", "from model import PAUSE_S\nassert PAUSE_S == 0.01\n")
         said = place.run("run", "--chain", "asgi:./my_app.py@PAUSE_S=0.01,uvloop", "--tokens", "4")
         assert said.status == 0, said.err
-        cell_id = "asgi:my_app@uvloop,PAUSE_S=0.01/sse/chunked/curl/aiohttp/32x96/none/lockstep"
+        cell_id = "asgi:my_app@uvloop,PAUSE_S=0.01/sse/chunked/curl/aiohttp/4x96/none/lockstep"
         result = place.results()[cell_id]
         assert result.verdict == "streamed"
         assert "uvloop" in result.versions["asgi@uvloop"]
