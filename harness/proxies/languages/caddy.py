@@ -5,7 +5,7 @@ only be given on lines of their own, and what is imported, a snippet or a variab
 settled all that; the diff is of its JSON. A config that is JSON (`*.json`) is taken as it is.
 
 Rules:
-- of the servers the one that is asked stays, at our address, with a throw-away certificate if it has TLS;
+- of the sites the one that is asked stays, by whatever name, at our address, with a throw-away certificate for TLS;
 - all handlers that pass requests on to what is mapped do so to the next hop, all others to nobody; active health checks
   are taken out, as the next hop does not answer them;
 - certificates, their authorities, storage, the admin endpoint and logs are taken out.
@@ -84,10 +84,11 @@ def _printed(adapted: Json) -> str:
 
 
 class _Reading:
-    """The sites and the targets of a config. `of` are the keys of servers; the handlers of targets are in the JSON."""
+    """The sites and the targets of a config. `of` are the keys of their servers in the JSON, `sites` their hosts."""
 
     def __init__(self, config: Path, adapted: Json) -> None:
         self.of: dict[Server, str] = {}
+        self.sites: dict[Server, tuple[str, ...]] = {}
         self._sources = list(_texts(config))
         self._targets: dict[tuple[str, ...], Target] = {}
         http = adapted.get("apps", {}).get("http", {})
@@ -116,8 +117,7 @@ class _Reading:
         routes = server.get("routes", [])
         sites: dict[tuple[str, ...], list[Json]] = {}
         for route in routes:
-            hosts = tuple(host for one in route.get("match") or () for host in one.get("host", ()))
-            sites.setdefault(hosts, []).append(route)
+            sites.setdefault(_hosts(route), []).append(route)
         for hosts, own in sites.items():
             name = hosts[0] if hosts else ""
             at = (
@@ -135,7 +135,7 @@ class _Reading:
                 )
                 for leaf in leaves(own)
             ]
-            self.of[site] = key
+            self.of[site], self.sites[site] = key, hosts
 
     def _found(self, before: str, words: str) -> Token:
         """Return where some words stand in the Caddyfile, after others; somewhere in it, if they do not as they are."""
@@ -167,6 +167,16 @@ def _dials(handler: Json) -> tuple[str, ...]:
 def _shown(handler: Json, paths: tuple[str, ...]) -> str:
     to = " ".join(_dials(handler))
     return f"reverse_proxy {to}" + (f" of {' '.join(dict.fromkeys(paths))}" if paths else "")
+
+
+def _hosts(route: Json) -> tuple[str, ...]:
+    return tuple(host for one in route.get("match") or () for host in one.get("host", ()))
+
+
+def _for_any_host(route: Json) -> Json:
+    """Return a route that whoever asks is led to: a hop in front may ask by another name."""
+    sets = [_without(one, "host") for one in route.get("match") or ()]
+    return {**_without(route, "match"), **({"match": sets} if all(sets) and sets else {})}
 
 
 def _port(address: str) -> str:
@@ -202,16 +212,24 @@ def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json
     apps["http"]["servers"] = {key: server}
     server["listen"] = ["${LISTEN}"]
     server["automatic_https"] = {"disable": True}
+    hosts = found.sites[chosen.server]
+    server["routes"] = [_for_any_host(route) for route in server["routes"] if _hosts(route) == hosts]
     server.pop("logs", None)
     apps.pop("pki", None)
     apps.pop("tls", None)
     if chosen.server.tls:
-        policies = server.get("tls_connection_policies") or [{}]
-        server["tls_connection_policies"] = [_without(policies[0], "match", "certificate_selection")]
+        policies = [one for one in server.get("tls_connection_policies") or () if _is_of(one, hosts)]
+        server["tls_connection_policies"] = [_without((*policies, {})[0], "match", "certificate_selection")]
         apps["tls"] = {"certificates": {"load_files": [_CERTIFICATE]}}
     for handler in every(server, lambda one: one.get("handler") == "reverse_proxy"):
         _lead(handler, found.target(handler) in chosen.targets, scheme)
     return made
+
+
+def _is_of(policy: Json, hosts: tuple[str, ...]) -> bool:
+    """Tell whether connections to one of some hosts have a policy; one that asks for nothing is everybody's."""
+    names = policy.get("match", {}).get("sni")
+    return "match" not in policy or bool(set(names or ()) & set(hosts))
 
 
 def _lead(handler: Json, stands: bool, scheme: str) -> None:
