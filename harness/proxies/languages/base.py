@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from harness.errors import Complaint, InputError
 from harness.launchers.base import Installed
 from harness.model import Deployment, Endpoint, ServedBy
 from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Source, unified
 
 
@@ -53,8 +54,10 @@ class Fitted:
     quote: Callable[[str], str] = str
 
     def diff(self) -> str:
-        """Return what was changed of the user's files, as a unified diff."""
-        return "".join(line for one, text in self.texts.items() if one not in self.ours for line in unified(one, text))
+        """Return what was changed of the user's files, as a unified diff, without the secrets that stand around it."""
+        users = ((source, text) for source, text in self.texts.items() if source not in self.ours)
+        told = ((replace(source, text=masked(source.text)), masked(text)) for source, text in users)
+        return "".join(line for source, text in told for line in unified(source, text))
 
 
 Language = Callable[[Path, Standing], Fitted]
