@@ -25,7 +25,7 @@ from typing import Any
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves, said
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.source_text import Source, Token
 from harness.resources import is_file
@@ -64,19 +64,45 @@ def _adapted(config: Path, standing: Standing) -> Json:
     argv = [str(installed.program), "adapt", "--config", str(config.absolute()), "--adapter", "caddyfile"]
     told = commands.asked(argv, "", installed.env)
     if told.returncode:
-        said = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
-        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in said))
+        words = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
+        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in words))
     return _loaded(told.stdout, str(config))
 
 
 def _loaded(text: str, file: str) -> Json:
     try:
-        said = json.loads(text)
+        config = json.loads(text)
     except ValueError as error:
         raise InputError(Complaint(f"not JSON: {error}", file=file, line=getattr(error, "lineno", None))) from error
-    if not isinstance(said, dict) or not isinstance(said.get("apps"), dict):
+    if not isinstance(config, dict) or not isinstance(config.get("apps"), dict):
         raise InputError(Complaint("has no `apps`, as a config of Caddy's has", file=file))
-    return said
+    if odd := next(_odd(config["apps"]), ""):
+        raise InputError(Complaint(f"{odd}, as a config of Caddy's has", file=file))
+    return config
+
+
+def _odd(apps: Json) -> Iterator[str]:
+    """Yield what is not shaped as Caddy has it, of what is read here."""
+    http = apps.get("http", {})
+    servers = http.get("servers", {}) if isinstance(http, dict) else None
+    if not isinstance(servers, dict) or not all(isinstance(one, dict) for one in servers.values()):
+        yield "`http.servers` holds no servers by name"
+        return
+    for mapping in every(servers, lambda one: True):
+        for key in ("routes", "handle", "upstreams", "tls_connection_policies"):
+            if not _is_of_mappings(mapping.get(key, [])):
+                yield f"`{key}` is no list of mappings"
+        if "handle" in mapping and not _is_of_mappings(mapping.get("match", [])):
+            yield "`match` of a route is no list of mappings"
+        if not all(isinstance(one, str) for one in mapping.get("listen", [])):
+            yield "`listen` is no list of texts"
+        for key in ("transport", "health_checks", "automatic_https"):
+            if not isinstance(mapping.get(key, {}), dict):
+                yield f"`{key}` is no mapping"
+
+
+def _is_of_mappings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _printed(adapted: Json) -> str:
@@ -170,7 +196,7 @@ def _shown(handler: Json, paths: tuple[str, ...]) -> str:
 
 
 def _hosts(route: Json) -> tuple[str, ...]:
-    return tuple(host for one in route.get("match") or () for host in one.get("host", ()))
+    return said(route, "host")
 
 
 def _for_any_host(route: Json) -> Json:
