@@ -64,6 +64,7 @@ PURE_MODULES = (
     "proxies.languages.choice",
     "proxies.languages.envoy_routes",
     "proxies.languages.haproxy_lines",
+    "proxies.languages.secrets",
     "proxies.languages.traefik_rules",
     "proxies.languages.yaml_nodes",
     "proxies.nginx_language",

@@ -154,7 +154,7 @@ class Start:
         else:
             await accepts(program, port, self.within_s)
         trusted = str(authority.absolute()) if self.tls else None
-        endpoint = Endpoint(port, self.path, authority=trusted, asked=self.asked, name=self.host)
+        endpoint = Endpoint(port, self.path, authority=trusted, asked=self.asked or upstream.asked, name=self.host)
         if self.negotiates:
             endpoint = await _negotiates(program, endpoint, self.within_s)
         elif self.ready == "accepts":

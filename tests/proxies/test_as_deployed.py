@@ -38,10 +38,10 @@ TRAEFIK = {"traefik.yml": production.TRAEFIK, "dynamic/app.yml": production.TRAE
 CADDY = {"Caddyfile": production.CADDY, "sites/other.caddy": production.CADDY_SITE}
 
 
-async def measured(place: Path, language: str, config: Path, said: str) -> Result:
+async def measured(place: Path, language: str, config: Path, said: str, chain: str = "{}:mine") -> Result:
     """Measure one cell through a config of the user's, as a matrix file says what stands for what in it."""
     (place / "m.yaml").write_text(
-        f"title: t\nworkloads: {{w: {{tokens: 24, token_bytes: 100}}}}\naxes: {{chain: '{language}:mine'}}\n"
+        f"title: t\nworkloads: {{w: {{tokens: 24, token_bytes: 100}}}}\naxes: {{chain: '{chain.format(language)}'}}\n"
         f"variants: {{{language}: {{mine: {{file: {config}{said}}}}}}}\n"
     )
     job = fetched(load(str(place / "m.yaml")), Fetching(print))
@@ -49,7 +49,7 @@ async def measured(place: Path, language: str, config: Path, said: str) -> Resul
         results = await runner.run(job.cells, lambda _: None)
         assert {chain_text(one.cell.chain): one.verdict for one in results}["direct"] == "streamed"
         assert results[-1].evidence, results[-1].reason
-        (hop,) = (run.folder / "proxies").glob(f"{language}.mine")
+        (hop,) = (run.folder / "proxies").glob(f"{language}.mine*")
         assert (hop / f"{language}.diff").read_text()
     return results[-1]
 
@@ -79,6 +79,13 @@ async def test_the_verdict_is_that_of_what_the_program_says_answered(
     assert served.location
     assert served.location.text == answers
     assert {name: (tmp_path / "etc" / name).read_text() for name in files} == files
+
+
+async def test_a_config_behind_another_and_before_one_with_tls_is_asked_by_whatever_name(tmp_path: Path) -> None:
+    config = write(tmp_path / "etc", APACHE)
+    result = await measured(tmp_path, "apache", config, ", map: app", "nginx:http11>{}:mine>nginx:tls")
+    assert result.verdict == "coalesced", result.reason
+    assert [one.path for one in result.facts.served_by] == ["/api/chat"]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def _before(top: Directive, source: Source, scheme: str) -> Iterator[str]:
     yield from ("ServerName 127.0.0.1", "Listen ${LISTEN}", 'User "#65534"', 'Group "#65534"', "ErrorLog /dev/stderr")
     yield from ('PidFile "${FOLDER}/httpd.pid"', 'DefaultRuntimeDir "${FOLDER}"')
     if scheme == "https":
-        yield "SSLProxyEngine on"
+        yield from ("SSLProxyEngine on", "SSLProxyCheckPeerName off", "SSLProxyCheckPeerCN off")
 
 
 @dataclass(eq=False)

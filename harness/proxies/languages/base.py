@@ -11,7 +11,7 @@ from harness.launchers.base import Installed
 from harness.model import Deployment, Endpoint, ServedBy
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.diffs import unified
-from harness.proxies.masking import masked
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Source
 
 
@@ -59,7 +59,8 @@ class Fitted:
     def diff(self) -> str:
         """Return what was changed of the user's files, as a unified diff without their secrets."""
         changed = ((one, text) for one, text in self.texts.items() if one not in self.ours)
-        return "".join(self.masked(unified(one.path, one.text, text)) for one, text in changed)
+        told = ((one.path, self.masked(one.text), self.masked(text)) for one, text in changed)
+        return "".join(unified(*one) for one in told)
 
 
 Language = Callable[[Path, Standing], Fitted]

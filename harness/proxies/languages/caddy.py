@@ -5,7 +5,7 @@ only be given on lines of their own, and what is imported, a snippet or a variab
 settled all that; the diff is of its JSON. A config that is JSON (`*.json`) is taken as it is.
 
 Rules:
-- of the servers the one that is asked stays, at our address, with a throw-away certificate if it has TLS;
+- of the sites the one that is asked stays, by whatever name, at our address, with a throw-away certificate for TLS;
 - all handlers that pass requests on to what is mapped do so to the next hop, all others to nobody; active health checks
   are taken out, as the next hop does not answer them;
 - certificates, their authorities, storage, the admin endpoint and logs are taken out.
@@ -25,7 +25,7 @@ from typing import Any
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves, said
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.source_text import Source, Token
 from harness.resources import is_file
@@ -64,19 +64,45 @@ def _adapted(config: Path, standing: Standing) -> Json:
     argv = [str(installed.program), "adapt", "--config", str(config.absolute()), "--adapter", "caddyfile"]
     told = commands.asked(argv, "", installed.env)
     if told.returncode:
-        said = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
-        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in said))
+        words = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
+        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in words))
     return _loaded(told.stdout, str(config))
 
 
 def _loaded(text: str, file: str) -> Json:
     try:
-        said = json.loads(text)
+        config = json.loads(text)
     except ValueError as error:
         raise InputError(Complaint(f"not JSON: {error}", file=file, line=getattr(error, "lineno", None))) from error
-    if not isinstance(said, dict) or not isinstance(said.get("apps"), dict):
+    if not isinstance(config, dict) or not isinstance(config.get("apps"), dict):
         raise InputError(Complaint("has no `apps`, as a config of Caddy's has", file=file))
-    return said
+    if odd := next(_odd(config["apps"]), ""):
+        raise InputError(Complaint(f"{odd}, as a config of Caddy's has", file=file))
+    return config
+
+
+def _odd(apps: Json) -> Iterator[str]:
+    """Yield what is not shaped as Caddy has it, of what is read here."""
+    http = apps.get("http", {})
+    servers = http.get("servers", {}) if isinstance(http, dict) else None
+    if not isinstance(servers, dict) or not all(isinstance(one, dict) for one in servers.values()):
+        yield "`http.servers` holds no servers by name"
+        return
+    for mapping in every(servers, lambda one: True):
+        for key in ("routes", "handle", "upstreams", "tls_connection_policies"):
+            if not _is_of_mappings(mapping.get(key, [])):
+                yield f"`{key}` is no list of mappings"
+        if "handle" in mapping and not _is_of_mappings(mapping.get("match", [])):
+            yield "`match` of a route is no list of mappings"
+        if not all(isinstance(one, str) for one in mapping.get("listen", [])):
+            yield "`listen` is no list of texts"
+        for key in ("transport", "health_checks", "automatic_https"):
+            if not isinstance(mapping.get(key, {}), dict):
+                yield f"`{key}` is no mapping"
+
+
+def _is_of_mappings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _printed(adapted: Json) -> str:
@@ -84,10 +110,11 @@ def _printed(adapted: Json) -> str:
 
 
 class _Reading:
-    """The sites and the targets of a config. `of` are the keys of servers; the handlers of targets are in the JSON."""
+    """The sites and the targets of a config. `of` are the keys of their servers in the JSON, `sites` their hosts."""
 
     def __init__(self, config: Path, adapted: Json) -> None:
         self.of: dict[Server, str] = {}
+        self.sites: dict[Server, tuple[str, ...]] = {}
         self._sources = list(_texts(config))
         self._targets: dict[tuple[str, ...], Target] = {}
         http = adapted.get("apps", {}).get("http", {})
@@ -116,8 +143,7 @@ class _Reading:
         routes = server.get("routes", [])
         sites: dict[tuple[str, ...], list[Json]] = {}
         for route in routes:
-            hosts = tuple(host for one in route.get("match") or () for host in one.get("host", ()))
-            sites.setdefault(hosts, []).append(route)
+            sites.setdefault(_hosts(route), []).append(route)
         for hosts, own in sites.items():
             name = hosts[0] if hosts else ""
             at = (
@@ -135,7 +161,7 @@ class _Reading:
                 )
                 for leaf in leaves(own)
             ]
-            self.of[site] = key
+            self.of[site], self.sites[site] = key, hosts
 
     def _found(self, before: str, words: str) -> Token:
         """Return where some words stand in the Caddyfile, after others; somewhere in it, if they do not as they are."""
@@ -167,6 +193,16 @@ def _dials(handler: Json) -> tuple[str, ...]:
 def _shown(handler: Json, paths: tuple[str, ...]) -> str:
     to = " ".join(_dials(handler))
     return f"reverse_proxy {to}" + (f" of {' '.join(dict.fromkeys(paths))}" if paths else "")
+
+
+def _hosts(route: Json) -> tuple[str, ...]:
+    return said(route, "host")
+
+
+def _for_any_host(route: Json) -> Json:
+    """Return a route that whoever asks is led to: a hop in front may ask by another name."""
+    sets = [_without(one, "host") for one in route.get("match") or ()]
+    return {**_without(route, "match"), **({"match": sets} if all(sets) and sets else {})}
 
 
 def _port(address: str) -> str:
@@ -202,16 +238,24 @@ def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json
     apps["http"]["servers"] = {key: server}
     server["listen"] = ["${LISTEN}"]
     server["automatic_https"] = {"disable": True}
+    hosts = found.sites[chosen.server]
+    server["routes"] = [_for_any_host(route) for route in server["routes"] if _hosts(route) == hosts]
     server.pop("logs", None)
     apps.pop("pki", None)
     apps.pop("tls", None)
     if chosen.server.tls:
-        policies = server.get("tls_connection_policies") or [{}]
-        server["tls_connection_policies"] = [_without(policies[0], "match", "certificate_selection")]
+        policies = [one for one in server.get("tls_connection_policies") or () if _is_of(one, hosts)]
+        server["tls_connection_policies"] = [_without((*policies, {})[0], "match", "certificate_selection")]
         apps["tls"] = {"certificates": {"load_files": [_CERTIFICATE]}}
     for handler in every(server, lambda one: one.get("handler") == "reverse_proxy"):
         _lead(handler, found.target(handler) in chosen.targets, scheme)
     return made
+
+
+def _is_of(policy: Json, hosts: tuple[str, ...]) -> bool:
+    """Tell whether connections to one of some hosts have a policy; one that asks for nothing is everybody's."""
+    names = policy.get("match", {}).get("sni")
+    return "match" not in policy or bool(set(names or ()) & set(hosts))
 
 
 def _lead(handler: Json, stands: bool, scheme: str) -> None:

@@ -74,22 +74,22 @@ def _fits(sets: Sequence[Json] | None, asked: Asked) -> bool | None:
     return _any(_all(_holds(name, said, asked) for name, said in one.items()) for one in sets) if sets else True
 
 
-def _holds(name: str, said: Any, asked: Asked) -> bool | None:
+def _holds(name: str, value: Any, asked: Asked) -> bool | None:
     match name:
-        case "host":
-            return any(fnmatchcase(asked.host.lower(), one.lower()) for one in said)
-        case "path" if asked.path is not None:
+        case "host" if isinstance(value, list):
+            return any(fnmatchcase(asked.host.lower(), str(one).lower()) for one in value)
+        case "path" if isinstance(value, list) and asked.path is not None:
             path = asked.path.lower()
-            return any(fnmatchcase(path, re.sub(r"([\[?])", r"[\1]", one.lower())) for one in said)
-        case "path_regexp" if asked.path is not None:
+            return any(fnmatchcase(path, re.sub(r"([\[?])", r"[\1]", str(one).lower())) for one in value)
+        case "path_regexp" if isinstance(value, dict) and asked.path is not None:
             try:
-                return re.search(said.get("pattern", ""), asked.path) is not None
+                return re.search(str(value.get("pattern", "")), asked.path) is not None
             except re.error:
                 return None
-        case "protocol" if said in ("http", "https"):
-            return asked.tls is (said == "https")
-        case "not":
-            found = _fits(said, asked)
+        case "protocol" if value in ("http", "https"):
+            return asked.tls is (value == "https")
+        case "not" if isinstance(value, list):
+            found = _fits(value, asked)
             return None if found is None else not found
         case _:
             return None
@@ -113,14 +113,18 @@ class Leaf:
 def leaves(routes: Sequence[Json], hosts: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Iterator[Leaf]:
     """Yield all handlers below some routes that pass requests on, in their order."""
     for route in routes:
-        sets = route.get("match") or ()
-        own_hosts = tuple(host for one in sets for host in one.get("host", ()))
-        own_paths = tuple(path for one in sets for path in one.get("path", ()))
+        own_hosts, own_paths = said(route, "host"), said(route, "path")
         for handler in route.get("handle", ()):
             if handler.get("handler") == "subroute":
                 yield from leaves(handler.get("routes", ()), own_hosts or hosts, own_paths or paths)
             elif handler.get("handler") == "reverse_proxy":
                 yield Leaf(handler, own_hosts or hosts, own_paths or paths)
+
+
+def said(route: Json, name: str) -> tuple[str, ...]:
+    """Return what the matchers of a name say in a route."""
+    lists = (one.get(name) for one in route.get("match") or ())
+    return tuple(str(each) for one in lists if isinstance(one, list) for each in one)
 
 
 def every(value: object, wanted: Callable[[Json], bool]) -> Iterator[Json]:

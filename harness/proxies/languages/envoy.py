@@ -4,7 +4,7 @@ Rules:
 - a filter chain of a listener is what is asked, a route what answers, a cluster a target; every address of the one that
   is mapped becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
 - all other listeners and filter chains are taken out, and what the one that is asked wants of a connection: a name in
-  TLS, the PROXY protocol;
+  TLS, the PROXY protocol; its virtual host is that of whoever asks, as a hop in front may ask by another name;
 - what is told by somebody else (xDS: dynamic_resources, RDS, EDS) is refused: he is not here.
 """
 
@@ -58,7 +58,10 @@ def fitted(config: Path, standing: Standing) -> Fitted:
 
 
 class _Reading:
-    """The filter chains of static listeners as servers, and static clusters as targets."""
+    """The filter chains of static listeners as servers, and static clusters as targets.
+
+    `chains` are those of servers, with their listener; `hosts` the virtual hosts of routes, with all beside them.
+    """
 
     def __init__(self, config: Path, root: Value) -> None:
         self.root = root
@@ -67,6 +70,7 @@ class _Reading:
             self._target(one): one for one in root.get("static_resources", "clusters").items if one.get("name")
         }
         self.chains: dict[Server, tuple[Value, Value]] = {}
+        self.hosts: dict[Route, tuple[Value, Value]] = {}
         for listener in root.get("static_resources", "listeners").items:
             self._listens(listener)
         self.config = Config(config, list(self.chains), list(self.clusters))
@@ -109,7 +113,7 @@ class _Reading:
                 path = paths(match)
                 takes = partial(hosts.takes, host, match)
                 unknown = action and not (action.get("cluster") or action.get("weighted_clusters"))
-                yield Route(
+                made = Route(
                     f"route {path[0] if path else match.get('safe_regex', 'regex').said or 'of a match'}",
                     route.token,
                     list(self.clusters) if unknown else self._to(action),
@@ -117,6 +121,8 @@ class _Reading:
                     [one for one in domains(host) if one != "*"],
                     path or ["/"],
                 )
+                self.hosts[made] = (config.get("route_config", "virtual_hosts"), host)
+                yield made
 
     def _to(self, action: Value) -> list[Target]:
         shares = [one.get("name") for one in action.get("weighted_clusters", "clusters").items]
@@ -179,6 +185,10 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
         if entry.name in ("access_log", "accessLog"):
             edits.drop(entry.mapping, entry.name)
     edits.drop(listener, "access_log")
+    if chosen.route in found.hosts:
+        every, host = found.hosts[chosen.route]
+        edits.drop_items(every, lambda one: one is host)
+        edits.change(host, "domains", 'domains: ["*"]')
     for target, cluster in found.clusters.items():
         _cluster(edits, cluster, target in chosen.targets, scheme)
     return edits.texts

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -192,7 +193,8 @@ def _files(static: Value, config: Path) -> list[Path]:
     said = provider.get("filename") or provider.get("directory")
     found = _beside(config.parent, said.said)
     if found.is_dir():
-        files = [one for one in sorted(found.rglob("*")) if one.suffix in (".yml", ".yaml", ".toml") and is_file(one)]
+        there = map(Path, sorted(glob.glob(str(Path(glob.escape(str(found)), "**", "*")), recursive=True)))
+        files = [one for one in there if one.suffix in (".yml", ".yaml", ".toml") and is_file(one)]
     else:
         files = [found] if is_file(found) else []
     if not files:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _TOKEN = re.compile(r"\s*(?:(\w+)\(\s*((?:`[^`]*`|\"(?:\\.|[^\"\\])*\"|[\s,])*)\)|(&&|\|\||!|\(|\)))")
 _VALUE = re.compile(r"`([^`]*)`|\"((?:\\.|[^\"\\])*)\"")
@@ -91,6 +92,6 @@ class Rule:
         return list(dict.fromkeys(self._values(names)))
 
     def _values(self, names: tuple[str, ...]) -> Iterator[str]:
-        for part, after in zip(self.parts, (*self.parts[1:], ""), strict=True):
+        for part, after in pairwise((*self.parts, "")):
             if isinstance(part, Matcher) and part.name.lower() in names and after != "!":
                 yield from part.values

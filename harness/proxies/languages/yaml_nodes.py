@@ -96,9 +96,10 @@ class Value:
         """Where it stands, without what is said before it: anchor and tag."""
         if self.node is None:
             return Token(self.source, -1, -1, "")
-        start = self.node.start_mark.index
+        start, end = int(self.node.start_mark.index), _end(self.source.text, self.node)
         found = _PROPERTIES.match(self.source.text, start)
-        return Token(self.source, found.end() if found else start, _end(self.source.text, self.node), self.said)
+        start = found.end() if found else start
+        return Token(self.source, start, max(start, end), self.said)
 
     def reject(self, why: str) -> Complaint:
         return self.token.reject(why)

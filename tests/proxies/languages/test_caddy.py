@@ -37,7 +37,8 @@ def site(host: str, *routes: dict[str, Any]) -> dict[str, Any]:
 SECURE = {"protocol": "http", "tls": {"ca": "x"}}
 CHAT = proxy("app:8000", "app2:8000", flush_interval=-1, health_checks={"active": {"uri": "/up"}, "passive": {}})
 SHOP = site("shop.example", at("/api/chat/*", CHAT, group="g"), {"handle": [proxy("web:3443", transport=SECURE)]})
-POLICY = {"match": {"sni": ["a"]}, "certificate_selection": {"any_tag": ["c"]}, "alpn": ["h2"]}
+POLICY = {"match": {"sni": ["shop.example"]}, "certificate_selection": {"any_tag": ["c"]}, "alpn": ["h2"]}
+OTHERS = {"match": {"sni": ["other.example"]}, "client_authentication": {}}
 CONFIG: dict[str, Any] = {
     "admin": {"listen": ":2019"},
     "logging": {"logs": {}},
@@ -48,7 +49,7 @@ CONFIG: dict[str, Any] = {
         "http": {
             "grace_period": 1,
             "servers": {
-                "srv0": {"listen": [":443"], "routes": [SHOP], "tls_connection_policies": [POLICY], "logs": {}},
+                "srv0": {"listen": [":443"], "routes": [SHOP], "tls_connection_policies": [OTHERS, POLICY], "logs": {}},
                 "srv1": {"listen": [":8080"], "routes": [site("in.example", {"handle": [proxy("unix//a.sock")]})]},
             },
         },
@@ -84,7 +85,9 @@ def test_what_must_change_is_changed_and_all_else_stays(tmp_path: Path) -> None:
     assert made["apps"]["http"]["grace_period"] == 1
     (server,) = made["apps"]["http"]["servers"].values()
     assert (server["listen"], server["tls_connection_policies"]) == (["${LISTEN}"], [{"alpn": ["h2"]}])
-    chat, web = (route["handle"][0] for route in server["routes"][0]["handle"][0]["routes"])
+    (site,) = server["routes"]
+    assert site.keys() == {"handle", "terminal"}, "who asks from another hop may call it by another name"
+    chat, web = (route["handle"][0] for route in site["handle"][0]["routes"])
     assert chat == proxy(*["${UPSTREAM_ADDRESS}"] * 2, flush_interval=-1, health_checks={"passive": {}})
     assert web == proxy("127.0.0.1:1", transport={"protocol": "http"})
 
@@ -189,6 +192,10 @@ def test_routes_are_followed_as_caddy_follows_them(path: str, host: str, tls: bo
         (plain(proxy("a:1", transport={"versions": ["h2c"]})), NOTHING, ": a:1 is spoken to by HTTP/2 only"),
         (plain({"handler": "static_response"}), NOTHING, ": passes no requests on to anybody"),
         ({"apps": {}}, NOTHING, ": listens nowhere that a client could ask"),
+        ({"apps": {"http": {"servers": []}}}, NOTHING, ": `http.servers` holds no servers by name"),
+        (with_servers(a={"listen": [80]}), NOTHING, ": `listen` is no list of texts"),
+        (with_servers(a={"listen": [":80"], "routes": [{"handle": ["x"]}]}), NOTHING, ": `handle` is no list of mapp"),
+        (with_servers(a={"routes": [{"handle": [], "match": {}}]}), NOTHING, ": `match` of a route is no list of mapp"),
         ([], NOTHING, ": has no `apps`, as a config of Caddy's has"),
         ({}, NOTHING, ": has no `apps`, as a config of Caddy's has"),
     ],

@@ -65,7 +65,9 @@ def test_what_must_change_is_edited_where_it_stands_and_all_else_stays(tmp_path:
     del chain["filter_chain_match"]
     pair = {"certificate_chain": {"filename": "c"}, "private_key": {"filename": "k"}}
     chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificates"] = [pair]
-    del chain["filters"][0]["typed_config"]["access_log"]
+    manager = chain["filters"][0]["typed_config"]
+    del manager["access_log"]
+    manager["route_config"]["virtual_hosts"][0]["domains"] = ["*"]
     assert listener == expected
     chat, web = was["static_resources"]["clusters"]
     del chat["health_checks"]

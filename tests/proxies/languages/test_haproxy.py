@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.errors import InputError
 from harness.model import Deployment, Endpoint
 from harness.proxies.languages import haproxy_lines
 from harness.proxies.languages.base import Fitted
@@ -179,28 +174,3 @@ def test_what_is_not_there_or_fits_twice_is_told_with_lines(
 ) -> None:
     lines = refused(tmp_path, {"h.cfg": text}, said)
     assert any(line.startswith(f"h.cfg{told}") for line in lines), lines
-
-
-WORDS = ["'", '"', "\\", "#", "{", "if", "or", "\n", " ", "bind", "backend", "crt", "check", "ssl", "server", ""]
-
-
-@pytest.mark.generated
-@given(st.data())
-def test_a_config_with_words_lost_or_put_in_is_edited_line_by_line_or_refused_with_a_place(data: st.DataObject) -> None:
-    tokens = re.findall(r"\s+|\w+|.", data.draw(st.sampled_from([PRODUCTION, SHORT])))
-    for at in data.draw(st.lists(st.integers(0, len(tokens) - 1), max_size=4)):
-        tokens[at] = data.draw(st.sampled_from(WORDS) | st.sampled_from(tokens))
-    said = data.draw(st.sampled_from([Deployment(), Deployment(("chat",)), Deployment((), "", "/x")]))
-    with tempfile.TemporaryDirectory() as folder:
-        refused: InputError | None = None
-        try:
-            fitted = fit(Path(folder), "".join(tokens), said)
-        except InputError as error:
-            refused = error
-        if refused:
-            assert all(one.file for one in refused.complaints)
-        else:
-            changes(fitted)
-            (text,) = fitted.texts.values()
-            assert "${LISTEN}" in text
-            assert "${UPSTREAM_ADDRESS}" in text
