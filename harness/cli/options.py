@@ -100,7 +100,7 @@ def deployment(targets: Sequence[str] | None, server: str | None, path: str | No
     """Return how a config of the user's stands in chains. Raises InputError for what cannot be meant."""
     if path is not None and not re.fullmatch(r"/[!-~]*", path):
         raise InputError(f"--path: {path!r} is no path as a request has it: it begins with /, as /api/chat")
-    if server is not None and not re.fullmatch(r"(?=.)[^:\s]*(:[0-9]{1,5})?", server):
+    if server is not None and not re.fullmatch(r"(?=.)([^=\s]+=)?[^:\s]*(:[0-9]{1,5})?", server):
         raise InputError(f"--server: {server!r} is no server: it is a name, a port, or both, as shop.example:443")
     if "" in (targets or ()):
         raise InputError("--map names nothing: it is what your config passes requests on to, as app:8000")

@@ -10,15 +10,17 @@ class Deployment:
     """What stands for what in a config that knows nothing of chains; what is empty is found where only one can be.
 
     `map` are the targets of it, as `app:8000`, that stand for the next hop; `server` is the server that is asked, as
-    `shop.example:443`, each part of which may be left out; `path` is what it is asked for, as `/api/chat`.
+    `shop.example:443`, each part of which may be left out; `path` is what it is asked for, as `/api/chat`. `wish` is
+    what it is asked for if it leads that on, and else what it itself leads on.
     """
 
     map: tuple[str, ...] = ()
     server: str = ""
     path: str = ""
+    wish: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.map or self.server or self.path)
+        return bool(self.map or self.server or self.path or self.wish)
 
 
 @dataclass(frozen=True, slots=True)

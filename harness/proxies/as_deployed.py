@@ -6,10 +6,12 @@ its language (languages/) says what has to change; here that is written, tested,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from harness import resources
 from harness.errors import Complaint, InputError, Unavailable
@@ -54,9 +56,18 @@ class AsDeployed(Described):
         complaints = ComplaintPatterns.of(self.said.complaints, {})
         return LANGUAGES[self.name](config, Standing(self.deployment, self.behind, installed, complaints))
 
+    def meant(self, config: Path) -> Self:
+        """Return the proxy with what is wished for as its path, if the config is known to lead that on. Blocks."""
+        if self.deployment.wish and not self.deployment.path and self.takes(config):
+            wished = replace(self, deployment=replace(self.deployment, path=self.deployment.wish))
+            with contextlib.suppress(InputError, Unavailable):
+                if wished.fitted(config, wished.installed).served_by:
+                    return wished
+        return self
+
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):
-            return self.fitted(config, self.installed).diff() if self.takes(config) else ""
+            return self.meant(config).fitted(config, self.installed).diff() if self.takes(config) else ""
         return ""
 
     def asks(self, config: Path) -> set[str]:
@@ -73,12 +84,13 @@ class AsDeployed(Described):
             )
             raise InputError(Complaint(f"{why} are for a config that does not", file=str(config)))
         with contextlib.suppress(Unavailable):  # which the start tells
-            super().check(config)
+            super(AsDeployed, self.meant(config)).check(config)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
-        path = self.deployment.path or upstream.asked
-        asked = replace(self, deployment=replace(self.deployment, path=path), behind=upstream)
-        return await super(AsDeployed, asked).start(config, upstream, evidence, launcher)
+        wish = self.deployment.wish or upstream.asked
+        asked = replace(self, deployment=replace(self.deployment, wish=wish), behind=upstream)
+        meant = await asyncio.to_thread(asked.meant, config)
+        return await super(AsDeployed, meant).start(config, upstream, evidence, launcher)
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
         if not self.takes(config):

@@ -53,7 +53,7 @@ class Nginx(AsDeployed):
         return replace(self, edits=tuple(edits))
 
     def changed(self, config: Path) -> str:
-        return self._mitigated(config).told()
+        return self.meant(config)._mitigated(config).told()
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""

@@ -118,7 +118,7 @@ class OfProjects(Described):
             return await super().start(config, upstream, evidence, launcher)
         project = self.project(config)
         project.check()
-        said = replace(self.deployment, path=self.deployment.path or upstream.asked)
+        said = replace(self.deployment, wish=self.deployment.wish or upstream.asked)
         copy = launcher.folder(self.name, parent=copies())
         start = await asyncio.to_thread(self._start_in, copy, project, said)
         if self.built:

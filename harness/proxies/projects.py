@@ -154,7 +154,8 @@ class Project:
             all_of_them = "; ".join(f"{rule.source} to {rule.target}" for rule in leading)
             raise self.refused(f"leads to several, and --map says which is the backend: {all_of_them}", self.config)
         meant = [rule for rule in leading if not said.map or rule.target in said.map]
-        path, rule = self._path(meant, said.path)
+        wished = said.wish if any(rule.leads(said.wish) for rule in meant) else ""
+        path, rule = self._path(meant, said.path or wished)
         others = () if said.path else tuple(self._place(one) for one in meant if one != rule)
         served_by = ServedBy(path, bool(said.path), Place(self.package, str(self.config), 0), self._place(rule), others)
         return list(dict.fromkeys(one.origin for one in meant)), path, served_by

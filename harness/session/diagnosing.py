@@ -96,7 +96,7 @@ def to_try(job: Job, cell: Cell) -> tuple[str, str]:
     asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
     words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job) for hop in cell.chain)]
     words += [word for name, value in asked.items() if value != AXES[name].default for word in (f"--{name}", value)]
-    words += [word for hop in cell.chain for word in _as_deployed(job.deployed.get(hop.bare, AS_FOUND))]
+    words += _as_deployed({hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))})
     command = shlex.join(words)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]
@@ -115,10 +115,16 @@ def _as_given(hop: Hop, job: Job) -> str:
     return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
 
 
-def _as_deployed(said: Deployment) -> list[str]:
-    """Return the options that say how a config stands in a chain."""
-    options = [("--map", one) for one in said.map] + [("--server", said.server), ("--path", said.path)]
-    return [word for option in options if option[1] for word in option]
+def _as_deployed(deployed: Mapping[Hop, Deployment]) -> list[str]:
+    """Return the options that say how configs stand in a chain."""
+    options = list[tuple[str, str]]()
+    for hop, said in deployed.items():
+        of = f"{hop.bare}=" if len(deployed) > 1 else ""
+        options += [("--map", f"{of}{one}") for one in said.map]
+        options += [("--server", f"{of}{said.server}")] if said.server else []
+    paths = dict.fromkeys(said.path or said.wish for said in deployed.values())
+    options += [("--path", path) for path in paths if path]
+    return [word for option in options for word in option]
 
 
 def controls_of(job: Job) -> list[Cell]:

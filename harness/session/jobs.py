@@ -215,22 +215,42 @@ def _changes(hop: Hop, one: Mitigation, files: Mapping[Hop, Path], said: Deploym
 
 
 def _deployed(declared: Mapping[Hop, Deployment], own: Mapping[Hop, Path], said: Deployment) -> dict[Hop, Deployment]:
-    """Return how configs stand in chains; what is said beside the file is of the only one that it can be of."""
+    """Return how configs stand in chains: each as is said beside its file, and as options say.
+
+    A path is asked of the whole chain: of several configs each is asked for it that leads it on. A target and a server
+    are of one of them, which is named before it: `nginx:shop=app:8000`.
+    """
     if not said:
         return dict(declared)
-    able = [
-        hop
-        for hop, file in own.items()
-        if isinstance(proxy := PROXIES.get(hop.proxy), Deployable) and proxy.takes(file)
-    ]
-    if len(able) != 1:
-        several = (
-            f"there are {', '.join(map(str, able))}: say it in a matrix file, beside each" if able else "there is none"
-        )
-        raise InputError(f"--map, --server and --path are of one config of yours, as nginx:./my.conf, and {several}")
-    before = declared.get(able[0], AS_FOUND)
-    given = {name: value for name in ("map", "server", "path") if (value := getattr(said, name))}
-    return {**declared, able[0]: replace(before, **given)}
+    proxies = {hop: PROXIES.get(hop.proxy) for hop in own}
+    able = [hop for hop, proxy in proxies.items() if isinstance(proxy, Deployable) and proxy.takes(own[hop])]
+    if not able:
+        raise InputError("--map, --server and --path are of a config of yours, as nginx:./my.conf, and there is none")
+    maps = [_named("--map", one, able) for one in said.map]
+    server = [_named("--server", one, able) for one in [said.server] if one]
+    deployed = dict(declared)
+    for hop in able:
+        mine = declared.get(hop, AS_FOUND)
+        mapped, asked = (tuple(what for of, what in some if of == hop) for some in (maps, server))
+        mine = replace(mine, map=mapped or mine.map, server="".join(asked) or mine.server)
+        if len(able) == 1:
+            mine = replace(mine, path=said.path or mine.path)
+        elif said.path and not mine.path:
+            mine = replace(mine, wish=said.path)
+        if mine:
+            deployed[hop] = mine
+    return deployed
+
+
+def _named(option: str, said: str, able: Sequence[Hop]) -> tuple[Hop, str]:
+    """Return of which config something is said, and what. Raises InputError if that can be several."""
+    of, named, what = said.partition("=")
+    if named and (hops := [hop for hop in able if of in (str(hop), hop.variant)]):
+        return hops[0], what
+    if len(able) > 1:
+        names = " or ".join(f"{hop}={said}" for hop in able)
+        raise InputError(f"{option} {said}: of which of your configs? Say {names}")
+    return able[0], said
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:

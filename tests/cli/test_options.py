@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from harness.cli import cell_options
 from harness.cli.commands import app
+from harness.model import Deployment, Hop
+from harness.proxies.catalog import PROXIES
+from harness.proxies.nginx import Nginx
 from tests.commanding import Harness
 
 METAVAR = re.compile(r"[A-Z]+|'NAME: VALUE'")
@@ -71,7 +75,7 @@ def test_only_one_report_goes_to_standard_output(harness: Harness) -> None:
         (("--map", ""), "--map names nothing: it is what your config passes requests on to, as app:8000"),
         (
             ("--map", "app"),
-            "--map, --server and --path are of one config of yours, as nginx:./my.conf, and there is none",
+            "--map, --server and --path are of a config of yours, as nginx:./my.conf, and there is none",
         ),
     ],
 )
@@ -82,12 +86,34 @@ def test_what_is_said_of_a_config_has_to_mean_one_that_is_there(
     assert (said.status, said.err) == (2, f"harness: {told}\n")
 
 
-def test_what_is_said_of_a_config_cannot_be_of_two(harness: Harness, tmp_path: Path) -> None:
+TWO = ("--chain", "nginx:./a.conf>nginx:./b.conf")
+
+
+def test_a_target_or_server_is_of_one_config_which_is_named(harness: Harness, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.conf").write_text("server { location / { proxy_pass http://app; } }")
-    said = harness("run", "--chain", "nginx:./a.conf>nginx:./b.conf", "--map", "app")
-    assert said.status == 2
-    assert "there are nginx:a, nginx:b: say it in a matrix file, beside each" in said.err
+    for option, said in (("--map", "app"), ("--server", "shop.example:80")):
+        told = harness("run", *TWO, option, said)
+        assert told.status == 2
+        assert f"{option} {said}: of which of your configs? Say nginx:a={said} or nginx:b={said}" in told.err
+    unknown = harness("run", *TWO, "--map", "nginx:b=apq")
+    assert (unknown.status, "b.conf: passes no requests on to 'apq', which is to be mapped" in unknown.err) == (2, True)
+
+
+def test_a_path_is_asked_of_the_chain_and_of_each_config_that_leads_it_on(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("server { location /api/ { proxy_pass http://b/; } location / { return 204; } }")
+    (tmp_path / "b.conf").write_text("server { location / { proxy_pass http://app; } }")
+    chain = f"nginx:{tmp_path}/a.conf>nginx:{tmp_path}/b.conf"
+    given = {**cell_options.USUAL, "chain": chain}
+    asked = cell_options.job(given, (), Deployment(path="/chat", map=("nginx:a=b",))).deployed
+    assert asked == {
+        Hop("nginx", "a"): Deployment(map=("b",), wish="/chat"),
+        Hop("nginx", "b"): Deployment(wish="/chat"),
+    }
+    nginx = PROXIES["nginx"]
+    assert isinstance(nginx, Nginx)
+    meant = {hop.variant: nginx.deployed(said).meant(tmp_path / f"{hop.variant}.conf") for hop, said in asked.items()}
+    assert {name: one.deployment.path for name, one in meant.items()} == {"a": "", "b": "/chat"}
 
 
 def test_every_option_says_in_capitals_what_it_takes() -> None:

@@ -23,6 +23,7 @@ from harness.proxies.as_deployed import AsDeployed
 from harness.proxies.catalog import PROXIES
 from harness.proxies.languages.caddy_routes import Asked, answering
 from harness.session import Fetching, fetched, load, session
+from tests.commanding import Harness
 from tests.proxies.languages import production
 from tests.proxies.languages.reading import write
 from tests.proxies.serving import upstream
@@ -228,3 +229,27 @@ async def test_ways_of_requests_are_those_of_the_real_apache(tmp_path: Path) -> 
                 if fitted.served_by and (place := fitted.served_by.location):
                     ours = re.search(r"ADDRESS\}/([0-9]+)", "\n".join(APACHE_ORACLE.splitlines()[place.line - 1 :]))
                     assert (path, ours and ours[1]) == (path, found and found[1])
+
+
+@pytest.mark.parametrize("front", ["nginx", "caddy"])
+def test_a_config_in_front_is_asked_for_what_it_leads_on_where_that_is_not_what_the_one_behind_is(
+    harness: Harness, tmp_path: Path, front: str
+) -> None:
+    """Each strips what the one behind does not know; of Caddy's files only Caddy knows whether they are there."""
+    (tmp_path / "nginx.conf").write_text(
+        "server { listen 80; location /api/ { proxy_pass http://behind/; } location / { root /var/www; } }"
+    )
+    (tmp_path / "caddy.conf").write_text(
+        "shop.example {\n handle_path /api/* {\n reverse_proxy behind:80\n }\n"
+        " handle {\n root * /var/www\n try_files {path} /index.html\n file_server\n }\n}\n"
+    )
+    (tmp_path / "behind.cfg").write_text(
+        "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
+        "frontend www\n bind :80\n default_backend api\nbackend api\n server app 10.0.0.1:8000 check\n"
+    )
+    chain = f"{front}:front=./{front}.conf>haproxy:./behind.cfg"
+    said = harness("run", "--chain", chain, "--json", "out.json")
+    assert said.status == 0, said.out
+    *_, last = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert [one["path"] for one in last["facts"]["served_by"]] == ["/api/", "/"]
+    assert last["verdict"], said.out
