@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -20,7 +21,7 @@ import pytest
 
 from benchmarks.mutants.forks import in_forks, silence
 from benchmarks.mutants.operators import Mutant
-from benchmarks.mutants.suite import Suite, collected, pass_all
+from benchmarks.mutants.suite import Suite, collected, end_after, pass_all
 
 Told = Callable[[str], None]
 
@@ -34,7 +35,8 @@ def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: in
         survived, unfit = _survivors_warm(inside, suite, folder, workers, told)
         left += unfit
         found += [mutant for mutant in survived if mutant not in unfit]
-    tried = in_forks(left, lambda one: _survives_cold(one, suite, folder), workers)
+    reading_s = _reading_s(suite, folder) if left else 0.0
+    tried = in_forks(left, lambda one: _survives_cold(one, suite, folder, reading_s), workers)
     for number, (mutant, survives) in enumerate(tried, 1):
         found += [mutant] if survives else []
         told(f"{number} of {len(left)} tried from the start, {len(found)} survive")
@@ -145,8 +147,17 @@ class Instead(SourceFileLoader):
         return _compiled(self._mutant, self.path)
 
 
-def _survives_cold(mutant: Mutant, suite: Suite, folder: Path) -> bool:
+def _reading_s(suite: Suite, folder: Path) -> float:
+    """Return how long it takes to read all tests from the start, which a mutant may make to last for ever."""
+    began = time.monotonic()
+    if not all(done for _, done in in_forks([None], lambda _: collected(suite.files, folder, lambda _: None), 1)):
+        raise RuntimeError("the tests could not be collected")
+    return time.monotonic() - began
+
+
+def _survives_cold(mutant: Mutant, suite: Suite, folder: Path, reading_s: float) -> bool:
     silence()
+    end_after(reading_s)
     wanted = suite.against(mutant)
     files = sorted({name.partition("::")[0] for name in wanted})
     passed = list[bool]()
