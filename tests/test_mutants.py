@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -129,8 +130,17 @@ sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests")
 """
 
 
+CONFTEST = """
+import gc
+import pytest
+
+pytest.register_assert_rewrite('box')  # as pytest does with a plug-in's package
+
+def pytest_collection_finish():
+    gc.freeze()  # as this project's own does
+"""
 FILES = {
-    "conftest.py": "import pytest\npytest.register_assert_rewrite('box')\n",  # as pytest does with a plug-in's package
+    "conftest.py": CONFTEST,
     "box.py": MODULE,
     "tests/test_box.py": TESTS,
     "listed.yaml": LISTING,
@@ -153,6 +163,7 @@ def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tm
     said = on_trial(tmp_path, FILES)
     survived = [line[1:] for line in said.stdout.splitlines() if line.startswith("+") and not line.startswith("+++")]
     assert (said.returncode, sorted(survived)) == (1, SURVIVE), said.stdout + said.stderr
+    assert re.search(r"^10 of \d+ tried, \d+ survive so far$", said.stdout, re.M), "a fork of what is warm tries most"
     assert "--- box.py:21\n+++ unreached\n" in said.stdout
     assert "listed, but there is no such line, or no such mutant of it: box.py: unreached: return a - 9" in said.stdout
     assert "listed, but a test catches it: box.py: Box.full: return self.held >= LIMIT" in said.stdout

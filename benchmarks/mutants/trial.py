@@ -56,6 +56,7 @@ def _survivors_warm(
         return collected(suite.files, folder, each)
 
     def each(session: pytest.Session) -> None:
+        gc.unfreeze()  # what tests froze when they were collected is else not found
         functions = _functions({str(Path(mutant.path).absolute()) for mutant in mutants})
         unfit = [at for at, mutant in enumerate(mutants) if not _fits(mutant, functions)]
         survived = list(unfit)
