@@ -138,6 +138,11 @@ pytest.register_assert_rewrite('box')  # as pytest does with a plug-in's package
 
 def pytest_collection_finish():
     gc.freeze()  # as this project's own does
+
+@pytest.fixture(autouse=True, scope="session")
+def place(tmp_path_factory):
+    with open(".pytest_cache/places", "a") as places:
+        print(tmp_path_factory.getbasetemp(), file=places)
 """
 FILES = {
     "conftest.py": CONFTEST,
@@ -164,6 +169,8 @@ def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tm
     survived = [line[1:] for line in said.stdout.splitlines() if line.startswith("+") and not line.startswith("+++")]
     assert (said.returncode, sorted(survived)) == (1, SURVIVE), said.stdout + said.stderr
     assert re.search(r"^10 of \d+ tried, \d+ survive so far$", said.stdout, re.M), "a fork of what is warm tries most"
+    places = (tmp_path / ".pytest_cache/places").read_text().splitlines()
+    assert len(set(places)) == len(places), "what is tried side by side does not share a folder"
     assert "--- box.py:21\n+++ unreached\n" in said.stdout
     assert "listed, but there is no such line, or no such mutant of it: box.py: unreached: return a - 9" in said.stdout
     assert "listed, but a test catches it: box.py: Box.full: return self.held >= LIMIT" in said.stdout

@@ -58,10 +58,16 @@ def collected(files: Iterable[str], folder: Path, loop: Callable[[pytest.Session
     """Collect the fast tests of these files and call `loop`; return whether that was called, and returned."""
     # Plain assertions: pytest would else read the modules of a plug-in itself, and no mutant in their place.
     told = ["--assert=plain", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-o", "addopts=", "-o", "timeout=0"]
-    told += ["-m", "not proxies", f"--basetemp={mkdtemp(dir=folder)}/tests"]
+    told += ["-m", "not proxies"]
+    room(folder)
     taken = Taken(loop)
     pytest.main([*told, *files], [taken])
     return taken.done
+
+
+def room(folder: Path) -> None:
+    """Give the tests of this process a place of their own for what they write."""
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = mkdtemp(dir=folder)
 
 
 class _Watch:

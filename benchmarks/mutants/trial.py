@@ -21,7 +21,7 @@ import pytest
 
 from benchmarks.mutants.forks import in_forks, silence
 from benchmarks.mutants.operators import Mutant
-from benchmarks.mutants.suite import Suite, collected, end_after, pass_all
+from benchmarks.mutants.suite import Suite, collected, end_after, pass_all, room
 
 Told = Callable[[str], None]
 
@@ -63,7 +63,7 @@ def _survivors_warm(
         gc.collect()
         gc.freeze()  # what is never looked at again is never copied
         fit = [at for at in range(len(mutants)) if at not in unfit]
-        jobs = in_forks(fit, lambda at: _survives_warm(mutants[at], suite, session, functions), workers)
+        jobs = in_forks(fit, lambda at: _survives_warm(mutants[at], suite, session, functions, folder), workers)
         for number, (at, survives) in enumerate(jobs, 1):
             survived += [at] if survives else []
             told(f"{number} of {len(fit)} tried, {len(survived)} survive so far")
@@ -97,8 +97,9 @@ def _fits(mutant: Mutant, functions: Functions) -> bool:
     return bool(held) and all(len(function.__code__.co_freevars) == closed for function in held)
 
 
-def _survives_warm(mutant: Mutant, suite: Suite, session: pytest.Session, functions: Functions) -> bool:
+def _survives_warm(mutant: Mutant, suite: Suite, session: pytest.Session, functions: Functions, folder: Path) -> bool:
     silence()
+    room(folder)
     assert mutant.code is not None
     file = str(Path(mutant.path).absolute())
     code = _code_of(_compiled(mutant, file), mutant.code)
