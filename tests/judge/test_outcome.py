@@ -347,6 +347,23 @@ def test_nothing_is_held_against_what_was_too_short_to_tell() -> None:
     assert conclude(short, short, None, None)[:2] == ("too short", "3 tokens do not tell; 90 would")
 
 
+def test_held_against_an_earlier_run_a_result_says_what_does_not_fit_or_what_it_said_before() -> None:
+    known = [result(cell(), "buffered"), result(cell("nginx:gzip"), "buffered")]
+    now = [replace(known[0], reason="it is held"), replace(known[1], verdict="streamed")]
+    held = held_against(now, known, "runs/a")
+    assert [one.reason for one in held] == [
+        "it is held",
+        "expected buffered, got streamed: as it was in runs/a",
+    ]
+
+
+def test_nothing_is_held_against_what_was_unstable_in_an_earlier_run() -> None:
+    known, shaky_then = result(cell()), result(cell("nginx:gzip"), "buffered", outcome="unstable")
+    held = held_against([known, result(cell("nginx:gzip"), "streamed")], [known, shaky_then], "runs/a")
+    assert [(one.outcome, one.expectation is None) for one in held] == [("pass", False), ("observed", True)]
+    assert len(held_against([known], [known, shaky_then], "runs/a")) == 1, "nor is it missed"
+
+
 @pytest.mark.parametrize("ending", ["unstable", "too short", "blocked"])
 def test_a_cell_that_cannot_be_judged_is_not_held_against_an_earlier_run(ending: Outcome) -> None:
     known = result(cell(), "buffered")
