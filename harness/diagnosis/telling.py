@@ -141,7 +141,7 @@ class Diagnosis:
 
     def _without(self, hop: object) -> Iterator[str]:
         for place, one in enumerate(self.search.chain):
-            if one == hop and len(self.search.chain) > 1:
+            if one == hop:
                 left = [self.search.left_out(layer)[place] for layer in self.held]
                 yield f"without it the chain {self._together(left, self._fate_in_short)}"
 
