@@ -286,6 +286,16 @@ def test_detours_are_asked_about_only_if_nothing_else_works() -> None:
     assert searched(replace(chain, hops={"a": hop("bypass", "socket")}, asked=[])).best == ("socket",)
 
 
+def test_a_set_goes_around_if_one_of_it_does() -> None:
+    asks = search(World({"a": FREE}, {**COSTS, "bypass": "architecture"}, detours={"bypass"}))
+    assert [asks.is_around(names) for names in (("bypass",), ("bypass", "pad"), ("pad",), ("gone",))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_answers_may_come_in_any_order_and_guesses_are_forgotten() -> None:
     chain = world(a=hop("x-accel"), b=hop("no-transform", requests=["browser"]))
     asks, late = search(chain), list[Cell]()

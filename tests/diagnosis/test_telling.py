@@ -99,6 +99,12 @@ def test_a_chain_that_streams_needs_nothing() -> None:
     assert "it streams as it is" in told(found)
 
 
+def test_of_a_sole_hop_it_is_not_asked_which_one_holds() -> None:
+    found = diagnosis(both("nginx:default", "buffered", "buffered"), "nginx:default")
+    assert (len(found.held), list(found.of_hops())) == (2, [])
+    assert "Which hop holds" not in told(found)
+
+
 def test_a_hop_that_answers_by_itself_is_told_as_that() -> None:
     facts = Facts(
         hops=("proxy",), refusal=Refusal(401, 200), answered_by="hop", turned_away=TurnedAway(3, 401, "nothing")

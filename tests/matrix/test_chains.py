@@ -44,16 +44,25 @@ def test_options_are_kept_in_one_way_so_that_equal_hops_are_equal() -> None:
 
 def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -> None:
     matrix = read(
-        "axes: {chain: ['asgi:./app.py@uvloop', 'asgi:mine=a@b/app.py@PAUSE_S=0', 'asgi:./app.py', asgi:one@uvloop]}\n"
+        "axes: {chain: ['asgi:./app.py@uvloop', 'asgi:mine=a@b/app.py@PAUSE_S=0', 'asgi:./app.py', asgi:one@uvloop,"
+        " 'asgi:two=a@b.py@uvloop']}\n"
         "variants: {asgi: {one: ./one.py}}",
     )
     assert matrix.own == {
         Hop("asgi", "app"): PurePath("app.py"),
         Hop("asgi", "mine"): PurePath("a@b/app.py"),
         Hop("asgi", "one"): PurePath("one.py"),
+        Hop("asgi", "two"): PurePath("a@b.py"),
     }
     chains = list(dict.fromkeys(chain_text(cell.chain) for cell in matrix.cells))
-    assert chains == ["direct", "asgi:app@uvloop", "asgi:mine@PAUSE_S=0", "asgi:app", "asgi:one@uvloop"]
+    assert chains == [
+        "direct",
+        "asgi:app@uvloop",
+        "asgi:mine@PAUSE_S=0",
+        "asgi:app",
+        "asgi:one@uvloop",
+        "asgi:two@uvloop",
+    ]
 
 
 def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None:
