@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -84,10 +86,16 @@ def unreached(a):
     return a - 1
 
 AGAIN_S = 5
+OPEN = True
+while not OPEN:
+    pass
 """
 TESTS = """
 import pytest
-from box import Box
+from box import OPEN, Box
+
+def test_open():
+    assert OPEN
 
 @pytest.mark.parametrize(("held", "full"), [(2, False), (3, True), (4, True)])
 def test_full(held, full):
@@ -101,6 +109,7 @@ def test_idle(held, then, idle):
 SURVIVE = ["    return None", "    return a + 1", "    return a - 2"]
 LISTING = """\
 equivalent:
+- {file: box.py, in: "", was: "while not OPEN:", becomes: "while False:", why: "it is open"}
 - {file: box.py, in: unreached, was: "return a - 1", becomes: "return a - 0", why: "a reason"}
 - {file: box.py, in: unreached, was: "return a - 9", becomes: "return a - 0", why: "gone"}
 - {file: box.py, in: Box.full, was: "return self.held >= LIMIT", becomes: "return self.held > LIMIT", why: "wrong"}
@@ -110,6 +119,7 @@ tuned:
 """
 DOOR = """
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from benchmarks.mutants import suite
 from benchmarks.mutants.__main__ import Project, main
@@ -120,31 +130,62 @@ sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests")
 """
 
 
+CONFTEST = """
+import gc
+import pytest
+
+pytest.register_assert_rewrite('box')  # as pytest does with a plug-in's package
+
+def pytest_collection_finish():
+    gc.freeze()  # as this project's own does
+
+@pytest.fixture(autouse=True, scope="session")
+def place(tmp_path_factory):
+    with open(".pytest_cache/places", "a") as places:
+        print(tmp_path_factory.getbasetemp(), file=places)
+"""
+FILES = {
+    "conftest.py": CONFTEST,
+    "box.py": MODULE,
+    "tests/test_box.py": TESTS,
+    "listed.yaml": LISTING,
+    "pytest.ini": "[pytest]\n",
+}
+
+
+def on_trial(place: Path, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Write a toy project and put it on trial."""
+    for name, text in files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(text)
+    argv = [sys.executable, "-B", "-c", DOOR, str(place), "--seed", "3"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
 @pytest.mark.proxies
 def test_a_toy_project_is_told_what_its_tests_let_through_and_stays_as_it_was(tmp_path: Path) -> None:
-    rewritten = "import pytest\npytest.register_assert_rewrite('box')\n"  # as pytest does with a plug-in's package
-    files = {
-        "conftest.py": rewritten,
-        "box.py": MODULE,
-        "tests/test_box.py": TESTS,
-        "listed.yaml": LISTING,
-        "pytest.ini": "[pytest]\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    argv = [sys.executable, "-B", "-c", DOOR, str(tmp_path), "--seed", "3"]
-    said = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+    """Some of its mutants loop for ever: while its tests are read, and while one of them runs."""
+    said = on_trial(tmp_path, FILES)
     survived = [line[1:] for line in said.stdout.splitlines() if line.startswith("+") and not line.startswith("+++")]
     assert (said.returncode, sorted(survived)) == (1, SURVIVE), said.stdout + said.stderr
+    assert re.search(r"^10 of \d+ tried, \d+ survive so far$", said.stdout, re.M), "a fork of what is warm tries most"
+    places = (tmp_path / ".pytest_cache/places").read_text().splitlines()
+    assert len(set(places)) == len(places), "what is tried side by side does not share a folder"
     assert "--- box.py:21\n+++ unreached\n" in said.stdout
     assert "listed, but there is no such line, or no such mutant of it: box.py: unreached: return a - 9" in said.stdout
     assert "listed, but a test catches it: box.py: Box.full: return self.held >= LIMIT" in said.stdout
     assert said.stdout.splitlines()[-1].endswith(
-        "caught, 1 listed as equivalent, 2 listed as tuned, 3 survived, 2 listed in vain"
+        "caught, 2 listed as equivalent, 2 listed as tuned, 3 survived, 2 listed in vain"
     )
-    assert {path.name for path in tmp_path.iterdir()} == {*(name.partition("/")[0] for name in files), ".pytest_cache"}
-    assert {name: (tmp_path / name).read_text() for name in files} == files
+    assert {path.name for path in tmp_path.iterdir()} == {*(name.partition("/")[0] for name in FILES), ".pytest_cache"}
+    assert {name: (tmp_path / name).read_text() for name in FILES} == FILES
+
+
+@pytest.mark.proxies
+def test_tests_that_fail_without_any_mutant_are_named_and_nothing_is_tried(tmp_path: Path) -> None:
+    said = on_trial(tmp_path, FILES | {"box.py": MODULE.replace("LIMIT = 3", "LIMIT = 4")})
+    assert said.returncode == 2
+    assert said.stderr.endswith("error: without any mutant these fail: tests/test_box.py::test_full[3-True]\n")
 
 
 @pytest.mark.parametrize("kind", KINDS)

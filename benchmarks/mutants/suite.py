@@ -23,6 +23,11 @@ GRACE_S, TIMES = 5.0, 20
 """A test has so long, and so many times as long as usually; one that takes longer has caught what makes it so."""
 
 
+def end_after(usual_s: float) -> None:
+    """Let this process end by itself if what begins now, and usually takes so long, does not."""
+    signal.setitimer(signal.ITIMER_REAL, GRACE_S + TIMES * usual_s)
+
+
 class Taken:
     """A plug-in that collects as pytest does, and then does something else than to run the tests.
 
@@ -31,6 +36,7 @@ class Taken:
 
     def __init__(self, loop: Callable[[pytest.Session], object]) -> None:
         self._loop = loop
+        self.done = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -44,15 +50,24 @@ class Taken:
         if session.testsfailed:
             raise session.Failed("a module of tests could not be read")
         self._loop(session)
+        self.done = True
         return True
 
 
 def collected(files: Iterable[str], folder: Path, loop: Callable[[pytest.Session], object]) -> bool:
-    """Collect the fast tests of these files and call `loop`; return whether all went well."""
+    """Collect the fast tests of these files and call `loop`; return whether that was called, and returned."""
     # Plain assertions: pytest would else read the modules of a plug-in itself, and no mutant in their place.
     told = ["--assert=plain", "-p", "no:terminal", "-p", "no:cacheprovider", "-s", "-o", "addopts=", "-o", "timeout=0"]
-    told += ["-m", "not proxies", f"--basetemp={mkdtemp(dir=folder)}/tests"]
-    return pytest.main([*told, *files], [Taken(loop)]) == pytest.ExitCode.OK
+    told += ["-m", "not proxies"]
+    room(folder)
+    taken = Taken(loop)
+    pytest.main([*told, *files], [taken])
+    return taken.done
+
+
+def room(folder: Path) -> None:
+    """Give the tests of this process a place of their own for what they write."""
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = mkdtemp(dir=folder)
 
 
 class _Watch:
@@ -78,7 +93,7 @@ def pass_all(session: pytest.Session, wanted: Mapping[str, float]) -> bool:
     items = {item.nodeid: item for item in session.items}
     chosen = [items[name] for name in wanted if name in items]
     for item, following in zip(chosen, [*chosen[1:], None], strict=False):
-        signal.setitimer(signal.ITIMER_REAL, GRACE_S + TIMES * wanted[item.nodeid])
+        end_after(wanted[item.nodeid])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if watch.failed or os.getppid() != parent:
             return False

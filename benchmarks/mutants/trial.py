@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -20,7 +21,7 @@ import pytest
 
 from benchmarks.mutants.forks import in_forks, silence
 from benchmarks.mutants.operators import Mutant
-from benchmarks.mutants.suite import Suite, collected, pass_all
+from benchmarks.mutants.suite import Suite, collected, end_after, pass_all, room
 
 Told = Callable[[str], None]
 
@@ -34,7 +35,8 @@ def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: in
         survived, unfit = _survivors_warm(inside, suite, folder, workers, told)
         left += unfit
         found += [mutant for mutant in survived if mutant not in unfit]
-    tried = in_forks(left, lambda one: _survives_cold(one, suite, folder), workers)
+    reading_s = _reading_s(suite, folder) if left else 0.0
+    tried = in_forks(left, lambda one: _survives_cold(one, suite, folder, reading_s), workers)
     for number, (mutant, survives) in enumerate(tried, 1):
         found += [mutant] if survives else []
         told(f"{number} of {len(left)} tried from the start, {len(found)} survive")
@@ -54,13 +56,14 @@ def _survivors_warm(
         return collected(suite.files, folder, each)
 
     def each(session: pytest.Session) -> None:
+        gc.unfreeze()  # what tests froze when they were collected is else not found
         functions = _functions({str(Path(mutant.path).absolute()) for mutant in mutants})
         unfit = [at for at, mutant in enumerate(mutants) if not _fits(mutant, functions)]
         survived = list(unfit)
         gc.collect()
         gc.freeze()  # what is never looked at again is never copied
         fit = [at for at in range(len(mutants)) if at not in unfit]
-        jobs = in_forks(fit, lambda at: _survives_warm(mutants[at], suite, session, functions), workers)
+        jobs = in_forks(fit, lambda at: _survives_warm(mutants[at], suite, session, functions, folder), workers)
         for number, (at, survives) in enumerate(jobs, 1):
             survived += [at] if survives else []
             told(f"{number} of {len(fit)} tried, {len(survived)} survive so far")
@@ -94,8 +97,9 @@ def _fits(mutant: Mutant, functions: Functions) -> bool:
     return bool(held) and all(len(function.__code__.co_freevars) == closed for function in held)
 
 
-def _survives_warm(mutant: Mutant, suite: Suite, session: pytest.Session, functions: Functions) -> bool:
+def _survives_warm(mutant: Mutant, suite: Suite, session: pytest.Session, functions: Functions, folder: Path) -> bool:
     silence()
+    room(folder)
     assert mutant.code is not None
     file = str(Path(mutant.path).absolute())
     code = _code_of(_compiled(mutant, file), mutant.code)
@@ -145,8 +149,17 @@ class Instead(SourceFileLoader):
         return _compiled(self._mutant, self.path)
 
 
-def _survives_cold(mutant: Mutant, suite: Suite, folder: Path) -> bool:
+def _reading_s(suite: Suite, folder: Path) -> float:
+    """Return how long it takes to read all tests from the start, which a mutant may make to last for ever."""
+    began = time.monotonic()
+    if not all(done for _, done in in_forks([None], lambda _: collected(suite.files, folder, lambda _: None), 1)):
+        raise RuntimeError("the tests could not be collected")
+    return time.monotonic() - began
+
+
+def _survives_cold(mutant: Mutant, suite: Suite, folder: Path, reading_s: float) -> bool:
     silence()
+    end_after(reading_s)
     wanted = suite.against(mutant)
     files = sorted({name.partition("::")[0] for name in wanted})
     passed = list[bool]()

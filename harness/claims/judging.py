@@ -103,7 +103,7 @@ def looked_at(globs: Sequence[str], results: Sequence[Result]) -> tuple[list[Res
     return counting, [_unjudged(result) for result in matching if not _counts(result)]
 
 
-def figure(metrics: Metrics, name: str) -> float | None:
+def figure(metrics: Metrics | None, name: str) -> float | None:
     """Return a figure by the name of its field; None where there is none, as of a metric that is gone."""
     value: float | None = getattr(metrics, name, None)
     return value
@@ -197,7 +197,7 @@ def _is_so(rule: FactRule, facts: Facts) -> bool:
 def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Finding | Unjudged:
     figures: list[Figure] = []
     for limit in claim.limits:
-        value = figure(result.metrics, limit.metric) if result.metrics else None
+        value = figure(result.metrics, limit.metric)
         if value is None:
             return _silent(result, f"{result.verdict}, without {limit.metric}")
         other = _other(limit.metric, limit.of, result, by_id) if limit.of else None
@@ -211,13 +211,12 @@ def _limits(claim: Claim, result: Result, by_id: Mapping[str, Result]) -> Findin
 def _other(metric: str, of: str, result: Result, by_id: Mapping[str, Result]) -> float | str:
     """Return what a limited figure is compared with, or why there is nothing."""
     if of not in REFERENCES:
-        whole = figure(result.metrics, of) if result.metrics else None
+        whole = figure(result.metrics, of)
         if whole is None:
             return f"{result.verdict}, without {of}"
         return whole or f"no share of {of} can be told: it is 0"
     beside = by_id.get((result.baseline_id if of == "baseline" else result.control_id) or "")
-    known = beside is not None and _counts(beside) and beside.metrics
-    other = figure(known, metric) if known else None
+    other = figure(beside.metrics, metric) if beside is not None and _counts(beside) else None
     return f"no {metric} to compare with: {_fate(beside, of)}" if other is None else other
 
 

@@ -68,7 +68,7 @@ class Diagnosis:
         layers = [self.results[layer] for layer in self.layers if layer in self.results]
         required = summary.Required({layer.id for layer in self.layers})
         known = len(layers) == len(self.layers) and bool(self.fix or not self.held or not self.stopped)
-        return summary.worst([summary.exit_status(self.run, layers, required) if layers else 3, 0 if known else 3])
+        return summary.worst([summary.exit_status(self.run, layers, required), 0 if known else 3])
 
     @property
     def unknown(self) -> str:
@@ -158,7 +158,7 @@ class Diagnosis:
 
     def _without(self, hop: object) -> Iterator[str]:
         for place, one in enumerate(self.search.chain):
-            if one == hop and len(self.search.chain) > 1:
+            if one == hop:
                 left = [self.search.left_out(layer)[place] for layer in self.held]
                 yield f"without it the chain {self._together(left, self._fate_in_short)}"
 

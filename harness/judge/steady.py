@@ -42,11 +42,12 @@ def steady(seen: Sequence[Observation]) -> Steady | None:
     if len(holds) < HOLDS:
         return None
     since = holds[-3][0]
-    in_silence = before.in_silence and last.in_silence
-    ways = {"time"} if in_silence else {one.let_go for _, one in holds[-3:]}
     if SHARE * len(seen[since:]) > 3:
         return Steady("alone", since)
-    return Steady("both" if len(ways) > 1 else "bytes" if "bytes" in ways else "time", since)
+    ways = {one.let_go for _, one in holds[-3:]}
+    if "bytes" not in ways or (before.in_silence and last.in_silence):
+        return Steady("time", since)
+    return Steady("both" if "time" in ways else "bytes", since)
 
 
 def _agree(before: Hold, last: Hold) -> Literal["bytes", "time"] | None:

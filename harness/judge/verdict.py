@@ -230,12 +230,12 @@ class _Found:
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""
-        before, sent = self._reader.seen[: self._since], self._trace.sent
-        first = before[0] if before else None
+        seen, sent = self._reader.seen, self._trace.sent
+        first = seen[0] if seen else None
         if isinstance(first, Hold):
             another = first.let_go == "bytes" and first.before_tokens + 1 > self._usual
             return Start(held_bytes=sent[first.seq + first.after_tokens].end_bytes) if another else None
-        passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), before))
+        passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), seen))
         return Start(passed_bytes=sent[passed[-1].seq].end_bytes) if passed and not self._alone_at_last else None
 
     def tail_tokens(self, verdict: Verdict) -> int:
@@ -262,10 +262,6 @@ class _Found:
             return 0
         holds = [one for one in self._reader.seen[self._state.since :] if isinstance(one, Hold)]
         return max(one.after_tokens for one in holds) if self._state.how == "bytes" else math.inf
-
-    @property
-    def _since(self) -> int | None:
-        return self._state.since if self._state else None
 
     def _buffered(self, kept: Hold) -> Judgement:
         tail = self._reader.tail

@@ -167,7 +167,7 @@ def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] 
     chosen = tuple(cell for cell in cells if (not only or means(cell.id, only)) and not means(cell.id, skip))
     if not chosen:
         asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
-        hint = near((only or skip or ("",))[0], [cell.id for cell in cells])
+        hint = near([*only, *skip, ""][0], [cell.id for cell in cells])
         raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{hint}")
     return chosen
 

@@ -109,7 +109,7 @@ class Lockstep:
     def __init__(
         self,
         emission: Emission,
-        round_trip_ns: int = 0,
+        round_trip_ns: int,
         brief: bool = False,
         slow_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -152,8 +152,9 @@ class Lockstep:
             case Phase.HEAD:
                 return Due("silence", self._hold_ns)
             case Phase.ARRIVAL:
-                known = (self._confirming and not self._in_flow) or self._by_bytes
-                longer_ns = 0 if known else int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
+                if (self._confirming and not self._in_flow) or self._by_bytes:
+                    return Due("silence", self._hold_ns)
+                longer_ns = int(min(self._longest_ns, TIME_MS * 1e6) * LONGER)
                 return Due("silence", max(self._hold_ns, longer_ns))
             case Phase.SILENCE:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from harness.claims import causes
-from harness.model import Facts, Part, Result
+from harness.model import Body, Facts, Part, Result, Verdict
 from tests.reports.reporting import APP, PARTS, PROXY, WHOLE, report, tried
 from tests.reports.samples import CATALOGUE, cell, metrics, result
 
@@ -28,6 +31,12 @@ def test_the_part_that_holds_is_the_cause_and_the_others_are_said_to_stream() ->
 def test_two_parts_that_hold_are_both_the_cause() -> None:
     told = cause([replace(APP, verdict="coalesced"), PROXY, WHOLE])
     assert told.short == "the app alone (coalesced); the dev proxy alone (buffered)"
+
+
+@pytest.mark.parametrize("verdicts", [*itertools.permutations(("delayed", "coalesced", "buffered"))])
+def test_the_verdicts_of_a_part_are_told_from_the_mildest_to_the_worst(verdicts: tuple[Verdict, ...]) -> None:
+    cells = [result(replace(PROXY.cell, body=body), one) for body, one in zip(get_args(Body), verdicts, strict=True)]
+    assert cause([APP, *cells, WHOLE]).short == "the dev proxy alone (delayed, coalesced or buffered)"
 
 
 def test_what_holds_but_is_not_of_the_chain_is_told_beside_the_cause() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness.claims import ledger
+from harness.claims import terminal as on_terminal
 from harness.claims import words as claim_words
 from harness.claims.judging import judge
 from harness.claims.ledger import Entry
@@ -146,6 +148,8 @@ def test_a_page_tells_claim_judgement_rule_cells_and_mechanism() -> None:
     assert "Rule: the verdict is buffered, in `nextjs:*/none/*`" in judgement
     assert cells == f"`{PROXY.id}` buffered<br>`{WHOLE.id}` buffered"
     assert why == "compression (vercel/next.js, router-server.ts)"
+    ((nowhere, *_),) = claims_of(page(entry([PROXY], report(replace(BUFFERS, where="")))))
+    assert nowhere == "the dev proxy buffers"
     assert "**Real cause, as measured:** Found in the dev proxy alone: buffered" in text
     assert "**Cheapest fix that works:** No mitigation was tried" in text
     assert "**Set-up:** `nextjs:dev>asgi:plain`; `short`: 24 tokens of 64 B" in text
@@ -201,11 +205,21 @@ def test_a_claim_that_depends_shows_cells_of_both_sides_and_many_cells_are_cut()
     assert f"`{APP.id}` streamed" in cells
 
 
-@pytest.mark.parametrize(("number", "more"), [(ledger.FINDINGS_SHOWN, False), (ledger.FINDINGS_SHOWN + 1, True)])
-def test_of_no_more_cells_than_are_shown_no_number_is_told(number: int, more: bool) -> None:
-    cells = [result(cell(f"nextjs:v{each}"), "buffered") for each in range(number)]
-    shown = page(entry(cells, report(BUFFERS)))
-    assert ("and 1 more" in shown, "and 0 more" in shown) == (more, False)
+@pytest.mark.parametrize("more", [0, 1, 3])
+@pytest.mark.parametrize("judged", [True, False], ids=["judged", "not judged"])
+@pytest.mark.parametrize(
+    ("shown_on", "most"),
+    [(lambda one: claims_of(page(one))[0][2], ledger.FINDINGS_SHOWN), (terminal, on_terminal.FINDINGS_SHOWN)],
+    ids=["page", "terminal"],
+)
+def test_so_many_cells_are_named_and_of_more_their_number(
+    shown_on: Callable[[Entry], str], most: int, judged: bool, more: int
+) -> None:
+    known, gone = {"verdict": "buffered"}, {"verdict": None, "outcome": "unavailable", "reason": "no Node.js"}
+    cells = [result(cell(f"nextjs:v{each}"), **(known if judged else gone)) for each in range(most + more)]
+    shown = shown_on(entry([PROXY, *cells] if not judged else cells, report(BUFFERS)))
+    assert [one.id in shown for one in cells] == [True] * most + [False] * more
+    assert re.findall(r"and (\d+) more", shown) == ([str(more)] if more else [])
 
 
 def test_where_no_cell_of_a_claim_was_judged_its_judgement_alone_says_why() -> None:
@@ -222,12 +236,6 @@ def test_a_cell_that_was_not_judged_is_named_on_page_and_terminal_even_if_the_cl
     assert judgement.startswith("**confirmed**")
     assert cells.endswith(f"*not judged:*<br>`{shaky.id}` unstable: once streamed, once buffered")
     assert f"      not judged: {shaky.id}\n        unstable: once streamed, once buffered\n" in terminal(one)
-
-
-def test_of_many_cells_that_were_not_judged_a_terminal_names_the_first() -> None:
-    gone = [result(cell(f"nextjs:v{number}"), None, outcome="unavailable", reason="no Node.js") for number in range(5)]
-    assert terminal(entry([PROXY, WHOLE, *gone])).count("not judged: nextjs:v") == 2
-    assert "      and 3 more that were not judged\n" in terminal(entry([PROXY, WHOLE, *gone]))
 
 
 def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.diagnosis.price import price
-from harness.model import Hop
+from harness.diagnosis.price import cost, price
+from harness.model import Cost, Filler, Hop, Mitigation
 from harness.session import catalogue
 
 CHEAPEST_FIRST = [
@@ -36,3 +36,30 @@ def test_each_config_that_is_edited_is_a_part() -> None:
 @pytest.mark.parametrize(("cheaper", "dearer"), [*itertools.pairwise(CHEAPEST_FIRST)])
 def test_a_set_is_cheaper_than_the_next(cheaper: tuple[str, ...], dearer: tuple[str, ...]) -> None:
     assert price(cheaper, catalogue()) < price(dearer, catalogue())
+
+
+def made(name: str, kind: Cost = "bytes", **others: Filler | str) -> Mitigation:
+    return Mitigation(name, "", "", kind, **others)  # type: ignore[arg-type]
+
+
+DEAREST_FIRST = [
+    made("direct", "header", chain="direct"),
+    made("gateway", "architecture"),
+    made("padded-more", padding=Filler(200)),
+    made("padded", padding=Filler(100)),
+    made("opened", prelude=Filler(300)),
+    made("bare"),
+    made("told", "header"),
+]
+
+
+def test_bytes_and_kinds_decide_before_the_catalogue_s_order() -> None:
+    names = [one.name for one in DEAREST_FIRST]
+    backwards = {one.name: one for one in DEAREST_FIRST}
+    assert sorted(names, key=lambda name: price((name,), backwards)) == names[::-1]
+
+
+def test_what_the_catalogue_lacks_is_as_dear_as_can_be_and_comes_last_of_its_kind() -> None:
+    known = {one.name: one for one in DEAREST_FIRST if one.chain != "direct"}
+    assert cost(("gone",), known) == cost(("told", "gone"), known) == "architecture"
+    assert max([*known, "gone"], key=lambda name: price((name,), known)) == "gone"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.diagnosis import search as module
 from harness.model import Cell, Cost, Hop
 from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
 
@@ -220,6 +221,43 @@ def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
     assert {cell.mitigations for cell in chain.asked if len(cell.chain) == 1 and len(cell.mitigations) > 1} == set()
 
 
+def test_what_is_dearer_than_the_first_that_ought_to_work_waits_until_that_has_failed() -> None:
+    chain = world(a=hop("x-accel"), b=hop("no-transform", "no-cache"))
+    assert searched(chain).best == ("no-transform", "x-accel")
+    assert {names for _, names in asked_of_whole(chain) if len(names) > 1} == {("no-transform", "x-accel")}
+
+
+def test_a_set_that_contradicts_itself_is_known_not_to_work() -> None:
+    both = ("no-cache", "x-accel")
+    found = searched(World({"a": hop("x-accel"), "b": hop("no-cache")}, COSTS, contradict=(frozenset(both),)))
+    assert (found.best, both in found.tried) == (None, True)
+
+
+def test_a_part_resists_if_nothing_mends_it_alone_but_what_goes_around_it() -> None:
+    hops = {"free": FREE, "mended": hop("x-accel"), "eased": eased("@never"), "passed": hop("bypass")}
+    found = searched(World(hops, {**COSTS, "bypass": "architecture"}, detours={"bypass"}))
+    told = {(part.chain[0].proxy, found.resists(part)) for layer in found.layers for part in found.alone(layer)}
+    assert told == {("free", False), ("mended", False), ("eased", True), ("passed", True)}
+
+
+def test_of_the_pairs_for_a_part_so_many_are_tried_the_cheapest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PAIRS", 3)
+    chain = world(a=eased("@never"))
+    searched(chain)
+    pairs = {cell.mitigations for cell in chain.asked if len(cell.mitigations) == 2}
+    assert pairs == {("nosniff", "x-accel"), ("no-transform", "nosniff"), ("no-cache", "nosniff")}
+
+
+def test_so_many_sets_are_tried_where_many_mend_each_hop_and_none_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SETS", 4)
+    outer, inner = ([f"{hop}{number}" for number in range(8)] for hop in ("a", "b"))
+    hops = {"outer": hop(*outer), "inner": hop(*inner, uses_up=(*outer,))}
+    found = searched(World(hops, dict.fromkeys((*outer, *inner), "header")))
+    composed = [names for names in found.tried if len(names) > 1]
+    assert found.best is None
+    assert len(composed) == 3 * 4, "those that ought to work, and twice what extends sets that failed"
+
+
 def test_every_part_of_the_answer_was_left_out_once_and_missed() -> None:
     chain = world(a=hop("x-accel"), b=hop("no-cache"), c=hop("nosniff"))
     found = searched(chain)
@@ -246,6 +284,16 @@ def test_detours_are_asked_about_only_if_nothing_else_works() -> None:
     assert searched(chain).best == ("rewrite",)
     assert not {("bypass",), ("socket",)} & {cell.mitigations for cell in chain.asked}
     assert searched(replace(chain, hops={"a": hop("bypass", "socket")}, asked=[])).best == ("socket",)
+
+
+def test_a_set_goes_around_if_one_of_it_does() -> None:
+    asks = search(World({"a": FREE}, {**COSTS, "bypass": "architecture"}, detours={"bypass"}))
+    assert [asks.is_around(names) for names in (("bypass",), ("bypass", "pad"), ("pad",), ("gone",))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_answers_may_come_in_any_order_and_guesses_are_forgotten() -> None:

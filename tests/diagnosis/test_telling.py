@@ -13,6 +13,7 @@ from rich.console import Console
 from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
+from harness.errors import EXIT_MEANINGS
 from harness.model import Effect, Facts, Hop, Mitigation, Refusal, Result, Shows, TurnedAway, Verdict
 from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
@@ -125,6 +126,12 @@ def test_a_chain_that_streams_needs_nothing() -> None:
     assert "it streams as it is" in told(found)
 
 
+def test_of_a_sole_hop_it_is_not_asked_which_one_holds() -> None:
+    found = diagnosis(both("nginx:default", "buffered", "buffered"), "nginx:default")
+    assert (len(found.held), list(found.of_hops())) == (2, [])
+    assert "Which hop holds" not in told(found)
+
+
 def test_a_hop_that_answers_by_itself_is_told_as_that() -> None:
     facts = Facts(
         hops=("proxy",), refusal=Refusal(401, 200), answered_by="hop", turned_away=TurnedAway(3, 401, "nothing")
@@ -197,6 +204,12 @@ def test_what_could_not_be_judged_is_no_hold() -> None:
     found = diagnosis(gone)
     assert [seen for _, seen in found.of_layers()] == ["unavailable: no Node.js (install it)"] * 2
     assert (list(found.of_fix()), found.exit_status) == ([], 3)
+
+
+def test_an_exit_status_that_has_no_words_of_its_own_is_told_as_everywhere() -> None:
+    assert "Exit status 130: interrupted." in told(replace(diagnosis(TWO), stopped=INTERRUPTED))
+    broken = diagnosis(both(CHAIN, "broken", "broken", outcome="fail"))
+    assert f"Exit status 1: {EXIT_MEANINGS[1]}." in told(broken, width=200)
 
 
 def test_what_an_emulator_does_is_told_as_a_claim() -> None:

@@ -29,6 +29,7 @@ BASELINES = replace(ALONE, cell_id="its baseline")
         ([STREAM, REFUSED], [STREAM]),
         ([REFUSED, BASELINES, BASELINES, REFUSED], [REFUSED]),
         ([REFUSED, BASELINES, ALONE, ALONE], [ALONE, ALONE]),
+        ([REFUSED, ALONE, BASELINES], [ALONE]),
     ],
 )
 def test_what_was_let_through_counts_and_of_that_what_ran_alone(takes: list[Trace], count: list[Trace]) -> None:

@@ -268,6 +268,13 @@ def test_holds_are_those_of_the_conversation_or_the_late_bursts() -> None:
     assert figures(story("s0 +60 s1 r0-1 +9 s2 +60 s3 r2-3 end", pace="paced")).holds == 2
 
 
+def test_of_many_figures_the_one_is_told_that_so_many_in_a_hundred_are_below() -> None:
+    gaps = figures(story(" ".join(f"s{n} r{n} +{n}" for n in range(101)) + " s101 r101 end", pace="paced"))
+    assert [gaps.inter_token_p50_ms, gaps.inter_token_p99_ms] == pytest.approx([50, 99], abs=0.4)
+    holds = figures(story(" ".join(f"s{n} +{n} r{n}" for n in range(101)) + " end", pace="paced"))
+    assert [holds.hold_p50_ms, holds.hold_p99_ms] == pytest.approx([50, 99], abs=0.4)
+
+
 def test_over_control_is_the_median_above_the_controls() -> None:
     control = figures(story(streamed(4, hold_ms=1)))
     assert figures(story(streamed(4, hold_ms=5)), control).over_control_ms == pytest.approx(4)
@@ -279,6 +286,8 @@ def test_over_control_is_taken_against_the_guard_when_the_machine_was_slower_tha
     assert figures(trace, control).over_control_ms == pytest.approx(2.1)
     assert figures(replace(trace, guard_ms=0.5), control).over_control_ms == pytest.approx(4)
     assert figures(trace).over_control_ms == pytest.approx(2.1)
+    nothing_alone = replace(control, hold_p50_ms=None)
+    assert figures(replace(trace, guard_ms=0.5), nothing_alone).over_control_ms == pytest.approx(4.6)
 
 
 def test_the_same_trace_gives_the_same_figures() -> None:

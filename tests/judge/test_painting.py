@@ -50,6 +50,11 @@ def test_a_paint_is_measured_from_the_emission() -> None:
     assert "6 frames" in words.figures(told)
 
 
+def test_a_paint_is_told_by_the_median_of_many() -> None:
+    told = figures(shown(f"{alone(0, 100)} end", *range(101)))
+    assert told.painted_p50_ms == pytest.approx(50, abs=0.4)
+
+
 def test_tokens_that_were_never_painted_do_not_count() -> None:
     told = figures(shown(SPREAD, 10, reads=2))
     assert (told.frames, told.tokens_received) == (2, 4)

@@ -192,6 +192,8 @@ def test_coalesced_when_held_tokens_came_only_after_more_bytes() -> None:
     told = judged(story(COALESCED))
     assert (told.verdict, told.start, told.tail_tokens) == ("coalesced", None, 0)
     assert told.reason == "token 3 was held until 160 more bytes (2 tokens) had been sent"
+    by_one = judged(story("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3 r2-3 end"))
+    assert by_one.reason == "token 2 was held until 80 more bytes (1 token) had been sent"
 
 
 @pytest.mark.parametrize(

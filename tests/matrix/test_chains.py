@@ -44,16 +44,25 @@ def test_options_are_kept_in_one_way_so_that_equal_hops_are_equal() -> None:
 
 def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -> None:
     matrix = read(
-        "axes: {chain: ['asgi:./app.py@uvloop', 'asgi:mine=a@b/app.py@PAUSE_S=0', 'asgi:./app.py', asgi:one@uvloop]}\n"
+        "axes: {chain: ['asgi:./app.py@uvloop', 'asgi:mine=a@b/app.py@PAUSE_S=0', 'asgi:./app.py', asgi:one@uvloop,"
+        " 'asgi:two=a@b.py@uvloop']}\n"
         "variants: {asgi: {one: ./one.py}}",
     )
     assert matrix.own == {
         Hop("asgi", "app"): PurePath("app.py"),
         Hop("asgi", "mine"): PurePath("a@b/app.py"),
         Hop("asgi", "one"): PurePath("one.py"),
+        Hop("asgi", "two"): PurePath("a@b.py"),
     }
     chains = list(dict.fromkeys(chain_text(cell.chain) for cell in matrix.cells))
-    assert chains == ["direct", "asgi:app@uvloop", "asgi:mine@PAUSE_S=0", "asgi:app", "asgi:one@uvloop"]
+    assert chains == [
+        "direct",
+        "asgi:app@uvloop",
+        "asgi:mine@PAUSE_S=0",
+        "asgi:app",
+        "asgi:one@uvloop",
+        "asgi:two@uvloop",
+    ]
 
 
 def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None:
@@ -73,9 +82,10 @@ def test_a_chain_has_an_end(hops: int) -> None:
         read(f"axes: {{chain: '{'>'.join(['nginx:gzip'] * hops)}'}}\n")
 
 
-def test_a_chain_of_41_hops_is_one() -> None:
-    cells = read(f"axes: {{chain: '{'>'.join(['nginx:gzip'] * 41)}'}}\n").cells
-    assert max(len(cell.chain) for cell in cells) == 41
+@pytest.mark.parametrize("hops", [41, 64])
+def test_a_chain_may_have_as_many_hops(hops: int) -> None:
+    cells = read(f"axes: {{chain: '{'>'.join(['nginx:gzip'] * hops)}'}}\n").cells
+    assert max(len(cell.chain) for cell in cells) == hops
 
 
 STARVED = "axes: {chain: asgi:queue-starved, mitigations: m}\n"

@@ -113,9 +113,9 @@ REFUSED = [
         "m.yaml:11: report.claims[0]: verdict and readers are two kinds of condition; make them two claims",
     ),
     ("  claims: [{claim: x, verdict: buffered}]", "report.claims[0]: a condition needs cells to be looked for in"),
-    (
-        f"  claims: [{{{CLAIM}, untestable: no, verdict: buffered}}]",
-        "what is untestable has no cells, no condition and no because",
+    *(
+        (f"  claims: [{{claim: x, untestable: no, {more}}}]", "what is untestable has no cells, no condition and no b")
+        for more in ("cells: 'nginx:default/*'", "verdict: buffered", "because: it holds")
     ),
     (
         "  claims: [{claim: x, cells: ['nginx:default/*', 'ngnix:*'], verdict: buffered}]",

@@ -275,9 +275,14 @@ def test_a_selection_of_nothing_names_the_globs_and_a_near_id(only: list[str], s
     assert "such as " in str(caught.value)
 
 
-def test_the_near_id_is_near() -> None:
-    with pytest.raises(SelectionError, match="such as nginx:default/sse/"):
-        select(CELLS, ["nginx:defualt*"])
+@pytest.mark.parametrize("variant", ["default", "gzip"])
+def test_the_near_id_is_near(variant: str) -> None:
+    with pytest.raises(SelectionError, match=f"such as nginx:{variant}/sse/"):
+        select(CELLS, [f"nginx:{variant}x*"])
+    with pytest.raises(SelectionError, match=f"such as nginx:{variant}/sse/"):
+        select(CELLS, skip=[f"nginx:{variant}/*", "*"])
+    with pytest.raises(SelectionError, match="none of the 0 cells is left by the matrix"):
+        select([])
 
 
 # ---------------------------------------------------------------- what is shipped

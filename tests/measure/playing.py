@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
-from harness.errors import HarnessError
 from harness.judge.verdict import assess
 from harness.measure.bench import StartedChain
 from harness.measure.replay import Replay, Take
@@ -22,18 +22,26 @@ from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.simulation import simulate
 
+Stream = Callable[[], Trace]
+"""A stream that is simulated when it is first asked for: nothing of ours runs while tests are read."""
 
-def through(hop: Hop, **emission: Any) -> Trace:
+
+def through(hop: Callable[[], Hop], **emission: Any) -> Stream:
     """Return a stream of six tokens, or of as many as are announced, through a hop."""
-    return simulate(plan(workload(tokens=6, token_bytes=2048), **emission), hop)
+
+    @cache
+    def stream() -> Trace:
+        return simulate(plan(workload(tokens=6, token_bytes=2048), **emission), hop())
+
+    return stream
 
 
-STREAMED = through(Passes())
-HELD = through(HoldsToEnd())
-COALESCED = through(Blocks(8192))
-DELAYED = through(Lag(80))
-SHORT = through(Passes(), body="length")
-LONGER = through(Passes(), body="length", announced_tokens=assess([SHORT]).would_do)
+STREAMED = through(Passes)
+HELD = through(HoldsToEnd)
+COALESCED = through(partial(Blocks, 8192))
+DELAYED = through(partial(Lag, 80))
+SHORT = through(Passes, body="length")
+LONGER = cache(lambda: through(Passes, body="length", announced_tokens=assess([SHORT()]).would_do)())
 PULSED = "s0 +400 pulse0 r0 s1 +400 pulse1 r1 s2 +400 pulse2 r2 end"
 BROKEN = "s0 r0 s1"
 
@@ -41,7 +49,7 @@ CONTROL = cell("direct")
 BARE = cell("nginx:default")
 MITIGATED = cell("nginx:default", "x-accel-buffering")
 
-Story = str | Take
+Story = str | Take | Stream
 Stories = Mapping[str, Story | Sequence[Story]]
 
 
@@ -85,9 +93,14 @@ class Played(Replay):
 
 def takes_of(cell_id: str, told: Story | Sequence[Story]) -> list[Take]:
     """Return what is played for a cell whose story, or stories, are these."""
-    stories = [told] if isinstance(told, str | HarnessError | Trace) else told
-    played = [story(each) if isinstance(each, str) else each for each in stories]
-    return [replace(each, cell_id=cell_id) if isinstance(each, Trace) else each for each in played]
+    stories = told if isinstance(told, Sequence) and not isinstance(told, str) else [told]
+    return [replace(take, cell_id=cell_id) if isinstance(take, Trace) else take for take in map(_take, stories)]
+
+
+def _take(told: Story) -> Take:
+    if isinstance(told, str):
+        return story(told)
+    return told() if callable(told) else told
 
 
 async def measured(run: Run, bench: Played, *cells: Cell, expect: Sequence[Expectation] = ()) -> dict[str, Result]:

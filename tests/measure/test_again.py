@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -49,7 +50,9 @@ def turned_away(status: int | None = 503, by: Answerer = "hop") -> Trace:
 
 
 REFUSED = turned_away()
-PASSED = replace(STREAMED, answered_by="emitter")
+PASSED = cache(lambda: replace(STREAMED(), answered_by="emitter"))
+HARMED: list[Story] = [REFUSED, REFUSED, PASSED, PASSED, REFUSED, PASSED, PASSED, REFUSED]
+"""It is turned away, and when both are asked again, it alone is: its baseline is let through."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +83,7 @@ async def test_what_is_asked_again_is_asked_without_pulses_and_followed_up_as_an
     bench = Played({CONTROL.id: STREAMED, BARE.id: [REFUSED, SHORT, LONGER]})
     result = (await measured(run, bench, BARE))[BARE.id]
     assert result.verdict == "streamed"
-    assert bench.asked[1:] == [(None, False), (None, True), (LONGER.plan.emission.announced_tokens, True)]
+    assert bench.asked[1:] == [(None, False), (None, True), (LONGER().plan.emission.announced_tokens, True)]
 
 
 async def test_before_each_stream_that_is_asked_again_the_chain_rests(
@@ -98,7 +101,7 @@ async def test_before_each_stream_that_is_asked_again_the_chain_rests(
 
 @pytest.mark.parametrize(("first", "then"), [(PULSED, STREAMED), (SHORT, LONGER)], ids=["without pulses", "longer"])
 async def test_a_stream_that_follows_up_and_is_turned_away_is_asked_for_again(
-    run: Run, first: Story, then: Trace
+    run: Run, first: Story, then: Story
 ) -> None:
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: [first, REFUSED, then]}, BARE)
     assert (result.outcome, result.verdict) == ("observed", "streamed")
@@ -111,8 +114,7 @@ async def test_where_it_is_turned_away_for_good_nothing_confirms_the_first(run: 
 
 
 async def test_a_mitigation_that_alone_is_turned_away_harms(run: Run) -> None:
-    harmed = [REFUSED, REFUSED, *[PASSED, PASSED, REFUSED] * 2]
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: harmed}
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: HARMED}
     result = await one(run, stories, MITIGATED)
     assert (result.outcome, result.verdict, result.effect) == ("observed", "broken", "harms")
     assert result.facts.turned_away == TurnedAway(4, 503, "only its baseline")
@@ -128,7 +130,7 @@ async def test_a_mitigation_that_alone_is_turned_away_harms(run: Run) -> None:
     ids=["nothing is let through", "one in two is", "only once the baseline is"],
 )
 async def test_a_limit_that_meets_the_baseline_too_blocks_and_is_no_effect(
-    run: Run, asked_again_beside: Sequence[Trace]
+    run: Run, asked_again_beside: Sequence[Story]
 ) -> None:
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: [REFUSED, *asked_again_beside]}
     result = await one(run, stories, MITIGATED)
@@ -164,8 +166,7 @@ async def test_the_emitters_own_refusal_is_told_as_it_is(run: Run) -> None:
 
 
 async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(run: Run, tmp_path: Path) -> None:
-    harmed = [REFUSED, REFUSED, *[PASSED, PASSED, REFUSED] * 2]
-    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [REFUSED, HELD], MITIGATED.id: harmed}
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [REFUSED, HELD], MITIGATED.id: HARMED}
     results = list((await measured(run, Played(stories), CONTROL, BARE, MITIGATED)).values())
     traces = {result.id: load_traces(run.folder / str(result.evidence)) for result in results}
     assert rejudge(results, traces) == results
@@ -204,11 +205,11 @@ class Bucket:
         if refused or self._room < 1:
             return REFUSED
         self._room = min(self._burst + 1, self._room - 1 + self._lasts_s * self._rate)
-        return PASSED
+        return PASSED()
 
 
 async def through(bucket: Bucket) -> LetThrough:
-    _, let_through = await asked_again(cast(Streams, bucket), Baseline(BARE, PASSED.plan, refused=False))
+    _, let_through = await asked_again(cast(Streams, bucket), Baseline(BARE, PASSED().plan, refused=False))
     return let_through
 
 

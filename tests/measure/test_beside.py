@@ -16,7 +16,7 @@ from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess
 from harness.measure.replay import Replay
 from harness.measure.runner import LASTS_MS, Runner
-from harness.model import Cell, Result, Trace, Verdict
+from harness.model import Cell, Result, Verdict
 from harness.store.runs import Run, load_traces
 from tests.factories import alone
 from tests.measure.playing import (
@@ -32,6 +32,7 @@ from tests.measure.playing import (
     Played,
     Stories,
     Story,
+    Stream,
     measured,
 )
 from tests.measure.test_again import REFUSED
@@ -84,13 +85,13 @@ async def test_where_all_stream_it_is_the_baseline(run: Run) -> None:
     ("beside", "brief", "verdict"), [(COALESCED, LET_GO, "coalesced"), (HELD, TRIED_IN_VAIN, "buffered")]
 )
 async def test_one_that_begins_alike_alone_stays_what_it_was_and_costs_one_brief_stream(
-    run: Run, beside: Trace, brief: str, verdict: Verdict
+    run: Run, beside: Stream, brief: str, verdict: Verdict
 ) -> None:
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [beside, brief], OTHER.id: STREAMED}
     bench = Played(stories, SIDE_BY_SIDE)
     results = await measured(run, bench, BARE, MITIGATED, OTHER)
     assert asked(bench, BARE, MITIGATED, OTHER) == [1, 2, 1]
-    result, said = results[MITIGATED.id], assess([beside], assess([STREAMED]).metrics)
+    result, said = results[MITIGATED.id], assess([beside()], assess([STREAMED()]).metrics)
     assert takes(run, result) == [BESIDE, BRIEF]
     assert (result.verdict, result.facts.beside_others) == (verdict, None)
     assert (result.release, result.metrics) == (said.judgement.release, said.metrics), "the brief one is not judged"
@@ -183,7 +184,7 @@ async def test_who_had_nobody_beside_it_is_measured_once(run: Run, jobs: int, se
 
 @pytest.mark.parametrize(("beside", "verdict"), [(HELD, "buffered"), (STREAMED, "streamed")])
 async def test_one_that_a_hop_turns_away_only_when_it_is_alone_stays_what_it_was(
-    run: Run, monkeypatch: pytest.MonkeyPatch, beside: Trace, verdict: Verdict
+    run: Run, monkeypatch: pytest.MonkeyPatch, beside: Story, verdict: Verdict
 ) -> None:
     monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
     stories: Stories = {CONTROL.id: STREAMED, BARE.id: [beside, *[REFUSED] * 5], MITIGATED.id: STREAMED}

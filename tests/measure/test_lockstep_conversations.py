@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.judge.reading import State, read, span_tokens
 from harness.measure.limits import CONVERSATION_SILENCE_S, Bounds
-from harness.measure.lockstep import Grant, Lockstep, Phase, last_token
+from harness.measure.lockstep import CONVERSATION_BYTES, Grant, Lockstep, Phase, last_token
 from harness.model import Body, Emission, Step
 from tests.factories import plan, workload
 from tests.hops import (
@@ -95,6 +95,18 @@ LENGTHS: dict[str, tuple[Callable[[], Hop], str]] = {
 @pytest.mark.parametrize(("hop", "conversation"), LENGTHS.values(), ids=LENGTHS)
 def test_with_length_framing_a_hop_that(hop: Callable[[], Hop], conversation: str) -> None:
     assert record(simulate(plan(workload(6), body="length"), hop()).steps) == conversation
+
+
+@pytest.mark.parametrize("event_bytes", [64, 1000, CONVERSATION_BYTES])
+def test_a_conversation_sends_as_many_of_its_events_as_are_allowed_or_its_workload_has(event_bytes: int) -> None:
+    events = last_token(plan(workload(1, event_bytes)).emission) + 1
+    assert events * event_bytes <= CONVERSATION_BYTES < (events + 1) * event_bytes
+    assert last_token(plan(workload(events + 1, event_bytes)).emission) == events
+
+
+def test_of_a_length_that_is_fixed_or_announced_the_last_token_is_known() -> None:
+    fixed, announced = plan(workload(6, exact=True)), plan(workload(6), body="length", announced_tokens=9)
+    assert (last_token(fixed.emission), last_token(announced.emission)) == (5, 8)
 
 
 def test_through_a_chain_that_is_far_away_as_much_is_tried_in_fewer_steps() -> None:

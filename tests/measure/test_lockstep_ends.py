@@ -154,7 +154,7 @@ def test_how_long_was_waited_for_what_is_held_now_and_then_makes_no_stream_of_sl
 
 @pytest.mark.parametrize(("slow_ms", "phase"), [(9, Phase.FLOW), (11, Phase.ENDED)])
 def test_where_the_control_stream_is_as_slow_by_now_no_token_is_late(slow_ms: float, phase: Phase) -> None:
-    talk = Lockstep(plan(workload(STREAK)).emission, slow_ms=lambda: slow_ms)
+    talk = Lockstep(plan(workload(STREAK)).emission, 0, slow_ms=lambda: slow_ms)
     talk.begin(0)
     talk.head(0)
     while talk.phase is Phase.ARRIVAL:

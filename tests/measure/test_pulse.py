@@ -60,8 +60,8 @@ class Chain(FakeClient):
                 raise Unavailable("it speaks another tongue", "choose another")
 
 
-def pulse_of(chain: Chain, serial: bool = False) -> Pulse:
-    return Pulse(chain, Endpoint(80), serial)
+def pulse_of(chain: Chain, **others: bool) -> Pulse:
+    return Pulse(chain, Endpoint(80), **others)
 
 
 @pytest.mark.parametrize(

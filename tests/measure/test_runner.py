@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ async def test_who_reads_instead_is_named_with_its_version_and_whose_the_control
     assert http2.effect == "defeats"
     assert (list(bare.versions), list(http2.versions)) == (["aiohttp", "nginx"], ["h2", "nginx"])
     assert http2.facts == Facts(stand_in=stand_in)
-    assert bare.facts == Facts(tail_tokens=len(HELD.sent))
+    assert bare.facts == Facts(tail_tokens=len(HELD().sent))
 
 
 async def test_a_cell_is_held_against_its_control_and_its_baseline(run: Run) -> None:
@@ -87,7 +88,7 @@ async def test_a_cell_whose_control_failed_is_blocked_whatever_it_looks_like(
 
 
 async def test_what_the_control_needs_itself_is_taken_off(run: Run) -> None:
-    slow_machine = through(Lag(40))
+    slow_machine = through(partial(Lag, 40))
     result = await one(run, {CONTROL.id: slow_machine, BARE.id: DELAYED}, BARE)
     assert result.verdict == "streamed"
     assert result.metrics
@@ -138,7 +139,7 @@ async def test_what_was_too_short_is_asked_for_longer(run: Run) -> None:
     bench = Played({CONTROL.id: STREAMED, BARE.id: [SHORT, LONGER]})
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict) == ("observed", "streamed")
-    assert bench.asked[1:] == [(None, False), (LONGER.plan.emission.announced_tokens, False)]
+    assert bench.asked[1:] == [(None, False), (LONGER().plan.emission.announced_tokens, False)]
 
 
 async def test_what_stays_too_short_is_asked_for_some_times_and_no_verdict(run: Run) -> None:
@@ -159,7 +160,7 @@ async def test_streams_of_which_one_is_broken_are_unstable_and_have_no_effect(
 
 
 @pytest.mark.parametrize("certain", [STREAMED, HELD, COALESCED, DELAYED])
-async def test_a_verdict_that_one_stream_shows_needs_no_second(run: Run, certain: Trace) -> None:
+async def test_a_verdict_that_one_stream_shows_needs_no_second(run: Run, certain: Story) -> None:
     bench = Played({CONTROL.id: STREAMED, BARE.id: [certain, "s0 end"]})
     assert (await measured(run, bench, BARE))[BARE.id].outcome == "observed"
     assert bench.takes[BARE.id] == 1
@@ -183,7 +184,7 @@ async def test_programs_that_differ_in_more_than_settings_are_named_apart(run: R
 
 async def test_a_result_tells_when_only_the_control_stream_guarded_its_patience(run: Run) -> None:
     results = await measured(run, Played({CONTROL.id: STREAMED, BARE.id: HELD}, mute=True), BARE)
-    assert results[BARE.id].facts == Facts(unguarded=True, tail_tokens=len(HELD.sent))
+    assert results[BARE.id].facts == Facts(unguarded=True, tail_tokens=len(HELD().sent))
 
 
 async def test_a_stream_in_which_nothing_was_waited_for_needed_no_pulse(run: Run) -> None:
