@@ -25,11 +25,11 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from harness.backends.base import Log
-from harness.backends.body import EmittedBody
 from harness.backends.control import SECRET_VARIABLE, Lines, dump_log, load_emission
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
+from harness.formats.body import EmittedBody
 from harness.model import (
     ASKED_QUERY,
     EMITTER_HEADER,
@@ -177,7 +177,7 @@ class Stream:
         loop = asyncio.get_running_loop()
         start = loop.time()
         for seq in range(self.emission.workload.tokens):
-            if (wait := start + seq * gap_s - loop.time()) > 0:
+            if (wait := start + self.emission.sent_ms(seq) / 1e3 - loop.time()) > 0:
                 await asyncio.sleep(wait)
             await response.write(self._event())
         if self.emission.body != "length":

@@ -34,7 +34,19 @@ from harness.matrix.globs import matches, near
 from harness.matrix.names import Names
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import AXES, Cell, Deployment, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
+from harness.model import (
+    AXES,
+    Cell,
+    Deployment,
+    Expectation,
+    FieldReport,
+    Hop,
+    Mitigation,
+    Pace,
+    Recording,
+    StandIn,
+    Workload,
+)
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
@@ -52,7 +64,8 @@ class Known:
 
     `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
     `suffixes` tells how the files of each proxy end, `stand_ins` which clients have their controls read by another.
-    `own_proxy` looks at a proxy of the file's own, by its name; it raises InputError.
+    `own_proxy` looks at a proxy of the file's own, by its name, `recording` reads one; they raise InputError.
+    `rewriting` are clients that write messages anew.
     """
 
     proxies: Mapping[str, Sequence[str]]
@@ -63,6 +76,8 @@ class Known:
     suffixes: Mapping[str, str] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=dict)
     own_proxy: Callable[[str, OwnProxyShape], OwnProxy] | None = None
+    recording: Callable[[str], Recording] | None = None
+    rewriting: Collection[str] = ()
 
     def on_axes(
         self, workloads: Collection[str], own_mitigations: Iterable[str], own_requests: Iterable[str]
@@ -195,9 +210,26 @@ class _Reader:
         self._shape = shape
         self._known = known
         self._chains = Chains(document, known.proxies, known.canonical, known.suffixes)
-        self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
+        self._workloads = {
+            name: workload.named(name, self._recording(name)) for name, workload in shape.workloads.items()
+        }
         self._catalogue = dict(known.mitigations)
         self._requests = dict(known.requests)
+
+    def _recording(self, workload: str) -> Recording | None:
+        """Return the recording that a workload names."""
+        file = self._shape.workloads[workload].recording
+        if file is None:
+            return None
+        path = ("workloads", workload, "recording")
+        if self._known.recording is None:
+            self._document.reject(path, "no recordings can be named here")
+            return None
+        try:
+            return self._known.recording(file)
+        except InputError as error:
+            self._document.reject(path, str(error))
+            return None
 
     @property
     def _applying(self) -> tuple[Mapping[str, Mitigation], Requests]:
@@ -217,7 +249,7 @@ class _Reader:
         origins: dict[Cell, KeyPath] = {}
         for path, block in blocks:
             for values in itertools.product(*(block[axis] for axis in AXES)):
-                origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
+                origins.setdefault(_as_recorded(Cell(**dict(zip(AXES, values, strict=True)))), path)
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
         self._leave_out(origins)
@@ -340,6 +372,9 @@ class _Reader:
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
     def _objections(self, cell: Cell) -> list[Complaint]:
+        if cell.workload.recording and cell.client in self._known.rewriting:
+            why = f"{cell.client} shows messages and no bytes, by which alone what is recorded can be recognised"
+            return [Complaint(why, ("axes", "client"))]
         if objections := mitigations.objections(cell, *self._applying):
             return objections
         chain = mitigations.plan(cell, *self._applying).chain
@@ -357,6 +392,12 @@ class _Reader:
             yield Expectation(
                 row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
             )
+
+
+def _as_recorded(cell: Cell) -> Cell:
+    """Return a cell with the format and the framing that its recording has, if it replays one."""
+    recording = cell.workload.recording
+    return replace(cell, format=recording.format, body=recording.body) if recording else cell
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:

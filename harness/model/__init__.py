@@ -21,20 +21,16 @@ if TYPE_CHECKING:
         DEFAULT_CLIENT,
         DEFAULT_REQUEST,
         WORKLOAD_KEYS,
-        Body,
-        CodecName,
         Cost,
         Fill,
         Filler,
         Format,
         Handshake,
         HopKind,
-        Method,
         Mitigation,
         Pace,
         Payload,
         RequestProfile,
-        TransportName,
         Workload,
         WorkloadKey,
     )
@@ -82,6 +78,7 @@ if TYPE_CHECKING:
         StepKind,
         Trace,
     )
+    from harness.model.recording import Recording, Write
     from harness.model.redaction import HIDDEN, is_secret, masked_mitigation, masked_plan, masked_trace
     from harness.model.reported import (
         METRICS,
@@ -96,5 +93,6 @@ if TYPE_CHECKING:
         Reference,
     )
     from harness.model.run import RunInfo, versions_met
+    from harness.model.words import Body, CodecName, Method, TransportName
 else:
     __all__, __getattr__ = lazily(__name__)
