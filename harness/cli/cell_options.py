@@ -39,14 +39,21 @@ def with_diagnosis_options(command: C) -> C:
     return _with(command, [*(one for one in _axes() if one.name not in FOUND_OUT), *_workload()], first=False)
 
 
-def job(given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment) -> session.Job:
-    """Return the job of the cell that the options ask for, its expected verdicts, and how a config is deployed.
+def job(
+    given: Mapping[str, Any],
+    expected: Sequence[str],
+    deployment: model.Deployment,
+    recording: model.Recording | None = None,
+) -> session.Job:
+    """Return the job of the cell that the options ask for, its expected verdicts, how a config is deployed, and what is
+    replayed.
 
     Raises InputError that names them.
     """
+    _check_recorded(given, recording)
     axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
     with _of_options():
-        return session.one_cell(axes, _workload_of(given), expected, deployment)
+        return session.one_cell(axes, _workload_of(given), expected, deployment, recording)
 
 
 def diagnosis(
@@ -55,12 +62,27 @@ def diagnosis(
     file: str | None,
     given: Mapping[str, Any],
     deployment: model.Deployment,
+    recording: model.Recording | None = None,
 ) -> session.Job:
     """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
+    _check_recorded(given, recording)
     axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
     axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests)}
     with _of_options(chain="--chain" if isinstance(chain, str) else "--hop"):
-        return session.diagnosis(axes, _workload_of(given), file, deployment)
+        return session.diagnosis(axes, _workload_of(given), file, deployment, recording)
+
+
+def _check_recorded(given: Mapping[str, Any], recording: model.Recording | None) -> None:
+    """Raise InputError for an option that says of a recorded answer what it says itself."""
+    if recording is None:
+        return
+    usual = {"format": AXES["format"].default, "body": AXES["body"].default}
+    usual |= {key: WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items()}
+    said = {"format": recording.format, "body": recording.body}
+    for key, value in usual.items():
+        if given[key] not in (value, said.get(key)):
+            itself = f"it is {said[key]}" if key in said else "its writes are replayed as they are"
+            raise InputError(f"{_option(key)}: what is recorded says that itself: {itself}")
 
 
 def _with(command: C, options: Sequence[Parameter], first: bool) -> C:

@@ -18,13 +18,19 @@ from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
     AskedPath,
+    Authority,
+    Backend,
+    Data,
     Folder,
+    Header,
     Jobs,
     Keep,
     Locked,
     Map,
+    Method,
     Offline,
     Only,
+    Replay,
     Require,
     Runs,
     Server,
@@ -173,7 +179,8 @@ def reports(
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
-    " `harness run --chain nextjs:dev --client chromium --request browser`"
+    " `harness run --chain nextjs:dev --client chromium --request browser` · `harness run --chain"
+    " 'nginx:default>http://localhost:8000/chat' -d @question.json -H @headers.txt` (docs/endpoints.md)"
 )
 @with_cell_options
 def run(
@@ -183,6 +190,12 @@ def run(
             "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
         ),
     ] = None,
+    backend: Backend = None,
+    replay: Replay = None,
+    method: Method = None,
+    header: Header = None,
+    data: Data = None,
+    authority: Authority = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -197,8 +210,11 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell, expect or (), deployment(targets, server, path))
     outputs = cli.outputs_of(to_json)
+    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
+    recording = cli.recording_of(backend or "", last, replay, said, path or "", authority, _say)
+    job = cell_options.job(cell, expect or (), deployed, recording)
     cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
@@ -207,7 +223,9 @@ def run(
 
 @app.command(
     epilog="Examples: `harness diagnose --hop nextjs:dev --hop nginx:default` · `harness diagnose --chain"
-    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml`"
+    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml` ·"
+    " `harness diagnose --hop nginx:./gateway.conf --hop http://localhost:8000/chat -d @question.json` ·"
+    " `harness diagnose --hop nginx:default --backend asgi:./app.py --path /chat -X POST` (docs/endpoints.md)"
 )
 @with_diagnosis_options
 def diagnose(
@@ -234,6 +252,12 @@ def diagnose(
             "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
         ),
     ] = None,
+    backend: Backend = None,
+    replay: Replay = None,
+    method: Method = None,
+    header: Header = None,
+    data: Data = None,
+    authority: Authority = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -252,9 +276,11 @@ def diagnose(
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(_say, offline, locked)
-    deployed = deployment(targets, server, path)
-    job = cell_options.diagnosis(chain or hop or (), request or session.REQUESTS, file, cell, deployed)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
+    recording = cli.recording_of(backend or "", last, replay, said, path or "", authority, _say)
+    job = cell_options.diagnosis(hops, request or session.REQUESTS, file, cell, deployed, recording)
     cli.tell_diffs(session.diffs(job), show_diff)
     looked: list[cli.Looked] = []
     status = 0
@@ -279,17 +305,12 @@ def probe(
         list[str] | None,
         typer.Option("--method", "-X", help="GET or POST; repeated: each. By default POST with a body, else GET."),
     ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header, or @FILE with a line for each."),
-    ] = None,
+    header: Header = None,
     data: Annotated[
         str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post (or to say first), or @FILE.")
     ] = None,
     requests: Annotated[int, typer.Option("--requests", min=1, max=100, help="Ask at most so often.")] = 10,
-    authority: Annotated[
-        Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
-    ] = None,
+    authority: Authority = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
     raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, _say))

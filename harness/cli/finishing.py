@@ -66,7 +66,7 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
         trace = session.judged(run.folder / result.evidence)
         told.insert(0, Timeline(trace, result, session.arrivals(trace), session.held(trace)))
     if result.cell.chain and words.is_surprising(result):
-        command, fixes = session.to_try(job, result.cell)
+        command, fixes = session.to_try(job, result.cell, run.folder)
         told.append(
             Text(
                 f"What to try: `{command}` finds out which hop holds and what mends it; by hand, one at a time: {fixes}"

@@ -37,6 +37,7 @@ FRAMING = frozenset(
 """Headers of one connection or one server, and those that a recording has fields for."""
 FORMATS: dict[str, CodecName] = {"server-sent event": "sse", "OpenAI chunk": "sse", "line of JSON": "ndjson"}
 """In which format messages are; all else is text that nobody can cut."""
+KINDS = {"server-sent event": "server-sent events", "OpenAI chunk": "OpenAI chunks", "line of JSON": "lines of JSON"}
 WORDS_SHOWN = 200
 _TITLE = re.compile(rb"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -191,11 +192,10 @@ def _summary(answer: Answer, said: Said, messages: Messages, cut: str) -> str:
     first_ms = (answer.writes[0][0] - said.asked_ns) / 1e6
     took_s = (answer.writes[-1][0] - answer.writes[0][0]) / 1e9
     framed = {"chunked": "in chunks", "length": "with a Content-Length", "close": "until it hangs up"}[answer.body]
-    kind = messages.message if messages.message != "read" else "text of no known format"
-    said_so = f"{said.source}: a {kind} and more like it" if messages.message == "read" else f"{said.source}: {kind}s"
+    kind = KINDS.get(messages.message, "text of no known format")
     told = (
-        f"{said_so} {framed}, {len(answer.writes)} writes of {answer.size_bytes} bytes in all, the first after"
-        f" {first_ms:.0f} ms, the last {took_s:.1f} s later"
+        f"{said.source}: {kind} {framed}, {len(answer.writes)} writes of {answer.size_bytes} bytes in all, the first"
+        f" after {first_ms:.0f} ms, the last {took_s:.1f} s later"
     )
     return f"{told}; {cut}: what came by then is replayed" if cut else told
 

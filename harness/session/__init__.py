@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
+    from harness.session.recording import Application, application, record
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants

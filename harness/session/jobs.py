@@ -12,7 +12,7 @@ from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, referenced, select
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Hop, Pace
+from harness.model import Cell, Deployment, Hop, Pace, Recording
 from harness.proxies.base import Deployable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
@@ -20,6 +20,8 @@ from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
 REPORTS = "reports/"
+RECORDED = "recorded"
+"""What the workload is called, also in ids, that replays what an application has answered."""
 AS_FOUND = Deployment()
 """Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
@@ -71,14 +73,15 @@ def one_cell(
     workload: Mapping[str, object],
     expected: Sequence[str] = (),
     deployment: Deployment = AS_FOUND,
+    recording: Recording | None = None,
 ) -> Job:
-    """Return the job of a single cell with its references; relative paths start here.
+    """Return the job of a single cell with its references; relative paths start here. It replays a `recording`.
 
     `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
     InputError whose complaints have paths as in a file that has these, and no place.
     """
     expect = [{"cells": "*", "why": "--expect says so", "verdict": list(expected)}] if expected else []
-    job = of_options("One cell", axes, workload, "run", {"expect": expect}, deployment=deployment)
+    job = of_options("One cell", axes, workload, "run", {"expect": expect}, deployment=deployment, recording=recording)
     rows = tuple(replace(row, cells=job.cells[-1].id) for row in job.matrix.expectations)
     return replace(job, matrix=replace(job.matrix, expectations=rows))
 
@@ -91,13 +94,15 @@ def of_options(
     own: Mapping[str, object] = MappingProxyType({}),
     folder: Path = Path(),
     deployment: Deployment = AS_FOUND,
+    recording: Recording | None = None,
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
-    Raises InputError likewise.
+    Of a `recording` the workload is that, whatever else is said of one. Raises InputError likewise.
     """
-    asked = {**own, "title": title, "workloads": {"options": dict(workload)}, "axes": dict(axes)}
-    matrix = replace(parse(asked, "", known(folder)), file=name)
+    loads = {RECORDED: {"recording": RECORDED}} if recording else {"options": dict(workload)}
+    asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
+    matrix = replace(parse(asked, "", known(folder, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)
 
 
@@ -170,6 +175,9 @@ def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict
     if not said:
         return dict(matrix.deployed)
     able = [hop for hop in own if isinstance(PROXIES.get(hop.proxy), Deployable)]
+    recorded = any(load.recording for load in matrix.workloads.values())
+    if recorded and not able and said == Deployment(path=said.path):
+        return dict(matrix.deployed)  # it is what the application was asked for, and no config need know it
     if len(able) != 1:
         several = (
             f"there are {', '.join(map(str, able))}: say it in a matrix file, beside each" if able else "there is none"
