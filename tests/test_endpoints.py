@@ -18,8 +18,10 @@ import pytest
 import trustme
 
 from harness.errors import InputError
+from harness.model import Deployment
 from harness.recordings.cutting import Recorded
 from harness.session import recording
+from harness.session.jobs import in_front_of
 from harness.session.recording import Application, application, record
 from harness.store.runs import RECORDINGS, Run, latest
 from tests.commanding import Harness
@@ -359,6 +361,45 @@ def test_what_is_recorded_says_itself_what_options_say_of_our_tokens(
     assert (
         harness("run", "--chain", "direct", "--backend", app.url, "--format", "sse", "--expect", "streamed").status == 0
     )
+
+
+GATEWAY = """\
+server {
+    listen 80;
+    location / { proxy_pass http://web:3000; }
+    location /chat { proxy_pass http://localhost:8000; }
+}
+"""
+
+
+def test_a_config_is_read_before_anybody_is_asked(harness: Harness, beside: Callable[[App], App]) -> None:
+    app = beside(App(streaming))
+    Path("gateway.conf").write_text(GATEWAY)
+    said = harness("diagnose", "--hop", "nginx:./gateway.conf", "--hop", app.url)
+    assert said.status == 2
+    assert "`--map localhost:8000` says that this stands for the next hop" in said.err
+    assert app.asked == []
+
+
+def test_what_a_config_leaves_open_its_endpoint_says() -> None:
+    Said = Deployment
+
+    def needs(*good: Deployment) -> Callable[[Deployment], object]:
+        def make(one: Deployment) -> None:
+            if one not in good:
+                raise InputError(f"which is meant by {one}?")
+
+        return make
+
+    url, mapped = "http://app:8000/chat?key=1", Said(map=("app:8000",))
+    with_path = Said(map=("app:8000",), path="/chat")
+    assert in_front_of(url, Said(), needs(Said(), mapped)) == Said(), "what is said is enough"
+    assert in_front_of(url, Said(), needs(mapped, with_path)) == mapped
+    assert in_front_of(url, Said(), needs(with_path)) == with_path
+    assert in_front_of(url, Said(path="/a"), needs(Said(("app:8000",), "", "/a"))) == Said(("app:8000",), "", "/a")
+    for given in (url, "asgi:./app.py", "command: serve"):
+        with pytest.raises(InputError, match="which is meant by Deployment\\(map=\\(\\), server='x'"):
+            in_front_of(given, Said(server="x"), needs())
 
 
 def test_an_answer_in_one_piece_is_told_before_any_hop_is_measured(

@@ -85,6 +85,14 @@ def _check_recorded(given: Mapping[str, Any], recording: model.Recording | None)
             raise InputError(f"{_option(key)}: what is recorded says that itself: {itself}")
 
 
+def usual(given: Mapping[str, Any]) -> model.Recording:
+    """Return an answer as applications give it, in the format and framing that options say: before one is asked."""
+    formats: tuple[model.CodecName, ...] = ("sse", "ndjson", "text")
+    format = next((one for one in formats if one == given["format"]), formats[0])
+    writes = (model.Write(0, b"data: a\n\n"), model.Write(1, b"data: b\n\n"))
+    return model.Recording("usual", "", "GET", format, given["body"], "", writes=writes, closing=1)
+
+
 def _with(command: C, options: Sequence[Parameter], first: bool) -> C:
     own = inspect.signature(command, eval_str=True).parameters.values()
     named = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own if one.kind is not Parameter.VAR_KEYWORD]

@@ -6,6 +6,7 @@ What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --hel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -213,8 +214,9 @@ def run(
     outputs = cli.outputs_of(to_json)
     said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
     cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
-    recording = cli.recording_of(backend or "", last, replay, said, path or "", authority, _say)
-    job = cell_options.job(cell, expect or (), deployed, recording)
+    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+    make = partial(cell_options.job, cell, expect or ())
+    job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
     cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
@@ -279,8 +281,9 @@ def diagnose(
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
-    recording = cli.recording_of(backend or "", last, replay, said, path or "", authority, _say)
-    job = cell_options.diagnosis(hops, request or session.REQUESTS, file, cell, deployed, recording)
+    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+    make = partial(cell_options.diagnosis, hops, request or session.REQUESTS, file, cell)
+    job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
     cli.tell_diffs(session.diffs(job), show_diff)
     looked: list[cli.Looked] = []
     status = 0

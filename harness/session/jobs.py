@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Fetching
@@ -186,6 +188,24 @@ def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict
     before = matrix.deployed.get(able[0], AS_FOUND)
     given = {name: value for name in ("map", "server", "path") if (value := getattr(said, name))}
     return {**matrix.deployed, able[0]: replace(before, **given)}
+
+
+def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], object]) -> Deployment:
+    """Return how a config stands in front of an endpoint: as is said or, where that leaves open what is meant, as the
+    URL says, whose host the config may name, and whose path. Raises what `make` raises of what is said.
+    """
+    try:
+        make(said)
+    except InputError:
+        parts = urlsplit(url)
+        host = replace(said, map=said.map or (parts.netloc,))
+        for guess in (host, replace(host, path=said.path or parts.path)):
+            with contextlib.suppress(InputError):
+                if parts.netloc and guess != said:
+                    make(guess)
+                    return guess
+        raise
+    return said
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:
