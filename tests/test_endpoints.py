@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from harness.errors import InputError
 from harness.model import Deployment
 from harness.recordings.cutting import Recorded
 from harness.session import recording
-from harness.session.jobs import in_front_of
+from harness.session.jobs import Job, in_front_of, may_ask_in_http10, one_cell
 from harness.session.recording import Application, application, record
 from harness.store.runs import RECORDINGS, Run, latest
 from tests.commanding import Harness
@@ -93,12 +94,36 @@ CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
+COMPRESSING = """\
+events {}
+http {
+    gzip on;
+    gzip_types text/event-stream;
+    server {
+        listen ${LISTEN};
+        location / {
+            proxy_pass ${UPSTREAM};
+            proxy_http_version 1.1;
+        }
+    }
+}
+"""
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def streaming(request: bytes, writer: asyncio.StreamWriter) -> None:
-    """Answer with events, each in a chunk and a packet of its own, as far as a machine lets them be."""
+    """Answer with events, each in a chunk; to HTTP/1.0 as they are, as most servers do."""
+    if b"HTTP/1.0\r\n" in request:
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + b"".join(EVENTS))
+    else:
+        await chunking(request, writer)
+
+
+async def chunking(request: bytes, writer: asyncio.StreamWriter) -> None:
+    """Answer with chunks whoever asks, as uvicorn does on httptools."""
     writer.write(f"{CHUNKED}\r\n".encode())
     for event in EVENTS:
         writer.write(chunk(event))
@@ -363,6 +388,7 @@ def test_what_is_recorded_says_itself_what_options_say_of_our_tokens(
     )
 
 
+LOAD = {"tokens": 1, "token_bytes": 100}
 GATEWAY = """\
 server {
     listen 80;
@@ -382,24 +408,44 @@ def test_a_config_is_read_before_anybody_is_asked(harness: Harness, beside: Call
 
 
 def test_what_a_config_leaves_open_its_endpoint_says() -> None:
-    Said = Deployment
+    made = one_cell({"chain": "direct"}, LOAD)
 
-    def needs(*good: Deployment) -> Callable[[Deployment], object]:
-        def make(one: Deployment) -> None:
+    def needs(*good: Deployment) -> Callable[[Deployment], Job]:
+        def make(one: Deployment) -> Job:
             if one not in good:
                 raise InputError(f"which is meant by {one}?")
+            return made
 
         return make
 
-    url, mapped = "http://app:8000/chat?key=1", Said(map=("app:8000",))
-    with_path = Said(map=("app:8000",), path="/chat")
-    assert in_front_of(url, Said(), needs(Said(), mapped)) == Said(), "what is said is enough"
-    assert in_front_of(url, Said(), needs(mapped, with_path)) == mapped
-    assert in_front_of(url, Said(), needs(with_path)) == with_path
-    assert in_front_of(url, Said(path="/a"), needs(Said(("app:8000",), "", "/a"))) == Said(("app:8000",), "", "/a")
+    url, as_found, mapped = "http://app:8000/chat?key=1", Deployment(), Deployment(map=("app:8000",))
+    with_path = Deployment(map=("app:8000",), path="/chat")
+    assert in_front_of(url, as_found, needs(as_found, mapped)) == (as_found, made), "what is said is enough"
+    assert in_front_of(url, as_found, needs(mapped, with_path)) == (mapped, made)
+    assert in_front_of(url, as_found, needs(with_path)) == (with_path, made)
+    elsewhere = replace(with_path, path="/a")
+    assert in_front_of(url, Deployment(path="/a"), needs(elsewhere)) == (elsewhere, made)
     for given in (url, "asgi:./app.py", "command: serve"):
-        with pytest.raises(InputError, match="which is meant by Deployment\\(map=\\(\\), server='x'"):
-            in_front_of(given, Said(server="x"), needs())
+        with pytest.raises(InputError, match=r"which is meant by Deployment\(map=\(\), server='x'"):
+            in_front_of(given, Deployment(server="x"), needs())
+
+
+@pytest.mark.parametrize(
+    ("directive", "may"),
+    [
+        ("", True),
+        ("proxy_http_version 1.0;", True),
+        ("proxy_http_version 1.1;", False),
+        ("proxy_http_version 2;", False),
+    ],
+)
+def test_nginx_may_ask_in_http10_unless_its_config_says_another(tmp_path: Path, directive: str, may: bool) -> None:
+    (tmp_path / "my.conf").write_text(
+        f"events {{}}\nhttp {{ server {{\nlisten ${{LISTEN}};\n{directive}\n"
+        "location / { proxy_pass ${UPSTREAM}/; } } }\n"
+    )
+    assert may_ask_in_http10(one_cell({"chain": f"nginx:{tmp_path}/my.conf"}, LOAD)) is may
+    assert not may_ask_in_http10(one_cell({"chain": "nextjs:dev"}, LOAD))
 
 
 def test_an_answer_in_one_piece_is_told_before_any_hop_is_measured(
@@ -445,25 +491,37 @@ def test_an_endpoint_behind_nginx_is_held_asked_once_and_replayed_to_the_same(
     harness: Harness, beside: Callable[[App], App]
 ) -> None:
     app = beside(App(streaming))
-    first = harness("run", "--chain", f"nginx:http10>{app.url}")
-    assert "observed: coalesced, shows at the end" in first.out, first.err
+    Path("gateway.conf").write_text(COMPRESSING)
+    first = harness("run", "--chain", f"nginx:./gateway.conf>{app.url}", "--request", "browser")
+    assert "observed: buffered" in first.out, first.err
     run = latest(Path("runs"))
-    again = harness("run", "--chain", "nginx:http10", "--replay", run, "--expect", "coalesced")
-    assert again.status == 0, again.out + again.err
-    assert len(app.asked) == 1
-    verdicts = [{one.id: one.verdict for one in Run.open(folder).results} for folder in (run, latest(Path("runs")))]
-    assert verdicts[0] == verdicts[1]
-    assert verdicts[0]["nginx:http10/sse/chunked/curl/aiohttp/recorded/none/lockstep"] == "coalesced"
     (file,) = (run / RECORDINGS).iterdir()
     assert f"--replay {run}" in first.out
     Path("m.yaml").write_text(
-        f"title: t\nworkloads: {{chat: {{recording: {file}}}}}\n"
-        "axes: {chain: nginx:http10, mitigations: [none, x-accel-buffering]}\n"
+        f"title: t\nworkloads: {{recorded: {{recording: {file}}}}}\n"
+        "axes: {chain: nginx:./gateway.conf, request: browser, mitigations: [none, x-accel-buffering]}\n"
         "expect: [{cells: '*/x-accel-buffering/*', effect: defeats, why: nginx says so}]\n"
     )
-    assert harness("matrix", "m.yaml").status == 0
+    again = harness("matrix", "m.yaml")
+    assert again.status == 0, again.out + again.err
+    before, after = ({one.id: one.verdict for one in Run.open(one).results} for one in (run, latest(Path("runs"))))
+    assert before["nginx:gateway/sse/chunked/browser/aiohttp/recorded/none/lockstep"] == "buffered"
+    assert before.items() <= after.items()
     assert harness("report", "--rejudge").status == 0
+    assert harness("run", "--chain", "direct", "--replay", run, "--expect", "streamed").status == 0
     assert len(app.asked) == 1
+
+
+@pytest.mark.proxies
+@needs_nginx
+@pytest.mark.parametrize(("handler", "verdict"), [(streaming, "coalesced"), (chunking, "streamed")])
+def test_how_it_answers_http10_is_asked_where_a_hop_may_ask_so_and_replayed(
+    harness: Harness, beside: Callable[[App], App], handler: Handler, verdict: str
+) -> None:
+    app = beside(App(handler))
+    said = harness("run", "--chain", f"nginx:http10>{app.url}", "--expect", verdict)
+    assert said.status == 0, said.out + said.err
+    assert [asked.split(b"\r\n")[0] for asked in app.asked] == [b"GET /chat HTTP/1.1", b"GET /chat HTTP/1.0"]
 
 
 @pytest.mark.proxies
@@ -474,20 +532,13 @@ def test_an_app_is_diagnosed_and_nothing_that_was_said_to_it_is_left_anywhere(tm
         sandbox.write("app.py", FASTAPI)
         sandbox.write("question.json", json.dumps(QUESTION))
         said = sandbox.run(
-            *(
-                "diagnose",
-                "--hop",
-                "nginx:http10",
-                "--backend",
-                "asgi:./app.py",
-                "--path",
-                f"/v1/chat?key={KEY}-in-query",
-            ),
+            *("diagnose", "--hop", "nginx:http10", "--backend", "asgi:./app.py@h11"),
+            *("--path", f"/v1/chat?key={KEY}"),
             *("-d", "@question.json", "-H", f"Authorization: Bearer {KEY}"),
         )
         assert said.status == 0, said.out + said.err
         assert "x-accel-buffering (header): with that, the whole chain streams (curl, browser)" in said.out
-        assert (tmp_path / "asked").read_text() == "POST\n"
+        assert (tmp_path / "asked").read_text() == "POST\n" * 2
         sandbox.wait_until_clean()
     given = {tmp_path / "app.py", tmp_path / "question.json"}
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path not in given]

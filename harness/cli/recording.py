@@ -71,8 +71,8 @@ def job_of(
             )
         return make(deployed, load_recording(answerer.replay) if answerer.replay else None)
     asked = _application(answerer, spec, given[0])
-    deployed = session.in_front_of(spec, deployed, lambda one: make(one, usual))
-    found = interruptible(session.record(asked, say))
+    deployed, job = session.in_front_of(spec, deployed, lambda one: make(one, usual))
+    found = interruptible(session.record(asked, say, session.may_ask_in_http10(job)))
     for fact in found.facts:
         say(fact)
     return make(deployed, found.recording)

@@ -64,8 +64,11 @@ class Recorded:
     cut: str = ""
 
 
-def recorded(answer: Answer, said: Said, cut: str = "") -> Recorded:
-    """Return what can be replayed of an answer. Raises InputError, in words of its own, if nothing can."""
+def recorded(answer: Answer, said: Said, cut: str = "", chunks_http10: bool = False) -> Recorded:
+    """Return what can be replayed of an answer. Raises InputError, in words of its own, if nothing can.
+
+    `cut` says why no more of it was waited for, `chunks_http10` whether the application answers HTTP/1.0 in chunks.
+    """
     if answer.status != 200:
         raise InputError(f"{said.source} {_refusal(answer, said)}")
     data = said.secrets.blanked(b"".join(data for _, data in answer.writes))
@@ -96,7 +99,15 @@ def recorded(answer: Answer, said: Said, cut: str = "") -> Recorded:
     kept = tuple((name, value) for name, value in answer.headers if name.lower() not in FRAMING)
     (headers,) = masked((name, said.secrets.hidden(value)) for name, value in kept)
     content_type = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
-    content = [said.method, format, answer.body, content_type, headers, [write.data.hex() for write in writes]]
+    content = [
+        chunks_http10,
+        said.method,
+        format,
+        answer.body,
+        content_type,
+        headers,
+        [write.data.hex() for write in writes],
+    ]
     recording = Recording(
         digest=hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16],
         source=said.source,
@@ -108,8 +119,12 @@ def recorded(answer: Answer, said: Said, cut: str = "") -> Recorded:
         writes=tuple(writes),
         again=whole[0] + 1 if len(whole) > 1 else 0,
         closing=whole[-1] + 1,
+        chunks_http10=chunks_http10,
     )
-    return Recorded(recording, (_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)), cut)
+    facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
+    if chunks_http10:
+        facts.append("To HTTP/1.0 the application answers in chunks all the same: so it is replayed.")
+    return Recorded(recording, tuple(facts), cut)
 
 
 def compresses(answer: Answer, said: Said) -> str:

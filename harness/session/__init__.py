@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
     from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
-    from harness.session.jobs import AS_FOUND, REPORTS, Job, diffs, fetched, in_front_of, load, one_cell, reports
+    from harness.session.jobs import (
+        AS_FOUND,
+        REPORTS,
+        Job,
+        diffs,
+        fetched,
+        in_front_of,
+        load,
+        may_ask_in_http10,
+        one_cell,
+        reports,
+    )
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from harness.session.shipped import known, read_text, shipped_matrices
 REPORTS = "reports/"
 RECORDED = "recorded"
 """What the workload is called, also in ids, that replays what an application has answered."""
+_SAYS_HTTP11 = re.compile(r"^\s*proxy_http_version\s+(1\.1|2)\s*;", re.MULTILINE)
 AS_FOUND = Deployment()
 """Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
@@ -166,6 +168,12 @@ def _locked(proxy: Proxy) -> Proxy:
     return replace(proxy, locked=True) if isinstance(proxy, Described) else proxy
 
 
+def may_ask_in_http10(job: Job) -> bool:
+    """Tell whether a hop may pass requests on in HTTP/1.0, as nginx does whose config says nothing else of that."""
+    files = [file for hop, file in hops_of(job).items() if hop.proxy == "nginx"]
+    return any(file.is_dir() or not _SAYS_HTTP11.search(read_text(file)) for file in files)
+
+
 def diffs(job: Job) -> dict[Hop, str]:
     """Return what is changed of each config of the user's that is taken as it is deployed, as a unified diff."""
     proxies = {hop: adapter(hop, job.proxies, job.deployed) for hop in hops_of(job) if hop.bare in job.own}
@@ -190,22 +198,21 @@ def _deployed(matrix: Matrix, own: Mapping[Hop, Path], said: Deployment) -> dict
     return {**matrix.deployed, able[0]: replace(before, **given)}
 
 
-def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], object]) -> Deployment:
+def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], Job]) -> tuple[Deployment, Job]:
     """Return how a config stands in front of an endpoint: as is said or, where that leaves open what is meant, as the
-    URL says, whose host the config may name, and whose path. Raises what `make` raises of what is said.
+    URL says, whose host the config may name, and whose path; and what is made of that. Raises what `make` raises of
+    what is said.
     """
     try:
-        make(said)
+        return said, make(said)
     except InputError:
         parts = urlsplit(url)
         host = replace(said, map=said.map or (parts.netloc,))
         for guess in (host, replace(host, path=said.path or parts.path)):
             with contextlib.suppress(InputError):
                 if parts.netloc and guess != said:
-                    make(guess)
-                    return guess
+                    return guess, make(guess)
         raise
-    return said
 
 
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:

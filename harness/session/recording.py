@@ -1,9 +1,10 @@
 """Asks somebody's application once, and records its answer as it comes, so that our emitter can replay it.
 
 Rules: an application may be slow, paid and never twice the same, so nobody asks it but `_Asker`, MOST_ASKS times at
-most: once as browsers ask, and once as curl asks if it compresses its answer for browsers. To be started it is not
-asked at all. Every answer is bounded in time and in bytes. What is said to it goes nowhere else, and what it writes to
-its log is gone with it.
+most: once as browsers ask; once as curl asks, if it compresses its answer for browsers; and once for no more than a
+head, if a hop may ask in HTTP/1.0, to which servers frame a body each in its own way. To be started it is not asked at
+all. Every answer is bounded in time and in bytes. What is said to it goes nowhere else, and what it writes to its log
+is gone with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shlex
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,8 +100,9 @@ def application(
     raise InputError(f"--backend: {shown_url(given)!r} is no application; allowed: {GRAMMAR}")
 
 
-async def record(asked: Application, say: Say) -> Recorded:
-    """Return what an application answers, as it can be replayed, and what it does by itself.
+async def record(asked: Application, say: Say, http10: bool = False) -> Recorded:
+    """Return what an application answers, as it can be replayed, and what it does by itself; also whether it answers
+    HTTP/1.0 in chunks, if it may be asked so (`http10`).
 
     Raises InputError, in words of its own, for what does not start, does not answer, or is no stream.
     """
@@ -113,12 +115,15 @@ async def record(asked: Application, say: Say) -> Recorded:
         asker = _Asker(asked, endpoint, secrets, say)
         profiles = whose("http")
         answer, said, cut = await asker.ask(profiles["browser"])
-        if not (itself := compresses(answer, said)):
-            return recorded(answer, said, cut)
-        answer, said, cut = await asker.ask(profiles["curl"])
+        if itself := compresses(answer, said):
+            answer, said, cut = await asker.ask(profiles["curl"])
         found = recorded(answer, said, cut)
-        told = f"{itself}; what is replayed is its answer without, as curl gets it."
-        return Recorded(found.recording, (*found.facts, told), found.cut)
+        if http10 and answer.body == "chunked" and await asker.chunks_http10(profiles["curl"]):
+            found = recorded(answer, said, cut, chunks_http10=True)
+        if itself:
+            told = f"{itself}; what is replayed is its answer without, as curl gets it."
+            found = replace(found, facts=(*found.facts, told))
+        return found
 
 
 async def _served(asked: Application, launcher: Launcher) -> Endpoint:
@@ -157,21 +162,29 @@ class _Asker:
         self._say = say
         self._asks = 0
 
-    async def ask(self, profile: Headers) -> tuple[Answer, Said, str]:
+    async def ask(self, profile: Headers, http: str = "1.1", head_only: bool = False) -> tuple[Answer, Said, str]:
         """Ask once; return the answer, what was said, and why there was no more of it. Raises InputError."""
         assert self._asks < MOST_ASKS, "nobody is asked more often"
         self._asks += 1
         source = self._asked.source
         self._say(f"{source} is asked (request {self._asks} of {MOST_ASKS} at most), for {TAKE_S:g} s at most ...")
-        heard = _Heard()
+        heard = _Heard(head_only)
         transport = await self._connected(heard)
         try:
             said = Said(source, self._asked.method, time.monotonic_ns(), self._secrets)
-            transport.write(self._request(profile))
+            transport.write(self._request(profile, http))
             cut = await self._heard(heard)
         finally:
             transport.abort()
         return heard.answer, said, cut
+
+    async def chunks_http10(self, profile: Headers) -> bool:
+        """Tell whether it answers HTTP/1.0 in chunks. Of the answer no more is waited for than the head."""
+        try:
+            answer, *_ = await self.ask(profile, http="1.0", head_only=True)
+        except InputError:  # it does not answer that at all, and so not in chunks
+            return False
+        return answer.status == 200 and answer.body == "chunked"
 
     async def _heard(self, heard: _Heard) -> str:
         """Wait for the answer's end; return why it was not waited for any longer, if it was not. Raises InputError."""
@@ -218,7 +231,7 @@ class _Asker:
             ) from None
         return transport
 
-    def _request(self, profile: Headers) -> bytes:
+    def _request(self, profile: Headers, http: str) -> bytes:
         asked = self._asked
         host = urlsplit(asked.url).netloc.rpartition("@")[2] or f"{self._endpoint.host}:{self._endpoint.port}"
         fields = [*with_own(profile, asked.headers)]
@@ -226,14 +239,16 @@ class _Asker:
             fields.insert(0, ("Host", host))
         if asked.body is not None:
             fields.append(("Content-Length", str(len(asked.body))))
-        lines = [f"{asked.method} {asked.target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
+        lines = [f"{asked.method} {asked.target} HTTP/{http}", *(f"{name}: {value}" for name, value in fields)]
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + (asked.body or b"")
 
 
 class _Heard(asyncio.Protocol):
-    """Hears one answer, each read at once. `over` is done with why no more of it is taken, or with what is wrong."""
+    """Hears one answer, or its head, each read at once. `over` is done with why no more of it is taken, or with what is
+    wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, head_only: bool = False) -> None:
+        self._head_only = head_only
         self.answer = Answer()
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -241,7 +256,7 @@ class _Heard(asyncio.Protocol):
         at_ns = time.monotonic_ns()
         with self._faults():
             self.answer.feed(data, at_ns)
-            if self.answer.is_whole:
+            if self.answer.is_whole or (self._head_only and self.answer.status):
                 self._end("")
             elif self.answer.size_bytes > TAKE_BYTES:
                 self._end(f"more than {TAKE_BYTES // 2**20} MB had come")
