@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import re
+import shlex
 import signal
 import ssl
 import sys
@@ -21,6 +22,7 @@ import trustme
 from harness.errors import InputError
 from harness.model import Deployment
 from harness.recordings.cutting import Recorded
+from harness.resources import configs
 from harness.session import recording
 from harness.session.jobs import Job, in_front_of, may_ask_in_http10, one_cell
 from harness.session.recording import Application, application, record
@@ -33,34 +35,18 @@ needs_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("n
 needs_asgi = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
 
 KEY = "sk-very-secret-1"
-QUESTION = {"messages": [{"role": "user", "content": "where is the treasure"}], "stream": True}
 
-FASTAPI = """\
-import asyncio
-import json
-from pathlib import Path
+PAGE = (configs().parent / "docs/endpoints.md").read_text(encoding="utf-8")
+COUNTING = """
 
-from fastapi import FastAPI, Request
-from fastapi.responses import StreamingResponse
-
-app = FastAPI()
+answers = app
 
 
-@app.post("/v1/chat")
-async def chat(request: Request) -> StreamingResponse:
-    asked = await request.json()
-    with Path(__file__).with_name("asked").open("a") as file:
-        file.write(f"{request.method}\\n")
-
-    async def chunks():
-        said = asked["messages"][0]["content"] + " " + request.headers["Authorization"]
-        for number, text in enumerate(["", said, *(f"word {n} " * (n % 5 + 1) for n in range(20))]):
-            chunk = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": text}}], "id": number}
-            yield f"data: {json.dumps(chunk)}\\n\\n"
-            await asyncio.sleep(0.005)
-        yield "data: [DONE]\\n\\n"
-
-    return StreamingResponse(chunks(), media_type="text/event-stream")
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        with open("asked", "a") as file:
+            file.write(f"{scope['method']} {scope['path']}\\n")
+    await answers(scope, receive, send)
 """
 
 COMMAND = """\
@@ -524,25 +510,37 @@ def test_how_it_answers_http10_is_asked_where_a_hop_may_ask_so_and_replayed(
     assert [asked.split(b"\r\n")[0] for asked in app.asked] == [b"GET /chat HTTP/1.1", b"GET /chat HTTP/1.0"]
 
 
+def block(language: str) -> str:
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def without_figures(text: str) -> list[str]:
+    return re.sub(r"[\d.]+", "N", text).split()
+
+
 @pytest.mark.proxies
 @needs_nginx
 @needs_asgi
-def test_an_app_is_diagnosed_and_nothing_that_was_said_to_it_is_left_anywhere(tmp_path: Path) -> None:
+def test_the_page_s_example_is_what_its_command_says_and_nothing_that_was_said_is_left(tmp_path: Path) -> None:
     with Sandbox(tmp_path) as sandbox:
-        sandbox.write("app.py", FASTAPI)
-        sandbox.write("question.json", json.dumps(QUESTION))
-        said = sandbox.run(
-            *("diagnose", "--hop", "nginx:http10", "--backend", "asgi:./app.py@h11"),
-            *("--path", f"/v1/chat?key={KEY}"),
-            *("-d", "@question.json", "-H", f"Authorization: Bearer {KEY}"),
-        )
-        assert said.status == 0, said.out + said.err
-        assert "x-accel-buffering (header): with that, the whole chain streams (curl, browser)" in said.out
-        assert (tmp_path / "asked").read_text() == "POST\n" * 2
+        sandbox.write("app.py", block("python") + COUNTING)
+        sandbox.write("gateway.conf", block("nginx"))
+        _, *words = shlex.split(block("console").removeprefix("$ "))
+        question = words[words.index("-d") + 1]
+        secrets = ["-H", f"Authorization: Bearer {KEY}", "-H", f"Cookie: id={KEY}"]
+        words[words.index("--path") + 1] += f"?key={KEY}"
+        said = sandbox.run(*words, *secrets, "--json", "report.json", "--html", "report.html")
         sandbox.wait_until_clean()
-    given = {tmp_path / "app.py", tmp_path / "question.json"}
+    assert said.status == 0, said.out + said.err
+    answer, _, _ = said.out.partition("as it is")
+    example, table, _ = block("text").partition("as it is")
+    assert table
+    assert without_figures(answer) == without_figures(example)
+    assert (tmp_path / "asked").read_text() == "POST /api/chat\n"
+    given = {tmp_path / name for name in ("app.py", "gateway.conf")}
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path not in given]
     assert any(path.parent.name == RECORDINGS for path in kept)
     left = {path: path.read_bytes() for path in kept} | {Path("out"): said.out.encode(), Path("err"): said.err.encode()}
-    for word in (KEY, "where is the treasure"):
+    for word in (KEY, *json.loads(question).values()):
         assert [path for path, data in left.items() if word.encode() in data] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,6 +71,7 @@ def job_of(
             )
         return make(deployed, load_recording(answerer.replay) if answerer.replay else None)
     asked = _application(answerer, spec, given[0])
+    deployed = replace(deployed, path=deployed.path.partition("?")[0])  # what a query says is for the application alone
     deployed, job = session.in_front_of(spec, deployed, lambda one: make(one, usual))
     found = interruptible(session.record(asked, say, session.may_ask_in_http10(job)))
     for fact in found.facts:
