@@ -19,8 +19,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from harness.cli import cell_options
+from harness.documents import recordings
 from harness.errors import InputError
-from harness.model import Deployment
+from harness.model import WORKLOAD_KEYS, Body, Deployment
 from harness.recordings.cutting import Recorded
 from harness.resources import configs
 from harness.session import recording
@@ -28,6 +30,7 @@ from harness.session.jobs import Job, in_front_of, may_ask_in_http10, one_cell
 from harness.session.recording import Application, application, record
 from harness.store.runs import RECORDINGS, Run, latest
 from tests.commanding import Harness
+from tests.recorded import recording as recorded_by_hand
 from tests.sandbox import Sandbox, missing
 from tests.waiting import wait_for
 
@@ -37,6 +40,7 @@ needs_asgi = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asg
 KEY = "sk-very-secret-1"
 
 PAGE = (configs().parent / "docs/endpoints.md").read_text(encoding="utf-8")
+USUAL = {key: cell_options.WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items()}
 COUNTING = """
 
 answers = app
@@ -212,6 +216,7 @@ async def test_one_that_compresses_for_browsers_is_asked_twice() -> None:
     app, found = await recorded(compressing)
     assert len(app.asked) == 2
     assert [write.data for write in found.recording.writes] == EVENTS
+    assert found.recording.coding == "gzip"
     assert "compresses its answer itself (gzip) for who offers that; all of it comes at once" in found.facts[-1]
 
 
@@ -466,6 +471,46 @@ def test_who_is_interrupted_while_an_application_is_silent_leaves_nothing(tmp_pa
         assert said.status == 130, said.err
         sandbox.wait_until_clean()
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "more"),
+    [
+        ("length", "application/x-ndjson", []),
+        ("close", "text/event-stream", ["--pace", "paced"]),
+        ("chunked", "application/octet-stream", ["--request", "browser"]),
+    ],
+)
+def test_an_answer_is_replayed_in_its_own_framing_and_format(
+    harness: Harness, body: Body, content_type: str, more: list[str]
+) -> None:
+    writes = {
+        "application/x-ndjson": [b'{"n": %d}\n' % (10**number) for number in range(9)],
+        "text/event-stream": EVENTS,
+        "application/octet-stream": [bytes([128 + number]) * (number + 1) for number in range(9)],
+    }
+    one = replace(recorded_by_hand(writes[content_type], content_type=content_type), body=body)
+    Path("r.json").write_text(recordings.dump(one))
+    said = harness("run", "--chain", "direct", "--replay", "r.json", "--expect", "streamed", *more)
+    assert said.status == 0, said.out + said.err
+
+
+def test_who_compresses_for_browsers_is_diagnosed_as_curl_asks(harness: Harness) -> None:
+    given = {"format": "sse", "body": "chunked", "client": "aiohttp", **USUAL}
+    chain, compressing = "nginx:http10", replace(recorded_by_hand(), coding="gzip")
+    job = cell_options.diagnosis(chain, (), None, given, Deployment(), compressing)
+    assert {cell.request for cell in job.cells} == {"curl"}
+    job = cell_options.diagnosis(chain, (), None, given, Deployment(), recorded_by_hand())
+    assert {cell.request for cell in job.cells} == {"curl", "browser"}
+    with pytest.raises(InputError, match="browser offers codings"):
+        cell_options.diagnosis(chain, ("browser",), None, given, Deployment(), compressing)
+
+
+def test_an_exact_one_is_as_long_as_it_was_and_too_short_to_tell(harness: Harness) -> None:
+    Path("r.json").write_text(recordings.dump(recorded_by_hand(EVENTS[:4])))
+    said = harness("run", "--chain", "direct", "--replay", "r.json", "--exact")
+    assert "too short" in said.out
+    assert "3 tokens are too few to tell" in said.out
 
 
 # ---------------------------------------------------------------- through real proxies

@@ -64,10 +64,14 @@ def diagnosis(
     deployment: model.Deployment,
     recording: model.Recording | None = None,
 ) -> session.Job:
-    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
+    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise.
+
+    Without requests they are the usual ones, or the plain one of an application that compresses for others itself.
+    """
     _check_recorded(given, recording)
+    usual = session.REQUESTS[:1] if recording and recording.coding else session.REQUESTS
     axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
-    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests)}
+    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests or usual)}
     with _of_options(chain="--chain" if isinstance(chain, str) else "--hop"):
         return session.diagnosis(axes, _workload_of(given), file, deployment, recording)
 
@@ -77,7 +81,7 @@ def _check_recorded(given: Mapping[str, Any], recording: model.Recording | None)
     if recording is None:
         return
     usual = {"format": AXES["format"].default, "body": AXES["body"].default}
-    usual |= {key: WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items()}
+    usual |= {key: WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items() if key != "exact"}
     said = {"format": recording.format, "body": recording.body}
     for key, value in usual.items():
         if given[key] not in (value, said.get(key)):

@@ -282,7 +282,7 @@ def diagnose(
     said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
     answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
-    make = partial(cell_options.diagnosis, hops, request or session.REQUESTS, file, cell)
+    make = partial(cell_options.diagnosis, hops, request or (), file, cell)
     job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
     cli.tell_diffs(session.diffs(job), show_diff)
     looked: list[cli.Looked] = []

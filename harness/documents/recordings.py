@@ -55,6 +55,7 @@ class _File(_Shape):
     headers: list[tuple[str, str]]
     again: Annotated[int, Field(ge=0)]
     closing: Annotated[int, Field(ge=1)]
+    coding: str = ""
     chunks_http10: bool = False
     writes: Annotated[list[_Write], Field(min_length=2)]
 

@@ -375,10 +375,17 @@ class _Reader:
         if cell.workload.recording and cell.client in self._known.rewriting:
             why = f"{cell.client} shows messages and no bytes, by which alone what is recorded can be recognised"
             return [Complaint(why, ("axes", "client"))]
+        if cell.workload.recording and cell.workload.recording.coding and self._offers_coding(cell.request):
+            why = "compresses its answer itself for who offers that, and what is recorded is not compressed"
+            return [Complaint(f"{cell.request} offers codings: the application {why}", ("axes", "request"))]
         if objections := mitigations.objections(cell, *self._applying):
             return objections
         chain = mitigations.plan(cell, *self._applying).chain
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
+
+    def _offers_coding(self, request: str) -> bool:
+        offered = {name.lower(): value for name, value in self._requests[request].headers}.get("accept-encoding", "")
+        return offered not in ("", "identity")
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         by_id = {cell.id: cell for cell in cells}

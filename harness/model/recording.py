@@ -30,6 +30,7 @@ class Recording:
 
     Of the `writes`, those from `closing` on are the end of the stream, and those from `again` up to there can be
     repeated: they begin and end with a message. Without any it is only the name of one, as a result has it.
+    `coding` is how the application compresses its answer itself for who offers that; what is recorded is not so.
     `chunks_http10`: asked in HTTP/1.0 it answers in chunks all the same, though nothing older than 1.1 need know them.
     """
 
@@ -43,6 +44,7 @@ class Recording:
     writes: tuple[Write, ...] = ()
     again: int = 0
     closing: int = 0
+    coding: str = ""
     chunks_http10: bool = False
 
     def __eq__(self, other: object) -> bool:

@@ -31,7 +31,7 @@ MOST_WRITES = 5000
 FRAMING = frozenset(
     {
         *("connection", "date", "keep-alive", "proxy-connection", "server", "te", "upgrade"),
-        *("content-encoding", "content-length", "content-type", "trailer", "transfer-encoding"),
+        *("content-length", "content-type", "trailer", "transfer-encoding"),
     }
 )
 """Headers of one connection or one server, and those that a recording has fields for."""
@@ -64,18 +64,19 @@ class Recorded:
     cut: str = ""
 
 
-def recorded(answer: Answer, said: Said, cut: str = "", chunks_http10: bool = False) -> Recorded:
+def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks_http10: bool = False) -> Recorded:
     """Return what can be replayed of an answer. Raises InputError, in words of its own, if nothing can.
 
-    `cut` says why no more of it was waited for, `chunks_http10` whether the application answers HTTP/1.0 in chunks.
+    `cut` says why no more of it was waited for, `coding` how the application compresses it for others, `chunks_http10`
+    whether it answers HTTP/1.0 in chunks.
     """
     if answer.status != 200:
         raise InputError(f"{said.source} {_refusal(answer, said)}")
     data = said.secrets.blanked(b"".join(data for _, data in answer.writes))
     if not data:
         raise InputError(f"{said.source} answers with nothing: status 200, and a body without a byte")
-    if coding := _coded(answer):
-        raise InputError(f"{said.source} compresses its answer ({coding}) although the request offered no coding")
+    if given := coding_of(answer):
+        raise InputError(f"{said.source} compresses its answer ({given}) although the request offered no coding")
     messages = Messages(answer.headers)
     messages.feed(data, len(data))
     if re.match(rb"\s*<(?:!doctype html|html)\b", data, re.IGNORECASE):
@@ -100,6 +101,7 @@ def recorded(answer: Answer, said: Said, cut: str = "", chunks_http10: bool = Fa
     (headers,) = masked((name, said.secrets.hidden(value)) for name, value in kept)
     content_type = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     content = [
+        coding,
         chunks_http10,
         said.method,
         format,
@@ -119,6 +121,7 @@ def recorded(answer: Answer, said: Said, cut: str = "", chunks_http10: bool = Fa
         writes=tuple(writes),
         again=whole[0] + 1 if len(whole) > 1 else 0,
         closing=whole[-1] + 1,
+        coding=coding,
         chunks_http10=chunks_http10,
     )
     facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
@@ -130,7 +133,7 @@ def recorded(answer: Answer, said: Said, cut: str = "", chunks_http10: bool = Fa
 def compresses(answer: Answer, said: Said) -> str:
     """Return what an application does that compresses its answer itself for who offers a coding; nothing if it does
     not."""
-    if answer.status != 200 or not (coding := _coded(answer)):
+    if answer.status != 200 or not (coding := coding_of(answer)):
         return ""
     seen = Messages(answer.headers)
     try:
@@ -142,7 +145,8 @@ def compresses(answer: Answer, said: Said) -> str:
     return f"{said.source} compresses its answer itself ({coding}) for who offers that; {how}"
 
 
-def _coded(answer: Answer) -> str:
+def coding_of(answer: Answer) -> str:
+    """Return in what an answer is coded; nothing if it is not."""
     coding = content_coding(answer.headers) or ""
     return "" if coding.lower() in ("", "identity", "none") else coding
 
@@ -182,7 +186,7 @@ def _together(at_ms: Sequence[float]) -> list[float]:
 
 def _refusal(answer: Answer, said: Said) -> str:
     status, data = answer.status or 0, said.secrets.blanked(b"".join(data for _, data in answer.writes))
-    words = said.secrets.hidden(_gist(data)) if data and not _coded(answer) else "no words"
+    words = said.secrets.hidden(_gist(data)) if data and not coding_of(answer) else "no words"
     if 300 <= status < 400:
         return f"answers with a redirect (status {status}), which is not followed: ask where it leads to"
     if status in (401, 403, 407):

@@ -102,9 +102,10 @@ def of_options(
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
-    Of a `recording` the workload is that, whatever else is said of one. Raises InputError likewise.
+    Of a `recording` the workload is that, and is at most said to be `exact`. Raises InputError likewise.
     """
-    loads = {RECORDED: {"recording": RECORDED}} if recording else {"options": dict(workload)}
+    recorded = {"recording": RECORDED, "exact": workload.get("exact", False)}
+    loads = {RECORDED: recorded} if recording else {"options": dict(workload)}
     asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
     matrix = replace(parse(asked, "", known(folder, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)

@@ -29,7 +29,7 @@ from harness.probe.takes import Headers
 from harness.proxies.asgi import Asgi
 from harness.proxies.starting import Start, started
 from harness.recordings.answer import Answer
-from harness.recordings.cutting import Recorded, Said, compresses, recorded
+from harness.recordings.cutting import Recorded, Said, coding_of, compresses, recorded
 from harness.session.jobs import hops_of, one_cell
 from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
 
@@ -115,11 +115,13 @@ async def record(asked: Application, say: Say, http10: bool = False) -> Recorded
         asker = _Asker(asked, endpoint, secrets, say)
         profiles = whose("http")
         answer, said, cut = await asker.ask(profiles["browser"])
+        coding = ""
         if itself := compresses(answer, said):
+            coding = coding_of(answer)
             answer, said, cut = await asker.ask(profiles["curl"])
-        found = recorded(answer, said, cut)
+        found = recorded(answer, said, cut, coding)
         if http10 and answer.body == "chunked" and await asker.chunks_http10(profiles["curl"]):
-            found = recorded(answer, said, cut, chunks_http10=True)
+            found = recorded(answer, said, cut, coding, chunks_http10=True)
         if itself:
             told = f"{itself}; what is replayed is its answer without, as curl gets it."
             found = replace(found, facts=(*found.facts, told))

@@ -106,6 +106,14 @@ def test_who_shows_no_bytes_cannot_read_a_recording() -> None:
     assert read("recording: ./chat.json", "chain: nginx:http10, client: aiohttp").cells
 
 
+def test_who_offers_a_coding_that_the_application_applies_itself_would_not_get_what_is_recorded() -> None:
+    text = "title: t\nworkloads: {w: {recording: r}}\naxes: {chain: nginx:http10, request: [curl, browser]}\n"
+    known = replace(KNOWN, recording=lambda file: replace(RECORDED, coding="gzip"))
+    with pytest.raises(InputError, match=r"browser offers codings: the application compresses its answer itself"):
+        parse(text, "m.yaml", known)
+    assert parse(text.replace("[curl, browser]", "[curl, identity]"), "m.yaml", known).cells
+
+
 def test_where_none_can_be_read_that_is_told() -> None:
     with pytest.raises(InputError, match="no recordings can be named here"):
         parse("title: t\nworkloads: {w: {recording: ./chat.json}}\naxes: {chain: nginx:http10}\n", "m.yaml", KNOWN)

@@ -66,6 +66,10 @@ def test_the_head_is_kept_but_for_what_is_about_one_connection_and_for_secrets()
     assert one.headers == (("cache-control", "no-cache"), ("Set-Cookie", "(redacted)"), ("X-Accel-Buffering", "no"))
 
 
+def test_a_coding_that_is_none_is_sent_as_compressors_on_the_way_heed_it() -> None:
+    assert recording(Content_Encoding="identity").headers == (("Content-Encoding", "identity"),)
+
+
 def test_the_times_are_those_of_the_writes_and_the_means_those_of_the_workload() -> None:
     one = recording([b"data: a\n\n", b"data: bc\n\n", b"data: d\n\n"], gap_ms=250)
     assert [write.at_ms for write in one.writes] == [0, 250, 500]
