@@ -461,11 +461,19 @@ def test_a_command_is_started_and_asked_once(harness: Harness) -> None:
     assert Path("asked").read_text() == "GET\n"
 
 
-def test_who_is_interrupted_while_an_application_is_silent_leaves_nothing(tmp_path: Path) -> None:
+def test_who_is_interrupted_leaves_nothing_and_no_process_list_has_what_was_said(
+    tmp_path: Path,
+) -> None:
     with Sandbox(tmp_path) as sandbox:
         sandbox.write("app.py", COMMAND.replace("self.send_response(200)", "time.sleep(600)"))
-        program = sandbox.start("run", "--chain", "direct", "--backend", f"command: {sys.executable} app.py")
+        said_to = ("--path", f"/chat?key={KEY}", "-H", f"Authorization: Bearer {KEY}", f"-HCookie: id={KEY}")
+        command = ("run", "--chain", "direct", "--backend", f"command: {sys.executable} app.py", *said_to)
+        program = sandbox.start(*command)
         wait_for((tmp_path / "asked").exists)
+        if sys.platform == "linux":
+            lines = [" ".join(process.cmdline()) for process in sandbox.processes()]
+            assert any("app.py" in line for line in lines)
+            assert [line for line in lines if KEY in line] == []
         program.send_signal(signal.SIGINT)
         said = sandbox.said(program)
         assert said.status == 130, said.err

@@ -28,6 +28,7 @@ from harness.recordings.answer import Answer
 REPLAYED_BYTES = 2**19
 """So much of an answer is replayed: two and a half times what is sent to see whether bytes let a token go."""
 MOST_WRITES = 5000
+MOST_DECODED_BYTES = 2**26
 FRAMING = frozenset(
     {
         *("connection", "date", "keep-alive", "proxy-connection", "server", "te", "upgrade"),
@@ -137,7 +138,7 @@ def compresses(answer: Answer, said: Said) -> str:
         return ""
     seen = Messages(answer.headers)
     try:
-        arrived = [at_ns for at_ns, data in answer.writes if seen.feed(data, 2**30)]
+        arrived = [at_ns for at_ns, data in answer.writes if seen.feed(data, MOST_DECODED_BYTES)]
     except StreamError as error:
         return f"{said.source} compresses its answer itself, and that cannot be read: {error}"
     comes = len(_together([at_ns / 1e6 for at_ns in arrived]))
