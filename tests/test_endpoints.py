@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -27,7 +28,7 @@ from harness.recordings.cutting import Recorded
 from harness.resources import configs
 from harness.session import recording
 from harness.session.jobs import Job, in_front_of, may_ask_in_http10, one_cell
-from harness.session.recording import Application, application, record
+from harness.session.recording import MOST_ASKS, Application, application, record
 from harness.store.runs import RECORDINGS, Run, latest
 from tests.commanding import Harness
 from tests.recorded import recording as recorded_by_hand
@@ -176,9 +177,9 @@ def beside() -> Iterator[Callable[[App], App]]:
     loop.close()
 
 
-async def recorded(handler: Handler, **asked: object) -> tuple[App, Recorded]:
+async def recorded(handler: Handler, http10: bool = False, **asked: Any) -> tuple[App, Recorded]:
     async with App(handler).listening() as app:
-        return app, await record(application(app.url, **asked), lambda line: None)  # type: ignore[arg-type]
+        return app, await record(application(app.url, **asked), lambda line: None, http10)
 
 
 async def refusal(handler: Handler) -> str:
@@ -217,6 +218,8 @@ async def test_one_that_compresses_for_browsers_is_asked_twice() -> None:
     assert len(app.asked) == 2
     assert [write.data for write in found.recording.writes] == EVENTS
     assert found.recording.coding == "gzip"
+    app, _ = await recorded(compressing, http10=True)
+    assert len(app.asked) == 3 <= MOST_ASKS, "that is all that anybody is ever asked"
     assert "compresses its answer itself (gzip) for who offers that; all of it comes at once" in found.facts[-1]
 
 

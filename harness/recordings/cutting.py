@@ -9,10 +9,9 @@ is at fault.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from itertools import pairwise
 
@@ -71,53 +70,25 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
     `cut` says why no more of it was waited for, `coding` how the application compresses it for others, `chunks_http10`
     whether it answers HTTP/1.0 in chunks.
     """
-    if answer.status != 200:
-        raise InputError(f"{said.source} {_refusal(answer, said)}")
     data = said.secrets.blanked(b"".join(data for _, data in answer.writes))
-    if not data:
-        raise InputError(f"{said.source} answers with nothing: status 200, and a body without a byte")
-    if given := coding_of(answer):
-        raise InputError(f"{said.source} compresses its answer ({given}) although the request offered no coding")
+    _check(answer, said, data)
     messages = Messages(answer.headers)
     messages.feed(data, len(data))
-    if re.match(rb"\s*<(?:!doctype html|html)\b", data, re.IGNORECASE):
-        raise InputError(f"{said.source} answers with a page, and no stream: {_gist(data)}; a login, perhaps?")
-    at_ms = [(at_ns - answer.writes[0][0]) / 1e6 for at_ns, _ in answer.writes]
-    pieces = len(_together(at_ms)) if answer.body != "chunked" else len(at_ms)
-    if pieces == 1:
-        waited_ms = (answer.writes[0][0] - said.asked_ns) / 1e6
-        raise InputError(
-            f"{said.source}: the application itself sends its answer in one piece: {len(data)} bytes,"
-            f" {waited_ms / 1e3:.1f} s after it was asked. No proxy is at fault, and none can mend it: let the"
-            " application send what it has as it comes"
-        )
+    at_ms = _instants_ms(answer)
     writes = _cut(answer, data, at_ms, messages.message)
     whole = [at for at, write in enumerate(writes) if write.whole and at + 1 < len(writes)]
     if not whole:
-        raise InputError(
-            f"{said.source} is too short to be replayed: it sends one {messages.message}, and nothing to repeat"
-        )
-    format = FORMATS.get(messages.message, "text")
+        one = f"it sends one {messages.message}, and nothing to repeat"
+        raise InputError(f"{said.source} is too short to be replayed: {one}")
     kept = tuple((name, value) for name, value in answer.headers if name.lower() not in FRAMING)
     (headers,) = masked((name, said.secrets.hidden(value)) for name, value in kept)
-    content_type = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
-    content = [
-        coding,
-        chunks_http10,
-        said.method,
-        format,
-        answer.body,
-        content_type,
-        headers,
-        [write.data.hex() for write in writes],
-    ]
     recording = Recording(
-        digest=hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16],
+        digest="",
         source=said.source,
         method=said.method,
-        format=format,
+        format=FORMATS.get(messages.message, "text"),
         body=answer.body,
-        content_type=content_type,
+        content_type=next((value for name, value in answer.headers if name.lower() == "content-type"), ""),
         headers=headers,
         writes=tuple(writes),
         again=whole[0] + 1 if len(whole) > 1 else 0,
@@ -128,7 +99,38 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
     facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
     if chunks_http10:
         facts.append("To HTTP/1.0 the application answers in chunks all the same: so it is replayed.")
-    return Recorded(recording, tuple(facts), cut)
+    return Recorded(replace(recording, digest=_digest(recording)), tuple(facts), cut)
+
+
+def _check(answer: Answer, said: Said, data: bytes) -> None:
+    """Raise InputError for an answer that is no stream: then no proxy is at fault."""
+    if answer.status != 200:
+        raise InputError(f"{said.source} {_refusal(answer, said)}")
+    if not data:
+        raise InputError(f"{said.source} answers with nothing: status 200, and a body without a byte")
+    if coding := coding_of(answer):
+        raise InputError(f"{said.source} compresses its answer ({coding}) although the request offered no coding")
+    if re.match(rb"\s*<(?:!doctype html|html)\b", data, re.IGNORECASE):
+        raise InputError(f"{said.source} answers with a page, and no stream: {_gist(data)}; a login, perhaps?")
+    pieces = answer.writes if answer.body == "chunked" else _together(_instants_ms(answer))
+    if len(pieces) == 1:
+        waited_s = (answer.writes[0][0] - said.asked_ns) / 1e9
+        raise InputError(
+            f"{said.source}: the application itself sends its answer in one piece: {len(data)} bytes, {waited_s:.1f} s"
+            " after it was asked. No proxy is at fault, and none can mend it: let the application send what it has as"
+            " it comes"
+        )
+
+
+def _instants_ms(answer: Answer) -> list[float]:
+    """Return how long after the first one each write came."""
+    return [(at_ns - answer.writes[0][0]) / 1e6 for at_ns, _ in answer.writes]
+
+
+def _digest(recording: Recording) -> str:
+    """Return what tells a recording from all that would be replayed otherwise, at whatever pace it was recorded."""
+    writes = tuple(replace(write, at_ms=0) for write in recording.writes)
+    return hashlib.sha256(repr(replace(recording, source="", writes=writes)).encode()).hexdigest()[:16]
 
 
 def compresses(answer: Answer, said: Said) -> str:
@@ -136,8 +138,8 @@ def compresses(answer: Answer, said: Said) -> str:
     not."""
     if answer.status != 200 or not (coding := coding_of(answer)):
         return ""
-    seen = Messages(answer.headers)
     try:
+        seen = Messages(answer.headers)
         arrived = [at_ns for at_ns, data in answer.writes if seen.feed(data, MOST_DECODED_BYTES)]
     except StreamError as error:
         return f"{said.source} compresses its answer itself, and that cannot be read: {error}"

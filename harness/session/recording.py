@@ -36,7 +36,6 @@ from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
 MOST_ASKS = 5
 COMMAND_S = 30.0
 """How long a command may take until its port accepts connections."""
-ANY = {"tokens": 1, "token_bytes": 256}
 GRAMMAR = "a URL, asgi:./app.py, or 'command: uvicorn app:app --port ${PORT}'"
 
 Say = Callable[[str], object]
@@ -94,7 +93,7 @@ def application(
             raise InputError(f"--backend: there is no command behind command:; allowed: {GRAMMAR}")
         return Application(method, target, headers, body, command=words)
     if given.startswith("asgi:"):
-        job = one_cell({"chain": given}, ANY)
+        job = one_cell({"chain": given}, {"tokens": 1, "token_bytes": 256})
         ((hop, file),) = hops_of(job).items()
         return Application(method, target, headers, body, hop=hop, file=file)
     raise InputError(f"--backend: {shown_url(given)!r} is no application; allowed: {GRAMMAR}")

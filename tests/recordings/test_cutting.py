@@ -171,5 +171,6 @@ def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
     flushed = [packing.compress(event) + packing.flush(zlib.Z_SYNC_FLUSH) for event in WORDS]
     assert f"it still comes in {len(WORDS)} pieces" in compresses(answered(flushed, Content_Encoding="gzip"), said())
     assert "cannot be read" in compresses(answered([b"no gzip", b"at all"], Content_Encoding="gzip"), said())
+    assert "unknown content coding 'snappy'" in compresses(answered(EVENTS, Content_Encoding="snappy"), said())
     assert compresses(answered(EVENTS, Content_Encoding="identity"), said()) == ""
     assert compresses(plain("401 Unauthorized", b"", "Content-Encoding: gzip"), said()) == ""
