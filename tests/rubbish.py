@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import math
 import os
 import sys
 import tempfile
@@ -174,7 +175,7 @@ def _is_refused(kind: Any, word: str) -> bool:
         return word not in get_args(kind)
     if kind in (int, float):
         try:
-            float(word)
+            return kind is int and not math.isfinite(float(word))
         except ValueError:
             return True
     return False

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from harness.backends.body import EmittedBody
 from harness.backends.emitter import LINGER_S
-from harness.formats import CODECS
+from harness.formats.body import EmittedBody
 from harness.formats.coding import decoder
+from harness.formats.replayed import decoder_of
 from harness.measure import limits
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.model import Plan, Read, Sent, Trace
@@ -60,7 +60,7 @@ class Simulation:
         self._clock_off_ns = int(link.clock_off_ms * 1e6)
         self._pieces = EmittedBody(self.emission)
         self._content = decoder(hop.content_coding)
-        self._decoder = CODECS[self.emission.format].decoder()
+        self._decoder = decoder_of(self.emission)
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._emitted_ns = 0
@@ -141,7 +141,7 @@ class Simulation:
         gap_ns = int(self.emission.workload.interval_ms * 1e6)
         start_ns = self.now_ns
         for seq in range(self.emission.workload.tokens):
-            self._pass_time(start_ns + seq * gap_ns)
+            self._pass_time(start_ns + int(self.emission.sent_ms(seq) * 1e6))
             self._send(seq)
         if self.emission.body != "length":
             self._pass_time(self.now_ns + max(gap_ns, int(LINGER_S * 1e9)))

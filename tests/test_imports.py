@@ -40,10 +40,12 @@ ROOMS: Mapping[str, str] = {
     "matrix": "documents errors formats model",
     "diagnosis": "errors matrix model reports",
     "probe": "errors formats model reports",
+    "recordings": "errors formats model probe",
     "claims": "diagnosis matrix model reports",
     "store": "documents errors model resources",
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
-    "session": "clients diagnosis errors formats judge launchers matrix measure model probe proxies resources store",
+    "session": "clients diagnosis errors formats judge launchers matrix measure model probe proxies recordings"
+    " resources store",
     "plugin": "errors measure model reports resources session",
     "cli": "claims diagnosis errors model probe reports resources session store",
     "__main__": "cli",
@@ -51,11 +53,23 @@ ROOMS: Mapping[str, str] = {
 }
 """The rooms from the ground up, and whom each knows: rooms below it only. Benchmarks stand outside, and count."""
 
-MOST_ARROWS = 97
-"""Half of what they were when the house was one shelf of modules, the seven of the room for diagnoses, and the seven of
-that for somebody's endpoint."""
+MOST_ARROWS = 102
+"""Half of what they were when the house was one shelf of modules, the seven of the room for diagnoses, the seven of
+that for somebody's endpoint, and the five of that for answers that are recorded."""
 
-PURE_ROOMS = ("model", "errors", "documents", "formats", "matrix", "judge", "diagnosis", "probe", "claims", "reports")
+PURE_ROOMS = (
+    "model",
+    "errors",
+    "documents",
+    "formats",
+    "matrix",
+    "judge",
+    "diagnosis",
+    "probe",
+    "recordings",
+    "claims",
+    "reports",
+)
 PURE_MODULES = (
     "measure.lockstep",
     "proxies.hold",
@@ -76,7 +90,12 @@ PURE_MODULES = (
     "proxies.complaints",
 )
 IMPURE = {"asyncio", "aiohttp", "socket", "subprocess", "docker", "time", "os"}
-KNOW_FORMATS = ("harness.judge.metrics", "harness.matrix.mitigations", "harness.probe.messages")
+KNOW_FORMATS = (
+    "harness.judge.metrics",
+    "harness.matrix.mitigations",
+    "harness.probe.messages",
+    "harness.recordings.cutting",
+)
 """All others of the pure rooms do without: what a format is stays behind one door."""
 
 

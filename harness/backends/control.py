@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Any, cast
 
 from harness.backends.base import Log
 from harness.errors import BackendError
-from harness.model import Emission, Filler, Heartbeat, Sent, Workload
+from harness.model import Emission, Filler, Heartbeat, Recording, Sent, Workload, Write
 
 LOST = "the emitter died in mid-stream"
 SECRET_VARIABLE = "HARNESS_CONTROL_SECRET"
@@ -26,17 +27,30 @@ SECRET_VARIABLE = "HARNESS_CONTROL_SECRET"
 
 def dump_emission(emission: Emission) -> bytes:
     """Return the emission as one line of JSON."""
-    return json.dumps(asdict(emission)).encode()
+    return json.dumps(asdict(emission), default=_as_text).encode()
 
 
 def load_emission(line: bytes) -> Emission:
     """Read what `dump_emission` wrote."""
     fields = json.loads(line)
+    if recording := fields["workload"]["recording"]:
+        fields["workload"]["recording"] = _load_recording(recording)
     fields["workload"] = Workload(**fields["workload"])
     fields["headers"] = tuple((name, value) for name, value in fields["headers"])
     for name in ("prelude", "padding"):
         fields[name] = fields[name] and Filler(**fields[name])
     return Emission(**fields)
+
+
+def _load_recording(fields: dict[str, Any]) -> Recording:
+    headers = tuple((name, value) for name, value in fields["headers"])
+    writes = tuple(Write(one["at_ms"], b64decode(one["data"]), one["whole"]) for one in fields["writes"])
+    return Recording(**fields | {"headers": headers, "writes": writes})
+
+
+def _as_text(data: bytes) -> str:
+    """Return bytes of a recording as JSON can have them."""
+    return b64encode(data).decode("ascii")
 
 
 def dump_log(log: Log) -> str:

@@ -25,11 +25,11 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from harness.backends.base import Log
-from harness.backends.body import EmittedBody
 from harness.backends.control import SECRET_VARIABLE, Lines, dump_log, load_emission
 from harness.backends.http import HttpBody
 from harness.backends.websocket import WebSocketBody
 from harness.formats import CODECS
+from harness.formats.body import EmittedBody
 from harness.model import (
     ASKED_QUERY,
     EMITTER_HEADER,
@@ -177,7 +177,7 @@ class Stream:
         loop = asyncio.get_running_loop()
         start = loop.time()
         for seq in range(self.emission.workload.tokens):
-            if (wait := start + seq * gap_s - loop.time()) > 0:
+            if (wait := start + self.emission.sent_ms(seq) / 1e3 - loop.time()) > 0:
                 await asyncio.sleep(wait)
             await response.write(self._event())
         if self.emission.body != "length":
@@ -235,8 +235,12 @@ class Announcements(Lines):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._id and len(self._rest) > OPENING_BYTES:
+        if not self._id and len(self._rest) > OPENING_BYTES and not self._knows_secret(self._rest):
             self.refuse()
+
+    def _knows_secret(self, line: bytes) -> bool:
+        secret, _, _ = line.removeprefix(b"open ")[: len(self._secret) + 1].partition(b" ")
+        return secrets.compare_digest(secret, self._secret)
 
     def line(self, line: bytes) -> None:
         verb, _, argument = line.partition(b" ")
@@ -258,8 +262,8 @@ class Announcements(Lines):
             stream.abort()
 
     def _open(self, verb: bytes, argument: bytes) -> None:
-        secret, _, emission = argument.partition(b" ")
-        if verb != b"open" or not secrets.compare_digest(secret, self._secret):
+        _, _, emission = argument.partition(b" ")
+        if verb != b"open" or not self._knows_secret(argument):
             self.refuse()
             return
         self._id = secrets.token_hex(ID_BYTES)

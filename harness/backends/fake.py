@@ -17,8 +17,8 @@ from contextlib import aclosing
 from urllib.parse import urlsplit
 
 from harness.backends.base import Log
-from harness.backends.body import EmittedBody
 from harness.errors import BackendError
+from harness.formats.body import EmittedBody
 from harness.model import Clock, Emission, Endpoint, Sent
 
 GONE = "the backend broke the response off"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
+    from harness.cli.asking import spoken
     from harness.cli.diagnosing import Looked, diagnose, finish_diagnosis, of_kept
     from harness.cli.finishing import (
         finish,
@@ -25,5 +26,6 @@ if TYPE_CHECKING:
     )
     from harness.cli.measuring import measure, measure_all
     from harness.cli.probing import probe
+    from harness.cli.recording import Answerer, chain_and_endpoint, hops_and_endpoint, job_of
 else:
     __all__, __getattr__ = lazily(__name__)

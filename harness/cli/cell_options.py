@@ -47,23 +47,27 @@ def job(
     given: Mapping[str, Any],
     expected: Sequence[str],
     deployment: model.Deployment,
-    cell: str | None = None,
-    runs: Path = session.RUNS,
+    recording: model.Recording | None = None,
 ) -> session.Job:
-    """Return the job of the cell that has this id, or else that the options ask for; it expects these verdicts.
+    """Return the job of the cell that the options ask for, its expected verdicts, how a config is deployed, and what is
+    replayed.
 
     Raises InputError that names them.
     """
-    if cell is not None:
-        if said := [name for name, usual in USUAL.items() if given[name] != usual]:
-            raise InputError(f"{cell} says all of a cell: leave {' and '.join(map(_option_of, said))} out")
-        with _of_options("the id"):
-            return session.by_id(cell, runs, expected, deployment)
-    if given["chain"] is None:
-        raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
+    _check_recorded(given, recording)
     axes = {name: given[name] for name in OPTIONS} | {"mitigations": [_combined(given["mitigations"] or ["none"])]}
     with _of_options():
-        return session.one_cell(axes, _workload_of(given), expected, deployment)
+        return session.one_cell(axes, _workload_of(given), expected, deployment, recording)
+
+
+def by_id(
+    cell: str, given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment, runs: Path
+) -> session.Job:
+    """Return the job of the cell that has an id, which says all that options could. Raises InputError likewise."""
+    if said := [name for name, usual in USUAL.items() if given[name] != usual]:
+        raise InputError(f"{cell} says all of a cell: leave {' and '.join(map(_option_of, said))} out")
+    with _of_options("the id"):
+        return session.by_id(cell, runs, expected, deployment)
 
 
 def diagnosis(
@@ -72,12 +76,39 @@ def diagnosis(
     file: str | None,
     given: Mapping[str, Any],
     deployment: model.Deployment,
+    recording: model.Recording | None = None,
 ) -> session.Job:
-    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise."""
+    """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise.
+
+    Without requests they are the usual ones, or the plain one of an application that compresses for others itself.
+    """
+    _check_recorded(given, recording)
+    usual = session.REQUESTS[:1] if recording and recording.coding else session.REQUESTS
     axes = {name: given[name] for name in OPTIONS if name not in FOUND_OUT}
-    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests)}
+    axes |= {"chain": chain if isinstance(chain, str) else ">".join(chain), "request": list(requests or usual)}
     with _of_options(chain="--chain" if isinstance(chain, str) else "--hop"):
-        return session.diagnosis(axes, _workload_of(given), file, deployment)
+        return session.diagnosis(axes, _workload_of(given), file, deployment, recording)
+
+
+def _check_recorded(given: Mapping[str, Any], recording: model.Recording | None) -> None:
+    """Raise InputError for an option that says of a recorded answer what it says itself."""
+    if recording is None:
+        return
+    usual = {"format": AXES["format"].default, "body": AXES["body"].default}
+    usual |= {key: WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items() if key != "exact"}
+    said = {"format": recording.format, "body": recording.body}
+    for key, value in usual.items():
+        if given[key] not in (value, said.get(key)):
+            itself = f"it is {said[key]}" if key in said else "its writes are replayed as they are"
+            raise InputError(f"{_option(key)}: what is recorded says that itself: {itself}")
+
+
+def usual(given: Mapping[str, Any]) -> model.Recording:
+    """Return an answer as applications give it, in the format and framing that options say: before one is asked."""
+    formats: tuple[model.CodecName, ...] = ("sse", "ndjson", "text")
+    format = next((one for one in formats if one == given["format"]), formats[0])
+    writes = (model.Write(0, b"data: a\n\n"), model.Write(1, b"data: b\n\n"))
+    return model.Recording("usual", "", "GET", format, given["body"], "", writes=writes, closing=1)
 
 
 def _with(command: C, options: Sequence[Parameter], first: bool) -> C:

@@ -6,6 +6,7 @@ What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --hel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,13 +19,19 @@ from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
     AskedPath,
+    Authority,
+    Backend,
+    Data,
     Folder,
+    Header,
     Jobs,
     Keep,
     Locked,
     Map,
+    Method,
     Offline,
     Only,
+    Replay,
     Require,
     Runs,
     Server,
@@ -186,7 +193,9 @@ def reports(
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep` (a cell of any matrix) ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
-    " `harness run --chain haproxy:./haproxy.cfg --map chat` · `harness run --chain nextjs:./web --request browser`"
+    " `harness run --chain haproxy:./haproxy.cfg --map chat` · `harness run --chain nextjs:./web --request browser` ·"
+    " `harness run --chain 'nginx:default>http://localhost:8000/chat' -d @question.json -H @headers.txt`"
+    " (docs/endpoints.md)"
 )
 @with_cell_options
 def run(
@@ -200,6 +209,12 @@ def run(
             "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
         ),
     ] = None,
+    backend: Backend = None,
+    replay: Replay = None,
+    method: Method = None,
+    header: Header = None,
+    data: Data = None,
+    authority: Authority = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -217,8 +232,19 @@ def run(
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(_say, offline, locked)
-    job = cell_options.job(cell, expect or (), deployment(targets, server, path), cell_id, runs)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    if cell_id is not None:
+        if backend or replay or said or authority:
+            raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
+        job = cell_options.by_id(cell_id, cell, expect or (), deployed, runs)
+    elif cell["chain"] is None:
+        raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
+    else:
+        cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
+        answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+        make = partial(cell_options.job, cell, expect or ())
+        job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
     cli.tell_diffs(session.diffs(job), show_diff)
     session.require(names_in(require), fetching)
     finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
@@ -227,7 +253,9 @@ def run(
 
 @app.command(
     epilog="Examples: `harness diagnose --hop nextjs:dev --hop nginx:default` · `harness diagnose --chain"
-    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml`"
+    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml` ·"
+    " `harness diagnose --hop nginx:./gateway.conf --hop http://localhost:8000/chat -d @question.json` ·"
+    " `harness diagnose --hop nginx:default --backend asgi:./app.py --path /chat -X POST` (docs/endpoints.md)"
 )
 @with_diagnosis_options
 def diagnose(
@@ -256,6 +284,12 @@ def diagnose(
             "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
         ),
     ] = None,
+    backend: Backend = None,
+    replay: Replay = None,
+    method: Method = None,
+    header: Header = None,
+    data: Data = None,
+    authority: Authority = None,
     targets: Map = None,
     server: Server = None,
     path: AskedPath = None,
@@ -277,9 +311,12 @@ def diagnose(
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(_say, offline, locked)
-    deployed = deployment(targets, server, path)
-    job = cell_options.diagnosis(chain or hop or (), request or session.REQUESTS, file, cell, deployed)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
+    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+    make = partial(cell_options.diagnosis, hops, request or (), file, cell)
+    job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
     cli.tell_diffs(session.diffs(job), show_diff)
     looked: list[cli.Looked] = []
     status = 0
@@ -309,19 +346,14 @@ def probe(
             help="GET or POST; repeated: each. By default POST with a body, else GET.",
         ),
     ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header, or @FILE with a line for each."),
-    ] = None,
+    header: Header = None,
     data: Annotated[
         str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post (or to say first), or @FILE.")
     ] = None,
     requests: Annotated[
         int, typer.Option("--requests", metavar="N", min=1, max=100, help="Ask at most so often.")
     ] = 10,
-    authority: Annotated[
-        Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
-    ] = None,
+    authority: Authority = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
     raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, _say))

@@ -63,7 +63,7 @@ def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: 
     result = next(result for result in run.results if result.id == job.cells[-1].id)
     told = list(_of_cell(run, result))
     if result.cell.chain and words.is_surprising(result):
-        command, fixes = session.to_try(job, result.cell)
+        command, fixes = session.to_try(job, result.cell, run.folder)
         told.append(
             Text(
                 f"What to try: `{command}` finds out which hop holds and what mends it; by hand, one at a time: {fixes}"

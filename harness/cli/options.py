@@ -82,7 +82,32 @@ Server = Annotated[
     typer.Option("--server", metavar="NAME", help="Which server of your config is asked, as shop.example:443."),
 ]
 AskedPath = Annotated[
-    str | None, typer.Option("--path", metavar="PATH", help="What your config is asked for, as /api/chat.")
+    str | None,
+    typer.Option("--path", metavar="PATH", help="What your config or your app is asked for, as /api/chat."),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="APP",
+        help="What answers instead of our emitter, asked once and replayed: a URL, asgi:./app.py, or"
+        " 'command: uvicorn app:app --port ${PORT}'.",
+    ),
+]
+Replay = Annotated[
+    Path | None,
+    path_option("--replay", "Replay what was recorded: a file, or a run that has one. Nobody is asked.", "FILE"),
+]
+Method = Annotated[
+    list[str] | None, typer.Option("--method", "-X", metavar="METHOD", help="GET or POST; by default POST with a body.")
+]
+Header = Annotated[
+    list[str] | None,
+    typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header, or @FILE with a line for each."),
+]
+Data = Annotated[str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post, or @FILE.")]
+Authority = Annotated[
+    Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
 ]
 ShowDiff = Annotated[bool, flag("--show-diff", told="Show what is changed of your config to measure it.")]
 Keep = Annotated[bool, flag("--keep", told="Keep the proxies' temporary folders, and say where.")]

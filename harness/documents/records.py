@@ -21,6 +21,12 @@ from harness.model import Result, RunInfo, Trace
 
 SCHEMA_VERSION: Literal[2] = 2
 READABLE = (1, 2)
+_RECORDED: dict[str, Any] = {"workload": {"recording": {"writes"}}}
+APART: Mapping[type, Any] = {
+    Trace: {"body": True, "plan": {"emission": _RECORDED}},
+    Result: {"cell": _RECORDED},
+}
+"""What of a noun is kept in files of its own: no text, or the same for many."""
 
 
 def dump(record: object) -> str:
@@ -29,8 +35,8 @@ def dump(record: object) -> str:
 
 
 def plain(record: object) -> Any:
-    """Return a noun as dicts, lists and scalars; the body of a trace, which is no text, stays out."""
-    return to_jsonable_python(record, exclude={"body"} if isinstance(record, Trace) else None)
+    """Return a noun as dicts, lists and scalars; the body of a trace, and what a recording sends, stay out."""
+    return to_jsonable_python(record, exclude=APART.get(type(record)))
 
 
 def load_result(text: str) -> Result:
@@ -46,7 +52,7 @@ def load_run(fields: Mapping[str, Any]) -> RunInfo:
 
 
 def load_trace(text: str, body: bytes) -> Trace:
-    """Return the trace whose body was kept apart. Raises ValueError if it is none."""
+    """Return the trace whose body was kept apart; a recording in it is only named. Raises ValueError if it is none."""
     trace: Trace = _adapter(Trace).validate_python({**earlier.trace(json.loads(text), body), "body": body})
     return trace
 

@@ -76,13 +76,23 @@ class Alone:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """How many bytes had been sent after a held token when it had not come yet, and when it had; and by how many two
+    such counts may differ that let go of one buffer: the largest token."""
+
+    before_bytes: int
+    after_bytes: int
+    off_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A token that did not come by itself in time.
 
     `silent_ms` is how long nothing was sent before bytes were tried, `trip_ms` how long it took from its grant,
     `quiet_ms` how long nothing had been sent when it came. `after_tokens` others had been sent then, and after
     `before_tokens` it had not come yet. `tried`: all bytes that were to be tried had been sent. `stalled`: nothing had
-    come of a stretch before, as some would if bytes let go.
+    come of a stretch before, as some would if bytes let go. `span`: the bytes of it, of tokens of unlike sizes.
     """
 
     seq: int
@@ -94,6 +104,7 @@ class Hold:
     before_tokens: int = 0
     tried: bool = False
     stalled: bool = False
+    span: Span | None = None
 
     @property
     def in_silence(self) -> bool:
@@ -106,11 +117,12 @@ Observation = Alone | Hold
 
 class Reader:
     """Takes the steps of a conversation, one after another. `round_trip_ms` is the control's: over that it counts.
+    The `emission` tells how large tokens are, where they are not all alike.
 
     `outwaited` tells of each token that was held when its time was up.
     """
 
-    def __init__(self, round_trip_ms: float = 0.0) -> None:
+    def __init__(self, round_trip_ms: float = 0.0, emission: Emission | None = None) -> None:
         self.state = State.BEFORE
         self.granted = -1
         self.arrived = -1
@@ -123,6 +135,7 @@ class Reader:
         self.arrived_ns: list[int] = []
         self.outwaited: dict[int, int] = {}
         self.round_trip_ms = round_trip_ms
+        self._uneven = emission if emission and emission.workload.recording else None
         self._drained_from: int | None = None
         self._alone: int | None = None
         self._held: Step | None = None
@@ -208,6 +221,7 @@ class Reader:
     def _close(self, step: Step, let_go: LetGo) -> None:
         assert self._held is not None
         seq = self._held.seq
+        before_tokens = max(self._before, seq) - seq if let_go == "bytes" else 0
         self.seen.append(
             Hold(
                 seq=seq,
@@ -216,12 +230,20 @@ class Reader:
                 trip_ms=(step.at_ns - self.granted_ns[seq]) / 1e6,
                 quiet_ms=(step.at_ns - self._moved_ns) / 1e6,
                 after_tokens=self.granted - seq,
-                before_tokens=max(self._before, seq) - seq if let_go == "bytes" else 0,
+                before_tokens=before_tokens,
                 tried=self._tried,
                 stalled=bool(self.stretches) and seq <= self.stretches[-1].start,
+                span=self._span(seq, before_tokens, self.granted - seq),
             )
         )
         self._held = None
+
+    def _span(self, seq: int, before_tokens: int, after_tokens: int) -> Span | None:
+        if not self._uneven:
+            return None
+        first, *others = (self._uneven.bytes_through(seq + more) for more in (0, before_tokens, after_tokens))
+        before, after = (other - first for other in others)
+        return Span(before, after, self._uneven.largest_bytes)
 
     def count_over(self, round_trip_ms: float) -> None:
         """Count over another round trip: of what was seen, it decides only which token came by itself in time."""
@@ -334,9 +356,9 @@ def alike(a_ms: float, b_ms: float) -> bool:
     return abs(a_ms - b_ms) <= max(ALIKE * max(a_ms, b_ms), ALIKE_MS)
 
 
-def read(steps: Iterable[Step], round_trip_ms: float = 0.0) -> Reader:
+def read(steps: Iterable[Step], round_trip_ms: float = 0.0, emission: Emission | None = None) -> Reader:
     """Read a whole conversation. Raises ValueError if a step has no place where it stands."""
-    reader = Reader(round_trip_ms)
+    reader = Reader(round_trip_ms, emission)
     for step in steps:
         reader.take(step)
     return reader

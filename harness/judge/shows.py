@@ -51,10 +51,7 @@ def computed(trace: Trace, judgement: Judgement, reader: Reader, late_ms: float 
     `late_ms` is how much later than directly tokens come that nothing lets go, if they are `delayed`.
     """
     emission = trace.plan.emission
-    before_bytes, each_bytes = emission.prelude.bytes if emission.prelude else 0, emission.event_bytes
-    asked = [
-        _Token(seq * emission.gap_ms, before_bytes + (seq + 1) * each_bytes) for seq in range(emission.workload.tokens)
-    ]
+    asked = [_Token(emission.sent_ms(seq), emission.bytes_through(seq)) for seq in range(emission.workload.tokens)]
     linger_ms = 0.0 if emission.body == "length" else max(emission.gap_ms, LINGER_MS)
     ended_ms = asked[-1].sent_ms + linger_ms
     lag_ms = late_ms if judgement.verdict == "delayed" and not judgement.release else 0.0

@@ -93,5 +93,9 @@ def _as_many(before: Hold, last: Hold) -> bool:
     """Tell whether two tokens came after as many bytes, or as long after the first of them."""
     if last.let_go == "time":  # after all bytes were tried, so that no count of them tells anything
         return alike(before.trip_ms - before.silent_ms, last.trip_ms - last.silent_ms)
+    if before.span and last.span:
+        apart_bytes = max(before.span.before_bytes, last.span.before_bytes)
+        apart_bytes -= min(before.span.after_bytes, last.span.after_bytes)
+        return apart_bytes < before.span.off_bytes
     apart = max(before.before_tokens, last.before_tokens) - min(before.after_tokens, last.after_tokens)
     return apart < TOKENS_OFF

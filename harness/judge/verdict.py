@@ -113,7 +113,7 @@ def combined(assessments: Sequence[Assessment]) -> Assessment:
 
 def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
     """Measure and judge one stream."""
-    delivered, reader = delivery(trace), read(trace.steps)
+    delivered, reader = delivery(trace), read(trace.steps, emission=trace.plan.emission)
     figures = measure(trace, delivered, reader, control)
     reader.count_over(_over_ms(trace, figures))
     judgement, would_do = judge(trace, delivered, reader)
@@ -269,7 +269,8 @@ class _Found:
         sent_ms = (self._reader.granted_ns[tail[-1]] - self._reader.granted_ns[tail[0]]) / 1e6
         if max(trips) - min(trips) <= LATE_MS < sent_ms:
             return Judgement("delayed", f"tokens came as far apart as they were sent, {min(trips):.0f} ms late")
-        more = (kept.after_tokens) * self._trace.plan.emission.event_bytes
+        emission = self._trace.plan.emission
+        more = emission.bytes_through(kept.seq + kept.after_tokens) - emission.bytes_through(kept.seq)
         reason = f"token {kept.seq} was held while {more} more bytes were sent, and {TIME_MS:.0f} ms of silence after"
         return Judgement("buffered", f"{reason}; the end let it go", release_by_end(self._trace, kept.seq))
 

@@ -33,6 +33,7 @@ from harness.model import (
     Mitigation,
     Option,
     Plan,
+    Recording,
     Workload,
     chain_text,
     in_order,
@@ -80,7 +81,9 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) ->
     applied = [catalogue[name] for name in cell.mitigations]
     change, _ = merged(applied)
     transport, codec = FORMATS[change.format or cell.format]
-    method = change.method or codec.method
+    recording = cell.workload.recording
+    method = change.method or (recording.method if recording else codec.method)
+    usual_type = recording.content_type if recording else codec.content_type
     return Plan(
         chain=_chain(cell.chain, applied),
         method=method,
@@ -91,8 +94,8 @@ def plan(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) ->
             format=codec.name,
             body=cell.body,
             pace=cell.pace,
-            content_type=change.content_type or codec.content_type,
-            headers=tuple(sorted(change.response_headers.items())),
+            content_type=change.content_type or usual_type,
+            headers=_response_headers(recording, change),
             prelude=change.prelude,
             padding=change.padding,
             heartbeat_ms=change.heartbeat_ms,
@@ -222,10 +225,15 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation, requests: Requests) -
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"
     _, codec = FORMATS[change.format or cell.format]
-    if one.content_type == codec.content_type:
+    recording = cell.workload.recording
+    if one.content_type == (recording.content_type if recording else codec.content_type):
         yield f"changes the content type to {one.content_type}, which it is already"
-    if one.method == codec.method:
+    if one.method == (recording.method if recording else codec.method):
         yield f"changes the method to {one.method}, which it is already"
+    said = {name.lower(): value for name, value in recording.headers} if recording else {}
+    for name, given in one.response_headers.items():
+        if said.get(name.lower()) == given:
+            yield f"sends {name}: {given}, which the application sends already"
     sent = {name.lower(): value for name, value in _profile(cell, change, requests)}
     for name, value in one.request_headers.items():
         if sent.get(name.lower()) == value:
@@ -236,6 +244,8 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
     """Yield a complaint about what the transport, format or body of the cell does not allow."""
     word = change.format or cell.format
     transport, codec = FORMATS[word]
+    if cell.workload.recording:
+        yield from (_of("mitigations", why) for why in _unlike_recorded(cell, change))
     for what, why in transport.objections(cell.body, change.method or codec.method, change.content_type):
         if what in AXES:
             yield _of(what, why)
@@ -247,10 +257,24 @@ def _impossible(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
         yield _of("mitigations", "with body length nobody knows how many heartbeats to count")
 
 
+def _unlike_recorded(cell: Cell, change: Mitigation) -> Iterator[str]:
+    """Yield what asks for other tokens than those that were recorded."""
+    if change.format and change.format != cell.format:
+        yield f"a recorded answer is {cell.format}, and is not written anew as {change.format}"
+    if change.scale:
+        yield "the writes of a recorded answer are not cut anew"
+    if change.heartbeat_ms:
+        yield "between the writes of a recorded answer nothing is sent: a message may go on there"
+    if (change.prelude or change.padding) and cell.format == "text":
+        yield "in a recorded answer that is neither events nor lines of JSON no bytes are known to mean nothing"
+
+
 def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
     """Yield a complaint if a token of the workload has no room for its format."""
     word = change.format or cell.format
     _, codec = FORMATS[word]
+    if cell.workload.recording:
+        return
     if _workload(cell.workload, change).token_bytes < codec.min_token_bytes:
         scaled = f" divided by {change.scale}" if change.scale else ""
         why = f"{cell.workload.token_bytes}{scaled} is too small: format {word} needs {codec.min_token_bytes}"
@@ -287,6 +311,16 @@ def _request_headers(
         else:
             sent[name.lower()] = (name, value)
     return tuple(sent.values())
+
+
+def _response_headers(recording: Recording | None, change: Mitigation) -> tuple[tuple[str, str], ...]:
+    """Return what is sent: of a recording what it has, but for what a mitigation sets in its place."""
+    set_anew = {name.lower() for name in change.response_headers}
+    recorded = recording.headers if recording else ()
+    return (
+        *(header for header in recorded if header[0].lower() not in set_anew),
+        *sorted(change.response_headers.items()),
+    )
 
 
 def _workload(workload: Workload, change: Mitigation) -> Workload:

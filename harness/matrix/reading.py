@@ -34,7 +34,19 @@ from harness.matrix.globs import matches, means, near
 from harness.matrix.names import Names
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
-from harness.model import AXES, Cell, Deployment, Expectation, FieldReport, Hop, Mitigation, Pace, StandIn, Workload
+from harness.model import (
+    AXES,
+    Cell,
+    Deployment,
+    Expectation,
+    FieldReport,
+    Hop,
+    Mitigation,
+    Pace,
+    Recording,
+    StandIn,
+    Workload,
+)
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
@@ -54,8 +66,9 @@ class Known:
 
     `proxies` has the variants (or profiles) of each, `names` those of each axis whose names plug-ins provide.
     `suffixes` tells how the files of each proxy end, `stand_ins` which clients have their controls read by another.
-    `own_proxy` looks at a proxy of the file's own, by its name; it raises InputError. `editable` are the proxies whose
-    configs mitigations can edit; `edits` tells, of those of the user's and how they are deployed, which one changes.
+    `own_proxy` looks at a proxy of the file's own, by its name, `recording` reads one; they raise InputError.
+    `rewriting` are clients that write messages anew. `editable` are the proxies whose configs mitigations can edit;
+    `edits` tells, of those of the user's and how they are deployed, which one changes.
     """
 
     proxies: Mapping[str, Sequence[str]]
@@ -68,6 +81,8 @@ class Known:
     own_proxy: Callable[[str, OwnProxyShape], OwnProxy] | None = None
     editable: Collection[str] = ()
     edits: Edits | None = None
+    recording: Callable[[str], Recording] | None = None
+    rewriting: Collection[str] = ()
 
     def on_axes(
         self, workloads: Collection[str], own_mitigations: Iterable[str], own_requests: Iterable[str]
@@ -200,9 +215,26 @@ class _Reader:
         self._shape = shape
         self._known = known
         self._chains = Chains(document, known.proxies, known.canonical, known.suffixes)
-        self._workloads = {name: workload.named(name) for name, workload in shape.workloads.items()}
+        self._workloads = {
+            name: workload.named(name, self._recording(name)) for name, workload in shape.workloads.items()
+        }
         self._catalogue = dict(known.mitigations)
         self._requests = dict(known.requests)
+
+    def _recording(self, workload: str) -> Recording | None:
+        """Return the recording that a workload names."""
+        file = self._shape.workloads[workload].recording
+        if file is None:
+            return None
+        path = ("workloads", workload, "recording")
+        if self._known.recording is None:
+            self._document.reject(path, "no recordings can be named here")
+            return None
+        try:
+            return self._known.recording(file)
+        except InputError as error:
+            self._document.reject(path, str(error))
+            return None
 
     @property
     def _applying(self) -> tuple[Mapping[str, Mitigation], Requests]:
@@ -231,7 +263,7 @@ class _Reader:
         origins: dict[Cell, KeyPath] = {}
         for path, block in blocks:
             for values in itertools.product(*(block[axis] for axis in AXES)):
-                origins.setdefault(Cell(**dict(zip(AXES, values, strict=True))), path)
+                origins.setdefault(_as_recorded(Cell(**dict(zip(AXES, values, strict=True)))), path)
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
         self._leave_out(origins)
@@ -353,10 +385,20 @@ class _Reader:
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
 
     def _objections(self, cell: Cell) -> list[Complaint]:
+        if cell.workload.recording and cell.client in self._known.rewriting:
+            why = f"{cell.client} shows messages and no bytes, by which alone what is recorded can be recognised"
+            return [Complaint(why, ("axes", "client"))]
+        if cell.workload.recording and cell.workload.recording.coding and self._offers_coding(cell.request):
+            why = "compresses its answer itself for who offers that, and what is recorded is not compressed"
+            return [Complaint(f"{cell.request} offers codings: the application {why}", ("axes", "request"))]
         if objections := mitigations.objections(cell, *self._applying):
             return objections
         chain = tuple(hop.unedited for hop in mitigations.plan(cell, *self._applying).chain)
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
+
+    def _offers_coding(self, request: str) -> bool:
+        offered = {name.lower(): value for name, value in self._requests[request].headers}.get("accept-encoding", "")
+        return offered not in ("", "identity")
 
     def _expectations(self, cells: Sequence[Cell]) -> Iterator[Expectation]:
         by_id = {cell.id: cell for cell in cells}
@@ -370,6 +412,12 @@ class _Reader:
             yield Expectation(
                 row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
             )
+
+
+def _as_recorded(cell: Cell) -> Cell:
+    """Return a cell with the format and the framing that its recording has, if it replays one."""
+    recording = cell.workload.recording
+    return replace(cell, format=recording.format, body=recording.body) if recording else cell
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:

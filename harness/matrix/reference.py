@@ -60,7 +60,7 @@ def _sections(whole: Mapping[str, Any]) -> Iterator[str]:
         yield f"## {title}\n\n{shape['description']}\n"
         yield "| key | what it is | type | default | example |\n| --- | --- | --- | --- | --- |"
         for key, about in shape["properties"].items():
-            default = "**required**" if key in shape.get("required", ()) else _default(name, key, about["default"])
+            default = _default(name, key, about["default"]) if "default" in about else "**required**"
             yield _row(f"`{key}`", about["description"], _type(about), default, _code(about["examples"][0]))
         yield ""
 

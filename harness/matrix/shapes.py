@@ -11,7 +11,15 @@ import re
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from harness.documents import hops
 from harness.documents.keys import Listed, Name, Shape, Words, key, with_keys
@@ -35,6 +43,7 @@ from harness.model import (
     Method,
     Mitigation,
     Payload,
+    Recording,
     RequestProfile,
     Verdict,
     Workload,
@@ -237,9 +246,17 @@ def _workload_key(name: str, **limits: Any) -> Any:
     return key(one.about, one.example, one.default, **limits)
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """Tell editors what a workload has to say: its tokens, or whose they are."""
+    needed = [name for name, one in WORKLOAD_KEYS.items() if one.default is ...]
+    schema.pop("required", None)
+    schema["anyOf"] = [{"required": needed}, {"required": ["recording"]}]
+
+
 class WorkloadShape(Shape):
     """What the backend emits."""
 
+    model_config = ConfigDict(json_schema_extra=_either)
     tokens: int = _workload_key("tokens", ge=1, le=100_000)
     token_bytes: int = _workload_key("token_bytes", ge=1, le=2**20)
     interval_ms: Milliseconds = _workload_key("interval_ms")
@@ -247,10 +264,31 @@ class WorkloadShape(Shape):
     seed: int = _workload_key("seed", ge=0, le=2**31)
     patience_ms: Milliseconds = _workload_key("patience_ms")
     exact: bool = _workload_key("exact")
+    recording: Words | None = key(
+        "an answer of an application, as `harness run --backend` records it, in place of all other keys but `exact`:"
+        " its writes are the tokens, in its format and framing",
+        "./recordings/chat.json",
+        None,
+    )
 
-    def named(self, name: str) -> Workload:
-        """Return the noun."""
-        return Workload(name=name, **{field.name: getattr(self, field.name) for field in fields(Workload)[1:]})
+    @model_validator(mode="before")
+    @classmethod
+    def _says_the_rest_itself(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value.get("recording"):
+            return value
+        if beside := [key for key in WORKLOAD_KEYS if key in value and key != "exact"]:
+            raise ValueError(f"a recording says that itself; leave out {', '.join(beside)}")
+        return {name: 1 for name, one in WORKLOAD_KEYS.items() if one.default is ...} | value
+
+    def named(self, name: str, recording: Recording | None = None) -> Workload:
+        """Return the noun; of a recording with its figures."""
+        said = {field.name: getattr(self, field.name) for field in fields(Workload)[1:]}
+        if recording:
+            last = recording.closing - 1
+            said["tokens"] = recording.closing
+            said["token_bytes"] = max(recording.bytes_through(last) // recording.closing, 1)
+            said["interval_ms"] = max(recording.at_ms(last) / max(last, 1), 1.0)
+        return Workload(name=name, **said | {"recording": recording})
 
 
 def _values(axis: Axis) -> Any:

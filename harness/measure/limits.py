@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.backends.body import EmittedBody
 from harness.backends.local import Limits
 from harness.clients.limits import ANSWER_S, STALLED_S
 from harness.formats import CODECS
+from harness.formats.body import EmittedBody
 from harness.judge.rules import SPAN_BYTES
 from harness.measure.lockstep import CONVERSATION_BYTES
 from harness.model import Emission

@@ -119,7 +119,7 @@ class Lockstep:
         workload = emission.workload
         self._delay_ns = int((emission.delay_ms or 0) * 1e6)
         self._hold_ns = int(HOLD_MS * 1e6) + round_trip_ns + self._delay_ns
-        self._reader = Reader((round_trip_ns + self._delay_ns) / 1e6)
+        self._reader = Reader((round_trip_ns + self._delay_ns) / 1e6, emission)
         self._round_trip_ns = round_trip_ns
         self._least = workload.tokens
         self._last = last_token(emission)

@@ -18,8 +18,9 @@ from harness.backends.base import Announced, Backend, Log
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
 from harness.errors import BackendError, StreamError, shortened
-from harness.formats import CODECS, TRANSPORTS
+from harness.formats import TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
+from harness.formats.replayed import decoder_of
 from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
@@ -67,9 +68,8 @@ class Recorder:
         self._since = (0, 0)
         self._next_bytes_count = False
         self._silent_from_ns = 0
-        transport = TRANSPORTS[plan.emission.transport]
-        self._status = transport.status
-        self._tokens = transport.framed(CODECS[plan.emission.format].decoder())
+        self._status = TRANSPORTS[plan.emission.transport].status
+        self._tokens = decoder_of(plan.emission)
         self._content: ContentDecoder | None = None
         self._through = -1
         self._on_head: Callable[[int], None] = lambda at_ns: None

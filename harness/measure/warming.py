@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from harness.backends.base import Announced, Backend
 from harness.clients.base import Client, Unheard
@@ -21,7 +20,7 @@ from harness.formats import CODECS
 from harness.measure.limits import REACHED_S
 from harness.measure.recorder import request_of
 from harness.measure.schedule import Schedule, needed_by
-from harness.model import Emission, Plan
+from harness.model import Emission, Plan, Workload
 
 
 async def warm_up(
@@ -54,8 +53,9 @@ async def _warm(client: Client, plans: Sequence[Plan], backend: Backend, schedul
 async def _read(client: Client, plan: Plan, number: int, backend: Backend) -> None:
     """Let a client read so many plain streams of one token at once. Raises what it raises."""
     told = plan.emission
-    content_type = CODECS[told.format].content_type
-    plain = Emission(replace(told.workload, tokens=1), told.transport, told.format, content_type=content_type)
+    codec = CODECS[told.format]
+    load = Workload("warming", tokens=1, token_bytes=max(told.workload.token_bytes, codec.min_token_bytes))
+    plain = Emission(load, told.transport, told.format, content_type=codec.content_type)
     streams = [await backend.open(plain) for _ in range(number)]
     asking = (client.stream(request_of(plan, backend.endpoint, stream.stream_id), Unheard()) for stream in streams)
     readings = [asyncio.create_task(reading) for reading in asking]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
         DEFAULT_CLIENT,
         DEFAULT_REQUEST,
         WORKLOAD_KEYS,
-        Body,
-        CodecName,
         Cost,
         Edit,
         Fill,
@@ -30,12 +28,10 @@ if TYPE_CHECKING:
         Format,
         Handshake,
         HopKind,
-        Method,
         Mitigation,
         Pace,
         Payload,
         RequestProfile,
-        TransportName,
         Workload,
         WorkloadKey,
     )
@@ -83,6 +79,7 @@ if TYPE_CHECKING:
         StepKind,
         Trace,
     )
+    from harness.model.recording import Recording, Write
     from harness.model.redaction import HIDDEN, is_secret, masked_mitigation, masked_plan, masked_trace
     from harness.model.reported import (
         METRICS,
@@ -97,5 +94,6 @@ if TYPE_CHECKING:
         Reference,
     )
     from harness.model.run import RunInfo, versions_met
+    from harness.model.words import Body, CodecName, Method, TransportName
 else:
     __all__, __getattr__ = lazily(__name__)

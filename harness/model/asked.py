@@ -7,17 +7,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 from harness.model.hops import Hop
+from harness.model.recording import Recording
+from harness.model.words import Method
 
 Format = Literal["sse", "ndjson", "text", "websocket", "openai"]
 """A word of an address. It stands for a codec and for the transport that carries what that writes."""
 
-CodecName = Literal["sse", "ndjson", "text", "openai"]
-TransportName = Literal["http", "websocket"]
-Body = Literal["chunked", "length", "close"]
 Pace = Literal["lockstep", "paced"]
 Payload = Literal["repetitive", "random"]
 Fill = Literal["spaces", "random"]
-Method = Literal["GET", "POST"]
 DEFAULT_CLIENT = "aiohttp"
 DEFAULT_REQUEST = "curl"
 Handshake = Literal["fetched", "browser"]
@@ -33,7 +31,8 @@ class Workload:
 
     `tokens` is the least: in lockstep a stream goes on for as long as is needed to tell, unless it is to be `exact`.
     `token_bytes` is the whole event on the wire, framing of the format included and padding excluded.
-    `interval_ms` only matters when paced.
+    `interval_ms` only matters when paced. Of a `recording` the tokens are the writes, of whose sizes and distances
+    `token_bytes` and `interval_ms` are the means, and `tokens` the number of those before the end.
     """
 
     name: str
@@ -43,6 +42,7 @@ class Workload:
     payload: Payload = "repetitive"
     seed: int = 1
     exact: bool = False
+    recording: Recording | None = None
 
 
 class WorkloadKey(NamedTuple):

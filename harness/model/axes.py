@@ -11,8 +11,9 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from harness.model.asked import DEFAULT_CLIENT, DEFAULT_REQUEST, Body, Format, Pace, Workload
+from harness.model.asked import DEFAULT_CLIENT, DEFAULT_REQUEST, Format, Pace, Workload
 from harness.model.hops import Chain, chain_text
+from harness.model.words import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.model.asked import HopKind, TransportName
+from harness.model.asked import HopKind
 from harness.model.axes import Cell
 from harness.model.deployed import ServedBy
 from harness.model.recorded import Answerer, Remark
+from harness.model.words import TransportName
 
 Verdict = Literal["streamed", "delayed", "coalesced", "buffered", "broken"]
 Gravity = Literal["good", "fair", "bad", "worst"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.model.asked import DEFAULT_CLIENT, Body, CodecName, Filler, Method, Pace, TransportName, Workload
+from harness.model.asked import DEFAULT_CLIENT, Filler, Pace, Workload
 from harness.model.hops import Chain
+from harness.model.words import Body, CodecName, Method, TransportName
 
 HttpVersion = Literal["1.1", "2"]
 
@@ -45,8 +46,33 @@ class Emission:
 
     @property
     def event_bytes(self) -> int:
-        """The size of one token on the wire, padding included."""
-        return self.workload.token_bytes + (self.padding.bytes if self.padding else 0)
+        """The size of one token on the wire, padding included; the mean of those of a recording."""
+        recording, padding = self.workload.recording, self.padding.bytes if self.padding else 0
+        if recording:
+            last = recording.closing - 1
+            padding = padding * recording.wholes_through(last) // (last + 1)
+        return self.workload.token_bytes + padding
+
+    @property
+    def largest_bytes(self) -> int:
+        """The size of the largest token on the wire."""
+        if not (recording := self.workload.recording):
+            return self.event_bytes
+        return recording.largest_bytes + (self.padding.bytes if self.padding else 0)
+
+    def bytes_through(self, seq: int) -> int:
+        """Return how many bytes there are with token `seq` and all before it, but for what a format opens with."""
+        recording, padding = self.workload.recording, self.padding.bytes if self.padding else 0
+        tokens = (seq + 1) * self.event_bytes
+        if recording:
+            tokens = recording.bytes_through(seq) + padding * recording.wholes_through(seq)
+        return (self.prelude.bytes if self.prelude else 0) + tokens
+
+    def sent_ms(self, seq: int) -> float:
+        """Return how long after the first token `seq` leaves when paced: a recorded one as it was recorded."""
+        if recording := self.workload.recording:
+            return recording.at_ms(seq) + seq * (self.delay_ms or 0)
+        return seq * self.gap_ms
 
     @property
     def gap_ms(self) -> float:

@@ -8,6 +8,7 @@ may have been cut within one. Very short words are no secrets.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
@@ -34,12 +35,23 @@ class Secrets:
         begun = max((_begun(one, text) for one in self._said), default=0)
         return f"{text[:-begun]}{HIDDEN}" if begun else text
 
+    def blanked(self, data: bytes) -> bytes:
+        """Return a body in which what was said is as many `x`; how a field of an event is called stays."""
+        if not self._said:
+            return data
+        words = b"|".join(re.escape(one.encode("utf-8", "surrogateescape")) for one in self._said)
+        return re.sub(rb"^(?:data|event|id|retry)(?=:)|(" + words + b")", _blank, data, flags=re.MULTILINE)
+
 
 def shown_url(url: str) -> str:
     """Return a URL as it is told: without who asks, and without what is in its query."""
     parts = urlsplit(url)
     query = "..." if parts.query else ""
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="").geturl()
+
+
+def _blank(found: re.Match[bytes]) -> bytes:
+    return b"x" * len(found[0]) if found[1] is not None else found[0]
 
 
 def _begun(one: str, text: str) -> int:

@@ -18,13 +18,15 @@ import ast
 import re
 import shlex
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from harness import resources
+from harness.documents.programs import Ready
 from harness.errors import Complaint, InputError
-from harness.launchers.base import ProgramLauncher
+from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.installation import Progress
 from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies import certificates
@@ -100,27 +102,44 @@ class Asgi:
         self._environment(config).install(progress)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
+        version = self._versions(self._environment(config))
+        start = self._start(config, evidence, {"MODEL_URL": "${UPSTREAM}"}, ready="answers")
+        program, endpoint = await self._started(start, config, upstream, evidence, launcher)
+        return Running(self.name, endpoint, program, version, self.describe(config))
+
+    async def serve(self, config: Path, evidence: Path, launcher: ProgramLauncher) -> Endpoint:
+        """Start an app that has no model of ours behind it; return where it serves. It has not been asked anything.
+
+        Raises what `start` raises.
+        """
+        start = replace(self._start(config, evidence, {}, ready="accepts"), is_asked=False)
+        _, endpoint = await self._started(start, config, Endpoint(1), evidence, launcher)
+        return endpoint
+
+    def _start(self, config: Path, evidence: Path, env: Mapping[str, str], ready: Ready) -> Start:
         environment = self._environment(config)
-        version = self._versions(environment)
-        start = Start(
+        return Start(
             name=self.name,
             command=self._command(config, environment, evidence),
             within_s=READY_S,
             files=self._files(),
             evidence={config.name: config, "pip-freeze.txt": f"{environment.frozen()}\n"},
-            env=self._variables(config),
+            env={**self._variables(config), **env},
             trusts=certificates.OPENSSL,
             cwd=config.parent,
             announces=_LISTENING,
-            ready="answers",
+            ready=ready,
         )
+
+    async def _started(
+        self, start: Start, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
+    ) -> tuple[Program, Endpoint]:
         try:
-            program, endpoint = await started(start, upstream, evidence, launcher)
+            return await started(start, upstream, evidence, launcher)
         except NotStarted as error:
             if error.ended is None or error.ended < 0:
                 raise
             raise InputError(self._unable(config, error.words, error.ended, evidence / "asgi.log")) from error
-        return Running(self.name, endpoint, program, version, self.describe(config))
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))
@@ -188,7 +207,7 @@ class Asgi:
 
     def _variables(self, config: Path) -> dict[str, str]:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
-        return {**QUIET, "PYTHONPATH": path, "MODEL_URL": "${UPSTREAM}", **self.options.settings}
+        return {**QUIET, "PYTHONPATH": path, **self.options.settings}
 
 
 def last_words(log: str) -> str:

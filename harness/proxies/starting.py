@@ -77,7 +77,8 @@ class Start:
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
     or it also has to have answered, whatever the answer (`answers`), or as its upstream does (`passes`): an open port
-    may lead nowhere yet. One that `negotiates` is asked which versions of HTTP it speaks.
+    may lead nowhere yet. One that `negotiates` is asked which versions of HTTP it speaks. One that is not to be asked
+    (`is_asked`), as each answer of it counts, serves when its port accepts connections.
 
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
     has complained of nothing is asked what is wrong by the command `explains`.
@@ -106,6 +107,7 @@ class Start:
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
     explains: Sequence[str] = ()
     quote: Callable[[str], str] = str
+    is_asked: bool = True
 
     @property
     def asks(self) -> set[str]:
@@ -157,7 +159,7 @@ class Start:
         endpoint = Endpoint(port, self.path, authority=trusted, asked=self.asked or upstream.asked, name=self.host)
         if self.negotiates:
             endpoint = await _negotiates(program, endpoint, self.within_s)
-        elif self.ready == "accepts":
+        elif self.ready == "accepts" and self.is_asked:
             await _reacts(program, endpoint, self.within_s)
         if self.ready == "answers":
             await _answers(program, endpoint, self.within_s)

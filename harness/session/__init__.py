@@ -22,12 +22,24 @@ if TYPE_CHECKING:
     from harness.session.cached import chosen, emptied, in_cache
     from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
     from harness.session.estimate import estimated
-    from harness.session.jobs import AS_FOUND, REPORTS, Job, diffs, fetched, load, one_cell, reports
+    from harness.session.jobs import (
+        AS_FOUND,
+        REPORTS,
+        Job,
+        diffs,
+        fetched,
+        in_front_of,
+        load,
+        may_ask_in_http10,
+        one_cell,
+        reports,
+    )
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
     from harness.session.named import by_id, result_of
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
+    from harness.session.recording import Application, application, record
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants

@@ -20,7 +20,7 @@ from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought, control_of
 from harness.matrix.replacements import replacements
-from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Result, chain_text
+from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
 from harness.session.jobs import AS_FOUND, Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.store.runs import Run
@@ -50,16 +50,17 @@ def diagnosis(
     workload: Mapping[str, object],
     file: str | None = None,
     deployment: Deployment = AS_FOUND,
+    recording: Recording | None = None,
 ) -> Job:
     """Return the job of a chain of which is to be found out what holds, with every mitigation that concerns it.
 
     `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named;
-    `deployment` says how the one config of the user's stands in the chain.
+    `deployment` says how the one config of the user's stands in the chain. With a `recording`, that is replayed.
     Raises InputError as for one cell, and for a chain without a hop.
     """
     own, folder = _own(file) if file else ({}, Path())
     asked = {**axes, "mitigations": ["none", "all"]}
-    job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment)
+    job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment, recording)
     chains = {cell.chain for cell in job.cells} - {()}
     if not chains:
         raise InputError(Complaint("direct has no hop that could hold anything", ("axes", "chain")))
@@ -88,15 +89,17 @@ def _is_known_apart(one: Mitigation, layer: Cell) -> bool:
     return len(one.edited) > 1 and not any(replacements(hop, one) for hop in layer.chain)
 
 
-def to_try(job: Job, cell: Cell) -> tuple[str, str]:
+def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     """Return what to type to have a cell's chain diagnosed, and which mitigations to try by hand: the cheapest ones,
-    and those of its hops' own configs.
+    and those of its hops' own configs. The `run` has what it replays, if it does.
     """
-    asked = {"format": cell.format, "body": cell.body, "client": cell.client}
+    recorded = cell.workload.recording is not None
+    asked = {"client": cell.client} if recorded else {"format": cell.format, "body": cell.body, "client": cell.client}
     asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
     words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job) for hop in cell.chain)]
     words += [word for name, value in asked.items() if value != AXES[name].default for word in (f"--{name}", value)]
     words += _as_deployed({hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))})
+    words += ["--replay", str(run)] if recorded else []
     command = shlex.join(words)
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]

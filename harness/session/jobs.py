@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
@@ -15,7 +17,7 @@ from harness.matrix.mitigations import plan
 from harness.matrix.reading import Known, Matrix, expand, parse, referenced, select
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace
+from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace, Recording
 from harness.proxies.base import Deployable, Editable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
@@ -23,6 +25,9 @@ from harness.resources import is_readable
 from harness.session.shipped import known, read_text, shipped_matrices
 
 REPORTS = "reports/"
+RECORDED = "recorded"
+"""What the workload is called, also in ids, that replays what an application has answered."""
+_SAYS_HTTP11 = re.compile(r"^\s*proxy_http_version\s+(1\.1|2)\s*;", re.MULTILINE)
 AS_FOUND = Deployment()
 """Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
@@ -74,13 +79,15 @@ def one_cell(
     workload: Mapping[str, object],
     expected: Sequence[str] = (),
     deployment: Deployment = AS_FOUND,
+    recording: Recording | None = None,
 ) -> Job:
-    """Return the job of a single cell with its references; relative paths start here.
+    """Return the job of a single cell with its references; relative paths start here. It replays a `recording`.
 
     `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
     InputError whose complaints have paths as in a file that has these, and no place.
     """
-    job = of_options("One cell", axes, workload, "run", _expectation(expected), deployment=deployment)
+    expect = _expectation(expected)
+    job = of_options("One cell", axes, workload, "run", expect, deployment=deployment, recording=recording)
     rows = job.matrix.expectations
     return replace(job, matrix=replace(job.matrix, expectations=_of(job.cells[-1].id, rows)))
 
@@ -109,13 +116,16 @@ def of_options(
     own: Mapping[str, object] = MappingProxyType({}),
     folder: Path = Path(),
     deployment: Deployment = AS_FOUND,
+    recording: Recording | None = None,
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
-    Raises InputError likewise.
+    Of a `recording` the workload is that, and is at most said to be `exact`. Raises InputError likewise.
     """
-    asked = {**own, "title": title, "workloads": {name_of(workload): dict(workload)}, "axes": dict(axes)}
-    matrix = replace(parse(asked, "", _known(folder, deployment)), file=name)
+    recorded = {"recording": RECORDED, "exact": workload.get("exact", False)}
+    loads = {RECORDED: recorded} if recording else {name_of(workload): dict(workload)}
+    asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
+    matrix = replace(parse(asked, "", _known(folder, deployment, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)
 
 
@@ -179,6 +189,12 @@ def _locked(proxy: Proxy) -> Proxy:
     return replace(proxy, locked=True) if isinstance(proxy, Described) else proxy
 
 
+def may_ask_in_http10(job: Job) -> bool:
+    """Tell whether a hop may pass requests on in HTTP/1.0, as nginx does whose config says nothing else of that."""
+    files = [file for hop, file in hops_of(job).items() if hop.proxy == "nginx"]
+    return any(file.is_dir() or not _SAYS_HTTP11.search(read_text(file)) for file in files)
+
+
 def diffs(job: Job) -> dict[Hop, str]:
     """Return what is changed of each config of the user's that is taken as it is deployed, as a unified diff."""
     hops = (hop for hop in hops_of(job) if hop.bare in job.own and not hop.edits)
@@ -186,8 +202,11 @@ def diffs(job: Job) -> dict[Hop, str]:
     return {hop: proxy.diff(job.own[hop.bare]) for hop, proxy in proxies.items() if isinstance(proxy, Deployable)}
 
 
-def _known(folder: Path, said: Deployment) -> Known:
-    """Return what a matrix file in a folder may name, and what tells which of its configs a mitigation changes."""
+def _known(folder: Path, said: Deployment, recording: Recording | None = None) -> Known:
+    """Return what a matrix file in a folder may name, and what tells which of its configs a mitigation changes.
+
+    Any recording is that one, if it is given.
+    """
 
     def edits(own: Mapping[Hop, PurePath], declared: Mapping[Hop, Deployment]) -> Callable[[Hop, Mitigation], bool]:
         files = {hop: folder / path for hop, path in own.items()}
@@ -203,7 +222,7 @@ def _known(folder: Path, said: Deployment) -> Known:
 
         return changes
 
-    return replace(known(folder), edits=edits)
+    return replace(known(folder, recording), edits=edits)
 
 
 def _changes(hop: Hop, one: Mitigation, files: Mapping[Hop, Path], said: Deployment) -> bool:
@@ -214,17 +233,21 @@ def _changes(hop: Hop, one: Mitigation, files: Mapping[Hop, Path], said: Deploym
     return False
 
 
-def _deployed(declared: Mapping[Hop, Deployment], own: Mapping[Hop, Path], said: Deployment) -> dict[Hop, Deployment]:
+def _deployed(
+    declared: Mapping[Hop, Deployment], own: Mapping[Hop, Path], said: Deployment, recorded: bool = False
+) -> dict[Hop, Deployment]:
     """Return how configs stand in chains: each as is said beside its file, and as options say.
 
     A path is asked of the whole chain: of several configs each is asked for it that leads it on. A target and a server
-    are of one of them, which is named before it: `nginx:shop=app:8000`.
+    are of one of them, which is named before it: `nginx:shop=app:8000`. What is `recorded` was asked for by its path.
     """
     if not said:
         return dict(declared)
     proxies = {hop: PROXIES.get(hop.proxy) for hop in own}
     able = [hop for hop, proxy in proxies.items() if isinstance(proxy, Deployable) and proxy.takes(own[hop])]
     if not able:
+        if recorded and said == Deployment(path=said.path):
+            return dict(declared)  # it is what the application was asked for, and no config need know it
         raise InputError("--map, --server and --path are of a config of yours, as nginx:./my.conf, and there is none")
     maps = [_named("--map", one, able) for one in said.map]
     server = [_named("--server", one, able) for one in [said.server] if one]
@@ -253,6 +276,23 @@ def _named(option: str, said: str, able: Sequence[Hop]) -> tuple[Hop, str]:
     return able[0], said
 
 
+def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], Job]) -> tuple[Deployment, Job]:
+    """Return how a config stands in front of an endpoint: as is said or, where that leaves open what is meant, as the
+    URL says, whose host the config may name, and whose path; and what is made of that. Raises what `make` raises of
+    what is said.
+    """
+    try:
+        return said, make(said)
+    except InputError:
+        parts = urlsplit(url)
+        host = replace(said, map=said.map or (parts.netloc,))
+        for guess in (host, replace(host, path=said.path or parts.path)):
+            with contextlib.suppress(InputError):
+                if parts.netloc and guess != said:
+                    return guess, make(guess)
+        raise
+
+
 def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     files = {hop: folder / path for hop, path in matrix.own.items()}
@@ -260,7 +300,8 @@ def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment =
         **PROXIES,
         **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
     }
-    deployed = _deployed(matrix.deployed, files, said)
+    recorded = any(load.recording for load in matrix.workloads.values())
+    deployed = _deployed(matrix.deployed, files, said, recorded)
     job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed)
     for hop, file in hops_of(job).items():
         if not hop.edits:  # what is edited is tested when it is measured

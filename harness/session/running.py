@@ -36,6 +36,9 @@ async def session(
     """
     matrix, run = job.matrix, Run.create(root, _describe(job, options))
     with _room(run):
+        for recording in {cell.workload.recording: None for cell in job.cells}:
+            if recording:
+                run.keep_recording(recording)
         async with (
             Launcher(keep=keep) as launcher,
             Bench(

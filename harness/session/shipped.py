@@ -8,18 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.clients import CLIENTS
-from harness.clients.base import StoodInFor
+from harness.clients.base import Client, StoodInFor
 from harness.errors import Complaint, InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix import requests as profiles
 from harness.matrix.chains import OwnProxy
 from harness.matrix.reading import Known
-from harness.model import Mitigation, RequestProfile
+from harness.model import Mitigation, Recording, Remark, RequestProfile
 from harness.proxies.base import Editable, Optioned, Varied
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import configs
+from harness.store.runs import load_recording
 
 MAX_CHARS = 10_000_000
 
@@ -55,8 +56,9 @@ def _parsed(text: str, file: str) -> Mapping[str, Mitigation]:
     return mitigations.parse(text, file)
 
 
-def known(folder: Path = Path()) -> Known:
-    """Return the names that a matrix file in `folder` may use without defining them."""
+def known(folder: Path = Path(), recording: Recording | None = None) -> Known:
+    """Return the names that a matrix file in `folder` may use without defining them; any recording is that one, if it
+    is given."""
     clients = {name: make() for name, make in CLIENTS.items()}
     return Known(
         proxies={name: tuple(variants(name)) for name in PROXIES},
@@ -67,8 +69,16 @@ def known(folder: Path = Path()) -> Known:
         suffixes={name: proxy.suffix for name, proxy in PROXIES.items()},
         stand_ins={name: client.stand_in for name, client in clients.items() if isinstance(client, StoodInFor)},
         editable=[name for name, proxy in PROXIES.items() if isinstance(proxy, Editable)],
+        rewriting=[name for name, client in clients.items() if _rewrites(client)],
+        recording=lambda file: recording or load_recording(folder / file),
         own_proxy=lambda name, said: _looked_at(own(name, said, folder), folder),
     )
+
+
+def _rewrites(client: Client) -> bool:
+    """Tell whether a client shows no bytes, but messages that were written anew."""
+    remark = getattr(client, "remark", None)
+    return isinstance(remark, Remark) and remark.rewritten
 
 
 def _looked_at(proxy: Described, folder: Path) -> OwnProxy:

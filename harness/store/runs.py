@@ -3,6 +3,7 @@
     runs/20251121T082200Z-default/
         run.json            what was asked, where and with what       (rewritten when the run ends, or has more cells)
         results.jsonl       a line per finished cell, in the order in which they finished
+        recordings/         answers of applications that cells replay, one for all of them
         cells/<slug>/       evidence of one cell: trace.json, body.bin.gz, and what proxies left there
 
 Rules: a line is written in one piece the moment its cell ends, so a killed run keeps what it had; a line torn by the
@@ -31,10 +32,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
-from harness.documents import records
+from harness.documents import recordings, records
 from harness.documents.redaction import masked_run
 from harness.errors import InputError, unwritable
-from harness.model import Cell, Result, RunInfo, Trace, masked_plan, versions_met
+from harness.model import Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
 from harness.resources import is_file, own_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -42,7 +43,8 @@ UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 SLUG_CHARS = 150
 NAME_BYTES = 200
 """What a name may have, with room for a number or an ending: file systems take 255."""
-RUN, RESULTS = "run.json", "results.jsonl"
+RUN, RESULTS, RECORDINGS = "run.json", "results.jsonl", "recordings"
+RECORDING_CHARS = 10_000_000
 
 
 class Run:
@@ -142,6 +144,14 @@ class Run:
             text.write_text(records.dump(told) + "\n", encoding="ascii")
         return folder
 
+    def keep_recording(self, recording: Recording) -> Path:
+        """Keep what cells of the run replay, once for all of them, and return its file."""
+        file = _recording_file(self.folder, recording)
+        with _writing(file):
+            own_folder(file.parent)
+        write_text(file, recordings.dump(recording))
+        return file
+
     def first_trace(self, cell: Cell) -> Trace:
         """Read back what a cell's first stream left behind."""
         return _load_trace(self.folder / "cells" / slug(cell.id), 1)
@@ -174,9 +184,41 @@ def _load_trace(folder: Path, take: int) -> Trace:
         raise InputError(f"{folder} holds no trace: {Path(error.filename).name} is missing") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"the trace in {folder} is damaged: {_first_lines(error)}") from error
+    if named := trace.plan.emission.workload.recording:
+        trace = _with_recording(trace, _recording_file(folder.parent.parent, named))
     if (had := sum(read.size_bytes for read in trace.reads)) != len(trace.body):
         raise InputError(f"the trace in {folder} is damaged: {body.name} has {len(trace.body)} of {had} bytes")
     return trace
+
+
+def load_recording(path: Path) -> Recording:
+    """Read a recording from its file, or the only one of a run's folder. Raises InputError."""
+    if path.is_dir():
+        files = sorted((path / RECORDINGS).glob("*.json"))
+        if len(files) != 1:
+            there = ", ".join(map(str, files)) or "none"
+            raise InputError(f"{path}: a recording, or a run with one, is needed; recordings there: {there}")
+        path = files[0]
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(RECORDING_CHARS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: this recording cannot be read: {error}") from error
+    if len(text) > RECORDING_CHARS:
+        raise InputError(f"{path} is no recording: none has more than {RECORDING_CHARS} characters")
+    return recordings.load(text, str(path))
+
+
+def _recording_file(folder: Path, recording: Recording) -> Path:
+    return folder / RECORDINGS / f"{recording.digest}.json"
+
+
+def _with_recording(trace: Trace, file: Path) -> Trace:
+    """Return a trace whose recording is not only named. Raises InputError if that is not in the run any more."""
+    emission = trace.plan.emission
+    workload = dataclasses.replace(emission.workload, recording=load_recording(file))
+    emission = dataclasses.replace(emission, workload=workload)
+    return dataclasses.replace(trace, plan=dataclasses.replace(trace.plan, emission=emission))
 
 
 def latest(root: Path) -> Path:

@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.backends.body import EmittedBody
 from harness.backends.emitter import BODIES
 from harness.formats import CODECS, TRANSPORTS
+from harness.formats.body import EmittedBody
 from harness.model import Body, CodecName, Emission, Filler, Workload
 
 LOAD = Workload("w", tokens=3, token_bytes=400)

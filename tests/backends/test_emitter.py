@@ -22,12 +22,14 @@ from harness.model import (
     PULSE_MARK,
     Body,
     CodecName,
+    Emission,
     Endpoint,
     Filler,
     Heartbeat,
     Sent,
 )
 from tests.backends.emitting import SECRET, Emitter, all_granted, emission, emitter, expected_body, whole
+from tests.recorded import load, recording
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -171,6 +173,16 @@ async def test_a_stranger_at_the_control_port_is_hung_up_on_and_disturbs_nothing
     all_granted(control, told)
     assert len(await answer.body()) == 500
     assert (await control.log()).requests == 1
+    control.close()
+
+
+async def test_who_knows_the_secret_may_announce_a_recording_of_any_size(running: Emitter) -> None:
+    writes = [b"data: a\n\n", b"data: b\n\n", b"data: %b\n\n" % (b"x" * 2 * OPENING_BYTES)]
+    control = await running.announce(Emission(load(recording(writes))))
+    answer = await running.ask(f"/stream/{control.stream_id}")
+    control.grant(1)
+    control.end()
+    assert await answer.body() == b"".join(writes)
     control.close()
 
 

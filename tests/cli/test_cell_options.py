@@ -30,7 +30,7 @@ def refusal(**given: object) -> list[str]:
 
 def test_there_is_an_option_for_every_axis_but_the_workload_and_for_every_key_of_that() -> None:
     assert set(OPTIONS) == set(AXES) - {"workload"}
-    assert set(USUAL) == {*OPTIONS, *WorkloadShape.model_fields}
+    assert set(USUAL) == {*OPTIONS, *WorkloadShape.model_fields} - {"recording"}
     assert [name for name in USUAL if USUAL[name] is inspect.Parameter.empty] == []
 
 

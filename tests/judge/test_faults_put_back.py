@@ -107,8 +107,8 @@ def ordered_by_clocks(patch: pytest.MonkeyPatch) -> None:
     assess: Any = verdict.assess_one
 
     def by_both_clocks(trace: Trace, control: None) -> verdict.Assessment:
-        def read(*told: Any) -> reading.Reader:
-            reader = reading.read(*told)
+        def read(*told: Any, **more: Any) -> reading.Reader:
+            reader = reading.read(*told, **more)
             reader.seen[:] = [counted(one, reader) if isinstance(one, Hold) else one for one in reader.seen]
             return reader
 

@@ -54,6 +54,8 @@ def beside(shape: type[Shape], key: str) -> dict[str, object]:
         needed.add("program")
     if shape is programs.OwnProxyShape and key not in ("folder", "command"):
         return {"command": ["${PROGRAM}"] if key == "sources" else ["my-gateway"]}
+    if shape is shapes.WorkloadShape and key == "recording":
+        return {}
     share = {"of": "reads"} if key.endswith("_share") else {}
     return {name: (shape.model_fields[name].examples or [None])[0] for name in needed - {key}} | share
 

@@ -15,6 +15,7 @@ class EmittedBody:
     def __init__(self, emission: Emission) -> None:
         self._emission = emission
         self._codec = CODECS[emission.format]
+        self._recording = emission.workload.recording
         self._last = emission.most_tokens - 1 if emission.body == "length" and emission.most_tokens else None
 
     @property
@@ -26,21 +27,27 @@ class EmittedBody:
 
     def bytes_of(self, tokens: int) -> int:
         """Return how long it is with so many tokens."""
-        return len(self.opening()) + tokens * self._emission.event_bytes + len(self._codec.closing())
+        prelude = self._emission.prelude.bytes if self._emission.prelude else 0
+        of_tokens = self._emission.bytes_through(tokens - 1) - prelude
+        return len(self.opening()) + of_tokens + len(self._end())
 
     def opening(self) -> bytes:
         """Return what comes before the first token: what the format wants there, and a prelude if there is one."""
         prelude = self._emission.prelude
         filling = self._codec.filling(prelude, f"prelude:{self._emission.workload.seed}") if prelude else b""
-        return self._codec.opening() + filling
+        return filling if self._recording else self._codec.opening() + filling
 
     def token(self, seq: int, at_ns: int) -> bytes:
-        """Return a token that leaves now, with its padding; the last of an announced length closes the body."""
+        """Return a token that leaves now, with its padding; the last of an announced length closes the body.
+
+        A write of a recording is padded where no message goes on after it.
+        """
         workload, padding = self._emission.workload, self._emission.padding
-        event = self._codec.token(workload, seq, at_ns)
-        if padding:
+        write = self._recording.write(seq) if self._recording else None
+        event = write.data if write else self._codec.token(workload, seq, at_ns)
+        if padding and (write is None or write.whole):
             event += self._codec.filling(padding, f"padding:{workload.seed}:{seq}")
-        return event + self._codec.closing() if seq == self._last else event
+        return event + self._end() if seq == self._last else event
 
     def within(self, granted: int) -> int:
         """Return up to which token may be sent of those granted: none beyond a length that is fixed."""
@@ -53,4 +60,7 @@ class EmittedBody:
 
     def closing(self) -> bytes:
         """Return what is sent at the end, after however many tokens."""
-        return self._codec.closing() if self._last is None else b""
+        return self._end() if self._last is None else b""
+
+    def _end(self) -> bytes:
+        return self._recording.end if self._recording else self._codec.closing()

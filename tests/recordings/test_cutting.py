@@ -1,0 +1,176 @@
+"""What an answer comes to: messages, what is repeated and what is the end, what the application does by itself."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.errors import InputError
+from harness.probe.secrets import Secrets
+from harness.recordings import cutting
+from harness.recordings.answer import Answer
+from harness.recordings.cutting import compresses, recorded
+from tests.recorded import ASKED_NS, EVENTS, WORDS, answered, cut, load, recording, said
+
+LINES = [b'{"n": %d}\n' % number for number in range(6)]
+
+
+def refused(answer: Answer, **others: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        recorded(answer, said(**others))
+    return str(caught.value)
+
+
+def plain(status: str, body: bytes = b"", *lines: str) -> Answer:
+    """Return an answer with a Content-Length."""
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines, "", ""])
+    answer = Answer()
+    answer.feed(head.encode() + body, ASKED_NS + 2_500_000_000)
+    return answer
+
+
+# ---------------------------------------------------------------- what is replayed
+
+
+@pytest.mark.parametrize(
+    ("writes", "content_type", "format", "again", "closing"),
+    [
+        (EVENTS, "text/event-stream", "sse", 1, len(EVENTS) - 1),
+        (LINES, "application/x-ndjson; charset=utf-8", "ndjson", 1, 5),
+        (LINES, "", "ndjson", 1, 5),
+        (LINES, "text/plain", "ndjson", 1, 5),
+        ([b"Once ", b"upon ", b"a ", b"time"], "text/plain", "text", 1, 3),
+        ([b"data: a\n", b"\n", b"data: b\n", b"\n", b"data: c\n\n"], "text/event-stream", "sse", 2, 4),
+        ([b"data: a\n", b"\ndata: b\n", b"\n", b"data: c\n", b"\n"], "text/event-stream", "sse", 0, 3),
+        ([b"data: a\n\n", b"data: b"], "text/event-stream", "sse", 0, 1),
+        ([b": half a comment", b" and the rest\n\n", b"data: a\n\n", b"data: b\n\n"], "text/event-stream", "sse", 2, 3),
+    ],
+)
+def test_what_is_repeated_begins_and_ends_with_a_message(
+    writes: Sequence[bytes], content_type: str, format: str, again: int, closing: int
+) -> None:
+    one = recording(writes, content_type=content_type)
+    assert (one.format, one.again, one.closing) == (format, again, closing)
+    assert [write.data for write in one.writes] == list(writes)
+    assert one.content_type == content_type
+    assert load(one).tokens == closing
+
+
+def test_the_head_is_kept_but_for_what_is_about_one_connection_and_for_secrets() -> None:
+    one = recording(cache_control="no-cache", Server="uvicorn", Date="today", Set_Cookie="id=7", X_Accel_Buffering="no")
+    assert one.headers == (("cache-control", "no-cache"), ("Set-Cookie", "(redacted)"), ("X-Accel-Buffering", "no"))
+
+
+def test_a_coding_that_is_none_is_sent_as_compressors_on_the_way_heed_it() -> None:
+    assert recording(Content_Encoding="identity").headers == (("Content-Encoding", "identity"),)
+
+
+def test_the_times_are_those_of_the_writes_and_the_means_those_of_the_workload() -> None:
+    one = recording([b"data: a\n\n", b"data: bc\n\n", b"data: d\n\n"], gap_ms=250)
+    assert [write.at_ms for write in one.writes] == [0, 250, 500]
+    workload = load(one)
+    assert (workload.tokens, workload.token_bytes, workload.interval_ms) == (2, 9, 250)
+
+
+def test_of_a_long_answer_the_beginning_is_replayed_and_the_end() -> None:
+    writes = [b"data: %05d %b\n\n" % (number, b"x" * 1000) for number in range(1000)]
+    one = recording(writes, gap_ms=1)
+    assert one.writes[0].data == writes[0]
+    assert one.end == writes[-1]
+    assert sum(len(write.data) for write in one.writes[:-1]) <= cutting.REPLAYED_BYTES
+
+
+def test_the_same_answer_is_the_same_recording_however_fast_it_came() -> None:
+    assert recording(gap_ms=10) == recording(gap_ms=30)
+    assert recording() != recording(EVENTS[1:])
+    assert recording() != recording(method="POST")
+
+
+# ---------------------------------------------------------------- what was said stays unsaid
+
+
+def test_what_was_said_is_blanked_also_across_writes_and_messages_stay_what_they_were() -> None:
+    secrets = Secrets((("X-Any", "Bearer sk-123"),), json.dumps({"q": "why is the sky", "type": "data"}).encode())
+    writes = [b'data: {"a": "why is ', b'the sky"}\n\n', b"data: sk-123\n\n", b"data: more data\n\n"]
+    found = recorded(answered(writes, X_Echo="sk-123"), said(secrets=secrets)).recording
+    kept = b"".join(write.data for write in found.writes)
+    assert [len(write.data) for write in found.writes] == [len(data) for data in writes]
+    assert kept.count(b"data: ") == 3, "fields of events are no secrets"
+    for word in (b"why is", b"sky", b"sk-123", b"more data"):
+        assert word not in kept
+    assert found.headers == (("X-Echo", "(redacted)"),)
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "500 Oops"])
+def test_no_refusal_says_what_was_said(status: str) -> None:
+    secrets = Secrets((("Authorization", "Bearer sk-123"),), None)
+    told = refused(plain(status, b'{"detail": "sk-123 is no key"}'), secrets=secrets)
+    assert "sk-123" not in told
+    assert "is no key" in told
+
+
+# ---------------------------------------------------------------- what is no stream
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (plain("302 Found", b"", "Location: /login"), "answers with a redirect (status 302), which is not followed"),
+        (plain("401 Unauthorized", b"who?"), "wants to know who asks (status 401: who?): say so with -H"),
+        (plain("403 Forbidden"), "wants to know who asks (status 403: no words)"),
+        (plain("404 Not Found", b"<h1>Not  Found</h1>"), "has nothing there for GET (status 404: Not Found)"),
+        (plain("405 Method Not Allowed"), "look at the path, and at -X"),
+        (plain("422 Unprocessable", b'{"detail": "field required"}'), 'what it was asked (status 422: {"detail":'),
+        (plain("503 Busy", b"later"), "answers with status 503 instead of a stream: later"),
+        (plain("200 OK"), "answers with nothing: status 200, and a body without a byte"),
+        (
+            plain("200 OK", b"<!DOCTYPE html><title>Sign in</title>", "Content-Type: text/html"),
+            "answers with a page, and no stream: Sign in; a login, perhaps?",
+        ),
+        (
+            plain("200 OK", b"".join(EVENTS), "Content-Type: text/event-stream"),
+            f"the application itself sends its answer in one piece: {len(b''.join(EVENTS))} bytes, 2.5 s after",
+        ),
+        (answered([b"".join(EVENTS)]), "the application itself sends its answer in one piece"),
+        (answered([b"data: on", b"e\n\n"]), "is too short to be replayed: it sends one server-sent event"),
+        (answered(EVENTS, Content_Encoding="gzip"), "compresses its answer (gzip) although"),
+    ],
+)
+def test_what_is_no_stream_is_refused_in_words_of_its_own(answer: Answer, told: str) -> None:
+    assert refused(answer).startswith("GET http://app/chat")
+    assert told in refused(answer)
+
+
+# ---------------------------------------------------------------- what the application does by itself
+
+
+def test_what_it_does_by_itself_is_told_first() -> None:
+    (summary,) = cut().facts
+    assert summary == (
+        f"GET http://app/chat: server-sent events in chunks, {len(EVENTS)} writes of {len(b''.join(EVENTS))} bytes in"
+        " all, the first after 20 ms, the last 0.4 s later"
+    )
+    assert "pauses for up to 2.0 s" in cut(gap_ms=2000).facts[1]
+    assert f"sends its {len(EVENTS)} writes at once, 0.0 s after it was asked" in cut(gap_ms=0.01).facts[1]
+    told = recorded(answered(EVENTS), said(), cut="it went on after 30 s").facts[0]
+    assert told.endswith("; it went on after 30 s: what came by then is replayed")
+
+
+def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
+    whole = gzip.compress(b"".join(EVENTS))
+    at_once = answered([whole[:10], whole[10:-8], whole[-8:]], Content_Encoding="gzip")
+    assert compresses(at_once, said()) == (
+        "GET http://app/chat compresses its answer itself (gzip) for who offers that; all of it comes at once"
+    )
+    packing = zlib.compressobj(wbits=31)
+    flushed = [packing.compress(event) + packing.flush(zlib.Z_SYNC_FLUSH) for event in WORDS]
+    assert f"it still comes in {len(WORDS)} pieces" in compresses(answered(flushed, Content_Encoding="gzip"), said())
+    assert "cannot be read" in compresses(answered([b"no gzip", b"at all"], Content_Encoding="gzip"), said())
+    assert "unknown content coding 'snappy'" in compresses(answered(EVENTS, Content_Encoding="snappy"), said())
+    assert compresses(answered(EVENTS, Content_Encoding="identity"), said()) == ""
+    assert compresses(plain("401 Unauthorized", b"", "Content-Encoding: gzip"), said()) == ""
