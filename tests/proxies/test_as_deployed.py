@@ -95,7 +95,7 @@ async def test_a_config_behind_another_and_before_one_with_tls_is_asked_by_whate
         ("haproxy", "listen l\n bind :80\n balance best\n server s a:1\n", ":3: balance only supports"),
         ("caddy", "a.example {\n\treverse_proxy a:1 {\n\t\tlb_polcy first\n\t}\n}\n", ":3: .*lb_polcy"),
         ("apache", "ProxyPass / http://a:1/\nProxyPas / http://b:1/\n", ":2: Invalid command 'ProxyPas'"),
-        ("envoy", ENVOY_ODD, ": .*retries"),
+        ("envoy", ENVOY_ODD, ": Protobuf message .*retries"),
     ],
 )
 def test_what_a_program_has_against_a_config_is_told_at_the_users_line(

@@ -5,6 +5,7 @@ Rules:
   is mapped becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
 - all other listeners and filter chains are taken out, and what the one that is asked wants of a connection: a name in
   TLS, the PROXY protocol; its virtual host is that of whoever asks, as a hop in front may ask by another name;
+- what is put in is JSON, as a bootstrap may be;
 - what is told by somebody else (xDS: dynamic_resources, RDS, EDS) is refused: he is not here.
 """
 
@@ -30,16 +31,14 @@ _OF_PEERS = (
     *("health_checks", "transport_socket_matches", "upstream_bind_config", "dns_resolvers"),
     *("dns_resolution_config", "typed_dns_resolver_config", "use_tcp_for_dns_lookups"),
 )
-_PAIR = '{certificate_chain: {filename: "${CERTIFICATE}"}, private_key: {filename: "${CERTIFICATE_KEY}"}}'
-_CERTIFICATES = f"tls_certificates: [{_PAIR}]"
-_TLS = (
-    "transport_socket: {name: envoy.transport_sockets.tls, typed_config: "
-    '{"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}'
-)
-_HTTP1 = "explicit_http_config: {http_protocol_options: {}}"
-_NOBODY = "{address: 127.0.0.1, port_value: 1}"
-_NEXT = '{address: "${UPSTREAM_HOST}", port_value: ${UPSTREAM_PORT}}'
-_LISTEN = "{address: 127.0.0.1, port_value: ${PORT}}"
+_PAIR = '{"certificate_chain": {"filename": "${CERTIFICATE}"}, "private_key": {"filename": "${CERTIFICATE_KEY}"}}'
+_CERTIFICATES = f'"tls_certificates": [{_PAIR}]'
+_CONTEXT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+_TLS = f'"transport_socket": {{"name": "envoy.transport_sockets.tls", "typed_config": {{"@type": "{_CONTEXT}"}}}}'
+_HTTP1 = '"explicit_http_config": {"http_protocol_options": {}}'
+_NOBODY = '{"address": "127.0.0.1", "port_value": 1}'
+_NEXT = '{"address": "${UPSTREAM_HOST}", "port_value": ${UPSTREAM_PORT}}'
+_LISTEN = '{"address": "127.0.0.1", "port_value": ${PORT}}'
 
 
 def fitted(config: Path, standing: Standing) -> Fitted:
@@ -141,8 +140,9 @@ def _unless_false(takes: partial[bool | None], host: str, path: str) -> bool | N
 def _addresses(cluster: Value) -> Iterator[Value]:
     """Yield the addresses of a cluster's endpoints, each a mapping with a `socket_address` or a `pipe`."""
     for entry in cluster.get("load_assignment").every():
-        if entry.name == "endpoint":
-            yield entry.value.get("address")
+        address = entry.value.get("address")
+        if entry.name == "endpoint" and (address.get("socket_address") or address.get("pipe")):
+            yield address
 
 
 def _shown(address: Value) -> str:
@@ -179,8 +179,8 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
     for key in ("tls_certificates", "tls_certificate_sds_secret_configs", "tls_certificate_provider_instance"):
         edits.change(tls, key, _CERTIFICATES)
     for secret in found.root.get("static_resources", "secrets").items:
-        edits.put(secret.get("tls_certificate", "certificate_chain"), '{filename: "${CERTIFICATE}"}')
-        edits.put(secret.get("tls_certificate", "private_key"), '{filename: "${CERTIFICATE_KEY}"}')
+        edits.put(secret.get("tls_certificate", "certificate_chain"), '{"filename": "${CERTIFICATE}"}')
+        edits.put(secret.get("tls_certificate", "private_key"), '{"filename": "${CERTIFICATE_KEY}"}')
     for entry in chain.every():
         if entry.name in ("access_log", "accessLog"):
             edits.drop(entry.mapping, entry.name)
@@ -188,7 +188,7 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
     if chosen.route in found.hosts:
         every, host = found.hosts[chosen.route]
         edits.drop_items(every, lambda one: one is host)
-        edits.change(host, "domains", 'domains: ["*"]')
+        edits.change(host, "domains", '"domains": ["*"]')
     for target, cluster in found.clusters.items():
         _cluster(edits, cluster, target in chosen.targets, scheme)
     return edits.texts
@@ -212,8 +212,8 @@ def _cluster(edits: YamlEdits, cluster: Value, stands: bool, scheme: str) -> Non
     edits.drop(cluster, *_OF_PEERS)
     for address in _addresses(cluster):
         where = _NEXT if stands else _NOBODY
-        edits.change(address, "socket_address", f"socket_address: {where}")
-        edits.change(address, "pipe", f"socket_address: {where}")
+        edits.change(address, "socket_address", f'"socket_address": {where}')
+        edits.change(address, "pipe", f'"socket_address": {where}')
     for entry in cluster.get("typed_extension_protocol_options").every():
         if entry.name in ("auto_config", "use_downstream_protocol_config"):
             edits.change(entry.mapping, entry.name, _HTTP1)

@@ -14,6 +14,7 @@ import glob
 import re
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePath
 
 from harness.errors import InputError, allowed
@@ -34,6 +35,7 @@ _STORE = f"tls: {{stores: {{default: {{defaultCertificate: {{{_CERTIFICATE}}}}}}
 _GONE = ("log", "accessLog", "metrics", "tracing", "ping", "certificatesResolvers", "spiffe", "hostResolver", "hub")
 _NO_CALLS = "{checkNewVersion: false, sendAnonymousUsage: false}"
 _USUAL = "/etc/traefik/"
+_MOST = 1000  # files of a folder that is one of configs
 
 
 def fitted(config: Path, standing: Standing) -> Fitted:
@@ -98,7 +100,8 @@ class _Reading:
         for tls in (True, False):
             own = [one for one in routers if tls == bool(said.get("tls") or one.value.get("tls"))]
             if own and not said.get("redirections"):
-                server = Server(point.name, port[1], tls, f"entry point {point.name}", point.key.token)
+                at = (point if self.is_static else own[0]).key.token
+                server = Server(point.name, port[1], tls, f"entry point {point.name}", at)
                 server.routes = [self._route(one) for one in own]
                 self.points[server] = point
 
@@ -193,7 +196,10 @@ def _files(static: Value, config: Path) -> list[Path]:
     said = provider.get("filename") or provider.get("directory")
     found = _beside(config.parent, said.said)
     if found.is_dir():
-        there = map(Path, sorted(glob.glob(str(Path(glob.escape(str(found)), "**", "*")), recursive=True)))
+        below = glob.iglob(str(Path(glob.escape(str(found)), "**", "*")), recursive=True)
+        there = sorted(map(Path, islice(below, _MOST)))
+        if len(there) == _MOST:
+            raise InputError(said.reject(f"has more below {found} than a config: name the folder that has it"))
         files = [one for one in there if one.suffix in (".yml", ".yaml", ".toml") and is_file(one)]
     else:
         files = [found] if is_file(found) else []

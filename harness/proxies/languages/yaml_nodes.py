@@ -19,7 +19,6 @@ from harness.errors import Complaint
 from harness.proxies.source_text import Edits, Source, Token
 
 _COLON = re.compile(r"\s*:(?:[ \t]*[&*!][^\s,\[\]{}]*)*")
-_COMMA = re.compile(r"\s*,[ \t]*")
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*\s+)*")
 
 
@@ -96,9 +95,7 @@ class Value:
         """Where it stands, without what is said before it: anchor and tag."""
         if self.node is None:
             return Token(self.source, -1, -1, "")
-        start, end = int(self.node.start_mark.index), _end(self.source.text, self.node)
-        found = _PROPERTIES.match(self.source.text, start)
-        start = found.end() if found else start
+        start, end = _start(self.source.text, self.node), _end(self.source.text, self.node)
         return Token(self.source, start, max(start, end), self.said)
 
     def reject(self, why: str) -> Complaint:
@@ -127,8 +124,8 @@ class YamlEdits:
         self._dropped: dict[yaml.Node, dict[int, Entry]] = {}
 
     def put(self, value: Value, text: str) -> None:
-        """Have a text stand for a scalar or a mapping, if that is there."""
-        if value:
+        """Have a text stand for a scalar or a mapping, if that is there: one that is empty stands nowhere."""
+        if value and (value.said or not isinstance(value.node, yaml.ScalarNode)):
             self._put.append((value.token, text))
 
     def drop(self, mapping: Value, *keys: str) -> None:
@@ -140,17 +137,15 @@ class YamlEdits:
     def change(self, mapping: Value, key: str, text: str) -> None:
         """Have another entry, or some, stand for one of a mapping."""
         if entry := mapping.entry(key):
-            self._put.append((_span(entry, with_comma=False), text))
+            self._put.append((_span(entry), text))
 
     def drop_items(self, items: Value, wanted: Callable[[Value], bool]) -> None:
         """Take out all items of a list but those that are wanted, of which there has to be one."""
-        flows = isinstance(items.node, yaml.SequenceNode) and items.node.flow_style
-        for item in items.items:
-            if not wanted(item):
-                source, token = items.source, item.token
-                start = token.start if flows else source.text.rindex("-", 0, token.start)
-                comma = _COMMA.match(source.text, token.end) if flows else None
-                self._put.append((Token(source, start, comma.end() if comma else token.end, ""), ""))
+        text, flows = items.source.text, isinstance(items.node, yaml.SequenceNode) and items.node.flow_style
+        ends = [
+            (one.token.start if flows else text.rindex("-", 0, one.token.start), one.token.end) for one in items.items
+        ]
+        self._put += [(token, "") for token in _gaps(items.source, ends, [*map(wanted, items.items)], bool(flows))]
 
     @property
     def texts(self) -> dict[Source, str]:
@@ -164,19 +159,40 @@ class YamlEdits:
 
     def _drops(self) -> Iterator[tuple[Token, str]]:
         for node, entries in self._dropped.items():
-            yield from ((_span(one), "") for one in entries.values())
-            if len(entries) == len(node.value):
-                yield next(iter(entries.values())).mapping.token, "{}"
+            mapping = next(iter(entries.values())).mapping
+            text = mapping.source.text
+            ends = [(_start(text, key), _end_of_pair(text, key, value)) for key, value in node.value]
+            kept = [id(key) not in entries for key, _ in node.value]
+            flows = isinstance(node, yaml.MappingNode) and bool(node.flow_style)
+            yield from ((token, "") for token in _gaps(mapping.source, ends, kept, flows))
+            if not any(kept):
+                yield mapping.token, "{}"
 
 
-def _span(entry: Entry, with_comma: bool = True) -> Token:
-    """Return from where to where an entry stands, in braces with its comma unless that is to stay."""
-    source, node = entry.key.source, entry.mapping.node
-    start, end = entry.key.token.start, _end_of_pair(entry.key.source.text, entry.key.node, entry.value.node)
-    flows = isinstance(node, yaml.MappingNode) and node.flow_style and with_comma
-    if flows and (comma := _COMMA.match(source.text, end)):
-        end = comma.end()
-    return Token(source, start, end, "")
+def _gaps(source: Source, ends: list[tuple[int, int]], kept: list[bool], flows: bool) -> Iterator[Token]:
+    """Yield what is taken out where some of the parts of a collection are kept: in brackets with one comma for each."""
+    last = -1
+    for at, ((start, end), stays) in enumerate(zip(ends, kept, strict=True)):
+        if stays:
+            last = at
+        elif flows and True in kept[at:]:
+            yield Token(source, start, ends[at + 1][0], "")
+        elif flows and last >= 0:
+            before = ends[last][1] if last == at - 1 else ends[at - 1][1]
+            yield Token(source, before, end, "")
+        else:
+            yield Token(source, start, end, "")
+
+
+def _start(text: str, node: yaml.Node) -> int:
+    found = _PROPERTIES.match(text, int(node.start_mark.index))
+    return found.end() if found else int(node.start_mark.index)
+
+
+def _span(entry: Entry) -> Token:
+    """Return from where to where an entry stands."""
+    text = entry.key.source.text
+    return Token(entry.key.source, entry.key.token.start, _end_of_pair(text, entry.key.node, entry.value.node), "")
 
 
 def _end(text: str, node: yaml.Node) -> int:

@@ -80,6 +80,8 @@ def test_a_dynamic_file_alone_gets_the_entry_points_that_it_names(tmp_path: Path
     assert yaml.safe_load(main)["entryPoints"] == {"web": {"address": "${LISTEN}"}}
     assert '"${UPSTREAM}"' in dynamic
     assert served(fitted) == "entry point web:80 > router all"
+    assert fitted.served_by
+    assert fitted.served_by.server.file == str(tmp_path / "app.yml"), "and not one that nobody has"
     (change,) = changes(fitted)
     assert change.endswith('=> app: {loadBalancer: {servers: [{url: "${UPSTREAM}"}]}}')
 

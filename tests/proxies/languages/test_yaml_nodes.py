@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_what_is_taken_out_leaves_the_rest_as_it_was(text: str, dropped: tuple[s
     (after,) = made.texts.values()
     expected = {key: value for key, value in yaml.safe_load(text).items() if key not in dropped}
     assert yaml.safe_load(after) == expected, after
+    if text is FLOW:
+        assert json.loads(after) == expected
     assert after.count("\n") == text.count("\n")
 
 
@@ -73,3 +76,14 @@ def test_merged_keys_count_as_ones_own_and_what_is_missing_is_nothing() -> None:
     assert root.get("own", "z").said == ""
     assert [one.name for one in root.every()] == ["base", "x", "y", "own", "x", "y", "y"]
     assert root.get("own").token.line == 3
+
+
+@pytest.mark.parametrize("text", ["a: [1, 22, 333]\n", "a:\n- 1\n- 22\n- 333\n", '{"a": [1, 22, 333]}\n'])
+@pytest.mark.parametrize("kept", ["1", "22", "333", "1 22", "22 333", "1 333", "1 22 333"])
+def test_items_that_are_not_wanted_are_taken_out_with_their_sign(text: str, kept: str) -> None:
+    root, made = edits(text)
+    made.drop_items(root.get("a"), lambda item: item.said in kept.split())
+    (after,) = made.texts.values()
+    assert yaml.safe_load(after) == {"a": [int(one) for one in kept.split()]}
+    if text[0] == "{":
+        assert json.loads(after) == yaml.safe_load(after)
