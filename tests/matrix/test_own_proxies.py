@@ -84,15 +84,16 @@ def test_of_one_that_cannot_be_nothing_more_is_told(proxies: str, known: Known, 
 def test_what_else_is_wrong_is_told_beside_it() -> None:
     told = complaints(
         "proxies: {direct: {command: [gw]}, gateway: {command: ['no']}}\n"
-        "variants: {gateway: {mine: ./mine.toml}, apache: {mine: ./mine.conf}}\n"
+        "variants: {gateway: {mine: ./mine.toml}, apache: {mine: ./a.conf}, traefik: {mine: ./t.toml}}\n"
         "axes: {chain: ['gateway:any>nginx:none', 'direct>nginx:gzip']}"
     )
     assert [line.partition(": ")[0] for line in told] == [
         "proxies.direct",
         "proxies.gateway",
         "variants.apache",
+        "variants.traefik",
         "axes.chain[0]",
         "axes.chain[1]",
     ]
-    assert "unknown variant 'nginx:none'" in told[3]
-    assert "direct stands alone" in told[4]
+    assert "unknown variant 'nginx:none'" in told[4]
+    assert "direct stands alone" in told[5]
