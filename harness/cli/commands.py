@@ -6,36 +6,28 @@ What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --hel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from harness import cli, session, store
-from harness.cli import cell_options, screen
-from harness.cli.cell_options import with_cell_options, with_diagnosis_options
+from harness.cli import screen
+from harness.cli.chain_commands import app
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.options import (
     Allow,
     AskedPath,
-    Authority,
-    Backend,
-    Data,
     Folder,
-    Header,
     Jobs,
     Keep,
     Locked,
     Map,
-    Method,
     Offline,
     Only,
-    Replay,
     Require,
     Runs,
     Server,
-    ShowDiff,
     Skip,
     ToHtml,
     ToJson,
@@ -46,53 +38,12 @@ from harness.cli.options import (
     names_in,
     path_option,
 )
-from harness.cli.screen import err, out
-from harness.errors import EXIT_MEANINGS, InputError, Unavailable
+from harness.cli.screen import err, out, say
+from harness.errors import InputError, Unavailable
 from harness.model import Pace
 from harness.session.lists import What
 
-EPILOG = f"""\
-Start with `harness doctor`, then `harness matrix smoke`.
-
-Exit status: {"; ".join(f"{status} {meaning}" for status, meaning in EXIT_MEANINGS.items())}.
-
-Environment: `HARNESS_REQUIRE` is the default of `--require`; `HARNESS_OFFLINE` and `HARNESS_LOCKED` are those of
-`--offline` and `--locked`. `HARNESS_CACHE` is the folder for what is fetched and built. `CI` turns the progress bar
-into a line per cell, and what is unavailable into exit status 3, unless `HARNESS_ALLOW_UNAVAILABLE` is 1; `NO_COLOR`
-turns colours off, `COLUMNS` is the width. `HARNESS_TRACEBACK` shows where an error of the harness's own comes from.
-`CI` and those that can be 1 are off if they are empty, 0, false, f, no, n or off.
-"""
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    help="Find out which mitigation defeats which buffering layer when LLM tokens stream through real proxies.",
-    epilog=EPILOG,
-    context_settings={"default_map": {"help": False}},  # typer converts its None, and loads pydantic for that
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version  # which takes as long to load as all of this
-
-        out.print(f"harness {version('token-stream-harness')}")
-        raise typer.Exit
-
-
-@app.callback()
-def front(
-    shown: Annotated[
-        bool, flag("--version", told="Show the version and exit.", is_eager=True, callback=_show_version)
-    ] = False,
-) -> None:
-    """Raise InputError if there is no folder to work in."""
-    try:
-        Path.cwd()
-    except OSError as error:
-        raise InputError("the folder that harness was started in is gone: change to one that is there") from error
+__all__ = ["app", "main"]
 
 
 @app.command(
@@ -128,7 +79,7 @@ def matrix(
     to_html: ToHtml = None,
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
-    fetching = session.Fetching(_say, offline, locked)
+    fetching = session.Fetching(say, offline, locked)
     job = session.load(file, only or (), skip or (), pace, deployment(targets, server, path))
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     required = cli.required(names_in(require), allow_unavailable)
@@ -170,11 +121,11 @@ def reports(
     """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
     if stored and (names or records):
         raise InputError("--from takes runs as they are: give it without names and without --records")
-    fetching = session.Fetching(_say, offline, locked)
+    fetching = session.Fetching(say, offline, locked)
     if not stored:
         session.require(names_in(require), fetching)
     todo = [] if stored else session.reports(names or ())
-    done = session.stored(stored or (), _say)
+    done = session.stored(stored or (), say)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
     if len(todo or done) > 1 and (of_one := " and ".join(f"--{name}" for name in outputs if name != "markdown")):
         raise InputError(f"{of_one}: of one field report only; name it, or ask `harness report` for the run of each")
@@ -186,177 +137,6 @@ def reports(
     finally:
         cli.tell_reports(done, outputs, required)
     cli.finish_reports(done, records, outputs, required)
-
-
-@app.command(
-    epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
-    " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
-    " `harness run nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep` (a cell of any matrix) ·"
-    " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
-    " `harness run --chain haproxy:./haproxy.cfg --map chat` · `harness run --chain nextjs:./web --request browser` ·"
-    " `harness run --chain 'nginx:default>http://localhost:8000/chat' -d @question.json -H @headers.txt`"
-    " (docs/endpoints.md)"
-)
-@with_cell_options
-def run(
-    cell_id: Annotated[
-        str | None,
-        typer.Argument(metavar="[CELL]", help="A cell's id, as any output has it; or say with options what it is."),
-    ] = None,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
-        ),
-    ] = None,
-    backend: Backend = None,
-    replay: Replay = None,
-    method: Method = None,
-    header: Header = None,
-    data: Data = None,
-    authority: Authority = None,
-    targets: Map = None,
-    server: Server = None,
-    path: AskedPath = None,
-    show_diff: ShowDiff = False,
-    require: Require = None,
-    offline: Offline = False,
-    locked: Locked = False,
-    runs: Runs = session.RUNS,
-    keep: Keep = False,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
-    **cell: Any,
-) -> None:
-    """Measure one cell (with its control and baseline) and draw its timeline."""
-    fetching = session.Fetching(_say, offline, locked)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
-    if cell_id is not None:
-        if backend or replay or said or authority:
-            raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
-        job = cell_options.by_id(cell_id, cell, expect or (), deployed, runs)
-    elif cell["chain"] is None:
-        raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
-    else:
-        cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
-        answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
-        make = partial(cell_options.job, cell, expect or ())
-        job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
-    cli.tell_diffs(session.diffs(job), show_diff)
-    session.require(names_in(require), fetching)
-    finished = cli.measure(session.fetched(job, fetching), runs, session.JOBS, keep)
-    cli.finish_cell(finished, job, outputs, names_in(require))
-
-
-@app.command(
-    epilog="Examples: `harness diagnose --hop nextjs:dev --hop nginx:default` · `harness diagnose --chain"
-    " 'caddy:encode>nginx:./my.conf' --request browser` · `harness diagnose --hop gateway:default --with my.yaml` ·"
-    " `harness diagnose --hop nginx:./gateway.conf --hop http://localhost:8000/chat -d @question.json` ·"
-    " `harness diagnose --hop nginx:default --backend asgi:./app.py --path /chat -X POST` (docs/endpoints.md)"
-)
-@with_diagnosis_options
-def diagnose(
-    hop: Annotated[
-        list[str] | None,
-        typer.Option("--hop", metavar="HOP", help="A hop of the chain, as nginx:default; repeated, client side first."),
-    ] = None,
-    chain: Annotated[
-        str | None, typer.Option("--chain", metavar="CHAIN", help="The chain in one word: nextjs:dev>nginx:default.")
-    ] = None,
-    request: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--request", metavar="REQUEST", help="Whose requests have to stream; repeated. By default curl and browser."
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--with", metavar="FILE", help="A matrix file whose own proxies, configs and fixes are known, too."
-        ),
-    ] = None,
-    budget_s: Annotated[
-        float | None,
-        typer.Option(
-            "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
-        ),
-    ] = None,
-    backend: Backend = None,
-    replay: Replay = None,
-    method: Method = None,
-    header: Header = None,
-    data: Data = None,
-    authority: Authority = None,
-    targets: Map = None,
-    server: Server = None,
-    path: AskedPath = None,
-    show_diff: ShowDiff = False,
-    offline: Offline = False,
-    locked: Locked = False,
-    runs: Runs = session.RUNS,
-    keep: Keep = False,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
-    **cell: Any,
-) -> None:
-    """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request.
-
-    What is to be changed in an nginx config of yours is measured in it and printed as a diff, for `patch -p0`.
-    """
-    if bool(hop) == bool(chain):
-        raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
-    fetching = session.Fetching(_say, offline, locked)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
-    hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
-    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
-    make = partial(cell_options.diagnosis, hops, request or (), file, cell)
-    job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), _say)
-    cli.tell_diffs(session.diffs(job), show_diff)
-    looked: list[cli.Looked] = []
-    status = 0
-    try:
-        cli.diagnose(session.fetched(job, fetching), runs, keep, budget_s, looked)
-    finally:
-        for one in looked:
-            status = cli.finish_diagnosis(one.run, one.diagnosis, outputs)
-    raise typer.Exit(status)
-
-
-@app.command(
-    epilog="Examples: `harness probe https://example.org/v1/chat -d @body.json -H @headers.txt` ·"
-    " `harness probe http://localhost:3000/api/chat --direct http://localhost:8000/chat` (docs/probe.md)"
-)
-def probe(
-    url: Annotated[str, typer.Argument(metavar="URL", help="What to ask for: http, https, ws or wss.")],
-    direct: Annotated[
-        str | None, typer.Option("--direct", metavar="URL", help="The same, where the endpoint itself listens.")
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--method",
-            "-X",
-            metavar="METHOD",
-            help="GET or POST; repeated: each. By default POST with a body, else GET.",
-        ),
-    ] = None,
-    header: Header = None,
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", metavar="BODY", help="What to post (or to say first), or @FILE.")
-    ] = None,
-    requests: Annotated[
-        int, typer.Option("--requests", metavar="N", min=1, max=100, help="Ask at most so often.")
-    ] = 10,
-    authority: Authority = None,
-) -> None:
-    """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
-    raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, _say))
 
 
 @app.command(
@@ -410,7 +190,7 @@ def setup(
     locked: Locked = False,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = session.set_up(names or (), session.Fetching(_say, offline, locked))
+    left_out = session.set_up(names or (), session.Fetching(say, offline, locked))
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
@@ -440,27 +220,6 @@ def report(
     if run.info.diagnosed:
         raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
     cli.finish(run, outputs, required)
-
-
-@app.command(
-    epilog="Examples: `harness show nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep` (of the last run) ·"
-    " `harness show 'nginx:gzip/*/no-transform/*' runs/2026…`"
-)
-def show(
-    cell: Annotated[
-        str, typer.Argument(metavar="CELL", help="A cell's id, as any output has it, or a glob that only one matches.")
-    ],
-    folder: Folder = None,
-    runs: Runs = session.RUNS,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
-) -> None:
-    """Draw the timeline of one cell of a run again, with all that is known of it."""
-    run = store.Run.open(folder or store.latest(runs))
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    cli.finish_kept(run, session.result_of(run, cell), outputs)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
@@ -515,7 +274,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     screen.prepare()
     with told_with_status(), breakable():
         app(args=list(argv) if argv is not None else None)
-
-
-def _say(line: str) -> None:
-    err.print(line, markup=False)

@@ -90,6 +90,11 @@ def prepare() -> None:
             outlet.width = LEAST_WIDTH
 
 
+def say(line: str) -> None:
+    """Tell people something about the run."""
+    err.print(line, markup=False)
+
+
 def in_ci() -> bool:
     """Tell whether nobody looks on. CI systems set `CI` to true, to 1, or to a name of theirs."""
     return session.is_on("CI")

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import cell_options
 from harness.cli.cell_options import OPTIONS, with_cell_options
-from harness.cli.commands import diagnose, run
+from harness.cli.chain_commands import diagnose, run
 from harness.errors import InputError
 from harness.matrix.shapes import WorkloadShape
 from harness.model import AXES
