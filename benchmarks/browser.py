@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.stability import Seen, verdicts
 from harness import session
-from harness.matrix.reading import referenced
+from harness.matrix.references import referenced
 
 SMOKE = """\
 title: The smoke cells of a browser

@@ -32,6 +32,7 @@ from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
 from harness.matrix.globs import matches, means, near
 from harness.matrix.names import Names
+from harness.matrix.references import StandIns, baseline_of, referenced
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Axes, Exclusion, MatrixShape
 from harness.model import (
@@ -44,16 +45,12 @@ from harness.model import (
     Mitigation,
     Pace,
     Recording,
-    StandIn,
     Workload,
 )
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
 DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
-
-StandIns = Mapping[str, StandIn]
-"""Who reads the control of a client, for those that cannot read it themselves: a control must stream."""
 
 Edits = Callable[[Mapping[Hop, PurePath], Mapping[Hop, Deployment]], Callable[[Hop, Mitigation], bool]]
 
@@ -150,31 +147,6 @@ def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
     """Return all cells, references included; all at `pace` if one is given."""
     cells = (replace(cell, pace=pace) if pace else cell for cell in matrix.cells)
     return referenced(cells, matrix.stand_ins)
-
-
-def referenced(cells: Iterable[Cell], stand_ins: StandIns) -> tuple[Cell, ...]:
-    """Return the cells, each after its control and its baseline, each of these after its twin, none twice."""
-    needed = (one for cell in cells for one in (control_of(cell, stand_ins), baseline_of(cell), cell))
-    return tuple(dict.fromkeys(one for cell in needed for one in (twin_of(cell), cell)))
-
-
-def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
-    """Return the cell that must stream if this one is to mean anything.
-
-    Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
-    """
-    stand_in = stand_ins.get(cell.client)
-    return replace(cell, chain=(), mitigations=(), client=stand_in.reader if stand_in else cell.client)
-
-
-def baseline_of(cell: Cell) -> Cell:
-    """Return the cell that shows what the chain does to an unmitigated stream."""
-    return replace(cell, mitigations=())
-
-
-def twin_of(cell: Cell) -> Cell:
-    """Return the cell in lockstep, whose verdict a paced one carries; one in lockstep is its own."""
-    return replace(cell, pace="lockstep")
 
 
 def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:

@@ -22,7 +22,7 @@ from harness.judge.metrics import header_changes
 from harness.judge.outcome import as_in_lockstep, conclude, expected
 from harness.judge.verdict import Assessment
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import StandIns, baseline_of, control_of, twin_of
+from harness.matrix.references import StandIns, baseline_of, control_of, twin_of
 from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
 from harness.measure.bench import StartedChain

@@ -18,7 +18,8 @@ from harness.diagnosis.price import price
 from harness.diagnosis.search import Search, fate
 from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
-from harness.matrix.reading import brought, control_of
+from harness.matrix.reading import brought
+from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
 from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
 from harness.session.jobs import AS_FOUND, Job, load, of_options

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import Known, Matrix, expand, parse, referenced, select
+from harness.matrix.reading import Known, Matrix, expand, parse, select
+from harness.matrix.references import referenced
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace, Recording

@@ -17,15 +17,12 @@ from harness.matrix import mitigations
 from harness.matrix.globs import means
 from harness.matrix.reading import (
     Matrix,
-    baseline_of,
-    control_of,
     expand,
     parse,
-    referenced,
     schema,
     select,
-    twin_of,
 )
+from harness.matrix.references import baseline_of, control_of, referenced, twin_of
 from harness.model import Cell, Deployment, Hop, Workload, chain_text
 from harness.resources import configs
 from tests.matrix.knowing import CATALOGUE, KNOWN, STAND_INS, VERSIONED, ids, read, refusal

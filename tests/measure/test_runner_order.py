@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from harness.errors import InputError, NoRoom, ProxyError
-from harness.matrix.reading import control_of
+from harness.matrix.references import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.runner import Runner
 from harness.model import Body, Cell, Chain, Result, Trace, chain_text
