@@ -271,9 +271,12 @@ async def test_what_does_not_answer_is_told_in_words_of_its_own(monkeypatch: pyt
         """A port that was free a moment ago."""
     with pytest.raises(InputError, match=rf"nobody answers at 127.0.0.1:{gone.port}: .*is it started\?"):
         await record(application(gone.url), lambda line: None)
-    async with await asyncio.start_server(
-        lambda _, writer: writer.write(b"HTTP/1.1 400 What\r\n\r\n"), "127.0.0.1"
-    ) as plain:
+
+    async def plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 What\r\n\r\n")
+        writer.close()  # since Python 3.12 a server waits for its connections to end
+
+    async with await asyncio.start_server(plainly, "127.0.0.1") as plain:
         port = plain.sockets[0].getsockname()[1]
         with pytest.raises(InputError, match=r"no TLS is spoken there \(.*\); is it http://\?"):
             await record(application(f"https://127.0.0.1:{port}/"), lambda line: None)
