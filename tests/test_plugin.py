@@ -271,7 +271,7 @@ def test_what_is_required_and_cannot_run_here_fails(
 def test_a_required_proxy_that_is_none_is_named_with_those_there_are(pytester: pytest.Pytester, place: Sandbox) -> None:
     done = session(pytester, "--harness-matrix", "m.yaml", "--harness-require", "iis")
     done.assert_outcomes(passed=1, errors=3)
-    done.stdout.fnmatch_lines("--harness-require: there is no proxy or client 'iis'; there are *nginx*")
+    done.stdout.fnmatch_lines("--harness-require: there is no proxy or client 'iis'; allowed: nginx*")
 
 
 @proxies

@@ -43,26 +43,26 @@ class Start:
 
 
 STARTS = (
-    Start("harness --version", FRONT, "asked axes hops", "importlib.metadata rich.console typer"),
-    Start("harness --help", FRONT, "asked axes hops", HELP),
-    Start("harness matrix --help", FRONT, "asked axes hops", HELP),
-    Start("harness run --help", FRONT, "asked axes hops", HELP),
-    Start("harness nonsense", FRONT, "asked axes hops", HELP, 2),
-    Start("harness run --nonsense", FRONT, "asked axes hops", HELP, 2),
+    Start("harness --version", FRONT, "asked axes hops recording words", "importlib.metadata rich.console typer"),
+    Start("harness --help", FRONT, "asked axes hops recording words", HELP),
+    Start("harness matrix --help", FRONT, "asked axes hops recording words", HELP),
+    Start("harness run --help", FRONT, "asked axes hops recording words", HELP),
+    Start("harness nonsense", FRONT, "asked axes hops recording words", HELP, 2),
+    Start("harness run --nonsense", FRONT, "asked axes hops recording words", HELP, 2),
     Start(
         "harness report nowhere",
         f"{FRONT} claims diagnosis documents formats matrix",
-        "asked axes deployed facts hops judged planned recorded redaction reported run",
+        "asked axes deployed facts hops judged planned recorded recording redaction reported run words",
         "importlib.metadata pydantic rich.console typer yaml",
         2,
     ),
     Start(
         "harness.backends.emitter --help",
         "backends errors formats model",
-        "asked hops planned recorded",
+        "asked hops planned recorded recording words",
         "aiohttp asyncio brotli ssl",
     ),
-    Start("harness.proxies.emulator_server --help", "model proxies", "asked", "aiohttp asyncio brotli ssl"),
+    Start("harness.proxies.emulator_server --help", "model proxies", "words", "aiohttp asyncio brotli ssl"),
 )
 
 
