@@ -16,7 +16,6 @@ from harness.errors import BackendError, StreamError
 from harness.measure import recorder
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.measure.lockstep import Lockstep
-from harness.measure.standstill import Clock
 from harness.model import Endpoint
 from tests.measure.gates import Gate
 from tests.misbehaving import collects
@@ -109,25 +108,20 @@ async def test_a_barrier_is_one_request_through_the_chain(own_rig: Rig) -> None:
 async def test_a_barrier_begins_when_all_is_sent_that_was_granted(
     own_rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clocks: list[Clock] = []
     machines: list[Lockstep] = []
     begun: list[tuple[int, int]] = []
     barrier = Guard.barrier
 
-    def kept(made: Callable[..., Any], among: list[Any]) -> Callable[..., Any]:
-        def make(*told: Any) -> Any:
-            among.append(made(*told))
-            return among[-1]
-
-        return make
+    def kept(*told: Any) -> Lockstep:
+        machines.append(Lockstep(*told))
+        return machines[-1]
 
     async def noted(guard: Guard) -> None:
         granted = [step.seq for step in machines[-1].steps if step.kind == "grant"]
-        begun.append((clocks[-1].at_ns(time.monotonic_ns()), granted[-1]))
+        begun.append((time.monotonic_ns(), granted[-1]))  # the emitter's clock, which stands still for nobody
         await barrier(guard)
 
-    monkeypatch.setattr(recorder, "Clock", kept(Clock, clocks))
-    monkeypatch.setattr(recorder, "Lockstep", kept(Lockstep, machines))
+    monkeypatch.setattr(recorder, "Lockstep", kept)
     monkeypatch.setattr(Guard, "barrier", noted)
     trace = await own_rig.record_through(collects(1000), delay_ms=DELAY_MS)
     assert len({granted for _, granted in begun}) > 2
