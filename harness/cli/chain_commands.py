@@ -109,7 +109,7 @@ def run(
 
 
 @app.command(
-    epilog="Examples: `harness show nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep` (of the last run) ·"
+    epilog="Examples: `harness show nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep` (the newest one) ·"
     " `harness show 'nginx:gzip/*/no-transform/*' runs/2026…`"
 )
 def show(
@@ -124,9 +124,10 @@ def show(
     to_html: ToHtml = None,
 ) -> None:
     """Draw the timeline of one cell of a run again, with all that is known of it."""
-    run = store.Run.open(folder or store.latest(runs))
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    cli.finish_kept(run, session.result_of(run, cell), outputs)
+    run = store.Run.open(folder) if folder else None
+    run, result = (run, session.result_of(run, cell)) if run else session.newest_with(cell, runs)
+    cli.finish_kept(run, result, outputs)
 
 
 @app.command(

@@ -203,7 +203,18 @@ class Diagnosis:
         """Say that nothing within the chain mends it, and which hops are not mended by anything."""
         tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
-        for cells in self._hops():
+        for hop, cells in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):
             if stubborn := [cell for cell in cells if self.search.resists(cell)]:
-                hop = chain_text(stubborn[0].chain)
-                yield f"Nothing that was tried on it mends {hop} alone, which {self._together(stubborn, self._fate)}"
+                alone = chain_text(stubborn[0].chain)
+                yield f"Nothing that was tried on it mends {alone} alone, which {self._together(stubborn, self._fate)}"
+                if settings := list(self._untried(hop)):
+                    yield f"Not tried, as only nginx' configs are edited here: in that of {hop} {', '.join(settings)}"
+
+    def _untried(self, hop: Hop) -> Iterator[str]:
+        """Yield the settings that are known of a hop's program, whose configs are not edited, and that nothing had."""
+        if any(hop.proxy in one.edit for one in self.catalogue.values()):
+            return
+        measured = {name for cell in self.results for name in cell.mitigations}
+        for name, one in self.catalogue.items():
+            if one.cost == "config" and hop.proxy in one.apply and name not in measured:
+                yield f"`{' '.join(one.apply[hop.proxy].split())}` ({name})"

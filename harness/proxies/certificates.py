@@ -21,9 +21,7 @@ def issue(folder: Path, authority: Path) -> None:
     try:
         import trustme
     except ModuleNotFoundError:
-        raise Unavailable(
-            "TLS needs the trustme library, which is not installed", "pip install 'token-stream-harness[h2]'"
-        ) from None
+        raise Unavailable("TLS needs the trustme library, which is not installed", "pip install trustme") from None
     signer = trustme.CA(organization_name="token-stream-harness, for one run")
     issued = signer.issue_cert(*NAMES)
     (folder / CERTIFICATE).write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))

@@ -197,7 +197,8 @@ class Deployed:
             what = (
                 f"{self.said.server!r} fits several servers" if self.said.server else "several servers pass requests on"
             )
-            told = (_at(one.place, f"`--server {_name(one)}` asks this one") for one in leading if one.can_be_asked)
+            once = {_name(one): one for one in reversed(leading) if one.can_be_asked}  # one may listen in IPv4 and IPv6
+            told = (_at(one.place, f"`--server {name}` asks this one") for name, one in reversed(once.items()))
             raise InputError(Complaint(f"{what}: which is asked?", file=str(self.config.given)), *told)
         mine = [one for one in leading if one.server == servers[0]]
         return min(mine, key=lambda one: (not one.is_marked, "ssl" not in one.options, one.address.startswith("[")))

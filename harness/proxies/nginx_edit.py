@@ -28,7 +28,7 @@ NOBODY = "127.0.0.1:1"
 """An address that nobody listens on, that of a target which stands for nothing; a socket's path may be too long."""
 
 OURS = re.compile(
-    r"daemon|pid|user|lock_file|working_directory|error_log|access_log|resolver|\w+_temp_path|\w+_ssl_verify"
+    r"daemon|pid|user|lock_file|working_directory|error_log|access_log|resolver|auth_request(_set)?|\w+_temp_path|\w+_ssl_verify"
 )
 OTHERS = ("stream", "mail")  # blocks that serve no HTTP
 FILES = re.compile(r"js_(import|path)|auth_basic_user_file|ssl_(dhparam|crl|password_file)|\w+_certificate(_key)?")

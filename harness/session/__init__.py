@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
-    from harness.session.named import by_id, result_of
+    from harness.session.named import by_id, newest_with, result_of
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
     from harness.session.recording import Application, application, record
     from harness.session.running import session

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from harness.session.jobs import AS_FOUND, Job, expecting, load, one_cell
 from harness.session.shipped import shipped_matrices
 from harness.store.runs import Run, runs_in
 
+LOOKED_AT = 50
+"""So many runs, the newest first."""
+
 
 def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: Deployment = AS_FOUND) -> Job:
     """Return the job of the cell that has this id: of a matrix that a run in `runs` was of, the newest first, or of a
@@ -23,7 +28,10 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
     """
     given = _axes(cell_id)
     if workload := workload_of(str(given.pop("workload"))):
-        return one_cell(given, workload, expected, deployment)
+        try:
+            return one_cell(given, workload, expected, deployment)
+        except InputError as error:
+            raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     for name in dict.fromkeys([*_measured(runs), *shipped_matrices()]):
         try:
             return expecting(load(name, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
@@ -33,6 +41,20 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
         f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of;"
         " `harness list cells FILE` lists those of a file"
     )
+
+
+def newest_with(cell: str, runs: Path) -> tuple[Run, Result]:
+    """Return the newest run in a folder that has the cell which is meant, and its result. Raises InputError likewise,
+    as of the newest of all.
+    """
+    fault: InputError | None = None
+    for folder in sorted(runs_in(runs), reverse=True)[:LOOKED_AT]:
+        try:
+            run = Run.open(folder)
+            return run, result_of(run, cell)
+        except InputError as error:
+            fault = fault or error
+    raise fault or InputError(f"there is no run in {runs} yet: start one with `harness matrix`")
 
 
 def result_of(run: Run, cell: str) -> Result:
@@ -48,6 +70,13 @@ def result_of(run: Run, cell: str) -> Result:
     some = "\n".join(result.id for result in found[:MOST_TOLD])
     more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")
+
+
+def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
+    """Yield what to type instead of an id that does not say where a config of the user's lies."""
+    with contextlib.suppress(InputError):
+        run, _ = newest_with(cell_id, runs)
+        yield f"{run.folder} has it: `{shlex.join(['harness', *run.info.options])}` measured it"
 
 
 def _axes(cell_id: str) -> dict[str, object]:

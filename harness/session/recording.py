@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shlex
 import ssl
 import time
@@ -140,7 +141,7 @@ async def _served(asked: Application, launcher: Launcher) -> Endpoint:
         return await adapted.serve(asked.file, evidence, launcher)
     start = Start(
         name="command",
-        command=asked.command,
+        command=[re.sub(r"\$PORT\b", "${PORT}", word) for word in asked.command],
         within_s=COMMAND_S,
         env={"PORT": "${PORT}"},
         cwd=Path.cwd(),
@@ -149,7 +150,11 @@ async def _served(asked: Application, launcher: Launcher) -> Endpoint:
     try:
         return (await started(start, Endpoint(1), evidence, launcher))[1]
     except ProxyError as error:
-        hint = "" if any("${PORT}" in word for word in asked.command) else "; it has to listen on ${PORT}, or on $PORT"
+        hint = (
+            ""
+            if any(re.search(r"\$(PORT\b|\{PORT\})", word) for word in asked.command)
+            else "; it has to listen on ${PORT}, or on $PORT"
+        )
         raise ProxyError(f"{error}{hint}") from error
 
 

@@ -71,6 +71,8 @@ def _room(run: Run) -> Iterator[None]:
 
 def _describe(job: Job, options: Sequence[str]) -> RunInfo:
     used = {name for cell in job.cells for name in cell.mitigations}
+    proxies = {hop.proxy for cell in job.cells for hop in cell.chain} if job.diagnosed else set()
+    known = {name: one for name, one in job.matrix.catalogue.items() if not proxies.isdisjoint(one.apply)}
     return RunInfo(
         name=job.matrix.name,
         title=job.matrix.title,
@@ -82,7 +84,11 @@ def _describe(job: Job, options: Sequence[str]) -> RunInfo:
         matrix_file=job.matrix.file,
         matrix_text=job.matrix.text,
         options=tuple(options),
-        mitigations={name: one for name, one in job.matrix.catalogue.items() if one.entry in used or name in used},
+        mitigations={
+            name: one
+            for name, one in job.matrix.catalogue.items()
+            if one.entry in used or name in used or name in known  # of a diagnosis also what could be tried by hand
+        },
         diagnosed=job.diagnosed,
     )
 

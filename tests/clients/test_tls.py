@@ -167,7 +167,7 @@ def test_without_trustme_tls_is_unavailable(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(Unavailable, match="trustme") as told:
         certificates.issue(tmp_path, tmp_path / "authority.pem")
-    assert told.value.remedy == "pip install 'token-stream-harness[h2]'"
+    assert told.value.remedy == "pip install trustme"
     assert list(tmp_path.iterdir()) == []
 
 

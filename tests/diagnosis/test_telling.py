@@ -164,6 +164,17 @@ def test_where_nothing_helps_it_says_which_hop_resists_and_what_makes_it_milder(
     assert "that nothing that was tried mends it" in " ".join(told(found).split())
 
 
+def test_settings_of_a_program_whose_configs_are_not_edited_are_told_as_untried() -> None:
+    held = both("haproxy:mine", "delayed", "delayed")
+    tried = both("haproxy:mine", "delayed", "delayed", "x-accel-buffering", effect="no effect")
+    (said,) = [one for one in diagnosis([*held, *tried], "haproxy:mine").of_fix() if one.startswith("Not tried")]
+    assert said.startswith("Not tried, as only nginx' configs are edited here: in that of haproxy:mine ")
+    assert "`option http-no-delay" in said
+    assert "(haproxy-no-delay)" in said
+    swapped = both("haproxy:mine", "delayed", "delayed", "haproxy-no-delay", effect="no effect")
+    assert "http-no-delay" not in " ".join(diagnosis([*held, *swapped], "haproxy:mine").of_fix())
+
+
 def test_a_way_around_is_told_only_after_why_nothing_within_mends_it() -> None:
     around = both(CHAIN, "streamed", "streamed", "bypass-proxy", effect="defeats")
     said = list(diagnosis([*NOTHING, *around]).of_fix())

@@ -108,6 +108,11 @@ def said(*targets: str, server: str = "", path: str = "") -> Deployment:
     return Deployment(targets, server, path)
 
 
+def test_who_is_not_here_is_not_asked_who_may_come_in(tmp_path: Path) -> None:
+    text = WHOLE.replace("location", "auth_request /auth; auth_request_set $user $upstream_http_x_user; location")
+    assert "auth_request" not in next(iter(Edited(deployed(tmp_path, text), "").texts.values()))
+
+
 def test_the_diff_that_is_shown_hides_secrets(tmp_path: Path) -> None:
     text = WHOLE.replace("location", 'proxy_set_header Authorization "Bearer s3cr3t"; error_log /a; location')
     diff = Edited(deployed(tmp_path, text), "").fitted().diff()

@@ -23,8 +23,13 @@ _VALUED = [
 ]
 
 
+_HASHED = re.compile(r"""(?<=:)(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""")
+"""A password as htpasswd has it, behind its user."""
+
+
 def masked(text: str) -> str:
     """Return a config's text without its secrets."""
+    text = _HASHED.sub(HIDDEN, text)
     for pattern in _VALUED:
         for found in reversed(list(pattern.finditer(text))):
             value = found["value"]

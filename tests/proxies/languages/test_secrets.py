@@ -28,6 +28,8 @@ SECRET = "s3cr3t"
         f"header:\n  key: authorization\n  value: 'Basic {SECRET}'\n",
         f'"X-Api-Key": [\n\t"{SECRET}"\n]',
         f'"password": "{SECRET}"',
+        f"basicAuth: {{users: ['a:$apr1${SECRET}']}}",
+        f"  - 'bob:{{SHA}}{SECRET}='",
     ],
 )
 def test_values_of_secret_names_are_hidden(text: str) -> None:
