@@ -223,8 +223,10 @@ def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
 
 def test_what_is_dearer_than_the_first_that_ought_to_work_waits_until_that_has_failed() -> None:
     chain = world(a=hop("x-accel"), b=hop("no-transform", "no-cache"))
-    assert searched(chain).best == ("no-transform", "x-accel")
+    found = searched(chain)
+    assert found.best == ("no-transform", "x-accel")
     assert {names for _, names in asked_of_whole(chain) if len(names) > 1} == {("no-transform", "x-accel")}
+    assert ("no-cache", "x-accel") not in found.tried
 
 
 def test_a_set_that_contradicts_itself_is_known_not_to_work() -> None:
