@@ -1,6 +1,6 @@
 """A diagnosis on a terminal: the short answer, what to paste, then the table that it rests on. Pure.
 
-`DiagnosisReport` is a rich renderable, as `reports.terminal.Report` is. Lines to paste are never broken.
+`DiagnosisReport` is a rich renderable, to be printed as `reports.terminal.Report` is: lines to paste are never broken.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class DiagnosisReport:
             yield from _wrapped(sentence, width, "  " if not number else "    ")
         for where, lines in self._told.recipes().items():
             yield Text(f"\n  {where}", "bold")
-            yield from (Text(f"    {line}", no_wrap=True) for line in lines)
+            yield from (Text(f"    {line}") for line in lines)
 
     def _patches(self, width: int) -> Iterator[Text | Pasted]:
         for hops, diff in self._told.patches().items():

@@ -152,10 +152,10 @@ class Chains:
     def _with_items(self, hop: Hop, given: str, path: KeyPath) -> Hop:
         try:
             version, options = hops.items(given)
-            return self._as_its_proxy_writes_it(replace(hop, version=version, options=options))
+            hop = self._as_its_proxy_writes_it(replace(hop, version=version, options=options))
         except InputError as error:
             self._document.reject(path, f"{hop}@{given}: {error}")
-            return hop
+        return hop
 
     def _as_its_proxy_writes_it(self, hop: Hop) -> Hop:
         """Return the hop in the one way to write it. Raises InputError for what its proxy does not take."""

@@ -39,5 +39,5 @@ def near(glob: str, ids: Sequence[str]) -> str:
     words = [word for word in dict.fromkeys(re.split(r"[/*?\[\]]+", glob)) if word][:MAX_WORDS]
     meant = {part for word in words for part in get_close_matches(word, parts, n=1)}
     first = heapq.nlargest(MAX_NEAR, ids, key=lambda one: len(meant.intersection(one.split("/"))))
-    found = get_close_matches(glob.replace("*", ""), first, n=1, cutoff=0)
+    found = get_close_matches(glob.replace("*", ""), first, cutoff=0)
     return f"; a glob matches a whole id, such as {found[0]}" if found else ""

@@ -237,7 +237,7 @@ class Lockstep:
     @property
     def _confirming(self) -> bool:
         """Whether that a token is held again is all that is wanted."""
-        return self._steady is not None and self._steady.how in ("time", "both")
+        return _by_time(self._steady)
 
     @property
     def _in_flow(self) -> bool:

@@ -121,6 +121,8 @@ def test_what_is_measured_and_what_is_played_are_told_apart() -> None:
     told = cause([PROXY, EMULATED], symptom=("nextjs:dev/*", "cloudrun:*"), parts=parts)
     assert told.short == "a gateway (coalesced or buffered)"
     assert f"Where a hop is emulated, this {PLAYED}" in told.sentences
+    streaming = [replace(some, verdict="streamed") for some in (PROXY, EMULATED)]
+    assert cause([*streaming, APP, WHOLE], parts=parts).sentences.endswith(" Streamed alone: a gateway.")
     real = cause([APP, PROXY, WHOLE])
     assert "emulat" not in real.short + real.sentences
 

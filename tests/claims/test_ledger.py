@@ -19,6 +19,7 @@ from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
 from harness.model import METRICS, Claim, FactRule, Facts, Limit, Part, Result, RunInfo
 from harness.reports.summary import Required
+from tests.diagnosis.chains import BOTH
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
 from tests.reports.samples import PLAYED, cell, layer, matrix, metrics, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
@@ -110,6 +111,10 @@ def test_what_a_judgement_depends_on_is_told_in_words() -> None:
     both = [result(cell("nextjs:dev", body="close"), "buffered"), result(cell("nextjs:prod"), "streamed")]
     on = "depends on chain or body, which change together here: holds with nextjs:dev and close, not with "
     assert said(BUFFERS, *both) == f"{on}nextjs:prod and chunked"
+    each = [result(cell(chain, request=by), "streamed") for chain in ("nextjs:dev", "nextjs:prod") for by in BOTH]
+    assert said(BUFFERS, replace(each[0], verdict="buffered"), *each[1:]).startswith(
+        "depends on chain and request together: holds with nextjs:dev and curl, not with "
+    )
 
 
 def test_what_no_two_axes_decide_is_said_to_depend_on_more_or_on_none() -> None:
@@ -304,6 +309,7 @@ def test_the_signature_is_of_paced_streams_where_there_are_any() -> None:
     dead = replace(paced, outcome="error", verdict=None, metrics=None, reason="it died")
     silent = replace(WHOLE, verdict="broken", metrics=metrics(ttfb_ms=None))
     assert LOCKSTEP not in signature(page(entry([silent])))
+    assert "signature" not in page(entry([replace(WHOLE, metrics=None)]))
     alone = signature(page(entry([WHOLE, dead])))
     assert f"| `{WHOLE.id}` |" in alone
     assert LOCKSTEP in alone
@@ -322,6 +328,7 @@ def test_a_run_that_did_not_finish_says_so() -> None:
     expected = "The run did not finish: what is said rests on 1 of 9 cells."
     assert expected in page(one)
     assert expected in terminal(one)
+    assert "did not finish" not in page(entry([WHOLE], cells=9))
 
 
 def test_what_could_not_be_measured_is_named() -> None:

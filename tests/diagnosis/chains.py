@@ -71,6 +71,7 @@ class World:
         """Return what becomes of a cell, and keep that it was asked for."""
         self.asked.append(cell)
         assert self.can(cell)
+        assert len({*cell.mitigations}) == len(cell.mitigations)
         if any(cell.request in self.hops[hop.proxy].refuses for hop in cell.chain):
             return "refused"
         now, before = self.shut(cell)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diagnosis import search as module
-from harness.model import Cell, Cost, Hop
+from harness.model import Cell, Cost, Facts, Hop, Outcome, TurnedAway
 from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
+from tests.reports.samples import result
 
 FREE = SimulatedHop()
 COSTS: dict[str, Cost] = {
@@ -101,6 +102,32 @@ def test_the_cheapest_set_is_found(name: str) -> None:
     if answer:
         assert found == answer
     assert len(chain.asked) < 120
+
+
+AWAY = Facts(turned_away=TurnedAway(3, 401, "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "facts", "told"),
+    [
+        ("blocked", AWAY, "refused"),
+        ("blocked", Facts(), "unknown"),
+        ("observed", AWAY, "held"),
+        ("unstable", Facts(), "unknown"),
+    ],
+)
+def test_refused_is_what_was_blocked_as_a_hop_turned_it_away(outcome: Outcome, facts: Facts, told: module.Fate) -> None:
+    assert module.fate(result(world(a=FREE).layers[0], "buffered", outcome=outcome, facts=facts)) == told
+
+
+def test_of_what_was_measured_a_set_that_was_not_measured_for_every_request_is_known_not_to_work() -> None:
+    both = ("no-cache", "x-accel")
+    layers = world(a=FREE).layers
+    singles = [replace(layer, mitigations=names) for layer in layers for names in ((), ("no-cache",), ("x-accel",))]
+    results = [result(one, "buffered") for one in singles]
+    results.append(result(replace(layers[0], mitigations=both), "streamed", "defeats"))
+    found = module.Search.of_what_was_measured(layers, world().catalogue, results)
+    assert (found.best, both in found.tried) == (None, True)
 
 
 # ---------------------------------------------------------------- as brute force has it, whatever the chain
@@ -223,8 +250,10 @@ def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
 
 def test_what_is_dearer_than_the_first_that_ought_to_work_waits_until_that_has_failed() -> None:
     chain = world(a=hop("x-accel"), b=hop("no-transform", "no-cache"))
-    assert searched(chain).best == ("no-transform", "x-accel")
+    found = searched(chain)
+    assert found.best == ("no-transform", "x-accel")
     assert {names for _, names in asked_of_whole(chain) if len(names) > 1} == {("no-transform", "x-accel")}
+    assert ("no-cache", "x-accel") not in found.tried
 
 
 def test_a_set_that_contradicts_itself_is_known_not_to_work() -> None:

@@ -14,7 +14,8 @@ from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import EXIT_MEANINGS
-from harness.model import Effect, Facts, Hop, Mitigation, Refusal, Result, Shows, TurnedAway, Verdict
+from harness.model import VERDICTS, Effect, Facts, Hop, Mitigation, Refusal, Result, Shows, TurnedAway, Verdict
+from harness.reports import grid
 from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
 CATALOGUE = session.catalogue()
@@ -93,6 +94,14 @@ def test_the_report_has_the_short_answer_first_and_lines_to_paste_whole() -> Non
     assert "Exit status 0" in said
     line = next(line for line in said.splitlines() if "StreamingResponse" in line)
     assert line.endswith('"no"})'), "it is longer than the screen is wide, and whole"
+
+
+def test_what_is_seen_of_each_request_has_the_colour_of_its_verdict() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    for verdict in VERDICTS:
+        segments = console.render(DiagnosisReport(diagnosis(both(CHAIN, verdict, verdict))))
+        styles = [str(style) for text, style, _ in segments if text.startswith(("  curl ", "  browser "))]
+        assert styles[:2] == [grid.STYLES[verdict]] * 2
 
 
 OWN = "nginx:outer>nginx:inner"

@@ -70,6 +70,12 @@ def test_it_is_doubtful_where_more_than_a_quarter_of_those_by_themselves_were_on
     assert (told.verdict, told.doubtful) == ("delayed", doubtful)
 
 
+@pytest.mark.parametrize(("guard_ms", "doubtful"), [(5.0, False), (20.0, True)])
+def test_which_were_on_time_is_told_over_what_the_control_stream_takes(guard_ms: float, doubtful: bool) -> None:
+    found = assess([replace(story(f"{alone(0, 3, 60)} {alone(4, 12, 250)} end"), guard_ms=guard_ms)])
+    assert (found.verdict, found.doubtful) == ("delayed", doubtful)
+
+
 @pytest.mark.parametrize(
     ("late", "slow_ms", "told", "doubtful"),
     [(16, 49, "delayed", False), (16, 51, "streamed", True), (4, 51, "streamed", True), (3, 51, "streamed", False)],
@@ -93,6 +99,14 @@ def test_from_far_away_a_flow_in_bursts_tells_of_a_timer_that_few_tokens_met() -
     flow = " ".join(f"s{seq} +20" if seq % 4 else f"s{seq} r{max(seq - 3, 16)}-{seq} +20" for seq in range(16, 76))
     told = judged(replace(story(f"{run} stretch75 {flow} r73-75 end"), distance_ms=20.0))
     assert told.verdict == "delayed"
+
+
+@pytest.mark.parametrize(("flow", "idle"), [("+250 r8-11", True), ("r8-11", False)])
+def test_of_late_tokens_it_is_told_where_others_sent_after_them_put_them_off(flow: str, idle: bool) -> None:
+    told = judged(story(f"{alone(0, 7, 250)} stretch11 s8 +150 s9 +150 s10 +150 s11 {flow} end"))
+    late = "8 of 8 tokens came by themselves, but 250 ms late in the median"
+    put_off = ", and those that were sent without a pause only when one came: it lets them go" if idle else ""
+    assert (told.verdict, told.reason) == ("delayed", f"{late}{put_off}")
 
 
 def test_tokens_that_come_as_far_apart_as_they_were_sent_lag_even_if_the_hold_before_had_nothing_after_it() -> None:
@@ -341,8 +355,9 @@ def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
             Start(held_bytes=880),
         ),
         ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3-8 s9 r2-9 s10 +900 hold10 s11-16 s17 r10-17 end", None),
+        ("s0 +400 hold0 s1-7 s8 r0-8 s9 +500 hold9 s10-16 s17 r9-17 s18 +900 hold18 s19-24 s25 r18-25 end", None),
     ],
-    ids=["nothing", "start buffer", "first token", "by time", "what passed", "larger buffer", "smaller buffer"],
+    ids=["nothing", "start buffer", "first token", "by time", "what passed", "larger", "smaller", "as the larger"],
 )
 def test_what_was_before_the_steady_state(words: str, told: Start | None) -> None:
     assert judged(story(words)).start == told

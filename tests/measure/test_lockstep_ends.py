@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, STREAK, STRETCH
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, HOLDS, LATE_MS, LONGER, STREAK, STRETCH
 from harness.measure.lockstep import Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
 from tests.measure.steps import record
@@ -95,6 +95,17 @@ def test_that_the_third_comes_late_while_it_is_made_sure_that_everybody_is_awake
     talk.arrived(flow_through, 3 * timer_ns)
     assert talk.stepped(3 * timer_ns) == Grant(flow_through + 1)
     assert talk.arrived(flow_through + 1, 4 * timer_ns) == Grant(flow_through + 1, end=True)
+
+
+def test_where_now_bytes_and_now_time_let_go_that_a_token_is_held_again_is_all_that_is_wanted() -> None:
+    talk = begun()
+    for number in range(1, HOLDS):
+        talk.arrived(talk.awaited, talk.progress_ns + number * number * 400 * MS)
+    held(talk, 4)
+    through, now_ns = talk.awaited, talk.progress_ns
+    assert talk.stepped(now_ns) == Grant(through)
+    assert talk.due == Due("silence", HOLD_NS)
+    assert talk.outwaited(now_ns + HOLD_NS) == Grant(through, end=True)
 
 
 # ---------------------------------------------------------------- rule 5: the end
