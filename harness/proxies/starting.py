@@ -238,7 +238,7 @@ async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> Non
         fault = (
             program.death() or f"{program.name} did not answer {endpoint.pulse_url}: {error or type(error).__name__}"
         )
-        raise ProxyError(f"{fault}\n{program.log_tail()}") from error
+        raise ProxyError(":\n".join(filter(None, [fault, program.log_tail()]))) from error
 
 
 async def _passes(

@@ -43,7 +43,7 @@ from tests.waiting import eventually
         (TOLD, "listens", "server did not answer http://127.0.0.1:PORT/pulse within 0.1 s"),
         (replace(TOLD, negotiates=True), "listens", "server accepts on port PORT, but does not serve"),
         (replace(TOLD, ready="answers"), "hangs up", "server did not answer http://127.0.0.1:PORT/pulse: Server disco"),
-        (replace(TOLD, ready="answers"), "hangs up and ends", "server exited with status 3\nit cannot"),
+        (replace(TOLD, ready="answers"), "hangs up and ends", "server exited with status 3:\nit cannot"),
         (replace(TOLD, negotiates=True), "hangs up and ends", "server exited with status 3"),
     ],
 )
