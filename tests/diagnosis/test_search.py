@@ -214,6 +214,20 @@ def test_each_hop_alone_comes_with_the_whole_and_the_rest_only_if_that_holds() -
     assert {cell.chain for cell in second if len(cell.chain) == 1} == {(Hop("b", "sim"),)}, "a and c hold nothing"
 
 
+def test_a_chain_of_one_hop_leaves_none_out() -> None:
+    for chain, left in ((world(a=FREE), []), (world(a=FREE, b=FREE), [(Hop("b", "sim"),), (Hop("a", "sim"),)])):
+        assert [cell.chain for cell in search(chain).left_out(chain.layers[0])] == left
+
+
+def test_what_was_likely_is_wanted_again_once_it_is_forgotten() -> None:
+    asks = search(world(a=FREE))
+    likely, *others = asks.wanted()
+    asks.told(likely, "held")
+    assert likely not in asks.wanted()
+    asks.forget(likely)
+    assert asks.wanted() == [likely, *others]
+
+
 def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
     for chain in (world(a=FREE, b=FREE), world(a=FREE, b=hop("x-accel", refuses=BOTH))):
         assert {cell.mitigations for cell in searched(chain).layers} == {()}

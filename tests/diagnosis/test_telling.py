@@ -104,6 +104,15 @@ def test_what_is_seen_of_each_request_has_the_colour_of_its_verdict() -> None:
         assert styles[:2] == [grid.STYLES[verdict]] * 2
 
 
+def test_the_exit_status_has_the_colour_of_success_or_failure() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    styles = dict[bool, str]()
+    for found in (diagnosis(TWO), replace(diagnosis(TWO), stopped=INTERRUPTED)):
+        said = [(text, str(style)) for text, style, _ in console.render(DiagnosisReport(found))]
+        styles |= {bool(found.exit_status): style for text, style in said if "Exit status" in text}
+    assert styles == {False: "bold green", True: "bold red"}
+
+
 OWN = "nginx:outer>nginx:inner"
 DIFF = "--- a.conf\n+++ a.conf\n@@ -1 +1,2 @@\n \tproxy_pass http://app;\r\n+\tproxy_buffering off;\r\n"
 
@@ -126,6 +135,11 @@ def test_what_changed_in_configs_of_the_user_s_is_told_by_hop_in_place_of_the_li
     alike = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=DIFF, inner=DIFF))
     found = diagnosis([*itertools.chain(*held), *alike], OWN, catalogue)
     assert found.patches() == {"nginx:outer, nginx:inner": DIFF}
+    apart = both(
+        OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=f"--- /{DIFF[4:]}", inner=DIFF)
+    )
+    found = diagnosis([*itertools.chain(*held), *apart], OWN, catalogue)
+    assert "`patch -d / -p1`" in told(found), "one that lies elsewhere is enough"
 
 
 def test_a_chain_that_streams_needs_nothing() -> None:
