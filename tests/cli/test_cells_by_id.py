@@ -90,6 +90,6 @@ def test_a_cell_of_a_run_is_shown_and_measured_again(harness: Harness, tmp_path:
     assert harness("run", "--chain", "nginx:other=./my.conf").status == 0
     assert cell in harness("show", cell).out, "an older run has it"
     lost = harness("run", "nginx:other/sse/chunked/curl/aiohttp/32x96/none/lockstep")
-    assert (lost.status, "has it: `harness " in lost.err) == (2, True)
+    assert (lost.status, "has it: `harness" in lost.err) == (2, True)
     none = harness("show", "nginx:gzip")
     assert (none.status, "has no cell nginx:gzip; a glob matches" in none.err) == (2, True)
