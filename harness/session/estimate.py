@@ -9,7 +9,7 @@ from harness.errors import InputError
 from harness.model import Cell, RunInfo
 from harness.resources import JOBS
 from harness.session.jobs import Job
-from harness.store.runs import Run, runs_in
+from harness.store.runs import Run, newest_first
 
 CELL_S = 0.25
 """A cell in lockstep among many, starts of programs included: 0.1 s in the matrix `default`, 0.3 s in `applications`
@@ -18,13 +18,16 @@ CELL_S = 0.25
 
 
 def estimated(job: Job, runs: Path, jobs: int = JOBS) -> tuple[float, str]:
-    """Return about how many seconds a job will last, so many of its cells at once, and what that was taken from."""
-    for folder in sorted(runs_in(runs), reverse=True):
+    """Return about how many seconds a job will last, so many of its cells at once, and what that was taken from.
+
+    What options ask for has no matrix that could have been measured before.
+    """
+    for folder in newest_first(runs) if job.matrix.text else []:
         try:
             info = Run.head(folder)
         except InputError:
             continue
-        if info.name == job.matrix.name and info.cells and (took_s := _took_s(info)):
+        if info.matrix_file == job.matrix.file and info.cells and (took_s := _took_s(info)):
             return took_s / info.cells * len(job.cells), f"as {folder} took"
     return sum(map(_usual_s, job.cells)) / jobs + CELL_S * len(job.cells), "as cells usually take"
 

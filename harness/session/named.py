@@ -8,13 +8,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import MOST_TOLD, InputError, SelectionError
+from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.matrix.globs import means, near
 from harness.matrix.workload_names import workload_of
 from harness.model import AXES, Deployment, Result
 from harness.session.jobs import AS_FOUND, Job, expecting, load, one_cell
 from harness.session.shipped import shipped_matrices
-from harness.store.runs import Run, runs_in
+from harness.store.runs import Run, newest_first
 
 LOOKED_AT = 50
 """So many runs, the newest first."""
@@ -32,33 +32,41 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
             return one_cell(given, workload, expected, deployment)
         except InputError as error:
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
+    faults = list[Complaint | str]()
     for name in dict.fromkeys([*_measured(runs), *shipped_matrices()]):
         try:
             return expecting(load(name, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
         except SelectionError:
             continue
-    raise InputError(
-        f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of;"
-        " `harness list cells FILE` lists those of a file"
-    )
+        except InputError as error:  # a file may have changed since it was measured
+            faults += error.complaints
+    nothing = f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of"
+    way_out = "`harness list cells FILE` lists those of a file"
+    raise InputError(f"{nothing}; {way_out}", *faults, *_how_it_was(cell_id, runs))
 
 
 def newest_with(cell: str, runs: Path) -> tuple[Run, Result]:
-    """Return the newest run in a folder that has the cell which is meant, and its result. Raises InputError likewise,
-    as of the newest of all.
+    """Return the newest run in a folder that has the cell which is meant, and its result. Raises likewise, as of the
+    newest run of all if none has it.
     """
-    fault: InputError | None = None
-    for folder in sorted(runs_in(runs), reverse=True)[:LOOKED_AT]:
+    fault: HarnessError | None = None
+    for folder in newest_first(runs)[:LOOKED_AT]:
         try:
             run = Run.open(folder)
+        except InputError:  # a damaged one has none
+            continue
+        try:
             return run, result_of(run, cell)
-        except InputError as error:
+        except SelectionError as error:
             fault = fault or error
     raise fault or InputError(f"there is no run in {runs} yet: start one with `harness matrix`")
 
 
 def result_of(run: Run, cell: str) -> Result:
-    """Return the result that is meant by an id, a part of it or a glob. Raises InputError for none and for several."""
+    """Return the result that is meant by an id, a part of it or a glob.
+
+    Raises SelectionError for none, InputError for several.
+    """
     ids = [result.id for result in run.results]
     found = [result for result in run.results if result.id == cell] or [
         result for result in run.results if means(result.id, [cell])
@@ -66,7 +74,7 @@ def result_of(run: Run, cell: str) -> Result:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise InputError(f"{run.folder} has no cell {cell}{near(cell, ids)}")
+        raise SelectionError(f"{run.folder} has no cell {cell}{near(cell, ids)}")
     some = "\n".join(result.id for result in found[:MOST_TOLD])
     more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")
@@ -74,7 +82,7 @@ def result_of(run: Run, cell: str) -> Result:
 
 def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
     """Yield what to type instead of an id that does not say where a config of the user's lies."""
-    with contextlib.suppress(InputError):
+    with contextlib.suppress(InputError, SelectionError):
         run, _ = newest_with(cell_id, runs)
         yield f"{run.folder} has it: `{shlex.join(['harness', *run.info.options])}` measured it"
 
@@ -92,7 +100,7 @@ def _axes(cell_id: str) -> dict[str, object]:
 
 def _measured(runs: Path) -> Iterator[str]:
     """Yield the matrix files that are still there of the runs in a folder, those of the newest run first."""
-    for folder in sorted(runs_in(runs), reverse=True):
+    for folder in newest_first(runs):
         try:
             info = Run.head(folder)
         except InputError:

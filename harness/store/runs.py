@@ -221,12 +221,17 @@ def _with_recording(trace: Trace, file: Path) -> Trace:
     return dataclasses.replace(trace, plan=dataclasses.replace(trace.plan, emission=emission))
 
 
+def newest_first(root: Path) -> list[Path]:
+    """Return the folders of the runs in a folder, that of the one which was started last first."""
+    folders = [head.parent for head in root.glob(f"*/{RUN}") if STAMP.match(head.parent.name)]
+    return sorted(folders, key=lambda folder: (folder.name.split("-")[0], folder.stat().st_mtime_ns), reverse=True)
+
+
 def latest(root: Path) -> Path:
     """Return the folder of the run that was started last."""
-    folders = [head.parent for head in root.glob("*/run.json") if STAMP.match(head.parent.name)]
-    if not folders:
-        raise InputError(f"there is no run in {root} yet: start one with `harness matrix`")
-    return max(folders, key=lambda folder: (folder.name.split("-")[0], folder.stat().st_mtime_ns))
+    for folder in newest_first(root):
+        return folder
+    raise InputError(f"there is no run in {root} yet: start one with `harness matrix`")
 
 
 def runs_in(path: Path) -> list[Path]:

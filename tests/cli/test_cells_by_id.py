@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness import session
-from harness.errors import InputError
+from harness.errors import InputError, SelectionError
 from harness.model import Hop
-from harness.session.named import by_id
+from harness.session.named import by_id, newest_with
+from harness.store.runs import Run
 from tests.commanding import Harness
+from tests.reports.samples import cell, result, run_info
 
 GZIP = "nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep"
 CONFIG = "events {}\nhttp { server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}; } } }\n"
@@ -92,4 +94,37 @@ def test_a_cell_of_a_run_is_shown_and_measured_again(harness: Harness, tmp_path:
     lost = harness("run", "nginx:other/sse/chunked/curl/aiohttp/32x96/none/lockstep")
     assert (lost.status, "has it: `harness" in lost.err) == (2, True)
     none = harness("show", "nginx:gzip")
-    assert (none.status, "has no cell nginx:gzip; a glob matches" in none.err) == (2, True)
+    assert (none.status, "has no cell nginx:gzip; a glob matches" in none.err) == (5, True)
+
+
+def kept(root: Path, second: int, *chains: str) -> Run:
+    """Keep a run of these chains, started at that second."""
+    run = Run.create(root, run_info(name="m", started_at=f"2025-11-21T08:22:{second:02}+00:00"))
+    for chain in chains:
+        run.append(result(cell(chain), "streamed"))
+    return run
+
+
+def test_a_cell_is_that_of_the_newest_run_that_has_any_and_several_are_told_not_passed_over(tmp_path: Path) -> None:
+    older = kept(tmp_path, 1, "nginx:gzip", "nginx:cached")
+    newer = kept(tmp_path, 2, "nginx:gzip", "nginx:tls")
+    kept(tmp_path, 3, "direct")
+    (tmp_path / "20251121T082204Z-broken").mkdir()
+    (tmp_path / "20251121T082204Z-broken/run.json").write_text("rubbish")
+    assert newest_with("nginx:gzip", tmp_path)[0].folder == newer.folder
+    assert newest_with("nginx:cached", tmp_path)[0].folder == older.folder
+    with pytest.raises(InputError, match=r"nginx:\*/\* means 2 cells of .*; give the id of one"):
+        newest_with("nginx:*/*", tmp_path)
+    with pytest.raises(SelectionError, match=r"082203Z-m has no cell nginx:h2"):
+        newest_with("nginx:h2", tmp_path)
+    with pytest.raises(InputError, match="there is no run in"):
+        newest_with("nginx:gzip", tmp_path / "none")
+
+
+def test_a_matrix_that_was_broken_since_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text("title: [")
+    Run.create(tmp_path / "runs", run_info(name="m", matrix_file="m.yaml", matrix_text="title: m"))
+    assert by_id(GZIP, tmp_path / "runs").cells[-1].id == GZIP
+    with pytest.raises(InputError, match=r"(?s)no matrix has the cell .*m\.yaml"):
+        by_id(GZIP.replace("short", "shrt"), tmp_path / "runs")
