@@ -1,11 +1,13 @@
-"""Runs programs that end by themselves: asks one for a word, or runs what must not outlive us in a loop of its own."""
+"""Runs what ends by itself: asks a program for a word, runs what must not outlive us in a loop of its own, or blocking
+work to its end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import subprocess
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,3 +56,17 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+async def to_its_end(work: Callable[..., T], *given: object) -> T:
+    """Run blocking work in a thread. Who is cancelled meanwhile goes on when it is over.
+
+    For no thread can be ended, and what it still wrote would come after what cleans up.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        working.exception()  # which nobody waits for any more
+        raise

@@ -32,6 +32,7 @@ from harness.documents.document import Document
 from harness.documents.programs import FromNpm
 from harness.errors import Complaint, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.commands import to_its_end
 from harness.launchers.installation import REMEDY, Steps
 from harness.launchers.npm import Npm
 from harness.model import Endpoint
@@ -130,7 +131,7 @@ class NextJs(OfProjects):
         assert installed.folder, "what npm installs has a folder"
         app, folder = installed.folder, launcher.folder(self.name, parent=instances(installed.folder))
         if variant.mode == "prod":
-            await asyncio.to_thread(lay_build, app / BUILD, folder, upstream)
+            await to_its_end(lay_build, app / BUILD, folder, upstream)
         built = {ROUTES: folder / ROUTES} if variant.mode == "prod" else {}
         start = Start(
             name=self.name,

@@ -17,18 +17,19 @@ from pathlib import Path
 
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
+from harness.launchers.commands import to_its_end
 from harness.launchers.npm import node_of, node_version
 from harness.launchers.process import until
 from harness.model import Deployment, Endpoint, Hop, Option
-from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.described import Described
-from harness.proxies.projects import QUIET, WORDS, Project, copies
+from harness.proxies.projects import QUIET, Project, copies
 from harness.proxies.starting import Start, started
 
 OURS = "harness-{}"
 BUILD = Option("word", "build")
-BUILD_S = 600.0
+BUILD_S, RULES_S = 600.0, 60.0
+"""How long `next build` may take, and the reading of a config."""
 WITHIN_S = 120.0
 """A project may be large, and compiles what is asked for first."""
 
@@ -117,45 +118,25 @@ class OfProjects(Described):
         if not self.takes(config):
             return await super().start(config, upstream, evidence, launcher)
         project = self.project(config)
-        project.check()
+        await asyncio.to_thread(project.check)
         said = replace(self.deployment, wish=self.deployment.wish or upstream.asked)
-        copy = launcher.folder(self.name, parent=copies())
-        start = await asyncio.to_thread(self._start_in, copy, project, said)
-        if self.built:
-            await self._build(start, project, upstream, evidence, launcher)
-        program, endpoint = await started(start, upstream, evidence, launcher)
-        version = f"{project.version} (the project's, on Node.js {node_version(start.command[0], '')})"
-        return Running(self.name, endpoint, program, version, served_by=start.served_by)
-
-    async def _build(
-        self, start: Start, project: Project, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
-    ) -> None:
-        """Make a production build in the copy, in which its rules lead to `upstream`. Raises InputError if it fails."""
-        argv, log = [start.command[0], *self.server.build], evidence / "build.log"
-        env = {name: placeholders.filled(value, {"UPSTREAM": upstream.url}) for name, value in start.env.items()}
-        build = await launcher.launch(f"{self.name}-build", argv, log=log, cwd=start.cwd, env=env)
-        await until(lambda: build.returncode is not None, BUILD_S)
-        if build.returncode != 0:
-            await build.stop()
-            words = build.log_tail(WORDS).replace(str(start.cwd), str(project.folder))
-            why = build.death() or f"has not ended for {BUILD_S:g} s"
-            raise project.refused(f"cannot be built ({why}):\n{words}")
-
-    def _start_in(self, copy: Path, project: Project, said: Deployment) -> Start:
-        """Fill a copy, read its rules, and return how it is started. Raises InputError. Blocks."""
-        node, server = node_of((), self.server.package, "install Node.js"), self.server
-        project.lay(copy)
-        for script in server.scripts:
-            shutil.copy(self.folder / script, copy / OURS.format(Path(script).name))
-        rules = project.rules([node, *server.rules], copy, server.env)
+        server, copy = self.server, launcher.folder(self.name, parent=copies())
+        node = await asyncio.to_thread(node_of, (), server.package, "install Node.js")
+        await to_its_end(self._lay, project, copy)
+        copied = _Copied(project, copy, evidence, launcher)
+        env = {**QUIET, **server.env}
+        rules = project.rules(await copied.run("rules", [node, *server.rules], env, RULES_S))
         origins, path, served_by = project.led(rules, said)
-        self.lead(project, copy)
-        return Start(
+        await to_its_end(self.lead, project, copy)
+        led = {**env, "HARNESS_ORIGINS": json.dumps(origins), "HARNESS_UPSTREAM": upstream.url}
+        if self.built:
+            await copied.run("build", [node, *server.build], led, BUILD_S)
+        start = Start(
             name=self.name,
             command=[node, *server.command],
             within_s=WITHIN_S,
             evidence={project.config.name: project.config},
-            env={**QUIET, **server.env, **_told(origins), **({} if server.announces else {"HARNESS_PORT": "${PORT}"})},
+            env=led if server.announces else {**led, "HARNESS_PORT": "${PORT}"},
             trusts="NODE_EXTRA_CA_CERTS",
             cwd=copy,
             asked=path,
@@ -163,9 +144,41 @@ class OfProjects(Described):
             announces=re.compile(server.announces) if server.announces else None,
             ready="answers",
         )
+        program, endpoint = await started(start, upstream, evidence, launcher)
+        version = f"{project.version} (the project's, on Node.js {node_version(node, '')})"
+        return Running(self.name, endpoint, program, version, served_by=served_by)
+
+    def _lay(self, project: Project, copy: Path) -> None:
+        project.lay(copy)
+        for script in self.server.scripts:
+            shutil.copy(self.folder / script, copy / OURS.format(Path(script).name))
 
     def lead(self, project: Project, copy: Path) -> None:
         """Have the config of a copy lead to the next hop, if the command itself does not."""
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """The copy of a project in which something is run that ends by itself."""
+
+    project: Project
+    folder: Path
+    evidence: Path
+    launcher: ProgramLauncher
+
+    async def run(self, what: str, argv: Sequence[str], env: Mapping[str, str], within_s: float) -> str:
+        """Return what it says. Raises InputError with that, if it does not end well in time."""
+        log, temporary = self.evidence / f"{what}.log", str(self.launcher.folder(what))
+        given = {**env, "TMPDIR": temporary}
+        program = await self.launcher.launch(what, argv, log=log, cwd=self.folder, env=given)
+        ended = await until(program.death, within_s)
+        await program.stop()
+        words = program.words().replace(str(self.folder), str(self.project.folder))
+        if ended and program.returncode == 0:
+            return words
+        why = program.death() if ended else f"{what} did not end within {within_s:g} s"
+        told = f"cannot be taken over by {self.project.package} ({why}):\n{self.project.told(words)}"
+        raise self.project.refused(told, self.project.config)
 
 
 @dataclass(frozen=True)
@@ -182,8 +195,3 @@ class Vite(OfProjects):
             command=(OURS.format("serve.mjs"),),
             env=self.said.env,
         )
-
-
-def _told(origins: Sequence[str]) -> dict[str, str]:
-    """Return which origins the next hop stands for, and where that is, as scripts are told."""
-    return {"HARNESS_ORIGINS": json.dumps(origins), "HARNESS_UPSTREAM": "${UPSTREAM}"}

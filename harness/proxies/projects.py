@@ -9,19 +9,19 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness import resources
-from harness.errors import Complaint, InputError, allowed
-from harness.launchers.commands import asked
+from harness.errors import Complaint, InputError, allowed, unwritable
 from harness.model import Deployment, Place, ServedBy
 
 PACKAGES = "node_modules"
@@ -55,9 +55,12 @@ class Rule:
 
     @property
     def target(self) -> str:
-        """The origin as `--map` has it: `app:8000`."""
+        """The origin as `--map` has it: `app:8000`; as it stands there, if that names no port that there could be."""
         parts = urlsplit(self.origin)
-        return f"{parts.hostname}:{parts.port or (443 if parts.scheme in ('https', 'wss') else 80)}"
+        try:
+            return f"{parts.hostname}:{parts.port or (443 if parts.scheme in ('https', 'wss') else 80)}"
+        except ValueError:
+            return parts.netloc
 
     @property
     def example(self) -> str:
@@ -69,17 +72,24 @@ class Rule:
         path = _PARAMETER.sub(lambda found: "" if found["more"] == "?" else "/stream", self.source)
         return path if re.fullmatch(r"/[\w./~-]*", path) else ""
 
-    def leads(self, path: str) -> bool:
-        """Whether it leads a path on."""
-        if self.by_start:
-            return bool(re.search(self.source, path)) if self.source[0] == "^" else path.startswith(self.source)
+    def leads(self, path: str) -> bool | None:
+        """Whether it leads a path on; None where its pattern is one that only JavaScript reads."""
+        path = path.partition("?")[0]
+        if self.by_start and self.source[:1] != "^":
+            return path.startswith(self.source)
+        try:
+            return bool(re.search(self.source, path) if self.by_start else re.fullmatch(self._pattern(), path))
+        except re.error:
+            return None
+
+    def _pattern(self) -> str:
         pattern, at = "", 0
         for found in _PARAMETER.finditer(self.source):
             pattern += re.escape(self.source[at : found.start()])
             inner = found["pattern"] or ("[^/]+" if found["more"] in ("", "?") else ".+")
             pattern += f"(?:/{inner})" + ("?" if found["more"] in ("*", "?") else "")
             at = found.end()
-        return bool(re.fullmatch(pattern + re.escape(self.source[at:]), path.split("?")[0]))
+        return pattern + re.escape(self.source[at:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,10 @@ class Project:
 
     @property
     def version(self) -> str:
-        return str(json.loads(self._manifest.read_text(encoding="utf-8")).get("version", ""))
+        """That of the package, as it says; `unknown`, if it says nothing that can be read."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            return str(json.loads(self._manifest.read_text(encoding="utf-8"))["version"])
+        return "unknown"
 
     @property
     def _manifest(self) -> Path:
@@ -120,23 +133,26 @@ class Project:
                 raise self.refused(f"has {shown}, which leads to {os.readlink(link)}, out of it: that stays behind")
 
     def lay(self, copy: Path) -> None:
-        """Lay a copy of the project into a folder. Blocks."""
+        """Lay a copy of the project into a folder. Raises InputError for what cannot be copied. Blocks."""
         ignored = shutil.ignore_patterns(*MADE)
-        shutil.copytree(self.folder, copy, symlinks=True, ignore=ignored, copy_function=_laid, dirs_exist_ok=True)
-
-    def rules(self, argv: Sequence[str], copy: Path, env: Mapping[str, str]) -> list[Rule]:
-        """Return where its rules lead, as a program says that reads its config in the copy.
-
-        Raises InputError with what it says instead. Blocks.
-        """
-        said = asked(argv, "", {**QUIET, **env}, copy)
-        *_, last = said.stdout.strip().splitlines() or [""]
         try:
-            return [Rule(**one) for one in json.loads(last)["rules"]]
-        except (ValueError, KeyError, TypeError):
-            words = "\n".join((said.stderr or said.stdout).strip().splitlines()[:WORDS])
-            theirs = words.replace(str(copy), str(self.folder))
-            raise self.refused(f"cannot be read by {self.package}:\n{theirs}", self.config) from None
+            shutil.copytree(self.folder, copy, symlinks=True, ignore=ignored, copy_function=_laid, dirs_exist_ok=True)
+        except shutil.Error as error:
+            source, _, why = error.args[0][0]
+            raise self.refused(f"cannot be copied: {source}: {why}") from error
+        except OSError as error:
+            raise unwritable(error)(f"{self.folder} cannot be copied: {error}") from error
+
+    def rules(self, words: str) -> list[Rule]:
+        """Return where its rules lead, which a program has said in its words. Raises InputError if it has not."""
+        for line in reversed(words.splitlines()):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                return [Rule(**one) for one in json.loads(line)["rules"]]
+        raise self.refused(f"cannot be read by {self.package}:\n{self.told(words)}", self.config)
+
+    def told(self, words: str) -> str:
+        """Return the first of what a program says, as it would say it of the project itself."""
+        return "\n".join(words.strip().splitlines()[:WORDS])
 
     def led(self, rules: Iterable[Rule], said: Deployment) -> tuple[list[str], str, ServedBy]:
         """Return which origins the next hop stands for, the path that is asked for, and what answers that.
@@ -163,8 +179,10 @@ class Project:
     def _path(self, meant: Sequence[Rule], said: str) -> tuple[str, Rule]:
         sources = ", ".join(rule.source for rule in meant)
         if said:
-            if rule := next((rule for rule in meant if rule.leads(said)), None):
-                return said, rule
+            answers = [rule.leads(said) for rule in meant]
+            for answer in (True, None):  # what only JavaScript reads may lead it on
+                if answer in answers:
+                    return said, meant[answers.index(answer)]
             raise self.refused(f"does not lead {said} to the backend, only {sources}", self.config)
         if rule := next((rule for rule in meant if rule.example), None):
             return rule.example, rule

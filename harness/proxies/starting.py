@@ -29,7 +29,7 @@ from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type,
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.commands import asked
+from harness.launchers.commands import asked, to_its_end
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
@@ -208,7 +208,7 @@ async def _instance(
     folder = launcher.folder(start.name)
     values = placeholders.values(port, upstream, folder)
     start = replace(start, explains=[placeholders.filled(word, values) for word in start.explains])
-    argv, env = await asyncio.to_thread(start.write, port, upstream, folder, evidence)
+    argv, env = await to_its_end(start.write, port, upstream, folder, evidence)
     temporary = {"TMPDIR": str(folder)}  # what it leaves there when it is killed goes with the folder
     program = await launcher.launch(
         start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=temporary | env

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from harness.documents import hops
 from harness.errors import InputError
+from harness.launchers.commands import to_its_end
 from harness.measure.bench import adapter
 from harness.model import Deployment
 from harness.proxies.catalog import PROXIES
@@ -113,6 +116,31 @@ def test_an_entry_of_vite_is_meant_by_its_start_or_is_a_pattern() -> None:
     assert Rule("/api", "http://app", True).leads("/api/chat")
     assert Rule("^/a.*t$", "http://app", True).leads("/a/chat")
     assert not Rule("^/a.*t$", "http://app", True).leads("/b/chat")
+
+
+@pytest.mark.parametrize("source", ["^/api/(?<rest>.*)", "/api/:path((?<x>a|b))", "/a/:b(x(y))"])
+def test_what_only_javascript_reads_is_neither_led_on_nor_not_and_may_be_meant(bare: Project, source: str) -> None:
+    rule = Rule(source, "http://app:8000/", by_start=source.startswith("^"))
+    assert rule.leads("/api/x") is None
+    assert bare.led([rule], Deployment(path="/api/x"))[1] == "/api/x"
+    both = bare.led([rule, API], Deployment(path="/api/x"))[2]
+    assert both.location
+    assert both.location.text == API.source, "what is known goes first"
+
+
+def test_an_origin_that_is_none_is_told_as_it_stands(bare: Project) -> None:
+    """As a variable that is not set leaves it."""
+    rules = [Rule("/api", "http://app:undefined/x"), AUTH]
+    with pytest.raises(InputError, match=r"/api to app:undefined; /auth to login\.example:443"):
+        bare.led(rules, Deployment())
+    assert bare.led(rules, Deployment(map=("app:undefined",)))[0] == ["http://app:undefined"]
+
+
+def test_rules_are_found_among_whatever_else_a_program_says(bare: Project) -> None:
+    said = '{"rules": [{"source": "/a", "destination": "b"}]}'
+    assert bare.rules(f'warning: {{}}\n{said}\n[1]\n{{"a": 1}}\n') == [Rule("/a", "b")]
+    with pytest.raises(InputError, match=r"(?s)next\.config\.mjs: cannot be read by next:.*it is broken"):
+        bare.rules("it is broken\n")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +248,31 @@ def test_only_a_project_is_built(hop: str, config: str) -> None:
         adapter(hops.read(hop)).check(configs() / config)
 
 
+def test_what_cannot_be_copied_is_told(bare: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.mkfifo(bare.folder / "pipe")
+    with pytest.raises(InputError, match=r"cannot be copied: .*pipe.* is a named pipe"):
+        bare.lay(tmp_path_factory.mktemp("copy"))
+
+
+async def test_who_is_interrupted_while_a_copy_is_laid_goes_on_when_nothing_is_written_any_more(tmp_path: Path) -> None:
+    begun, goes_on, written = threading.Event(), threading.Event(), tmp_path / "written"
+
+    def lay() -> None:
+        begun.set()
+        goes_on.wait(20)
+        written.touch()
+
+    laying = asyncio.create_task(to_its_end(lay))
+    await asyncio.to_thread(begun.wait, 20)
+    laying.cancel()
+    await asyncio.sleep(0)
+    assert not laying.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await laying
+    assert written.exists()
+
+
 # ---------------------------------------------------------------- the real ones
 
 
@@ -250,5 +303,8 @@ def test_a_vite_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_
     assert digest(tmp_path / "web") == before
     (tmp_path / "web/vite.config.js").write_text("throw new Error('no key was set')\n")
     broken = harness("run", "--chain", "vite:./web")
-    assert (broken.status, "web/vite.config.js: cannot be read by vite:" in broken.out) == (2, True)
+    assert (
+        broken.status,
+        "web/vite.config.js: cannot be taken over by vite (rules exited with status 1):" in broken.out,
+    ) == (2, True)
     assert "no key was set" in broken.out
