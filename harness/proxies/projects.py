@@ -4,7 +4,8 @@ Rules:
 - Nothing is run in the project itself, nor written there: a development server writes where it is started. Packages are
   hard links, as they are many and nobody writes into them; all else, which a server may write anew, is a copy.
 - What its rules are, the program that reads its config says, in the copy; which of them leads to the next hop, the user
-  says (`--map`), unless all that lead anywhere lead to one origin. A rule that leads there leads to the next hop.
+  says (`--map`), unless all that lead anywhere lead to one origin. A rule that leads there leads to the next hop, one
+  that leads to another origin to nobody: what is deployed is not called.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Rule:
         if self.by_start:
             return f"{self.source.rstrip('/')}/stream"
         path = _PARAMETER.sub(lambda found: "" if found["more"] == "?" else "/stream", self.source)
-        return path if re.fullmatch(r"/[\w./~-]*", path) else ""
+        return path if re.fullmatch(r"/[\w./~-]*", path) and self.leads(path) else ""
 
     def leads(self, path: str) -> bool | None:
         """Whether it leads a path on; None where its pattern is one that only JavaScript reads."""
@@ -154,7 +155,7 @@ class Project:
         """Return the first of what a program says, as it would say it of the project itself."""
         return "\n".join(words.strip().splitlines()[:WORDS])
 
-    def led(self, rules: Iterable[Rule], said: Deployment) -> tuple[list[str], str, ServedBy]:
+    def led(self, rules: Sequence[Rule], said: Deployment) -> tuple[list[str], str, ServedBy]:
         """Return which origins the next hop stands for, the path that is asked for, and what answers that.
 
         Raises InputError, with the lines of all that could be meant, for what is not there or fits twice.
@@ -170,31 +171,39 @@ class Project:
             all_of_them = "; ".join(f"{rule.source} to {rule.target}" for rule in leading)
             raise self.refused(f"leads to several, and --map says which is the backend: {all_of_them}", self.config)
         meant = [rule for rule in leading if not said.map or rule.target in said.map]
-        wished = said.wish if any(rule.leads(said.wish) for rule in meant) else ""
-        path, rule = self._path(meant, said.path or wished)
+        wished = said.wish if said.wish and _answering(rules, said.wish) in meant else ""
+        path, rule = self._path(rules, meant, said.path or wished)
         others = () if said.path else tuple(self._place(one) for one in meant if one != rule)
         served_by = ServedBy(path, bool(said.path), Place(self.package, str(self.config), 0), self._place(rule), others)
         return list(dict.fromkeys(one.origin for one in meant)), path, served_by
 
-    def _path(self, meant: Sequence[Rule], said: str) -> tuple[str, Rule]:
+    def _path(self, rules: Sequence[Rule], meant: Sequence[Rule], said: str) -> tuple[str, Rule]:
         sources = ", ".join(rule.source for rule in meant)
         if said:
-            answers = [rule.leads(said) for rule in meant]
-            for answer in (True, None):  # what only JavaScript reads may lead it on
-                if answer in answers:
-                    return said, meant[answers.index(answer)]
-            raise self.refused(f"does not lead {said} to the backend, only {sources}", self.config)
-        if rule := next((rule for rule in meant if rule.example), None):
-            return rule.example, rule
+            rule = _answering(rules, said)
+            if rule and rule in meant:
+                return said, rule
+            instead = f": {rule.source} leads it to {rule.target if rule.origin else rule.destination}" if rule else ""
+            raise self.refused(f"does not lead {said} to the backend, only {sources}{instead}", self.config)
+        for rule in meant:
+            if rule.example and _answering(rules, rule.example) == rule:
+                return rule.example, rule
         raise self.refused(f"leads {sources} to the backend: --path says which path is asked for", self.config)
 
     def _place(self, rule: Rule) -> Place:
-        lines = self.config.read_text(encoding="utf-8", errors="replace").splitlines()
-        line = next((number for number, text in enumerate(lines, start=1) if rule.source in text), 0)
-        return Place(rule.source, str(self.config), line)
+        """Return where a rule stands: somewhere in the file, unless its source is quoted there once and no more."""
+        text = self.config.read_text(encoding="utf-8", errors="replace")
+        found = [match.start() for match in re.finditer(rf"""(['"`]){re.escape(rule.source)}\1""", text)]
+        return Place(rule.source, str(self.config), text.count("\n", 0, found[0]) + 1 if len(found) == 1 else 0)
 
     def refused(self, why: str, file: Path | None = None) -> InputError:
         return InputError(Complaint(why, file=str(file or self.folder)))
+
+
+def _answering(rules: Sequence[Rule], path: str) -> Rule | None:
+    """Return the rule that leads a path on, the first that is known to; one that may, if none is known to."""
+    answers = [rule.leads(path) for rule in rules]
+    return next((rules[answers.index(answer)] for answer in (True, None) if answer in answers), None)
 
 
 def copies() -> Path:

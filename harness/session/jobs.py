@@ -269,12 +269,12 @@ def _deployed(
 def _named(option: str, said: str, able: Sequence[Hop]) -> tuple[Hop, str]:
     """Return of which config something is said, and what. Raises InputError if that can be several."""
     of, named, what = said.partition("=")
-    if named and (hops := [hop for hop in able if of in (str(hop), hop.variant)]):
-        return hops[0], what
-    if len(able) > 1:
-        names = " or ".join(f"{hop}={said}" for hop in able)
+    hops = [hop for hop in able if named and of in (str(hop), hop.variant)]
+    fits, what = (hops, what) if hops else (able, said)
+    if len(fits) > 1:
+        names = " or ".join(f"{hop}={what}" for hop in fits)
         raise InputError(f"{option} {said}: of which of your configs? Say {names}")
-    return able[0], said
+    return fits[0], what
 
 
 def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], Job]) -> tuple[Deployment, Job]:

@@ -92,10 +92,13 @@ TWO = ("--chain", "nginx:./a.conf>nginx:./b.conf")
 def test_a_target_or_server_is_of_one_config_which_is_named(harness: Harness, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.conf").write_text("server { location / { proxy_pass http://app; } }")
+    (tmp_path / "h.cfg").write_text("listen l\n mode http\n bind :80\n server s app:1\n")
     for option, said in (("--map", "app"), ("--server", "shop.example:80")):
         told = harness("run", *TWO, option, said)
         assert told.status == 2
         assert f"{option} {said}: of which of your configs? Say nginx:a={said} or nginx:b={said}" in told.err
+    twins = harness("run", "--chain", "nginx:a=./a.conf>haproxy:a=./h.cfg", "--map", "a=app")
+    assert (twins.status, "Say nginx:a=app or haproxy:a=app" in twins.err) == (2, True)
     unknown = harness("run", *TWO, "--map", "nginx:b=apq")
     assert (unknown.status, "b.conf: passes no requests on to 'apq', which is to be mapped" in unknown.err) == (2, True)
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def bare(tmp_path: Path) -> Project:
         ("/u/:id/chat", "/u/stream/chat", ["/u/7/chat"], ["/u/7/8/chat", "/u/chat"]),
         ("/x/:rest+", "/x/stream", ["/x/1/2"], ["/x"]),
         ("/x/:id?", "/x", ["/x", "/x/1"], ["/x/1/2"]),
-        (r"/post/:id(\d{1,})", "/post/stream", ["/post/12"], ["/post/ab"]),
+        (r"/post/:id(\d{1,})", "", ["/post/12"], ["/post/ab"]),
     ],
 )
 def test_a_rewrite_leads_what_its_parameters_stand_for(
@@ -158,6 +159,37 @@ def test_one_origin_is_the_backend(
     assert (stands_for, asked, served_by.path, served_by.said) == (origins, path, path, bool(said.path))
     assert served_by.location
     assert (served_by.location.text, served_by.location.line) == (answers, 1 if answers == "/auth" else 2)
+
+
+def test_the_first_rule_that_leads_a_path_on_answers_it(bare: Project) -> None:
+    """As in Vite, whose entries are meant by their start, and in the rewrites of Next.js."""
+    admin, api = Rule("/api/admin", "http://admin:9000", True), Rule("/api", "http://app:8000", True)
+    to_app = Deployment(map=("app:8000",))
+    assert bare.led([admin, api], to_app)[1] == "/api/stream"
+    with pytest.raises(InputError, match=r"only /api: /api/admin leads it to admin:9000"):
+        bare.led([admin, api], replace(to_app, path="/api/admin/x"))
+    with pytest.raises(InputError, match=r"--path says which path"):
+        bare.led([replace(admin, source="/api"), replace(api, source="/api/app")], to_app)
+    with pytest.raises(InputError, match=r"only /api/:path\*: /old leads it to /new"):
+        bare.led([INNER, API], Deployment(path="/old"))
+    wished = bare.led([admin, api], replace(to_app, wish="/api/admin/x"))
+    assert wished[1] == "/api/stream", "what it does not lead on is not asked of it"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("// see ./auth\n'/auth'\n", 2), ('"/auth"\n`/auth`\n', 0), ("`/auth`", 1), ("/auth", 0), ("'/auth/x'", 0)],
+)
+def test_a_rule_has_the_line_where_it_is_quoted_if_that_is_once(bare: Project, text: str, line: int) -> None:
+    (bare.folder / "next.config.mjs").write_text(text)
+    location = bare.led([AUTH], Deployment())[2].location
+    assert location
+    assert location.line == line
+
+
+def test_a_parameter_with_a_pattern_of_its_own_has_no_example(bare: Project) -> None:
+    assert Rule("/api/:slug(a|b)", "http://app/").example == ""
+    assert Rule(r"/post/:id(\d{1,})", "http://app/").example == ""
 
 
 def test_what_else_leads_there_is_told_unless_a_path_was_said(bare: Project) -> None:

@@ -1,10 +1,14 @@
-// A config whose rewrites lead to HARNESS_UPSTREAM where they led to one of HARNESS_ORIGINS; all else is the project's.
+// A config whose rewrites lead to HARNESS_UPSTREAM where they led to one of HARNESS_ORIGINS, and where they led to
+// another, to nobody; all else is the project's.
 const { version } = require("next/package.json");
 const origins = JSON.parse(process.env.HARNESS_ORIGINS ?? "[]");
 
+const NOBODY = "http://127.0.0.1:1"; // where nobody listens
+
 const lead = (rule) => {
   const [origin] = /^https?:\/\/[^/]+/.exec(rule.destination) ?? [];
-  return origins.includes(origin) ? { ...rule, destination: rule.destination.replace(origin, process.env.HARNESS_UPSTREAM) } : rule;
+  const led = origins.includes(origin) ? process.env.HARNESS_UPSTREAM : NOBODY;
+  return origin ? { ...rule, destination: rule.destination.replace(origin, led) } : rule;
 };
 
 // Without these, Next.js 16 takes a folder above for its root if there is a lock file, and tells whoever asks at
