@@ -46,6 +46,19 @@ def test_there_are_findings() -> None:
     assert len(FINDING.findall(README)) >= 10
 
 
+TO_ADD = README.partition("## Adding to it")[2].partition("\n## ")[0]
+NAMED = re.compile(r"`(?P<name>[A-Za-z_]+)`(?:[^`|;]*| in ){0,1}\(`(?P<file>[\w/.]+)`\)")
+
+
+def test_what_a_newcomer_is_sent_to_is_there() -> None:
+    files = re.findall(r"`((?:harness|configs|tests)/[\w./-]+)`", TO_ADD)
+    gone = [name for name in files if "NAME" not in name and not (publish.README.parent / name).exists()]
+    names = [(found["name"], found["file"]) for found in NAMED.finditer(TO_ADD)]
+    absent = [pair for pair in names if pair[0] not in (publish.README.parent / pair[1]).read_text(encoding="utf-8")]
+    assert (gone, absent) == ([], [])
+    assert len(names) > 5, "else none would be looked at"
+
+
 def test_the_table_is_the_published_run_s() -> None:
     assert publish.with_table(README, publish.published()) == README
 
