@@ -14,28 +14,15 @@ from harness import cli, session, store
 from harness.cli import cell_options
 from harness.cli.app import app
 from harness.cli.cell_options import with_cell_options, with_diagnosis_options
+from harness.cli.groups import Answers, Fetches, Reports, Standing, grouped
 from harness.cli.options import (
-    AskedPath,
     Authority,
-    Backend,
-    Data,
     Folder,
     Header,
     Keep,
-    Locked,
-    Map,
-    Method,
-    Offline,
-    Replay,
     Require,
     Runs,
-    Server,
     ShowDiff,
-    ToHtml,
-    ToJson,
-    ToJunit,
-    ToMarkdown,
-    deployment,
     names_in,
 )
 from harness.cli.screen import say
@@ -55,7 +42,9 @@ __all__ = ["app", "diagnose", "probe", "run", "show"]
     " (docs/endpoints.md)"
 )
 @with_cell_options
+@grouped
 def run(
+    *,
     cell_id: Annotated[
         str | None,
         typer.Argument(metavar="[CELL]", help="A cell's id, as any output has it; or say with options what it is."),
@@ -66,40 +55,29 @@ def run(
             "--expect", metavar="VERDICT", help="Fail unless it is this, as streamed; repeated: one of these."
         ),
     ] = None,
-    backend: Backend = None,
-    replay: Replay = None,
-    method: Method = None,
-    header: Header = None,
-    data: Data = None,
-    authority: Authority = None,
-    targets: Map = None,
-    server: Server = None,
-    path: AskedPath = None,
+    answers: Answers,
+    standing: Standing,
     show_diff: ShowDiff = False,
     require: Require = None,
-    offline: Offline = False,
-    locked: Locked = False,
+    fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
     **cell: Any,
 ) -> None:
     """Measure one cell (with its control and baseline) and draw its timeline."""
-    fetching = session.Fetching(say, offline, locked)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    fetching = fetches.fetching()
+    outputs = to.outputs()
+    deployed = standing.deployment()
     if cell_id is not None:
-        if backend or replay or said or authority:
+        if answers.are_given:
             raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
         job = cell_options.by_id(cell_id, cell, expect or (), deployed, runs)
     elif cell["chain"] is None:
         raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
     else:
         cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
-        answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+        answerer = answers.answerer(last, standing.path)
         make = partial(cell_options.job, cell, expect or ())
         job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
@@ -112,19 +90,18 @@ def run(
     epilog="Examples: `harness show nginx:http10/sse/chunked/curl/aiohttp/short/none/lockstep` (the newest one) ·"
     " `harness show 'nginx:gzip/*/no-transform/*' runs/2026…`"
 )
+@grouped
 def show(
+    *,
     cell: Annotated[
         str, typer.Argument(metavar="CELL", help="A cell's id, as any output has it, or a glob that only one matches.")
     ],
     folder: Folder = None,
     runs: Runs = session.RUNS,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
 ) -> None:
     """Draw the timeline of one cell of a run again, with all that is known of it."""
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    outputs = to.outputs()
     run = store.Run.open(folder) if folder else None
     run, result = (run, session.result_of(run, cell)) if run else session.newest_with(cell, runs)
     cli.finish_kept(run, result, outputs)
@@ -137,7 +114,9 @@ def show(
     " `harness diagnose --hop nginx:default --backend asgi:./app.py --path /chat -X POST` (docs/endpoints.md)"
 )
 @with_diagnosis_options
+@grouped
 def diagnose(
+    *,
     hop: Annotated[
         list[str] | None,
         typer.Option("--hop", metavar="HOP", help="A hop of the chain, as nginx:default; repeated, client side first."),
@@ -163,24 +142,13 @@ def diagnose(
             "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
         ),
     ] = None,
-    backend: Backend = None,
-    replay: Replay = None,
-    method: Method = None,
-    header: Header = None,
-    data: Data = None,
-    authority: Authority = None,
-    targets: Map = None,
-    server: Server = None,
-    path: AskedPath = None,
+    answers: Answers,
+    standing: Standing,
     show_diff: ShowDiff = False,
-    offline: Offline = False,
-    locked: Locked = False,
+    fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
     **cell: Any,
 ) -> None:
     """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request.
@@ -189,11 +157,11 @@ def diagnose(
     """
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
-    fetching = session.Fetching(say, offline, locked)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    fetching = fetches.fetching()
+    outputs = to.outputs()
+    deployed = standing.deployment()
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
-    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+    answerer = answers.answerer(last, standing.path)
     make = partial(cell_options.diagnosis, hops, request or (), file, cell)
     job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)

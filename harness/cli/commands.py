@@ -15,25 +15,16 @@ from harness import cli, session, store
 from harness.cli import screen
 from harness.cli.chain_commands import app
 from harness.cli.endings import breakable, told_with_status
+from harness.cli.groups import Fetches, Reports, Standing, grouped
 from harness.cli.options import (
     Allow,
-    AskedPath,
     Folder,
     Jobs,
     Keep,
-    Locked,
-    Map,
-    Offline,
     Only,
     Require,
     Runs,
-    Server,
     Skip,
-    ToHtml,
-    ToJson,
-    ToJunit,
-    ToMarkdown,
-    deployment,
     flag,
     names_in,
     path_option,
@@ -50,7 +41,9 @@ __all__ = ["app", "main"]
     epilog="Examples: `harness matrix smoke` · `harness matrix my.yaml --only 'nginx:*' --json out.json` ·"
     " `harness matrix default --require nginx,nextjs --markdown table.md`"
 )
+@grouped
 def matrix(
+    *,
     file: Annotated[
         str,
         typer.Argument(
@@ -63,25 +56,19 @@ def matrix(
     pace: Annotated[
         Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
     ] = None,
-    targets: Map = None,
-    server: Server = None,
-    path: AskedPath = None,
+    standing: Standing,
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
-    offline: Offline = False,
-    locked: Locked = False,
+    fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
-    fetching = session.Fetching(say, offline, locked)
-    job = session.load(file, only or (), skip or (), pace, deployment(targets, server, path))
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    fetching = fetches.fetching()
+    job = session.load(file, only or (), skip or (), pace, standing.deployment())
+    outputs = to.outputs()
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)
     cli.finish(cli.measure(session.fetched(job, fetching), runs, jobs, keep), outputs, required)
@@ -91,7 +78,9 @@ def matrix(
     epilog="Examples: `harness reports` · `harness reports 000 my.yaml --markdown page.md` ·"
     " `harness reports --from docs/field-report-runs --markdown page.md` (measures nothing)"
 )
+@grouped
 def reports(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -106,27 +95,23 @@ def reports(
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
-    offline: Offline = False,
-    locked: Locked = False,
+    fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     records: Annotated[
         Path | None, path_option("--records", "Also put each run's records there, for --from.", "DIR")
     ] = None,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
 ) -> None:
     """Put field reports to the test: judge every claim, find the real cause and the cheapest fix."""
     if stored and (names or records):
         raise InputError("--from takes runs as they are: give it without names and without --records")
-    fetching = session.Fetching(say, offline, locked)
+    fetching = fetches.fetching()
     if not stored:
         session.require(names_in(require), fetching)
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), say)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    outputs = to.outputs()
     if len(todo or done) > 1 and (of_one := " and ".join(f"--{name}" for name in outputs if name != "markdown")):
         raise InputError(f"{of_one}: of one field report only; name it, or ask `harness report` for the run of each")
     required = cli.required(names_in(require), allow_unavailable)
@@ -177,7 +162,9 @@ def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
     epilog="Examples: `harness setup` · `harness setup nextjs` · `harness setup proxies` (all of them) ·"
     " `harness setup caddy@2.10` · `harness setup asgi:./my_app.py@starlette==0.46.2`"
 )
+@grouped
 def setup(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -186,11 +173,10 @@ def setup(
         ),
     ] = None,
     allow_unavailable: Allow = False,
-    offline: Offline = False,
-    locked: Locked = False,
+    fetches: Fetches,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = session.set_up(names or (), session.Fetching(say, offline, locked))
+    left_out = session.set_up(names or (), fetches.fetching())
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
@@ -198,16 +184,15 @@ def setup(
 
 
 @app.command(epilog="Examples: `harness report` (the last run) · `harness report runs/2026… --html out.html`")
+@grouped
 def report(
+    *,
     folder: Folder = None,
     rejudge: Annotated[bool, flag("--rejudge", told="Judge the stored traces again with today's rules.")] = False,
     require: Require = None,
     allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
 ) -> None:
     """Print a run again from what is on disk, even if it was killed."""
     required = cli.required(names_in(require), allow_unavailable)
@@ -216,14 +201,16 @@ def report(
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")
     if rejudge:
         run.results = session.rejudged(run)
-    outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
+    outputs = to.outputs()
     if run.info.diagnosed:
         raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
     cli.finish(run, outputs, required)
 
 
 @app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
+@grouped
 def check(
+    *,
     against: Annotated[Path, path_option("--against", "The run folder whose verdicts are expected.")],
     folder: Folder = None,
     allow_missing: Annotated[
@@ -232,10 +219,7 @@ def check(
     require: Require = None,
     allow_unavailable: Allow = False,
     runs: Runs = session.RUNS,
-    to_json: ToJson = None,
-    to_markdown: ToMarkdown = None,
-    to_junit: ToJunit = None,
-    to_html: ToHtml = None,
+    to: Reports,
 ) -> None:
     """Hold one run against another: every verdict has to be what it was."""
     required = cli.required(names_in(require), allow_unavailable)
@@ -245,7 +229,7 @@ def check(
     if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
         err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
     run.results = session.checked(run, earlier, str(against), allow_missing)
-    cli.finish(run, cli.outputs_of(to_json, to_markdown, to_junit, to_html), required)
+    cli.finish(run, to.outputs(), required)
 
 
 @app.command(epilog="Examples: `harness clean --dry-run` (only tells) · `harness clean caddy nextjs` · `harness clean`")
