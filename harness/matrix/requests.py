@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.documents.document import Document
-from harness.matrix.shapes import RequestShape
+from harness.matrix.mitigation_shapes import RequestShape
 from harness.model import RequestProfile
 
 Requests = Mapping[str, RequestProfile]

@@ -10,10 +10,10 @@ import pytest
 from harness.documents import programs
 from harness.documents.document import Document
 from harness.documents.keys import Shape
-from harness.matrix import reference, report_shapes, shapes
+from harness.matrix import mitigation_shapes, reference, report_shapes, shapes
 
 PAGE = Path(__file__).parents[2] / "docs/matrix-files.md"
-PLACES = (report_shapes, shapes, programs)
+PLACES = (report_shapes, shapes, mitigation_shapes, programs)
 SHAPES = [next(getattr(place, name) for place in PLACES if hasattr(place, name)) for name in reference.SECTIONS]
 KEYS = [(shape, name) for shape in SHAPES for name in shape.model_fields]
 ALTERNATIVES = {"verdict", "method", "at_most"}
