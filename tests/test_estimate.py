@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.measuring import how_long
 from harness.session.estimate import CELL_S, estimated
 from harness.session.jobs import load, one_cell
 from harness.store.runs import Run
@@ -39,3 +40,11 @@ def test_what_options_ask_for_was_never_measured_before(tmp_path: Path) -> None:
     one = one_cell({"chain": "direct"}, {"tokens": 8, "token_bytes": 96})
     Run.create(tmp_path, run_info(name=one.matrix.name, matrix_file=one.matrix.file, cells=1))
     assert estimated(one, tmp_path)[1] == "as cells usually take"
+
+
+@pytest.mark.parametrize(("lasts_s", "told"), [(60.0, ""), (61.0, "about 2 minutes, as r took"), (3600.0, "about 60")])
+def test_who_starts_what_lasts_is_told_how_long(monkeypatch: pytest.MonkeyPatch, lasts_s: float, told: str) -> None:
+    monkeypatch.setattr("harness.session.estimated", lambda *_: (lasts_s, "as r took"))
+    said = how_long(load("smoke"), Path(), 4)
+    assert told in said
+    assert bool(said) == bool(told)

@@ -36,13 +36,20 @@ async def _all_measured(todo: Sequence[session.Job], runs: Path, jobs: int, keep
 
 
 async def _measured(job: session.Job, runs: Path, jobs: int, keep: bool) -> Run:
-    lasts_s, as_what = session.estimated(job, runs, jobs)
-    if lasts_s > WORTH_TELLING_S:
-        err.print(f"{len(job.cells)} cells: about {math.ceil(lasts_s / 60)} minutes, {as_what}", markup=False)
+    if long := how_long(job, runs, jobs):
+        err.print(long, markup=False)
     async with in_session(job, runs, jobs, keep) as (runner, run):
         with progress(run, claims=job.matrix.report is not None) as tell:
             await runner.run(job.cells, tell)
     return run
+
+
+def how_long(job: session.Job, runs: Path, jobs: int) -> str:
+    """Return how long a job will last, roughly, and what that is taken from; nothing of a short one."""
+    lasts_s, as_what = session.estimated(job, runs, jobs)
+    if lasts_s <= WORTH_TELLING_S:
+        return ""
+    return f"{len(job.cells)} cells: about {math.ceil(lasts_s / 60)} minutes, {as_what}"
 
 
 @contextlib.asynccontextmanager

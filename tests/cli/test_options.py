@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import typer
 
 from harness.cli import cell_options
 from harness.cli.commands import app
+from harness.cli.groups import Fetches, grouped
 from harness.model import Deployment, Hop
 from harness.proxies.catalog import PROXIES
 from harness.proxies.nginx import Nginx
@@ -125,3 +128,21 @@ def test_every_option_says_in_capitals_what_it_takes() -> None:
     odd = {one.opts[0] for one in options if one.name != "help" and not METAVAR.fullmatch(one.metavar or "")}
     assert len(options) > 80
     assert odd == {one.opts[0] for one in options if one.is_flag and not one.metavar}
+
+
+def test_what_may_be_fetched_is_what_was_said() -> None:
+    for offline, locked in itertools.product((False, True), repeat=2):
+        fetching = Fetches(offline, locked).fetching()
+        assert (fetching.offline, fetching.locked) == (offline, locked)
+
+
+def test_each_option_of_a_group_arrives_where_it_belongs() -> None:
+    seen = dict[str, object]()
+
+    @grouped
+    def command(*, first: Fetches, alone: int = 1, second: Fetches, **others: object) -> None:
+        seen.update(first=first, alone=alone, second=second, others=others)
+
+    command(first_offline=True, first_locked=False, alone=2, second_offline=False, second_locked=True, more=3)
+    assert seen == {"first": Fetches(True), "alone": 2, "second": Fetches(locked=True), "others": {"more": 3}}
+    assert [*inspect.signature(command).parameters][:3] == ["first_offline", "first_locked", "alone"]

@@ -240,6 +240,13 @@ def test_expand_can_set_the_pace_of_all_cells() -> None:
     assert {cell.pace for cell in expand(matrix, "lockstep")} == {"lockstep"}
 
 
+def test_what_plays_others_than_cloud_run_is_understood_by_its_former_name_unless_that_is_one_s_own() -> None:
+    former = read("axes: {chain: cloudrun:gzip-flush}")
+    assert former.cells[-1].chain == (Hop("emulator", "gzip-flush"),)
+    own = read("axes: {chain: cloudrun:gzip-flush}\nprofiles: {cloudrun: {gzip-flush: ./mine.yaml}}")
+    assert own.cells[-1].chain == (Hop("cloudrun", "gzip-flush"),)
+
+
 def test_the_name_is_that_of_the_file() -> None:
     assert read("axes: {chain: direct}").name == "m"
 
