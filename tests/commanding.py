@@ -1,15 +1,21 @@
-"""The fixture `harness`: calls the command line in this process. `conftest.py` hands it to all tests."""
+"""The fixture `harness`: calls the command line in this process; `no_nginx`: on a machine without one.
+
+`conftest.py` hands them to all tests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.main import get_command
 
 from harness.cli import commands as cli
 from harness.cli import screen
+from harness.errors import Unavailable
+from harness.proxies.catalog import PROXIES
 from tests.sandbox import Said
 
 Harness = Callable[..., Said]
@@ -37,3 +43,15 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Said(ended.value.code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without nginx, on which no source has it."""
+
+    def missing(*_: object) -> NoReturn:
+        raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
+
+    for verb in ("version", "start", "fetch"):
+        monkeypatch.setattr(type(PROXIES["nginx"]), verb, missing)
+    monkeypatch.setattr(type(PROXIES["nginx"]), "offered", lambda self: "")

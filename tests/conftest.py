@@ -15,6 +15,7 @@ from harness import resources
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from tests.commanding import harness as harness
+from tests.commanding import no_nginx as no_nginx
 
 pytest_plugins = ["pytester"]
 
