@@ -23,7 +23,7 @@ import trustme
 from harness.cli import cell_options
 from harness.documents import recordings
 from harness.errors import InputError
-from harness.model import WORKLOAD_KEYS, Body, Deployment
+from harness.model import WORKLOAD_KEYS, Body, Deployment, digest_of
 from harness.recordings.cutting import Recorded
 from harness.resources import configs
 from harness.session import recording
@@ -504,6 +504,7 @@ def test_an_answer_is_replayed_in_its_own_framing_and_format(
         "application/octet-stream": [bytes([128 + number]) * (number + 1) for number in range(9)],
     }
     one = replace(recorded_by_hand(writes[content_type], content_type=content_type), body=body)
+    one = replace(one, digest=digest_of(one))
     Path("r.json").write_text(recordings.dump(one))
     said = harness("run", "--chain", "direct", "--replay", "r.json", "--expect", "streamed", *more)
     assert said.status == 0, said.out + said.err

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from harness.documents import hops
-from harness.documents.keys import Listed, Name, Shape, Words, key, with_keys
+from harness.documents.keys import HeaderName, Listed, Name, Shape, Words, key, with_keys
 from harness.documents.programs import OwnProxyShape
 from harness.errors import InputError
 from harness.matrix.report_shapes import ReportShape
@@ -79,7 +79,6 @@ def _once(headers: dict[str, V]) -> dict[str, V]:
     return headers
 
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]*[!-~])?$")]
 Combination = Annotated[list[str], BeforeValidator(_combined, json_schema_input_type=str | list[str])]
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False)]

@@ -13,6 +13,8 @@ from harness.model import Body
 
 HEAD_BYTES = 2**16
 _STATUS = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: .*)?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+"""RFC 9110, 5.1 and 5.5; what is folded over lines is one (RFC 9112, 5.2)."""
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 
@@ -64,15 +66,14 @@ class Answer:
             if len(self._rest) > HEAD_BYTES or not b"HTTP/1.".startswith(self._rest[:7]):
                 raise StreamError(f"what came is no HTTP/1.1: {shortened(self._rest[:40])}")
             return False
-        first, *lines = head.split(b"\r\n")
+        first, *lines = re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n")
         if not (found := _STATUS.fullmatch(first)):
             raise StreamError(f"what came is no HTTP/1.1: {shortened(first[:40])}")
         self._rest = rest
         if found[2].startswith(b"1"):
             return self._take_head(at_ns)
         self.http, self.status, self.head_ns = found[1].decode(), int(found[2]), at_ns
-        fields = (line.decode("latin-1").partition(":") for line in lines)
-        self.headers = tuple((name.strip(), value.strip()) for name, _, value in fields)
+        self.headers = tuple(map(_field, lines))
         self._frame()
         return True
 
@@ -118,3 +119,10 @@ class Answer:
     def _took(self, data: bytes, at_ns: int) -> None:
         self.size_bytes += len(data)
         self.writes.append((at_ns, data))
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """Return the name and the value of a header. Raises StreamError for what is none."""
+    if not (found := _FIELD.fullmatch(line)):
+        raise StreamError(f"not a header: what begins with {shortened(line.partition(b':')[0][:40])}")
+    return found[1].decode("latin-1"), found[2].decode("latin-1").strip(" \t")

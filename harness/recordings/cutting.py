@@ -8,7 +8,6 @@ is at fault.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from itertools import pairwise
 
 from harness.errors import InputError, StreamError
 from harness.formats.coding import content_coding
-from harness.model import CodecName, Method, Recording, Write
+from harness.model import CodecName, Method, Recording, Write, digest_of
 from harness.model.redaction import masked
 from harness.probe.messages import CUTS, Messages
 from harness.probe.secrets import Secrets
@@ -99,7 +98,7 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
     facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
     if chunks_http10:
         facts.append("To HTTP/1.0 the application answers in chunks all the same: so it is replayed.")
-    return Recorded(replace(recording, digest=_digest(recording)), tuple(facts), cut)
+    return Recorded(replace(recording, digest=digest_of(recording)), tuple(facts), cut)
 
 
 def _check(answer: Answer, said: Said, data: bytes) -> None:
@@ -125,12 +124,6 @@ def _check(answer: Answer, said: Said, data: bytes) -> None:
 def _instants_ms(answer: Answer) -> list[float]:
     """Return how long after the first one each write came."""
     return [(at_ns - answer.writes[0][0]) / 1e6 for at_ns, _ in answer.writes]
-
-
-def _digest(recording: Recording) -> str:
-    """Return what tells a recording from all that would be replayed otherwise, at whatever pace it was recorded."""
-    writes = tuple(replace(write, at_ms=0) for write in recording.writes)
-    return hashlib.sha256(repr(replace(recording, source="", writes=writes)).encode()).hexdigest()[:16]
 
 
 def compresses(answer: Answer, said: Said) -> str:

@@ -63,6 +63,9 @@ def test_without_a_body_it_is_whole_with_its_head() -> None:
         (b"HTTP/2 200\r\n\r\n", "no HTTP/1.1"),
         (b"HTTP/1.1 okay\r\n\r\n", "no HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * HEAD_BYTES, "no HTTP/1.1"),
+        (HEAD + b"X: a\nb\r\n\r\n", "not a header: what begins with b'X'"),
+        (HEAD + b"X Y: 1\r\n\r\n", "not a header: what begins with b'X Y'"),
+        (HEAD + b"X\r\n\r\n", "not a header: what begins with b'X'"),
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "unknown transfer coding 'gzip, chunked'"),
         (HEAD + b"Content-Length: -1\r\n\r\n", "Content-Length: '-1' is no length"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "not the size of a chunk: b'zz'"),
@@ -72,6 +75,10 @@ def test_without_a_body_it_is_whole_with_its_head() -> None:
 def test_what_is_no_http_is_told_so(data: bytes, told: str) -> None:
     with pytest.raises(StreamError, match=told.replace("(", r"\(")):
         fed(data)
+
+
+def test_a_header_that_is_folded_is_one() -> None:
+    assert fed(HEAD + b"X: \xe9 a \r\n\tb \r\nY:\r\n\r\n").headers[1:] == (("X", "\xe9 a  b"), ("Y", ""))
 
 
 @pytest.mark.parametrize(
