@@ -467,6 +467,23 @@ def test_a_command_is_started_and_asked_once(harness: Harness) -> None:
     assert Path("asked").read_text() == "GET\n"
 
 
+@pytest.mark.parametrize("behind", ["", "#f", f"#{KEY}", " "])
+def test_the_query_of_a_url_is_in_no_list_of_arguments_and_no_file_of_the_run(
+    harness: Harness, beside: Callable[[App], App], monkeypatch: pytest.MonkeyPatch, behind: str
+) -> None:
+    app = beside(App(streaming))
+    argv = ("run", "--chain", f"direct>{app.url}?key={KEY}{behind}", "-H", "X: 1", "--tokens", "32", "-X", "GET")
+    monkeypatch.setattr(sys, "argv", ["harness", *argv])
+    said = harness(*argv)
+    assert said.status == 0, said.out + said.err
+    assert app.asked[0].startswith(f"GET /chat?key={KEY} HTTP/1.1\r\n".encode())
+    hidden = ["run", "--chain", f"direct>{app.url}?(redacted)", "-H", "(redacted)", *argv[5:]]
+    assert sys.argv == ["harness", *hidden]
+    run = latest(Path("runs"))
+    assert json.loads((run / "run.json").read_text())["options"] == hidden
+    assert [path for path in run.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
+
+
 def test_who_is_interrupted_leaves_nothing_and_no_process_list_has_what_was_said(
     tmp_path: Path,
 ) -> None:

@@ -56,6 +56,7 @@ __all__ = ["app", "diagnose", "probe", "run", "show"]
 )
 @with_cell_options
 def run(
+    context: typer.Context,
     cell_id: Annotated[
         str | None,
         typer.Argument(metavar="[CELL]", help="A cell's id, as any output has it; or say with options what it is."),
@@ -90,7 +91,8 @@ def run(
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = session.Fetching(say, offline, locked)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    typed = cli.Typed.of(context)
+    said, deployed = cli.spoken(typed, method or (), header or (), data), deployment(targets, server, path)
     if cell_id is not None:
         if backend or replay or said or authority:
             raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
@@ -99,7 +101,7 @@ def run(
         raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
     else:
         cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
-        answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+        answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority, typed)
         make = partial(cell_options.job, cell, expect or ())
         job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
@@ -138,6 +140,7 @@ def show(
 )
 @with_diagnosis_options
 def diagnose(
+    context: typer.Context,
     hop: Annotated[
         list[str] | None,
         typer.Option("--hop", metavar="HOP", help="A hop of the chain, as nginx:default; repeated, client side first."),
@@ -191,9 +194,10 @@ def diagnose(
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = session.Fetching(say, offline, locked)
     outputs = cli.outputs_of(to_json, to_markdown, to_junit, to_html)
-    said, deployed = cli.spoken(method or (), header or (), data), deployment(targets, server, path)
+    typed = cli.Typed.of(context)
+    said, deployed = cli.spoken(typed, method or (), header or (), data), deployment(targets, server, path)
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
-    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority)
+    answerer = cli.Answerer(backend or "", last, replay, said, path or "", authority, typed)
     make = partial(cell_options.diagnosis, hops, request or (), file, cell)
     job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
@@ -212,6 +216,7 @@ def diagnose(
     " `harness probe http://localhost:3000/api/chat --direct http://localhost:8000/chat` (docs/probe.md)"
 )
 def probe(
+    context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="What to ask for: http, https, ws or wss.")],
     direct: Annotated[
         str | None, typer.Option("--direct", metavar="URL", help="The same, where the endpoint itself listens.")
@@ -235,4 +240,5 @@ def probe(
     authority: Authority = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
-    raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, say))
+    typed = cli.Typed.of(context)
+    raise typer.Exit(cli.probe(typed, url, direct, method or (), header or (), data, requests, authority, say))
