@@ -253,6 +253,30 @@ async def test_a_flood_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     _, found = await recorded(flooding)
     assert found.cut == "more than 0 MB had come"
 
+    async def in_one_chunk(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{CHUNKED}\r\n10000000\r\n".encode())
+        while True:
+            writer.write(b"x" * 2**16)
+            await writer.drain()
+
+    told = "nothing but a head and the beginning of a chunk of 268435456 bytes by when more than 0 MB had come"
+    assert told in await refusal(in_one_chunk)
+
+    async def continuing(request: bytes, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 3000)
+            await writer.drain()
+
+    assert "no whole head by when more than 0 MB had come" in await refusal(continuing)
+
+    async def in_small_ones(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{CHUNKED}\r\n".encode() + b"".join(map(chunk, EVENTS)))
+        await silent(request, writer)
+
+    monkeypatch.setattr(recording, "TAKE_WRITES", 5)
+    _, found = await recorded(in_small_ones)
+    assert found.cut == "more than 5 writes had come"
+
 
 async def test_a_certificate_is_verified(tmp_path: Path) -> None:
     signer, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
