@@ -451,22 +451,42 @@ def test_what_a_config_leaves_open_its_endpoint_says() -> None:
             in_front_of(given, Deployment(server="x"), needs())
 
 
+def config(top: str = "", of_the_location: str = "", elsewhere: str = "") -> str:
+    return (
+        f"events {{}}\nhttp {{ {top} server {{\nlisten ${{LISTEN}};\n"
+        f"location / {{ proxy_pass ${{UPSTREAM}}; {of_the_location} }}\n"
+        f"location /static/ {{ root /nowhere; {elsewhere} }} }} }}\n"
+    )
+
+
 @pytest.mark.parametrize(
-    ("directive", "may"),
+    ("text", "may"),
     [
-        ("", True),
-        ("proxy_http_version 1.0;", True),
-        ("proxy_http_version 1.1;", False),
-        ("proxy_http_version 2;", False),
+        (config(), True),
+        (config("proxy_http_version 1.0;"), True),
+        (config("proxy_http_version 1.1;"), False),
+        (config("proxy_http_version 2;"), False),
+        (config("gzip on; proxy_http_version 1.1;"), False),
+        (config("# proxy_http_version 1.1;\n"), True),
+        (config("include included.conf;"), False),
+        (config(of_the_location="include included.conf;"), False),
+        (config(of_the_location="proxy_http_version\n'1.1';"), False),
+        (config(elsewhere="\nproxy_http_version 1.1;\n"), True),
+        (config("proxy_http_version 1.1;", "proxy_http_version 1.0;"), True),
+        (config("proxy_http_version 1.0;", "proxy_http_version 1.1;"), False),
     ],
 )
-def test_nginx_may_ask_in_http10_unless_its_config_says_another(tmp_path: Path, directive: str, may: bool) -> None:
-    (tmp_path / "my.conf").write_text(
-        f"events {{}}\nhttp {{ server {{\nlisten ${{LISTEN}};\n{directive}\n"
-        "location / { proxy_pass ${UPSTREAM}/; } } }\n"
-    )
+def test_nginx_may_ask_in_http10_unless_another_is_in_effect_where_it_answers(
+    tmp_path: Path, text: str, may: bool
+) -> None:
+    (tmp_path / "my.conf").write_text(text)
+    (tmp_path / "included.conf").write_text("proxy_http_version 1.1;\n")
     assert may_ask_in_http10(one_cell({"chain": f"nginx:{tmp_path}/my.conf"}, LOAD)) is may
+
+
+def test_who_may_ask_in_http10_is_looked_for_in_the_whole_chain() -> None:
     assert not may_ask_in_http10(one_cell({"chain": "nextjs:dev"}, LOAD))
+    assert may_ask_in_http10(one_cell({"chain": "nextjs:dev>nginx:http10"}, LOAD))
 
 
 def test_an_answer_in_one_piece_is_told_before_any_hop_is_measured(
