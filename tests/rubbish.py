@@ -84,6 +84,8 @@ def _kinds(command: Callable[..., object]) -> dict[str, Any]:
     """Return the type of every parameter of a command, apart from that it may be left out or repeated."""
     kinds: dict[str, Any] = {}
     for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        if parameter.annotation is typer.Context:
+            continue  # nobody types that
         kind = get_args(parameter.annotation)[0]
         while get_origin(kind) in (Union, UnionType, list):
             (kind,) = (one for one in get_args(kind) if one is not type(None))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
+    from harness.cli.arguments import Typed
     from harness.cli.asking import spoken
     from harness.cli.diagnosing import Looked, diagnose, finish_diagnosis, of_kept
     from harness.cli.finishing import (

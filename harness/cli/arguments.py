@@ -1,28 +1,107 @@
 """What was typed and is nobody else's to read: it goes from our own command line, which any list of processes shows.
 
-Rules: what is forgotten is in no list of our arguments either, which a run keeps; arguments are overwritten where the
-kernel has them, as far as it tells where that is (Linux, proc(5): `arg_start` and `arg_end` of /proc/PID/stat, which
-only the process itself and who may trace it can see).
+Rules: where a value stands is read as the command itself reads it, and nothing but that is forgotten: a body whole, of
+a URL what begins with its query, of `@FILE` nothing, for a name is no secret. What is forgotten is in no list of our
+arguments either, which a run keeps; arguments are overwritten where the kernel has them, as far as it tells where that
+is (Linux, proc(5): `arg_start` and `arg_end` of /proc/PID/stat, which only the process itself and who may trace it can
+see).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import typer
 
 from harness.model import HIDDEN
 
 ARG_START, ARG_END = 45, 46
 """Fields 48 and 49 of /proc/PID/stat, counted from 0 behind the name of the program, which is the second."""
+_QUERY = re.compile(r"(?!\s*command:)(?:(?:.*>)?\s*(?:https?|wss?)://|/)[^?#]*[?#]", re.DOTALL | re.IGNORECASE)
 
 
-def forget(words: Sequence[str]) -> None:
-    """Overwrite the arguments that end with one of these words. Where nobody tells where they lie, they stay there."""
-    for word in filter(None, words):
-        sys.argv[1:] = [f"{one.removesuffix(word)}{HIDDEN}" if _says(one, word) else one for one in sys.argv[1:]]
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A parameter of a command: `words` are its options (none: it is positional); a flag takes no value."""
+
+    name: str
+    words: Sequence[str] = ()
+    is_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """How the command line is read that this process was started with: by which command, and what that reads."""
+
+    command: str
+    readers: Sequence[Reader]
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Typed:
+        """Return how the command that runs reads it."""
+        readers = []
+        for one in context.command.get_params(context):
+            is_option = one.param_type_name == "option"
+            words = (*one.opts, *one.secondary_opts) if is_option else ()
+            readers.append(Reader(one.name or "", words, bool(getattr(one, "is_flag", False))))
+        return cls(context.info_name or "", readers)
+
+    def forget(self, *names: str) -> None:
+        """Overwrite all that these parameters read, but for names of files."""
+        self._forget(names, lambda value: None if value.startswith("@") else 0)
+
+    def forget_queries(self, *names: str) -> None:
+        """Overwrite what of a URL, of a path, or of a chain that ends with a URL, begins with the query."""
+        self._forget(names, lambda value: found.end() if (found := _QUERY.match(value)) else None)
+
+    def _forget(self, names: Sequence[str], begins: Callable[[str], int | None]) -> None:
+        if sys.argv[1:2] != [self.command]:
+            return  # somebody else's command line: we were called, not started
+        for name, at, start in places(sys.argv[2:], self.readers):
+            value = sys.argv[2 + at][start:]
+            if name in names and (begin := begins(value)) is not None and value[begin:] not in ("", HIDDEN):
+                _overwrite(2 + at - len(sys.argv), sys.argv[2 + at][: start + begin])
+
+
+def places(arguments: Sequence[str], readers: Sequence[Reader]) -> Iterator[tuple[str, int, int]]:
+    """Yield of each value the name of who reads it, in which argument it stands, and where in that it begins.
+
+    That is `--word VALUE`, `--word=VALUE`, `-w VALUE` and `-wVALUE`, also behind flags in the same word; what is left,
+    and all behind `--`, is positional: https://click.palletsprojects.com/en/stable/options/.
+    """
+    options = {word: one for one in readers for word in one.words}
+    positional = iter([one.name for one in readers if not one.words])
+    todo = iter(enumerate(arguments))
+    for at, argument in todo:
+        if argument == "--":
+            yield from ((name, behind, 0) for (behind, _), name in zip(todo, positional, strict=False))
+        elif argument.startswith("--"):
+            word, given, _ = argument.partition("=")
+            if (one := options.get(word)) and not one.is_flag:
+                yield (one.name, at, len(word) + 1) if given else (one.name, next(todo, (at, ""))[0], 0)
+        elif argument.startswith("-") and argument != "-":
+            for end, letter in enumerate(argument[1:], start=2):
+                if (one := options.get(f"-{letter}")) and not one.is_flag:
+                    yield (one.name, at, end) if argument[end:] else (one.name, next(todo, (at, ""))[0], 0)
+                    break
+        elif name := next(positional, ""):
+            yield name, at, 0
+
+
+def _overwrite(place: int, kept: str) -> None:
+    """Leave of an argument, counted from the last, which is -1, only how it begins. Where nobody tells where it lies,
+    it stays there.
+    """
+    typed = sys.argv[place]
+    for words in (sys.argv, sys.orig_argv):
+        if len(words) >= -place and words[place] == typed:
+            words[place] = f"{kept}{HIDDEN}"
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         shown = Path("/proc/self/cmdline").read_bytes()
@@ -31,12 +110,8 @@ def forget(words: Sequence[str]) -> None:
         return
     if not start or end - start != len(shown) or ctypes.string_at(start, end - start) != shown:
         return
-    for argument in shown.split(b"\0"):
-        if argument.endswith(tuple(map(os.fsencode, filter(None, words)))):
-            ctypes.memset(start, ord("x"), len(argument))
-        start += len(argument) + 1
-
-
-def _says(argument: str, word: str) -> bool:
-    """Tell whether a word stands in an argument, alone, behind its option, or as the query of a URL."""
-    return word in (argument, argument[2:]) or argument.endswith((f"={word}", f"?{word}"))
+    arguments = shown.removesuffix(b"\0").split(b"\0")
+    begins = os.fsencode(kept)
+    if len(arguments) >= -place and arguments[place].startswith(begins):
+        at = sum(len(one) + 1 for one in arguments[:place]) + len(begins)
+        ctypes.memset(start + at, ord("x"), len(arguments[place]) - len(begins))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
-from harness.cli.arguments import forget
+from harness.cli.arguments import Typed
 from harness.errors import Complaint, InputError, shortened
 from harness.model import Method
 from harness.resources import why_no_file
@@ -46,9 +46,9 @@ class Spoken:
         return (*self.headers, ("Content-Type", _content_type(self.body)))
 
 
-def spoken(methods: Sequence[str], headers: Sequence[str], data: str | None) -> Spoken:
-    """Read what is said, and forget the options. Raises InputError."""
-    forget([*headers, *([data] if data else [])])
+def spoken(typed: Typed, methods: Sequence[str], headers: Sequence[str], data: str | None) -> Spoken:
+    """Read what is said, and forget what was `typed` of it. Raises InputError."""
+    typed.forget("header", "data")
     for one in methods:
         if one not in METHODS:
             raise InputError(f"-X: {shortened(one)} is not allowed; allowed: {', '.join(METHODS)}")

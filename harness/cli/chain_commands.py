@@ -45,6 +45,7 @@ __all__ = ["app", "diagnose", "probe", "run", "show"]
 @grouped
 def run(
     *,
+    context: typer.Context,
     cell_id: Annotated[
         str | None,
         typer.Argument(metavar="[CELL]", help="A cell's id, as any output has it; or say with options what it is."),
@@ -77,7 +78,7 @@ def run(
         raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
     else:
         cell["chain"], last = cli.chain_and_endpoint(cell["chain"])
-        answerer = answers.answerer(last, standing.path)
+        answerer = answers.answerer(last, standing.path, cli.Typed.of(context))
         make = partial(cell_options.job, cell, expect or ())
         job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
@@ -117,6 +118,7 @@ def show(
 @grouped
 def diagnose(
     *,
+    context: typer.Context,
     hop: Annotated[
         list[str] | None,
         typer.Option("--hop", metavar="HOP", help="A hop of the chain, as nginx:default; repeated, client side first."),
@@ -161,7 +163,7 @@ def diagnose(
     outputs = to.outputs()
     deployed = standing.deployment()
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
-    answerer = answers.answerer(last, standing.path)
+    answerer = answers.answerer(last, standing.path, cli.Typed.of(context))
     make = partial(cell_options.diagnosis, hops, request or (), file, cell)
     job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
@@ -180,6 +182,7 @@ def diagnose(
     " `harness probe http://localhost:3000/api/chat --direct http://localhost:8000/chat` (docs/probe.md)"
 )
 def probe(
+    context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="What to ask for: http, https, ws or wss.")],
     direct: Annotated[
         str | None, typer.Option("--direct", metavar="URL", help="The same, where the endpoint itself listens.")
@@ -203,4 +206,5 @@ def probe(
     authority: Authority = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
-    raise typer.Exit(cli.probe(url, direct, method or (), header or (), data, requests, authority, say))
+    typed = cli.Typed.of(context)
+    raise typer.Exit(cli.probe(typed, url, direct, method or (), header or (), data, requests, authority, say))

@@ -93,10 +93,13 @@ class Answers(Group):
     def are_given(self) -> bool:
         return any(value is not None for value in vars(self).values())
 
-    def answerer(self, last: str, path: str | None) -> cli.Answerer:
-        """Return who that is, and the URL that stands last in a chain. Raises InputError for what cannot be said."""
-        said = cli.spoken(self.method or (), self.header or (), self.data)
-        return cli.Answerer(self.backend or "", last, self.replay, said, path or "", self.authority)
+    def answerer(self, last: str, path: str | None, typed: cli.Typed) -> cli.Answerer:
+        """Return who that is, and the URL that stands last in a chain; what was typed forgets its secrets.
+
+        Raises InputError for what cannot be said.
+        """
+        said = cli.spoken(typed, self.method or (), self.header or (), self.data)
+        return cli.Answerer(self.backend or "", last, self.replay, said, path or "", self.authority, typed)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness import session
+from harness.cli.arguments import Typed
 from harness.cli.asking import authority_of, check_url, spoken
 from harness.cli.interrupts import interruptible
 from harness.cli.screen import out
@@ -23,6 +24,7 @@ SCHEMES = ("http", "https", "ws", "wss")
 
 
 def probe(
+    typed: Typed,
     url: str,
     direct: str | None,
     methods: Sequence[str],
@@ -33,7 +35,8 @@ def probe(
     say: Callable[[str], object],
 ) -> int:
     """Ask, tell what came, and return the exit status that it calls for. Raises InputError for what cannot be asked."""
-    said = spoken(methods, headers, data)
+    typed.forget_queries("url", "direct")
+    said = spoken(typed, methods, headers, data)
     check_url("URL", url, SCHEMES)
     if direct is not None:
         check_url("--direct", direct, SCHEMES)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from harness import session
-from harness.cli.arguments import forget
+from harness.cli.arguments import Typed
 from harness.cli.asking import Spoken, authority_of, check_url
 from harness.cli.interrupts import interruptible
 from harness.errors import InputError
@@ -40,6 +39,7 @@ def hops_and_endpoint(hops: Sequence[str]) -> tuple[list[str], str]:
 class Answerer:
     """Who answers at the end of a chain, as options say: `named` by --backend, the URL that stands `last`, what is
     recorded in `replay`; our emitter, if it is none of them. `path` is what it is asked for, if its URL says nothing.
+    Of what was `typed`, what is secret is forgotten.
     """
 
     named: str
@@ -48,6 +48,7 @@ class Answerer:
     said: Spoken
     path: str
     authority: Path | None
+    typed: Typed
 
 
 def job_of(
@@ -82,7 +83,7 @@ def job_of(
 def _application(answerer: Answerer, spec: str, option: str) -> session.Application:
     """Return who is asked for what. What is secret in it is forgotten."""
     said, path = answerer.said, answerer.path
-    forget([query for query in (urlsplit(spec).query, urlsplit(path).query) if query])
+    answerer.typed.forget_queries("chain", "hop", "backend", "path")
     if spec.startswith(SCHEMES):
         check_url(option, spec, SCHEMES)
     if len(said.methods) > 1:

@@ -41,6 +41,10 @@ class OneOrMore:
 
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=80)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+"""RFC 9110, 5.1."""
+ReceivedValue = Annotated[str, StringConstraints(pattern=r"^[\t -~\x80-\xff]*$")]
+"""What a header may say that somebody else wrote, as bytes of Latin-1: RFC 9110, 5.5."""
 Listed = Annotated[list[T], Field(min_length=1), OneOrMore()]
 
 

@@ -1,7 +1,7 @@
 """Recordings as files: JSON that a person can read, and that is read back exactly. Pure: text in, text out.
 
-Rules: a write that is UTF-8 stands as text, any other in base64; a file that was changed is no recording any more, and
-what is wrong with one is told with the key.
+Rules: a write that is UTF-8 stands as text, any other in base64; a file in which was changed what is replayed is no
+recording any more (its digest tells); and what is wrong with one is told with the key.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from dataclasses import fields
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from harness.documents.keys import HeaderName, ReceivedValue
 from harness.errors import Complaint, InputError
-from harness.model import Body, CodecName, Method, Recording, Write
+from harness.model import DIGEST, Body, CodecName, Method, Recording, Write, digest_of
 
 VERSION: Literal[1] = 1
 _APART = ("writes",)
@@ -46,13 +48,13 @@ class _Write(_Shape):
 
 class _File(_Shape):
     recording: Literal[1]
-    digest: str
+    digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")]
     source: str
     method: Method
     format: CodecName
     body: Body
-    content_type: str
-    headers: list[tuple[str, str]]
+    content_type: ReceivedValue
+    headers: list[tuple[HeaderName, ReceivedValue]]
     again: Annotated[int, Field(ge=0)]
     closing: Annotated[int, Field(ge=1)]
     coding: str = ""
@@ -63,6 +65,8 @@ class _File(_Shape):
     def _holds_together(self) -> _File:
         if not self.again < self.closing < len(self.writes):
             raise ValueError(f"again < closing < {len(self.writes)}, the number of writes, is not so")
+        if any(after.at_ms < before.at_ms for before, after in pairwise(self.writes)):
+            raise ValueError("at_ms of the writes falls: each is at the time of the one before it, or later")
         return self
 
 
@@ -90,7 +94,11 @@ def load(text: str, file: str) -> Recording:
         raise InputError(*(_complaint(dict(one), file) for one in error.errors()[:3])) from None
     told_fields: dict[str, Any] = {name: getattr(said, name) for name in _File.model_fields if name != "recording"}
     headers = tuple((name, value) for name, value in said.headers)
-    return Recording(**told_fields | {"headers": headers, "writes": tuple(write.noun for write in said.writes)})
+    recording = Recording(**told_fields | {"headers": headers, "writes": tuple(write.noun for write in said.writes)})
+    if (digest := digest_of(recording)) != recording.digest:
+        told = f"the file was changed since it was recorded: write {digest} if that is meant, or record it again"
+        raise InputError(Complaint(told, ("digest",), file=file))
+    return recording
 
 
 def _write(write: Write) -> dict[str, object]:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from harness.documents import hops
-from harness.documents.keys import Listed, Name, Shape, Words, key
+from harness.documents.keys import HeaderName, Listed, Name, Shape, Words, key
 from harness.errors import InputError
 from harness.model import Cost, Edit, Fill, Filler, Format, Handshake, Hop, Method, Mitigation, RequestProfile
 
@@ -36,7 +36,6 @@ def _once(headers: dict[str, V]) -> dict[str, V]:
     return headers
 
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*.^_`|~-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]*[!-~])?$")]
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False)]
 

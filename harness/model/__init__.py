@@ -79,7 +79,7 @@ if TYPE_CHECKING:
         StepKind,
         Trace,
     )
-    from harness.model.recording import Recording, Write
+    from harness.model.recording import DIGEST, Recording, Write, digest_of
     from harness.model.redaction import HIDDEN, is_secret, masked_mitigation, masked_plan, masked_trace
     from harness.model.reported import (
         METRICS,

@@ -8,11 +8,17 @@ are: a record of a run has the digest, and the writes lie beside it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from harness.model.words import Body, CodecName, Method
+
+DIGEST = re.compile(r"[0-9a-f]{16}")
+_NO_PART = ("digest", "source", "writes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +103,14 @@ class Recording:
             return 0, seq
         rounds, at = divmod(seq - self.again, self.closing - self.again)
         return rounds, self.again + at
+
+
+def digest_of(recording: Recording) -> str:
+    """Return what tells a recording from all that would be replayed otherwise, at whatever pace it was recorded.
+
+    A field that says nothing counts for nothing, so that a recording keeps its digest when others are added.
+    """
+    parts = [(one, getattr(recording, one.name)) for one in fields(recording) if one.name not in _NO_PART]
+    said = {one.name: value for one, value in parts if value != one.default}
+    writes = [(write.data.hex(), write.whole) for write in recording.writes]
+    return hashlib.sha256(json.dumps([said, writes], sort_keys=True).encode()).hexdigest()[:16]

@@ -115,6 +115,16 @@ class Editable(Proxy, Protocol):
 
 
 @runtime_checkable
+class AsksInHttp10(Proxy, Protocol):
+    """A proxy that asks what stands behind it in HTTP/1.0, to which servers frame a body each in its own way, or not:
+    as its config says.
+    """
+
+    def asks_in_http10(self, config: Path) -> bool:
+        """Whether it may ask so where a config answers. Raises InputError for one that cannot be read."""
+
+
+@runtime_checkable
 class Deployable(Proxy, Protocol):
     """A proxy that runs a config as it is deployed: what stands for what is said beside it, and the rest found."""
 

@@ -17,7 +17,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from harness.documents.document import Document
-from harness.documents.keys import Shape, Words
+from harness.documents.keys import HeaderName, Shape, Words
 from harness.errors import Complaint, InputError
 from harness.launchers.base import ProgramLauncher
 from harness.model import Endpoint, HopKind, Method
@@ -30,7 +30,6 @@ SERVER = "harness.proxies.emulator_server"
 TOLD = ("--listen=${LISTEN}", "--upstream=${UPSTREAM}")
 READY_S = 20.0
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 Glob = Annotated[str, StringConstraints(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 

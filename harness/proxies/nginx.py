@@ -28,7 +28,7 @@ from harness.proxies.languages.base import Fitted
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
-from harness.proxies.nginx_mitigated import Mitigated, Texts, mitigated
+from harness.proxies.nginx_mitigated import Mitigated, Texts, in_effect, mitigated
 from harness.proxies.starting import Start
 
 CHANGED = "mitigations.diff"
@@ -54,6 +54,10 @@ class Nginx(AsDeployed):
 
     def changed(self, config: Path) -> str:
         return self.meant(config)._mitigated(config).told()
+
+    def asks_in_http10(self, config: Path) -> bool:
+        said = in_effect(self.meant(config)._mitigated(config).deployed, "proxy_http_version")
+        return said in ([], ["1.0"])  # before 1.29.7 nginx does by itself
 
     def check(self, config: Path) -> None:
         """Raise InputError if a config could not stand in a chain, or nginx has anything against it."""

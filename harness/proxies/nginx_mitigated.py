@@ -70,6 +70,12 @@ def mitigated(was: Deployed, edits: Iterable[Edit], again: Callable[[Texts], Dep
     return Mitigated(was, deployed, before, after)
 
 
+def in_effect(deployed: Deployed, name: str) -> list[str]:
+    """Return the arguments of the directive of a name that counts where a config answers: none, if none says any."""
+    there = _Levels.of(deployed).in_effect(name)
+    return there[-1].arguments if there else []
+
+
 Changed = tuple[Source, str] | None
 """A file with what it is to say; None if nothing is to change."""
 
@@ -110,7 +116,7 @@ class _Levels:
         return {"set": self._set, "add": self._add, "drop": self._drop}[verb](wanted)
 
     def _set(self, wanted: Directive) -> Changed:
-        there = self._in_effect(wanted.name)
+        there = self.in_effect(wanted.name)
         now = there[-1].arguments if there else DEFAULTS.get(wanted.name)
         if now == wanted.arguments:
             return None
@@ -119,7 +125,7 @@ class _Levels:
         return self._inserted([_says(wanted)], [])
 
     def _add(self, wanted: Directive) -> Changed:
-        there = self._in_effect(wanted.name)
+        there = self.in_effect(wanted.name)
         alike = [one for one in there if one.argument.lower() == wanted.argument.lower()]
         if any(one.arguments == wanted.arguments for one in alike[-1:]):
             return None
@@ -129,7 +135,7 @@ class _Levels:
 
     def _drop(self, wanted: Directive) -> Changed:
         out = {argument.lower() for argument in wanted.arguments}
-        for one in self._in_effect(wanted.name):
+        for one in self.in_effect(wanted.name):
             stay = [word.raw for word in one.words[1:] if word.said.lower() not in out]
             if len(stay) == len(one.words) - 1:
                 continue
@@ -141,7 +147,7 @@ class _Levels:
     def _own(self, name: str) -> list[Directive]:
         return list(self._blocks[0].children(name))
 
-    def _in_effect(self, name: str) -> list[Directive]:
+    def in_effect(self, name: str) -> list[Directive]:
         """Return the directives of a name at the innermost level that has any."""
         return next((found for block in self._blocks if (found := list(block.children(name)))), [])
 

@@ -8,7 +8,6 @@ is at fault.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from itertools import pairwise
 
 from harness.errors import InputError, StreamError
 from harness.formats.coding import content_coding
-from harness.model import CodecName, Method, Recording, Write
+from harness.model import CodecName, Method, Recording, Write, digest_of
 from harness.model.redaction import masked
 from harness.probe.messages import CUTS, Messages
 from harness.probe.secrets import Secrets
@@ -38,6 +37,13 @@ FRAMING = frozenset(
 FORMATS: dict[str, CodecName] = {"server-sent event": "sse", "OpenAI chunk": "sse", "line of JSON": "ndjson"}
 """In which format messages are; all else is text that nobody can cut."""
 KINDS = {"server-sent event": "server-sent events", "OpenAI chunk": "OpenAI chunks", "line of JSON": "lines of JSON"}
+MEDIA_TYPES = frozenset(
+    {
+        *("text/event-stream", "text/plain", "text/html", "application/json", "application/octet-stream"),
+        *("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"),
+    }
+)
+"""Words that proxies heed, and that who asks may say, too, as in Accept: nobody's secret."""
 WORDS_SHOWN = 200
 _TITLE = re.compile(rb"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -81,14 +87,14 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
         one = f"it sends one {messages.message}, and nothing to repeat"
         raise InputError(f"{said.source} is too short to be replayed: {one}")
     kept = tuple((name, value) for name, value in answer.headers if name.lower() not in FRAMING)
-    (headers,) = masked((name, said.secrets.hidden(value)) for name, value in kept)
+    (headers,) = masked((_blank(name, said), _blank(said.secrets.hidden(value), said)) for name, value in kept)
     recording = Recording(
         digest="",
         source=said.source,
         method=said.method,
         format=FORMATS.get(messages.message, "text"),
         body=answer.body,
-        content_type=next((value for name, value in answer.headers if name.lower() == "content-type"), ""),
+        content_type=_content_type(answer, said),
         headers=headers,
         writes=tuple(writes),
         again=whole[0] + 1 if len(whole) > 1 else 0,
@@ -99,7 +105,20 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
     facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
     if chunks_http10:
         facts.append("To HTTP/1.0 the application answers in chunks all the same: so it is replayed.")
-    return Recorded(replace(recording, digest=_digest(recording)), tuple(facts), cut)
+    return Recorded(replace(recording, digest=digest_of(recording)), tuple(facts), cut)
+
+
+def _content_type(answer: Answer, said: Said) -> str:
+    """Return the Content-Type without what was said, which is as many `x`: it stays one as long, and well formed."""
+    value = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+    kind, mark, more = value.partition(";")
+    kind = kind if kind.strip().lower() in MEDIA_TYPES else _blank(kind, said)
+    return kind + mark + (more if more.strip().lower() == "charset=utf-8" else _blank(more, said))
+
+
+def _blank(text: str, said: Said) -> str:
+    """Return what stands in a head with as many `x` for what was said, in whichever coding that was."""
+    return said.secrets.blanked(text.encode("latin-1")).decode("latin-1")
 
 
 def _check(answer: Answer, said: Said, data: bytes) -> None:
@@ -125,12 +144,6 @@ def _check(answer: Answer, said: Said, data: bytes) -> None:
 def _instants_ms(answer: Answer) -> list[float]:
     """Return how long after the first one each write came."""
     return [(at_ns - answer.writes[0][0]) / 1e6 for at_ns, _ in answer.writes]
-
-
-def _digest(recording: Recording) -> str:
-    """Return what tells a recording from all that would be replayed otherwise, at whatever pace it was recorded."""
-    writes = tuple(replace(write, at_ms=0) for write in recording.writes)
-    return hashlib.sha256(repr(replace(recording, source="", writes=writes)).encode()).hexdigest()[:16]
 
 
 def compresses(answer: Answer, said: Said) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -19,7 +18,7 @@ from harness.matrix.references import referenced
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace, Recording
-from harness.proxies.base import Deployable, Editable, Fetched, Proxy
+from harness.proxies.base import AsksInHttp10, Deployable, Editable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import is_readable
@@ -28,7 +27,6 @@ from harness.session.shipped import known, read_text, shipped_matrices
 REPORTS = "reports/"
 RECORDED = "recorded"
 """What the workload is called, also in ids, that replays what an application has answered."""
-_SAYS_HTTP11 = re.compile(r"^\s*proxy_http_version\s+(1\.1|2)\s*;", re.MULTILINE)
 AS_FOUND = Deployment()
 """Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
@@ -191,9 +189,10 @@ def _locked(proxy: Proxy) -> Proxy:
 
 
 def may_ask_in_http10(job: Job) -> bool:
-    """Tell whether a hop may pass requests on in HTTP/1.0, as nginx does whose config says nothing else of that."""
-    files = [file for hop, file in hops_of(job).items() if hop.proxy == "nginx"]
-    return any(file.is_dir() or not _SAYS_HTTP11.search(read_text(file)) for file in files)
+    """Tell whether a hop may pass requests on in HTTP/1.0."""
+    files = hops_of(job)
+    proxies = {hop: adapter(hop, job.proxies, job.deployed, job.matrix.catalogue) for hop in files}
+    return any(isinstance(one, AsksInHttp10) and one.asks_in_http10(files[hop]) for hop, one in proxies.items())
 
 
 def diffs(job: Job) -> dict[Hop, str]:

@@ -35,6 +35,7 @@ from harness.session.jobs import hops_of, one_cell
 from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
 
 MOST_ASKS = 5
+TAKE_WRITES = 100_000
 COMMAND_S = 30.0
 """How long a command may take until its port accepts connections."""
 GRAMMAR = "a URL, asgi:./app.py, or 'command: uvicorn app:app --port ${PORT}'"
@@ -199,15 +200,17 @@ class _Asker:
         while waited_s < TAKE_S and not (await asyncio.wait({heard.over}, timeout=min(WORD_S, TAKE_S)))[0]:
             waited_s += min(WORD_S, TAKE_S)
             self._say(f"  {answer.size_bytes} bytes after {waited_s:.0f} s")
-        if heard.over.done():
-            try:
-                return heard.over.result()
-            except StreamError as error:
-                raise InputError(f"{source}: {self._secrets.hidden(str(error))}") from None
-        if not answer.writes:
-            what = "nothing" if answer.status is None else "nothing but a head"
-            raise InputError(f"{source} has sent {what} for {TAKE_S:g} s")
-        return f"it went on after {TAKE_S:g} s"
+        if not heard.over.done():
+            if not answer.writes:
+                raise InputError(f"{source} has sent {answer.begun} for {TAKE_S:g} s")
+            return f"it went on after {TAKE_S:g} s"
+        try:
+            cut = heard.over.result()
+        except StreamError as error:
+            raise InputError(f"{source}: {self._secrets.hidden(str(error))}") from None
+        if cut and not answer.writes:
+            raise InputError(f"{source} has sent {answer.begun} by when {cut}: none of it can be replayed")
+        return cut
 
     async def _connected(self, heard: _Heard) -> asyncio.Transport:
         """Connect. Raises InputError if nobody answers there, or not whom it should be."""
@@ -264,8 +267,10 @@ class _Heard(asyncio.Protocol):
             self.answer.feed(data, at_ns)
             if self.answer.is_whole or (self._head_only and self.answer.status):
                 self._end("")
-            elif self.answer.size_bytes > TAKE_BYTES:
+            elif self.answer.came_bytes > TAKE_BYTES:
                 self._end(f"more than {TAKE_BYTES // 2**20} MB had come")
+            elif len(self.answer.writes) > TAKE_WRITES:
+                self._end(f"more than {TAKE_WRITES} writes had come")
 
     def connection_lost(self, exc: Exception | None) -> None:
         with self._faults():

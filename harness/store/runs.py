@@ -34,8 +34,8 @@ from typing import Self
 
 from harness.documents import recordings, records
 from harness.documents.redaction import masked_run
-from harness.errors import InputError, unwritable
-from harness.model import Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
+from harness.errors import InputError, shortened, unwritable
+from harness.model import DIGEST, Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
 from harness.resources import is_file, own_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -185,7 +185,7 @@ def _load_trace(folder: Path, take: int) -> Trace:
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"the trace in {folder} is damaged: {_first_lines(error)}") from error
     if named := trace.plan.emission.workload.recording:
-        trace = _with_recording(trace, _recording_file(folder.parent.parent, named))
+        trace = _with_recording(trace, _recording_file(folder.parent.parent, named), named)
     if (had := sum(read.size_bytes for read in trace.reads)) != len(trace.body):
         raise InputError(f"the trace in {folder} is damaged: {body.name} has {len(trace.body)} of {had} bytes")
     return trace
@@ -210,13 +210,18 @@ def load_recording(path: Path) -> Recording:
 
 
 def _recording_file(folder: Path, recording: Recording) -> Path:
+    """Return the file of a recording in a run. Raises InputError for a digest that is none: it becomes a path."""
+    if not DIGEST.fullmatch(recording.digest):
+        raise InputError(f"{folder}: {shortened(recording.digest)} is no recording's digest: 16 hexadecimal digits are")
     return folder / RECORDINGS / f"{recording.digest}.json"
 
 
-def _with_recording(trace: Trace, file: Path) -> Trace:
+def _with_recording(trace: Trace, file: Path, named: Recording) -> Trace:
     """Return a trace whose recording is not only named. Raises InputError if that is not in the run any more."""
+    if (there := load_recording(file)) != named:
+        raise InputError(f"{file} is another recording: its digest is {there.digest}")
     emission = trace.plan.emission
-    workload = dataclasses.replace(emission.workload, recording=load_recording(file))
+    workload = dataclasses.replace(emission.workload, recording=there)
     emission = dataclasses.replace(emission, workload=workload)
     return dataclasses.replace(trace, plan=dataclasses.replace(trace.plan, emission=emission))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,8 +65,17 @@ def test_without_a_body_it_is_whole_with_its_head() -> None:
         (b"HTTP/2 200\r\n\r\n", "no HTTP/1.1"),
         (b"HTTP/1.1 okay\r\n\r\n", "no HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * HEAD_BYTES, "no HTTP/1.1"),
+        (HEAD + b"X: a\nb\r\n\r\n", "not a header: what begins with b'X'"),
+        (HEAD + b"X Y: 1\r\n\r\n", "not a header: what begins with b'X Y'"),
+        (HEAD + b"X\r\n\r\n", "not a header: what begins with b'X'"),
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "unknown transfer coding 'gzip, chunked'"),
         (HEAD + b"Content-Length: -1\r\n\r\n", "Content-Length: '-1' is no length"),
+        (HEAD + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), "Content-Length: '9999"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * (HEAD_BYTES + 1), "the size of a chunk does not end"),
+        (
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"1" * HEAD_BYTES,
+            "the trailer does not end",
+        ),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "not the size of a chunk: b'zz'"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", "a chunk of 2 bytes goes on after its end"),
     ],
@@ -72,6 +83,37 @@ def test_without_a_body_it_is_whole_with_its_head() -> None:
 def test_what_is_no_http_is_told_so(data: bytes, told: str) -> None:
     with pytest.raises(StreamError, match=told.replace("(", r"\(")):
         fed(data)
+
+
+def test_a_header_that_is_folded_is_one() -> None:
+    assert fed(HEAD + b"X: \xe9 a \r\n\tb \r\nY:\r\n\r\n").headers[1:] == (("X", "\xe9 a  b"), ("Y", ""))
+
+
+def test_interim_answers_are_passed_over_however_many_come_at_once() -> None:
+    answer = fed(b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + FRAMED["chunked"])
+    assert [data for _, data in answer.writes] == WRITES
+
+
+def test_what_waits_of_a_long_chunk_is_not_copied_for_each_read() -> None:
+    answer = fed(HEAD + b"Transfer-Encoding: chunked\r\n\r\n10000000\r\n")
+    before_bytes = answer.came_bytes
+    answer.feed(bytes(2**22), 0)
+    answer.feed(b"x", 0)  # for which there may have to be more room; then there is some
+    tracemalloc.start()
+    answer.feed(b"x" * 100, 0)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2**16
+    assert answer.came_bytes - before_bytes == 2**22 + 101
+    assert answer.writes == []
+    assert answer.begun == "nothing but a head and the beginning of a chunk of 268435456 bytes"
+
+
+def test_how_far_an_answer_has_come_is_told() -> None:
+    assert Answer().begun == "nothing"
+    assert fed(HEAD).begun == "no whole head"
+    assert fed(EARLY).begun == "no whole head"
+    assert fed(FRAMED["close"][: len(HEAD) + 2]).begun == "nothing but a head"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,32 @@ def test_what_was_said_is_blanked_also_across_writes_and_messages_stay_what_they
     assert found.headers == (("X-Echo", "(redacted)"),)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "kept"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        ("Text/Event-Stream; Charset=UTF-8", "Text/Event-Stream; Charset=UTF-8"),
+        ("text/event-stream; key=sk-123", "text/event-stream; key=xxxxxx"),
+        ("application/sk-123", "application/xxxxxx"),
+        ("text/plain;charset=utf-8;q=sk-123;r=sk-123", "text/plain;charset=utf-8;q=xxxxxx;r=xxxxxx"),
+    ],
+)
+def test_a_content_type_says_nothing_that_was_said_and_stays_what_proxies_heed(content_type: str, kept: str) -> None:
+    """What is asked for is a header that was said, too."""
+    secrets = Secrets((("Authorization", "Bearer sk-123"), ("Accept", "text/event-stream")), None)
+    found = recorded(answered(EVENTS, content_type=content_type), said(secrets=secrets)).recording
+    assert found.content_type == kept
+
+
+def test_no_header_is_called_by_what_was_said_nor_has_it_in_other_bytes() -> None:
+    secrets = Secrets((("Authorization", "Bearer sk-123"), ("X", "h\u00e9llo")), None)
+    echoed: dict[str, Any] = {"X-sk-123": "1", "X_Utf8": "h\u00e9llo"}
+    assert recorded(answered(EVENTS, **echoed), said(secrets=secrets)).recording.headers == (
+        ("X-xxxxxx", "1"),
+        ("X-Utf8", "xxxxxx"),
+    )
+
+
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "500 Oops"])
 def test_no_refusal_says_what_was_said(status: str) -> None:
     secrets = Secrets((("Authorization", "Bearer sk-123"),), None)

@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.model import Cell, Emission, Plan
 from harness.store.runs import RECORDING_CHARS, RECORDINGS, Run, load_recording, load_traces
 from tests.hops import Passes
-from tests.recorded import load, recording
+from tests.recorded import EVENTS, load, recording
 from tests.reports.samples import result, run_info
 from tests.simulation import simulate
 
@@ -53,12 +53,31 @@ def test_a_trace_whose_recording_is_gone_is_told_so(run: Run) -> None:
         load_traces(folder)
 
 
+def test_no_path_is_made_of_what_is_no_digest(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'\.\./\.\./escaped' is no recording's digest"):
+        run.keep_recording(replace(recording(), digest="../../escaped"))
+    assert not (tmp_path / "escaped.json").exists()
+    folder = run.save_trace(simulate(Plan((), "GET", (), Emission(LOAD)), Passes()), CELL)
+    text = (folder / "trace.json").read_text()
+    (folder / "trace.json").write_text(text.replace(recording().digest, "../trace"))
+    with pytest.raises(InputError, match="is no recording's digest"):
+        load_traces(folder)
+
+
+def test_a_file_with_another_recording_is_not_taken_for_the_one_it_is_named_after(run: Run) -> None:
+    folder = run.save_trace(simulate(Plan((), "GET", (), Emission(LOAD)), Passes()), CELL)
+    another = run.keep_recording(recording(EVENTS[1:]))
+    another.replace(another.with_stem(recording().digest))
+    with pytest.raises(InputError, match=rf"is another recording: its digest is {another.stem}"):
+        load_traces(folder)
+
+
 def test_a_recording_is_found_in_its_file_and_in_a_run_that_has_one(run: Run, tmp_path: Path) -> None:
     (file,) = (run.folder / RECORDINGS).iterdir()
     assert load_recording(file) == load_recording(run.folder) == recording()
-    run.keep_recording(replace(recording(), digest="another"))
+    another = run.keep_recording(recording(EVENTS[1:]))
     for path, told in (
-        (run.folder, "recordings there: .*another.json"),
+        (run.folder, f"recordings there: .*{another.name}"),
         (tmp_path, "recordings there: none"),
         (tmp_path / "none.json", "cannot be read"),
     ):
