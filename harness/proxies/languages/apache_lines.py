@@ -46,6 +46,14 @@ class Directive:
             elif one.name in _WHETHER:
                 yield from one.of(*names)
 
+    def deeper(self, *names: str) -> Iterator[Directive]:
+        """Yield what stands in it or in a section of it by some names, but in no virtual host and no `<Location>`."""
+        for one in self.inner:
+            if one.name in names:
+                yield one
+            elif one.name not in ("virtualhost", "location", "locationmatch"):
+                yield from one.deeper(*names)
+
     def every(self) -> Iterator[Directive]:
         """Yield all below it, sections too."""
         for one in self.inner:

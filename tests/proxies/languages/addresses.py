@@ -13,6 +13,22 @@ _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConn
 EVERYWHERE: Mapping[str, Mapping[str, str]] = {
     "apache": {
         "s.conf": """\
+ProxyRemote http://via.internal:7 http://forward.internal:8
+ProxyPass /top http://top.internal:9/
+<Location /toploc>
+ProxyPass http://app.internal:8000/
+</Location>
+BalancerMember balancer://b http://named.internal:10
+<VirtualHost *:81>
+ServerName other.test
+RewriteRule ^/o http://flag.internal:11/ [qsa,Proxy]
+<If "%{QUERY_STRING} == 'x'">
+ProxyPass http://if.internal:12/
+</If>
+<FilesMatch \\.php$>
+SetHandler "proxy:fcgi://php.internal:13"
+</FilesMatch>
+</VirtualHost>
 <VirtualHost *:80>
 ServerName shop.test
 ProxyPass /static !
@@ -26,6 +42,12 @@ BalancerMember http://other.internal:4
 <Location /l>
 ProxyPass http://location.internal:5/
 ProxyPassReverse http://location.internal:5/
+</Location>
+<Location /rl>
+RewriteRule ^ http://inner.internal:14/ [p]
+<If "true">
+ProxyPass http://deep.internal:15/
+</If>
 </Location>
 <Location /h>
 SetHandler "proxy:http://handler.internal:6"

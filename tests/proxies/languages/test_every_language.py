@@ -43,7 +43,7 @@ def test_nobody_is_asked_but_the_next_hop_and_it_wherever_what_is_mapped_was(
     tmp_path: Path, language: str, secure: bool
 ) -> None:
     behind = Endpoint(9, authority="ca.pem" if secure else None)
-    fitted = reading.fit(language, tmp_path, EVERYWHERE[language], Deployment((APP,)), behind)
+    fitted = reading.fit(language, tmp_path, EVERYWHERE[language], Deployment((APP,), ":80"), behind)
     assert [host for text in fitted.texts.values() for host in addresses(text)] == []
     asked = [host for source in fitted.texts for host in addresses(source.text)]
     read = "".join(fitted.texts.values())
