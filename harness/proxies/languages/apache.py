@@ -84,7 +84,7 @@ _PROXIES = {"p", "proxy"}
 _CONDITIONS = ("if", "elseif", "else")
 _FILES = ("directory", "directorymatch", "files", "filesmatch")
 _BALANCER = "balancer://"
-_URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?P<address>[^/\s\"']*)", re.IGNORECASE)
+_URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?:[^/\s\"'@]*@)?(?P<address>[^/\s\"']*)", re.IGNORECASE)
 _HTTP = ("http", "https", "ws", "wss")
 
 

@@ -27,6 +27,7 @@ from harness.launchers import commands
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves, said
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.source_text import Source, Token
 from harness.resources import is_file
 
@@ -52,6 +53,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         command=_RUN,
         explains=_TEST,
         quote=lambda path: json.dumps(path)[1:-1],
+        masked=masked_tree,
     )
 
 

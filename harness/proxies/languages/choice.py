@@ -24,6 +24,8 @@ NOBODY = "127.0.0.1:1"
 
 _SERVER = re.compile(r"(?P<name>[^:]*)(?::(?P<port>\d+))?")
 _LOCAL = "127.0.0.1"
+_LOGIN = re.compile(r"^(?P<scheme>\w+://|(?=[^/@]*:))[^/@]*@")
+"""Name and password before an address, which nobody is to be told."""
 
 
 @dataclass(eq=False)
@@ -34,6 +36,10 @@ class Target:
     at: Token
     addresses: tuple[str, ...] = ()
     why_not: str = ""
+
+    def __post_init__(self) -> None:
+        self.name, *others = (_LOGIN.sub(r"\g<scheme>", one) for one in (self.name, *self.addresses))
+        self.addresses = tuple(others)
 
     @property
     def names(self) -> set[str]:

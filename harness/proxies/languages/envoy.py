@@ -19,6 +19,7 @@ from harness.errors import InputError
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target
 from harness.proxies.languages.envoy_routes import Hosts, domains, paths
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.yaml_nodes import Value, YamlEdits
 from harness.proxies.source_text import Source
 
@@ -53,6 +54,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.host,
         chosen.server.tls,
         chosen.served_by(),
+        masked=masked_tree,
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from harness.errors import InputError, allowed
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.traefik_rules import Rule
 from harness.proxies.languages.yaml_nodes import Entry, Value, YamlEdits
 from harness.proxies.source_text import Source
@@ -59,6 +60,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.served_by(),
         frozenset({store, *(() if found.is_static else (main,))}),
         _RUN,
+        masked=masked_tree,
     )
 
 
