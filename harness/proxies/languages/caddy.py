@@ -8,6 +8,7 @@ Rules:
 - of the sites the one that is asked stays, by whatever name, at our address, with a throw-away certificate for TLS;
 - all handlers that pass requests on to what is mapped do so to the next hop, all others to nobody; active health checks
   are taken out, as the next hop does not answer them;
+- who else would be asked whether a request may pass (`forward_auth`) is taken out, as he is not here;
 - certificates, their authorities, storage, the admin endpoint and logs are taken out.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves, said
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.source_text import Source, Token
@@ -249,6 +250,8 @@ def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json
         policies = [one for one in server.get("tls_connection_policies") or () if _is_of(one, hosts)]
         server["tls_connection_policies"] = [_without((*policies, {})[0], "match", "certificate_selection")]
         apps["tls"] = {"certificates": {"load_files": [_CERTIFICATE]}}
+    for route in every(server, lambda one: "handle" in one):
+        route["handle"] = [one for one in route["handle"] if not asks_leave(one)]
     for handler in every(server, lambda one: one.get("handler") == "reverse_proxy"):
         _lead(handler, found.target(handler) in chosen.targets, scheme)
     return made

@@ -5,6 +5,7 @@ Rules:
   is mapped becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
 - all other listeners and filter chains are taken out, and what the one that is asked wants of a connection: a name in
   TLS, the PROXY protocol; its virtual host is that of whoever asks, as a hop in front may ask by another name;
+- who else would be asked whether a request may pass (`ext_authz`, `oauth2`, keys of JWTs from elsewhere) is taken out;
 - what is put in is JSON, as a bootstrap may be;
 - what is told by somebody else (xDS: dynamic_resources, RDS, EDS) is refused: he is not here.
 """
@@ -187,6 +188,12 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
         if entry.name in ("access_log", "accessLog"):
             edits.drop(entry.mapping, entry.name)
     edits.drop(listener, "access_log")
+    for filters in (
+        chain.get("filters"),
+        *(one.get("typed_config", "http_filters") for one in chain.get("filters").items),
+    ):
+        if any(map(_asks_leave, filters.items)):
+            edits.drop_items(filters, lambda one: not _asks_leave(one))
     if chosen.route in found.hosts:
         every, host = found.hosts[chosen.route]
         edits.drop_items(every, lambda one: one is host)
@@ -194,6 +201,13 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
     for target, cluster in found.clusters.items():
         _cluster(edits, cluster, target in chosen.targets, scheme)
     return edits.texts
+
+
+def _asks_leave(filter_: Value) -> bool:
+    """Tell whether a filter asks somebody else whether a request may pass."""
+    kind = filter_.get("typed_config", "@type").said
+    remote = any(one.name.replace("_", "").lower() == "remotejwks" for one in filter_.get("typed_config").every())
+    return kind.endswith((".ExtAuthz", ".OAuth2")) or (kind.endswith(".JwtAuthentication") and remote)
 
 
 def _listener_filters(edits: YamlEdits, listener: Value) -> None:

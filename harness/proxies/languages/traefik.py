@@ -3,6 +3,7 @@
 Rules:
 - an entry point is a listener, a router a route, a service with servers a target; all urls of the one that is mapped
   become the next hop's, all others are nobody's; health checks are taken out, as the next hop does not answer them;
+- who else would be asked whether a request may pass (`forwardAuth`) is taken out, as he is not here;
 - the entry point that is asked gets our address, all others a port that is nobody's business;
 - services must stand in files: who else tells of them (Docker, Kubernetes, Consul) is not here;
 - files are laid into one folder, which the file provider reads, with a throw-away certificate as the default one.
@@ -164,6 +165,16 @@ def _urls(service: Value) -> list[Value]:
     return [one.get("url") for one in service.get("loadBalancer", "servers").items if one.get("url")]
 
 
+def _is_of(middlewares: Value, names: set[str]) -> bool:
+    """Tell whether a list names nothing but some middlewares."""
+    return bool(middlewares.items) and all(_plain(one) in names for one in middlewares.items)
+
+
+def _plain(name: Value) -> str:
+    """Return a name without its provider."""
+    return name.said.partition("@")[0]
+
+
 def _document(file: Path) -> Value:
     """Read a file. Raises InputError if it is not YAML as it stands."""
     source = read(file)
@@ -229,6 +240,7 @@ class _Edit:
 
     def made(self) -> dict[Source, str]:
         """Return the texts, edited, the static one first."""
+        self._without_logins()
         self._static(self._found.static)
         for document in self._found.dynamic:
             self._dynamic(document)
@@ -272,13 +284,28 @@ class _Edit:
         for middleware in http.get("middlewares").entries:
             if plugin := middleware.value.get("plugin"):
                 raise InputError(plugin.reject("a plugin is fetched or compiled by Traefik: leave it out of a copy"))
-            edits.put(middleware.value.get("forwardAuth", "address"), f'"http://{NOBODY}"')
         for pair in [*tls.get("certificates").items, tls.get("stores", "default", "defaultCertificate")]:
             edits.put(pair.get("certFile"), '"${CERTIFICATE}"')
             edits.put(pair.get("keyFile"), '"${CERTIFICATE_KEY}"')
         edits.drop(tls.get("stores", "default"), "defaultGeneratedCert")
         for options in tls.get("options").entries:
             edits.put(options.value.get("sniStrict"), "false")
+
+    def _without_logins(self) -> None:
+        """Take out the middlewares that ask somebody else whether a request may pass, and chains of nothing else."""
+        there = [entry for document in self._found.dynamic for entry in document.get("http", "middlewares").entries]
+        gone = {one.name for one in there if one.value.get("forwardAuth")}
+        while more := {one.name for one in there if _is_of(one.value.get("chain", "middlewares"), gone)} - gone:
+            gone |= more
+        documents = (self._found.static, *self._found.dynamic)
+        uses = [entry for one in documents for entry in one.every() if entry.name == "middlewares"] if gone else []
+        for entry in uses:
+            if _is_of(entry.value, gone):
+                self._edits.drop(entry.mapping, entry.name)
+            elif entry.value.items:
+                self._edits.drop_items(entry.value, lambda one: _plain(one) not in gone)
+        for document in self._found.dynamic:
+            self._edits.drop(document.get("http", "middlewares"), *gone)
 
     def _service(self, balancer: Value) -> None:
         self._edits.drop(balancer, "healthCheck", *(["serversTransport"] if self._scheme == "https" else []))

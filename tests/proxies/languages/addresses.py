@@ -161,10 +161,14 @@ tracing: {otlp: {http: {endpoint: "http://trace.internal:3"}}}
 http:
   routers:
     x: {rule: "PathPrefix(`/x`)", service: x, entryPoints: [web]}
-    app: {rule: "PathPrefix(`/`)", service: app, entryPoints: [web]}
+    app: {rule: "PathPrefix(`/`)", service: app, entryPoints: [web], middlewares: [login@file, size]}
   services:
     x: {loadBalancer: {servers: [{url: "http://x.internal:4"}]}}
     app: {loadBalancer: {servers: [{url: "http://app.internal:8000"}, {url: "http://app.internal:8001/"}]}}
+  middlewares:
+    login: {chain: {middlewares: [ask]}}
+    ask: {forwardAuth: {address: "http://auth.internal:6"}}
+    size: {buffering: {maxRequestBodyBytes: 9}}
 tcp: {services: {t: {loadBalancer: {servers: [{address: "tcp.internal:5"}]}}}}
 """,
     },

@@ -14,7 +14,7 @@ import pytest
 
 from harness.model import Deployment, Endpoint
 from harness.proxies.languages.base import Fitted
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, answering
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, answering, asks_leave
 from tests.proxies.languages import reading
 from tests.proxies.languages.reading import served
 
@@ -96,6 +96,18 @@ def test_a_next_hop_with_tls_is_spoken_to_with_it(tmp_path: Path) -> None:
     made = edited(fit(tmp_path, plain(proxy("a:1")), behind=Endpoint(1, authority="ca.pem")))
     (handler,) = made["apps"]["http"]["servers"]["a"]["routes"][0]["handle"]
     assert handler["transport"] == {"protocol": "http", "tls": {"insecure_skip_verify": True}}
+
+
+def test_who_else_would_be_asked_for_leave_is_taken_out_and_is_no_backend(tmp_path: Path) -> None:
+    goes_on = [{"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "vars"}]}]}]
+    auth = proxy("auth:9091", rewrite={"method": "GET", "uri": "/verify"}, handle_response=goes_on)
+    fitted = fit(tmp_path, plain(auth, proxy("app:1")))
+    assert served(fitted) == "site:8080 > reverse_proxy app:1"
+    assert edited(fitted)["apps"]["http"]["servers"]["a"]["routes"] == [{"handle": [proxy("${UPSTREAM_ADDRESS}")]}]
+    assert refused(tmp_path, {"c.json": json.dumps(plain(auth))}) == ["c.json: passes no requests on to anybody"]
+    inside = [{"match": {"status_code": [2]}, "routes": [{"handle": [proxy("app:1")]}]}]
+    asks = proxy("auth:9091", rewrite={"method": "GET"}, handle_response=inside)
+    assert not asks_leave(asks), "what it lets pass goes nowhere else"
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,17 @@ def test_virtual_hosts_are_found_by_their_best_domain(host: str, meant: int) -> 
 
 
 SHARED = SHORT.replace("load_assignment: {", "load_assignment: &l {") + "  - {name: b, load_assignment: *l}\n"
+
+
+@pytest.mark.parametrize("kind", ["ExtAuthz", "OAuth2", "JwtAuthentication"])
+def test_who_else_would_be_asked_for_leave_is_taken_out(tmp_path: Path, kind: str) -> None:
+    asks = f"{{typed_config: {{'@type': x.{kind}, providers: {{a: {{remote_jwks: {{}}}}}}}}}}"
+    filters = f"http_filters: [{asks}, {{name: router}}], route_config"
+    made = loaded(fit(tmp_path, SHORT.replace("route_config", filters)))
+    (filter_,) = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    assert filter_["typed_config"]["http_filters"] == [{"name": "router"}]
+
+
 HTTP2 = SHORT.replace("name: a\n", "name: a\n    http2_protocol_options: {}\n")
 
 

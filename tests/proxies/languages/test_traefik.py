@@ -126,6 +126,20 @@ def test_services_that_share_an_anchor_stand_for_the_next_hop_together(tmp_path:
     assert change.endswith('=> blue: &lb {loadBalancer: {servers: [{url: "${UPSTREAM}"}]}}')
 
 
+def test_who_else_would_be_asked_for_leave_is_taken_out_wherever_that_is_named(tmp_path: Path) -> None:
+    two = "[ask, login@file]", "[ask, size, login]"
+    routers = [f"    r{at}: {{rule: Path(`/{at}`), service: app, middlewares: {one}}}\n" for at, one in enumerate(two)]
+    middlewares = (
+        "  middlewares:\n    ask: {forwardAuth: {address: 'http://auth:1'}}\n"
+        "    login: {chain: {middlewares: [ask]}}\n    size: {buffering: {maxRequestBodyBytes: 9}}\n"
+    )
+    fitted = fit(tmp_path, {"a.yml": ALONE.replace("  services:", "".join(routers) + "  services:") + middlewares})
+    http = yaml.safe_load(list(texts(fitted).values())[-1])["http"]
+    assert list(http["middlewares"]) == ["size"]
+    assert [one.get("middlewares") for one in http["routers"].values()] == [None, None, ["size"]]
+    assert "-    ask: {forwardAuth" in fitted.diff()
+
+
 @pytest.mark.parametrize(
     ("rule", "holds"),
     [
