@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.errors import InputError
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Source, Token
 
 _LINE = re.compile(r"(?:[^\n\\]|\\\r?\n|\\)*")
@@ -34,8 +35,8 @@ class Directive:
 
     @property
     def shown(self) -> str:
-        """The directive on one line, as a message quotes it."""
-        text = " ".join(word.raw for word in self.words).lstrip("<").rstrip(">")
+        """The directive on one line, as a message quotes it, without its secrets."""
+        text = masked(" ".join(word.raw for word in self.words)).lstrip("<").rstrip(">")
         return text if len(text) <= 60 else f"{text[:57]}..."
 
     def of(self, *names: str) -> Iterator[Directive]:

@@ -20,6 +20,7 @@ from harness.errors import InputError
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.haproxy_lines import Asked, Condition, Line, Section, acls_of, parse
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Edits, Source, Token
 from harness.resources import is_file
 
@@ -179,8 +180,8 @@ def _is_taken_out(section: Section, name: str) -> bool:
 
 
 def _shown(line: Line) -> str:
-    """Return a line as a message quotes it."""
-    text = " ".join(word.raw for word in line)
+    """Return a line as a message quotes it, without its secrets."""
+    text = masked(" ".join(word.raw for word in line))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -145,6 +145,16 @@ def test_what_stands_outside_of_virtual_hosts_is_in_each_and_what_a_place_may_le
     assert served(fitted) == (f"virtual host a.test:80 > {answers}" if answers else "")
 
 
+def test_what_answers_and_errors_tell_no_secret(tmp_path: Path) -> None:
+    told = fit(tmp_path, SHORT.replace("http://app:1/", "http://bob:s3cr3t@app:1/ secret=s3cr3t"))
+    assert served(told) == "virtual host:80 > ProxyPass / http://(redacted)@app:1/ secret=(redacted)"
+    lines = refused(tmp_path, {"s.conf": SHORT.replace("http://", "fcgi://bob:s3cr3t@")})
+    lines += refused(tmp_path, {"s.conf": SHORT + "Include s.conf token=s3cr3t\n"})
+    lines += refused(tmp_path, {"s.conf": "<If \"%{HTTP:Authorization} == 's3cr3t'\">\n"})
+    assert "s3cr3t" not in "".join(lines)
+    assert "app:1 is spoken to by fcgi" in lines[0]
+
+
 # ---------------------------------------------------------------- what has to be said, and what is refused
 
 

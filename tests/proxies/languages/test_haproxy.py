@@ -133,6 +133,19 @@ def test_a_rule_that_answers_is_told_as_what_does(tmp_path: Path, rule: str) -> 
     assert line.startswith(f"h.cfg:1: {rule} (h.cfg:3) answers /x, and passes nothing on to b")
 
 
+def test_what_answers_and_errors_tell_no_secret_of_a_condition(tmp_path: Path) -> None:
+    secret = 'use_backend b if { path /x } { req.hdr(authorization) -m str "Bearer s3cr3t" } || TRUE'
+    fitted = fit(
+        tmp_path,
+        SHORT.replace("default_backend b", "use_backend b if { path /x } || { hdr(x-token) s3cr3t }"),
+        Deployment(path="/x"),
+    )
+    assert served(fitted) == "frontend f:80 > use_backend b if { path /x } || { hdr(x-token (redacted)"
+    told = refused(tmp_path, {"h.cfg": SHORT.replace("default_backend b", secret)})
+    assert "s3cr3t" not in "".join(told)
+    assert "(red..." in "".join(told)
+
+
 HOST, TLS = "a.example", Asked("a.example", "/api/Chat", True)
 
 
