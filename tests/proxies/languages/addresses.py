@@ -62,6 +62,7 @@ ProxyPass / http://app.internal:8000/
             {
                 "admin": {"listen": "admin.internal:1"},
                 "apps": {
+                    "layer4": {"servers": {"s": {"listen": ["four.internal:6"]}}},
                     "http": {
                         "servers": {
                             "a": {
@@ -90,7 +91,7 @@ ProxyPass / http://app.internal:8000/
                             },
                             "b": {"listen": ["lan.internal:5"]},
                         }
-                    }
+                    },
                 },
             },
             indent=1,
