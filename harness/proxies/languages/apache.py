@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from harness.errors import InputError
 from harness.proxies.languages.apache_lines import Directive, parse
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.choice import NOBODY, Answers, Chosen, Config, Route, Server, Target, unless_false
 from harness.proxies.source_text import Edits, Source, Token
 from harness.resources import is_file
 
@@ -86,9 +86,6 @@ _FILES = ("directory", "directorymatch", "files", "filesmatch")
 _BALANCER = "balancer://"
 _URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?:[^/\s\"'@]*@)?(?P<address>[^/\s\"']*)", re.IGNORECASE)
 _HTTP = ("http", "https", "ws", "wss")
-
-
-Answers = Callable[[str, str], bool | None]
 
 
 def fitted(config: Path, standing: Standing) -> Fitted:
@@ -187,7 +184,7 @@ class _Reading:
         deeper += [(one, _anything) for level in levels for one in level.deeper(*_CONDITIONS)]
         for one, takes in deeper:
             yield from (
-                Route(each.shown, each.words[0], [self._led[each]], partial(_unless_false, takes), names)
+                Route(each.shown, each.words[0], [self._led[each]], partial(unless_false, takes), names)
                 for each in (one, *one.every())
                 if each in self._led
             )
@@ -197,7 +194,7 @@ class _Reading:
                     path, is_regex = place.arguments[-1].said, _is_pattern(place)
                     answers: Answers = partial(_takes, path, True) if one.name == "proxypassmatch" else takes
                     if is_regex and one.name == "proxypass":
-                        answers = partial(_unless_false, takes)
+                        answers = partial(unless_false, takes)
                     yield Route(place.shown, place.words[0], self._to(one), answers, names, [] if is_regex else [path])
         for one in (one for level in reversed(levels) for one in level.of(*_PASSES)):
             if len(one.arguments) > 1:
@@ -206,7 +203,7 @@ class _Reading:
                 yield Route(one.shown, one.words[0], self._to(one), takes, names, paths)
         for one in (one for level in levels for one in level.deeper(*_FILES)):
             yield from (
-                Route(one.shown, one.words[0], [self._led[each]], partial(_unless_false, _anything), names)
+                Route(one.shown, one.words[0], [self._led[each]], partial(unless_false, _anything), names)
                 for each in one.every()
                 if each in self._led
             )
@@ -314,11 +311,6 @@ def _takes(path: str, is_regex: bool, host: str, asked: str) -> bool | None:
     if re.search(r"[*?\[]", path):
         return None
     return asked.startswith(path) and (path.endswith("/") or asked[len(path) : len(path) + 1] in ("", "/"))
-
-
-def _unless_false(takes: Answers, host: str, asked: str) -> bool | None:
-    """Tell the same of a `ProxyPass` in a place that is a pattern, which it takes for a path: nothing is certain."""
-    return None if takes(host, asked) else takes(host, asked)
 
 
 def _rewrites(pattern: str, for_certain: bool, host: str, asked: str) -> bool | None:

@@ -28,6 +28,15 @@ _LOGIN = re.compile(r"^(?P<scheme>\w+://|(?=[^/@]*:))[^/@]*@")
 """Name and password before an address, which nobody is to be told."""
 
 
+Answers = Callable[[str, str], bool | None]
+"""Tells whether a host's request for a path is taken; None if only the request decides."""
+
+
+def unless_false(takes: Answers, host: str, path: str) -> bool | None:
+    """Tell the same of what takes a request for certain only where more holds than that: never for certain."""
+    return None if takes(host, path) else takes(host, path)
+
+
 @dataclass(eq=False)
 class Target:
     """What a config passes requests on to, by all that it may be called. `why_not` says why no hop can stand there."""
@@ -57,7 +66,7 @@ class Route:
     text: str
     at: Token
     targets: Sequence[Target]
-    answers: Callable[[str, str], bool | None] = lambda host, path: True
+    answers: Answers = lambda host, path: True
     hosts: Sequence[str] = ()
     paths: Sequence[str] = ()
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 
 from harness.errors import InputError
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target
+from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target, unless_false
 from harness.proxies.languages.envoy_routes import Hosts, domains, paths
 from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.yaml_nodes import Value, YamlEdits
@@ -119,7 +119,7 @@ class _Reading:
                     f"route {path[0] if path else match.get('safe_regex', 'regex').said or 'of a match'}",
                     route.token,
                     list(self.clusters) if unknown else self._to(action),
-                    partial(_unless_false, takes) if unknown else takes,
+                    partial(unless_false, takes) if unknown else takes,
                     [one for one in domains(host) if one != "*"],
                     path or ["/"],
                 )
@@ -133,11 +133,6 @@ class _Reading:
         return [
             known.get(one.said) or Target(one.said, one.token, why_not="is no static cluster here") for one in named
         ]
-
-
-def _unless_false(takes: partial[bool | None], host: str, path: str) -> bool | None:
-    """Tell the same of a route whose cluster only the request says (`cluster_header`)."""
-    return None if takes(host, path) else takes(host, path)
 
 
 def _addresses(cluster: Value) -> Iterator[Value]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -127,7 +126,7 @@ class _Reading:
             f"router {router.name}",
             router.key.token,
             list(self._to(router, router.value.get("service").said)),
-            partial(_takes, rule),
+            rule.holds,
             rule.values("host"),
             rule.values("path", "pathprefix") or ["/"],
         )
@@ -150,10 +149,6 @@ class _Reading:
         else:
             why = f"is no service of the files; {allowed(plain, list(services))}"
             yield Target(name or router.name, router.value.get("service").token, why_not=why)
-
-
-def _takes(rule: Rule, host: str, path: str) -> bool | None:
-    return rule.holds(host, path)
 
 
 def _priority(router: Entry) -> int:
@@ -244,6 +239,10 @@ class _Edit:
         self._static(self._found.static)
         for document in self._found.dynamic:
             self._dynamic(document)
+        for target, urls in self._found.urls.items():
+            for url in urls:
+                stands = target in self._chosen.targets
+                self._edits.put(url, '"${UPSTREAM}"' if stands else f'"http://{NOBODY}"')
         texts = self._edits.texts
         main = self._found.static.source
         texts[main] = self._with_ours(texts[main])
@@ -280,7 +279,8 @@ class _Edit:
         for router in http.get("routers").entries:
             edits.drop(router.value.get("tls"), "certResolver", "domains")
         for service in http.get("services").entries:
-            self._service(service.value.get("loadBalancer"))
+            others = ["serversTransport"] if self._scheme == "https" else []
+            edits.drop(service.value.get("loadBalancer"), "healthCheck", *others)
         for middleware in http.get("middlewares").entries:
             if plugin := middleware.value.get("plugin"):
                 raise InputError(plugin.reject("a plugin is fetched or compiled by Traefik: leave it out of a copy"))
@@ -306,10 +306,3 @@ class _Edit:
                 self._edits.drop_items(entry.value, lambda one: _plain(one) not in gone)
         for document in self._found.dynamic:
             self._edits.drop(document.get("http", "middlewares"), *gone)
-
-    def _service(self, balancer: Value) -> None:
-        self._edits.drop(balancer, "healthCheck", *(["serversTransport"] if self._scheme == "https" else []))
-        for target, urls in self._found.urls.items():
-            for url in urls:
-                stands = target in self._chosen.targets
-                self._edits.put(url, '"${UPSTREAM}"' if stands else f'"http://{NOBODY}"')
