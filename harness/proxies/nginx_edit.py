@@ -15,9 +15,9 @@ from pathlib import Path
 
 from harness.proxies import placeholders
 from harness.proxies.languages.base import Fitted
+from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
-from harness.proxies.nginx_diff import masked
 from harness.proxies.nginx_language import Directive, Word
 from harness.proxies.nginx_targets import Span, Target
 from harness.proxies.source_text import Source
@@ -88,7 +88,7 @@ class Edited:
             deployed.served_by(),
             frozenset({main} if config.is_wrapped else ()),
             quote=escaped,
-            masked=masked,
+            masked=masked_blocks,
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.model import HIDDEN, Deployment, Edit
 from harness.proxies.diffs import unified
+from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
-from harness.proxies.nginx_diff import masked
 from harness.proxies.nginx_language import Directive
 from harness.proxies.nginx_mitigated import Mitigated, mitigated
 from harness.proxies.nginx_serving import Location
@@ -326,7 +326,7 @@ def test_a_secret_that_a_change_copies_is_told_as_hidden(tmp_path: Path) -> None
     ],
 )
 def test_what_is_hidden_is_a_value_whose_name_is_secret(line: str, told: str) -> None:
-    assert masked(line) == told
+    assert masked_blocks(line) == told
 
 
 # ---------------------------------------------------------------- the catalogue

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from harness.errors import InputError
 from harness.proxies.languages.apache_lines import Directive, parse
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.choice import NOBODY, Answers, Chosen, Config, Route, Server, Target, unless_false
 from harness.proxies.source_text import Edits, Source, Token
 from harness.resources import is_file
 
@@ -75,11 +75,16 @@ _WORDS = {
 _OURS = re.compile(
     r"listen|user|group|serverroot|pidfile|errorlog|customlog|transferlog|globallog|forensiclog|mutex|lockfile|scoreboardfile"
     r"|defaultruntimedir|coredumpdirectory|chrootdir|sslsessioncache|sslstapling\w*|sslusestapling|sslrandomseed|md\w+"
-    r"|sslcertificatechainfile|sslproxy(verify\w*|ca\w+|machine\w+|checkpeer\w+)|proxysourceaddress|namevirtualhost"
+    r"|sslcertificatechainfile|sslproxy(verify\w*|ca\w+|machine\w+|checkpeer\w+)|proxysourceaddress|proxyremote(match)?"
+    r"|namevirtualhost|sslocsp\w+"
 )
 _CERTIFICATES = {"sslcertificatefile": '"${CERTIFICATE}"', "sslcertificatekeyfile": '"${CERTIFICATE_KEY}"'}
 _PASSES = ("proxypass", "proxypassmatch")
-_URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?P<address>[^/\s\"']*)", re.IGNORECASE)
+_PROXIES = {"p", "proxy"}
+_CONDITIONS = ("if", "elseif", "else")
+_FILES = ("directory", "directorymatch", "files", "filesmatch")
+_BALANCER = "balancer://"
+_URL = re.compile(r"(?:unix:[^|\s]+\|)?(?P<scheme>[a-z0-9]+)://(?:[^/\s\"'@]*@)?(?P<address>[^/\s\"']*)", re.IGNORECASE)
 _HTTP = ("http", "https", "ws", "wss")
 
 
@@ -135,7 +140,8 @@ class _Reading:
         self.addresses: list[_Address] = []
         self.hosts: dict[Server, Directive] = {}
         self._targets: dict[str, Target] = {}
-        self._balancers = {name: self._balancer(name, one) for one in top.every() if (name := _balancer_of(one))}
+        self._balancers = {name: self._balancer(name, some) for name, some in _members(top).items()}
+        self._led = {one: self._target(one, word) for one in top.every() if (word := _url_of(one))}
         hosts = [one for one in top.every() if one.name == "virtualhost"]
         for host in hosts or [top] * bool(top.inner):
             self._listens(host, top)
@@ -151,42 +157,59 @@ class _Reading:
         at = (host if host.words else top.inner[0]).words[0]
         name = plain[0] if plain else ""
         server = Server(name, port, tls, f"virtual host {name}".strip() if host.name else "main server", at)
-        server.routes = list(self._routes(host, plain))
+        server.routes = list(self._routes([host, top] if host is not top else [top], plain))
         self.hosts[server] = host
 
-    def _routes(self, host: Directive, names: list[str]) -> Iterator[Route]:
+    def _routes(self, levels: list[Directive], names: list[str]) -> Iterator[Route]:
         """Yield the ways of requests in the order in which they are tried (apache/httpd, mod_proxy.c, `proxy_trans`).
 
-        Those of mod_rewrite come first, then the last `<Location>` that fits, then each `ProxyPass` as it stands.
+        Those of mod_rewrite come first, then what an `<If>` or a rule in a place may lead elsewhere, then the last
+        `<Location>` that fits, then each `ProxyPass` as it stands; what maps files comes last. What stands outside of
+        all virtual hosts is in each of them: its `ProxyPass` before one's own (`merge_proxy_config`), its `<Location>`
+        behind; mod_rewrite inherits nothing.
         """
         conditions = False
-        for one in host.of("rewritecond", "rewriterule"):
+        for one in levels[0].of("rewritecond", "rewriterule"):
             if one.name == "rewriterule" and len(one.arguments) > 1:
-                flags = one.arguments[2].said if len(one.arguments) > 2 else ""
-                passes = "P" in flags.strip("[]").split(",")
-                targets = [self._target(one, one.arguments[1])] if passes else []
-                answers = partial(_rewrites, one.arguments[0].said, passes and not conditions)
-                yield Route(one.shown, one.words[0], targets, answers, names)
+                rewrites = partial(_rewrites, one.arguments[0].said, one in self._led and not conditions)
+                yield Route(one.shown, one.words[0], self._to(one), rewrites, names)
             conditions = one.name == "rewritecond"
-        places = [one for one in host.of("location", "locationmatch") if one.arguments]
-        for place in reversed(places):
+        places = [
+            (place, _place(place))
+            for level in levels
+            for place in reversed([*level.of("location", "locationmatch")])
+            if place.arguments
+        ]
+        deeper = [(one, takes) for place, takes in places for one in place.deeper("rewriterule", *_CONDITIONS)]
+        deeper += [(one, _anything) for level in levels for one in level.deeper(*_CONDITIONS)]
+        for one, takes in deeper:
+            yield from (
+                Route(each.shown, each.words[0], [self._led[each]], partial(unless_false, takes), names)
+                for each in (one, *one.every())
+                if each in self._led
+            )
+        for place, takes in places:
             for one in place.of(*_PASSES, "sethandler"):
-                word = one.arguments[0] if one.arguments else None
-                if word and (one.name != "sethandler" or "proxy:" in word.said):
-                    path, is_regex = place.arguments[-1].said, place.name == "locationmatch" or len(place.arguments) > 1
-                    takes = partial(_takes, path, is_regex or one.name == "proxypassmatch")
+                if one in self._led or _is_none(one):
+                    path, is_regex = place.arguments[-1].said, _is_pattern(place)
+                    answers: Answers = partial(_takes, path, True) if one.name == "proxypassmatch" else takes
                     if is_regex and one.name == "proxypass":
-                        takes = partial(_unless_false, takes)
-                    paths = [] if is_regex else [path]
-                    yield Route(place.shown, place.words[0], self._to(one, word), takes, names, paths)
-        for one in host.of(*_PASSES):
+                        answers = partial(unless_false, takes)
+                    yield Route(place.shown, place.words[0], self._to(one), answers, names, [] if is_regex else [path])
+        for one in (one for level in reversed(levels) for one in level.of(*_PASSES)):
             if len(one.arguments) > 1:
                 path, is_regex = one.arguments[0].said, one.name == "proxypassmatch"
                 takes, paths = partial(_takes, path, is_regex), [] if is_regex else [path]
-                yield Route(one.shown, one.words[0], self._to(one, one.arguments[1]), takes, names, paths)
+                yield Route(one.shown, one.words[0], self._to(one), takes, names, paths)
+        for one in (one for level in levels for one in level.deeper(*_FILES)):
+            yield from (
+                Route(one.shown, one.words[0], [self._led[each]], partial(unless_false, _anything), names)
+                for each in one.every()
+                if each in self._led
+            )
 
-    def _to(self, directive: Directive, word: Token) -> list[Target]:
-        return [] if word.said == "!" else [self._target(directive, word)]
+    def _to(self, directive: Directive) -> list[Target]:
+        return [self._led[directive]] if directive in self._led else []
 
     def _target(self, directive: Directive, word: Token) -> Target:
         """Return what a url leads to, and take note of where that stands."""
@@ -206,12 +229,11 @@ class _Reading:
             why = "is only known as requests come: write the address itself"
         return Target(address, word, (address,), why)
 
-    def _balancer(self, name: str, section: Directive) -> Target:
-        members = [one.arguments[0] for one in section.of("balancermember") if one.arguments]
+    def _balancer(self, name: str, members: list[Token]) -> Target:
         urls = [(word, found) for word in members if (found := _URL.search(word.raw))]
         plain = [self._plain(word, found) for word, found in urls]
         why = next((one.why_not for one in plain if one.why_not), "")
-        target = Target(name, section.words[0], tuple(one.name for one in plain), why)
+        target = Target(name, members[0], tuple(one.name for one in plain), why)
         self._targets[name] = target
         for word, found in urls:
             self._noted(target, word, found)
@@ -222,10 +244,61 @@ class _Reading:
         return target
 
 
-def _balancer_of(directive: Directive) -> str:
-    """Return the name of the balancer that a section describes; nothing of any other directive."""
-    said = directive.arguments[0].said.lower() if directive.name == "proxy" and directive.arguments else ""
-    return said.removeprefix("balancer://").rstrip("/") if said.startswith("balancer://") else ""
+def _members(top: Directive) -> dict[str, list[Token]]:
+    """Return the words that name the members of each balancer: those of its section, and those that name it."""
+    found: dict[str, list[Token]] = {}
+    for section in (top, *top.every()):
+        around = section.arguments[0].said if section.name == "proxy" and section.arguments else ""
+        if around.lower().startswith(_BALANCER):
+            found.setdefault(_plain_name(around), [])
+        for one in section.inner:
+            words = one.arguments if one.name == "balancermember" else []
+            named = [word for word in words if word.said.lower().startswith(_BALANCER)]
+            name = named[0].said if named else around
+            urls = [word for word in words if word not in named and _URL.match(word.said)]
+            found.setdefault(_plain_name(name), []).extend(urls[:1]) if urls else None
+    return {name: members for name, members in found.items() if members}
+
+
+def _plain_name(balancer: str) -> str:
+    return balancer.lower().removeprefix(_BALANCER).rstrip("/")
+
+
+def _url_of(directive: Directive) -> Token | None:
+    """Return the word of a directive that says whom requests are passed on to; None if it passes none on."""
+    words = directive.arguments
+    match directive.name:
+        case "proxypass" | "proxypassmatch" if words and not _is_none(directive):
+            return next((word for word in words if _URL.match(word.said)), words[-1])
+        case "sethandler" if words and "proxy:" in words[0].said:
+            return words[0]
+        case "rewriterule" if len(words) > 2 and not _PROXIES.isdisjoint(_flags(words[2])):
+            return words[1]
+        case _:
+            return None
+
+
+def _flags(word: Token) -> set[str]:
+    """Return the flags of a rewrite rule, which know no case (mod_rewrite.c, `cmd_rewriterule_setflag`)."""
+    return {flag.strip().lower() for flag in word.said.strip("[]").split(",")}
+
+
+def _is_none(directive: Directive) -> bool:
+    """Tell whether a `ProxyPass` says of a path that it is passed on to nobody."""
+    return directive.name in _PASSES and any(word.said == "!" for word in directive.arguments[:2])
+
+
+def _is_pattern(place: Directive) -> bool:
+    return place.name == "locationmatch" or len(place.arguments) > 1
+
+
+def _place(place: Directive) -> Answers:
+    """Return which paths a `<Location>` takes."""
+    return partial(_takes, place.arguments[-1].said, _is_pattern(place))
+
+
+def _anything(host: str, asked: str) -> bool:
+    return True
 
 
 def _takes(path: str, is_regex: bool, host: str, asked: str) -> bool | None:
@@ -238,11 +311,6 @@ def _takes(path: str, is_regex: bool, host: str, asked: str) -> bool | None:
     if re.search(r"[*?\[]", path):
         return None
     return asked.startswith(path) and (path.endswith("/") or asked[len(path) : len(path) + 1] in ("", "/"))
-
-
-def _unless_false(takes: Callable[[str, str], bool | None], host: str, asked: str) -> bool | None:
-    """Tell the same of a `ProxyPass` in a place that is a pattern, which it takes for a path: nothing is certain."""
-    return None if takes(host, asked) else takes(host, asked)
 
 
 def _rewrites(pattern: str, for_certain: bool, host: str, asked: str) -> bool | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.errors import InputError
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Source, Token
 
 _LINE = re.compile(r"(?:[^\n\\]|\\\r?\n|\\)*")
@@ -34,8 +35,8 @@ class Directive:
 
     @property
     def shown(self) -> str:
-        """The directive on one line, as a message quotes it."""
-        text = " ".join(word.raw for word in self.words).lstrip("<").rstrip(">")
+        """The directive on one line, as a message quotes it, without its secrets."""
+        text = masked(" ".join(word.raw for word in self.words)).lstrip("<").rstrip(">")
         return text if len(text) <= 60 else f"{text[:57]}..."
 
     def of(self, *names: str) -> Iterator[Directive]:
@@ -45,6 +46,14 @@ class Directive:
                 yield one
             elif one.name in _WHETHER:
                 yield from one.of(*names)
+
+    def deeper(self, *names: str) -> Iterator[Directive]:
+        """Yield what stands in it or in a section of it by some names, but in no virtual host and no `<Location>`."""
+        for one in self.inner:
+            if one.name in names:
+                yield one
+            elif one.name not in ("virtualhost", "location", "locationmatch"):
+                yield from one.deeper(*names)
 
     def every(self) -> Iterator[Directive]:
         """Yield all below it, sections too."""

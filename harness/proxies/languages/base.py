@@ -1,4 +1,4 @@
-"""What each language of configs makes of one that is deployed: its texts, fit to stand in a chain.."""
+"""What each language of configs makes of one that is deployed: its texts, fit to stand in a chain."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ Rules:
 - of the sites the one that is asked stays, by whatever name, at our address, with a throw-away certificate for TLS;
 - all handlers that pass requests on to what is mapped do so to the next hop, all others to nobody; active health checks
   are taken out, as the next hop does not answer them;
-- certificates, their authorities, storage, the admin endpoint and logs are taken out.
+- who else would be asked whether a request may pass (`forward_auth`) is taken out, as he is not here;
+- certificates, their authorities, storage, the admin endpoint, logs and all apps but `http` (`layer4`) are taken out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import copy
 import glob
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,14 +26,17 @@ from typing import Any
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, every, leaves, said
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.source_text import Source, Token
 from harness.resources import is_file
 
 _RUN = ("${PROGRAM}", "run", "--config", "${CONFIG}")
 _TEST = ("${PROGRAM}", "validate", "--config", "${CONFIG}")
 _GONE = ("logging", "storage")
+_DEEPEST = 150
+_TOO_DEEP = f"nested deeper than {_DEEPEST} levels"
 _CERTIFICATE = {"certificate": "${CERTIFICATE}", "key": "${CERTIFICATE_KEY}"}
 
 
@@ -52,6 +56,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         command=_RUN,
         explains=_TEST,
         quote=lambda path: json.dumps(path)[1:-1],
+        masked=masked_tree,
     )
 
 
@@ -74,6 +79,10 @@ def _loaded(text: str, file: str) -> Json:
         config = json.loads(text)
     except ValueError as error:
         raise InputError(Complaint(f"not JSON: {error}", file=file, line=getattr(error, "lineno", None))) from error
+    except RecursionError as error:
+        raise InputError(Complaint(_TOO_DEEP, file=file)) from error
+    if _depth(config) > _DEEPEST:
+        raise InputError(Complaint(_TOO_DEEP, file=file))
     if not isinstance(config, dict) or not isinstance(config.get("apps"), dict):
         raise InputError(Complaint("has no `apps`, as a config of Caddy's has", file=file))
     if odd := next(_odd(config["apps"]), ""):
@@ -89,20 +98,56 @@ def _odd(apps: Json) -> Iterator[str]:
         yield "`http.servers` holds no servers by name"
         return
     for mapping in every(servers, lambda one: True):
-        for key in ("routes", "handle", "upstreams", "tls_connection_policies"):
-            if not _is_of_mappings(mapping.get(key, [])):
-                yield f"`{key}` is no list of mappings"
+        for key in mapping.keys() & _SHAPES.keys():
+            what, fits = _SHAPES[key]
+            if not fits(mapping[key]):
+                yield f"`{key}` is no {what}"
         if "handle" in mapping and not _is_of_mappings(mapping.get("match", [])):
             yield "`match` of a route is no list of mappings"
-        if not all(isinstance(one, str) for one in mapping.get("listen", [])):
-            yield "`listen` is no list of texts"
-        for key in ("transport", "health_checks", "automatic_https"):
-            if not isinstance(mapping.get(key, {}), dict):
-                yield f"`{key}` is no mapping"
+        if "handle" in mapping and not _is_text(mapping.get("group", "")):
+            yield "`group` of a route is no text"
+        for policy in mapping.get("tls_connection_policies", ()):
+            match = policy.get("match", {})
+            if not isinstance(match, dict) or not _is_of_texts(match.get("sni", [])):
+                yield "`match` of a policy is no mapping with a list of names"
 
 
 def _is_of_mappings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _is_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+_SHAPES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    **dict.fromkeys(
+        ("routes", "handle", "upstreams", "tls_connection_policies"), ("list of mappings", _is_of_mappings)
+    ),
+    **dict.fromkeys(("listen", "versions", "skip"), ("list of texts", _is_of_texts)),
+    **dict.fromkeys(("dial", "handler", "strip_path_prefix"), ("text", _is_text)),
+    **dict.fromkeys(("transport", "health_checks", "automatic_https"), ("mapping", _is_mapping)),
+}
+"""What is read here of a config, and what it has to be."""
+
+
+def _depth(value: object) -> int:
+    """Return how deeply data is nested, as far as that may be."""
+    level: list[object] = [value]
+    for depth in range(_DEEPEST + 1):
+        inner = [[*one.values()] if isinstance(one, dict) else one for one in level]
+        level = [each for one in inner if isinstance(one, list) for each in one]
+        if not level:
+            return depth
+    return _DEEPEST + 1
 
 
 def _printed(adapted: Json) -> str:
@@ -232,7 +277,7 @@ def _takes(routes: list[Json], handler: Json, tls: bool, host: str, path: str) -
 def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json:
     made = copy.deepcopy({key: value for key, value in adapted.items() if key not in _GONE})
     made["admin"] = {"disabled": True, "config": {"persist": False}}
-    apps = made["apps"]
+    apps = made["apps"] = {"http": made["apps"]["http"]}
     key = found.of[chosen.server]
     server = apps["http"]["servers"][key]
     apps["http"]["servers"] = {key: server}
@@ -241,12 +286,12 @@ def _edited(adapted: Json, found: _Reading, chosen: Chosen, scheme: str) -> Json
     hosts = found.sites[chosen.server]
     server["routes"] = [_for_any_host(route) for route in server["routes"] if _hosts(route) == hosts]
     server.pop("logs", None)
-    apps.pop("pki", None)
-    apps.pop("tls", None)
     if chosen.server.tls:
         policies = [one for one in server.get("tls_connection_policies") or () if _is_of(one, hosts)]
         server["tls_connection_policies"] = [_without((*policies, {})[0], "match", "certificate_selection")]
         apps["tls"] = {"certificates": {"load_files": [_CERTIFICATE]}}
+    for route in every(server, lambda one: "handle" in one):
+        route["handle"] = [one for one in route["handle"] if not asks_leave(one)]
     for handler in every(server, lambda one: one.get("handler") == "reverse_proxy"):
         _lead(handler, found.target(handler) in chosen.targets, scheme)
     return made

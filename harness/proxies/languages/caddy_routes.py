@@ -56,11 +56,28 @@ def _followed(routes: Sequence[Json], asked: Asked) -> tuple[object, Asked]:
                     return found, asked
             elif kind == "rewrite":
                 asked = replace(asked, path=_rewritten(handler, asked.path))
-            elif kind in ANSWERS and not handler.get("pass_thru"):
+            elif kind in ANSWERS and not handler.get("pass_thru") and not asks_leave(handler):
                 return handler, asked
         if route.get("terminal"):
             break
     return None, asked
+
+
+def asks_leave(handler: Json) -> bool:
+    """Tell whether a handler only asks whether a request may pass: what `forward_auth` is adapted to.
+
+    (caddyserver/caddy, modules/caddyhttp/reverseproxy/forwardauth/caddyfile.go: a GET whose 2xx lets it go on.)
+    """
+    answers = handler.get("handle_response")
+    if handler.get("handler") != "reverse_proxy" or not isinstance(answers, list):
+        return False
+    asks = next(every(handler.get("rewrite"), lambda one: one.get("method") == "GET"), None)
+    goes_on = next(every(answers, lambda one: one.get("status_code") == [2]), None)
+    return asks is not None and goes_on is not None and not any(every(answers, _is_proxy))
+
+
+def _is_proxy(handler: Json) -> bool:
+    return handler.get("handler") == "reverse_proxy"
 
 
 def _rewritten(handler: Json, path: str | None) -> str | None:
@@ -117,7 +134,7 @@ def leaves(routes: Sequence[Json], hosts: tuple[str, ...] = (), paths: tuple[str
         for handler in route.get("handle", ()):
             if handler.get("handler") == "subroute":
                 yield from leaves(handler.get("routes", ()), own_hosts or hosts, own_paths or paths)
-            elif handler.get("handler") == "reverse_proxy":
+            elif _is_proxy(handler) and not asks_leave(handler):
                 yield Leaf(handler, own_hosts or hosts, own_paths or paths)
 
 

@@ -24,6 +24,17 @@ NOBODY = "127.0.0.1:1"
 
 _SERVER = re.compile(r"(?P<name>[^:]*)(?::(?P<port>\d+))?")
 _LOCAL = "127.0.0.1"
+_LOGIN = re.compile(r"^(?P<scheme>\w+://|(?=[^/@]*:))[^/@]*@")
+"""Name and password before an address, which nobody is to be told."""
+
+
+Answers = Callable[[str, str], bool | None]
+"""Tells whether a host's request for a path is taken; None if only the request decides."""
+
+
+def unless_false(takes: Answers, host: str, path: str) -> bool | None:
+    """Tell the same of what takes a request for certain only where more holds than that: never for certain."""
+    return None if takes(host, path) else takes(host, path)
 
 
 @dataclass(eq=False)
@@ -34,6 +45,10 @@ class Target:
     at: Token
     addresses: tuple[str, ...] = ()
     why_not: str = ""
+
+    def __post_init__(self) -> None:
+        self.name, *others = (_LOGIN.sub(r"\g<scheme>", one) for one in (self.name, *self.addresses))
+        self.addresses = tuple(others)
 
     @property
     def names(self) -> set[str]:
@@ -51,7 +66,7 @@ class Route:
     text: str
     at: Token
     targets: Sequence[Target]
-    answers: Callable[[str, str], bool | None] = lambda host, path: True
+    answers: Answers = lambda host, path: True
     hosts: Sequence[str] = ()
     paths: Sequence[str] = ()
 

@@ -5,6 +5,7 @@ Rules:
   is mapped becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
 - all other listeners and filter chains are taken out, and what the one that is asked wants of a connection: a name in
   TLS, the PROXY protocol; its virtual host is that of whoever asks, as a hop in front may ask by another name;
+- who else would be asked whether a request may pass (`ext_authz`, `oauth2`, keys of JWTs from elsewhere) is taken out;
 - what is put in is JSON, as a bootstrap may be;
 - what is told by somebody else (xDS: dynamic_resources, RDS, EDS) is refused: he is not here.
 """
@@ -17,8 +18,9 @@ from pathlib import Path, PurePath
 
 from harness.errors import InputError
 from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target
+from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target, unless_false
 from harness.proxies.languages.envoy_routes import Hosts, domains, paths
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.yaml_nodes import Value, YamlEdits
 from harness.proxies.source_text import Source
 
@@ -53,6 +55,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.host,
         chosen.server.tls,
         chosen.served_by(),
+        masked=masked_tree,
     )
 
 
@@ -116,7 +119,7 @@ class _Reading:
                     f"route {path[0] if path else match.get('safe_regex', 'regex').said or 'of a match'}",
                     route.token,
                     list(self.clusters) if unknown else self._to(action),
-                    partial(_unless_false, takes) if unknown else takes,
+                    partial(unless_false, takes) if unknown else takes,
                     [one for one in domains(host) if one != "*"],
                     path or ["/"],
                 )
@@ -130,11 +133,6 @@ class _Reading:
         return [
             known.get(one.said) or Target(one.said, one.token, why_not="is no static cluster here") for one in named
         ]
-
-
-def _unless_false(takes: partial[bool | None], host: str, path: str) -> bool | None:
-    """Tell the same of a route whose cluster only the request says (`cluster_header`)."""
-    return None if takes(host, path) else takes(host, path)
 
 
 def _addresses(cluster: Value) -> Iterator[Value]:
@@ -185,6 +183,12 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
         if entry.name in ("access_log", "accessLog"):
             edits.drop(entry.mapping, entry.name)
     edits.drop(listener, "access_log")
+    for filters in (
+        chain.get("filters"),
+        *(one.get("typed_config", "http_filters") for one in chain.get("filters").items),
+    ):
+        if any(map(_asks_leave, filters.items)):
+            edits.drop_items(filters, lambda one: not _asks_leave(one))
     if chosen.route in found.hosts:
         every, host = found.hosts[chosen.route]
         edits.drop_items(every, lambda one: one is host)
@@ -192,6 +196,13 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
     for target, cluster in found.clusters.items():
         _cluster(edits, cluster, target in chosen.targets, scheme)
     return edits.texts
+
+
+def _asks_leave(filter_: Value) -> bool:
+    """Tell whether a filter asks somebody else whether a request may pass."""
+    kind = filter_.get("typed_config", "@type").said
+    remote = any(one.name.replace("_", "").lower() == "remotejwks" for one in filter_.get("typed_config").every())
+    return kind.endswith((".ExtAuthz", ".OAuth2")) or (kind.endswith(".JwtAuthentication") and remote)
 
 
 def _listener_filters(edits: YamlEdits, listener: Value) -> None:

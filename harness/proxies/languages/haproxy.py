@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -19,6 +20,7 @@ from harness.errors import InputError
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.haproxy_lines import Asked, Condition, Line, Section, acls_of, parse
+from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Edits, Source, Token
 from harness.resources import is_file
 
@@ -34,6 +36,11 @@ _ELSEWHERE = re.compile(
 )
 _NAMES = ("nameserver", "parse-resolv-conf")
 _SCRIPTS = re.compile(r"lua-(load|load-per-thread|prepend-path)")
+
+_STAGES = ("connection", "content", "session")
+_REWRITES = re.compile(r"(set|replace)-(path|pathq|uri)|normalize-uri")
+_ANSWERS = re.compile(r"return|deny|redirect|tarpit|auth|reject|silent-drop|use-service")
+"""Actions of rules that change the path by which a backend is chosen, and that answer before one is."""
 
 _BIND_WORDS = re.compile(
     r"accept-proxy|accept-netscaler-cip|expect-proxy|strict-sni|transparent|v[46]only|v4v6|defer-accept|tfo"
@@ -79,7 +86,7 @@ class _Reading:
                 defaults[""] = defaults[section.name] = section
             elif section.kind in ("frontend", "listen"):
                 said = [word.said for word in section.head]
-                self._listens(section, defaults.get(said[3] if said[2:3] == ["from"] else ""))
+                self._listens(section, defaults.get("".join(said[3:4]) if said[2:3] == ["from"] else ""))
         self.config = Config(config, list(self.binds), list(self.targets.values()))
 
     def _listens(self, section: Section, defaults: Section | None) -> None:
@@ -96,7 +103,17 @@ class _Reading:
             self.binds[server] = line
 
     def _routes(self, section: Section, defaults: Section | None, tls: bool) -> Iterator[Route]:
+        """Yield what may answer, in order: all rules come before backends are chosen, wherever they stand."""
         acls = acls_of(section)
+        rewrites: list[Condition] = []
+        for line in (*(defaults.lines if defaults else ()), *section.lines):
+            kind, action = line[0].said, next((word.said for word in line[1:] if word.said not in _STAGES), "")
+            at = next((at for at, word in enumerate(line) if word.said in ("if", "unless")), len(line))
+            condition = Condition.of([word.said for word in line[at:]], acls)
+            if kind == "http-request" and _REWRITES.fullmatch(action):
+                rewrites.append(condition)
+            elif kind == "redirect" or (kind in ("http-request", "tcp-request") and _ANSWERS.fullmatch(action)):
+                yield Route(_shown(line), line[0], [], partial(_takes, [*rewrites], condition, tls, False))
         for line in section.of("use_backend"):
             if len(line) < 2:
                 raise InputError(line[0].reject("`use_backend` names no backend"))
@@ -106,7 +123,7 @@ class _Reading:
                 _shown(line),
                 line[0],
                 self._to(line),
-                partial(_takes, condition, tls, "%[" in words[1]),
+                partial(_takes, rewrites, condition, tls, "%[" in words[1]),
                 condition.literals("hdr(host)", "req.hdr(host)", "req.fhdr(host)"),
                 condition.literals("path", "url") or ["/"],
             )
@@ -145,8 +162,14 @@ def _address(line: Line) -> Token | None:
     return line[at] if at < len(line) else None
 
 
-def _takes(condition: Condition, tls: bool, leads_anywhere: bool, host: str, path: str) -> bool | None:
-    holds = condition.holds(Asked(host, path, tls))
+def _takes(
+    rewrites: list[Condition], condition: Condition, tls: bool, leads_anywhere: bool, host: str, path: str
+) -> bool | None:
+    """Tell whether a rule takes a request, behind those that rewrite its path where their conditions hold."""
+    asked = Asked(host, path, tls)
+    if any(one.holds(asked) is not False for one in rewrites):
+        asked = replace(asked, path=None)
+    holds = condition.holds(asked)
     return None if holds and leads_anywhere else holds
 
 
@@ -157,8 +180,8 @@ def _is_taken_out(section: Section, name: str) -> bool:
 
 
 def _shown(line: Line) -> str:
-    """Return a line as a message quotes it."""
-    text = " ".join(word.raw for word in line)
+    """Return a line as a message quotes it, without its secrets."""
+    text = masked(" ".join(word.raw for word in line))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -87,16 +87,14 @@ def _said(raw: str) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request is known to be."""
+    """What a request is known to be; a path of None was rewritten to something unknown."""
 
     host: str
-    path: str
+    path: str | None
     tls: bool
 
 
-Test = Callable[[Asked], bool | None]
-
-_FETCH = {
+_FETCH: Mapping[str, Callable[[Asked], str | None]] = {
     "path": lambda asked: asked.path,
     "url": lambda asked: asked.path,
     "hdr(host)": lambda asked: asked.host,
@@ -151,6 +149,8 @@ class Criterion:
         if not self.fetch:
             return None
         value = _FETCH[self.fetch](asked)
+        if value is None:
+            return None
         patterns = [one.lower() for one in self.patterns] if self.ignores_case else self.patterns
         try:
             return any(_MATCHES[self.how](value.lower() if self.ignores_case else value, one) for one in patterns)

@@ -1,39 +1,172 @@
-"""What of a config is a secret: the values of headers, variables and log-ins whose names say so. Pure.
+"""What of a config is a secret, and the config without it, with as many lines. Pure.
 
-Rule: a value is one by where it stands, behind such a name, in any of the languages. A path and a variable are none.
+Rules: what stands behind a name that says so (`is_secret`) is one, to the end of the directive, or of the value in YAML
+and JSON. Wherever they stand, name and password of a URL, a token behind `Bearer` or `Basic`, a hashed password and
+`name=value` are. A variable that only requests fill is none, nor is a path of a key. Rather too much is hidden than too
+little.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
+from harness.errors import InputError
 from harness.model import HIDDEN, is_secret
+from harness.proxies.languages.yaml_nodes import Entry, Value, plain
+from harness.proxies.source_text import Source
 
-_NAME = r"""["']?(?P<name>(?!key\b)[A-Za-z][\w-]*)["']?"""  # `key` alone is the name of a name
-_VALUE = r"""(?P<value>"(?:\\.|[^"\\])*"|'[^']*'|(?:\\.|[^\s,\]{}\["'\\])+)"""
-_VERB = r"(?:set|add|append|merge|setenv)"
-_VALUED = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"""{_NAME}\s*:\s*(?:\[\s*)?{_VALUE}""",  # YAML, JSON
-        rf"""\bkey["']?\s*:\s*{_NAME}\s*,?\s*["']?value["']?\s*:\s*{_VALUE}""",  # Envoy's headers
-        rf"""(?:header(?!\s+(?:always|{_VERB})\b)|\b{_VERB})\s+{_NAME}\s+{_VALUE}""",  # HAProxy, Apache, nginx
-        rf"""\b(?P<name>stats\s+auth|(?:insecure-)?password)\s+{_VALUE}""",  # HAProxy's log-ins
-    )
-]
-
-
-_HASHED = re.compile(r"""(?<=:)(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""")
-"""A password as htpasswd has it, behind its user."""
+_NAME = re.compile(r"(?<![\w/.-])(?:(?:txn|sess|req|res|proc|check)\.)?([A-Za-z_][\w-]*)(?![\w/-]|\.\w)")
+_SILENT = re.compile(
+    r"server|server-template|default-server|dispatch|cookie|backend|frontend|listen|upstream|location|userlist|bind|peer"
+    r"|default_backend|proxy_pass|proxypass\w*|balancermember|include\w*|loadmodule|server_?name|serveralias|log_?format"
+    r"|log-format|ssl\w*|proxy_(ssl|cookie|cache|hide)_\w+|proxy_cache|auth_\w+|limit_\w+|stick-table|<(?!(else)?if\b).*",
+    re.IGNORECASE,
+)
+"""Directives that give a name to something of their own, or nothing a value."""
+_GIVES = re.compile(
+    r"(?!.*(file|path|dialog))(.*(secret|passw|passphrase|credential).*|.*token|secure_link_md5|authbasicfake)", re.I
+)
+"""Directives that are such a name themselves."""
+_NAMED = ("acl", "use_backend", "use-server")
+_MAPS = ("map", "geo", "split_clients")
+_HARMLESS = re.compile(
+    r"\$\{\w+\}|(?<!\w)\$[a-z_]\w*(?!\$)|%\{[^}]*\}\w?|%\[(?!(?:str|bin)\()[\w.,-]+(?:\([\w.-]*\))?(?:,[\w.-]+)*\]"
+    r"|\b(?:bearer|basic|always|if|unless|true|early|found|or|and|on|off|none|default)\b|-m|[\s\"'(){}\[\]|&!=~*,;:<>\\]",
+    re.IGNORECASE,
+)
+_LINE = re.compile(r"(?:\\\r?\n|[^\n])*\n?")
+_STATEMENT = re.compile(
+    r"""\s+|\#[^\n]*|(?P<body>(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\{\w+\}|\\.|[^;{}"'\\])+)|[;{}"'\\]""", re.DOTALL
+)
+_DIRECTIVE = re.compile(r"(?:set|if|map|env|header|requestheader|setenv|acl|stats|user)\b|[\w-]*[_-][\w-]*\s", re.I)
+_ASSIGNED = re.compile(r"""(?<![\w-])(?P<name>[\w-]+)=(?!["']?[$%{])("[^"\n]*"|'[^'\n]*'|[^\s&;,"'\]})]+)""")
+_ANYWHERE = re.compile(
+    r"""(?<=://)[^\s/@"']+(?=@)|(?<=\bBearer)[ \\]+[\w~+/.=-]{4,}|(?<=\bBasic)[ \\]+[\w+/=]{8,}"""
+    r"""|(?<=:)(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""",
+    re.IGNORECASE,
+)
+_PATH = re.compile(r"/[\w./-]+")
+_NAMES = ("key", "name", "header", "headername", "field")
+"""Keys whose value is a name, of which another key has the value."""
+_VALUES = re.compile(r"(raw|default)?value|.*match.*|exact|prefix|suffix|contains|regex|text")
+_OPAQUE = ("inlinestring", "inlinebytes", "inlinecode", "users")
+"""Keys whose values are files, programs or log-ins."""
 
 
 def masked(text: str) -> str:
-    """Return a config's text without its secrets."""
-    text = _HASHED.sub(HIDDEN, text)
-    for pattern in _VALUED:
-        for found in reversed(list(pattern.finditer(text))):
-            value = found["value"]
-            if is_secret(found["name"]) and not re.match(r"""["']?[$/%]""", value):
-                quote = value[0] if value[0] in "\"'" else ""
-                text = f"{text[: found.start('value')]}{quote}{HIDDEN}{quote}{text[found.end('value') :]}"
-    return text
+    """Return a config in a language of lines (HAProxy's, Apache's) without its secrets."""
+    return "".join(_hidden(line) for line in _LINE.findall(text))
+
+
+def masked_blocks(text: str) -> str:
+    """Return the same in a language of blocks, as nginx' is."""
+    made, inside, opens = "", [False], False
+    for found in _STATEMENT.finditer(text):
+        part = found[0]
+        if found["body"]:
+            opens = part.split()[0] in _MAPS and _secret_name(part) is not None
+            part = _all(part, len("default") * part.startswith("default")) if inside[-1] else _hidden(part)
+        elif part == "{":
+            inside.append(opens)
+        elif part == "}" and len(inside) > 1:
+            inside.pop()
+        elif part.startswith("#"):
+            part = _comment(part)
+        made += part
+    return made
+
+
+def masked_tree(text: str) -> str:
+    """Return a config in YAML or JSON without its secrets; one that cannot be read without all that it says."""
+    source = Source(Path(), plain(text).replace("\t", " "))
+    try:
+        spans = dict(sorted(_spans(Value.of(source), "", False)))
+    except InputError:
+        return re.sub(r"[^\n]+", HIDDEN, text)
+    made, at = "", 0
+    for (start, end), hides in spans.items():
+        if start >= at:
+            made += re.sub(r"#[^\n]*", lambda found: _comment(found[0]), text[at:start])
+            made += _scalar(text[start:end]) if hides else _wherever(text[start:end])
+            at = end
+    return made + re.sub(r"#[^\n]*", lambda found: _comment(found[0]), text[at:])
+
+
+# ---------------------------------------------------------------- directives
+
+
+def _hidden(directive: str) -> str:
+    """Return a directive without what it gives to a name that is secret."""
+    if directive.lstrip().startswith("#"):
+        return _comment(directive)
+    at = _secret_name(directive)
+    return _wherever(directive if at is None else _all(directive, at))
+
+
+def _secret_name(directive: str) -> int | None:
+    """Return where the name ends that a directive gives a secret to; None if there is none."""
+    words = list(re.finditer(r"\S+", directive))
+    if not words or _SILENT.fullmatch(words[0][0]):
+        return None
+    if _GIVES.fullmatch(words[0][0]):
+        return words[0].end()
+    begins = words[min(len(words) - 1, words[0][0] in _NAMED)].end()
+    return next((one.end() for one in _NAME.finditer(directive, begins) if is_secret(one[1])), None)
+
+
+def _all(text: str, at: int) -> str:
+    """Return a text of which all behind a place is hidden, if anything is there but what requests fill."""
+    if not _HARMLESS.sub("", text[at:]).strip("."):
+        return text
+    end = len(text.rstrip())
+    return text[:at] + " " * (at > 0) + HIDDEN + "\n" * text.count("\n", at, end) + text[end:]
+
+
+def _comment(text: str) -> str:
+    """Return a comment without what it sets, if it is a directive that does not count."""
+    begins = len(text) - len(text.lstrip("# \t"))
+    found = re.match(r"""["']?([\w-]+)["']?\s*[:=]""", text[begins:])
+    if found and is_secret(found[1]):
+        return _all(text, begins + found.end())
+    return text[:begins] + (_hidden if _DIRECTIVE.match(text[begins:]) else _wherever)(text[begins:])
+
+
+def _wherever(text: str) -> str:
+    """Return a text without what is a secret by what it looks like."""
+    text = _ANYWHERE.sub(lambda found: " " * found[0].startswith((" ", "\\")) + HIDDEN, text)
+    return _ASSIGNED.sub(lambda one: f"{one['name']}={HIDDEN}" if is_secret(one["name"]) else one[0], text)
+
+
+# ---------------------------------------------------------------- YAML and JSON
+
+
+def _spans(value: Value, key: str, hides: bool) -> Iterator[tuple[tuple[int, int], bool]]:
+    """Yield where the scalars stand that a value has, and which are secrets."""
+    has_secret = any(_key(one) in _NAMES and is_secret(one.value.said) for one in value.entries)
+    for entry in value.entries:
+        yield (entry.key.token.start, entry.key.token.end), False
+        named, inner = _key(entry), entry.value
+        is_one = hides or named in _OPAQUE or (is_secret(entry.name) and named != "key")
+        is_one = is_one or (has_secret and _VALUES.fullmatch(named) is not None)
+        yield from _spans(inner, entry.name, is_one and (hides or not (inner.is_mapping and is_secret(entry.name))))
+    for item in value.items:
+        yield from _spans(item, key, hides)
+    if value.node and not value.is_mapping and not value.items and value.token.end > value.token.start:
+        is_none = not _HARMLESS.sub("", value.token.raw) or value.said in ("true", "false", "null", "~")
+        is_path = key.lower().endswith("key") and _PATH.fullmatch(value.said)
+        yield (value.token.start, value.token.end), hides and not is_none and not is_path
+
+
+def _key(entry: Entry) -> str:
+    return entry.name.replace("_", "").lower()
+
+
+def _scalar(raw: str) -> str:
+    """Return what stands for a scalar that is hidden: in its quotes or below its `|`, with as many lines."""
+    if raw[0] in "|>":
+        head, _, rest = raw.partition("\n")
+        return head + "\n" + re.sub(r"\S[^\n]*", HIDDEN, rest)
+    quote = raw[0] if raw[0] in "\"'" else ""
+    return f"{quote}{HIDDEN}{quote}" + "\n" * raw.count("\n")

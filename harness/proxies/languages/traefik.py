@@ -3,6 +3,7 @@
 Rules:
 - an entry point is a listener, a router a route, a service with servers a target; all urls of the one that is mapped
   become the next hop's, all others are nobody's; health checks are taken out, as the next hop does not answer them;
+- who else would be asked whether a request may pass (`forwardAuth`) is taken out, as he is not here;
 - the entry point that is asked gets our address, all others a port that is nobody's business;
 - services must stand in files: who else tells of them (Docker, Kubernetes, Consul) is not here;
 - files are laid into one folder, which the file provider reads, with a throw-away certificate as the default one.
@@ -13,13 +14,13 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
 
 from harness.errors import InputError, allowed
 from harness.proxies.languages.base import Fitted, Standing, read
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.traefik_rules import Rule
 from harness.proxies.languages.yaml_nodes import Entry, Value, YamlEdits
 from harness.proxies.source_text import Source
@@ -59,6 +60,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.served_by(),
         frozenset({store, *(() if found.is_static else (main,))}),
         _RUN,
+        masked=masked_tree,
     )
 
 
@@ -124,7 +126,7 @@ class _Reading:
             f"router {router.name}",
             router.key.token,
             list(self._to(router, router.value.get("service").said)),
-            partial(_takes, rule),
+            rule.holds,
             rule.values("host"),
             rule.values("path", "pathprefix") or ["/"],
         )
@@ -149,10 +151,6 @@ class _Reading:
             yield Target(name or router.name, router.value.get("service").token, why_not=why)
 
 
-def _takes(rule: Rule, host: str, path: str) -> bool | None:
-    return rule.holds(host, path)
-
-
 def _priority(router: Entry) -> int:
     said = router.value.get("priority").said
     return int(said) if re.fullmatch(r"-?[1-9]\d*", said) else len(router.value.get("rule").said)
@@ -160,6 +158,16 @@ def _priority(router: Entry) -> int:
 
 def _urls(service: Value) -> list[Value]:
     return [one.get("url") for one in service.get("loadBalancer", "servers").items if one.get("url")]
+
+
+def _is_of(middlewares: Value, names: set[str]) -> bool:
+    """Tell whether a list names nothing but some middlewares."""
+    return bool(middlewares.items) and all(_plain(one) in names for one in middlewares.items)
+
+
+def _plain(name: Value) -> str:
+    """Return a name without its provider."""
+    return name.said.partition("@")[0]
 
 
 def _document(file: Path) -> Value:
@@ -227,9 +235,14 @@ class _Edit:
 
     def made(self) -> dict[Source, str]:
         """Return the texts, edited, the static one first."""
+        self._without_logins()
         self._static(self._found.static)
         for document in self._found.dynamic:
             self._dynamic(document)
+        for target, urls in self._found.urls.items():
+            for url in urls:
+                stands = target in self._chosen.targets
+                self._edits.put(url, '"${UPSTREAM}"' if stands else f'"http://{NOBODY}"')
         texts = self._edits.texts
         main = self._found.static.source
         texts[main] = self._with_ours(texts[main])
@@ -266,11 +279,11 @@ class _Edit:
         for router in http.get("routers").entries:
             edits.drop(router.value.get("tls"), "certResolver", "domains")
         for service in http.get("services").entries:
-            self._service(service.value.get("loadBalancer"))
+            others = ["serversTransport"] if self._scheme == "https" else []
+            edits.drop(service.value.get("loadBalancer"), "healthCheck", *others)
         for middleware in http.get("middlewares").entries:
             if plugin := middleware.value.get("plugin"):
                 raise InputError(plugin.reject("a plugin is fetched or compiled by Traefik: leave it out of a copy"))
-            edits.put(middleware.value.get("forwardAuth", "address"), f'"http://{NOBODY}"')
         for pair in [*tls.get("certificates").items, tls.get("stores", "default", "defaultCertificate")]:
             edits.put(pair.get("certFile"), '"${CERTIFICATE}"')
             edits.put(pair.get("keyFile"), '"${CERTIFICATE_KEY}"')
@@ -278,9 +291,18 @@ class _Edit:
         for options in tls.get("options").entries:
             edits.put(options.value.get("sniStrict"), "false")
 
-    def _service(self, balancer: Value) -> None:
-        self._edits.drop(balancer, "healthCheck", *(["serversTransport"] if self._scheme == "https" else []))
-        for target, urls in self._found.urls.items():
-            for url in urls:
-                stands = target in self._chosen.targets
-                self._edits.put(url, '"${UPSTREAM}"' if stands else f'"http://{NOBODY}"')
+    def _without_logins(self) -> None:
+        """Take out the middlewares that ask somebody else whether a request may pass, and chains of nothing else."""
+        there = [entry for document in self._found.dynamic for entry in document.get("http", "middlewares").entries]
+        gone = {one.name for one in there if one.value.get("forwardAuth")}
+        while more := {one.name for one in there if _is_of(one.value.get("chain", "middlewares"), gone)} - gone:
+            gone |= more
+        documents = (self._found.static, *self._found.dynamic)
+        uses = [entry for one in documents for entry in one.every() if entry.name == "middlewares"] if gone else []
+        for entry in uses:
+            if _is_of(entry.value, gone):
+                self._edits.drop(entry.mapping, entry.name)
+            elif entry.value.items:
+                self._edits.drop_items(entry.value, lambda one: _plain(one) not in gone)
+        for document in self._found.dynamic:
+            self._edits.drop(document.get("http", "middlewares"), *gone)

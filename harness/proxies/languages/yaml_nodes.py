@@ -2,7 +2,8 @@
 
 Rules: keys are compared as Traefik and Envoy have them, without case and underscores; merged mappings (`<<`) count as
 one's own; what is taken out of a block leaves an empty line, of braces its comma goes, too; a mapping of which nothing
-is left is `{}`; anchors stay.
+is left is `{}`; anchors stay. What an anchor shares is edited once, for all: where one of its uses wants it otherwise,
+or would be left without it, it has to be written out.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from functools import cached_property
 
 import yaml
 
-from harness.documents.yaml_text import composed
-from harness.errors import Complaint
+from harness.documents.yaml_text import MAX_VALUES, composed
+from harness.errors import Complaint, InputError
 from harness.proxies.source_text import Edits, Source, Token
 
 _COLON = re.compile(r"\s*:(?:[ \t]*[&*!][^\s,\[\]{}]*)*")
+_PLACEHOLDER = re.compile(r"\$\{\w+\}")
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*\s+)*")
 
 
@@ -31,8 +33,10 @@ class Value:
 
     @classmethod
     def of(cls, source: Source) -> Value:
-        """Read a text. Raises InputError, with the line, if it holds no keys and values."""
-        return cls(source, composed(source.text, str(source.path)))
+        """Read a text. Raises InputError, with the line, if it holds no keys and values, or has no end."""
+        root = cls(source, composed(source.text, str(source.path)))
+        _size(root, {})
+        return root
 
     def __bool__(self) -> bool:
         return self.node is not None
@@ -122,22 +126,34 @@ class YamlEdits:
         self._sources = sources
         self._put: list[tuple[Token, str]] = []
         self._dropped: dict[yaml.Node, dict[int, Entry]] = {}
+        self._wanted: dict[Value, str] = {}
 
     def put(self, value: Value, text: str) -> None:
-        """Have a text stand for a scalar or a mapping, if that is there: one that is empty stands nowhere."""
+        """Have a text stand for a scalar or a mapping, if that is there: one that is empty stands nowhere.
+
+        Raises InputError, as the others do, if something else is to be there for another who shares it.
+        """
         if value and (value.said or not isinstance(value.node, yaml.ScalarNode)):
+            self._want(value, text)
             self._put.append((value.token, text))
 
     def drop(self, mapping: Value, *keys: str) -> None:
         """Take out keys of a mapping, as far as they are there."""
         for key in keys:
             if (entry := mapping.entry(key)) and entry.mapping.node is not None:
+                self._want(entry.key, "")
                 self._dropped.setdefault(entry.mapping.node, {})[id(entry.key.node)] = entry
 
     def change(self, mapping: Value, key: str, text: str) -> None:
         """Have another entry, or some, stand for one of a mapping."""
         if entry := mapping.entry(key):
+            self._want(entry.key, text)
             self._put.append((_span(entry), text))
+
+    def _want(self, value: Value, text: str) -> None:
+        if self._wanted.setdefault(value, text) != text:
+            why = "this is shared by an anchor, and is to be one thing for one and another for others"
+            raise InputError(value.reject(f"{why}: write it out for each"))
 
     def drop_items(self, items: Value, wanted: Callable[[Value], bool]) -> None:
         """Take out all items of a list but those that are wanted, of which there has to be one."""
@@ -155,6 +171,8 @@ class YamlEdits:
         for token, text in sorted(made, key=lambda one: (one[0].end - one[0].start, one[1])):  # the inner ones first
             edits.take_out(token, token)
             edits.replace(token, text)
+        for source, text in edits.texts.items():
+            _refuse_lost_anchors(source, text)
         return dict(edits.texts)
 
     def _drops(self) -> Iterator[tuple[Token, str]]:
@@ -182,6 +200,42 @@ def _gaps(source: Source, ends: list[tuple[int, int]], kept: list[bool], flows: 
             yield Token(source, before, end, "")
         else:
             yield Token(source, start, end, "")
+
+
+def _size(value: Value, sizes: dict[Value, int]) -> int:
+    """Return how many values are in one, aliases followed. Raises InputError if it has no end, or none in sight."""
+    if value in sizes:
+        if sizes[value]:
+            return sizes[value]
+        raise InputError(_at_anchor(value, "has an anchor that holds itself: write it out, as far as it is meant"))
+    sizes[value] = 0
+    inner = value.node.value if isinstance(value.node, yaml.CollectionNode) else []
+    parts = (part for one in inner for part in (one if isinstance(one, tuple) else (one,)))
+    sizes[value] = 1 + sum(_size(Value(value.source, part), sizes) for part in parts)
+    if sizes[value] > MAX_VALUES:
+        raise InputError(_at_anchor(value, f"holds more than {MAX_VALUES} values, aliases followed"))
+    return sizes[value]
+
+
+def _at_anchor(value: Value, why: str) -> Complaint:
+    return value.source.reject(int(value.node.start_mark.index) if value.node else 0, why)
+
+
+def _refuse_lost_anchors(source: Source, text: str) -> None:
+    """Raise InputError if something is left in a text that stands for what was taken out of it."""
+    known = set()
+    for token in yaml.scan(plain(text)) if "&" in source.text else ():
+        if isinstance(token, yaml.AnchorToken):
+            known.add(token.value)
+        elif isinstance(token, yaml.AliasToken) and token.value not in known:
+            why = "stands for what is taken out, where its anchor is: write it out"
+            line = token.start_mark.line + 1
+            raise InputError(Complaint(f"`*{token.value}` {why}", file=str(source.path), line=line))
+
+
+def plain(text: str) -> str:
+    """Return a text with words of the same length for its placeholders, which are no YAML between braces."""
+    return _PLACEHOLDER.sub(lambda found: "X" * len(found[0]), text)
 
 
 def _start(text: str, node: yaml.Node) -> int:

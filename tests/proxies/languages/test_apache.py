@@ -102,6 +102,59 @@ def test_a_config_without_virtual_hosts_is_one_server(tmp_path: Path) -> None:
     assert changes(fitted)[0] == "Listen 8080 => "
 
 
+TOP = """\
+ProxyPass /top http://app:1/
+<Location /both>
+ProxyPass http://app:1/
+</Location>
+<VirtualHost *:80>
+ServerName a.test
+RewriteRule ^/old http://app:1/ [nc,PROXY]
+<Location /both>
+ProxyPass http://b:2/
+</Location>
+<Location /c>
+RewriteRule x http://b:2/ [p]
+<If "%{QUERY_STRING} == 'x'">
+ProxyPass http://b:2/
+</If>
+</Location>
+ProxyPass /top/own http://b:2/
+ProxyPass /c http://app:1/
+<FilesMatch \\.php$>
+SetHandler "proxy:fcgi://php:9000"
+</FilesMatch>
+</VirtualHost>
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "path", "answers"),
+    [
+        ("app", "/top", "ProxyPass /top http://app:1/"),
+        ("app", "/top/own", "ProxyPass /top http://app:1/"),
+        ("b", "/both", "Location /both"),
+        ("app", "/old", "RewriteRule ^/old http://app:1/ [nc,PROXY]"),
+        ("app", "/c", ""),
+    ],
+)
+def test_what_stands_outside_of_virtual_hosts_is_in_each_and_what_a_place_may_lead_elsewhere_is_not_claimed(
+    tmp_path: Path, backend: str, path: str, answers: str
+) -> None:
+    fitted = fit(tmp_path, TOP, Deployment((backend,), path=path))
+    assert served(fitted) == (f"virtual host a.test:80 > {answers}" if answers else "")
+
+
+def test_what_answers_and_errors_tell_no_secret(tmp_path: Path) -> None:
+    told = fit(tmp_path, SHORT.replace("http://app:1/", "http://bob:s3cr3t@app:1/ secret=s3cr3t"))
+    assert served(told) == "virtual host:80 > ProxyPass / http://(redacted)@app:1/ secret=(redacted)"
+    lines = refused(tmp_path, {"s.conf": SHORT.replace("http://", "fcgi://bob:s3cr3t@")})
+    lines += refused(tmp_path, {"s.conf": SHORT + "Include s.conf token=s3cr3t\n"})
+    lines += refused(tmp_path, {"s.conf": "<If \"%{HTTP:Authorization} == 's3cr3t'\">\n"})
+    assert "s3cr3t" not in "".join(lines)
+    assert "app:1 is spoken to by fcgi" in lines[0]
+
+
 # ---------------------------------------------------------------- what has to be said, and what is refused
 
 
@@ -120,6 +173,7 @@ def test_a_config_without_virtual_hosts_is_one_server(tmp_path: Path) -> None:
         (SHORT.replace("http:/", "balancer:/"), NOTHING, ":2: app:1 is no `<Proxy balancer://...>` here"),
         (SHORT.replace("http://app:1/", "app"), NOTHING, ":2: `ProxyPass / app` names no url"),
         (SHORT.replace("ProxyPass /", "ProxyPassMatch ^/x(.*)"), NOTHING, ":2: `ProxyPassMatch ^/x(.*) http://app:1/`"),
+        (SHORT + "RewriteRule x /y [P]\n", NOTHING, ":4: `RewriteRule x /y [P]` names no url"),
         (SHORT + "Include conf.d/*.conf\n", NOTHING, ":4: `Include conf.d/*.conf` finds no file here"),
         (SHORT + "Include s.conf\n", NOTHING, ":4: `Include s.conf` is not read along: write what it says into a copy"),
         ("<VirtualHost *:80>\n", NOTHING, ":1: `<VirtualHost *:80>` is never closed"),

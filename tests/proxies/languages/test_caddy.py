@@ -5,16 +5,20 @@ That the routes of a Caddyfile are followed as Caddy follows them is held agains
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import InputError
 from harness.model import Deployment, Endpoint
 from harness.proxies.languages.base import Fitted
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, answering
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, answering, asks_leave
 from tests.proxies.languages import reading
 from tests.proxies.languages.reading import served
 
@@ -65,6 +69,13 @@ def plain(*handle: dict[str, Any]) -> dict[str, Any]:
     return with_servers(a={"listen": [":8080"], "routes": [{"handle": [*handle]}]})
 
 
+def deep(levels: int) -> dict[str, Any]:
+    routes: list[Any] = [{"handle": [proxy("a:1")]}]
+    for _ in range(levels // 4):
+        routes = [{"handle": [{"handler": "subroute", "routes": routes}]}]
+    return with_servers(a={"listen": [":80"], "routes": routes})
+
+
 def fit(folder: Path, config: object = CONFIG, said: Deployment = NOTHING, behind: Endpoint = reading.NOBODY) -> Fitted:
     return reading.fit("caddy", folder, {"c.json": json.dumps(config)}, said, behind)
 
@@ -96,6 +107,18 @@ def test_a_next_hop_with_tls_is_spoken_to_with_it(tmp_path: Path) -> None:
     made = edited(fit(tmp_path, plain(proxy("a:1")), behind=Endpoint(1, authority="ca.pem")))
     (handler,) = made["apps"]["http"]["servers"]["a"]["routes"][0]["handle"]
     assert handler["transport"] == {"protocol": "http", "tls": {"insecure_skip_verify": True}}
+
+
+def test_who_else_would_be_asked_for_leave_is_taken_out_and_is_no_backend(tmp_path: Path) -> None:
+    goes_on = [{"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "vars"}]}]}]
+    auth = proxy("auth:9091", rewrite={"method": "GET", "uri": "/verify"}, handle_response=goes_on)
+    fitted = fit(tmp_path, plain(auth, proxy("app:1")))
+    assert served(fitted) == "site:8080 > reverse_proxy app:1"
+    assert edited(fitted)["apps"]["http"]["servers"]["a"]["routes"] == [{"handle": [proxy("${UPSTREAM_ADDRESS}")]}]
+    assert refused(tmp_path, {"c.json": json.dumps(plain(auth))}) == ["c.json: passes no requests on to anybody"]
+    inside = [{"match": {"status_code": [2]}, "routes": [{"handle": [proxy("app:1")]}]}]
+    asks = proxy("auth:9091", rewrite={"method": "GET"}, handle_response=inside)
+    assert not asks_leave(asks), "what it lets pass goes nowhere else"
 
 
 @pytest.mark.parametrize(
@@ -194,14 +217,55 @@ def test_routes_are_followed_as_caddy_follows_them(path: str, host: str, tls: bo
         ({"apps": {}}, NOTHING, ": listens nowhere that a client could ask"),
         ({"apps": {"http": {"servers": []}}}, NOTHING, ": `http.servers` holds no servers by name"),
         (with_servers(a={"listen": [80]}), NOTHING, ": `listen` is no list of texts"),
+        (with_servers(a={"listen": 5}), NOTHING, ": `listen` is no list of texts"),
+        (plain({"handler": "reverse_proxy", "upstreams": [{"dial": 5}]}), NOTHING, ": `dial` is no text"),
+        (with_servers(a={"routes": [{"handle": [], "group": ["a"]}]}), NOTHING, ": `group` of a route is no text"),
+        (deep(160), NOTHING, ": nested deeper than 150 levels"),
         (with_servers(a={"listen": [":80"], "routes": [{"handle": ["x"]}]}), NOTHING, ": `handle` is no list of mapp"),
         (with_servers(a={"routes": [{"handle": [], "match": {}}]}), NOTHING, ": `match` of a route is no list of mapp"),
+        (None, NOTHING, ": has no `apps`, as a config of Caddy's has"),
         ([], NOTHING, ": has no `apps`, as a config of Caddy's has"),
         ({}, NOTHING, ": has no `apps`, as a config of Caddy's has"),
     ],
 )
 def test_what_is_not_there_or_fits_twice_is_told(tmp_path: Path, config: object, said: Deployment, told: str) -> None:
     assert any(told in line for line in refused(tmp_path, {"c.json": json.dumps(config)}, said))
+
+
+def test_what_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    text = '{"apps": ' + "[" * 50_000 + "]" * 50_000 + "}"
+    assert "nested deeper than 150 levels" in refused(tmp_path, {"c.json": text})[0]
+    assert served(fit(tmp_path, deep(120))) == "site:80 > reverse_proxy a:1"
+
+
+def test_of_all_apps_only_the_one_that_answers_stays(tmp_path: Path) -> None:
+    others = {"layer4": {"servers": {"a": {"listen": ["lan:25"]}}}, "dynamic_dns": {}}
+    config = {"apps": {**others, **plain(proxy("a:1"))["apps"]}}
+    assert list(edited(fit(tmp_path, config))["apps"]) == ["http"]
+
+
+def places(value: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to each value in some data."""
+    yield above
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, *above, key)
+
+
+LOGIN = proxy("auth:1", rewrite={"method": "GET"}, handle_response=[{"match": {"status_code": [2]}}])
+SUBJECT: dict[str, Any] = copy.deepcopy(CONFIG)
+SUBJECT["apps"]["http"]["servers"]["srv0"]["routes"][0]["handle"][0]["routes"] += [{"handle": [LOGIN]}, *ROUTES]
+
+
+@pytest.mark.parametrize("odd", [5, None, [], ["a"], {}, {"a": 1}, "a", [[1]], [{}]], ids=str)
+def test_whatever_stands_in_a_place_is_taken_or_refused(tmp_path: Path, odd: Any) -> None:
+    for *way, last in filter(None, places(SUBJECT)):
+        config = copy.deepcopy(SUBJECT)
+        inner: Any = config
+        for key in way:
+            inner = inner[key]
+        inner[last] = odd
+        with contextlib.suppress(InputError):
+            fit(tmp_path, config, Deployment(("app:8000",), path="/api/chat/x"))
 
 
 def test_what_is_no_json_is_told_with_its_line(tmp_path: Path) -> None:

@@ -153,6 +153,18 @@ def test_virtual_hosts_are_found_by_their_best_domain(host: str, meant: int) -> 
     assert domains(found) == domains(hosts[meant])
 
 
+SHARED = SHORT.replace("load_assignment: {", "load_assignment: &l {") + "  - {name: b, load_assignment: *l}\n"
+
+
+@pytest.mark.parametrize("kind", ["ExtAuthz", "OAuth2", "JwtAuthentication"])
+def test_who_else_would_be_asked_for_leave_is_taken_out(tmp_path: Path, kind: str) -> None:
+    asks = f"{{typed_config: {{'@type': x.{kind}, providers: {{a: {{remote_jwks: {{}}}}}}}}}}"
+    filters = f"http_filters: [{asks}, {{name: router}}], route_config"
+    made = loaded(fit(tmp_path, SHORT.replace("route_config", filters)))
+    (filter_,) = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    assert filter_["typed_config"]["http_filters"] == [{"name": "router"}]
+
+
 HTTP2 = SHORT.replace("name: a\n", "name: a\n    http2_protocol_options: {}\n")
 
 
@@ -176,6 +188,7 @@ HTTP2 = SHORT.replace("name: a\n", "name: a\n    http2_protocol_options: {}\n")
         (SHORT.replace("route_config", "rds"), NOTHING, "e.yaml:6: `rds` is told by a management server"),
         (SHORT.replace("name: a", "type: EDS"), NOTHING, "e.yaml:8: `type: EDS` is told by a management server"),
         (SHORT.replace("port_value: 80", "port_value: ''"), NOTHING, "e.yaml: listens nowhere that a client could ask"),
+        (SHARED, Deployment(("a",)), "e.yaml:9: this is shared by an anchor"),
         ("a: b\n", NOTHING, "e.yaml: listens nowhere that a client could ask"),
         ("- a\n", NOTHING, "e.yaml:1: must be keys and values"),
     ],

@@ -19,6 +19,7 @@ from harness.proxies.languages import LANGUAGES
 from harness.proxies.languages.base import Fitted
 from harness.proxies.placeholders import filled, values
 from tests.proxies.languages import production, reading
+from tests.proxies.languages.addresses import APP, EVERYWHERE, addresses
 from tests.proxies.languages.test_caddy import CONFIG
 
 FILES: Mapping[str, Mapping[str, str]] = {
@@ -33,7 +34,20 @@ SAID = [Deployment(), Deployment(path="/x"), Deployment((), ":443", "/api/chat")
 
 
 def test_every_language_is_here() -> None:
-    assert FILES.keys() == LANGUAGES.keys()
+    assert FILES.keys() == EVERYWHERE.keys() == LANGUAGES.keys()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("language", sorted(EVERYWHERE))
+def test_nobody_is_asked_but_the_next_hop_and_it_wherever_what_is_mapped_was(
+    tmp_path: Path, language: str, secure: bool
+) -> None:
+    behind = Endpoint(9, authority="ca.pem" if secure else None)
+    fitted = reading.fit(language, tmp_path, EVERYWHERE[language], Deployment((APP,), ":80"), behind)
+    assert [host for text in fitted.texts.values() for host in addresses(text)] == []
+    asked = [host for source in fitted.texts for host in addresses(source.text)]
+    read = "".join(fitted.texts.values())
+    assert len(re.findall(r"\$\{UPSTREAM(?:_ADDRESS|_HOST)?\}", read)) == asked.count(APP) > 0
 
 
 @pytest.mark.generated

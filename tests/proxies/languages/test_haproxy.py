@@ -99,7 +99,58 @@ def test_of_a_condition_that_only_requests_decide_nothing_is_claimed(tmp_path: P
     assert fit(tmp_path, text, Deployment(("b",), path="/x")).served_by is None
 
 
+RULES = (
+    "frontend f\n bind :80\n {}\n use_backend o if {{ path_beg /o }}\n default_backend b\nbackend b\n server s app:1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "is_told"),
+    [
+        ("http-request set-path /v1%[path]", "/x", False),
+        ("http-request replace-path /x(.*) \\1 if { path_beg /x }", "/x/o", False),
+        ("http-request replace-path /x(.*) \\1 if { path_beg /x }", "/y", True),
+        ("http-request normalize-uri path-merge-slashes", "/y", False),
+        ("http-request set-header X y", "/y", True),
+        ("http-request deny deny_status 403 if { path_beg /no }", "/y", True),
+        ("http-request deny if { src 10.0.0.1 }", "/y", False),
+        ("http-request redirect scheme https if { ssl_fc }", "/y", True),
+        ("redirect location /in unless { req.cook(a) -m found }", "/y", False),
+        ("tcp-request content reject if { src 10.0.0.1 }", "/y", False),
+        ("tcp-request content accept if { src 10.0.0.1 }", "/y", True),
+    ],
+)
+def test_rules_come_before_backends_are_chosen(tmp_path: Path, rule: str, path: str, is_told: bool) -> None:
+    fitted = fit(tmp_path, RULES.format(rule), Deployment(("b",), path=path))
+    assert (served(fitted), fitted.asked) == ("frontend f:80 > default_backend b" if is_told else "", path)
+
+
+@pytest.mark.parametrize(
+    "rule", ["http-request return status 200 if { path /x }", "http-request auth", "redirect prefix /a"]
+)
+def test_a_rule_that_answers_is_told_as_what_does(tmp_path: Path, rule: str) -> None:
+    (line,) = refused(tmp_path, {"h.cfg": RULES.format(rule)}, Deployment(("b",), path="/x"))
+    assert line.startswith(f"h.cfg:1: {rule} (h.cfg:3) answers /x, and passes nothing on to b")
+
+
+def test_what_answers_and_errors_tell_no_secret_of_a_condition(tmp_path: Path) -> None:
+    secret = 'use_backend b if { path /x } { req.hdr(authorization) -m str "Bearer s3cr3t" } || TRUE'
+    fitted = fit(
+        tmp_path,
+        SHORT.replace("default_backend b", "use_backend b if { path /x } || { hdr(x-token) s3cr3t }"),
+        Deployment(path="/x"),
+    )
+    assert served(fitted) == "frontend f:80 > use_backend b if { path /x } || { hdr(x-token (redacted)"
+    told = refused(tmp_path, {"h.cfg": SHORT.replace("default_backend b", secret)})
+    assert "s3cr3t" not in "".join(told)
+    assert "(red..." in "".join(told)
+
+
 HOST, TLS = "a.example", Asked("a.example", "/api/Chat", True)
+
+
+def test_a_section_that_is_from_nothing_is_read(tmp_path: Path) -> None:
+    assert served(fit(tmp_path, SHORT.replace("frontend f", "frontend f from"))) == "frontend f:80 > default_backend b"
 
 
 @pytest.mark.parametrize(

@@ -2,60 +2,213 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.proxies.languages.secrets import masked
+from harness.model import Deployment
+from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
 from tests.proxies.languages import reading
+from tests.proxies.languages.test_caddy import plain, proxy
 
 SECRET = "s3cr3t"
+Masker = Callable[[str], str]
+
+LINES = [
+    f"http-request set-header X-Api-Key {SECRET}",
+    f"http-request set-header Authorization Bearer\\ {SECRET} if TRUE",
+    f'http-request set-header Authorization "%[str({SECRET})]"',
+    f"http-request set-header Authorization %[req.hdr(x),concat({SECRET})]",
+    f"http-request set-var(txn.api_token) str({SECRET})",
+    f'http-check send hdr Authorization "Basic {SECRET}"',
+    f'use_backend chat if {{ req.hdr(authorization) -m str "{SECRET} x" }}',
+    f"acl is_ok req.hdr(authorization) {SECRET}",
+    f"stats auth admin:{SECRET}",
+    f"user bob insecure-password {SECRET}",
+    f"user bob password $5$ab${SECRET}",
+    f"setenv API_TOKEN {SECRET}",
+    f"RequestHeader set Authorization 'Bearer {SECRET}'",
+    f"RequestHeader setifempty Authorization '{SECRET} b c' env=X",
+    f"RequestHeader set Authorization \\\n  '{SECRET}'",
+    f"Header always edit Set-Cookie a {SECRET}",
+    f"SetEnv API_TOKEN {SECRET}",
+    f"SetEnvIf Host a API_TOKEN={SECRET}",
+    f"ProxyPass / ajp://app:8009/ secret={SECRET}",
+    f"ProxyPass / http://bob:{SECRET}@app:8009/",
+    f"BalancerMember http://{SECRET}@app:1",
+    f"AuthLDAPBindPassword {SECRET}",
+    f"AuthBasicFake bob {SECRET}",
+    f"SessionCryptoPassphrase {SECRET}",
+    f"""<If "%{{HTTP:Authorization}} == 'Bearer {SECRET}'">""",
+    f'RewriteCond %{{HTTP:Authorization}} "!={SECRET}"',
+    f'# RequestHeader set Authorization "{SECRET}"',
+    f"#password: {SECRET}",
+]
+BLOCKS = [
+    f'proxy_set_header Authorization "Bearer {SECRET}";',
+    f'proxy_set_header Authorization "Bearer $x {SECRET}";',
+    f'proxy_set_header Authorization\n    "{SECRET}";',
+    f'more_set_input_headers "Authorization: {SECRET} x";',
+    f'set $api_token "a {SECRET}";',
+    f'map $host $api_token {{ default "{SECRET}"; a "{SECRET}"; }}',
+    f"map $http_authorization $app {{ {SECRET} app; }}",
+    f'if ($http_authorization != "{SECRET}") {{ return 401; }}',
+    f"fastcgi_param API_TOKEN {SECRET};",
+    f"proxy_pass http://bob:{SECRET}@app/;",
+    f"secure_link_secret {SECRET};",
+    f'secure_link_md5 "$uri {SECRET}";',
+    f"env API_TOKEN={SECRET};",
+    f"rewrite ^ /x?token={SECRET};",
+    f"listen 80; # Authorization: {SECRET}",
+]
+TREES = [
+    f"Authorization: Bearer-{SECRET}",
+    f"a:\n  Authorization: Bearer {SECRET}\n  b: c",
+    f"password: my {SECRET} phrase  # it is",
+    f'password: "my {SECRET} phrase"',
+    f"password: 'it''s {SECRET}'",
+    f"a:\n  password: |\n    first\n    {SECRET}\n  b: c",
+    f"password: >-\n  {SECRET}\n",
+    f"password: first\n  {SECRET}\n",
+    f"tokens: [a]\nX-Api-Key: [a, {SECRET}]",
+    f"X-Api-Key:\n- a\n- {SECRET}",
+    f"customRequestHeaders: {{X-Api-Key: {SECRET}, X-Other: 1}}",
+    f"header: {{key: x-api-key, value: {SECRET}}}",
+    f"header: {{value: {SECRET} b, key: x-api-key}}",
+    f"header:\n  key: authorization\n  value: 'Basic {SECRET}'\n",
+    f"headers: [{{name: authorization, string_match: {{exact: {SECRET}}}}}]",
+    f"password: {{inline_string: {SECRET}}}",
+    f"default_source_code:\n  inline_string: |\n    add('authorization', '{SECRET}')\n",
+    f'"X-Api-Key": [\n\t"a",\n\t"{SECRET}"\n]',
+    f'{{"password": "{SECRET}"}}',
+    f"basicAuth: {{users: ['a:$apr1${SECRET}']}}",
+    f"users:\n  - 'bob:{{SHA}}{SECRET}='",
+    f"url: http://bob:{SECRET}@app/",
+    f"x: Bearer {SECRET}",
+    f"x: &a {{Authorization: {SECRET}}}\ny: *a",
+    f"a: b\n# Authorization: {SECRET}\n",
+    f"a: {{b: ${{PORT}}, token: {SECRET}}}",
+    f"a: [{SECRET}\n",
+]
+EVERY = (
+    [(masked, one) for one in LINES] + [(masked_blocks, one) for one in BLOCKS] + [(masked_tree, one) for one in TREES]
+)
+
+
+@pytest.mark.parametrize(("masker", "text"), EVERY)
+def test_values_of_secret_names_are_hidden(masker: Masker, text: str) -> None:
+    assert SECRET not in masker(text)
+    assert "(redacted)" in masker(text)
+    assert masker(text).count("\n") == text.count("\n")
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("masker", "text"),
     [
-        f'proxy_set_header Authorization "Bearer {SECRET}";',
-        f"http-request set-header X-Api-Key {SECRET}",
-        f"http-request set-header Authorization Bearer\\ {SECRET} if TRUE",
-        f"stats auth admin:{SECRET}",
-        f"user bob insecure-password {SECRET}",
-        f"RequestHeader set Authorization 'Bearer {SECRET}'",
-        f"SetEnv API_TOKEN {SECRET}",
-        f"Authorization: Bearer-{SECRET}",
-        f"customRequestHeaders: {{X-Api-Key: {SECRET}, X-Other: 1}}",
-        f"header: {{key: x-api-key, value: {SECRET}}}",
-        f"header:\n  key: authorization\n  value: 'Basic {SECRET}'\n",
-        f'"X-Api-Key": [\n\t"{SECRET}"\n]',
-        f'"password": "{SECRET}"',
-        f"basicAuth: {{users: ['a:$apr1${SECRET}']}}",
-        f"  - 'bob:{{SHA}}{SECRET}='",
+        (masked_blocks, "ssl_certificate_key /etc/ssl/a.key;"),
+        (masked_blocks, "proxy_set_header Authorization $http_authorization;"),
+        (masked_blocks, 'proxy_set_header Authorization "Bearer ${token}";'),
+        (masked_blocks, 'map $http_upgrade $session { default ""; default $host; }'),
+        (
+            masked_blocks,
+            "upstream auth { server token:80; }\nlocation /auth/token { auth_request /auth; }",
+        ),
+        (masked_blocks, "# the session goes on\nserver_tokens off;"),
+        (masked_tree, 'keyFile: "${CERTIFICATE_KEY}"'),
+        (masked_tree, "private_key: {filename: /etc/tls.key}"),
+        (masked_tree, "routers: {auth: {rule: Path(`/auth`), service: token}}"),
+        (masked_tree, "sticky: {cookie: {name: lb, secure: true}}"),
+        (masked_tree, '{\n\t"key": "${CERTIFICATE_KEY}"}'),
+        (masked, "RequestHeader set X-Forwarded-Proto https"),
+        (masked, "LoadModule auth_basic_module modules/mod_auth_basic.so\n<IfModule mod_session.c>"),
+        (masked, "cookie SRV insert indirect"),
+        (masked, "server auth 10.0.0.1:80 check cookie a"),
+        (masked, "use_backend auth if { path_beg /token }"),
+        (masked, "http-request set-header Host app"),
+        (masked, "http-request set-header Authorization %[req.hdr(x-token)]"),
     ],
 )
-def test_values_of_secret_names_are_hidden(text: str) -> None:
-    assert SECRET not in masked(text)
-    assert "(redacted)" in masked(text)
-    assert masked(text).count("\n") == text.count("\n")
+def test_nothing_else_is(masker: Masker, text: str) -> None:
+    assert masker(text) == text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ssl_certificate_key /etc/ssl/a.key;",
-        'keyFile: "${CERTIFICATE_KEY}"',
-        "private_key: {filename: /etc/tls.key}",
-        "proxy_set_header Authorization $http_authorization;",
-        "RequestHeader set X-Forwarded-Proto https",
-        "cookie SRV insert indirect",
-        "http-request set-header Host app",
-    ],
+@pytest.mark.generated
+@given(
+    st.sampled_from([masked, masked_blocks, masked_tree]),
+    st.lists(st.sampled_from([one for _, one in EVERY]), max_size=3),
 )
-def test_nothing_else_is(text: str) -> None:
-    assert masked(text) == text
+def test_lines_stay_where_they_are(masker: Masker, parts: list[str]) -> None:
+    text = "\n".join(parts)
+    assert masker(text).count("\n") == text.count("\n")
 
 
-def test_a_diff_is_told_without_them(tmp_path: Path) -> None:
-    text = f"listen l\n bind :80\n http-request set-header X-Api-Key {SECRET}\n server s app:1\n"
-    diff = reading.fit("haproxy", tmp_path, {"h.cfg": text}).diff()
-    assert SECRET not in diff
-    assert " http-request set-header X-Api-Key (redacted)\n" in diff
+SITE = "<VirtualHost *:80>\n{}\nProxyPass / http://app:1/\n</VirtualHost>\n"
+LISTEN = "listen l\n bind :80\n {}\n server s app:1\n"
+ROUTES = """\
+http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: app, middlewares: [m]}}}}
+  middlewares:
+    m:
+      headers:
+        customRequestHeaders:
+          {}
+  services: {{app: {{loadBalancer: {{servers: [{{url: "http://bob:s3cr3t@app:1"}}]}}}}}}
+"""
+BOOTSTRAP = """\
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 0.0.0.0, port_value: 80}}}}
+    filter_chains:
+    - filters:
+      - typed_config:
+          route_config:
+            request_headers_to_add:
+              {}
+            virtual_hosts: [{{domains: ['*'], routes: [{{match: {{prefix: /}}, route: {{cluster: a}}}}]}}]
+  clusters:
+  - name: a
+    load_assignment: {{endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{pipe: {{path: /a.sock}}}}}}}}]}}]}}
+"""
+KEY = " " * 18
+WAYS = [
+    ("apache", SITE, f'RequestHeader set Authorization "Bearer {SECRET}"'),
+    ("apache", SITE, f"ProxyPass /x http://bob:{SECRET}@app:1/"),
+    ("apache", SITE, f"ProxyPass /x http://app:1/ secret={SECRET}"),
+    ("haproxy", LISTEN, f'http-request set-header Authorization "Bearer {SECRET}"'),
+    ("haproxy", LISTEN, f"http-request set-header Authorization Bearer\\ {SECRET}"),
+    ("haproxy", LISTEN, f"stats auth 'bob:a {SECRET}'"),
+    ("traefik", ROUTES, f"Authorization: Bearer {SECRET}"),
+    ("traefik", ROUTES, f'Authorization: "Bearer {SECRET}"'),
+    ("traefik", ROUTES, f"X-Password: |\n            a\n            {SECRET}"),
+    ("envoy", BOOTSTRAP, f"- header: {{key: authorization, value: Bearer {SECRET}}}"),
+    ("envoy", BOOTSTRAP, f"- header: {{value: 'my {SECRET}', key: authorization}}"),
+    (
+        "envoy",
+        BOOTSTRAP,
+        f"- header:\n{KEY}key: x-password\n{KEY}value: >\n{KEY}  {SECRET}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "around", "line"), WAYS)
+def test_no_diff_of_any_language_tells_one(tmp_path: Path, language: str, around: str, line: str) -> None:
+    name = {"traefik": "t.yml", "envoy": "e.yaml"}.get(language, "c.cfg")
+    fitted = reading.fit(language, tmp_path, {name: around.format(line)})
+    assert SECRET in "".join(source.text for source in fitted.texts)
+    assert SECRET not in fitted.diff()
+    assert "--- " in fitted.diff()
+    assert "(redacted)" in fitted.diff()
+
+
+def test_nor_does_that_of_caddys(tmp_path: Path) -> None:
+    headers = {"request": {"set": {"Authorization": ["a", f"Bearer {SECRET}"], "X-Password": [f"my {SECRET}"]}}}
+    text = json.dumps(plain(proxy("app:1", headers=headers)))
+    fitted = reading.fit("caddy", tmp_path, {"c.json": text}, Deployment())
+    (made,) = fitted.texts.values()
+    assert SECRET in made
+    assert SECRET not in fitted.diff() + fitted.masked(made)
+    assert fitted.masked(made).count("(redacted)") == 3

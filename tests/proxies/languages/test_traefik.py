@@ -121,6 +121,25 @@ def test_services_that_share_requests_out_lead_to_those_behind(tmp_path: Path) -
     assert served(fitted).endswith("router all")
 
 
+def test_services_that_share_an_anchor_stand_for_the_next_hop_together(tmp_path: Path) -> None:
+    (change,) = changes(fit(tmp_path, {"a.yml": SHARED}, Deployment(("blue", "green"))))
+    assert change.endswith('=> blue: &lb {loadBalancer: {servers: [{url: "${UPSTREAM}"}]}}')
+
+
+def test_who_else_would_be_asked_for_leave_is_taken_out_wherever_that_is_named(tmp_path: Path) -> None:
+    two = "[ask, login@file]", "[ask, size, login]"
+    routers = [f"    r{at}: {{rule: Path(`/{at}`), service: app, middlewares: {one}}}\n" for at, one in enumerate(two)]
+    middlewares = (
+        "  middlewares:\n    ask: {forwardAuth: {address: 'http://auth:1'}}\n"
+        "    login: {chain: {middlewares: [ask]}}\n    size: {buffering: {maxRequestBodyBytes: 9}}\n"
+    )
+    fitted = fit(tmp_path, {"a.yml": ALONE.replace("  services:", "".join(routers) + "  services:") + middlewares})
+    http = yaml.safe_load(list(texts(fitted).values())[-1])["http"]
+    assert list(http["middlewares"]) == ["size"]
+    assert [one.get("middlewares") for one in http["routers"].values()] == [None, None, ["size"]]
+    assert "-    ask: {forwardAuth" in fitted.diff()
+
+
 @pytest.mark.parametrize(
     ("rule", "holds"),
     [
@@ -146,6 +165,7 @@ def test_rules_hold_as_traefik_has_them(rule: str, holds: bool | None) -> None:
     assert Rule.of(rule).holds("a.example", "/api/x") is holds
 
 
+SHARED = ALONE.replace("app: {load", "blue: &lb {load").replace("service: app", "service: blue") + "    green: *lb\n"
 STATIC = "entryPoints: {web: {address: ':80'}}\n"
 PLUGIN = f"{STATIC}experimental: {{plugins: {{a: {{}}}}}}\nproviders: {{file: {{filename: a.yml}}}}\n"
 
@@ -169,6 +189,8 @@ PLUGIN = f"{STATIC}experimental: {{plugins: {{a: {{}}}}}}\nproviders: {{file: {{
         ({"a.yml": ALONE.replace("http:/", "h2c:/")}, NOTHING, "a.yml:5: app is spoken to by HTTP/2 only"),
         ({"a.yml": ALONE.replace(": app}", ": ap@docker}")}, NOTHING, "a.yml:3: ap@docker is no service of the files"),
         ({"a.yml": ALONE + '# {{ env "X" }}\n'}, NOTHING, "a.yml:6: holds a Go template"),
+        ({"a.yml": SHARED}, Deployment(("blue",)), "a.yml:5: this is shared by an anchor, and is to be one thing for"),
+        ({"a.yml": ALONE + "  x: &x [*x]\n"}, NOTHING, "a.yml:6: has an anchor that holds itself"),
         ({"a.toml": "[http]\n"}, NOTHING, "a.toml:1: is TOML"),
         ({"a.yml": "http: [\n"}, NOTHING, "a.yml:2: not YAML: "),
         (

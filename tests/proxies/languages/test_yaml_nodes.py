@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
+from harness.errors import InputError
 from harness.proxies.languages.yaml_nodes import Value, YamlEdits
 from harness.proxies.source_text import Source
 
@@ -87,3 +89,57 @@ def test_items_that_are_not_wanted_are_taken_out_with_their_sign(text: str, kept
     assert yaml.safe_load(after) == {"a": [int(one) for one in kept.split()]}
     if text[0] == "{":
         assert json.loads(after) == yaml.safe_load(after)
+
+
+# ---------------------------------------------------------------- anchors
+
+
+SHARED = "a: &x {k: 1, l: 2}\nb: *x\nc: {<<: *x}\n"
+
+
+def test_what_an_anchor_shares_is_edited_once_for_all_that_want_the_same() -> None:
+    root, made = edits(SHARED)
+    for one in ("a", "b", "c"):
+        made.put(root.get(one, "k"), "7")
+        made.drop(root.get(one), "l")
+    (after,) = made.texts.values()
+    assert yaml.safe_load(after) == {"a": {"k": 7}, "b": {"k": 7}, "c": {"k": 7}}
+
+
+@pytest.mark.parametrize("other", ["b", "c"])
+@pytest.mark.parametrize("verb", ["put", "change", "drop"])
+def test_where_the_uses_of_an_anchor_want_it_otherwise_it_has_to_be_written_out(verb: str, other: str) -> None:
+    root, made = edits(SHARED)
+    made.put(root.get("a", "k"), "7") if verb == "put" else made.change(root.get("a"), "k", "k: 7")
+    again: Mapping[str, Callable[[], None]] = {
+        "put": lambda: made.put(root.get(other, "k"), "8"),
+        "change": lambda: made.change(root.get(other), "k", "k: 8"),
+        "drop": lambda: made.drop(root.get(other), "k"),
+    }
+    with pytest.raises(InputError, match=r"c\.yaml:1: this is shared by an anchor, .*: write it out for each"):
+        again[verb]()
+
+
+def test_what_stands_for_something_that_is_taken_out_has_to_be_written_out() -> None:
+    root, made = edits("a: &x {k: 1}\nb: {c: 1}\nd: *x\n")
+    made.put(root.get("b", "c"), "${PORT}")
+    made.drop(root, "a")
+    with pytest.raises(InputError, match=r"c\.yaml:3: `\*x` stands for what is taken out"):
+        _ = made.texts
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a:\n  b: &x {c: *x}\n", "c.yaml:2: has an anchor that holds itself"),
+        ("a: &x\n- [*x]\n", "c.yaml:1: has an anchor that holds itself"),
+        ("a: &x\n  <<: *x\n", "c.yaml:1: has an anchor that holds itself"),
+        (
+            "a0: &a0 [1, 1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
+            "c.yaml:15: holds more than 50000 values, aliases followed",
+        ),
+    ],
+)
+def test_what_has_no_end_is_refused_with_its_line(text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        edits(text)
