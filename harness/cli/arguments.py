@@ -49,7 +49,10 @@ class Typed:
         for one in context.command.get_params(context):
             is_option = one.param_type_name == "option"
             words = (*one.opts, *one.secondary_opts) if is_option else ()
-            readers.append(Reader(one.name or "", words, bool(getattr(one, "is_flag", False))))
+            name = (
+                max(words, key=len).lstrip("-") if words else one.name or ""
+            )  # a parameter's name is its group's, too
+            readers.append(Reader(name, words, bool(getattr(one, "is_flag", False))))
         return cls(context.info_name or "", readers)
 
     def forget(self, *names: str) -> None:
