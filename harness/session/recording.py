@@ -260,6 +260,7 @@ class _Heard(asyncio.Protocol):
         self._head_only = head_only
         self.answer = Answer()
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.over.add_done_callback(lambda over: over.cancelled() or over.exception())  # perhaps nobody waits any more
 
     def data_received(self, data: bytes) -> None:
         at_ns = time.monotonic_ns()

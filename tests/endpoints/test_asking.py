@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import ssl
 from pathlib import Path
@@ -153,3 +154,16 @@ async def test_what_does_not_answer_is_told_in_words_of_its_own(monkeypatch: pyt
         await silent(request, writer)
 
     assert "has sent nothing but a head for 0.2 s" in await refusal(head_only)
+
+
+async def test_what_is_wrong_with_an_answer_that_nobody_waits_for_any_more_is_told_nobody() -> None:
+    """Else whoever collects garbage prints it, in the middle of something else."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    heard = recording._Heard()
+    heard.data_received(b"SSH-2.0-x\r\n\r\n")
+    assert heard.over.done()
+    del heard
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []
