@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (
-        AS_FOUND,
         REPORTS,
         Job,
         diffs,
@@ -43,5 +42,6 @@ if TYPE_CHECKING:
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
+    from harness.session.standing import AS_FOUND
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -22,8 +22,9 @@ from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
 from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
-from harness.session.jobs import AS_FOUND, Job, load, of_options
+from harness.session.jobs import Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
+from harness.session.standing import AS_FOUND
 from harness.store.runs import Run
 
 REQUESTS = ("curl", "browser")

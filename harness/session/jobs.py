@@ -6,29 +6,28 @@ import contextlib
 import glob
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
-from harness.matrix.reading import Known, Matrix, expand, parse, select
+from harness.matrix.reading import Matrix, expand, parse, select
 from harness.matrix.references import referenced
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Expectation, Hop, Mitigation, Pace, Recording
-from harness.proxies.base import AsksInHttp10, Deployable, Editable, Fetched, Proxy
+from harness.model import Cell, Deployment, Expectation, Hop, Pace, Recording
+from harness.proxies.base import AsksInHttp10, Deployable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import is_readable
-from harness.session.shipped import known, read_text, shipped_matrices
+from harness.session.shipped import read_text, shipped_matrices
+from harness.session.standing import AS_FOUND, deployed_of, knowing
 
 REPORTS = "reports/"
 RECORDED = "recorded"
 """What the workload is called, also in ids, that replays what an application has answered."""
-AS_FOUND = Deployment()
-"""Nothing is said of how a config stands in a chain."""
 STREAMS = ("/dev", "/proc")
 """Where a shell's `<(...)` and /dev/stdin are: no folder that a matrix file could mean by a path in it."""
 
@@ -69,7 +68,7 @@ def load(
         fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
         raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
-    matrix = parse(read_text(path), _shown(path), _known(folder, deployment))
+    matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
     return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
 
 
@@ -124,7 +123,7 @@ def of_options(
     recorded = {"recording": RECORDED, "exact": workload.get("exact", False)}
     loads = {RECORDED: recorded} if recording else {name_of(workload): dict(workload)}
     asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
-    matrix = replace(parse(asked, "", _known(folder, deployment, recording)), file=name)
+    matrix = replace(parse(asked, "", knowing(folder, deployment, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)
 
 
@@ -202,80 +201,6 @@ def diffs(job: Job) -> dict[Hop, str]:
     return {hop: proxy.diff(job.own[hop.bare]) for hop, proxy in proxies.items() if isinstance(proxy, Deployable)}
 
 
-def _known(folder: Path, said: Deployment, recording: Recording | None = None) -> Known:
-    """Return what a matrix file in a folder may name, and what tells which of its configs a mitigation changes.
-
-    Any recording is that one, if it is given.
-    """
-
-    def edits(own: Mapping[Hop, PurePath], declared: Mapping[Hop, Deployment]) -> Callable[[Hop, Mitigation], bool]:
-        files = {hop: folder / path for hop, path in own.items()}
-
-        def changes(hop: Hop, one: Mitigation) -> bool:
-            with contextlib.suppress(InputError):  # which is told when the config is checked
-                deployed = _deployed(declared, files, said)
-                mine = deployed.get(hop, AS_FOUND)
-                # one behind it may say what is asked of it
-                paths = [mine.path] if mine.path else ["", *{each.path for each in deployed.values() if each.path}]
-                return any(_changes(hop, one, files, replace(mine, path=path)) for path in paths)
-            return False
-
-        return changes
-
-    return replace(known(folder, recording), edits=edits)
-
-
-def _changes(hop: Hop, one: Mitigation, files: Mapping[Hop, Path], said: Deployment) -> bool:
-    """Tell whether a mitigation changes anything in a config that stands so in a chain."""
-    with contextlib.suppress(InputError):
-        proxy, file = adapter(hop, PROXIES, {hop: said}), variant_file(hop, files)
-        return isinstance(proxy, Editable) and bool(proxy.edited([one.edit[hop.proxy]]).changed(file))
-    return False
-
-
-def _deployed(
-    declared: Mapping[Hop, Deployment], own: Mapping[Hop, Path], said: Deployment, recorded: bool = False
-) -> dict[Hop, Deployment]:
-    """Return how configs stand in chains: each as is said beside its file, and as options say.
-
-    A path is asked of the whole chain: of several configs each is asked for it that leads it on. A target and a server
-    are of one of them, which is named before it: `nginx:shop=app:8000`. What is `recorded` was asked for by its path.
-    """
-    if not said:
-        return dict(declared)
-    proxies = {hop: PROXIES.get(hop.proxy) for hop in own}
-    able = [hop for hop, proxy in proxies.items() if isinstance(proxy, Deployable) and proxy.takes(own[hop])]
-    if not able:
-        if recorded and said == Deployment(path=said.path):
-            return dict(declared)  # it is what the application was asked for, and no config need know it
-        raise InputError("--map, --server and --path are of a config of yours, as nginx:./my.conf, and there is none")
-    maps = [_named("--map", one, able) for one in said.map]
-    server = [_named("--server", one, able) for one in [said.server] if one]
-    deployed = dict(declared)
-    for hop in able:
-        mine = declared.get(hop, AS_FOUND)
-        mapped, asked = (tuple(what for of, what in some if of == hop) for some in (maps, server))
-        mine = replace(mine, map=mapped or mine.map, server="".join(asked) or mine.server)
-        if len(able) == 1:
-            mine = replace(mine, path=said.path or mine.path)
-        elif said.path and not mine.path:
-            mine = replace(mine, wish=said.path)
-        if mine:
-            deployed[hop] = mine
-    return deployed
-
-
-def _named(option: str, said: str, able: Sequence[Hop]) -> tuple[Hop, str]:
-    """Return of which config something is said, and what. Raises InputError if that can be several."""
-    of, named, what = said.partition("=")
-    hops = [hop for hop in able if named and of in (str(hop), hop.variant)]
-    fits, what = (hops, what) if hops else (able, said)
-    if len(fits) > 1:
-        names = " or ".join(f"{hop}={what}" for hop in fits)
-        raise InputError(f"{option} {said}: of which of your configs? Say {names}")
-    return fits[0], what
-
-
 def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], Job]) -> tuple[Deployment, Job]:
     """Return how a config stands in front of an endpoint: as is said or, where that leaves open what is meant, as the
     URL says, whose host the config may name, and whose path; and what is made of that. Raises what `make` raises of
@@ -301,7 +226,7 @@ def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment =
         **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
     }
     recorded = any(load.recording for load in matrix.workloads.values())
-    deployed = _deployed(matrix.deployed, files, said, recorded)
+    deployed = deployed_of(matrix.deployed, files, said, recorded)
     job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed)
     for hop, file in hops_of(job).items():
         if not hop.edits:  # what is edited is tested when it is measured

@@ -12,8 +12,9 @@ from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, Selec
 from harness.matrix.globs import means, near
 from harness.matrix.workload_names import workload_of
 from harness.model import AXES, Deployment, Result
-from harness.session.jobs import AS_FOUND, Job, expecting, load, one_cell
+from harness.session.jobs import Job, expecting, load, one_cell
 from harness.session.shipped import shipped_matrices
+from harness.session.standing import AS_FOUND
 from harness.store.runs import Run, newest_first
 
 LOOKED_AT = 50
