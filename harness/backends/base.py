@@ -49,6 +49,12 @@ class Announced(Protocol):
     def end(self) -> None:
         """Let the stream end once all that was granted is sent, which the workload's tokens are to be at least."""
 
+    async def sent(self, through: int) -> None:
+        """Return once all tokens up to `through` have left, which a delay or a chain that takes no more may put off.
+
+        Nobody else may wait for that meanwhile.
+        """
+
     async def log(self) -> Log:
         """Return what is known of the stream so far. Raises BackendError if it is lost."""
 

@@ -122,6 +122,7 @@ class Control(Lines):
         self.asked: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[str] = loop.create_future()
         self._answer: asyncio.Future[bytes] = loop.create_future()
+        self._sent: tuple[int, asyncio.Future[None]] = -1, loop.create_future()
         self._answer_s = answer_s
         self._why_lost = why_lost
         self._telling: asyncio.Task[str] | None = None
@@ -159,6 +160,11 @@ class Control(Lines):
     def end(self) -> None:
         self.write(b"end")
 
+    async def sent(self, through: int) -> None:
+        self._sent = through, asyncio.get_running_loop().create_future()
+        self.write(b"tell %d" % through)
+        await self._sent[1]
+
     async def log(self) -> Log:
         self.write(b"log")
         return load_log(await self._take(b"log "))
@@ -189,6 +195,10 @@ class Control(Lines):
     def line(self, line: bytes) -> None:
         if line == b"asked":
             self.asked.set_result(None)
+        elif line.startswith(b"sent "):
+            through, told = self._sent
+            if int(line.removeprefix(b"sent ")) == through and not told.done():  # not of one that nobody waits for now
+                told.set_result(None)
         elif not self._answer.done():
             self._answer.set_result(line)
 

@@ -69,6 +69,7 @@ class Stream:
         self._put: Callable[[bytes], None] | None = None
         self._may_end = False
         self._wake: asyncio.Future[None] | None = None
+        self._wanted: tuple[int, Callable[[], None]] | None = None
         self._heard = 0.0
         self._listening: asyncio.TimerHandle | None = None
         self._bytes = 0
@@ -86,6 +87,16 @@ class Stream:
             while self._next <= self._granted and not self._transport.is_closing():
                 self._put(self._event())
         self._stir(only_note=self._put is not None and not self._may_end)
+
+    def tell(self, through: int, say: Callable[[], None]) -> None:
+        """Say it once all tokens up to `through` have left."""
+        self._wanted = (through, say)
+        self._told()
+
+    def _told(self) -> None:
+        if self._wanted and self._next > self._wanted[0]:
+            self._wanted[1]()
+            self._wanted = None
 
     def end(self) -> None:
         """Let the stream end."""
@@ -170,6 +181,7 @@ class Stream:
             if self.emission.delay_ms:
                 await asyncio.sleep(self.emission.delay_ms / 1e3)
             await response.write(self._event())
+            self._told()
         self._put = None
 
     async def _paced(self, response: StreamBody) -> None:
@@ -252,6 +264,8 @@ class Announcements(Lines):
             stream.grant(int(argument))
         elif verb == b"end":
             stream.end()
+        elif verb == b"tell":
+            stream.tell(int(argument), lambda: self.write(b"sent %b" % argument))
         elif verb == b"log":
             self.write(b"log " + dump_log(stream.log).encode())
         elif verb == b"forget":

@@ -41,6 +41,7 @@ class FakeStream:
         self._may_end = False
         self._closed = False
         self._stirred = asyncio.Event()
+        self._left = asyncio.Event()
 
     def grant(self, through: int) -> None:
         self._granted = self._body.within(through)
@@ -49,6 +50,11 @@ class FakeStream:
     def end(self) -> None:
         self._may_end = True
         self._stirred.set()
+
+    async def sent(self, through: int) -> None:
+        while len(self._log.sent) <= through:
+            self._left.clear()
+            await self._left.wait()
 
     async def log(self) -> Log:
         if self.lost.done():
@@ -89,6 +95,7 @@ class FakeStream:
         at_ns = self._now_ns()
         event = self._count(self._body.token(seq, at_ns))
         self._log.sent.append(Sent(seq, at_ns, self._sent_bytes))
+        self._left.set()
         return event
 
     def _count(self, data: bytes) -> bytes:

@@ -92,7 +92,8 @@ class Due:
     """What the driver waits for, unless something arrives before.
 
     `silence`: that nothing has come for `ns` since `progress_ns`, on a machine that is awake; then `outwaited`.
-    `barrier`: `ns` since `progress_ns`, by when all is sent, and then the time it takes to arrive; then `stepped`.
+    `barrier`: `ns` since `progress_ns`, before which not all can be sent, then until all up to `granted` is, and then
+    the time it takes to arrive; then `stepped`.
     `pause`: `ns` since `progress_ns`; then `stepped`.
     """
 
@@ -144,6 +145,11 @@ class Lockstep:
     def awaited(self) -> int:
         """The token that is waited for next."""
         return self._reader.arrived + 1
+
+    @property
+    def granted(self) -> int:
+        """The last token that may be sent."""
+        return self._reader.granted
 
     @property
     def due(self) -> Due:
@@ -368,7 +374,7 @@ class Lockstep:
         through = self._reader.granted + tokens
         self._step("grant", through, now_ns)
         self.phase, self.progress_ns = phase, now_ns
-        self._sent_by_ns = now_ns + int(tokens * self._delay_ns * LONGER)
+        self._sent_by_ns = now_ns + tokens * self._delay_ns
         return Grant(through, end=self._last_ends and through == self._last)
 
     def _end(self, now_ns: int) -> Grant:

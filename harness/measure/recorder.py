@@ -21,6 +21,7 @@ from harness.errors import BackendError, StreamError, shortened
 from harness.formats import TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.formats.replayed import decoder_of
+from harness.judge.rules import HOLD_MS
 from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
@@ -315,6 +316,7 @@ class _Conversation:
                 break
             left_s = max(left_s, LOOK_S)  # it may stand still, and time with it
         if due.what == "barrier":
+            await self._all_sent(machine.granted)
             await self._guard.barrier()
             await self._recorder.awake()
         if due.what == "silence" and (machine.phase, machine.progress_ns) == before:
@@ -322,6 +324,20 @@ class _Conversation:
         if (machine.phase, machine.progress_ns) == before:
             say = machine.outwaited if due.what == "silence" else machine.stepped
             self._say(say(self._now_ns()))
+
+    async def _all_sent(self, through: int) -> None:
+        """Let the emitter say that all has left which waits for a delay: a busy machine makes that longer.
+
+        A chain that takes no more keeps it from that: it has had its time after that of a hold, by the stream's clock.
+        """
+        if not self._emission.delay_ms:
+            return
+        sent, by_ns = asyncio.ensure_future(self._stream.sent(through)), self._now_ns() + int(HOLD_MS * 1e6)
+        try:
+            while not sent.done() and self._now_ns() < by_ns:
+                await asyncio.wait({sent}, timeout=LOOK_S)
+        finally:
+            sent.cancel()
 
     async def _witnessed(self, machine: Lockstep, before: tuple[Phase, int]) -> None:
         """Let everything on the way show that it is awake, the reader last."""

@@ -102,6 +102,24 @@ async def test_a_token_leaves_when_it_is_granted_and_the_end_when_it_is_allowed(
     stream.close()
 
 
+@pytest.mark.parametrize("delay_ms", [None, 5.0])
+async def test_it_tells_when_all_has_left_that_is_waited_for(place: Place, delay_ms: float | None) -> None:
+    stream, kept = await place.open(delay_ms=delay_ms), Kept()
+    reading = place.ask(stream, kept)
+    await stream.asked
+    early = asyncio.create_task(stream.sent(1))
+    stream.grant(0)
+    await kept.has(0)
+    assert not early.done(), "the second may not leave yet"
+    early.cancel()
+    stream.grant(2)
+    await stream.sent(2)
+    assert [sent.seq for sent in (await stream.log()).sent] == [0, 1, 2]
+    await stream.sent(1)
+    stream.close()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
 async def test_a_stream_is_as_long_as_was_granted_before_its_end(place: Place) -> None:
     stream, kept = await place.open(), Kept()
     reading = place.ask(stream, kept)
