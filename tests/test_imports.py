@@ -41,21 +41,22 @@ ROOMS: Mapping[str, str] = {
     "diagnosis": "errors matrix model reports",
     "probe": "errors formats model reports",
     "recordings": "errors formats model probe",
+    "baseline": "documents errors judge model reports",
     "claims": "diagnosis matrix model reports",
     "store": "documents errors model resources",
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
-    "session": "clients diagnosis errors formats judge launchers matrix measure model probe proxies recordings"
+    "session": "baseline clients diagnosis errors formats judge launchers matrix measure model probe proxies recordings"
     " resources store",
     "plugin": "errors measure model reports resources session",
-    "cli": "claims diagnosis errors model probe reports resources session store",
+    "cli": "baseline claims diagnosis errors model probe reports resources session store",
     "__main__": "cli",
     "benchmarks": ("backends claims errors judge launchers matrix measure model reports resources session store"),
 }
 """The rooms from the ground up, and whom each knows: rooms below it only. Benchmarks stand outside, and count."""
 
-MOST_ARROWS = 102
+MOST_ARROWS = 109
 """Half of what they were when the house was one shelf of modules, the seven of the room for diagnoses, the seven of
-that for somebody's endpoint, and the five of that for answers that are recorded."""
+that for somebody's endpoint, the five of that for answers that are recorded, and the seven of that for baselines."""
 
 PURE_ROOMS = (
     "model",
@@ -67,6 +68,7 @@ PURE_ROOMS = (
     "diagnosis",
     "probe",
     "recordings",
+    "baseline",
     "claims",
     "reports",
 )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.cli.finishing import (
         finish,
         finish_cell,
+        finish_check,
+        finish_diff,
         finish_kept,
         finish_reports,
         outputs_of,

@@ -13,7 +13,7 @@ import typer
 
 from harness import cli, session, store
 from harness.cli import screen
-from harness.cli.chain_commands import app
+from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.groups import Fetches, Reports, Standing, grouped
 from harness.cli.options import (
@@ -205,31 +205,6 @@ def report(
     if run.info.diagnosed:
         raise typer.Exit(cli.finish_diagnosis(run, cli.of_kept(run), outputs))
     cli.finish(run, outputs, required)
-
-
-@app.command(epilog="Example: `harness check --against runs/20260101T120000Z-default` (the last run against that one)")
-@grouped
-def check(
-    *,
-    against: Annotated[Path, path_option("--against", "The run folder whose verdicts are expected.")],
-    folder: Folder = None,
-    allow_missing: Annotated[
-        bool, flag("--allow-missing", told="Accept that cells of that run are not in this one.")
-    ] = False,
-    require: Require = None,
-    allow_unavailable: Allow = False,
-    runs: Runs = session.RUNS,
-    to: Reports,
-) -> None:
-    """Hold one run against another: every verdict has to be what it was."""
-    required = cli.required(names_in(require), allow_unavailable)
-    run, earlier = store.Run.open(folder or store.latest(runs)), store.Run.open(against)
-    if run.folder.resolve() == earlier.folder.resolve():
-        raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
-    if gone := {result.id for result in earlier.results} - {result.id for result in run.results}:
-        err.print(f"{len(gone)} of the {len(earlier.results)} cells of {against} are not in this run.", markup=False)
-    run.results = session.checked(run, earlier, str(against), allow_missing)
-    cli.finish(run, to.outputs(), required)
 
 
 @app.command(epilog="Examples: `harness clean --dry-run` (only tells) · `harness clean caddy nextjs` · `harness clean`")

@@ -175,6 +175,11 @@ def conclude(
     return ending, reason, change
 
 
+def unsaid(assessed: Assessment, reason: str) -> str | None:
+    """Return what a cell's streams showed, if its reason does not say so."""
+    return None if not assessed.verdict or reason.startswith(assessed.judgement.reason) else assessed.judgement.reason
+
+
 def _fault(control: Assessment | str | None) -> str | None:
     if control is None or isinstance(control, str):
         return control

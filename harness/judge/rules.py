@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+RULES = 1
+"""The number of the rules of judgement: it goes up when the same streams are judged otherwise than before, or when the
+shipped catalogue means something else by a name. What was kept by other rules fails nothing."""
+
 LATE_MS = 50.0
 """A token that is later than this over the control is late to a person: half the 100 ms that feel instantaneous
 (Nielsen 1993)."""

@@ -19,7 +19,7 @@ from typing import Self
 from harness.errors import HarnessError, InputError, NoRoom, Unavailable
 from harness.judge.counted import counted, turned_away
 from harness.judge.metrics import header_changes
-from harness.judge.outcome import as_in_lockstep, conclude, expected
+from harness.judge.outcome import as_in_lockstep, conclude, expected, unsaid
 from harness.judge.verdict import Assessment
 from harness.matrix.mitigations import plan
 from harness.matrix.references import StandIns, baseline_of, control_of, twin_of
@@ -225,6 +225,7 @@ class Runner:
                 bare,
                 outcome=outcome,
                 reason=reason,
+                measured=unsaid(measured.assessment, reason),
                 verdict=measured.verdict,
                 effect=effect,
                 release=judgement.release,

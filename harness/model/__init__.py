@@ -35,13 +35,15 @@ if TYPE_CHECKING:
         Workload,
         WorkloadKey,
     )
-    from harness.model.axes import AXES, LABELS, Axis, Cell
+    from harness.model.axes import AXES, LABELS, Axis, Cell, parts_of
     from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
     from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (
         MANNERS,
         VERDICTS,
+        Change,
+        Changed,
         Effect,
         Expectation,
         Facts,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
         Verdict,
         streams,
     )
+    from harness.model.kept import Baseline, ChangedFile, Kept, KeptRelease
     from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan
     from harness.model.recorded import (
         EMITTER_HEADER,

@@ -207,3 +207,14 @@ AXES: Mapping[str, Axis] = {axis.name: axis for axis in _ROWS}
 LABELS: tuple[str, ...] = tuple(
     sorted((name for name, axis in AXES.items() if axis.label), key=lambda name: AXES[name].label or 0)
 )
+
+
+def parts_of(cell_id: str) -> dict[str, str] | None:
+    """Return what an id says of each axis that it names; None if it is no id."""
+    later = {name for name, axis in AXES.items() if axis.later}
+    parts = [(part, *part.partition("=")[::2]) for part in cell_id.split("/")]
+    usual = [part for part, name, _ in parts if name not in later]
+    always = [name for name in AXES if name not in later]
+    if len(usual) != len(always):
+        return None
+    return {**dict(zip(always, usual, strict=True)), **{name: value for _, name, value in parts if name in later}}

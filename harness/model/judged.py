@@ -20,6 +20,7 @@ ReleasedBy = Literal["bytes", "timer", "end", "unknown"]
 LetThrough = Literal["it", "only its baseline", "nothing"]
 Fault = Literal["configuration", "proxy", "harness"]
 Manner = Literal["one by one", "in bursts", "at the end"]
+Change = Literal["worse", "gone", "another cell", "not measured", "other", "better", "another version", "new"]
 
 VERDICTS: Mapping[Verdict, Gravity] = {
     "streamed": "good",
@@ -256,17 +257,35 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of a cell since a baseline was written: `differences` are sentences, the worst first. `fails`: that
+    is a failure.
+
+    `files` are the configs of its hops that are others since, `versions` its programs that are, as `nginx 1.22.1, was
+    1.28.0`.
+    """
+
+    kind: Change
+    differences: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    fails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One finished cell: a line of results.jsonl. `fault` says whose an outcome `error` is.
 
     `shows` is None where the stream is broken, or an earlier harness measured. The verdict of a paced cell is that of
-    the same cell in lockstep, `twin_id`.
+    the same cell in lockstep, `twin_id`. `measured` is what its streams showed, where the reason is about something
+    else, as what was expected. `changed` is None where nothing was held against a baseline, or nothing is another.
     """
 
     id: str
     cell: Cell
     outcome: Outcome
     reason: str
+    measured: str | None = None
     fault: Fault | None = None
     verdict: Verdict | None = None
     effect: Effect | None = None
@@ -277,6 +296,7 @@ class Result:
     control_id: str | None = None
     twin_id: str | None = None
     expectation: Expectation | None = None
+    changed: Changed | None = None
     header_changes: tuple[HeaderChange, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)

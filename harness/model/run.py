@@ -28,6 +28,7 @@ class RunInfo:
     catalogue that was used; `versions` are those of clients by name and of hops by program,
     known when the run has ended. `diagnosed` is the chain, as it is written, of which a run was to find out what holds;
     then `cells` grows with what is asked for.
+    `inputs` has the git blob ids of the files that each hop is configured by, by path, and under `matrix` its file's.
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
     """
 
@@ -45,3 +46,4 @@ class RunInfo:
     mitigations: Mapping[str, Mitigation] = field(default_factory=dict)
     finished_at: str | None = None
     diagnosed: str = ""
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -64,6 +64,12 @@ class AsDeployed(Described):
                 if wished.fitted(config, wished.installed).served_by:
                     return wished
         return self
+
+    def config_files(self, config: Path) -> Sequence[Path]:
+        if not self.takes(config):
+            return [config]
+        fitted = self.meant(config).fitted(config, self.installed)
+        return [source.path for source in fitted.texts if source not in fitted.ours]
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):

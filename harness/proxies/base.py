@@ -134,5 +134,10 @@ class Deployable(Proxy, Protocol):
     def deployed(self, deployment: Deployment) -> Proxy:
         """Return the proxy that has configs stand in a chain as is said."""
 
+    def config_files(self, config: Path) -> Sequence[Path]:
+        """Return the files that a config is made of, the main one first. Raises InputError, or Unavailable if it takes
+        the program to know.
+        """
+
     def diff(self, config: Path) -> str:
         """Return what is changed of a config so that it can, as a unified diff. Raises InputError."""

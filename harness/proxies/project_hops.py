@@ -85,6 +85,9 @@ class OfProjects(Described):
     def brings_its_program(self, config: Path) -> bool:
         return self.takes(config)
 
+    def config_files(self, config: Path) -> Sequence[Path]:
+        return self.project(config).deciding if self.takes(config) else [config]
+
     def diff(self, config: Path) -> str:
         """Return nothing: of a project no file is changed, its copy has another config in front of its own."""
         return ""

@@ -28,6 +28,7 @@ from harness.model import Deployment, Place, ServedBy
 PACKAGES = "node_modules"
 MADE = (".git", ".next", ".turbo", ".vercel", ".cache", ".vite", ".output")
 """What programs make, wherever it lies: no part of a project."""
+MANIFESTS = ("package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
 UNLINKED = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 COPIES = "projects"
 WORDS = 12
@@ -108,6 +109,11 @@ class Project:
             if resources.is_file(self.folder / name):
                 return self.folder / name
         raise self.refused(f"has no {self.configs[0]}, so it passes no requests on")
+
+    @property
+    def deciding(self) -> list[Path]:
+        """The files that decide where paths lead and what is installed. Raises InputError likewise."""
+        return [self.config, *filter(resources.is_file, (self.folder / name for name in MANIFESTS))]
 
     @property
     def version(self) -> str:

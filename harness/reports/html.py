@@ -170,9 +170,13 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
         yield f"<h2>{escape(summary.TITLES[kind])}</h2>\n<ul>"
         for problem in problems:
             why = f"<br>expected because {escape(problem.why)}" if problem.why else ""
-            cells = "".join(f"<br><code>{escape(cell)}</code>" for cell in problem.cells)
+            cells = "".join(f"<br><code>{escape(cell)}</code>{_beside(problem, cell)}" for cell in problem.cells)
             yield f"<li>{'<br>'.join(map(escape, problem.reason.splitlines()))}{why}{cells}</li>"
         yield "</ul>"
+
+
+def _beside(problem: summary.Problem, cell: str) -> str:
+    return "".join(f"<br><small>{escape(sentence)}</small>" for sentence in problem.beside.get(cell, ()))
 
 
 def _class(word: str) -> str:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from harness.model import Outcome, Result, RunInfo, chain_text, versions_met
+from harness.model import Cell, Outcome, Result, RunInfo, chain_text, versions_met
 from harness.reports import words
+from harness.reports.failing import headline, looked_at
 from harness.reports.notes import notes
 
 ELEMENTS: Mapping[Outcome, str] = {
@@ -35,6 +36,7 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
         yield _text(root, 0)
         return
     yield _opening(root, 0)
+    by_cell = {result.cell: result for result in results}
     by_chain: dict[str, list[Result]] = {}
     for result in results:
         by_chain.setdefault(chain_text(result.cell.chain), []).append(result)
@@ -48,7 +50,7 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
         yield _opening(suite, 1)
         yield _text(properties, 2)
-        yield from (_text(_case(chain, result), 2) for result in measured)
+        yield from (_text(_case(chain, result, by_cell), 2) for result in measured)
         yield f"{INDENT}</{suite.tag}>\n"
     yield f"</{root.tag}>\n"
 
@@ -64,17 +66,20 @@ def _text(element: ET.Element, level: int) -> str:
     return f"{INDENT * level}{ET.tostring(element, encoding='unicode')}\n"
 
 
-def _case(chain: str, result: Result) -> ET.Element:
+def _case(chain: str, result: Result, measured: Mapping[Cell, Result]) -> ET.Element:
     seconds = f"{result.duration_ms / 1000:.3f}"
-    reason = words.reason(result)
+    reason = headline(result)
     case = ET.Element("testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
-    if element := ELEMENTS.get(result.outcome):
+    if element := _element(result):
         trouble = ET.SubElement(case, element, message=_xml(reason))
         if element != "skipped":
             trouble.set("type", result.fault or result.outcome)
         why = result.expectation.why if result.expectation else None
-        trouble.text = _xml(f"{reason}\nexpected because {why}" if why else reason)
-    said = [f"{words.status(result)}: {reason}"]
+        because = [f"expected because {why}"] if why else []
+        beside = looked_at(result, measured) if element == "failure" else ()
+        trouble.text = _xml("\n".join([reason, *because, *beside]))
+    said = [f"{words.status(result)}: {result.measured or words.reason(result)}"]
+    said += [words.changed(result.changed)] if result.changed else []
     said += [f"effect: {result.effect}"] if result.effect else []
     said += [words.shows(result.shows)] if result.shows else []
     said += [words.figures(result.metrics)] if result.metrics else []
@@ -83,8 +88,14 @@ def _case(chain: str, result: Result) -> ET.Element:
     return case
 
 
+def _element(result: Result) -> str | None:
+    """Return how a case ends: what a baseline has, and could not be measured, is more than skipped."""
+    element = ELEMENTS.get(result.outcome)
+    return "failure" if element == "skipped" and result.changed and result.changed.fails else element
+
+
 def _counts(results: Sequence[Result]) -> dict[str, str]:
-    elements = [ELEMENTS.get(result.outcome) for result in results]
+    elements = [_element(result) for result in results]
     counted = {counter: str(elements.count(element)) for element, counter in COUNTERS.items()}
     seconds = sum(result.duration_ms for result in results) / 1000
     return {"tests": str(len(results)), **counted, "time": f"{seconds:.3f}"}

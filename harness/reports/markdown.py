@@ -101,7 +101,8 @@ def _problems(results: Sequence[Result]) -> Iterator[str]:
             yield f"- {'<br>'.join(map(text, problem.reason.splitlines()))}"
             if problem.why:
                 yield f"  <br>expected because {text(problem.why)}"
-            yield from (f"  - {code(cell)}" for cell in problem.cells[:CELLS_SHOWN])
+            for cell in problem.cells[:CELLS_SHOWN]:
+                yield "<br>".join([f"  - {code(cell)}", *map(text, problem.beside.get(cell, ()))])
             if len(problem.cells) > CELLS_SHOWN:
                 yield f"  - and {len(problem.cells) - CELLS_SHOWN} more"
         yield ""

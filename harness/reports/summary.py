@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from harness.errors import EXIT_MEANINGS
 from harness.model import Fault, Outcome, Result, RunInfo
 from harness.reports import words
+from harness.reports.failing import headline, is_changed, looked_at
 
-Kind = Outcome | Fault | Literal["broken"]
-"""How a problem is listed: by the cell's outcome, an error by whose fault it is, and a layer that is broken as it is,
-although nobody expects anything of it, as that."""
+Kind = Outcome | Fault | Literal["broken", "changed"]
+"""How a problem is listed: by the cell's outcome, an error by whose fault it is, a layer that is broken as it is,
+although nobody expects anything of it, as that, and one that is not what it was although nothing else is wrong with it,
+as that."""
 
 TITLES: Mapping[Kind, str] = {
+    "changed": "Not as in the baseline",
     "fail": "Expectations that failed",
     "broken": "Broken layers; expect the verdict `broken` of those that are meant to be",
     "unstable": "Unstable: repetitions disagree",
@@ -30,11 +33,14 @@ TITLES: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Cells that share an outcome and its reason. `why` is what the matrix file says the expectation rests on."""
+    """Cells that share an outcome and its reason. `why` is what the matrix file says the expectation rests on, `beside`
+    what else is to be known of each.
+    """
 
     cells: tuple[str, ...]
     reason: str
     why: str | None = None
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class Required:
 
 
 NOTHING = Required()
+LOOKED_AT: frozenset[Kind] = frozenset(("changed", "fail", "broken", "unstable"))
+"""Of what is listed so, each cell is told with what it showed, and how to look at it."""
 
 
 def counts(results: Sequence[Result]) -> Mapping[Outcome, int]:
@@ -77,7 +85,7 @@ def exit_status(run: RunInfo, results: Sequence[Result], required: Required = NO
         return 2
     if not kinds:
         return 5
-    return 1 if kinds & {"fail", "broken"} else 0
+    return 1 if kinds & {"fail", "broken", "changed"} else 0
 
 
 def _shortfalls(run: RunInfo, results: Sequence[Result], required: Required) -> list[str]:
@@ -91,6 +99,7 @@ def _shortfalls(run: RunInfo, results: Sequence[Result], required: Required) -> 
         f"{words.counted(missed, 'cell')} that had to be measured cannot run here": missed,
         "a cell was unstable": any(result.outcome == "unstable" for result in results),
         "an expectation could not be judged": short,
+        "what the baseline has could not be measured": any(map(_is_missed, results)),
     }
     return [said for said, is_so in told.items() if is_so]
 
@@ -110,18 +119,26 @@ def line(run: RunInfo, results: Sequence[Result], required: Required = NOTHING) 
 
 def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
     """Return what went wrong by kind; cells that did so for the same reason are told together."""
-    alike: dict[tuple[Kind, str, str | None], list[str]] = {}
+    alike: dict[tuple[Kind, str, str | None], list[Result]] = {}
     for result in results:
         if (kind := _kind(result)) in TITLES:
             why = result.expectation.why if result.expectation and kind == "fail" else None
-            alike.setdefault((kind, _without(words.reason(result), why), why), []).append(result.id)
+            alike.setdefault((kind, _without(headline(result), why), why), []).append(result)
     found: dict[Kind, list[Problem]] = {kind: [] for kind in TITLES}
+    measured = {result.cell: result for result in results}
     for (kind, reason, why), cells in alike.items():
-        found[kind].append(Problem(tuple(cells), reason, why))
+        beside = {one.id: looked_at(one, measured) for one in cells} if kind in LOOKED_AT else {}
+        found[kind].append(Problem(tuple(one.id for one in cells), reason, why, beside))
     return {kind: listed for kind, listed in found.items() if listed}
 
 
+def _is_missed(result: Result) -> bool:
+    return result.changed is not None and result.changed.fails and result.outcome != "fail"
+
+
 def _kind(result: Result) -> Kind:
+    if is_changed(result):
+        return "changed"
     if result.outcome == "fail" and result.verdict == "broken" and not result.expectation:
         return "broken"
     return (result.fault or "harness") if result.outcome == "error" else result.outcome
@@ -164,6 +181,7 @@ def _misfits(kinds: Mapping[Kind, int]) -> str:
     broken = kinds.get("broken", 0)
     are, them = ("is", "it") if broken == 1 else ("are", "them")
     told: Mapping[Kind, str] = {
+        "changed": f"{words.counted(kinds.get('changed', 0), 'cell')} failed: not as in the baseline",
         "fail": "an expectation failed",
         "broken": f"{words.counted(broken, 'layer')} {are} broken: nothing could be measured through {them}",
     }

@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.model import Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import answers, at_ease, controls
+from harness.reports.failing import WHOLE
 from harness.reports.glyphs import Glyphs, glyphs_for
 from harness.reports.summary import NOTHING, Required
 from harness.reports.table import Column, Table, by_cost, tabulate
@@ -23,6 +24,7 @@ OUTCOME_STYLES: Mapping[summary.Kind, str] = {
     "pass": "green",
     "fail": "bold red",
     "broken": "bold red",
+    "changed": "bold red",
     "unstable": "magenta",
     "too short": "magenta",
     "blocked": "magenta",
@@ -163,7 +165,12 @@ def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
             yield from _wrapped(many + problem.reason, width, "  ")
             if problem.why:
                 yield from _wrapped(problem.why, width, "    expected because  ", "dim")
-            yield from (Text(f"    {cell}") for cell in problem.cells[:IDS_SHOWN])
+            for cell in problem.cells[:IDS_SHOWN]:
+                yield Text(f"    {cell}")
+                for sentence in problem.beside.get(cell, ()):
+                    whole = sentence.startswith(WHOLE)
+                    lines = [f"      {sentence}"] if whole else words.wrapped(sentence, width, "      ")
+                    yield from (Text(line, "dim") for line in lines)
             if len(problem.cells) > IDS_SHOWN:
                 yield Text(f"    and {len(problem.cells) - IDS_SHOWN} more", "dim")
         yield Text()

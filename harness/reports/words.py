@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.model import (
     MANNERS,
+    Changed,
     HeaderChange,
     Manner,
     Metrics,
@@ -131,6 +132,12 @@ def change(header: HeaderChange) -> str:
     if header.received is None:
         return f"removed {header.name}: {header.sent}"
     return f"changed {header.name}: {header.sent} to {header.received}"
+
+
+def changed(what: Changed) -> str:
+    """Return what became of a cell since the baseline: `worse: buffered, was streamed; nginx 1.28.0, was 1.22.1`."""
+    files = [f"{path} has changed" for path in what.files]
+    return f"{what.kind}: {'; '.join([*what.differences, *what.versions, *files])}"
 
 
 def reason(result: Result) -> str:

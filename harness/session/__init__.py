@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from harness.measure.runner import Runner
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
+    from harness.session.checking import (
+        Chosen,
+        baseline_path,
+        checked,
+        differed,
+        read_baseline,
+        refuse_older,
+        update,
+    )
     from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (
@@ -33,7 +42,7 @@ if TYPE_CHECKING:
         one_cell,
         reports,
     )
-    from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
+    from harness.session.kept import arrivals, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
     from harness.session.named import by_id, newest_with, result_of

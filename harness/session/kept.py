@@ -9,7 +9,7 @@ from harness.errors import InputError
 from harness.judge.counted import counted
 from harness.judge.metrics import delivery
 from harness.judge.reading import read
-from harness.judge.rejudge import held_against, rejudge
+from harness.judge.rejudge import rejudge
 from harness.matrix import field_reports
 from harness.model import Result, Trace
 from harness.store.runs import Run, load_traces, runs_in
@@ -45,14 +45,6 @@ def rejudged(run: Run) -> list[Result]:
     if run.results and not (run.folder / "cells").is_dir():
         raise InputError(f"{run.folder} has results but no traces, so it cannot be judged again")
     return rejudge(run.results, {r.id: load_traces(run.folder / r.evidence) for r in run.results if r.evidence})
-
-
-def checked(run: Run, earlier: Run, name: str, allow_missing: bool = False) -> list[Result]:
-    """Return a run's results held against an earlier one's verdicts; `name` is what that one is called.
-
-    Raises SelectionError if the two have no cell in common.
-    """
-    return held_against(run.results, earlier.results, name, allow_missing)
 
 
 def judged(evidence: Path) -> Trace:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.matrix.globs import means, near
 from harness.matrix.workload_names import workload_of
-from harness.model import AXES, Deployment, Result
+from harness.model import AXES, Deployment, Result, parts_of
 from harness.session.jobs import Job, expecting, load, one_cell
 from harness.session.shipped import shipped_matrices
 from harness.session.standing import AS_FOUND
@@ -90,13 +90,10 @@ def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
 
 def _axes(cell_id: str) -> dict[str, object]:
     """Return what an id says of each axis. Raises InputError if it is none."""
-    later = {name for name, axis in AXES.items() if axis.later}
-    always = [name for name in AXES if name not in later]
-    parts = [(part, *part.partition("=")[::2]) for part in cell_id.split("/")]
-    usual = [part for part, name, _ in parts if name not in later]
-    if len(usual) != len(always):
+    if (parts := parts_of(cell_id)) is None:
+        always = [name for name, axis in AXES.items() if not axis.later]
         raise InputError(f"{cell_id!r} is no id of a cell, which has {len(always)} parts: {'/'.join(always)}")
-    return {**dict(zip(always, usual, strict=True)), **{name: value for _, name, value in parts if name in later}}
+    return {**parts}
 
 
 def _measured(runs: Path) -> Iterator[str]:

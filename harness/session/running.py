@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,7 @@ from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.model import RunInfo
 from harness.resources import JOBS, RUNS
+from harness.session.inputs import inputs_of
 from harness.session.jobs import Job
 from harness.store.runs import Run
 
@@ -34,7 +37,8 @@ async def session(
 
     `keep` is told of each temporary folder, which then stays.
     """
-    matrix, run = job.matrix, Run.create(root, _describe(job, options))
+    inputs = await asyncio.to_thread(inputs_of, job)
+    matrix, run = job.matrix, Run.create(root, replace(_describe(job, options), inputs=inputs))
     with _room(run):
         for recording in {cell.workload.recording: None for cell in job.cells}:
             if recording:

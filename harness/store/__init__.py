@@ -12,6 +12,6 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
-    from harness.store.runs import Run, check_folder, latest
+    from harness.store.runs import Run, check_folder, check_writable, latest
 else:
     __all__, __getattr__ = lazily(__name__)

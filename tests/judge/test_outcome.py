@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from harness.judge.outcome import SEVERITY, as_in_lockstep, conclude, effect, expected, outcome
-from harness.judge.rejudge import held_against, rejudge
+from harness.judge.rejudge import rejudge
 from harness.judge.rules import STREAK
 from harness.judge.verdict import Assessment, assess
 from harness.model import (
@@ -347,32 +347,6 @@ def test_nothing_is_held_against_what_was_too_short_to_tell() -> None:
     assert conclude(short, short, None, None)[:2] == ("too short", "3 tokens do not tell; 90 would")
 
 
-def test_held_against_an_earlier_run_a_result_says_what_does_not_fit_or_what_it_said_before() -> None:
-    known = [result(cell(), "buffered"), result(cell("nginx:gzip"), "buffered")]
-    now = [replace(known[0], reason="it is held"), replace(known[1], verdict="streamed")]
-    held = held_against(now, known, "runs/a")
-    assert [one.reason for one in held] == [
-        "it is held",
-        "expected buffered, got streamed: as it was in runs/a",
-    ]
-
-
-def test_nothing_is_held_against_what_was_unstable_in_an_earlier_run() -> None:
-    known, shaky_then = result(cell()), result(cell("nginx:gzip"), "buffered", outcome="unstable")
-    held = held_against([known, result(cell("nginx:gzip"), "streamed")], [known, shaky_then], "runs/a")
-    assert [(one.outcome, one.expectation is None) for one in held] == [("pass", False), ("observed", True)]
-    assert len(held_against([known], [known, shaky_then], "runs/a")) == 1, "nor is it missed"
-
-
-@pytest.mark.parametrize("ending", ["unstable", "too short", "blocked"])
-def test_a_cell_that_cannot_be_judged_is_not_held_against_an_earlier_run(ending: Outcome) -> None:
-    known = result(cell(), "buffered")
-    now = replace(known, verdict=None, outcome=ending, reason="who knows")
-    (held,) = held_against([now], [known], "runs/a")
-    assert (held.outcome, held.reason) == (ending, "who knows")
-    assert held.expectation
-
-
 @pytest.mark.parametrize("controlled", [True, False])
 def test_a_layer_that_is_broken_as_it_is_fails_unless_that_is_expected(controlled: bool) -> None:
     control = assessed(STREAMED) if controlled else None
@@ -393,44 +367,6 @@ def test_a_mitigation_that_breaks_a_layer_or_leaves_it_broken_is_observed(
 def test_a_mitigated_cell_is_no_layer_even_if_nobody_knows_its_baseline() -> None:
     for baseline in ("it could not be measured", shaky()):
         assert conclude(ruling("broken"), assessed(STREAMED), baseline, None)[0] == "observed"
-
-
-@pytest.mark.parametrize(("mitigations", "ending"), [((), "fail"), (("no-cache",), "observed")])
-def test_a_broken_layer_that_an_earlier_run_did_not_have_fails(mitigations: tuple[str, ...], ending: Outcome) -> None:
-    known, new = result(cell()), result(cell("nginx:new", *mitigations), "broken")
-    held = held_against([known, new], [known], "runs/a")
-    assert [some.outcome for some in held] == ["pass", ending]
-
-
-def test_a_cell_that_had_a_verdict_and_has_none_now_fails_and_those_after_it_are_looked_at() -> None:
-    known = [result(cell()), result(cell("nginx:gzip"))]
-    dead = replace(known[0], verdict=None, outcome="error", reason="it died")
-    held = held_against([dead, known[1]], known, "runs/a")
-    assert [some.outcome for some in held] == ["fail", "pass"]
-    assert held[0].reason == f"was {known[0].verdict} in runs/a, is error: it died"
-
-
-@pytest.mark.parametrize(("allow_missing", "outcomes"), [(False, ["pass", "fail"]), (True, ["pass"])])
-def test_a_cell_that_is_gone_fails_unless_it_may_be_missing(allow_missing: bool, outcomes: list[Outcome]) -> None:
-    here, gone = result(cell()), result(cell("nginx:gzip"))
-    held = held_against([here], [here, gone], "runs/a", allow_missing)
-    assert [some.outcome for some in held] == outcomes
-
-
-def test_what_was_shown_is_held_against_an_earlier_run_unless_a_paced_stream_saw_it() -> None:
-    worse = result(cell(), "streamed", shows=AT_THE_END)
-    for was, ending in [
-        (ONE_BY_ONE, "fail"),
-        (AT_THE_END, "pass"),
-        (None, "fail"),
-        (replace(AT_THE_END, seen=True), "fail"),
-    ]:
-        (held,) = held_against([worse], [result(cell(), "streamed", shows=was)], "runs/a")
-        assert held.outcome == ending, was
-    coalesced_now = result(cell(), "coalesced", shows=AT_THE_END)
-    seen_then = result(cell(), "coalesced", shows=replace(IN_BURSTS, seen=True))
-    assert held_against([coalesced_now], [seen_then], "runs/a")[0].outcome == "pass"
-    assert held_against([coalesced_now], [replace(seen_then, shows=IN_BURSTS)], "runs/a")[0].outcome == "fail"
 
 
 def test_a_paced_cell_is_judged_again_by_its_twin_and_stays_as_it_is_where_there_is_none() -> None:

@@ -80,7 +80,7 @@ def test_the_table() -> None:
 def test_no_line_is_wider_than_the_terminal_but_for_ids(width: int) -> None:
     results = matrix()
     for line in terminal.render(run_info(), results, width=width).splitlines():
-        assert len(line) <= width or line.strip() in ids(results)
+        assert len(line) <= width or line.strip().removeprefix("again: harness run ") in ids(results)
 
 
 def test_27_mitigations_fit_into_80_columns_in_one_band() -> None:

@@ -1,4 +1,4 @@
-"""`harness report` and `harness check`: what is said of runs that are on disk, whole, killed or changed."""
+"""`harness report` and `harness diff`: what is said of runs that are on disk, whole, killed or changed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from harness.model import Option, Result
+from harness.session.inputs import blob_id
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info, trace
 from tests.sandbox import DIRECT
 
-STREAMED = result(cell("direct"), "streamed", outcome="pass")
+STREAMED = result(cell("nginx:buffering-off"), "streamed", outcome="pass")
 BUFFERED = result(cell("nginx:http10"), "buffered", outcome="pass")
 
 
-def stored(root: Path, *results: Result, killed_at: int | None = None) -> Path:
+def stored(root: Path, *results: Result, killed_at: int | None = None, **head: Any) -> Path:
     """Put a run on disk; one that was `killed_at` so many cells never finished."""
-    run = Run.create(root, run_info(finished_at=None, cells=len(results)))
+    run = Run.create(root, run_info(finished_at=None, cells=len(results), **head))
     for some in results[:killed_at]:
         run.append(some)
     if killed_at is None:
@@ -60,8 +61,8 @@ def test_a_run_that_was_killed_before_its_first_cell_is_reported_as_empty(harnes
 def test_an_unfinished_run_passes_no_check(harness: Harness, tmp_path: Path) -> None:
     earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
     stored(tmp_path / "runs", STREAMED, BUFFERED, killed_at=1)
-    assert harness("check", "--against", earlier).status == 1
-    assert harness("check", "--against", earlier, "--allow-missing").status == 3
+    assert harness("diff", earlier).status == 3
+    assert harness("diff", earlier, "--allow-missing").status == 3
 
 
 def test_a_run_without_traces_cannot_be_judged_again(harness: Harness, tmp_path: Path) -> None:
@@ -91,13 +92,14 @@ def test_judging_again_forgets_what_was_written_and_looks_at_the_trace(harness: 
         assert {some["verdict"] for some in results} == {verdict}
 
 
-def test_a_run_like_an_earlier_one_passes_the_check(harness: Harness, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("check", "--against"), ("diff",)])
+def test_a_run_like_an_earlier_one_passes_the_check(harness: Harness, tmp_path: Path, command: tuple[str, ...]) -> None:
     earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
     later = stored(tmp_path / "runs", STREAMED, BUFFERED)
     for words in ((later,), ()):
-        said = harness("check", "--against", earlier, *words)
+        said = harness(*command, earlier, *words)
         assert said.status == 0
-        assert "2 cells: 2 pass" in said.out
+        assert f"Held against {earlier}: 2 as they were." in said.out
 
 
 def as_in_version_1(record: Any) -> Any:
@@ -147,44 +149,65 @@ def test_a_run_of_version_1_is_reported_judged_again_and_held_against_as_one_of_
         assert [one["id"] for one in today["results"]] == [one.id for one in cells]
         assert earlier == today
     for against, folder in ((run.folder, old), (old, run.folder)):
-        said = harness("check", "--against", against, folder)
-        assert (said.status, "3 cells: 3 pass" in said.out) == (0, True)
+        said = harness("diff", against, folder)
+        assert (said.status, f"Held against {against}: 3 as they were." in said.out) == (0, True)
 
 
-def test_a_changed_verdict_fails_the_check_and_both_verdicts_are_named(harness: Harness, tmp_path: Path) -> None:
+def test_a_changed_verdict_fails_and_both_verdicts_are_named(harness: Harness, tmp_path: Path) -> None:
     earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
-    stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict="coalesced"))
-    said = harness("check", "--against", earlier)
+    stored(tmp_path / "runs", replace(STREAMED, verdict="coalesced", reason="as seen"), BUFFERED)
+    said = harness("diff", earlier, "--json", "out.json", "--junit", "out.xml")
     assert said.status == 1
-    assert "expected buffered, got coalesced" in said.out
-    assert f"as it was in {earlier}" in said.out
-    assert BUFFERED.id in said.out
+    assert f"  worse: coalesced, was streamed\n    {STREAMED.id}\n      measured: as seen\n" in said.out
+    assert f"      again: harness run {STREAMED.id}\n" in said.out
+    assert f"Held against {earlier}: 1 as they were, 1 worse." in said.out
+    changed = json.loads(Path("out.json").read_text())["results"][0]["changed"]
+    assert (changed["kind"], changed["fails"]) == ("worse", True)
+    assert 'failure message="worse: coalesced, was streamed"' in Path("out.xml").read_text()
 
 
-def test_a_cell_that_lost_its_verdict_fails_the_check(harness: Harness, tmp_path: Path) -> None:
+def test_what_got_better_is_told_and_fails_only_strictly(harness: Harness, tmp_path: Path) -> None:
+    earlier = stored(tmp_path / "earlier", BUFFERED)
+    stored(tmp_path / "runs", replace(BUFFERED, verdict="streamed"))
+    said = harness("diff", earlier)
+    assert (said.status, "Better than in the baseline\n  streamed, was buffered\n" in said.out) == (0, True)
+    assert harness("diff", earlier, "--strict").status == 1
+
+
+def test_a_cell_that_lost_its_verdict_fails(harness: Harness, tmp_path: Path) -> None:
     earlier = stored(tmp_path / "earlier", STREAMED, BUFFERED)
     stored(tmp_path / "runs", STREAMED, replace(BUFFERED, verdict=None, outcome="unavailable", reason="no nginx"))
-    said = harness("check", "--against", earlier)
-    assert said.status == 1
-    assert f"was buffered in {earlier}, is unavailable: no nginx" in said.out
+    said = harness("diff", earlier, "--junit", "out.xml")
+    assert said.status == 3
+    assert "what the baseline has could not be measured" in said.out
+    assert '<failure message="no nginx"' in Path("out.xml").read_text(), "to skip it would not be enough"
 
 
-def test_a_cell_that_is_gone_fails_the_check_unless_it_may(harness: Harness, tmp_path: Path) -> None:
+def test_a_cell_that_is_gone_fails_unless_it_may(harness: Harness, tmp_path: Path) -> None:
     gone = (BUFFERED, replace(BUFFERED, id="never judged", verdict=None, outcome="unavailable"))
     earlier = stored(tmp_path / "earlier", STREAMED, *gone)
     stored(tmp_path / "runs", STREAMED)
-    said = harness("check", "--against", earlier)
+    said = harness("diff", earlier)
     assert said.status == 1
-    assert f"2 of the 3 cells of {earlier} are not in this run." in said.err
-    assert f"was buffered in {earlier}, is not in this run\n    {BUFFERED.id}\n" in said.out
-    assert "2 cells: 1 pass, 1 fail." in said.out
-    allowed = harness("check", "--against", earlier, "--allow-missing")
-    assert allowed.status == 0
-    assert "1 cell: 1 pass." in allowed.out
+    assert f"gone: was buffered\n    {BUFFERED.id}\n" in said.out
+    allowed = harness("diff", earlier, "--allow-missing")
+    assert (allowed.status, "1 as they were." in allowed.out) == (0, True)
+
+
+def test_the_last_run_is_refused_once_what_it_was_measured_from_has_changed(harness: Harness, tmp_path: Path) -> None:
+    config = tmp_path / "n.conf"
+    config.write_text("as it was")
+    inputs = {"nginx:n": {"n.conf": blob_id(config)}}
+    earlier, later = (stored(tmp_path / root, STREAMED, inputs=inputs) for root in ("earlier", "runs"))
+    assert harness("diff", earlier).status == 0
+    config.write_text("as it is")
+    said = harness("diff", earlier)
+    assert (said.status, f"{later.relative_to(tmp_path)}, the last run, is older than n.conf" in said.err) == (2, True)
+    assert harness("diff", earlier, later).status == 0, "who names it means it"
 
 
 def test_a_run_held_against_itself_is_refused(harness: Harness, tmp_path: Path) -> None:
-    said = harness("check", "--against", stored(tmp_path / "runs", STREAMED))
+    said = harness("diff", stored(tmp_path / "runs", STREAMED))
     assert (said.status, said.out) == (2, "")
     assert "cannot be held against itself" in said.err
 
@@ -192,6 +215,6 @@ def test_a_run_held_against_itself_is_refused(harness: Harness, tmp_path: Path) 
 def test_a_check_against_other_cells_checks_nothing_and_ends_with_5(harness: Harness, tmp_path: Path) -> None:
     earlier = stored(tmp_path / "earlier", BUFFERED)
     stored(tmp_path / "runs", STREAMED)
-    said = harness("check", "--against", earlier)
+    said = harness("diff", earlier)
     assert (said.status, said.out) == (5, "")
     assert "there is nothing to compare" in said.err

@@ -1,0 +1,171 @@
+"""What became of each cell since a baseline was written, as a change that its result carries into every report. Pure.
+
+    worse, gone, another cell     fail
+    not measured                  the run says too little
+    better, other, new, another version    are told; `strict` lets them fail, too
+
+Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything; what rules of
+another number have judged fails nothing, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.baseline.changes import Difference, differences
+from harness.baseline.keeping import names_of, platform_of, programs_of, said_of
+from harness.documents import hops
+from harness.errors import Complaint, InputError, shortened
+from harness.judge.rules import RULES
+from harness.model import AXES, Baseline, Cell, Change, Changed, ChangedFile, Result, RunInfo, Workload, parts_of
+
+UNSURE: Change = "not measured"
+FAILING: tuple[Change, ...] = ("worse", "gone", "another cell", UNSURE)
+KINDS: Sequence[Change] = (*FAILING, "other", "better", "another version", "new")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that changed: the results, each with its change, those of cells that are gone at the end; and what changed of
+    configs. `other_rules` says so if the baseline's rules of judgement are not today's, `new_platform` if it has no
+    versions of this one.
+    """
+
+    was: Baseline
+    results: Sequence[Result]
+    files: Sequence[ChangedFile]
+    other_rules: str = ""
+    new_platform: str = ""
+
+    def of(self, *kinds: Change) -> list[Result]:
+        """Return the results that changed in one of these ways."""
+        return [one for one in self.results if one.changed and one.changed.kind in kinds]
+
+
+def compared(
+    was: Baseline,
+    now: Baseline,
+    run: RunInfo,
+    results: Sequence[Result],
+    concerns: Callable[[str], bool] = lambda cell_id: True,
+    files: Sequence[ChangedFile] = (),
+    fails: Sequence[Change] = FAILING,
+) -> Comparison:
+    """Return what became of the cells of a run, `now` being what is kept of it.
+
+    `concerns` tells which ids it was to have, if that is not all of the matrix: no other is gone. What `fails` are
+    all of `KINDS` if nothing may change, and none if it is to be written anew.
+    """
+    other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
+    by_id = {one.id: one for one in results}
+    told = [_with_change(one, was, now, by_id, files) for one in results]
+    gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
+    told += [_gone(was, cell, finished=run.finished_at is not None) for cell in gone]
+    fails = () if other_rules and fails == FAILING else fails
+    held = [_failing(one, one.changed) if one.changed and one.changed.kind in fails else one for one in told]
+    platform = platform_of(run)
+    new = f"{was.name} has no versions of {platform}" if was.programs and platform not in was.programs else ""
+    return Comparison(was, held, files, other_rules, new)
+
+
+def _with_change(
+    result: Result, was: Baseline, now: Baseline, by_id: Mapping[str, Result], files: Sequence[ChangedFile]
+) -> Result:
+    if not result.cell.chain:
+        return result
+    had, have = was.cells.get(result.id), now.cells.get(result.id)
+    if had is None:
+        return replace(result, changed=Changed("new", (f"is {result.verdict or 'too short'}",))) if have else result
+    mine, versions = _files_of(result, files), tuple(_versions(result, was, now))
+    if others := tuple(_redefined(result, was, now)):
+        return replace(result, changed=Changed("another cell", others))
+    if have is None or (had.verdict and not have.verdict):
+        return replace(result, changed=Changed(UNSURE, (f"was {had.verdict or 'too short'}",), mine, versions))
+    baseline = by_id.get(result.baseline_id or "")
+    moved = baseline is not None and _differs(baseline, was, now)
+    found = differences(had, have, moved)
+    if not found and not versions:
+        return result
+    kind = _kind(found) if found else "another version"
+    return replace(result, changed=Changed(kind, tuple(map(str, found)), mine, versions))
+
+
+def _differs(result: Result, was: Baseline, now: Baseline) -> bool:
+    had, have = was.cells.get(result.id), now.cells.get(result.id)
+    return had is None or have is None or bool(differences(had, have))
+
+
+def _kind(found: Sequence[Difference]) -> Change:
+    """Return which way a cell went: worse if anything of it did."""
+    turns = {one.turn for one in found}
+    return "worse" if "worse" in turns else "better" if "better" in turns else "other"
+
+
+def _redefined(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:
+    """Yield what names in an id stand for that they did not."""
+    workload = result.cell.workload
+    had, have = was.workloads.get(workload.name), said_of(workload)
+    if had is not None and dict(had) != dict(have):
+        yield f"workload {workload.name} is {_worded(have)}, was {_worded(had)}"
+    for axis, names in names_of(result).items():
+        for name in names:
+            digests = [one.digests.get(axis, {}).get(name) for one in (was, now)]
+            if all(digests) and digests[0] != digests[1]:
+                yield f"{AXES[axis].noun} {name} stands for something else than it did"
+    for hop in map(str, result.cell.chain):
+        if (said := now.standing.get(hop, "")) != (before := was.standing.get(hop, "")):
+            yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
+
+
+def _worded(said: Mapping[str, object]) -> str:
+    """Return a workload as a sentence has it: `8 tokens of 112 B, random`."""
+    rest = {name: value for name, value in said.items() if name not in ("tokens", "token_bytes")}
+    size = f"{said['tokens']} tokens of {said['token_bytes']} B" if "tokens" in said and "token_bytes" in said else ""
+    return ", ".join(filter(None, [size, *(f"{name} {value}" for name, value in rest.items())]))
+
+
+def _versions(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:
+    """Yield the programs of a cell that have another version than they had on this platform."""
+    (platform,) = now.programs
+    had = was.programs.get(platform, {})
+    for program, version in programs_of(result).items():
+        if (before := had.get(program)) and version not in before.split(" or "):
+            yield f"{program} {version}, was {before}"
+
+
+def _files_of(result: Result, files: Sequence[ChangedFile]) -> tuple[str, ...]:
+    hops_of = {str(hop.unedited) for hop in result.cell.chain}
+    return tuple(one.path for one in files if not hops_of.isdisjoint(one.hops))
+
+
+def _gone(was: Baseline, cell_id: str, finished: bool) -> Result:
+    """Return what a run comes to that lacks a cell."""
+    had = was.cells[cell_id].verdict or "too short"
+    changed = Changed("gone" if finished else UNSURE, (f"was {had}",))
+    why = "is not in the matrix any more" if finished else "the run did not come to it"
+    return Result(cell_id, _cell(cell_id, was), "observed" if finished else "error", why, changed=changed)
+
+
+def _cell(cell_id: str, was: Baseline) -> Cell:
+    """Return the cell of an id. Raises InputError if it is none, for then somebody has edited it."""
+    if (parts := parts_of(cell_id)) is None:
+        raise InputError(Complaint(f"{shortened(cell_id)} is no id of a cell", ("cells",), was.name))
+    workload = parts.pop("workload")
+    said = was.workloads.get(workload, {})
+    chain, mitigations = parts.pop("chain"), parts.pop("mitigations")
+    numbers = {name: said.get(name, 1) for name in ("tokens", "token_bytes")}
+    axes: Mapping[str, Any] = parts
+    return Cell(
+        chain=tuple(map(hops.read, chain.split(">"))),
+        workload=Workload(workload, **numbers),
+        mitigations=tuple(name for name in mitigations.split("+") if name != "none"),
+        **axes,
+    )
+
+
+def _failing(result: Result, changed: Changed) -> Result:
+    """Return a result that fails for its change. Its own reason stays, as does what says that it is not known."""
+    known = result.outcome in ("pass", "fail", "observed")
+    return replace(result, changed=replace(changed, fails=True), outcome="fail" if known else result.outcome)

@@ -1,0 +1,160 @@
+"""From the results of a run to what is kept of them: verdicts and facts, as coarse as they are known, and no times.
+
+Rules: what was not measured is not kept, and what is unstable is not known; a baseline that is written again keeps what
+it had of cells that could not be measured here, and of platforms that this is none of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.baseline.changes import differences
+from harness.documents import records
+from harness.judge.rules import ALIKE, ALIKE_MS, RULES
+from harness.model import (
+    WORKLOAD_KEYS,
+    Baseline,
+    Kept,
+    KeptRelease,
+    Mitigation,
+    Release,
+    RequestProfile,
+    Result,
+    RunInfo,
+    Workload,
+    masked_mitigation,
+    program_name,
+    versions_met,
+)
+
+MEASURED = ("pass", "fail", "observed", "too short")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run was measured in that its results do not say: how configs stand in chains, by hop; the request profiles
+    that there are; the git blob id of each config; which of them a hop is configured by.
+    """
+
+    standing: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, RequestProfile] = field(default_factory=dict)
+    configs: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def platform_of(run: RunInfo) -> str:
+    """Return the platform that versions of programs are kept for: the system and architecture, not the cores."""
+    return ", ".join(run.platform.split(", ")[:2])
+
+
+def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surroundings) -> Baseline:
+    """Return what is kept of a run."""
+    known = [one for one in results if one.cell.chain and one.outcome in MEASURED]
+    cells = [one.cell for one in known]
+    used = {name: run.mitigations[name] for cell in cells for name in cell.mitigations if name in run.mitigations}
+    asked = {cell.request: around.requests[cell.request] for cell in cells if cell.request in around.requests}
+    hops = {str(hop) for cell in cells for hop in cell.chain}
+    configs = {path for hop in hops for path in around.files.get(hop, ())}
+    return Baseline(
+        name,
+        RULES,
+        run.harness_version,
+        {one.id: kept(one) for one in known},
+        {cell.workload.name: said_of(cell.workload) for cell in cells},
+        {hop: said for hop, said in around.standing.items() if hop in hops},
+        {
+            "request": {name: _digest(one) for name, one in asked.items()},
+            "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
+        },
+        {path: blob for path, blob in around.configs.items() if path in configs},
+        {platform_of(run): versions_met(one.versions for one in known)},
+    )
+
+
+def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:
+    """Return a baseline with what an earlier one had of the cells `here` that could not be measured now, and of those
+    that are what they were: figures that differ by less than they are known to change no line.
+    """
+    stay = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
+    alike = {cell: had for cell, had in was.cells.items() if (new := now.cells.get(cell)) and not differences(had, new)}
+    programs = {**was.programs}
+    for platform, met in now.programs.items():
+        programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
+    return replace(
+        now,
+        cells={**now.cells, **stay, **alike},
+        workloads={**(was.workloads if stay else {}), **now.workloads},
+        standing={**(was.standing if stay else {}), **now.standing},
+        digests={axis: {**(was.digests.get(axis, {}) if stay else {}), **now.digests[axis]} for axis in now.digests},
+        configs={**(was.configs if stay else {}), **now.configs},
+        programs=programs,
+    )
+
+
+def said_of(workload: Workload) -> Mapping[str, Any]:
+    """Return what a matrix file has to say for a workload; of a recording its digest, whose figures follow from it."""
+    if workload.recording:
+        return {"recording": workload.recording.digest, **({"exact": True} if workload.exact else {})}
+    said = {name: getattr(workload, name) for name in WORKLOAD_KEYS if hasattr(workload, name)}
+    return {name: value for name, value in said.items() if value != WORKLOAD_KEYS[name].default}
+
+
+def kept(result: Result) -> Kept:
+    """Return what is kept of a cell."""
+    start = result.facts.start if result.verdict in ("streamed", "delayed", "coalesced") else None
+    is_shown = result.shows and not result.shows.seen
+    return Kept(
+        verdict=result.verdict,
+        shows=result.shows.manner if result.shows and is_shown else None,
+        effect=result.effect,
+        release=_release(result.release) if result.release and result.verdict == "coalesced" else None,
+        passed_bytes=start.passed_bytes if start else 0,
+        held_bytes=start.held_bytes if start else 0,
+        within_bytes=_step(result) if start else 0,
+        head_held=result.facts.head_held,
+    )
+
+
+def _release(release: Release) -> KeptRelease:
+    """Return a release, its figures rounded to what two measurements of one hop may differ by."""
+    match release.by:
+        case "bytes":
+            step = max(release.resolution_bytes, round(release.after_bytes * ALIKE), 1)
+            return KeptRelease("bytes", _rounded(release.after_bytes, release.resolution_bytes or 1), step)
+        case "timer":
+            step = max(round(release.wait_ms * ALIKE), round(ALIKE_MS))
+            return KeptRelease("timer", _rounded(release.wait_ms, step), step)
+    return KeptRelease(release.by)
+
+
+def _rounded(figure: float, step: int) -> int:
+    return round(figure / step) * step
+
+
+def _step(result: Result) -> int:
+    """Return how many bytes a start is known to: a step of the probing, of a token at least."""
+    tried = result.release.resolution_bytes if result.release else 0
+    return max(tried, result.cell.workload.token_bytes)
+
+
+def _as_such(mitigation: Mitigation) -> Mitigation:
+    """Return what a mitigation does, without the words about it, and without secrets."""
+    return replace(masked_mitigation(mitigation), claim="", source="", apply={}, edited=())
+
+
+def _digest(noun: object) -> str:
+    return hashlib.sha256(records.dump(noun).encode()).hexdigest()[:12]
+
+
+def names_of(result: Result) -> Mapping[str, Sequence[str]]:
+    """Return what an id names that stands for more, by the axis."""
+    return {"request": [result.cell.request], "mitigations": result.cell.mitigations}
+
+
+def programs_of(result: Result) -> Mapping[str, str]:
+    """Return the programs of a cell's hops, with their versions."""
+    hops = {program_name(hop.program) for hop in result.cell.chain}
+    return {name: version for name, version in result.versions.items() if program_name(name) in hops}

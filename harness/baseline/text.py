@@ -1,0 +1,172 @@
+"""A baseline as the text that is committed: a line for each cell, sorted, so that one that changes is a line's change.
+
+Rules: what is as usual is not said; the same baseline is always the same text; a text without its last line, `...`, was
+cut off, and is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal
+
+import yaml
+from pydantic import model_validator
+
+from harness.documents.document import Document
+from harness.documents.keys import Shape, Words, key
+from harness.errors import Complaint, InputError
+from harness.model import Baseline, Effect, Kept, KeptRelease, Manner, Verdict
+
+SCHEMA: Literal[1] = 1
+END = "..."
+"""What ends a document in YAML."""
+SECTIONS = ("workloads", "standing", "digests", "configs", "programs", "cells")
+HEAD = """\
+# What `harness check` expects of {matrix}: written by `harness check {matrix} --update`, which is
+# how to change it, and committed beside it. Configs are told by their git blob ids.
+"""
+TOO_SHORT: Literal["too short"] = "too short"
+"""Stands for the verdict of a stream of a fixed length that does not tell any."""
+PLAIN_BYTES = 1000
+"""A longer key is no simple one to YAML: 1024 characters are."""
+
+
+class ReleaseShape(Shape):
+    """What let held tokens go."""
+
+    bytes: int | None = key("after so many more bytes", 4096, None, ge=0)
+    ms: int | None = key("after so many ms, by a timer", 500, None, ge=0)
+    by: Literal["end", "unknown"] | None = key("by what else", "unknown", None)
+    within: int = key("what two measurements of it may differ by", 112, 0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> ReleaseShape:
+        if sum(one is not None for one in (self.bytes, self.ms, self.by)) != 1:
+            raise ValueError("says one of bytes, ms and by")
+        return self
+
+    def named(self) -> KeptRelease:
+        """Return the noun."""
+        if self.by:
+            return KeptRelease(self.by)
+        if self.bytes is not None:
+            return KeptRelease("bytes", self.bytes, self.within)
+        return KeptRelease("timer", self.ms or 0, self.within)
+
+
+class KeptShape(Shape):
+    """What is kept of a cell."""
+
+    verdict: Literal[Verdict, "too short"] = key("what the hop does", "coalesced")
+    shows: Manner | None = key("what the stream as asked shows, computed", "at the end", None)
+    effect: Effect | None = key("what its mitigations do", "defeats", None)
+    released: ReleaseShape | None = key("what let held tokens go", {"bytes": 4096, "within": 112}, None)
+    passed_bytes: int = key("so much passed before anything was held", 1024, 0, ge=0)
+    held_bytes: int = key("so much had to be sent before the first token came", 4096, 0, ge=0)
+    within_bytes: int = key("what two measurements of these may differ by", 112, 0, ge=0)
+    head_held: bool = key("the head of the response was held until tokens had been sent", True, False)
+
+    def named(self) -> Kept:
+        """Return the noun."""
+        verdict = None if self.verdict == TOO_SHORT else self.verdict
+        release = self.released.named() if self.released else None
+        facts = {one.name: getattr(self, one.name) for one in fields(Kept)[4:]}
+        return Kept(verdict, self.shows, self.effect, release, **facts)
+
+
+class BaselineShape(Shape):
+    """A baseline."""
+
+    schema_: Literal[1] = key("the schema of this file", SCHEMA, alias="schema")
+    harness: Words = key("the version of the harness that wrote it", "0.1.0")
+    rules: int = key("the number of the rules of judgement", 1, ge=1)
+    workloads: dict[str, dict[str, str | bool | int | float]] = key("what is emitted, by name", {}, {})
+    standing: dict[str, str] = key("how configs stand in chains, by hop", {}, {})
+    digests: dict[Literal["request", "mitigations"], dict[str, str]] = key("of definitions, by axis and name", {}, {})
+    configs: dict[str, str] = key("git blob ids, by file", {}, {})
+    programs: dict[str, dict[str, str]] = key("versions, by platform and program", {}, {})
+    cells: dict[str, KeptShape] = key("what is kept, by id", {})
+
+
+def text(baseline: Baseline, matrix: str) -> str:
+    """Return the text of a baseline of a matrix, which is named in its head."""
+    return "".join(_lines(baseline, matrix))
+
+
+def _lines(baseline: Baseline, matrix: str) -> Iterator[str]:
+    yield HEAD.format(matrix=_on_a_line(matrix))
+    yield f"schema: {SCHEMA}\nharness: {_flow(baseline.harness_version)}\nrules: {baseline.rules}\n"
+    for section in SECTIONS:
+        told = getattr(baseline, section)
+        if told or section == "cells":
+            yield f"{section}:\n" if told else f"{section}: {{}}\n"
+        for name in sorted(told):
+            value = told[name]
+            if section in ("digests", "programs"):
+                yield _entry("  ", name, "") if value else ""
+                yield from (_entry("    ", each, value[each]) for each in sorted(value))
+            else:
+                yield _entry("  ", name, _said(value) if isinstance(value, Kept) else value)
+    yield f"{END}\n"
+
+
+def _said(kept: Kept) -> Mapping[str, Any]:
+    """Return what a line says of a cell."""
+    usual = {one.name: one.default for one in fields(Kept)}
+    told = {name: value for name, value in asdict(kept).items() if name not in ("verdict", "release")}
+    said = {name: value for name, value in told.items() if value != usual[name]}
+    released = {"released": _released(kept.release)} if kept.release else {}
+    return {"verdict": kept.verdict or TOO_SHORT, **said, **released}
+
+
+def _released(release: KeptRelease) -> Mapping[str, object]:
+    if release.by in ("bytes", "timer"):
+        return {"bytes" if release.by == "bytes" else "ms": release.after, "within": release.within}
+    return {"by": release.by}
+
+
+def _entry(indent: str, name: str, value: object) -> str:
+    said = f" {_flow(value)}" if value else ""
+    if len(key := _flow(name)) < PLAIN_BYTES:
+        return f"{indent}{key}:{said}\n"
+    return f"{indent}? {key}\n{indent}:{said}\n"
+
+
+def _flow(value: object) -> str:
+    """Return a value on one line."""
+    said = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
+    return said.removesuffix(f"{END}\n").rstrip("\n")
+
+
+def _on_a_line(name: str) -> str:
+    return name if name.isprintable() else repr(name)
+
+
+def read(text: str, name: str) -> Baseline:
+    """Return the baseline of a text; `name` is what people call it. Raises InputError with the line of all that is
+    wrong, and the way out.
+    """
+    try:
+        return _read(text, name)
+    except InputError as error:
+        way_out = "`--update` writes it anew; git has it as it was"
+        raise InputError(*error.complaints, Complaint(f"this baseline cannot be used; {way_out}", file=name)) from error
+
+
+def _read(text: str, name: str) -> Baseline:
+    if conflict := re.search(r"^(<{7}|={7}|>{7})( .*)?$", text, re.MULTILINE):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise InputError(Complaint("has a merge that git left open", file=name, line=line))
+    document = Document(text, name)
+    if isinstance(schema := document.at("schema"), int) and schema != SCHEMA:
+        document.reject(("schema",), f"is {schema}, and this harness reads {SCHEMA}: use the one that wrote it")
+        document.settle()
+    if not f"\n{text.rstrip()}".endswith(f"\n{END}"):
+        document.reject((), f"was cut off: a baseline ends with a line `{END}`")
+        document.settle()
+    shaped = document.shape(BaselineShape)
+    cells = {cell: one.named() for cell, one in shaped.cells.items()}
+    sections = {section: getattr(shaped, section) for section in SECTIONS[:-1]}
+    return Baseline(name, shaped.rules, shaped.harness, cells, **sections)

@@ -1,0 +1,124 @@
+"""The commands that tell whether anything has changed: against a baseline, or from one run to another.
+
+They decide nothing, likewise.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import cli, session, store
+from harness.cli.chain_commands import app
+from harness.cli.groups import Fetches, Reports, Standing, grouped
+from harness.cli.options import (
+    Allow,
+    Folder,
+    Jobs,
+    Keep,
+    Only,
+    Require,
+    Runs,
+    Skip,
+    flag,
+    named_path,
+    names_in,
+    path_option,
+)
+from harness.errors import InputError
+
+__all__ = ["app", "check", "diff"]
+"""The front, by now with these."""
+
+Strict = Annotated[bool, flag("--strict", told="Let any change fail, one for the better included.")]
+
+
+@app.command(
+    epilog="Examples: `harness check my.yaml --update` (measures, and writes my.baseline.yaml) ·"
+    " `harness check my.yaml` (measures again; fails if anything is worse) · `harness check my.yaml --only 'nginx:*'"
+    " --strict` · `harness check --against runs/20260101T120000Z-my` (measures nothing: the last run against that one)"
+)
+@grouped
+def check(
+    *,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="A matrix file, or a shipped one; with --against a run folder, by default the last."
+        ),
+    ] = None,
+    update: Annotated[bool, flag("--update", told="Write what is measured as what is expected from now on.")] = False,
+    baseline: Annotated[
+        Path | None, path_option("--baseline", "The baseline; by default my.baseline.yaml beside my.yaml.", "FILE")
+    ] = None,
+    strict: Strict = False,
+    against: Annotated[
+        Path | None, path_option("--against", "Measure nothing: hold a run against this one, as `harness diff`.", "DIR")
+    ] = None,
+    allow_missing: Annotated[
+        bool, flag("--allow-missing", told="With --against: accept that cells of that run are not in this one.")
+    ] = False,
+    only: Only = None,
+    skip: Skip = None,
+    standing: Standing,
+    jobs: Jobs = session.JOBS,
+    require: Require = None,
+    allow_unavailable: Allow = False,
+    fetches: Fetches,
+    runs: Runs = session.RUNS,
+    keep: Keep = False,
+    to: Reports,
+) -> None:
+    """Measure a matrix and hold it against its baseline: what is worse, gone or cannot be measured any more fails."""
+    required = cli.required(names_in(require), allow_unavailable)
+    if against is not None:
+        beside = {"--update": update, "--baseline": baseline, "--only": only, "--skip": skip}
+        if given := [name for name, value in beside.items() if value not in (None, [], False)]:
+            raise InputError(f"--against measures nothing: leave out {' and '.join(given)}")
+        folder = None if file is None else named_path(file)
+        cli.finish_diff(against, folder, runs, to.outputs(), required, allow_missing, strict)
+    if allow_missing:
+        raise InputError("--allow-missing goes with --against: --update makes a baseline forget what is gone")
+    if file is None:
+        raise InputError("which matrix? Give its file, as `harness check my.yaml`, or a shipped one, as smoke")
+    fetching = fetches.fetching()
+    chosen = session.Chosen(only or (), skip or ())
+    job = session.load(file, chosen.only, chosen.skip, deployment=standing.deployment())
+    path = session.baseline_path(job, baseline)
+    if update:
+        store.check_writable(path)
+    was = session.read_baseline(path, file, anew=update)
+    outputs = to.outputs()
+    session.require(names_in(require), fetching)
+    run = cli.measure(session.fetched(job, fetching), runs, jobs, keep)
+    compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
+    if update:
+        session.update(run, job, path, file, chosen)
+    again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
+    cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
+
+
+@app.command(
+    epilog="Examples: `harness diff runs/20260101T120000Z-my` (the last run against that one) ·"
+    " `harness diff runs/before runs/after --strict`"
+)
+@grouped
+def diff(
+    *,
+    earlier: Annotated[Path, typer.Argument(metavar="EARLIER", parser=named_path, help="The run folder held against.")],
+    folder: Folder = None,
+    strict: Strict = False,
+    allow_missing: Annotated[
+        bool, flag("--allow-missing", told="Accept that cells of the earlier run are not in this one.")
+    ] = False,
+    require: Require = None,
+    allow_unavailable: Allow = False,
+    runs: Runs = session.RUNS,
+    to: Reports,
+) -> None:
+    """Tell what changed from one run on disk to another; nothing is measured."""
+    required = cli.required(names_in(require), allow_unavailable)
+    cli.finish_diff(earlier, folder, runs, to.outputs(), required, allow_missing, strict)

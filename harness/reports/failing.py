@@ -1,0 +1,52 @@
+"""What is to be known of a cell that failed: what was measured, which hop it is, and how to look at it again. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from harness.model import Cell, Result, chain_text, streams
+from harness.reports import words
+
+WHOLE = ("evidence: ", "again: ")
+"""How sentences begin that people copy from: no line of them is broken."""
+
+
+def is_changed(result: Result) -> bool:
+    """Tell whether nothing is wrong with a cell but that it is not what it was."""
+    return result.outcome == "fail" and bool(result.changed and result.changed.fails) and not result.measured
+
+
+def headline(result: Result) -> str:
+    """Return what a failure is called first: what became of the cell, or why it is what it is."""
+    return words.changed(result.changed) if result.changed and is_changed(result) else words.reason(result)
+
+
+def looked_at(result: Result, measured: Mapping[Cell, Result]) -> Sequence[str]:
+    """Return sentences about one result, beside the headline, among the others of its run."""
+    return tuple(_looked_at(result, measured))
+
+
+def _looked_at(result: Result, measured: Mapping[Cell, Result]) -> Iterator[str]:
+    if showed := result.measured or (words.reason(result) if is_changed(result) else ""):
+        yield f"measured: {showed}"
+    if result.changed and not is_changed(result):
+        yield words.changed(result.changed)
+    if result.verdict and not streams(result.verdict, result.shows):
+        yield from _hops(result.cell, measured)
+    if result.evidence:
+        yield f"evidence: {result.evidence}"
+    yield f"again: harness run {shlex.quote(result.id)}"
+
+
+def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:
+    """Yield which hop of a chain it is, as far as the run tells: what the others do alone."""
+    if len(cell.chain) < 2:
+        yield from (f"by {hop}, the only hop" for hop in cell.chain)
+        return
+    alone = [(str(hop), measured.get(replace(cell, chain=(hop,)))) for hop in cell.chain]
+    if known := [f"{hop} alone is {one.verdict}" for hop, one in alone if one and one.verdict]:
+        yield f"by which hop: {', '.join(known)}"
+    else:
+        yield f"by which hop: harness diagnose --chain {shlex.quote(chain_text(cell.chain))} finds out"

@@ -1,0 +1,177 @@
+"""The regression check: a baseline beside its matrix, read, held against a run, and written anew."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from harness.baseline import text
+from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
+from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
+from harness.errors import MOST_TOLD, InputError, SelectionError
+from harness.judge.rules import RULES
+from harness.matrix.globs import means
+from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
+from harness.resources import configs, is_file
+from harness.session.inputs import MATRIX, SHIPPED, changed_since, located, what_changed
+from harness.session.jobs import Job
+from harness.store.runs import Run, write_text
+
+SUFFIX = ".baseline.yaml"
+Fails = Literal["for the worse", "any", "none"]
+FAILS: Mapping[Fails, Sequence[Change]] = {"for the worse": FAILING, "any": KINDS, "none": ()}
+"""Which changes fail: usually, strictly, and where the baseline is written anew."""
+MOST_CHARS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The cells of a matrix that globs on their ids leave; all, if there are none."""
+
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+    def has(self, cell_id: str) -> bool:
+        """Tell whether this is one of them."""
+        return (not self.only or means(cell_id, self.only)) and not means(cell_id, self.skip)
+
+
+def baseline_path(job: Job, given: Path | None = None) -> Path:
+    """Return where the baseline of a matrix is: beside its file, and of a shipped one in the current folder."""
+    if given:
+        return given
+    file = Path(job.matrix.file)
+    if file.absolute().is_relative_to(configs().absolute()):
+        return Path(f"{job.matrix.name}{SUFFIX}")
+    if not is_file(file):
+        raise InputError(f"{file} is no file that a baseline could lie beside: `--baseline FILE` says where it is")
+    return file.with_name(f"{file.stem}{SUFFIX}")
+
+
+def read_baseline(path: Path, matrix: str, anew: bool = False) -> Baseline:
+    """Return the baseline in a file; an empty one, if it is to be written `anew`, of one that is not there or damaged.
+
+    Raises InputError, with the way out, if there is none or it is damaged.
+    """
+    try:
+        return _read(path, matrix)
+    except InputError:
+        if anew:
+            return Baseline(str(path), RULES, "", {})
+        raise
+
+
+def _read(path: Path, matrix: str) -> Baseline:
+    try:
+        with path.open(encoding="utf-8") as file:
+            said = file.read(MOST_CHARS)
+    except FileNotFoundError as error:
+        way_out = f"`harness check {matrix} --update` measures, and writes what it finds as what is to be"
+        raise InputError(f"there is no baseline at {path}: {way_out}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: this baseline cannot be read: {error}") from error
+    return text.read(said, str(path))
+
+
+def checked(run: Run, job: Job, was: Baseline, path: Path, chosen: Chosen, fails: Fails) -> Comparison:
+    """Return what became of the cells of a baseline, which lies at `path`, that a run was to measure."""
+    around = _around(run, job, path.parent)
+    now = baseline_of(was.name, run.info, run.results, around)
+    return compared(was, now, run.info, run.results, chosen.has, _changed(was, around, path.parent), FAILS[fails])
+
+
+def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> None:
+    """Write what a run found as what is to be from now on.
+
+    What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
+    """
+    now = baseline_of(str(path), run.info, run.results, _around(run, job, path.parent))
+    here = {cell.id for cell in job.cells}
+    with _alone(path.parent):
+        was = read_baseline(path, matrix, anew=True)
+        stay = [cell for cell in was.cells if cell in here or not chosen.has(cell)]
+        write_text(path, text.text(with_what_was(now, was, stay), matrix))
+
+
+def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Comparison:
+    """Return what became of the cells of an earlier run in a later one.
+
+    Raises SelectionError if the two have none in common.
+    """
+    name = str(earlier.folder)
+    was = baseline_of(name, earlier.info, earlier.results, _as_told(earlier.info))
+    around = _as_told(run.info)
+    now = baseline_of(name, run.info, run.results, around)
+    here = {result.id for result in run.results}
+    if here.isdisjoint(was.cells):
+        raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
+    concerns = here.__contains__ if allow_missing else Chosen().has
+    return compared(was, now, run.info, run.results, concerns, _changed(was, around, Path()), FAILS[fails])
+
+
+def refuse_older(run: Run) -> None:
+    """Raise InputError if what a run was measured from says something else by now."""
+    if changed := changed_since(run.info.inputs):
+        names = ", ".join(changed[:MOST_TOLD])
+        way_out = "measure again, or name the run to take it as it is"
+        raise InputError(f"{run.folder}, the last run, is older than {names}: {way_out}")
+
+
+def _around(run: Run, job: Job, folder: Path) -> Surroundings:
+    """Return what a run was measured in, its files as a baseline in a folder calls them."""
+    told = _as_told(run.info, folder)
+    standing = {str(hop): said for hop, one in job.deployed.items() if (said := _said(one))}
+    return replace(told, standing=standing, requests=job.matrix.requests)
+
+
+def _as_told(run: RunInfo, folder: Path | None = None) -> Surroundings:
+    """Return what the head of a run says of that."""
+    named = {
+        hop: {_seen_from(folder, path): blob for path, blob in files.items()}
+        for hop, files in run.inputs.items()
+        if hop != MATRIX
+    }
+    blobs = {path: blob for files in named.values() for path, blob in files.items()}
+    return Surroundings(configs=blobs, files={hop: list(files) for hop, files in named.items()})
+
+
+def _seen_from(folder: Path | None, name: str) -> str:
+    """Return a file's name as a baseline in a folder has it: the same on every machine."""
+    if folder is None or name.startswith(SHIPPED):
+        return name
+    return Path(os.path.relpath(name, folder)).as_posix()
+
+
+def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedFile]:
+    """Return the configs that say something else than they did, or are new, with what changed. Blocks."""
+    found = []
+    for path, blob in sorted(around.configs.items()):
+        hops = tuple(hop for hop, files in around.files.items() if path in files)
+        known = any(other in was.configs for hop in hops for other in around.files[hop])
+        if known and was.configs.get(path) != blob:
+            place = located(path) if path.startswith(SHIPPED) else folder / path
+            before = was.configs.get(path)
+            found.append(ChangedFile(path, hops, what_changed(place, before, hops[0]) if before else ""))
+    return found
+
+
+def _said(one: Deployment) -> str:
+    """Return how a config stands in chains, in words."""
+    said = {"server": one.server, "path": one.path or one.wish, "map": ", ".join(one.map)}
+    return "; ".join(f"{name} {value}" for name, value in said.items() if value)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others out who write in a folder in this manner, for as long as it takes to read and to write a file."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)

@@ -1,0 +1,101 @@
+"""What a run is measured from: the files that its hops are configured by, as git would name their contents.
+
+Rules: a file is told by its git blob id, so that git can show what it said then; nothing is written to anybody's
+repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.errors import HarnessError, Unavailable
+from harness.launchers.commands import asked
+from harness.measure.bench import adapter
+from harness.model import Hop
+from harness.proxies.base import Deployable
+from harness.proxies.diffs import unified
+from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
+from harness.resources import configs
+from harness.session.jobs import Job, hops_of
+
+MATRIX = "matrix"
+"""Stands for the matrix file where hops have names."""
+SHIPPED = "shipped:"
+"""Before what lies in the package."""
+TREES = (".yaml", ".yml", ".json", ".toml")
+Inputs = Mapping[str, Mapping[str, str]]
+"""Blob ids of files, by path, by the hop whose config they are, or `MATRIX`."""
+
+
+def inputs_of(job: Job) -> Inputs:
+    """Return what a job is measured from: paths are relative to the current folder where they lie below it. Blocks."""
+    found: dict[str, dict[str, str]] = {}
+    if job.matrix.text and Path(job.matrix.file).is_file():
+        found[MATRIX] = _blobs([Path(job.matrix.file)])
+    for hop, file in hops_of(job).items():
+        if not hop.edits:
+            found[str(hop)] = _blobs(_files(job, hop, file))
+    return {hop: files for hop, files in found.items() if files}
+
+
+def changed_since(inputs: Inputs) -> list[str]:
+    """Return the files that say something else by now, or are gone. Blocks."""
+    told = {path: blob for files in inputs.values() for path, blob in files.items()}
+    return sorted(path for path, blob in told.items() if blob_id(located(path)) != blob)
+
+
+def located(name: str) -> Path:
+    """Return the path of a file by its name among inputs."""
+    return configs() / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else Path(name)
+
+
+def blob_id(path: Path) -> str:
+    """Return the id that git has for a file's content, by SHA-1; nothing if it cannot be read."""
+    try:
+        said = path.read_bytes()
+    except OSError:
+        return ""
+    return hashlib.sha1(b"blob %d\0" % len(said) + said, usedforsecurity=False).hexdigest()
+
+
+def what_changed(path: Path, was: str, hop: str) -> str:
+    """Return what changed in a file since git had it with this id, as a diff without secrets; nothing if git cannot
+    tell. Blocks.
+    """
+    try:
+        told = asked(["git", "cat-file", "blob", was], "install git", cwd=path.absolute().parent)
+        before, after = told.stdout, path.read_text(encoding="utf-8")
+    except (OSError, ValueError, Unavailable):
+        return ""
+    if told.returncode:
+        return ""
+    hidden = masked_tree if path.suffix in TREES else masked_blocks if hop.startswith("nginx:") else masked
+    return unified(path, hidden(before), hidden(after))
+
+
+def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:
+    """Yield the files that a hop is configured by: of a config that is deployed all that it includes."""
+    proxy = adapter(hop, job.proxies, job.deployed)
+    if isinstance(proxy, Deployable):
+        try:
+            yield from proxy.config_files(file)
+            return
+        except HarnessError:  # what is wrong with it is told elsewhere
+            pass
+    if file.is_file():
+        yield file
+
+
+def _blobs(files: Iterator[Path] | list[Path]) -> dict[str, str]:
+    return {_name(file): blob for file in files if (blob := blob_id(file))}
+
+
+def _name(file: Path) -> str:
+    """Return a file's path as people here would write it, and of what is shipped where it lies in the package."""
+    path = Path(os.path.abspath(file))
+    if path.is_relative_to(configs().absolute()):
+        return SHIPPED + path.relative_to(configs().absolute()).as_posix()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,117 @@
+"""What is worse, better or another: the tables, and what follows from them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+from harness.baseline.changes import EFFECTS, HEADS, NONE, RELEASES, SHOWS, TOO_SHORT, VERDICTS, Turn, differences
+from harness.model import MANNERS, Effect, Kept, KeptRelease, Manner, ReleasedBy, Verdict
+from harness.model import VERDICTS as WORDS
+
+TABLES: Mapping[str, tuple[Mapping[tuple[str, str], Turn | None], Sequence[str]]] = {
+    "verdict": (VERDICTS, [*get_args(Verdict), TOO_SHORT]),
+    "shows": (SHOWS, [*get_args(Manner), NONE]),
+    "effect": (EFFECTS, [*get_args(Effect), NONE]),
+    "release": (RELEASES, [*get_args(ReleasedBy), NONE]),
+    "head": (HEADS, ["passed", "held"]),
+}
+
+
+@pytest.mark.parametrize("of", TABLES)
+def test_every_pair_has_its_place_and_only_what_stays_is_the_same(of: str) -> None:
+    table, words = TABLES[of]
+    assert table.keys() == set(itertools.product(words, repeat=2))
+    assert {pair for pair, turn in table.items() if turn is None} == {(word, word) for word in words}
+
+
+@pytest.mark.parametrize("of", ["verdict", "shows", "head"])
+def test_there_and_back_again_is_worse_and_better(of: str) -> None:
+    table, words = TABLES[of]
+    sure = [word for word in words if word not in (TOO_SHORT, NONE)]
+    for was, now in itertools.permutations(sure, 2):
+        assert {table[was, now], table[now, was]} == {"worse", "better"}
+
+
+def test_what_is_worse_is_what_comes_later_in_the_order_of_the_words() -> None:
+    for was, now in itertools.combinations(WORDS, 2):
+        assert VERDICTS[was, now] == "worse"
+    for earlier, later in itertools.combinations(MANNERS, 2):
+        assert SHOWS[earlier, later] == "worse"
+
+
+def told(was: Kept, now: Kept, **others: Any) -> list[tuple[Turn, str]]:
+    return [(one.turn, str(one)) for one in differences(was, now, **others)]
+
+
+def test_worse_is_told_first() -> None:
+    was, now = Kept("delayed", "in bursts"), Kept("streamed", "at the end")
+    assert told(was, now) == [("worse", "shows at the end, was in bursts"), ("better", "streamed, was delayed")]
+
+
+@pytest.mark.parametrize(("moved", "turn"), [(False, "worse"), (True, "other")])
+def test_an_effect_is_held_against_a_baseline_that_is_what_it_was(moved: bool, turn: Turn) -> None:
+    was, now = Kept("coalesced", effect="reduces"), Kept("coalesced", effect="no effect")
+    assert told(was, now, baseline_changed=moved) == [(turn, "effect no effect, was reduces")]
+
+
+def test_how_a_lag_shows_is_of_its_day_and_no_other_verdict_s_is() -> None:
+    was, now = Kept("delayed", "in bursts", "reduces"), Kept("delayed", "at the end", "no effect")
+    assert {turn for turn, _ in told(was, now)} == {"other"}
+    assert {turn for turn, _ in told(replace(was, verdict="coalesced"), replace(now, verdict="coalesced"))} == {"worse"}
+
+
+def by(what: ReleasedBy, after: int = 0, within: int = 0) -> Kept:
+    return Kept("coalesced", release=KeptRelease(what, after, within))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "found"),
+    [
+        (by("bytes", 4096, 100), by("bytes", 4296, 100), []),
+        (
+            by("bytes", 4096, 100),
+            by("bytes", 4297, 100),
+            [("worse", "released by 4297 more bytes, was by 4096 more bytes")],
+        ),
+        (
+            by("bytes", 4096, 10),
+            by("bytes", 1024, 10),
+            [("better", "released by 1024 more bytes, was by 4096 more bytes")],
+        ),
+        (by("timer", 500, 50), by("timer", 550, 50), []),
+        (
+            by("timer", 500, 50),
+            by("timer", 1000, 50),
+            [("worse", "released by a timer of 1000 ms, was by a timer of 500 ms")],
+        ),
+        (by("bytes", 4096), by("timer", 500), [("other", "released by a timer of 500 ms, was by 4096 more bytes")]),
+        (by("bytes", 4096), by("unknown"), [("other", "released by bytes or a timer, was by 4096 more bytes")]),
+        (Kept("coalesced"), by("end"), [("other", "released by the end, was by nothing")]),
+        (
+            Kept("streamed", held_bytes=96),
+            Kept("streamed", held_bytes=4096, within_bytes=96),
+            [("worse", "held at the start 4096 bytes, was 96 bytes")],
+        ),
+        (
+            Kept("streamed", held_bytes=4096),
+            Kept("streamed"),
+            [("better", "held at the start 0 bytes, was 4096 bytes")],
+        ),
+        (
+            Kept("streamed", passed_bytes=4096),
+            Kept("streamed"),
+            [("other", "passed at the start 0 bytes, was 4096 bytes")],
+        ),
+        (Kept("streamed", head_held=True), Kept("streamed"), [("better", "head passed, was held")]),
+        (by("bytes", 4096), Kept("streamed", head_held=True), [("better", "streamed, was coalesced")]),
+    ],
+)
+def test_releases_and_starts_are_compared_within_what_was_resolved(
+    was: Kept, now: Kept, found: list[tuple[Turn, str]]
+) -> None:
+    assert told(was, now) == found

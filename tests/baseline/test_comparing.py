@@ -1,0 +1,173 @@
+"""What became of each cell, which of it fails, and that nothing of a result is lost over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.baseline.comparing import KINDS, Comparison, compared
+from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
+from harness.model import Baseline, Change, ChangedFile, Facts, Release, Result, Shows, Start, Verdict, Workload
+from harness.reports import summary
+from tests.reports.samples import cell, result, run_info
+
+RUN = run_info()
+STREAMED, HELD = Shows("one by one", 0, 0.0, seen=False), Shows("at the end", 1, 900.0, seen=False)
+
+
+def kept(results: Sequence[Result], **others: Any) -> Baseline:
+    return baseline_of("b.yaml", RUN, results, Surroundings(**others))
+
+
+def held(was: Sequence[Result], now: Sequence[Result], run: Any = RUN, **others: Any) -> Comparison:
+    return compared(kept(was), kept(now), run, now, **others)
+
+
+def of(verdict: Verdict | None, *mitigations: str, chain: str = "nginx:default", **others: Any) -> Result:
+    return result(cell(chain, *mitigations), verdict, **others)
+
+
+def only(comparison: Comparison) -> tuple[Change | None, str, int]:
+    (one,) = comparison.results
+    return one.changed.kind if one.changed else None, one.outcome, status(comparison)
+
+
+def status(comparison: Comparison) -> int:
+    return summary.exit_status(RUN, comparison.results)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        (of("streamed"), of("streamed"), (None, "observed", 0)),
+        (of("streamed"), of("buffered"), ("worse", "fail", 1)),
+        (of("buffered"), of("streamed"), ("better", "observed", 0)),
+        (of("streamed", shows=STREAMED), of("streamed", shows=HELD), ("worse", "fail", 1)),
+        (of("streamed"), of("streamed", facts=Facts(head_held=True)), ("worse", "fail", 1)),
+        (of("streamed"), of("streamed", facts=Facts(start=Start(4096))), ("other", "observed", 0)),
+        (of("streamed"), of(None, outcome="unavailable", reason="no nginx"), ("not measured", "unavailable", 3)),
+        (of("streamed"), of(None, outcome="error", reason="it died"), ("not measured", "error", 3)),
+        (of("streamed"), of(None, outcome="unstable", reason="now so, now so"), ("not measured", "unstable", 3)),
+        (of("streamed"), of(None, outcome="too short", reason="4 would do"), ("not measured", "too short", 3)),
+        (of(None, outcome="too short"), of(None, outcome="too short"), (None, "too short", 0)),
+        (of(None, outcome="too short"), of("streamed"), ("better", "observed", 0)),
+        (of(None, outcome="unstable"), of("streamed"), ("new", "observed", 0)),
+        (of("streamed"), of("streamed", versions={"nginx": "1.28.0"}), ("another version", "observed", 0)),
+        (of("streamed"), of("buffered", versions={"nginx": "1.28.0"}), ("worse", "fail", 1)),
+    ],
+)  # fmt: skip
+def test_what_a_cell_came_to(was: Result, now: Result, told: tuple[Change | None, str, int]) -> None:
+    assert only(held([was], [now])) == told
+
+
+@pytest.mark.parametrize("now", [of("buffered"), of("streamed"), of("streamed", versions={"nginx": "2"})])
+def test_strictly_any_change_fails(now: Result) -> None:
+    for was in (of("delayed"), of("streamed", facts=Facts(head_held=True))):
+        assert only(held([was], [now], fails=KINDS))[1:] == ("fail", 1)
+
+
+def test_rules_of_another_number_fail_nothing_and_say_so() -> None:
+    now = [of("buffered")]
+    comparison = compared(replace(kept([of("streamed")]), rules=7), kept(now), RUN, now)
+    assert only(comparison) == ("worse", "observed", 0)
+    assert "rules 7" in comparison.other_rules
+
+
+def test_a_cell_that_is_gone_fails_as_itself_unless_nobody_asked_for_it() -> None:
+    here, gone = of("streamed"), of("buffered", "no-cache", chain="nginx:gzip>nginx:http10")
+    comparison = held([here, gone], [here])
+    assert [(one.id, one.outcome) for one in comparison.results] == [(here.id, "observed"), (gone.id, "fail")]
+    assert comparison.results[1].cell.id == gone.id
+    assert status(comparison) == 1
+    assert len(held([here, gone], [here], concerns=here.id.__eq__).results) == 1
+
+
+def test_what_a_run_did_not_come_to_is_not_measured() -> None:
+    here, missed = of("streamed"), of("streamed", chain="nginx:gzip")
+    comparison = held([here, missed], [here], run=replace(RUN, finished_at=None))
+    assert [one.id for one in comparison.of("not measured")] == [missed.id]
+    assert status(comparison) == 3
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (Workload("short", 4000, 4096), "workload short is 4000 tokens of 4096 B, was 24 tokens of 64 B"),
+        (Workload("short", 24, 64, payload="random"), "payload random, was 24 tokens of 64 B"),
+    ],
+)
+def test_another_cell_under_the_same_name_is_not_compared(load: Workload, said: str) -> None:
+    was, now = result(cell()), result(cell(workload=load))
+    assert was.id == now.id
+    comparison = held([was], [now])
+    assert only(comparison) == ("another cell", "fail", 1)
+    assert said in str(comparison.results[0].changed)
+
+
+def test_a_mitigation_that_means_something_else_makes_another_cell_and_its_words_do_not() -> None:
+    one = of("streamed", "no-cache")
+    was = kept([one])
+    for changes, kind in (({"claim": "told otherwise"}, None), ({"delay_ms": 10.0}, "another cell")):
+        catalogue = {**RUN.mitigations, "no-cache": replace(RUN.mitigations["no-cache"], **changes)}
+        run = replace(RUN, mitigations=catalogue)
+        now = baseline_of("b.yaml", run, [one], Surroundings())
+        assert only(compared(was, now, run, [one]))[0] == kind
+
+
+def test_a_config_that_is_asked_for_something_else_makes_another_cell() -> None:
+    one, hop = of("streamed"), "nginx:default"
+    was, now = (kept([one], standing={hop: f"path {path}"}) for path in ("/a", "/b"))
+    assert only(compared(was, now, RUN, [one]))[0] == "another cell"
+
+
+def test_an_effect_is_no_worse_where_the_layer_itself_got_better() -> None:
+    tried = of("coalesced", "pad-2k", effect="reduces", baseline_id=of("buffered").id)
+    again = replace(tried, effect="no effect")
+    moved = held([of("buffered"), tried], [of("coalesced"), again])
+    assert [one.changed.kind for one in moved.results if one.changed] == ["better", "other"]
+    stayed = held([of("coalesced"), tried], [of("coalesced"), again])
+    assert [one.changed.kind for one in stayed.results if one.changed] == ["worse"]
+
+
+def test_the_configs_of_a_cell_s_hops_that_changed_stand_beside_it() -> None:
+    files = [ChangedFile("a.conf", ("nginx:default",)), ChangedFile("b.conf", ("nginx:gzip",))]
+    (one,) = held([of("streamed")], [of("buffered")], files=files).results
+    assert one.changed
+    assert one.changed.files == ("a.conf",)
+
+
+def test_a_release_is_kept_as_coarse_as_it_was_resolved() -> None:
+    found = Release(4, "bytes", 4131, 64, 3200.0, 9.5, 64)
+    was = of("coalesced", release=found)
+    near, far = (of("coalesced", release=replace(found, after_bytes=bytes)) for bytes in (4131 + 700, 8262))
+    assert only(held([was], [near]))[0] is None
+    assert only(held([was], [far]))[0] == "worse"
+    for now, kept_of in ((near, was), (far, far)):
+        assert with_what_was(kept([now]), kept([was]), []).cells == kept([kept_of]).cells
+
+
+@pytest.mark.parametrize("verdict", ["buffered", "streamed"])
+def test_what_is_buffered_has_no_start(verdict: Verdict) -> None:
+    now = of(verdict, facts=Facts(start=Start(held_bytes=270_496)))
+    assert only(held([of(verdict)], [now]))[0] == (None if verdict == "buffered" else "worse")
+
+
+def test_what_could_not_be_measured_here_stays_and_what_is_gone_does_not() -> None:
+    here, missed, gone = of("streamed"), of("buffered", chain="nginx:gzip"), of("buffered", chain="nginx:http10")
+    was = kept([of("buffered"), missed, gone], configs={"a.conf": "1"}, files={"nginx:gzip": ["a.conf"]})
+    again = with_what_was(kept([here]), was, [here.id, missed.id])
+    assert {name: one.verdict for name, one in again.cells.items()} == {here.id: "streamed", missed.id: "buffered"}
+    assert again.configs == {"a.conf": "1"}
+
+
+def test_versions_are_kept_for_each_platform() -> None:
+    elsewhere = baseline_of("b.yaml", replace(RUN, platform="macOS, arm64, 8 cores"), [of("streamed")], Surroundings())
+    both = with_what_was(kept([of("streamed")]), elsewhere, [])
+    assert set(both.programs) == {"macOS, arm64", "Linux x86_64"}
+    now = [of("streamed", versions={"nginx": "9"})]
+    comparison = compared(elsewhere, kept(now), RUN, now)
+    assert comparison.new_platform == "b.yaml has no versions of Linux x86_64"
+    assert only(comparison)[0] is None, "of another platform no version says anything"

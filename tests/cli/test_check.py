@@ -1,0 +1,159 @@
+"""`harness check`: a matrix is measured and held against the baseline beside it, which only `--update` writes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.commanding import Harness
+
+MATRIX = """\
+title: My gateway
+workloads: {chat: {tokens: 8, token_bytes: 112}}
+axes: {chain: nginx:./deploy/nginx.conf, request: [curl, browser]}
+"""
+CONFIG = """\
+events {}
+http {
+  include servers/*.conf;
+}
+"""
+SERVER = """\
+upstream app { server app:8000; }
+server {
+  listen 80;
+  location /api/ {
+    proxy_pass http://app;
+    proxy_http_version 1.1;
+    proxy_set_header Authorization "Basic aHVzaDpodXNo";
+    %s
+  }
+}
+"""
+STREAMS, HOLDS = "proxy_buffering off;", "gzip on; gzip_types *; gzip_proxied any;"
+CELLS = [f"nginx:nginx/sse/chunked/{request}/aiohttp/chat/none/lockstep" for request in ("browser", "curl")]
+BASELINE = Path("my.baseline.yaml")
+
+
+@pytest.fixture
+def project(harness: Harness, tmp_path: Path) -> Path:
+    """A folder with a matrix of one deployed config that streams."""
+    (tmp_path / "deploy" / "servers").mkdir(parents=True)
+    (tmp_path / "my.yaml").write_text(MATRIX)
+    (tmp_path / "deploy" / "nginx.conf").write_text(CONFIG)
+    serves(tmp_path, STREAMS)
+    return tmp_path
+
+
+def serves(project: Path, line: str) -> None:
+    (project / "deploy" / "servers" / "api.conf").write_text(SERVER % line)
+
+
+def committed(project: Path) -> None:
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=n@n", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+
+
+@pytest.mark.usefixtures("project")
+def test_without_a_baseline_nothing_is_measured_and_the_way_out_is_told(harness: Harness) -> None:
+    said = harness("check", "my.yaml")
+    assert (said.status, said.out) == (2, "")
+    assert "no baseline at my.baseline.yaml: `harness check my.yaml --update` measures" in said.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    "damage", ["schema: 1", "schema: 9\n...", "\x00", "schema: 1\nrules: 1\nharness: x\ncells: []\n..."]
+)
+def test_a_baseline_that_cannot_be_read_is_refused_before_anything_is_measured(harness: Harness, damage: str) -> None:
+    BASELINE.write_text(damage)
+    said = harness("check", "my.yaml")
+    assert (said.status, said.out) == (2, "")
+    assert "my.baseline.yaml" in said.err
+    assert "--update" in said.err
+    assert not Path("runs").exists()
+
+
+def test_a_matrix_with_an_error_takes_no_run_for_it_that_was_before(harness: Harness, project: Path) -> None:
+    BASELINE.write_text("schema: 1\nharness: x\nrules: 1\ncells: {}\n...\n")
+    (project / "my.yaml").write_text(MATRIX + "axis: {}\n")
+    said = harness("check", "my.yaml")
+    assert (said.status, said.out) == (2, "")
+    assert "my.yaml:4: axis: unknown key" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("check",), "which matrix? Give its file"),
+        (("check", "my.yaml", "--allow-missing"), "--allow-missing goes with --against"),
+        (("check", "--against", "runs/a", "--update", "--only", "x"), "leave out --update and --only"),
+        (("check", "nowhere.yaml"), "there is no matrix 'nowhere.yaml'"),
+        (("check", "my.yaml", "--update", "--baseline", "no/folder.yaml"), "there is no folder no; make it first"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_what_cannot_be_meant_is_refused(harness: Harness, words: tuple[str, ...], said: str) -> None:
+    done = harness(*words)
+    assert (done.status, said in done.err) == (2, True)
+
+
+@pytest.mark.proxies
+def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside(
+    harness: Harness, project: Path
+) -> None:
+    written = harness("check", "my.yaml", "--update")
+    assert (written.status, "Written: my.baseline.yaml. Commit it." in written.err) == (0, True)
+    told = BASELINE.read_text()
+    assert [line for line in told.splitlines() if line.startswith("  nginx:")] == [
+        f"  {cell}: {{verdict: streamed, shows: one by one}}" for cell in CELLS
+    ]
+    assert re.search(r"^  deploy/servers/api.conf: [0-9a-f]{40}$", told, re.MULTILINE)
+    committed(project)
+    assert "2 as they were." in harness("check", "my.yaml").out
+    assert BASELINE.read_text() == told
+
+    serves(project, HOLDS)
+    failed = harness("check", "my.yaml", "--only", "browser", "--junit", "out.xml")
+    assert failed.status == 1
+    worse = "worse: buffered, was streamed; shows at the end, was one by one; deploy/servers/api.conf has changed"
+    assert f"  {worse}\n    {CELLS[0]}\n      measured: token 0 was held" in failed.out
+    assert f"-    {STREAMS}\n+    {HOLDS}\n" in failed.out
+    assert "aHVzaDpodXNo" not in failed.out
+    (failure,) = ET.parse("out.xml").iter("failure")
+    assert failure.get("message") == worse
+    assert "measured: token 0 was held" in str(failure.text)
+
+    updated = harness("check", "my.yaml", "--update", "--only", "browser")
+    assert updated.status == 0
+    now = BASELINE.read_text().splitlines()
+    assert f"  {CELLS[0]}: {{verdict: buffered, shows: at the end, head_held: true}}" in now
+    assert f"  {CELLS[1]}: {{verdict: streamed, shows: one by one}}" in now, "which was not chosen"
+
+    serves(project, STREAMS)
+    mended = harness("check", "my.yaml", "--only", "browser")
+    assert (mended.status, "Better than in the baseline\n  streamed, was buffered" in mended.out) == (0, True)
+
+
+@pytest.mark.proxies
+def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harness, project: Path) -> None:
+    assert harness("check", "my.yaml", "--update", "--only", "curl").status == 0
+    (project / "my.yaml").write_text(MATRIX.replace("tokens: 8, token_bytes: 112", "tokens: 40, token_bytes: 4096"))
+    said = harness("check", "my.yaml", "--only", "curl")
+    assert said.status == 1
+    assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: Harness) -> None:
+    kept = f"  {CELLS[1]}: {{verdict: streamed}}\n"
+    BASELINE.write_text(f"schema: 1\nharness: 0.1.0\nrules: 1\ncells:\n{kept}...\n")
+    said = harness("check", "my.yaml", "--only", "curl")
+    assert (said.status, "what the baseline has could not be measured" in said.out) == (3, True)
+    harness("check", "my.yaml", "--update", "--only", "curl")
+    assert kept in BASELINE.read_text()
