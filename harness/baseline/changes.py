@@ -5,7 +5,8 @@
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is buffered has no start that could be told
 from the rest. Neither worse nor better is what follows from something else: an effect, where the cell without the
-mitigation has changed, and of a cell that is `delayed` still what it shows and its effect, for lags are of their day.
+mitigation has changed; what is shown and its effect, of a cell that is `delayed` still, for lags are of their day, or
+whose start is held by one token more or less, which is as much as is known of it.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def differences(was: Kept, now: Kept, baseline_changed: bool = False) -> list[Di
 
 def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]:
     yield from _of(VERDICTS, was.verdict or TOO_SHORT, now.verdict or TOO_SHORT)
-    lags = was.verdict == now.verdict == "delayed"
+    off = abs(was.held_bytes - now.held_bytes)
+    lags = was.verdict == now.verdict == "delayed" or 0 < off <= was.within_bytes + now.within_bytes
     for one in _of(SHOWS, was.shows or NONE, now.shows or NONE, "shows"):
         yield replace(one, turn="other") if lags else one
     for one in _of(EFFECTS, was.effect or NONE, now.effect or NONE, "effect"):

@@ -135,9 +135,11 @@ def _rounded(figure: float, step: int) -> int:
 
 
 def _step(result: Result) -> int:
-    """Return how many bytes a start is known to: a step of the probing, of a token at least."""
+    """Return how many bytes a start is known to: a step of the probing, of a token with its padding at least."""
     tried = result.release.resolution_bytes if result.release else 0
-    return max(tried, result.cell.workload.token_bytes)
+    figures = result.metrics
+    emitted = figures.emitted_bytes // max(figures.tokens_expected, 1) if figures else 0
+    return max(tried, result.cell.workload.token_bytes, emitted)
 
 
 def _as_such(mitigation: Mitigation) -> Mitigation:

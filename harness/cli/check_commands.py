@@ -22,6 +22,7 @@ from harness.cli.options import (
     Only,
     Require,
     Runs,
+    ShardOption,
     Skip,
     flag,
     named_path,
@@ -30,7 +31,7 @@ from harness.cli.options import (
 )
 from harness.errors import InputError
 
-__all__ = ["app", "check", "diff"]
+__all__ = ["app", "check", "diff", "merge"]
 """The front, by now with these."""
 
 Strict = Annotated[bool, flag("--strict", told="Let any change fail, one for the better included.")]
@@ -61,8 +62,12 @@ def check(
     allow_missing: Annotated[
         bool, flag("--allow-missing", told="With --against: accept that cells of that run are not in this one.")
     ] = False,
+    measured: Annotated[
+        Path | None, path_option("--measured", "Measure nothing: hold this run of the matrix against it.", "DIR")
+    ] = None,
     only: Only = None,
     skip: Skip = None,
+    shard: ShardOption = None,
     standing: Standing,
     jobs: Jobs = session.JOBS,
     require: Require = None,
@@ -86,14 +91,15 @@ def check(
         raise InputError("which matrix? Give its file, as `harness check my.yaml`, or a shipped one, as smoke")
     fetching = fetches.fetching()
     chosen = session.Chosen(only or (), skip or ())
-    job = session.load(file, chosen.only, chosen.skip, deployment=standing.deployment())
+    job = session.load(file, chosen.only, chosen.skip, deployment=standing.deployment(), shard=session.shard(shard))
     path = session.baseline_path(job, baseline)
     if update:
         store.check_writable(path)
     was = session.read_baseline(path, file, anew=update)
     outputs = to.outputs()
-    session.require(names_in(require), fetching)
-    run = cli.measure(session.fetched(job, fetching), runs, jobs, keep)
+    if not measured:
+        session.require(names_in(require), fetching)
+    run = session.measured(job, measured) if measured else cli.measure(session.fetched(job, fetching), runs, jobs, keep)
     compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
     if update:
         session.update(run, job, path, file, chosen)
@@ -122,3 +128,24 @@ def diff(
     """Tell what changed from one run on disk to another; nothing is measured."""
     required = cli.required(names_in(require), allow_unavailable)
     cli.finish_diff(earlier, folder, runs, to.outputs(), required, allow_missing, strict)
+
+
+@app.command(
+    epilog="Example: `harness matrix my.yaml --shard 1/2` on one machine, `... --shard 2/2` on another, then"
+    " `harness merge runs/* --junit out.xml`, or `harness check my.yaml --measured` with the folder that it prints"
+)
+@grouped
+def merge(
+    *,
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", parser=named_path, help="The run folder of each shard.")
+    ],
+    require: Require = None,
+    allow_unavailable: Allow = False,
+    runs: Runs = session.RUNS,
+    to: Reports,
+) -> None:
+    """Put the runs of several machines, a shard each, together as if they were one."""
+    required = cli.required(names_in(require), allow_unavailable)
+    outputs = to.outputs()
+    cli.finish(session.merged(shards, runs), outputs, required)

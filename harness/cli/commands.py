@@ -5,6 +5,7 @@ What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --hel
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +25,13 @@ from harness.cli.options import (
     Only,
     Require,
     Runs,
+    ShardOption,
     Skip,
     flag,
     names_in,
     path_option,
 )
+from harness.cli.promised import promised
 from harness.cli.screen import err, out, say
 from harness.errors import InputError, Unavailable
 from harness.model import Pace
@@ -53,6 +56,7 @@ def matrix(
     ] = "default",
     only: Only = None,
     skip: Skip = None,
+    shard: ShardOption = None,
     pace: Annotated[
         Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
     ] = None,
@@ -67,7 +71,7 @@ def matrix(
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = fetches.fetching()
-    job = session.load(file, only or (), skip or (), pace, standing.deployment())
+    job = session.load(file, only or (), skip or (), pace, standing.deployment(), session.shard(shard))
     outputs = to.outputs()
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)
@@ -231,5 +235,6 @@ def clean(
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     screen.prepare()
-    with told_with_status(), breakable():
-        app(args=list(argv) if argv is not None else None)
+    words = list(sys.argv[1:] if argv is None else argv)
+    with promised(words), told_with_status(), breakable():
+        app(args=words)

@@ -17,7 +17,7 @@ from harness.baseline.comparing import Comparison
 from harness.baseline.terminal import CheckReport
 from harness.claims import ledger
 from harness.claims.terminal import ClaimReport
-from harness.cli import screen
+from harness.cli import github, screen
 from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
@@ -50,11 +50,21 @@ def required(names: Sequence[str], allow_unavailable: bool) -> summary.Required:
     return summary.Required(names, everything=screen.in_ci() and not allow_unavailable)
 
 
-def finish(run: Run, outputs: Mapping[str, Path], required: summary.Required, *told: RenderableType) -> NoReturn:
-    """Write the reports, tell people (what is `told`, or the run), and raise Exit with the run's status."""
+def finish(
+    run: Run,
+    outputs: Mapping[str, Path],
+    required: summary.Required,
+    *told: RenderableType,
+    baseline: Path | None = None,
+) -> NoReturn:
+    """Write the reports, tell people (what is `told`, or the run) and the CI job, and raise Exit with the run's status.
+
+    `baseline` is the file that the run was held against, if it was.
+    """
     for name, path in outputs.items():
         write(path, RENDERERS[name](run.info, run.results))
     tell(run, told or _told(run, required), outputs)
+    github.tell(run, told, baseline, _people(outputs))
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
@@ -64,15 +74,15 @@ def finish_check(
     required: summary.Required,
     compared: Comparison,
     update: str,
-    written: Path | None = None,
+    baseline: Path | None = None,
 ) -> NoReturn:
     """Finish a run that was held against a baseline: its results are those with their changes. `update` is the command
-    that takes them as what is expected, unless that was `written`. Raises Exit likewise.
+    that takes them as what is expected, unless the baseline was written anew. Raises Exit likewise.
     """
     run.results = list(compared.results)
-    if written and not update:
-        err.print(f"Written: {written}. Commit it.", markup=False)
-    finish(run, outputs, required, CheckReport(run.info, compared, required, update))
+    if baseline and not update:
+        err.print(f"Written: {baseline}. Commit it.", markup=False)
+    finish(run, outputs, required, CheckReport(run.info, compared, required, update), baseline=baseline)
 
 
 def finish_diff(
@@ -163,8 +173,13 @@ def finish_reports(
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
+def _people(outputs: Mapping[str, Path]) -> Outlet:
+    """Return where people are told: not among what a document is written to."""
+    return err if STDOUT in outputs.values() else out
+
+
 def tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
-    people: Outlet = err if STDOUT in outputs.values() else out
+    people = _people(outputs)
     for part in parts:
         people.print(part)
     err.print(f"Results and evidence: {run.folder}", markup=False)

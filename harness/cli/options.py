@@ -44,6 +44,10 @@ Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id, or a part of it, matches.")
 ]
 Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells likewise.")]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="SHARD", help="Measure one of so many parts, as 2/4; `harness merge` joins them."),
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Cells measured at once.")]
 Require = Annotated[
     list[str] | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +15,8 @@ from rich.table import Table
 from harness import session
 from harness.reports.safe import shown
 
+_COMMAND = re.compile(r"^(\s*)(?:::|##\[)", re.MULTILINE)
+"""How a line begins that GitHub's runner obeys: actions/runner, src/Runner.Common/ActionCommand.cs."""
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
 LEAST_WIDTH = 20
@@ -28,7 +31,16 @@ class Outlet(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=shown(segment.text))
+            yield segment if segment.control else segment._replace(text=self._shown(segment.text))
+
+    def _shown(self, text: str) -> str:
+        """Return what is shown of a text: where a runner reads along, nothing that it would take for a command."""
+        return _COMMAND.sub(r"\1: :", shown(text)) if session.is_on("GITHUB_ACTIONS") else shown(text)
+
+    def command(self, line: str) -> None:
+        """Tell the runner something: a line of its own, which people see otherwise, or not at all."""
+        self.file.write(f"{shown(line)}\n")
+        self.file.flush()
 
     def on_broken_pipe(self) -> None:
         self.mute()
@@ -110,8 +122,14 @@ def write(pieces: Iterable[str]) -> None:
         out.mute()
 
 
+complaint = ""
+"""Why the program ends, once that was said."""
+
+
 def complain(error: object) -> None:
     """Say why the program ends, if anybody can be told."""
+    global complaint
+    complaint = str(error)
     try:
         err.print("[bold red]harness:[/] ", end="")
         err.print(str(error), markup=False)

@@ -55,6 +55,18 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
     yield f"</{root.tag}>\n"
 
 
+def failed(command: str, why: str) -> Iterator[str]:
+    """Yield the report of a command that came to no run: one case, an error that says why."""
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    root = ET.Element("testsuites", counts, name=_xml(command))
+    suite = ET.SubElement(root, "testsuite", counts, name=_xml(command))
+    case = ET.SubElement(suite, "testcase", classname="harness", name=_xml(command), time="0.000")
+    trouble = ET.SubElement(case, "error", message=_xml(why.splitlines()[0] if why else ""), type="error")
+    trouble.text = _xml(why)
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield _text(root, 0)
+
+
 def _opening(element: ET.Element, level: int) -> str:
     """Return the line of an element's start tag, which stands so deep."""
     return _text(element, level).replace(" />", ">")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         baseline_path,
         checked,
         differed,
+        measured,
         read_baseline,
         refuse_older,
         update,
@@ -41,16 +42,19 @@ if TYPE_CHECKING:
         may_ask_in_http10,
         one_cell,
         reports,
+        shard,
     )
     from harness.session.kept import arrivals, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
+    from harness.session.merging import merged
     from harness.session.named import by_id, newest_with, result_of
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
     from harness.session.recording import Application, application, record
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
+    from harness.session.spots import spots
     from harness.session.standing import AS_FOUND
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from harness.judge.rules import RULES
 from harness.matrix.globs import means
 from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
 from harness.resources import configs, is_file
-from harness.session.inputs import MATRIX, SHIPPED, changed_since, located, what_changed
+from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, located, what_changed
 from harness.session.jobs import Job
 from harness.store.runs import Run, write_text
 
@@ -82,7 +82,21 @@ def checked(run: Run, job: Job, was: Baseline, path: Path, chosen: Chosen, fails
     """Return what became of the cells of a baseline, which lies at `path`, that a run was to measure."""
     around = _around(run, job, path.parent)
     now = baseline_of(was.name, run.info, run.results, around)
-    return compared(was, now, run.info, run.results, chosen.has, _changed(was, around, path.parent), FAILS[fails])
+    files = _changed(was, around, path.parent)
+    return compared(was, now, run.info, run.results, _concerned(job, chosen), files, FAILS[fails])
+
+
+def measured(job: Job, folder: Path) -> Run:
+    """Return a run that was kept of what a job asks for. Raises InputError if it is of something else, or older."""
+    run = Run.open(folder)
+    if blob_id(Path(job.matrix.file)) not in run.info.inputs.get(MATRIX, {}).values():
+        raise InputError(f"{folder} is no run of {job.matrix.file} as it is: measure it again")
+    if run.info.shard != job.shard:
+        way_out = "`harness merge` joins shards" if run.info.shard else "leave --shard out"
+        raise InputError(f"{folder} is a run of {run.info.shard or 'the whole matrix'}, no other part: {way_out}")
+    if changed := changed_since(run.info.inputs):
+        raise InputError(f"{folder} is older than {', '.join(changed[:MOST_TOLD])}: measure it again")
+    return run
 
 
 def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> None:
@@ -94,8 +108,16 @@ def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> None:
     here = {cell.id for cell in job.cells}
     with _alone(path.parent):
         was = read_baseline(path, matrix, anew=True)
-        stay = [cell for cell in was.cells if cell in here or not chosen.has(cell)]
+        concerns = _concerned(job, chosen)
+        stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
         write_text(path, text.text(with_what_was(now, was, stay), matrix))
+
+
+def _concerned(job: Job, chosen: Chosen) -> Callable[[str], bool]:
+    """Return what tells whether a cell of a baseline is for a job to measure: of what no shard has the first misses."""
+    first = job.shard.startswith("1/") or not job.shard
+    here = {cell.id for cell in job.cells}
+    return lambda cell: chosen.has(cell) and cell not in job.elsewhere and (first or cell in here)
 
 
 def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Comparison:

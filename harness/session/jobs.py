@@ -15,6 +15,7 @@ from harness.launchers.base import Fetching
 from harness.matrix.mitigations import plan
 from harness.matrix.reading import Matrix, expand, parse, select
 from harness.matrix.references import referenced
+from harness.matrix.shards import Shard, part
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
 from harness.model import Cell, Deployment, Expectation, Hop, Pace, Recording
@@ -38,7 +39,8 @@ class Job:
 
     `proxies` are all that there are, its own among them; `deployed` says how its own configs stand in a chain;
     `missing` are the hops whose program could not be fetched, and why. `diagnosed` is the chain of which it is to be
-    found out what holds; then the cells are those that may be asked for first.
+    found out what holds; then the cells are those that may be asked for first. `shard` is which part of the matrix it
+    is, if it is one, and `elsewhere` are the ids of cells in the others.
     """
 
     matrix: Matrix
@@ -48,6 +50,8 @@ class Job:
     missing: Mapping[Hop, HarnessError] = field(default_factory=dict)
     deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
     diagnosed: str = ""
+    shard: str = ""
+    elsewhere: frozenset[str] = frozenset()
 
 
 def load(
@@ -56,10 +60,12 @@ def load(
     skip: Sequence[str] = (),
     pace: Pace | None = None,
     deployment: Deployment = AS_FOUND,
+    shard: Shard | None = None,
 ) -> Job:
     """Read a shipped matrix by name, or any file, pipe or device by path, and choose cells by globs on their ids.
 
-    `deployment` says how the one config of the user's stands in chains, if the file does not.
+    `deployment` says how the one config of the user's stands in chains, if the file does not. Of a `shard` only its
+    cells are left.
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
@@ -69,7 +75,15 @@ def load(
         raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
-    return _job(matrix, folder, select(expand(matrix, pace), only, skip), deployment)
+    cells = select(expand(matrix, pace), only, skip)
+    mine = part(cells, shard, matrix.stand_ins) if shard else cells
+    elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
+    return replace(_job(matrix, folder, mine, deployment), shard=str(shard or ""), elsewhere=elsewhere)
+
+
+def shard(said: str | None) -> Shard | None:
+    """Return which part of a matrix is meant, if one is. Raises InputError for what is none."""
+    return None if said is None else Shard.read(said)
 
 
 def one_cell(

@@ -42,7 +42,7 @@ def _stored(given: Path, tell: Callable[[str], object]) -> list[Run]:
 
 def rejudged(run: Run) -> list[Result]:
     """Return a run's results judged again from its traces, with today's rules and the run's own expectations."""
-    if run.results and not (run.folder / "cells").is_dir():
+    if run.results and not any(one.evidence and (run.folder / one.evidence).is_dir() for one in run.results):
         raise InputError(f"{run.folder} has results but no traces, so it cannot be judged again")
     return rejudge(run.results, {r.id: load_traces(run.folder / r.evidence) for r in run.results if r.evidence})
 

@@ -94,6 +94,7 @@ def _describe(job: Job, options: Sequence[str]) -> RunInfo:
             if one.entry in used or name in used or name in known  # of a diagnosis also what could be tried by hand
         },
         diagnosed=job.diagnosed,
+        shard=job.shard,
     )
 
 

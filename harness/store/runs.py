@@ -71,6 +71,9 @@ class Run:
         stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"{stamp}-{_folder_name(info.name)}"
         try:
+            if not root.exists():
+                own_folder(root)
+                (root / ".gitignore").write_text("*\n", encoding="ascii")  # of a folder that is ours from the start
             own_folder(root)
             run = cls(_new_folder(root, name), head)
             run.results_file.touch()
@@ -118,10 +121,10 @@ class Run:
         self.info = dataclasses.replace(self.info, cells=cells)
         self._write_head()
 
-    def finish(self) -> None:
-        """Write down when the run ended and all versions that its cells met, and let the disk catch up."""
+    def finish(self, at: str = "") -> None:
+        """Write down when the run ended, by default now, and all versions that its cells met; let the disk catch up."""
         versions = versions_met([self.info.versions, *(result.versions for result in self.results)])
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = at or datetime.now(UTC).isoformat(timespec="seconds")
         self.info = dataclasses.replace(self.info, versions=versions, finished_at=now)
         self._write_head()
         with _writing(self.results_file), self.results_file.open("ab") as lines:
@@ -194,7 +197,8 @@ def _load_trace(folder: Path, take: int) -> Trace:
 def load_recording(path: Path) -> Recording:
     """Read a recording from its file, or the only one of a run's folder. Raises InputError."""
     if path.is_dir():
-        files = sorted((path / RECORDINGS).glob("*.json"))
+        found = [*path.glob(f"{RECORDINGS}/*.json"), *path.glob(f"shard-*/{RECORDINGS}/*.json")]
+        files = sorted({file.name: file for file in found}.values())
         if len(files) != 1:
             there = ", ".join(map(str, files)) or "none"
             raise InputError(f"{path}: a recording, or a run with one, is needed; recordings there: {there}")

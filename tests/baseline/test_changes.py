@@ -65,6 +65,13 @@ def test_how_a_lag_shows_is_of_its_day_and_no_other_verdict_s_is() -> None:
     assert {turn for turn, _ in told(replace(was, verdict="coalesced"), replace(now, verdict="coalesced"))} == {"worse"}
 
 
+@pytest.mark.parametrize(("held_bytes", "turn"), [(49_488, "other"), (98_976, "worse")])
+def test_what_a_start_shows_that_is_one_token_longer_is_not_sure(held_bytes: int, turn: Turn) -> None:
+    was = Kept("streamed", "one by one", held_bytes=32_992, within_bytes=16_496)
+    now = replace(was, shows="in bursts", held_bytes=held_bytes)
+    assert told(was, now)[0] == (turn, "shows in bursts, was one by one")
+
+
 def by(what: ReleasedBy, after: int = 0, within: int = 0) -> Kept:
     return Kept("coalesced", release=KeptRelease(what, after, within))
 

@@ -1,0 +1,57 @@
+"""The JUnit file that was asked for: whatever ends a command, it is there for the next step of a CI job."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.cli import screen
+from harness.errors import EXIT_MEANINGS
+from harness.reports import junit
+from harness.reports.safe import shown
+from harness.store.runs import write_text
+
+OPTION = "--junit"
+
+
+@contextlib.contextmanager
+def promised(argv: Sequence[str]) -> Iterator[None]:
+    """If the block ends without having written the file, write one with a case that says why."""
+    screen.complaint = ""
+    path = _asked(argv)
+    before = _mark(path)
+    try:
+        yield
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if path and status and _mark(path) == before:
+            why = screen.complaint or _usage(ended.__context__) or EXIT_MEANINGS.get(status, f"exit status {status}")
+            with contextlib.suppress(Exception):  # that it cannot be written has been told, or is told by the status
+                write_text(path, shown("".join(junit.failed(" ".join(["harness", *argv[:1]]), why))))
+        raise
+
+
+def _usage(error: BaseException | None) -> str:
+    """Return what was wrong with the command itself, if that ends it: typer has click within, and does not show it."""
+    told = getattr(error, "format_message", None)
+    return str(told()) if told else ""
+
+
+def _asked(argv: Sequence[str]) -> Path | None:
+    """Return where JUnit is to go, as far as that is a file."""
+    given = [word.partition("=")[2] for word in argv if word.startswith(f"{OPTION}=")]
+    given += [path for word, path in itertools.pairwise(argv) if word == OPTION]
+    path = Path(given[-1]) if given and given[-1] not in ("", "-") else None
+    return path if path and (path.is_file() or not path.exists()) else None
+
+
+def _mark(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from one that takes its place."""
+    try:
+        stat = os.stat(path) if path else None
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_mtime_ns) if stat else None

@@ -1,0 +1,41 @@
+"""Where in somebody's files it stands what a result failed for: the expectation, the config, or the baseline's line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.matrix.expected import lines
+from harness.model import Place, Result, RunInfo
+from harness.session.inputs import located
+from harness.store.runs import Run
+
+
+def spots(run: Run, baseline: Path | None) -> Mapping[str, Place]:
+    """Return the place of each result that failed, by its id, as far as there is one. Blocks."""
+    failed = [result for result in run.results if result.outcome not in ("pass", "observed")]
+    expected = lines(run.info)
+    kept = _lines(baseline) if baseline and failed else {}
+    found = {result.id: _spot(result, run.info, expected, baseline, kept) for result in failed}
+    return {cell: spot for cell, spot in found.items() if spot}
+
+
+def _spot(
+    result: Result, run: RunInfo, expected: Mapping[str, int], baseline: Path | None, kept: Mapping[str, int]
+) -> Place | None:
+    if result.changed and result.changed.fails and baseline:
+        for path in result.changed.files:
+            return Place("", str(located(path) if path.startswith("shipped:") else baseline.parent / path), 0)
+        return Place("", str(baseline), kept.get(result.id, 0))
+    if not run.matrix_file or not run.matrix_text:
+        return None
+    return Place("", run.matrix_file, expected.get(result.expectation.cells, 0) if result.expectation else 0)
+
+
+def _lines(baseline: Path) -> Mapping[str, int]:
+    """Return on which line of a baseline each cell stands."""
+    try:
+        told = baseline.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {line.strip().partition(": {")[0]: number for number, line in enumerate(told, 1) if line.startswith("  ")}

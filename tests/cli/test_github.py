@@ -1,0 +1,135 @@
+"""What a CI job is told, whatever ends the command: a summary, annotations, and the JUnit file that was asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.cli import github
+from harness.model import Place, Result
+from harness.reports import workflow
+from harness.store.runs import Run
+from tests.commanding import Harness
+from tests.reports.samples import cell, result, run_info
+
+MATRIX = """\
+title: T
+workloads: {w: {tokens: 8, token_bytes: 112}}
+axes: {chain: direct}
+expect:
+  - cells: "*"
+    why: it must
+    verdict: buffered
+"""
+HELD = result(cell(), outcome="fail", reason="expected streamed, got buffered: why, 100%")
+
+
+@pytest.fixture
+def job(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job of GitHub Actions with its summary, which the step before has begun."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    return summary
+
+
+def stored(*results: Result) -> None:
+    run = Run.create(Path("runs"), run_info(finished_at=None, cells=len(results)))
+    for some in results:
+        run.append(some)
+    run.finish()
+
+
+@pytest.mark.proxies
+def test_a_failed_expectation_stands_beside_its_line_and_in_the_summary(harness: Harness, job: Path) -> None:
+    Path("my.yaml").write_text(MATRIX)
+    said = harness("matrix", "my.yaml", "--json", "-")
+    assert said.status == 1
+    told = "::error file=my.yaml,line=5,title=Token stream::expected buffered, got streamed: it must%0Adirect/sse"
+    assert any(line.startswith(told) for line in said.err.splitlines()), "not among what is written to standard output"
+    assert job.read_text().startswith("before\n## T\n")
+    assert "expected because it must" in job.read_text()
+
+
+def test_what_others_wrote_is_no_command_to_the_runner(harness: Harness, job: Path) -> None:
+    stored(result(cell(), None, outcome="error", reason="::add-path::/tmp\n  ::error::b\n##[command]c", fault="proxy"))
+    said = harness("report")
+    commands = [line for line in said.out.splitlines() if line.strip().startswith(("::", "##["))]
+    assert len(commands) == 1
+    assert commands[0].startswith("::error title=Token stream::::add-path::/tmp%0A")
+
+
+def test_messages_and_places_are_escaped() -> None:
+    place = Place("", "a:b,c%.yaml", 7)
+    (command,) = workflow.commands([HELD], {HELD.id: place})
+    assert command == (
+        "::error file=a%3Ab%2Cc%25.yaml,line=7,title=Token stream::"
+        f"expected streamed, got buffered: why, 100%25%0A{HELD.id}"
+    )
+
+
+def test_no_more_are_told_than_are_shown() -> None:
+    many = [result(cell(f"nginx:n{n}"), outcome="fail", reason=f"reason {n}") for n in range(30)]
+    commands = list(workflow.commands(many, {}))
+    assert len(commands) == workflow.MOST
+    assert commands[-1].endswith("and 21 more, in the log and in the summary")
+
+
+def test_what_cannot_run_is_a_notice_unless_a_baseline_has_it() -> None:
+    away = result(cell(), None, outcome="unavailable", reason="no nginx")
+    assert [command[:8] for command in workflow.commands([away], {})] == ["::notice"]
+
+
+def test_a_summary_that_cannot_be_written_fails_nothing(
+    harness: Harness, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(job / "no" / "folder"))
+    stored(result(cell(), "streamed"))
+    said = harness("report")
+    assert (said.status, "The step summary cannot be written to" in said.err) == (0, True)
+
+
+def test_a_summary_is_cut_before_none_would_be_shown() -> None:
+    cut = "".join(github._cut(f"{number:10}\n" for number in range(200_000)))
+    assert github.MOST_BYTES <= len(cut) + 11 <= github.MOST_BYTES + 100
+    assert cut.endswith("more than a summary may have.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "why"),
+    [
+        (("matrix", "nowhere.yaml"), 2, "there is no matrix 'nowhere.yaml'"),
+        (("matrix", "smoke", "--only", "nothing"), 5, "none of the"),
+        (("matrix", "smoke", "--nonsense"), 2, "No such option"),
+        (("check", "smoke"), 2, "there is no baseline at smoke.baseline.yaml"),
+        (("diff", "nowhere"), 2, "there is no run in runs"),
+    ],
+)
+def test_the_junit_file_is_there_whatever_ends_a_command(
+    harness: Harness, words: tuple[str, ...], status: int, why: str
+) -> None:
+    for path, form in (("new.xml", ["--junit", "new.xml"]), ("old.xml", ["--junit=old.xml"])):
+        Path("old.xml").write_text("of yesterday")
+        assert harness(*words, *form).status == status
+        (case,) = ET.parse(path).iter("testcase")
+        assert why in str(case.find("error").get("message"))  # type: ignore[union-attr]
+
+
+def test_what_was_written_stays_and_standard_output_is_no_file(harness: Harness) -> None:
+    stored(HELD)
+    assert harness("report", "--junit", "out.xml").status == 1
+    assert [case.get("name") for case in ET.parse("out.xml").iter("testcase")] == [HELD.id]
+    assert harness("matrix", "nowhere.yaml", "--junit", "-").status == 2
+    assert not Path("-").exists()
+
+
+def test_a_folder_of_runs_that_is_ours_is_no_part_of_somebody_s_repository(harness: Harness) -> None:
+    stored(HELD)
+    assert Path("runs/.gitignore").read_text() == "*\n"
+    os.makedirs("theirs")
+    Run.create(Path("theirs"), run_info())
+    assert not Path("theirs/.gitignore").exists()

@@ -1,0 +1,90 @@
+"""`--shard` and `harness merge`: what several machines measure is told as if one had."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model import Result
+from harness.store.runs import Run
+from tests.commanding import Harness
+from tests.reports.samples import cell, result, run_info
+
+DIRECT = result(cell("direct"), "streamed")
+ONE, OTHER = result(cell()), result(cell("nginx:gzip"))
+
+MATRIX = """\
+title: Sharded
+workloads: {chat: {tokens: 8, token_bytes: 112}}
+axes: {chain: "nginx:buffering-off", request: [curl, browser], mitigations: [none, no-cache]}
+"""
+
+
+def shard(root: Path, said: str, *results: Result, finished: bool = True, **head: Any) -> Path:
+    run = Run.create(root, run_info(finished_at=None, cells=len(results), shard=said, **head))
+    for some in results:
+        run.append(some)
+    if finished:
+        run.finish("2025-11-21T08:23:00+00:00")
+    return run.folder
+
+
+def test_results_come_together_and_what_each_needed_counts_once(harness: Harness, tmp_path: Path) -> None:
+    shards = [shard(tmp_path / "a", "1/2", DIRECT, ONE), shard(tmp_path / "b", "2/2", DIRECT, OTHER)]
+    said = harness("merge", *reversed(shards), "--json", "out.json")
+    assert said.status == 0
+    told = json.loads(Path("out.json").read_text())
+    assert [one["id"] for one in told["results"]] == [DIRECT.id, ONE.id, OTHER.id]
+    assert (told["run"]["cells"], told["run"]["shard"]) == (3, "")
+    assert told["run"]["finished_at"] == "2025-11-21T08:23:00+00:00"
+
+
+def test_what_two_machines_do_not_agree_on_is_unstable(harness: Harness, tmp_path: Path) -> None:
+    late = replace(DIRECT, verdict="delayed", reason="it is late")
+    said = harness("merge", shard(tmp_path / "a", "1/2", DIRECT, ONE), shard(tmp_path / "b", "2/2", late, OTHER))
+    assert (said.status, "streamed in shard 1, delayed in shard 2: it is late" in said.out) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ([("1/2", {})], "shard 2/2 is missing: give the runs of all"),
+        ([("1/2", {}), ("1/2", {})], "are both shard 1/2"),
+        ([("1/2", {}), ("2/3", {})], "of how many?"),
+        ([("", {})], "is the run of a whole matrix, no shard"),
+        ([("1/2", {}), ("2/2", {"finished": False})], "did not finish: measure shard 2/2 again"),
+        ([("1/2", {}), ("2/2", {"matrix_file": "other.yaml"})], "the matrix is another"),
+        ([("1/2", {}), ("2/2", {"harness_version": "9"})], "the harness is another"),
+    ],
+)
+def test_runs_that_are_no_shards_of_one_run_are_refused(
+    harness: Harness, tmp_path: Path, runs: list[tuple[str, dict[str, Any]]], told: str
+) -> None:
+    folders = [shard(tmp_path / f"{number}", said, ONE, **head) for number, (said, head) in enumerate(runs)]
+    said = harness("merge", *folders)
+    assert (said.status, told in said.err, said.out) == (2, True, "")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.proxies
+def test_shards_are_measured_and_judged_again_and_held_against_a_baseline_as_one(harness: Harness) -> None:
+    Path("my.yaml").write_text(MATRIX)
+    for said in ("1/2", "2/2"):
+        assert "3 cells: 3 observed." in harness("matrix", "my.yaml", "--shard", said, "--runs", "shards").out
+    harness("merge", *Path("shards").glob("2*"), "--json", "first.json")
+    (folder,) = Path("runs").glob("2*")
+    harness("report", folder, "--rejudge", "--json", "again.json")
+    first, again = (json.loads(Path(name).read_text()) for name in ("first.json", "again.json"))
+    assert len(first["results"]) == 6
+    assert again == first
+    assert all((folder / one["evidence"] / "hop-1").is_dir() for one in first["results"] if one["cell"]["chain"])
+    assert harness("check", "my.yaml", "--measured", folder, "--update").status == 0
+    assert "4 as they were." in harness("check", "my.yaml", "--measured", folder).out
+    assert "2 as they were." in harness("check", "my.yaml", "--shard", "2/2").out, "what others measure is not gone"
+    part = next(Path("shards").glob("2*"))
+    refused = harness("check", "my.yaml", "--measured", part)
+    assert (refused.status, "`harness merge` joins shards" in refused.err) == (2, True)

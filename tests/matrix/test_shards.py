@@ -1,0 +1,72 @@
+"""Parts of a matrix: nothing is lost, nothing measured twice but what every part needs, and all are about as large."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import InputError, SelectionError
+from harness.matrix.references import baseline_of, control_of, referenced, twin_of
+from harness.matrix.shards import Shard, part
+from harness.model import Cell, StandIn
+from tests.reports.samples import cell
+
+STAND_INS = {"curl-awk": StandIn("curl", "awk")}
+CELLS = st.lists(
+    st.builds(
+        lambda chain, mitigation, request, client, pace: cell(
+            chain, *filter(None, [mitigation]), request=request, client=client, pace=pace
+        ),
+        st.sampled_from(["direct", "nginx:default", "nginx:gzip", "nextjs:dev>nginx:default"]),
+        st.sampled_from(["", "no-cache", "pad-2k"]),
+        st.sampled_from(["curl", "browser"]),
+        st.sampled_from(["aiohttp", "curl-awk"]),
+        st.sampled_from(["lockstep", "paced"]),
+    ),
+    min_size=1,
+    max_size=24,
+).map(lambda cells: referenced((one for one in cells if one.chain or not one.mitigations), STAND_INS))
+
+
+def parts(cells: tuple[Cell, ...], of: int) -> list[tuple[Cell, ...]]:
+    found = []
+    for number in range(1, of + 1):
+        try:
+            found.append(part(cells, Shard(number, of), STAND_INS))
+        except SelectionError:
+            continue
+    return found
+
+
+@given(CELLS, st.integers(1, 6))
+def test_every_cell_is_in_one_part_and_all_that_it_is_held_against_with_it(cells: tuple[Cell, ...], of: int) -> None:
+    found = parts(cells, of)
+    assert set(itertools.chain(*found)) == set(cells)
+    for one in found:
+        for each in one:
+            assert {control_of(each, STAND_INS), baseline_of(each), twin_of(each)} <= set(one)
+    for one, other in itertools.combinations(found, 2):
+        assert not {each for each in set(one) & set(other) if each.chain}
+
+
+@given(CELLS, st.integers(1, 4))
+def test_no_part_is_larger_than_another_by_more_than_a_layer(cells: tuple[Cell, ...], of: int) -> None:
+    sizes = [sum(bool(each.chain) for each in one) for one in parts(cells, of)]
+    layers = [sum(baseline_of(each) == layer for each in cells) for layer in cells if layer.chain]
+    assert max(sizes, default=0) - min(sizes, default=0) <= 2 * max(layers, default=0)
+
+
+@pytest.mark.parametrize(
+    "said", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1/1001", "\N{ARABIC-INDIC DIGIT ONE}/2"]
+)
+def test_what_is_no_part_is_refused(said: str) -> None:
+    with pytest.raises(InputError, match="is no shard: say which of how many, as 2/4"):
+        Shard.read(said)
+
+
+def test_a_part_without_anything_says_how_many_there_can_be() -> None:
+    with pytest.raises(SelectionError, match="shard 3/3 has nothing to measure: the matrix has 1 layers"):
+        part(referenced([cell()], {}), Shard(3, 3), {})
