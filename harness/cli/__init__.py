@@ -30,5 +30,6 @@ if TYPE_CHECKING:
     from harness.cli.measuring import measure, measure_all
     from harness.cli.probing import probe
     from harness.cli.recording import Answerer, chain_and_endpoint, hops_and_endpoint, job_of
+    from harness.cli.watching import watch
 else:
     __all__, __getattr__ = lazily(__name__)

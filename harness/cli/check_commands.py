@@ -31,7 +31,7 @@ from harness.cli.options import (
 )
 from harness.errors import InputError
 
-__all__ = ["app", "check", "diff", "merge"]
+__all__ = ["app", "check", "diff", "merge", "watch"]
 """The front, by now with these."""
 
 Strict = Annotated[bool, flag("--strict", told="Let any change fail, one for the better included.")]
@@ -105,6 +105,27 @@ def check(
         session.update(run, job, path, file, chosen)
     again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
+
+
+@app.command(epilog="Examples: `harness watch my.yaml` · `harness watch my.yaml --only '*/browser/*'` (Ctrl-C ends it)")
+@grouped
+def watch(
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A matrix file, or a shipped one.")],
+    only: Only = None,
+    skip: Skip = None,
+    standing: Standing,
+    jobs: Jobs = session.JOBS,
+    fetches: Fetches,
+    runs: Runs = session.RUNS,
+) -> None:
+    """Measure a matrix, and again whatever a saved file touches; tell each cell as it turns."""
+    fetching, deployment = fetches.fetching(), standing.deployment()
+
+    def load() -> session.Job:
+        return session.fetched(session.load(file, only or (), skip or (), deployment=deployment), fetching)
+
+    cli.watch(load, runs, jobs)
 
 
 @app.command(

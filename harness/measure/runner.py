@@ -130,8 +130,14 @@ class Runner:
     def _plan(self, cell: Cell) -> Plan:
         return plan(cell, self._catalogue, self._requests)
 
-    async def run(self, cells: Iterable[Cell], on_result: Callable[[Result], None]) -> list[Result]:
-        """Measure all cells, as many at once as there are jobs; tell of each result as it comes.
+    async def run(
+        self,
+        cells: Iterable[Cell],
+        on_result: Callable[[Result], None],
+        on_sight: Callable[[Cell, Verdict | None], None] = lambda cell, verdict: None,
+    ) -> list[Result]:
+        """Measure all cells, as many at once as there are jobs; tell of each result as it comes, and before that what a
+        cell looks like at first sight, which others of its chain may still turn.
 
         Where time is the question, what starts or computes beside would be in the answer: paced cells come last, when
         their chains and clients have started.
@@ -148,7 +154,7 @@ class Runner:
         async def measure(cell: Cell) -> None:
             """Measure a cell, and finish whatever does not await another one any more."""
             try:
-                await self._measured(cell)
+                on_sight(cell, (await self._measured(cell)).verdict)
             except NoRoom:
                 raise
             except HarnessError:  # its result will say so

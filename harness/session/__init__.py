@@ -56,5 +56,6 @@ if TYPE_CHECKING:
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
     from harness.session.spots import spots
     from harness.session.standing import AS_FOUND
+    from harness.session.watching import Decided, decided, folders, part_of, saved_since, saves, touched
 else:
     __all__, __getattr__ = lazily(__name__)

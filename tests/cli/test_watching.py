@@ -1,0 +1,126 @@
+"""`harness watch`: what a saved file touches is measured again, nothing else is, and Ctrl-C ends it all."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import InputError
+from harness.model import Cell
+from harness.session.watching import Decided
+from tests.sandbox import Sandbox, missing
+from tests.waiting import wait_for
+
+MATRIX = """\
+title: Watched
+workloads: {chat: {tokens: 8, token_bytes: 112}}
+axes: {chain: [nginx:./one.conf, nginx:./other.conf], mitigations: [none, no-cache]}
+"""
+CONFIG = """\
+events {}
+http {
+  upstream app { server app:8000; }
+  server { listen 80; location / { proxy_pass http://app; include buffers.inc; } }
+}
+"""
+STREAMS, HOLDS = "proxy_buffering off;\n", "proxy_buffering on; proxy_http_version 1.0;\n"
+LOGGED = ("sh", "-c", 'exec "$@" >>told.txt 2>&1', "sh")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
+        place.write("my.yaml", MATRIX)
+        place.write("one.conf", CONFIG)
+        place.write("other.conf", CONFIG.replace("include buffers.inc;", STREAMS))
+        place.write("buffers.inc", STREAMS)
+        yield place
+
+
+def looked_at(place: Sandbox) -> tuple[session.Job, Mapping[Cell, Decided]]:
+    job = session.load(str(place.folder / "my.yaml"))
+    return job, session.decided(job)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "chains"),
+    [
+        ("buffers.inc", lambda text: HOLDS, {"nginx:one"}),
+        ("other.conf", lambda text: text.replace("off", "on"), {"nginx:other"}),
+        ("other.conf", lambda text: f"{text}# nothing\n", {"nginx:other"}),
+        ("my.yaml", lambda text: text.replace("tokens: 8", "tokens: 9"), {"direct", "nginx:one", "nginx:other"}),
+        ("my.yaml", lambda text: text.replace("Watched", "Watched on"), set()),
+        (
+            "my.yaml",
+            lambda text: f"{text}expect: [{{cells: 'nginx:one/*', why: it must, verdict: streamed}}]\n",
+            {"nginx:one"},
+        ),
+        ("my.yaml", lambda text: f"{text}mitigations: {{no-cache: {{claim: c, source: s, cost: header}}}}\n", None),
+    ],
+)
+def test_a_saved_file_touches_the_cells_that_depend_on_it(
+    place: Sandbox, name: str, change: Callable[[str], str], chains: set[str] | None
+) -> None:
+    _, known = looked_at(place)
+    text = (place.folder / name).read_text()
+    place.write(name, change(text))
+    if chains is None:
+        with pytest.raises(InputError):
+            looked_at(place)
+        return
+    _, now = looked_at(place)
+    assert {cell.id.partition("/")[0] for cell in session.touched(now, known)} == chains
+    place.write(name, text)
+    _, back = looked_at(place)
+    assert session.touched(back, known) == [], "who takes a change back has nothing to measure"
+
+
+def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_references(place: Sandbox) -> None:
+    (place.folder / "deploy").mkdir()
+    (place.folder / "one.conf").rename(place.folder / "deploy" / "one.conf")
+    place.write("deploy/buffers.inc", STREAMS)
+    place.write("my.yaml", MATRIX.replace("./one.conf", "./deploy/one.conf"))
+    job, _ = looked_at(place)
+    assert session.folders(job) == {place.folder.resolve(), (place.folder / "deploy").resolve()}
+    (mitigated, *_) = [cell for cell in job.cells if cell.mitigations]
+    assert set(session.part_of(job, [mitigated]).cells) == {
+        mitigated,
+        replace(mitigated, mitigations=()),
+        replace(mitigated, mitigations=(), chain=()),
+    }
+
+
+@pytest.mark.proxies
+@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: Sandbox) -> None:
+    def told() -> str:
+        return (place.folder / "told.txt").read_text() if (place.folder / "told.txt").exists() else ""
+
+    def tells(*words: str) -> None:
+        wait_for(lambda: told(), lambda text: all(word in text for word in words))
+
+    program = place.start("watch", "my.yaml", "--only", "none", prefix=LOGGED)
+    tells("2 of 2 cells stream. Waiting for a file to be saved; Ctrl-C ends.")
+    runs = len(list((place.folder / "runs").glob("2*")))
+
+    place.write("buffers.inc", HOLDS)
+    tells("Saved: buffers.inc. 1 cell to measure.", "was streamed", "1 of 2 cells stream.")
+    assert len(list((place.folder / "runs").glob("2*"))) == runs + 1
+    assert {result.id.partition("/")[0] for result in place.results().values()} == {"direct", "nginx:one"}
+
+    place.write("buffers.inc", "proxy_buffering off; {\n")
+    tells("buffers.inc:1: ")
+    assert program.poll() is None
+
+    place.write("buffers.inc", STREAMS)
+    tells("was coalesced")
+    wait_for(lambda: told().count("2 of 2 cells stream."), lambda times: times == 2)
+    program.send_signal(signal.SIGINT)
+    place.said(program)
+    assert program.returncode == 130
+    place.wait_until_clean()
