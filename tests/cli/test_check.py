@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.commanding import Harness
+from tests.sandbox import HARNESS
 
 MATRIX = """\
 title: My gateway
@@ -147,6 +148,19 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     said = harness("check", "my.yaml", "--only", "curl")
     assert said.status == 1
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
+
+
+@pytest.mark.proxies
+def test_two_that_write_one_baseline_at_once_lose_nothing_of_each_other(project: Path) -> None:
+    def update(request: str) -> subprocess.Popen[bytes]:
+        words = [HARNESS, "check", "my.yaml", "--update", "--only", request]
+        return subprocess.Popen(words, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for program in [update("curl"), update("browser")]:
+        assert program.wait(60) == 0
+    told = (project / BASELINE).read_text()
+    assert told.endswith("...\n")
+    assert [cell for cell in CELLS if f"  {cell}: " in told] == CELLS
 
 
 @pytest.mark.usefixtures("project", "no_nginx")

@@ -1,0 +1,91 @@
+"""`action.yml`, as far as a shell can run it: its steps with the inputs that a workflow gives, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+MATRIX = """\
+title: T
+workloads: {w: {tokens: 8, token_bytes: 112}}
+axes: {chain: "nginx:buffering-off"}
+"""
+HARNESS = str(Path(sys.executable).with_name("harness"))
+
+
+def filled(text: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> str:
+    """Return what GitHub makes of a value: its expressions, the first operand that says something."""
+
+    def value(found: re.Match[str]) -> str:
+        for operand in (one.strip() for one in found[1].split("||")):
+            if operand.startswith("inputs."):
+                told = inputs.get(operand.removeprefix("inputs."), "")
+            elif operand.startswith("steps.installed.outputs."):
+                told = outputs.get(operand.rpartition(".")[2], "")
+            else:
+                told = {"github.action_path": str(ROOT)}[operand]
+            if told:
+                return told
+        return ""
+
+    return re.sub(r"\$\{\{ (.*?) \}\}", value, text)
+
+
+def run(folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run the steps that a shell runs, as a job does, up to the first that fails."""
+    inputs = {name: one.get("default", "") for name, one in ACTION["inputs"].items()} | given
+    told = folder / "outputs"
+    told.touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "HARNESS_REQUIRE")}
+    environment |= {"GITHUB_OUTPUT": str(told), "GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "CI": "true"}
+    done: subprocess.CompletedProcess[str] | None = None
+    for step in ACTION["runs"]["steps"]:
+        if "run" not in step or (step.get("if") == "inputs.harness == ''" and inputs["harness"]):
+            continue
+        outputs = dict(line.split("=", 1) for line in told.read_text().splitlines())
+        own = {name: filled(text, inputs, outputs) for name, text in step.get("env", {}).items()}
+        bash = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+        done = subprocess.run(bash, cwd=folder, env=environment | own, capture_output=True, text=True, check=False)
+        if done.returncode:
+            break
+    assert done
+    return done
+
+
+def test_what_a_workflow_says_is_never_part_of_a_script() -> None:
+    scripts = [step["run"] for step in ACTION["runs"]["steps"] if "run" in step]
+    assert len(scripts) == 2
+    assert not any("${{" in script for script in scripts), "a value would be run, whoever wrote it"
+
+
+@pytest.mark.proxies
+def test_the_action_fails_without_a_baseline_and_passes_with_one(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(MATRIX)
+    refused = run(tmp_path, matrix="my.yaml", harness=HARNESS)
+    assert (refused.returncode, "there is no baseline at my.baseline.yaml" in refused.stderr) == (2, True)
+    assert "no baseline" in (tmp_path / "token-stream.xml").read_text()
+    written = run(tmp_path, matrix="my.yaml", harness=HARNESS, arguments="--update --jobs 4")
+    assert written.returncode == 0, written.stderr
+    passed = run(tmp_path, matrix="my.yaml", harness=HARNESS, junit="out.xml")
+    assert (passed.returncode, "1 as they were" in passed.stdout) == (0, True)
+    assert 'failures="0"' in (tmp_path / "out.xml").read_text()
+    assert "1 as they were" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.proxies
+@pytest.mark.exhaustive
+def test_the_action_installs_the_harness_from_its_own_checkout(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(MATRIX)
+    written = run(tmp_path, matrix="my.yaml", arguments="--update", python=sys.executable)
+    assert written.returncode == 0, written.stderr
+    assert (tmp_path / "my.baseline.yaml").exists()
