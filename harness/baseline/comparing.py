@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from harness.baseline.addresses import cell_of
 from harness.baseline.changes import Difference, differences
 from harness.baseline.keeping import names_of, platform_of, programs_of, said_of
-from harness.documents import hops
-from harness.errors import Complaint, InputError, shortened
 from harness.judge.rules import RULES
-from harness.model import AXES, Baseline, Cell, Change, Changed, ChangedFile, Result, RunInfo, Workload, parts_of
+from harness.model import AXES, Baseline, Change, Changed, ChangedFile, Result, RunInfo
 
 UNSURE: Change = "not measured"
 FAILING: tuple[Change, ...] = ("worse", "gone", "another cell", UNSURE)
@@ -145,24 +143,7 @@ def _gone(was: Baseline, cell_id: str, finished: bool) -> Result:
     had = was.cells[cell_id].verdict or "too short"
     changed = Changed("gone" if finished else UNSURE, (f"was {had}",))
     why = "is not in the matrix any more" if finished else "the run did not come to it"
-    return Result(cell_id, _cell(cell_id, was), "observed" if finished else "error", why, changed=changed)
-
-
-def _cell(cell_id: str, was: Baseline) -> Cell:
-    """Return the cell of an id. Raises InputError if it is none, for then somebody has edited it."""
-    if (parts := parts_of(cell_id)) is None:
-        raise InputError(Complaint(f"{shortened(cell_id)} is no id of a cell", ("cells",), was.name))
-    workload = parts.pop("workload")
-    said = was.workloads.get(workload, {})
-    chain, mitigations = parts.pop("chain"), parts.pop("mitigations")
-    numbers = {name: said.get(name, 1) for name in ("tokens", "token_bytes")}
-    axes: Mapping[str, Any] = parts
-    return Cell(
-        chain=tuple(map(hops.read, chain.split(">"))),
-        workload=Workload(workload, **numbers),
-        mitigations=tuple(name for name in mitigations.split("+") if name != "none"),
-        **axes,
-    )
+    return Result(cell_id, cell_of(cell_id, was.workloads), "observed" if finished else "error", why, changed=changed)
 
 
 def _failing(result: Result, changed: Changed) -> Result:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import model_validator
 
+from harness.baseline.addresses import cell_of
 from harness.documents.document import Document
 from harness.documents.keys import Shape, Words, key
 from harness.errors import Complaint, InputError
@@ -167,6 +168,12 @@ def _read(text: str, name: str) -> Baseline:
         document.reject((), f"was cut off: a baseline ends with a line `{END}`")
         document.settle()
     shaped = document.shape(BaselineShape)
+    for cell in shaped.cells:
+        try:
+            cell_of(cell, shaped.workloads)
+        except InputError as error:
+            document.reject(("cells", cell), str(error))
+    document.settle()
     cells = {cell: one.named() for cell, one in shaped.cells.items()}
     sections = {section: getattr(shaped, section) for section in SECTIONS[:-1]}
     return Baseline(name, shaped.rules, shaped.harness, cells, **sections)

@@ -35,13 +35,18 @@ KEPT = st.builds(
     SIZES,
     st.booleans(),
 )
+IDS = st.lists(
+    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/=@>"), min_size=1, max_size=300),
+    min_size=8,
+    max_size=8,
+).map(lambda parts: "/".join([f"nginx:{parts[0]}", *parts[1:]]))
 TEXTS = st.dictionaries(NAMES, NAMES, max_size=3)
 BASELINES = st.builds(
     Baseline,
     name=st.just("my.baseline.yaml"),
     rules=st.integers(1, 9),
     harness_version=st.sampled_from(["0.1.0", "1.0", "2.0.dev1+g1"]),
-    cells=st.dictionaries(NAMES, KEPT, max_size=5),
+    cells=st.dictionaries(IDS, KEPT, max_size=5),
     workloads=st.dictionaries(NAMES, st.fixed_dictionaries({"tokens": SIZES, "exact": st.booleans()}), max_size=2),
     standing=TEXTS,
     digests=st.fixed_dictionaries({"request": TEXTS.filter(bool), "mitigations": TEXTS.filter(bool)}),
@@ -92,6 +97,8 @@ def test_one_cell_is_one_line() -> None:
         ("schema: 1", "schema: 2", "b.yaml:3: schema: is 2, and this harness reads 1: use the one that wrote it"),
         ("rules: 1", "rules: many", "b.yaml:5: rules: must be a whole number, not 'many'"),
         ("rules: 1", "<<<<<<< HEAD\nrules: 1", "b.yaml:5: has a merge that git left open"),
+        ("nginx:n1/sse", "nginx:n1", r"b.yaml:\d+: cells.*: is no id of a cell"),
+        ("nginx:n1/sse", "nginx/sse", r"b.yaml:\d+: cells.*: 'nginx' is no hop"),
         ("workloads:", "cells: {}\nworkloads:", "b.yaml:.*this key is there twice"),
     ],
 )

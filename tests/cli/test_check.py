@@ -153,7 +153,7 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
 @pytest.mark.proxies
 def test_two_that_write_one_baseline_at_once_lose_nothing_of_each_other(project: Path) -> None:
     def update(request: str) -> subprocess.Popen[bytes]:
-        words = [HARNESS, "check", "my.yaml", "--update", "--only", request]
+        words = [str(HARNESS), "check", "my.yaml", "--update", "--only", request]
         return subprocess.Popen(words, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     for program in [update("curl"), update("browser")]:

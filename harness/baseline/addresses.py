@@ -1,0 +1,25 @@
+"""A cell by its id alone, as far as a baseline knows it: for one that the matrix has no more. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.documents import hops
+from harness.errors import InputError
+from harness.model import Cell, Workload, parts_of
+
+
+def cell_of(cell_id: str, workloads: Mapping[str, Mapping[str, Any]]) -> Cell:
+    """Return the cell that has this id, with the workload of that name. Raises InputError if it is the id of none."""
+    if (parts := parts_of(cell_id)) is None:
+        raise InputError("is no id of a cell")
+    name, chain, mitigations = (parts.pop(axis) for axis in ("workload", "chain", "mitigations"))
+    said = workloads.get(name, {})
+    rest: Mapping[str, Any] = parts
+    return Cell(
+        chain=() if chain == "direct" else tuple(map(hops.read, chain.split(">"))),
+        workload=Workload(name, said.get("tokens", 1), said.get("token_bytes", 1)),
+        mitigations=() if mitigations == "none" else tuple(mitigations.split("+")),
+        **rest,
+    )
