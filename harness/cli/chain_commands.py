@@ -23,6 +23,7 @@ from harness.cli.options import (
     Require,
     Runs,
     ShowDiff,
+    ToJson,
     names_in,
 )
 from harness.cli.screen import say
@@ -204,7 +205,8 @@ def probe(
         int, typer.Option("--requests", metavar="N", min=1, max=100, help="Ask at most so often.")
     ] = 10,
     authority: Authority = None,
+    json: ToJson = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
     typed = cli.Typed.of(context)
-    raise typer.Exit(cli.probe(typed, url, direct, method or (), header or (), data, requests, authority, say))
+    raise typer.Exit(cli.probe(typed, url, direct, method or (), header or (), data, requests, authority, say, json))

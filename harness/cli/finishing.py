@@ -64,7 +64,7 @@ def finish(
     for name, path in outputs.items():
         write(path, RENDERERS[name](run.info, run.results))
     tell(run, told or _told(run, required), outputs)
-    github.tell(run, told, baseline, _people(outputs))
+    github.tell(run, told, baseline, people(outputs))
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 
@@ -173,15 +173,14 @@ def finish_reports(
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
-def _people(outputs: Mapping[str, Path]) -> Outlet:
+def people(outputs: Mapping[str, Path]) -> Outlet:
     """Return where people are told: not among what a document is written to."""
     return err if STDOUT in outputs.values() else out
 
 
 def tell(run: Run, parts: Iterable[RenderableType], outputs: Mapping[str, Path]) -> None:
-    people = _people(outputs)
     for part in parts:
-        people.print(part)
+        people(outputs).print(part)
     err.print(f"Results and evidence: {run.folder}", markup=False)
 
 

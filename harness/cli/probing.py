@@ -5,17 +5,18 @@ Rule: what is said to an endpoint is its own, and is taken out of all that is to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness import session
 from harness.cli.arguments import Typed
 from harness.cli.asking import authority_of, check_url, spoken
+from harness.cli.finishing import outputs_of, people, write
 from harness.cli.interrupts import interruptible
-from harness.cli.screen import out
 from harness.errors import InputError, Interrupted
 from harness.model import Method
+from harness.probe import document
 from harness.probe.asking import Search
 from harness.probe.secrets import Secrets
 from harness.probe.telling import ProbeReport
@@ -33,8 +34,13 @@ def probe(
     most: int,
     authority: Path | None,
     say: Callable[[str], object],
+    to_json: Path | None = None,
 ) -> int:
-    """Ask, tell what came, and return the exit status that it calls for. Raises InputError for what cannot be asked."""
+    """Ask, tell what came, to programs `to_json` too, and return the exit status that it calls for.
+
+    Raises InputError for what cannot be asked, or written.
+    """
+    outputs = outputs_of(to_json)
     typed.forget_queries("url", "direct")
     said = spoken(typed, methods, headers, data)
     check_url("URL", url, SCHEMES)
@@ -54,10 +60,16 @@ def probe(
         interruptible(session.probe(endpoint, search, say))
     except Interrupted:
         report.stopped = "it was interrupted"
-        out.print(report)
+        _tell(report, outputs)
         raise
-    out.print(report)
+    _tell(report, outputs)
     return report.exit_status
+
+
+def _tell(report: ProbeReport, outputs: Mapping[str, Path]) -> None:
+    for path in outputs.values():
+        write(path, document.pieces(report))
+    people(outputs).print(report)
 
 
 def _methods(given: Sequence[Method], endpoint: session.Endpoint, direct: str | None) -> list[Method]:

@@ -36,22 +36,30 @@ class ProbeReport:
     """All that was found out about one endpoint. `stopped` says why it is not all that was wanted."""
 
     def __init__(self, url: str, direct: str, search: Search, secrets: Secrets) -> None:
-        self._url = url
-        self._direct = direct
-        self._search = search
-        self._secrets = secrets
+        self.url = url
+        self.direct = direct
+        self.search = search
+        self.secrets = secrets
         self.stopped = ""
 
     @property
     def exit_status(self) -> int:
-        """What the requests come to: 2 if they were wrong, 3 if too little was seen, 130 if somebody stopped it."""
+        """What the requests come to: 2 if they were wrong, 3 if too little was seen, 130 if somebody stopped it.
+
+        1: a stream ended badly by itself.
+        """
         if self.stopped:
             return 130
         for ours in (True, False):
-            takes = [take for take in self._search.takes if take.asking.direct is not ours]
+            takes = [take for take in self.search.takes if take.asking.direct is not ours]
             if takes and not any(take.how in STREAMS for take in takes):
                 return 2 if _is_users_mistake(takes[0]) else 3
-        return 0 if self._search.takes else 3
+        return (1 if self._broken else 0) if self.search.takes else 3
+
+    @property
+    def _broken(self) -> list[Take]:
+        """The streams that ended badly by themselves."""
+        return [take for take in self.search.takes if take.how in STREAMS and take.fault]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for words that are longer."""
@@ -59,11 +67,11 @@ class ProbeReport:
         yield from map(glyphs.fitted, self._lines(options.max_width))
 
     def _lines(self, width: int) -> Iterator[Text]:
-        yield from self._takes(width, shown_url(self._url), direct=False)
-        if self._direct:
+        yield from self._takes(width, shown_url(self.url), direct=False)
+        if self.direct:
             yield Text()
-            yield from self._takes(width, f"{shown_url(self._direct)} (directly)", direct=True)
-        if any(take.how in STREAMS for take in self._search.takes):
+            yield from self._takes(width, f"{shown_url(self.direct)} (directly)", direct=True)
+        if any(take.how in STREAMS for take in self.search.takes):
             yield from self._paragraph("Which difference matters", self._differences(), width)
             yield from self._paragraph("What lies between", self._between(), width)
             yield from map(Text, self._lags(width))
@@ -79,24 +87,25 @@ class ProbeReport:
         status = self.exit_status
         why = self.stopped or ("" if status in (0, 2) else "no request brought a stream of several messages")
         meaning = "what arrived is told" if status == 0 else why or "the request is wrong, as the answer says"
+        meaning = f"{counted(len(self._broken), 'stream')} ended badly" if status == 1 else meaning
         meaning = EXIT_MEANINGS[130] if status == 130 else meaning
-        said = f"{counted(len(self._search.takes), 'request')} made. Exit status {status}: {meaning}."
+        said = f"{counted(len(self.search.takes), 'request')} made. Exit status {status}: {meaning}."
         yield from (Text(line, "bold red" if status else "bold green") for line in wrapped(said, width))
 
     def _takes(self, width: int, head: str, direct: bool) -> Iterator[Text]:
         yield Text(head, "bold")
-        takes = [take for take in self._search.takes if take.asking.direct is direct]
+        takes = [take for take in self.search.takes if take.asking.direct is direct]
         again = [take.asking in [one.asking for one in takes[:number]] for number, take in enumerate(takes)]
         names = [self._name(take) + " again" * more for take, more in zip(takes, again, strict=True)]
         for name, take in zip(names, takes, strict=True):
             first = f"  {name:<{min(28, max(map(len, names)))}}  "
-            sentence = self._secrets.hidden(_arrived(replace(take, words=self._secrets.hidden(take.words))))
+            sentence = self.secrets.hidden(_arrived(replace(take, words=self.secrets.hidden(take.words))))
             yield from (Text(line, STYLES.get(take.how, "")) for line in wrapped(sentence, width, first, " " * 6))
         if takes and (said := _said(takes[0])):
-            yield from map(Text, wrapped(self._secrets.hidden(f"The first answer says {said}."), width, "  "))
+            yield from map(Text, wrapped(self.secrets.hidden(f"The first answer says {said}."), width, "  "))
 
     def _differences(self) -> Iterator[str]:
-        search = self._search
+        search = self.search
         ours = [take for take in search.takes if not take.asking.direct]
         finding = search.finding()
         if finding is None:
@@ -123,13 +132,13 @@ class ProbeReport:
             )
 
     def _between(self) -> Iterator[str]:
-        if not self._direct:
+        if not self.direct:
             yield (
                 "unknown: nothing tells when the endpoint sent a message, so this is no verdict about a proxy. With"
                 " --direct URL, the address at which it listens itself, each message's lag is told."
             )
             return
-        if not (pairs := self._pairs()):
+        if not (pairs := self.pairs()):
             yield "unknown: no request brought a stream from both."
             return
         uncertain_ms = self.uncertainty_ms
@@ -152,7 +161,7 @@ class ProbeReport:
             )
 
     def _lags(self, width: int) -> Iterator[str]:
-        for take, direct in self._pairs():
+        for take, direct in self.pairs():
             lags = lags_ms(take, direct)
             entries = [f"{number}: +{lag:.0f}" for number, lag in enumerate(lags[:LAGS_SHOWN])]
             entries += [f"... {len(lags) - LAGS_SHOWN} more"] if len(lags) > LAGS_SHOWN else []
@@ -161,25 +170,25 @@ class ProbeReport:
 
     def _name(self, take: Take) -> str:
         """Return what a request is called: whose it is, and what else is not plain about it."""
-        method: list[Method] = [take.asking.method] if len(self._search.methods) > 1 else []
+        method: list[Method] = [take.asking.method] if len(self.search.methods) > 1 else []
         http = ["HTTP/2"] if take.asking.http == "2" else []
         return " ".join([take.asking.who, *method, *http])
 
-    def _pairs(self) -> list[tuple[Take, Take]]:
+    def pairs(self) -> list[tuple[Take, Take]]:
         """Return each take of what is asked anyway with the direct one of the same request, if both are streams."""
-        made = {take.asking: take for take in reversed(self._search.takes) if take.how in STREAMS}
-        first = self._search.first
+        made = {take.asking: take for take in reversed(self.search.takes) if take.how in STREAMS}
+        first = self.search.first
         both = [(one, other) for one, other in pairwise(first) if other.direct and not one.direct]
         return [(made[one], made[other]) for one, other in both if one in made and other in made]
 
     @property
     def uncertainty_ms(self) -> float | None:
         """By how much a lag may be wrong; None if that cannot be told."""
-        direct = [take for take in self._search.takes if take.asking.direct and take.how in STREAMS]
+        direct = [take for take in self.search.takes if take.asking.direct and take.how in STREAMS]
         if len(direct) < 2 or len({take.how for take in direct}) > 1:
             return None
         spread = max(max(lags_ms(one, direct[0]) + lags_ms(direct[0], one)) for one in direct[1:])
-        return max(spread, *(take.stood_still_ms for take in self._search.takes))
+        return max(spread, *(take.stood_still_ms for take in self.search.takes))
 
 
 def _is_users_mistake(take: Take) -> bool:

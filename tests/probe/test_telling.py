@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.model import HIDDEN
+from harness.probe import document
 from harness.probe.asking import Search
 from harness.probe.secrets import Secrets, shown_url
 from harness.probe.takes import Asking, Take
@@ -94,7 +95,7 @@ def test_one_direct_request_alone_tells_of_no_uncertainty() -> None:
             "sent elsewhere (307): to https://d/e?",
         ),
         (stream(cut="30 s were over"), 0, "broken off from here: 30 s were over"),
-        (stream(fault="the body broke off: why"), 0, "; the body broke off: why"),
+        (stream(fault="the body broke off: why"), 1, "; the body broke off: why"),
     ],
 )
 def test_what_came_decides_the_exit_status(take: Take, status: int, words: str) -> None:
@@ -121,6 +122,23 @@ def test_no_request_at_all_is_told() -> None:
     one = report()
     assert one.exit_status == 3
     assert "0 requests made. Exit status 3" in told(one)
+
+
+def test_the_document_for_programs_has_what_people_are_told_and_no_secret() -> None:
+    secret = "s3cret-of-mine"
+    takes = [(who, direct, stream(EVENLY if direct else HELD, words=secret)) for who in PROFILES for direct in (0, 1)]
+    one = report(*takes, direct="http://c/?key=1", secrets=Secrets((("Authorization", secret),), None))  # type: ignore[arg-type]
+    text = "".join(document.pieces(one))
+    made = json.loads(text)
+    assert secret not in text
+    assert "key=1" not in text
+    assert (made["url"], made["exit_status"], made["stopped"]) == ("https://a/b", 0, None)
+    assert [(take["who"], take["direct"], take["how"]) for take in made["requests"]] == [
+        (who, bool(direct), "one by one" if direct else "at the end") for who in PROFILES for direct in (0, 1)
+    ]
+    assert made["requests"][0]["messages_ms"] == list(HELD)
+    assert made["lags"][0]["ms"] == [900.0 - 100 * number for number in range(10)]
+    assert made["uncertainty_ms"] == 0.0
 
 
 def test_an_answer_that_repeats_what_was_said_tells_nothing_of_it() -> None:
