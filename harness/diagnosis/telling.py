@@ -208,7 +208,7 @@ class Diagnosis:
                 alone = chain_text(stubborn[0].chain)
                 yield f"Nothing that was tried on it mends {alone} alone, which {self._together(stubborn, self._fate)}"
                 if settings := list(self._untried(hop)):
-                    yield f"Not tried, as only nginx' configs are edited here: in that of {hop} {', '.join(settings)}"
+                    yield f"Not tried, as no {hop.proxy} config is edited here: in that of {hop} {', '.join(settings)}"
 
     def _untried(self, hop: Hop) -> Iterator[str]:
         """Yield the settings that are known of a hop's program, whose configs are not edited, and that nothing had."""

@@ -150,6 +150,10 @@ class Chosen:
         server = Place(called, str(self.server.at.source.path), self.server.at.line)
         return ServedBy(self.asked or "/stream/N", bool(self._said.path), server, self.route.place, tuple(others))
 
+    def leads_to(self, target: Target) -> bool:
+        """Tell whether what answers is known, and may pass requests on to something that stands for the next hop."""
+        return self.route is not None and target in self.route.targets and target in self.targets
+
     # ------------------------------------------------------------ the backend
 
     def _targets(self) -> list[Target]:
