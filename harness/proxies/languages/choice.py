@@ -21,9 +21,10 @@ OWN_PATH = "/stream/0"
 """What an application is asked for: a stream by its own path."""
 NOBODY = "127.0.0.1:1"
 """An address that nobody listens on, that of a target which stands for nothing."""
+LOCAL = "127.0.0.1"
+"""Whom requests are for that name nobody."""
 
 _SERVER = re.compile(r"(?P<name>[^:]*)(?::(?P<port>\d+))?")
-_LOCAL = "127.0.0.1"
 _LOGIN = re.compile(r"^(?P<scheme>\w+://|(?=[^/@]*:))[^/@]*@")
 """Name and password before an address, which nobody is to be told."""
 
@@ -107,7 +108,7 @@ class Server:
     def answering(self, host: str, path: str) -> tuple[Route | None, bool]:
         """Return the route of a request, if any, and whether that is for certain."""
         for route in self.routes:
-            fits = route.answers(host.lower() or _LOCAL, re.split(r"[?#]", path, maxsplit=1)[0])
+            fits = route.answers(host.lower() or LOCAL, re.split(r"[?#]", path, maxsplit=1)[0])
             if fits or fits is None:
                 return (route if fits else None), fits is not None
         return None, True

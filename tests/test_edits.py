@@ -1,0 +1,135 @@
+"""Configs of every language that hold for want of a line: found, measured in them, printed, and patched into them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.commanding import Harness
+from tests.proxies.languages.reading import write
+from tests.sampling import sampled
+from tests.sandbox import missing
+
+SECRET = "s3cr3t"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A config of the user's, the first of its files, that holds what `path` asks for; what mends it, in which file."""
+
+    files: Mapping[str, str]
+    path: str
+    mended_by: str
+    changes: str
+
+    @property
+    def chain(self) -> str:
+        return f"{self.language}:./{next(iter(self.files))}"
+
+    @property
+    def language(self) -> str:
+        return next(iter(self.files)).partition(".")[0]
+
+
+HAPROXY = f"""\
+global
+    daemon
+    log /dev/log local0   # to syslog
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend www
+    bind :80
+    use_backend api if {{ path_beg /api }}
+    default_backend web
+backend api
+    http-request set-header Authorization "Bearer {SECRET}"
+    option forwardfor   # who asks
+    server app1 app:8000 check
+backend web
+    option http-no-delay
+    server web1 web:3000 check
+"""
+CADDY = """\
+{
+\temail ops@shop.example
+}
+shop.example {
+\timport snippets/*.caddy
+\thandle /api/* {
+\t\timport chat
+\t}
+\thandle {
+\t\treverse_proxy web:3000
+\t}
+}
+"""
+CHAT = f"""\
+(chat) {{
+\treverse_proxy app:8000 {{   # the chat
+\t\theader_up Authorization "Bearer {SECRET}"
+\t\tresponse_buffers 64KiB
+\t\theader_up X-Shop chat
+\t}}
+}}
+"""
+HELD = (
+    Held({"haproxy.cfg": HAPROXY}, "/api/chat", "haproxy-no-delay", "haproxy.cfg"),
+    Held(
+        {"caddy.conf": f"import chat.caddy\n{CADDY}".replace("\timport snippets/*.caddy\n", ""), "chat.caddy": CHAT},
+        "/api/chat",
+        "caddy-response-buffers-off",
+        "chat.caddy",
+    ),
+)
+pytestmark = [pytest.mark.proxies, pytest.mark.skipif(not shutil.which("patch"), reason="no patch")]
+each = pytest.mark.parametrize("held", [pytest.param(one, id=one.language) for one in HELD])
+some = pytest.mark.parametrize("held", sampled([pytest.param(one, id=one.language) for one in HELD], each=9))
+
+
+def laid(folder: Path, held: Held) -> None:
+    if why := missing(held.language):
+        pytest.skip(why)
+    write(folder, held.files)
+
+
+def patches(said: str, folder: Path, held: Held) -> None:
+    """Patch the files with what was said, which passes over what is no diff, and see that one has changed."""
+    patch = ["patch", "-p0", "--no-backup-if-mismatch"]
+    subprocess.run(patch, input=said.encode(), check=True, timeout=60, cwd=folder)
+    assert [name for name, text in held.files.items() if (folder / name).read_text() != text] == [held.changes]
+    assert SECRET not in said
+
+
+@each
+def test_what_a_mitigation_changes_in_a_config_is_measured_and_patches_it(
+    harness: Harness, tmp_path: Path, held: Held
+) -> None:
+    laid(tmp_path, held)
+    options = ("--chain", held.chain, "--map", "app:8000", "--path", held.path)
+    said = harness("run", *options, "-m", held.mended_by, "--expect", "streamed")
+    assert said.status == 0, said.out
+    assert "defeats" in said.out
+    patches(said.out, tmp_path, held)
+    streams = harness("run", *options, "--expect", "streamed")
+    assert streams.status == 0, streams.out
+    again = harness("run", *options, "-m", held.mended_by)
+    assert "of which none here would change" in again.err
+
+
+@some
+def test_it_is_what_a_diagnosis_finds_and_prints(harness: Harness, tmp_path: Path, held: Held) -> None:
+    laid(tmp_path, held)
+    said = harness("diagnose", "--chain", held.chain, "--map", "app:8000", "--path", held.path)
+    assert said.status == 0, said.err
+    told = " ".join(said.out.split())
+    assert f"{held.mended_by} (config): with that, the whole chain streams (curl, browser)" in told
+    assert harness("report").out == said.out
+    patches(said.out, tmp_path, held)
