@@ -80,6 +80,29 @@ CHAT = f"""\
 \t}}
 }}
 """
+TRAEFIK = f"""\
+http:
+  routers:
+    chat:
+      rule: PathPrefix(`/api`)
+      service: chat
+      middlewares:
+        - login
+        - usual@file
+    web: {{rule: PathPrefix(`/`), service: web, middlewares: [limits]}}
+  services:
+    chat:
+      loadBalancer:
+        servers:
+          - url: http://app:8000   # the chat
+    web: {{loadBalancer: {{servers: [{{url: "http://web:3000"}}]}}}}
+  middlewares:
+    login: {{headers: {{customRequestHeaders: {{Authorization: "Bearer {SECRET}"}}}}}}
+    limits: {{buffering: {{maxResponseBodyBytes: 2000000}}}}
+    zip: {{compress: {{}}}}
+    usual:
+      chain: {{middlewares: [zip, limits]}}
+"""
 HELD = (
     Held({"haproxy.cfg": HAPROXY}, "/api/chat", "haproxy-no-delay", "haproxy.cfg"),
     Held(
@@ -88,6 +111,7 @@ HELD = (
         "caddy-response-buffers-off",
         "chat.caddy",
     ),
+    Held({"traefik.yml": TRAEFIK}, "/api/chat", "traefik-buffering-off", "traefik.yml"),
 )
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(not shutil.which("patch"), reason="no patch")]
 each = pytest.mark.parametrize("held", [pytest.param(one, id=one.language) for one in HELD])

@@ -57,11 +57,9 @@ def mitigated(read: Callable[[Texts], Fitted], edits: Iterable[Edit]) -> Mitigat
     before: dict[Path, str] = {}
     after: dict[Path, str] = {}
     for wanted in [one for edit in edits for one in Wanted.of(edit)]:
-        while change := now.change(wanted):  # behind one that goes, an outer one may come
+        while change := now.change(wanted):  # it may be wanted at several places; an outer one may come to count
             source, text = change
             before.setdefault(source.path, source.text)
             after[source.path] = text
             now = read(after)
-            if wanted.verb != "drop":
-                break
     return Mitigated(was, now, before, after)
