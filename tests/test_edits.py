@@ -103,6 +103,48 @@ http:
     usual:
       chain: {{middlewares: [zip, limits]}}
 """
+_FILTERS = "type.googleapis.com/envoy.extensions.filters"
+ENVOY = f"""\
+static_resources:
+  listeners:
+    - name: web
+      address: {{socket_address: {{address: 0.0.0.0, port_value: 80}}}}
+      filter_chains:
+        - filters:
+            - name: envoy.filters.network.http_connection_manager
+              typed_config:
+                "@type": {_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: web
+                route_config:
+                  virtual_hosts:
+                    - name: app
+                      domains: ["*"]
+                      routes:
+                        - match: {{prefix: /api}}
+                          request_headers_to_add: [{{header: {{key: Authorization, value: "Bearer {SECRET}"}}}}]
+                          route: {{cluster: app, timeout: 0s}}  # the chat
+                        - match: {{prefix: /}}
+                          route: {{cluster: app}}
+                http_filters:
+                  - name: scripts
+                    typed_config:
+                      "@type": {_FILTERS}.http.lua.v3.Lua
+                      default_source_code:
+                        inline_string: |
+                          function envoy_on_response(handle)
+                            handle:headers():replace("X-Length", handle:body():length())
+                          end
+                  - name: envoy.filters.http.router
+                    typed_config: {{"@type": {_FILTERS}.http.router.v3.Router}}
+  clusters:
+    - name: app
+      type: STRICT_DNS
+      load_assignment:
+        cluster_name: app
+        endpoints:
+          - lb_endpoints:
+              - endpoint: {{address: {{socket_address: {{address: app, port_value: 8000}}}}}}
+"""
 HELD = (
     Held({"haproxy.cfg": HAPROXY}, "/api/chat", "haproxy-no-delay", "haproxy.cfg"),
     Held(
@@ -111,6 +153,7 @@ HELD = (
         "caddy-response-buffers-off",
         "chat.caddy",
     ),
+    Held({"envoy.yaml": ENVOY}, "/api/chat", "envoy-lua-off", "envoy.yaml"),
     Held({"traefik.yml": TRAEFIK}, "/api/chat", "traefik-buffering-off", "traefik.yml"),
 )
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(not shutil.which("patch"), reason="no patch")]
