@@ -145,6 +145,22 @@ static_resources:
           - lb_endpoints:
               - endpoint: {{address: {{socket_address: {{address: app, port_value: 8000}}}}}}
 """
+APACHE = f"""\
+<VirtualHost *:80>
+    ServerName shop.example
+    ErrorLog ${{APACHE_LOG_DIR}}/error.log
+    RequestHeader set Authorization "Bearer {SECRET}"
+    <Location "/">
+        OutputSed "s/teh/the/"
+        SetOutputFilter SED;DEFLATE
+    </Location>
+    <Location "/api">
+        ProxyPass http://app:8000/api flushpackets=on
+        ProxyPassReverse http://app:8000/api
+    </Location>
+    ProxyPass / http://web:3000/
+</VirtualHost>
+"""
 HELD = (
     Held({"haproxy.cfg": HAPROXY}, "/api/chat", "haproxy-no-delay", "haproxy.cfg"),
     Held(
@@ -153,6 +169,7 @@ HELD = (
         "caddy-response-buffers-off",
         "chat.caddy",
     ),
+    Held({"apache.conf": APACHE}, "/api/chat", "apache-sed-off", "apache.conf"),
     Held({"envoy.yaml": ENVOY}, "/api/chat", "envoy-lua-off", "envoy.yaml"),
     Held({"traefik.yml": TRAEFIK}, "/api/chat", "traefik-buffering-off", "traefik.yml"),
 )
