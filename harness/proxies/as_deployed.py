@@ -37,8 +37,8 @@ CHANGED = "mitigations.diff"
 class AsDeployed(Described):
     """A proxy of `configs/<name>`, whose variants are those there, or any config of a user's, as `deployment` has it.
 
-    `behind` is what it passes requests on to, `edits` are what mitigations change of a config. `made` is what was made
-    of the config that is about to be started.
+    `behind` is what it passes requests on to, `edits` are what mitigations change of a config. `made` is what has been
+    made of the config that is about to run.
     """
 
     deployment: Deployment = field(default_factory=Deployment)
@@ -94,8 +94,9 @@ class AsDeployed(Described):
         if self.deployment.wish and not self.deployment.path and self.takes(config):
             wished = replace(self, deployment=replace(self.deployment, path=self.deployment.wish))
             with contextlib.suppress(InputError, Unavailable):
-                if wished.fitted(config, wished.installed).served_by:
-                    return wished
+                made = wished.mitigated(config, wished.installed)
+                if made.fitted.served_by:
+                    return replace(wished, made=made)
         return self
 
     def diff(self, config: Path) -> str:
@@ -117,12 +118,12 @@ class AsDeployed(Described):
             )
             raise InputError(Complaint(f"{why} are for a config that does not", file=str(config)))
         with contextlib.suppress(Unavailable):  # which the start tells
-            super(AsDeployed, self.meant(config)).check(config)
+            super(AsDeployed, self._about_to_run(config)).check(config)
 
     async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
         wish = self.deployment.wish or upstream.asked
         asked = replace(self, deployment=replace(self.deployment, wish=wish), behind=upstream)
-        meant = await asyncio.to_thread(asked._as_started, config)
+        meant = await asyncio.to_thread(asked._about_to_run, config)
         try:
             return await super(AsDeployed, meant).start(config, upstream, evidence, launcher)
         except InputError as error:
@@ -131,8 +132,8 @@ class AsDeployed(Described):
             edited = f"as mitigations edit it ({CHANGED} has how)"
             raise InputError(*(replace(one, message=f"{one.message}, {edited}") for one in error.complaints)) from error
 
-    def _as_started(self, config: Path) -> Self:
-        """Return the proxy that is to be started, which knows what it is to run. Blocks."""
+    def _about_to_run(self, config: Path) -> Self:
+        """Return the proxy that knows what it is to run, so that a config is read once. Blocks."""
         meant = self.meant(config)
         return replace(meant, made=meant.mitigated(config, meant.installed)) if meant.takes(config) else meant
 

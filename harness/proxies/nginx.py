@@ -46,7 +46,8 @@ class Nginx(AsDeployed):
     def asks_in_http10(self, config: Path) -> bool:
         meant = self.meant(config)
         after = meant.mitigated(config, meant.installed).after
-        said = in_effect(Deployed(Config(config, after), meant.deployment), "proxy_http_version")
+        deployed = Deployed(Config(config, after), meant.deployment, meant.behind.knows_streams_only)
+        said = in_effect(deployed, "proxy_http_version")
         return said in ([], ["1.0"])  # before 1.29.7 nginx does by itself
 
     def check(self, config: Path) -> None:

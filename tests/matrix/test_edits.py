@@ -103,7 +103,7 @@ def test_what_cannot_be_is_told() -> None:
     assert refused(OUTER, names=["off", "on"]) == "off and on set a of nginx:outer differently: 'a off' and 'a on'"
     assert refused(OUTER, INNER, names=["off@inner", "on@outer"]) == ""
     assert "past bypasses the chain, which does not go with on" in refused(OUTER, names=["on", "past"])
-    nothing = "on edits nginx configs of yours, of which none here would change"
+    nothing = "on edits nginx configs of yours, of which none here would change, or can"
     assert refused(SHIPPED, names=["on"]) == nothing
     assert refused(OUTER, names=["pass@inner"]) == nothing.replace("on ", "pass@inner ", 1)
     assert refused(Hop("nginx", "gzip"), names=["off"]).endswith("which the chain does not have, and " + nothing[3:])

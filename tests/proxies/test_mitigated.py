@@ -162,9 +162,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_a_config_that_is_started_is_read_once_and_once_more_for_each_change(tmp_path: Path, reads: list[Path]) -> None:
     assert isinstance(HAPROXY, AsDeployed)
     config = write(tmp_path, {"h.cfg": "listen l\n bind :80\n server s app:1\n"})
-    for edits, times in (((), 1), ((NO_DELAY,), 2)):
+    for edits, wish, times in (((), "", 1), ((NO_DELAY,), "", 2), ((), "/chat", 1)):
         reads.clear()
-        proxy = HAPROXY.deployed(Deployment()).edited(edits)._as_started(config)
+        proxy = HAPROXY.deployed(Deployment(wish=wish)).edited(edits)._about_to_run(config)
         start = proxy.start_of(config, Installed("system", "", Path("/haproxy")), tmp_path)
         assert proxy.asks(config) >= {"LISTEN", "UPSTREAM_ADDRESS"}
         assert len(reads) == times
