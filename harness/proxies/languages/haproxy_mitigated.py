@@ -2,11 +2,11 @@
 
     set    a line of a keyword that is there once (`fullconn 10`)
     add    a line of a keyword and what it is about (`option http-no-delay`), which stands beside others of the keyword
-    drop   all lines that begin with some words
+    drop   all lines that begin with some words; of the types to compress, those that are named
 
 Rules: a section has what its `defaults` say unless it says so itself, and `no` before a line is that line, too; what a
 backend does not say, its frontend may (docs.haproxy.org/2.8/configuration.html#4: most keywords are of both). The types
-to compress are nothing to say where nothing is compressed.
+to compress add up, from the defaults on, and mean nothing where nothing is compressed; where none is said, all are.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from harness.proxies.languages.base import Change, Wanted
 from harness.proxies.languages.haproxy_lines import Line, Section
 from harness.proxies.source_text import Source
 
-_COUNTS_WITH = {("compression", "type"): ("compression", "algo")}
-"""What only counts where something else is said."""
+_TYPES, _ALGORITHM = ["compression", "type"], ["compression", "algo"]
 _LAST = ("server", "server-template", "use-server")
 _INDENT = "    "
 
@@ -28,12 +27,12 @@ def change(back: Sequence[Section], front: Sequence[Section], wanted: Wanted) ->
 
     `back` is the backend with its defaults, if it has any, `front` the frontend with its own.
     """
+    every = [*back, *front]
+    if wanted.words[:2] == _TYPES:
+        return _with_types(every, wanted)
     if wanted.verb == "drop":
-        return next(_without(wanted.words, [*back, *front]), None)
+        return next(_without(wanted.words, every), None)
     words = wanted.words[: 1 if wanted.verb == "set" else 2]
-    needs = _COUNTS_WITH.get(tuple(wanted.words[:2]))  # type: ignore[arg-type]  # of two words
-    if needs and not (_counting(needs, back) or _counting(needs, front)):
-        return None
     own, inherited = _of(words, back[:1]), _counting(words, back) or _counting(words, front)
     if inherited and _written(inherited[-1]) == wanted.words:
         return None
@@ -68,6 +67,19 @@ def _without(words: Sequence[str], sections: Sequence[Section]) -> Iterator[Chan
         if line[0].said != "no":
             source = line[0].source
             yield source, source.without(line[0].start, line[-1].end)
+
+
+def _with_types(sections: Sequence[Section], wanted: Wanted) -> Change | None:
+    """Return what changes so that types are said where none are, or that some of them are not."""
+    there = _of(_TYPES, sections)
+    if wanted.verb != "drop":
+        return None if there or not _of(_ALGORITHM, sections) else _with_line(sections[0], wanted)
+    for line in there:
+        stay = [word.raw for word in line[2:] if word.said not in wanted.arguments]
+        if stay and len(stay) < len(line[2:]):
+            source = line[0].source
+            return source, source.replaced(line[2].start, line[-1].end, " ".join(stay))
+    return None
 
 
 def _with_line(section: Section, wanted: Wanted) -> Change:

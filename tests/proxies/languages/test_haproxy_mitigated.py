@@ -12,7 +12,7 @@ from tests.proxies.languages import reading
 
 NO_DELAY = Edit(add=("option http-no-delay",))
 NO_WAIT = Edit(drop=("http-response wait-for-body",))
-TYPES = Edit(add=("compression type text/html",))
+TYPES = Edit(add=("compression type text/html",), drop=("compression type text/event-stream text/x",))
 after = partial(reading.after, "haproxy")
 
 DEFAULTS = "defaults\n mode http\n"
@@ -85,13 +85,24 @@ def test_rules_are_taken_out_wherever_they_are_in_effect_from(tmp_path: Path, le
     assert chat(tmp_path, text(wait), NO_WAIT) == text(" http-response set-header A b\n # x\n")
 
 
-def test_what_counts_only_beside_something_else_is_said_where_that_is(tmp_path: Path) -> None:
-    text = config(SERVER)
-    assert chat(tmp_path, text, TYPES) == text
-    text = config(SERVER, front=" compression algo gzip\n compression type text/event-stream\n")
-    assert "backend chat\n    compression type text/html\n" in chat(tmp_path, text, TYPES)
-    text = config(" compression algo gzip\n compression type text/html text/event-stream\n" + SERVER)
-    assert chat(tmp_path, text, TYPES) == text.replace(" text/event-stream", "")
+@pytest.mark.parametrize("level", ["chat", "defaults", "front"])
+def test_types_to_compress_are_said_where_all_are_and_taken_out_wherever_they_add_up(
+    tmp_path: Path, level: str
+) -> None:
+    def text(lines: str) -> str:
+        return config(SERVER + lines) if level == "chat" else config(SERVER, **{level: lines})
+
+    assert chat(tmp_path, text(""), TYPES) == text("")
+    added = " compression type text/html\n"
+    every = chat(tmp_path, text(" compression algo gzip\n"), TYPES)
+    assert every.replace("   " * (level != "chat") + added, "") == text(" compression algo gzip\n")
+    assert added in every.partition("backend chat\n")[2].partition("backend web")[0]
+    some = " compression algo gzip\n compression type text/x a/b\n compression type c/d  text/event-stream # x\n"
+    left = " compression algo gzip\n compression type a/b\n compression type c/d # x\n"
+    assert chat(tmp_path, text(some), TYPES) == text(left)
+    assert chat(tmp_path, text(left), TYPES) == text(left)
+    only = " compression algo gzip\n compression type text/x\n"
+    assert chat(tmp_path, text(only), TYPES) == text(only), "without any, all would be compressed"
 
 
 def test_nothing_is_changed_where_only_the_request_decides_what_answers(tmp_path: Path) -> None:
