@@ -173,6 +173,65 @@ HELD = (
     Held({"envoy.yaml": ENVOY}, "/api/chat", "envoy-lua-off", "envoy.yaml"),
     Held({"traefik.yml": TRAEFIK}, "/api/chat", "traefik-buffering-off", "traefik.yml"),
 )
+NDJSON = ("--format", "ndjson", "--body", "length")
+BROWSER = ("--request", "browser")
+FILTER = f"""\
+                  - name: scripts
+                    typed_config:
+                      "@type": {_FILTERS}.http.lua.v3.Lua
+"""
+COMPRESSED = ENVOY.replace(
+    FILTER,
+    f"""\
+                  - name: zstd
+                    typed_config:
+                      "@type": {_FILTERS}.http.compressor.v3.Compressor
+                      response_direction_config: {{common_config: {{content_type: [text/event-stream]}}}}
+                      compressor_library:
+                        name: zstd
+                        typed_config:
+                          "@type": type.googleapis.com/envoy.extensions.compression.zstd.compressor.v3.Zstd
+{FILTER}""",
+).replace(":body():length()", ":status()")
+BUFFERED = ENVOY.replace(
+    FILTER,
+    f"""\
+                  - name: buffer
+                    typed_config:
+                      "@type": {_FILTERS}.http.file_system_buffer.v3.FileSystemBufferFilterConfig
+                      manager_config: {{thread_pool: {{thread_count: 1}}}}
+                      response: {{behavior: {{fully_buffer: {{}}}}}}
+{FILTER}""",
+).replace(":body():length()", ":status()")
+PROXIED = "(p) {\n\tencode zstd gzip\n\treverse_proxy {args[0]}\n}\na.example {\n\timport p app:8000\n}\n"
+UNDELAYED = HAPROXY.replace("option forwardfor", "option http-no-delay")
+TYPES = "defaults\n    compression algo gzip\n    compression type text/html text/event-stream\n"
+FILTERED = """\
+ExtFilterDefine cat mode=output cmd="/bin/cat"
+SetEnv rate-limit 40
+ProxyPass /api http://app:8000/api
+<Location /api>
+    SetOutputFilter %s
+</Location>
+"""
+FORWARDED = TRAEFIK.replace("zip, limits", "zip")
+OTHERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("caddy-flush-interval", "caddy.conf", PROXIED, NDJSON),
+    ("apache-ext-filter-off", "apache.conf", FILTERED % "cat;DEFLATE", ()),
+    ("apache-ratelimit-off", "apache.conf", FILTERED % "RATE_LIMIT", ()),
+    ("caddy-encode-off", "caddy.conf@2.8.4", PROXIED, (*BROWSER, "--token-bytes", "1000")),
+    ("envoy-compressor-off", "envoy.yaml", COMPRESSED, BROWSER),
+    ("envoy-response-buffers-off", "envoy.yaml", BUFFERED, ()),
+    (
+        "haproxy-wait-for-body-off",
+        "haproxy.cfg",
+        f"{UNDELAYED}    http-response wait-for-body time 2s\n",
+        ("--path", "/"),
+    ),
+    ("no-compression-of-events", "haproxy.cfg@2.6.12", UNDELAYED.replace("defaults\n", TYPES), BROWSER),
+    ("no-compression-of-events", "traefik.yml@3.3.4", FORWARDED, BROWSER),
+    ("traefik-flush-interval", "traefik.yml", FORWARDED, NDJSON),
+)
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(not shutil.which("patch"), reason="no patch")]
 each = pytest.mark.parametrize("held", [pytest.param(one, id=one.language) for one in HELD])
 some = pytest.mark.parametrize("held", sampled([pytest.param(one, id=one.language) for one in HELD], each=9))
@@ -217,3 +276,20 @@ def test_it_is_what_a_diagnosis_finds_and_prints(harness: Harness, tmp_path: Pat
     assert f"{held.mended_by} (config): with that, the whole chain streams (curl, browser)" in told
     assert harness("report").out == said.out
     patches(said.out, tmp_path, held)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "options"),
+    sampled([pytest.param(*one, id=f"{one[0]}-{one[1]}") for one in OTHERS], each=len(OTHERS)),
+)
+def test_each_other_edit_of_the_catalogue_mends_what_it_is_about(
+    harness: Harness, tmp_path: Path, name: str, file: str, text: str, options: tuple[str, ...]
+) -> None:
+    laid(tmp_path, Held({file.partition("@")[0]: text}, "", name, file))
+    language, where = file.partition(".")[0], () if "--path" in options else ("--path", "/api/chat")
+    target = "web:3000" if "--path" in options else "app:8000"
+    chain = ("--chain", f"{language}:./{file}", "--map", target, *where)
+    said = harness("run", *chain, *options, "-m", name, "--expect", "streamed")
+    assert said.status == 0, said.out + said.err
+    assert f"{name}: defeats" in said.out
+    assert "was measured with this in your config" in said.out
