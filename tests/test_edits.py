@@ -162,6 +162,7 @@ APACHE = f"""\
 </VirtualHost>
 """
 HELD = (
+    Held({"apache.conf": APACHE}, "/api/chat", "apache-sed-off", "apache.conf"),
     Held({"haproxy.cfg": HAPROXY}, "/api/chat", "haproxy-no-delay", "haproxy.cfg"),
     Held(
         {"caddy.conf": f"import chat.caddy\n{CADDY}".replace("\timport snippets/*.caddy\n", ""), "chat.caddy": CHAT},
@@ -169,7 +170,6 @@ HELD = (
         "caddy-response-buffers-off",
         "chat.caddy",
     ),
-    Held({"apache.conf": APACHE}, "/api/chat", "apache-sed-off", "apache.conf"),
     Held({"envoy.yaml": ENVOY}, "/api/chat", "envoy-lua-off", "envoy.yaml"),
     Held({"traefik.yml": TRAEFIK}, "/api/chat", "traefik-buffering-off", "traefik.yml"),
 )

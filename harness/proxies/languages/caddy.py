@@ -18,15 +18,15 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
-from harness.proxies.languages.caddy_mitigated import change
+from harness.proxies.languages.base import Change, Fitted, Standing, Texts, Wanted
+from harness.proxies.languages.caddy_mitigated import MARK, change
 from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said, way
 from harness.proxies.languages.caddyfile import in_one, texts
 from harness.proxies.languages.choice import LOCAL, NOBODY, OWN_PATH, Chosen, Config, Route, Server, Target
@@ -64,15 +64,30 @@ def fitted(config: Path, standing: Standing) -> Fitted:
 
 
 def _change(config: Path, standing: Standing, wanted: Wanted) -> Change | None:
-    """Return what changes in a Caddyfile, or what it imports, with which a request meets something else on its way."""
+    """Return what changes in a Caddyfile, or what it imports, if what answers is known."""
     if config.suffix == ".json" or not (met := _met(config, standing)):
         return None
+    return change(texts(config, standing.read), wanted, _Caddy(config, standing, met))
 
-    def counts(change: Change) -> bool:
-        source, text = change
-        return _met(config, replace(standing, texts={**standing.texts, source.path: text})) != met
 
-    return change(texts(config, standing.read), wanted, _dials(met[-1]), counts)
+@dataclass(frozen=True)
+class _Caddy:
+    """Caddy, asked what becomes of a request, which has `met` some handlers, if files say something else."""
+
+    config: Path
+    standing: Standing
+    met: list[Json]
+
+    def mark(self, texts: Texts) -> str:
+        met = self._now(texts)
+        marks = [one[MARK] for one in every(met[-1:], lambda one: MARK in one)]
+        return "".join(marks[0]) if marks else ""
+
+    def is_another_way(self, texts: Texts) -> bool:
+        return self._now(texts) != self.met
+
+    def _now(self, texts: Texts) -> list[Json]:
+        return _met(self.config, replace(self.standing, texts={**self.standing.texts, **texts}))
 
 
 def _met(config: Path, standing: Standing) -> list[Json]:

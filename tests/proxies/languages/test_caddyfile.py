@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.proxies.languages.base import Wanted, read
-from harness.proxies.languages.caddy_mitigated import change
+from harness.proxies.languages.base import Texts, Wanted, read
+from harness.proxies.languages.caddy_mitigated import MARK, change
 from harness.proxies.languages.caddyfile import Directive, in_one, parse, texts
 from harness.proxies.source_text import Source
 from tests.proxies.languages import production
@@ -60,9 +61,27 @@ def test_what_is_not_closed_is_told_with_its_line(text: str, told: str) -> None:
         parse(source(text))
 
 
-def changed(text: str, wanted: Wanted, dials: tuple[str, ...] = ("app:1",)) -> str:
-    """Return what a text says after the first change that there is."""
-    made = change([source(text)], wanted, dials, lambda one: True)
+class Answering:
+    """A Caddy that has some `reverse_proxy` answer, and each line that is taken out on its way."""
+
+    def __init__(self, words: str = "app:1", meets_all: bool = True) -> None:
+        self.words = words
+        self.meets_all = meets_all
+        self.marked: list[str] = []
+
+    def mark(self, texts: Texts) -> str:
+        (text,) = texts.values() or [""]
+        self.marked.append(text)
+        found = re.search(rf"{re.escape(self.words)}.*\n\s*header_up {MARK} (\d+)", text)
+        return found[1] if found else ""
+
+    def is_another_way(self, texts: Texts) -> bool:
+        return self.meets_all
+
+
+def changed(text: str, wanted: Wanted, caddy: Answering | None = None) -> str:
+    """Return what a text says after the change."""
+    made = change([source(text)], wanted, caddy or Answering())
     return made[1] if made else text
 
 
@@ -112,13 +131,16 @@ def test_a_line_is_taken_out_with_its_block(text: str, wanted: Wanted, expected:
     assert changed(text, wanted) == expected
 
 
-def test_who_names_the_address_is_asked_about_first_and_what_does_not_count_is_no_change() -> None:
-    text = "reverse_proxy /a a:1\nreverse_proxy app:1\nreverse_proxy {$APP}\n"
-    assert changed(text, FLUSH).startswith("reverse_proxy /a a:1\nreverse_proxy app:1 {")
-    assert change([source(text)], FLUSH, ["app:1"], lambda one: False) is None
-    counting = change([source(text)], FLUSH, ["app:1"], lambda one: "{$APP} {" in one[1])
-    assert counting
-    assert counting[1] == text.replace("{$APP}", "{$APP} {\n\tflush_interval -1\n}")
+def test_the_one_is_changed_that_shows_its_mark_and_none_if_none_does() -> None:
+    inner = "    handle_response {\n      reverse_proxy b:1\n    }\n"
+    text = f"reverse_proxy /a a:1\nroute {{\n  reverse_proxy app:1 {{\n{inner}  }}\n}}\n"
+    caddy = Answering("b:1")
+    assert changed(text, FLUSH, caddy) == text.replace("b:1\n", "b:1 {\n          flush_interval -1\n      }\n")
+    assert [re.sub(rf" *header_up {MARK} \d+\n", "", one).count("reverse_proxy") for one in caddy.marked] == [3]
+    assert [len(set(re.findall(rf"{MARK} (\d+)", one))) for one in caddy.marked] == [3]
+    assert [shape(one)[1] for one in caddy.marked], "which is a Caddyfile still"
+    assert changed(text, FLUSH, Answering("c:1")) == text
+    assert changed("encode gzip\n", PLAIN, Answering(meets_all=False)) == "encode gzip\n"
 
 
 def test_files_that_are_imported_are_read_along_and_stand_in_one_text(tmp_path: Path) -> None:
