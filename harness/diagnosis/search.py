@@ -7,8 +7,9 @@ Rules:
 2. Mitigations are tried one by one, on the layers that hold and on the parts that hold. Cheap kinds of cost come first,
    the next ones only if nothing works by then; detours, which leave the chain or its transport, come last of all.
 3. What no single one mends is composed: a set has something for every part that holds. As a hop may hold alone and not
-   in the chain, sets that spare one hop are tried, too. A part is tried with pairs, of which one makes it milder, where
-   they are cheaper than the single one that mends it.
+   in the chain, sets that spare one hop are tried, too. A part is tried with pairs, of which one makes it milder or
+   both edit its config (of two buffers in it each hides the other), where they are cheaper than the single one that
+   mends it.
 4. A set that has something for every part and does not work (an inner hop uses a header up) is extended by up to two of
    those that helped anywhere.
 5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
@@ -249,13 +250,15 @@ class Search:
         return cells
 
     def _pairs(self, pool: Sequence[str]) -> list[Cell | None]:
-        """Return the pairs to try on parts: one of each makes the part milder, and no single one is cheaper."""
+        """Return the pairs to try on parts: one makes the part milder or both edit it, and no single one is cheaper."""
         cells: list[Cell | None] = []
+        edits = itertools.combinations((name for name in pool if self._catalogue[name].edited), 2)
+        both = {tuple(sorted(pair)) for pair in edits}
         for need in self._needs():
             mending = min((self.price((name,)) for name in pool if self._mends((name,), need)), default=None)
             milder = [name for name in pool if self._known.get(self.applied((name,), need) or need) == "milder"]
             pairs = {tuple(sorted((one, other))) for one in milder for other in pool if one != other}
-            cheaper = [pair for pair in self._cheap(pairs) if mending is None or self.price(pair) < mending]
+            cheaper = [pair for pair in self._cheap(pairs | both) if mending is None or self.price(pair) < mending]
             cells += [self.applied(pair, need) for pair in cheaper[:MOST_PAIRS]]
         return cells
 

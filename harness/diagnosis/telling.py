@@ -208,11 +208,21 @@ class Diagnosis:
                 alone = chain_text(stubborn[0].chain)
                 yield f"Nothing that was tried on it mends {alone} alone, which {self._together(stubborn, self._fate)}"
                 if settings := list(self._untried(hop)):
-                    yield f"Not tried, as only nginx' configs are edited here: in that of {hop} {', '.join(settings)}"
+                    yield f"Not tried, as {self._why_unedited(hop)}: in that of {hop} {', '.join(settings)}"
+
+    def _why_unedited(self, hop: Hop) -> str:
+        """Say why nothing is edited in the config of a hop; empty if what mends it would have been, or replaces it."""
+        if not any(hop.proxy in one.edit for one in self.catalogue.values()):
+            return f"no {hop.proxy} config is edited here"
+        replaced = {old for one in self.catalogue.values() if isinstance(one.chain, Mapping) for old in one.chain}
+        known = {one.hop for result in self.results.values() for one in result.facts.served_by}
+        if {str(hop), str(hop.bare)} & (replaced | known):
+            return ""
+        return "a config is edited only where it is taken as deployed, and what answers is known"
 
     def _untried(self, hop: Hop) -> Iterator[str]:
-        """Yield the settings that are known of a hop's program, whose configs are not edited, and that nothing had."""
-        if any(hop.proxy in one.edit for one in self.catalogue.values()):
+        """Yield the settings that are known of a hop's program, whose config is not edited, and that nothing had."""
+        if not self._why_unedited(hop):
             return
         measured = {name for cell in self.results for name in cell.mitigations}
         for name, one in self.catalogue.items():

@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 def asked(
-    argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str], remedy: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Ask a program for its version or the like; it gets nothing to read, and is killed after ASKED_S. Blocks.
+    """Ask a program for its version or the like; it is killed after ASKED_S. Blocks.
 
-    `env` is added to ours, `cwd` is where it runs.
+    `env` is added to ours, `cwd` is where it runs, `given` is all that it gets to read.
 
     No janitor knows of it: it is to make nothing, start nothing and end at once. Raises Unavailable, with the remedy,
     if it cannot be executed or does not end.
@@ -33,7 +33,7 @@ def asked(
     try:
         return subprocess.run(
             argv,
-            stdin=subprocess.DEVNULL,
+            input=given,
             env={**os.environ, **(env or {})},
             cwd=cwd,
             capture_output=True,

@@ -53,12 +53,20 @@ def _directive(text: str) -> str:
     return text
 
 
-DIRECTIVE = r"""[a-z][a-z0-9_]*( ([^\s;{}"'#\\][^\s;{}"'\\]*|"[^"{}\\\n]*"|'[^'{}\\\n]*'))+"""
+def _dropped(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        _directive(text)
+    return text
+
+
+NAME = r"[A-Za-z][\w.-]*"
+DIRECTIVE = rf"""{NAME}( ([^\s;{{}}"'#\\][^\s;{{}}"'\\]*|"[^"{{}}\\\n]*"|'[^'{{}}\\\n]*'))+"""
 Directive = Annotated[str, AfterValidator(_directive)]
+Dropped = Annotated[str, AfterValidator(_dropped)]
 
 
 class EditShape(Shape):
-    """What of a config of yours is to be in effect in the block that answers, its location: directives."""
+    """What of a config of yours is to be in effect where it answers, its location: lines in its program's language."""
 
     set: Listed[Directive] = key("of each of these directives one is in effect", "proxy_buffering off", [])
     add: Listed[Directive] = key(
@@ -66,8 +74,10 @@ class EditShape(Shape):
         "proxy_pass_header X-Accel-Buffering",
         [],
     )
-    drop: Listed[Directive] = key(
-        "arguments that are taken out, wherever the block has them from", "proxy_ignore_headers X-Accel-Buffering", []
+    drop: Listed[Dropped] = key(
+        "arguments that are taken out, wherever the block has them from; without any, all that has the name",
+        "proxy_ignore_headers X-Accel-Buffering",
+        [],
     )
 
     @model_validator(mode="after")

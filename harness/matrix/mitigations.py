@@ -220,7 +220,7 @@ def _idle(one: Mitigation, cell: Cell, change: Mitigation, requests: Requests) -
             yield f"replaces {chain_text(cell.chain)} by what it is already"
         else:
             idle = [f"replaces {_listed(replaces, 'or')}, which the chain does not have"] if replaces else []
-            idle += [f"edits {proxy} configs of yours, of which none here would change" for proxy in one.edit]
+            idle += [f"edits {proxy} configs of yours, of which none here would change, or can" for proxy in one.edit]
             yield ", and ".join(idle)
     if one.format == cell.format:
         yield f"changes the format to {one.format}, which it is already"

@@ -98,10 +98,10 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be in effect where a config answers: directives in its program's language, without what ends them.
+    """What is to be in effect where a config answers: lines in its program's language, without what ends them.
 
     Of each in `set` one is in effect, those in `add` go beside others of their name, and of those in `drop` the
-    arguments that are named are in effect no more.
+    arguments that are named are in effect no more, or nothing of the name if none are.
     """
 
     set: tuple[str, ...] = ()

@@ -108,9 +108,10 @@ class Editable(Proxy, Protocol):
         """Return the proxy that runs configs with edits."""
 
     def changed(self, config: Path) -> str:
-        """Return what that changes of a config, as a unified diff without its secrets; nothing if it is so already.
+        """Return what that changes of a config, as a unified diff without its secrets; nothing if it is so already, or
+        is a config that is not edited. What only a program can tell that is not here, is told as that.
 
-        Raises InputError for a config that cannot be read.
+        Raises InputError for a config that cannot be read, or in which that cannot be said.
         """
 
 

@@ -1,10 +1,15 @@
-"""What changed in a file of the user's, as a unified diff that `patch` takes."""
+"""What changed in a file of the user's, as a unified diff that `patch` takes: whole, or as it can be told.
+
+Rule: no secret is told. A line that has one is not shown around a change, of which fewer lines are shown instead, so
+that the diff still patches; a line that has one and changes itself shows `(redacted)` in its place.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 CONTEXT = 3
@@ -16,6 +21,21 @@ def unified(path: Path, before: str, after: str, context: int = CONTEXT) -> str:
     old, new = ([line for line in re.split(r"(?<=\n)", text) if line] for text in (before, after))
     found = difflib.unified_diff(old, new, _name(path), _name(path), n=context)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found)
+
+
+def told(path: Path, before: str, after: str, masked: Callable[[str], str]) -> str:
+    """Return the same without any secret; `masked` leaves those out of a text, line by line."""
+    hidden = {
+        line: shown
+        for text in (before, after)
+        for line, shown in zip(text.split("\n"), masked(text).split("\n"), strict=True)
+        if line != shown
+    }
+    for context in range(CONTEXT, -1, -1):
+        lines = unified(path, before, after, context).split("\n")
+        if not any(line.startswith(" ") and line[1:] in hidden for line in lines):
+            break
+    return "\n".join(line[:1] + hidden.get(line[1:], line[1:]) for line in lines)
 
 
 def _name(path: Path) -> str:

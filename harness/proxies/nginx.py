@@ -3,60 +3,51 @@
     nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
     nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
     nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token
-    nginx_diff.py      what changed of it, as it is told    nginx_mitigated.py what a mitigation changes of it
+    nginx_mitigated.py what a mitigation changes of it
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from types import MappingProxyType
 
-from harness.errors import Complaint, InputError
+from harness.errors import Complaint, InputError, Unavailable
 from harness.launchers import commands
-from harness.launchers.base import Installed, ProgramLauncher
-from harness.model import Edit, Endpoint
+from harness.launchers.base import Installed
 from harness.proxies.as_deployed import AsDeployed
-from harness.proxies.base import Running
-from harness.proxies.languages.base import Fitted
+from harness.proxies.languages.base import Fitted, Standing
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
-from harness.proxies.nginx_mitigated import Mitigated, Texts, in_effect, mitigated
+from harness.proxies.nginx_mitigated import change, in_effect
 from harness.proxies.starting import Start
-
-CHANGED = "mitigations.diff"
 
 
 @dataclass(frozen=True)
 class Nginx(AsDeployed):
     """The `nginx` proxy: its variants are `configs/nginx/*.conf`, or any config of a user's, as `deployment` has it.
 
-    Its placeholders and what is found beside them go together, so every config is read as one that is deployed. `edits`
-    are what mitigations change of it.
+    Its placeholders and what is found beside them go together, so every config is read as one that is deployed.
     """
-
-    edits: tuple[Edit, ...] = ()
 
     reads_folders = True
 
     def takes(self, config: Path) -> bool:
         return True
 
-    def edited(self, edits: Sequence[Edit]) -> Nginx:
-        return replace(self, edits=tuple(edits))
-
-    def changed(self, config: Path) -> str:
-        return self.meant(config)._mitigated(config).told()
-
     def asks_in_http10(self, config: Path) -> bool:
-        said = in_effect(self.meant(config)._mitigated(config).deployed, "proxy_http_version")
+        meant = self.meant(config)
+        after = meant.mitigated(config, meant.installed).after
+        deployed = Deployed(Config(config, after), meant.deployment, meant.behind.knows_streams_only)
+        said = in_effect(deployed, "proxy_http_version")
         return said in ([], ["1.0"])  # before 1.29.7 nginx does by itself
 
     def check(self, config: Path) -> None:
@@ -66,37 +57,17 @@ class Nginx(AsDeployed):
         except InputError as error:
             raise InputError(*(self._explained(one, config) for one in error.complaints)) from error
 
-    def fitted(self, config: Path, installed: Callable[[], Installed]) -> Fitted:
-        mitigated = self._mitigated(config)
-        loads = any(directive.name == "load_module" for directive, _ in mitigated.deployed.config.walk())
-        fitted = self._edited(mitigated, _prefix(installed()) if loads else "").fitted()
-        return replace(fitted, served_by=replace(mitigated.was.served_by(), changed=mitigated.told()))
-
-    async def start(self, config: Path, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher) -> Running:
-        try:
-            return await super().start(config, upstream, evidence, launcher)
-        except InputError as error:
-            if not self.edits:
-                raise
-            edited = f"as mitigations edit it ({CHANGED} has how)"
-            raise InputError(*(replace(one, message=f"{one.message}, {edited}") for one in error.complaints)) from error
+    def read(self, config: Path, standing: Standing) -> Fitted:
+        deployed = Deployed(Config(config, standing.texts), standing.said, standing.behind.knows_streams_only)
+        loads = any(directive.name == "load_module" for directive, _ in deployed.config.walk())
+        edited = Edited(deployed, _modules(standing.installed) if loads else "", standing.scheme)
+        return replace(edited.fitted(), change=partial(change, deployed))
 
     def start_of(self, config: Path, installed: Installed, evidence: Path) -> Start:
         start = super().start_of(config, installed, evidence)
         main, text = next(iter(start.files.items()))
         ours = {main: _user() + text, PATHS: (self.folder / Path(PATHS).name).read_text("utf-8")}
-        kept = {CHANGED: self._mitigated(config).diff()} if self.edits else {}
-        return replace(start, files={**start.files, **ours}, evidence={**start.evidence, **kept})
-
-    def _edited(self, mitigated: Mitigated, prefix: str = "") -> Edited:
-        return Edited(mitigated.deployed, prefix, "https" if self.behind.authority else "http")
-
-    def _deployed(self, config: Path, texts: Texts = MappingProxyType({})) -> Deployed:
-        return Deployed(Config(config, texts), self.deployment, self.behind.knows_streams_only)
-
-    def _mitigated(self, config: Path) -> Mitigated:
-        """Return the config with what mitigations change of it, for what is asked and what stands behind it now."""
-        return mitigated(self._deployed(config), self.edits, lambda texts: self._deployed(config, texts))
+        return replace(start, files={**start.files, **ours})
 
     def _explained(self, complaint: Complaint, config: Path) -> Complaint:
         """Return a complaint with its place, and what it comes of if a module is not here that the config loads."""
@@ -107,7 +78,8 @@ class Nginx(AsDeployed):
             return replace(complaint, message=f"{complaint.message}; {why}")
         if not complaint.message.startswith("unknown directive"):
             return complaint
-        edited = self._edited(self._mitigated(config), _prefix(self.installed()))
+        deployed = Deployed(Config(config), self.meant(config).deployment)
+        edited = Edited(deployed, _modules(self.installed))
         lacks = [f"{one.shown} ({one.place})" for one in edited.missing_modules]
         if not lacks:
             return complaint
@@ -122,9 +94,17 @@ class Nginx(AsDeployed):
         return complaint
 
 
-def _prefix(installed: Installed) -> str:
-    """Return the folder that an nginx was built for. Blocks."""
-    prefix = re.search(r"--prefix=(\S+)", commands.asked([str(installed.program), "-V"], "", installed.env).stderr)
+def _modules(installed: Callable[[], Installed]) -> str:
+    """Return the folder that an nginx was built for, where its modules lie; nothing if there is none. Blocks."""
+    with contextlib.suppress(Unavailable):  # which the start tells
+        nginx = installed()
+        return _prefix(nginx.program, tuple(nginx.env.items()))
+    return ""
+
+
+@lru_cache
+def _prefix(program: Path, env: tuple[tuple[str, str], ...]) -> str:
+    prefix = re.search(r"--prefix=(\S+)", commands.asked([str(program), "-V"], "", dict(env)).stderr)
     return prefix[1] if prefix else ""
 
 

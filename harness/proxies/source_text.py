@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,34 @@ class Source:
     def reject(self, offset: int, why: str) -> Complaint:
         """Return a complaint about what stands at an offset."""
         return Complaint(f"{why}{self.way_in}", file=str(self.path), line=self.line(offset))
+
+    def indent(self, offset: int) -> str:
+        """Return the blanks that the line begins with that an offset is in."""
+        first = self.text.rfind("\n", 0, offset) + 1
+        return re.match(r"[ \t]*", self.text[first:])[0]  # type: ignore[index]  # it matches nothing, too
+
+    def replaced(self, start: int, end: int, by: str) -> str:
+        """Return the text with something else from one offset to another."""
+        return self.text[:start] + by + self.text[end:]
+
+    def without(self, start: int, end: int) -> str:
+        """Return the text without what stands there, and without its line if nothing else is on it."""
+        text = self.text
+        first, behind = text.rfind("\n", 0, start) + 1, text.find("\n", end) + 1 or len(text)
+        if not text[first:start].strip() and not text[end:behind].strip():
+            return self.replaced(first, behind, "")
+        if text[first:start].strip():
+            return self.replaced(len(text[:start].rstrip(" \t")), end, "")
+        return self.replaced(start, len(text) - len(text[end:].lstrip(" \t")), "")
+
+    def with_lines(self, offset: int, lines: Sequence[str]) -> str:
+        """Return the text with lines of their own behind the one that an offset is in, which end as that does."""
+        behind = self.text.find("\n", offset) + 1
+        if not behind:
+            end = "\r\n" if "\r\n" in self.text else "\n"
+            return self.text + "".join(f"{end}{line}" for line in lines)
+        end = "\r\n" if self.text[:behind].endswith("\r\n") else "\n"
+        return self.replaced(behind, behind, "".join(f"{line}{end}" for line in lines))
 
     def edited(self, edits: Mapping[tuple[int, int], str]) -> str:
         """Return the text with spans (start, end) replaced, and every line where it was; a span may be empty."""

@@ -34,7 +34,8 @@ class SimulatedHop:
 @dataclass
 class World:
     """The hops by name, and what each mitigation costs; `only` says of some that they are for one hop, `detours` which
-    leave the chain or its transport.
+    leave the chain or its transport, `edits` which edit a config. If `hides`, a gate that is open shows only once all
+    are.
     """
 
     hops: Mapping[str, SimulatedHop]
@@ -42,12 +43,15 @@ class World:
     contradict: tuple[frozenset[str], ...] = ()
     only: Mapping[str, str] = field(default_factory=dict)
     detours: Collection[str] = ()
+    edits: Collection[str] = ()
+    hides: bool = False
     asked: list[Cell] = field(default_factory=list)
 
     @property
     def catalogue(self) -> dict[str, Mitigation]:
         """The mitigations, each of which changes something."""
         told = {name: Mitigation(name, "", "", cost, {name: "1"}) for name, cost in self.costs.items()}
+        told |= {name: replace(told[name], edited=(Hop("any", "sim"),)) for name in self.edits}
         return told | {name: replace(told[name], chain="direct") for name in self.detours}
 
     @property
@@ -77,7 +81,7 @@ class World:
         now, before = self.shut(cell)
         if not now:
             return "streams"
-        return "milder" if len(cell.chain) == 1 and now < before else "held"
+        return "milder" if len(cell.chain) == 1 and now < before and not self.hides else "held"
 
     def _shut(self, cell: Cell, sent: set[str]) -> int:
         shut, there = 0, set(sent)

@@ -262,6 +262,18 @@ def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
     assert {cell.mitigations for cell in chain.asked if len(cell.chain) == 1 and len(cell.mitigations) > 1} == set()
 
 
+def test_of_what_hides_each_other_in_a_config_pairs_are_tried_unless_something_else_mends_it() -> None:
+    costs: dict[str, Cost] = {"no-cache": "header", "lua": "config", "buffer": "config", "gzip": "config"}
+    hops = {"a": SimulatedHop((hop("lua").gates[0], hop("buffer").gates[0])), "b": FREE}
+    hidden = World(hops, costs, edits=("lua", "buffer", "gzip"), hides=True)
+    assert searched(hidden).best == ("buffer", "lua") == by_force(hidden)
+    assert searched(World(hops, costs, hides=True)).best is None
+    gates = (hop("lua", "no-cache").gates[0], hop("buffer", "no-cache").gates[0])
+    mended = World({"a": SimulatedHop(gates)}, costs, edits=hidden.edits, hides=True)
+    assert searched(mended).best == ("no-cache",)
+    assert {names for _, names in asked_of_whole(mended) if len(names) > 1} == set()
+
+
 def test_what_is_dearer_than_the_first_that_ought_to_work_waits_until_that_has_failed() -> None:
     chain = world(a=hop("x-accel"), b=hop("no-transform", "no-cache"))
     found = searched(chain)

@@ -188,14 +188,25 @@ def test_where_nothing_helps_it_says_which_hop_resists_and_what_makes_it_milder(
 
 
 def test_settings_of_a_program_whose_configs_are_not_edited_are_told_as_untried() -> None:
-    held = both("haproxy:mine", "delayed", "delayed")
-    tried = both("haproxy:mine", "delayed", "delayed", "x-accel-buffering", effect="no effect")
-    (said,) = [one for one in diagnosis([*held, *tried], "haproxy:mine").of_fix() if one.startswith("Not tried")]
-    assert said.startswith("Not tried, as only nginx' configs are edited here: in that of haproxy:mine ")
-    assert "`option http-no-delay" in said
-    assert "(haproxy-no-delay)" in said
-    swapped = both("haproxy:mine", "delayed", "delayed", "haproxy-no-delay", effect="no effect")
-    assert "http-no-delay" not in " ".join(diagnosis([*held, *swapped], "haproxy:mine").of_fix())
+    held = both("express:mine", "buffered", "buffered")
+    tried = both("express:mine", "buffered", "buffered", "x-accel-buffering", effect="no effect")
+    (said,) = [one for one in diagnosis([*held, *tried], "express:mine").of_fix() if one.startswith("Not tried")]
+    assert said.startswith("Not tried, as no express config is edited here: in that of express:mine `")
+    assert "res.flush()" in said
+    assert "(express-flush)" in said
+    swapped = both("express:mine", "buffered", "buffered", "express-flush", effect="no effect")
+    assert "(express-flush)" not in " ".join(diagnosis([*held, *swapped], "express:mine").of_fix())
+
+
+def test_settings_are_told_of_a_config_that_is_not_edited_as_it_is_not_known_what_answers() -> None:
+    unknown = diagnosis(both("haproxy:mine", "delayed", "delayed"), "haproxy:mine")
+    assert (
+        "only where it is taken as deployed, and what answers is known: in that of haproxy:mine `option http"
+        in " ".join(unknown.of_fix())
+    )
+    facts = Facts(served_by=(replace(EVERY_FACT.served_by[0], hop="haproxy:mine"),))
+    known = diagnosis(both("haproxy:mine", "delayed", "delayed", facts=facts), "haproxy:mine")
+    assert "Not tried" not in " ".join(known.of_fix())
 
 
 def test_a_way_around_is_told_only_after_why_nothing_within_mends_it() -> None:

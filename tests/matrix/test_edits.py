@@ -59,7 +59,8 @@ def test_an_entry_says_what_is_to_be_in_effect() -> None:
         ("{nginx: {set: 'a off;'}}", "f:1: m.edit.nginx.set: must be one directive and its arguments, without what"),
         ("{nginx: {set: 'a off; b on'}}", "must be one directive"),
         ("{nginx: {set: 'location / { }'}}", "must be one directive"),
-        ("{nginx: {drop: a}}", "must be one directive"),
+        ("{nginx: {set: a}}", "must be one directive"),
+        ("{nginx: {drop: 'a;'}}", "must be one directive"),
         ("{nginx: {add: \"a 'b\\nc'\"}}", "must be one directive"),
         ("{nginx: {set: 'a ${LISTEN}'}}", "must be one directive"),
         ("{nginx: {set: 3}}", "f:1: m.edit.nginx.set: must be text, not 3"),
@@ -102,7 +103,7 @@ def test_what_cannot_be_is_told() -> None:
     assert refused(OUTER, names=["off", "on"]) == "off and on set a of nginx:outer differently: 'a off' and 'a on'"
     assert refused(OUTER, INNER, names=["off@inner", "on@outer"]) == ""
     assert "past bypasses the chain, which does not go with on" in refused(OUTER, names=["on", "past"])
-    nothing = "on edits nginx configs of yours, of which none here would change"
+    nothing = "on edits nginx configs of yours, of which none here would change, or can"
     assert refused(SHIPPED, names=["on"]) == nothing
     assert refused(OUTER, names=["pass@inner"]) == nothing.replace("on ", "pass@inner ", 1)
     assert refused(Hop("nginx", "gzip"), names=["off"]).endswith("which the chain does not have, and " + nothing[3:])

@@ -32,7 +32,7 @@ http {
 }
 events {}
 """
-EDITS = {name: one.edit["nginx"] for name, one in catalogue().items() if one.edit}
+EDITS = {name: one.edit["nginx"] for name, one in catalogue().items() if "nginx" in one.edit}
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,15 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.model import HIDDEN, Deployment, Edit
 from harness.proxies.diffs import unified
+from harness.proxies.languages.base import Fitted, Texts
 from harness.proxies.languages.secrets import masked_blocks
+from harness.proxies.mitigated import Mitigated, mitigated
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
+from harness.proxies.nginx_edit import Edited
 from harness.proxies.nginx_language import Directive
-from harness.proxies.nginx_mitigated import Mitigated, mitigated
+from harness.proxies.nginx_mitigated import change
 from harness.proxies.nginx_serving import Location
 from harness.resources import configs
 from harness.session import catalogue
@@ -40,7 +45,12 @@ def read(folder: Path, said: Deployment, **texts: str) -> Callable[..., Deployed
 
 def edited(folder: Path, *edits: Edit, path: str = "", **texts: str) -> Mitigated:
     reading = read(folder, Deployment(path=path), **texts)
-    return mitigated(reading(), edits, reading)
+
+    def fitted(changed: Texts) -> Fitted:
+        deployed = reading(changed)
+        return replace(Edited(deployed, "").fitted(), change=partial(change, deployed))
+
+    return mitigated(fitted, edits)
 
 
 def after(folder: Path, text: str, *edits: Edit, path: str = "") -> str:
@@ -173,6 +183,11 @@ def test_an_own_line_of_the_name_is_joined_and_one_for_the_same_header_replaced(
 
 
 # ---------------------------------------------------------------- drop
+
+
+def test_a_name_without_arguments_is_taken_out_with_all_that_it_has(tmp_path: Path) -> None:
+    text = config(PASSES + "proxy_ignore_headers Vary;\n", http="proxy_ignore_headers Expires;\n")
+    assert after(tmp_path, text, Edit(drop=("proxy_ignore_headers",))) == config(PASSES)
 
 
 @pytest.mark.parametrize(
@@ -332,15 +347,14 @@ def test_what_is_hidden_is_a_value_whose_name_is_secret(line: str, told: str) ->
 # ---------------------------------------------------------------- the catalogue
 
 
-def test_every_edit_of_the_catalogue_is_for_a_proxy_that_can_have_it_and_changes_the_stock_one(tmp_path: Path) -> None:
+def test_every_edit_of_the_catalogue_changes_a_config_that_needs_it(tmp_path: Path) -> None:
     ignoring = config(PASSES + "proxy_ignore_headers X-Accel-Buffering; proxy_http_version 1.0; proxy_cache a;\n")
     (tmp_path / "my.conf").write_text(ignoring.replace("http {", "http { gzip on;"))
     nginx = Nginx("nginx", configs() / "nginx")
-    edits = {name: one.edit for name, one in catalogue().items() if one.edit}
+    edits = [one.edit["nginx"] for one in catalogue().values() if "nginx" in one.edit]
     assert len(edits) >= 6
-    for by_proxy in edits.values():
-        assert list(by_proxy) == ["nginx"]
-        assert nginx.edited([by_proxy["nginx"]]).changed(tmp_path / "my.conf").startswith("--- ")
+    for edit in edits:
+        assert nginx.edited([edit]).changed(tmp_path / "my.conf").startswith("--- ")
 
 
 def test_a_config_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:

@@ -18,59 +18,22 @@ from pathlib import Path, PurePath
 
 from harness.errors import InputError
 from harness.proxies.languages.apache_lines import Directive, parse
-from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.choice import NOBODY, Answers, Chosen, Config, Route, Server, Target, unless_false
-from harness.proxies.source_text import Edits, Source, Token
+from harness.proxies.languages.apache_mitigated import change
+from harness.proxies.languages.apache_modules import ROOT, before
+from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
+from harness.proxies.languages.choice import (
+    NOBODY,
+    OWN_PATH,
+    Answers,
+    Chosen,
+    Config,
+    Route,
+    Server,
+    Target,
+    unless_false,
+)
+from harness.proxies.source_text import Edits, Token
 from harness.resources import is_file
-
-_ROOT = "${INSTALLED}/usr/lib/apache2"
-_ALWAYS = ("authn_core", "authz_core", "proxy", "proxy_http")
-_NEEDS = {
-    "headers": r"header|requestheader",
-    "rewrite": r"rewrite\w+",
-    "socache_shmcb": r"ssl\w+",
-    "ssl": r"ssl\w+",
-    "filter": r"filter\w+|addoutputfilterbytype",
-    "deflate": r"deflate\w+",
-    "brotli": r"brotli\w+",
-    "http2": r"h2\w+",
-    "alias": r"alias(match)?|redirect\w*|scriptalias\w*",
-    "dir": r"directory(index|slash)|fallbackresource",
-    "mime": r"add(type|encoding|charset|handler|language|outputfilter|inputfilter)|typesconfig|remove\w+",
-    "setenvif": r"setenvif\w*|browsermatch\w*",
-    "env": r"(set|unset|pass)env",
-    "expires": r"expires\w+",
-    "remoteip": r"remoteip\w+",
-    "reqtimeout": r"requestreadtimeout",
-    "substitute": r"substitute\w*",
-    "sed": r"(input|output)sed",
-    "buffer": r"buffersize",
-    "ext_filter": r"extfilter\w+",
-    "macro": r"macro|use",
-    "status": r"extendedstatus",
-    "access_compat": r"order|allow|deny|satisfy",
-    "authz_host": r"require",
-    "authz_user": r"require",
-    "auth_basic": r"authbasic\w+|authtype",
-    "authn_file": r"auth(user|group)file",
-    "autoindex": r"index\w+",
-    "slotmem_shm": r"balancermember|proxyset",
-    "proxy_balancer": r"balancermember|proxyset",
-    "lbmethod_byrequests": r"balancermember|proxyset",
-    "lbmethod_bytraffic": r"balancermember|proxyset",
-    "lbmethod_bybusyness": r"balancermember|proxyset",
-}
-"""Which modules have which directives (httpd.apache.org/docs/2.4/mod/directives.html)."""
-_WORDS = {
-    "deflate": r"\bDEFLATE\b",
-    "brotli": r"BROTLI_COMPRESS",
-    "substitute": r"\bSUBSTITUTE\b",
-    "ratelimit": r"RATE_LIMIT",
-    "buffer": r"\bBUFFER\b",
-    "proxy_wstunnel": r"\bwss?://",
-    "http2": r"\bProtocols\b.*\bh2c?\b",
-}
-"""Which are named by what directives of others say."""
 
 _OURS = re.compile(
     r"listen|user|group|serverroot|pidfile|errorlog|customlog|transferlog|globallog|forensiclog|mutex|lockfile|scoreboardfile"
@@ -90,14 +53,14 @@ _HTTP = ("http", "https", "ws", "wss")
 
 def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
-    source = read(config)
+    source = standing.read(config)
     top = parse(source)
     found = _Reading(config, top)
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     edits = Edits(source)
     _edit(edits, top, found, chosen, standing)
-    before = [word for one in _before(top, source, standing.scheme) for word in ("-C", one)]
-    command = ("${PROGRAM}", "-d", _ROOT, *before, "-f", "${CONFIG}")
+    around = [word for one in before(top, source, standing.scheme) for word in ("-C", one)]
+    command = ("${PROGRAM}", "-d", ROOT, *around, "-f", "${CONFIG}")
     return Fitted(
         dict(edits.texts),
         {source: PurePath(config.name)},
@@ -107,21 +70,22 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.served_by(),
         command=(*command, "-D", "FOREGROUND"),
         explains=(*command, "-t"),
+        change=partial(_change, top, found, chosen),
     )
 
 
-def _before(top: Directive, source: Source, scheme: str) -> Iterator[str]:
-    """Yield what is said before a config: what it is put into."""
-    if not top.loads("loadmodule"):
-        names = {one.name for one in top.every()}
-        needed = [name for name, own in _NEEDS.items() if any(re.fullmatch(own, each) for each in names)]
-        named = [name for name, own in _WORDS.items() if re.search(own, source.text)]
-        for module in dict.fromkeys(("mpm_event", *_ALWAYS, *needed, *named, *(["ssl"] * (scheme == "https")))):
-            yield f"LoadModule {module}_module modules/mod_{module}.so"
-    yield from ("ServerName 127.0.0.1", "Listen ${LISTEN}", 'User "#65534"', 'Group "#65534"', "ErrorLog /dev/stderr")
-    yield from ('PidFile "${FOLDER}/httpd.pid"', 'DefaultRuntimeDir "${FOLDER}"')
-    if scheme == "https":
-        yield from ("SSLProxyEngine on", "SSLProxyCheckPeerName off", "SSLProxyCheckPeerCN off")
+def _change(top: Directive, found: _Reading, chosen: Chosen, wanted: Wanted) -> Change | None:
+    """Return what changes in the place that answers, if that is known."""
+    if chosen.route is None:
+        return None
+    host, path = found.hosts[chosen.server], chosen.asked or OWN_PATH
+    outer = [host, top] if host is not top else [top]
+    places = [one for level in outer for one in reversed([*level.of("location", "locationmatch")]) if one.arguments]
+    inner = [one for one in places if _place(one)(chosen.host, path)]
+    at = chosen.route.at
+    answers = next(one for one in top.every() if one.words[0] is at)
+    answers = next(answers.of(*_PASSES), answers) if answers.is_section else answers
+    return change([*inner, *outer], answers, wanted)
 
 
 @dataclass(eq=False)
@@ -379,7 +343,7 @@ def _module(edits: Edits, directive: Directive, standing: Standing) -> None:
     """Have a module loaded from where this Apache has it; one that it has not, or has built in, is taken out."""
     name = Path(directive.arguments[1].said).name
     installed = standing.installed()
-    if is_file(Path(_ROOT.replace("${INSTALLED}", str(installed.folder or "")), "modules", name)):
+    if is_file(Path(ROOT.replace("${INSTALLED}", str(installed.folder or "")), "modules", name)):
         edits.replace(directive.arguments[1], f"modules/{name}")
     else:
         edits.take_out(directive.words[0], directive.words[-1])

@@ -15,28 +15,30 @@ Rules:
 from __future__ import annotations
 
 import copy
-import glob
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.proxies.languages.base import Fitted, Standing, read
-from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said
-from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
-from harness.proxies.languages.secrets import masked_tree
+from harness.proxies.languages.base import Change, Fitted, Standing, Texts, Wanted
+from harness.proxies.languages.caddy_mitigated import MARK, change
+from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said, way
+from harness.proxies.languages.caddyfile import in_one, texts
+from harness.proxies.languages.choice import LOCAL, NOBODY, OWN_PATH, Chosen, Config, Route, Server, Target
+from harness.proxies.languages.secrets import masked, masked_tree
 from harness.proxies.source_text import Source, Token
-from harness.resources import is_file
 
 _RUN = ("${PROGRAM}", "run", "--config", "${CONFIG}")
 _TEST = ("${PROGRAM}", "validate", "--config", "${CONFIG}")
 _GONE = ("logging", "storage")
 _DEEPEST = 150
 _TOO_DEEP = f"nested deeper than {_DEEPEST} levels"
+_GIVEN = "/dev/stdin"
 _CERTIFICATE = {"certificate": "${CERTIFICATE}", "key": "${CERTIFICATE_KEY}"}
 
 
@@ -44,7 +46,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
     adapted = _adapted(config, standing)
     source = Source(config.with_name(f"{config.name}.json"), _printed(adapted))
-    found = _Reading(config, adapted)
+    found = _Reading(config, adapted, standing)
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     return Fitted(
         {source: _printed(_edited(adapted, found, chosen, standing.scheme))},
@@ -56,22 +58,68 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         command=_RUN,
         explains=_TEST,
         quote=lambda path: json.dumps(path)[1:-1],
-        masked=masked_tree,
+        masked=_masked,
+        change=partial(_change, config, standing),
     )
+
+
+def _change(config: Path, standing: Standing, wanted: Wanted) -> Change | None:
+    """Return what changes in a Caddyfile, or what it imports, if what answers is known."""
+    if config.suffix == ".json" or not (met := _met(config, standing)):
+        return None
+    return change(texts(config, standing.read), wanted, _Caddy(config, standing, met))
+
+
+@dataclass(frozen=True)
+class _Caddy:
+    """Caddy, asked what becomes of a request, which has `met` some handlers, if files say something else."""
+
+    config: Path
+    standing: Standing
+    met: list[Json]
+
+    def mark(self, texts: Texts) -> str:
+        met = self._now(texts)
+        marks = [one[MARK] for one in every(met[-1:], lambda one: MARK in one)]
+        return "".join(marks[0]) if marks else ""
+
+    def is_another_way(self, texts: Texts) -> bool:
+        return self._now(texts) != self.met
+
+    def _now(self, texts: Texts) -> list[Json]:
+        return _met(self.config, replace(self.standing, texts={**self.standing.texts, **texts}))
+
+
+def _met(config: Path, standing: Standing) -> list[Json]:
+    """Return the handlers that what is asked for meets, in their order; none if that is not known."""
+    adapted = _adapted(config, standing)
+    found = _Reading(config, adapted, standing)
+    chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
+    if chosen.route is None:
+        return []
+    routes = adapted["apps"]["http"]["servers"][found.of[chosen.server]]["routes"]
+    return way(routes, Asked(chosen.host or LOCAL, chosen.asked or OWN_PATH, chosen.server.tls))
 
 
 def _adapted(config: Path, standing: Standing) -> Json:
     """Return what Caddy makes of a Caddyfile. Raises InputError with its words if it refuses it."""
-    text = read(config).text
+    source = standing.read(config)
     if config.suffix == ".json":
-        return _loaded(text, str(config))
+        return _loaded(source.text, str(config))
     installed = standing.installed()
-    argv = [str(installed.program), "adapt", "--config", str(config.absolute()), "--adapter", "caddyfile"]
-    told = commands.asked(argv, "", installed.env)
+    given = in_one(source, standing.read) if standing.texts else ""
+    argv = [str(installed.program), "adapt", "--config", _GIVEN if given else str(config.absolute())]
+    told = commands.asked([*argv, "--adapter", "caddyfile"], "", installed.env, given=given)
     if told.returncode:
         words = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
-        raise InputError(*(one if one.file else Complaint(one.message, file=str(config)) for one in words))
+        by_line = [one for one in words if one.file and one.file != _GIVEN]
+        raise InputError(*(by_line or [Complaint(one.message, file=str(config)) for one in words]))
     return _loaded(told.stdout, str(config))
+
+
+def _masked(text: str) -> str:
+    """Return a Caddyfile, or Caddy's JSON, without its secrets."""
+    return masked_tree(text) if text.startswith('{\n\t"') else masked(text)
 
 
 def _loaded(text: str, file: str) -> Json:
@@ -157,10 +205,10 @@ def _printed(adapted: Json) -> str:
 class _Reading:
     """The sites and the targets of a config. `of` are the keys of their servers in the JSON, `sites` their hosts."""
 
-    def __init__(self, config: Path, adapted: Json) -> None:
+    def __init__(self, config: Path, adapted: Json, standing: Standing) -> None:
         self.of: dict[Server, str] = {}
         self.sites: dict[Server, tuple[str, ...]] = {}
-        self._sources = list(_texts(config))
+        self._sources = list(texts(config, standing.read))
         self._targets: dict[tuple[str, ...], Target] = {}
         http = adapted.get("apps", {}).get("http", {})
         for key, server in http.get("servers", {}).items():
@@ -215,16 +263,6 @@ class _Reading:
                 if found := re.search(rf"{before}(?P<words>{re.escape(written)})(?![\w.-])", source.text, re.MULTILINE):
                     return Token(source, found.start("words"), found.end("words"), written)
         return Token(self._sources[0], -1, -1, words)
-
-
-def _texts(config: Path) -> Iterator[Source]:
-    """Yield a Caddyfile, and those that it imports by their path."""
-    source = read(config)
-    yield source
-    for named in re.findall(r"^[ \t]*import[ \t]+([^\s(]+)", source.text, re.MULTILINE):
-        for file in sorted(glob.glob(str(config.parent / named))):
-            if is_file(Path(file)):
-                yield read(Path(file))
 
 
 def _dials(handler: Json) -> tuple[str, ...]:

@@ -35,10 +35,16 @@ UNKNOWN = object()
 
 def answering(routes: Sequence[Json], asked: Asked) -> object:
     """Return the handler that answers, None if nothing does, UNKNOWN if that cannot be known before a request comes."""
-    return _followed(routes, asked)[0]
+    return _followed(routes, asked, [])[0]
 
 
-def _followed(routes: Sequence[Json], asked: Asked) -> tuple[object, Asked]:
+def way(routes: Sequence[Json], asked: Asked) -> list[Json]:
+    """Return the handlers that a request meets, in their order, up to the one that answers; none if that is unknown."""
+    met: list[Json] = []
+    return [] if _followed(routes, asked, met)[0] is UNKNOWN else met
+
+
+def _followed(routes: Sequence[Json], asked: Asked, met: list[Json]) -> tuple[object, Asked]:
     taken: set[str] = set()
     for route in routes:
         group = route.get("group", "")
@@ -51,10 +57,12 @@ def _followed(routes: Sequence[Json], asked: Asked) -> tuple[object, Asked]:
         for handler in route.get("handle", ()):
             kind = handler.get("handler")
             if kind == "subroute":
-                found, asked = _followed(handler.get("routes", ()), asked)
+                found, asked = _followed(handler.get("routes", ()), asked, met)
                 if found is not None:
                     return found, asked
-            elif kind == "rewrite":
+                continue
+            met.append(handler)
+            if kind == "rewrite":
                 asked = replace(asked, path=_rewritten(handler, asked.path))
             elif kind in ANSWERS and not handler.get("pass_thru") and not asks_leave(handler):
                 return handler, asked

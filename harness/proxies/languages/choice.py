@@ -21,9 +21,10 @@ OWN_PATH = "/stream/0"
 """What an application is asked for: a stream by its own path."""
 NOBODY = "127.0.0.1:1"
 """An address that nobody listens on, that of a target which stands for nothing."""
+LOCAL = "127.0.0.1"
+"""Whom requests are for that name nobody."""
 
 _SERVER = re.compile(r"(?P<name>[^:]*)(?::(?P<port>\d+))?")
-_LOCAL = "127.0.0.1"
 _LOGIN = re.compile(r"^(?P<scheme>\w+://|(?=[^/@]*:))[^/@]*@")
 """Name and password before an address, which nobody is to be told."""
 
@@ -107,7 +108,7 @@ class Server:
     def answering(self, host: str, path: str) -> tuple[Route | None, bool]:
         """Return the route of a request, if any, and whether that is for certain."""
         for route in self.routes:
-            fits = route.answers(host.lower() or _LOCAL, re.split(r"[?#]", path, maxsplit=1)[0])
+            fits = route.answers(host.lower() or LOCAL, re.split(r"[?#]", path, maxsplit=1)[0])
             if fits or fits is None:
                 return (route if fits else None), fits is not None
         return None, True
@@ -149,6 +150,10 @@ class Chosen:
         called = f"{self.server.text}:{self.server.port}"
         server = Place(called, str(self.server.at.source.path), self.server.at.line)
         return ServedBy(self.asked or "/stream/N", bool(self._said.path), server, self.route.place, tuple(others))
+
+    def leads_to(self, target: Target) -> bool:
+        """Tell whether what answers is known, and may pass requests on to something that stands for the next hop."""
+        return self.route is not None and target in self.route.targets and target in self.targets
 
     # ------------------------------------------------------------ the backend
 

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from harness.errors import InputError
-from harness.proxies.languages.base import Fitted, Standing, read
+from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
 from harness.proxies.languages.choice import Chosen, Config, Route, Server, Target, unless_false
+from harness.proxies.languages.envoy_mitigated import change
 from harness.proxies.languages.envoy_routes import Hosts, domains, paths
 from harness.proxies.languages.secrets import masked_tree
 from harness.proxies.languages.yaml_nodes import Value, YamlEdits
@@ -45,7 +46,7 @@ _LISTEN = '{"address": "127.0.0.1", "port_value": ${PORT}}'
 
 def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
-    source = read(config)
+    source = standing.read(config)
     found = _Reading(config, Value.of(source))
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     return Fitted(
@@ -56,13 +57,23 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.server.tls,
         chosen.served_by(),
         masked=masked_tree,
+        change=partial(_change, found, chosen),
     )
+
+
+def _change(found: _Reading, chosen: Chosen, wanted: Wanted) -> Change | None:
+    """Return what changes for the route that answers, if that is known, and one of HTTP."""
+    if chosen.route not in found.managers:
+        return None
+    manager, host, route = found.managers[chosen.route]
+    return change(found.root, manager.get("http_filters"), (route, host, manager.get("route_config")), wanted)
 
 
 class _Reading:
     """The filter chains of static listeners as servers, and static clusters as targets.
 
-    `chains` are those of servers, with their listener; `hosts` the virtual hosts of routes, with all beside them.
+    `chains` are those of servers, with their listener; `managers` those of routes: the config of the filter that has
+    them, the virtual host, and the route itself.
     """
 
     def __init__(self, config: Path, root: Value) -> None:
@@ -72,7 +83,7 @@ class _Reading:
             self._target(one): one for one in root.get("static_resources", "clusters").items if one.get("name")
         }
         self.chains: dict[Server, tuple[Value, Value]] = {}
-        self.hosts: dict[Route, tuple[Value, Value]] = {}
+        self.managers: dict[Route | None, tuple[Value, Value, Value]] = {}
         for listener in root.get("static_resources", "listeners").items:
             self._listens(listener)
         self.config = Config(config, list(self.chains), list(self.clusters))
@@ -123,7 +134,7 @@ class _Reading:
                     [one for one in domains(host) if one != "*"],
                     path or ["/"],
                 )
-                self.hosts[made] = (config.get("route_config", "virtual_hosts"), host)
+                self.managers[made] = (config, host, route)
                 yield made
 
     def _to(self, action: Value) -> list[Target]:
@@ -189,9 +200,9 @@ def _edited(source: Source, found: _Reading, chosen: Chosen, scheme: str) -> dic
     ):
         if any(map(_asks_leave, filters.items)):
             edits.drop_items(filters, lambda one: not _asks_leave(one))
-    if chosen.route in found.hosts:
-        every, host = found.hosts[chosen.route]
-        edits.drop_items(every, lambda one: one is host)
+    if chosen.route in found.managers:
+        manager, host, _ = found.managers[chosen.route]
+        edits.drop_items(manager.get("route_config", "virtual_hosts"), lambda one: one is host)
         edits.change(host, "domains", '"domains": ["*"]')
     for target, cluster in found.clusters.items():
         _cluster(edits, cluster, target in chosen.targets, scheme)

@@ -17,9 +17,10 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 
 from harness.errors import InputError
-from harness.proxies.languages.base import Fitted, Standing, read
+from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.haproxy_lines import Asked, Condition, Line, Section, acls_of, parse
+from harness.proxies.languages.haproxy_mitigated import change
 from harness.proxies.languages.secrets import masked
 from harness.proxies.source_text import Edits, Source, Token
 from harness.resources import is_file
@@ -58,7 +59,7 @@ _USUAL = "/etc/haproxy/"
 
 def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
-    source = read(config)
+    source = standing.read(config)
     sections = parse(source)
     found = _Reading(config, sections)
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
@@ -70,24 +71,42 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         chosen.host,
         chosen.server.tls,
         chosen.served_by(),
+        change=partial(_change, found, chosen),
     )
 
 
+def _change(found: _Reading, chosen: Chosen, wanted: Wanted) -> Change | None:
+    """Return what changes in the backend that answers, if that is known."""
+    backs = [one for one, target in found.targets.items() if chosen.leads_to(target)]
+    if len(backs) != 1:
+        return None
+    return change(found.levels(backs[0]), found.levels(found.fronts[chosen.server]), wanted)
+
+
 class _Reading:
-    """The servers and the targets of a config; `binds` are the lines by which each server listens."""
+    """The servers and the targets of a config; `binds` are the lines by which each server listens, in its `fronts`."""
 
     def __init__(self, config: Path, sections: list[Section]) -> None:
         self.binds: dict[Server, Line] = {}
+        self.fronts: dict[Server, Section] = {}
+        self._defaults: dict[Section, Section | None] = {}
         self.targets = {one: target for one in sections if (target := _target(one))}
         self._named = {one.name: target for one, target in self.targets.items()}
         defaults: dict[str, Section] = {}
         for section in sections:
             if section.kind == "defaults":
                 defaults[""] = defaults[section.name] = section
-            elif section.kind in ("frontend", "listen"):
-                said = [word.said for word in section.head]
-                self._listens(section, defaults.get("".join(said[3:4]) if said[2:3] == ["from"] else ""))
+                continue
+            said = [word.said for word in section.head]
+            self._defaults[section] = defaults.get("".join(said[3:4]) if said[2:3] == ["from"] else "")
+            if section.kind in ("frontend", "listen"):
+                self._listens(section, self._defaults[section])
         self.config = Config(config, list(self.binds), list(self.targets.values()))
+
+    def levels(self, section: Section) -> list[Section]:
+        """Return a section, and the defaults that it has what it does not say from."""
+        defaults = self._defaults[section]
+        return [section, *([defaults] if defaults else [])]
 
     def _listens(self, section: Section, defaults: Section | None) -> None:
         seen = set()
@@ -100,7 +119,7 @@ class _Reading:
             tls = "ssl" in words
             server = Server(section.name, port[1], tls, f"{section.kind} {section.name}", section.head[0])
             server.routes = list(self._routes(section, defaults, tls))
-            self.binds[server] = line
+            self.binds[server], self.fronts[server] = line, section
 
     def _routes(self, section: Section, defaults: Section | None, tls: bool) -> Iterator[Route]:
         """Yield what may answer, in order: all rules come before backends are chosen, wherever they stand."""

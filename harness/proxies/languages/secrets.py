@@ -26,7 +26,8 @@ _SILENT = re.compile(
 )
 """Directives that give a name to something of their own, or nothing a value."""
 _GIVES = re.compile(
-    r"(?!.*(file|path|dialog))(.*(secret|passw|passphrase|credential).*|.*token|secure_link_md5|authbasicfake)", re.I
+    r"(?!.*(file|path|dialog))(.*(secret|passw|passphrase|credential).*|.*token|secure_link_md5|authbasicfake|(acme_)?dns)",
+    re.I,
 )
 """Directives that are such a name themselves."""
 _NAMED = ("acl", "use_backend", "use-server")
@@ -44,7 +45,7 @@ _DIRECTIVE = re.compile(r"(?:set|if|map|env|header|requestheader|setenv|acl|stat
 _ASSIGNED = re.compile(r"""(?<![\w-])(?P<name>[\w-]+)=(?!["']?[$%{])("[^"\n]*"|'[^'\n]*'|[^\s&;,"'\]})]+)""")
 _ANYWHERE = re.compile(
     r"""(?<=://)[^\s/@"']+(?=@)|(?<=\bBearer)[ \\]+[\w~+/.=-]{4,}|(?<=\bBasic)[ \\]+[\w+/=]{8,}"""
-    r"""|(?<=:)(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""",
+    r"""|(?<=[:\s])(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""",
     re.IGNORECASE,
 )
 _PATH = re.compile(r"/[\w./-]+")

@@ -14,13 +14,15 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
 
 from harness.errors import InputError, allowed
-from harness.proxies.languages.base import Fitted, Standing, read
+from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
 from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.secrets import masked_tree
+from harness.proxies.languages.traefik_mitigated import change, plain
 from harness.proxies.languages.traefik_rules import Rule
 from harness.proxies.languages.yaml_nodes import Entry, Value, YamlEdits
 from harness.proxies.source_text import Source
@@ -41,7 +43,7 @@ _MOST = 1000  # files of a folder that is one of configs
 
 def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
-    found = _Reading(config)
+    found = _Reading(config, standing)
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     store = Source(config.with_name("harness-store.yml"), _STORE)
     texts = _Edit(found, chosen, standing.scheme).made()
@@ -61,19 +63,34 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         frozenset({store, *(() if found.is_static else (main,))}),
         _RUN,
         masked=masked_tree,
+        change=partial(_change, found, chosen),
     )
 
 
-class _Reading:
-    """What a static file and its dynamic ones say: entry points as servers, services as targets."""
+def _change(found: _Reading, chosen: Chosen, wanted: Wanted) -> Change | None:
+    """Return what changes for the router that answers, if that is known."""
+    router = found.routers.get(chosen.route) if chosen.route else None
+    services = [entry for target, entry in found.services.items() if chosen.leads_to(target)]
+    if router is None or len(services) != 1:
+        return None
+    documents = [found.static, *found.dynamic]
+    uses = [router, found.points[chosen.server]]
+    return change(documents, uses, services[0], wanted)
 
-    def __init__(self, config: Path) -> None:
-        given = _document(config)
+
+class _Reading:
+    """What a static file and its dynamic ones say: entry points as servers, routers as routes, services as targets."""
+
+    def __init__(self, config: Path, standing: Standing) -> None:
+        given = _document(standing.read(config))
         self.is_static = any(one.name not in _DYNAMIC for one in given.entries)
         self.static = given if self.is_static else _static_around(given)
-        self.dynamic = [given] if not self.is_static else [_document(file) for file in _files(self.static, config)]
+        files = _files(self.static, config) if self.is_static else []
+        self.dynamic = [_document(standing.read(file)) for file in files] if self.is_static else [given]
         self.urls: dict[Target, list[Value]] = {}
         self.points: dict[Server, Entry] = {}
+        self.routers: dict[Route, Entry] = {}
+        self.services: dict[Target, Entry] = {}
         self._targets = {name: self._target(name, one) for name, one in self._all("services") if _urls(one.value)}
         for point in self.static.get("entryPoints").entries:
             self._listens(point)
@@ -89,7 +106,7 @@ class _Reading:
         if any(one.said.startswith("h2c://") for one in urls):
             why = "is spoken to by HTTP/2 only (`h2c://`), which the next hop does not know"
         target = Target(name, service.key.token, tuple(one.said for one in urls), why)
-        self.urls[target] = urls
+        self.urls[target], self.services[target] = urls, service
         return target
 
     def _listens(self, point: Entry) -> None:
@@ -122,7 +139,7 @@ class _Reading:
 
     def _route(self, router: Entry) -> Route:
         rule = Rule.of(router.value.get("rule").said)
-        return Route(
+        made = Route(
             f"router {router.name}",
             router.key.token,
             list(self._to(router, router.value.get("service").said)),
@@ -130,6 +147,8 @@ class _Reading:
             rule.values("host"),
             rule.values("path", "pathprefix") or ["/"],
         )
+        self.routers[made] = router
+        return made
 
     def _to(self, router: Entry, name: str, above: tuple[str, ...] = ()) -> Iterator[Target]:
         """Yield the targets of a service: itself, or those that it shares requests out to."""
@@ -162,18 +181,12 @@ def _urls(service: Value) -> list[Value]:
 
 def _is_of(middlewares: Value, names: set[str]) -> bool:
     """Tell whether a list names nothing but some middlewares."""
-    return bool(middlewares.items) and all(_plain(one) in names for one in middlewares.items)
+    return bool(middlewares.items) and all(plain(one) in names for one in middlewares.items)
 
 
-def _plain(name: Value) -> str:
-    """Return a name without its provider."""
-    return name.said.partition("@")[0]
-
-
-def _document(file: Path) -> Value:
+def _document(source: Source) -> Value:
     """Read a file. Raises InputError if it is not YAML as it stands."""
-    source = read(file)
-    if file.suffix == ".toml":
+    if source.path.suffix == ".toml":
         raise InputError(source.reject(0, "is TOML, which is not read as deployed: write it as YAML"))
     if at := source.text.find("{{") + 1:
         why = "holds a Go template, which only Traefik fills in: write what it comes to"
@@ -303,6 +316,6 @@ class _Edit:
             if _is_of(entry.value, gone):
                 self._edits.drop(entry.mapping, entry.name)
             elif entry.value.items:
-                self._edits.drop_items(entry.value, lambda one: _plain(one) not in gone)
+                self._edits.drop_items(entry.value, lambda one: plain(one) not in gone)
         for document in self._found.dynamic:
             self._edits.drop(document.get("http", "middlewares"), *gone)

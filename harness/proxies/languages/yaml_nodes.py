@@ -148,7 +148,7 @@ class YamlEdits:
         """Have another entry, or some, stand for one of a mapping."""
         if entry := mapping.entry(key):
             self._want(entry.key, text)
-            self._put.append((_span(entry), text))
+            self._put.append((span(entry), text))
 
     def _want(self, value: Value, text: str) -> None:
         if self._wanted.setdefault(value, text) != text:
@@ -243,7 +243,7 @@ def _start(text: str, node: yaml.Node) -> int:
     return found.end() if found else int(node.start_mark.index)
 
 
-def _span(entry: Entry) -> Token:
+def span(entry: Entry) -> Token:
     """Return from where to where an entry stands."""
     text = entry.key.source.text
     return Token(entry.key.source, entry.key.token.start, _end_of_pair(text, entry.key.node, entry.value.node), "")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import InputError
 from harness.launchers.base import Installed
-from harness.model import Deployment, Endpoint
+from harness.model import Deployment, Edit, Endpoint
 from harness.proxies.languages import LANGUAGES
 from harness.proxies.languages.base import Fitted, Standing
+from harness.proxies.mitigated import Mitigated, mitigated
 
 NOBODY = Endpoint(1)
 
@@ -20,19 +22,39 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
     """Write files, and return the first of them, which is the config."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, newline="")
     return folder / next(iter(files))
+
+
+def standing(said: Deployment | None = None, behind: Endpoint = NOBODY) -> Standing:
+    """Return how a config stands in a chain, with no program at hand."""
+
+    def installed() -> Installed:
+        raise AssertionError("needs no program")
+
+    return Standing(said or Deployment(), behind, installed)
 
 
 def fit(
     language: str, folder: Path, files: Mapping[str, str], said: Deployment | None = None, behind: Endpoint = NOBODY
 ) -> Fitted:
-    """Make a config fit, with no program at hand."""
+    """Make a config fit."""
+    return LANGUAGES[language](write(folder, files), standing(said, behind))
 
-    def installed() -> Installed:
-        raise AssertionError("needs no program")
 
-    return LANGUAGES[language](write(folder, files), Standing(said or Deployment(), behind, installed))
+def mitigate(
+    language: str, folder: Path, files: Mapping[str, str], *edits: Edit, said: Deployment | None = None
+) -> Mitigated:
+    """Apply edits to a config."""
+    config, stands = write(folder, files), standing(said)
+    return mitigated(lambda texts: LANGUAGES[language](config, replace(stands, texts=texts)), edits)
+
+
+def after(language: str, folder: Path, text: str, *edits: Edit, path: str = "") -> str:
+    """Return what the one file of a config says with edits applied."""
+    found = mitigate(language, folder, {"my.conf": text}, *edits, said=Deployment(path=path)).after
+    assert found.keys() <= {folder / "my.conf"}
+    return found.get(folder / "my.conf", text)
 
 
 def changes(fitted: Fitted) -> list[str]:

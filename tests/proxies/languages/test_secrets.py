@@ -19,6 +19,9 @@ SECRET = "s3cr3t"
 Masker = Callable[[str], str]
 
 LINES = [
+    f'header_up Authorization "Bearer {SECRET}"',
+    f"basic_auth {{\n\tbob $2a$14${SECRET}\n}}",
+    f"tls {{\n\tdns cloudflare {SECRET}\n}}",
     f"http-request set-header X-Api-Key {SECRET}",
     f"http-request set-header Authorization Bearer\\ {SECRET} if TRUE",
     f'http-request set-header Authorization "%[str({SECRET})]"',
