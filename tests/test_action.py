@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sampling import some_of
+
 ROOT = Path(__file__).parent.parent
 ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 MATRIX = """\
@@ -83,9 +85,11 @@ def test_the_action_fails_without_a_baseline_and_passes_with_one(tmp_path: Path)
 
 
 @pytest.mark.proxies
-@pytest.mark.exhaustive
-def test_the_action_installs_the_harness_from_its_own_checkout(tmp_path: Path) -> None:
+@some_of("given", [{"harness": HARNESS}, {"python": sys.executable}], each=2)
+def test_the_harness_is_one_that_is_there_or_comes_from_the_action_s_own_checkout(
+    tmp_path: Path, given: Mapping[str, str]
+) -> None:
     (tmp_path / "my.yaml").write_text(MATRIX)
-    written = run(tmp_path, matrix="my.yaml", arguments="--update", python=sys.executable)
+    written = run(tmp_path, matrix="my.yaml", arguments="--update", **given)
     assert written.returncode == 0, written.stderr
     assert (tmp_path / "my.baseline.yaml").exists()

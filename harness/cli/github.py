@@ -36,7 +36,7 @@ def tell(run: Run, told: Sequence[RenderableType], baseline: Path | None, outlet
         pieces = _as_text(told) if told else RENDERERS["markdown"](run.info, run.results)
         _append(Path(path), _cut(pieces))
     if is_on():
-        for command in workflow.commands(run.results, session.spots(run, baseline)):
+        for command in workflow.commands(run.results, session.spots_of(run, baseline)):
             outlet.command(command)
 
 

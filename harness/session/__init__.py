@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from harness.session.running import session
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
-    from harness.session.spots import spots
+    from harness.session.spots import spots_of
     from harness.session.standing import AS_FOUND
     from harness.session.watching import Decided, decided, folders, part_of, saved_since, saves, touched
 else:

@@ -11,7 +11,7 @@ from harness.session.inputs import located
 from harness.store.runs import Run
 
 
-def spots(run: Run, baseline: Path | None) -> Mapping[str, Place]:
+def spots_of(run: Run, baseline: Path | None) -> Mapping[str, Place]:
     """Return the place of each result that failed, by its id, as far as there is one. Blocks."""
     failed = [result for result in run.results if result.outcome not in ("pass", "observed")]
     expected = lines(run.info)
