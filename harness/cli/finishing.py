@@ -13,8 +13,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from harness import session
-from harness.baseline.comparing import Comparison
-from harness.baseline.terminal import CheckReport
 from harness.claims import ledger
 from harness.claims.terminal import ClaimReport
 from harness.cli import github, screen
@@ -25,7 +23,7 @@ from harness.model import Hop, Result
 from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.pasted import Pasted
 from harness.reports.timeline import Timeline
-from harness.store.runs import Run, check_writable, latest, write_pieces
+from harness.store.runs import Run, check_writable, write_pieces
 
 
 def outputs_of(*paths: Path | None) -> dict[str, Path]:
@@ -66,43 +64,6 @@ def finish(
     tell(run, told or _told(run, required), outputs)
     github.tell(run, told, baseline, people(outputs))
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
-
-
-def finish_check(
-    run: Run,
-    outputs: Mapping[str, Path],
-    required: summary.Required,
-    compared: Comparison,
-    update: str,
-    baseline: Path | None = None,
-) -> NoReturn:
-    """Finish a run that was held against a baseline: its results are those with their changes. `update` is the command
-    that takes them as what is expected, unless the baseline was written anew. Raises Exit likewise.
-    """
-    run.results = list(compared.results)
-    if baseline and not update:
-        err.print(f"Written: {baseline}. Commit it.", markup=False)
-    finish(run, outputs, required, CheckReport(run.info, compared, required, update), baseline=baseline)
-
-
-def finish_diff(
-    against: Path,
-    folder: Path | None,
-    runs: Path,
-    outputs: Mapping[str, Path],
-    required: summary.Required,
-    allow_missing: bool,
-    strict: bool,
-) -> NoReturn:
-    """Hold one run on disk, by default the last, against another. Raises Exit likewise, or InputError."""
-    run, earlier = Run.open(folder or latest(runs)), Run.open(against)
-    if run.folder.resolve() == earlier.folder.resolve():
-        raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
-    if folder is None:
-        session.refuse_older(run)
-    finish_check(
-        run, outputs, required, session.differed(run, earlier, allow_missing, "any" if strict else "for the worse"), ""
-    )
 
 
 def finish_cell(run: Run, job: session.Job, outputs: Mapping[str, Path], names: Sequence[str]) -> NoReturn:

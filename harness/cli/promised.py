@@ -8,11 +8,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness import reports, store
 from harness.cli import screen
 from harness.errors import EXIT_MEANINGS
-from harness.reports import junit
-from harness.reports.safe import shown
-from harness.store.runs import write_text
 
 OPTION = "--junit"
 
@@ -30,7 +28,7 @@ def promised(argv: Sequence[str]) -> Iterator[None]:
         if path and status and _mark(path) == before:
             why = screen.complaint or _usage(ended.__context__) or EXIT_MEANINGS.get(status, f"exit status {status}")
             with contextlib.suppress(Exception):  # that it cannot be written has been told, or is told by the status
-                write_text(path, shown("".join(junit.failed(" ".join(["harness", *argv[:1]]), why))))
+                store.write_pieces(path, reports.no_run(" ".join(["harness", *argv[:1]]), why))
         raise
 
 

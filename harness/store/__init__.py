@@ -12,6 +12,6 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
-    from harness.store.runs import Run, check_folder, check_writable, latest
+    from harness.store.runs import Run, check_folder, check_writable, latest, write_pieces
 else:
     __all__, __getattr__ = lazily(__name__)

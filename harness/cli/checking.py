@@ -1,0 +1,53 @@
+"""What a command ends with that holds a run against what was before: a baseline, or an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from harness import session
+from harness.baseline.comparing import Comparison
+from harness.baseline.terminal import CheckReport
+from harness.cli.finishing import finish
+from harness.cli.screen import err
+from harness.errors import InputError
+from harness.reports import summary
+from harness.store.runs import Run, latest
+
+
+def finish_check(
+    run: Run,
+    outputs: Mapping[str, Path],
+    required: summary.Required,
+    compared: Comparison,
+    update: str,
+    baseline: Path | None = None,
+) -> NoReturn:
+    """Finish a run that was held against a baseline: its results are those with their changes. `update` is the command
+    that takes them as what is expected, unless the baseline was written anew. Raises Exit likewise.
+    """
+    run.results = list(compared.results)
+    if baseline and not update:
+        err.print(f"Written: {baseline}. Commit it.", markup=False)
+    finish(run, outputs, required, CheckReport(run.info, compared, required, update), baseline=baseline)
+
+
+def finish_diff(
+    against: Path,
+    folder: Path | None,
+    runs: Path,
+    outputs: Mapping[str, Path],
+    required: summary.Required,
+    allow_missing: bool,
+    strict: bool,
+) -> NoReturn:
+    """Hold one run on disk, by default the last, against another. Raises Exit likewise, or InputError."""
+    run, earlier = Run.open(folder or latest(runs)), Run.open(against)
+    if run.folder.resolve() == earlier.folder.resolve():
+        raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
+    if folder is None:
+        session.refuse_older(run)
+    finish_check(
+        run, outputs, required, session.differed(run, earlier, allow_missing, "any" if strict else "for the worse"), ""
+    )
