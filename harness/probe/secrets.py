@@ -1,8 +1,8 @@
 """What was said to an endpoint, taken out of what is told of it: an answer may repeat it. Pure.
 
-Rules: every value of a header of the user's counts, whatever its name, and the body with each text in it if it is JSON;
-so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer abc` has said `abc`. A text
-may have been cut within one. Very short words are no secrets.
+Rules: every value of a header of the user's counts, unless its name has words of its own (PLAIN), and the body with each
+text in it if it is JSON; so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer abc`
+has said `abc`. A text may have been cut within one. Very short words are no secrets.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ from harness.model import HIDDEN
 from harness.probe.takes import Headers
 
 SHORTEST = 4
+PLAIN = frozenset(
+    (
+        *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection"),
+        *("content-type", "pragma", "priority", "te", "upgrade-insecure-requests", "x-accel-buffering"),
+    )
+)
+"""Headers whose values are words of a protocol, and no secrets: an answer that has them, too, says them by itself."""
 
 
 class Secrets:
     """Hides in texts what was said."""
 
     def __init__(self, headers: Headers, body: bytes | None, *urls: str) -> None:
-        said = [word for _, value in headers for word in (value, *value.split())]
+        said = [word for name, value in headers if name.lower() not in PLAIN for word in (value, *value.split())]
         said += [value for url in urls for _, value in parse_qsl(urlsplit(url).query)]
         said += list(_texts(body.decode("utf-8", "replace"))) if body else []
         said += [json.dumps(one, ensure_ascii=ascii)[1:-1] for one in said for ascii in (True, False)]

@@ -154,6 +154,14 @@ def test_an_answer_that_repeats_what_was_said_tells_nothing_of_it() -> None:
     assert "bad key" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "hidden"), [("Cache-Control", False), ("ACCEPT", False), ("X-Mine", True), ("Cookie", True)]
+)
+def test_words_of_a_protocol_are_no_secrets(name: str, hidden: bool) -> None:
+    said = Secrets(((name, "no-cache"),), None).hidden("an answer with no-cache of its own")
+    assert (HIDDEN in said) is hidden
+
+
 def test_what_was_said_is_known_where_an_answer_is_cut_and_as_json_writes_it() -> None:
     said = 'Tell "me" about\ncafés. ' * 400
     secrets = Secrets((), json.dumps({"prompt": said}).encode())
