@@ -1,8 +1,8 @@
 """What was said to an endpoint, taken out of what is told of it: an answer may repeat it. Pure.
 
-Rules: every value of a header of the user's counts, unless its name has words of its own (PLAIN), and the body with each
-text in it if it is JSON; so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer abc`
-has said `abc`. A text may have been cut within one. Very short words are no secrets.
+Rules: every value of a header of the user's counts, unless its name has words of its own (PLAIN), and the body with
+each text in it if it is JSON; so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer
+abc` has said `abc`. A text may have been cut within one. Very short words are no secrets.
 """
 
 from __future__ import annotations
