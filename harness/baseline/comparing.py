@@ -3,6 +3,7 @@
     worse, gone, another cell     fail
     not measured                  the run says too little
     better, other, new, another version    are told; `strict` lets them fail, too
+    nothing                       passes: it is what was expected
 
 Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything; what rules of
 another number have judged fails nothing, and says so.
@@ -85,7 +86,7 @@ def _with_change(
     moved = baseline is not None and _differs(baseline, was, now)
     found = differences(had, have, moved)
     if not found and not versions:
-        return result
+        return replace(result, outcome="pass") if result.outcome == "observed" else result
     kind = _kind(found) if found else "another version"
     return replace(result, changed=Changed(kind, tuple(map(str, found)), mine, versions))
 
