@@ -1,4 +1,4 @@
-"""The fixture `harness`: calls the command line in this process; `no_nginx`: on a machine without one.
+"""The fixture `harness`: calls the command line in this process; `no_nginx`, `no_apt`: on a machine without one.
 
 `conftest.py` hands them to all tests.
 """
@@ -15,6 +15,7 @@ from typer.main import get_command
 from harness.cli import commands as cli
 from harness.cli import screen
 from harness.errors import Unavailable
+from harness.launchers import apt
 from harness.proxies.catalog import PROXIES
 from tests.sandbox import Said
 
@@ -52,6 +53,12 @@ def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> NoReturn:
         raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
 
-    for verb in ("version", "start", "fetch"):
+    for verb in ("version", "start", "fetch", "installed"):
         monkeypatch.setattr(type(PROXIES["nginx"]), verb, missing)
     monkeypatch.setattr(type(PROXIES["nginx"]), "offered", lambda self: "")
+
+
+@pytest.fixture
+def no_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without apt, which thinks of each package for half a second where its cache is not kept."""
+    monkeypatch.setattr(apt, "_candidate", lambda package: "")

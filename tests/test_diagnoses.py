@@ -162,13 +162,13 @@ DEPLOYED = (
 
 
 @pytest.mark.proxies
+@pytest.mark.needs("nginx")
+@pytest.mark.needs("nginx")
 @pytest.mark.skipif(not shutil.which("patch"), reason="no patch")
 @pytest.mark.parametrize("set_up", sampled([pytest.param(one, id=one.chain) for one in DEPLOYED], each=2))
 def test_what_is_printed_patches_the_files_and_these_stream_as_they_are_then(
     harness: Harness, tmp_path: Path, set_up: Deployed
 ) -> None:
-    if why := missing("nginx"):
-        pytest.skip(why)
     texts = {**CONFIGS, "shop.conf": SHOP}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -189,8 +189,6 @@ def test_what_is_printed_patches_the_files_and_these_stream_as_they_are_then(
 
 @pytest.mark.proxies
 def test_one_cell_tells_what_its_mitigation_changed_in_the_config(harness: Harness, tmp_path: Path) -> None:
-    if why := missing("nginx"):
-        pytest.skip(why)
     (tmp_path / "deaf.conf").write_text(CONFIGS["deaf.conf"])
     said = harness("run", "--chain", "nginx:./deaf.conf", "-m", "nginx-buffering-off", "--expect", "streamed")
     assert said.status == 0, said.err

@@ -22,10 +22,10 @@ from harness.measure.runner import Runner
 from harness.model import Cell, Result
 from tests.recording import bound
 from tests.sampling import some_of
-from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, missing, program
+from tests.sandbox import DIRECT, HARNESS, SLOW, UNPRIVILEGED, Sandbox, program
 from tests.waiting import DEADLINE_S, wait_for
 
-pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+pytestmark = [pytest.mark.proxies, pytest.mark.needs("nginx")]
 
 OWN = """\
 title: With a config of my own

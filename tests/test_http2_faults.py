@@ -26,9 +26,9 @@ from harness.proxies.base import Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.nginx import Nginx
 from harness.resources import configs
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 
-pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+pytestmark = [pytest.mark.proxies, pytest.mark.needs("nginx")]
 
 TOKENS_BEFORE = 3
 UNKNOWN_SIGNER = "unable to get local issuer certificate"

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import kills
 from benchmarks.kills import SOON_MS, End, janitors, keepers, killed
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 from tests.waiting import wait_for
 
 KILLED, WHOLE = End("soon", -9, {"1"}), End("late", 0, set())
@@ -69,7 +69,7 @@ class Soon(random.Random):
 
 
 @pytest.mark.proxies
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 def test_what_listens_is_looked_at_before_a_kill_that_is_soon_after_a_start(tmp_path: Path) -> None:
     endless = "workloads: {endless: {tokens: 8, token_bytes: 112, interval_ms: 600000}}"
     with Sandbox(tmp_path) as place:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import pytest
 
 from harness.store.runs import Run
-from tests.sandbox import DIRECT, NGINX, SLOW, Sandbox, missing
+from tests.sandbox import DIRECT, NGINX, SLOW, Sandbox
 from tests.waiting import DEADLINE_S, wait_for
 
 proxies = pytest.mark.proxies
-nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+nginx = pytest.mark.needs("nginx")
 
 TEST = """
 import pytest

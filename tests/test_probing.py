@@ -27,16 +27,16 @@ from harness.resources import configs
 from harness.session import Endpoint, probing
 from tests.commanding import Harness
 from tests.proxies.nginxes import started
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 
 EVENTS = [b'data: {"n": %d}\n\n' % number for number in range(6)]
-GAP_S = 0.02
-"""Between the arrival of a message and the next one; ten times of what would count as together."""
+GAP_S = 0.005
+"""Between the arrival of a message and the next one; more than twice of what would count as together."""
 HELD_S = 0.05
 """What a message that does not arrive is waited for."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-needs_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+needs_nginx = pytest.mark.needs("nginx")
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,10 @@ WAITING: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
 
 def emitting(
-    pieces: Sequence[bytes] = EVENTS, gap_s: float = GAP_S, headers: Mapping[str, str] = MappingProxyType({})
+    pieces: Sequence[bytes] = EVENTS,
+    gap_s: float = GAP_S,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    held_s: float = HELD_S,
 ) -> Handler:
     """Answer with these pieces, each once the one before has arrived, or is held."""
 
@@ -72,7 +75,7 @@ def emitting(
             arrived.clear()
             await response.write(piece)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(arrived.wait(), HELD_S if gap_s else 0)
+                await asyncio.wait_for(arrived.wait(), held_s)
             await asyncio.sleep(gap_s)
         WAITING.pop()
         return response
@@ -86,7 +89,7 @@ async def packing(request: web.Request) -> web.StreamResponse:
         return await emitting()(request)
     packed = zlib.compressobj(wbits=31)
     pieces = [packed.compress(event) for event in EVENTS]
-    return await emitting([*pieces, packed.flush()], headers={"Content-Encoding": "gzip"})(request)
+    return await emitting([*pieces, packed.flush()], headers={"Content-Encoding": "gzip"}, held_s=0)(request)
 
 
 async def talking(request: web.Request) -> web.StreamResponse:
@@ -96,7 +99,7 @@ async def talking(request: web.Request) -> web.StreamResponse:
     said = await socket.receive_str()
     for word in said.split():
         await socket.send_str(word)
-        await asyncio.sleep(GAP_S)
+        await asyncio.sleep(4 * GAP_S)
     await socket.close()
     return socket
 
@@ -106,7 +109,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
     """Serve every path so; return the port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
@@ -180,17 +183,17 @@ async def test_what_is_asked_is_what_was_given() -> None:
 
 
 async def test_a_stream_that_never_ends_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "TAKE_S", 0.5)
+    monkeypatch.setattr(probing, "TAKE_S", 0.1)
     async with serving(emitting(EVENTS * 1000)) as port:
         search = await probed(f"http://127.0.0.1:{port}/", most=1)
     (take,) = search.takes
-    assert take.cut == "0.5 s were over"
+    assert take.cut == "0.1 s were over"
     assert take.how == "one by one"
 
 
 async def test_a_flood_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "TAKE_BYTES", 2**20)
-    async with serving(emitting([b"x" * 2**16] * 10_000, gap_s=0)) as port:
+    async with serving(emitting([b"x" * 2**16] * 10_000, gap_s=0, held_s=0)) as port:
         search = await probed(f"http://127.0.0.1:{port}/", most=1)
     (take,) = search.takes
     assert take.cut == "more than 1 MB had come"
@@ -198,7 +201,7 @@ async def test_a_flood_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_who_never_answers_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "TAKE_S", 0.2)
+    monkeypatch.setattr(probing, "TAKE_S", 0.05)
 
     async def silent(request: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
@@ -206,7 +209,7 @@ async def test_who_never_answers_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
 
     async with serving(silent) as port:
         search = await probed(f"http://127.0.0.1:{port}/")
-    assert [(take.how, take.cut) for take in search.takes] == [("nothing", "0.2 s were over")]
+    assert [(take.how, take.cut) for take in search.takes] == [("nothing", "0.05 s were over")]
 
 
 async def test_where_nobody_listens_is_asked_once() -> None:
@@ -287,11 +290,10 @@ async def test_a_certificate_that_does_not_verify_ends_it_and_one_that_does_serv
     [("http10", "at the end", 2), ("buffering-off", "one by one", 2), ("h2-tls-buffering-off", "one by one", 3)],
 )
 async def test_what_nginx_does_is_seen_and_timed_beside_the_endpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, how: str, requests: int
+    tmp_path: Path, variant: str, how: str, requests: int
 ) -> None:
-    if how == "one by one":
-        monkeypatch.setattr(f"{__name__}.HELD_S", 20)
-    async with serving(emitting()) as port, Launcher() as launcher:
+    held_s = 20 if how == "one by one" else HELD_S
+    async with serving(emitting(held_s=held_s)) as port, Launcher() as launcher:
         running = await started(launcher, configs() / f"nginx/{variant}.conf", tmp_path, Listening(port))
         at = running.endpoint
         search = await probed(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
+import pytest
+
 from harness.proxies.catalog import PROXIES
+from tests import conftest
 from tests.required import required
 
 RUN = Path(__file__).parent.parent / ".ci/run"
@@ -17,8 +19,19 @@ def test_all_is_required_but_what_only_a_systems_packages_have() -> None:
     assert {"curl", "curl-awk", "h2", "chromium"} <= set(required())
 
 
-def test_ci_asks_for_that_and_has_no_list_of_its_own() -> None:
+def test_ci_asks_for_that_and_has_no_list_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     asked = "required=$(.venv/bin/python -m tests.required)\nHARNESS_REQUIRE=$required make"
     assert asked in RUN.read_text()
-    printed = subprocess.check_output([sys.executable, "-m", "tests.required"], cwd=RUN.parent.parent, text=True)
-    assert printed.strip().split(",") == required()
+    runpy.run_path(str(Path(__file__).with_name("required.py")), run_name="__main__")
+    assert capsys.readouterr().out.strip().split(",") == required()
+
+
+def test_a_test_that_needs_what_is_missing_is_skipped_with_the_reason_unless_that_is_required(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, no_nginx: None
+) -> None:
+    request.node.add_marker(pytest.mark.needs("nginx"))
+    monkeypatch.setenv("HARNESS_REQUIRE", "")
+    with pytest.raises(pytest.skip.Exception, match="nginx is not installed"):
+        conftest.pytest_runtest_setup(request.node)
+    monkeypatch.setenv("HARNESS_REQUIRE", "curl,nginx")
+    conftest.pytest_runtest_setup(request.node)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -42,10 +43,15 @@ DOC = HOUSE.parent / "docs/threat-model.md"
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", DOC.read_text())))
 
 
+@cache
+def defined_in(file: Path) -> set[str]:
+    defined = ast.walk(ast.parse(file.read_text()))
+    return {node.name for node in defined if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
 @pytest.mark.parametrize(("file", "test"), NAMED)
 def test_a_test_that_the_page_names_exists(file: str, test: str) -> None:
-    defined = ast.walk(ast.parse((HOUSE.parent / file).read_text()))
-    assert test in {node.name for node in defined if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert test in defined_in(HOUSE.parent / file)
 
 
 def test_every_threat_has_a_test() -> None:
@@ -273,7 +279,7 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.proxies
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 @pytest.mark.parametrize("client", ["aiohttp", "curl", "curl-awk"])
 def test_secrets_in_headers_are_sent_and_reach_no_file_and_no_command_line(tmp_path: Path, client: str) -> None:
     if why := missing(client):

@@ -9,9 +9,9 @@ import pytest
 
 from harness.model import Result
 from tests.sampling import some_of
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 
-pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+pytestmark = [pytest.mark.proxies, pytest.mark.needs("nginx")]
 
 ZONE = "zone $binary_remote_addr zone=z:1m"
 LIMITS = {

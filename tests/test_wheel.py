@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.sampling import some_of
-from tests.sandbox import Said, missing
+from tests.sandbox import Said
 
 pytestmark = pytest.mark.proxies
 
@@ -98,7 +98,7 @@ def test_the_installed_program_measures_a_shipped_matrix(installed: Path, tmp_pa
     assert "Exit status 0" in said.out
 
 
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 def test_the_installed_program_runs_a_shipped_config_of_nginx(installed: Path, tmp_path: Path) -> None:
     said = call(installed / "harness", "run", "--chain", "nginx:http10", "-m", "x-accel-buffering", cwd=tmp_path)
     assert "x-accel-buffering: defeats (without it: coalesced, shows at the end)" in said.out

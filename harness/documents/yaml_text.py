@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 import yaml
 
@@ -118,8 +119,9 @@ def spans(text: str, file: str, *steps: Callable[[str], bool]) -> list[tuple[int
     return [(one.start_mark.index, one.end_mark.index) for one in scalars if one.end_mark.index in ends]
 
 
+@lru_cache(maxsize=32)  # a matrix is read for its title, then for its cells; a program's file once for each config
 def composed(text: str, file: str) -> yaml.MappingNode:
-    """Return a text's mapping. Raises InputError if it is none."""
+    """Return a text's mapping, which is nobody's to change. Raises InputError if it is none."""
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

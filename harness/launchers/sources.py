@@ -120,10 +120,10 @@ class Sources:
         return sorted({version for _, version in self._counting(wanted, only)}, key=age, reverse=True)
 
     def _best(self, wanted: str, only: str) -> tuple[Source, str] | None:
-        offered = [(source, version) for source, version in self._counting(wanted, only) if meets(version, wanted)]
-        if not wanted or not offered:
-            return offered[0] if offered else None
-        return max(offered, key=lambda offer: age(offer[1]))  # of equal ones the first
+        offered = (offer for offer in self._counting(wanted, only) if meets(offer[1], wanted))
+        if not wanted:
+            return next(offered, None)  # and those after it are not asked: apt takes half a second
+        return max(offered, key=lambda offer: age(offer[1]), default=None)  # of equal ones the first
 
 
 def meets(version: str, wanted: str) -> bool:

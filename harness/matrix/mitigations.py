@@ -122,6 +122,11 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
     return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
 
 
+def chain(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Chain:
+    """Return the chain that the cell, against which nothing speaks, is measured through."""
+    return _chain(cell.chain, [catalogue[name] for name in cell.mitigations])
+
+
 def concerned(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> bool:
     """Tell whether each of the cell's mitigations changes something in it, as far as the catalogue has them."""
     applied = [catalogue[name] for name in cell.mitigations if name in catalogue]

@@ -346,12 +346,12 @@ class _Reader:
     def _contradictions(self, origins: Mapping[Cell, KeyPath]) -> None:
         """Note what speaks against cells: at the key that is to blame, in the block that the cells are of."""
         refused: dict[Complaint, list[Cell]] = defaultdict(list)
-        for declared, path in origins.items():
-            for cell in dict.fromkeys((baseline_of(declared), declared)):
-                for objection in self._objections(cell):
-                    section, *key = objection.path
-                    place = (*path, *key) if section == "axes" else objection.path
-                    refused[replace(objection, path=place)].append(cell)
+        asked = ((one, path) for cell, path in origins.items() for one in (baseline_of(cell), cell))
+        for cell, path in dict.fromkeys(asked):
+            for objection in self._objections(cell):
+                section, *key = objection.path
+                place = (*path, *key) if section == "axes" else objection.path
+                refused[replace(objection, path=place)].append(cell)
         for objection, cells in refused.items():
             more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
             self._document.reject(objection.path, f"cell {cells[0].id}{more}: {objection.message}")
@@ -365,7 +365,7 @@ class _Reader:
             return [Complaint(f"{cell.request} offers codings: the application {why}", ("axes", "request"))]
         if objections := mitigations.objections(cell, *self._applying):
             return objections
-        chain = tuple(hop.unedited for hop in mitigations.plan(cell, *self._applying).chain)
+        chain = tuple(hop.unedited for hop in mitigations.chain(cell, self._catalogue))
         return [Complaint(message, ("axes", "mitigations")) for message in self._chains.objections(chain)]
 
     def _offers_coding(self, request: str) -> bool:

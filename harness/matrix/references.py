@@ -30,9 +30,9 @@ def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
 
 def baseline_of(cell: Cell) -> Cell:
     """Return the cell that shows what the chain does to an unmitigated stream."""
-    return replace(cell, mitigations=())
+    return replace(cell, mitigations=()) if cell.mitigations else cell
 
 
 def twin_of(cell: Cell) -> Cell:
     """Return the cell in lockstep, whose verdict a paced one carries; one in lockstep is its own."""
-    return replace(cell, pace="lockstep")
+    return cell if cell.pace == "lockstep" else replace(cell, pace="lockstep")

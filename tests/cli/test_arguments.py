@@ -51,11 +51,13 @@ SPELLINGS: Sequence[tuple[str, str]] = [
 """Command lines as they were typed, and as they are kept."""
 
 
+GROUP = get_command(chain_commands.app)
+
+
 def typed_by(command: str) -> Typed:
     """Return how a command of ours reads its arguments."""
-    group = get_command(chain_commands.app)
-    assert isinstance(group, typer.core.TyperGroup)
-    context = typer.Context(group.commands[command], info_name=command)
+    assert isinstance(GROUP, typer.core.TyperGroup)
+    context = typer.Context(GROUP.commands[command], info_name=command)
     return Typed.of(context)
 
 

@@ -18,7 +18,7 @@ from harness.errors import EXIT_MEANINGS
 from harness.resources import configs
 from harness.store.runs import latest
 from tests.commanding import Harness
-from tests.sandbox import DIRECT, NGINX, missing
+from tests.sandbox import DIRECT, NGINX
 
 COMMANDS = ("matrix", "reports", "run", "diagnose", "probe", "list", "doctor", "setup", "report", "check")
 
@@ -52,7 +52,9 @@ def test_help_names_every_command(harness: Harness) -> None:
         ("matrices", ["smoke", "Smoke test", "default", "reports/002-cloud-run-progress"]),
     ],
 )
-def test_everything_that_a_matrix_can_name_is_listed(harness: Harness, what: str, shown: Sequence[str]) -> None:
+def test_everything_that_a_matrix_can_name_is_listed(
+    harness: Harness, no_apt: None, what: str, shown: Sequence[str]
+) -> None:
     said = harness("list", what)
     assert (said.status, said.err) == (0, "")
     assert [word for word in shown if word not in said.out] == []
@@ -103,7 +105,7 @@ def test_help_tells_every_exit_status_and_the_environment(harness: Harness) -> N
     assert all(name in said for name in ("HARNESS_REQUIRE", "HARNESS_CACHE", "NO_COLOR"))
 
 
-def test_the_doctor_says_what_is_missing_and_how_to_get_it(harness: Harness, no_nginx: None) -> None:
+def test_the_doctor_says_what_is_missing_and_how_to_get_it(harness: Harness, no_nginx: None, no_apt: None) -> None:
     said = harness("doctor")
     assert said.status == 0
     assert re.search(r"^python +ok", said.out, re.MULTILINE)
@@ -163,6 +165,7 @@ def test_reports_are_written_in_every_format(harness: Harness, tmp_path: Path) -
 
 
 @pytest.mark.proxies
+@pytest.mark.needs("nginx")
 def test_a_document_on_standard_output_has_it_for_itself(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(DIRECT)
     said = harness("matrix", "m.yaml", "--json", "-")
@@ -177,8 +180,6 @@ def test_a_document_on_standard_output_has_it_for_itself(harness: Harness, tmp_p
 
 @pytest.mark.proxies
 def test_folders_that_are_kept_are_named(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if why := missing("nginx"):
-        pytest.skip(why)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said = harness("run", "--chain", "nginx:http10", "--tokens", "2", "--keep")
     (kept,) = re.findall(r"^Kept: (.+)$", said.err, re.MULTILINE)

@@ -235,7 +235,7 @@ def test_ctrl_c_is_what_it_was_after_a_command(harness: Harness) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 @pytest.mark.parametrize("words", [("list", "mitigations"), ("report",), ("--help",), ("doctor",)])
 def test_no_terminal_is_too_poor_for_what_is_printed(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, encoding: str, words: Sequence[str]
+    harness: Harness, no_apt: None, monkeypatch: pytest.MonkeyPatch, encoding: str, words: Sequence[str]
 ) -> None:
     """A header that is no UTF-8 comes with lone surrogates, which not even a strict UTF-8 terminal takes."""
     kept([DIRECT, result(cell("nginx:http10"), None, outcome="unavailable", reason="caf\udce9 ☃ \x1b[31m")])

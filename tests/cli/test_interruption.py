@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.sampling import sampled, some_of
-from tests.sandbox import SLOW, Sandbox, missing
+from tests.sandbox import SLOW, Sandbox
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.proxies, pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")]
+pytestmark = [pytest.mark.proxies, pytest.mark.needs("nginx")]
 
 MATRIX = f"""\
 title: Three cells that take their time, and others

@@ -37,11 +37,10 @@ from tests.clients.browsing import (
     resets,
     whole,
 )
-from tests.sandbox import missing
 
 pytestmark = [
     pytest.mark.proxies,
-    pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or ""),
+    pytest.mark.needs("chromium"),
 ]
 in_modules_loop = pytest.mark.asyncio(loop_scope="module")
 

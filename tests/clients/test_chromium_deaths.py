@@ -31,12 +31,12 @@ from tests.clients.browsing import (
     line_of,
 )
 from tests.misbehaving import Answer
-from tests.sandbox import SLOW, Sandbox, missing
+from tests.sandbox import SLOW, Sandbox
 from tests.waiting import eventually, wait_for
 
 pytestmark = [
     pytest.mark.proxies,
-    pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or ""),
+    pytest.mark.needs("chromium"),
 ]
 in_modules_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -194,7 +194,7 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
         yield place
 
 
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
@@ -208,7 +208,7 @@ def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, 
     assert "Traceback" not in said.err
 
 
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 def test_a_driver_that_is_killed_costs_its_stream_and_nothing_else(place: Sandbox) -> None:
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: list(place.results()), lambda told: len(told) == 2)

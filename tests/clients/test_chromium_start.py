@@ -23,7 +23,7 @@ from harness.model import Cell, Workload
 from tests.clients.browsing import line_of
 from tests.factories import judged
 from tests.planning import REQUESTS, plan
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.proxies
@@ -101,7 +101,7 @@ def descendants() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
-@pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or "")
+@pytest.mark.needs("chromium")
 async def test_when_paced_cells_begin_the_browser_has_started_with_all_its_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +135,7 @@ workloads: {short: {tokens: 4, token_bytes: 112}}
 axes: {chain: direct, client: chromium, request: browser}
 """
 REAL, SILENT = "", TELLS_VERSION + "exec sleep 60"
-with_chromium = pytest.mark.skipif(missing("chromium") is not None, reason=missing("chromium") or "")
+with_chromium = pytest.mark.needs("chromium")
 
 
 @pytest.mark.parametrize(

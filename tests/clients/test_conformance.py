@@ -26,7 +26,6 @@ from tests.clients.asking import DEADLINE_S, Asking, Clients, Kept
 from tests.clients.piping import alive
 from tests.clients.serving import Served, within
 from tests.sampling import sampled
-from tests.sandbox import missing
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -65,8 +64,7 @@ def cases(over: TransportName | None = None) -> Iterator[Any]:
     for name, make in CLIENTS.items():
         client = make()
         started = isinstance(client, Launching)
-        why = missing(name) if started else None
-        marks = [pytest.mark.proxies, pytest.mark.skipif(bool(why), reason=str(why))] if started else []
+        marks = [pytest.mark.proxies, pytest.mark.needs(name)] if started else []
         for transport in client.transports:
             if over in (None, transport):
                 yield pytest.param((name, transport), id=f"{name}-{transport}", marks=marks)

@@ -30,7 +30,7 @@ from tests.waiting import eventually
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.proxies,
-    pytest.mark.skipif(bool(missing("curl")), reason=str(missing("curl"))),
+    pytest.mark.needs("curl"),
 ]
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)

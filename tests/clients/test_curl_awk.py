@@ -31,7 +31,7 @@ from tests.waiting import eventually
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.proxies,
-    pytest.mark.skipif(bool(missing("curl-awk")), reason=str(missing("curl-awk"))),
+    pytest.mark.needs("curl-awk"),
 ]
 
 LOAD = Workload("w", tokens=12, token_bytes=300, interval_ms=5)

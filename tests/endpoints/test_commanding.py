@@ -133,7 +133,7 @@ def config(top: str = "", of_the_location: str = "", elsewhere: str = "") -> str
     ],
 )
 def test_nginx_may_ask_in_http10_unless_another_is_in_effect_where_it_answers(
-    tmp_path: Path, text: str, may: bool
+    no_nginx: None, tmp_path: Path, text: str, may: bool
 ) -> None:
     (tmp_path / "my.conf").write_text(text)
     (tmp_path / "included.conf").write_text("proxy_http_version 1.1;\n")

@@ -48,7 +48,7 @@ async def test_a_command_that_does_not_serve_is_told_with_its_words(monkeypatch:
     )
     with pytest.raises(InputError, match=r"did not start: .*exited with status 1(.|\n)*\(redacted\) is wrong"):
         await record(asked, lambda line: None)
-    monkeypatch.setattr(recording, "COMMAND_S", 0.3)
+    monkeypatch.setattr(recording, "COMMAND_S", 0.1)
     deaf = Application("GET", "/", (), None, command=(sys.executable, "-c", "import time; time.sleep(60)"))
     with pytest.raises(InputError, match=r"did not answer on port (.|\n)*it has to listen on \$\{PORT\}, or on \$PORT"):
         await record(deaf, lambda line: None)

@@ -20,10 +20,10 @@ from harness.store.runs import RECORDINGS, Run, latest
 from tests.answering import EVENTS, KEY, App, Handler, chunking, streaming
 from tests.commanding import Harness
 from tests.recorded import recording as recorded_by_hand
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 
-needs_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
-needs_asgi = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
+needs_nginx = pytest.mark.needs("nginx")
+needs_asgi = pytest.mark.needs("asgi")
 
 PAGE = (configs().parent / "docs/endpoints.md").read_text(encoding="utf-8")
 USUAL = {key: cell_options.WORKLOAD.get(key, one.default) for key, one in WORKLOAD_KEYS.items()}

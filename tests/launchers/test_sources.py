@@ -92,6 +92,14 @@ def test_what_is_nowhere_is_told_with_what_there_is(wanted: str, only: str, word
         there().installed(wanted, only)
 
 
+def test_once_one_has_some_none_after_it_is_asked_what_it_has() -> None:
+    class Slow(Shelf):
+        def offers(self) -> Sequence[str]:
+            raise AssertionError("nobody need know")
+
+    assert program(Slow("apt"), Shelf("wheel", here=["1.3"]), Shelf("system")).installed().source == "wheel"
+
+
 def test_who_has_none_is_told_how_to_get_it() -> None:
     with pytest.raises(Unavailable, match=r"program is not installed \(install program\)"):
         program(Shelf("system"), Shelf("wheel")).installed()

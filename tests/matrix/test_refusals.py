@@ -101,6 +101,10 @@ BAD_VALUES = [
         "/lockstep and 1 more: format text has no heartbeat",
     ),
     (
+        "axes: {chain: nginx:websocket, format: websocket, body: length, mitigations: [pad-2k, pad-4k]}",
+        "/none/lockstep and 2 more: a WebSocket has no body that could be framed by length",
+    ),
+    (
         "axes: {chain: nginx:gzip, mitigations: m}\n"
         "mitigations: {m: {claim: x, source: y, cost: config, chain: {nginx:gzip: nginx:nope}}}",
         "nginx:nope is to replace a hop, but there is no such variant",

@@ -16,8 +16,6 @@ from harness.clients.base import Request
 from harness.errors import BackendError, Unavailable
 from harness.formats import CODECS
 from harness.judge.reading import span_tokens
-from harness.judge.rules import LATE_MS
-from harness.measure import lockstep
 from harness.measure.guard import CONTROL_TRIPS, DISTANCE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.measure.limits import Bounds
 from harness.measure.recorder import Recorder, record
@@ -26,17 +24,12 @@ from tests.factories import judged, plan
 from tests.measure.steps import record as short
 from tests.recording import bound
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 LOAD = Workload("w", tokens=8, token_bytes=100, interval_ms=1)
 FAR_AWAY = Endpoint(443, "/behind", host="hop.invalid")
 SPAN = span_tokens(plan(LOAD).emission)
 """So many tokens are sent after one that is held."""
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here is further away than memory: a token that has not come soon, but late to a person, is held."""
-    monkeypatch.setattr(lockstep, "HOLD_MS", LATE_MS + 10)
-    monkeypatch.setattr(lockstep, "TIME_MS", 8 * LATE_MS)
 
 
 Body = AsyncGenerator[bytes]

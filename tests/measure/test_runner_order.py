@@ -175,6 +175,7 @@ async def test_chains_can_start_before_their_cells_and_what_fails_is_told_by_the
         assert (await runner.result(BARE)).reason == "it does not start"
 
 
+@pytest.mark.usefixtures("leaping")
 async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(run: Run) -> None:
     resting = asyncio.Event()
 

@@ -36,14 +36,14 @@ from tests.planning import plan
 from tests.processes import process, signalled
 from tests.recording import bound
 from tests.sampling import some_of
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 from tests.tapping import tapped
 from tests.waiting import DEADLINE_S, eventually
 
 real = pytest.mark.proxies
-set_up = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
-with_nginx = pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
-with_nextjs = pytest.mark.skipif(missing("nextjs") is not None, reason=missing("nextjs") or "")
+set_up = pytest.mark.needs("asgi")
+with_nginx = pytest.mark.needs("nginx")
+with_nextjs = pytest.mark.needs("nextjs")
 in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 APPS = resources.configs() / "asgi"

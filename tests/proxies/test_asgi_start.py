@@ -13,10 +13,9 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.asgi import Asgi, last_words
 from harness.proxies.asgi_options import SERVERS, serving
-from tests.sandbox import missing
 
 real = pytest.mark.proxies
-set_up = pytest.mark.skipif(missing("asgi") is not None, reason=missing("asgi") or "")
+set_up = pytest.mark.needs("asgi")
 
 APPS = resources.configs() / "asgi"
 BLOCK = "# /// script\n# dependencies = {}\n# ///\n"

@@ -37,6 +37,7 @@ def test_a_wheel_has_its_program_in_it_or_requirements(wheel: str, tmp_path: Pat
 
 
 @pytest.mark.proxies
+@pytest.mark.needs("litellm")
 @some_of(("name", "config"), SHIPPED, each=2, ids=labels(SHIPPED))
 async def test_a_shipped_config_serves_and_is_gone_with_all_its_children(
     name: str, config: Path, tmp_path: Path
@@ -53,8 +54,6 @@ async def test_a_shipped_config_serves_and_is_gone_with_all_its_children(
 
 @pytest.mark.proxies
 async def test_a_broken_config_is_told_in_its_own_words(tmp_path: Path) -> None:
-    if why := missing("litellm"):
-        pytest.skip(why)
     mine = tmp_path / "mine.yaml"
     mine.write_text((configs() / "litellm/chat.yaml").read_text().replace("hooks.anyone", "hooks.nobody"))
     async with Launcher() as launcher:

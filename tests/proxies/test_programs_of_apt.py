@@ -14,14 +14,13 @@ from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
 from tests.sampling import some_of
-from tests.sandbox import missing
 
 SHIPPED = variants("apache")
 PLAIN = configs() / "apache/plain.conf"
 
 pytestmark = [
     pytest.mark.proxies,
-    pytest.mark.skipif(bool(missing("apache")), reason="Apache is not here: harness setup apache"),
+    pytest.mark.needs("apache"),
 ]
 
 

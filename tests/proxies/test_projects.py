@@ -24,7 +24,6 @@ from harness.proxies.projects import Project, Rule
 from harness.resources import configs
 from tests.commanding import Harness
 from tests.sampling import some_of
-from tests.sandbox import missing
 
 API = Rule("/api/:path*", "http://app:8000/:path*")
 AUTH = Rule("/auth", "https://login.example/start")
@@ -309,10 +308,10 @@ async def test_who_is_interrupted_while_a_copy_is_laid_goes_on_when_nothing_is_w
 
 
 @pytest.mark.proxies
+@pytest.mark.needs("vite")
+@pytest.mark.needs("nextjs")
 @some_of("hop", ["nextjs:./web", "nextjs:./web@build"], each=2)
 def test_a_next_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_path: Path, hop: str) -> None:
-    if why := missing("nextjs"):
-        pytest.skip(why)
     before = digest(project(tmp_path / "web", "next", {"next.config.mjs": NEXT_CONFIG, **PAGES}))
     said = harness("run", "--chain", hop, "--path", "/api/chat", "--request", "browser", "--json", "out.json")
     assert said.status == 0, said.err
@@ -324,8 +323,6 @@ def test_a_next_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_
 
 @pytest.mark.proxies
 def test_a_vite_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_path: Path) -> None:
-    if why := missing("vite"):
-        pytest.skip(why)
     before = digest(project(tmp_path / "web", "vite", {"vite.config.js": VITE_CONFIG, "index.html": "<p>chat</p>"}))
     several = harness("run", "--chain", "vite:./web")
     assert "--map says which is the backend: /api to localhost:8000; /auth to localhost:9000" in several.out

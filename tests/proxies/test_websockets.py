@@ -18,16 +18,15 @@ from tests.measuring import READS
 from tests.planning import plan
 from tests.processes import process, signalled
 from tests.sampling import some_of
-from tests.sandbox import missing
 from tests.tapping import tapped
 from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.proxies,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or ""),
+    pytest.mark.needs("nginx"),
 ]
-with_nextjs = pytest.mark.skipif(missing("nextjs") is not None, reason=missing("nextjs") or "")
+with_nextjs = pytest.mark.needs("nextjs")
 
 CATALOGUE = parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 LOAD = Workload("w", tokens=12, token_bytes=100, interval_ms=5)
