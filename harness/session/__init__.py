@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.measure.runner import Runner
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
-    from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
+    from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, diagnosis_of, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (
         REPORTS,
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
         in_front_of,
         load,
         may_ask_in_http10,
+        of_options,
         one_cell,
         reports,
     )
+    from harness.session.joined import JoinedSession, Part
     from harness.session.kept import arrivals, checked, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
     from harness.session.recording import Application, application, record
     from harness.session.running import session
+    from harness.session.serving import Served, served
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
     from harness.session.standing import AS_FOUND
+    from harness.store.shared import finish, runs_of
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -34,8 +34,8 @@ async def session(
 
     `keep` is told of each temporary folder, which then stays.
     """
-    matrix, run = job.matrix, Run.create(root, _describe(job, options))
-    with _room(run):
+    matrix, run = job.matrix, Run.create(root, described(job, options))
+    with room(run):
         for recording in {cell.workload.recording: None for cell in job.cells}:
             if recording:
                 run.keep_recording(recording)
@@ -58,7 +58,7 @@ async def session(
 
 
 @contextmanager
-def _room(run: Run) -> Iterator[None]:
+def room(run: Run) -> Iterator[None]:
     """Tell of a full disk, whoever met it, and of the results that were kept before."""
     try:
         yield
@@ -69,7 +69,8 @@ def _room(run: Run) -> Iterator[None]:
         raise NoRoom(f"no room is left: {error}\n{kept}") from error
 
 
-def _describe(job: Job, options: Sequence[str]) -> RunInfo:
+def described(job: Job, options: Sequence[str]) -> RunInfo:
+    """Return the head of a run of a job that starts now."""
     used = {name for cell in job.cells for name in cell.mitigations}
     proxies = {hop.proxy for cell in job.cells for hop in cell.chain} if job.diagnosed else set()
     known = {name: one for name, one in job.matrix.catalogue.items() if not proxies.isdisjoint(one.apply)}

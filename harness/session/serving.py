@@ -1,0 +1,184 @@
+"""Serves an ASGI application that is an object of this process, for as long as a block lasts.
+
+Rules: it runs in a thread and an event loop of its own, with the globals, overrides and patches of whoever made it. The
+server is uvicorn; where that is not installed, hypercorn. Its lifespan starts and ends with the block. What the
+application raises is kept: to a client it is no more than an answer with status 500, or one that breaks off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import socket
+import threading
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from harness.errors import InputError
+from harness.model import Endpoint
+
+Message = MutableMapping[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+"""ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html#applications)."""
+
+START_S = 30.0
+"""How long its start-up may take."""
+
+
+@dataclass
+class Served:
+    """An application that listens at `endpoint`; `name` says what it is and by which server it is served.
+
+    `raised` has what came out of it last, by the type of its scope: of `lifespan`, and of `http`.
+    """
+
+    name: str
+    endpoint: Endpoint = field(default_factory=lambda: Endpoint(1))
+    raised: dict[str, Exception] = field(default_factory=dict)
+
+    def why(self, scope: str) -> str:
+        """Return what the application raised last, in a line, with its place; nothing if it raised nothing."""
+        if not (error := self.raised.get(scope)):
+            return ""
+        inner: BaseException = error
+        while isinstance(inner, BaseExceptionGroup):
+            inner = inner.exceptions[0]
+        frames = traceback.extract_tb(inner.__traceback__)
+        place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+        return f"{''.join(traceback.format_exception_only(inner)).strip()}{place}"
+
+
+@asynccontextmanager
+async def served(app: object) -> AsyncIterator[Served]:
+    """Serve an application; when the block is left, its server has ended. Raises InputError for what cannot be served.
+
+    What runs in the block does so in its own loop and thread.
+    """
+    served, serve = _server_for(app)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else Nagle's algorithm is on
+    with listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        served.endpoint = Endpoint(int(listening.getsockname()[1]))
+        ending, started = threading.Event(), threading.Event()
+        failure: list[BaseException] = []
+
+        def live() -> None:
+            try:
+                asyncio.run(serve(listening.dup(), started, ending))
+            except BaseException as error:  # SystemExit, too, by which uvicorn ends
+                failure.append(error)
+            finally:
+                started.set()
+
+        context = contextvars.copy_context()  # that of whoever wants it served
+        thread = threading.Thread(target=context.run, args=(live,), name="harness: an ASGI application", daemon=True)
+        thread.start()
+        try:
+            await asyncio.to_thread(started.wait, START_S)
+            if not started.is_set():
+                raise InputError(f"{served.name}: its start-up takes longer than {START_S:g} s")
+            if not thread.is_alive():
+                why = served.why("lifespan") or "".join(map(repr, failure))
+                raise InputError(f"{served.name} did not start: {why}")
+            yield served
+        finally:
+            ending.set()
+            await asyncio.to_thread(thread.join, START_S)
+
+
+Serve = Callable[[socket.socket, threading.Event, threading.Event], Awaitable[None]]
+"""Serves on a socket until the second event is set; sets the first once whoever connects is answered."""
+
+
+def _server_for(app: object) -> tuple[Served, Any]:
+    """Return what is to be served, and what serves it. Raises InputError."""
+    if not callable(app) or not _is_asgi(app):
+        raise InputError(
+            f"app: {type(app).__name__} is no ASGI application, which takes scope, receive and send; of another, give"
+            " its command or its url"
+        )
+    named = getattr(app, "__qualname__", None) or type(app).__name__
+    for name, serve in (("uvicorn", _uvicorn), ("hypercorn", _hypercorn)):
+        if find_spec(name):
+            served = Served(f"{named} on {name} {version(name)}")
+            return served, _serving(app, served, serve)
+    raise InputError(f"app: {named} needs a server, and none is installed: pip install uvicorn (or hypercorn)")
+
+
+def _is_asgi(app: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(app).bind({}, None, None)
+    except TypeError:
+        return False
+    except ValueError:  # it does not tell what it takes
+        return True
+    return not inspect.isclass(app)
+
+
+def _serving(app: Any, served: Served, serve: Any) -> Any:
+    async def watched(scope: Message, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            served.raised[scope["type"]] = error
+            raise
+
+    def serving(listening: socket.socket, started: threading.Event, ending: threading.Event) -> Any:
+        return serve(watched, listening, started, ending)
+
+    return serving
+
+
+async def _uvicorn(app: App, listening: socket.socket, started: threading.Event, ending: threading.Event) -> None:
+    import uvicorn
+
+    class Telling(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
+    server = Telling(config)
+
+    async def end() -> None:
+        await asyncio.to_thread(ending.wait)
+        server.should_exit = True
+
+    await _until_ended(server.serve([listening]), end(), ending)
+
+
+async def _hypercorn(app: App, listening: socket.socket, started: threading.Event, ending: threading.Event) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listening.detach()}"]
+    config.errorlog = config.accesslog = None
+    config.graceful_timeout = 0
+    end = asyncio.Event()
+
+    async def ended() -> None:
+        await asyncio.to_thread(ending.wait)
+        end.set()
+
+    started.set()  # its socket listens: who comes early waits
+    await _until_ended(serve(app, config, shutdown_trigger=end.wait), ended(), ending)  # type: ignore[arg-type]
+
+
+async def _until_ended(
+    serving: Coroutine[Any, Any, None], asking: Coroutine[Any, Any, None], ending: threading.Event
+) -> None:
+    """Serve until that is over by itself, or has been asked to end."""
+    waiting = asyncio.create_task(asking)
+    try:
+        await serving
+    finally:
+        ending.set()  # else a thread waits for it for ever
+        await asyncio.gather(waiting, return_exceptions=True)
