@@ -46,7 +46,7 @@ ROOMS: Mapping[str, str] = {
     "measure": "backends clients errors formats judge launchers matrix model proxies resources store",
     "session": "clients diagnosis errors formats judge launchers matrix measure model probe proxies recordings"
     " resources store",
-    "plugin": "errors measure model reports resources session",
+    "plugin": "diagnosis errors model reports resources session",
     "cli": "claims diagnosis errors model probe reports resources session store",
     "__main__": "cli",
     "benchmarks": ("backends claims errors judge launchers matrix measure model reports resources session store"),
