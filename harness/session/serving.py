@@ -27,8 +27,12 @@ Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 """ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html#applications)."""
 
+Serve = Callable[[App, socket.socket, threading.Event], Coroutine[Any, Any, None]]
+"""Serves an application on a socket until an event is set, or its lifespan did not start."""
 START_S = 30.0
 """How long its start-up may take."""
+END_S = 5.0
+"""How long its end is waited for; what does not end by then ends with the process."""
 
 
 @dataclass
@@ -47,9 +51,10 @@ class Served:
         if not (error := self.raised.get(scope)):
             return ""
         inner: BaseException = error
+        frames = traceback.extract_tb(inner.__traceback__)
         while isinstance(inner, BaseExceptionGroup):
             inner = inner.exceptions[0]
-        frames = traceback.extract_tb(inner.__traceback__)
+            frames = traceback.extract_tb(inner.__traceback__) or frames
         place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
         return f"{''.join(traceback.format_exception_only(inner)).strip()}{place}"
 
@@ -61,17 +66,18 @@ async def served(app: object) -> AsyncIterator[Served]:
     What runs in the block does so in its own loop and thread.
     """
     served, serve = _server_for(app)
+    ending, started = threading.Event(), threading.Event()
+    watched = _watched(app, served, started)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else Nagle's algorithm is on
     with listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
         served.endpoint = Endpoint(int(listening.getsockname()[1]))
-        ending, started = threading.Event(), threading.Event()
         failure: list[BaseException] = []
 
         def live() -> None:
             try:
-                asyncio.run(serve(listening.dup(), started, ending))
+                asyncio.run(serve(watched, listening, ending))
             except BaseException as error:  # SystemExit, too, by which uvicorn ends
                 failure.append(error)
             finally:
@@ -84,20 +90,16 @@ async def served(app: object) -> AsyncIterator[Served]:
             await asyncio.to_thread(started.wait, START_S)
             if not started.is_set():
                 raise InputError(f"{served.name}: its start-up takes longer than {START_S:g} s")
-            if not thread.is_alive():
+            if failure or not thread.is_alive():
                 why = served.why("lifespan") or "".join(map(repr, failure))
                 raise InputError(f"{served.name} did not start: {why}")
             yield served
         finally:
             ending.set()
-            await asyncio.to_thread(thread.join, START_S)
+            await asyncio.to_thread(thread.join, END_S)
 
 
-Serve = Callable[[socket.socket, threading.Event, threading.Event], Awaitable[None]]
-"""Serves on a socket until the second event is set; sets the first once whoever connects is answered."""
-
-
-def _server_for(app: object) -> tuple[Served, Any]:
+def _server_for(app: object) -> tuple[Served, Serve]:
     """Return what is to be served, and what serves it. Raises InputError."""
     if not callable(app) or not _is_asgi(app):
         raise InputError(
@@ -107,8 +109,7 @@ def _server_for(app: object) -> tuple[Served, Any]:
     named = getattr(app, "__qualname__", None) or type(app).__name__
     for name, serve in (("uvicorn", _uvicorn), ("hypercorn", _hypercorn)):
         if find_spec(name):
-            served = Served(f"{named} on {name} {version(name)}")
-            return served, _serving(app, served, serve)
+            return Served(f"{named} on {name} {version(name)}"), serve
     raise InputError(f"app: {named} needs a server, and none is installed: pip install uvicorn (or hypercorn)")
 
 
@@ -122,30 +123,46 @@ def _is_asgi(app: Callable[..., object]) -> bool:
     return not inspect.isclass(app)
 
 
-def _serving(app: Any, served: Served, serve: Any) -> Any:
+def _watched(app: Any, served: Served, started: threading.Event) -> App:
+    """Return an application that tells when it has started, and keeps what it raises, which no log need tell, too."""
+
+    async def at_start(scope: Message, receive: Any, send: Any) -> None:
+        failed = False
+
+        async def sending(message: Message) -> None:
+            nonlocal failed
+            failed = failed or message["type"] == "lifespan.startup.failed"
+            await send(message)
+            if not failed:
+                started.set()
+
+        try:
+            await app(scope, receive, sending)
+        except Exception as error:
+            served.raised["lifespan"] = error
+            raise
+        finally:
+            if not failed:  # it has no lifespan, or that has ended
+                started.set()
+
     async def watched(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await at_start(scope, receive, send)
+            return
         try:
             await app(scope, receive, send)
         except Exception as error:
             served.raised[scope["type"]] = error
-            raise
 
-    def serving(listening: socket.socket, started: threading.Event, ending: threading.Event) -> Any:
-        return serve(watched, listening, started, ending)
-
-    return serving
+    return watched
 
 
-async def _uvicorn(app: App, listening: socket.socket, started: threading.Event, ending: threading.Event) -> None:
+async def _uvicorn(app: App, listening: socket.socket, ending: threading.Event) -> None:
     import uvicorn
 
-    class Telling(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            started.set()
-
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
-    server = Telling(config)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
+    )
 
     async def end() -> None:
         await asyncio.to_thread(ending.wait)
@@ -154,22 +171,23 @@ async def _uvicorn(app: App, listening: socket.socket, started: threading.Event,
     await _until_ended(server.serve([listening]), end(), ending)
 
 
-async def _hypercorn(app: App, listening: socket.socket, started: threading.Event, ending: threading.Event) -> None:
+async def _hypercorn(app: App, listening: socket.socket, ending: threading.Event) -> None:
     from hypercorn.asyncio import serve
-    from hypercorn.config import Config
+    from hypercorn.config import Config, Sockets
 
-    config = Config()
-    config.bind = [f"fd://{listening.detach()}"]
+    class Bound(Config):
+        def create_sockets(self) -> Sockets:
+            return Sockets([], [listening.dup()], [])
+
+    config, over = Bound(), asyncio.Event()
     config.errorlog = config.accesslog = None
-    config.graceful_timeout = 0
-    end = asyncio.Event()
+    config.graceful_timeout = 1
 
-    async def ended() -> None:
+    async def end() -> None:
         await asyncio.to_thread(ending.wait)
-        end.set()
+        over.set()
 
-    started.set()  # its socket listens: who comes early waits
-    await _until_ended(serve(app, config, shutdown_trigger=end.wait), ended(), ending)  # type: ignore[arg-type]
+    await _until_ended(serve(app, config, shutdown_trigger=over.wait), end(), ending)  # type: ignore[arg-type]
 
 
 async def _until_ended(
