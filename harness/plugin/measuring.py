@@ -137,7 +137,7 @@ class Measure:
         if not isinstance(chain, str):
             raise InputError(f"{chain!r} is no chain: measure takes one, as 'nginx:./nginx.conf'")
         words = [*(name for name in AXES if name not in OF_RECORDINGS), "map", "server"]
-        markers.check_words(said, words, ": of an application")
+        markers.check_words(said, words, " with an application")
         folder = markers.folder_of([chain], self._folders)
         name = self._item.config.stash[STATE].name(self._item.nodeid)
         deployment = replace(markers.deployment_of(said), path=answering.path.partition("?")[0])
