@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -20,6 +21,7 @@ from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import HarnessError
 from harness.model import Result, streams
 from harness.plugin.lab import Known, Lab
+from harness.plugin.states import short
 from harness.reports import words
 from harness.reports.safe import shown
 from harness.reports.timeline import Timeline
@@ -73,10 +75,12 @@ def _diagnosed(lab: Lab, known: Known) -> Iterator[RenderableType]:
     of = (cell.chain, cell.workload, cell.format, cell.body, cell.client, request)
     if of not in lab.diagnoses:
         lab.diagnoses[of] = lab.wait(lambda entered: _diagnosis(known, lab))
-    yield DiagnosisReport(lab.diagnoses[of], in_short=True)
+    diagnosis, folder = lab.diagnoses[of]
+    yield DiagnosisReport(diagnosis, in_short=True)
+    yield Text(f"\nWhat else was measured for that: `harness report {short(folder)}`")
 
 
-async def _diagnosis(known: Known, lab: Lab) -> Diagnosis:
+async def _diagnosis(known: Known, lab: Lab) -> tuple[Diagnosis, Path]:
     """Find out what holds in a cell's chain, and what mends it, within the lab's budget. Raises HarnessError."""
     job = session.fetched(session.diagnosis_of(known.job, known.cell), lab.fetching)
     async with session.session(job, known.folder / FOLDER, options=("pytest",)) as (runner, run):
@@ -84,7 +88,8 @@ async def _diagnosis(known: Known, lab: Lab) -> Diagnosis:
         controls = session.controls_of(job)
         over = await session.diagnose(search, controls, runner, run, lambda result: None, lab.budget_s)
     stopped = "" if over else f"the budget of {lab.budget_s:g} s was over"
-    return Diagnosis(run.info, search, {one.cell: one for one in run.results}, run.info.mitigations, stopped)
+    results = {one.cell: one for one in run.results}
+    return Diagnosis(run.info, search, results, run.info.mitigations, stopped), run.folder
 
 
 def _drawn(parts: list[RenderableType]) -> str:
@@ -94,4 +99,4 @@ def _drawn(parts: list[RenderableType]) -> str:
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().rstrip().splitlines()
-    return "\n".join(shown(line.rstrip()) for line in lines)
+    return "\n".join(shown(line.rstrip()).replace(f"{Path.cwd()}/", "") for line in lines)

@@ -53,7 +53,7 @@ class Lab:
         if settings.require:
             session.require(settings.require, self.fetching, place_of(config, "require"))
         self._required = summary.Required(settings.require)
-        self.diagnoses: dict[object, Diagnosis] = {}
+        self.diagnoses: dict[object, tuple[Diagnosis, Path]] = {}
         self._given: dict[int, Known] = {}
         self._wanted = state.wanted(config)
         self._fetched: dict[int, tuple[session.Job, session.Job]] = {}

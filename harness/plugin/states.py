@@ -100,10 +100,11 @@ class State:
                 session.finish(folder, is_whole)
             except HarnessError as error:
                 self.told.append(f"harness: {error}")
-            self.told.append(f"harness: results and evidence: {_shown(folder)}")
+            self.told.append(f"harness: results and evidence: {short(folder)}")
 
 
-def _shown(folder: Path) -> str:
+def short(folder: Path) -> str:
+    """Return a folder as people here would write it."""
     path = os.path.relpath(folder)
     return str(folder) if path.startswith("..") else path
 
