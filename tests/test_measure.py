@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pytest
 
 from harness.store.runs import Run
 from tests.sandbox import Sandbox, missing
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = [
     pytest.mark.proxies,
@@ -40,7 +44,7 @@ async def chat(question: Question, authorization: str = Header(""), words=Depend
     async def events():
         for word in words:
             yield f"data: {word} {question.text} {authorization}\\n\\n"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         yield "data: [DONE]\\n\\n"
     return StreamingResponse(events(), media_type="text/event-stream")
 
@@ -111,6 +115,20 @@ def files_with(word: str, folder: Path) -> list[str]:
     ]
 
 
+HANGING = """
+import asyncio
+from pathlib import Path
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        Path("asked").touch()
+        await asyncio.sleep(3600)
+
+def test_it(measure):
+    measure("nginx:buffering-off", app=app)
+"""
+
+
 def assert_clean(place: Sandbox) -> None:
     assert [some for some in place.left_behind() if "temporary pytest-of" not in some] == []
 
@@ -145,6 +163,16 @@ def test_a_command(measure, assert_streams):
     assert_streams(measure("nginx:./deploy/nginx.conf", command=app_in_a_program, path="/api/chat", json={"text": "?"},
                            request="curl"))
 
+@pytest.mark.parametrize(("who", "verdict"), [("curl", "streamed"), ("browser", "held")])
+def test_live(ask, assert_streams, who, verdict):
+    stream = ask("nginx:./deploy/nginx.conf", live=True, request=who)
+    assert (stream.verdict, stream.request, len(stream.left_ms)) == (verdict, who, 13)
+    if verdict == "held":
+        with pytest.raises(pytest.fail.Exception, match="nginx:nginx, asked as browser: held: .* of 12 messages with"):
+            assert_streams(stream)
+    else:
+        assert_streams(stream)
+
 def test_our_own_tokens(measure, assert_streams):
     assert_streams(measure("nginx:buffering-off"))
 """,
@@ -155,7 +183,7 @@ def test_our_own_tokens(measure, assert_streams):
         "\n    return app\n",
     )
     done = pytester.runpytest_subprocess("--junitxml=report.xml", "-n", "2", timeout=DEADLINE_S)
-    done.assert_outcomes(passed=6)
+    done.assert_outcomes(passed=8)
     run = run_of(place)
     assert len(run.results) == len({result.id for result in run.results})
     assert run.info.finished_at
@@ -190,6 +218,21 @@ def test_a_held_stream_fails_with_timeline_hop_cause_and_fix(pytester: pytest.Py
     (diagnosis,) = (run_of(place).folder / "diagnoses").iterdir()
     assert Run.open(diagnosis).info.diagnosed == "nginx:nginx"
     assert files_with(KEY, place.folder) == []
+    assert_clean(place)
+
+
+def test_an_interrupt_while_the_application_is_asked_leaves_nothing(place: Sandbox) -> None:
+    place.write("test_it.py", HANGING)
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest"],
+        cwd=place.folder,
+        stdout=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as program:
+        wait_for(lambda: place.folder.joinpath("asked").exists())
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.wait(timeout=DEADLINE_S) == pytest.ExitCode.INTERRUPTED
     assert_clean(place)
 
 
@@ -251,10 +294,16 @@ def test_url(measure):
 
 def test_nobody(measure):
     measure(CHAIN, url="http://127.0.0.1:9/chat")
+
+def test_live_raises(measure):
+    measure(CHAIN, app=app, path="/api/broken", headers=SECRET, live=True)
+
+def test_live_tokens(measure):
+    measure(CHAIN, live=True)
 ''',
     )
     done = pytester.runpytest_subprocess("--junitxml=report.xml", "-l", timeout=DEADLINE_S)
-    done.assert_outcomes(failed=16)
+    done.assert_outcomes(failed=18)
     done.stdout.fnmatch_lines(
         [
             "POST /api/chat of * answers with status 500 *; the application raised ValueError: no model *app.py:*",
@@ -273,6 +322,8 @@ def test_nobody(measure):
             "assert_streams takes a result as harness_result or measure gave it, not 7",
             "url: an absolute URL is needed, as http://localhost:8000/chat, and path is part of it",
             "GET http://127.0.0.1:9/chat: nobody answers at 127.0.0.1:9: *; is it started?",
+            "GET /api/broken of *, asked through nginx:nginx as curl: *; the application raised RuntimeError: *",
+            "live is for an application: give app, command or url",
         ]
     )
     done.stdout.no_fnmatch_line("*harness/plugin*")

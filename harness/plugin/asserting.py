@@ -22,6 +22,7 @@ from harness.errors import HarnessError
 from harness.model import Result, streams
 from harness.plugin.lab import Known, Lab
 from harness.plugin.states import short
+from harness.probe.live import Live
 from harness.reports import words
 from harness.reports.safe import shown
 from harness.reports.timeline import Timeline
@@ -30,11 +31,15 @@ WIDTH = 100
 FOLDER = "diagnoses"
 
 
-def asserting(lab: Lab) -> Callable[[Result], None]:
+def asserting(lab: Lab) -> Callable[[Result | Live], None]:
     """Return what fails unless a result of this lab streams."""
 
-    def assert_streams(result: Result) -> None:
+    def assert_streams(result: Result | Live) -> None:
         __tracebackhide__ = True
+        if isinstance(result, Live):
+            if result.verdict != "streamed":
+                pytest.fail(_drawn([*_told_live(result)]), pytrace=False)
+            return
         if not (known := lab.known(result)):
             pytest.fail(
                 f"assert_streams takes a result as harness_result or measure gave it, not {result!r:.60}", False
@@ -44,6 +49,13 @@ def asserting(lab: Lab) -> Callable[[Result], None]:
         pytest.fail(_drawn([*_told(lab, known)]), pytrace=False)
 
     return assert_streams
+
+
+def _told_live(live: Live) -> Iterator[RenderableType]:
+    yield Text(f"{live.chain}, asked as {live.request}: {live.verdict}: {live.reason}\n")
+    yield from map(Text, live.drawn())
+    if live.verdict == "held" and live.chain != "direct":
+        yield Text("\nWhich hop holds, and what mends it: measure the same without live, or `harness diagnose`.")
 
 
 def _told(lab: Lab, known: Known) -> Iterator[RenderableType]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from harness.model import Result
     from harness.plugin.lab import Lab
     from harness.plugin.measuring import Measure
+    from harness.probe.live import Live
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ def measure(request: pytest.FixtureRequest, harness_lab: Lab) -> Measure:
 
 
 @pytest.fixture
-def assert_streams(harness_lab: Lab) -> Callable[[Result], None]:
+def assert_streams(harness_lab: Lab) -> Callable[[Result | Live], None]:
     """Fails unless a result streams: with its timeline, the hop that holds, and the cheapest change that mends it."""
     from harness.plugin.asserting import asserting
 

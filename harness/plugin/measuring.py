@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json as json_text
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.model import AXES, VERDICTS, Deployment, Method, Recording, Result,
 from harness.plugin import markers
 from harness.plugin.lab import Known, Lab, known_results, told_plainly
 from harness.plugin.states import STATE
+from harness.probe.live import Live
 
 METHODS: tuple[Method, ...] = get_args(Method)
 OF_RECORDINGS = ("chain", "workload", "format", "body", "pace")
@@ -92,17 +93,22 @@ class Measure:
         json: object = None,
         data: str | bytes | None = None,
         authority: str | None = None,
+        live: bool = False,
         **said: object,
     ) -> Any:
         """Measure a chain in front of an ASGI app of this process, a command or a URL, which is asked as is said.
 
         `json` or `data` is the body; of the chain `request`, `client`, `mitigations`, `map` and `server` may be said,
-        as in the marker. Without an application the chain is measured with our own tokens. It fails in its own words.
+        as in the marker. Without an application the chain is measured with our own tokens. `live`: its own stream goes
+        through the chain, and is judged by when each message left and came. It fails in its own words.
         """
         __tracebackhide__ = True
         with told_plainly():
             answering = _answering(app, command, url, path, method, headers, json, data, authority)
-            work = self._recorded(chain, answering, said) if answering.is_given else self._emitted(chain, said, path)
+            if live and not answering.is_given:
+                raise InputError("live is for an application: give app, command or url")
+            made = self._recorded if not live else self._live
+            work = made(chain, answering, said) if answering.is_given else self._emitted(chain, said, path)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -110,14 +116,16 @@ class Measure:
                 return self._given(self._lab.wait(work))
         return self._awaited(work)
 
-    async def _awaited(self, work: Any) -> Result:
+    async def _awaited(self, work: Any) -> Result | Live:
         __tracebackhide__ = True
         with told_plainly():
             return self._given(await asyncio.wrap_future(self._lab.soon(work)))
 
-    def _given(self, all_known: Sequence[Known]) -> Result:
+    def _given(self, found: Sequence[Known | Live]) -> Result | Live:
+        """Return what whoever gets the stream worst has got."""
         __tracebackhide__ = True
-        return self._lab.given(max(all_known, key=lambda known: _badness(known.result)))
+        worst = max(found, key=_badness)
+        return worst if isinstance(worst, Live) else self._lab.given(worst)
 
     @property
     def _folders(self) -> list[Path]:
@@ -134,9 +142,38 @@ class Measure:
 
     def _recorded(self, chain: str, answering: Answering, said: Mapping[str, object]) -> Any:
         """Return what asks an application and measures what it has answered."""
+        words = [*(name for name in AXES if name not in OF_RECORDINGS), "map", "server"]
+        make, how, usual = self._prepared(chain, answering, said, words)
+
+        async def work(entered: session.JoinedSession) -> list[Known]:
+            async with _asked(answering) as asked:
+                found = await session.record(asked, print, session.may_ask_in_http10(usual))
+            for fact in found.facts:
+                print(fact)
+            requests = session.REQUESTS[:1] if found.recording.coding else session.REQUESTS
+            job = replace(make(found.recording, how, requests), proxies=usual.proxies, missing=usual.missing)
+            return await known_results(entered, job, job.matrix.asked)
+
+        return work
+
+    def _live(self, chain: str, answering: Answering, said: Mapping[str, object]) -> Any:
+        """Return what asks an application through a chain, once for each request, and watches its own stream."""
+        _, _, job = self._prepared(chain, answering, said, ["request", "map", "server"])
+        requests = list(dict.fromkeys(cell.request for cell in job.matrix.asked))
+
+        async def work(entered: session.JoinedSession) -> list[Live]:
+            async with _asked(answering) as asked:
+                return await entered.watch(job, asked, requests, print)
+
+        return work
+
+    def _prepared(self, chain: str, answering: Answering, said: Mapping[str, object], words: Sequence[str]) -> Any:
+        """Return what makes the job of a recording, how a config stands in the chain, and the job of a usual answer.
+
+        What is wrong with the chain is told, and its programs are fetched, before anybody is asked.
+        """
         if not isinstance(chain, str):
             raise InputError(f"{chain!r} is no chain: measure takes one, as 'nginx:./nginx.conf'")
-        words = [*(name for name in AXES if name not in OF_RECORDINGS), "map", "server"]
         markers.check_words(said, words, " with an application")
         folder = markers.folder_of([chain], self._folders)
         name = self._item.config.stash[STATE].name(self._item.nodeid)
@@ -157,26 +194,24 @@ class Measure:
                 )
 
         how, usual = session.in_front_of(answering.url, deployment, partial(make, USUAL))
-        here = self._lab.fetched(usual)  # before anybody is asked
-
-        async def work(entered: session.JoinedSession) -> list[Known]:
-            async with AsyncExitStack() as stack:
-                asked = await answering.application(stack)
-                try:
-                    found = await session.record(asked, print, session.may_ask_in_http10(usual))
-                except InputError as error:
-                    raise InputError(_in_keywords(str(error))) from None
-            for fact in found.facts:
-                print(fact)
-            requests = session.REQUESTS[:1] if found.recording.coding else session.REQUESTS
-            job = replace(make(found.recording, how, requests), proxies=here.proxies, missing=here.missing)
-            return await known_results(entered, job, job.matrix.asked)
-
-        return work
+        return make, how, self._lab.fetched(usual)
 
 
-def _badness(result: Result) -> tuple[int, int]:
+@asynccontextmanager
+async def _asked(answering: Answering) -> AsyncIterator[session.Application]:
+    """Let an application be asked, and tell what is wrong with it in keywords."""
+    async with AsyncExitStack() as stack:
+        try:
+            yield await answering.application(stack)
+        except InputError as error:
+            raise InputError(_in_keywords(str(error))) from None
+
+
+def _badness(found: Known | Live) -> tuple[int, int]:
     """Return how badly somebody gets a stream; worst of all is what could not be judged."""
+    if isinstance(found, Live):
+        return ("streamed", "held", "cannot tell").index(found.verdict), 0
+    result = found.result
     if result.outcome not in ("pass", "fail", "observed") or result.verdict is None:
         return 2, 0
     return int(not streams(result.verdict, result.shows)), list(VERDICTS).index(result.verdict)

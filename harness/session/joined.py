@@ -20,7 +20,10 @@ from harness.measure.bench import Bench
 from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.model import Cell, Result
+from harness.probe.live import Live
 from harness.session.jobs import Job
+from harness.session.living import watch
+from harness.session.recording import Application, Say
 from harness.session.running import described, room
 from harness.store.shared import SharedRun
 
@@ -99,12 +102,15 @@ class JoinedSession:
         with room(joined.run):
             return await joined.runner.run(cells, lambda result: None)
 
+    async def watch(self, job: Job, asked: Application, requests: Sequence[str], say: Say) -> list[Live]:
+        """Return what an application's own stream is to whoever asks through the chain of a job. Raises likewise."""
+        run = self._run_of(job)
+        with room(run):
+            return await watch(job, asked, requests, run.proxies, say)
+
     async def _started(self, job: Job) -> Joined:
         assert self._launcher, "it is entered"
-        part, matrix = self._part, job.matrix
-        about = replace(described(job, part.options), started_at=part.started_at, cells=part.cells.get(matrix.file, 0))
-        run = next((one.run for one in self._joined if not matrix.text and not one.job.matrix.text), None)
-        run = run or SharedRun.join(part.root, about, part.session, part.name)
+        matrix, run = job.matrix, self._run_of(job)
         first = next((one.bench for one in self._joined), None)
         enter = self._everything.enter_async_context
         bench = Bench(
@@ -121,3 +127,10 @@ class JoinedSession:
         await enter(bench)
         runner = Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins)
         return Joined(job, bench, await enter(runner), run)
+
+    def _run_of(self, job: Job) -> SharedRun:
+        """Return the run that a job has part in, which is made if there is none yet."""
+        part, matrix = self._part, job.matrix
+        there = next((one.run for one in self._joined if not matrix.text and not one.job.matrix.text), None)
+        about = replace(described(job, part.options), started_at=part.started_at, cells=part.cells.get(matrix.file, 0))
+        return there or SharedRun.join(part.root, about, part.session, part.name)

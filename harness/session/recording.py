@@ -113,7 +113,7 @@ async def record(asked: Application, say: Say, http10: bool = False) -> Recorded
     secrets = Secrets(asked.headers, asked.body, asked.url or f"http://any{asked.target}")
     async with Launcher() as launcher:
         try:
-            endpoint = await _served(asked, launcher)
+            endpoint = await listens_at(asked, launcher)
         except (ProxyError, InputError) as error:
             raise InputError(f"{asked.source} did not start: {secrets.hidden(str(error))}") from None
         asker = _Asker(asked, endpoint, secrets, say)
@@ -142,8 +142,8 @@ async def _recorded(asker: _Asker, http10: bool) -> Recorded:
     return found
 
 
-async def _served(asked: Application, launcher: Launcher) -> Endpoint:
-    """Return where the application listens, once it does. Raises HarnessError."""
+async def listens_at(asked: Application, launcher: Launcher) -> Endpoint:
+    """Return where an application listens, once it does. Raises HarnessError."""
     if asked.url:
         parts = urlsplit(asked.url)
         assert parts.hostname, "it was checked"
