@@ -58,7 +58,7 @@ def test_paths_of_the_ini_file_start_beside_it_and_those_of_options_where_pytest
         ("harness_budget = soon", [], "harness_budget: 'soon' is no number of seconds; allowed: 0 and more"),
         ("", ["--harness-budget", "-1"], "--harness-budget: '-1' is no number of seconds; allowed: 0 and more"),
         ("", ["--harness-budget", "nan"], "--harness-budget: 'nan' is no number of seconds; *"),
-        ("harness_matrix = none.yaml", [], "there is no matrix 'none.yaml' in *: give a path or a shipped matrix; *"),
+        ("", ["--harness-matrix", "none.yaml"], "there is no matrix 'none.yaml' in *: give a path or a shipped *"),
     ],
 )
 def test_a_value_that_is_none_is_a_usage_error_with_its_place(
@@ -69,6 +69,14 @@ def test_a_value_that_is_none_is_a_usage_error_with_its_place(
     done = pytester.runpytest_inprocess(*argv)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(f"ERROR: {told}")
+
+
+def test_a_matrix_of_the_ini_file_is_read_once_a_test_wants_it(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nharness_matrix = none.yaml")
+    pytester.makepyfile(test_a="def test_nothing(): pass", test_b="def test_cell(harness_result): pass")
+    pytester.runpytest_inprocess("test_a.py").assert_outcomes(passed=1)
+    done = pytester.runpytest_inprocess()
+    done.stdout.fnmatch_lines("test_b.py::test_cell: there is no matrix 'none.yaml' in *: give a path or a shipped *")
 
 
 def test_a_project_without_any_test_that_measures_may_set_them_all(pytester: pytest.Pytester) -> None:
@@ -83,3 +91,20 @@ def test_the_docs_have_every_setting(name: str) -> None:
     (row,) = [line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{option}")]
     assert f"`harness_{name}`" in row
     assert (f"`{setting.variable}`" in row) is bool(setting.variable)
+
+
+WITHOUT = """
+import sys
+import pytest
+
+@pytest.mark.parametrize("room", ["session", "measure", "clients", "matrix", "store", "reports"])
+def test_nothing_that_measures_is_loaded(room):
+    assert [name for name in sys.modules if name.startswith(f"harness.{room}.")] == []
+"""
+
+
+def test_a_session_that_measures_nothing_loads_nothing_of_it(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("runs")
+    pytester.makeini("[pytest]\nharness_matrix = m.yaml\nharness_require = nginx")
+    pytester.makepyfile(WITHOUT)
+    pytester.runpytest_subprocess().assert_outcomes(passed=6)

@@ -56,13 +56,13 @@ def pytest_configure(config: pytest.Config) -> None:
         " is a chain, as nginx:./nginx.conf, all else a matrix, a file or a shipped name (smoke, if none is named)",
     )
     told = getattr(config, "workerinput", {})
-    config.stash[STATE] = state = State(
+    config.stash[STATE] = State(
         settings.settings_of(config),
         secret=told.get("harness_session") or secrets.token_hex(16),
         started_at=told.get("harness_started_at") or datetime.now(UTC).isoformat(timespec="seconds"),
         part=told.get("workerid", ""),
     )
-    if state.settings.matrix is not None:
+    if config.getoption("harness_matrix") is not None:
         try:
             _job(config)
         except HarnessError as error:
@@ -73,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist of which session it is."""
     state = node.config.stash[STATE]
+    state.measures = True
     node.workerinput |= {"harness_session": state.secret, "harness_started_at": state.started_at}
 
 

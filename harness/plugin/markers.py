@@ -22,7 +22,7 @@ from harness.resources import is_file
 MARKER = "proxies"
 DEFAULT_MATRIX = "smoke"
 """What is measured for a marker that names nothing, where no setting does."""
-NAME = "pytest"
+NAME, TITLE = "pytest", "A session of pytest"
 """What the run of all that no matrix file asks for is called."""
 FORMS = "a chain, as proxies('nginx:./nginx.conf'), or a matrix, as proxies('my.yaml') or proxies('smoke')"
 DEPLOYED = ("map", "server", "path")
@@ -48,8 +48,7 @@ class Asked:
             return job, job.cells
         axes, workload = axes_of(said) | {"chain": list(self.chain)}, workload_of(said)
         with told_of_keywords():
-            title = "Chains of a pytest session"
-            job = session.of_options(title, axes, workload, NAME, folder=self.folder, deployment=deployment)
+            job = session.of_options(TITLE, axes, workload, NAME, folder=self.folder, deployment=deployment)
         return job, job.matrix.asked
 
 
@@ -88,8 +87,10 @@ def folder_of(chains: Sequence[str], folders: Sequence[Path]) -> Path:
     for folder in folders:
         if all(_is_there(folder, file) for file in files):
             return folder
-    missing = next((file for file in files if not any(_is_there(folder, file) for folder in folders)), files[0])
-    raise InputError(f"there is no {missing} in {_places(folders)}")
+    missing = [file for file in files if not any(_is_there(folder, file) for folder in folders)]
+    if missing:
+        raise InputError(f"there is no {missing[0]} in {_places(folders)}")
+    raise InputError(f"{' and '.join(files)} lie in several folders: the paths in a chain start at one of them")
 
 
 def check_words(said: Mapping[str, object], words: Sequence[str], why: str = "") -> None:

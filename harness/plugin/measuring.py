@@ -183,7 +183,7 @@ class Measure:
             axes = {"request": list(requests), **markers.axes_of(said), "chain": chain}
             with markers.told_of_keywords():
                 return session.of_options(
-                    "Applications of a pytest session",
+                    markers.TITLE,
                     axes,
                     {},
                     markers.NAME,

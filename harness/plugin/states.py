@@ -22,19 +22,22 @@ if TYPE_CHECKING:
     from harness.model import Cell
     from harness.plugin.markers import Asked
 
+NAME_CHARS = 80
+
 
 @dataclass
 class State:
     """One process: `part` is what pytest-xdist calls it, empty if it is no worker.
 
-    `secret` is what all processes of a session share, `cells` how many of each matrix are tests, `told` what
-    is said at the end.
+    `secret` is what all processes of a session share, `measures` whether this one or a worker of its may have measured,
+    `cells` how many of each matrix are tests, `told` what is said at the end.
     """
 
     settings: Settings
     secret: str
     started_at: str
     part: str
+    measures: bool = False
     cells: dict[str, int] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     _jobs: dict[str, tuple[session.Job, tuple[Cell, ...]]] = field(default_factory=dict)
@@ -83,7 +86,7 @@ class State:
     def name(self, nodeid: str) -> str:
         """Return a name for the application that a test measures now: the test's, as a workload may be called."""
         words = nodeid.replace(".py::", ".").replace("::", ".").replace("/", ".").replace("[", ".").rstrip("]")
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).lstrip("._-")
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).lstrip("._-")[:NAME_CHARS]
         if name != words:  # another test's may be shortened to the same
             name = f"{name or 'test'}-{hashlib.sha256(nodeid.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
         self._named[name] = number = self._named.get(name, 0) + 1
@@ -91,7 +94,7 @@ class State:
 
     def finish(self, is_whole: bool) -> None:
         """End the runs that the session's processes made, as far as that can be done, and tell where they are."""
-        if not self.settings.runs.is_dir():
+        if not self.measures or not self.settings.runs.is_dir():
             return
         from harness import session
 

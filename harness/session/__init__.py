@@ -6,7 +6,7 @@ async with session(job) as (runner, run):
 
 In: names, paths and options that a door was given.
 Out: jobs, a runner with the run that it fills, kept runs, and lists of what there is.
-Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is told here.
+Enter: `cli/`, `plugin/` and benchmarks; all that doors know of adapters is told here.
 """
 
 from __future__ import annotations
