@@ -103,6 +103,18 @@ def test_order_and_workers_change_no_result(pytester: pytest.Pytester, place: Sa
 
 
 @measures
+@nginx
+def test_what_a_session_has_kept_can_be_judged_and_shown_again(pytester: pytest.Pytester, place: Sandbox) -> None:
+    chains = "['nginx:buffering-off', 'nginx:http10'], request='browser', mitigations='x-accel-buffering'"
+    place.write("test_it.py", MARKED.format(chains))
+    session(pytester, "-n", "2").assert_outcomes(passed=2)
+    said = place.run("report", "--rejudge")
+    assert said.status == 0
+    assert "5 cells: " in said.out, "with a control, and a baseline of each"
+    assert "token" in place.run("show", "nginx:http10/*/none/*").out
+
+
+@measures
 def test_a_worker_that_dies_costs_no_result_of_others_and_leaves_nothing(
     pytester: pytest.Pytester, place: Sandbox
 ) -> None:

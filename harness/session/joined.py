@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.launchers.process import Launcher
+from harness.matrix.references import referenced
 from harness.measure.bench import Bench
 from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
@@ -94,13 +95,15 @@ class JoinedSession:
             return found
 
     async def run(self, job: Job, cells: Sequence[Cell]) -> list[Result]:
-        """Return the results of cells of a job, measured side by side, and then on disk.
+        """Return the results of cells of a job, measured side by side. They are then on disk, with those that they are
+        held against.
 
         Raises NoRoom, and what a start raises.
         """
         joined = await self.join(job)
         with room(joined.run):
-            return await joined.runner.run(cells, lambda result: None)
+            every = await joined.runner.run(referenced(cells, job.matrix.stand_ins), lambda result: None)
+        return [result for result in every if result.cell in cells]
 
     async def watch(self, job: Job, asked: Application, requests: Sequence[str], say: Say) -> list[Live]:
         """Return what an application's own stream is to whoever asks through the chain of a job. Raises likewise."""
