@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -151,7 +152,7 @@ class Sandbox:
         masters = [
             process
             for process in self.processes("nginx: master")
-            if f"/proxies/nginx.{variant}" in " ".join(_command(process))
+            if re.search(rf"/proxies/(gw\d+/)?nginx\.{re.escape(variant)}", " ".join(_command(process)))
         ]
         return [process for master in masters for process in (master, *master.children())]
 

@@ -123,25 +123,61 @@ def test_a_matrix_may_be_given_without_its_keyword_and_as_a_path(
     pytester.runpytest_inprocess("--collect-only", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
 
 
-@pytest.mark.parametrize("given", ["'m.yaml', 'm.yaml'", "matrx='m.yaml'", "'m.yaml', matrix='m.yaml'", "7"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("'m.yaml', 'm.yaml'", "it takes one chain or matrix: a chain, as proxies('nginx:./nginx.conf'), or *"),
+        ("matrx='m.yaml'", "matrx: of which chain? a chain, as *"),
+        ("'m.yaml', matrix='m.yaml'", "it takes one chain or matrix: *"),
+        ("7", "7 is neither a chain nor a matrix: *"),
+        ("[]", "[[]] is neither a chain nor a matrix: *"),
+        (
+            "'m.yaml', request='curl'",
+            "request is no keyword here: all else stands in a matrix file itself; *",
+        ),
+        ("'nginx:http10', requst='curl'", "requst is no keyword here; allowed: *(did you mean 'request'?)"),
+        ("'nginx:http10', request='crl'", "request: unknown request 'crl'; allowed: *"),
+        ("'nginx:http10', tokens=-1", "tokens: must be greater than or equal to 1, not -1"),
+        ("'ngnx:http10'", "chain: unknown proxy 'ngnx'; allowed: *(did you mean 'nginx'?)"),
+        ("'nginx:./none.conf'", "there is no ./none.conf in */test_what_a_marker*"),
+        (
+            "'nginx:http10', path='chat'",
+            "path: 'chat' is no path as a request has it: *",
+        ),
+        ("'nginx:http10', map=7", "map: 7 is nothing that a config passes requests on to, as 'app:8000'"),
+    ],
+)
 def test_what_a_marker_does_not_take_is_told_with_the_test(
-    pytester: pytest.Pytester, place: Sandbox, given: str
+    pytester: pytest.Pytester, place: Sandbox, given: str, told: str
 ) -> None:
     place.write("test_it.py", TEST.replace("mark.proxies", f"mark.proxies({given})"))
     done = pytester.runpytest_inprocess("--collect-only")
-    done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given}): allowed is one matrix, a file or *")
-    done.stdout.no_fnmatch_line("*plugin.py*")
+    done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given.replace('[]', '[[]]')}): {told}")
+    done.stdout.no_fnmatch_line("*plugin*.py*")
 
 
 def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytest.Pytester, place: Sandbox) -> None:
     inner = pytester.mkdir("inner")
     place.write("inner/test_inner.py", TEST.replace("mark.proxies", "mark.proxies('own.yaml')"))
     none = pytester.runpytest_inprocess("inner")
-    none.stdout.fnmatch_lines(f"there is no matrix 'own.yaml' in {inner} nor in {place.folder}: give a path or *")
+    none.stdout.fnmatch_lines(
+        f"*proxies('own.yaml'): there is no matrix 'own.yaml' in {inner} nor in {place.folder}: *"
+    )
     place.write("own.yaml", DIRECT)
     pytester.runpytest_inprocess("--collect-only", "inner", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
     place.write("inner/own.yaml", NGINX)
     pytester.runpytest_inprocess("--collect-only", "inner", "-m", "proxies").stdout.fnmatch_lines("*3/4 tests*")
+
+
+def test_a_test_that_nothing_tells_what_to_measure_is_told_the_way_out(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.write("test_it.py", TEST.replace("@pytest.mark.proxies", ""))
+    done = pytester.runpytest_inprocess("--collect-only")
+    done.stdout.fnmatch_lines(
+        "test_it.py::test_cell: nothing says what harness_result is to be: mark the test with a chain, as proxies(*"
+    )
+    done.assert_outcomes(errors=1)
 
 
 def test_a_test_without_the_marker_gets_it(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -167,7 +203,9 @@ def test_a_test_that_cannot_have_parameters_is_told_so(pytester: pytest.Pytester
 
 
 def test_the_marker_explains_itself(pytester: pytest.Pytester, place: Sandbox) -> None:
-    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines("@pytest.mark.proxies(matrix): measures through*")
+    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(
+        "@pytest.mark.proxies(chain or matrix, *): measures through*"
+    )
 
 
 def test_a_wrong_matrix_on_the_command_line_is_a_usage_error(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -322,13 +360,15 @@ def test_a_bench_that_cannot_start_is_told_plainly(pytester: pytest.Pytester, pl
 
 @proxies
 @nginx
-def test_workers_of_xdist_have_benches_of_their_own_and_leave_nothing(
-    pytester: pytest.Pytester, place: Sandbox
-) -> None:
+def test_workers_of_xdist_write_into_one_run_and_leave_nothing(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", NGINX.replace("chain: nginx:http10", "chain: [nginx:http10, nginx:gzip]"))
     done = session(pytester, "--harness-matrix", "m.yaml", "-n", "2", "--dist", "load")
     done.assert_outcomes(passed=6)
-    assert len(runs(place)) == 2
+    (run,) = runs(place)
+    assert len(run.results) == len({result.id for result in run.results}) == 5
+    assert run.info.finished_at
+    assert all((run.folder / str(result.evidence) / "trace.json").is_file() for result in run.results)
+    assert sorted(path.name for path in (run.folder / "proxies").iterdir()) == ["gw0", "gw1"]
     assert_clean(place)
 
 

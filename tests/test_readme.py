@@ -86,11 +86,25 @@ def test_commands_do_what_the_readme_says(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.proxies
-def test_the_example_test_passes(pytester: pytest.Pytester) -> None:
+@pytest.fixture
+def example_test(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makepyfile(test_example=blocks("python")[0])
-    pytester.path.joinpath("my.yaml").write_text(blocks("yaml")[0])
     pytester.path.joinpath("gateway.conf").write_text(blocks("nginx")[0])
-    outcome = pytester.runpytest_subprocess("-m", "proxies").parseoutcomes()
-    assert outcome.keys() == {"passed"}
-    assert outcome["passed"] >= 10
+    return pytester
+
+
+@pytest.mark.proxies
+def test_the_example_test_passes(example_test: pytest.Pytester) -> None:
+    assert example_test.runpytest_subprocess("-m", "proxies", "-W", "error").parseoutcomes() == {"passed": 2}
+
+
+@pytest.mark.proxies
+def test_the_example_test_fails_when_a_stream_is_held(example_test: pytest.Pytester) -> None:
+    conf = example_test.path / "gateway.conf"
+    held = "proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering; proxy_pass"
+    conf.write_text(conf.read_text().replace("proxy_pass", held))
+    done = example_test.runpytest_subprocess("-m", "proxies", "--harness-budget", "0")
+    assert done.parseoutcomes() == {"failed": 2}
+    done.stdout.fnmatch_lines(
+        ["it does not stream: coalesced, shows at the end: *", "What to try: `harness diagnose *"]
+    )

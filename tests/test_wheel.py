@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from tests.sampling import some_of
 from tests.sandbox import Said
 
@@ -59,11 +61,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def call(*argv: str | Path, cwd: Path | None = None) -> Said:
-    """Run a program that has to succeed, with nothing of this checkout in its environment."""
+def call(*argv: str | Path, cwd: Path | None = None, status: int = 0) -> Said:
+    """Run a program that has to end with this status, with nothing of this checkout in its environment."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HARNESS", "PYTEST"))}
     done = subprocess.run([str(word) for word in argv], cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return Said(done.returncode, done.stdout, done.stderr)
 
 
@@ -106,5 +108,47 @@ def test_the_installed_program_runs_a_shipped_config_of_nginx(installed: Path, t
 
 def test_the_installed_plugin_gives_tests_their_cells(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_cell(harness_result): pass\n")
-    shown = call(installed / "python", "-m", "pytest", "--collect-only", "-q", "test_it.py", cwd=tmp_path)
+    asked = ("--collect-only", "-q", "test_it.py", "--harness-matrix", "smoke")
+    shown = call(installed / "python", "-m", "pytest", *asked, cwd=tmp_path)
     assert "test_it.py::test_cell[direct/sse/chunked/curl/aiohttp/short/none/lockstep]" in shown.out
+
+
+# ---------------------------------------------------------------- projects of other people
+
+
+def example(name: str, folder: Path) -> Path:
+    """Lay a project of `examples/` far from here."""
+    return shutil.copytree(ROOT / "examples" / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT, "runs"))
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+@pytest.mark.needs("nginx")
+def test_the_fastapi_example_passes_and_fails_without_its_headers(installed: Path, tmp_path: Path) -> None:
+    project = example("fastapi", tmp_path)
+    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
+    assert "4 passed" in call(*tests, cwd=project).out
+    change(project / "chat_api.py", ", headers=STREAM", "")
+    said = call(*tests, "-k", "another_model", "--harness-budget", "0", cwd=project, status=1).out
+    assert "it does not stream: " in said
+    assert "What to try: `harness diagnose --chain nginx:nginx=" in said
+
+
+@pytest.mark.exhaustive
+@pytest.mark.needs("nginx", "nextjs")
+def test_the_nextjs_example_passes_and_fails_once_it_compresses(installed: Path, tmp_path: Path) -> None:
+    project = example("nextjs", tmp_path)
+    nextjs = PROXIES["nextjs"]
+    assert isinstance(nextjs, Described)
+    packages = nextjs.installed().folder
+    assert packages
+    shutil.copytree(packages / "node_modules", project / "web/node_modules", symlinks=True)
+    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
+    assert "6 passed" in call(*tests, cwd=project).out
+    change(project / "web/next.config.mjs", "compress: false", "compress: true")
+    said = call(*tests, "-k", "development and browser", cwd=project, status=1).out
+    assert "  no-transform (header): with that, the whole chain streams (curl, browser)" in said

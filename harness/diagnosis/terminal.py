@@ -27,10 +27,11 @@ ELSEWHERE = "`patch -d / -p1`, or `patch -p0` for what lies below this folder,"
 
 
 class DiagnosisReport:
-    """What was found out about one chain."""
+    """What was found out about one chain; `in_short`: without the table that it rests on."""
 
-    def __init__(self, diagnosis: Diagnosis) -> None:
+    def __init__(self, diagnosis: Diagnosis, in_short: bool = False) -> None:
         self._told = diagnosis
+        self._in_short = in_short
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield line after line, none wider than the console but for ids and what is to be pasted."""
@@ -49,6 +50,8 @@ class DiagnosisReport:
         yield from self._hops(width)
         yield from self._fix(width)
         yield from self._patches(width)
+        if self._in_short:
+            return
         yield Text()
         for claim in words.emulated(told.results.values()):
             yield from _wrapped(f"A hop is emulated, and plays {claim}: what it shows follows from that.", width, "")

@@ -93,6 +93,7 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
+    `asked` are the cells that it asks for itself.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file, and
     `deployed` how they stand in a chain, as far as that is said.
@@ -113,6 +114,7 @@ class Matrix:
     places: Mapping[str, str] = field(default_factory=dict)
     report: FieldReport | None = None
     deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
+    asked: tuple[Cell, ...] = ()
 
     @property
     def name(self) -> str:
@@ -255,6 +257,7 @@ class _Reader:
             expectations=expectations,
             own=self._chains.own,
             deployed=deployed,
+            asked=tuple(origins),
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
             places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},

@@ -122,7 +122,8 @@ class Bench:
     `proxies` are all that there are; `missing` says why a hop's program could not be fetched; `mitigations` has what is
     edited in configs of the user's.
 
-    Who measures on it takes leases of its `schedule`. Streams come from `backend`, or else from an emitter of its own.
+    Who measures on it takes leases of its `schedule`. Streams come from `backend`, which is closed by whoever gives it,
+    or else from an emitter of its own.
     `is_short` tells whether memory is.
     """
 
@@ -141,6 +142,7 @@ class Bench:
     ) -> None:
         self.schedule = schedule or Schedule()
         self.backend = backend or Local(launcher, folder, EMITTER)
+        self._owns_backend = backend is None
         self._launcher = launcher
         self._folder = folder
         self._own = own or {}
@@ -179,7 +181,8 @@ class Bench:
         await self._control.close()
         for client in (*self._clients.values(), *self._carriers.values()):
             await client.close()
-        await self.backend.close()
+        if self._owns_backend:
+            await self.backend.close()
 
     def client(self, name: str) -> Client:
         """Return the client of that name, made on first use."""

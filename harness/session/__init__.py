@@ -6,7 +6,7 @@ async with session(job) as (runner, run):
 
 In: names, paths and options that a door was given.
 Out: jobs, a runner with the run that it fills, kept runs, and lists of what there is.
-Enter: `cli/`, `plugin.py` and benchmarks; all that doors know of adapters is told here.
+Enter: `cli/`, `plugin/` and benchmarks; all that doors know of adapters is told here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         refuse_older,
         update,
     )
-    from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, search_of, to_try
+    from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, diagnosis_of, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (
         REPORTS,
@@ -40,10 +40,12 @@ if TYPE_CHECKING:
         in_front_of,
         load,
         may_ask_in_http10,
+        of_options,
         one_cell,
         reports,
         shard,
     )
+    from harness.session.joined import JoinedSession, Part
     from harness.session.kept import arrivals, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
@@ -52,10 +54,12 @@ if TYPE_CHECKING:
     from harness.session.probing import Endpoint, probe, speaks_http2, whose
     from harness.session.recording import Application, application, record
     from harness.session.running import session
+    from harness.session.serving import Served, served
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
     from harness.session.spots import spots_of
     from harness.session.standing import AS_FOUND
     from harness.session.watching import Decided, decided, folders, part_of, saved_since, saves, touched
+    from harness.store.shared import finish, runs_of
 else:
     __all__, __getattr__ = lazily(__name__)

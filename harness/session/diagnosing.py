@@ -11,7 +11,7 @@ import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from harness.diagnosis.price import price
@@ -21,7 +21,7 @@ from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
-from harness.model import AXES, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
+from harness.model import AXES, WORKLOAD_KEYS, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
 from harness.session.jobs import Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.session.standing import AS_FOUND
@@ -70,6 +70,26 @@ def diagnosis(
     return replace(job, diagnosed=told, matrix=replace(job.matrix, title=f"What holds in {told}"))
 
 
+def diagnosis_of(job: Job, cell: Cell) -> Job:
+    """Return the job of a diagnosis of a cell's chain, for its stream and whoever asks for it. Raises InputError."""
+    load, file = cell.workload, job.matrix.file if job.matrix.text else None
+    usual = REQUESTS[:1] if load.recording and load.recording.coding else REQUESTS
+    axes: dict[str, object] = {
+        "chain": ">".join(_as_given(hop, job.matrix.own if file else job.own) for hop in cell.chain)
+    }
+    axes |= {"request": list(dict.fromkeys([*usual, cell.request])), "client": cell.client}
+    axes |= {} if load.recording else {"format": cell.format, "body": cell.body}
+    workload = {key: getattr(load, key) for key in WORKLOAD_KEYS if key != "exact" and hasattr(load, key)}
+    mine = {hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))}
+    targets = [f"{hop.bare}={one}" if len(mine) > 1 else one for hop, said in mine.items() for one in said.map]
+    server = [
+        f"{hop.bare}={said.server}" if len(mine) > 1 else said.server for hop, said in mine.items() if said.server
+    ]
+    paths = [said.path or said.wish for said in mine.values()]
+    said = Deployment(tuple(targets), "".join(server[:1]), next(filter(None, paths), ""))
+    return diagnosis(axes, workload, file, said, load.recording)
+
+
 def _own(file: str) -> tuple[dict[str, object], Path]:
     """Return what a matrix file brings of its own, and its folder. Raises InputError for what is wrong in it."""
     load(file)  # which complains of all that is wrong, with its line
@@ -98,7 +118,7 @@ def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     recorded = cell.workload.recording is not None
     asked = {"client": cell.client} if recorded else {"format": cell.format, "body": cell.body, "client": cell.client}
     asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
-    words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job) for hop in cell.chain)]
+    words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job.own) for hop in cell.chain)]
     words += [word for name, value in asked.items() if value != AXES[name].default for word in (f"--{name}", value)]
     words += _as_deployed({hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))})
     words += ["--replay", str(run)] if recorded else []
@@ -112,9 +132,9 @@ def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     return command, ", ".join(f"-m {name}" for name in chosen)
 
 
-def _as_given(hop: Hop, job: Job) -> str:
+def _as_given(hop: Hop, own: Mapping[Hop, PurePath]) -> str:
     """Return a hop as a chain names it: one that runs a file of the user's by that file."""
-    if not (file := job.own.get(hop.bare)):
+    if not (file := own.get(hop.bare)):
         return str(hop)
     path = str(file) if "/" in str(file) else f"./{file}"
     return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)

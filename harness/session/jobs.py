@@ -129,13 +129,15 @@ def of_options(
     folder: Path = Path(),
     deployment: Deployment = AS_FOUND,
     recording: Recording | None = None,
+    recorded_as: str = RECORDED,
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
-    Of a `recording` the workload is that, and is at most said to be `exact`. Raises InputError likewise.
+    Of a `recording` the workload is that, under the name `recorded_as`, and is at most said to be `exact`. Raises
+    InputError likewise.
     """
     recorded = {"recording": RECORDED, "exact": workload.get("exact", False)}
-    loads = {RECORDED: recorded} if recording else {name_of(workload): dict(workload)}
+    loads = {recorded_as: recorded} if recording else {name_of(workload): dict(workload)}
     asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
     matrix = replace(parse(asked, "", knowing(folder, deployment, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)

@@ -85,7 +85,8 @@ def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
     """Yield what to type instead of an id that does not say where a config of the user's lies."""
     with contextlib.suppress(InputError, SelectionError):
         run, _ = newest_with(cell_id, runs)
-        yield f"{run.folder} has it: `{shlex.join(['harness', *run.info.options])}` measured it"
+        program = [] if run.info.options[:1] == ("pytest",) else ["harness"]
+        yield f"{run.folder} has it: `{shlex.join([*program, *run.info.options])}` measured it"
 
 
 def _axes(cell_id: str) -> dict[str, object]:

@@ -103,13 +103,13 @@ async def probe(endpoint: Endpoint, search: Search, say: Say) -> None:
     while asking := search.next():
         where = "directly, " if asking.direct else ""
         say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http} ...")
-        await _ask(endpoint, asking, search.takes, say)
+        await ask(endpoint, asking, search.takes, say)
         last, *before = reversed(search.takes)
         if last.status is None and all(one.asking.direct != asking.direct for one in before):
             return  # nobody is there
 
 
-async def _ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: Say) -> None:
+async def ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: Say) -> None:
     """Ask once, and put what came among the takes, however it ends."""
     request = endpoint.request(asking)
     seen = _Seen(Take(asking, request.transport), time.monotonic_ns())

@@ -33,6 +33,7 @@ from harness.recordings.answer import Answer
 from harness.recordings.cutting import Recorded, Said, coding_of, compresses, recorded
 from harness.session.jobs import hops_of, one_cell
 from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
+from harness.session.serving import Served
 
 MOST_ASKS = 5
 TAKE_WRITES = 100_000
@@ -47,7 +48,7 @@ Say = Callable[[str], object]
 class Application:
     """What stands at the end of a chain and does not emit our tokens, and what it is asked. Use `application`.
 
-    One of `url`, `hop` (with its `file`) and `command` is given.
+    One of `url`, `hop` (with its `file`), `command` and what is `served` in this process is given.
     """
 
     method: Method
@@ -58,6 +59,7 @@ class Application:
     hop: Hop | None = None
     file: Path = Path()
     command: tuple[str, ...] = ()
+    served: Served | None = None
     authority: str | None = None
 
     @property
@@ -66,7 +68,8 @@ class Application:
         path = shown_url(self.target)
         if self.url:
             return f"{self.method} {shown_url(self.url)}"
-        return f"{self.method} {path} of {self.hop or f'command: {self.command[0]}'}"
+        named = self.served.name if self.served else self.hop or f"command: {self.command[0]}"
+        return f"{self.method} {path} of {named}"
 
 
 def application(
@@ -110,31 +113,43 @@ async def record(asked: Application, say: Say, http10: bool = False) -> Recorded
     secrets = Secrets(asked.headers, asked.body, asked.url or f"http://any{asked.target}")
     async with Launcher() as launcher:
         try:
-            endpoint = await _served(asked, launcher)
+            endpoint = await listens_at(asked, launcher)
         except (ProxyError, InputError) as error:
             raise InputError(f"{asked.source} did not start: {secrets.hidden(str(error))}") from None
         asker = _Asker(asked, endpoint, secrets, say)
-        profiles = whose("http")
-        answer, said, cut = await asker.ask(profiles["browser"])
-        coding = ""
-        if itself := compresses(answer, said):
-            coding = coding_of(answer)
-            answer, said, cut = await asker.ask(profiles["curl"])
-        found = recorded(answer, said, cut, coding)
-        if http10 and answer.body == "chunked" and await asker.chunks_http10(profiles["curl"]):
-            found = recorded(answer, said, cut, coding, chunks_http10=True)
-        if itself:
-            told = f"{itself}; what is replayed is its answer without, as curl gets it."
-            found = replace(found, facts=(*found.facts, told))
-        return found
+        try:
+            return await _recorded(asker, http10)
+        except InputError as error:
+            raised = asked.served.why("http") if asked.served else ""
+            if not raised:
+                raise
+            raise InputError(f"{error}; the application raised {secrets.hidden(raised)}") from None
 
 
-async def _served(asked: Application, launcher: Launcher) -> Endpoint:
-    """Return where the application listens, once it does. Raises HarnessError."""
+async def _recorded(asker: _Asker, http10: bool) -> Recorded:
+    profiles = whose("http")
+    answer, said, cut = await asker.ask(profiles["browser"])
+    coding = ""
+    if itself := compresses(answer, said):
+        coding = coding_of(answer)
+        answer, said, cut = await asker.ask(profiles["curl"])
+    found = recorded(answer, said, cut, coding)
+    if http10 and answer.body == "chunked" and await asker.chunks_http10(profiles["curl"]):
+        found = recorded(answer, said, cut, coding, chunks_http10=True)
+    if itself:
+        told = f"{itself}; what is replayed is its answer without, as curl gets it."
+        found = replace(found, facts=(*found.facts, told))
+    return found
+
+
+async def listens_at(asked: Application, launcher: Launcher) -> Endpoint:
+    """Return where an application listens, once it does. Raises HarnessError."""
     if asked.url:
         parts = urlsplit(asked.url)
         assert parts.hostname, "it was checked"
         return Endpoint(parts.port or (443 if parts.scheme == "https" else 80), host=parts.hostname)
+    if asked.served:
+        return asked.served.endpoint
     evidence = launcher.folder("application")
     if asked.hop:
         adapted = adapter(asked.hop)

@@ -6,7 +6,6 @@ import asyncio
 import platform
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,9 +36,8 @@ async def session(
 
     `keep` is told of each temporary folder, which then stays.
     """
-    inputs = await asyncio.to_thread(inputs_of, job)
-    matrix, run = job.matrix, Run.create(root, replace(_describe(job, options), inputs=inputs))
-    with _room(run):
+    matrix, run = job.matrix, Run.create(root, await asyncio.to_thread(described, job, options))
+    with room(run):
         for recording in {cell.workload.recording: None for cell in job.cells}:
             if recording:
                 run.keep_recording(recording)
@@ -62,7 +60,7 @@ async def session(
 
 
 @contextmanager
-def _room(run: Run) -> Iterator[None]:
+def room(run: Run) -> Iterator[None]:
     """Tell of a full disk, whoever met it, and of the results that were kept before."""
     try:
         yield
@@ -73,7 +71,8 @@ def _room(run: Run) -> Iterator[None]:
         raise NoRoom(f"no room is left: {error}\n{kept}") from error
 
 
-def _describe(job: Job, options: Sequence[str]) -> RunInfo:
+def described(job: Job, options: Sequence[str]) -> RunInfo:
+    """Return the head of a run of a job that starts now."""
     used = {name for cell in job.cells for name in cell.mitigations}
     proxies = {hop.proxy for cell in job.cells for hop in cell.chain} if job.diagnosed else set()
     known = {name: one for name, one in job.matrix.catalogue.items() if not proxies.isdisjoint(one.apply)}
@@ -95,6 +94,7 @@ def _describe(job: Job, options: Sequence[str]) -> RunInfo:
         },
         diagnosed=job.diagnosed,
         shard=job.shard,
+        inputs=inputs_of(job),
     )
 
 

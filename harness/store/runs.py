@@ -130,15 +130,19 @@ class Run:
         with _writing(self.results_file), self.results_file.open("ab") as lines:
             os.fsync(lines.fileno())
 
+    def cell_folder(self, cell: Cell) -> Path:
+        """Return where the folder of a cell is, whether it is there or not."""
+        return self.folder / "cells" / slug(cell.id)
+
     def evidence(self, cell: Cell) -> Path:
         """Return the folder for what is kept of a cell, made if need be."""
-        folder = self.folder / "cells" / slug(cell.id)
+        folder = self.cell_folder(cell)
         own_folder(folder)
         return folder
 
     def save_trace(self, trace: Trace, cell: Cell, take: int = 1) -> Path:
         """Keep a cell's trace and return the folder it is in; `take` numbers its streams as they came."""
-        folder = self.folder / "cells" / slug(cell.id)
+        folder = self.cell_folder(cell)
         with _writing(folder):
             self.evidence(cell)
             text, body = _trace_files(folder, take)
@@ -157,7 +161,7 @@ class Run:
 
     def first_trace(self, cell: Cell) -> Trace:
         """Read back what a cell's first stream left behind."""
-        return _load_trace(self.folder / "cells" / slug(cell.id), 1)
+        return _load_trace(self.cell_folder(cell), 1)
 
     def copy_records(self, root: Path) -> Path:
         """Put head and results, without traces, into the folder of the matrix's name under `root`; return that."""

@@ -13,7 +13,7 @@ from harness import session
 from harness.errors import InputError
 from harness.model import Cell
 from harness.session.watching import Decided
-from tests.sandbox import Sandbox, missing
+from tests.sandbox import Sandbox
 from tests.waiting import wait_for
 
 MATRIX = """\
@@ -96,7 +96,7 @@ def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_ref
 
 
 @pytest.mark.proxies
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
+@pytest.mark.needs("nginx")
 def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: Sandbox) -> None:
     def told() -> str:
         return (place.folder / "told.txt").read_text() if (place.folder / "told.txt").exists() else ""

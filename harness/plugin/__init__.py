@@ -1,0 +1,146 @@
+"""The pytest plugin: chains and matrices as tests, with proxies that the whole session shares; docs/pytest.md.
+
+    @pytest.mark.proxies("nginx:./nginx.conf", request=["curl", "browser"])
+    def test_stream(harness_result, assert_streams):
+        assert_streams(harness_result)
+
+Rules: a test that asks for `harness_result` runs once per cell, under the cell's id, and is marked `proxies` if it does
+not say so itself. What cannot run here is skipped with the reason, or fails where it is required. Every process of
+pytest-xdist measures for itself, and all write into the same run folders.
+Every pytest on a machine where this package is installed loads this module: what measures is only imported by a test
+that does.
+
+In: markers, settings, and what tests hand over.
+Out: results, as fixtures and failures of tests.
+Enter: pytest, by the entry point of the package.
+"""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import HarnessError, InputError
+from harness.plugin import settings
+from harness.plugin.fixtures import assert_streams, harness_lab, harness_result, measure
+from harness.plugin.states import STATE, State
+
+if TYPE_CHECKING:
+    from harness import session
+    from harness.model import Cell
+
+__all__ = ["assert_streams", "harness_lab", "harness_result", "measure"]
+"""The fixtures, which pytest finds here."""
+
+FIXTURE = "harness_result"
+UNSET = 'The configuration option "asyncio_default_fixture_loop_scope" is unset'
+"""pytest-asyncio warns of that wherever it is installed, before any test is known; no fixture of ours depends on it."""
+ENDED_EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    settings.add_to(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    warnings.filterwarnings("ignore", UNSET, pytest.PytestDeprecationWarning)
+    config.addinivalue_line(
+        "markers",
+        "proxies(chain or matrix, request=..., mitigations=..., ...): measures through real proxies; what has a colon"
+        " is a chain, as nginx:./nginx.conf, all else a matrix, a file or a shipped name (smoke, if none is named)",
+    )
+    told = getattr(config, "workerinput", {})
+    config.stash[STATE] = State(
+        settings.settings_of(config),
+        secret=told.get("harness_session") or secrets.token_hex(16),
+        started_at=told.get("harness_started_at") or datetime.now(UTC).isoformat(timespec="seconds"),
+        part=told.get("workerid", ""),
+    )
+    if config.getoption("harness_matrix") is not None:
+        try:
+            _job(config)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist of which session it is."""
+    state = node.config.stash[STATE]
+    state.measures = True
+    node.workerinput |= {"harness_session": state.secret, "harness_started_at": state.started_at}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if FIXTURE in metafunc.fixturenames:
+        try:
+            job, cells = _job(metafunc.config, metafunc.definition)
+        except HarnessError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+        ids = [cell.id for cell in cells]
+        metafunc.parametrize(FIXTURE, [(job, cell) for cell in cells], ids=ids, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    measuring = {FIXTURE, "measure"} & {*getattr(item, "fixturenames", ())}
+    if measuring and not item.get_closest_marker("proxies"):
+        item.add_marker("proxies")  # so that `-m "not proxies"` never measures
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Hear what is to be measured: it is, side by side, and a run tells whether it has come to its end."""
+    may_skip = ("skip", "skipif")
+    items = [item for item in session.items if not any(map(item.get_closest_marker, may_skip))]
+    params = [item.callspec.params for item in items if hasattr(item, "callspec")]
+    session.config.stash[STATE].selected(some[FIXTURE] for some in params if FIXTURE in some)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the session's runs, when all of its processes have ended."""
+    if not hasattr(session.config, "workerinput"):
+        stopped = exitstatus in ENDED_EARLY or session.shouldstop or session.shouldfail
+        session.config.stash[STATE].finish(is_whole=not stopped)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[STATE].told:
+        terminalreporter.write_line(line)
+
+
+def _job(config: pytest.Config, test: pytest.Item | None = None) -> tuple[session.Job, tuple[Cell, ...]]:
+    """Return the job that a test's marker asks for, or a setting, and the cells that are tests of it.
+
+    Each is read once per session. Raises HarnessError.
+    """
+    from harness.plugin import markers
+
+    state = config.stash[STATE]
+    marker = test.get_closest_marker(markers.MARKER) if test else None
+    try:
+        asked = None
+        if test and marker:
+            folders = [test.path.parent, config.rootpath, config.invocation_params.dir]
+            asked = markers.read(marker.args, marker.kwargs, folders)
+        if not asked and state.settings.matrix is not None:
+            asked = markers.matrix_of(state.settings.matrix, state.settings.matrix_folder)
+        if not asked and test and not marker:
+            raise InputError(
+                f"nothing says what {FIXTURE} is to be: mark the test with {markers.FORMS}, or say --harness-matrix"
+            )
+        return state.job(asked or markers.matrix_of(markers.DEFAULT_MATRIX, Path()))
+    except InputError as error:
+        if not test or any(one.file for one in error.complaints):
+            raise
+        said = f"proxies({_written(marker)}): " if marker else ""
+        raise InputError(f"{test.nodeid}: {said}{error}") from None
+
+
+def _written(marker: pytest.Mark) -> str:
+    return ", ".join([*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())])

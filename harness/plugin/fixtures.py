@@ -1,0 +1,59 @@
+"""The fixtures: a cell's result, somebody's application measured behind a chain, and what fails if a stream is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.model import Result
+    from harness.plugin.lab import Lab
+    from harness.plugin.measuring import Measure
+    from harness.probe.live import Live
+
+
+@pytest.fixture(scope="session")
+def harness_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """What measures in this process; it starts when a test first needs it, and ends with the session."""
+    from harness.plugin.lab import Lab, told_plainly
+
+    with told_plainly():
+        lab = Lab(request.config)
+    yield lab
+    with told_plainly():
+        lab.close()
+
+
+@pytest.fixture
+def harness_result(request: pytest.FixtureRequest, harness_lab: Lab) -> Result:
+    """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
+    from harness.plugin.lab import told_plainly
+
+    if not hasattr(request, "param"):
+        pytest.fail(
+            "harness_result must be an argument of a test function, which then runs once per cell", pytrace=False
+        )
+    job, cell = request.param
+    with told_plainly():
+        return harness_lab.result(job, cell)
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest, harness_lab: Lab) -> Measure:
+    """Measures an application of yours behind a chain: `measure("nginx:./nginx.conf", app=app, path="/chat", json={})`.
+
+    It returns the result of whoever gets the stream worst, of curl and browsers; in a coroutine it is to be awaited.
+    """
+    from harness.plugin.measuring import Measure
+
+    return Measure(request.node, harness_lab)
+
+
+@pytest.fixture
+def assert_streams(harness_lab: Lab) -> Callable[[Result | Live], None]:
+    """Fails unless a result streams: with its timeline, the hop that holds, and the cheapest change that mends it."""
+    from harness.plugin.asserting import asserting
+
+    return asserting(harness_lab)

@@ -1,0 +1,116 @@
+"""What a pytest process knows of its session: settings, jobs that were read, and which runs are its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import HarnessError, InputError
+from harness.plugin.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness import session
+    from harness.model import Cell
+    from harness.plugin.markers import Asked
+
+NAME_CHARS = 80
+
+
+@dataclass
+class State:
+    """One process: `part` is what pytest-xdist calls it, empty if it is no worker.
+
+    `secret` is what all processes of a session share, `measures` whether this one or a worker of its may have measured,
+    `cells` how many of each matrix are tests, `told` what is said at the end.
+    """
+
+    settings: Settings
+    secret: str
+    started_at: str
+    part: str
+    measures: bool = False
+    cells: dict[str, int] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    _jobs: dict[str, tuple[session.Job, tuple[Cell, ...]]] = field(default_factory=dict)
+    _meant: dict[str, object] = field(default_factory=dict)
+    _named: dict[str, int] = field(default_factory=dict)
+    _selected: list[tuple[session.Job, list[Cell]]] = field(default_factory=list)
+
+    def job(self, asked: Asked) -> tuple[session.Job, tuple[Cell, ...]]:
+        """Return the job that is asked for, and the cells that are tests of it. Raises HarnessError, also if an id of
+        them means something else already.
+        """
+        if repr(asked) not in self._jobs:
+            job, cells = asked.job()
+            if not job.matrix.text:
+                self._check_ids(job, cells)
+            self._jobs[repr(asked)] = job, cells
+        return self._jobs[repr(asked)]
+
+    def _check_ids(self, job: session.Job, cells: tuple[Cell, ...]) -> None:
+        for cell in cells:
+            files = {hop: job.own.get(hop.bare) for hop in cell.chain}
+            meant = (cell, files, [job.deployed.get(hop.bare) for hop in cell.chain])
+            if self._meant.setdefault(cell.id, meant) != meant:
+                hop = next(hop for hop in cell.chain if job.own.get(hop.bare))
+                file = job.own[hop.bare]
+                raise InputError(
+                    f"another test has {hop} in this chain already, and means another file, or another map, server or"
+                    f" path; give this one a name of its own: {hop.proxy}:NAME={os.path.relpath(file)}"
+                )
+
+    def selected(self, asked: Iterable[tuple[session.Job, Cell]]) -> None:
+        """Hear which cells are tests of this session."""
+        of_jobs: dict[int, tuple[session.Job, dict[Cell, None]]] = {}
+        for job, cell in asked:
+            of_jobs.setdefault(id(job), (job, {}))[1][cell] = None
+        self._selected = [(job, list(cells)) for job, cells in of_jobs.values()]
+        ids = {(job.matrix.file, cell.id) for job, cells in self._selected for cell in cells}
+        self.cells = dict(Counter(file for file, _ in ids))
+
+    def wanted(self, config: pytest.Config) -> list[tuple[session.Job, list[Cell]]]:
+        """Return what may be measured before its test comes: nothing where another worker may have it, or where the
+        session ends with the first failures.
+        """
+        return [] if self.part or config.getoption("maxfail") else list(self._selected)
+
+    def name(self, nodeid: str) -> str:
+        """Return a name for the application that a test measures now: the test's, as a workload may be called."""
+        words = nodeid.replace(".py::", ".").replace("::", ".").replace("/", ".").replace("[", ".").rstrip("]")
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).lstrip("._-")[:NAME_CHARS]
+        if name != words:  # another test's may be shortened to the same
+            name = f"{name or 'test'}-{hashlib.sha256(nodeid.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+        self._named[name] = number = self._named.get(name, 0) + 1
+        return name if number == 1 else f"{name}-{number}"
+
+    def finish(self, is_whole: bool) -> None:
+        """End the runs that the session's processes made, as far as that can be done, and tell where they are."""
+        if not self.measures or not self.settings.runs.is_dir():
+            return
+        from harness import session
+
+        for folder in session.runs_of(self.settings.runs, self.secret):
+            try:
+                session.finish(folder, is_whole)
+            except HarnessError as error:
+                self.told.append(f"harness: {error}")
+            self.told.append(f"harness: results and evidence: {short(folder)}")
+
+
+def short(folder: Path) -> str:
+    """Return a folder as people here would write it."""
+    path = os.path.relpath(folder)
+    return str(folder) if path.startswith("..") else path
+
+
+STATE = pytest.StashKey[State]()
+"""Where a config has it."""

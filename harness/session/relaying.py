@@ -1,0 +1,104 @@
+"""Stands between a chain and what it asks: one request of it is for an application, all others are for the emitter.
+
+Rules: the request for the application bears a mark that nobody can guess, which the application does not see. What the
+application answers is passed on as it comes, each read at once; when it came is kept. Each request has a connection of
+its own behind the relay, so that no other answer is on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from harness.errors import StreamError
+from harness.model import Endpoint
+from harness.recordings.answer import Answer
+
+MARK = "X-Harness-Live"
+HEAD_BYTES = 2**16
+READ_BYTES = 2**16
+_HOP_BY_HOP = re.compile(rb"\r\n(?:Connection|Keep-Alive|Proxy-Connection|X-Harness-Live):[^\r\n]*", re.IGNORECASE)
+_HOST = re.compile(rb"\r\nHost:[^\r\n]*", re.IGNORECASE)
+
+
+@dataclass
+class Relay:
+    """Where a chain ends. `answer` is what the application has answered, `broken` what was wrong with that.
+
+    `host` is whom the application's requests are for, if not for whoever the chain names.
+    """
+
+    application: Endpoint
+    context: ssl.SSLContext | None = None
+    host: str = ""
+    secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    answer: Answer | None = None
+    broken: str = ""
+
+    @asynccontextmanager
+    async def listening(self, emitter: Endpoint) -> AsyncIterator[Endpoint]:
+        """Listen for as long as the block lasts; yields where."""
+        serving = set[asyncio.Task[None]]()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if task := asyncio.current_task():
+                serving.add(task)
+                task.add_done_callback(serving.discard)
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                await self._relay(reader, writer, emitter)
+            writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=HEAD_BYTES)
+        try:
+            yield Endpoint(int(server.sockets[0].getsockname()[1]))
+        finally:
+            server.close()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, emitter: Endpoint) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
+        is_live = self.secret.encode() in head
+        to, context = (self.application, self.context) if is_live else (emitter, None)
+        head = _HOP_BY_HOP.sub(b"", head)
+        if is_live and self.host:
+            head = _HOST.sub(b"\r\nHost: " + self.host.encode(), head)
+        behind, asking = await asyncio.open_connection(to.host, to.port, ssl=context)
+        asking.write(head + b"\r\nConnection: close\r\n\r\n")
+        sending = asyncio.create_task(_pump(reader, asking))
+        try:
+            if is_live:
+                self.answer = Answer()
+            while data := await behind.read(READ_BYTES):
+                if is_live:
+                    self._hear(data)
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+            await writer.drain()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            asking.transport.abort()
+
+    def _hear(self, data: bytes) -> None:
+        assert self.answer, "it is being answered"
+        try:
+            self.answer.feed(data, time.monotonic_ns())
+        except StreamError as error:
+            self.broken = self.broken or str(error)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on whatever comes of a request's body."""
+    while data := await reader.read(READ_BYTES):
+        writer.write(data)
+        await writer.drain()

@@ -1,0 +1,180 @@
+"""What becomes of a whole session of pytest: its order, its workers, its warnings, and how it ends."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from harness.store.runs import Run
+from tests.sampling import some_of
+from tests.sandbox import Sandbox
+from tests.waiting import DEADLINE_S, wait_for
+
+measures = pytest.mark.proxies
+nginx = pytest.mark.needs("nginx")
+
+DIRECT = """
+import pytest
+
+@pytest.mark.proxies("direct", format=["sse", "ndjson", "text"], request=["curl", "browser"])
+def test_cell(harness_result, assert_streams):
+    assert_streams(harness_result)
+
+@pytest.mark.proxies("direct", request=["browser", "curl"])
+def test_again(harness_result, assert_streams):
+    assert_streams(harness_result)
+"""
+
+MARKED = "import pytest\n\n@pytest.mark.proxies({})\ndef test(harness_result): pass\n"
+
+SHUFFLED = """
+import random
+
+def pytest_collection_modifyitems(items):
+    random.Random({seed}).shuffle(items)
+"""
+
+SLOW = """\
+title: Slow
+workloads: {short: {tokens: 8, token_bytes: 112}}
+axes: {chain: nginx:http10, mitigations: [slow]}
+mitigations: {slow: {claim: It takes its time., source: these tests, cost: latency, delay_ms: 60000}}
+"""
+
+DYING = """
+import os, signal
+import pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_dies(number):
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A folder with tests, without any setting, and with a TMPDIR that tells what sessions in it leave behind."""
+    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
+    with Sandbox(pytester.path) as place:
+        monkeypatch.setenv("TMPDIR", str(place.tmp))
+        place.write("test_it.py", DIRECT)
+        yield place
+
+
+def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess(*argv, timeout=DEADLINE_S)
+
+
+def runs(place: Sandbox) -> list[Run]:
+    return [Run.open(head.parent) for head in sorted((place.folder / "runs").glob("*/run.json"))]
+
+
+def left(place: Sandbox) -> list[str]:
+    return [some for some in place.left_behind() if "temporary pytest-of" not in some]
+
+
+@measures
+@pytest.mark.parametrize("order", ["as written", "shuffled", "shuffled, in workers"])
+def test_order_and_workers_change_no_result(pytester: pytest.Pytester, place: Sandbox, order: str) -> None:
+    if order != "as written":
+        pytester.makeconftest(SHUFFLED.format(seed=7))
+    done = session(pytester, "-W", "error", *(["-n", "2"] if "workers" in order else []))
+    done.assert_outcomes(passed=8)
+    assert "arning" not in done.stdout.str() + done.stderr.str()
+    (run,) = runs(place)
+    formats = ("sse", "ndjson", "text")
+    ids = [
+        f"direct/{form}/chunked/{who}/aiohttp/32x96/none/lockstep" for form in formats for who in ("browser", "curl")
+    ]
+    assert sorted(result.id for result in run.results) == sorted(ids), (
+        "of a cell that several tests ask for there is one"
+    )
+    assert {result.verdict for result in run.results} == {"streamed"}
+    assert run.info.finished_at
+    assert f"harness: results and evidence: runs/{run.folder.name}" in done.outlines
+    assert left(place) == []
+
+
+@measures
+@nginx
+def test_what_a_session_has_kept_can_be_judged_and_shown_again(pytester: pytest.Pytester, place: Sandbox) -> None:
+    chains = "['nginx:buffering-off', 'nginx:http10'], request='browser', mitigations='x-accel-buffering'"
+    place.write("test_it.py", MARKED.format(chains))
+    session(pytester, "-n", "2").assert_outcomes(passed=2)
+    said = place.run("report", "--rejudge")
+    assert said.status == 0
+    assert "5 cells: " in said.out, "with a control, and a baseline of each"
+    assert "token" in place.run("show", "nginx:http10/*/none/*").out
+
+
+@measures
+def test_a_worker_that_dies_costs_no_result_of_others_and_leaves_nothing(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.write("test_dying.py", DYING)
+    done = session(pytester, "-n", "2", "--dist", "load")
+    outcomes = done.parseoutcomes()
+    assert (outcomes["failed"], outcomes["passed"]) == (1, 9), "xdist starts another worker, which has the rest"
+    done.stdout.fnmatch_lines("*worker 'gw?' crashed while running 'test_dying.py::test_dies*")
+    (run,) = runs(place)
+    assert len({result.id for result in run.results}) == len(run.results) == 6
+    assert not run.torn
+    wait_for(lambda: left(place), operator.not_)
+
+
+@measures
+@nginx
+@some_of("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], each=3)
+def test_a_session_of_workers_that_ends_early_leaves_nothing_but_its_results(
+    place: Sandbox, number: signal.Signals
+) -> None:
+    place.write("matrix.yaml", SLOW)
+    place.write("test_it.py", MARKED.format("'matrix.yaml'"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-n", "2"],
+        cwd=place.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as program:
+        wait_for(lambda: sum(len(run.results) for run in runs(place)), lambda number: number >= 1)
+        wait_for(lambda: place.streaming("http10"))
+        os.killpg(program.pid, number)
+        program.communicate(timeout=DEADLINE_S)
+    wait_for(lambda: left(place), operator.not_)
+    (run,) = runs(place)
+    assert {result.outcome for result in run.results} <= {"pass", "observed"}
+    assert not run.info.finished_at
+
+
+# ---------------------------------------------------------------- what an id means
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("'nginx:./b/nginx.conf'", "give this one a name of its own: nginx:NAME=*b/nginx.conf"),
+        ("'nginx:./a/nginx.conf', path='/b'", "or another map, server or path; give this one a name of its own: *"),
+        ("'nginx:b=./b/nginx.conf'", ""),
+        ("'nginx:./a/nginx.conf', tokens=40", ""),
+    ],
+)
+def test_an_id_means_one_thing_in_a_session(pytester: pytest.Pytester, place: Sandbox, other: str, told: str) -> None:
+    for folder in "ab":
+        pytester.mkdir(folder)
+        place.nginx_conf(f"{folder}/nginx.conf")
+    place.write("test_it.py", MARKED.format("'nginx:./a/nginx.conf'"))
+    place.write("test_other.py", MARKED.format(other))
+    done = pytester.runpytest_inprocess("--collect-only", "-q")
+    done.assert_outcomes(errors=1 if told else 0)
+    if told:
+        done.stdout.fnmatch_lines(f"test_other.py::test: proxies(*): another test has nginx:nginx in this chain*{told}")
