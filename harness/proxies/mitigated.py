@@ -16,9 +16,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.errors import Complaint, InputError
 from harness.model import Edit
 from harness.proxies.diffs import told, unified
 from harness.proxies.languages.base import Fitted, Texts, Wanted
+
+MOST = 100
+"""So many places a line may be wanted at."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,14 @@ def mitigated(read: Callable[[Texts], Fitted], edits: Iterable[Edit]) -> Mitigat
     before: dict[Path, str] = {}
     after: dict[Path, str] = {}
     for wanted in [one for edit in edits for one in Wanted.of(edit)]:
-        while change := now.change(wanted):  # it may be wanted at several places; an outer one may come to count
+        for _ in range(MOST):  # it may be wanted at several places, and an outer one may come to count
+            if (change := now.change(wanted)) is None:
+                break
             source, text = change
             before.setdefault(source.path, source.text)
             after[source.path] = text
             now = read(after)
+        else:
+            why = f"`{wanted.verb}: {wanted.line}` is not in effect after {MOST} changes: it cannot be said so here"
+            raise InputError(Complaint(why, file=str(source.path)))
     return Mitigated(was, now, before, after)

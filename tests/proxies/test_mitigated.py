@@ -131,6 +131,12 @@ def test_a_secret_is_told_in_no_diff_and_is_in_the_one_that_is_kept(tmp_path: Pa
     assert "s3cr3t" in found.diff()
 
 
+def test_what_does_not_come_to_be_in_effect_is_refused_and_not_tried_for_ever(tmp_path: Path) -> None:
+    flows = FILES["traefik"]["dynamic/app.yml"].replace("zip: {compress: {}}", "zip: {compress: {a: b}}")
+    with pytest.raises(InputError, match=r"app\.yml: `set: compress\.a c, d` is not in effect after 100 changes"):
+        done("traefik", tmp_path, Edit(set=("compress.a c, d",)), **{"dynamic/app.yml": flows})
+
+
 def test_the_lines_of_an_edit_are_applied_in_their_order_with_words_as_they_are_written() -> None:
     edit = Edit(set=("a 'b c' d",), add=("e f",), drop=("g",))
     assert [(one.verb, one.name, one.arguments) for one in Wanted.of(edit)] == [
