@@ -62,7 +62,7 @@ def test_a_watcher_that_stood_still_holds_nothing_against_a_chain() -> None:
     assert judged([190.0] * 5, [0.0, 50.0, 100.0, 150.0, 180.0], stood_still_ms=200).verdict == "cannot tell"
 
 
-GAPS = st.lists(st.floats(APART_MS, 500), min_size=FEWEST, max_size=30)
+GAPS = st.lists(st.integers(int(APART_MS), 500), min_size=FEWEST, max_size=30)
 
 
 @given(GAPS, st.data())
