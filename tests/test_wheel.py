@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -127,28 +128,62 @@ def change(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-@pytest.mark.needs("nginx")
-def test_the_fastapi_example_passes_and_fails_without_its_headers(installed: Path, tmp_path: Path) -> None:
-    project = example("fastapi", tmp_path)
-    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
-    assert "4 passed" in call(*tests, cwd=project).out
-    change(project / "chat_api.py", ", headers=STREAM", "")
-    said = call(*tests, "-k", "another_model", "--harness-budget", "0", cwd=project, status=1).out
-    assert "it does not stream: " in said
-    assert "What to try: `harness diagnose --chain nginx:nginx=" in said
+@dataclass(frozen=True)
+class Example:
+    """A project of `examples/`: how many tests pass, what to change in it, and what is said then of the tests that are
+    asked for, and in which cells the check fails.
+    """
+
+    name: str
+    passed: int
+    change: tuple[str, str, str]
+    asked: tuple[str, ...]
+    said: str
+    config: tuple[str, str, str]
 
 
-@pytest.mark.exhaustive
-@pytest.mark.needs("nginx", "nextjs")
-def test_the_nextjs_example_passes_and_fails_once_it_compresses(installed: Path, tmp_path: Path) -> None:
-    project = example("nextjs", tmp_path)
-    nextjs = PROXIES["nextjs"]
-    assert isinstance(nextjs, Described)
-    packages = nextjs.installed().folder
-    assert packages
-    shutil.copytree(packages / "node_modules", project / "web/node_modules", symlinks=True)
+FASTAPI = Example(
+    "fastapi",
+    4,
+    ("chat_api.py", ", headers=STREAM", ""),
+    ("another_model", "--harness-budget", "0"),
+    "What to try: `harness diagnose --chain nginx:nginx=",
+    ("deploy/nginx.conf", "gzip on;", "gzip on; proxy_ignore_headers X-Accel-Buffering;"),
+)
+NEXTJS = Example(
+    "nextjs",
+    6,
+    ("web/next.config.mjs", "compress: false", "compress: true"),
+    ("development and browser",),
+    "  no-transform (header): with that, the whole chain streams (curl, browser)",
+    ("web/next.config.mjs", "compress: false", "compress: true"),
+)
+
+
+EXAMPLES = (
+    pytest.param(FASTAPI, marks=pytest.mark.needs("nginx")),
+    pytest.param(NEXTJS, marks=pytest.mark.needs("nextjs")),
+)
+
+
+@some_of("one", EXAMPLES, each=2)
+def test_an_example_passes_and_fails_once_it_holds(installed: Path, tmp_path: Path, one: Example) -> None:
+    project = example(one.name, tmp_path)
+    if one is NEXTJS:
+        nextjs = PROXIES["nextjs"]
+        assert isinstance(nextjs, Described)
+        packages = nextjs.installed().folder
+        assert packages
+        shutil.copytree(packages / "node_modules", project / "web/node_modules", symlinks=True)
     tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
-    assert "6 passed" in call(*tests, cwd=project).out
-    change(project / "web/next.config.mjs", "compress: false", "compress: true")
-    said = call(*tests, "-k", "development and browser", cwd=project, status=1).out
-    assert "  no-transform (header): with that, the whole chain streams (curl, browser)" in said
+    check = (installed / "harness", "check", "streaming.yaml")
+    assert f"{one.passed} passed" in call(*tests, cwd=project).out
+    assert "4 as they were" in call(*check, cwd=project).out
+    change(project / one.config[0], *one.config[1:])
+    failed = call(*check, cwd=project, status=1).out
+    assert f"{one.config[0]} has changed" in failed
+    assert "worse: " in failed
+    change(project / one.config[0], *reversed(one.config[1:]))
+    change(project / one.change[0], *one.change[1:])
+    said = call(*tests, "-k", *one.asked, cwd=project, status=1).out
+    assert one.said in said

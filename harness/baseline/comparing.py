@@ -113,7 +113,7 @@ def _redefined(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:
             digests = [one.digests.get(axis, {}).get(name) for one in (was, now)]
             if all(digests) and digests[0] != digests[1]:
                 yield f"{AXES[axis].noun} {name} stands for something else than it did"
-    for hop in map(str, result.cell.chain):
+    for hop in dict.fromkeys(str(hop.bare) for hop in result.cell.chain):
         if (said := now.standing.get(hop, "")) != (before := was.standing.get(hop, "")):
             yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
 

@@ -57,6 +57,7 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
     used = {name: run.mitigations[name] for cell in cells for name in cell.mitigations if name in run.mitigations}
     asked = {cell.request: around.requests[cell.request] for cell in cells if cell.request in around.requests}
     hops = {str(hop) for cell in cells for hop in cell.chain}
+    bare = {str(hop.bare) for cell in cells for hop in cell.chain}
     configs = {path for hop in hops for path in around.files.get(hop, ())}
     return Baseline(
         name,
@@ -64,13 +65,13 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
         run.harness_version,
         {one.id: kept(one) for one in known},
         {cell.workload.name: said_of(cell.workload) for cell in cells},
-        {hop: said for hop, said in around.standing.items() if hop in hops},
+        {hop: said for hop, said in around.standing.items() if hop in bare},
         {
             "request": {name: _digest(one) for name, one in asked.items()},
             "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
         },
         {path: blob for path, blob in around.configs.items() if path in configs},
-        {platform_of(run): versions_met(one.versions for one in known)},
+        {platform_of(run): versions_met(map(programs_of, known))},
     )
 
 

@@ -118,8 +118,8 @@ def test_a_mitigation_that_means_something_else_makes_another_cell_and_its_words
 
 
 def test_a_config_that_is_asked_for_something_else_makes_another_cell() -> None:
-    one, hop = of("streamed"), "nginx:default"
-    was, now = (kept([one], standing={hop: f"path {path}"}) for path in ("/a", "/b"))
+    one = of("streamed", chain="nginx:default@1.31")
+    was, now = (kept([one], standing={"nginx:default": f"path {path}"}) for path in ("/a", "/b"))
     assert only(compared(was, now, RUN, [one]))[0] == "another cell"
 
 
