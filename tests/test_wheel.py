@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -116,39 +117,56 @@ def test_the_installed_plugin_gives_tests_their_cells(installed: Path, tmp_path:
 # ---------------------------------------------------------------- projects of other people
 
 
-def example(name: str, folder: Path) -> Path:
-    """Lay a project of `examples/` far from here."""
-    return shutil.copytree(ROOT / "examples" / name, folder / name, ignore=shutil.ignore_patterns(*LEFT_OUT, "runs"))
+@dataclass(frozen=True)
+class Example:
+    """A project of `examples/`: what it needs, how many tests pass, and what some say once a line is changed."""
+
+    name: str
+    needs: tuple[str, ...]
+    passes: int
+    change: tuple[str, str, str]
+    then: tuple[str, ...]
+    told: str
 
 
-def change(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
+EXAMPLES = [
+    Example(
+        "fastapi",
+        ("nginx",),
+        4,
+        ("chat_api.py", ", headers=STREAM", ""),
+        ("-k", "another_model", "--harness-budget", "0"),
+        "What to try: `harness diagnose --chain nginx:nginx=",
+    ),
+    Example(
+        "nextjs",
+        ("nginx", "nextjs"),
+        6,
+        ("web/next.config.mjs", "compress: false", "compress: true"),
+        ("-k", "development and browser"),
+        "  no-transform (header): with that, the whole chain streams (curl, browser)",
+    ),
+]
+
+
+@some_of("example", EXAMPLES, each=2, ids=lambda example: example.name)
+def test_an_example_passes_and_fails_once_its_stream_is_held(installed: Path, tmp_path: Path, example: Example) -> None:
+    if why := next(filter(None, map(missing, example.needs)), None):
+        pytest.skip(why)
+    ignored = shutil.ignore_patterns(*LEFT_OUT, "runs")
+    project = shutil.copytree(ROOT / "examples" / example.name, tmp_path / example.name, ignore=ignored)
+    if "nextjs" in example.needs:
+        nextjs = PROXIES["nextjs"]
+        assert isinstance(nextjs, Described)
+        packages = nextjs.installed().folder
+        assert packages
+        shutil.copytree(packages / "node_modules", project / "web/node_modules", symlinks=True)
+    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
+    assert f"{example.passes} passed" in call(*tests, cwd=project).out
+    file, old, new = example.change
+    text = (project / file).read_text()
     assert old in text
-    file.write_text(text.replace(old, new))
-
-
-@pytest.mark.skipif(missing("nginx") is not None, reason=missing("nginx") or "")
-def test_the_fastapi_example_passes_and_fails_without_its_headers(installed: Path, tmp_path: Path) -> None:
-    project = example("fastapi", tmp_path)
-    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
-    assert "4 passed" in call(*tests, cwd=project).out
-    change(project / "chat_api.py", ", headers=STREAM", "")
-    said = call(*tests, "-k", "another_model", "--harness-budget", "0", cwd=project, status=1).out
+    (project / file).write_text(text.replace(old, new))
+    said = call(*tests, *example.then, cwd=project, status=1).out
     assert "it does not stream: " in said
-    assert "What to try: `harness diagnose --chain nginx:nginx=" in said
-
-
-@pytest.mark.exhaustive
-@pytest.mark.skipif(bool(missing("nginx") or missing("nextjs")), reason="nginx or Next.js cannot run here")
-def test_the_nextjs_example_passes_and_fails_once_it_compresses(installed: Path, tmp_path: Path) -> None:
-    project = example("nextjs", tmp_path)
-    nextjs = PROXIES["nextjs"]
-    assert isinstance(nextjs, Described)
-    packages = nextjs.installed().folder
-    assert packages
-    shutil.copytree(packages / "node_modules", project / "web/node_modules", symlinks=True)
-    tests = (installed / "python", "-m", "pytest", "-q", "-W", "error")
-    assert "6 passed" in call(*tests, cwd=project).out
-    change(project / "web/next.config.mjs", "compress: false", "compress: true")
-    said = call(*tests, "-k", "development and browser", cwd=project, status=1).out
-    assert "  no-transform (header): with that, the whole chain streams (curl, browser)" in said
+    assert example.told in said
