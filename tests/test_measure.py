@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.runs import Run
+from tests.sampling import some_of
 from tests.sandbox import Sandbox, missing
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -357,7 +358,7 @@ Nginx.version = Nginx.start = missing
 """
 
 
-@pytest.mark.parametrize("required", [False, True])
+@some_of("required", [False, True], each=2)
 def test_what_cannot_run_here_skips_or_fails_where_it_is_required(
     pytester: pytest.Pytester, place: Sandbox, required: bool
 ) -> None:
