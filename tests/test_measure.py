@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.runs import Run
+from tests.sampling import some_of
 from tests.sandbox import Sandbox
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -298,12 +299,19 @@ def test_nobody(measure):
 def test_live_raises(measure):
     measure(CHAIN, app=app, path="/api/broken", headers=SECRET, live=True)
 
+@pytest.mark.parametrize("said", [
+    {{"headers": 7}}, {{"headers": ["X"]}}, {{"data": 7}}, {{"json": object()}}, {{"path": 7}},
+    {{"json": 1, "data": "1"}}, {{"authority": "none.pem"}},
+])
+def test_rubbish(measure, said):
+    measure(CHAIN, app=app, **said)
+
 def test_live_tokens(measure):
     measure(CHAIN, live=True)
 ''',
     )
     done = pytester.runpytest_subprocess("--junitxml=report.xml", "-l", timeout=DEADLINE_S)
-    done.assert_outcomes(failed=18)
+    done.assert_outcomes(failed=25)
     done.stdout.fnmatch_lines(
         [
             "POST /api/chat of * answers with status 500 *; the application raised ValueError: no model *app.py:*",
@@ -323,9 +331,60 @@ def test_live_tokens(measure):
             "url: an absolute URL is needed, as http://localhost:8000/chat, and path is part of it",
             "GET http://127.0.0.1:9/chat: nobody answers at 127.0.0.1:9: *; is it started?",
             "GET /api/broken of *, asked through nginx:nginx as curl: *; the application raised RuntimeError: *",
+            "headers: a dict is needed, or pairs of a name and a value",
+            "headers: a dict is needed, or pairs of a name and a value",
+            "data: text or bytes are needed, and no int",
+            "json: Object of type object is not JSON serializable",
+            "path: a text is needed, and no int",
+            "json and data are each the body: give one of them",
+            "authority: there is no certificate in none.pem: a PEM file is needed",
             "live is for an application: give app, command or url",
         ]
     )
     done.stdout.no_fnmatch_line("*harness/plugin*")
     assert files_with(KEY, place.folder) == []
+    assert_clean(place)
+
+
+NO_NGINX = """
+from conftest_of_project import *
+from harness.errors import Unavailable
+from harness.proxies.nginx import Nginx
+
+def missing(self, *ignored):
+    raise Unavailable("nginx is not installed", "install it: apt-get install nginx")
+
+Nginx.version = Nginx.start = missing
+"""
+
+
+@some_of("required", [False, True], each=2)
+def test_what_cannot_run_here_skips_or_fails_where_it_is_required(
+    pytester: pytest.Pytester, place: Sandbox, required: bool
+) -> None:
+    place.write("conftest_of_project.py", CONFTEST)
+    place.write("conftest.py", NO_NGINX)
+    place.write(
+        "test_it.py",
+        """
+import pytest
+
+@pytest.mark.parametrize("live", [False, True])
+def test_it(ask, live):
+    ask("nginx:./deploy/nginx.conf", live=live)
+
+@pytest.mark.proxies("nginx:./deploy/nginx.conf")
+def test_cell(harness_result):
+    raise AssertionError("nobody measured it")
+""",
+    )
+    done = pytester.runpytest_subprocess(
+        "-rs", *(["--harness-require", "nginx"] if required else []), timeout=DEADLINE_S
+    )
+    if required:
+        done.assert_outcomes(errors=3)
+        done.stdout.fnmatch_lines("nginx is required, but cannot run here: nginx is not installed (install it: *")
+    else:
+        done.assert_outcomes(skipped=3)
+        done.stdout.fnmatch_lines("SKIPPED*nginx is not installed (install it: apt-get install nginx)")
     assert_clean(place)

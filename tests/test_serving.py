@@ -128,6 +128,18 @@ async def test_an_application_that_does_not_start_up_is_told_with_its_exception(
     assert "no database" in str(told.value)
 
 
+async def test_what_an_application_raises_after_it_has_answered_is_waited_for() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"no"})
+            await asyncio.sleep(0.1)  # as a framework's own handler of errors may take before it lets them through
+            raise ValueError("too late for the answer")
+
+    with pytest.raises(InputError, match=r"status 500 .*: no; the application raised ValueError: too late"):
+        await asked(app)
+
+
 @pytest.mark.parametrize("at", ["head", "stream"])
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
 async def test_what_an_application_raises_is_told_with_its_place_and_without_secrets(

@@ -84,7 +84,8 @@ def _diagnosed(lab: Lab, known: Known) -> Iterator[RenderableType]:
         yield Text(f"What to try: `{command}` finds out which hop holds and what mends it; by hand: {fixes}")
         return
     request = "" if cell.request in session.REQUESTS else cell.request  # those are looked at anyway
-    of = (cell.chain, cell.workload, cell.format, cell.body, cell.client, request)
+    meant = tuple((hop, job.own.get(hop.bare), job.deployed.get(hop.bare)) for hop in cell.chain)
+    of = (meant, cell.workload, cell.format, cell.body, cell.client, request)
     if of not in lab.diagnoses:
         lab.diagnoses[of] = lab.wait(lambda entered: _diagnosis(known, lab))
     diagnosis, folder = lab.diagnoses[of]

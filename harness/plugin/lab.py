@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -83,12 +83,17 @@ class Lab:
     def given(self, known: Known) -> Result:
         """Return a result as tests get it. What cannot run here skips the test, or fails it where it is required."""
         if known.result.outcome == "unavailable":
-            if self._required.has(known.result):
-                pytest.fail(f"required, but cannot run here: {known.result.reason}", pytrace=False)
-            pytest.skip(known.result.reason)
+            self.cannot(known.result.reason, self._required.has(known.result))
         result = replace(known.result, reason=shown(words.reason(known.result)))
         self._given[id(result)] = replace(known, result=result)
         return result
+
+    def cannot(self, reason: str, is_required: bool = False, chain: str = "") -> NoReturn:
+        """Skip a test that cannot run here, or fail it where that, or a proxy of its chain, is required."""
+        named = {hop.partition(":")[0].strip() for hop in chain.split(">")}
+        if is_required or not named.isdisjoint(self._required.names):
+            pytest.fail(f"required, but cannot run here: {reason}", pytrace=False)
+        pytest.skip(reason)
 
     def known(self, result: object) -> Known | None:
         """Return what is known of a result that a test was given; None if this is none."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import json as json_text
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 
 from harness import session
-from harness.errors import InputError
+from harness.errors import InputError, Unavailable
 from harness.model import AXES, VERDICTS, Deployment, Method, Recording, Result, Write, streams
 from harness.plugin import markers
 from harness.plugin.lab import Known, Lab, known_results, told_plainly
@@ -103,7 +104,7 @@ class Measure:
         through the chain, and is judged by when each message left and came. It fails in its own words.
         """
         __tracebackhide__ = True
-        with told_plainly():
+        with self._told(chain):
             answering = _answering(app, command, url, path, method, headers, json, data, authority)
             if live and not answering.is_given:
                 raise InputError("live is for an application: give app, command or url")
@@ -112,14 +113,23 @@ class Measure:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            with told_plainly():
+            with self._told(chain):
                 return self._given(self._lab.wait(work))
-        return self._awaited(work)
+        return self._awaited(chain, work)
 
-    async def _awaited(self, work: Any) -> Result | Live:
+    async def _awaited(self, chain: str, work: Any) -> Result | Live:
         __tracebackhide__ = True
-        with told_plainly():
+        with self._told(chain):
             return self._given(await asyncio.wrap_future(self._lab.soon(work)))
+
+    @contextmanager
+    def _told(self, chain: str) -> Iterator[None]:
+        """Tell plainly what is wrong, and skip what cannot run here, unless it is required."""
+        with told_plainly():
+            try:
+                yield
+            except Unavailable as error:
+                self._lab.cannot(str(error), chain=chain)
 
     def _given(self, found: Sequence[Known | Live]) -> Result | Live:
         """Return what whoever gets the stream worst has got."""
@@ -229,34 +239,69 @@ def _answering(
     authority: str | None,
 ) -> Answering:
     """Return who answers what. Raises InputError, which quotes nothing that may be a secret."""
+    for name, text in {"command": command, "url": url, "path": path, "method": method}.items():
+        if not isinstance(text, str):
+            raise InputError(f"{name}: a text is needed, and no {type(text).__name__}")
     given = [name for name, one in (("app", app), ("command", command), ("url", url)) if one is not None and one != ""]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} say each who answers: give one of them")
-    if json is not None and data is not None:
-        raise InputError("json and data are each the body: give one of them")
-    fields = [(str(name), str(value)) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
-    for name, value in fields:
-        if not _HEADER.fullmatch(f"{name}:{value}"):
-            raise InputError(f"headers: {name[:40]!r} is no header: it has a name, and a value in one line")
-    body = data.encode() if isinstance(data, str) else data
-    if json is not None:
-        try:
-            body = json_text.dumps(json).encode()
-        except (TypeError, ValueError) as error:
-            raise InputError(f"json: {error}") from None
-        if not any(name.lower() == "content-type" for name, _ in fields):
-            fields.append(("Content-Type", "application/json"))
-    asked = method.upper() or ("GET" if body is None else "POST")
-    if asked not in METHODS:
+    fields, body = _fields(headers), _body(json, data)
+    if json is not None and not any(name.lower() == "content-type" for name, _ in fields):
+        fields.append(("Content-Type", "application/json"))
+    asked = next((one for one in METHODS if one == method.upper()), None)
+    if method and not asked:
         raise InputError(f"method: {method!r} is not allowed; allowed: {', '.join(METHODS)}")
     if asked == "GET" and body is not None:
         raise InputError("json and data are for POST: GET has no body")
     if not given and (fields or body is not None or method):
         raise InputError("method, headers, json and data are for an application: give app, command or url")
     markers.deployment_of({"path": path})
-    if url and (path or not re.match(r"https?://[^/@?#]+", url)):
+    if url and (path or not _is_url(url)):
         raise InputError("url: an absolute URL is needed, as http://localhost:8000/chat, and path is part of it")
-    return Answering(app, command, url, path, METHODS[METHODS.index(asked)], tuple(fields), body, authority)
+    if authority and not _has_certificate(authority):
+        raise InputError(f"authority: there is no certificate in {authority}: a PEM file is needed")
+    usual: Method = "GET" if body is None else "POST"
+    return Answering(app, command, url, path, asked or usual, tuple(fields), body, authority)
+
+
+def _fields(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    try:
+        pairs = [
+            (str(name), str(value)) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)
+        ]
+    except (TypeError, ValueError):
+        raise InputError("headers: a dict is needed, or pairs of a name and a value") from None
+    for name, value in pairs:
+        if not _HEADER.fullmatch(f"{name}:{value}"):
+            raise InputError(f"headers: {name[:40]!r} is no header: it has a name, and a value in one line")
+    return pairs
+
+
+def _body(json: object, data: object) -> bytes | None:
+    if json is not None and data is not None:
+        raise InputError("json and data are each the body: give one of them")
+    if json is not None:
+        try:
+            return json_text.dumps(json).encode()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"json: {error}") from None
+    if data is not None and not isinstance(data, str | bytes):
+        raise InputError(f"data: text or bytes are needed, and no {type(data).__name__}")
+    return data.encode() if isinstance(data, str) else data
+
+
+def _is_url(url: str) -> bool:
+    try:
+        return bool(re.match(r"https?://[^/@?#\s]+", url)) and urlsplit(url).port != 0 and " " not in url
+    except ValueError:
+        return False
+
+
+def _has_certificate(file: str) -> bool:
+    try:
+        return b"-----BEGIN CERTIFICATE-----" in Path(file).read_bytes()
+    except OSError:
+        return False
 
 
 def _in_keywords(said: str) -> str:

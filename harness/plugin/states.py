@@ -61,11 +61,11 @@ class State:
             files = {hop: job.own.get(hop.bare) for hop in cell.chain}
             meant = (cell, files, [job.deployed.get(hop.bare) for hop in cell.chain])
             if self._meant.setdefault(cell.id, meant) != meant:
-                hop = next(hop for hop in cell.chain if job.own.get(hop.bare))
-                file = job.own[hop.bare]
+                own = {hop: os.path.relpath(job.own[hop.bare]) for hop in cell.chain if hop.bare in job.own}
+                names = " or ".join(f"{hop.proxy}:NAME={file}" for hop, file in own.items())
                 raise InputError(
-                    f"another test has {hop} in this chain already, and means another file, or another map, server or"
-                    f" path; give this one a name of its own: {hop.proxy}:NAME={os.path.relpath(file)}"
+                    f"another test has {cell.id} already, and means another file, map, server or path by it; give this"
+                    f" one a name of its own: {names}"
                 )
 
     def selected(self, asked: Iterable[tuple[session.Job, Cell]]) -> None:

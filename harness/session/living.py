@@ -65,7 +65,7 @@ async def watch(job: Job, asked: Application, requests: Sequence[str], folder: P
         try:
             return [await _watched(chain, who, entry, relay, asked, say) for who in requests]
         except InputError as error:
-            raised = asked.served.why("http") if asked.served else ""
+            raised = await asked.served.why_it_failed() if asked.served else ""
             told = f"{error}; the application raised {raised}" if raised else str(error)
             raise InputError(secrets.hidden(told)) from None
 

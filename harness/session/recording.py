@@ -120,7 +120,7 @@ async def record(asked: Application, say: Say, http10: bool = False) -> Recorded
         try:
             return await _recorded(asker, http10)
         except InputError as error:
-            raised = asked.served.why("http") if asked.served else ""
+            raised = await asked.served.why_it_failed() if asked.served else ""
             if not raised:
                 raise
             raise InputError(f"{error}; the application raised {secrets.hidden(raised)}") from None

@@ -39,12 +39,19 @@ END_S = 5.0
 class Served:
     """An application that listens at `endpoint`; `name` says what it is and by which server it is served.
 
-    `raised` has what came out of it last, by the type of its scope: of `lifespan`, and of `http`.
+    `raised` has what came out of it last, by the type of its scope: of `lifespan`, and of `http`. `idle` is set while
+    it is at no request.
     """
 
     name: str
     endpoint: Endpoint = field(default_factory=lambda: Endpoint(1))
     raised: dict[str, Exception] = field(default_factory=dict)
+    idle: threading.Event = field(default_factory=threading.Event)
+
+    async def why_it_failed(self) -> str:
+        """Return what the application raised over a request, once it is done with that: it may answer before."""
+        await asyncio.to_thread(self.idle.wait, END_S)
+        return self.why("http")
 
     def why(self, scope: str) -> str:
         """Return what the application raised last, in a line, with its place; nothing if it raised nothing."""
@@ -145,14 +152,24 @@ def _watched(app: Any, served: Served, started: threading.Event) -> App:
             if not failed:  # it has no lifespan, or that has ended
                 started.set()
 
+    requests = 0
+    served.idle.set()
+
     async def watched(scope: Message, receive: Any, send: Any) -> None:
+        nonlocal requests
         if scope["type"] == "lifespan":
             await at_start(scope, receive, send)
             return
+        requests += 1
+        served.idle.clear()
         try:
             await app(scope, receive, send)
         except Exception as error:
             served.raised[scope["type"]] = error
+        finally:
+            requests -= 1
+            if not requests:
+                served.idle.set()
 
     return watched
 
