@@ -3,8 +3,8 @@
     =  the same     <  worse     >  better     o  other, which is neither
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
-verdict is the same, and differ if they do by more than was resolved; what is buffered has no start that could be told
-from the rest. Neither worse nor better is what follows from something else: an effect, where the cell without the
+verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
+the rest on a busy machine. Neither worse nor better is what follows from something else: an effect, where the cell without the
 mitigation has changed; what is shown and its effect, of a cell that is `delayed` still, for lags are of their day, or
 whose start is held by one token more or less, which is as much as is known of it.
 """

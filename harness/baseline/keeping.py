@@ -105,7 +105,7 @@ def said_of(workload: Workload) -> Mapping[str, Any]:
 
 def kept(result: Result) -> Kept:
     """Return what is kept of a cell."""
-    start = result.facts.start if result.verdict in ("streamed", "delayed", "coalesced") else None
+    start = result.facts.start if result.verdict in ("streamed", "delayed") else None
     is_shown = result.shows and not result.shows.seen
     return Kept(
         verdict=result.verdict,
@@ -136,11 +136,15 @@ def _rounded(figure: float, step: int) -> int:
 
 
 def _step(result: Result) -> int:
-    """Return how many bytes a start is known to: a step of the probing, of a token with its padding at least."""
+    """Return how many bytes a start is known to: half of it, as probing doubles its steps, and a token with its padding
+    at the least.
+    """
+    start = result.facts.start
+    half = max(start.held_bytes, start.passed_bytes) // 2 if start else 0
     tried = result.release.resolution_bytes if result.release else 0
     figures = result.metrics
     emitted = figures.emitted_bytes // max(figures.tokens_expected, 1) if figures else 0
-    return max(tried, result.cell.workload.token_bytes, emitted)
+    return max(tried, result.cell.workload.token_bytes, emitted, half)
 
 
 def _as_such(mitigation: Mitigation) -> Mitigation:

@@ -149,10 +149,16 @@ def test_a_release_is_kept_as_coarse_as_it_was_resolved() -> None:
         assert with_what_was(kept([now]), kept([was]), []).cells == kept([kept_of]).cells
 
 
-@pytest.mark.parametrize("verdict", ["buffered", "streamed"])
-def test_what_is_buffered_has_no_start(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", ["buffered", "coalesced", "streamed"])
+def test_what_is_held_has_no_start(verdict: Verdict) -> None:
     now = of(verdict, facts=Facts(start=Start(held_bytes=270_496)))
-    assert only(held([of(verdict)], [now]))[0] == (None if verdict == "buffered" else "worse")
+    assert only(held([of(verdict)], [now]))[0] == ("worse" if verdict == "streamed" else None)
+
+
+@pytest.mark.parametrize(("held_bytes", "turn"), [(49_248, None), (16_384, None), (270_496, "worse"), (0, "better")])
+def test_a_start_is_known_to_a_factor_of_two(held_bytes: int, turn: Change | None) -> None:
+    was, now = (of("streamed", facts=Facts(start=Start(held_bytes=bytes))) for bytes in (32_768, held_bytes))
+    assert only(held([was], [now]))[0] == turn
 
 
 def test_what_could_not_be_measured_here_stays_and_what_is_gone_does_not() -> None:
