@@ -72,6 +72,13 @@ def own_folder(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
+def runs_folder(path: Path) -> None:
+    """Make a folder for runs likewise, and keep what is in it out of git: but not what was there before."""
+    if not path.exists():
+        own_folder(path)
+        (path / ".gitignore").write_text("*\n", encoding="ascii")
+
+
 def cores() -> int:
     """Return how many cores this process may keep busy, at least 1: a container or `taskset` may leave it fewer."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

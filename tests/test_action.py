@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -22,6 +22,11 @@ title: T
 workloads: {w: {tokens: 8, token_bytes: 112}}
 axes: {chain: "nginx:buffering-off"}
 """
+CONFIGS = (
+    "runs/a/proxies/nginx.shop/nginx.conf",
+    "runs/a/cells/b/hop-1/nginx.conf",
+    "runs/a/cells/b/hop-1/conf/n.conf",
+)
 HARNESS = str(Path(sys.executable).with_name("harness"))
 
 
@@ -70,13 +75,18 @@ def test_what_a_workflow_says_is_never_part_of_a_script() -> None:
     assert not any("${{" in script for script in scripts), "a value would be run, whoever wrote it"
 
 
+def test_no_config_as_it_was_run_is_among_what_is_kept() -> None:
+    (kept,) = [step["with"]["path"].split() for step in ACTION["runs"]["steps"] if "upload" in step.get("uses", "")]
+    assert not any(PurePath(path).match(pattern) for path in CONFIGS for pattern in kept)
+
+
 @pytest.mark.proxies
 def test_the_action_fails_without_a_baseline_and_passes_with_one(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(MATRIX)
     refused = run(tmp_path, matrix="my.yaml", harness=HARNESS)
     assert (refused.returncode, "there is no baseline at my.baseline.yaml" in refused.stderr) == (2, True)
     assert "no baseline" in (tmp_path / "token-stream.xml").read_text()
-    written = run(tmp_path, matrix="my.yaml", harness=HARNESS, arguments="--update --jobs 4")
+    written = run(tmp_path, matrix="my.yaml", harness=HARNESS, arguments="--update --only 'nginx:*'\n--jobs 4")
     assert written.returncode == 0, written.stderr
     passed = run(tmp_path, matrix="my.yaml", harness=HARNESS, junit="out.xml")
     assert (passed.returncode, "1 as they were" in passed.stdout) == (0, True)

@@ -1,12 +1,12 @@
 """What two measurements of one cell differ in, and which way: every pair of values has its place in a table. Pure.
 
-    =  the same     <  worse     >  better     o  other, which is neither
+    =  the same     <  worse     >  better     o  other, which is neither     -  not known, which is no change
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
-the rest on a busy machine. Neither worse nor better is what follows from something else: an effect, where the cell without the
-mitigation has changed; what is shown and its effect, of a cell that is `delayed` still, for lags are of their day, or
-whose start is held by one token more or less, which is as much as is known of it.
+the rest on a busy machine. Neither worse nor better is what follows from something else: an effect, where the cell
+without the mitigation has changed; what is shown and its effect, of a cell that is `delayed` still, for lags are of
+their day, or whose start is held by one token more or less, which is as much as is known of it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from typing import Literal, get_args
 from harness.model import Kept, KeptRelease
 
 Turn = Literal["worse", "better", "other"]
+UNKNOWN = "-"
 TURNS: Mapping[str, Turn | None] = {"=": None, "<": "worse", ">": "better", "o": "other"}
 
-TOO_SHORT, NONE = "too short", "none"
+TOO_SHORT: Literal["too short"] = "too short"
+"""Stands for the verdict of a stream of a fixed length that does not tell any."""
+NONE = "none"
 
 VERDICT_TURNS = """\
 was \\ is     streamed  delayed  coalesced  buffered  broken  too short
-streamed     =         <        <          <         <       <
-delayed      >         =        <          <         <       o
-coalesced    >         >        =          <         <       o
-buffered     >         >        >          =         <       o
-broken       >         >        >          >         =       o
+streamed     =         <        <          <         <       -
+delayed      >         =        <          <         <       -
+coalesced    >         >        =          <         <       -
+buffered     >         >        >          =         <       -
+broken       >         >        >          >         =       -
 too short    >         o        o          o         <       =
 """
 SHOWS_TURNS = """\
@@ -65,7 +68,8 @@ held      >       =
 def table(said: str) -> Mapping[tuple[str, str], Turn | None]:
     """Return what a table says of each pair: what was, and what is."""
     head, *rows = ([cell.strip() for cell in row.split("  ") if cell.strip()] for row in said.splitlines())
-    return {(was, now): TURNS[sign] for was, *signs in rows for now, sign in zip(head[1:], signs, strict=True)}
+    signs = {(was, now): sign for was, *told in rows for now, sign in zip(head[1:], told, strict=True)}
+    return {pair: TURNS[sign] for pair, sign in signs.items() if sign != UNKNOWN}
 
 
 VERDICTS = table(VERDICT_TURNS)

@@ -11,7 +11,7 @@ another number have judged fails nothing, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.baseline.addresses import cell_of
@@ -27,20 +27,26 @@ KINDS: Sequence[Change] = (*FAILING, "other", "better", "another version", "new"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that changed: the results, each with its change, those of cells that are gone at the end; and what changed of
-    configs. `other_rules` says so if the baseline's rules of judgement are not today's, `new_platform` if it has no
-    versions of this one.
+    """All that changed: the results, each with its change, those of cells that are gone at the end, or `forgotten`, if
+    nobody minds; and what changed of configs. `other_rules` says so if the baseline's rules of judgement are not
+    today's, `new_platform` if it has no versions of this one.
     """
 
     was: Baseline
     results: Sequence[Result]
+    forgotten: Sequence[Result]
     files: Sequence[ChangedFile]
     other_rules: str = ""
     new_platform: str = ""
 
     def of(self, *kinds: Change) -> list[Result]:
         """Return the results that changed in one of these ways."""
-        return [one for one in self.results if one.changed and one.changed.kind in kinds]
+        return [one for one in self.all if one.changed and one.changed.kind in kinds]
+
+    @property
+    def all(self) -> list[Result]:
+        """The results, and those of cells that are gone."""
+        return [*self.results, *self.forgotten]
 
 
 def compared(
@@ -48,25 +54,28 @@ def compared(
     now: Baseline,
     run: RunInfo,
     results: Sequence[Result],
+    here: Collection[str],
     concerns: Callable[[str], bool] = lambda cell_id: True,
     files: Sequence[ChangedFile] = (),
     fails: Sequence[Change] = FAILING,
 ) -> Comparison:
     """Return what became of the cells of a run, `now` being what is kept of it.
 
-    `concerns` tells which ids it was to have, if that is not all of the matrix: no other is gone. What `fails` are
+    `here` are the cells that it was to measure: what it lacks of them is not measured, and of others gone, as far as
+    `concerns` tells that this run is about them. What `fails` are
     all of `KINDS` if nothing may change, and none if it is to be written anew.
     """
     other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
     by_id = {one.id: one for one in results}
     told = [_with_change(one, was, now, by_id, files) for one in results]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
-    told += [_gone(was, cell, finished=run.finished_at is not None) for cell in gone]
-    fails = () if other_rules and fails == FAILING else fails
+    told += [_gone(was, cell, known=cell in here) for cell in gone]
+    fails = [kind for kind in fails if kind != "worse"] if other_rules and fails == FAILING else fails
     held = [_failing(one, one.changed) if one.changed and one.changed.kind in fails else one for one in told]
     platform = platform_of(run)
     new = f"{was.name} has no versions of {platform}" if was.programs and platform not in was.programs else ""
-    return Comparison(was, held, files, other_rules, new)
+    gone_well = [one for one in held if one.changed and one.changed.kind == "gone" and not one.changed.fails]
+    return Comparison(was, [one for one in held if one not in gone_well], gone_well, files, other_rules, new)
 
 
 def _with_change(
@@ -139,12 +148,12 @@ def _files_of(result: Result, files: Sequence[ChangedFile]) -> tuple[str, ...]:
     return tuple(one.path for one in files if not hops_of.isdisjoint(one.hops))
 
 
-def _gone(was: Baseline, cell_id: str, finished: bool) -> Result:
+def _gone(was: Baseline, cell_id: str, known: bool) -> Result:
     """Return what a run comes to that lacks a cell."""
     had = was.cells[cell_id].verdict or "too short"
-    changed = Changed("gone" if finished else UNSURE, (f"was {had}",))
-    why = "is not in the matrix any more" if finished else "the run did not come to it"
-    return Result(cell_id, cell_of(cell_id, was.workloads), "observed" if finished else "error", why, changed=changed)
+    changed = Changed(UNSURE if known else "gone", (f"was {had}",))
+    why = "the run has not measured it" if known else "is not in the matrix any more"
+    return Result(cell_id, cell_of(cell_id, was.workloads), "error" if known else "observed", why, changed=changed)
 
 
 def _failing(result: Result, changed: Changed) -> Result:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.baseline.addresses import cell_of
 from harness.baseline.changes import differences
 from harness.documents import records
 from harness.judge.rules import ALIKE, ALIKE_MS, RULES
@@ -78,8 +79,11 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
 def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:
     """Return a baseline with what an earlier one had of the cells `here` that could not be measured now, and of those
     that are what they were: figures that differ by less than they are known to change no line.
+
+    What rests on a name that stands for something else by now is forgotten: it is another cell.
     """
-    stay = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
+    kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
+    stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
     alike = {cell: had for cell, had in was.cells.items() if (new := now.cells.get(cell)) and not differences(had, new)}
     programs = {**was.programs}
     for platform, met in now.programs.items():
@@ -93,6 +97,18 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
         configs={**(was.configs if stay else {}), **now.configs},
         programs=programs,
     )
+
+
+def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
+    """Tell whether a name in an id stands for something else in one baseline than in the other; both may not say."""
+    cell = cell_of(cell_id, was.workloads)
+    told = [
+        *((one.workloads.get(cell.workload.name) for one in (was, now)),),
+        *((one.digests.get("request", {}).get(cell.request) for one in (was, now)),),
+        *((one.digests.get("mitigations", {}).get(name) for one in (was, now)) for name in cell.mitigations),
+        *((one.standing.get(str(hop.bare)) for one in (was, now)) for hop in cell.chain),
+    ]
+    return any(None not in pair and pair[0] != pair[1] for pair in map(tuple, told))
 
 
 def said_of(workload: Workload) -> Mapping[str, Any]:

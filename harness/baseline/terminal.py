@@ -80,14 +80,15 @@ class CheckReport:
             if file.diff:
                 yield Pasted(file.diff)
             else:
-                yield from _wrapped("it says something else than it did, and git does not have what", width, "    ")
+                what = "it says something else than it did, and git does not have what"
+                yield from _wrapped(what if file.was_there else "it is new", width, "    ")
         if self._told.files:
             yield Text()
 
     def _gist(self) -> str:
         told = self._told
         kinds: dict[Change, int] = {}
-        for one in told.results:
+        for one in told.all:
             if one.changed:
                 kinds[one.changed.kind] = kinds.get(one.changed.kind, 0) + 1
         same = sum(one.id in told.was.cells and one.changed is None for one in told.results)

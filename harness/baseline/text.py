@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, Literal
 
 import yaml
 from pydantic import model_validator
 
 from harness.baseline.addresses import cell_of
+from harness.baseline.changes import TOO_SHORT
 from harness.documents.document import Document
 from harness.documents.keys import Shape, Words, key
-from harness.errors import Complaint, InputError
+from harness.errors import Complaint, InputError, shortened
+from harness.judge.rules import RULES
 from harness.model import Baseline, Effect, Kept, KeptRelease, Manner, Verdict
 
 SCHEMA: Literal[1] = 1
 END = "..."
 """What ends a document in YAML."""
+BLOB = re.compile(r"[0-9a-f]{40}")
 SECTIONS = ("workloads", "standing", "digests", "configs", "programs", "cells")
 HEAD = """\
 # What `harness check` expects of {matrix}: written by `harness check {matrix} --update`, which is
 # how to change it, and committed beside it. Configs are told by their git blob ids.
 """
-TOO_SHORT: Literal["too short"] = "too short"
-"""Stands for the verdict of a stream of a fixed length that does not tell any."""
 PLAIN_BYTES = 1000
 """A longer key is no simple one to YAML: 1024 characters are."""
+
+
+class DamagedBaseline(InputError):
+    """Nobody can read it; whoever has measured all of its matrix can write it anew."""
+
+
+class NewerBaseline(InputError):
+    """It is a newer harness's, which knows what it says."""
 
 
 class ReleaseShape(Shape):
@@ -152,8 +161,11 @@ def read(text: str, name: str) -> Baseline:
     try:
         return _read(text, name)
     except InputError as error:
-        way_out = "`--update` writes it anew; git has it as it was"
-        raise InputError(*error.complaints, Complaint(f"this baseline cannot be used; {way_out}", file=name)) from error
+        if isinstance(error, NewerBaseline):
+            raise
+        way_out = "`--update` of the whole matrix writes it anew; git has it as it was"
+        told = Complaint(f"this baseline cannot be used; {way_out}", file=name)
+        raise DamagedBaseline(*error.complaints, told) from error
 
 
 def _read(text: str, name: str) -> Baseline:
@@ -161,9 +173,10 @@ def _read(text: str, name: str) -> Baseline:
         line = text.count("\n", 0, conflict.start()) + 1
         raise InputError(Complaint("has a merge that git left open", file=name, line=line))
     document = Document(text, name)
-    if isinstance(schema := document.at("schema"), int) and schema != SCHEMA:
-        document.reject(("schema",), f"is {schema}, and this harness reads {SCHEMA}: use the one that wrote it")
-        document.settle()
+    for name_of, known in (("schema", SCHEMA), ("rules", RULES)):
+        if isinstance(said := document.at(name_of), int) and said > known:
+            why = f"is {said}, and this harness knows {known}: use one as new as that which wrote it"
+            raise NewerBaseline(replace(document.place((name_of,)), message=why))
     if not f"\n{text.rstrip()}".endswith(f"\n{END}"):
         document.reject((), f"was cut off: a baseline ends with a line `{END}`")
         document.settle()
@@ -173,6 +186,9 @@ def _read(text: str, name: str) -> Baseline:
             cell_of(cell, shaped.workloads)
         except InputError as error:
             document.reject(("cells", cell), str(error))
+    for path, blob in shaped.configs.items():
+        if not BLOB.fullmatch(blob):
+            document.reject(("configs", path), f"{shortened(blob)} is no blob id of git's: 40 hexadecimal digits are")
     document.settle()
     cells = {cell: one.named() for cell, one in shaped.cells.items()}
     sections = {section: getattr(shaped, section) for section in SECTIONS[:-1]}

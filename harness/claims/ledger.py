@@ -217,9 +217,9 @@ def _timed(entry: Entry) -> list[Result]:
 
 def _problems(entry: Entry) -> Iterator[str]:
     """Yield what could not be measured, with the reason, whether a claim looks at it or not."""
-    for kind, problems in summary.problems(entry.results).items():
+    for kind, problems in summary.problems(entry.run, entry.results).items():
         for problem in problems:
             cells = words.counted(len(problem.cells), "cell")
             yield f"- {text(summary.TITLES[kind])}: {cells} ({code(problem.cells[0])}): {text(problem.reason)}"
-    if summary.problems(entry.results):
+    if summary.problems(entry.run, entry.results):
         yield ""

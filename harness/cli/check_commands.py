@@ -29,6 +29,7 @@ from harness.cli.options import (
     names_in,
     path_option,
 )
+from harness.cli.screen import say
 from harness.errors import InputError
 
 __all__ = ["app", "check", "diff", "merge", "watch"]
@@ -80,7 +81,14 @@ def check(
     """Measure a matrix and hold it against its baseline: what is worse, gone or cannot be measured any more fails."""
     required = cli.required(names_in(require), allow_unavailable)
     if against is not None:
-        beside = {"--update": update, "--baseline": baseline, "--only": only, "--skip": skip}
+        beside: dict[str, object] = {
+            "--update": update,
+            "--baseline": baseline,
+            "--measured": measured,
+            "--only": only,
+            "--skip": skip,
+        }
+        beside |= {"--shard": shard, "--keep": keep, "--jobs": jobs != session.JOBS}
         if given := [name for name, value in beside.items() if value not in (None, [], False)]:
             raise InputError(f"--against measures nothing: leave out {' and '.join(given)}")
         folder = None if file is None else named_path(file)
@@ -90,19 +98,19 @@ def check(
     if file is None:
         raise InputError("which matrix? Give its file, as `harness check my.yaml`, or a shipped one, as smoke")
     fetching = fetches.fetching()
-    chosen = session.Chosen(only or (), skip or ())
+    chosen = session.Chosen(only or (), skip or (), shard or "")
     job = session.load(file, chosen.only, chosen.skip, deployment=standing.deployment(), shard=session.shard(shard))
     path = session.baseline_path(job, baseline)
     if update:
         store.check_writable(path)
-    was = session.read_baseline(path, file, anew=update)
+    was = session.read_baseline(path, file, chosen if update else None)
     outputs = to.outputs()
     if not measured:
         session.require(names_in(require), fetching)
     run = session.measured(job, measured) if measured else cli.measure(session.fetched(job, fetching), runs, jobs, keep)
     compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
-    if update:
-        session.update(run, job, path, file, chosen)
+    if update and (forgotten := session.update(run, job, path, file, chosen)):
+        say("\n".join(["Forgotten, as they are gone or other cells by now:", *forgotten]))
     again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
 

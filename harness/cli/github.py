@@ -33,10 +33,10 @@ def is_on() -> bool:
 def tell(run: Run, told: Sequence[RenderableType], baseline: Path | None, outlet: Outlet) -> None:
     """Tell the job what came out: `told`, or else the report of a run that was held against a baseline or not."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        pieces = _as_text(told) if told else RENDERERS["markdown"](run.info, run.results)
-        _append(Path(path), _cut(pieces))
+        pieces = _as_text(told) if told else _cut(RENDERERS["markdown"](run.info, run.results))
+        _append(Path(path), pieces)
     if is_on():
-        for command in workflow.commands(run.results, session.spots_of(run, baseline)):
+        for command in workflow.commands(run.info, run.results, session.spots_of(run, baseline)):
             outlet.command(command)
 
 
@@ -45,7 +45,8 @@ def _as_text(told: Sequence[RenderableType]) -> Iterator[str]:
     with console.capture() as capture:
         for part in told:
             console.print(part, soft_wrap=True)
-    yield from (f"{line}\n" for line in block(shown(capture.get()).splitlines()))
+    text = "".join(_cut(f"{line}\n" for line in shown(capture.get()).splitlines()))
+    yield from (f"{line}\n" for line in block(text.splitlines()))
 
 
 def _cut(pieces: Iterable[str]) -> Iterator[str]:

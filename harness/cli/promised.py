@@ -43,7 +43,10 @@ def _asked(argv: Sequence[str]) -> Path | None:
     given = [word.partition("=")[2] for word in argv if word.startswith(f"{OPTION}=")]
     given += [path for word, path in itertools.pairwise(argv) if word == OPTION]
     path = Path(given[-1]) if given and given[-1] not in ("", "-") else None
-    return path if path and (path.is_file() or not path.exists()) else None
+    try:
+        return path if path and (path.is_file() or not path.exists()) else None
+    except OSError:  # as of a name that is too long, which the command itself tells
+        return None
 
 
 def _mark(path: Path | None) -> tuple[int, int] | None:

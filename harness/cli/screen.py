@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -13,10 +12,8 @@ from rich.segment import Segment
 from rich.table import Table
 
 from harness import session
-from harness.reports.safe import shown
+from harness.reports.safe import shown, uncommanded
 
-_COMMAND = re.compile(r"^(\s*)(?:::|##\[)", re.MULTILINE)
-"""How a line begins that GitHub's runner obeys: actions/runner, src/Runner.Common/ActionCommand.cs."""
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
 LEAST_WIDTH = 20
@@ -31,11 +28,12 @@ class Outlet(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=self._shown(segment.text))
+            yield segment if segment.control else segment._replace(text=shown(segment.text))
 
-    def _shown(self, text: str) -> str:
-        """Return what is shown of a text: where a runner reads along, nothing that it would take for a command."""
-        return _COMMAND.sub(r"\1: :", shown(text)) if session.is_on("GITHUB_ACTIONS") else shown(text)
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        """Return what is written: where a runner reads along, nothing that it would take for a command."""
+        text = super()._render_buffer(buffer)
+        return uncommanded(text) if session.is_on("GITHUB_ACTIONS") else text
 
     def command(self, line: str) -> None:
         """Tell the runner something: a line of its own, which people see otherwise, or not at all."""
@@ -115,7 +113,7 @@ def in_ci() -> bool:
 def write(pieces: Iterable[str]) -> None:
     """Put a document on standard output as it is."""
     try:
-        for piece in pieces:
+        for piece in map(uncommanded, pieces) if session.is_on("GITHUB_ACTIONS") else pieces:
             sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:

@@ -71,4 +71,5 @@ class ChangedFile:
 
     path: str
     hops: tuple[str, ...] = ()
+    was_there: bool = True
     diff: str = ""

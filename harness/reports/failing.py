@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.model import Cell, Result, chain_text, streams
+from harness.model import Cell, Result, RunInfo, chain_text, streams
 from harness.reports import words
 
 WHOLE = ("evidence: ", "again: ")
@@ -23,12 +23,12 @@ def headline(result: Result) -> str:
     return words.changed(result.changed) if result.changed and is_changed(result) else words.reason(result)
 
 
-def looked_at(result: Result, measured: Mapping[Cell, Result]) -> Sequence[str]:
+def looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> Sequence[str]:
     """Return sentences about one result, beside the headline, among the others of its run."""
-    return tuple(_looked_at(result, measured))
+    return tuple(_looked_at(result, measured, run))
 
 
-def _looked_at(result: Result, measured: Mapping[Cell, Result]) -> Iterator[str]:
+def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> Iterator[str]:
     if showed := result.measured or (words.reason(result) if is_changed(result) else ""):
         yield f"measured: {showed}"
     if result.changed and not is_changed(result):
@@ -37,7 +37,8 @@ def _looked_at(result: Result, measured: Mapping[Cell, Result]) -> Iterator[str]
         yield from _hops(result.cell, measured)
     if result.evidence:
         yield f"evidence: {result.evidence}"
-    yield f"again: harness run {shlex.quote(result.id)}"
+    again = ["matrix", run.matrix_file, "--only", result.id] if run.matrix_text else ["run", result.id]
+    yield f"again: {shlex.join(['harness', *again])}"
 
 
 def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:

@@ -65,7 +65,7 @@ def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     if table.controls:
         yield f"<p>{escape(controls(table))}</p>"
     yield from _readers(results)
-    yield from _problems(results)
+    yield from _problems(run, results)
     yield f"<footer><p>{escape(words.setting(run, results))}</p></footer>\n</body>\n</html>"
 
 
@@ -165,8 +165,8 @@ def _readers(results: Sequence[Result]) -> Iterator[str]:
         yield "</ul>"
 
 
-def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for kind, problems in summary.problems(results).items():
+def _problems(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
+    for kind, problems in summary.problems(run, results).items():
         yield f"<h2>{escape(summary.TITLES[kind])}</h2>\n<ul>"
         for problem in problems:
             why = f"<br>expected because {escape(problem.why)}" if problem.why else ""

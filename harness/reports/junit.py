@@ -50,7 +50,7 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
             ET.SubElement(properties, "property", name=_xml(name), value=_xml(value))
         yield _opening(suite, 1)
         yield _text(properties, 2)
-        yield from (_text(_case(chain, result, by_cell), 2) for result in measured)
+        yield from (_text(_case(chain, result, by_cell, run), 2) for result in measured)
         yield f"{INDENT}</{suite.tag}>\n"
     yield f"</{root.tag}>\n"
 
@@ -78,7 +78,7 @@ def _text(element: ET.Element, level: int) -> str:
     return f"{INDENT * level}{ET.tostring(element, encoding='unicode')}\n"
 
 
-def _case(chain: str, result: Result, measured: Mapping[Cell, Result]) -> ET.Element:
+def _case(chain: str, result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> ET.Element:
     seconds = f"{result.duration_ms / 1000:.3f}"
     reason = headline(result)
     case = ET.Element("testcase", classname=_xml(chain), name=_xml(result.id), time=seconds)
@@ -88,7 +88,7 @@ def _case(chain: str, result: Result, measured: Mapping[Cell, Result]) -> ET.Ele
             trouble.set("type", result.fault or result.outcome)
         why = result.expectation.why if result.expectation else None
         because = [f"expected because {why}"] if why else []
-        beside = looked_at(result, measured) if element == "failure" else ()
+        beside = looked_at(result, measured, run) if element == "failure" else ()
         trouble.text = _xml("\n".join([reason, *because, *beside]))
     said = [f"{words.status(result)}: {result.measured or words.reason(result)}"]
     said += [words.changed(result.changed)] if result.changed else []

@@ -50,7 +50,7 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
         yield controls(table)
         yield ""
     yield from _readers(results)
-    yield from _problems(results)
+    yield from _problems(run, results)
     yield f"**{text(summary.line(run, results))}**"
     yield ""
     yield _setting(run, results)
@@ -93,8 +93,8 @@ def _readers(results: Sequence[Result]) -> Iterator[str]:
         yield from [""] * bool(found)
 
 
-def _problems(results: Sequence[Result]) -> Iterator[str]:
-    for kind, problems in summary.problems(results).items():
+def _problems(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
+    for kind, problems in summary.problems(run, results).items():
         yield f"### {summary.TITLES[kind]}"
         yield ""
         for problem in problems:

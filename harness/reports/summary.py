@@ -117,7 +117,7 @@ def line(run: RunInfo, results: Sequence[Result], required: Required = NOTHING) 
     return f"{cells}. {_verdict(run, results, required)}."
 
 
-def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
+def problems(run: RunInfo, results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
     """Return what went wrong by kind; cells that did so for the same reason are told together."""
     alike: dict[tuple[Kind, str, str | None], list[Result]] = {}
     for result in results:
@@ -127,7 +127,7 @@ def problems(results: Sequence[Result]) -> Mapping[Kind, Sequence[Problem]]:
     found: dict[Kind, list[Problem]] = {kind: [] for kind in TITLES}
     measured = {result.cell: result for result in results}
     for (kind, reason, why), cells in alike.items():
-        beside = {one.id: looked_at(one, measured) for one in cells} if kind in LOOKED_AT else {}
+        beside = {one.id: looked_at(one, measured, run) for one in cells} if kind in LOOKED_AT else {}
         found[kind].append(Problem(tuple(one.id for one in cells), reason, why, beside))
     return {kind: listed for kind, listed in found.items() if listed}
 

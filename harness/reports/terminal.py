@@ -152,13 +152,13 @@ def _readers(results: Sequence[Result], width: int) -> Iterator[Text]:
 
 def ending(run: RunInfo, results: Sequence[Result], width: int, required: Required) -> Iterator[Text]:
     """Yield what went wrong, and the run in one line with the exit status that what is required leads to."""
-    yield from _problems(results, width)
+    yield from _problems(run, results, width)
     style = "bold red" if summary.exit_status(run, results, required) else "bold green"
     yield from _wrapped(summary.line(run, results, required), width, style=style)
 
 
-def _problems(results: Sequence[Result], width: int) -> Iterator[Text]:
-    for kind, problems in summary.problems(results).items():
+def _problems(run: RunInfo, results: Sequence[Result], width: int) -> Iterator[Text]:
+    for kind, problems in summary.problems(run, results).items():
         yield Text(summary.TITLES[kind], OUTCOME_STYLES[kind])
         for problem in problems:
             many = f"{len(problem.cells)} cells: " if len(problem.cells) > 1 else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Place, Result
+from harness.model import Place, Result, RunInfo
 from harness.reports import summary
 from harness.reports.failing import headline
 
@@ -17,11 +17,11 @@ MOST = 10
 CELLS_TOLD = 5
 
 
-def commands(results: Sequence[Result], spots: Mapping[str, Place]) -> Iterator[str]:
+def commands(run: RunInfo, results: Sequence[Result], spots: Mapping[str, Place]) -> Iterator[str]:
     """Yield a workflow command for each kind of failure at each place, the cells of one together."""
     known = {result.id: result for result in results}
     found: dict[tuple[str, Place | None, str], list[str]] = {}
-    for kind, problems in summary.problems(results).items():
+    for kind, problems in summary.problems(run, results).items():
         level = "notice" if kind == "unavailable" and not _is_missed(problems, known) else "error"
         for problem in problems:
             for cell in problem.cells:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,6 +19,7 @@ from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, located, what_changed
 from harness.session.jobs import Job
 from harness.store.runs import Run, write_text
+from harness.store.shared import alone_in
 
 SUFFIX = ".baseline.yaml"
 Fails = Literal["for the worse", "any", "none"]
@@ -35,6 +34,12 @@ class Chosen:
 
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
+    shard: str = ""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return not (self.only or self.skip or self.shard)
 
     def has(self, cell_id: str) -> bool:
         """Tell whether this is one of them."""
@@ -53,15 +58,18 @@ def baseline_path(job: Job, given: Path | None = None) -> Path:
     return file.with_name(f"{file.stem}{SUFFIX}")
 
 
-def read_baseline(path: Path, matrix: str, anew: bool = False) -> Baseline:
-    """Return the baseline in a file; an empty one, if it is to be written `anew`, of one that is not there or damaged.
+def read_baseline(path: Path, matrix: str, chosen: Chosen | None = None) -> Baseline:
+    """Return the baseline in a file. If it is to be written anew with what is `chosen`, that is an empty one of a file
+    that is not there, or is damaged while nothing is left out that would be lost.
 
     Raises InputError, with the way out, if there is none or it is damaged.
     """
+    if chosen and not path.exists():
+        return Baseline(str(path), RULES, "", {})
     try:
         return _read(path, matrix)
-    except InputError:
-        if anew:
+    except text.DamagedBaseline:
+        if chosen and chosen.is_all:
             return Baseline(str(path), RULES, "", {})
         raise
 
@@ -83,7 +91,8 @@ def checked(run: Run, job: Job, was: Baseline, path: Path, chosen: Chosen, fails
     around = _around(run, job, path.parent)
     now = baseline_of(was.name, run.info, run.results, around)
     files = _changed(was, around, path.parent)
-    return compared(was, now, run.info, run.results, _concerned(job, chosen), files, FAILS[fails])
+    here = {cell.id for cell in job.cells}
+    return compared(was, now, run.info, run.results, here, _concerned(job, chosen), files, FAILS[fails])
 
 
 def measured(job: Job, folder: Path) -> Run:
@@ -99,18 +108,20 @@ def measured(job: Job, folder: Path) -> Run:
     return run
 
 
-def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> None:
-    """Write what a run found as what is to be from now on.
+def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> list[str]:
+    """Write what a run found as what is to be from now on, and return the cells that are forgotten by that.
 
     What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
     """
     now = baseline_of(str(path), run.info, run.results, _around(run, job, path.parent))
     here = {cell.id for cell in job.cells}
-    with _alone(path.parent):
-        was = read_baseline(path, matrix, anew=True)
+    with alone_in(path.parent):
+        was = read_baseline(path, matrix, chosen)
         concerns = _concerned(job, chosen)
         stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
-        write_text(path, text.text(with_what_was(now, was, stay), matrix))
+        kept = with_what_was(now, was, stay)
+        write_text(path, text.text(kept, matrix))
+    return sorted(was.cells.keys() - kept.cells.keys())
 
 
 def _concerned(job: Job, chosen: Chosen) -> Callable[[str], bool]:
@@ -133,7 +144,8 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
     concerns = here.__contains__ if allow_missing else Chosen().has
-    return compared(was, now, run.info, run.results, concerns, _changed(was, around, Path()), FAILS[fails])
+    lacks: Collection[str] = was.cells.keys() if run.info.finished_at is None else ()
+    return compared(was, now, run.info, run.results, lacks, concerns, _changed(was, around, Path()), FAILS[fails])
 
 
 def refuse_older(run: Run) -> None:
@@ -178,22 +190,13 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
         if known and was.configs.get(path) != blob:
             place = located(path) if path.startswith(SHIPPED) else folder / path
             before = was.configs.get(path)
-            found.append(ChangedFile(path, hops, what_changed(place, before, hops[0]) if before else ""))
+            diff = what_changed(place, before, hops[0]) if before else ""
+            found.append(ChangedFile(path, hops, before is not None, diff))
     return found
 
 
 def _said(one: Deployment) -> str:
     """Return how a config stands in chains, in words."""
-    said = {"server": one.server, "path": one.path or one.wish, "map": ", ".join(one.map)}
+    path, query, _ = (one.path or one.wish).partition("?")  # what is in a query may be a secret
+    said = {"server": one.server, "path": path + query, "map": ", ".join(one.map)}
     return "; ".join(f"{name} {value}" for name, value in said.items() if value)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others out who write in a folder in this manner, for as long as it takes to read and to write a file."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(opened)

@@ -50,6 +50,9 @@ def _shards(given: Sequence[Run]) -> Mapping[int, Run]:
         if not run.info.finished_at:
             raise InputError(f"{run.folder} did not finish: measure shard {run.info.shard} again")
         shard = Shard.read(run.info.shard)
+        for hop, files in run.info.inputs.items():
+            if files != whole.info.inputs.get(hop, files):
+                raise InputError(f"{run.folder} and {whole.folder} were measured from other configs of {hop}")
         if other := next((name for name in SAME if getattr(run.info, name) != getattr(whole.info, name)), None):
             raise InputError(f"{run.folder} is not of the same run as {whole.folder}: {SAME[other]} is another")
         if shard.of != Shard.read(whole.info.shard).of:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.matrix.expected import lines
 from harness.model import Place, Result, RunInfo
-from harness.session.inputs import located
+from harness.session.inputs import SHIPPED, located
 from harness.store.runs import Run
 
 
@@ -25,11 +26,16 @@ def _spot(
 ) -> Place | None:
     if result.changed and result.changed.fails and baseline:
         for path in result.changed.files:
-            return Place("", str(located(path) if path.startswith("shipped:") else baseline.parent / path), 0)
-        return Place("", str(baseline), kept.get(result.id, 0))
+            return _place(located(path) if path.startswith(SHIPPED) else baseline.parent / path)
+        return _place(baseline, kept.get(result.id, 0))
     if not run.matrix_file or not run.matrix_text:
         return None
-    return Place("", run.matrix_file, expected.get(result.expectation.cells, 0) if result.expectation else 0)
+    return _place(Path(run.matrix_file), expected.get(result.expectation.cells, 0) if result.expectation else 0)
+
+
+def _place(file: Path, line: int = 0) -> Place:
+    """Return a place in a file, named as the repository has it that a job has checked out."""
+    return Place("", os.path.relpath(file, os.environ.get("GITHUB_WORKSPACE") or None), line)
 
 
 def _lines(baseline: Path) -> Mapping[str, int]:

@@ -36,7 +36,7 @@ from harness.documents import recordings, records
 from harness.documents.redaction import masked_run
 from harness.errors import InputError, shortened, unwritable
 from harness.model import DIGEST, Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
-from harness.resources import is_file, own_folder
+from harness.resources import is_file, own_folder, runs_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
 UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
@@ -71,10 +71,7 @@ class Run:
         stamp = datetime.fromisoformat(info.started_at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"{stamp}-{_folder_name(info.name)}"
         try:
-            if not root.exists():
-                own_folder(root)
-                (root / ".gitignore").write_text("*\n", encoding="ascii")  # of a folder that is ours from the start
-            own_folder(root)
+            runs_folder(root)
             run = cls(_new_folder(root, name), head)
             run.results_file.touch()
         except OSError as error:

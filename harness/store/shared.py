@@ -18,7 +18,7 @@ from typing import Self
 
 from harness.documents.redaction import masked_run
 from harness.model import Cell, Mitigation, Result, RunInfo
-from harness.resources import own_folder
+from harness.resources import runs_folder
 from harness.store.runs import RESULTS, Run, write_text
 
 SESSION = "session"
@@ -34,8 +34,8 @@ class SharedRun(Run):
     def join(cls, root: Path, info: RunInfo, session: str, part: str = "") -> Self:
         """Return the run of that matrix of a session, made if there is none yet. Raises what `create` raises."""
         with contextlib.suppress(OSError):  # `create` says what is wrong with that
-            own_folder(root)
-        with _alone_in(root):
+            runs_folder(root)
+        with alone_in(root):
             heads = {folder: Run.head(folder) for folder in runs_of(root, session)}
             same = [folder for folder, head in heads.items() if head.matrix_file == info.matrix_file]
             run = cls(same[0], heads[same[0]]) if same else cls.create(root, info)
@@ -54,7 +54,7 @@ class SharedRun(Run):
         return self.folder / "proxies" / self.part
 
     def append(self, result: Result) -> None:
-        with _alone_in(self.folder):
+        with alone_in(self.folder):
             _mend(self.results_file)
             super().append(result)
 
@@ -62,7 +62,7 @@ class SharedRun(Run):
         """Write down mitigations that cells of the run will have, beside those that are known of it already."""
         if mitigations.keys() <= self.info.mitigations.keys():
             return
-        with _alone_in(self.folder):
+        with alone_in(self.folder):
             told = Run.head(self.folder)
             self.info = masked_run(dataclasses.replace(told, mitigations={**told.mitigations, **mitigations}))
             self._write_head()
@@ -70,7 +70,15 @@ class SharedRun(Run):
 
 def runs_of(root: Path, session: str) -> list[Path]:
     """Return the folders of the runs of a session that goes on, the oldest first."""
-    return sorted(file.parent for file in root.glob(f"*/{SESSION}") if file.read_text().strip() == session)
+    return sorted(file.parent for file in root.glob(f"*/{SESSION}") if _said(file) == session)
+
+
+def _said(file: Path) -> str:
+    """Return what a file says; nothing if it is gone by now, as that of a session which has ended meanwhile."""
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
 
 
 def finish(folder: Path, is_whole: bool) -> None:
@@ -79,7 +87,7 @@ def finish(folder: Path, is_whole: bool) -> None:
 
     Raises InputError if it is damaged.
     """
-    with _alone_in(folder):
+    with alone_in(folder):
         _mend(folder / RESULTS)
         lines = {json.loads(line)["id"]: line for line in reversed((folder / RESULTS).read_text().splitlines())}
         write_text(folder / RESULTS, "".join(f"{line}\n" for line in reversed(lines.values())))
@@ -99,7 +107,7 @@ def _mend(lines: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder; where its file system has no locks, nobody is kept out."""
     try:
         place = os.open(folder, os.O_RDONLY)

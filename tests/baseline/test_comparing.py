@@ -23,7 +23,8 @@ def kept(results: Sequence[Result], **others: Any) -> Baseline:
 
 
 def held(was: Sequence[Result], now: Sequence[Result], run: Any = RUN, **others: Any) -> Comparison:
-    return compared(kept(was), kept(now), run, now, **others)
+    here = {one.id for one in now}
+    return compared(kept(was), kept(now), run, now, **{"here": here, **others})
 
 
 def of(verdict: Verdict | None, *mitigations: str, chain: str = "nginx:default", **others: Any) -> Result:
@@ -71,9 +72,11 @@ def test_strictly_any_change_fails(now: Result) -> None:
 
 def test_rules_of_another_number_fail_nothing_and_say_so() -> None:
     now = [of("buffered")]
-    comparison = compared(replace(kept([of("streamed")]), rules=7), kept(now), RUN, now)
+    comparison = compared(replace(kept([of("streamed")]), rules=7), kept(now), RUN, now, {now[0].id})
     assert only(comparison) == ("worse", "observed", 0)
     assert "rules 7" in comparison.other_rules
+    gone = compared(replace(kept([of("streamed", chain="nginx:gzip")]), rules=7), kept(now), RUN, now, {now[0].id})
+    assert status(gone) == 1, "that has nothing to do with rules"
 
 
 def test_a_cell_that_is_gone_fails_as_itself_unless_nobody_asked_for_it() -> None:
@@ -87,7 +90,7 @@ def test_a_cell_that_is_gone_fails_as_itself_unless_nobody_asked_for_it() -> Non
 
 def test_what_a_run_did_not_come_to_is_not_measured() -> None:
     here, missed = of("streamed"), of("streamed", chain="nginx:gzip")
-    comparison = held([here, missed], [here], run=replace(RUN, finished_at=None))
+    comparison = held([here, missed], [here], here={here.id, missed.id})
     assert [one.id for one in comparison.of("not measured")] == [missed.id]
     assert status(comparison) == 3
 
@@ -114,13 +117,13 @@ def test_a_mitigation_that_means_something_else_makes_another_cell_and_its_words
         catalogue = {**RUN.mitigations, "no-cache": replace(RUN.mitigations["no-cache"], **changes)}
         run = replace(RUN, mitigations=catalogue)
         now = baseline_of("b.yaml", run, [one], Surroundings())
-        assert only(compared(was, now, run, [one]))[0] == kind
+        assert only(compared(was, now, run, [one], {one.id}))[0] == kind
 
 
 def test_a_config_that_is_asked_for_something_else_makes_another_cell() -> None:
     one = of("streamed", chain="nginx:default@1.31")
     was, now = (kept([one], standing={"nginx:default": f"path {path}"}) for path in ("/a", "/b"))
-    assert only(compared(was, now, RUN, [one]))[0] == "another cell"
+    assert only(compared(was, now, RUN, [one], {one.id}))[0] == "another cell"
 
 
 def test_an_effect_is_no_worse_where_the_layer_itself_got_better() -> None:
@@ -169,11 +172,28 @@ def test_what_could_not_be_measured_here_stays_and_what_is_gone_does_not() -> No
     assert again.configs == {"a.conf": "1"}
 
 
+def test_what_is_gone_and_fails_nothing_is_no_result() -> None:
+    here, gone = of("streamed"), of("buffered", chain="nginx:gzip")
+    comparison = held([here, gone], [here], fails=())
+    assert [one.id for one in comparison.results] == [here.id]
+    assert [one.id for one in comparison.of("gone")] == [gone.id]
+
+
+def test_what_rests_on_a_name_that_stands_for_something_else_is_forgotten() -> None:
+    of_one, other = Workload("chat", 8, 112), Workload("chat", 400, 112)
+    here, left_out = result(cell(workload=of_one)), result(cell("nginx:gzip", workload=of_one))
+    now = [replace(here, cell=cell(workload=other))]
+    kept_of_old = with_what_was(kept(now), kept([here, left_out]), [left_out.id])
+    assert kept_of_old.cells.keys() == {here.id}
+    same = with_what_was(kept([here]), kept([here, left_out]), [left_out.id])
+    assert same.cells.keys() == {here.id, left_out.id}
+
+
 def test_versions_are_kept_for_each_platform() -> None:
     elsewhere = baseline_of("b.yaml", replace(RUN, platform="macOS, arm64, 8 cores"), [of("streamed")], Surroundings())
     both = with_what_was(kept([of("streamed")]), elsewhere, [])
     assert set(both.programs) == {"macOS, arm64", "Linux x86_64"}
     now = [of("streamed", versions={"nginx": "9"})]
-    comparison = compared(elsewhere, kept(now), RUN, now)
+    comparison = compared(elsewhere, kept(now), RUN, now, {now[0].id})
     assert comparison.new_platform == "b.yaml has no versions of Linux x86_64"
     assert only(comparison)[0] is None, "of another platform no version says anything"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.store.runs import write_text
 from tests.commanding import Harness
-from tests.sandbox import HARNESS
 
 MATRIX = """\
 title: My gateway
@@ -76,7 +78,7 @@ def test_a_baseline_that_cannot_be_read_is_refused_before_anything_is_measured(h
     said = harness("check", "my.yaml")
     assert (said.status, said.out) == (2, "")
     assert "my.baseline.yaml" in said.err
-    assert "--update" in said.err
+    assert "--update" in said.err or "use one as new as that which wrote it" in said.err
     assert not Path("runs").exists()
 
 
@@ -94,6 +96,7 @@ def test_a_matrix_with_an_error_takes_no_run_for_it_that_was_before(harness: Har
         (("check",), "which matrix? Give its file"),
         (("check", "my.yaml", "--allow-missing"), "--allow-missing goes with --against"),
         (("check", "--against", "runs/a", "--update", "--only", "x"), "leave out --update and --only"),
+        (("check", "--against", "runs/a", "--measured", "b", "--shard", "9/2"), "leave out --measured and --shard"),
         (("check", "nowhere.yaml"), "there is no matrix 'nowhere.yaml'"),
         (("check", "my.yaml", "--update", "--baseline", "no/folder.yaml"), "there is no folder no; make it first"),
     ],
@@ -150,17 +153,48 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
 
 
-@pytest.mark.proxies
-def test_two_that_write_one_baseline_at_once_lose_nothing_of_each_other(project: Path) -> None:
-    def update(request: str) -> subprocess.Popen[bytes]:
-        words = [str(HARNESS), "check", "my.yaml", "--update", "--only", request]
-        return subprocess.Popen(words, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    write = write_text
 
-    for program in [update("curl"), update("browser")]:
-        assert program.wait(60) == 0
-    told = (project / BASELINE).read_text()
-    assert told.endswith("...\n")
-    assert [cell for cell in CELLS if f"  {cell}: " in told] == CELLS
+    def noted(path: Path, text: str) -> None:
+        place = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            kept.append(True)
+        os.close(place)
+        write(path, text)
+
+    monkeypatch.setattr("harness.session.checking.write_text", noted)
+    harness("check", "my.yaml", "--update")
+    assert kept == [True]
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+@pytest.mark.parametrize(
+    ("said", "words", "status"),
+    [
+        ("cut off", ("--update", "--only", "curl"), 2),
+        ("cut off", ("--update",), 3),
+        ("schema: 2\n...", ("--update",), 2),
+        ("schema: 1\nharness: 9\nrules: 99\ncells: {}\n...", ("--update",), 2),
+    ],
+)
+def test_a_baseline_is_only_replaced_where_nothing_is_lost(
+    harness: Harness, said: str, words: tuple[str, ...], status: int
+) -> None:
+    BASELINE.write_text(said)
+    assert harness("check", "my.yaml", *words).status == status
+    assert (BASELINE.read_text() == said) is (status == 2)
+
+
+@pytest.mark.usefixtures("no_nginx")
+def test_what_stands_in_a_query_reaches_no_baseline(harness: Harness, project: Path) -> None:
+    BASELINE.write_text("schema: 1\nharness: 0.1.0\nrules: 1\ncells: {}\n...\n")
+    harness("check", "my.yaml", "--update", "--path", "/api/chat?api_key=s3cret")
+    assert "s3cret" not in BASELINE.read_text()
 
 
 @pytest.mark.usefixtures("project", "no_nginx")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
 
-from harness.cli import github
+from harness.cli import github, screen
 from harness.model import Place, Result
 from harness.reports import workflow
+from harness.reports.safe import uncommanded
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -24,6 +30,7 @@ expect:
     why: it must
     verdict: buffered
 """
+COMMANDS = "::add-path::/tmp\n  ::error::b\nsays ##[command]c"
 HELD = result(cell(), outcome="fail", reason="expected streamed, got buffered: why, 100%")
 
 
@@ -56,16 +63,33 @@ def test_a_failed_expectation_stands_beside_its_line_and_in_the_summary(harness:
 
 
 def test_what_others_wrote_is_no_command_to_the_runner(harness: Harness, job: Path) -> None:
-    stored(result(cell(), None, outcome="error", reason="::add-path::/tmp\n  ::error::b\n##[command]c", fault="proxy"))
-    said = harness("report")
-    commands = [line for line in said.out.splitlines() if line.strip().startswith(("::", "##["))]
-    assert len(commands) == 1
-    assert commands[0].startswith("::error title=Token stream::::add-path::/tmp%0A")
+    stored(result(cell(), None, outcome="error", reason=COMMANDS, fault="proxy"))
+    for words in ((), ("--json", "-"), ("--markdown", "-"), ("--junit", "-")):
+        said = harness("report", *words)
+        told = [*said.out.splitlines(), *said.err.splitlines()]
+        obeyed = [line for line in told if line.strip().startswith("::") or "##[" in line]
+        assert len(obeyed) == 1, "which is ours"
+        assert obeyed[0].startswith("::error title=Token stream::::add-path::/tmp%0A")
+
+
+@given(st.text(st.sampled_from(":#[ \n\tx"), max_size=12))
+def test_no_text_becomes_a_command_and_what_is_none_stays(text: str) -> None:
+    made = uncommanded(text)
+    assert not any(line.lstrip().startswith("::") or "##[" in line for line in made.split("\n"))
+    if not any(line.lstrip().startswith("::") or "##[" in line for line in text.split("\n")):
+        assert made == text
+
+
+def test_a_command_is_seen_through_colours_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    outlet = screen.Outlet(file=io.StringIO(), force_terminal=True, color_system="standard", width=80)
+    outlet.print(Text(":", "red") + Text(":error::evil", "green"))
+    assert "::error" not in re.sub(r"\x1b\[[0-9;]*m", "", outlet.file.getvalue())  # type: ignore[attr-defined]
 
 
 def test_messages_and_places_are_escaped() -> None:
     place = Place("", "a:b,c%.yaml", 7)
-    (command,) = workflow.commands([HELD], {HELD.id: place})
+    (command,) = workflow.commands(run_info(), [HELD], {HELD.id: place})
     assert command == (
         "::error file=a%3Ab%2Cc%25.yaml,line=7,title=Token stream::"
         f"expected streamed, got buffered: why, 100%25%0A{HELD.id}"
@@ -74,14 +98,14 @@ def test_messages_and_places_are_escaped() -> None:
 
 def test_no_more_are_told_than_are_shown() -> None:
     many = [result(cell(f"nginx:n{n}"), outcome="fail", reason=f"reason {n}") for n in range(30)]
-    commands = list(workflow.commands(many, {}))
+    commands = list(workflow.commands(run_info(), many, {}))
     assert len(commands) == workflow.MOST
     assert commands[-1].endswith("and 21 more, in the log and in the summary")
 
 
 def test_what_cannot_run_is_a_notice_unless_a_baseline_has_it() -> None:
     away = result(cell(), None, outcome="unavailable", reason="no nginx")
-    assert [command[:8] for command in workflow.commands([away], {})] == ["::notice"]
+    assert [command[:8] for command in workflow.commands(run_info(), [away], {})] == ["::notice"]
 
 
 def test_a_summary_that_cannot_be_written_fails_nothing(
@@ -125,6 +149,11 @@ def test_what_was_written_stays_and_standard_output_is_no_file(harness: Harness)
     assert [case.get("name") for case in ET.parse("out.xml").iter("testcase")] == [HELD.id]
     assert harness("matrix", "nowhere.yaml", "--junit", "-").status == 2
     assert not Path("-").exists()
+
+
+def test_a_name_that_no_file_can_have_is_told_as_any_other_mistake(harness: Harness) -> None:
+    said = harness("matrix", "nowhere.yaml", "--junit", "x" * 300)
+    assert (said.status, "there is no matrix" in said.err) == (2, True)
 
 
 def test_a_folder_of_runs_that_is_ours_is_no_part_of_somebody_s_repository(harness: Harness) -> None:

@@ -59,6 +59,7 @@ def test_what_two_machines_do_not_agree_on_is_unstable(harness: Harness, tmp_pat
         ([("1/2", {}), ("2/2", {"finished": False})], "did not finish: measure shard 2/2 again"),
         ([("1/2", {}), ("2/2", {"matrix_file": "other.yaml"})], "the matrix is another"),
         ([("1/2", {}), ("2/2", {"harness_version": "9"})], "the harness is another"),
+        ([("1/2", {"inputs": {"nginx:a": {"a": "1"}}}), ("2/2", {"inputs": {"nginx:a": {"a": "2"}}})], "other configs"),
     ],
 )
 def test_runs_that_are_no_shards_of_one_run_are_refused(

@@ -253,7 +253,7 @@ def test_a_run_that_is_not_as_it_should_be_says_in_which_way(ended: list[Kind], 
 
 def test_a_broken_layer_is_a_problem_of_its_own_and_one_that_fails_an_expectation_is_not() -> None:
     expected = Expectation("*", "it must", ("streamed",))
-    found = problems([ending("broken"), replace(ending("broken"), reason="else", expectation=expected)])
+    found = problems(run_info(), [ending("broken"), replace(ending("broken"), reason="else", expectation=expected)])
     assert {kind: [problem.reason for problem in told] for kind, told in found.items()} == {
         "fail": ["else"],
         "broken": ["status 404"],
@@ -291,7 +291,7 @@ def test_no_report_calls_a_broken_layer_undefeated(name: str) -> None:
 
 def test_errors_are_listed_by_whose_they_are() -> None:
     some = [ending("harness"), ending("configuration"), ending("proxy"), ending("error")]
-    found = problems([replace(one, reason=str(n)) for n, one in enumerate(some)])
+    found = problems(run_info(), [replace(one, reason=str(n)) for n, one in enumerate(some)])
     assert {kind: [problem.reason for problem in told] for kind, told in found.items()} == {
         "configuration": ["1"],
         "proxy": ["2"],
@@ -300,7 +300,7 @@ def test_errors_are_listed_by_whose_they_are() -> None:
 
 
 def test_problems_with_one_reason_are_told_once_and_a_failure_with_its_why() -> None:
-    found = problems(matrix())
+    found = problems(run_info(), matrix())
     assert list(found) == ["fail", "unstable", "harness", "blocked", "too short", "unavailable"]
     assert len(found["unavailable"]) == 1
     assert len(found["unavailable"][0].cells) == 2
