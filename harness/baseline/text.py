@@ -25,6 +25,7 @@ from harness.model import Baseline, Effect, Kept, KeptRelease, Manner, Verdict
 SCHEMA: Literal[1] = 1
 END = "..."
 """What ends a document in YAML."""
+NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 BLOB = re.compile(r"[0-9a-f]{40}")
 SECTIONS = ("workloads", "standing", "digests", "configs", "programs", "cells")
 HEAD = """\
@@ -100,6 +101,17 @@ class BaselineShape(Shape):
     cells: dict[str, KeptShape] = key("what is kept, by id", {})
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.2 takes for a number: PyYAML writes 1.1, in which a blob id as `12e34` is none."""
+
+
+def _represented(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if NUMBER.fullmatch(value) else None)
+
+
+_Dumper.add_representer(str, _represented)
+
+
 def text(baseline: Baseline, matrix: str) -> str:
     """Return the text of a baseline of a matrix, which is named in its head."""
     return "".join(_lines(baseline, matrix))
@@ -146,7 +158,7 @@ def _entry(indent: str, name: str, value: object) -> str:
 
 def _flow(value: object) -> str:
     """Return a value on one line."""
-    said = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
+    said = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10**9)
     return said.removesuffix(f"{END}\n").rstrip("\n")
 
 

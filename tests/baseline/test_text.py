@@ -15,7 +15,23 @@ from harness.errors import InputError
 from harness.model import MANNERS, VERDICTS, Baseline, Effect, Kept, KeptRelease
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=40) | st.sampled_from(
-    ["no", "1", "null", "a: b", "# a", "...", "x" * 1500, "*", "[a", '"', "deploy/nginx.conf", " a "]
+    [
+        "no",
+        "1",
+        "null",
+        "a: b",
+        "# a",
+        "...",
+        "x" * 1500,
+        "*",
+        "12e34",
+        "0" * 40,
+        "1.e5",
+        "[a",
+        '"',
+        "deploy/nginx.conf",
+        " a ",
+    ]
 )
 SIZES = st.integers(0, 10**6)
 RELEASES = st.builds(
