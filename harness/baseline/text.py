@@ -101,15 +101,14 @@ class BaselineShape(Shape):
     cells: dict[str, KeptShape] = key("what is kept, by id", {})
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that YAML 1.2 takes for a number: PyYAML writes 1.1, in which a blob id as `12e34` is none."""
-
-
-def _represented(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+def _represented(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if NUMBER.fullmatch(value) else None)
 
 
-_Dumper.add_representer(str, _represented)
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.2 takes for a number: PyYAML writes 1.1, in which a blob id as `12e34` is none."""
+
+    yaml_representers = {**yaml.SafeDumper.yaml_representers, str: _represented}  # noqa: RUF012 - PyYAML's own shape
 
 
 def text(baseline: Baseline, matrix: str) -> str:
