@@ -101,8 +101,9 @@ class BaselineShape(Shape):
     cells: dict[str, KeptShape] = key("what is kept, by id", {})
 
 
-def _represented(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if NUMBER.fullmatch(value) else None)
+def _represented(dumper: Any, value: Any) -> yaml.ScalarNode:
+    style = '"' if NUMBER.fullmatch(value) else None
+    return yaml.SafeDumper.represent_scalar(dumper, "tag:yaml.org,2002:str", value, style)
 
 
 class _Dumper(yaml.SafeDumper):
