@@ -216,7 +216,7 @@ def test_a_held_stream_fails_with_timeline_hop_cause_and_fix(pytester: pytest.Py
         ]
     )
     done.stdout.no_fnmatch_line("*harness/plugin*")
-    (diagnosis,) = (run_of(place).folder / "diagnoses").iterdir()
+    (diagnosis,) = (run_of(place).folder / "diagnoses").glob("2*")
     assert Run.open(diagnosis).info.diagnosed == "nginx:nginx"
     assert files_with(KEY, place.folder) == []
     assert_clean(place)
