@@ -87,7 +87,8 @@ def _with_change(
     if had is None:
         return replace(result, changed=Changed("new", (f"is {result.verdict or 'too short'}",))) if have else result
     mine, versions = _files_of(result, files), tuple(_versions(result, was, now))
-    if others := tuple(_redefined(result, was, now)):
+    others = tuple(_redefined(result, was, now)) if have else ()
+    if others:
         return replace(result, changed=Changed("another cell", others))
     if have is None or (had.verdict and not have.verdict):
         return replace(result, changed=Changed(UNSURE, (f"was {had.verdict or 'too short'}",), mine, versions))

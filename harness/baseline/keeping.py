@@ -31,6 +31,8 @@ from harness.model import (
     versions_met,
 )
 
+ANY_STREAM = "/stream/N"
+"""What a config is asked for that leads on whatever is asked."""
 MEASURED = ("pass", "fail", "observed", "too short")
 
 
@@ -66,7 +68,7 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
         run.harness_version,
         {one.id: kept(one) for one in known},
         {cell.workload.name: said_of(cell.workload) for cell in cells},
-        {hop: said for hop, said in around.standing.items() if hop in bare},
+        {**_found(known), **{hop: said for hop, said in around.standing.items() if hop in bare}},
         {
             "request": {name: _digest(one) for name, one in asked.items()},
             "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
@@ -74,6 +76,17 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
         {path: blob for path, blob in around.configs.items() if path in configs},
         {platform_of(run): versions_met(map(programs_of, known))},
     )
+
+
+def _found(results: Iterable[Result]) -> Mapping[str, str]:
+    """Return what configs are asked for that nobody has said a path of: another config may answer elsewhere."""
+    return {
+        str(hop.bare): f"path {served.path.partition('?')[0]}"
+        for result in results
+        for hop in result.cell.chain
+        for served in result.facts.served_by
+        if served.hop == str(hop) and not served.said and served.path != ANY_STREAM
+    }
 
 
 def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:

@@ -61,7 +61,7 @@ class _Watch:
             await asyncio.sleep(0)  # from here on nothing that is saved is missed
             while True:
                 job = await self._looked_at(job)
-                if await asyncio.to_thread(session.folders, job) != places:
+                if not self._fault and await asyncio.to_thread(session.folders, job) != places:
                     return job
                 while not saved.done():
                     await asyncio.wait({saved, *filter(None, [self._measuring])}, return_when=FIRST_COMPLETED)

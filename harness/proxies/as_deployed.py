@@ -103,7 +103,7 @@ class AsDeployed(Described):
         if not self.takes(config):
             return [config]
         fitted = self.meant(config).fitted(config, self.installed)
-        return [source.path for source in fitted.texts if source not in fitted.ours]
+        return [source.path for source in fitted.texts if source not in fitted.ours] or [config]
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):

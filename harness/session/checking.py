@@ -16,7 +16,7 @@ from harness.judge.rules import RULES
 from harness.matrix.globs import means
 from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
 from harness.resources import configs, is_file
-from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, located, what_changed
+from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
 from harness.store.runs import Run, write_text
 from harness.store.shared import alone_in
@@ -103,8 +103,10 @@ def measured(job: Job, folder: Path) -> Run:
     if run.info.shard != job.shard:
         way_out = "`harness merge` joins shards" if run.info.shard else "leave --shard out"
         raise InputError(f"{folder} is a run of {run.info.shard or 'the whole matrix'}, no other part: {way_out}")
-    if changed := changed_since(run.info.inputs):
-        raise InputError(f"{folder} is older than {', '.join(changed[:MOST_TOLD])}: measure it again")
+    now = inputs_of(job)
+    for hop, files in run.info.inputs.items():
+        if hop in now and sorted(files.values()) != sorted(now[hop].values()):  # wherever it was measured from
+            raise InputError(f"{folder} is older than a config of {hop}: measure it again")
     return run
 
 

@@ -25,6 +25,7 @@ MATRIX = "matrix"
 """Stands for the matrix file where hops have names."""
 SHIPPED = "shipped:"
 """Before what lies in the package."""
+HIDDEN_ONLY = "Only values have changed that are hidden here.\n"
 TREES = (".yaml", ".yml", ".json", ".toml")
 Inputs = Mapping[str, Mapping[str, str]]
 """Blob ids of files, by path, by the hop whose config they are, or `MATRIX`."""
@@ -42,9 +43,9 @@ def inputs_of(job: Job) -> Inputs:
 
 
 def changed_since(inputs: Inputs) -> list[str]:
-    """Return the files that say something else by now, or are gone. Blocks."""
+    """Return the files that say something else by now; nothing is told of those that are not seen from here. Blocks."""
     told = {path: blob for files in inputs.values() for path, blob in files.items()}
-    return sorted(path for path, blob in told.items() if blob_id(located(path)) != blob)
+    return sorted(path for path, blob in told.items() if blob_id(located(path)) not in ("", blob))
 
 
 def located(name: str) -> Path:
@@ -73,7 +74,7 @@ def what_changed(path: Path, was: str, hop: str) -> str:
     if told.returncode:
         return ""
     hidden = masked_tree if path.suffix in TREES else masked_blocks if hop.startswith("nginx:") else masked
-    return unified(path, hidden(before), hidden(after))
+    return unified(path, hidden(before), hidden(after)) or HIDDEN_ONLY
 
 
 def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:

@@ -114,7 +114,7 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     written = harness("check", "my.yaml", "--update")
     assert (written.status, "Written: my.baseline.yaml. Commit it." in written.err) == (0, True)
     told = BASELINE.read_text()
-    assert [line for line in told.splitlines() if line.startswith("  nginx:")] == [
+    assert [line for line in told.splitlines() if line.startswith("  nginx:nginx/")] == [
         f"  {cell}: {{verdict: streamed, shows: one by one}}" for cell in CELLS
     ]
     assert re.search(r"^  deploy/servers/api.conf: [0-9a-f]{40}$", told, re.MULTILINE)
@@ -142,6 +142,31 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     serves(project, STREAMS)
     mended = harness("check", "my.yaml", "--only", "browser")
     assert (mended.status, "Better than in the baseline\n  streamed, was buffered" in mended.out) == (0, True)
+
+
+@pytest.mark.proxies
+def test_another_location_that_answers_by_now_is_not_taken_for_the_one_that_did(
+    harness: Harness, project: Path
+) -> None:
+    assert harness("check", "my.yaml", "--update", "--only", "curl").status == 0
+    other = "location /ping/ { proxy_pass http://app; proxy_buffering off; }\n  location /api/"
+    (project / "deploy/servers/api.conf").write_text((SERVER % HOLDS).replace("location /api/", other))
+    said = harness("check", "my.yaml", "--only", "curl")
+    assert said.status == 1
+    assert "another cell: nginx:nginx is asked for path /ping/, was for path /api/" in said.out
+
+
+@pytest.mark.proxies
+def test_a_run_is_held_against_a_baseline_from_any_folder_and_its_configs_are_in_it(
+    harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert harness("check", "my.yaml", "--update", "--only", "curl").status == 0
+    (run,) = Path("runs").glob("2*")
+    monkeypatch.chdir(project / "deploy")
+    assert "1 as they were" in harness("check", "../my.yaml", "--only", "curl", "--measured", f"../{run}").out
+    serves(project, HOLDS)
+    refused = harness("check", "../my.yaml", "--only", "curl", "--measured", f"../{run}")
+    assert (refused.status, "is older than a config of nginx:nginx" in refused.err) == (2, True)
 
 
 @pytest.mark.proxies

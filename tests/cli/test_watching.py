@@ -117,6 +117,8 @@ def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: San
     tells("buffers.inc:1: ")
     assert program.poll() is None
 
+    (place.folder / "buffers.inc").unlink()
+    tells("buffers.inc")
     place.write("buffers.inc", STREAMS)
     tells("was coalesced")
     wait_for(lambda: told().count("2 of 2 cells stream."), lambda times: times == 2)
