@@ -103,7 +103,8 @@ class AsDeployed(Described):
         if not self.takes(config):
             return [config]
         fitted = self.meant(config).fitted(config, self.installed)
-        return [source.path for source in fitted.texts if source not in fitted.ours] or [config]
+        files = [source.path for source in fitted.texts if source not in fitted.ours and source.path.is_file()]
+        return files or [config]  # what the program makes of one lies in no file of the user's
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):
