@@ -161,7 +161,7 @@ def diff(
 
 @app.command(
     epilog="Example: `harness matrix my.yaml --shard 1/2` on one machine, `... --shard 2/2` on another, then"
-    " `harness merge runs/* --junit out.xml`, or `harness check my.yaml --measured` with the folder that it prints"
+    " `harness merge shards/* --junit out.xml`, or `harness check my.yaml --measured` with the folder that it prints"
 )
 @grouped
 def merge(
