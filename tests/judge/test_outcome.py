@@ -187,6 +187,13 @@ def test_what_is_only_computed_decides_nothing_where_bytes_let_go_once_and_a_tim
     assert effect(after, before) == ("harms" if seen or by == "bytes" else "no effect")
 
 
+def test_that_the_end_lets_go_of_what_is_buffered_makes_it_no_other_kind_of_hop() -> None:
+    """So what is computed of both is compared, and comes before the verdict, which is milder here."""
+    waits = Judgement("buffered", "because", Release(0, "end", 80, 1, 400.0, 400.0, 80))
+    before = replace(ruling("buffered"), judgement=waits, shows=IN_BURSTS)
+    assert effect(replace(coalesced(400), shows=AT_THE_END), before) == "harms"
+
+
 @pytest.mark.parametrize(("was_ms", "change"), [(800, "reduces"), (200, "harms"), (400, "no effect")])
 def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: Effect) -> None:
     before = showing("streamed", replace(AT_THE_END, wait_ms=was_ms))
@@ -410,10 +417,13 @@ def test_a_cell_that_had_a_verdict_and_has_none_now_fails_and_those_after_it_are
     assert held[0].reason == f"was {known[0].verdict} in runs/a, is error: it died"
 
 
-@pytest.mark.parametrize(("allow_missing", "outcomes"), [(False, ["pass", "fail"]), (True, ["pass"])])
-def test_a_cell_that_is_gone_fails_unless_it_may_be_missing(allow_missing: bool, outcomes: list[Outcome]) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "outcomes"),
+    [({}, ["pass", "fail"]), ({"allow_missing": False}, ["pass", "fail"]), ({"allow_missing": True}, ["pass"])],
+)
+def test_a_cell_that_is_gone_fails_unless_it_may_be_missing(allowed: dict[str, bool], outcomes: list[Outcome]) -> None:
     here, gone = result(cell()), result(cell("nginx:gzip"))
-    held = held_against([here], [here, gone], "runs/a", allow_missing)
+    held = held_against([here], [here, gone], "runs/a", **allowed)
     assert [some.outcome for some in held] == outcomes
 
 
