@@ -272,7 +272,7 @@ async def test_a_stream_that_came_whole_counts_even_if_the_proxy_died_after_it(r
     assert (await measured(run, bench, BARE))[BARE.id].verdict == "buffered"
 
 
-@pytest.mark.usefixtures("leaping")  # for it is given time to die
-async def test_a_broken_stream_through_a_living_proxy_is_a_verdict(run: Run) -> None:
+async def test_a_broken_stream_through_a_living_proxy_is_a_verdict(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: "s0 r0 s1 s2 r2 end"}, BARE)
     assert (result.outcome, result.verdict) == ("fail", "broken")
