@@ -58,7 +58,8 @@ class Finding:
     @property
     def emulated(self) -> bool:
         """Whether a hop plays what somebody claims of it."""
-        return any(result.facts.emulates for result in self.results)
+        result, *_ = self.results  # whoever else reads its stream does so through the same hops
+        return bool(result.facts.emulates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,9 @@ def _read_streams(claim: Claim, results: Sequence[Result]) -> Iterator[Finding |
         else:
             yield _unjudged(result)
     for stream, read in streams.items():
-        if len(read) == 1:
-            yield _silent(read[0], "no other client's reading of it was judged")
+        first, *others = read
+        if not others:
+            yield _silent(first, "no other client's reading of it was judged")
         else:
             agree = len({result.verdict for result in read}) == 1
             yield Finding(stream, tuple(read), agree is (claim.readers == "agree"))

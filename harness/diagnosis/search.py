@@ -296,15 +296,10 @@ class Search:
             mending: list[Names] = [(name,) for name in pool if self._mends((name,), need)]
             mending += [pair for pair in self._pairs_that_mend(need) if {*pair} <= {*pool}]
             if mending:
-                grown = {one for names in sets for one in self._grown(names, mending)}
-                sets = self._cheap(one for one in grown if not any({*other} < {*one} for other in grown))[:MOST_SETS]
+                grown = {frozenset({*names, *one}) for names in sets for one in mending}
+                smallest = (one for one in grown if not any(other < one for other in grown))
+                sets = self._cheap(tuple(sorted(one)) for one in smallest)[:MOST_SETS]
         return [names for names in sets if names]
-
-    def _grown(self, names: Names, mending: Sequence[Names]) -> Iterator[Names]:
-        if any({*one} <= {*names} for one in mending):
-            yield names
-        else:
-            yield from (tuple(sorted({*names, *one})) for one in mending)
 
     def _pairs_that_mend(self, need: Cell) -> list[Names]:
         mended = (cell for cell, met in self._known.items() if met == "streams" and len(cell.mitigations) == 2)

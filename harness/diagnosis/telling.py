@@ -132,8 +132,8 @@ class Diagnosis:
     @cached_property
     def _changed(self) -> Mapping[Hop, str]:
         """What changed in the config of each hop where the fix was measured, client side first."""
-        cells = [self.search.applied(self.fix, layer) for layer in self.layers] if self.fix else []
-        facts = [self.results[cell].facts for cell in cells if cell and cell in self.results]
+        cells = filter(None, (self.search.applied(self.fix or (), layer) for layer in self.layers))
+        facts = [self.results[cell].facts for cell in cells if cell in self.results]
         found = {one.hop: one.changed for each in facts for one in each.served_by}
         return {hop: diff for hop in self.search.chain if (diff := found.get(str(hop)))}
 

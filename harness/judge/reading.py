@@ -141,7 +141,7 @@ class Reader:
         self._held: Step | None = None
         self._silent_ms = 0.0
         self._tried = False
-        self._before = -1
+        self._before: int
         self._moved_ns = 0
         self._pulse: int | None = None
 
@@ -221,6 +221,7 @@ class Reader:
     def _close(self, step: Step, let_go: LetGo) -> None:
         assert self._held is not None
         seq = self._held.seq
+        after_tokens = self.granted - seq
         before_tokens = max(self._before, seq) - seq if let_go == "bytes" else 0
         self.seen.append(
             Hold(
@@ -229,11 +230,11 @@ class Reader:
                 silent_ms=self._silent_ms,
                 trip_ms=(step.at_ns - self.granted_ns[seq]) / 1e6,
                 quiet_ms=(step.at_ns - self._moved_ns) / 1e6,
-                after_tokens=self.granted - seq,
+                after_tokens=after_tokens,
                 before_tokens=before_tokens,
                 tried=self._tried,
                 stalled=bool(self.stretches) and seq <= self.stretches[-1].start,
-                span=self._span(seq, before_tokens, self.granted - seq),
+                span=self._span(seq, before_tokens, after_tokens),
             )
         )
         self._held = None

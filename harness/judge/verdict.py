@@ -15,7 +15,6 @@ length is fixed and nothing of this can be told, the stream is *too short*.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -233,7 +232,7 @@ class _Found:
         seen, sent = self._reader.seen, self._trace.sent
         first = seen[0] if seen else None
         if isinstance(first, Hold):
-            another = first.let_go == "bytes" and first.before_tokens + 1 > self._usual
+            another = first.let_go == "bytes" and not self._is_usual(first)
             return Start(held_bytes=sent[first.seq + first.after_tokens].end_bytes) if another else None
         passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), seen))
         return Start(passed_bytes=sent[passed[-1].seq].end_bytes) if passed and not self._alone_at_last else None
@@ -255,13 +254,12 @@ class _Found:
     def _alone_at_last(self) -> bool:
         return self._state is not None and self._state.how == "alone"
 
-    @property
-    def _usual(self) -> float:
-        """How many tokens have to follow in the steady state: a first hold that took no more was no other."""
+    def _is_usual(self, first: Hold) -> bool:
+        """Tell whether a hold, which bytes ended, took no more of them than one in the steady state takes."""
         if self._state is None or self._state.how == "alone":
-            return 0
+            return False
         holds = [one for one in self._reader.seen[self._state.since :] if isinstance(one, Hold)]
-        return max(one.after_tokens for one in holds) if self._state.how == "bytes" else math.inf
+        return self._state.how != "bytes" or any(first.before_tokens < one.after_tokens for one in holds)
 
     def _buffered(self, kept: Hold) -> Judgement:
         tail = self._reader.tail
@@ -314,7 +312,8 @@ class _Found:
         return Judgement("delayed", reason, timer)
 
     def _by_bytes(self, holds: Sequence[Hold]) -> Judgement:
-        best = min(holds[-1:-3:-1], key=lambda hold: hold.after_tokens - hold.before_tokens)
+        *_, before, last = holds
+        best = min((last, before), key=lambda hold: hold.after_tokens - hold.before_tokens)
         release = release_by_bytes(self._trace, best)
         after = "1 token" if release.after_tokens == 1 else f"{release.after_tokens} tokens"
         what = f"{release.after_bytes} more bytes ({after}) had been sent"

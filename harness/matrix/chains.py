@@ -91,7 +91,6 @@ class Chains:
         parts = text.split(">")
         if len(parts) > MAX_HOPS:
             self._document.reject(path, f"{len(parts)} hops are too many; a chain has at most {MAX_HOPS}")
-            return ()
         return tuple(self._hop(part.strip(), path) for part in parts)
 
     def objections(self, chain: Chain) -> list[str]:

@@ -50,7 +50,7 @@ from harness.model import (
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
-DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items() if axis.default})
+DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items()})
 
 Edits = Callable[[Mapping[Hop, PurePath], Mapping[Hop, Deployment]], Callable[[Hop, Mitigation], bool]]
 

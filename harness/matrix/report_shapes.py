@@ -54,7 +54,7 @@ class LimitShape(Shape):
 
     @model_validator(mode="after")
     def _limits_something(self) -> LimitShape:
-        if all(value is None for name, value in self if name != "of"):
+        if all(value is None for _, value in self):
             raise ValueError("limits nothing; give at_most, at_least, or one of them as _times or _share of something")
         times = (self.at_least_times, self.at_most_times)
         shares = (self.at_least_share, self.at_most_share)

@@ -98,7 +98,7 @@ class WorkloadShape(Shape):
         if recording:
             last = recording.closing - 1
             said["tokens"] = recording.closing
-            said["token_bytes"] = max(recording.bytes_through(last) // recording.closing, 1)
+            said["token_bytes"] = recording.bytes_through(last) // recording.closing
             said["interval_ms"] = max(recording.at_ms(last) / max(last, 1), 1.0)
         return Workload(name=name, **said | {"recording": recording})
 

@@ -172,8 +172,8 @@ class ControlStream(Unheard):
         self._stream: Announced | None = None
         self._reader: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[bool] | None = None
-        self._granted = -1
-        self._received_bytes = 0
+        self._granted: int
+        self._received_bytes: int
 
     def read(self, data: bytes, at_ns: int) -> bool:
         """Take what came of the token that completes a trip: it is one when all of it is here."""

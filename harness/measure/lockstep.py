@@ -55,8 +55,8 @@ FINE = 8
 TRYING_NS = 3 * 10**9
 """How long trying bytes may take: through a chain that is far away, or on a busy machine, in fewer and larger steps."""
 
-CONVERSATION_BYTES = 4 * 1024 * 1024
-"""How much of its own events a conversation may send beyond the workload."""
+CONVERSATION_BYTES = 4_194_304
+"""How much of its own events a conversation may send beyond the workload: 4 MiB."""
 
 NEARLY = 2 / 3
 """From such a share of what makes a hold on, a token is nearly held."""
@@ -116,7 +116,7 @@ class Lockstep:
     ) -> None:
         self.phase = Phase.HEAD
         self.steps: list[Step] = []
-        self.progress_ns = 0
+        self.progress_ns: int
         workload = emission.workload
         self._delay_ns = int((emission.delay_ms or 0) * 1e6)
         self._hold_ns = int(HOLD_MS * 1e6) + round_trip_ns + self._delay_ns
@@ -135,8 +135,8 @@ class Lockstep:
         self._flow_through = -1
         self._far = round_trip_ns > FAR_MS * 1e6
         self._pauses = PAUSES
-        self._pause_ns = 0
-        self._sent_by_ns = 0
+        self._pause_ns: int
+        self._sent_by_ns: int
         self._brief = brief
         self._slow_ms = slow_ms
         self._chance = random.Random(workload.seed)
@@ -193,8 +193,6 @@ class Lockstep:
         seen = len(self._reader.seen)
         self._step("arrive", through, now_ns)
         self.progress_ns = now_ns
-        if self.phase is Phase.ENDED:
-            return None
         if len(self._reader.seen) > seen:
             self._observed()
         if self.phase in (Phase.TRYING, Phase.SILENCE) and through >= self._held:
@@ -305,12 +303,9 @@ class Lockstep:
     def _stretch(self, now_ns: int) -> Grant | None:
         """Send several times what let go, so that buffers of the start are over when the next token is held."""
         self._stretched = True
-        return self._send_on(min(STRETCH * self._let_go_after, self._span), now_ns, Phase.SETTLING)
-
-    @property
-    def _let_go_after(self) -> int:
-        """After how many others the token came that was held last."""
-        return next((one.after_tokens for one in reversed(self._reader.seen) if isinstance(one, Hold)), 0)
+        last = self._reader.seen[-1]
+        assert isinstance(last, Hold), "that bytes let go is known as soon as they do"
+        return self._send_on(min(STRETCH * last.after_tokens, self._span), now_ns, Phase.SETTLING)
 
     def _flow(self, now_ns: int) -> Grant | None:
         """Send one after another without waiting, which tells a lag and each kind of timer apart."""

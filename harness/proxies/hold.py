@@ -118,7 +118,7 @@ class Hold:
         self._release_after_ns = _ns(policy.release_after_ms)
         self._idle_ns = _ns(policy.idle_ms)
         self._held = bytearray()
-        self._first_ns = 0
+        self._first_ns: int
 
     def feed(self, data: bytes, now_ns: int) -> bytes:
         """Take bytes of the body that came at `now_ns`."""

@@ -233,6 +233,12 @@ def test_what_only_reduces_is_no_fix_but_is_told() -> None:
     )
 
 
+def test_what_reduces_it_in_some_cells_is_told_though_it_does_nothing_in_others() -> None:
+    second = result(replace(WHOLE.cell, request="browser"), "buffered")
+    rows = (tried("pad-2k", "coalesced", "reduces"), tried("pad-2k", "buffered", "no effect", of=second.cell))
+    assert fix(*rows, base=(WHOLE, second)).short == "none; pad-2k reduces it"
+
+
 def test_what_was_tried_elsewhere_was_not_tried_on_the_symptom() -> None:
     elsewhere = tried("pad-2k", "buffered", "no effect", of=PROXY.cell)
     told = fix(tried("no-cache", "buffered", "no effect"), elsewhere, base=(WHOLE, PROXY))

@@ -283,3 +283,7 @@ def test_every_metric_is_a_number_that_can_be_had_by_its_name() -> None:
     figures = metrics(painted_p50_ms=1.0)
     assert all(isinstance(figure(figures, name), int | float | None) for name in METRICS)
     assert figure(figures, "burst_tokens_max") == 24
+
+
+def test_whose_answer_it_was_matters_to_facts_of_answers_alone() -> None:
+    assert judged([HELD], facts=(FactRule("unguarded", is_so=False),)).kind == "confirmed"

@@ -273,6 +273,12 @@ def test_what_a_cell_shows_is_what_the_claim_is_about() -> None:
         assert [claim_words.shown(judged.claim, one) for one in judged.findings] == [text]
 
 
+def test_of_a_claim_about_readers_it_is_what_each_of_them_shows() -> None:
+    by_curl = result(replace(WHOLE.cell, client="curl"), "broken")
+    (judged,) = judge(report(Claim("x", cells=("*",), readers="disagree")), [WHOLE, by_curl])
+    assert [claim_words.shown(judged.claim, one) for one in judged.findings] == ["aiohttp: buffered; curl: broken"]
+
+
 def test_a_figure_is_no_number_of_times_one_that_is_0() -> None:
     slow = tried("no-cache", "delayed", "harms", metrics=metrics(over_control_ms=60.0))
     claim = Claim("x", cells=("*/no-cache/*",), limits=(Limit("over_control_ms", at_most_times=3, of="baseline"),))
@@ -341,6 +347,13 @@ def test_what_could_not_be_measured_is_named() -> None:
 def test_a_title_that_says_who_tells_it_is_not_told_twice() -> None:
     assert entry([], title="Field report 999: the app").title == "Field report 999: the app"
     assert entry([], title="The app").title == "field report 999: The app"
+
+
+def test_page_and_terminal_have_no_hole_where_there_is_nothing_to_say() -> None:
+    """Neither where a claim stands in the report, nor anything that could not be measured."""
+    one = entry([PROXY, WHOLE], report(Claim("It buffers.", cells=("*",), verdict=("buffered",))))
+    assert "\n\n\n" not in page(one)
+    assert [text for text in (page(one), terminal(one)) if "None" in text or "()" in text] == []
 
 
 def test_a_page_without_reports_is_a_page() -> None:

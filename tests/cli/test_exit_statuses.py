@@ -276,7 +276,7 @@ def test_a_folder_that_is_gone_is_told(harness: Harness, tmp_path: Path, monkeyp
 
 
 def test_the_doctor_tells_which_folders_cannot_be_written(
-    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, no_apt: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is a file is no folder: unlike permissions, that stops root, too."""
     (tmp_path / "file").touch()

@@ -149,7 +149,7 @@ def agrees(chain: World) -> None:
     found = searched(chain)
     assert found.best == by_force(chain)
     assert found.wanted() == []
-    assert len(chain.asked) <= len(chain.layers) * len(list(every_set(COSTS))) / 5
+    assert len(chain.asked) <= len(chain.layers) * len(list(every_set(COSTS))) / 4  # of four that cost alike: a fifth
 
 
 @given(chains(SOLE_GATE.map(SimulatedHop)))

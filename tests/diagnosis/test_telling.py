@@ -60,7 +60,11 @@ def told(found: Diagnosis, width: int = 100) -> str:
 
 def test_who_sees_what_which_hop_holds_and_what_to_change() -> None:
     found = diagnosis(TWO)
-    assert [request for request, _ in found.of_layers()] == ["curl", "browser"]
+    shows = "; the stream as asked shows at the end; a token waits up to 1750 ms (computed)"
+    assert list(found.of_layers()) == [
+        ("curl", f"coalesced: as seen{shows}"),
+        ("browser", f"buffered: from token 0 on, nothing came before the end{shows}"),
+    ]
     hops = dict(found.of_hops())
     assert hops["nextjs:dev"] == [
         "alone it streams (curl); is buffered: from token 0 on, nothing came before the end (browser)",
@@ -185,6 +189,12 @@ def test_where_nothing_helps_it_says_which_hop_resists_and_what_makes_it_milder(
     assert said[2] == "Milder with pad-2k"
     assert (found.recipes(), found.exit_status) == ({}, 0)
     assert "that nothing that was tried mends it" in " ".join(told(found).split())
+
+
+def test_where_nothing_makes_it_milder_that_is_not_said() -> None:
+    held = both("nginx:default", "coalesced", "coalesced")
+    idle = both("nginx:default", "coalesced", "coalesced", "pad-2k", effect="no effect")
+    assert [line for line in diagnosis([*held, *idle], "nginx:default").of_fix() if "Milder" in line] == []
 
 
 def test_settings_of_a_program_whose_configs_are_not_edited_are_told_as_untried() -> None:

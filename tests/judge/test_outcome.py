@@ -187,6 +187,13 @@ def test_what_is_only_computed_decides_nothing_where_bytes_let_go_once_and_a_tim
     assert effect(after, before) == ("harms" if seen or by == "bytes" else "no effect")
 
 
+def test_that_the_end_lets_go_of_what_is_buffered_makes_it_no_other_kind_of_hop() -> None:
+    """So what is computed of both is compared, and comes before the verdict, which is milder here."""
+    waits = Judgement("buffered", "because", Release(0, "end", 80, 1, 400.0, 400.0, 80))
+    before = replace(ruling("buffered"), judgement=waits, shows=IN_BURSTS)
+    assert effect(replace(coalesced(400), shows=AT_THE_END), before) == "harms"
+
+
 @pytest.mark.parametrize(("was_ms", "change"), [(800, "reduces"), (200, "harms"), (400, "no effect")])
 def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: Effect) -> None:
     before = showing("streamed", replace(AT_THE_END, wait_ms=was_ms))

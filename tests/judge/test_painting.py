@@ -67,6 +67,12 @@ def test_tokens_that_came_one_by_one_and_were_painted_at_the_end_are_told_and_st
     assert said(trace) == ("screen: 4 tokens that came over 301 ms were painted together",)
 
 
+def test_of_several_that_a_screen_held_the_most_are_told() -> None:
+    trace = story(f"{alone(0, 7, hold_ms=99)} end", pace="paced")
+    frames_ns = [trace.reads[last].at_ns + 5_000_000 for last in (1, 1, 4, 4, 4, 6, 6)]
+    assert said(replace(trace, painted_ns=tuple(frames_ns)))[0].startswith("screen: 3 tokens that came over 19")
+
+
 def test_tokens_that_were_painted_frame_by_frame_are_not_told() -> None:
     assert said(shown(SPREAD, 16)) == ()
 

@@ -199,6 +199,13 @@ def test_late_is_told_over_the_round_trip(round_trip_ms: float, over_ms: float, 
     assert isinstance(one, seen_as)
 
 
+def test_no_round_trip_is_counted_unless_one_is_told() -> None:
+    steps, by_default = story(f"s0 +{HOLD_MS + 0.5} r0").steps, Reader()
+    for step in steps:
+        by_default.take(step)
+    assert [type(one.seen[0]) for one in (read(steps), by_default)] == [Hold, Hold]
+
+
 @pytest.mark.parametrize("round_trip_ms", [0, 80, 500])
 def test_the_round_trip_may_be_told_after_all_was_read(round_trip_ms: float) -> None:
     words = "s0 r0 s1 +340 r1 s2 +400 hold2 r2 s3 +600 r3 s4 +400 hold4 s5 r4-5"
@@ -226,6 +233,7 @@ def test_a_hold_of_which_all_was_tried_in_vain_is_over_and_the_next_begins_anew(
         ("s0 r0 s1 +400 hold1 s2 r1-2", False),
         ("s0 r0 stretch4 s1-4 +400 hold1 s5 r1-5", True),
         ("s0 r0 stretch4 s1-4 r1 +400 hold2 s5 r2-5", False),
+        ("s0 r0 stretch2 s1-2 r1-2 s3 r3 stretch6 s4-6 +400 hold4 s7 r4-7", True),
     ],
 )
 def test_a_stretch_of_which_nothing_came_has_stalled(words: str, stalled: bool) -> None:

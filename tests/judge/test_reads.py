@@ -55,6 +55,12 @@ def test_reads_that_hold_several_messages_or_parts_of_one(
     assert cuts(cut(story(ALL_HERE, format=form), *sizes)) == told
 
 
+def test_what_a_client_has_decoded_is_no_longer_coded_whatever_the_head_says() -> None:
+    coded = cut(story(ALL_HERE), 40, 80, 80)
+    decoded = replace(coded, decoded=True, headers=(("Content-Encoding", "gzip"),))
+    assert cuts(decoded) == cuts(coded) == (0, 4)
+
+
 def test_a_read_that_makes_nothing_known_begins_ends_and_splits_nothing() -> None:
     trace = story("s0 r0 s1 r1 end")
     half, *rest = (Read(OPENED_NS + number, size) for number, size in enumerate((40, 0, 40, 80), 1))

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from harness.backends.emitter import LINGER_S
 from harness.judge.metrics import delivery
 from harness.judge.reading import read
+from harness.judge.rules import LATE_MS
 from harness.judge.shows import LINGER_MS, computed, seen
 from harness.judge.verdict import assess
-from harness.model import Judgement, Manner, Release, ReleasedBy, Shows, Start
-from tests.factories import figures, plan, story, streamed, workload
+from harness.model import Body, Judgement, Manner, Release, ReleasedBy, Shows, Start
+from tests.factories import EVENT_NS, figures, plan, story, streamed, workload
 from tests.hops import Empties, HoldsToEnd, Hop, Idle, Lag, Passes, StartBuffer, Timer
 from tests.simulation import simulate
 
@@ -53,6 +54,7 @@ def test_a_wait_is_over_what_the_control_takes_and_without_one_over_the_quickest
         (paced("0-1", "2-3", "4-5", "6-7"), "in bursts", 4),
         (paced("0-3", "4-7"), "in bursts", 2),
         (paced("0-2", "3-7"), "at the end", 2),
+        (paced("0-1", "2-4"), "in bursts", 2),
         (paced("0-7"), "at the end", 1),
         (paced("0-1"), "at the end", 1),
         (paced("0-1", "2"), "in bursts", 1),
@@ -69,6 +71,16 @@ def test_how_a_paced_stream_comes(words: str, manner: Manner, bursts: int) -> No
 
 def test_large_tokens_that_come_at_the_end_in_reads_of_their_own_come_together() -> None:
     assert shown("s0 +50 s1 +50 s2 +50 s3 +200 end r0 r1 r2 r3").manner == "at the end"
+
+
+@pytest.mark.parametrize(("body", "manner"), [("chunked", "at the end"), ("length", "one by one")])
+def test_of_an_announced_length_the_last_token_is_the_end_and_nothing_after_it(body: Body, manner: Manner) -> None:
+    assert shown("s0 +10 s1 +10 s2 +10 s3 +200 r0-3 end", body=body).manner == manner
+
+
+@pytest.mark.parametrize(("apart_ms", "manner"), [(LATE_MS, "at the end"), (LATE_MS - 0.1, "one by one")])
+def test_who_comes_with_the_end_must_have_left_well_before_it(apart_ms: float, manner: Manner) -> None:
+    assert shown(f"s0 +{apart_ms - EVENT_NS / 1e6} s1 r0-1 end", body="length").manner == manner
 
 
 @pytest.mark.parametrize(("words", "wait_ms"), [(paced("0-3", "4-7"), 180), (streamed(4, hold_ms=70), 0)])

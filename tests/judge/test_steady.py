@@ -50,6 +50,7 @@ AGAIN = {"silent_ms": 400, "trip_ms": 500}
         ([bytes_after(9)], None),
         ([bytes_after(9), THE_END], None),
         ([bytes_after(9), bytes_after(9, **AGAIN)], Steady("bytes", 0)),
+        ([bytes_after(9), bytes_after(9, **AGAIN), THE_END], Steady("bytes", 0)),
         ([bytes_after(40), bytes_after(9), bytes_after(9, **AGAIN)], Steady("bytes", 1)),
         ([bytes_after(9), bytes_after(9, **AGAIN), bytes_after(9)], Steady("bytes", 1)),
         ([bytes_after(9), bytes_after(9, **AGAIN), bytes_after(12)], None),

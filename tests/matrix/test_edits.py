@@ -16,17 +16,15 @@ from tests.matrix.knowing import HEAD, KNOWN
 from tests.planning import REQUESTS, objections, plan
 
 OUTER, INNER, SHIPPED = Hop("nginx", "outer"), Hop("nginx", "inner"), Hop("nginx", "default")
-CATALOGUE = parse(
-    """
+ENTRIES = """
 off:
   {claim: It streams., source: me, cost: config, chain: {nginx:default: nginx:buffering-off},
    edit: {nginx: {set: a off}}}
 on: {claim: It holds., source: me, cost: config, edit: {nginx: {set: [a on, b 1]}}}
 pass: {claim: It passes., source: me, cost: config, response_headers: {X-A: b}, edit: {nginx: {add: [c X, c Y z]}}}
 past: {claim: It is past., source: me, cost: architecture, chain: direct}
-""",
-    "f",
-)
+"""
+CATALOGUE = parse(ENTRIES, "f")
 
 
 def of(*hops: Hop, names: Collection[str] = ()) -> Cell:
@@ -46,8 +44,9 @@ def refused(*hops: Hop, names: Collection[str], own: Collection[Hop] = (OUTER, I
 
 
 def test_an_entry_says_what_is_to_be_in_effect() -> None:
-    assert CATALOGUE["on"].edit == {"nginx": Edit(set=("a on", "b 1"))}
-    assert CATALOGUE["pass"].edit == {"nginx": Edit(add=("c X", "c Y z"))}
+    read = parse(ENTRIES, "f")
+    assert read["on"].edit == {"nginx": Edit(set=("a on", "b 1"))}
+    assert read["pass"].edit == {"nginx": Edit(add=("c X", "c Y z"))}
 
 
 @pytest.mark.parametrize(

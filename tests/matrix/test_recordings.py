@@ -12,7 +12,7 @@ from harness.matrix.reading import Matrix, parse
 from harness.model import Plan, Recording
 from tests import planning
 from tests.matrix.knowing import CATALOGUE, KNOWN
-from tests.recorded import EVENTS, recording
+from tests.recorded import EVENTS, load, recording
 
 RECORDED = recording(EVENTS, "POST", content_type="text/event-stream; charset=utf-8", Cache_Control="no-cache")
 LINES = recording([b'{"n": %d}\n' % number for number in range(5)], content_type="application/x-ndjson")
@@ -64,6 +64,21 @@ def test_a_mitigation_changes_the_head_and_pads() -> None:
     assert plan_of("mitigations: content-type-text-plain").emission.content_type == "text/plain; charset=utf-8"
     assert plan_of("mitigations: pad-2k").emission.padding
     assert plan_of("mitigations: prelude-2k", "./lines.json").emission.prelude
+
+
+@pytest.mark.parametrize(
+    ("writes", "gap_ms", "figures"),
+    [
+        ([b"a" * 30, b"b" * 50, b"c" * 41, b"end"], 20, (3, 40, 20.0)),
+        ([b"a", b"bc", b"end"], 0.25, (2, 1, 1.0)),
+        ([b"abc", b"end"], 90, (1, 3, 1.0)),
+    ],
+)
+def test_its_workload_has_the_figures_of_the_recording_without_what_closes_it(
+    writes: list[bytes], gap_ms: float, figures: tuple[int, int, float]
+) -> None:
+    said = load(recording(writes, content_type="text/plain", gap_ms=gap_ms))
+    assert (said.tokens, said.token_bytes, said.interval_ms) == figures
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,14 @@ def test_too_many_cells_are_refused_before_they_are_made() -> None:
         head=f"title: t\nworkloads:\n{workloads}",
     )
     assert "24000 cells are too many; at most 20000" in told
+
+
+def test_as_many_cells_as_may_be_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.matrix.reading.MAX_CELLS", 2)
+    assert len(read("axes: {chain: [direct, nginx:gzip]}").cells) == 2
+    assert "4 cells are too many; at most 2" in refusal("axes: {chain: [direct, nginx:gzip], body: [close, chunked]}")
+
+
+def test_a_wrong_shape_and_unknown_names_are_told_in_one_round() -> None:
+    told = refusal("axes: {chain: nginx:deflaut, pace: 3}").splitlines()
+    assert [line.partition(": ")[2].partition(" ")[0] for line in told] == ["axes.chain:", "axes.pace:"]

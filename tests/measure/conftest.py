@@ -47,6 +47,7 @@ async def leaping(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def leaps(timeout_s: float | None) -> Any:
         nonlocal now_ns
+        assert loop._default_executor is None, "nobody would wait for what a thread brings"
         ready = select(timeout_s and 0)
         now_ns += 0 if ready else math.ceil((timeout_s or 0) * 1e9)
         return ready

@@ -34,13 +34,16 @@ async def test_a_trip_is_one_token_and_ends_with_its_last_byte(piece_bytes: int)
 
 
 async def test_a_token_of_which_a_byte_is_missing_has_not_come() -> None:
-    control = ControlStream(FakeClient(lambda request: FakeBackend().answer(request.url)), FakeBackend())
+    backend = FakeBackend()
+    control = ControlStream(FakeClient(lambda request: backend.answer(request.url)), backend)
+    await control._open()
     control._arrival, control._granted = asyncio.get_running_loop().create_future(), 1
     assert control.read(b"x" * 191, 0)
     assert not control._arrival.done()
     control.read(b"x", 0)
     assert control._arrival.result()
     control.read(b"x", 0)  # more than was granted: what it is, the reading of a stream tells, and not the guard
+    await control.close()
 
 
 async def test_its_log_is_forgotten_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

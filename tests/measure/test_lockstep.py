@@ -177,3 +177,10 @@ def test_the_next_hold_is_tried_from_just_below_the_last_count_that_let_nothing_
     assert talk.stepped(HOLD_NS) == Grant(more + 1)
     tried = [talk.outwaited(2 * HOLD_NS), *[talk.stepped(0) for _ in then[1:]]]
     assert tried == [Grant(more + 1 + count) for count in then], "in eighths of what was left open"
+
+
+def test_what_time_let_go_after_all_bytes_were_tried_tells_nothing_of_how_many_to_try_next() -> None:
+    talk, now_ns = silent(), HOLD_NS + TIME_NS
+    talk.arrived(SPAN, now_ns)
+    assert talk.stepped(now_ns) == Grant(SPAN + 1)
+    assert talk.outwaited(2 * now_ns) == Grant(SPAN + 2)

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, HOLDS, LATE_MS, LONGER, STREAK, STRETCH
+from harness.judge.rules import (
+    ENOUGH,
+    ENOUGH_MS,
+    FLOW_MS,
+    FLOW_TOKENS,
+    HOLD_MS,
+    HOLDS,
+    LATE_MS,
+    LONGER,
+    STREAK,
+    STRETCH,
+)
 from harness.measure.lockstep import Due, Grant, Lockstep, Phase
 from tests.factories import plan, workload
 from tests.measure.steps import record
@@ -62,6 +73,36 @@ def test_what_comes_by_itself_after_a_stretch_was_held_by_buffers_of_the_start()
     talk.arrived(through, 2 * HOLD_NS)
     talk.stepped(2 * HOLD_NS)
     assert alone(talk, STREAK, at_ns=2 * HOLD_NS) == Grant(through + STREAK, end=True)
+
+
+def test_an_announced_length_is_sent_to_its_end_however_soon_all_is_known() -> None:
+    talk = begun(body="length", announced_tokens=40)
+    assert alone(talk, STREAK) == Grant(39, end=True)
+
+
+def by_themselves(talk: Lockstep, tokens: int, each_ms: float) -> None:
+    """Let so many tokens arrive, each so long after it was granted, and let pass what pauses there are between."""
+    for _ in range(tokens):
+        if talk.phase is Phase.PAUSE:
+            talk.stepped(talk.progress_ns)
+        talk.arrived(talk.awaited, talk.progress_ns + int(each_ms * MS))
+
+
+def test_late_tokens_are_enough_as_soon_as_they_were_waited_for_so_long_in_all() -> None:
+    talk = begun(tokens=200)
+    by_themselves(talk, ENOUGH, ENOUGH_MS / ENOUGH)
+    now_ns, through = talk.progress_ns, ENOUGH + FLOW_TOKENS - 1
+    assert record(talk.steps).endswith(f"stretch{through} g{ENOUGH}")
+    while talk.phase is Phase.FLOW:
+        talk.stepped(now_ns)
+    talk.arrived(through, now_ns)
+    assert talk.stepped(now_ns) == Grant(199, end=True)
+
+
+def test_with_a_delay_at_the_source_a_token_is_late_only_beyond_that() -> None:
+    talk = begun(delay_ms=200)
+    by_themselves(talk, ENOUGH - 1, HOLD_MS + 199)
+    assert "stretch" not in record(talk.steps), "of what a timer lets go two are enough"
 
 
 def test_what_time_let_go_twice_is_followed_by_a_flow_and_one_more_hold() -> None:

@@ -175,8 +175,10 @@ async def test_chains_can_start_before_their_cells_and_what_fails_is_told_by_the
         assert (await runner.result(BARE)).reason == "it does not start"
 
 
-@pytest.mark.usefixtures("leaping")
-async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(run: Run) -> None:
+async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
     resting = asyncio.Event()
 
     class Resting(Played):

@@ -31,6 +31,26 @@ async def test_a_trip_that_was_under_way_before_does_not_count() -> None:
     await trips.close()
 
 
+async def test_a_machine_that_stands_still_while_one_is_under_way_is_told_and_one_that_nobody_watches_does_not(
+    took: Callable[[int], None],
+) -> None:
+    gate = Gate()
+    trips = Trips(gate.trip)
+    waiting = asyncio.create_task(trips.after(1))
+    await settle()
+    took(4000)
+    gate.permits.release()
+    await waiting
+    await settle()
+    assert trips._task
+    gate.permits.release()
+    await trips._task
+    lost_ns = trips.standstill.lost_ns(4000 * 10**6)
+    assert lost_ns > 3000 * 10**6
+    assert trips.standstill.lost_ns(10**15) == lost_ns
+    await trips.close()
+
+
 async def test_nobody_watching_means_no_trips() -> None:
     gate = Gate(free=1000)
     trips = Trips(gate.trip)

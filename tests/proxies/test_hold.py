@@ -208,6 +208,7 @@ def test_accept_encoding(accept_encoding: str, expected: bool) -> None:
         (heads({"content-encoding": "br"}), False),
         (heads({"content-encoding": "none"}), False),
         (heads({"content-encoding": "identity"}), True),
+        (heads({"content-encoding": ""}), True),
         (heads(method="HEAD"), False),
         *[(heads(status=status), False) for status in (103, 199, 204, 304)],
         (heads(status=206), False),

@@ -100,6 +100,7 @@ def test_a_broken_stream_shows_nothing_that_a_claim_may_ask_for() -> None:
     claim = Claim("It comes at once.", cells=("nginx:*",), shows=("at the end",))
     (judged,) = judge(report(claim), [result(cell(), "broken")])
     assert judged.kind == "refuted"
+    assert [shown(claim, finding) for finding in judged.findings] == ["broken"]
 
 
 def test_a_symptom_shows_in_what_a_person_sees_though_the_hop_streams_in_the_end() -> None:
