@@ -69,3 +69,12 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
     """A running emitter with its guard; proxies start on demand. Its tests run in the module's loop."""
     async with Launcher() as launcher, Bench(launcher, tmp_path_factory.mktemp("bench")) as running:
         yield running
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """The usual one, whose sessions in this process do not look for garbage when they end: five times among all that
+    our own tests keep, for a third of a second each.
+    """
+    monkeypatch.setattr("_pytest.unraisableexception.gc_collect_harder", lambda iterations: None, raising=False)
+    return pytester

@@ -61,7 +61,7 @@ def committed(project: Path) -> None:
         subprocess.run(["git", *words], cwd=project, check=True)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 def test_without_a_baseline_nothing_is_measured_and_the_way_out_is_told(harness: Harness) -> None:
     said = harness("check", "my.yaml")
     assert (said.status, said.out) == (2, "")
@@ -69,7 +69,7 @@ def test_without_a_baseline_nothing_is_measured_and_the_way_out_is_told(harness:
     assert not Path("runs").exists()
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 @pytest.mark.parametrize(
     "damage", ["schema: 1", "schema: 9\n...", "\x00", "schema: 1\nrules: 1\nharness: x\ncells: []\n..."]
 )
@@ -101,7 +101,7 @@ def test_a_matrix_with_an_error_takes_no_run_for_it_that_was_before(harness: Har
         (("check", "my.yaml", "--update", "--baseline", "no/folder.yaml"), "there is no folder no; make it first"),
     ],
 )
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 def test_what_cannot_be_meant_is_refused(harness: Harness, words: tuple[str, ...], said: str) -> None:
     done = harness(*words)
     assert (done.status, said in done.err) == (2, True)

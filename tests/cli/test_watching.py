@@ -47,6 +47,7 @@ def looked_at(place: Sandbox) -> tuple[session.Job, Mapping[Cell, Decided]]:
     return job, session.decided(job)
 
 
+@pytest.mark.usefixtures("no_nginx")  # which would test each config
 @pytest.mark.parametrize(
     ("name", "change", "chains"),
     [
@@ -80,6 +81,7 @@ def test_a_saved_file_touches_the_cells_that_depend_on_it(
     assert session.touched(back, known) == [], "who takes a change back has nothing to measure"
 
 
+@pytest.mark.usefixtures("no_nginx")
 def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_references(place: Sandbox) -> None:
     (place.folder / "deploy").mkdir()
     (place.folder / "one.conf").rename(place.folder / "deploy" / "one.conf")
