@@ -67,7 +67,7 @@ def compared(
     """
     other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
     by_id = {one.id: one for one in results}
-    told = [_with_change(one, was, now, by_id, files) for one in results]
+    told = [_with_change(by_id[cell], was, now, by_id, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
     fails = [kind for kind in fails if kind != "worse"] if other_rules and fails == FAILING else fails

@@ -76,10 +76,10 @@ class CheckReport:
         for number, file in enumerate(self._told.files):
             if not number:
                 yield Text("What changed in configs", "bold")
-            yield from _wrapped(f"{file.path} ({', '.join(file.hops)})", width, "  ")
+            yield from _wrapped(f"{file.path} ({', '.join(file.hops) or 'gone'})", width, "  ")
             if file.diff:
                 yield Pasted(file.diff)
-            else:
+            elif file.hops:
                 what = "it says something else than it did, and git does not have what"
                 yield from _wrapped(what if file.was_there else "it is new", width, "    ")
         if self._told.files:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from harness import session
 from harness.baseline.comparing import Comparison
 from harness.baseline.terminal import CheckReport
-from harness.cli.finishing import finish
+from harness.cli.finishing import finish, placed
 from harness.cli.screen import err
 from harness.errors import InputError
 from harness.reports import summary
@@ -30,7 +31,8 @@ def finish_check(
     run.results = list(compared.results)
     if baseline and not update:
         err.print(f"Written: {baseline}. Commit it.", markup=False)
-    finish(run, outputs, required, CheckReport(run.info, compared, required, update), baseline=baseline)
+    told = replace(compared, results=placed(run.folder, compared.results))
+    finish(run, outputs, required, CheckReport(run.info, told, required, update), baseline=baseline)
 
 
 def finish_diff(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,7 +61,7 @@ def finish(
     `baseline` is the file that the run was held against, if it was.
     """
     for name, path in outputs.items():
-        write(path, RENDERERS[name](run.info, run.results))
+        write(path, RENDERERS[name](run.info, run.results if name == "json" else placed(run.folder, run.results)))
     tell(run, told or _told(run, required), outputs)
     github.tell(run, told, baseline, people(outputs))
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
@@ -134,6 +135,11 @@ def finish_reports(
     raise typer.Exit(summary.worst(summary.exit_status(run.info, run.results, required) for run in done))
 
 
+def placed(folder: Path, results: Iterable[Result]) -> list[Result]:
+    """Return results whose evidence is told by the way to it from here, as people look for it."""
+    return [replace(one, evidence=str(folder / one.evidence)) if one.evidence else one for one in results]
+
+
 def people(outputs: Mapping[str, Path]) -> Outlet:
     """Return where people are told: not among what a document is written to."""
     return err if STDOUT in outputs.values() else out
@@ -152,7 +158,7 @@ def _told(run: Run, required: summary.Required) -> list[RenderableType]:
     except InputError as error:
         err.print(f"The claims of this run cannot be read any more: {error}", markup=False)
         claims = []
-    return [terminal.Report(run.info, run.results, required), *claims]
+    return [terminal.Report(run.info, placed(run.folder, run.results), required), *claims]
 
 
 def _claims(run: Run, required: summary.Required | None = None) -> list[RenderableType]:

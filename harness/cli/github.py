@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from harness import session
-from harness.cli.screen import Outlet, say
+from harness.cli.screen import Outlet, err, say
 from harness.reports import RENDERERS, workflow
 from harness.reports.markup import block
 from harness.reports.safe import shown
@@ -38,6 +38,14 @@ def tell(run: Run, told: Sequence[RenderableType], baseline: Path | None, outlet
     if is_on():
         for command in workflow.commands(run.info, run.results, session.spots_of(run, baseline)):
             outlet.command(command)
+
+
+def tell_failure(why: str) -> None:
+    """Tell the job why a command came to no run, beside the line that its words name."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _append(Path(path), (f"{line}\n" for line in block(shown(why).splitlines())))
+    for command in workflow.failure(why):
+        err.command(command)
 
 
 def _as_text(told: Sequence[RenderableType]) -> Iterator[str]:

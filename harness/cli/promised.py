@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness import reports, store
+from harness import cli, reports, session, store
 from harness.cli import screen
 from harness.errors import EXIT_MEANINGS
 
@@ -25,8 +25,11 @@ def promised(argv: Sequence[str]) -> Iterator[None]:
         yield
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        why = screen.complaint or _usage(ended.__context__)
+        if why and session.is_on("GITHUB_ACTIONS"):
+            cli.tell_failure(why)
         if path and status and _mark(path) == before:
-            why = screen.complaint or _usage(ended.__context__) or EXIT_MEANINGS.get(status, f"exit status {status}")
+            why = why or EXIT_MEANINGS.get(status, f"exit status {status}")
             with contextlib.suppress(Exception):  # that it cannot be written has been told, or is told by the status
                 store.write_pieces(path, reports.no_run(" ".join(["harness", *argv[:1]]), why))
         raise

@@ -66,7 +66,7 @@ class Baseline:
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
     """A config of these hops that is another than when the baseline was written; `diff` says what changed, if somebody
-    has the old one.
+    has the old one. No hop has one any more that is gone.
     """
 
     path: str

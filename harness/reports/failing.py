@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.model import Cell, Result, RunInfo, chain_text, streams
 from harness.reports import words
+from harness.reports.notes import around
 
 WHOLE = ("evidence: ", "again: ")
 """How sentences begin that people copy from: no line of them is broken."""
@@ -33,7 +34,9 @@ def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) ->
         yield f"measured: {showed}"
     if result.changed and not is_changed(result):
         yield words.changed(result.changed)
-    if result.verdict and not streams(result.verdict, result.shows):
+    beside = tuple(around(result.facts))
+    yield from beside
+    if beside or (result.verdict and not streams(result.verdict, result.shows)):
         yield from _hops(result.cell, measured)
     if result.evidence:
         yield f"evidence: {result.evidence}"

@@ -78,10 +78,10 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield "guard: the chain answered no pulse; only the direct control stream guarded the patience"
     if facts.sampled_after is not None:
         yield f"lockstep: time was up after {facts.sampled_after} tokens; the rest was sent without waiting"
-    yield from _around(facts)
+    yield from around(facts)
 
 
-def _around(facts: Facts) -> Iterator[str]:
+def around(facts: Facts) -> Iterator[str]:
     """Yield what happened before, beside and after the steady state."""
     if facts.head_held:
         yield "head: it was held until tokens had been sent"

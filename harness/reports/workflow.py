@@ -6,12 +6,14 @@ actions/toolkit does it, packages/core/src/command.ts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.model import Place, Result, RunInfo
 from harness.reports import summary
 from harness.reports.failing import headline
 
+_PLACE = re.compile(r"(?P<file>[^\s:][^:]*):(?P<line>\d+): ")
 MOST = 10
 """So many are shown of each step, whatever else it says: docs.github.com, "Annotations", limits."""
 CELLS_TOLD = 5
@@ -34,6 +36,14 @@ def commands(run: RunInfo, results: Sequence[Result], spots: Mapping[str, Place]
             return
         more = f"\nand {len(cells) - CELLS_TOLD} more" if len(cells) > CELLS_TOLD else ""
         yield _command(level, spot, "\n".join([said, *cells[:CELLS_TOLD]]) + more)
+
+
+def failure(why: str) -> Iterator[str]:
+    """Yield a workflow command for each line of a complaint, at the place in a file that it begins with."""
+    for line in why.splitlines()[:MOST]:
+        found = _PLACE.match(line)
+        place = Place("", found["file"], int(found["line"])) if found else None
+        yield _command("error", place, line)
 
 
 def _is_missed(problems: Sequence[summary.Problem], known: Mapping[str, Result]) -> bool:

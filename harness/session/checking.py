@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from harness.baseline import text
@@ -194,6 +194,9 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
             before = was.configs.get(path)
             diff = what_changed(place, before, hops[0]) if before else ""
             found.append(ChangedFile(path, hops, before is not None, diff))
+    folders = {PurePath(path).parent for path in around.configs}
+    gone = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
+    found += [ChangedFile(path) for path in gone]
     return found
 
 

@@ -129,6 +129,7 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     assert f"  {worse}\n    {CELLS[0]}\n      measured: token 0 was held" in failed.out
     assert f"-    {STREAMS}\n+    {HOLDS}\n" in failed.out
     assert "aHVzaDpodXNo" not in failed.out
+    assert "      head: it was held until tokens had been sent\n" in failed.out
     (failure,) = ET.parse("out.xml").iter("failure")
     assert failure.get("message") == worse
     assert "measured: token 0 was held" in str(failure.text)
@@ -154,6 +155,15 @@ def test_another_location_that_answers_by_now_is_not_taken_for_the_one_that_did(
     said = harness("check", "my.yaml", "--only", "curl")
     assert said.status == 1
     assert "another cell: nginx:nginx is asked for path /ping/, was for path /api/" in said.out
+
+
+@pytest.mark.proxies
+def test_an_include_that_is_gone_or_new_is_told_as_that(harness: Harness, project: Path) -> None:
+    (project / "deploy/servers/more.conf").write_text("server { listen 81; return 404; }\n")
+    assert harness("check", "my.yaml", "--update", "--only", "curl").status == 0
+    (project / "deploy/servers/more.conf").rename(project / "deploy/servers/other.conf")
+    said = harness("check", "my.yaml", "--only", "curl").out
+    assert "  deploy/servers/other.conf (nginx:nginx)\n    it is new\n  deploy/servers/more.conf (gone)\n" in said
 
 
 @pytest.mark.proxies

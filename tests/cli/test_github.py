@@ -62,6 +62,14 @@ def test_a_failed_expectation_stands_beside_its_line_and_in_the_summary(harness:
     assert "expected because it must" in job.read_text()
 
 
+def test_a_command_that_comes_to_no_run_stands_beside_the_line_that_is_wrong(harness: Harness, job: Path) -> None:
+    Path("my.yaml").write_text(MATRIX.replace("why:", "wy:"))
+    said = harness("matrix", "my.yaml")
+    assert said.status == 2
+    assert "::error file=my.yaml,line=6,title=Token stream::my.yaml:6: expect[0].wy: unknown key" in said.err
+    assert "expect[0].wy: unknown key" in job.read_text()
+
+
 def test_what_others_wrote_is_no_command_to_the_runner(harness: Harness, job: Path) -> None:
     stored(result(cell(), None, outcome="error", reason=COMMANDS, fault="proxy"))
     for words in ((), ("--json", "-"), ("--markdown", "-"), ("--junit", "-")):

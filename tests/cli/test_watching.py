@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from harness import session
 from harness.errors import InputError
 from harness.model import Cell
+from harness.proxies.as_deployed import AsDeployed
+from harness.proxies.catalog import PROXIES
+from harness.proxies.languages.base import Fitted
+from harness.proxies.source_text import Source
 from harness.session.watching import Decided
 from tests.sandbox import Sandbox
 from tests.waiting import wait_for
@@ -95,6 +99,17 @@ def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_ref
         replace(mitigated, mitigations=()),
         replace(mitigated, mitigations=(), chain=()),
     }
+
+
+def test_what_a_program_makes_of_a_config_is_no_file_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "Caddyfile"
+    config.write_text(":80 {\n  reverse_proxy app:8000\n}\n")
+    made = Source(tmp_path / "made.json", "{}")
+    fitted = Fitted({made: "{}"}, {made: PurePath("made.json")})
+    monkeypatch.setattr(AsDeployed, "fitted", lambda *_: fitted)
+    caddy = PROXIES["caddy"]
+    assert isinstance(caddy, AsDeployed)
+    assert caddy.config_files(config) == [config]
 
 
 @pytest.mark.proxies

@@ -166,6 +166,16 @@ def test_a_changed_verdict_fails_and_both_verdicts_are_named(harness: Harness, t
     assert 'failure message="worse: coalesced, was streamed"' in Path("out.xml").read_text()
 
 
+def test_where_the_evidence_is_can_be_followed_from_here(harness: Harness, tmp_path: Path) -> None:
+    failed = replace(BUFFERED, outcome="fail", reason="expected streamed, got buffered", evidence="cells/a")
+    folder = stored(tmp_path / "runs", failed)
+    said = harness("report", "--junit", "out.xml", "--json", "out.json")
+    place = f"evidence: {folder.relative_to(tmp_path)}/cells/a"
+    assert f"      {place}\n" in said.out
+    assert f"\n{place}\n" in Path("out.xml").read_text()
+    assert json.loads(Path("out.json").read_text())["results"][0]["evidence"] == "cells/a", "below the run's folder"
+
+
 def test_what_got_better_is_told_and_fails_only_strictly(harness: Harness, tmp_path: Path) -> None:
     earlier = stored(tmp_path / "earlier", BUFFERED)
     stored(tmp_path / "runs", replace(BUFFERED, verdict="streamed"))

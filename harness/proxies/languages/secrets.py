@@ -45,6 +45,7 @@ _DIRECTIVE = re.compile(r"(?:set|if|map|env|header|requestheader|setenv|acl|stat
 _ASSIGNED = re.compile(r"""(?<![\w-])(?P<name>[\w-]+)=(?!["']?[$%{])("[^"\n]*"|'[^'\n]*'|[^\s&;,"'\]})]+)""")
 _ANYWHERE = re.compile(
     r"""(?<=://)[^\s/@"']+(?=@)|(?<=\bBearer)[ \\]+[\w~+/.=-]{4,}|(?<=\bBasic)[ \\]+[\w+/=]{8,}"""
+    r"""|\b(?:(?:sk|pk|rk)-[\w-]{6,}|gh[oprsu]_\w{8,}|xox[abp]-[\w-]{8,}|AKIA[0-9A-Z]{8,}|eyJ[\w-]{6,}\.[\w-]+\.[\w-]+)"""
     r"""|(?<=[:\s])(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""",
     re.IGNORECASE,
 )
@@ -128,9 +129,9 @@ def _all(text: str, at: int) -> str:
 def _comment(text: str) -> str:
     """Return a comment without what it sets, if it is a directive that does not count."""
     begins = len(text) - len(text.lstrip("# \t"))
-    found = re.match(r"""["']?([\w-]+)["']?\s*[:=]""", text[begins:])
-    if found and is_secret(found[1]):
-        return _all(text, begins + found.end())
+    for found in re.finditer(r"""["']?([\w-]+)["']?\s*[:=]""", text[begins:]):
+        if is_secret(found[1]):
+            return _all(text, begins + found.end())
     return text[:begins] + (_hidden if _DIRECTIVE.match(text[begins:]) else _wherever)(text[begins:])
 
 

@@ -50,8 +50,11 @@ LINES = [
     f'RewriteCond %{{HTTP:Authorization}} "!={SECRET}"',
     f'# RequestHeader set Authorization "{SECRET}"',
     f"#password: {SECRET}",
+    f"# db password: {SECRET}",
 ]
 BLOCKS = [
+    f"set $x sk-{SECRET};",
+    f'map $a $b {{ default "ghp_{SECRET}0123"; }}',
     f'proxy_set_header Authorization "Bearer {SECRET}";',
     f'proxy_set_header Authorization "Bearer $x {SECRET}";',
     f'proxy_set_header Authorization\n    "{SECRET}";',
