@@ -122,6 +122,11 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     assert "2 as they were." in harness("check", "my.yaml").out
     assert BASELINE.read_text() == told
 
+    api = project / "deploy/servers/api.conf"
+    api.write_text(api.read_text().replace("aHVzaDpodXNo", "b3RoZXI6b25l"))
+    hidden = harness("check", "my.yaml", "--only", "curl")
+    assert (hidden.status, "Only values have changed that are hidden here." in hidden.out) == (0, True)
+
     serves(project, HOLDS)
     failed = harness("check", "my.yaml", "--only", "browser", "--junit", "out.xml")
     assert failed.status == 1

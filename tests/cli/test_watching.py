@@ -29,11 +29,12 @@ CONFIG = """\
 events {}
 http {
   upstream app { server app:8000; }
-  server { listen 80; location / { proxy_pass http://app; include buffers.inc; } }
+  server { listen 80; location / { proxy_pass http://app; include snip/buffers.inc; } }
 }
 """
 STREAMS, HOLDS = "proxy_buffering off;\n", "proxy_buffering on; proxy_http_version 1.0;\n"
-LOGGED = ("sh", "-c", 'exec "$@" >>told.txt 2>&1', "sh")
+# apart from the files that are watched, which what it says would else wake
+LOGGED = ("sh", "-c", 'mkdir log && exec "$@" >>log/told.txt 2>&1', "sh")
 
 
 @pytest.fixture
@@ -41,8 +42,9 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
     with Sandbox(tmp_path) as place:
         place.write("my.yaml", MATRIX)
         place.write("one.conf", CONFIG)
-        place.write("other.conf", CONFIG.replace("include buffers.inc;", STREAMS))
-        place.write("buffers.inc", STREAMS)
+        place.write("other.conf", CONFIG.replace("include snip/buffers.inc;", STREAMS))
+        (tmp_path / "snip").mkdir()
+        place.write("snip/buffers.inc", STREAMS)
         yield place
 
 
@@ -55,7 +57,7 @@ def looked_at(place: Sandbox) -> tuple[session.Job, Mapping[Cell, Decided]]:
 @pytest.mark.parametrize(
     ("name", "change", "chains"),
     [
-        ("buffers.inc", lambda text: HOLDS, {"nginx:one"}),
+        ("snip/buffers.inc", lambda text: HOLDS, {"nginx:one"}),
         ("other.conf", lambda text: text.replace("off", "on"), {"nginx:other"}),
         ("other.conf", lambda text: f"{text}# nothing\n", {"nginx:other"}),
         ("my.yaml", lambda text: text.replace("tokens: 8", "tokens: 9"), {"direct", "nginx:one", "nginx:other"}),
@@ -89,10 +91,11 @@ def test_a_saved_file_touches_the_cells_that_depend_on_it(
 def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_references(place: Sandbox) -> None:
     (place.folder / "deploy").mkdir()
     (place.folder / "one.conf").rename(place.folder / "deploy" / "one.conf")
-    place.write("deploy/buffers.inc", STREAMS)
+    (place.folder / "snip").rename(place.folder / "deploy" / "snip")
     place.write("my.yaml", MATRIX.replace("./one.conf", "./deploy/one.conf"))
     job, _ = looked_at(place)
-    assert session.folders(job) == {place.folder.resolve(), (place.folder / "deploy").resolve()}
+    deploy = place.folder.resolve() / "deploy"
+    assert session.folders(job) == {place.folder.resolve(), deploy, deploy / "snip"}
     (mitigated, *_) = [cell for cell in job.cells if cell.mitigations]
     assert set(session.part_of(job, [mitigated]).cells) == {
         mitigated,
@@ -116,7 +119,7 @@ def test_what_a_program_makes_of_a_config_is_no_file_of_it(tmp_path: Path, monke
 @pytest.mark.needs("nginx")
 def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: Sandbox) -> None:
     def told() -> str:
-        return (place.folder / "told.txt").read_text() if (place.folder / "told.txt").exists() else ""
+        return (place.folder / "log/told.txt").read_text() if (place.folder / "log/told.txt").exists() else ""
 
     def tells(*words: str) -> None:
         wait_for(lambda: told(), lambda text: all(word in text for word in words))
@@ -125,18 +128,17 @@ def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: San
     tells("2 of 2 cells stream. Waiting for a file to be saved; Ctrl-C ends.")
     runs = len(list((place.folder / "runs").glob("2*")))
 
-    place.write("buffers.inc", HOLDS)
-    tells("Saved: buffers.inc. 1 cell to measure.", "was streamed", "1 of 2 cells stream.")
+    place.write("snip/buffers.inc", HOLDS)
+    tells("Saved: snip/buffers.inc. 1 cell to measure.", "was streamed", "1 of 2 cells stream.")
     assert len(list((place.folder / "runs").glob("2*"))) == runs + 1
     assert {result.id.partition("/")[0] for result in place.results().values()} == {"direct", "nginx:one"}
 
-    place.write("buffers.inc", "proxy_buffering off; {\n")
-    tells("buffers.inc:1: ")
+    place.write("snip/buffers.inc", "proxy_buffering off; {\n")
+    tells('buffers.inc:1: unexpected "{"')
+    place.write("snip/buffers.inc", "proxy_buffering off; }\n")
+    tells('buffers.inc:1: unexpected "}"')  # it goes on looking where the fault is
     assert program.poll() is None
-
-    (place.folder / "buffers.inc").unlink()
-    tells("buffers.inc")
-    place.write("buffers.inc", STREAMS)
+    place.write("snip/buffers.inc", STREAMS)
     tells("was coalesced")
     wait_for(lambda: told().count("2 of 2 cells stream."), lambda times: times == 2)
     program.send_signal(signal.SIGINT)
