@@ -156,7 +156,7 @@ def diagnose(
 ) -> None:
     """Find out which hop of a chain holds a stream, and the cheapest change that mends it for every request.
 
-    What is to be changed in an nginx config of yours is measured in it and printed as a diff, for `patch -p0`.
+    What is to be changed in a config of yours is measured in it and printed as a diff, for `patch -p0`.
     """
     if bool(hop) == bool(chain):
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")

@@ -45,17 +45,20 @@ class Relay:
     @asynccontextmanager
     async def listening(self, emitter: Endpoint) -> AsyncIterator[Endpoint]:
         """Listen for as long as the block lasts; yields where."""
-        serving = set[asyncio.Task[None]]()
+        serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if task := asyncio.current_task():
-                serving.add(task)
-                task.add_done_callback(serving.discard)
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self._relay(reader, writer, emitter)
-            writer.transport.abort()
+            await _closed(writer)
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=HEAD_BYTES)
+        def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """Know of a connection from its first moment on, so that none is left when the block ends."""
+            task = asyncio.create_task(serve(reader, writer))
+            serving[task] = writer
+            task.add_done_callback(lambda one: one.cancelled() or one.exception() or serving.pop(one))
+
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0, limit=HEAD_BYTES)
         try:
             yield Endpoint(int(server.sockets[0].getsockname()[1]))
         finally:
@@ -63,6 +66,7 @@ class Relay:
             for task in serving:
                 task.cancel()
             await asyncio.gather(*serving, return_exceptions=True)
+            await asyncio.gather(*map(_closed, serving.values()))
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, emitter: Endpoint) -> None:
         head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
@@ -87,7 +91,7 @@ class Relay:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-            asking.transport.abort()
+            await _closed(asking)
 
     def _hear(self, data: bytes) -> None:
         assert self.answer, "it is being answered"
@@ -95,6 +99,13 @@ class Relay:
             self.answer.feed(data, time.monotonic_ns())
         except StreamError as error:
             self.broken = self.broken or str(error)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Break a connection off, and wait until it is."""
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
