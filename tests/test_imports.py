@@ -332,6 +332,7 @@ print(json.dumps([happened, before == state()]))
 """
 
 
+@pytest.mark.proxies
 def test_importing_every_module_opens_starts_changes_and_prints_nothing(tmp_path: Path) -> None:
     names = [name for name in MODULES if not name.endswith(".__main__")]
     argv = [sys.executable, "-c", WATCH, json.dumps(names)]

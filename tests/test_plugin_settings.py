@@ -103,6 +103,7 @@ def test_nothing_that_measures_is_loaded(room):
 """
 
 
+@pytest.mark.proxies
 def test_a_session_that_measures_nothing_loads_nothing_of_it(pytester: pytest.Pytester) -> None:
     pytester.mkdir("runs")
     pytester.makeini("[pytest]\nharness_matrix = m.yaml\nharness_require = nginx")

@@ -159,6 +159,7 @@ def test_a_session_of_workers_that_ends_early_leaves_nothing_but_its_results(
 # ---------------------------------------------------------------- what an id means
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize(
     ("other", "told"),
     [

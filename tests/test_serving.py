@@ -46,6 +46,7 @@ def only(monkeypatch: pytest.MonkeyPatch, *servers: str) -> None:
     monkeypatch.setattr(serving, "find_spec", lambda name: name in servers or None)
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
 async def test_an_application_is_served_by_what_is_installed_and_ends(
     monkeypatch: pytest.MonkeyPatch, server: str
@@ -65,6 +66,7 @@ async def test_an_application_is_served_by_what_is_installed_and_ends(
     assert threading.active_count() <= before + 1, "but for a thread of the loop's own pool"
 
 
+@pytest.mark.proxies
 async def test_what_a_test_overrides_and_the_lifespan_are_in_effect() -> None:
     happened = []
 
@@ -128,6 +130,7 @@ async def test_an_application_that_does_not_start_up_is_told_with_its_exception(
     assert "no database" in str(told.value)
 
 
+@pytest.mark.proxies
 async def test_what_an_application_raises_after_it_has_answered_is_waited_for() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -140,6 +143,7 @@ async def test_what_an_application_raises_after_it_has_answered_is_waited_for() 
         await asked(app)
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize("at", ["head", "stream"])
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
 async def test_what_an_application_raises_is_told_with_its_place_and_without_secrets(

@@ -96,6 +96,7 @@ print(sys.orig_argv[-len(sys.argv) + 1:])
 """
 
 
+@pytest.mark.proxies
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process where its arguments lie")
 def test_the_kernel_has_it_no_more_and_all_else_as_it_was() -> None:
     said = ["run", "-d", "é1", "--tokens", "1", f"-HA: {SECRET}", "--chain", f"nginx:é>{URL}{QUERY}#x ", "--seed=1"]

@@ -193,6 +193,7 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("project", "no_nginx")
 def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[bool] = []
@@ -230,6 +231,7 @@ def test_a_baseline_is_only_replaced_where_nothing_is_lost(
     assert (BASELINE.read_text() == said) is (status == 2)
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("no_nginx")
 def test_what_stands_in_a_query_reaches_no_baseline(harness: Harness, project: Path) -> None:
     BASELINE.write_text("schema: 1\nharness: 0.1.0\nrules: 1\ncells: {}\n...\n")
@@ -237,6 +239,7 @@ def test_what_stands_in_a_query_reaches_no_baseline(harness: Harness, project: P
     assert "s3cret" not in BASELINE.read_text()
 
 
+@pytest.mark.proxies
 @pytest.mark.usefixtures("project", "no_nginx")
 def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: Harness) -> None:
     kept = f"  {CELLS[1]}: {{verdict: streamed}}\n"

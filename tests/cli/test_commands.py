@@ -105,6 +105,7 @@ def test_help_tells_every_exit_status_and_the_environment(harness: Harness) -> N
     assert all(name in said for name in ("HARNESS_REQUIRE", "HARNESS_CACHE", "NO_COLOR"))
 
 
+@pytest.mark.proxies
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(harness: Harness, no_nginx: None, no_apt: None) -> None:
     said = harness("doctor")
     assert said.status == 0

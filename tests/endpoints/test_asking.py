@@ -62,6 +62,7 @@ async def test_one_that_compresses_for_browsers_is_asked_twice() -> None:
     assert "compresses its answer itself (gzip) for who offers that; all of it comes at once" in found.facts[-1]
 
 
+@pytest.mark.proxies
 async def test_a_stream_that_goes_on_for_ever_is_replayed_as_far_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "TAKE_S", 0.2)
 
@@ -129,6 +130,7 @@ async def test_a_certificate_is_verified(tmp_path: Path) -> None:
         assert len(found.recording.writes) == len(EVENTS)
 
 
+@pytest.mark.proxies
 async def test_what_does_not_answer_is_told_in_words_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     async with App(streaming).listening() as gone:
         """A port that was free a moment ago."""

@@ -49,6 +49,7 @@ def test_options_that_do_not_go_together_are_refused_before_anybody_is_asked(
     assert harness("diagnose", "--hop", app.url).err.count("direct has no hop that could hold anything") == 1
 
 
+@pytest.mark.proxies
 def test_what_is_recorded_says_itself_what_options_say_of_our_tokens(
     harness: Harness, beside: Callable[[App], App]
 ) -> None:
@@ -156,6 +157,7 @@ def test_an_answer_in_one_piece_is_told_before_any_hop_is_measured(
     assert not Path("runs").exists()
 
 
+@pytest.mark.proxies
 def test_a_command_is_started_and_asked_once(harness: Harness) -> None:
     Path("app.py").write_text(COMMAND)
     backend = ("--backend", f"command: {sys.executable} app.py", "--path", "/any")
@@ -167,6 +169,7 @@ def test_a_command_is_started_and_asked_once(harness: Harness) -> None:
     assert Path("asked").read_text() == "GET\n"
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize("behind", ["", "#f", f"#{KEY}", " "])
 def test_the_query_of_a_url_is_in_no_list_of_arguments_and_no_file_of_the_run(
     harness: Harness, beside: Callable[[App], App], monkeypatch: pytest.MonkeyPatch, behind: str
@@ -184,6 +187,7 @@ def test_the_query_of_a_url_is_in_no_list_of_arguments_and_no_file_of_the_run(
     assert [path for path in run.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.proxies
 def test_who_is_interrupted_leaves_nothing_and_no_process_list_has_what_was_said(
     tmp_path: Path,
 ) -> None:

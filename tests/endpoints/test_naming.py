@@ -42,6 +42,7 @@ def test_what_is_no_application_is_told(given: str, told: str) -> None:
         application(given)
 
 
+@pytest.mark.proxies
 async def test_a_command_that_does_not_serve_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Application(
         "GET", "/", (("X", KEY),), None, command=(sys.executable, "-c", f"raise SystemExit('{KEY} is wrong')")

@@ -55,6 +55,7 @@ http {
 """
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize(
     ("body", "content_type", "more"),
     [
@@ -89,6 +90,7 @@ def test_who_compresses_for_browsers_is_diagnosed_as_curl_asks(harness: Harness)
         cell_options.diagnosis(chain, ("browser",), None, given, Deployment(), compressing)
 
 
+@pytest.mark.proxies
 def test_an_exact_one_is_as_long_as_it_was_and_too_short_to_tell(harness: Harness) -> None:
     Path("r.json").write_text(recordings.dump(recorded_by_hand(EVENTS[:4])))
     said = harness("run", "--chain", "direct", "--replay", "r.json", "--exact")

@@ -97,6 +97,7 @@ def through(chain: Chain) -> Plan:
     return replace(plan("direct", 4, 100), chain=chain)
 
 
+@pytest.mark.proxies
 async def test_while_memory_is_short_what_no_cell_goes_through_ends_and_starts_anew_if_it_is_asked_again(
     tmp_path: Path,
 ) -> None:

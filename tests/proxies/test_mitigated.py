@@ -101,6 +101,7 @@ def test_every_edit_of_the_catalogue_changes_a_config_that_needs_it_once_and_not
 BLANKS = st.sampled_from(["", "\n", "# b\n", "\n    # {c}\n\n"])
 
 
+@pytest.mark.proxies
 @pytest.mark.skipif(not shutil.which("patch"), reason="no patch")
 @given(st.data())
 def test_patches_make_of_the_users_files_what_is_measured(data: st.DataObject) -> None:

@@ -284,6 +284,7 @@ def untouched(folder: Path, text: str, names: set[str]) -> list[str]:
 TOOLS = (["patch", "-p0", "--binary", "--quiet"], ["git", "apply", "-p0", "--unidiff-zero", "--whitespace=nowarn"])
 
 
+@pytest.mark.proxies
 @pytest.mark.parametrize("tool", [pytest.param(tool, id=tool[0]) for tool in TOOLS if shutil.which(tool[0])])
 @given(text=configs_of_users(), edits=st.lists(st.sampled_from(EDITS), min_size=1, unique=True))
 def test_patches_make_of_the_users_file_what_was_measured(tool: list[str], text: str, edits: Sequence[Edit]) -> None:
