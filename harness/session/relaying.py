@@ -102,10 +102,13 @@ class Relay:
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
-    """Break a connection off, and wait until it is."""
+    """Break a connection off, and wait until it is.
+
+    Who is cancelled here would cancel what the stream tells all others by that it is closed, were that not shielded.
+    """
     writer.transport.abort()
     with contextlib.suppress(OSError):
-        await writer.wait_closed()
+        await asyncio.shield(writer.wait_closed())
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
