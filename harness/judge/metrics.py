@@ -7,7 +7,6 @@ are differences of CLOCK_MONOTONIC instants of one machine; a figure that cannot
 from __future__ import annotations
 
 import itertools
-import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -163,10 +162,10 @@ def late_bursts(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     return [g for g in groups if (g[-1].sent_ns - g[0].sent_ns) / 1e6 >= LATE_MS]
 
 
-def sent_bytes(trace: Trace, before_ns: float = math.inf) -> int:
-    """Return how many body bytes had left the emitter before an instant, heartbeats included."""
+def sent_bytes(trace: Trace) -> int:
+    """Return how many body bytes left the emitter, heartbeats included."""
     left: tuple[Sent | Heartbeat, ...] = (*trace.sent, *trace.heartbeats)
-    return max((event.end_bytes for event in left if event.at_ns < before_ns), default=0)
+    return max((event.end_bytes for event in left), default=0)
 
 
 def painted(trace: Trace, arrivals: Sequence[Arrival]) -> list[Arrival]:

@@ -142,7 +142,7 @@ class Reader:
         self._silent_ms = 0.0
         self._tried = False
         self._before: int
-        self._moved_ns = 0
+        self._moved_ns: int
         self._pulse: int | None = None
 
     def take(self, step: Step) -> None:
@@ -172,17 +172,13 @@ class Reader:
             case "stretch":
                 self.stretches.append(range(self.granted + 1, step.seq + 1))
             case "drain":
-                self.tail = self._under_way
+                self.tail = range(self.arrived + 1, self.granted + 1)
                 self._drained_from = step.seq
                 self._let_go_by_end(step)
             case "end":
                 # What was drained right before went with the end, and was not held for it.
                 self.tail = range(self.arrived + 1, self.tail.stop if before is State.DRAIN else self.granted + 1)
                 self._let_go_by_end(step)
-
-    @property
-    def _under_way(self) -> range:
-        return range(self.arrived + 1, self.granted + 1)
 
     def _grant(self, step: Step) -> None:
         fresh = step.seq - self.granted

@@ -53,10 +53,16 @@ DEAREST_FIRST = [
 ]
 
 
+KNOWN = {one.name: one for one in DEAREST_FIRST}
+
+
 def test_bytes_and_kinds_decide_before_the_catalogue_s_order() -> None:
-    names = [one.name for one in DEAREST_FIRST]
-    backwards = {one.name: one for one in DEAREST_FIRST}
-    assert sorted(names, key=lambda name: price((name,), backwards)) == names[::-1]
+    names = [*KNOWN]
+    assert sorted(names, key=lambda name: price((name,), KNOWN)) == names[::-1]
+
+
+def test_a_set_leaves_the_chain_if_one_of_it_does() -> None:
+    assert price(("told",), KNOWN) < price(("padded-more",), KNOWN) < price(("direct", "told"), KNOWN)
 
 
 def test_what_the_catalogue_lacks_is_as_dear_as_can_be_and_comes_last_of_its_kind() -> None:

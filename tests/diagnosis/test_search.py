@@ -130,6 +130,16 @@ def test_of_what_was_measured_a_set_that_was_not_measured_for_every_request_is_k
     assert (found.best, both in found.tried) == (None, True)
 
 
+def test_of_what_was_measured_a_set_of_a_part_alone_was_not_tried() -> None:
+    chain = world(a=FREE, b=FREE)
+    (layer, *_) = chain.layers
+    both = ("no-cache", "x-accel")
+    results = [result(replace(layer, mitigations=names), "buffered") for names in ((), both[:1], both[1:])]
+    results.append(result(replace(layer, chain=layer.chain[:1], mitigations=both), "buffered"))
+    found = module.Search.of_what_was_measured([layer], chain.catalogue, results)
+    assert sorted(found.tried) == [both[:1], both[1:]]
+
+
 # ---------------------------------------------------------------- as brute force has it, whatever the chain
 
 NAMES = tuple(COSTS)

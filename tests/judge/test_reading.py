@@ -274,6 +274,7 @@ def test_a_head_is_held_if_it_comes_only_after_a_token_was_sent(words: str, is_h
         ("s0-3 r0 +400 hold1 s4 r1 +400 hold2 end r2-4", [2, 3, 4]),
         ("s0-1 r0 drain s2 r1 end r2", []),
         ("s0 r0 drain s1-2 wait +400 end r1-2", [1, 2]),
+        ("s0 r0 s1 +400 hold1 s2 drain", [1, 2]),
     ],
 )
 def test_the_tail_is_what_was_under_way_when_the_end_was_sent_and_did_not_go_with_it(

@@ -321,6 +321,13 @@ def test_too_short_looks_like_something_and_says_what_length_would_do(
     assert told.too_short.endswith(f" too few to tell ({told.judgement.reason}); at most {would_do} would do")
 
 
+@pytest.mark.parametrize(("words", "says"), [("s0 r0 end", "1 token is"), ("s0 r0 s1 r1 end", "2 tokens are")])
+def test_how_many_were_too_few_is_told(words: str, says: str) -> None:
+    told = assess([story(words, exact=True)])
+    assert told.too_short
+    assert told.too_short.startswith(f"{says} too few to tell")
+
+
 def test_of_a_lone_token_at_the_end_of_a_fixed_length_nothing_but_a_tail_is_claimed() -> None:
     words = f"{alone(0, 30)} s31 +400 hold31 wait +2500 end r31"
     told = judged(story(words, exact=True))

@@ -81,6 +81,11 @@ def test_of_one_that_cannot_be_nothing_more_is_told(proxies: str, known: Known, 
     assert complaints(body, known) == [complaint]
 
 
+def test_where_none_can_be_named_each_is_told() -> None:
+    told = complaints("proxies: {one: {command: [gw]}, other: {command: [gw]}}\naxes: {chain: direct}", KNOWN)
+    assert [line.partition(": ")[0] for line in told] == ["proxies.one", "proxies.other"]
+
+
 def test_what_else_is_wrong_is_told_beside_it() -> None:
     told = complaints(
         "proxies: {direct: {command: [gw]}, gateway: {command: ['no']}}\n"

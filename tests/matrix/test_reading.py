@@ -341,3 +341,19 @@ def published() -> jsonschema.Draft202012Validator:
 @pytest.mark.parametrize("path", sorted((configs() / "matrices").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_matrices_fit_the_published_schema(path: Path) -> None:
     published().validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("workload", "fits"),
+    [
+        ({"tokens": 8, "token_bytes": 100}, True),
+        ({"recording": "./chat.json"}, True),
+        ({"tokens": 8}, False),
+        ({"interval_ms": 5}, False),
+    ],
+)
+def test_the_published_schema_wants_a_workload_s_tokens_or_whose_they_are(
+    workload: dict[str, object], fits: bool
+) -> None:
+    told = {"title": "T", "workloads": {"chat": workload}, "axes": {"chain": "direct"}}
+    assert published().is_valid(told) is fits
