@@ -31,7 +31,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     to let go on one side and a timer on the other: of a hop that has both, either may come first. How long tokens
     wait is compared within `delayed`, by the median lateness; within `coalesced`, by `wait_ms` of what releases them;
     within `streamed`, of which the start is held, in the stream as asked. Who is `buffered` waits for the end,
-    however much passed at the start.
+    however much passed at the start; but one that sent less in all, as delayed tokens do, than let go without the
+    mitigation is no worse for it.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if after == before == SEVERITY["broken"]:
@@ -45,13 +46,21 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         if shown != was_shown:
             return "reduces" if shown < was_shown else "harms"
     if after != before:
-        return "reduces" if after < before else "harms"
+        return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
     if wait_ms is None or was_ms is None or wait_ms == was_ms:
         return "no effect"
     if wait_ms * SHORTER <= was_ms:
         return "reduces"
     return "harms" if wait_ms >= was_ms * SHORTER else "no effect"
+
+
+def _sent_less(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether a stream is only held to its end as less was sent than lets a token go without the mitigation."""
+    release = baseline.judgement.release
+    if mitigated.judgement.verdict != "buffered" or release is None or release.by != "bytes":
+        return False
+    return mitigated.metrics.emitted_bytes < release.after_bytes
 
 
 def _alike(mitigated: Assessment, baseline: Assessment) -> bool:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from harness.baseline import text as baselines
 from harness.errors import InputError
+from harness.judge.rules import RULES
 from harness.model import MANNERS, VERDICTS, Baseline, Effect, Kept, KeptRelease
 
+OURS = f"rules: {RULES}"
 NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=40) | st.sampled_from(
     [
         "no",
@@ -60,7 +62,7 @@ TEXTS = st.dictionaries(NAMES, NAMES, max_size=3)
 BASELINES = st.builds(
     Baseline,
     name=st.just("my.baseline.yaml"),
-    rules=st.just(1),
+    rules=st.just(RULES),
     harness_version=st.sampled_from(["0.1.0", "1.0", "2.0.dev1+g1"]),
     cells=st.dictionaries(IDS, KEPT, max_size=5),
     workloads=st.dictionaries(NAMES, st.fixed_dictionaries({"tokens": SIZES, "exact": st.booleans()}), max_size=2),
@@ -85,7 +87,7 @@ def test_it_does_not_matter_in_which_order_cells_were_measured(baseline: Baselin
 
 CELLS = {f"nginx:n{number}/sse/chunked/curl/aiohttp/chat/none/lockstep": Kept("streamed") for number in range(3)}
 SAMPLE = Baseline(
-    "b.yaml", 1, "0.1.0", CELLS, {"chat": {"tokens": 8, "token_bytes": 112}}, configs={"n.conf": "ab" * 20}
+    "b.yaml", RULES, "0.1.0", CELLS, {"chat": {"tokens": 8, "token_bytes": 112}}, configs={"n.conf": "ab" * 20}
 )
 
 
@@ -113,10 +115,10 @@ def test_one_cell_is_one_line() -> None:
         ("verdict: streamed", "verdict: fine", r"b.yaml:\d+: cells.*verdict: 'fine' is not allowed; allowed: streamed"),
         ("verdict: streamed", "shown: fine", r"b.yaml:\d+: .*unknown key; allowed: effect"),
         ("schema: 1", "schema: 2", "b.yaml:3: schema: is 2, and this harness knows 1: use one as new as that"),
-        ("rules: 1", "rules: 7", "b.yaml:5: rules: is 7, and this harness knows 1: use one as new as that"),
+        (OURS, "rules: 99", f"b.yaml:5: rules: is 99, and this harness knows {RULES}: use one as new as that"),
         ("abab", "--help", r"b.yaml:\d+: configs.*: '--help.* is no blob id of git's"),
-        ("rules: 1", "rules: many", "b.yaml:5: rules: must be a whole number, not 'many'"),
-        ("rules: 1", "<<<<<<< HEAD\nrules: 1", "b.yaml:5: has a merge that git left open"),
+        (OURS, "rules: many", "b.yaml:5: rules: must be a whole number, not 'many'"),
+        (OURS, f"<<<<<<< HEAD\n{OURS}", "b.yaml:5: has a merge that git left open"),
         ("nginx:n1/sse", "nginx:n1", r"b.yaml:\d+: cells.*: is no id of a cell"),
         ("nginx:n1/sse", "nginx/sse", r"b.yaml:\d+: cells.*: 'nginx' is no hop"),
         ("workloads:", "cells: {}\nworkloads:", "b.yaml:.*this key is there twice"),

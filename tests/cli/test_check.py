@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.judge.rules import RULES
 from harness.store.runs import write_text
 from tests.commanding import Harness
 
@@ -243,7 +244,7 @@ def test_what_stands_in_a_query_reaches_no_baseline(harness: Harness, project: P
 @pytest.mark.usefixtures("project", "no_nginx")
 def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: Harness) -> None:
     kept = f"  {CELLS[1]}: {{verdict: streamed}}\n"
-    BASELINE.write_text(f"schema: 1\nharness: 0.1.0\nrules: 1\ncells:\n{kept}...\n")
+    BASELINE.write_text(f"schema: 1\nharness: 0.1.0\nrules: {RULES}\ncells:\n{kept}...\n")
     said = harness("check", "my.yaml", "--only", "curl")
     assert (said.status, "what the baseline has could not be measured" in said.out) == (3, True)
     harness("check", "my.yaml", "--update", "--only", "curl")

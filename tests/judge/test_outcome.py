@@ -125,6 +125,23 @@ def test_who_is_buffered_waits_for_the_end_however_much_passed_at_the_start() ->
 
 
 @pytest.mark.parametrize(
+    ("verdict", "sent_bytes", "by", "change"),
+    [
+        ("buffered", 79, "bytes", "no effect"),
+        ("buffered", 80, "bytes", "harms"),
+        ("buffered", 79, "timer", "harms"),
+        ("broken", 79, "bytes", "harms"),
+    ],
+)
+def test_who_sent_less_than_lets_go_without_the_mitigation_is_no_worse_for_waiting_to_the_end(
+    verdict: Verdict, sent_bytes: int, by: ReleasedBy, change: Effect
+) -> None:
+    mitigated = ruling(verdict)
+    mitigated = replace(mitigated, metrics=replace(mitigated.metrics, emitted_bytes=sent_bytes))
+    assert effect(mitigated, coalesced(400, by)) == change
+
+
+@pytest.mark.parametrize(
     ("before", "after", "change"),
     [
         ((400, "timer"), (200, "bytes"), "reduces"),
