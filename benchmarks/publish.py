@@ -1,8 +1,10 @@
 """Publishes runs: of the default matrix its records and page under `docs/` and its table in the README, of field
-reports their records and the page of all of them; and the JSON Schema of results, which the nouns call for.
+reports their records and the page of all of them; of the atlas one file with its records and traces, and its page; and
+the JSON Schema of results, which the nouns call for.
 
     python -m benchmarks.publish default runs/20260101T120000Z-default
     python -m benchmarks.publish reports runs/20260101T120000Z-000-playground ...
+    python -m benchmarks.publish atlas runs/20260101T120000Z-atlas
     python -m benchmarks.publish schema
 
 Nothing on the published pages is typed: tests render them again from the committed records and compare.
@@ -17,8 +19,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import archive
 from harness import session
-from harness.claims import ledger
+from harness.claims import atlas, ledger
 from harness.errors import HarnessError
 from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
@@ -31,6 +34,8 @@ RECORDS = DOCS / "default-run"
 PAGE = DOCS / "default-matrix.md"
 REPORT_RECORDS = DOCS / "field-report-runs"
 REPORTS_PAGE = DOCS / "field-reports.md"
+ATLAS_RUN = DOCS / "atlas-run.tar.xz"
+ATLAS_PAGE = DOCS / "atlas.md"
 SCHEMAS = ROOT / "harness/store/schema"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
@@ -83,6 +88,13 @@ def publish_reports(folders: Sequence[Path]) -> None:
     write_text(REPORTS_PAGE, reports_page(published_reports()))
 
 
+def publish_atlas(folder: Path) -> None:
+    """Put a run into the place of the published atlas. Raises InputError if the folder holds none."""
+    run = Run.open(folder)
+    archive.pack(folder, ATLAS_RUN)
+    write_text(ATLAS_PAGE, atlas.page(run.info, run.results))
+
+
 def schema() -> str:
     """Return the schema of the records of today's version."""
     return f"{json.dumps(json_report.schema(), indent=2)}\n"
@@ -101,19 +113,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["default", "reports", "schema"], help="what the runs are of, or the schema")
+    parser.add_argument(
+        "what", choices=["default", "reports", "atlas", "schema"], help="what the runs are of, or the schema"
+    )
     parser.add_argument("folders", type=Path, nargs="*", metavar="RUN", help="a run folder, as the harness prints it")
     given = parser.parse_args()
     folders: list[Path] = given.folders
-    wanted = {"default": len(folders) == 1, "reports": bool(folders), "schema": not folders}
+    wanted = {"default": len(folders) == 1, "reports": bool(folders), "atlas": len(folders) == 1, "schema": not folders}
     if not wanted[given.what]:
-        parser.error("give one run folder of the default matrix, some of field reports, and none for the schema")
+        parser.error("give one run folder of a matrix, some of field reports, and none for the schema")
     try:
         match given.what:
             case "default":
                 publish(*folders)
             case "reports":
                 publish_reports(folders)
+            case "atlas":
+                publish_atlas(*folders)
             case "schema":
                 publish_schema()
     except HarnessError as error:

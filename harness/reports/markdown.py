@@ -26,11 +26,12 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
 
 def table(run: RunInfo, results: Sequence[Result]) -> str:
     """Return the table alone, with when and with what it was measured."""
-    lines = [*_grid(tabulate(results, run.mitigations)), "", _setting(run, results)]
+    lines = [*drawn(tabulate(results, run.mitigations)), "", _setting(run, results)]
     return "\n".join(lines) + "\n"
 
 
-def _grid(table: Table) -> Iterator[str]:
+def drawn(table: Table) -> Iterator[str]:
+    """Yield the table in a block of code, line by line."""
     yield from block([line.plain.rstrip() for line in grid.lines(table, WIDTH, UNICODE)])
 
 
@@ -43,9 +44,9 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     yield f"## {text(run.title)}"
     yield ""
     if table.rows:
-        yield from _grid(table)
+        yield from drawn(table)
         yield ""
-        yield from _answers(table)
+        yield from answered(table)
     if table.controls:
         yield controls(table)
         yield ""
@@ -56,7 +57,8 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     yield _setting(run, results)
 
 
-def _answers(table: Table) -> Iterator[str]:
+def answered(table: Table) -> Iterator[str]:
+    """Yield what defeats each layer, as a table, and which stream as they are."""
     found = answers(table)
     if found:
         yield from head("layer", "as it is", "defeated by, cheapest first", "reduced by", "harmed by")

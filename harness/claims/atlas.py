@@ -1,0 +1,239 @@
+"""The page of proxies: how each streams as it comes, what mends that, in which versions it differs, and why. Pure.
+
+Rules: nothing on it is typed. What it says of streams is computed from the run's cells; the mechanisms are those that
+the matrix file gives with its expectations, which the cells met or did not. A mechanism's source is written
+`owner/repository@commit:path:line` and becomes a link. Its neighbour is the cell that is most like one of those it is
+about and turns out otherwise: there the mechanism ends. `npm/NAME@VERSION:path:line` is a package's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from harness.matrix.mitigations import is_detour
+from harness.model import AXES, LABELS, Cell, Expectation, Hop, Mitigation, Result, RunInfo, streams
+from harness.reports import markdown, summary, words
+from harness.reports.markup import code, head, prose, row, text
+from harness.reports.safe import shown
+from harness.reports.table import Row, tabulate
+
+INTRO = """\
+# The atlas: can I stream through it?
+
+Each proxy as it comes, in its variants and versions, and against whatever may mend it. All that is said of streams was
+measured; `make atlas` measures it again and makes this page, of which nothing is typed. What is *held* comes late, in
+lumps or at the end. A fix is the cheapest of those that were tried, for the stream that they were tried on; the tables
+below have all of them."""
+
+SOURCE = re.compile(r"\b(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+JUDGED = ("pass", "fail", "observed")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What was measured of one proxy: the results of chains in which it stands alone."""
+
+    proxy: str
+    results: Sequence[Result]
+    catalogue: Mapping[str, Mitigation]
+
+    @cached_property
+    def hops(self) -> dict[Hop, list[Row]]:
+        """The layers of each variant and version."""
+        found: dict[Hop, list[Row]] = {}
+        for one in tabulate(self.results, self.catalogue).rows:
+            if one.baseline:
+                found.setdefault(one.layer.chain[0], []).append(one)
+        return found
+
+    @property
+    def calm(self) -> list[Hop]:
+        """The variants through which everything streams."""
+        return [hop for hop, rows in self.hops.items() if all(one.streams for one in rows)]
+
+    @property
+    def versions(self) -> list[str]:
+        """Which builds ran, in their own words but for where they came from."""
+        told = [version for result in self.results for version in result.versions.items()]
+        return list(dict.fromkeys(says.partition(" (")[0] for name, says in told if name.split("@")[0] == self.proxy))
+
+
+def chapters(run: RunInfo, results: Sequence[Result]) -> list[Chapter]:
+    """Return what there is to say of each proxy, by name."""
+    found: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        if len(result.cell.chain) == 1 and result.outcome in JUDGED:
+            found.setdefault(result.cell.chain[0].proxy, []).append(result)
+    return [Chapter(proxy, found[proxy], run.mitigations) for proxy in sorted(found)]
+
+
+def page(run: RunInfo, results: Sequence[Result]) -> str:
+    """Return the page as GitHub Markdown."""
+    found = chapters(run, results)
+    lines = [INTRO, "", *_summary(found), *(line for chapter in found for line in _chapter(chapter))]
+    lines += [f"<sub>{text(summary.line(run, results))} {text(words.setting(run, results))}</sub>", ""]
+    return shown("\n".join(lines))
+
+
+def _summary(found: Iterable[Chapter]) -> Iterator[str]:
+    yield from head("proxy", "variant", "as it comes", "what it holds", "cheapest fix")
+    for chapter in found:
+        names = iter([f"**[{text(chapter.proxy)}](#{chapter.proxy})**"])
+        if chapter.calm:
+            yield row(next(names, ""), "<br>".join(map(_variant, chapter.calm)), "streams", "", "")
+        for hop, rows in chapter.hops.items():
+            if held := [one for one in rows if not one.streams]:
+                found_there = "<br>".join(dict.fromkeys(text(one.found) for one in held))
+                yield row(next(names, ""), _variant(hop), found_there, text(whom(held, rows)), _fix(held, chapter))
+    yield ""
+
+
+def _variant(hop: Hop) -> str:
+    return code(str(hop).partition(":")[2])
+
+
+def whom(held: Sequence[Row], rows: Sequence[Row]) -> str:
+    """Tell which of some layers are held, by what tells them apart; by their number where nothing does."""
+    if len(held) == len(rows):
+        return "everything"
+
+    def met(axes: Mapping[str, set[str]]) -> int:
+        return sum(all(one.value(axis) in values for axis, values in axes.items()) for one in rows)
+
+    telling = {axis: {one.value(axis) for one in held} for axis in LABELS}
+    if met(telling) > len(held):
+        return f"{len(held)} of {words.counted(len(rows), 'layer')}"
+    for axis in reversed(LABELS):
+        without = {other: values for other, values in telling.items() if other != axis}
+        if met(without) == len(held):
+            telling = without
+    return ", ".join(f"{axis} {' or '.join(sorted(values))}" for axis, values in telling.items())
+
+
+def _fix(held: Sequence[Row], chapter: Chapter) -> str:
+    """Return the cheapest fix of the first layer on which some were tried."""
+    tried = next((one for one in held if one.results), None)
+    if tried is None:
+        return ""
+    around = {name for name, one in chapter.catalogue.items() if is_detour(one, tried.layer.format)}
+    inside = [column.name for column in tried.defeats if around.isdisjoint(column.name.split("+"))]
+    outside = [column.name for column in tried.defeats if column.name not in inside]
+    if inside:
+        return code(inside[0])
+    return f"none but to go around it: {', '.join(map(code, outside))}" if outside else "none that was tried"
+
+
+def _chapter(chapter: Chapter) -> Iterator[str]:
+    yield f'<a id="{chapter.proxy}"></a>'
+    yield ""
+    yield f"## {text(chapter.proxy)}"
+    yield ""
+    met = f"{words.counted(len(chapter.results), 'cell')}; {', '.join(chapter.versions) or 'no version told'}."
+    yield f"{text(met)} By hand: [what is known of it](proxies/{chapter.proxy}.md)."
+    yield ""
+    calm = {*chapter.calm}
+    if holding := [result for result in chapter.results if result.cell.chain[0] not in calm]:
+        tried = {replace(result.cell, mitigations=()) for result in holding if result.cell.mitigations}
+        yield from markdown.drawn(tabulate(holding, chapter.catalogue))
+        yield ""
+        reacting = [result for result in holding if replace(result.cell, mitigations=()) in tried]
+        yield from markdown.answered(tabulate(reacting, chapter.catalogue))
+    if calm:
+        yield f"Stream whatever was asked: {', '.join(code(str(hop)) for hop in chapter.calm)}."
+        yield ""
+    yield from _versions(chapter)
+    yield from _mechanisms(chapter)
+
+
+# --------------------------------------------------------------------------------------------------------- versions
+
+
+def _versions(chapter: Chapter) -> Iterator[str]:
+    """Yield the cells that turn out otherwise in another version, each with what each version does."""
+    asked: dict[Cell, dict[str, str]] = {}
+    for result in chapter.results:
+        hop = result.cell.chain[0]
+        if hop.version:
+            bare = replace(result.cell, chain=(replace(hop, version=""),))
+            asked.setdefault(bare, {})[hop.version] = words.verdict(result)
+    several = [told for told in asked.values() if len(told) > 1]
+    differing = {cell: told for cell, told in asked.items() if len({*told.values()}) > 1}
+    if differing:
+        yield from head("differs by version", "what each does")
+        for cell, told in differing.items():
+            yield row(code(cell.id), "<br>".join(f"{version}: {text(does)}" for version, does in told.items()))
+        yield ""
+    if several:
+        alike = len(several) - len(differing)
+        asked_of = words.counted(len(several), "cell")
+        yield f"{alike} of {asked_of} that several versions were asked came out alike in all."
+        yield ""
+
+
+# ------------------------------------------------------------------------------------------------------- mechanisms
+
+
+def _mechanisms(chapter: Chapter) -> Iterator[str]:
+    about: dict[str, list[tuple[Expectation, Result]]] = {}
+    for result in chapter.results:
+        expectation = result.expectation
+        if expectation and expectation.cells.startswith(f"{chapter.proxy}:"):
+            about.setdefault(expectation.why, []).append((expectation, result))
+    if not about:
+        return
+    yield "Why, and where it ends:"
+    yield ""
+    for why, met in about.items():
+        results = [result for _, result in met]
+        globs = ", ".join(code(one) for one in dict.fromkeys(expectation.cells for expectation, _ in met))
+        found = ", ".join(dict.fromkeys(map(words.verdict, results)))
+        missed = sum(result.outcome == "fail" for result in results)
+        wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
+        yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
+        if flip := neighbour(results, chapter.results):
+            one, other = flip
+            axes = " and ".join(axis.noun for axis in AXES.values() if axis.of(one.cell) != axis.of(other.cell))
+            yield f"  <br>Another {text(axes)}: {code(one.id)} {text(words.verdict(one))},"
+            yield f"  {code(other.id)} {text(words.verdict(other))}."
+    yield ""
+
+
+def neighbour(met: Iterable[Result], among: Sequence[Result]) -> tuple[Result, Result] | None:
+    """Return the two cells that are most alike of which one is of `met` and the other streams where that does not, or
+    the other way round; None if there are none.
+    """
+    pairs = ((one, other) for one in met for other in among if _streams(one) != _streams(other))
+    return min(pairs, key=lambda pair: _apart(pair[0].cell, pair[1].cell), default=None)
+
+
+def _streams(result: Result) -> bool:
+    return streams(result.verdict, result.shows)
+
+
+def _apart(one: Cell, other: Cell) -> tuple[int, bool, int]:
+    """Tell in how many axes two cells differ; another chain is further off, and one mitigation further than none."""
+    differ = sum(axis.of(one) != axis.of(other) for axis in AXES.values())
+    return differ, one.chain != other.chain, len({*one.mitigations, *other.mitigations})
+
+
+def _linked(why: str) -> str:
+    """Return a mechanism in Markdown, with its sources as links."""
+    parts: list[str] = []
+    at = 0
+    for found in SOURCE.finditer(why):
+        parts += [prose(why[at : found.start()]), _link(**found.groupdict())]
+        at = found.end()
+    return "".join([*parts, prose(why[at:])])
+
+
+def _link(repository: str, commit: str, path: str, line: str) -> str:
+    short = commit[:12] if COMMIT.fullmatch(commit) else commit
+    where = text(f"{path.rpartition('/')[2]}:{line} of {repository} {short}")
+    owner, _, name = repository.partition("/")
+    if owner == "npm":
+        return f"[{where}](https://unpkg.com/{name}@{commit}/{path})"
+    return f"[{where}](https://github.com/{repository}/blob/{commit}/{path}#L{line})"

@@ -1,0 +1,164 @@
+"""The page of proxies: whom a variant holds, what mends it, which versions differ, and where a mechanism ends."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.claims import atlas
+from harness.model import Effect, Expectation, Hop, Result, Verdict
+from harness.reports.table import tabulate
+from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result, run_info
+from tests.reports.test_documents import EVIL, unescaped_pipes
+
+
+def of(
+    chain: str, verdict: Verdict, *mitigations: str, effect: Effect | None = None, why: str = "", **others: Any
+) -> Result:
+    """Return a result, expected for a reason if one is given."""
+    expectation = Expectation(f"{chain}/*", why) if why else None
+    return result(cell(chain, *mitigations, **others), verdict, effect, expectation=expectation)
+
+
+def page(*results: Result) -> str:
+    return atlas.page(run_info(cells=len(results)), results)
+
+
+HELD = of("nginx:http10", "coalesced")
+
+
+# ---------------------------------------------------------------- whom it holds
+
+EVERY = [
+    of("nginx:x", "streamed", request=request, format=told, body=body, workload=workload)
+    for request in ("curl", "browser")
+    for told in ("sse", "ndjson")
+    for body in ("chunked", "length")
+    for workload in (SHORT, LONG)
+]
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ({}, "everything"),
+        ({"request": "browser"}, "request browser"),
+        ({"body": "length", "format": "ndjson"}, "body length, format ndjson"),
+        ({"body": "length", "workload": LONG, "request": "curl"}, "request curl, body length, workload long"),
+    ],
+)
+def test_whom_a_variant_holds_is_told_by_the_fewest_axes(held: dict[str, Any], told: str) -> None:
+    results = [
+        replace(one, verdict="buffered") if all(getattr(one.cell, key) == held[key] for key in held) else one
+        for one in EVERY
+    ]
+    rows = tabulate(results, {}).rows
+    assert atlas.whom([one for one in rows if not one.streams], rows) == told
+
+
+def test_what_no_axes_tell_apart_is_counted() -> None:
+    results = [
+        replace(one, verdict="buffered") if (one.cell.request == "curl") == (one.cell.body == "length") else one
+        for one in EVERY
+    ]
+    rows = tabulate(results, {}).rows
+    assert atlas.whom([one for one in rows if not one.streams], rows) == "8 of 16 layers"
+
+
+# ---------------------------------------------------------------- what mends it
+
+
+@pytest.mark.parametrize(
+    ("tried", "told"),
+    [
+        ([], ""),
+        ([("no-cache", "no effect")], "none that was tried"),
+        ([("pad-2k", "defeats"), ("x-accel-buffering", "defeats")], "`x-accel-buffering`"),
+        ([("no-cache", "no effect"), ("bypass-proxy", "defeats")], "none but to go around it: `bypass-proxy`"),
+    ],
+)
+def test_the_cheapest_fix_goes_around_nothing_where_another_works(tried: list[tuple[str, Effect]], told: str) -> None:
+    catalogue = {**CATALOGUE, "bypass-proxy": replace(CATALOGUE["bypass-proxy"], chain="direct")}
+    results = [HELD, *(of("nginx:http10", "streamed", name, effect=effect) for name, effect in tried)]
+    said = atlas.page(run_info(mitigations=catalogue), results)
+    (line,) = (line for line in said.splitlines() if line.startswith("| **[nginx]"))
+    assert line.split(" | ")[-1].removesuffix("|").strip() == told
+
+
+# ---------------------------------------------------------------- versions
+
+
+def test_cells_that_differ_by_version_are_told_and_the_others_counted() -> None:
+    told = page(
+        of("caddy:encode@2.8", "coalesced"),
+        of("caddy:encode@2.9", "streamed"),
+        of("caddy:encode@2.8", "streamed", request="browser"),
+        of("caddy:encode@2.9", "streamed", request="browser"),
+        of("caddy:plain@2.9", "streamed"),
+    )
+    assert "| `caddy:encode/sse/chunked/curl/aiohttp/short/none/lockstep` | 2.8: coalesced<br>2.9: streamed |" in told
+    assert "1 of 2 cells that several versions were asked came out alike in all." in told
+
+
+# ---------------------------------------------------------------- mechanisms
+
+WHY = "It asks in HTTP/1.0 (nginx/nginx@release-1.22.1:src/http/proxy.c:38) or so (npm/next@16.4:dist/a.js:3)."
+
+
+def test_the_sources_of_a_mechanism_are_links() -> None:
+    told = page(of("nginx:http10", "coalesced", why=WHY))
+    where = "https://github.com/nginx/nginx/blob/release-1.22.1/src/http/proxy.c#L38"
+    assert f"[proxy.c:38 of nginx/nginx release-1.22.1]({where})" in told
+    assert "[a.js:3 of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)" in told
+
+
+def test_a_mechanism_that_the_cells_contradict_says_so() -> None:
+    assert "came out otherwise" not in page(of("nginx:http10", "coalesced", why=WHY))
+    failed = replace(of("nginx:http10", "streamed", why=WHY), outcome="fail")
+    assert "**1 of them came out otherwise than that says.**" in page(failed)
+
+
+def test_the_neighbour_of_a_mechanism_is_the_cell_most_like_one_of_its_own_that_turns_out_otherwise() -> None:
+    mine = of("nginx:http10", "coalesced")
+    mended = of("nginx:http10", "streamed", "x-accel-buffering")
+    twice = of("nginx:http10", "streamed", "no-cache", "x-accel-buffering")
+    other_hop = of("nginx:off", "streamed")
+    far = of("nginx:off", "streamed", request="browser", body="length")
+    others = [far, other_hop, twice, mended, of("nginx:http10", "buffered", request="browser")]
+    for turn in range(8):
+        random.Random(turn).shuffle(others)
+        assert atlas.neighbour([mine], others) == (mine, mended)
+    assert atlas.neighbour([mine], [far, other_hop]) == (mine, other_hop)
+    assert atlas.neighbour([mended], [mine, other_hop]) == (mended, mine)
+    assert atlas.neighbour([mine], [mine]) is None
+
+
+# ---------------------------------------------------------------- the page
+
+
+def test_chapters_are_of_proxies_that_stand_alone_and_were_judged() -> None:
+    results = [
+        of("nginx:a", "streamed"),
+        of("caddy:a>nginx:a", "streamed"),
+        replace(of("envoy:a", "streamed"), outcome="unavailable"),
+        of("direct", "streamed"),
+    ]
+    (chapter,) = atlas.chapters(run_info(), results)
+    assert (chapter.proxy, chapter.calm) == ("nginx", [Hop("nginx", "a")])
+
+
+def test_the_page_does_not_hang_on_the_order_in_which_cells_finished() -> None:
+    results = [*EVERY, HELD, of("caddy:a@2.9", "buffered", why=WHY), of("caddy:a@2.8", "streamed", why=WHY)]
+    told = page(*results)
+    random.Random(1).shuffle(results)
+    assert page(*results) == told
+
+
+def test_whatever_a_mechanism_says_the_page_stays_a_page() -> None:
+    told = page(of("nginx:http10", "coalesced", why=EVIL))
+    assert "<script" not in told
+    assert "\x1b" not in told
+    assert {unescaped_pipes(line) for line in told.splitlines() if line.startswith("|")} == {6}

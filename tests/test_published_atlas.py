@@ -1,0 +1,75 @@
+"""The atlas: its page is what the committed run says, that is of the matrix as it is, and no proxy is missing in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import archive, publish
+from harness import session
+from harness.claims import atlas
+from harness.proxies.catalog import PROXIES
+from harness.reports import summary
+from harness.store.runs import Run
+
+MATRIX = publish.ROOT / "configs/matrices/atlas.yaml"
+PLAYED = {"emulator", "cloudrun"}
+"""What plays others says nothing of them."""
+CELLS = 25
+"""So many at least of every proxy."""
+ENDS = ("A control", "What is not said otherwise")
+"""How mechanisms begin that are about nobody's code."""
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    with archive.records(publish.ATLAS_RUN) as run:
+        yield run
+
+
+def test_the_page_is_what_the_committed_run_says(run: Run) -> None:
+    assert publish.ATLAS_PAGE.read_text(encoding="utf-8") == atlas.page(run.info, run.results), (
+        "python -m benchmarks.publish atlas RUN"
+    )
+
+
+def test_the_committed_run_is_whole_of_the_matrix_as_it_is_and_as_expected(run: Run) -> None:
+    assert run.info.finished_at
+    assert run.info.matrix_text == MATRIX.read_text(encoding="utf-8")
+    assert summary.exit_status(run.info, run.results) == 0
+
+
+def test_it_names_no_path_of_the_machine_it_was_measured_on(run: Run) -> None:
+    for name in archive.RECORDS:
+        text = (run.folder / name).read_text(encoding="utf-8")
+        assert [root for root in ("/home/", "/root/", "/tmp/", "/work/", "/Users/") if f'"{root}' in text] == []
+
+
+@pytest.mark.parametrize("proxy", sorted({*PROXIES} - PLAYED))
+def test_every_variant_of_every_proxy_is_in_it(proxy: str) -> None:
+    hops = Counter(hop for cell in session.load("atlas").cells for hop in cell.chain if hop.proxy == proxy)
+    assert {*session.variants(proxy)} - {hop.variant for hop in hops} == set()
+    assert hops.total() >= CELLS
+
+
+def test_every_mechanism_names_its_source() -> None:
+    said = {one.why for one in session.load("atlas").matrix.expectations if not one.why.startswith(ENDS)}
+    assert [why for why in sorted(said) if not (atlas.SOURCE.search(why) or "https://" in why)] == []
+
+
+@pytest.mark.parametrize("chapter", [path.stem for path in sorted((publish.DOCS / "proxies").glob("*.md"))])
+def test_every_page_by_hand_is_linked(chapter: str) -> None:
+    assert f"(proxies/{chapter}.md)" in publish.ATLAS_PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.generated
+def test_the_committed_traces_are_judged_as_the_page_says(tmp_path: Path) -> None:
+    run = archive.unpack(publish.ATLAS_RUN, tmp_path)
+    run.results = [result for result in run.results if run.cell_folder(result.cell).is_dir()]
+    again = {result.id: (result.verdict, result.effect) for result in session.rejudged(run)}
+    assert len(again) > 1000
+    assert again == {result.id: (result.verdict, result.effect) for result in run.results}
