@@ -10,6 +10,8 @@ Rules:
    the cause: one that let the baseline through twice and then had nothing left in the first round has enough in the
    second.
 4. Where the baseline is never let through itself, it is asked no more: the cell is, once, after the longest rest.
+5. Some statuses are about the request and no limit: who answers with one of them twice, and lets the baseline through
+   in the same rest, is asked no more.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from harness.judge.counted import turned_away
 from harness.measure.limits import RESTS_S
 from harness.measure.streams import Streams, Take, Terms
 from harness.model import Cell, LetThrough, Plan
+
+FOR_GOOD = (501, 505)
+"""Not Implemented, and HTTP Version Not Supported: what the server lacks, no rest brings (RFC 9110, 15.6.2 and
+15.6.6)."""
 
 ROUNDS = 2
 """How many rounds in a row have to let only the baseline through."""
@@ -52,12 +58,16 @@ async def asked_again(streams: Streams, baseline: Baseline | None) -> tuple[list
         return own, "nothing"
     if await is_let_through(tries[0]):
         return own, "it"
+    if own[-1].trace.status in FOR_GOOD:
+        beside = await streams.ask_beside(baseline.cell, baseline.plan, tries[0])
+        if not turned_away(beside):
+            return own, "only its baseline"
     rounds = 0
     for terms in tries:
-        beside = [await streams.ask_beside(baseline.cell, baseline.plan, terms) for _ in range(2)]
+        twice = [await streams.ask_beside(baseline.cell, baseline.plan, terms) for _ in range(2)]
         if await is_let_through(terms):
             return own, "it"
-        rounds = 0 if any(map(turned_away, beside)) else rounds + 1
+        rounds = 0 if any(map(turned_away, twice)) else rounds + 1
         if rounds == ROUNDS:
             return own, "only its baseline"
     return own, "nothing"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.judge.rejudge import rejudge
 from harness.judge.verdict import assess_one
-from harness.measure.again import Baseline, asked_again
+from harness.measure.again import FOR_GOOD, Baseline, asked_again
 from harness.measure.limits import RESTS_S
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
@@ -118,6 +118,21 @@ async def test_a_mitigation_that_alone_is_turned_away_harms(run: Run) -> None:
     result = await one(run, stories, MITIGATED)
     assert (result.outcome, result.verdict, result.effect) == ("observed", "broken", "harms")
     assert result.facts.turned_away == TurnedAway(4, 503, "only its baseline")
+
+
+@pytest.mark.parametrize("status", FOR_GOOD)
+async def test_who_says_twice_that_it_lacks_what_is_asked_for_is_asked_no_more(run: Run, status: int) -> None:
+    lacks = turned_away(status)
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: [lacks, lacks, PASSED]}
+    result = await one(run, stories, MITIGATED)
+    assert (result.verdict, result.effect) == ("broken", "harms")
+    assert result.facts.turned_away == TurnedAway(2, status, "only its baseline")
+
+
+async def test_who_lacks_something_and_turns_the_baseline_away_too_is_asked_as_slowly_as_any_other(run: Run) -> None:
+    lacks = turned_away(501)
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: [lacks, lacks, REFUSED, *[REFUSED] * 9]}
+    assert (await one(run, stories, MITIGATED)).outcome == "blocked"
 
 
 @pytest.mark.parametrize(
