@@ -192,8 +192,8 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
         if known and was.configs.get(path) != blob:
             place = located(path) if path.startswith(SHIPPED) else folder / path
             before = was.configs.get(path)
-            diff = what_changed(place, before, hops[0]) if before else ""
-            found.append(ChangedFile(path, hops, before is not None, diff))
+            diff, line = what_changed(place, before, hops[0]) if before else ("", 0)
+            found.append(ChangedFile(path, hops, before is not None, diff, line))
     folders = {PurePath(path).parent for path in around.configs}
     gone = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
     found += [ChangedFile(path) for path in gone]
