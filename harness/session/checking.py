@@ -145,9 +145,15 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     here = {result.id for result in run.results}
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
-    concerns = here.__contains__ if allow_missing else Chosen().has
+    is_part = bool(run.info.shard) and any(
+        getattr(run.info, name) != getattr(earlier.info, name) for name in ("shard", "matrix_text")
+    )
+    concerns = here.__contains__ if allow_missing or is_part else Chosen().has
     lacks: Collection[str] = was.cells.keys() if run.info.finished_at is None else ()
-    return compared(was, now, run.info, run.results, lacks, concerns, _changed(was, around, Path()), FAILS[fails])
+    files = _changed(was, around, Path())
+    held = compared(was, now, run.info, run.results, lacks, concerns, files, FAILS[fails])
+    only = f"{run.folder} is shard {run.info.shard}: whether what it lacks is gone or another shard's is not looked at"
+    return replace(held, only_a_part=only if is_part else "")
 
 
 def refuse_older(run: Run) -> None:
@@ -190,13 +196,12 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
         hops = tuple(hop for hop, files in around.files.items() if path in files)
         known = any(other in was.configs for hop in hops for other in around.files[hop])
         if known and was.configs.get(path) != blob:
-            place = located(path) if path.startswith(SHIPPED) else folder / path
             before = was.configs.get(path)
-            diff, line = what_changed(place, before, hops[0]) if before else ("", 0)
+            diff, line = what_changed(located(path, folder), before, hops[0]) if before else ("", 0)
             found.append(ChangedFile(path, hops, before is not None, diff, line))
     folders = {PurePath(path).parent for path in around.configs}
-    gone = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
-    found += [ChangedFile(path) for path in gone]
+    away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
+    found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
     return found
 
 

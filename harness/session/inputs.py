@@ -48,9 +48,9 @@ def changed_since(inputs: Inputs) -> list[str]:
     return sorted(path for path, blob in told.items() if blob_id(located(path)) not in ("", blob))
 
 
-def located(name: str) -> Path:
-    """Return the path of a file by its name among inputs."""
-    return configs() / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else Path(name)
+def located(name: str, folder: Path = Path()) -> Path:
+    """Return the path of a file by its name among inputs, as seen from a folder."""
+    return configs() / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else folder / name
 
 
 def blob_id(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.matrix.expected import lines
 from harness.model import ChangedFile, Place, Result, RunInfo
-from harness.session.inputs import SHIPPED, located
+from harness.session.inputs import located
 from harness.store.runs import Run
 
 
@@ -21,7 +21,7 @@ def spots_of(run: Run, baseline: Path | None, files: Sequence[ChangedFile] = ())
     expected = lines(run.info)
     kept = _lines(baseline) if baseline and failed else {}
     folder = baseline.parent if baseline else Path()
-    begins = {file.path: _place(_config(folder, file.path), file.line) for file in files}
+    begins = {file.path: _place(located(file.path, folder), file.line) for file in files}
     found = {result.id: _spot(result, run.info, expected, baseline, kept, begins) for result in failed}
     return {cell: spot for cell, spot in found.items() if spot}
 
@@ -42,10 +42,6 @@ def _spot(
     if not run.matrix_file or not run.matrix_text:
         return None
     return _place(Path(run.matrix_file), expected.get(result.expectation.cells, 0) if result.expectation else 0)
-
-
-def _config(folder: Path, path: str) -> Path:
-    return located(path) if path.startswith(SHIPPED) else folder / path
 
 
 def _place(file: Path, line: int = 0) -> Place:
