@@ -178,7 +178,7 @@ def test_an_id_means_one_thing_in_a_session(pytester: pytest.Pytester, place: Sa
         place.nginx_conf(f"{folder}/nginx.conf")
     place.write("test_it.py", MARKED.format("'nginx:./a/nginx.conf'"))
     place.write("test_other.py", MARKED.format(other))
-    done = pytester.runpytest_inprocess("--collect-only", "-q")
-    done.assert_outcomes(errors=1 if told else 0)
+    done = pytester.runpytest_inprocess("-k", "test_other and wrong")
+    done.assert_outcomes(errors=1 if told else 0, deselected=1 if told else 2)
     if told:
         done.stdout.fnmatch_lines(f"test_other.py::test: proxies(*): another test has nginx:nginx/*{told}")
