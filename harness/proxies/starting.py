@@ -7,7 +7,7 @@ Rules:
 - Evidence is what it was given, what it says (`NAME.log`), and the command, so that a person can run it again; of its
   environment without what is a secret by its name.
 - One that does not come to serve is ended, whatever the reason, with all that it has started. The error has its own
-  words: InputError if they name a line of its config, PortTaken if somebody has its port, else NotStarted.
+  words: InputError if they are about its config, PortTaken if somebody has its port, else NotStarted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type,
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.commands import asked, to_its_end
+from harness.launchers.commands import asked, to_its_end, uncoloured
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
@@ -177,13 +177,14 @@ class Start:
         if self.explains and not said:
             with contextlib.suppress(Unavailable):  # then what it said itself has to do
                 explained = asked(self.explains, "", env, self.cwd)
-                said = complaints.found(f"{explained.stdout}\n{explained.stderr}")
-        if said and said[0].file:
+                said = complaints.found(uncoloured(f"{explained.stdout}\n{explained.stderr}"))
+        is_taken = _is_taken(port, words)
+        if said and said[0].file and (said[0].line or not is_taken):
             return InputError(*said)
         message = str(error)
         if self.complaints.patterns:
             message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
-        return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
+        return PortTaken(message) if is_taken else NotStarted(message, program.words(), ended)
 
 
 async def started(
@@ -255,7 +256,7 @@ async def _passes(
     given: list[object] = []
 
     async def same() -> bool:
-        if any(one.file for one in complaints.found(program.log_tail(LAST_LINES))):
+        if complaints.refuses(program.log_tail(LAST_LINES)):
             raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
         return given[-1] == behind or bool(endpoint.asked and given[-1] not in LOADING)
