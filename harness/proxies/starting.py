@@ -227,17 +227,17 @@ async def _instance(
 async def _reacts(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once a program does anything with a request: else every cell would have to find out that it does not."""
     with contextlib.suppress(aiohttp.ClientError):
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.shown_url}")
 
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once an answer has begun to come: what a program compiles for the first one is no buffering."""
     try:
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.shown_url}")
     except aiohttp.ClientError as error:
         await until(program.death, DEATH_S)
         fault = (
-            program.death() or f"{program.name} did not answer {endpoint.pulse_url}: {error or type(error).__name__}"
+            program.death() or f"{program.name} did not answer {endpoint.shown_url}: {error or type(error).__name__}"
         )
         raise ProxyError(":\n".join(filter(None, [fault, program.log_tail()]))) from error
 
@@ -252,7 +252,7 @@ async def _passes(
     try:
         behind = await _asked(upstream)
     except aiohttp.ClientError as error:
-        raise ProxyError(f"what is behind {program.name} does not answer {upstream.pulse_url}: {error}") from error
+        raise ProxyError(f"what is behind {program.name} does not answer {upstream.shown_url}: {error}") from error
     given: list[object] = []
 
     async def same() -> bool:
@@ -268,7 +268,7 @@ async def _passes(
     except ProxyError as error:
         if not given or program.death():
             raise
-        said = f"{program.name} answers {endpoint.pulse_url} with status {given[-1]}, what is behind it with {behind}"
+        said = f"{program.name} answers {endpoint.shown_url} with status {given[-1]}, what is behind it with {behind}"
         raise ProxyError(f"{said}: it does not pass requests on\n{program.log_tail()}") from error
 
 
