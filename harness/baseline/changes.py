@@ -6,9 +6,9 @@ Rules: a difference is worse if a person waits longer, or gets less; releases an
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
 the rest on a busy machine. Nothing is told that lies within what was resolved: what is shown, and its effect, of a cell
 whose start is held by one token more or less, that is released by as much as far as that is known, or that is `delayed`
-still, for lags are of their day. Neither worse nor
-better is what follows from something else: an effect, where the cell without the mitigation has changed; and of a cell
-that is `delayed` still, that all its tokens come at the end by now, or no more, which no day's lag makes of one by one.
+still, for lags are of their day. Neither worse nor better is what follows from something else: an effect, where the
+cell without the mitigation has changed; and of a cell that is `delayed` still, that all its tokens come at the end by
+now, or no more, which no day's lag makes of one by one.
 """
 
 from __future__ import annotations
