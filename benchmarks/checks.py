@@ -2,8 +2,9 @@
 
     python -m benchmarks.checks
 
-A check is timed beside the same matrix without one, in turns. A save is timed from the write to the line that says that
-all cells stream; pytest runs in a folder of its own, with one nginx cell that streams.
+A check is timed beside the same matrix without one, in turns, by the clock and in CPU, whatever it finds; a third time
+is that of the checking alone, of a run that was kept. A save is timed from the write to the line that says that all
+cells stream; pytest runs in a folder of its own, in turns with one nginx cell that streams and with none.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from harness.resources import cache
 BIN = Path(sys.executable).parent
 TURNS = 3
 SAVES = 5
+MEASURED = (0, 1, 3)
+"""On a busy machine a cell may be another, or unstable: it took its time all the same."""
 CONFIG = """\
 events {}
 http {
@@ -34,6 +37,10 @@ MATRIX = """\
 title: One config
 workloads: {chat: {tokens: 24, token_bytes: 96}}
 axes: {chain: nginx:./n.conf, request: [curl, browser]}
+"""
+BARE = """\
+def test_nothing():
+    pass
 """
 TEST = """\
 import pytest
@@ -49,7 +56,11 @@ def timed(folder: Path, *argv: str) -> tuple[float, float]:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "HARNESS_CACHE": str(cache())}
     quiet = subprocess.DEVNULL
-    subprocess.run([str(BIN / argv[0]), *argv[1:]], cwd=folder, env=environment, stdout=quiet, stderr=quiet, check=True)
+    words = [str(BIN / argv[0]), *argv[1:]]
+    done = subprocess.run(words, cwd=folder, env=environment, stdout=quiet, stderr=subprocess.PIPE, text=True)
+    assert done.returncode in MEASURED, done.stderr
+    if done.returncode:
+        print(f"  {' '.join(argv)} ended with status {done.returncode}", flush=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.monotonic() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -59,15 +70,19 @@ def told(name: str, seconds: Sequence[float]) -> str:
 
 
 def checks(folder: Path) -> None:
-    """Tell how long the default matrix takes, with and without a check."""
+    """Tell how long the default matrix takes, with and without a check, and how long the check alone."""
     timed(folder, "harness", "check", "default", "--update")
     names = ("matrix", "check")
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(TURNS):
         for name in names:
             took[name].append(timed(folder, "harness", name, "default"))
-    for name in names:
-        print(told(f"harness {name} default", [clock for clock, _ in took[name]]), flush=True)
+    last = max((folder / "runs").glob("2*"))
+    took["check --measured"] = [
+        timed(folder, "harness", "check", "default", "--measured", str(last)) for _ in range(TURNS)
+    ]
+    for name in took:
+        print(told(f"harness {name}, default", [clock for clock, _ in took[name]]), flush=True)
         print(told("  CPU", [cpu for _, cpu in took[name]]), flush=True)
 
 
@@ -95,10 +110,15 @@ def saves(folder: Path) -> None:
 
 
 def sessions(folder: Path) -> None:
-    """Tell how long a session of pytest takes that has one cell."""
-    (folder / "test_it.py").write_text(TEST)
-    found = [timed(folder, "pytest", "-q", "test_it.py")[0] for _ in range(TURNS)]
-    print(told("pytest, one nginx cell that streams", found), flush=True)
+    """Tell how long a session of pytest takes that has one cell, and one that has none."""
+    tests = {"one that measures nothing": BARE, "one nginx cell that streams": TEST}
+    took: dict[str, list[float]] = {name: [] for name in tests}
+    for _ in range(TURNS):
+        for name, text in tests.items():
+            (folder / "test_it.py").write_text(text)
+            took[name].append(timed(folder, "pytest", "-q", "test_it.py")[0])
+    for name in tests:
+        print(told(f"pytest, {name}", took[name]), flush=True)
 
 
 def main() -> None:

@@ -114,9 +114,13 @@ class StreamError(Exception):
     """The stream's: reset, time-out, undecodable. Ends as verdict `broken`, never as a traceback."""
 
 
+class Unwritable(InputError):
+    """The user's: where something is to be written, nothing can be, however often it is tried."""
+
+
 def unwritable(error: OSError) -> type[HarnessError]:
     """Return whose turn it is if something cannot be written: the user chose where, but not how much room is there."""
-    return NoRoom if error.errno in NO_ROOM else InputError
+    return NoRoom if error.errno in NO_ROOM else Unwritable
 
 
 def key_text(path: KeyPath) -> str:

@@ -81,6 +81,7 @@ PURE_MODULES = (
     "proxies.languages.choice",
     "proxies.languages.envoy_routes",
     "proxies.languages.haproxy_lines",
+    "proxies.languages.random_words",
     "proxies.languages.secrets",
     "proxies.languages.traefik_rules",
     "proxies.languages.yaml_nodes",

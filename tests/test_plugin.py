@@ -151,9 +151,10 @@ def test_what_a_marker_does_not_take_is_told_with_the_test(
     pytester: pytest.Pytester, place: Sandbox, given: str, told: str
 ) -> None:
     place.write("test_it.py", TEST.replace("mark.proxies", f"mark.proxies({given})"))
-    done = pytester.runpytest_inprocess("--collect-only")
+    done = pytester.runpytest_inprocess()
     done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given.replace('[]', '[[]]')}): {told}")
     done.stdout.no_fnmatch_line("*plugin*.py*")
+    done.assert_outcomes(passed=1, errors=1)
 
 
 def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -173,11 +174,11 @@ def test_a_test_that_nothing_tells_what_to_measure_is_told_the_way_out(
     pytester: pytest.Pytester, place: Sandbox
 ) -> None:
     place.write("test_it.py", TEST.replace("@pytest.mark.proxies", ""))
-    done = pytester.runpytest_inprocess("--collect-only")
+    done = pytester.runpytest_inprocess()
     done.stdout.fnmatch_lines(
         "test_it.py::test_cell: nothing says what harness_result is to be: mark the test with a chain, as proxies(*"
     )
-    done.assert_outcomes(errors=1)
+    done.assert_outcomes(passed=1, errors=1)
 
 
 def test_a_test_without_the_marker_gets_it(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -224,9 +225,19 @@ def test_a_wrong_matrix_in_a_marker_is_told_without_a_traceback(pytester: pytest
     place.write("m.yaml", NGINX.replace("tokens", "tkoens"))
     place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies(matrix='m.yaml')"))
     done = pytester.runpytest_inprocess()
-    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines("m.yaml:2: workloads.short.tkoens: unknown key; allowed: *tokens*")
     done.stdout.no_fnmatch_line("*plugin.py*")
+    pytester.runpytest_inprocess("-m", "not proxies").assert_outcomes(passed=1, deselected=1)
+
+
+def test_a_config_that_cannot_be_read_is_an_error_of_its_tests_alone(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write("broken.conf", "http {\n  server {\n")
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('nginx:./broken.conf')"))
+    place.write("test_other.py", TEST.replace("mark.proxies", "mark.proxies('direct')"))
+    done = pytester.runpytest_inprocess("-k", "wrong or another")
+    done.stdout.fnmatch_lines("*broken.conf:2: unexpected end of file*")
+    done.assert_outcomes(passed=2, errors=1, deselected=1)
 
 
 # ---------------------------------------------------------------- what is measured

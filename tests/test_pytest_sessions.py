@@ -178,7 +178,19 @@ def test_an_id_means_one_thing_in_a_session(pytester: pytest.Pytester, place: Sa
         place.nginx_conf(f"{folder}/nginx.conf")
     place.write("test_it.py", MARKED.format("'nginx:./a/nginx.conf'"))
     place.write("test_other.py", MARKED.format(other))
-    done = pytester.runpytest_inprocess("--collect-only", "-q")
-    done.assert_outcomes(errors=1 if told else 0)
+    done = pytester.runpytest_inprocess("-k", "test_other and wrong")
+    done.assert_outcomes(errors=1 if told else 0, deselected=1 if told else 2)
     if told:
         done.stdout.fnmatch_lines(f"test_other.py::test: proxies(*): another test has nginx:nginx/*{told}")
+
+
+@measures
+@nginx
+def test_an_id_means_one_thing_in_all_workers_of_a_session(pytester: pytest.Pytester, place: Sandbox) -> None:
+    for folder in "ab":
+        pytester.mkdir(folder)
+        place.nginx_conf(f"{folder}/nginx.conf")
+        place.write(f"{folder}/test_{folder}.py", "def test(measure):\n    measure('nginx:./nginx.conf')\n")
+    done = session(pytester, "-n", "2", "--dist", "loadfile", "a", "b")  # one test each
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines("another test has nginx:nginx/*: nginx:NAME=[ab]/nginx.conf")

@@ -4,9 +4,11 @@
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
-the rest on a busy machine. Neither worse nor better is what follows from something else: an effect, where the cell
-without the mitigation has changed; what is shown and its effect, of a cell that is `delayed` still, for lags are of
-their day, or whose start is held by one token more or less, which is as much as is known of it.
+the rest on a busy machine. Nothing is told that lies within what was resolved: what is shown, and its effect, of a cell
+whose start is held by one token more or less, that is released by as much as far as that is known, or that is `delayed`
+still, for lags are of their day. Neither worse nor better is what follows from something else: an effect, where the
+cell without the mitigation has changed; and of a cell that is `delayed` still, that all its tokens come at the end by
+now, or no more, which no day's lag makes of one by one.
 """
 
 from __future__ import annotations
@@ -104,14 +106,24 @@ def differences(was: Kept, now: Kept, baseline_changed: bool = False) -> list[Di
 def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]:
     yield from _of(VERDICTS, was.verdict or TOO_SHORT, now.verdict or TOO_SHORT)
     off = abs(was.held_bytes - now.held_bytes)
-    lags = was.verdict == now.verdict == "delayed" or 0 < off <= was.within_bytes + now.within_bytes
+    lags = was.verdict == now.verdict == "delayed"
+    unresolved = 0 < off <= was.within_bytes + now.within_bytes or _is_one(was.release, now.release)
     for one in _of(SHOWS, was.shows or NONE, now.shows or NONE, "shows"):
-        yield replace(one, turn="other") if lags else one
+        if not (unresolved or (lags and "in bursts" in (was.shows, now.shows))):
+            yield replace(one, turn="other") if lags else one
     for one in _of(EFFECTS, was.effect or NONE, now.effect or NONE, "effect"):
-        yield replace(one, turn="other") if lags or baseline_changed else one
+        if not (unresolved or lags):
+            yield replace(one, turn="other") if baseline_changed else one
     if was.verdict == now.verdict:
         yield from _releases(was.release, now.release)
         yield from _starts(was, now)
+
+
+def _is_one(was: KeptRelease | None, now: KeptRelease | None) -> bool:
+    """Tell whether a figure was measured twice that need not be what it was: what is shown is computed from it."""
+    if not was or not now or was.by != now.by or was.by not in ("bytes", "timer"):
+        return False
+    return abs(was.after - now.after) <= was.within + now.within
 
 
 def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Difference]:

@@ -29,7 +29,7 @@ KINDS: Sequence[Change] = (*FAILING, "other", "better", "another version", "new"
 class Comparison:
     """All that changed: the results, each with its change, those of cells that are gone at the end, or `forgotten`, if
     nobody minds; and what changed of configs. `other_rules` says so if the baseline's rules of judgement are not
-    today's, `new_platform` if it has no versions of this one.
+    today's, `new_platform` if it has no versions of this one, `only_a_part` if what is gone is not looked for.
     """
 
     was: Baseline
@@ -38,6 +38,7 @@ class Comparison:
     files: Sequence[ChangedFile]
     other_rules: str = ""
     new_platform: str = ""
+    only_a_part: str = ""
 
     def of(self, *kinds: Change) -> list[Result]:
         """Return the results that changed in one of these ways."""

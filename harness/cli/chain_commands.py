@@ -70,7 +70,7 @@ def run(
     """Measure one cell (with its control and baseline) and draw its timeline."""
     fetching = fetches.fetching()
     outputs = to.outputs()
-    deployed = standing.deployment()
+    deployed = standing.deployment(cli.Typed.of(context))
     if cell_id is not None:
         if answers.are_given:
             raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
@@ -162,7 +162,7 @@ def diagnose(
         raise InputError("name the chain, either hop by hop with --hop, or in one word with --chain")
     fetching = fetches.fetching()
     outputs = to.outputs()
-    deployed = standing.deployment()
+    deployed = standing.deployment(cli.Typed.of(context))
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
     answerer = answers.answerer(last, standing.path, cli.Typed.of(context))
     make = partial(cell_options.diagnosis, hops, request or (), file, cell)

@@ -46,6 +46,7 @@ Strict = Annotated[bool, flag("--strict", told="Let any change fail, one for the
 @grouped
 def check(
     *,
+    context: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(
@@ -99,7 +100,8 @@ def check(
         raise InputError("which matrix? Give its file, as `harness check my.yaml`, or a shipped one, as smoke")
     fetching = fetches.fetching()
     chosen = session.Chosen(only or (), skip or (), shard or "")
-    job = session.load(file, chosen.only, chosen.skip, deployment=standing.deployment(), shard=session.shard(shard))
+    deployment = standing.deployment(cli.Typed.of(context))
+    job = session.load(file, chosen.only, chosen.skip, deployment=deployment, shard=session.shard(shard))
     path = session.baseline_path(job, baseline)
     if update:
         store.check_writable(path)
@@ -119,6 +121,7 @@ def check(
 @grouped
 def watch(
     *,
+    context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A matrix file, or a shipped one.")],
     only: Only = None,
     skip: Skip = None,
@@ -128,7 +131,7 @@ def watch(
     runs: Runs = session.RUNS,
 ) -> None:
     """Measure a matrix, and again whatever a saved file touches; tell each cell as it turns."""
-    fetching, deployment = fetches.fetching(), standing.deployment()
+    fetching, deployment = fetches.fetching(), standing.deployment(cli.Typed.of(context))
 
     def load() -> session.Job:
         return session.fetched(session.load(file, only or (), skip or (), deployment=deployment), fetching)

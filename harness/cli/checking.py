@@ -32,7 +32,8 @@ def finish_check(
     if baseline and not update:
         err.print(f"Written: {baseline}. Commit it.", markup=False)
     told = replace(compared, results=placed(run.folder, compared.results))
-    finish(run, outputs, required, CheckReport(run.info, told, required, update), baseline=baseline)
+    report = CheckReport(run.info, told, required, update)
+    finish(run, outputs, required, report, baseline=baseline, files=compared.files)
 
 
 def finish_diff(

@@ -47,6 +47,7 @@ __all__ = ["app", "main"]
 @grouped
 def matrix(
     *,
+    context: typer.Context,
     file: Annotated[
         str,
         typer.Argument(
@@ -71,7 +72,8 @@ def matrix(
 ) -> None:
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = fetches.fetching()
-    job = session.load(file, only or (), skip or (), pace, standing.deployment(), session.shard(shard))
+    deployment = standing.deployment(cli.Typed.of(context))
+    job = session.load(file, only or (), skip or (), pace, deployment, session.shard(shard))
     outputs = to.outputs()
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)

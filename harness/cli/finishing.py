@@ -20,7 +20,7 @@ from harness.cli import github, screen
 from harness.cli.options import STDOUT
 from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
-from harness.model import Hop, Result
+from harness.model import ChangedFile, Hop, Result
 from harness.reports import RENDERERS, summary, terminal, words
 from harness.reports.pasted import Pasted
 from harness.reports.timeline import Timeline
@@ -55,15 +55,17 @@ def finish(
     required: summary.Required,
     *told: RenderableType,
     baseline: Path | None = None,
+    files: Sequence[ChangedFile] = (),
 ) -> NoReturn:
     """Write the reports, tell people (what is `told`, or the run) and the CI job, and raise Exit with the run's status.
 
-    `baseline` is the file that the run was held against, if it was.
+    `baseline` is the file that the run was held against, if it was, and `files` are the configs that changed since.
     """
     for name, path in outputs.items():
         write(path, RENDERERS[name](run.info, run.results if name == "json" else placed(run.folder, run.results)))
     tell(run, told or _told(run, required), outputs)
-    github.tell(run, told, baseline, people(outputs))
+    spots = session.spots_of(run, baseline, files) if github.is_on() else {}
+    github.tell(run, told, spots, people(outputs))
     raise typer.Exit(summary.exit_status(run.info, run.results, required))
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 
 from harness import session
 from harness.cli.screen import Outlet, err, say
+from harness.model import Place
 from harness.reports import RENDERERS, workflow
 from harness.reports.markup import block
 from harness.reports.safe import shown
@@ -30,13 +31,13 @@ def is_on() -> bool:
     return session.is_on("GITHUB_ACTIONS")
 
 
-def tell(run: Run, told: Sequence[RenderableType], baseline: Path | None, outlet: Outlet) -> None:
-    """Tell the job what came out: `told`, or else the report of a run that was held against a baseline or not."""
+def tell(run: Run, told: Sequence[RenderableType], spots: Mapping[str, Place], outlet: Outlet) -> None:
+    """Tell the job what came out: `told`, or else the report of a run; `spots` are where what failed stands, by id."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         pieces = _as_text(told) if told else _cut(RENDERERS["markdown"](run.info, run.results))
         _append(Path(path), pieces)
     if is_on():
-        for command in workflow.commands(run.info, run.results, session.spots_of(run, baseline)):
+        for command in workflow.commands(run.info, run.results, spots):
             outlet.command(command)
 
 

@@ -73,8 +73,9 @@ class Standing(Group):
     server: Server = None
     path: AskedPath = None
 
-    def deployment(self) -> model.Deployment:
-        """Return what that comes to. Raises InputError for what cannot be meant."""
+    def deployment(self, typed: cli.Typed) -> model.Deployment:
+        """Return what that comes to; what was typed forgets its query. Raises InputError for what cannot be meant."""
+        typed.forget_queries("path")
         return deployment(self.targets, self.server, self.path)
 
 

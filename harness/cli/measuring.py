@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from harness import session
+from harness.cli import screen
 from harness.cli.interrupts import interruptible
 from harness.cli.progress import progress
 from harness.cli.screen import err
@@ -58,8 +59,9 @@ async def in_session(job: session.Job, runs: Path, jobs: int, keep: bool) -> Asy
     kept: list[Path] = []
     try:
         options, told = sys.argv[1:], kept.append if keep else None
-        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as running:
-            yield running
+        async with session.session(job, runs, jobs=jobs, keep=told, options=options) as (runner, run):
+            screen.begun.append(run)
+            yield runner, run
     finally:
         for folder in kept:
             err.print(f"Kept: {folder}", markup=False)

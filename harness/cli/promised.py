@@ -17,8 +17,11 @@ OPTION = "--junit"
 
 @contextlib.contextmanager
 def promised(argv: Sequence[str]) -> Iterator[None]:
-    """If the block ends without having written the file, write one with a case that says why."""
+    """If the block ends without having written the file, write one with what it had measured, and a case that says why
+    that is not all.
+    """
     screen.complaint = ""
+    screen.begun.clear()
     path = _asked(argv)
     before = _mark(path)
     try:
@@ -31,8 +34,17 @@ def promised(argv: Sequence[str]) -> Iterator[None]:
         if path and status and _mark(path) == before:
             why = why or EXIT_MEANINGS.get(status, f"exit status {status}")
             with contextlib.suppress(Exception):  # that it cannot be written has been told, or is told by the status
-                store.write_pieces(path, reports.no_run(" ".join(["harness", *argv[:1]]), why))
+                store.write_pieces(path, _report(" ".join(["harness", *argv[:1]]), why))
         raise
+
+
+def _report(command: str, why: str) -> Iterator[str]:
+    """Return the report of a command that failed, with all that its last run has come to."""
+    if not screen.begun:
+        return reports.unfinished(command, why)
+    run = screen.begun[-1]
+    told = f"{why}\n{len(run.results)} of {run.info.cells} cells were measured by then, and held against no baseline"
+    return reports.unfinished(command, told, run.info, run.results)
 
 
 def _usage(error: BaseException | None) -> str:

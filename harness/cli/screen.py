@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -13,6 +14,9 @@ from rich.table import Table
 
 from harness import session
 from harness.reports.safe import shown, uncommanded
+
+if TYPE_CHECKING:
+    from harness.store.runs import Run
 
 TABLE_COLUMNS = 4
 """A list with more columns than this is printed as entries: a table of them would break every word."""
@@ -120,6 +124,8 @@ def write(pieces: Iterable[str]) -> None:
         out.mute()
 
 
+begun: list[Run] = []
+"""The runs that the command has begun, as far as they have come."""
 complaint = ""
 """Why the program ends, once that was said."""
 

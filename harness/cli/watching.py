@@ -14,7 +14,7 @@ from harness import session
 from harness.cli.interrupts import interruptible
 from harness.cli.measuring import in_session
 from harness.cli.screen import err, out
-from harness.errors import InputError, SelectionError
+from harness.errors import InputError, SelectionError, Unwritable
 from harness.model import Cell, Result, Verdict, streams
 from harness.reports import grid, words
 
@@ -24,8 +24,8 @@ NAMED = 4
 
 
 def watch(load: Callable[[], session.Job], runs: Path, jobs: int) -> None:
-    """Measure the job that is loaded, and again what changes of it. Ends only by Interrupted, or by what `load` raises
-    the first time.
+    """Measure the job that is loaded, and again what changes of it. Ends only by Interrupted, by what `load` raises the
+    first time, or by NoRoom or Unwritable: where nothing can be written, nothing is measured.
     """
     interruptible(_Watch(load, runs, jobs).go())
 
@@ -126,6 +126,8 @@ class _Watch:
             try:
                 async with in_session(job, self._runs, self._jobs, keep=False) as (runner, _):
                     await runner.run(job.cells, tell, sight)
+            except Unwritable:
+                raise
             except InputError as error:  # a config that its program refuses
                 err.print(str(error), style="bold red", markup=False)
             finally:

@@ -90,9 +90,13 @@ class Diagnosis:
 
     def of_hops(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each hop with what it does alone, and what the chain does without it, for requests that are held."""
-        if len(self.search.chain) > 1 and self.held:
-            for hop, alone in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):
-                yield str(hop), [f"alone it {self._together(alone, self._fate)}", *dict.fromkeys(self._without(hop))]
+        chain = self.search.chain
+        if len(chain) > 1 and self.held:
+            alone = dict(zip(dict.fromkeys(chain), self._hops(), strict=True))
+            for place, (hop, called) in enumerate(zip(chain, words.hops(chain), strict=True)):
+                left = [self.search.left_out(layer)[place] for layer in self.held]
+                without = f"without it the chain {self._together(left, self._fate_in_short)}"
+                yield called, [f"alone it {self._together(alone[hop], self._fate)}", without]
 
     def of_fix(self) -> Iterator[str]:
         """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why."""
@@ -115,19 +119,26 @@ class Diagnosis:
             yield f"Something cheaper may work: {self.stopped}"
 
     def recipes(self) -> Mapping[str, Sequence[str]]:
-        """Return what to paste, by where."""
+        """Return what to paste, by where: of several hops of one program, each has it."""
         if not self.fix:
             return {}
         patched = {hop.proxy for hop in self._changed}
         applied = [self.catalogue[name] for name in self.fix]
-        return recipes(applied, {hop.proxy for hop in self.search.chain}, patched)
+        found = recipes(applied, {hop.proxy for hop in self.search.chain}, patched)
+        return {self._place(where): lines for where, lines in found.items()}
+
+    def _place(self, where: str) -> str:
+        chain = self.search.chain
+        hops = [called for hop, called in zip(chain, words.hops(chain), strict=True) if hop.proxy == where]
+        return f"{where}: in {' and in '.join(hops)}" if len(hops) > 1 else where
 
     def patches(self) -> Mapping[str, str]:
         """Return what changes in files of the user's, as a unified diff for each that differs, by the hops it is of."""
         alike: dict[str, list[Hop]] = {}
         for hop, diff in self._changed.items():
             alike.setdefault(diff, []).append(hop)
-        return {", ".join(map(str, hops)): diff for diff, hops in alike.items()}
+        called = list(zip(self.search.chain, words.hops(self.search.chain), strict=True))
+        return {", ".join(name for hop, name in called if hop in hops): diff for diff, hops in alike.items()}
 
     @cached_property
     def _changed(self) -> Mapping[Hop, str]:
@@ -155,12 +166,6 @@ class Diagnosis:
         places = range(len(dict.fromkeys(self.search.chain)))
         alone = [self.search.alone(layer) for layer in self.held]
         yield from ([parts[place] for parts in alone] for place in places)
-
-    def _without(self, hop: object) -> Iterator[str]:
-        for place, one in enumerate(self.search.chain):
-            if one == hop:
-                left = [self.search.left_out(layer)[place] for layer in self.held]
-                yield f"without it the chain {self._together(left, self._fate_in_short)}"
 
     def _together(self, cells: Iterable[Cell], told: Callable[[Cell], str]) -> str:
         """Say what cells came to, those of the same fate together."""

@@ -34,8 +34,8 @@ def _with_group(text: str) -> str:
 
 def _with_words(text: str) -> str:
     groups = re.compile(_pattern(text)).groupindex.keys()
-    if "words" not in groups or not groups <= {"words", "file", "line"}:
-        raise ValueError("must have a group (?P<words>...), and may have (?P<file>...) and (?P<line>...)")
+    if "words" not in groups or not groups <= {"words", "file", "line", "config"}:
+        raise ValueError("must have a group (?P<words>...), and may have (?P<file>...), (?P<line>...) and (?P<config>)")
     return text
 
 

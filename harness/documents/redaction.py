@@ -1,4 +1,4 @@
-"""What a run keeps of its matrix file: the text, without the secrets of headers in it. Pure.
+"""What a run keeps of its matrix file: the text, without the secrets of headers in it, and without queries. Pure.
 
 Rule: a value is a secret by where it stands, under the name of such a header, however it is spelled, and whether a
 cell uses it or not; what looks like it elsewhere stays. What an alias stands for is hidden at its anchor.
@@ -6,13 +6,18 @@ cell uses it or not; what looks like it elsewhere stays. What an alias stands fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.documents.yaml_text import spans
-from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation
+from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, without_query
 
 HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",), "proxies": ("env",)}
 """Under which keys of a matrix file's entries headers stand, or an environment, by section."""
+
+Steps = tuple[Callable[[str], bool], ...]
+PATHS: Steps = ("variants".__eq__, lambda proxy: True, lambda name: True, "path".__eq__)
+"""Where it says what a config is asked for."""
 
 
 def masked_run(run: RunInfo) -> RunInfo:
@@ -24,10 +29,17 @@ def masked_run(run: RunInfo) -> RunInfo:
 def _masked(text: str, file: str) -> str:
     if not text:
         return text  # a single cell has no file
-    places = [(section.__eq__, lambda name: True, keys.__contains__, is_secret) for section, keys in HEADERS.items()]
-    hidden = sorted(place for steps in places for place in spans(text, file, *steps))
-    for start, end in reversed(hidden):
+    places: list[Steps] = [
+        (section.__eq__, lambda name: True, keys.__contains__, is_secret) for section, keys in HEADERS.items()
+    ]
+    hidden = [place for steps in places for place in spans(text, file, *steps)]
+    queries = [(start, end) for start, end in spans(text, file, *PATHS) if "?" in text[start:end]]
+    for start, end in sorted([*hidden, *queries], reverse=True):
         spelled = text[start:end]
+        if (start, end) in queries:
+            path = spelled.rstrip().rstrip("\"'")
+            text = f"{text[:start]}{without_query(path)}{spelled[len(path) :]}{text[end:]}"
+            continue
         quote = spelled[0] if spelled[0] in "\"'" else ""
         text = f"{text[:start]}{quote}{HIDDEN}{quote}{spelled[len(spelled.rstrip()) :]}{text[end:]}"
     return text

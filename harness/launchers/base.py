@@ -28,7 +28,7 @@ class Program(Protocol):
 
     @abstractmethod
     def words(self) -> str:
-        """Return what it has written since it was started; if that is very much, the end of it."""
+        """Return what it has written since it was started, without colours; if that is very much, the end of it."""
 
     @abstractmethod
     async def stop(self) -> None:

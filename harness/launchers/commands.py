@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from harness.errors import Unavailable
 ASKED_S = 30.0
 
 T = TypeVar("T")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+"""ECMA-48: control sequences, as colours are; operating system commands, as links are; and single functions."""
 
 
 def asked(
@@ -46,6 +49,11 @@ def asked(
         raise Unavailable(f"{name} does not run: {error.strerror}", remedy) from error
     except subprocess.TimeoutExpired:
         raise Unavailable(f"`{' '.join([name, *argv[1:]])}` has not ended for {ASKED_S:g} s", remedy) from None
+
+
+def uncoloured(words: str) -> str:
+    """Return what a program has written without the escape codes by which it meant to please a terminal."""
+    return _ESCAPES.sub("", words)
 
 
 def apart(work: Coroutine[Any, Any, T]) -> T:

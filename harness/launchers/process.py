@@ -28,6 +28,7 @@ from tenacity.wait import wait_exponential
 from harness.errors import ProxyError
 from harness.launchers import janitor
 from harness.launchers.base import Program
+from harness.launchers.commands import uncoloured
 from harness.launchers.janitors import Janitors
 
 POLL = wait_exponential(multiplier=0.005, max=0.1)
@@ -79,7 +80,7 @@ class Process(Program):
         try:
             with self._log.open("rb") as log:
                 log.seek(max(self._others_bytes, log.seek(0, os.SEEK_END) - WORDS_BYTES))
-                return log.read().decode(errors="replace")
+                return uncoloured(log.read().decode(errors="replace"))
         except FileNotFoundError:
             return ""
 

@@ -28,7 +28,19 @@ from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
-from harness.model import Chain, Deployment, Endpoint, Hop, HopKind, HttpVersion, Mitigation, Plan, Trace, chain_text
+from harness.model import (
+    Chain,
+    Deployment,
+    Endpoint,
+    Hop,
+    HopKind,
+    HttpVersion,
+    Mitigation,
+    Plan,
+    Trace,
+    chain_text,
+    without_query,
+)
 from harness.proxies.base import Deployable, Editable, Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
@@ -106,7 +118,7 @@ def _in_front(endpoint: Endpoint, upstream: Endpoint, kind: HopKind) -> Endpoint
     asked = endpoint.asked or upstream.asked
     if asked and upstream.knows_streams_only:
         why = "an application behind it knows streams as /stream/N only, which has to reach it unchanged: say no path"
-        raise InputError(f"{asked} is asked for, and {why}")
+        raise InputError(f"{without_query(asked)} is asked for, and {why}")
     only = upstream.knows_streams_only or kind == "application"
     return replace(endpoint, asked=asked, knows_streams_only=only)
 

@@ -44,6 +44,7 @@ from harness.model import (
     TurnedAway,
     Verdict,
     versions_met,
+    without_query,
 )
 from harness.store.runs import Run
 
@@ -409,7 +410,7 @@ class Runner:
             emulates=about("emulator"),
             applications=about("application"),
             served_by=tuple(
-                replace(hop.served_by, hop=str(of.unedited))
+                replace(hop.served_by, hop=str(of.unedited), path=without_query(hop.served_by.path))
                 for of, hop in zip(trace.plan.chain, entry.hops, strict=True)
                 if hop.served_by
             ),

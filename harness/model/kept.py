@@ -66,10 +66,11 @@ class Baseline:
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
     """A config of these hops that is another than when the baseline was written; `diff` says what changed, if somebody
-    has the old one. No hop has one any more that is gone.
+    has the old one, and `line` where that begins in the new one. No hop has one any more that is gone.
     """
 
     path: str
     hops: tuple[str, ...] = ()
     was_there: bool = True
     diff: str = ""
+    line: int = 0

@@ -131,6 +131,11 @@ class Endpoint:
         """Where a small complete answer is asked for, which goes the same way."""
         return self._asked(PULSE_MARK) or f"{self.url}/pulse"
 
+    @property
+    def shown_url(self) -> str:
+        """The same as it is told: without a query, in which a secret may be."""
+        return self.pulse_url.partition("?")[0]
+
     def _asked(self, mark: str) -> str:
         sign = "&" if "?" in self.asked else "?"
         return f"{self.url}{self.asked}{sign}{ASKED_QUERY}={mark}" if self.asked else ""

@@ -1,7 +1,7 @@
-"""What of headers reaches no file: the values of those whose names say that they are secrets. Pure.
+"""What of headers and paths reaches no file: queries, and values of headers whose names say that they are secret. Pure.
 
-Rules: names tell, values do not; equal values of a header stay equal and others differ, so that a hop that changes one
-is still seen; what is masked already stays as it is.
+Rules: names of headers tell, values do not; equal values of a header stay equal and others differ, so that a hop that
+changes one is still seen; what is masked already stays as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ HIDDEN = "(redacted)"
 def is_secret(name: str) -> bool:
     """Tell whether a header's value is a secret, by its name."""
     return bool(_SECRET.search(name))
+
+
+def without_query(path: str) -> str:
+    """Return a path, or a URL, that can be told."""
+    told, sign, query = path.partition("?")
+    return f"{told}{sign}{HIDDEN}" if query else path
 
 
 def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:

@@ -5,8 +5,9 @@
         assert_streams(harness_result)
 
 Rules: a test that asks for `harness_result` runs once per cell, under the cell's id, and is marked `proxies` if it does
-not say so itself. What cannot run here is skipped with the reason, or fails where it is required. Every process of
-pytest-xdist measures for itself, and all write into the same run folders.
+not say so itself. What cannot run here is skipped with the reason, or fails where it is required; a marker that
+cannot be meant is an error of its test alone. Every process of pytest-xdist measures for itself, and all write into the
+same run folders.
 Every pytest on a machine where this package is installed loads this module: what measures is only imported by a test
 that does.
 
@@ -38,6 +39,8 @@ __all__ = ["assert_streams", "harness_lab", "harness_result", "measure"]
 """The fixtures, which pytest finds here."""
 
 FIXTURE = "harness_result"
+WRONG = "wrong"
+"""Stands in the place of a cell's id where none can be meant."""
 UNSET = 'The configuration option "asyncio_default_fixture_loop_scope" is unset'
 """pytest-asyncio warns of that wherever it is installed, before any test is known; no fixture of ours depends on it."""
 ENDED_EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
@@ -81,8 +84,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if FIXTURE in metafunc.fixturenames:
         try:
             job, cells = _job(metafunc.config, metafunc.definition)
-        except HarnessError as error:
-            raise pytest.Collector.CollectError(str(error)) from None
+        except HarnessError as error:  # told by the fixture
+            metafunc.parametrize(FIXTURE, [error], ids=[WRONG], indirect=True)
+            return
         ids = [cell.id for cell in cells]
         metafunc.parametrize(FIXTURE, [(job, cell) for cell in cells], ids=ids, indirect=True)
 
@@ -97,8 +101,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Hear what is to be measured: it is, side by side, and a run tells whether it has come to its end."""
     may_skip = ("skip", "skipif")
     items = [item for item in session.items if not any(map(item.get_closest_marker, may_skip))]
-    params = [item.callspec.params for item in items if hasattr(item, "callspec")]
-    session.config.stash[STATE].selected(some[FIXTURE] for some in params if FIXTURE in some)
+    params = [item.callspec.params.get(FIXTURE) for item in items if hasattr(item, "callspec")]
+    session.config.stash[STATE].selected(one for one in params if isinstance(one, tuple))
 
 
 @pytest.hookimpl(trylast=True)

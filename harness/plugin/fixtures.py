@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import HarnessError
+
 if TYPE_CHECKING:
     from harness.model import Result
     from harness.plugin.lab import Lab
@@ -27,8 +29,10 @@ def harness_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def harness_result(request: pytest.FixtureRequest, harness_lab: Lab) -> Result:
+def harness_result(request: pytest.FixtureRequest) -> Result:
     """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
+    if isinstance(wrong := getattr(request, "param", None), HarnessError):
+        pytest.fail(str(wrong), pytrace=False)
     from harness.plugin.lab import told_plainly
 
     if not hasattr(request, "param"):
@@ -36,8 +40,9 @@ def harness_result(request: pytest.FixtureRequest, harness_lab: Lab) -> Result:
             "harness_result must be an argument of a test function, which then runs once per cell", pytrace=False
         )
     job, cell = request.param
+    lab: Lab = request.getfixturevalue("harness_lab")
     with told_plainly():
-        return harness_lab.result(job, cell)
+        return lab.result(job, cell)
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ import pytest
 
 from harness import session
 from harness.diagnosis.telling import Diagnosis
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
 from harness.model import Cell, Result
 from harness.plugin.settings import place_of
-from harness.plugin.states import STATE
+from harness.plugin.states import STATE, meanings, otherwise
 from harness.reports import summary, words
 from harness.reports.safe import shown
 
@@ -130,9 +130,14 @@ class Lab:
 
 
 async def known_results(entered: session.JoinedSession, job: session.Job, cells: Sequence[Cell]) -> list[Known]:
-    """Return the results of cells with what is known of them."""
-    results = await entered.run(job, cells)
-    folder = (await entered.join(job)).run.folder
+    """Return the results of cells with what is known of them.
+
+    Raises InputError if a test in another process means something else by an id of them.
+    """
+    run = (await entered.join(job)).run
+    if not job.matrix.text and (taken := await asyncio.to_thread(run.claim, meanings(job, cells))):
+        raise InputError(otherwise(job, cells, taken))
+    results, folder = await entered.run(job, cells), run.folder
     return [Known(job, result.cell, result, folder) for result in results]
 
 

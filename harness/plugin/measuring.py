@@ -31,14 +31,13 @@ METHODS: tuple[Method, ...] = get_args(Method)
 OF_RECORDINGS = ("chain", "workload", "format", "body", "pace")
 """Axes that a recorded answer says itself, or that are said otherwise."""
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
-_OPTIONS = {
-    "-H 'Authorization: ...' or -H @FILE": "headers={'Authorization': ...}",
-    "look at the path, and at -X": "look at path and method",
-    "look at -d and -H 'Content-Type: ...'": "look at json, data and headers",
-    "--cacert FILE": "authority=FILE",
-    "--backend: ": "",
-}
-"""What whoever records says of options, in keywords."""
+KEYWORDS = session.Door(
+    command="command",
+    asks="headers={'Authorization': ...}",
+    place="path and method",
+    body="json, data and headers",
+    authority="authority=FILE",
+)
 
 USUAL = Recording(
     *("usual", "", "GET", "sse", "chunked", "text/event-stream"),
@@ -69,9 +68,9 @@ class Answering:
         """Return what is asked; an application of this process is served until the stack is left."""
         if self.app is None:
             named = self.url or f"command:{self.command}"
-            return session.application(named, self.path, self.method, self.headers, self.body, self.authority)
+            return session.application(named, self.path, self.method, self.headers, self.body, self.authority, KEYWORDS)
         served = await stack.enter_async_context(session.served(self.app))
-        return session.Application(self.method, self.path or "/", self.headers, self.body, served=served)
+        return session.Application(self.method, self.path or "/", self.headers, self.body, served=served, door=KEYWORDS)
 
 
 class Measure:
@@ -209,12 +208,9 @@ class Measure:
 
 @asynccontextmanager
 async def _asked(answering: Answering) -> AsyncIterator[session.Application]:
-    """Let an application be asked, and tell what is wrong with it in keywords."""
+    """Let an application be asked for as long as the block lasts."""
     async with AsyncExitStack() as stack:
-        try:
-            yield await answering.application(stack)
-        except InputError as error:
-            raise InputError(_in_keywords(str(error))) from None
+        yield await answering.application(stack)
 
 
 def _badness(found: Known | Live) -> tuple[int, int]:
@@ -302,9 +298,3 @@ def _has_certificate(file: str) -> bool:
         return b"-----BEGIN CERTIFICATE-----" in Path(file).read_bytes()
     except OSError:
         return False
-
-
-def _in_keywords(said: str) -> str:
-    for option, keyword in _OPTIONS.items():
-        said = said.replace(option, keyword)
-    return said

@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +41,7 @@ class State:
     cells: dict[str, int] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     _jobs: dict[str, tuple[session.Job, tuple[Cell, ...]]] = field(default_factory=dict)
-    _meant: dict[str, object] = field(default_factory=dict)
+    _meant: dict[str, str] = field(default_factory=dict)
     _named: dict[str, int] = field(default_factory=dict)
     _selected: list[tuple[session.Job, list[Cell]]] = field(default_factory=list)
 
@@ -57,16 +57,10 @@ class State:
         return self._jobs[repr(asked)]
 
     def _check_ids(self, job: session.Job, cells: tuple[Cell, ...]) -> None:
-        for cell in cells:
-            files = {hop: job.own.get(hop.bare) for hop in cell.chain}
-            meant = (cell, files, [job.deployed.get(hop.bare) for hop in cell.chain])
-            if self._meant.setdefault(cell.id, meant) != meant:
-                own = {hop: os.path.relpath(job.own[hop.bare]) for hop in cell.chain if hop.bare in job.own}
-                names = " or ".join(f"{hop.proxy}:NAME={file}" for hop, file in own.items())
-                raise InputError(
-                    f"another test has {cell.id} already, and means another file, map, server or path by it; give this"
-                    f" one a name of its own: {names}"
-                )
+        meant = meanings(job, cells)
+        if taken := next((cell for cell, what in meant.items() if self._meant.get(cell, what) != what), None):
+            raise InputError(otherwise(job, cells, taken))
+        self._meant |= meant
 
     def selected(self, asked: Iterable[tuple[session.Job, Cell]]) -> None:
         """Hear which cells are tests of this session."""
@@ -104,6 +98,28 @@ class State:
             except HarnessError as error:
                 self.told.append(f"harness: {error}")
             self.told.append(f"harness: results and evidence: {short(folder)}")
+
+
+def meanings(job: session.Job, cells: Iterable[Cell]) -> dict[str, str]:
+    """Return a digest of all that the ids of cells stand for and do not say: by the id without mitigations, for what
+    those are held against has it, too.
+    """
+    found = {}
+    for cell in cells:
+        own = [(str(hop), str(job.own.get(hop.bare)), job.deployed.get(hop.bare)) for hop in cell.chain]
+        what = hashlib.sha256(repr([(name, os.path.abspath(file), how) for name, file, how in own]).encode())
+        found[replace(cell, mitigations=(), pace="lockstep").id] = what.hexdigest()
+    return found
+
+
+def otherwise(job: session.Job, cells: Iterable[Cell], taken: str) -> str:
+    """Return what is wrong where an id of some cells stands for something else already."""
+    hops = dict.fromkeys(hop for cell in cells for hop in cell.chain if hop.bare in job.own)
+    names = " or ".join(f"{hop.proxy}:NAME={os.path.relpath(job.own[hop.bare])}" for hop in hops)
+    return (
+        f"another test has {taken} already, and means another file, map, server or path by it; give this one a name of"
+        f" its own: {names}"
+    )
 
 
 def short(folder: Path) -> str:

@@ -152,7 +152,9 @@ class AsDeployed(Described):
         places = {source: str(evidence / FOLDER / where) for source, where in fitted.places.items()}
         main = next(iter(places.values()))
         files = {places[source]: text for source, text in fitted.texts.items()}
-        origins = {place: source.path for source, place in places.items()}
+        users_first = sorted(places, key=fitted.ours.__contains__)
+        origins = {places[source]: source.path for source in users_first}
+        origins |= {str(where): source.path for source, where in fitted.places.items()}  # as seen from where it runs
         start = self._start_of(main, files, installed, origins, fitted.command, fitted.explains)
         changes = {CHANGED: made.diff()} if self.edits else {}
         is_ours = config.is_relative_to(resources.configs())

@@ -23,6 +23,14 @@ def unified(path: Path, before: str, after: str, context: int = CONTEXT) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found)
 
 
+def first_changed(before: str, after: str) -> int:
+    """Return the line of the later text that a change begins in, or behind the last of which something is missing."""
+    old, new = before.splitlines(), after.splitlines()
+    alike = zip(old, new, strict=False)
+    same = next((number for number, (was, now) in enumerate(alike) if was != now), min(len(old), len(new)))
+    return max(min(same + 1, len(new)), 1)
+
+
 def told(path: Path, before: str, after: str, masked: Callable[[str], str]) -> str:
     """Return the same without any secret; `masked` leaves those out of a text, line by line."""
     hidden = {

@@ -7,7 +7,7 @@ Rules:
 - Evidence is what it was given, what it says (`NAME.log`), and the command, so that a person can run it again; of its
   environment without what is a secret by its name.
 - One that does not come to serve is ended, whatever the reason, with all that it has started. The error has its own
-  words: InputError if they name a line of its config, PortTaken if somebody has its port, else NotStarted.
+  words: InputError if they are about its config, PortTaken if somebody has its port, else NotStarted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type,
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Program, ProgramLauncher
-from harness.launchers.commands import asked, to_its_end
+from harness.launchers.commands import asked, to_its_end, uncoloured
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
@@ -177,13 +177,14 @@ class Start:
         if self.explains and not said:
             with contextlib.suppress(Unavailable):  # then what it said itself has to do
                 explained = asked(self.explains, "", env, self.cwd)
-                said = complaints.found(f"{explained.stdout}\n{explained.stderr}")
-        if said and said[0].file:
+                said = complaints.found(uncoloured(f"{explained.stdout}\n{explained.stderr}"))
+        is_taken = _is_taken(port, words)
+        if said and said[0].file and (said[0].line or not is_taken):
             return InputError(*said)
         message = str(error)
         if self.complaints.patterns:
             message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
-        return PortTaken(message) if _is_taken(port, words) else NotStarted(message, program.words(), ended)
+        return PortTaken(message) if is_taken else NotStarted(message, program.words(), ended)
 
 
 async def started(
@@ -226,17 +227,17 @@ async def _instance(
 async def _reacts(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once a program does anything with a request: else every cell would have to find out that it does not."""
     with contextlib.suppress(aiohttp.ClientError):
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.shown_url}")
 
 
 async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> None:
     """Return once an answer has begun to come: what a program compiles for the first one is no buffering."""
     try:
-        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.pulse_url}")
+        await outlives(program, _asked(endpoint), within_s, f"answer {endpoint.shown_url}")
     except aiohttp.ClientError as error:
         await until(program.death, DEATH_S)
         fault = (
-            program.death() or f"{program.name} did not answer {endpoint.pulse_url}: {error or type(error).__name__}"
+            program.death() or f"{program.name} did not answer {endpoint.shown_url}: {error or type(error).__name__}"
         )
         raise ProxyError(":\n".join(filter(None, [fault, program.log_tail()]))) from error
 
@@ -251,11 +252,11 @@ async def _passes(
     try:
         behind = await _asked(upstream)
     except aiohttp.ClientError as error:
-        raise ProxyError(f"what is behind {program.name} does not answer {upstream.pulse_url}: {error}") from error
+        raise ProxyError(f"what is behind {program.name} does not answer {upstream.shown_url}: {error}") from error
     given: list[object] = []
 
     async def same() -> bool:
-        if any(one.file for one in complaints.found(program.log_tail(LAST_LINES))):
+        if complaints.refuses(program.log_tail(LAST_LINES)):
             raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
         return given[-1] == behind or bool(endpoint.asked and given[-1] not in LOADING)
@@ -267,7 +268,7 @@ async def _passes(
     except ProxyError as error:
         if not given or program.death():
             raise
-        said = f"{program.name} answers {endpoint.pulse_url} with status {given[-1]}, what is behind it with {behind}"
+        said = f"{program.name} answers {endpoint.shown_url} with status {given[-1]}, what is behind it with {behind}"
         raise ProxyError(f"{said}: it does not pass requests on\n{program.log_tail()}") from error
 
 

@@ -49,6 +49,20 @@ _TITLE = re.compile(rb"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """How it is said, where somebody asks for a recording, who answers, who asks and what is asked."""
+
+    command: str = "--backend"
+    asks: str = "-H 'Authorization: ...' or -H @FILE"
+    place: str = "the path, and at -X"
+    body: str = "-d and -H 'Content-Type: ...'"
+    authority: str = "--cacert FILE"
+
+
+COMMAND_LINE = Door()
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What an application was asked: `source` is its name as it may be told, `asked_ns` when that was."""
 
@@ -56,6 +70,7 @@ class Said:
     method: Method
     asked_ns: int
     secrets: Secrets
+    door: Door = COMMAND_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +221,11 @@ def _refusal(answer: Answer, said: Said) -> str:
     if 300 <= status < 400:
         return f"answers with a redirect (status {status}), which is not followed: ask where it leads to"
     if status in (401, 403, 407):
-        return f"wants to know who asks (status {status}: {words}): say so with -H 'Authorization: ...' or -H @FILE"
+        return f"wants to know who asks (status {status}: {words}): say so with {said.door.asks}"
     if status in (404, 405):
-        return f"has nothing there for {said.method} (status {status}: {words}): look at the path, and at -X"
+        return f"has nothing there for {said.method} (status {status}: {words}): look at {said.door.place}"
     if status in (415, 422, 400):
-        return (
-            f"does not understand what it was asked (status {status}: {words}): look at -d and -H 'Content-Type: ...'"
-        )
+        return f"does not understand what it was asked (status {status}: {words}): look at {said.door.body}"
     return f"answers with status {status} instead of a stream: {words}"
 
 

@@ -12,6 +12,6 @@ from typing import TYPE_CHECKING
 from harness import lazily
 
 if TYPE_CHECKING:
-    from harness.reports.renderers import RENDERERS, no_run
+    from harness.reports.renderers import RENDERERS, unfinished
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -50,7 +50,7 @@ def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:
         yield from (f"by {hop}, the only hop" for hop in cell.chain)
         return
     alone = [(str(hop), measured.get(replace(cell, chain=(hop,)))) for hop in cell.chain]
-    if known := [f"{hop} alone is {one.verdict}" for hop, one in alone if one and one.verdict]:
+    if known := dict.fromkeys(f"{hop} alone is {one.verdict}" for hop, one in alone if one and one.verdict):
         yield f"by which hop: {', '.join(known)}"
     else:
         yield f"by which hop: harness diagnose --chain {shlex.quote(chain_text(cell.chain))} finds out"

@@ -30,12 +30,35 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
     """Yield the report as JUnit XML, test case by test case."""
-    root = ET.Element("testsuites", _counts(results), name=_xml(run.title))
+    return _report(run.title, run, results, ())
+
+
+def failed(command: str, why: str, run: RunInfo | None = None, results: Sequence[Result] = ()) -> Iterator[str]:
+    """Yield the report of a command that did not come to its end: the cells that it had measured by then, if it had
+    begun a run, and a case that is an error and says why.
+    """
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    suite = ET.Element("testsuite", counts, name=_xml(command))
+    case = ET.SubElement(suite, "testcase", classname="harness", name=_xml(command), time="0.000")
+    trouble = ET.SubElement(case, "error", message=_xml(why.splitlines()[0] if why else ""), type="error")
+    trouble.text = _xml(why)
+    return _report(run.title if run else command, run, results, [suite])
+
+
+def _report(name: str, run: RunInfo | None, results: Sequence[Result], errors: Sequence[ET.Element]) -> Iterator[str]:
+    root = ET.Element("testsuites", _counts(results, len(errors)), name=_xml(name))
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    if not results:
+    if not (results or errors):
         yield _text(root, 0)
         return
     yield _opening(root, 0)
+    if run:
+        yield from _suites(run, results)
+    yield from (_text(suite, 1) for suite in errors)
+    yield f"</{root.tag}>\n"
+
+
+def _suites(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     by_cell = {result.cell: result for result in results}
     by_chain: dict[str, list[Result]] = {}
     for result in results:
@@ -52,19 +75,6 @@ def pieces(run: RunInfo, results: Sequence[Result], /) -> Iterator[str]:
         yield _text(properties, 2)
         yield from (_text(_case(chain, result, by_cell, run), 2) for result in measured)
         yield f"{INDENT}</{suite.tag}>\n"
-    yield f"</{root.tag}>\n"
-
-
-def failed(command: str, why: str) -> Iterator[str]:
-    """Yield the report of a command that came to no run: one case, an error that says why."""
-    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
-    root = ET.Element("testsuites", counts, name=_xml(command))
-    suite = ET.SubElement(root, "testsuite", counts, name=_xml(command))
-    case = ET.SubElement(suite, "testcase", classname="harness", name=_xml(command), time="0.000")
-    trouble = ET.SubElement(case, "error", message=_xml(why.splitlines()[0] if why else ""), type="error")
-    trouble.text = _xml(why)
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    yield _text(root, 0)
 
 
 def _opening(element: ET.Element, level: int) -> str:
@@ -106,11 +116,11 @@ def _element(result: Result) -> str | None:
     return "failure" if element == "skipped" and result.changed and result.changed.fails else element
 
 
-def _counts(results: Sequence[Result]) -> dict[str, str]:
-    elements = [_element(result) for result in results]
+def _counts(results: Sequence[Result], errors: int = 0) -> dict[str, str]:
+    elements = [*map(_element, results), *["error"] * errors]
     counted = {counter: str(elements.count(element)) for element, counter in COUNTERS.items()}
     seconds = sum(result.duration_ms for result in results) / 1000
-    return {"tests": str(len(results)), **counted, "time": f"{seconds:.3f}"}
+    return {"tests": str(len(elements)), **counted, "time": f"{seconds:.3f}"}
 
 
 def _xml(text: str) -> str:

@@ -1,7 +1,8 @@
 """The registry of renderers: `--json PATH` and its like name them. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from harness.model import Result, RunInfo
 from harness.reports import html, json, junit, markdown, terminal
 from harness.reports.base import Renderer
 from harness.reports.safe import safe, shown
@@ -15,6 +16,6 @@ RENDERERS: dict[str, Renderer] = {
 }
 
 
-def no_run(command: str, why: str) -> Iterator[str]:
-    """Yield, as JUnit XML, that a command came to no run."""
-    yield from map(shown, junit.failed(command, why))
+def unfinished(command: str, why: str, run: RunInfo | None = None, results: Sequence[Result] = ()) -> Iterator[str]:
+    """Yield, as JUnit XML, what a command had measured that did not come to its end, and why."""
+    yield from map(shown, junit.failed(command, why, run, results))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.model import (
     MANNERS,
+    Chain,
     Changed,
     HeaderChange,
+    Hop,
     Manner,
     Metrics,
     Release,
@@ -30,6 +33,7 @@ LOOKS: Mapping[Verdict, Manner] = {
 }
 """What a person takes a verdict to mean. Where the stream as asked shows worse than that, it is told beside it."""
 
+NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 STICKY = "\N{NO-BREAK SPACE}"
 
 
@@ -132,6 +136,18 @@ def change(header: HeaderChange) -> str:
     if header.received is None:
         return f"removed {header.name}: {header.sent}"
     return f"changed {header.name}: {header.sent} to {header.received}"
+
+
+def hops(chain: Chain) -> list[str]:
+    """Return what each hop of a chain is called, client side first: `the second nginx:gzip` where there are several."""
+    counts = Counter(chain)
+    met = Counter[Hop]()
+    told = []
+    for hop in chain:
+        met[hop] += 1
+        number = NUMBERS[met[hop] - 1] if met[hop] <= len(NUMBERS) else f"{met[hop]}th"
+        told.append(f"the {number} {hop}" if counts[hop] > 1 else str(hop))
+    return told
 
 
 def changed(what: Changed) -> str:

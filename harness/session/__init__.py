@@ -18,6 +18,7 @@ from harness import lazily
 if TYPE_CHECKING:
     from harness.launchers.base import Fetching
     from harness.measure.runner import Runner
+    from harness.recordings.cutting import Door
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.cached import chosen, emptied, in_cache
     from harness.session.checking import (

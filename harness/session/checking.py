@@ -14,7 +14,7 @@ from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.errors import MOST_TOLD, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
+from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo, without_query
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -145,9 +145,15 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     here = {result.id for result in run.results}
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
-    concerns = here.__contains__ if allow_missing else Chosen().has
+    is_part = bool(run.info.shard) and any(
+        getattr(run.info, name) != getattr(earlier.info, name) for name in ("shard", "matrix_text")
+    )
+    concerns = here.__contains__ if allow_missing or is_part else Chosen().has
     lacks: Collection[str] = was.cells.keys() if run.info.finished_at is None else ()
-    return compared(was, now, run.info, run.results, lacks, concerns, _changed(was, around, Path()), FAILS[fails])
+    files = _changed(was, around, Path())
+    held = compared(was, now, run.info, run.results, lacks, concerns, files, FAILS[fails])
+    only = f"{run.folder} is shard {run.info.shard}: whether what it lacks is gone or another shard's is not looked at"
+    return replace(held, only_a_part=only if is_part else "")
 
 
 def refuse_older(run: Run) -> None:
@@ -190,18 +196,16 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
         hops = tuple(hop for hop, files in around.files.items() if path in files)
         known = any(other in was.configs for hop in hops for other in around.files[hop])
         if known and was.configs.get(path) != blob:
-            place = located(path) if path.startswith(SHIPPED) else folder / path
             before = was.configs.get(path)
-            diff = what_changed(place, before, hops[0]) if before else ""
-            found.append(ChangedFile(path, hops, before is not None, diff))
+            diff, line = what_changed(located(path, folder), before, hops[0]) if before else ("", 0)
+            found.append(ChangedFile(path, hops, before is not None, diff, line))
     folders = {PurePath(path).parent for path in around.configs}
-    gone = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
-    found += [ChangedFile(path) for path in gone]
+    away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
+    found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
     return found
 
 
 def _said(one: Deployment) -> str:
     """Return how a config stands in chains, in words."""
-    path, query, _ = (one.path or one.wish).partition("?")  # what is in a query may be a secret
-    said = {"server": one.server, "path": path + query, "map": ", ".join(one.map)}
+    said = {"server": one.server, "path": without_query(one.path or one.wish), "map": ", ".join(one.map)}
     return "; ".join(f"{name} {value}" for name, value in said.items() if value)

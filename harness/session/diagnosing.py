@@ -21,7 +21,18 @@ from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
-from harness.model import AXES, WORKLOAD_KEYS, Cell, Deployment, Hop, Mitigation, Recording, Result, chain_text
+from harness.model import (
+    AXES,
+    WORKLOAD_KEYS,
+    Cell,
+    Deployment,
+    Hop,
+    Mitigation,
+    Recording,
+    Result,
+    chain_text,
+    without_query,
+)
 from harness.session.jobs import Job, load, of_options
 from harness.session.shipped import read_text, shipped_matrices
 from harness.session.standing import AS_FOUND
@@ -148,7 +159,7 @@ def _as_deployed(deployed: Mapping[Hop, Deployment]) -> list[str]:
         options += [("--map", f"{of}{one}") for one in said.map]
         options += [("--server", f"{of}{said.server}")] if said.server else []
     paths = dict.fromkeys(said.path or said.wish for said in deployed.values())
-    options += [("--path", path) for path in paths if path]
+    options += [("--path", without_query(path)) for path in paths if path]
     return [word for option in options for word in option]
 
 

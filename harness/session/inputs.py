@@ -16,7 +16,7 @@ from harness.launchers.commands import asked
 from harness.measure.bench import adapter
 from harness.model import Hop
 from harness.proxies.base import Deployable
-from harness.proxies.diffs import unified
+from harness.proxies.diffs import first_changed, unified
 from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
 from harness.resources import configs
 from harness.session.jobs import Job, hops_of
@@ -48,9 +48,9 @@ def changed_since(inputs: Inputs) -> list[str]:
     return sorted(path for path, blob in told.items() if blob_id(located(path)) not in ("", blob))
 
 
-def located(name: str) -> Path:
-    """Return the path of a file by its name among inputs."""
-    return configs() / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else Path(name)
+def located(name: str, folder: Path = Path()) -> Path:
+    """Return the path of a file by its name among inputs, as seen from a folder."""
+    return configs() / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else folder / name
 
 
 def blob_id(path: Path) -> str:
@@ -62,19 +62,19 @@ def blob_id(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(said) + said, usedforsecurity=False).hexdigest()
 
 
-def what_changed(path: Path, was: str, hop: str) -> str:
-    """Return what changed in a file since git had it with this id, as a diff without secrets; nothing if git cannot
-    tell. Blocks.
+def what_changed(path: Path, was: str, hop: str) -> tuple[str, int]:
+    """Return what changed in a file since git had it with this id, as a diff without secrets, and on which line that
+    begins; nothing if git cannot tell. Blocks.
     """
     try:
         told = asked(["git", "cat-file", "blob", was], "install git", cwd=path.absolute().parent)
         before, after = told.stdout, path.read_text(encoding="utf-8")
     except (OSError, ValueError, Unavailable):
-        return ""
+        return "", 0
     if told.returncode:
-        return ""
+        return "", 0
     hidden = masked_tree if path.suffix in TREES else masked_blocks if hop.startswith("nginx:") else masked
-    return unified(path, hidden(before), hidden(after)) or HIDDEN_ONLY
+    return unified(path, hidden(before), hidden(after)) or HIDDEN_ONLY, first_changed(before, after)
 
 
 def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:

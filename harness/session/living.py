@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,7 +73,7 @@ async def watch(job: Job, asked: Application, requests: Sequence[str], folder: P
 
 async def _watched(chain: Chain, who: str, entry: Endpoint, relay: Relay, asked: Application, say: Say) -> Live:
     """Ask once, as somebody does, and judge what came of it."""
-    relay.answer, relay.broken = None, ""
+    relay.asks.clear()
     said = ((MARK, relay.secret), *((("Host", entry.name),) if entry.name else ()), *asked.headers)
     http: HttpVersion = "1.1" if "1.1" in entry.http else "2"
     asking = Asking(who, with_own(probing.whose("http")[who], said), asked.method, http)
@@ -82,15 +83,21 @@ async def _watched(chain: Chain, who: str, entry: Endpoint, relay: Relay, asked:
     begun_ns = time.monotonic_ns()
     await probing.ask(there, asking, takes, say)
     take = takes[0]
-    if not relay.answer or relay.answer.status is None:
-        came = take.fault or (f"status {take.status}" if take.status else take.cut)
-        raise InputError(f"{asked.source}: no answer of it came, asked through {chain_text(chain)} as {who}: {came}")
-    if relay.answer.status != 200:
-        raise InputError(f"{asked.source} answers with status {relay.answer.status} instead of a stream")
-    left_ms = _left_ms(relay.answer, begun_ns)
-    if fault := relay.broken or take.fault:
-        raise InputError(f"{asked.source}, asked through {chain_text(chain)} as {who}: {fault}")
-    return live(chain_text(chain), who, left_ms, take.messages_ms, take.stood_still_ms)
+    through = f"asked through {chain_text(chain)} as {who}"
+    last = relay.asks[-1] if relay.asks else None
+    again = f"a hop asked it {len(relay.asks)} times" if len(relay.asks) > 1 else ""
+    if not last or last.answer.status is None:
+        came = "; ".join(filter(None, [take.fault or (f"status {take.status}" if take.status else take.cut), again]))
+        raise InputError(f"{asked.source}: no answer of it came, {through}: {came}")
+    if any(one.beside_others for one in relay.asks):
+        raise InputError(f"{asked.source}, {through}: {again}, before its answer was over: which one came is not known")
+    if last.answer.status != 200:
+        raise InputError(f"{asked.source} answers with status {last.answer.status} instead of a stream")
+    left_ms = _left_ms(last.answer, begun_ns)
+    if fault := last.broken or take.fault:
+        raise InputError(f"{asked.source}, {through}: {fault}")
+    found = live(chain_text(chain), who, left_ms, take.messages_ms, take.stood_still_ms)
+    return replace(found, reason=f"{found.reason}; {again}, and the last answer counts") if again else found
 
 
 def _left_ms(answer: Answer, begun_ns: int) -> list[float]:

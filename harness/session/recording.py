@@ -30,7 +30,7 @@ from harness.probe.takes import Headers
 from harness.proxies.asgi import Asgi
 from harness.proxies.starting import Start, started
 from harness.recordings.answer import Answer
-from harness.recordings.cutting import Recorded, Said, coding_of, compresses, recorded
+from harness.recordings.cutting import COMMAND_LINE, Door, Recorded, Said, coding_of, compresses, recorded
 from harness.session.jobs import hops_of, one_cell
 from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
 from harness.session.serving import Served
@@ -61,6 +61,7 @@ class Application:
     command: tuple[str, ...] = ()
     served: Served | None = None
     authority: str | None = None
+    door: Door = COMMAND_LINE
 
     @property
     def source(self) -> str:
@@ -79,29 +80,30 @@ def application(
     headers: Headers = (),
     body: bytes | None = None,
     authority: str | None = None,
+    door: Door = COMMAND_LINE,
 ) -> Application:
     """Read what is to be recorded: a URL, `asgi:` with an app, or `command:`. Raises InputError for what is none.
 
-    `path` is asked for where the URL says none.
+    `path` is asked for where the URL says none; `door` is in whose words it is told what is wrong.
     """
     if given.startswith(("http://", "https://")):
         parts = urlsplit(given)
         target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-        return Application(method, target, headers, body, url=given, authority=authority)
+        return Application(method, target, headers, body, url=given, authority=authority, door=door)
     target = path or "/"
     if given.startswith("command:"):
         try:
             words = tuple(shlex.split(given.removeprefix("command:")))
         except ValueError as error:
-            raise InputError(f"--backend: the command cannot be read: {error}") from None
+            raise InputError(f"{door.command}: the command cannot be read: {error}") from None
         if not words:
-            raise InputError(f"--backend: there is no command behind command:; allowed: {GRAMMAR}")
-        return Application(method, target, headers, body, command=words)
+            raise InputError(f"{door.command}: there is no command behind command:; allowed: {GRAMMAR}")
+        return Application(method, target, headers, body, command=words, door=door)
     if given.startswith("asgi:"):
         job = one_cell({"chain": given}, {"tokens": 1, "token_bytes": 256})
         ((hop, file),) = hops_of(job).items()
-        return Application(method, target, headers, body, hop=hop, file=file)
-    raise InputError(f"--backend: {shown_url(given)!r} is no application; allowed: {GRAMMAR}")
+        return Application(method, target, headers, body, hop=hop, file=file, door=door)
+    raise InputError(f"{door.command}: {shown_url(given)!r} is no application; allowed: {GRAMMAR}")
 
 
 async def record(asked: Application, say: Say, http10: bool = False) -> Recorded:
@@ -193,7 +195,7 @@ class _Asker:
         heard = _Heard(head_only)
         transport = await self._connected(heard)
         try:
-            said = Said(source, self._asked.method, time.monotonic_ns(), self._secrets)
+            said = Said(source, self._asked.method, time.monotonic_ns(), self._secrets, self._asked.door)
             transport.write(self._request(profile, http))
             cut = await self._heard(heard)
         finally:
@@ -245,7 +247,7 @@ class _Asker:
             ) from None
         except ssl.SSLCertVerificationError as error:
             raise InputError(
-                f"{source}: the certificate is not trusted ({error.verify_message}): --cacert FILE"
+                f"{source}: the certificate is not trusted ({error.verify_message}): {self._asked.door.authority}"
             ) from None
         except ssl.SSLError as error:
             raise InputError(f"{source}: no TLS is spoken there ({error.reason}); is it http://?") from None

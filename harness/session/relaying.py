@@ -2,7 +2,8 @@
 
 Rules: the request for the application bears a mark that nobody can guess, which the application does not see. What the
 application answers is passed on as it comes, each read at once; when it came is kept. Each request has a connection of
-its own behind the relay, so that no other answer is on it.
+its own behind the relay, so that no other answer is on it. A hop that tries again asks the application again, as it
+would where it is deployed: each ask has an answer of its own.
 """
 
 from __future__ import annotations
@@ -29,8 +30,27 @@ _HOST = re.compile(rb"\r\nHost:[^\r\n]*", re.IGNORECASE)
 
 
 @dataclass
+class Ask:
+    """One request for the application: what that has answered, and what was `broken` about it. It is over when either
+    side has hung up; `beside_others` says that one before it was not when it came.
+    """
+
+    beside_others: bool
+    answer: Answer = field(default_factory=Answer)
+    broken: str = ""
+    is_over: bool = False
+
+    def hear(self, data: bytes) -> None:
+        """Take a read of the answer."""
+        try:
+            self.answer.feed(data, time.monotonic_ns())
+        except StreamError as error:
+            self.broken = self.broken or str(error)
+
+
+@dataclass
 class Relay:
-    """Where a chain ends. `answer` is what the application has answered, `broken` what was wrong with that.
+    """Where a chain ends. `asks` are those that came for the application, in their order.
 
     `host` is whom the application's requests are for, if not for whoever the chain names.
     """
@@ -39,8 +59,7 @@ class Relay:
     context: ssl.SSLContext | None = None
     host: str = ""
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
-    answer: Answer | None = None
-    broken: str = ""
+    asks: list[Ask] = field(default_factory=list)
 
     @asynccontextmanager
     async def listening(self, emitter: Endpoint) -> AsyncIterator[Endpoint]:
@@ -75,30 +94,26 @@ class Relay:
         head = _HOP_BY_HOP.sub(b"", head)
         if is_live and self.host:
             head = _HOST.sub(b"\r\nHost: " + self.host.encode(), head)
-        behind, asking = await asyncio.open_connection(to.host, to.port, ssl=context)
-        asking.write(head + b"\r\nConnection: close\r\n\r\n")
-        sending = asyncio.create_task(_pump(reader, asking))
+        ask = Ask(any(not one.is_over for one in self.asks))
+        if is_live:
+            self.asks.append(ask)
         try:
-            if is_live:
-                self.answer = Answer()
-            while data := await behind.read(READ_BYTES):
-                if is_live:
-                    self._hear(data)
-                writer.write(data)
+            behind, asking = await asyncio.open_connection(to.host, to.port, ssl=context)
+            asking.write(head + b"\r\nConnection: close\r\n\r\n")
+            sending = asyncio.create_task(_pump(reader, asking, ask))
+            try:
+                while data := await behind.read(READ_BYTES):
+                    ask.hear(data)
+                    writer.write(data)
+                    await writer.drain()
+                writer.write_eof()
                 await writer.drain()
-            writer.write_eof()
-            await writer.drain()
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                await _closed(asking)
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            await _closed(asking)
-
-    def _hear(self, data: bytes) -> None:
-        assert self.answer, "it is being answered"
-        try:
-            self.answer.feed(data, time.monotonic_ns())
-        except StreamError as error:
-            self.broken = self.broken or str(error)
+            ask.is_over = True
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
@@ -111,8 +126,11 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
         await asyncio.shield(writer.wait_closed())
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on whatever comes of a request's body."""
-    while data := await reader.read(READ_BYTES):
-        writer.write(data)
-        await writer.drain()
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ask: Ask) -> None:
+    """Pass on whatever comes of a request's body, until whoever asks hangs up."""
+    try:
+        while data := await reader.read(READ_BYTES):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        ask.is_over = True

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.matrix.expected import lines
-from harness.model import Place, Result, RunInfo
-from harness.session.inputs import SHIPPED, located
+from harness.model import ChangedFile, Place, Result, RunInfo
+from harness.session.inputs import located
 from harness.store.runs import Run
 
 
-def spots_of(run: Run, baseline: Path | None) -> Mapping[str, Place]:
-    """Return the place of each result that failed, by its id, as far as there is one. Blocks."""
+def spots_of(run: Run, baseline: Path | None, files: Sequence[ChangedFile] = ()) -> Mapping[str, Place]:
+    """Return the place of each result that failed, by its id, as far as there is one. Blocks.
+
+    `files` are the configs that changed since the baseline was written, or the run that this one is held against.
+    """
     failed = [result for result in run.results if result.outcome not in ("pass", "observed")]
     expected = lines(run.info)
     kept = _lines(baseline) if baseline and failed else {}
-    found = {result.id: _spot(result, run.info, expected, baseline, kept) for result in failed}
+    folder = baseline.parent if baseline else Path()
+    begins = {file.path: _place(located(file.path, folder), file.line) for file in files}
+    found = {result.id: _spot(result, run.info, expected, baseline, kept, begins) for result in failed}
     return {cell: spot for cell, spot in found.items() if spot}
 
 
 def _spot(
-    result: Result, run: RunInfo, expected: Mapping[str, int], baseline: Path | None, kept: Mapping[str, int]
+    result: Result,
+    run: RunInfo,
+    expected: Mapping[str, int],
+    baseline: Path | None,
+    kept: Mapping[str, int],
+    begins: Mapping[str, Place],
 ) -> Place | None:
-    if result.changed and result.changed.fails and baseline:
+    if result.changed and result.changed.fails:
         for path in result.changed.files:
-            return _place(located(path) if path.startswith(SHIPPED) else baseline.parent / path)
-        return _place(baseline, kept.get(result.id, 0))
+            return begins[path]
+        if baseline:
+            return _place(baseline, kept.get(result.id, 0))
     if not run.matrix_file or not run.matrix_text:
         return None
     return _place(Path(run.matrix_file), expected.get(result.expectation.cells, 0) if result.expectation else 0)

@@ -34,7 +34,7 @@ from typing import Self
 
 from harness.documents import recordings, records
 from harness.documents.redaction import masked_run
-from harness.errors import InputError, shortened, unwritable
+from harness.errors import InputError, Unwritable, shortened, unwritable
 from harness.model import DIGEST, Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
 from harness.resources import is_file, own_folder, runs_folder
 
@@ -352,7 +352,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
+        raise Unwritable(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
     except OSError as error:
         raise unwritable(error)(f"cannot write {path}: {error.strerror}") from error
 

@@ -23,6 +23,8 @@ from harness.store.runs import RESULTS, Run, write_text
 
 SESSION = "session"
 """The file that says of which session a run is: its secret, in one line."""
+MEANT = "meant.json"
+"""What ids stand for in a session, as far as they do not say it themselves, until that has ended."""
 
 
 class SharedRun(Run):
@@ -57,6 +59,20 @@ class SharedRun(Run):
         with alone_in(self.folder):
             _mend(self.results_file)
             super().append(result)
+
+    def claim(self, meant: Mapping[str, str]) -> str:
+        """Write down what names stand for, unless another process has one that stands for something else: return that.
+
+        Blocks.
+        """
+        file = self.folder / MEANT
+        with alone_in(self.folder):
+            known = dict(json.loads(file.read_text())) if file.exists() else {}
+            if other := next((name for name, what in meant.items() if known.get(name, what) != what), ""):
+                return other
+            if not meant.keys() <= known.keys():
+                write_text(file, json.dumps({**known, **meant}))
+        return ""
 
     def make_known(self, mitigations: Mapping[str, Mitigation]) -> None:
         """Write down mitigations that cells of the run will have, beside those that are known of it already."""
@@ -93,7 +109,8 @@ def finish(folder: Path, is_whole: bool) -> None:
         write_text(folder / RESULTS, "".join(f"{line}\n" for line in reversed(lines.values())))
         if is_whole:
             Run.open(folder).finish()
-        (folder / SESSION).unlink(missing_ok=True)
+        for name in (SESSION, MEANT):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _mend(lines: Path) -> None:

@@ -60,17 +60,36 @@ def test_an_effect_is_held_against_a_baseline_that_is_what_it_was(moved: bool, t
     assert told(was, now, baseline_changed=moved) == [(turn, "effect no effect, was reduces")]
 
 
-def test_how_a_lag_shows_is_of_its_day_and_no_other_verdict_s_is() -> None:
-    was, now = Kept("delayed", "in bursts", "reduces"), Kept("delayed", "at the end", "no effect")
-    assert {turn for turn, _ in told(was, now)} == {"other"}
-    assert {turn for turn, _ in told(replace(was, verdict="coalesced"), replace(now, verdict="coalesced"))} == {"worse"}
+@pytest.mark.parametrize(
+    ("was", "now", "turns"),
+    [
+        ("one by one", "in bursts", set()),
+        ("in bursts", "one by one", set()),
+        ("in bursts", "at the end", set()),
+        ("one by one", "at the end", {"other"}),
+        ("at the end", "one by one", {"other"}),
+    ],
+)
+def test_how_a_lag_shows_is_of_its_day_and_no_other_verdict_s_is(was: Manner, now: Manner, turns: set[Turn]) -> None:
+    had, have = Kept("delayed", was, "reduces"), Kept("delayed", now, "no effect")
+    assert {turn for turn, _ in told(had, have)} == turns
+    of_others = [turn for turn, _ in told(replace(had, verdict="coalesced"), replace(have, verdict="coalesced"))]
+    assert len(of_others) == 2
+    assert "other" not in of_others
 
 
-@pytest.mark.parametrize(("held_bytes", "turn"), [(49_488, "other"), (98_976, "worse")])
-def test_what_a_start_shows_that_is_one_token_longer_is_not_sure(held_bytes: int, turn: Turn) -> None:
-    was = Kept("streamed", "one by one", held_bytes=32_992, within_bytes=16_496)
+@pytest.mark.parametrize(("held_bytes", "turns"), [(49_488, []), (98_976, ["worse", "worse"])])
+def test_what_a_start_shows_that_is_one_token_longer_is_no_change(held_bytes: int, turns: list[Turn]) -> None:
+    was = Kept("streamed", "one by one", "defeats", held_bytes=32_992, within_bytes=16_496)
     now = replace(was, shows="in bursts", held_bytes=held_bytes)
-    assert told(was, now)[0] == (turn, "shows in bursts, was one by one")
+    assert [turn for turn, _ in told(was, now)] == turns
+
+
+@pytest.mark.parametrize(("after", "turns"), [(620, []), (1000, ["worse", "worse"])])
+def test_what_a_release_shows_that_is_another_by_less_than_is_known_is_no_change(after: int, turns: list[Turn]) -> None:
+    was = Kept("coalesced", "in bursts", release=KeptRelease("timer", 580, 58))
+    now = replace(was, shows="at the end", release=KeptRelease("timer", after, 62))
+    assert [turn for turn, _ in told(was, now)] == turns
 
 
 def by(what: ReleasedBy, after: int = 0, within: int = 0) -> Kept:

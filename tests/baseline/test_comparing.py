@@ -197,3 +197,10 @@ def test_versions_are_kept_for_each_platform() -> None:
     comparison = compared(elsewhere, kept(now), RUN, now, {now[0].id})
     assert comparison.new_platform == "b.yaml has no versions of Linux x86_64"
     assert only(comparison)[0] is None, "of another platform no version says anything"
+
+
+def test_what_a_lag_shows_fails_nothing_however_strict() -> None:
+    bursts = Shows("in bursts", 3, 90.0, seen=False)
+    was, now = of("delayed", shows=STREAMED), of("delayed", shows=bursts)
+    assert only(held([was], [now], fails=KINDS)) == (None, "pass", 0)
+    assert with_what_was(kept([now]), kept([was]), [was.id]).cells == kept([was]).cells, "no line of it changes"

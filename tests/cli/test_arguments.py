@@ -43,6 +43,7 @@ SPELLINGS: Sequence[tuple[str, str]] = [
     (f"run --backend {URL}{QUERY} --path /a{QUERY}", f"run --backend {URL}?{X} --path /a?{X}"),
     (f"run --backend command:serve>{URL}?a --path=/a{QUERY}", f"run --backend command:serve>{URL}?a --path=/a?{X}"),
     (f"run --backend {URL}?a --map a", f"run --backend {URL}?{X} --map a"),
+    (f"run --chain nginx:./a.conf --path /a{QUERY}", f"run --chain nginx:./a.conf --path /a?{X}"),
     (f"diagnose --hop nginx:default --hop {URL}{QUERY}", f"diagnose --hop nginx:default --hop {URL}?{X}"),
     (f"probe {URL}{QUERY} --direct {URL}{QUERY} -d {SECRET}", f"probe {URL}?{X} --direct {URL}?{X} -d {X}"),
     (f"probe -d {SECRET} --requests 1 -- {URL}{QUERY}", f"probe -d {X} --requests 1 -- {URL}?{X}"),

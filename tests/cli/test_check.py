@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -233,11 +234,18 @@ def test_a_baseline_is_only_replaced_where_nothing_is_lost(
 
 
 @pytest.mark.proxies
-@pytest.mark.usefixtures("no_nginx")
-def test_what_stands_in_a_query_reaches_no_baseline(harness: Harness, project: Path) -> None:
-    BASELINE.write_text("schema: 1\nharness: 0.1.0\nrules: 1\ncells: {}\n...\n")
-    harness("check", "my.yaml", "--update", "--path", "/api/chat?api_key=s3cret")
-    assert "s3cret" not in BASELINE.read_text()
+def test_what_stands_in_a_query_reaches_no_file(
+    harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["check", "my.yaml", "--update", "--only", "curl", "--path", "/api/chat?api_key=s3cret", "--junit", "o.xml"]
+    monkeypatch.setattr(sys, "argv", ["harness", *words])
+    said = harness(*words)
+    assert said.status == 0
+    (run,) = Path("runs").glob("2*")
+    assert "/api/chat?(redacted)" in (run / "results.jsonl").read_text()
+    assert "s3cret" not in said.out + said.err
+    told = [file for file in project.rglob("*") if file.is_file() and b"s3cret" in file.read_bytes()]
+    assert [file for file in told if "proxies" not in file.parts] == []
 
 
 @pytest.mark.proxies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from harness.cli import github, screen
-from harness.model import Place, Result
+from harness.model import Place, Result, Verdict
+from harness.proxies.diffs import first_changed
 from harness.reports import workflow
 from harness.reports.safe import uncommanded
 from harness.store.runs import Run
@@ -170,3 +172,28 @@ def test_a_folder_of_runs_that_is_ours_is_no_part_of_somebody_s_repository(harne
     os.makedirs("theirs")
     Run.create(Path("theirs"), run_info())
     assert not Path("theirs/.gitignore").exists()
+
+
+def test_a_config_that_changed_is_told_at_the_line_that_did(harness: Harness, job: Path) -> None:
+    subprocess.run(["git", "init", "-q"], check=True)
+    folders = []
+    told: list[tuple[Verdict, str]] = [("streamed", "proxy_buffering off;"), ("buffered", "gzip on;")]
+    for number, (verdict, last) in enumerate(told):
+        Path("n.conf").write_text(f"events {{}}\nhttp {{\n{last}\n}}\n")
+        blob = subprocess.run(["git", "hash-object", "-w", "n.conf"], check=True, capture_output=True, text=True).stdout
+        inputs = {"nginx:default": {"n.conf": blob.strip()}}
+        run = Run.create(Path(f"runs{number}"), run_info(finished_at=None, cells=1, inputs=inputs))
+        run.append(result(cell(), verdict))
+        run.finish()
+        folders.append(run.folder)
+    said = harness("diff", *folders)
+    assert (said.status, "+gzip on;" in said.out) == (1, True)
+    assert "::error file=n.conf,line=3,title=Token stream::worse: buffered, was streamed" in said.out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [("a\nb\n", "a\nc\n", 2), ("a\n", "a\nb\n", 2), ("a\nb\n", "a\n", 1), ("a\n", "", 1), ("", "a\n", 1), ("", "", 1)],
+)
+def test_a_change_begins_in_a_line_that_there_is(before: str, after: str, line: int) -> None:
+    assert first_changed(before, after) == line

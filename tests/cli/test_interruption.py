@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -85,11 +86,16 @@ def assert_reported(place: Sandbox) -> None:
 def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing(
     place: Sandbox, number: signal.Signals
 ) -> None:
-    program, listening = in_mid_run(place)
+    program, listening = in_mid_run(place, "--junit", "out.xml")
     hit(program, number)
     said = place.said(program)
     assert place.left_behind(listening) == []
     assert said.status == 130
+    cases = list(ET.parse(place.folder / "out.xml").iter("testcase"))
+    assert {str(case.get("name")) for case in cases} == {*QUICK, "harness matrix"}
+    (error,) = (fault for case in cases for fault in case.iter("error"))
+    assert error.get("message") == "interrupted"
+    assert f"{len(QUICK)} of {CELLS} cells were measured" in str(error.text)
     assert f"Interrupted: {len(QUICK)} of {CELLS} cells are done. `harness report runs/" in said.err
     assert str(place.last_run().folder.relative_to(place.folder)) in said.err
     assert "Traceback" not in said.err

@@ -89,3 +89,33 @@ def test_shards_are_measured_and_judged_again_and_held_against_a_baseline_as_one
     part = next(Path("shards").glob("2*"))
     refused = harness("check", "my.yaml", "--measured", part)
     assert (refused.status, "`harness merge` joins shards" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "matrix", "status", "told"),
+    [
+        ("", "2/2", "a", 0, "is shard 2/2: whether what it lacks is gone or another shard's is not looked at"),
+        ("1/2", "2/2", "a", 0, "is shard 2/2: whether"),
+        ("2/2", "2/2", "b", 0, "is shard 2/2: whether"),
+        ("2/2", "2/2", "a", 1, "gone: was buffered"),
+        ("", "", "a", 1, "gone: was buffered"),
+        ("2/2", "", "a", 1, "gone: was buffered"),
+    ],
+)
+def test_what_another_shard_may_have_is_not_gone(
+    harness: Harness, tmp_path: Path, earlier: str, later: str, matrix: str, status: int, told: str
+) -> None:
+    was = shard(tmp_path / "a", earlier, DIRECT, ONE, OTHER, matrix_text="title: a")
+    said = harness("diff", was, shard(tmp_path / "b", later, DIRECT, ONE, matrix_text=f"title: {matrix}"))
+    assert (said.status, told in said.out) == (status, True), said.out
+    assert ("gone" in said.out.replace("is gone or", "")) is bool(status)
+
+
+def test_a_config_that_another_shard_has_is_not_gone(harness: Harness, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        Path(name).write_text(name)
+    hops = {"nginx:default": {"one": "1" * 40}, "nginx:gzip": {"other": "2" * 40, "away": "3" * 40}}
+    was = shard(tmp_path / "a", "", DIRECT, ONE, OTHER, inputs=hops)
+    now = shard(tmp_path / "b", "2/2", DIRECT, ONE, inputs={"nginx:default": hops["nginx:default"]})
+    said = harness("diff", was, now).out
+    assert ("other (gone)" in said, "away (gone)" in said) == (False, True)

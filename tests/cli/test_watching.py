@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import NoReturn
 
 import pytest
 
@@ -17,7 +20,8 @@ from harness.proxies.catalog import PROXIES
 from harness.proxies.languages.base import Fitted
 from harness.proxies.source_text import Source
 from harness.session.watching import Decided
-from tests.sandbox import Sandbox
+from tests.commanding import Harness
+from tests.sandbox import DIRECT, Sandbox
 from tests.waiting import wait_for
 
 MATRIX = """\
@@ -113,6 +117,26 @@ def test_what_a_program_makes_of_a_config_is_no_file_of_it(tmp_path: Path, monke
     caddy = PROXIES["caddy"]
     assert isinstance(caddy, AsDeployed)
     assert caddy.config_files(config) == [config]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "told"),
+    [
+        (errno.EROFS, 2, "cannot make a run folder in runs: Read-only file system"),
+        (errno.EACCES, 2, "cannot make a run folder in runs: Permission denied"),
+        (errno.ENOSPC, 3, "cannot make a run folder in runs: No space left on device"),
+    ],
+)
+def test_where_nothing_can_be_written_it_says_so_and_ends(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, number: int, status: int, told: str
+) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    Path("my.yaml").write_text(DIRECT)
+    monkeypatch.setattr("harness.store.runs.runs_folder", refused)
+    said = harness("watch", "my.yaml")
+    assert (said.status, told in said.err, "cells stream" in said.err) == (status, True, False)
 
 
 @pytest.mark.proxies

@@ -58,6 +58,28 @@ def told(found: Diagnosis, width: int = 100) -> str:
     return capture.get()
 
 
+def test_of_hops_that_are_alike_it_is_said_which_is_meant() -> None:
+    chain = "nginx:http10>nextjs:dev>nginx:http10"
+    results = [
+        at(chain, "curl", "buffered"),
+        at("nginx:http10", "curl", "coalesced"),
+        at("nextjs:dev", "curl", "streamed"),
+        at("nextjs:dev>nginx:http10", "curl", "streamed"),
+        at("nginx:http10>nginx:http10", "curl", "coalesced"),
+        at("nginx:http10>nextjs:dev", "curl", "buffered"),
+        at(chain, "curl", "streamed", "nginx-buffering-off", effect="defeats"),
+    ]
+    found = diagnosis(results, chain)
+    hops = dict(found.of_hops())
+    assert [(hop, told[1]) for hop, told in hops.items()] == [
+        ("the first nginx:http10", "without it the chain streams (curl)"),
+        ("nextjs:dev", "without it the chain is coalesced (curl)"),
+        ("the second nginx:http10", "without it the chain is buffered (curl)"),
+    ]
+    assert hops["the first nginx:http10"][0] == hops["the second nginx:http10"][0]
+    assert list(found.recipes()) == ["nginx: in the first nginx:http10 and in the second nginx:http10"]
+
+
 def test_who_sees_what_which_hop_holds_and_what_to_change() -> None:
     found = diagnosis(TWO)
     shows = "; the stream as asked shows at the end; a token waits up to 1750 ms (computed)"

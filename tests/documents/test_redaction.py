@@ -128,3 +128,11 @@ def test_a_file_without_secrets_is_kept_to_the_letter(text: str) -> None:
 def test_what_is_no_yaml_is_refused_and_not_kept() -> None:
     with pytest.raises(InputError, match="not YAML"):
         kept(f"mitigations: {{Authorization: {CANARY}")
+
+
+@pytest.mark.parametrize("spelled", ["{}", "'{}'", '"{}"', "{}  # as deployed", "|\n        {}"])
+def test_of_what_a_config_is_asked_for_the_query_is_hidden(spelled: str) -> None:
+    text = f"title: a\nvariants:\n  nginx:\n    mine:\n      file: ./a.conf\n      path: {spelled}\n"
+    text += "    other: ./b.conf\n"
+    assert kept(text.replace("{}", f"/chat?api_key={CANARY}")) == text.replace("{}", f"/chat?{HIDDEN}")
+    assert kept(text.replace("{}", "/chat")) == text.replace("{}", "/chat")

@@ -117,9 +117,14 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
         ),
         (
             "traefik",
-            '2026-01-01T00:00:00Z ERR error="middleware \\"no@file\\" does not exist" entryPointName=web\n'
+            '2026-01-01T00:00:00Z ERR error="middleware \\"no@file\\" does not exist" routerName=a@file\n'
             '2026-01-01T00:00:09Z ERR error="accept tcp 127.0.0.1:1: use of closed network connection"',
             'middleware \\"no@file\\" does not exist',
+        ),
+        (
+            "traefik",
+            '2026-01-01T00:00:00Z ERR error="unsupported default encoding: no" routerName=app@file',
+            "unsupported default encoding: no",
         ),
         ("envoy", f"{ENVOY} `route: unknown cluster 'ap'` initializing config 'x", "route: unknown cluster 'ap'"),
         (
@@ -130,5 +135,24 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
         ),
     ],
 )
-def test_a_complaint_without_a_place_is_told_once_and_in_the_programs_words(program: str, log: str, words: str) -> None:
+def test_a_complaint_about_a_config_as_a_whole_is_told_once_and_names_it(program: str, log: str, words: str) -> None:
+    assert told(program, log) == [Complaint(words, file=str(USERS))]
+
+
+@pytest.mark.parametrize(
+    ("program", "log", "words"),
+    [
+        ("caddy", "Error: no room", "no room"),
+        ("haproxy", "[ALERT]    (7) : Starting frontend web: cannot bind", "Starting frontend web: cannot bind"),
+        ("traefik", '2026-01-01T00:00:00Z ERR error="no room"', "no room"),
+    ],
+)
+def test_what_is_about_no_config_blames_none(program: str, log: str, words: str) -> None:
     assert told(program, log) == [Complaint(words)]
+
+
+def test_a_file_is_recognised_as_the_program_sees_it_from_where_it_runs() -> None:
+    patterns = read_program(configs() / "traefik" / FILE).complaints
+    said = 'error="collecting file configs: dynamic/1-a.yaml: strconv.ParseInt: parsing \\"x\\": invalid syntax"'
+    (one,) = ComplaintPatterns.of(patterns, {"dynamic/1-a.yaml": USERS}).found(f"2026-01-01T00:00:00Z ERR No {said}")
+    assert (one.file, one.message) == (str(USERS), 'strconv.ParseInt: parsing \\"x\\": invalid syntax')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import InputError, ProxyError
+from harness.errors import InputError
 from harness.launchers.base import Fetching
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
@@ -92,17 +92,18 @@ async def test_a_complaint_about_a_line_is_led_back_to_the_users_file(
         ("envoy", "stat_prefix", "stat_prefx", "'stat_prefx'"),
         ("envoy", '["*"]', "[]", "Domains: value must contain at least 1 item"),
         ("envoy", "route: {cluster: app}", "route: {cluster: ap}", "route: unknown cluster 'ap'"),
+        ("traefik", "service: app}", "service: app, middlewares: [no]}", 'middleware \\"no@file\\" does not exist'),
     ],
 )
-async def test_a_complaint_without_a_line_is_told_in_the_programs_words(
+async def test_a_complaint_without_a_line_is_told_of_the_config_in_the_programs_words(
     bench: Bench, tmp_path: Path, name: str, words: str, others: str, complaint: str
 ) -> None:
     config, upstream = own(name, tmp_path, words, others), (await bench.entry(())).endpoint
     async with Launcher() as launcher:
-        with pytest.raises(ProxyError, match=f"^{name} did not start:\n") as told:
+        with pytest.raises(InputError) as told:
             await program(name).start(config, upstream, tmp_path, launcher)
-    assert complaint in str(told.value)
-    assert len(str(told.value).splitlines()) == 2
+    (one,) = told.value.complaints
+    assert (one.file, complaint in one.message) == (str(config), True)
 
 
 @in_modules_loop

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from harness.errors import InputError
 from harness.probe.secrets import Secrets
 from harness.recordings import cutting
 from harness.recordings.answer import Answer
-from harness.recordings.cutting import compresses, recorded
+from harness.recordings.cutting import Door, compresses, recorded
 from tests.recorded import ASKED_NS, EVENTS, WORDS, answered, cut, load, recording, said
 
 LINES = [b'{"n": %d}\n' % number for number in range(6)]
@@ -200,3 +201,13 @@ def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
     assert "unknown content coding 'snappy'" in compresses(answered(EVENTS, Content_Encoding="snappy"), said())
     assert compresses(answered(EVENTS, Content_Encoding="identity"), said()) == ""
     assert compresses(plain("401 Unauthorized", b"", "Content-Encoding: gzip"), said()) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("401 Unauthorized", "say so with WHO"), ("404 Not Found", "look at WHERE"), ("422 No", "look at WHAT")],
+)
+def test_what_to_say_otherwise_is_told_in_the_words_of_whoever_asks(status: str, told: str) -> None:
+    asked = replace(said(), door=Door(asks="WHO", place="WHERE", body="WHAT"))
+    with pytest.raises(InputError, match=f": {told}$"):
+        recorded(plain(status), asked)

@@ -15,7 +15,7 @@ import harness
 from benchmarks import publish
 from harness.documents import records
 from harness.model import Expectation, Facts, Hop, Result
-from harness.reports import RENDERERS
+from harness.reports import RENDERERS, junit
 from harness.reports.words import setting
 from tests.reports.reporting import told
 from tests.reports.samples import CLAIM, cell, layer, matrix, result, run_info
@@ -177,6 +177,18 @@ def test_junit_is_xml_and_its_counts_are_right() -> None:
         found = root.findall(f"testsuite/testcase/{element}")
         assert root.get(counter) == str(len(found))
         assert root.get(counter) == str(sum(int(suite.get(counter, "")) for suite in root.findall("testsuite")))
+
+
+def test_junit_of_what_did_not_come_to_its_end_has_the_cells_so_far_and_the_reason() -> None:
+    results = matrix()
+    root = ET.fromstring("".join(junit.failed("harness check", "interrupted\n3 cells", run_info(), results)))
+    whole = ET.fromstring(told("junit", results))
+    *cells, last = root.iter("testcase")
+    assert [case.get("name") for case in cells] == [case.get("name") for case in whole.iter("testcase")]
+    assert (last.get("name"), [one.get("message") for one in last]) == ("harness check", ["interrupted"])
+    elements = [one.tag for case in root.iter("testcase") for one in case]
+    assert int(root.get("tests", 0)) == len(results) + 1
+    assert int(root.get("errors", 0)) == elements.count("error")
 
 
 def test_junit_tells_each_outcome_in_its_way() -> None:

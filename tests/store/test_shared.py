@@ -11,7 +11,7 @@ import pytest
 from harness.errors import InputError
 from harness.model import Mitigation
 from harness.store.runs import Run
-from harness.store.shared import SharedRun, finish, runs_of
+from harness.store.shared import MEANT, SharedRun, finish, runs_of
 from tests.reports import samples
 
 SESSION = "a-secret-of-a-session"
@@ -93,3 +93,13 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(InputError, match="cannot make a run folder in"):
         part(tmp_path / "runs", "gw0")
+
+
+def test_a_name_stands_for_one_thing_in_all_parts_until_the_session_ends(tmp_path: Path) -> None:
+    one, other = part(tmp_path, "gw0"), part(tmp_path, "gw1")
+    assert one.claim({"a": "1"}) == other.claim({"a": "1", "b": "2"}) == ""
+    assert one.claim({"c": "3", "b": "4"}) == "b"
+    assert other.claim({"c": "5"}) == "", "what was refused is not taken"
+    (folder,) = runs_of(tmp_path, SESSION)
+    finish(folder, is_whole=True)
+    assert not (folder / MEANT).exists()

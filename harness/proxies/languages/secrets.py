@@ -1,9 +1,9 @@
 """What of a config is a secret, and the config without it, with as many lines. Pure.
 
 Rules: what stands behind a name that says so (`is_secret`) is one, to the end of the directive, or of the value in YAML
-and JSON. Wherever they stand, name and password of a URL, a token behind `Bearer` or `Basic`, a hashed password and
-`name=value` are. A variable that only requests fill is none, nor is a path of a key. Rather too much is hidden than too
-little.
+and JSON. Wherever they stand, name and password of a URL, a token behind `Bearer` or `Basic`, a hashed password,
+`name=value` and what looks drawn at random (random_words.py) are; sooner in nginx' `set` and maps. A variable that only
+requests fill is none, nor is a path of a key. Rather too much is hidden than too little.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.model import HIDDEN, is_secret
+from harness.proxies.languages.random_words import without_random
 from harness.proxies.languages.yaml_nodes import Entry, Value, plain
 from harness.proxies.source_text import Source
 
@@ -64,12 +65,15 @@ def masked(text: str) -> str:
 
 def masked_blocks(text: str) -> str:
     """Return the same in a language of blocks, as nginx' is."""
-    made, inside, opens = "", [False], False
+    made, inside, opens = "", [""], ""
     for found in _STATEMENT.finditer(text):
         part = found[0]
         if found["body"]:
-            opens = part.split()[0] in _MAPS and _secret_name(part) is not None
-            part = _all(part, len("default") * part.startswith("default")) if inside[-1] else _hidden(part)
+            gives, is_secret_one = part.split()[0], _secret_name(part) is not None
+            opens = ("secrets" if is_secret_one else "values") if gives in _MAPS else ""
+            hides_all = inside[-1] == "secrets"
+            part = _all(part, len("default") * part.startswith("default")) if hides_all else _hidden(part)
+            part = without_random(part, is_value=True) if inside[-1] == "values" or gives == "set" else part
         elif part == "{":
             inside.append(opens)
         elif part == "}" and len(inside) > 1:
@@ -138,7 +142,8 @@ def _comment(text: str) -> str:
 def _wherever(text: str) -> str:
     """Return a text without what is a secret by what it looks like."""
     text = _ANYWHERE.sub(lambda found: " " * found[0].startswith((" ", "\\")) + HIDDEN, text)
-    return _ASSIGNED.sub(lambda one: f"{one['name']}={HIDDEN}" if is_secret(one["name"]) else one[0], text)
+    text = _ASSIGNED.sub(lambda one: f"{one['name']}={HIDDEN}" if is_secret(one["name"]) else one[0], text)
+    return without_random(text)
 
 
 # ---------------------------------------------------------------- YAML and JSON
