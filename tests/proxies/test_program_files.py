@@ -25,6 +25,8 @@ CADDY, ENVOY = (
     "[2026-01-01 00:00:00.000][7][critical][main] [s.cc:449] error",
 )
 
+LIGHTTPD = "2026-01-01 00:00:00: "
+
 
 def told(program: str, log: str) -> list[Complaint]:
     """Return what a program is understood to complain of, if it was given a user's config."""
@@ -97,6 +99,14 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "illegal map value",
             17,
         ),
+        (
+            "lighttpd",
+            f"{LIGHTTPD}(configfile.c.2161) configfile parser failed at: (\n"
+            f"{LIGHTTPD}(configfile.c.2164) source: {GIVEN} line: 10 pos: 0 parser failed somehow near here: (EOL)\n"
+            f"{LIGHTTPD}(server.c.1442) setting default values failed",
+            "parser failed somehow near here: (EOL)",
+            10,
+        ),
     ],
 )
 def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
@@ -127,6 +137,13 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f'{ENVOY} `goo.gle/debugonly\nstat_prefix: "web"\n}}\n: Proto constraint validation failed (D)` x\n'
             '  x\'\nstat_prefix: "web"\n: Proto constraint validation failed (D)',
             "Proto constraint validation failed (D)",
+        ),
+        (
+            "lighttpd",
+            f"{LIGHTTPD}(configfile.c.1289) WARNING: unknown config-key: server.modulez (ignored)\n"
+            f"{LIGHTTPD}(server.c.1704) server started (lighttpd/1.4.69)\n"
+            f"{LIGHTTPD}(server.c.2078) server stopped by UID = 0 PID = 7",
+            "unknown config-key: server.modulez (ignored)",
         ),
     ],
 )
