@@ -25,7 +25,7 @@ CADDY, ENVOY = (
     "[2026-01-01 00:00:00.000][7][critical][main] [s.cc:449] error",
 )
 
-LIGHTTPD = "2026-01-01 00:00:00: "
+LIGHTTPD, SQUID = "2026-01-01 00:00:00: ", "2026/01/01 00:00:00| "
 
 
 def told(program: str, log: str) -> list[Complaint]:
@@ -107,6 +107,15 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "parser failed somehow near here: (EOL)",
             10,
         ),
+        (
+            "squid",
+            f"{SQUID}ACL not found: nobody\n"
+            f"{SQUID}FATAL: Bungled {GIVEN} line 4: http_access allow nobody\n"
+            f"{SQUID}Squid Cache (Version 5.7): Terminated abnormally.",
+            "http_access allow nobody",
+            4,
+        ),
+        ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
 def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
@@ -144,6 +153,12 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f"{LIGHTTPD}(server.c.1704) server started (lighttpd/1.4.69)\n"
             f"{LIGHTTPD}(server.c.2078) server stopped by UID = 0 PID = 7",
             "unknown config-key: server.modulez (ignored)",
+        ),
+        (
+            "squid",
+            f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
+            f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
+            "Icon Directory /nope: (2) No such file or directory",
         ),
     ],
 )
