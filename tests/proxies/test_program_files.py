@@ -115,6 +115,19 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "http_access allow nobody",
             4,
         ),
+        (
+            "varnish",
+            "Message from VCC-compiler:\nExpected one of\n\t'acl', or 'vcl'\nFound: 'backed' at\n"
+            f"('{GIVEN}' Line 4 Pos 1)\nbacked app {{\n######------\n\nVCL compilation failed",
+            "Expected one of\n\t'acl', or 'vcl'\nFound: 'backed'",
+            4,
+        ),
+        (
+            "varnish",
+            f"Message from VCC-compiler:\nCould not find VMOD std\n('{GIVEN}' Line 8 Pos 8)\nimport std;\n-------###-",
+            "Could not find VMOD std",
+            8,
+        ),
         ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
@@ -159,6 +172,12 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
             f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
             "Icon Directory /nope: (2) No such file or directory",
+        ),
+        (
+            "varnish",
+            "Message from C-compiler:\nsh: 1: exec: gcc: not found\nRunning C-compiler failed, exited with 127\n"
+            "Error: Child (7) died signal=15\nError: Manager got SIGTERM",
+            "sh: 1: exec: gcc: not found",
         ),
     ],
 )
