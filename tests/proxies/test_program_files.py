@@ -128,6 +128,7 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "Could not find VMOD std",
             8,
         ),
+        ("h2o", f"[{GIVEN}:2] unknown command: eror-log", "unknown command: eror-log", 2),
         ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
