@@ -26,6 +26,7 @@ CADDY, ENVOY = (
 )
 
 LIGHTTPD, SQUID = "2026-01-01 00:00:00: ", "2026/01/01 00:00:00| "
+NGHTTPX = "2026-01-01T00:00:00.000Z 7 7 5e063b79 "
 
 
 def told(program: str, log: str) -> list[Complaint]:
@@ -129,6 +130,14 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             8,
         ),
         ("h2o", f"[{GIVEN}:2] unknown command: eror-log", "unknown command: eror-log", 2),
+        (
+            "nghttpx",
+            f"{NGHTTPX}NOTICE (shrpx.cc:3519) Loading configuration from {GIVEN}\n"
+            f"{NGHTTPX}ERROR (shrpx_config.cc:4208) Bad configuration format in {GIVEN} at line 6\n"
+            f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
+            "Bad configuration format",
+            6,
+        ),
         ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
@@ -173,6 +182,12 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
             f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
             "Icon Directory /nope: (2) No such file or directory",
+        ),
+        (
+            "nghttpx",
+            f"{NGHTTPX}ERROR (shrpx_config.cc:4186) Unknown option: worker\n"
+            f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
+            "Unknown option: worker",
         ),
         (
             "varnish",
