@@ -25,6 +25,9 @@ CADDY, ENVOY = (
     "[2026-01-01 00:00:00.000][7][critical][main] [s.cc:449] error",
 )
 
+LIGHTTPD, SQUID = "2026-01-01 00:00:00: ", "2026/01/01 00:00:00| "
+NGHTTPX = "2026-01-01T00:00:00.000Z 7 7 5e063b79 "
+
 
 def told(program: str, log: str) -> list[Complaint]:
     """Return what a program is understood to complain of, if it was given a user's config."""
@@ -97,6 +100,45 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "illegal map value",
             17,
         ),
+        (
+            "lighttpd",
+            f"{LIGHTTPD}(configfile.c.2161) configfile parser failed at: (\n"
+            f"{LIGHTTPD}(configfile.c.2164) source: {GIVEN} line: 10 pos: 0 parser failed somehow near here: (EOL)\n"
+            f"{LIGHTTPD}(server.c.1442) setting default values failed",
+            "parser failed somehow near here: (EOL)",
+            10,
+        ),
+        (
+            "squid",
+            f"{SQUID}ACL not found: nobody\n"
+            f"{SQUID}FATAL: Bungled {GIVEN} line 4: http_access allow nobody\n"
+            f"{SQUID}Squid Cache (Version 5.7): Terminated abnormally.",
+            "http_access allow nobody",
+            4,
+        ),
+        (
+            "varnish",
+            "Message from VCC-compiler:\nExpected one of\n\t'acl', or 'vcl'\nFound: 'backed' at\n"
+            f"('{GIVEN}' Line 4 Pos 1)\nbacked app {{\n######------\n\nVCL compilation failed",
+            "Expected one of\n\t'acl', or 'vcl'\nFound: 'backed'",
+            4,
+        ),
+        (
+            "varnish",
+            f"Message from VCC-compiler:\nCould not find VMOD std\n('{GIVEN}' Line 8 Pos 8)\nimport std;\n-------###-",
+            "Could not find VMOD std",
+            8,
+        ),
+        ("h2o", f"[{GIVEN}:2] unknown command: eror-log", "unknown command: eror-log", 2),
+        (
+            "nghttpx",
+            f"{NGHTTPX}NOTICE (shrpx.cc:3519) Loading configuration from {GIVEN}\n"
+            f"{NGHTTPX}ERROR (shrpx_config.cc:4208) Bad configuration format in {GIVEN} at line 6\n"
+            f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
+            "Bad configuration format",
+            6,
+        ),
+        ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
 def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
@@ -132,6 +174,31 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f'{ENVOY} `goo.gle/debugonly\nstat_prefix: "web"\n}}\n: Proto constraint validation failed (D)` x\n'
             '  x\'\nstat_prefix: "web"\n: Proto constraint validation failed (D)',
             "Proto constraint validation failed (D)",
+        ),
+        (
+            "lighttpd",
+            f"{LIGHTTPD}(configfile.c.1289) WARNING: unknown config-key: server.modulez (ignored)\n"
+            f"{LIGHTTPD}(server.c.1704) server started (lighttpd/1.4.69)\n"
+            f"{LIGHTTPD}(server.c.2078) server stopped by UID = 0 PID = 7",
+            "unknown config-key: server.modulez (ignored)",
+        ),
+        (
+            "squid",
+            f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
+            f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
+            "Icon Directory /nope: (2) No such file or directory",
+        ),
+        (
+            "nghttpx",
+            f"{NGHTTPX}ERROR (shrpx_config.cc:4186) Unknown option: worker\n"
+            f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
+            "Unknown option: worker",
+        ),
+        (
+            "varnish",
+            "Message from C-compiler:\nsh: 1: exec: gcc: not found\nRunning C-compiler failed, exited with 127\n"
+            "Error: Child (7) died signal=15\nError: Manager got SIGTERM",
+            "sh: 1: exec: gcc: not found",
         ),
     ],
 )
