@@ -107,7 +107,7 @@ def lock_packages(folder: Path, package: str, version: str) -> None:
 def oldest_node(package: str, version: str) -> str:
     """Return the first version of Node.js that a package names among those that it runs on."""
     said = subprocess.check_output(["npm", "view", f"{package}@{version}", "engines.node"], text=True)
-    found = re.search(r"\d+\.\d+", said)
+    found = re.search(r"\d+(?:\.\d+)?", said)
     return found[0] if found else "0.0"
 
 
