@@ -88,7 +88,7 @@ PURE_MODULES = (
     "proxies.nginx_serving",
     "proxies.nginx_targets",
     "proxies.source_text",
-    "proxies.asgi_options",
+    "proxies.application_options",
     "proxies.placeholders",
     "proxies.complaints",
 )
