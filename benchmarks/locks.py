@@ -81,7 +81,7 @@ def weigh_requirements(file: Path) -> None:
     for machine, tags in MACHINES.items():
         with tempfile.TemporaryDirectory() as folder:
             platforms = [option for tag in tags for option in ("--platform", tag)]
-            wanted = ["--require-hashes", "-r", str(file), *platforms, "--dest", folder]
+            wanted = ["--no-deps", "--require-hashes", "-r", str(file), *platforms, "--dest", folder]
             if not subprocess.run([*PIP, "download", *ONLY_WHEELS, "--no-deps", *wanted], check=False).returncode:
                 weighed[machine] = sum(wheel.stat().st_size for wheel in Path(folder).iterdir())
     file.write_text(with_weighed(file.read_text(), weighed))
@@ -107,7 +107,7 @@ def lock_packages(folder: Path, package: str, version: str) -> None:
 def oldest_node(package: str, version: str) -> str:
     """Return the first version of Node.js that a package names among those that it runs on."""
     said = subprocess.check_output(["npm", "view", f"{package}@{version}", "engines.node"], text=True)
-    found = re.search(r"\d+\.\d+", said)
+    found = re.search(r"\d+(?:\.\d+)?", said)
     return found[0] if found else "0.0"
 
 

@@ -89,7 +89,7 @@ PURE_MODULES = (
     "proxies.nginx_serving",
     "proxies.nginx_targets",
     "proxies.source_text",
-    "proxies.asgi_options",
+    "proxies.application_options",
     "proxies.placeholders",
     "proxies.complaints",
 )

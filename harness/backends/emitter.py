@@ -124,6 +124,7 @@ class Stream:
         body = BODIES[self.emission.transport]
         if refused := body.refusal(request):
             self._fail((refused.text or "").strip())
+            self._finished = True
             return refused
         assert self._handler is not None
         response = body(request, self.emission, self._body.size_bytes, self._handler.cancel)

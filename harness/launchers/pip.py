@@ -20,6 +20,6 @@ def install(steps: Steps, *what: str) -> None:
 
 
 def install_locked(steps: Steps, requirements: str, *options: str) -> None:
-    """Install what lines of a requirements.txt name, of which each has a hash. Raises likewise."""
+    """Install what lines of a requirements.txt name, and nothing else: each has a hash. Raises likewise."""
     (steps.folder / WANTED).write_text(requirements, encoding="utf-8")
-    install(steps, *options, "--require-hashes", "-r", WANTED)
+    install(steps, *options, "--no-deps", "--require-hashes", "-r", WANTED)

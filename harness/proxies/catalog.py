@@ -13,6 +13,7 @@ from harness.proxies.languages import LANGUAGES
 from harness.proxies.nextjs import NextJs
 from harness.proxies.nginx import Nginx
 from harness.proxies.project_hops import Vite
+from harness.proxies.wsgi import Wsgi
 
 _OWN: Mapping[str, type[Described]] = {"nginx": Nginx, "nextjs": NextJs, "vite": Vite}
 """Those that their file describes as far as that goes, by name."""
@@ -20,6 +21,6 @@ _DESCRIBED = {proxy.name: proxy for proxy in shipped({**dict.fromkeys(LANGUAGES,
 
 PROXIES: Mapping[str, Proxy] = {
     **{name: _DESCRIBED[name] for name in _OWN},
-    **{proxy.name: proxy for proxy in (CLOUD_RUN, OTHERS, Asgi())},
+    **{proxy.name: proxy for proxy in (CLOUD_RUN, OTHERS, Asgi(), Wsgi())},
     **_DESCRIBED,
 }

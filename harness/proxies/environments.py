@@ -1,10 +1,11 @@
 """The virtual environments that applications run in, each made once and kept in the cache.
 
 Rules:
-- what an app needs stands in its own block `# /// script` (PEP 723), else in `configs/asgi/requirements.txt`;
+- what an app needs stands in its own block `# /// script` (PEP 723), else in the requirements.txt of its interface, as
+  `configs/asgi/requirements.txt`;
 - a pinned version of a hop takes the place of that; all else has the version that requirements.txt gives it, so that
   two machines measure the same, unless the app's own block says anything of versions: then it is pip that chooses;
-- what serves the app (SERVING) is always there; equal needs share an environment, another Python is another one;
+- what serves the app is always there; equal needs share an environment, another Python is another one;
 - the pip of the Python that runs us installs into it, if it can; else it gets a pip of its own, which takes seconds.
 """
 
@@ -24,9 +25,8 @@ from pathlib import Path
 from harness import resources
 from harness.errors import Complaint, InputError, Unavailable
 from harness.launchers.installation import Installation, Progress, Steps
-from harness.proxies.asgi_options import package
+from harness.proxies.application_options import Interface, package
 
-SERVING = ("uvicorn", "httptools", "websockets", "uvloop", "hypercorn", "gunicorn", "uvicorn-worker")
 REQUIREMENTS = "requirements.txt"
 PYTHON = Path("bin", "python")
 QUIETLY = ("--disable-pip-version-check", "--no-input", "--quiet")
@@ -38,11 +38,15 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(\s*\[[^\]]*\])?")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What is `wanted`, as pip takes it, and the versions that all else has. `setup` is the command that makes it."""
+    """What is `wanted`, as pip takes it, and the versions that all else has. `setup` is the command that makes it.
+
+    `interface` is what the apps in it speak, and where it lies in the cache.
+    """
 
     wanted: tuple[str, ...]
     constraints: tuple[str, ...]
     setup: str
+    interface: Interface
 
     @property
     def python(self) -> Path:
@@ -85,26 +89,33 @@ class Environment:
 
     def _installation(self) -> Installation:
         what = "\n".join((*self.wanted, "", *self.constraints, "", _python()))
-        folder = resources.cache().absolute() / "asgi" / hashlib.sha256(what.encode()).hexdigest()[:16]
-        return Installation(folder, "asgi", f"the environment with {_summary(self.wanted)}", self.setup, "100 MB")
+        name = self.interface.name
+        folder = resources.cache().absolute() / name / hashlib.sha256(what.encode()).hexdigest()[:16]
+        return Installation(folder, name, f"the environment with {self._summary()}", self.setup, "100 MB")
+
+    def _summary(self) -> str:
+        """Return what of it is worth saying: not what every one of them has."""
+        shipped = set(_shipped(self.interface).values())
+        others = ", ".join(line for line in self.wanted if line not in shipped)
+        return others or f"{self.interface.name}'s {REQUIREMENTS}"
 
 
-def needed(app: Path, pins: Mapping[str, str], setup: str) -> Environment:
+def needed(app: Path, pins: Mapping[str, str], setup: str, interface: Interface) -> Environment:
     """Return the environment of an app. Raises InputError if its block of metadata cannot be read."""
-    shipped = _shipped()
+    shipped = _shipped(interface)
     own = _own(app)
-    wanted = dict(shipped) if own is None else {name: shipped[name] for name in SERVING} | own
+    wanted = dict(shipped) if own is None else {name: shipped[name] for name in interface.serving} | own
     constraints = {name: line for name, line in shipped.items() if name not in pins}
     for name, version in pins.items():
         extras = _NAME.match(wanted.get(name, name))
         wanted[name] = f"{name}{(extras and extras[2]) or ''}=={version}"
     if own and any(name != line for name, line in own.items()):
         constraints = {}
-    return Environment(_sorted(wanted), _sorted(constraints), setup)
+    return Environment(_sorted(wanted), _sorted(constraints), setup, interface)
 
 
-def _shipped() -> dict[str, str]:
-    text = (resources.configs() / "asgi" / REQUIREMENTS).read_text()
+def _shipped(interface: Interface) -> dict[str, str]:
+    text = (resources.configs() / interface.name / REQUIREMENTS).read_text()
     return _named(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
@@ -133,12 +144,6 @@ def _named(lines: Iterable[str]) -> dict[str, str]:
 
 def _sorted(lines: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(line for _, line in sorted(lines.items()))
-
-
-def _summary(wanted: Iterable[str]) -> str:
-    """Return what of an environment is worth saying: not what every one of them has."""
-    shipped = set(_shipped().values())
-    return ", ".join(line for line in wanted if line not in shipped) or f"asgi's {REQUIREMENTS}"
 
 
 def _pip() -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from harness import resources
 from harness.errors import InputError, allowed
 from harness.launchers.installation import Installation, size_of
 
-PLACES = ("programs/*/*", "asgi/*", "nextjs-*")
+PLACES = ("programs/*/*", "asgi/*", "wsgi/*", "nextjs-*")
 """Where installations lie in it; beside each lies its lock, NAME.lock, which stays: somebody may be waiting for it."""
 
 

@@ -39,7 +39,7 @@ MOST_ASKS = 5
 TAKE_WRITES = 100_000
 COMMAND_S = 30.0
 """How long a command may take until its port accepts connections."""
-GRAMMAR = "a URL, asgi:./app.py, or 'command: uvicorn app:app --port ${PORT}'"
+GRAMMAR = "a URL, asgi:./app.py, wsgi:./app.py, or 'command: uvicorn app:app --port ${PORT}'"
 
 Say = Callable[[str], object]
 
@@ -82,7 +82,7 @@ def application(
     authority: str | None = None,
     door: Door = COMMAND_LINE,
 ) -> Application:
-    """Read what is to be recorded: a URL, `asgi:` with an app, or `command:`. Raises InputError for what is none.
+    """Read what is to be recorded: a URL, `asgi:` or `wsgi:` with an app, or `command:`. Raises InputError for others.
 
     `path` is asked for where the URL says none; `door` is in whose words it is told what is wrong.
     """
@@ -99,7 +99,7 @@ def application(
         if not words:
             raise InputError(f"{door.command}: there is no command behind command:; allowed: {GRAMMAR}")
         return Application(method, target, headers, body, command=words, door=door)
-    if given.startswith("asgi:"):
+    if given.startswith(("asgi:", "wsgi:")):
         job = one_cell({"chain": given}, {"tokens": 1, "token_bytes": 256})
         ((hop, file),) = hops_of(job).items()
         return Application(method, target, headers, body, hop=hop, file=file, door=door)
@@ -155,7 +155,7 @@ async def listens_at(asked: Application, launcher: Launcher) -> Endpoint:
     evidence = launcher.folder("application")
     if asked.hop:
         adapted = adapter(asked.hop)
-        assert isinstance(adapted, Asgi), "no other word is read as an application"
+        assert isinstance(adapted, Asgi), "no other words are read as applications"
         return await adapted.serve(asked.file, evidence, launcher)
     start = Start(
         name="command",

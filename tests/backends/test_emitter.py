@@ -246,14 +246,15 @@ async def test_every_answer_bears_the_emitters_mark_which_says_to_what_it_is_one
     control.close()
 
 
-async def test_a_connection_outlives_the_stream_it_carried(running: Emitter) -> None:
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_a_connection_outlives_the_stream_it_carried_or_refused(running: Emitter, transport: Any) -> None:
     """Proxies keep upstream connections; the next request on one may be another stream's."""
-    told = emission()
+    told = emission(transport=transport)  # whose handshake is refused: nothing here asks for a WebSocket
     control = await running.announce(told)
     all_granted(control, told)
     answer = await running.ask(f"/stream/{control.stream_id}")
     await answer.body()
-    await control.log()
+    assert (await control.log()).failure is None or transport == "websocket"
     control.close()
     await _forgotten(running, control)
     await answer.ask("/pulse")

@@ -76,7 +76,7 @@ def test_it_is_installed_once_from_wheels_with_hashes_and_run_with_our_python(ca
     assert installed.env == {"PYTHONPATH": str(installed.folder)}
     assert said == ["fetching litellm 1.108.7 and what it depends on (178 MB)"]
     (called,) = calls.read_text().splitlines()
-    assert {"--require-hashes", "--only-binary"} <= set(called.split())
+    assert {"--require-hashes", "--only-binary", "--no-deps"} <= set(called.split())
 
 
 @pytest.mark.proxies

@@ -11,7 +11,7 @@ from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known, Matrix, parse
 from harness.model import Hop, Option, chain_text
-from harness.proxies.asgi_options import canonical
+from harness.proxies.application_options import ASGI, canonical
 from harness.resources import configs
 from tests.planning import REQUESTS, plan
 
@@ -21,7 +21,7 @@ KNOWN = Known(
     {"client": ("aiohttp",), "format": tuple(FORMATS)},
     CATALOGUE,
     REQUESTS,
-    {"asgi": canonical},
+    {"asgi": lambda hop: canonical(hop, ASGI)},
     {"nginx": ".conf", "asgi": ".py"},
 )
 HEAD = "title: A test\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"

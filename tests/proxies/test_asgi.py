@@ -25,8 +25,8 @@ from harness.matrix.mitigations import parse
 from harness.measure import guard
 from harness.measure.bench import Bench
 from harness.model import Cell, Endpoint, Facts, Format, Refusal, Trace, Workload
+from harness.proxies.application_options import ASGI, serving
 from harness.proxies.asgi import Asgi
-from harness.proxies.asgi_options import SERVERS, serving
 from harness.session import variants
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
@@ -52,6 +52,7 @@ LOAD = Workload("w", tokens=8, token_bytes=300)
 
 HELD_BY = {
     "agent-run": "buffered",
+    "django-gzip": "streamed",
     "plain": "streamed",
     "base-http-middleware": "streamed",
     "text-plain": "streamed",
@@ -238,11 +239,11 @@ async def test_method_path_query_body_status_and_headers_pass(variant: str, tmp_
 
 @real
 @set_up
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ASGI.choices["server"])
 @in_module_loop
 async def test_every_server_ends_when_it_is_told_to_whatever_still_streams(server: str, tmp_path: Path) -> None:
     async with model(endless=True) as upstream, Launcher() as launcher:
-        running = await Asgi(serving(hop(f"asgi:plain@{server}"))).start(
+        running = await Asgi(serving(hop(f"asgi:plain@{server}"), ASGI)).start(
             APPS / "plain.py", upstream, tmp_path, launcher
         )
         async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint.url}/stream") as response:

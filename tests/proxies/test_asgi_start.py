@@ -11,8 +11,8 @@ from harness.documents import hops
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint
+from harness.proxies.application_options import ASGI, serving
 from harness.proxies.asgi import Asgi, last_words
-from harness.proxies.asgi_options import SERVERS, serving
 
 real = pytest.mark.proxies
 set_up = pytest.mark.needs("asgi")
@@ -101,17 +101,17 @@ def test_an_app_may_come_about_in_many_ways(tmp_path: Path, text: str) -> None:
 
 @real
 @set_up
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ASGI.choices["server"])
 async def test_an_app_that_does_not_start_is_the_users_and_told_in_its_last_words(server: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(f"{MINE}\nraise RuntimeError('no licence for ' + __name__)\n")
     evidence = tmp_path / "evidence"
     evidence.mkdir()
-    asgi = Asgi(serving(hops.read(f"asgi:mine@{server}")))
+    asgi = Asgi(serving(hops.read(f"asgi:mine@{server}"), ASGI))
     async with Launcher() as launcher:
         with pytest.raises(InputError) as told:
             await asgi.start(tmp_path / "mine.py", Endpoint(1), evidence, launcher)
     log = evidence / "asgi.log"
-    hop = f"asgi:{tmp_path}/mine.py{'' if server == SERVERS[0] else f'@{server}'}"
+    hop = f"asgi:{tmp_path}/mine.py{'' if server == ASGI.choices['server'][0] else f'@{server}'}"
     assert str(told.value) == f"{hop} cannot be served: RuntimeError: no licence for mine (the whole log: {log})"
     assert "Traceback" in log.read_text()
 
@@ -143,7 +143,7 @@ async def test_what_keeps_it_from_starting_is_told_in_a_sentence(
     evidence.mkdir()
     async with Launcher() as launcher:
         with pytest.raises(InputError) as told:
-            await Asgi(serving(hops.read(f"asgi:mine@{setting}"))).start(app, Endpoint(1), evidence, launcher)
+            await Asgi(serving(hops.read(f"asgi:mine@{setting}"), ASGI)).start(app, Endpoint(1), evidence, launcher)
     assert words in str(told.value)
     assert "\n" not in str(told.value)
 

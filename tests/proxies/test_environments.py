@@ -12,9 +12,9 @@ from harness import resources
 from harness.documents.hops import read as hop
 from harness.errors import InputError, Unavailable
 from harness.proxies import environments
+from harness.proxies.application_options import ASGI, WSGI, Interface, serving
 from harness.proxies.asgi import Asgi
-from harness.proxies.asgi_options import serving
-from harness.proxies.environments import SERVING, Environment, needed
+from harness.proxies.environments import Environment, needed
 from harness.session import variants
 
 PLAIN = resources.configs() / "asgi" / "plain.py"
@@ -58,44 +58,46 @@ def wanted(environment: Environment) -> dict[str, str]:
 # ---------------------------------------------------------------- who needs which
 
 
-def test_every_shipped_app_runs_on_what_requirements_txt_pins() -> None:
-    named = wanted(needed(PLAIN, {}, ""))
-    assert set(SERVING) <= named.keys()
+@pytest.mark.parametrize("interface", [ASGI, WSGI], ids=lambda one: one.name)
+def test_every_shipped_app_runs_on_what_requirements_txt_pins(interface: Interface, tmp_path: Path) -> None:
+    whole = needed(app(tmp_path, None), {}, "", interface)
+    named = wanted(whole)
+    assert set(interface.serving) <= named.keys()
     assert all(named.values()), "everything is pinned"
-    for file in variants("asgi").values():
-        environment = needed(file, {}, "")
-        assert set(environment.constraints) == set(needed(PLAIN, {}, "").wanted)
-        assert set(SERVING) <= wanted(environment).keys()
+    for file in variants(interface.name).values():
+        environment = needed(file, {}, "", interface)
+        assert set(environment.constraints) == set(whole.wanted)
+        assert set(interface.serving) <= wanted(environment).keys() <= named.keys()
 
 
 def test_a_pin_takes_the_place_of_what_was_wanted() -> None:
-    environment = needed(GZIP, {"starlette": "0.45.3"}, "")
+    environment = needed(GZIP, {"starlette": "0.45.3"}, "", ASGI)
     assert "starlette==0.45.3" in environment.wanted
     assert not [line for line in environment.constraints if line.startswith("starlette==")]
     assert "fastapi" not in wanted(environment)
 
 
 def test_a_pin_of_what_nobody_wanted_is_installed_too(tmp_path: Path) -> None:
-    assert "anyio==4.1" in needed(app(tmp_path, '["httpx"]'), {"anyio": "4.1"}, "").wanted
+    assert "anyio==4.1" in needed(app(tmp_path, '["httpx"]'), {"anyio": "4.1"}, "", ASGI).wanted
 
 
 def test_extras_stay_with_a_pin(tmp_path: Path) -> None:
-    assert "httpx[http2]==0.28.1" in needed(app(tmp_path, '["httpx[http2]"]'), {"httpx": "0.28.1"}, "").wanted
+    assert "httpx[http2]==0.28.1" in needed(app(tmp_path, '["httpx[http2]"]'), {"httpx": "0.28.1"}, "", ASGI).wanted
 
 
 def test_an_app_without_a_block_has_what_the_shipped_ones_have(tmp_path: Path) -> None:
-    assert needed(app(tmp_path, None), {}, "").wanted == needed(PLAIN, {}, "").wanted
+    assert needed(app(tmp_path, None), {}, "", ASGI).wanted == needed(PLAIN, {}, "", ASGI).wanted
 
 
 def test_who_names_packages_only_gets_our_versions_and_who_says_versions_gets_pip_s(tmp_path: Path) -> None:
-    assert needed(app(tmp_path, '["fastapi"]'), {}, "").constraints
-    assert not needed(app(tmp_path, '["fastapi<0.120", "httpx"]'), {}, "").constraints
+    assert needed(app(tmp_path, '["fastapi"]'), {}, "", ASGI).constraints
+    assert not needed(app(tmp_path, '["fastapi<0.120", "httpx"]'), {}, "", ASGI).constraints
 
 
 @pytest.mark.parametrize("dependencies", ["fastapi", '"fastapi"', "[1]", '["=="]'])
 def test_a_block_that_cannot_be_read_is_told(tmp_path: Path, dependencies: str) -> None:
     with pytest.raises(InputError, match=r"app\.py: .*`# /// script`"):
-        needed(app(tmp_path, dependencies), {}, "")
+        needed(app(tmp_path, dependencies), {}, "", ASGI)
 
 
 # ---------------------------------------------------------------- whole or not there
@@ -147,7 +149,7 @@ def test_it_is_made_once(
 @pytest.mark.proxies
 @pytest.mark.usefixtures("calls", "either_way")
 def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1")))
+    pinned = Asgi(serving(hop("asgi:plain@starlette==0.0.1"), ASGI))
     monkeypatch.setenv("BREAK", "yes")
     with pytest.raises(Unavailable, match=r"ERROR: no such version\n.*harness setup asgi:gzip-middleware@starlette==0"):
         pinned.install_for(GZIP, lambda _: None)
@@ -162,10 +164,10 @@ def test_a_failed_one_is_not_there_and_pip_s_words_are_told(monkeypatch: pytest.
 @pytest.mark.usefixtures("calls")
 def test_equal_needs_share_one_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     Asgi().install(lambda _: None)
-    Asgi(serving(hop("asgi:plain@hypercorn,uvloop,PAUSE_S=1"))).install(lambda _: None)
+    Asgi(serving(hop("asgi:plain@hypercorn,uvloop,PAUSE_S=1"), ASGI)).install(lambda _: None)
     folders = resources.cache() / "asgi"
     assert len(list(folders.glob("*/"))) == 1
-    Asgi(serving(hop("asgi:plain@anyio==4.1.0"))).install(lambda _: None)
+    Asgi(serving(hop("asgi:plain@anyio==4.1.0"), ASGI)).install(lambda _: None)
     assert len(list(folders.glob("*/"))) == 2
     monkeypatch.setattr(environments, "_python", lambda: "another Python")
     with pytest.raises(Unavailable):

@@ -8,17 +8,17 @@ import pytest
 
 from harness.documents.hops import read as hop
 from harness.errors import InputError
-from harness.proxies.asgi_options import LOOPS, MACHINES, PARSERS, SERVERS, Serving, canonical, serving
+from harness.proxies.application_options import ASGI, MACHINES, WSGI, Interface, Serving, canonical, serving
 
 EVERYTHING = ["starlette==0.45.3", "PAUSE_S=0", "uvloop", "gunicorn", "h11", "A_B1=x:y", "anyio==4.1.0"]
 
 
 def canonically(*items: str) -> str:
-    return str(canonical(hop(f"asgi:plain@{','.join(items)}")))
+    return str(canonical(hop(f"asgi:plain@{','.join(items)}"), ASGI))
 
 
-def served(*items: str) -> Serving:
-    return serving(hop(f"asgi:plain@{','.join(items)}"))
+def served(*items: str, interface: Interface = ASGI) -> Serving:
+    return serving(hop(f"{interface.name}:plain@{','.join(items)}"), interface)
 
 
 def test_every_order_has_one_canonical_text() -> None:
@@ -27,20 +27,22 @@ def test_every_order_has_one_canonical_text() -> None:
 
 
 def test_the_canonical_hop_is_its_own() -> None:
-    one = canonical(hop(f"asgi:plain@{','.join(EVERYTHING)}"))
-    assert canonical(one) == one
-    assert serving(one) == served(*EVERYTHING)
+    one = canonical(hop(f"asgi:plain@{','.join(EVERYTHING)}"), ASGI)
+    assert canonical(one, ASGI) == one
+    assert serving(one, ASGI) == served(*EVERYTHING)
 
 
-@pytest.mark.parametrize("usual", [SERVERS[0], LOOPS[0], f"{PARSERS[0]},{LOOPS[0]},{SERVERS[0]}"])
-def test_what_is_so_anyway_is_left_out(usual: str) -> None:
-    assert canonically(usual) == "asgi:plain"
-    assert served(usual) == Serving()
+@pytest.mark.parametrize("interface", [ASGI, WSGI], ids=lambda one: one.name)
+def test_what_is_so_anyway_is_left_out(interface: Interface) -> None:
+    usual = [names[0] for names in interface.choices.values()]
+    for items in (*([one] for one in usual), usual[::-1]):
+        assert served(*items, interface=interface) == Serving(interface)
+    assert [Serving(interface).of(what) for what in interface.choices] == usual
 
 
 def test_a_package_has_one_name_however_it_is_written() -> None:
     assert canonically("Sse_Starlette==3.0") == "asgi:plain@sse-starlette==3.0"
-    assert served("uvloop", "uvloop==0.22.1") == Serving(loop="uvloop", pins={"uvloop": "0.22.1"})
+    assert served("uvloop", "uvloop==0.22.1") == Serving(ASGI, {"loop": "uvloop"}, pins={"uvloop": "0.22.1"})
 
 
 @pytest.mark.parametrize(
@@ -61,4 +63,21 @@ def test_a_package_has_one_name_however_it_is_written() -> None:
 def test_what_is_wrong_is_told_with_what_is_allowed(items: str, complaint: str) -> None:
     with pytest.raises(InputError) as refused:
         served(items)
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("items", "complaint"),
+    [
+        (
+            "uvloop",
+            "'uvloop' is no option; an option is a server (gunicorn, hypercorn), a worker (sync, gthread), a set",
+        ),
+        ("sync,gthread", "there can only be one worker, not gthread and sync"),
+        ("hypercorn,gthread", "hypercorn has one worker only"),
+    ],
+)
+def test_each_interface_has_options_of_its_own(items: str, complaint: str) -> None:
+    with pytest.raises(InputError) as refused:
+        served(items, interface=WSGI)
     assert complaint in str(refused.value)

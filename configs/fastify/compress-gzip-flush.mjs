@@ -1,0 +1,14 @@
+// @fastify/compress for event streams, too, and gzip flushed after every write, Brotli as it comes.
+import { constants } from 'node:zlib'
+import compress from '@fastify/compress'
+import proxy from '@fastify/http-proxy'
+import Fastify from 'fastify'
+
+const app = Fastify()
+await app.register(compress, {
+  customTypes: /^text\/|\+json$|ndjson$/,
+  zlibOptions: { flush: constants.Z_SYNC_FLUSH }
+})
+app.register(proxy, { upstream: '${UPSTREAM}' })
+
+await app.listen({ port: ${PORT}, host: '127.0.0.1' })

@@ -1,0 +1,1 @@
+"""mitmdump in reverse mode, as it comes."""

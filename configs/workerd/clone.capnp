@@ -1,0 +1,24 @@
+# A worker that keeps a copy for its log: response.clone(), whose text() it reads.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "upstream", external = (address = "${UPSTREAM_ADDRESS}", http = ())),
+  ],
+  sockets = [(name = "http", address = "${LISTEN}", http = (), service = "main")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule =
+    `export default {
+    `  async fetch(request, env, ctx) {
+    `    const response = await env.UPSTREAM.fetch(request)
+    `    ctx.waitUntil(response.clone().text())
+    `    return response
+    `  }
+    `}
+  )],
+  bindings = [(name = "UPSTREAM", service = "upstream")],
+  compatibilityDate = "2026-09-01",
+);

@@ -1,0 +1,24 @@
+# A worker that decodes the body and encodes it again: TextDecoderStream, TextEncoderStream.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "upstream", external = (address = "${UPSTREAM_ADDRESS}", http = ())),
+  ],
+  sockets = [(name = "http", address = "${LISTEN}", http = (), service = "main")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule =
+    `export default {
+    `  async fetch(request, env) {
+    `    const response = await env.UPSTREAM.fetch(request)
+    `    const text = response.body?.pipeThrough(new TextDecoderStream())
+    `    return new Response(text?.pipeThrough(new TextEncoderStream()), response)
+    `  }
+    `}
+  )],
+  bindings = [(name = "UPSTREAM", service = "upstream")],
+  compatibilityDate = "2026-09-01",
+);

@@ -1,0 +1,23 @@
+# A worker that reads the whole text before it answers: await response.text().
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "upstream", external = (address = "${UPSTREAM_ADDRESS}", http = ())),
+  ],
+  sockets = [(name = "http", address = "${LISTEN}", http = (), service = "main")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule =
+    `export default {
+    `  async fetch(request, env) {
+    `    const response = await env.UPSTREAM.fetch(request)
+    `    return new Response(await response.text(), response)
+    `  }
+    `}
+  )],
+  bindings = [(name = "UPSTREAM", service = "upstream")],
+  compatibilityDate = "2026-09-01",
+);

@@ -1,0 +1,28 @@
+# A worker that pipes the body through a TransformStream with a function for each chunk.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "upstream", external = (address = "${UPSTREAM_ADDRESS}", http = ())),
+  ],
+  sockets = [(name = "http", address = "${LISTEN}", http = (), service = "main")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule =
+    `export default {
+    `  async fetch(request, env) {
+    `    const response = await env.UPSTREAM.fetch(request)
+    `    const each = new TransformStream({
+    `      transform(chunk, controller) {
+    `        controller.enqueue(chunk)
+    `      }
+    `    })
+    `    return new Response(response.body?.pipeThrough(each), response)
+    `  }
+    `}
+  )],
+  bindings = [(name = "UPSTREAM", service = "upstream")],
+  compatibilityDate = "2026-09-01",
+);

@@ -1,0 +1,14 @@
+"""Flask: a Response over a generator, as its manual has it for streaming."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from model import ask
+
+app = Flask(__name__)
+
+
+@app.route("/<path:path>", methods=["GET", "POST"])
+def complete(path: str) -> Response:
+    answer = ask(request.method, request.full_path.rstrip("?"), request.get_data(), request.content_type)
+    return Response(answer.messages, answer.status, dict(answer.headers), content_type=answer.media_type)
