@@ -5,7 +5,7 @@
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
 the rest on a busy machine. Nothing is told that lies within what was resolved: what is shown, and its effect, of a cell
-whose start is held by one token more or less, that is released by as much as far as that is known, or that is `delayed`
+whose start is as long as far as that is known, held ones included, that is released by as much, or that is `delayed`
 still, for lags are of their day. Neither worse nor better is what follows from something else: an effect, where the
 cell without the mitigation has changed; and of a cell that is `delayed` still, that all its tokens come at the end by
 now, or no more, which no day's lag makes of one by one.
@@ -105,7 +105,7 @@ def differences(was: Kept, now: Kept, baseline_changed: bool = False) -> list[Di
 
 def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]:
     yield from _of(VERDICTS, was.verdict or TOO_SHORT, now.verdict or TOO_SHORT)
-    off = abs(was.held_bytes - now.held_bytes)
+    off = max(abs(was.held_bytes - now.held_bytes), abs(was.passed_bytes - now.passed_bytes))
     lags = was.verdict == now.verdict == "delayed"
     unresolved = 0 < off <= was.within_bytes + now.within_bytes or _is_one(was.release, now.release)
     for one in _of(SHOWS, was.shows or NONE, now.shows or NONE, "shows"):
@@ -116,7 +116,9 @@ def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]
             yield replace(one, turn="other") if baseline_changed else one
     if was.verdict == now.verdict:
         yield from _releases(was.release, now.release)
-        yield from _starts(was, now)
+        yield from _starts(was, now) if was.verdict in ("streamed", "delayed") else ()
+        was_head, head = ("held" if one.head_held else "passed" for one in (was, now))
+        yield from _of(HEADS, was_head, head, "head")
 
 
 def _is_one(was: KeptRelease | None, now: KeptRelease | None) -> bool:
@@ -143,8 +145,6 @@ def _starts(was: Kept, now: Kept) -> Iterator[Difference]:
     if abs(was.passed_bytes - now.passed_bytes) > within:
         passed = [f"{one.passed_bytes} bytes" for one in (was, now)]
         yield Difference("other", passed[0], passed[1], "passed at the start")
-    was_head, head = ("held" if one.head_held else "passed" for one in (was, now))
-    yield from _of(HEADS, was_head, head, "head")
 
 
 def _amounts(was: int, now: int, within: int, of: str, told: Sequence[str]) -> Iterator[Difference]:

@@ -134,7 +134,7 @@ def said_of(workload: Workload) -> Mapping[str, Any]:
 
 def kept(result: Result) -> Kept:
     """Return what is kept of a cell."""
-    start = result.facts.start if result.verdict in ("streamed", "delayed") else None
+    start = result.facts.start
     is_shown = result.shows and not result.shows.seen
     return Kept(
         verdict=result.verdict,

@@ -85,6 +85,13 @@ def test_what_a_start_shows_that_is_one_token_longer_is_no_change(held_bytes: in
     assert [turn for turn, _ in told(was, now)] == turns
 
 
+def test_a_start_of_what_is_held_is_compared_with_nothing_but_tells_what_need_not_be_shown_again() -> None:
+    was = Kept("buffered", "in bursts", "reduces", held_bytes=67_888, within_bytes=33_944)
+    now = Kept("buffered", "at the end", "no effect", held_bytes=69_232, within_bytes=34_616)
+    assert told(was, now) == told(was, replace(was, held_bytes=0)) == []
+    assert {turn for turn, _ in told(replace(was, held_bytes=0), replace(now, held_bytes=0))} == {"worse"}
+
+
 @pytest.mark.parametrize(("after", "turns"), [(620, []), (1000, ["worse", "worse"])])
 def test_what_a_release_shows_that_is_another_by_less_than_is_known_is_no_change(after: int, turns: list[Turn]) -> None:
     was = Kept("coalesced", "in bursts", release=KeptRelease("timer", 580, 58))
