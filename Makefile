@@ -1,6 +1,7 @@
 # make matrix   set everything up, run the default matrix, print which mitigation defeats which layer
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
 # make atlas    set up every proxy, measure the atlas, write docs/atlas.md and the run it was made of
+# make atlas-check  likewise, but hold what is measured against the published run
 # make test     set everything up, run the tests but for the exhaustive ones: first those that are fast, then those through
 #               real proxies and those that compute for long, several at once, for most of them wait most of the time
 #               (WORKERS=1: one after the other)
@@ -23,7 +24,7 @@ PIP := pip --disable-pip-version-check --quiet
 # Where this is set, every program of ours compiles itself anew whenever it starts: a third of the time of all tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: matrix reports atlas test full fast setup programs lint clean
+.PHONY: matrix reports atlas atlas-check test full fast setup programs lint clean
 .PRECIOUS: $(VENV)-%/.installed  # or make takes it for a step on the way, and removes it
 
 matrix: setup
@@ -35,6 +36,11 @@ reports: setup
 atlas: programs
 	$(VENV)/bin/harness matrix atlas --runs runs/atlas
 	$(VENV)/bin/python -m benchmarks.publish atlas "$$(ls -d runs/atlas/*-atlas | tail -1)"
+
+atlas-check: programs
+	$(VENV)/bin/harness matrix atlas --runs runs/atlas
+	$(VENV)/bin/python -m benchmarks.archive docs/atlas-run.tar.xz runs/atlas/published
+	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)"
 
 test: setup fast
 	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal
