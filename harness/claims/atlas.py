@@ -9,7 +9,7 @@ about and turns out otherwise: there the mechanism ends. `npm/NAME@VERSION:path:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +30,7 @@ below have all of them."""
 
 SOURCE = re.compile(r"\b(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+FREES_HEADS = "first-comment"
 JUDGED = ("pass", "fail", "observed")
 
 
@@ -143,10 +144,31 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
         reacting = [result for result in holding if replace(result.cell, mitigations=()) in tried]
         yield from markdown.answered(tabulate(reacting, chapter.catalogue))
     if calm:
-        yield f"Stream whatever was asked: {', '.join(code(str(hop)) for hop in chapter.calm)}."
+        yield f"Stream whatever was asked: {_listed(chapter.calm)}."
         yield ""
+    yield from _heads(chapter)
     yield from _versions(chapter)
     yield from _mechanisms(chapter)
+
+
+def _heads(chapter: Chapter) -> Iterator[str]:
+    """Yield through which variants that stream the head waits for the first token, and where a comment frees it."""
+    waits = _hops_of(chapter, lambda result: bool(result.facts.head_held) and not result.cell.mitigations)
+    freed = _hops_of(chapter, lambda result: result.facts.head_held is False and FREES_HEADS in result.cell.mitigations)
+    if waits:
+        also = [hop for hop in waits if hop in freed]
+        at_once = f" A comment as the first bytes lets it go at once through {_listed(also)}." if also else ""
+        yield f"The head waits for the first token, though tokens stream: {_listed(waits)}.{at_once}"
+        yield ""
+
+
+def _hops_of(chapter: Chapter, fits: Callable[[Result], bool]) -> list[Hop]:
+    found = (result for result in chapter.results if result.verdict == "streamed" and fits(result))
+    return list(dict.fromkeys(result.cell.chain[0] for result in found))
+
+
+def _listed(hops: Iterable[Hop]) -> str:
+    return ", ".join(code(str(hop)) for hop in hops)
 
 
 # --------------------------------------------------------------------------------------------------------- versions

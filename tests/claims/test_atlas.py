@@ -9,18 +9,26 @@ from typing import Any
 import pytest
 
 from harness.claims import atlas
-from harness.model import Effect, Expectation, Hop, Result, Verdict
+from harness.model import Effect, Expectation, Facts, Hop, Result, Verdict
 from harness.reports.table import tabulate
 from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
+NO_FACTS = Facts()
+
 
 def of(
-    chain: str, verdict: Verdict, *mitigations: str, effect: Effect | None = None, why: str = "", **others: Any
+    chain: str,
+    verdict: Verdict,
+    *mitigations: str,
+    effect: Effect | None = None,
+    why: str = "",
+    facts: Facts = NO_FACTS,
+    **others: Any,
 ) -> Result:
     """Return a result, expected for a reason if one is given."""
     expectation = Expectation(f"{chain}/*", why) if why else None
-    return result(cell(chain, *mitigations, **others), verdict, effect, expectation=expectation)
+    return result(cell(chain, *mitigations, **others), verdict, effect, expectation=expectation, facts=facts)
 
 
 def page(*results: Result) -> str:
@@ -86,6 +94,20 @@ def test_the_cheapest_fix_goes_around_nothing_where_another_works(tried: list[tu
     said = atlas.page(run_info(mitigations=catalogue), results)
     (line,) = (line for line in said.splitlines() if line.startswith("| **[nginx]"))
     assert line.split(" | ")[-1].removesuffix("|").strip() == told
+
+
+def test_whose_head_waits_is_told_and_what_frees_it() -> None:
+    waits = Facts(head_held=True)
+    told = page(
+        of("h2o:a", "streamed", facts=waits),
+        of("h2o:a", "streamed", "first-comment", facts=Facts(head_held=False)),
+        of("h2o:b", "streamed", facts=waits),
+        of("h2o:b", "streamed", "first-comment", facts=waits),
+        of("h2o:c", "streamed", facts=Facts(head_held=False)),
+        of("h2o:d", "buffered", facts=waits),
+    )
+    assert "The head waits for the first token, though tokens stream: `h2o:a`, `h2o:b`. A comment" in told
+    assert "lets it go at once through `h2o:a`." in told
 
 
 # ---------------------------------------------------------------- versions
