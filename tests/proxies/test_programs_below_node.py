@@ -54,7 +54,11 @@ async def test_one_serves_on_this_machine_only_and_is_gone_with_all_its_children
 @pytest.mark.proxies
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("workerd", r"mine\.capnp:\d+: Parse error"), ("wrangler", r"(Unexpected|Expected) "), ("portkey", r"SyntaxError")],
+    [
+        ("workerd", r"mine\.capnp:\d+: Parse error"),
+        ("wrangler", r"(Unexpected|Expected) "),
+        ("portkey", r"SyntaxError"),
+    ],
 )
 async def test_a_broken_config_is_told_in_its_own_words(name: str, words: str, tmp_path: Path) -> None:
     skipped_unless(name)
