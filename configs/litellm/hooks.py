@@ -1,4 +1,4 @@
-# What lets LiteLLM stand in a chain: nobody needs a key, and a stream is asked for by a model's name.
+# What lets LiteLLM stand in a chain: nobody needs a key, and a stream is asked for by its model. And two guardrails.
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import UserAPIKeyAuth
 
@@ -17,4 +17,18 @@ class ByModel(CustomLogger):
         return data
 
 
-by_model = ByModel()
+class Collecting(CustomLogger):
+    async def async_post_call_streaming_iterator_hook(self, user_api_key_dict, response, request_data):
+        """A guardrail that wants the whole answer before anybody sees any of it."""
+        for chunk in [chunk async for chunk in response]:
+            yield chunk
+
+
+class Looking(CustomLogger):
+    async def async_post_call_streaming_iterator_hook(self, user_api_key_dict, response, request_data):
+        """A guardrail that looks at each chunk and gives it on."""
+        async for chunk in response:
+            yield chunk
+
+
+by_model, collecting, looking = ByModel(), Collecting(), Looking()

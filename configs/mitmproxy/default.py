@@ -1,1 +1,1 @@
-"""mitmdump in reverse mode, as it comes."""
+# mitmdump in reverse mode, as it comes.

@@ -1,4 +1,4 @@
-"""stream_large_bodies=1: whatever has more than one byte is passed on as it comes."""
+# stream_large_bodies=1: whatever has more than one byte is passed on as it comes.
 
 from mitmproxy import ctx
 

@@ -1,4 +1,4 @@
-"""stream_large_bodies=64k: the same with a limit that a long answer of a model's reaches."""
+# stream_large_bodies=64k: the same with a limit that a long answer of a model's reaches.
 
 from mitmproxy import ctx
 

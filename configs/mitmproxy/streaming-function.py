@@ -1,4 +1,4 @@
-"""flow.response.stream is a function that all data goes through, as in the manual's example http-stream-modify."""
+# flow.response.stream is a function that all data goes through, as in the manual's example http-stream-modify.
 
 
 def modify(data):

@@ -1,4 +1,4 @@
-"""flow.response.stream = True for event streams only, as the maintainers advise in issue 4469."""
+# flow.response.stream = True for event streams only, as the maintainers advise in issue 4469.
 
 
 def responseheaders(flow):

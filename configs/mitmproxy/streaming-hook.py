@@ -1,4 +1,4 @@
-"""flow.response.stream = True for all responses, as in the manual's example http-stream-simple."""
+# flow.response.stream = True for all responses, as in the manual's example http-stream-simple.
 
 
 def responseheaders(flow):

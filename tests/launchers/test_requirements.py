@@ -52,8 +52,9 @@ def test_what_is_not_required_is_not_offered(tmp_path: Path, text: str) -> None:
     assert source(tmp_path, text).offers() == []
 
 
-def test_a_lock_has_a_hash_of_everything_and_names_no_registry() -> None:
-    text = (configs() / "litellm/requirements.txt").read_text()
+@pytest.mark.parametrize("name", ["litellm", "mitmproxy"])
+def test_a_lock_has_a_hash_of_everything_and_names_no_registry(name: str) -> None:
+    text = (configs() / name / "requirements.txt").read_text()
     packages = [line for line in text.replace("\\\n", " ").splitlines() if line and not line.startswith("#")]
     assert packages
     assert all("==" in line and "--hash=sha256:" in line for line in packages)
