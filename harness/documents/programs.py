@@ -94,6 +94,7 @@ class FromApt(Shape):
 
     packages: Listed[Words] = key("the one that has the version, and what else is not everywhere", ["haproxy"])
     program: Words = key("where in them the program lies", "usr/sbin/haproxy")
+    libraries: str = key("where its own shared libraries lie, if not where all do", "usr/lib/trafficserver", "")
 
 
 class SourcesShape(Shape):

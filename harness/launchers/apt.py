@@ -24,17 +24,21 @@ from harness.launchers.installation import COMPLETE, Installation, Steps
 from harness.launchers.sources import sole
 
 FILES = "files"
-LIBRARIES = "usr/lib/*-linux-gnu"
+LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu")
 REMEDY = "apt-get update"
 _QUOTED = str.maketrans({":": "%3a", "~": "%7e"})  # no list of folders could have the one, no shell leaves the other
 
 
 @dataclass(frozen=True, slots=True)
 class Apt(Source):
-    """What `packages`, of which the first has the version, bring along; `program` is where it lies in them."""
+    """What `packages`, of which the first has the version, bring along; `program` is where it lies in them.
+
+    `libraries` is where its own shared libraries lie, beside those of all.
+    """
 
     packages: Sequence[str]
     program: str
+    libraries: str
     folder: Path
     setup: str
 
@@ -48,8 +52,9 @@ class Apt(Source):
         installation = self._installation(version)
         build = installation.manifest().splitlines()[0]
         files = installation.folder / FILES
-        libraries = sole(files, LIBRARIES, build) if any(files.glob(LIBRARIES)) else None
-        env = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
+        own = [sole(files, self.libraries, build)] if self.libraries else []
+        libraries = [*own, *(folder for pattern in LIBRARIES for folder in files.glob(pattern))]
+        env = {"LD_LIBRARY_PATH": ":".join(map(str, libraries))} if libraries else {}
         return Installed(self.name, version, sole(files, self.program, build), build, env, files)
 
     def fetch(self, version: str, fetching: Fetching) -> None:

@@ -86,7 +86,7 @@ class Described:
         if npm := said.npm:
             found.append(self._npm(npm, place))
         if apt := said.apt:
-            found.append(Apt(tuple(apt.packages), apt.program, place, self._setup))
+            found.append(Apt(tuple(apt.packages), apt.program, apt.libraries, place, self._setup))
         return Sources(self.name, found, self._remedy, self.locked)
 
     def _wheel(self, said: FromWheel, place: Path) -> Source:
@@ -257,6 +257,7 @@ class Described:
         values = {
             "PROGRAM": str(installed.program),
             "CONFIG": place,
+            "CONFIG_FOLDER": str(Path(place).parent),
             "INSTALLED": str(installed.folder or ""),
             "HERE": str(self.folder.absolute()),
         }

@@ -9,7 +9,7 @@
 A command and an environment may also ask for what a program is given:
 
     ${PROGRAM}           where its source has it
-    ${CONFIG}            its config, filled in
+    ${CONFIG}            its config, filled in; ${CONFIG_FOLDER} is where that lies, with the other files that it reads
     ${INSTALLED}         the folder that its source fetched it to; below it lie a script's packages
     ${HERE}              the folder that its own file lies in
 
@@ -32,7 +32,7 @@ _ANY = re.compile(r"\$\{([A-Z_]+)\}")
 _PLACEHOLDER = re.compile(rf"\$\{{({'|'.join(('LISTEN', 'PORT', *UPSTREAMS, *FILES))})\}}")
 
 
-NAMES = ("LISTEN", "PORT", *UPSTREAMS, *FILES, "PROGRAM", "CONFIG", "INSTALLED", "HERE")
+NAMES = ("LISTEN", "PORT", *UPSTREAMS, *FILES, "PROGRAM", "CONFIG", "CONFIG_FOLDER", "INSTALLED", "HERE")
 
 
 def unknown(texts: Iterable[str]) -> list[str]:

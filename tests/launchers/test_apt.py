@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def offered(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def source(folder: Path) -> Apt:
-    return Apt(("apache2-bin",), "usr/sbin/apache2-bin", folder / "cache", "harness setup apache")
+    return Apt(("apache2-bin",), "usr/sbin/apache2-bin", "", folder / "cache", "harness setup apache")
 
 
 def fetching(said: list[str] | None = None) -> Fetching:
@@ -86,6 +87,11 @@ def test_what_is_fetched_is_the_package_and_what_the_machine_lacks_once(calls: P
     assert installed.program.is_file()
     assert installed.env == {"LD_LIBRARY_PATH": f"{installed.folder}/usr/lib/x86_64-linux-gnu"}
     assert said == ["fetching the packages apache2-bin, libapr1 (3 MB)"]
+    for folder in ("lib/x86_64-linux-gnu", "usr/lib/apache"):
+        (installed.program.parents[2] / folder).mkdir(parents=True)
+    searched = replace(apache, libraries="usr/lib/apache").installed("2.4.71").env["LD_LIBRARY_PATH"].split(":")
+    found = [Path(place).relative_to(installed.folder or tmp_path).as_posix() for place in searched]
+    assert found == ["usr/lib/apache", "usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"], "its own before all others"
     simulated, weighed, downloaded = calls.read_text().splitlines()
     assert "--simulate" in simulated
     assert weighed == "download --print-uris apache2-bin libapr1"

@@ -192,6 +192,17 @@ def test_a_proxy_may_stand_in_the_file_itself() -> None:
     assert own("gateway", said, Path("here")).variants() == {"default": Path("here")}
 
 
+def test_who_reads_a_folder_is_told_where_its_config_lies_with_its_other_files(tmp_path: Path) -> None:
+    for name in ("site.conf", "static.yaml"):
+        (tmp_path / name).write_text("to ${UPSTREAM}\n")
+    told: dict[str, object] = {"env": {"ROOT": "${CONFIG_FOLDER}/static.yaml"}, "files": ["static.yaml"]}
+    shape = ProgramShape.model_validate({"command": ["gateway", "${CONFIG}"], **told})
+    gateway = Described("gateway", tmp_path, given=shape)
+    start = gateway.start_of(tmp_path / "site.conf", gateway.installed(), tmp_path / "evidence")
+    assert start.env["ROOT"] in start.files
+    assert start.command[1] in start.files
+
+
 # ---------------------------------------------------------------- what a program does
 
 
