@@ -15,7 +15,15 @@ RUN = Path(__file__).parent.parent / ".ci/run"
 
 
 def test_all_is_required_but_what_only_a_systems_packages_have() -> None:
-    assert set(PROXIES) - set(required()) == {"apache", "h2o", "lighttpd", "nghttpx", "squid", "varnish"}
+    assert set(PROXIES) - set(required()) == {
+        "apache",
+        "h2o",
+        "lighttpd",
+        "nghttpx",
+        "squid",
+        "trafficserver",
+        "varnish",
+    }
     assert {"curl", "curl-awk", "h2", "chromium"} <= set(required())
 
 

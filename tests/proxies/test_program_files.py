@@ -26,6 +26,7 @@ CADDY, ENVOY = (
 )
 
 LIGHTTPD, SQUID = "2026-01-01 00:00:00: ", "2026/01/01 00:00:00| "
+ATS = "[Jan 01 00:00:00.000] traffic_server "
 NGHTTPX = "2026-01-01T00:00:00.000Z 7 7 5e063b79 "
 
 
@@ -138,6 +139,14 @@ def test_a_shipped_config_says_in_its_first_line_what_it_stands_for_and_can_stan
             "Bad configuration format",
             6,
         ),
+        (
+            "trafficserver",
+            f"{ATS}ERROR: [ReverseProxy] failed to add remap rule at {GIVEN} line 2: unknown mapping type at line 2\n"
+            f"{ATS}WARNING: something failed during BuildTable() -- check your remap plugins!\n"
+            f"{ATS}FATAL: remap.config failed to load",
+            "unknown mapping type at line 2",
+            2,
+        ),
         ("squid", f"{SQUID}{GIVEN}(4): unrecognized: 'http_acces'", "unrecognized: 'http_acces'", 4),
     ],
 )
@@ -193,6 +202,12 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             f"{NGHTTPX}ERROR (shrpx_config.cc:4186) Unknown option: worker\n"
             f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
             "Unknown option: worker",
+        ),
+        (
+            "trafficserver",
+            f"{ATS}WARNING: Unable to access() directory '/nope': 2, No such file or directory\n"
+            f"{ATS}EMERGENCY: Please set 'proxy.config.body_factory.template_sets_dir'",
+            "Please set 'proxy.config.body_factory.template_sets_dir'",
         ),
         (
             "varnish",
