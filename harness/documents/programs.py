@@ -51,6 +51,13 @@ def _name(text: str) -> str:
     return _executable(text)
 
 
+def _of_one_instance(text: str) -> str:
+    if "/" in text or "${PORT}" not in text:
+        raise ValueError("must have ${PORT} in it, as in cache-${PORT}, and no `/`: no other's may be meant")
+    return text
+
+
+SharedMemory = Annotated[str, AfterValidator(_of_one_instance)]
 Told = Annotated[str, AfterValidator(_executable)]
 Variable = Annotated[str, AfterValidator(_name)]
 Finds = Annotated[str, AfterValidator(_with_group)]
@@ -130,6 +137,9 @@ class ProgramShape(Shape):
     env: dict[Variable, Told] = key("its environment, added to ours", {"LOG_LEVEL": "debug"}, {}, repr=False)
     suffix: Suffix = key("how its configs end", ".caddyfile", ".conf")
     files: list[Words] = key("what else it reads: files beside its own, filled in as the config is", ["mime.types"], [])
+    shared_memory: list[SharedMemory] = key(
+        "shared memory that it makes, by name: gone with the run, though the program be killed", ["cache-${PORT}"], []
+    )
     sources: SourcesShape = key("where it comes from", {"system": {"program": "caddy"}}, SourcesShape())
     version: VersionShape = key("how it tells its version", {"arguments": "version"}, VersionShape())
     path: str = key("below what it serves, if not everything", "/api", "")

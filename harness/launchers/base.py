@@ -50,6 +50,9 @@ class Program(Protocol):
 class ProgramLauncher(Protocol):
     """What starts the programs of a run, owns them and their folders, and lets none outlive it."""
 
+    def leaves(self, file: Path) -> None:
+        """Have a file that a program may leave go with the run."""
+
     def folder(self, name: str, parent: Path | None = None) -> Path:
         """Make a temporary folder that goes with the run."""
 

@@ -73,6 +73,9 @@ class FakeLauncher:
         """The programs that nobody has ended."""
         return [launched.program for launched in self.launched if launched.program.returncode is None]
 
+    def leaves(self, file: Path) -> None:
+        pass
+
     def folder(self, name: str, parent: Path | None = None) -> Path:
         self._folders += 1
         path = (parent or self._root) / f"{name}-{self._folders}"

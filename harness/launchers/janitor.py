@@ -175,10 +175,17 @@ class Janitor:
         deadline = time.monotonic() + FOLDERS_S
         while self._folders and time.monotonic() < deadline:  # somebody of another may still write there
             for folder in [*self._folders]:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
                 if not os.path.lexists(folder):
                     self._folders.remove(folder)
             time.sleep(AGAIN_S if self._folders else 0)
+
+
+def remove(path: str) -> None:
+    """Remove a folder with all that is in it, or a file; nothing happens if that cannot be, or is gone."""
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 # ---------------------------------------------------------------- a keeper

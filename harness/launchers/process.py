@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import tempfile
@@ -159,7 +158,7 @@ class Launcher:
 
     def _remove_folders(self) -> None:
         for folder in [*self._janitors.folders]:
-            shutil.rmtree(folder, ignore_errors=True)
+            janitor.remove(folder)
             if not os.path.lexists(folder):  # else somebody who is dying still writes to it: the janitor stays for that
                 self._janitors.forgive(folder)
 
@@ -172,6 +171,10 @@ class Launcher:
             self._janitors.owe(str(path))
         path.mkdir(mode=0o700)
         return path
+
+    def leaves(self, file: Path) -> None:
+        """Have a file that a program may leave, one elsewhere than in its folder, go with the run."""
+        self._janitors.owe(str(file))
 
     async def launch(
         self,

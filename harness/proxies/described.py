@@ -268,6 +268,7 @@ class Described:
             within_s=self.said.within_s,
             files=files,
             env={**installed.env, **env},
+            shared_memory=self.said.shared_memory,
             cwd=self.folder,
             path=self.said.path,
             announces=re.compile(self.said.announces) if self.said.announces else None,

@@ -43,6 +43,7 @@ COMMAND = "command.txt"
 AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
+SHARED_MEMORY = Path("/dev/shm")  # where Linux has it as files; who else has any cannot list it
 LOADS = (OSError, asyncio.IncompleteReadError)
 """What whoever asks meets with while a program loads."""
 LOADING = (404, 502, 503)
@@ -72,7 +73,8 @@ class Start:
     the text, in which `quote` writes a path as that language has it. `evidence` is what is kept beside that, by name: a
     copy of a file, or a text. `path` is below what it serves, `tls` whether clients have to speak TLS; `asked`, `host`
     and `served_by` are what its config has requests ask for, and what of it answers. `trusts` is the variable that
-    names it the file (PEM) of who signed its upstream's certificate, which is set if there is one.
+    names it the file (PEM) of who signed its upstream's certificate, which is set if there is one. `shared_memory` are
+    the names of what it shares with its own processes, which would outlive it if it were killed.
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
@@ -94,6 +96,7 @@ class Start:
     evidence: Mapping[str, Path | str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     trusts: str | None = None
+    shared_memory: Sequence[str] = ()
     cwd: Path | None = None
     path: str = ""
     tls: bool = False
@@ -209,6 +212,8 @@ async def _instance(
     folder = launcher.folder(start.name)
     values = placeholders.values(port, upstream, folder)
     start = replace(start, explains=[placeholders.filled(word, values) for word in start.explains])
+    for name in start.shared_memory:
+        launcher.leaves(SHARED_MEMORY / placeholders.filled(name, values))
     argv, env = await to_its_end(start.write, port, upstream, folder, evidence)
     temporary = {"TMPDIR": str(folder)}  # what it leaves there when it is killed goes with the folder
     program = await launcher.launch(

@@ -1,4 +1,5 @@
-"""Plays a harness that gets killed: starts a program with grandchildren and a folder, tells of them, waits for ever.
+"""Plays a harness that gets killed: starts a program with grandchildren, a folder and a file elsewhere, tells of them,
+waits for ever.
 
 python -m tests.launchers.orphaning FOLDER [--keep]
 """
@@ -30,6 +31,8 @@ async def main(folder: str, *options: str) -> None:
     kept: list[Path] = []
     async with Launcher(keep=kept.append if "--keep" in options else None) as launcher:
         temporary = launcher.folder("orphan", Path(folder))
+        launcher.leaves(left := Path(folder) / "left")
+        left.write_text("shared")
         program = await launcher.launch("family", ["sh", "-c", FAMILY, "sh", str(temporary)], log=Path(folder) / "log")
         await eventually((temporary / "ready").exists)
         janitor = launcher._janitors.now

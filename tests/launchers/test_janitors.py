@@ -341,9 +341,12 @@ async def test_after_a_killed_harness_its_programs_their_children_and_its_folder
 ) -> None:
     assert len(alive(orphaned.program)) >= 3
     assert any(orphaned.folder.iterdir())
+    left = orphaned.folder.with_name("left")
+    assert left.exists()
     orphaned.popen.send_signal(number)
     await eventually(orphaned.gone)
     assert not orphaned.folder.exists(), "the janitor goes when all is gone"
+    assert not left.exists()
 
 
 async def test_the_janitor_does_its_work_even_when_it_is_asked_to_end_first(orphaned: Orphaned) -> None:

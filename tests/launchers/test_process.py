@@ -239,10 +239,13 @@ async def test_leaving_ends_all_programs_removes_all_folders_and_the_janitor_goe
         folder = launcher.folder("run", tmp_path)
         (folder / "deep").mkdir()
         (folder / "deep/file").write_text("x")
+        for name in ("left", "never made"):
+            launcher.leaves(tmp_path / name)
+        (tmp_path / "left").write_text("shared")
         programs = [await launcher.launch("program", ["sleep", "1000"], log=tmp_path / "log") for _ in range(3)]
         janitor = launcher._janitors.now
     assert janitor.process.returncode == 0
-    assert not folder.exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["log"]
     assert all(program.returncode == -signal.SIGTERM for program in programs)
 
 

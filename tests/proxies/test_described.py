@@ -49,6 +49,8 @@ def described(program: str, *arguments: str, **others: Any) -> Described:
         ("{command: [a], within_s: 0}", "must be greater than 0"),
         ("{command: [a], ready: soon}", "allowed: accepts, answers, passes"),
         ("{command: a}", "must be a list"),
+        ("{command: [a], shared_memory: [cache]}", r"must have \$\{PORT\} in it"),
+        ("{command: [a], shared_memory: ['../home/${PORT}']}", "and no `/`"),
         ("[", "expected the node content"),
     ],
 )
