@@ -80,8 +80,13 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.mark.generated
 @some_of("proxy", MEASURED, each=8)
 def test_the_committed_traces_are_judged_as_the_page_says(unpacked: Run, proxy: str) -> None:
-    kept = [result for result in unpacked.results if unpacked.cell_folder(result.cell).is_dir()]
-    of_it = [result for result in kept if not result.cell.chain or result.cell.chain[0].proxy == proxy]
+    kept = {result.id: result for result in unpacked.results if unpacked.cell_folder(result.cell).is_dir()}
+    whole = [
+        result
+        for result in kept.values()
+        if {result.baseline_id or result.id, result.control_id or result.id} <= kept.keys()
+    ]
+    of_it = [result for result in whole if not result.cell.chain or result.cell.chain[0].proxy == proxy]
     again = {one.id: (one.verdict, one.effect) for one in session.rejudged(Run(unpacked.folder, unpacked.info, of_it))}
     assert len(again) > CELLS / 2
     assert again == {result.id: (result.verdict, result.effect) for result in of_it}

@@ -100,7 +100,7 @@ def _variant(hop: Hop) -> str:
 def whom(held: Sequence[Row], rows: Sequence[Row]) -> str:
     """Tell which of some layers are held, by what tells them apart; by their number where nothing does."""
     if len(held) == len(rows):
-        return "everything"
+        return f"all of {words.counted(len(rows), 'layer')}"
 
     def met(axes: Mapping[str, set[str]]) -> int:
         return sum(all(one.value(axis) in values for axis, values in axes.items()) for one in rows)

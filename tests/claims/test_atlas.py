@@ -52,7 +52,7 @@ EVERY = [
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        ({}, "everything"),
+        ({}, "all of 16 layers"),
         ({"request": "browser"}, "request browser"),
         ({"body": "length", "format": "ndjson"}, "body length, format ndjson"),
         ({"body": "length", "workload": LONG, "request": "curl"}, "request curl, body length, workload long"),
