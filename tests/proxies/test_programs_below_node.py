@@ -56,7 +56,7 @@ async def test_one_serves_on_this_machine_only_and_is_gone_with_all_its_children
     ("name", "words"),
     [
         ("workerd", r"mine\.capnp:\d+: Parse error"),
-        ("wrangler", r"(Unexpected|Expected) "),
+        ("wrangler", r'mine\.mjs:\d+: Expected ";" but found "is"'),
         ("portkey", r"SyntaxError"),
     ],
 )
