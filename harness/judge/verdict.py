@@ -24,7 +24,7 @@ from harness.judge.facts import facts
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
-from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
+from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, SHARE, TIME_MS
 from harness.judge.steady import Steady, steady
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
@@ -131,7 +131,7 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = None  # how it goes on would have to be known
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
-    doubtful = _doubtful(judgement.verdict, reader)
+    doubtful = _doubtful(judgement, reader)
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed)
 
 
@@ -175,13 +175,19 @@ def _over_ms(trace: Trace, figures: Metrics) -> float:
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
 
 
-def _doubtful(verdict: Verdict, reader: Reader) -> bool:
+def _doubtful(judgement: Judgement, reader: Reader) -> bool:
     """Tell whether a busy machine may have made a verdict of lateness: by what tokens that came by themselves say.
 
-    A lag or a timer delays them all, so some were not to be on time. And where a stream counts as one that streams
-    though a quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow.
+    A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
+    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. And a timer
+    that was waited for barely longer than what is no hold yet may be one that is none.
     """
+    verdict, release = judgement.verdict, judgement.release
     alone = [one for one in reader.seen if isinstance(one, Alone)]
+    if verdict == "coalesced" and release and release.by == "timer":
+        longer_ms = LONGER * HOLD_MS + reader.round_trip_ms
+        sure = sum(isinstance(one, Hold) and one.trip_ms > longer_ms for one in reader.seen)
+        return sure <= SHARE * len(reader.seen)
     late = sum(one.trip_ms >= LATE_MS + reader.round_trip_ms for one in alone)
     if verdict == "delayed":
         return len(alone) - late > SHARE * len(alone)

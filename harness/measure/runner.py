@@ -349,10 +349,15 @@ class Runner:
         return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
 
     async def _measure_alone(self, cell: Cell) -> Measured:
-        """Measure a cell again, alone. If a hop turns that away for good, what it was beside others stands."""
+        """Measure a cell again, alone, and what is doubtful then once more, alone on the machine.
+
+        If a hop turns that away for good, what it was beside others stands.
+        """
         beside = await self._measured(cell)
         where: Alone = "on the machine" if beside.assessment.doubtful else "in its chain"
         alone = await self._read(cell, beside.streams, Terms(where))
+        if where == "in its chain" and alone.assessment.doubtful:
+            alone = await self._read(cell, beside.streams, Terms("on the machine"))
         if alone.let_through != "it":
             return beside
         if alone.verdict == beside.verdict:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge.rules import ENOUGH, ENOUGH_MS, LATE_MS, STREAK
+from harness.judge.rules import ENOUGH, ENOUGH_MS, HOLD_MS, LATE_MS, STREAK
 from harness.judge.verdict import assess, follow_up
 from harness.model import Filler, Judgement, Release, Start, Trace, Verdict
 from tests.factories import BUFFERED, BY_TIMER, COALESCED, TRIED, alone, figures, judged, story, streamed
@@ -86,6 +86,19 @@ def test_it_is_doubtful_where_it_streams_only_because_the_machine_is_as_slow(
     busy = replace(story(f"{alone(0, late - 1, 100)} {alone(late, STREAK - 1)} end"), guard_slow_ms=slow_ms)
     found = assess([busy])
     assert (found.verdict, found.doubtful) == (told, doubtful)
+
+
+@pytest.mark.parametrize(
+    ("barely", "longer", "doubtful"), [(16, 0, True), (12, 4, True), (11, 5, False), (0, 16, False)]
+)
+def test_a_timer_is_doubtful_that_was_waited_for_barely_longer_than_what_is_no_hold(
+    barely: int, longer: int, doubtful: bool
+) -> None:
+    waits = [*[HOLD_MS + 30] * barely, *[HOLD_MS * 1.6] * longer]
+    words = " ".join(f"s{seq} +{HOLD_MS} hold{seq} +{ms - HOLD_MS} r{seq}" for seq, ms in enumerate(waits))
+    told = assess([story(f"{words} end")])
+    assert (told.judgement.verdict, told.judgement.release and told.judgement.release.by) == ("coalesced", "timer")
+    assert told.doubtful is doubtful
 
 
 def test_how_late_is_told_over_what_the_control_stream_takes() -> None:

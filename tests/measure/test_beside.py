@@ -131,6 +131,19 @@ async def test_one_that_is_late_or_breaks_beside_others_only_is_told_as_what_it_
     assert (results[MITIGATED.id].verdict, results[MITIGATED.id].facts.beside_others) == ("streamed", was)
 
 
+async def test_what_is_doubtful_alone_in_its_chain_is_asked_for_once_more_alone_on_the_machine(run: Run) -> None:
+    late, barely_held = f"{alone(0, 15, 250)} end", f"{alone(0, 15, 330)} end"
+    stories: Stories = {
+        CONTROL.id: STREAMED,
+        BARE.id: STREAMED,
+        MITIGATED.id: [late, LET_GO, barely_held, late],
+        OTHER.id: STREAMED,
+    }
+    results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED, OTHER)
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF, ALONE, ALONE]
+    assert (results[MITIGATED.id].verdict, results[MITIGATED.id].facts.beside_others) == ("delayed", None)
+
+
 async def test_one_of_which_only_some_tokens_are_late_is_no_sample_and_is_measured_alone_anyway(run: Run) -> None:
     partly = f"{alone(0, 7, 60)} {alone(8, 15)} end"
     stories: Stories = {
