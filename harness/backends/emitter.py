@@ -83,7 +83,7 @@ class Stream:
 
         They go at once if we can: waking the handler costs a turn of the event loop.
         """
-        self._granted = self._body.within(through)
+        self._granted = max(self._granted, self._body.within(through))
         if self._put and self._transport:
             while self._next <= self._granted and not self._transport.is_closing():
                 self._put(self._event())

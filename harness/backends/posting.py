@@ -2,7 +2,7 @@
 
     /control/pulse                                                       {}
     /control/open      {"emission": ..., "turns": [[wait_ms, through]]}  {"stream": ID}
-    /control/ID/grant  {"through": n, "end": ..., "after_ms": ..., "every_ms": ...}
+    /control/ID/grant  {"through": n, "after_ms": ..., "every_ms": ...} or {"end": true}
     /control/ID/state  {"asked": ..., "sent": how many tokens}
     /control/ID/log    {"log": ...}
     /control/ID/close
@@ -14,6 +14,7 @@ taken one after another, and then it ends.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 TOKEN_VARIABLE = "HARNESS_TOKEN"
@@ -29,3 +30,14 @@ class Turn(NamedTuple):
 
     wait_ms: float
     through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer may take, and one beside a stream before whoever is in front serves one request at a time; how
+    long is waited for whoever answers only so many requests a minute.
+    """
+
+    answer_s: float
+    busy_s: float
+    turned_away_s: float

@@ -33,9 +33,8 @@ from harness.model import Emission
 LEAST_TOKEN_CHARS = 16
 OPENING_BYTES = 4 * 2**20
 """How large an announcement may be: a recording travels in it."""
-MINUTE_S = 60.0
-GOODBYE_S = 2.0
-"""How long what was broken off may take to be gone; no platform waits for more than ten seconds."""
+MINUTE = 60.0
+"""In seconds."""
 STOPPED = "the emitter was told to stop"
 
 Answer = Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
@@ -43,7 +42,10 @@ Answer = Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one stream may be, how many there may be at once, and how much may be asked for within a minute."""
+    """What one stream may be, how many there may be at once, and how much may be asked for within a minute.
+
+    `goodbye_s` is how long what was broken off may take to be gone: platforms wait for ten seconds.
+    """
 
     tokens: int = 100_000
     bytes: int = 16 * 2**20
@@ -51,6 +53,7 @@ class Limits:
     streams: int = 64
     requests_per_minute: int = 1200
     abandoned_s: float = 60.0
+    goodbye_s: float = 2.0
 
     def refusal(self, emission: Emission, through: int) -> str | None:
         """Return why tokens up to this one may not be sent of an emission; None if they may."""
@@ -69,7 +72,7 @@ class PerMinute:
 
     def wait_s(self, now_s: float) -> float:
         """Let one pass and return 0, or return how long it has to wait."""
-        if len(self._passed) == self._passed.maxlen and (left_s := self._passed[0] + MINUTE_S - now_s) > 0:
+        if len(self._passed) == self._passed.maxlen and (left_s := self._passed[0] + MINUTE - now_s) > 0:
             return left_s
         self._passed.append(now_s)
         return 0.0
@@ -169,11 +172,14 @@ class Public:
         return {"stream": stream_id}
 
     def _grant(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
-        through, after_s, every_s = int(said["through"]), said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3
-        self._check(stream.emission, through)
-        loop, first = asyncio.get_running_loop(), stream.sent_tokens if every_s else through
-        for number, seq in enumerate(range(first, through + 1)):
-            loop.call_later(after_s + number * every_s, stream.grant, seq)
+        after_s, every_s = said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3
+        loop = asyncio.get_running_loop()
+        if "through" in said:
+            through = int(said["through"])
+            self._check(stream.emission, through)
+            first = stream.sent_tokens if every_s else through
+            for number, seq in enumerate(range(first, through + 1)):
+                loop.call_later(after_s + number * every_s, stream.grant, seq)
         if said.get("end"):
             loop.call_later(after_s, stream.end)
         return {}
@@ -214,7 +220,7 @@ async def serve(public: Public, host: str, port: int, say: Callable[[str], objec
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     app = public.application()
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=GOODBYE_S)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=public.limits.goodbye_s)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -249,6 +255,7 @@ def main() -> None:
     parser.add_argument(
         "--abandoned-s", type=float, default=usual.abandoned_s, help="give up a stream after this silence"
     )
+    parser.add_argument("--goodbye-s", type=float, default=usual.goodbye_s, help="so long its end may take")
     options = vars(parser.parse_args())
     host, port = options.pop("host"), options.pop("port")
     if wrong := [name for name, value in options.items() if value <= 0]:

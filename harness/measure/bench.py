@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from harness.backends.base import Backend
+from harness.backends.base import Backend, Distant
 from harness.backends.local import Local
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
@@ -23,7 +23,8 @@ from harness.clients.h2_reader import H2Reader
 from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.process import Launcher
 from harness.measure import memory
-from harness.measure.guard import Beside, ControlStream, Guard, Pulse
+from harness.measure.afar import FarGuard, Requests
+from harness.measure.guard import Beside, Control, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
@@ -153,7 +154,9 @@ class Bench:
         self._is_short = is_short
         self._needed: Collection[Chain] = ()
         self._clients: dict[str, Client] = {}
-        self._control = ControlStream(self.client("aiohttp"), self.backend)
+        self._control: Control = ControlStream(self.client("aiohttp"), self.backend)
+        if isinstance(self.backend, Distant):
+            self._control = Requests(self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
             "1.1": AiohttpReader(keep_alive=True),
             "2": H2Reader(),
@@ -290,7 +293,10 @@ class Bench:
 
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
-        return Guard(self._control, Pulse(self._carrier(endpoint), endpoint, serial))
+        pulse = Pulse(self._carrier(endpoint), endpoint, serial)
+        if isinstance(self.backend, Distant) and isinstance(self._control, Requests):
+            return FarGuard(self._control, pulse, self.backend)
+        return Guard(self._control, pulse)
 
     def _carrier(self, endpoint: Endpoint) -> Client:
         return self._carriers["1.1" if "1.1" in endpoint.http else "2"]

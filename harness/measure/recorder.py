@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from harness.backends.base import Announced, Backend, Log
+from harness.backends.base import Announced, Backend, Distant, Forewarned, Log
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
 from harness.errors import BackendError, StreamError, shortened
@@ -177,7 +177,8 @@ async def record(
     opened_ns = time.monotonic_ns()
     clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief)
+    lead_ms = backend.lead_ms if isinstance(backend, Distant) else 0.0
+    conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms)
     reading = asyncio.create_task(client.stream(request, recorder))
     watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
     closed_ns: int | None = None
@@ -268,7 +269,15 @@ class _Conversation:
     """Carries a lockstep machine's grants to the backend, and what it waits for through the guard."""
 
     def __init__(
-        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds, clock: Clock, brief: bool
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        stream: Announced | Forewarned,
+        guard: Guard,
+        bounds: Bounds,
+        clock: Clock,
+        brief: bool,
+        lead_ms: float,
     ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
@@ -279,6 +288,7 @@ class _Conversation:
         self._bounds = bounds
         self._clock = clock
         self._brief = brief
+        self._lead_ms = lead_ms
         self._turned = asyncio.Event()
 
     async def watch(self) -> None:
@@ -292,6 +302,7 @@ class _Conversation:
                 int(self.distance_ms * 1e6),
                 self._brief,
                 lambda: self._guard.control.trips.slow_ms(began_ns) or 0.0,
+                int(self._lead_ms * 1e6),
             )
             machine.begin(self._clock.at_ns(began_ns))
             self._recorder.on_progress(self._head, self._arrived)
@@ -375,10 +386,14 @@ class _Conversation:
         return self._clock.at_ns(time.monotonic_ns())
 
     def _say(self, grant: Grant | None) -> None:
-        if grant:
+        if grant is None:
+            return
+        if grant.later:
+            cast(Forewarned, self._stream).grant_later(grant.through, grant.every_ms)
+        else:
             self._stream.grant(grant.through)
-            if grant.end:
-                self._stream.end()
+        if grant.end:
+            self._stream.end()
 
 
 async def _in_time(watching: Coroutine[Any, Any, None], deadline_s: float) -> None:
