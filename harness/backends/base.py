@@ -7,9 +7,11 @@ nobody has to stay connected for as long as a stream lasts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from harness.backends.posting import Turn
 from harness.model import Clock, Emission, Endpoint, Heartbeat, Sent
 
 
@@ -107,3 +109,6 @@ class Distant(Protocol):
 
     async def trip(self) -> None:
         """Let one short request go round. Raises BackendError if it cannot."""
+
+    async def announce(self, emission: Emission, turns: Sequence[Turn]) -> Announced:
+        """Announce a stream that takes these turns by itself, and of which nothing is asked before its log."""

@@ -72,8 +72,12 @@ class Elsewhere:
         """Let one short request go round."""
         await self.post("pulse", {})
 
-    async def open(self, emission: Emission, turns: Sequence[Turn] = ()) -> FarStream:
-        """Announce a stream, which takes these turns by itself if there are any."""
+    async def open(self, emission: Emission) -> FarStream:
+        stream = await self.announce(emission, ())
+        stream.look()
+        return stream
+
+    async def announce(self, emission: Emission, turns: Sequence[Turn]) -> FarStream:
         said = {"emission": json.loads(dump_emission(emission)), "turns": turns}
         stream = FarStream(self, (await self.post("open", said))["stream"])
         self._streams.add(stream)
@@ -159,11 +163,15 @@ class Elsewhere:
 
     async def _serves_one_at_a_time(self, trip_s: float) -> bool:
         """Tell whether a short request is kept waiting while a stream is under way."""
-        stream = await self.open(TRIAL)
+        busy_s = self._patience.busy_s + 20 * trip_s
+        stream = await self.announce(TRIAL, [Turn(2 * busy_s * 1e3, 0)])  # who waits for its end waits no longer
         streaming = asyncio.create_task(self._asked_for(stream))
+        stream.look()
         try:
             ends: set[asyncio.Future[Any]] = {stream.asked, stream.lost}
-            done, _ = await asyncio.wait(ends, timeout=self._patience.busy_s + 20 * trip_s)
+            done, _ = await asyncio.wait(ends, timeout=busy_s)
+            if not done:
+                await asyncio.wait({streaming}, timeout=2 * busy_s)
             return not done
         finally:
             streaming.cancel()
@@ -189,6 +197,10 @@ class FarStream:
         self._emitter = emitter
         self._telling: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    def look(self) -> None:
+        """Look from now on whether it has been asked for."""
         self._looking = asyncio.create_task(self._look(-1, self.asked))
 
     def grant(self, through: int) -> None:
@@ -216,7 +228,8 @@ class FarStream:
 
     def close(self) -> None:
         if self._closing is None:
-            self._looking.cancel()
+            if self._looking:
+                self._looking.cancel()
             self._closing = asyncio.create_task(self._close())
 
     async def closed(self) -> None:

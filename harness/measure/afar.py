@@ -61,6 +61,10 @@ class FarGuard(Guard):
         assert isinstance(self.control, Requests)
         return FarGuard(self.control, self.pulse, self._backend, quiet=True)
 
+    @property
+    def silences(self) -> bool:
+        return not self._backend.has_own_way and (self._quiet or self._backend.serial)
+
     async def distance_ms(self) -> float:
         await self.control.trips.after(FRESH_TRIPS)
         return self.control.trips.least_ms or 0.0

@@ -366,6 +366,11 @@ class Guard:
         return Guard(self.control, self.pulse, quiet=True)
 
     @property
+    def silences(self) -> bool:
+        """Whether not even grants may go through the chain, so that a stream is announced as a whole."""
+        return False
+
+    @property
     def pulses(self) -> bool:
         """Whether requests of its own go through the chain."""
         return not (self._quiet or self.pulse.lost)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 from harness.backends.base import Announced, Backend, Distant, Forewarned, Log
+from harness.backends.posting import Turn
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
 from harness.errors import BackendError, StreamError, shortened
@@ -22,6 +23,7 @@ from harness.formats import TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.formats.replayed import decoder_of
 from harness.judge.rules import HOLD_MS
+from harness.measure.announced import Seen, steps, turns
 from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
@@ -63,6 +65,7 @@ class Recorder:
         self.reader: Remote | None = None
         self.asked_ns: int | None = None
         self.painted_ns: list[int] = []
+        self.arrivals: list[tuple[int, int]] = []
         self.refused = asyncio.Event()
         self.progress_ns = 0
         self._bounds = bounds
@@ -152,6 +155,8 @@ class Recorder:
                 raise StreamError(f"token {token.seq} came after token {self._through}")
             self._through = token.seq
             self._progressed(at_ns)
+        if self._through >= 0:
+            self.arrivals.append((at_ns, self._through))
         self._on_arrival(self._through, at_ns)
 
 
@@ -173,14 +178,21 @@ async def record(
     need(client, plan.emission.transport, first, entry.http)
     bounds = Bounds.of(plan.emission, client.asks_within_s)
     recorder = Recorder(plan, bounds)
-    stream = await backend.open(plan.emission)
+    told: Sequence[Turn] = ()
+    if isinstance(backend, Distant) and guard.silences and plan.emission.pace == "lockstep":
+        distance_ms = await guard.distance_ms()
+        told = turns(plan.emission, distance_ms)
+        stream = await backend.announce(plan.emission, told)
+    else:
+        stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
     clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
     lead_ms = backend.lead_ms if isinstance(backend, Distant) else 0.0
     conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms)
     reading = asyncio.create_task(client.stream(request, recorder))
-    watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
+    watch = _for_ever() if told else conversation.watch()
+    watching = asyncio.create_task(_in_time(watch, bounds.deadline_s))
     closed_ns: int | None = None
     try:
         with guard.control.trips.watched():
@@ -200,6 +212,11 @@ async def record(
             task.cancel()
         await asyncio.gather(reading, watching, return_exceptions=True)
         stream.close()
+    if told:
+        seen = Seen(recorder.head_ns, recorder.arrivals, closed_ns)
+        conversation.distance_ms, kept = distance_ms, steps(plan.emission, told, log, seen, int(distance_ms * 1e6))
+    else:
+        kept = conversation.machine.steps if conversation.machine else []
     trace = Trace(
         cell_id=cell_id,
         plan=plan,
@@ -214,7 +231,7 @@ async def record(
         sent_headers=tuple(log.headers),
         ended_ns=log.ended_ns,
         closed_ns=closed_ns,
-        steps=tuple(conversation.machine.steps) if conversation.machine else (),
+        steps=tuple(kept),
         guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
         guard_slow_ms=guard.control.trips.slow_ms(opened_ns),
         failure=_for_what(recorder.fault, log) or failure or _complaint(log),
@@ -394,6 +411,11 @@ class _Conversation:
             self._stream.grant(grant.through)
         if grant.end:
             self._stream.end()
+
+
+async def _for_ever() -> None:
+    """Leave it to whoever reads to tell that it is over."""
+    await asyncio.get_running_loop().create_future()
 
 
 async def _in_time(watching: Coroutine[Any, Any, None], deadline_s: float) -> None:
