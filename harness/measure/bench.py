@@ -30,6 +30,7 @@ from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
 from harness.model import Chain, Deployment, Endpoint, Hop, HopKind, HttpVersion, Mitigation, Plan, Trace, chain_text
+from harness.proxies.at import At
 from harness.proxies.base import Deployable, Editable, Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
@@ -67,6 +68,8 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy]
     proxy = proxies[hop.proxy]
     if isinstance(proxy, Described) and not proxy.said.has_config:
         return proxy.folder
+    if isinstance(proxy, At):
+        return Path()
     path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
     why = why_no_file(path)
     if why and not (isinstance(proxy, Described) and proxy.reads_folders and path.is_dir()):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harness.model.axes import AXES, LABELS, Axis, Cell, parts_of
     from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
-    from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
+    from harness.model.hops import AT, Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (
         MANNERS,
         VERDICTS,
