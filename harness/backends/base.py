@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from harness.backends.posting import Turn
-from harness.model import Clock, Emission, Endpoint, Heartbeat, Sent
+from harness.model import Clock, Emission, Endpoint, Heartbeat, Sent, Turn
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ import aiohttp
 
 from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
-from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience, Turn
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
 from harness.errors import BackendError, InputError, shortened
-from harness.model import Clock, Emission, Endpoint, Workload
+from harness.model import Clock, Emission, Endpoint, Turn, Workload
 
 LOOKS = 8
 """So many requests at once find several instances, if there are some."""

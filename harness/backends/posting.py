@@ -15,7 +15,6 @@ taken one after another, and then it ends.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 TOKEN_VARIABLE = "HARNESS_TOKEN"
 """Where both ends find the token: unlike a command line, an environment can only be read by its user."""
@@ -23,13 +22,6 @@ TOKEN_HEADER = "X-Harness-Token"
 """Not Authorization: whoever stands in front may want that for itself."""
 INSTANCE_HEADER = "X-Harness-Instance"
 """Which process answers: two behind one address do not know each other's streams."""
-
-
-class Turn(NamedTuple):
-    """After so long a silence, tokens up to `through` leave."""
-
-    wait_ms: float
-    through: int
 
 
 @dataclass(frozen=True, slots=True)

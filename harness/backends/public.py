@@ -27,8 +27,8 @@ from aiohttp import web
 
 from harness.backends.control import dump_log, load_emission
 from harness.backends.emitter import ID_BYTES, Stream, application
-from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Turn
-from harness.model import Emission
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
+from harness.model import Emission, Turn
 
 LEAST_TOKEN_CHARS = 16
 OPENING_BYTES = 4 * 2**20

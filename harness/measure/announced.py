@@ -19,12 +19,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.backends.base import Log
-from harness.backends.posting import Turn
 from harness.judge.reading import Reader, State, span_tokens
 from harness.judge.rules import HOLD_MS, STREAK, TIME_MS
 from harness.measure.lockstep import last_token
-from harness.model import Emission, Step, StepKind
+from harness.model import Emission, Sent, Step, StepKind, Turn
 
 SILENCES_MS = (400, 800)
 """How long it is silent before a token that leaves alone: longer than one that is held takes, so that it shows."""
@@ -41,6 +39,15 @@ than one that is held takes."""
 
 LONGER_MS = 200.0
 """So much longer than the time before took in all it is silent the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What left the emitter, by its clock: the tokens, the head, and the end."""
+
+    sent: Sequence[Sent]
+    head_ns: int | None
+    ended_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,11 @@ def turns(emission: Emission, round_trip_ms: float = 0.0) -> list[Turn]:
     return found
 
 
-def steps(emission: Emission, told: Sequence[Turn], log: Log, seen: Seen, round_trip_ns: int) -> list[Step]:
+def steps(emission: Emission, told: Sequence[Turn], left: Left, seen: Seen, round_trip_ns: int) -> list[Step]:
     """Return what came of it as the steps of a conversation; nothing if it never began."""
-    if not log.sent:
+    if not left.sent:
         return []
-    return _Told(emission, round_trip_ns).of(told, log, seen)
+    return _Told(emission, round_trip_ns).of(told, left, seen)
 
 
 class _Told:
@@ -101,17 +108,17 @@ class _Told:
         self._round_trip_ns = round_trip_ns
         self._span = span_tokens(emission)
 
-    def of(self, told: Sequence[Turn], log: Log, seen: Seen) -> list[Step]:
-        off_ns = _apart_ns(log, seen) - self._round_trip_ns
+    def of(self, told: Sequence[Turn], left: Left, seen: Seen) -> list[Step]:
+        off_ns = _apart_ns(left, seen) - self._round_trip_ns
         firsts = [0, *(turn.through + 1 for turn in told)]
         grants = [
-            (log.sent[first].at_ns + off_ns - self._delay_ns, turn.through)
+            (left.sent[first].at_ns + off_ns - self._delay_ns, turn.through)
             for first, turn in zip(firsts, told, strict=False)
-            if first < len(log.sent) and first <= turn.through
+            if first < len(left.sent) and first <= turn.through
         ]
         came: list[tuple[int, int, int]] = [(at_ns, 1, through) for at_ns, through in seen.arrivals]
         came += [(seen.head_ns, 0, -1)] if seen.head_ns is not None else []
-        ended_ns = (log.ended_ns or log.sent[-1].at_ns) + off_ns - int(HOLD_MS * 1e6)
+        ended_ns = (left.ended_ns or left.sent[-1].at_ns) + off_ns - int(HOLD_MS * 1e6)
         with_end = [grants.pop()] if len(grants) > 1 and grants[-1][0] >= ended_ns else []
         events = sorted([*came, *((at_ns, 2, through) for at_ns, through in grants), (ended_ns, 3, -1)])
         for at_ns, what, through in events:
@@ -155,9 +162,9 @@ class _Told:
         self._reader.take(step)
 
 
-def _apart_ns(log: Log, seen: Seen) -> int:
+def _apart_ns(left: Left, seen: Seen) -> int:
     """Return how far the client's clock is ahead of the emitter's, the shortest way included."""
-    ways = [at_ns - log.sent[through].at_ns for at_ns, through in seen.arrivals if through < len(log.sent)]
-    pairs = [(seen.head_ns, log.head_ns), (seen.closed_ns, log.ended_ns)]
+    ways = [at_ns - left.sent[through].at_ns for at_ns, through in seen.arrivals if through < len(left.sent)]
+    pairs = [(seen.head_ns, left.head_ns), (seen.closed_ns, left.ended_ns)]
     ways += [theirs - ours for theirs, ours in pairs if theirs is not None and ours is not None]
     return min(ways)

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, cast
 
 from harness.backends.base import Announced, Backend, Distant, Forewarned, Log
-from harness.backends.posting import Turn
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
 from harness.errors import BackendError, StreamError, shortened
@@ -23,13 +22,13 @@ from harness.formats import TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.formats.replayed import decoder_of
 from harness.judge.rules import HOLD_MS
-from harness.measure.announced import Seen, steps, turns
+from harness.measure.announced import Left, Seen, steps, turns
 from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.measure.standstill import Clock
-from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, masked_trace
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, Turn, masked_trace
 
 LOOK_S = 0.02
 """How long it takes at least to look again whether time has passed."""
@@ -213,8 +212,9 @@ async def record(
         await asyncio.gather(reading, watching, return_exceptions=True)
         stream.close()
     if told:
+        left = Left(log.sent, log.head_ns, log.ended_ns)
         seen = Seen(recorder.head_ns, recorder.arrivals, closed_ns)
-        conversation.distance_ms, kept = distance_ms, steps(plan.emission, told, log, seen, int(distance_ms * 1e6))
+        conversation.distance_ms, kept = distance_ms, steps(plan.emission, told, left, seen, int(distance_ms * 1e6))
     else:
         kept = conversation.machine.steps if conversation.machine else []
     trace = Trace(

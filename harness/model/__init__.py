@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         streams,
     )
     from harness.model.kept import Baseline, ChangedFile, Kept, KeptRelease
-    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan
+    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan, Turn
     from harness.model.recorded import (
         EMITTER_HEADER,
         NO_STREAM_MARK,

@@ -9,9 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.backends.base import Log
 from harness.judge.rules import STREAK, TIME_MS
-from harness.measure.announced import Seen, steps, turns
+from harness.measure.announced import Left, Seen, steps, turns
 from harness.measure.lockstep import Lockstep
 from harness.model import Plan, Step, Trace
 from tests.factories import judged, plan, workload
@@ -49,9 +48,9 @@ class Announced(Simulation):
     def trace(self, head: bool = True) -> Trace:
         """Return what the stream left behind, as if nobody had noted when its head came unless `head`."""
         trace = super().run()
-        log = Log(sent=self.sent, head_ns=trace.opened_ns + self._clock_off_ns, ended_ns=trace.ended_ns)
+        left = Left(self.sent, trace.opened_ns + self._clock_off_ns, trace.ended_ns)
         seen = Seen(trace.head_ns if head else None, self.ear.arrivals, trace.closed_ns)
-        told = steps(self.emission, self.turns, log, seen, 2 * self.link.half_ns)
+        told = steps(self.emission, self.turns, left, seen, 2 * self.link.half_ns)
         return replace(trace, steps=tuple(told), emitter_clock="its own")
 
     def _lockstep(self) -> None:
@@ -131,4 +130,4 @@ def test_all_tokens_of_a_workload_leave_and_none_beyond_a_length(tokens: int, bo
 
 
 def test_what_never_began_has_no_steps() -> None:
-    assert steps(plan().emission, [], Log(), Seen(None, [], None), 0) == []
+    assert steps(plan().emission, [], Left([], None, None), Seen(None, [], None), 0) == []
