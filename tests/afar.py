@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from harness.backends.posting import Patience
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.measure.limits import ELSEWHERE
-from harness.model import Chain, Clock, Emission, Endpoint, Plan, Trace
+from harness.model import Chain, Clock, Emission, Endpoint, Hop, Plan, Trace
 from tests.backends.deploying import TOKEN
 
 
@@ -34,9 +34,11 @@ class Upstream:
 
 
 @contextlib.asynccontextmanager
-async def in_front(launcher: Launcher, folder: Path, chain: Chain, of: Endpoint) -> AsyncIterator[Endpoint]:
+async def in_front(
+    launcher: Launcher, folder: Path, chain: Chain, of: Endpoint, own: Mapping[Hop, Path] | None = None
+) -> AsyncIterator[Endpoint]:
     """Start a chain in front of a deployed emitter."""
-    async with Bench(launcher, folder, backend=Upstream(of)) as bench:
+    async with Bench(launcher, folder, own, backend=Upstream(of)) as bench:
         yield (await bench.entry(chain)).endpoint
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import socket
@@ -21,7 +20,7 @@ from harness.judge.verdict import assess_one, follow_up
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.measure.limits import ELSEWHERE
-from harness.model import Emission, Endpoint, Plan, Workload
+from harness.model import Chain, Emission, Endpoint, Hop, Plan, Workload
 from tests.afar import far_away, in_front, measured
 from tests.backends.deploying import TOKEN, Public, deployed
 from tests.factories import judged
@@ -80,16 +79,54 @@ async def test_what_a_hop_does_is_the_same_from_afar(
         assert apart_bytes <= max(local.release.resolution_bytes, 2 * LOAD.token_bytes)
 
 
+TRAEFIK = """\
+tls:
+  stores: {default: {defaultCertificate: {certFile: "${CERTIFICATE}", keyFile: "${CERTIFICATE_KEY}"}}}
+http:
+  routers:
+    app: {rule: "PathPrefix(`/`)", service: app, tls: {}, middlewares: [MIDDLEWARE]}
+  middlewares:
+    compress: {compress: {}}
+    buffering: {buffering: {maxResponseBodyBytes: 50000000}}
+  services:
+    app:
+      loadBalancer:
+        servers: [{url: "${UPSTREAM}"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("middleware", "client", "verdict"),
+    [("compress", "aiohttp", "streamed"), ("compress", "h2", "streamed"), ("buffering", "h2", "buffered")],
+)
+async def test_traefik_with_tls_and_http2_is_the_same_from_afar(
+    here: Here, tmp_path: Path, middleware: str, client: str, verdict: str
+) -> None:
+    config = tmp_path / "tls.yaml"
+    config.write_text(TRAEFIK.replace("MIDDLEWARE", middleware))
+    own, plan = {Hop("traefik", "tls"): config}, replace(PLAN, client=client)  # here it is asked in HTTP/1.1
+    async with in_front(here.launcher, tmp_path / "front", (Hop("traefik", "tls"),), here.deployed, own) as at:
+        assert at.url.startswith("https://")
+        afar = judged(await measured(here.launcher, tmp_path / "far", plan, replace(at, http=("1.1", "2"))))
+    async with Bench(here.launcher, tmp_path / "own", own) as bench:
+        local = judged((await bench.record("cell", replace(PLAN, chain=(Hop("traefik", "tls"),))))[0])
+    assert (local.verdict, afar.verdict) == (verdict, verdict), f"here {local.reason}\nfrom afar {afar.reason}"
+
+
 # ---------------------------------------------------------------- without a grant beside the stream
 
 
-async def test_a_hop_that_lets_go_when_others_pass_is_found_to_hold(here: Here, tmp_path: Path) -> None:
-    async with Shared(here.deployed) as hop_in_front:
-        at = hop_in_front.endpoint
-        first, quiet = await asyncio.gather(
-            measured(here.launcher, tmp_path / "first", PLAN, at),
-            measured(here.launcher, tmp_path / "quiet", PLAN, at, quiet=True),
-        )
+@pytest.mark.parametrize(("chain", "client"), [((), "aiohttp"), ((hop("nginx:h2-tls-buffering-off"),), "h2")])
+async def test_a_hop_that_lets_go_when_others_pass_is_found_to_hold(
+    here: Here, tmp_path: Path, chain: Chain, client: str
+) -> None:
+    plan = replace(PLAN, client=client)
+    async with (
+        Shared(here.deployed) as shared,
+        in_front(here.launcher, tmp_path / "front", chain, shared.endpoint) as at,
+    ):
+        first = await measured(here.launcher, tmp_path / "first", plan, at)
+        quiet = await measured(here.launcher, tmp_path / "quiet", plan, at, quiet=True)
     assert follow_up([first], assess_one(first)) is not None, "other requests let go, so it is asked again in silence"
     assert judged(first).verdict != "streamed"
     assert judged(quiet).verdict == "buffered"

@@ -95,7 +95,9 @@ def _trusted(authority: Path | None) -> str:
     found = [str(authority)] if authority else [ssl.get_default_verify_paths().cafile or "", *BUNDLES]
     for path in found:
         if path and Path(path).is_file():
+            try:
+                ssl.create_default_context(cafile=path)
+            except ssl.SSLError:
+                raise InputError(f"--cacert: there is no certificate in {path}: a PEM file is needed") from None
             return path
-    raise InputError(
-        f"there is no file with certificates of whom to trust at {' or '.join(filter(None, found))}: --cacert FILE"
-    )
+    raise InputError(f"there are no certificates of whom to trust in {' or '.join(filter(None, found))}: --cacert FILE")
