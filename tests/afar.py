@@ -50,9 +50,10 @@ async def measured(
     quiet: bool = False,
     token: str = TOKEN,
     patience: Patience = ELSEWHERE,
+    control: Endpoint | None = None,
 ) -> Trace:
     """Return the trace of one stream of a plan through whatever is there."""
-    emitter = Elsewhere(at, token, patience)
+    emitter = Elsewhere(at, token, patience, control)
     try:
         async with Bench(launcher, folder, backend=emitter) as bench:
             return (await bench.record("cell", plan, quiet=quiet))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -142,6 +142,18 @@ async def test_a_hop_that_serves_one_request_at_a_time_is_measured_by_announced_
     if (release := judged(trace).release) is not None:
         assert release.by == "bytes"
         assert release.after_bytes - release.resolution_bytes <= 4096 <= release.after_bytes + LOAD.token_bytes
+
+
+@pytest.mark.parametrize(("front", "verdict"), [(Shared, "buffered"), (partial(Serial, behave=passes), "streamed")])
+async def test_with_another_way_in_no_grant_meets_the_stream(
+    here: Here, tmp_path: Path, front: Callable[[Endpoint], Misbehaving], verdict: str
+) -> None:
+    async with front(here.deployed) as hop_in_front:
+        at = hop_in_front.endpoint
+        trace = await measured(here.launcher, tmp_path / "far", PLAN, at, quiet=True, control=here.deployed)
+    assert judged(trace).verdict == verdict, judged(trace).reason
+    assert "stretch" not in {step.kind for step in trace.steps}
+    assert trace.steps[1].kind == "grant"
 
 
 async def test_several_instances_behind_one_address_are_refused_with_the_way_out(here: Here, tmp_path: Path) -> None:

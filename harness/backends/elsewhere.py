@@ -131,7 +131,7 @@ class Elsewhere:
                 " `python -m harness.backends.public`, and --control says where it is told what to send"
             )
         if instance and instance != (self._instance or instance):
-            raise InputError(f"several emitters answer at {who}: {ONE_INSTANCE}")
+            raise InputError(f"several emitters answer at {who}, or it was started anew: {ONE_INSTANCE}")
         self._instance = self._instance or instance or ""
         return answer.status, text, float(retry) if retry.isdecimal() else 1.0
 
@@ -204,14 +204,14 @@ class FarStream:
         self._looking = asyncio.create_task(self._look(-1, self.asked))
 
     def grant(self, through: int) -> None:
-        self._tell({"through": through})
+        self._tell("grant", {"through": through})
 
     def grant_later(self, through: int, every_ms: float = 0.0) -> None:
         """Let tokens up to `through` be sent `lead_ms` after this has arrived, so far apart."""
-        self._tell({"through": through, "after_ms": self._emitter.lead_ms, "every_ms": every_ms})
+        self._tell("grant", {"through": through, "after_ms": self._emitter.lead_ms, "every_ms": every_ms})
 
     def end(self) -> None:
-        self._tell({"end": True})
+        self._tell("grant", {"end": True})
 
     async def sent(self, through: int) -> None:
         await self._look(through, asyncio.get_running_loop().create_future())
@@ -221,10 +221,14 @@ class FarStream:
             await self._telling
         if self.lost.done():
             raise BackendError(self.lost.result())
-        return load_log(json.dumps((await self._post("log", {}))["log"]).encode())
+        try:
+            return load_log(json.dumps((await self._post("log", {}))["log"]).encode())
+        except (BackendError, InputError) as error:
+            self._lose(str(error))
+            raise BackendError(str(error)) from error
 
     def forget(self) -> None:
-        """Streams from afar are short: nothing needs to be dropped."""
+        self._tell("forget", {})
 
     def close(self) -> None:
         if self._closing is None:
@@ -247,7 +251,7 @@ class FarStream:
         finally:
             self._emitter.forget(self)
 
-    def _tell(self, said: Mapping[str, Any]) -> None:
+    def _tell(self, verb: str, said: Mapping[str, Any]) -> None:
         """Tell it after all that was told before, which a stream that is lost does not hear."""
         before = self._telling
 
@@ -257,7 +261,7 @@ class FarStream:
             if self.lost.done():
                 return
             try:
-                await self._post("grant", said)
+                await self._post(verb, said)
             except (BackendError, InputError) as error:
                 self._lose(str(error))
 
@@ -283,7 +287,7 @@ class FarStream:
 
     def _lose(self, why: str) -> None:
         if not self.lost.done() and self._closing is None:
-            self.lost.set_result(why)
+            self.lost.set_result(f"in mid-stream, the emitter was lost: {why}")
 
 
 def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:

@@ -5,6 +5,7 @@
     /control/ID/grant  {"through": n, "after_ms": ..., "every_ms": ...} or {"end": true}
     /control/ID/state  {"asked": ..., "sent": how many tokens}
     /control/ID/log    {"log": ...}
+    /control/ID/forget
     /control/ID/close
 
 What is granted leaves `after_ms` later, several tokens `every_ms` apart: nothing of ours is then under way beside them.

@@ -97,7 +97,8 @@ class Public:
         app.on_response_prepare.append(self._signed)
         app.router.add_post("/control/pulse", self._control(self._pulse))
         app.router.add_post("/control/open", self._control(self._open))
-        of_stream = {"grant": self._grant, "state": self._state, "log": self._log, "close": self._close}
+        of_stream = {"grant": self._grant, "state": self._state, "log": self._log}
+        of_stream |= {"forget": self._forget_log, "close": self._close}
         for verb, answer in of_stream.items():
             app.router.add_post(f"/control/{{id}}/{verb}", self._control(self._of_stream(answer)))
         return app
@@ -193,6 +194,10 @@ class Public:
 
     def _log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"log": json.loads(dump_log(stream.log))}
+
+    def _forget_log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        stream.log.sent.clear()
+        return {}
 
     def _close(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
         stream_id = next(stream_id for stream_id, one in self.streams.items() if one is stream)

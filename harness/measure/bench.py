@@ -296,7 +296,8 @@ class Bench:
 
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
-        pulse = Pulse(self._carrier(endpoint), endpoint, serial)
+        far = isinstance(self.backend, Distant)
+        pulse = Pulse(self._carrier(endpoint), endpoint, serial or far)  # who knows what is there
         if isinstance(self.backend, Distant) and isinstance(self._control, Requests):
             return FarGuard(self._control, pulse, self.backend)
         return Guard(self._control, pulse)
