@@ -9,6 +9,7 @@ another. Nothing that is told to people has the token in it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import ssl
 import time
@@ -85,9 +86,12 @@ class Elsewhere:
 
     async def close(self) -> None:
         """Let go of every stream, and say so."""
+        closing = []
         for stream in list(self._streams):
             stream.close()
-        await asyncio.gather(*(stream.closed() for stream in list(self._streams)))
+            closing.append(asyncio.create_task(stream.closed()))
+        if closing:  # who is gone, or does not answer, gives them up by itself
+            await asyncio.wait(closing, timeout=self._patience.busy_s)
         if self._session:
             await self._session.close()
 
@@ -290,7 +294,9 @@ class FarStream:
             self.lost.set_result(f"in mid-stream, the emitter was lost: {why}")
 
 
+@functools.cache
 def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """Return whom is trusted, once for all: a connection is only kept for who trusts the same."""
     return ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
 
 

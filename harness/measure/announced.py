@@ -118,8 +118,12 @@ class _Told:
         ]
         came: list[tuple[int, int, int]] = [(at_ns, 1, through) for at_ns, through in seen.arrivals]
         came += [(seen.head_ns, 0, -1)] if seen.head_ns is not None else []
-        ended_ns = (left.ended_ns or left.sent[-1].at_ns) + off_ns - int(HOLD_MS * 1e6)
-        with_end = [grants.pop()] if len(grants) > 1 and grants[-1][0] >= ended_ns else []
+        if left.ended_ns is None:  # it broke off
+            ended_ns = max(at_ns for at_ns, *_ in (*came, *grants))
+        else:
+            ended_ns = left.ended_ns + off_ns - int(HOLD_MS * 1e6)
+        with_end = [through for at_ns, through in grants if at_ns >= ended_ns and left.ended_ns is not None]
+        grants = grants[: len(grants) - len(with_end)]
         events = sorted([*came, *((at_ns, 2, through) for at_ns, through in grants), (ended_ns, 3, -1)])
         for at_ns, what, through in events:
             if what == 0:
@@ -130,7 +134,7 @@ class _Told:
                 self._hold(at_ns)
                 self._step("grant", through, at_ns)
             else:
-                self._end(at_ns, with_end[0][1] if with_end else None)
+                self._end(at_ns, with_end[-1] if with_end else None)
         return self.steps
 
     def _arrive(self, through: int, at_ns: int) -> None:
@@ -167,4 +171,4 @@ def _apart_ns(left: Left, seen: Seen) -> int:
     ways = [at_ns - left.sent[through].at_ns for at_ns, through in seen.arrivals if through < len(left.sent)]
     pairs = [(seen.head_ns, left.head_ns), (seen.closed_ns, left.ended_ns)]
     ways += [theirs - ours for theirs, ours in pairs if theirs is not None and ours is not None]
-    return min(ways)
+    return min(ways, default=0)

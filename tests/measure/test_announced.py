@@ -131,3 +131,15 @@ def test_all_tokens_of_a_workload_leave_and_none_beyond_a_length(tokens: int, bo
 
 def test_what_never_began_has_no_steps() -> None:
     assert steps(plan().emission, [], Left([], None, None), Seen(None, [], None), 0) == []
+
+
+@pytest.mark.parametrize("hop", [Passes(), HoldsToEnd(), Empties(size_bytes=4 * KIB)], ids=str)
+def test_wherever_it_breaks_off_its_steps_are_those_of_a_conversation(hop: Hop) -> None:
+    talk = Announced(plan(workload(tokens=16, token_bytes=120)), fresh(hop), Link())
+    trace = talk.trace()
+    for tokens in (*range(3), 17, 60, 1706, 1715, 1723, 3000, len(trace.sent) - 1):
+        left = Left(trace.sent[:tokens], trace.opened_ns, None)
+        came = [one for one in talk.ear.arrivals if one[1] < tokens]
+        for head_ns in (trace.head_ns, None):
+            told = steps(talk.emission, talk.turns, left, Seen(head_ns, came, None), 50_000)
+            assert not told or told[-1].kind == "end"
