@@ -19,7 +19,7 @@ from tests.simulation import Link, Simulation
 
 MS = 1_000_000
 KIB = 1024
-LINKS = {"here": Link(), "afar": Link(round_trip_ms=100), "with another clock": Link(clock_off_ms=-3_600_000)}
+LINKS = {"here": Link(), "afar, with another clock": Link(round_trip_ms=100, clock_off_ms=-3_600_000)}
 
 
 class Ear:
@@ -79,8 +79,8 @@ def announced(hop: Hop, link: Link = LINKS["here"], **load: Any) -> Trace:
         (HoldsToEnd(free_bytes=1000), "buffered"),
         (StartBuffer(size_bytes=4096), "streamed"),
         (Pieces(count=2), "coalesced"),
-        *((Empties(size_bytes=size), "coalesced") for size in (KIB, 4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)),
-        *((Blocks(size_bytes=size), "coalesced") for size in (KIB, 4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)),
+        *((Empties(size_bytes=size), "coalesced") for size in (KIB, 4 * KIB, 16 * KIB, 64 * KIB)),
+        *((Blocks(size_bytes=size), "coalesced") for size in (KIB, 4 * KIB, 16 * KIB, 64 * KIB)),
         (Timer(after_ms=100), "delayed"),
         (Idle(after_ms=150), "delayed"),
         (Timer(after_ms=1000), "coalesced"),
@@ -95,8 +95,8 @@ def test_silences_of_unequal_lengths_show_what_let_go(hop: Hop, verdict: str, li
     assert told.verdict == verdict, told.reason
 
 
-@pytest.mark.parametrize("token_bytes", [64, 120, 333, 1000])
-@pytest.mark.parametrize("size_bytes", [KIB, 4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB])
+@pytest.mark.parametrize("token_bytes", [120, 333])
+@pytest.mark.parametrize("size_bytes", [KIB, 8 * KIB, 64 * KIB])
 def test_how_many_bytes_let_go_is_known_within_its_resolution(size_bytes: int, token_bytes: int) -> None:
     release = judged(announced(Empties(size_bytes=size_bytes), token_bytes=token_bytes)).release
     assert release is not None
