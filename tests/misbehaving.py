@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import struct
 import zlib
@@ -18,6 +19,7 @@ import aiohttp
 from harness.model import Endpoint
 
 EVENT_END = b"\n\n"
+OF_ONE_CONNECTION = ("connection", "content-length", "host")
 TICK_S = 1e-6
 """Callbacks of one instant come in any order."""
 
@@ -95,10 +97,15 @@ class Misbehaving:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError):
-            request = await reader.readuntil(b"\r\n\r\n")
-            target = request.split()[1].decode()
-            behave = self._pulse if target == "/pulse" else self._behave
-            async with self._session.get(self._upstream.url + target) as response:
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            method, target, _ = first.split()
+            said = dict(line.split(": ", 1) for line in lines if line)
+            passed = {name: value for name, value in said.items() if name.lower() not in OF_ONE_CONNECTION}
+            body = await reader.readexactly(int(said.get("Content-Length", 0)))
+            behave = self._behave if target.startswith("/stream/") else self._pulse
+            async with self._session.request(
+                method, self._upstream.url + target, headers=passed, data=body
+            ) as response:
                 await behave(response, Answer(writer))
         writer.close()
 
@@ -133,7 +140,8 @@ class Shared(Misbehaving):
 
 async def passes(response: aiohttp.ClientResponse, answer: Answer) -> None:
     """Hand on every read at once."""
-    answer.head(response.status)
+    told = [f"{name}: {value}" for name, value in response.headers.items() if name.startswith("X-Harness")]
+    answer.head(response.status, "Transfer-Encoding: chunked", *told, "Cache-Control: no-store", "Connection: close")
     async for data in response.content.iter_any():
         answer.chunk(data)
     answer.end()
@@ -264,3 +272,27 @@ def after(count: int, then: Callable[[Answer], None], framing: str = "Transfer-E
         then(answer)
 
     return behave
+
+
+class Serial(Misbehaving):
+    """Serves one request after another, whatever they are."""
+
+    def __init__(self, upstream: Endpoint, behave: Behaviour) -> None:
+        super().__init__(upstream, behave)
+        self._turn = asyncio.Lock()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with self._turn:
+            await super()._exchange(reader, writer)
+
+
+class Several(Misbehaving):
+    """Asks one of several after the other."""
+
+    def __init__(self, *upstreams: Endpoint) -> None:
+        super().__init__(upstreams[0], passes)
+        self._next = itertools.cycle(upstreams)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._upstream = next(self._next)
+        await super()._exchange(reader, writer)

@@ -7,10 +7,11 @@ nobody has to stay connected for as long as a stream lasts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from harness.model import Clock, Emission, Endpoint, Heartbeat, Sent
+from harness.model import Clock, Emission, Endpoint, Heartbeat, Sent, Turn
 
 
 @dataclass(slots=True)
@@ -84,3 +85,29 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of everything."""
+
+
+class Forewarned(Announced, Protocol):
+    """A stream whose grants travel through the chain as it does: they are to be over before a token leaves."""
+
+    def grant_later(self, through: int, every_ms: float = 0.0) -> None:
+        """Let tokens up to `through` be sent `Distant.lead_ms` after this has arrived, so far apart."""
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A backend that can only be told and asked by short requests, whose streams are `Forewarned`.
+
+    `has_own_way` says that these go another way than the chain's, so that nothing leaves later for them. `serial`: they
+    are not answered while a stream is under way.
+    """
+
+    has_own_way: bool
+    lead_ms: float
+    serial: bool
+
+    async def trip(self) -> None:
+        """Let one short request go round. Raises BackendError if it cannot."""
+
+    async def announce(self, emission: Emission, turns: Sequence[Turn]) -> Announced:
+        """Announce a stream that takes these turns by itself, and of which nothing is asked before its log."""

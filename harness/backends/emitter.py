@@ -20,9 +20,10 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from harness.backends.base import Log
 from harness.backends.control import SECRET_VARIABLE, Lines, dump_log, load_emission
@@ -82,7 +83,7 @@ class Stream:
 
         They go at once if we can: waking the handler costs a turn of the event loop.
         """
-        self._granted = self._body.within(through)
+        self._granted = max(self._granted, self._body.within(through))
         if self._put and self._transport:
             while self._next <= self._granted and not self._transport.is_closing():
                 self._put(self._event())
@@ -102,6 +103,16 @@ class Stream:
         """Let the stream end."""
         self._may_end = True
         self._stir()
+
+    @property
+    def sent_tokens(self) -> int:
+        """How many tokens have left."""
+        return self._next
+
+    def break_off(self, why: str) -> None:
+        """Break the stream off, if it still runs, and say in its log why."""
+        self._fail(why)
+        self.abort()
 
     def abort(self) -> None:
         """Break the stream off, visibly: a reset, not a clean end. One that has ended leaves its connection alone."""
@@ -286,10 +297,12 @@ class Announcements(Lines):
         self.write(b"stream " + self._id.encode())
 
 
-def application(streams: dict[str, Stream]) -> web.Application:
+def application(
+    streams: dict[str, Stream], middlewares: Sequence[Middleware] = (), most_bytes: int = 2**20
+) -> web.Application:
     """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` is brief.
 
-    Any other path is an app's own, and its query says which of them it asks for.
+    Any other path is an app's own, and its query says which of them it asks for. No request may have more bytes.
     """
 
     async def stream(request: web.Request) -> web.StreamResponse:
@@ -312,7 +325,7 @@ def application(streams: dict[str, Stream]) -> web.Application:
         nothing = PULSE_MARK if is_pulse else NO_STREAM_MARK
         response.headers[EMITTER_HEADER] = asked if asked in streams else nothing
 
-    app = web.Application()
+    app = web.Application(middlewares=middlewares, client_max_size=most_bytes)
     app.on_response_prepare.append(marked)
     for path in {codec.path for codec in CODECS.values()}:
         app.router.add_route("*", f"/stream/{{id}}{path}", stream)

@@ -16,7 +16,7 @@ from harness import cli, session, store
 from harness.cli import screen
 from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
-from harness.cli.groups import Fetches, Reports, Standing, grouped
+from harness.cli.groups import Fetches, Reports, Standing, There, grouped
 from harness.cli.options import (
     Allow,
     Folder,
@@ -42,7 +42,8 @@ __all__ = ["app", "main"]
 
 @app.command(
     epilog="Examples: `harness matrix smoke` · `harness matrix my.yaml --only 'nginx:*' --json out.json` ·"
-    " `harness matrix default --require nginx,nextjs --markdown table.md`"
+    " `harness matrix default --require nginx,nextjs --markdown table.md` ·"
+    " `harness matrix smoke --at https://chat.example` (an emitter that you deployed: docs/deployed.md)"
 )
 @grouped
 def matrix(
@@ -62,6 +63,7 @@ def matrix(
         Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
     ] = None,
     standing: Standing,
+    there: There,
     jobs: Jobs = session.JOBS,
     require: Require = None,
     allow_unavailable: Allow = False,
@@ -73,7 +75,7 @@ def matrix(
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = fetches.fetching()
     deployment = standing.deployment(cli.Typed.of(context))
-    job = session.load(file, only or (), skip or (), pace, deployment, session.shard(shard))
+    job = session.load(file, only or (), skip or (), pace, deployment, session.shard(shard), there.site())
     outputs = to.outputs()
     required = cli.required(names_in(require), allow_unavailable)
     session.require(names_in(require), fetching)

@@ -16,8 +16,10 @@ from typing import Any
 from harness import cli, model, session
 from harness.cli.options import (
     AskedPath,
+    At,
     Authority,
     Backend,
+    ControlAt,
     Data,
     Header,
     Locked,
@@ -33,6 +35,7 @@ from harness.cli.options import (
     deployment,
 )
 from harness.cli.screen import say
+from harness.errors import InputError
 
 
 class Group:
@@ -77,6 +80,23 @@ class Standing(Group):
         """Return what that comes to; what was typed forgets its query. Raises InputError for what cannot be meant."""
         typed.forget_queries("path")
         return deployment(self.targets, self.server, self.path)
+
+
+@dataclass(frozen=True)
+class There(Group):
+    """Where an emitter is deployed, if it is not ours that is measured."""
+
+    at: At = None
+    control: ControlAt = None
+    cacert: Authority = None
+
+    def site(self) -> session.Site | None:
+        """Return where that is. Raises InputError for what cannot be meant."""
+        if self.at is None:
+            if other := next((name for name in ("control", "cacert") if getattr(self, name) is not None), None):
+                raise InputError(f"--{other} is of an emitter elsewhere: give --at URL")
+            return None
+        return session.site(self.at, self.control, self.cacert)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,13 @@ Data = Annotated[str | None, typer.Option("--data", "-d", metavar="BODY", help="
 Authority = Annotated[
     Path | None, path_option("--cacert", "Who signed the certificate, as PEM, if the system trusts others.", "FILE")
 ]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="URL", help="Measure what is in front of an emitter that is deployed there."),
+]
+ControlAt = Annotated[
+    str | None, typer.Option("--control", metavar="URL", help="Another way in to that emitter, if there is one.")
+]
 ShowDiff = Annotated[bool, flag("--show-diff", told="Show what is changed of your config to measure it.")]
 Keep = Annotated[bool, flag("--keep", told="Keep the proxies' temporary folders, and say where.")]
 ToJson = Annotated[Path | None, path_option("--json", "Also write JSON; - is standard output.")]

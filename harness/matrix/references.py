@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from harness.model import Cell, StandIn
+from harness.model import AT, Cell, StandIn
 
 StandIns = Mapping[str, StandIn]
 """Who reads the control of a client, for those that cannot read it themselves: a control must stream."""
@@ -22,8 +22,11 @@ def referenced(cells: Iterable[Cell], stand_ins: StandIns) -> tuple[Cell, ...]:
 def control_of(cell: Cell, stand_ins: StandIns) -> Cell:
     """Return the cell that must stream if this one is to mean anything.
 
-    Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in.
+    Who cannot read it, or may hold tokens as a layer does, has it read by a stand-in. To an emitter elsewhere there is
+    no way without a chain: then it is the cell itself.
     """
+    if cell.chain and cell.chain[-1].proxy == AT:
+        return cell
     stand_in = stand_ins.get(cell.client)
     return replace(cell, chain=(), mitigations=(), client=stand_in.reader if stand_in else cell.client)
 

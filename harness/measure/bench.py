@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from harness.backends.base import Backend
+from harness.backends.base import Backend, Distant
 from harness.backends.local import Local
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
@@ -23,7 +23,8 @@ from harness.clients.h2_reader import H2Reader
 from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable, unwritable
 from harness.launchers.process import Launcher
 from harness.measure import memory
-from harness.measure.guard import Beside, ControlStream, Guard, Pulse
+from harness.measure.afar import FarGuard, Requests
+from harness.measure.guard import Beside, Control, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
 from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
@@ -41,6 +42,7 @@ from harness.model import (
     chain_text,
     without_query,
 )
+from harness.proxies.at import At
 from harness.proxies.base import Deployable, Editable, Optioned, Proxy, Running
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
@@ -78,6 +80,8 @@ def variant_file(hop: Hop, own: Mapping[Hop, Path], proxies: Mapping[str, Proxy]
     proxy = proxies[hop.proxy]
     if isinstance(proxy, Described) and not proxy.said.has_config:
         return proxy.folder
+    if isinstance(proxy, At):
+        return Path()
     path = own.get(hop.bare) or configs() / hop.proxy / f"{hop.variant}{proxy.suffix}"
     why = why_no_file(path)
     if why and not (isinstance(proxy, Described) and proxy.reads_folders and path.is_dir()):
@@ -165,7 +169,9 @@ class Bench:
         self._is_short = is_short
         self._needed: Collection[Chain] = ()
         self._clients: dict[str, Client] = {}
-        self._control = ControlStream(self.client("aiohttp"), self.backend)
+        self._control: Control = ControlStream(self.client("aiohttp"), self.backend)
+        if isinstance(self.backend, Distant):
+            self._control = Requests(self.backend)
         self._carriers: Mapping[HttpVersion, Client] = {
             "1.1": AiohttpReader(keep_alive=True),
             "2": H2Reader(),
@@ -302,7 +308,11 @@ class Bench:
 
     def _guard(self, endpoint: Endpoint, serial: bool = False) -> Guard:
         """Return the guard of a chain; its pulse is carried by a client that speaks what the chain answers in."""
-        return Guard(self._control, Pulse(self._carrier(endpoint), endpoint, serial))
+        far = isinstance(self.backend, Distant)
+        pulse = Pulse(self._carrier(endpoint), endpoint, serial or far)  # who knows what is there
+        if isinstance(self.backend, Distant) and isinstance(self._control, Requests):
+            return FarGuard(self._control, pulse, self.backend)
+        return Guard(self._control, pulse)
 
     def _carrier(self, endpoint: Endpoint) -> Client:
         return self._carriers["1.1" if "1.1" in endpoint.http else "2"]

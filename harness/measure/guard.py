@@ -22,6 +22,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol
 
 from harness.backends.base import Announced, Backend
 from harness.clients.base import Client, Headers, Request, Unheard
@@ -344,10 +345,18 @@ class Beside:
                 self.durations_ns.append(time.monotonic_ns() - began)
 
 
+class Control(Protocol):
+    """What goes round beside the chain, or as short requests through it where there is no other way."""
+
+    trips: Trips
+
+    async def close(self) -> None: ...
+
+
 class Guard:
     """Says when a silence in one chain means something. A quiet one sends nothing through the chain."""
 
-    def __init__(self, control: ControlStream, pulse: Pulse, quiet: bool = False) -> None:
+    def __init__(self, control: Control, pulse: Pulse, quiet: bool = False) -> None:
         self.control = control
         self.pulse = pulse
         self._quiet = quiet
@@ -355,6 +364,11 @@ class Guard:
     def quietly(self) -> Guard:
         """Return one that does without the pulse, for a chain that other requests may make let go."""
         return Guard(self.control, self.pulse, quiet=True)
+
+    @property
+    def silences(self) -> bool:
+        """Whether not even grants may go through the chain, so that a stream is announced as a whole."""
+        return False
 
     @property
     def pulses(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.backends.local import Limits
+from harness.backends.posting import Patience
 from harness.clients.limits import ANSWER_S, STALLED_S
 from harness.formats import CODECS
 from harness.formats.body import EmittedBody
@@ -61,6 +62,9 @@ EMITTER = Limits(
 )
 """Its start takes a second on a busy machine; one that died is started anew within a look; it gives a stream up when
 a client that still lives has granted nothing for longer than any conversation is silent."""
+
+ELSEWHERE = Patience(answer_s=STALLED_S, busy_s=BUSY_S, turned_away_s=STALLED_S + 10)
+"""Of an emitter elsewhere: who lets so many through a minute does so again by then."""
 
 GROWTH = 2
 """How many times what is sent may come: a hop may add comments of its own, and a coding that does not pay."""

@@ -19,6 +19,8 @@ Rules:
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
 7. A brief conversation ends with its first hold, or when all bytes were tried in vain.
+8. Where a grant goes the way of the stream it is told `lead_ns` before it counts: what comes meanwhile, that request
+   let go. A flow is told at once. Time is dear then: what is left once the steady state is known is sent with the end.
 
 The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
 to grant. `steps` is the record.
@@ -66,11 +68,13 @@ PAUSES = 32
 
 
 class Phase(Enum):
-    """What is waited for: the head, a pause to pass, all that was sent, a step while a token is held, time for what
-    was let go or sent in a stretch to come, the next token of a flow, time to let go, or nothing more."""
+    """What is waited for: the head, a pause to pass, a grant to be over before it counts, all that was sent, a step
+    while a token is held, time for what was let go or sent in a stretch to come, the next token of a flow, time to let
+    go, or nothing more."""
 
     HEAD = auto()
     PAUSE = auto()
+    LEAD = auto()
     ARRIVAL = auto()
     TRYING = auto()
     SETTLING = auto()
@@ -81,10 +85,15 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permission to send tokens up to and including `through`, and to end the stream after them if `end`."""
+    """Permission to send tokens up to and including `through`, and to end the stream after them if `end`.
+
+    One that is `later` lets them leave when it is over, and `every_ms` apart.
+    """
 
     through: int
     end: bool = False
+    later: bool = False
+    every_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class Lockstep:
     """One stream's conversation. Tokens are numbered from 0.
 
     `round_trip_ns` is that of the control stream, of which `slow_ms` tells what a quarter takes at least by now.
+    `lead_ns` is how long a grant takes to be over, where that matters.
     """
 
     def __init__(
@@ -113,6 +123,7 @@ class Lockstep:
         round_trip_ns: int,
         brief: bool = False,
         slow_ms: Callable[[], float] = lambda: 0.0,
+        lead_ns: int = 0,
     ) -> None:
         self.phase = Phase.HEAD
         self.steps: list[Step] = []
@@ -139,6 +150,10 @@ class Lockstep:
         self._sent_by_ns: int
         self._brief = brief
         self._slow_ms = slow_ms
+        self._lead_ns = lead_ns
+        self._told = -1
+        self._leads_to = 0, Phase.ARRIVAL
+        self._flows_ns: int
         self._chance = random.Random(workload.seed)
 
     @property
@@ -166,10 +181,14 @@ class Lockstep:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
             case Phase.TRYING | Phase.SETTLING:
                 return Due("barrier", max(self._sent_by_ns - self.progress_ns, 0))
+            case Phase.FLOW if self._lead_ns:
+                return Due("pause", max(self._flows_ns - self.progress_ns, 0))
             case Phase.FLOW:
                 return Due("pause", max(int(FLOW_MS * 1e6), self._delay_ns))
             case Phase.PAUSE:
                 return Due("pause", self._pause_ns)
+            case Phase.LEAD:
+                return Due("pause", self._lead_ns)
             case Phase.ENDED:
                 return Due("nothing")
 
@@ -190,6 +209,9 @@ class Lockstep:
         """Take note that all tokens up to `through` are here; return what may be sent now."""
         if through <= self._reader.arrived:
             return None
+        if self.granted < min(through, self._told):  # whose grant counts by then, however late our clock looked
+            flows = self._leads_to[1] is Phase.FLOW
+            self._count((min(through, self._told) if flows else self._told) - self.granted, now_ns)
         seen = len(self._reader.seen)
         self._step("arrive", through, now_ns)
         self.progress_ns = now_ns
@@ -232,6 +254,8 @@ class Lockstep:
                 self.phase = Phase.SETTLING
             case Phase.PAUSE:
                 return self._grant(1, now_ns, Phase.ARRIVAL)
+            case Phase.LEAD:
+                self._count(self._leads_to[0], now_ns)
         return None
 
     @property
@@ -283,7 +307,7 @@ class Lockstep:
         if known and known.how == "alone":
             if not self._flowed and (self._far or self._late(known)):
                 return self._flow(now_ns)
-            if here >= self._least or sum(one.trip_ms for one in self._run(known)) >= ENOUGH_MS:
+            if self._lead_ns or here >= self._least or sum(one.trip_ms for one in self._run(known)) >= ENOUGH_MS:
                 return self._end(now_ns)
         if self._wants_stretch:
             return self._stretch(now_ns)
@@ -365,12 +389,29 @@ class Lockstep:
         factor: float = (limit / sent) ** (1 / steps_left)
         return max(sent, math.ceil(sent * (factor - 1)))
 
-    def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant:
-        through = self._reader.granted + tokens
-        self._step("grant", through, now_ns)
-        self.phase, self.progress_ns = phase, now_ns
+    def _grant(self, tokens: int, now_ns: int, phase: Phase) -> Grant | None:
+        through = self.granted + tokens
+        end = self._last_ends and through == self._last
+        self._leads_to = tokens, phase
+        if not self._lead_ns or through <= self._told:
+            self._count(tokens, now_ns)
+            return None if self._lead_ns else Grant(through, end)
+        if not self._all_here:
+            self.pulsed(now_ns)
+        self.phase, self.progress_ns = Phase.LEAD, now_ns
+        flows = phase is Phase.FLOW
+        self._flows_ns, self._told = now_ns + self._lead_ns, self._flow_through if flows else through
+        return Grant(self._told, end, later=True, every_ms=FLOW_MS if flows else 0.0)
+
+    def _count(self, tokens: int, now_ns: int) -> None:
+        """Let tokens count as granted from now on."""
+        _, phase = self._leads_to
+        self._step("grant", self.granted + tokens, now_ns)
+        let_go = phase is Phase.TRYING and self._reader.arrived >= self._held
+        self.phase, self.progress_ns = Phase.SETTLING if let_go else phase, now_ns
         self._sent_by_ns = now_ns + tokens * self._delay_ns
-        return Grant(through, end=self._last_ends and through == self._last)
+        if self._lead_ns:
+            self._flows_ns += tokens * int(FLOW_MS * 1e6)
 
     def _end(self, now_ns: int) -> Grant:
         """End the stream, and send with the end what is left of its workload or its announced length."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from harness.backends.base import Announced, Backend, Log
+from harness.backends.base import Announced, Backend, Distant, Forewarned, Log
 from harness.clients.base import Client, Headers, Remote, Request
 from harness.clients.declared import need
 from harness.errors import BackendError, StreamError, shortened
@@ -22,12 +22,13 @@ from harness.formats import TRANSPORTS
 from harness.formats.coding import ContentDecoder, content_coding, decoder
 from harness.formats.replayed import decoder_of
 from harness.judge.rules import HOLD_MS
+from harness.measure.announced import Left, Seen, steps, turns
 from harness.measure.ending import ended
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
 from harness.measure.lockstep import Grant, Lockstep, Phase
 from harness.measure.standstill import Clock
-from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, masked_trace
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Read, Trace, Turn, masked_trace
 
 LOOK_S = 0.02
 """How long it takes at least to look again whether time has passed."""
@@ -63,6 +64,7 @@ class Recorder:
         self.reader: Remote | None = None
         self.asked_ns: int | None = None
         self.painted_ns: list[int] = []
+        self.arrivals: list[tuple[int, int]] = []
         self.refused = asyncio.Event()
         self.progress_ns = 0
         self._bounds = bounds
@@ -152,6 +154,8 @@ class Recorder:
                 raise StreamError(f"token {token.seq} came after token {self._through}")
             self._through = token.seq
             self._progressed(at_ns)
+        if self._through >= 0:
+            self.arrivals.append((at_ns, self._through))
         self._on_arrival(self._through, at_ns)
 
 
@@ -173,13 +177,21 @@ async def record(
     need(client, plan.emission.transport, first, entry.http)
     bounds = Bounds.of(plan.emission, client.asks_within_s)
     recorder = Recorder(plan, bounds)
-    stream = await backend.open(plan.emission)
+    told: Sequence[Turn] = ()
+    if isinstance(backend, Distant) and guard.silences and plan.emission.pace == "lockstep":
+        distance_ms = await guard.distance_ms()
+        told = turns(plan.emission, distance_ms)
+        stream = await backend.announce(plan.emission, told)
+    else:
+        stream = await backend.open(plan.emission)
     opened_ns = time.monotonic_ns()
     clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
-    conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief)
+    lead_ms = backend.lead_ms if isinstance(backend, Distant) else 0.0
+    conversation = _Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms)
     reading = asyncio.create_task(client.stream(request, recorder))
-    watching = asyncio.create_task(_in_time(conversation.watch(), bounds.deadline_s))
+    watch = _for_ever() if told else conversation.watch()
+    watching = asyncio.create_task(_in_time(watch, bounds.deadline_s))
     closed_ns: int | None = None
     try:
         with guard.control.trips.watched():
@@ -199,6 +211,12 @@ async def record(
             task.cancel()
         await asyncio.gather(reading, watching, return_exceptions=True)
         stream.close()
+    if told:
+        left = Left(log.sent, log.head_ns, log.ended_ns)
+        seen = Seen(recorder.head_ns, recorder.arrivals, closed_ns)
+        conversation.distance_ms, kept = distance_ms, steps(plan.emission, told, left, seen, int(distance_ms * 1e6))
+    else:
+        kept = conversation.machine.steps if conversation.machine else []
     trace = Trace(
         cell_id=cell_id,
         plan=plan,
@@ -213,7 +231,7 @@ async def record(
         sent_headers=tuple(log.headers),
         ended_ns=log.ended_ns,
         closed_ns=closed_ns,
-        steps=tuple(conversation.machine.steps) if conversation.machine else (),
+        steps=tuple(kept),
         guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
         guard_slow_ms=guard.control.trips.slow_ms(opened_ns),
         failure=_for_what(recorder.fault, log) or failure or _complaint(log),
@@ -268,7 +286,15 @@ class _Conversation:
     """Carries a lockstep machine's grants to the backend, and what it waits for through the guard."""
 
     def __init__(
-        self, plan: Plan, recorder: Recorder, stream: Announced, guard: Guard, bounds: Bounds, clock: Clock, brief: bool
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        stream: Announced | Forewarned,
+        guard: Guard,
+        bounds: Bounds,
+        clock: Clock,
+        brief: bool,
+        lead_ms: float,
     ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
@@ -279,6 +305,7 @@ class _Conversation:
         self._bounds = bounds
         self._clock = clock
         self._brief = brief
+        self._lead_ms = lead_ms
         self._turned = asyncio.Event()
 
     async def watch(self) -> None:
@@ -292,6 +319,7 @@ class _Conversation:
                 int(self.distance_ms * 1e6),
                 self._brief,
                 lambda: self._guard.control.trips.slow_ms(began_ns) or 0.0,
+                int(self._lead_ms * 1e6),
             )
             machine.begin(self._clock.at_ns(began_ns))
             self._recorder.on_progress(self._head, self._arrived)
@@ -375,10 +403,19 @@ class _Conversation:
         return self._clock.at_ns(time.monotonic_ns())
 
     def _say(self, grant: Grant | None) -> None:
-        if grant:
+        if grant is None:
+            return
+        if grant.later:
+            cast(Forewarned, self._stream).grant_later(grant.through, grant.every_ms)
+        else:
             self._stream.grant(grant.through)
-            if grant.end:
-                self._stream.end()
+        if grant.end:
+            self._stream.end()
+
+
+async def _for_ever() -> None:
+    """Leave it to whoever reads to tell that it is over."""
+    await asyncio.get_running_loop().create_future()
 
 
 async def _in_time(watching: Coroutine[Any, Any, None], deadline_s: float) -> None:

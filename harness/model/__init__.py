@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harness.model.axes import AXES, LABELS, Axis, Cell, parts_of
     from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
-    from harness.model.hops import Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
+    from harness.model.hops import AT, Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (
         MANNERS,
         VERDICTS,
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         streams,
     )
     from harness.model.kept import Baseline, ChangedFile, Kept, KeptRelease
-    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan
+    from harness.model.planned import ASKED_QUERY, PULSE_MARK, Emission, Endpoint, HttpVersion, Plan, Turn
     from harness.model.recorded import (
         EMITTER_HEADER,
         NO_STREAM_MARK,

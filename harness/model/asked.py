@@ -19,7 +19,7 @@ Fill = Literal["spaces", "random"]
 DEFAULT_CLIENT = "aiohttp"
 DEFAULT_REQUEST = "curl"
 Handshake = Literal["fetched", "browser"]
-HopKind = Literal["proxy", "application", "emulator"]
+HopKind = Literal["proxy", "application", "emulator", "deployed"]
 Cost = Literal["header", "request", "config", "format", "bytes", "latency", "architecture"]
 """What a mitigation asks, the cheapest first: a line of a config is written once, another format asks who writes a
 stream and all who read it, and bytes and delays are paid for with every token."""

@@ -84,6 +84,10 @@ class Hop:
         return f"{text}@{items}" if items else text
 
 
+AT = "at"
+"""What a hop is called that is all there is in front of an emitter elsewhere: `at:chat.example`."""
+
+
 def program_name(program: str) -> str:
     """Return what a program is called whatever it was asked to be: `nginx` for `nginx@1.31.3`."""
     return program.partition("@")[0]

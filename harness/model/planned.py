@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.model.asked import DEFAULT_CLIENT, Filler, Pace, Workload
 from harness.model.hops import Chain
@@ -78,6 +78,13 @@ class Emission:
     def gap_ms(self) -> float:
         """The time from one token to the next when paced."""
         return self.workload.interval_ms + (self.delay_ms or 0)
+
+
+class Turn(NamedTuple):
+    """Of a stream that is announced as a whole: after so long a silence, tokens up to `through` leave."""
+
+    wait_ms: float
+    through: int
 
 
 @dataclass(frozen=True, slots=True)

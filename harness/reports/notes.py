@@ -62,6 +62,8 @@ def _notes(facts: Facts) -> Iterator[str]:
     yield from map(emulator, facts.emulates)
     yield from (f"application, not a proxy: {about}" for about in facts.applications)
     yield from served(facts)
+    if "deployed" in facts.hops:
+        yield "afar: what makes all requests wait alike, those of the control, too, cannot be told from the distance"
     if facts.turned_away:
         yield _turned_away(facts.turned_away)
     if facts.beside_others:

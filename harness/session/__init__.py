@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         refuse_older,
         update,
     )
+    from harness.session.deployment import Site, site
     from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, diagnosis_of, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (

@@ -18,11 +18,12 @@ from harness.matrix.references import referenced
 from harness.matrix.shards import Shard, part
 from harness.matrix.workload_names import name_of
 from harness.measure.bench import adapter, variant_file
-from harness.model import Cell, Deployment, Expectation, Hop, Pace, Recording
+from harness.model import AT, Cell, Deployment, Expectation, Hop, Pace, Recording
 from harness.proxies.base import AsksInHttp10, Deployable, Fetched, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described, own
 from harness.resources import is_readable
+from harness.session.deployment import Site, at_site
 from harness.session.shipped import read_text, shipped_matrices
 from harness.session.standing import AS_FOUND, deployed_of, knowing
 
@@ -40,7 +41,8 @@ class Job:
     `proxies` are all that there are, its own among them; `deployed` says how its own configs stand in a chain;
     `missing` are the hops whose program could not be fetched, and why. `diagnosed` is the chain of which it is to be
     found out what holds; then the cells are those that may be asked for first. `shard` is which part of the matrix it
-    is, if it is one, and `elsewhere` are the ids of cells in the others.
+    is, if it is one, and `elsewhere` are the ids of cells in the others. `site` is where the emitter is deployed, if
+    it is not ours.
     """
 
     matrix: Matrix
@@ -52,6 +54,7 @@ class Job:
     diagnosed: str = ""
     shard: str = ""
     elsewhere: frozenset[str] = frozenset()
+    site: Site | None = None
 
 
 def load(
@@ -61,11 +64,12 @@ def load(
     pace: Pace | None = None,
     deployment: Deployment = AS_FOUND,
     shard: Shard | None = None,
+    site: Site | None = None,
 ) -> Job:
     """Read a shipped matrix by name, or any file, pipe or device by path, and choose cells by globs on their ids.
 
-    `deployment` says how the one config of the user's stands in chains, if the file does not. Of a `shard` only its
-    cells are left.
+    `deployment` says how the one config of the user's stands in chains, if the file does not. At a `site` that stands
+    in place of all chains. Of a `shard` only its cells are left.
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
@@ -75,10 +79,11 @@ def load(
         raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
-    cells = select(expand(matrix, pace), only, skip)
+    every = expand(matrix, pace)
+    cells = select(at_site(every, site, matrix) if site else every, only, skip)
     mine = part(cells, shard, matrix.stand_ins) if shard else cells
     elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
-    return replace(_job(matrix, folder, mine, deployment), shard=str(shard or ""), elsewhere=elsewhere)
+    return replace(_job(matrix, folder, mine, deployment, site), shard=str(shard or ""), elsewhere=elsewhere)
 
 
 def shard(said: str | None) -> Shard | None:
@@ -234,16 +239,20 @@ def in_front_of(url: str, said: Deployment, make: Callable[[Deployment], Job]) -
         raise
 
 
-def _job(matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND) -> Job:
+def _job(
+    matrix: Matrix, folder: Path, cells: Sequence[Cell], said: Deployment = AS_FOUND, site: Site | None = None
+) -> Job:
     """Add controls and baselines, and have every variant checked by its proxy; paths start at `folder`."""
     files = {hop: folder / path for hop, path in matrix.own.items()}
     proxies = {
         **PROXIES,
         **{name: own(name, said, folder, matrix.places[name]) for name, said in matrix.proxies.items()},
     }
+    if site:
+        proxies[AT] = site.proxy
     recorded = any(load.recording for load in matrix.workloads.values())
     deployed = deployed_of(matrix.deployed, files, said, recorded)
-    job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed)
+    job = Job(matrix, referenced(cells, matrix.stand_ins), files, proxies, deployed=deployed, site=site)
     for hop, file in hops_of(job).items():
         if not hop.edits:  # what is edited is tested when it is measured
             adapter(hop, proxies, deployed).check(file)

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness import resources
+from harness.backends.elsewhere import Elsewhere
 from harness.errors import NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
@@ -42,12 +43,14 @@ async def session(
             if recording:
                 run.keep_recording(recording)
         async with (
+            _elsewhere(job) as backend,
             Launcher(keep=keep) as launcher,
             Bench(
                 launcher,
                 run.folder / "proxies",
                 job.own,
-                Schedule(jobs),
+                Schedule(1 if backend else jobs),
+                backend,
                 proxies=job.proxies,
                 missing=job.missing,
                 deployed=job.deployed,
@@ -57,6 +60,21 @@ async def session(
         ):
             yield runner, run
         run.finish()
+
+
+@asynccontextmanager
+async def _elsewhere(job: Job) -> AsyncIterator[Elsewhere | None]:
+    """The emitter that a job is measured at, if that is elsewhere. One stream is under way there at a time: others
+    would be traffic beside it.
+    """
+    if job.site is None:
+        yield None
+        return
+    backend = job.site.backend()
+    try:
+        yield backend
+    finally:
+        await backend.close()
 
 
 @contextmanager

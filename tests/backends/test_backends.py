@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from harness.backends.base import Announced, Backend
+from harness.backends.elsewhere import Elsewhere
 from harness.backends.fake import Fake
 from harness.backends.local import Local
 from harness.clients import fake
@@ -21,11 +22,13 @@ from harness.clients.base import Client, Request, Unheard
 from harness.errors import BackendError, StreamError
 from harness.formats import CODECS
 from harness.launchers.process import Launcher
-from harness.measure.limits import EMITTER
-from harness.model import Emission, Workload
+from harness.measure.limits import ELSEWHERE, EMITTER
+from harness.model import Emission, Endpoint, Workload
+from tests.backends.deploying import TOKEN, deployed
 from tests.processes import signalled
 
 DEADLINE_S = 20.0
+REAL = ("local", "elsewhere")
 LOAD = Workload("w", tokens=4, token_bytes=100, interval_ms=1)
 
 
@@ -65,13 +68,19 @@ class Kept(Unheard):
             await self._more.wait()
 
 
-@pytest_asyncio.fixture(params=["fake", pytest.param("local", marks=pytest.mark.proxies)])
+@pytest_asyncio.fixture(params=["fake", *(pytest.param(real, marks=pytest.mark.proxies) for real in REAL)])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     async with asyncio.timeout(DEADLINE_S), Launcher() as launcher:
         if request.param == "fake":
             memory = Fake()
             client: Client = fake.Fake(lambda asked: memory.answer(asked.url))
             yield Place(memory, client, lambda: memory.die("in mid-stream, the fake died"))
+        elif request.param == "elsewhere":
+            async with deployed(launcher, tmp_path) as public:
+                emitter, client = Elsewhere(Endpoint(public.port), TOKEN, ELSEWHERE), AiohttpReader()
+                await emitter.ready()
+                yield Place(emitter, client, lambda: signalled(public.process, signal.SIGKILL))
+                await emitter.close()
         else:
             local, client = Local(launcher, tmp_path, EMITTER), AiohttpReader()
             await local.ready()
@@ -215,12 +224,14 @@ async def test_a_backend_that_dies_loses_its_streams_with_the_reason_and_the_nex
     lost.grant(0)
     await kept.has(0)
     place.die()
-    assert (await lost.lost).startswith("in mid-stream, the ")
     with pytest.raises(BackendError):
         await lost.log()
+    assert (await lost.lost).startswith("in mid-stream, the ")
     with pytest.raises(StreamError):
         await reading
     lost.close()
+    if isinstance(place.backend, Elsewhere):
+        return  # whoever deployed it starts it anew
     await place.backend.ready()
     stream, again = await place.open(), Kept()
     assert place.backend.endpoint == endpoint

@@ -1,0 +1,306 @@
+"""The backend that somebody deployed: an emitter behind whatever stands in front of it, driven by short requests.
+
+Rules: each thing that it is told is a POST of its own, on another connection than any stream's, one after another for a
+stream; how long these take, measured first, sets how much later than its grant a token leaves. Where there is another
+way in than the chain's, it leaves at once. Several emitters behind one address are refused: none knows the streams of
+another. Nothing that is told to people has the token in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from harness.backends.base import Log
+from harness.backends.control import dump_emission, load_log
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
+from harness.errors import BackendError, InputError, shortened
+from harness.model import Clock, Emission, Endpoint, Turn, Workload
+
+LOOKS = 8
+"""So many requests at once find several instances, if there are some."""
+TRIPS = 5
+LEAD_TRIPS = 3
+"""So many of the slowest trips after its grant a token leaves: its answer has then passed whatever is in front."""
+LEAD_LEAST_MS = 20.0
+"""What a machine that is busy adds to the shortest of trips."""
+LOOK_S = 0.05
+"""How often at most it is looked whether a stream has been asked for."""
+TOO_MANY = 429
+NOT_NOW = (TOO_MANY, 503)
+TRIAL = Emission(Workload("trial", tokens=1, token_bytes=96), headers=(("Cache-Control", "no-store"),))
+
+ONE_INSTANCE = (
+    "let there be one instance that takes several requests at once, as Cloud Run does with --min-instances 1"
+    " --max-instances 1 --concurrency 80"
+)
+
+
+class Elsewhere:
+    """An emitter at `endpoint`, of which the control is at another one, if `control` is given."""
+
+    clock: Clock = "its own"
+
+    def __init__(self, endpoint: Endpoint, token: str, patience: Patience, control: Endpoint | None = None) -> None:
+        self.endpoint = endpoint
+        self.lead_ms = 0.0
+        self.serial = False
+        self.has_own_way = control is not None
+        self._control = control or endpoint
+        self._token = token
+        self._patience = patience
+        self._instance = ""
+        self._session: aiohttp.ClientSession | None = None
+        self._reached = asyncio.Lock()
+        self._streams: set[FarStream] = set()
+
+    async def ready(self) -> None:
+        """Find out at first who is there, and how far away. Raises InputError if that is no emitter, or are several."""
+        async with self._reached:
+            if self._session is None:
+                self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+                await self._meet()
+
+    async def trip(self) -> None:
+        """Let one short request go round."""
+        await self.post("pulse", {})
+
+    async def open(self, emission: Emission) -> FarStream:
+        stream = await self.announce(emission, ())
+        stream.look()
+        return stream
+
+    async def announce(self, emission: Emission, turns: Sequence[Turn]) -> FarStream:
+        said = {"emission": json.loads(dump_emission(emission)), "turns": turns}
+        stream = FarStream(self, (await self.post("open", said))["stream"])
+        self._streams.add(stream)
+        return stream
+
+    async def close(self) -> None:
+        """Let go of every stream, and say so."""
+        closing = []
+        for stream in list(self._streams):
+            stream.close()
+            closing.append(asyncio.create_task(stream.closed()))
+        if closing:  # who is gone, or does not answer, gives them up by itself
+            await asyncio.wait(closing, timeout=self._patience.busy_s)
+        if self._session:
+            await self._session.close()
+
+    def forget(self, stream: FarStream) -> None:
+        """Know no more of a stream that is closed."""
+        self._streams.discard(stream)
+
+    async def post(self, path: str, said: Mapping[str, Any]) -> Any:
+        """Tell the emitter something, and return what it answers. Raises InputError, BackendError.
+
+        Who answers only so many requests a minute is asked again when that time has passed.
+        """
+        until_s = time.monotonic() + self._patience.turned_away_s
+        while True:
+            status, text, wait_s = await self._posted(path, said)
+            if status == 200:
+                return json.loads(text)
+            if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
+                raise self._refusal(path, status, text)
+            await asyncio.sleep(wait_s)
+
+    async def _posted(self, path: str, said: Mapping[str, Any]) -> tuple[int, str, float]:
+        """Post once; return status, body and for how long to wait before the next."""
+        assert self._session, "it is ready"
+        url, who = f"{self._control.url}/control/{path}", self._control.url
+        for last in (False, True):
+            try:
+                async with asyncio.timeout(self._patience.answer_s), self._asking(url, said) as answer:
+                    text, instance = await answer.text(errors="replace"), answer.headers.get(INSTANCE_HEADER)
+                    retry = answer.headers.get("Retry-After", "1")
+                    break
+            except TimeoutError:
+                raise BackendError(f"{who} has not answered for {self._patience.answer_s:g} s") from None
+            except (aiohttp.ClientError, ConnectionError) as error:
+                if last or isinstance(error, aiohttp.ClientConnectorError):
+                    raise BackendError(f"{who} does not answer: {error}") from error
+                # a connection that was kept and is hung up on just now says nothing of who is there
+        if instance is None and answer.status not in NOT_NOW:
+            raise InputError(
+                f"no emitter answers at {who}: status {answer.status}, {shortened(text)}; it is"
+                " `python -m harness.backends.public`, and --control says where it is told what to send"
+            )
+        if instance and instance != (self._instance or instance):
+            raise InputError(f"several emitters answer at {who}, or it was started anew: {ONE_INSTANCE}")
+        self._instance = self._instance or instance or ""
+        return answer.status, text, float(retry) if retry.isdecimal() else 1.0
+
+    def _asking(self, url: str, said: Mapping[str, Any]) -> Any:
+        assert self._session, "it is ready"
+        headers = {TOKEN_HEADER: self._token, "Cache-Control": "no-store"}
+        return self._session.post(url, json=said, headers=headers, allow_redirects=False, ssl=_trusting(self._control))
+
+    def _refusal(self, path: str, status: int, text: str) -> Exception:
+        who, said = self._control.url, text.strip()[:200]
+        if status == 401:
+            return InputError(f"{who} wants another token than {TOKEN_VARIABLE} says: {said}")
+        if status == TOO_MANY:
+            return BackendError(
+                f"{who} takes no more requests (429), also {self._patience.turned_away_s:g} s later: {said}"
+            )
+        return BackendError(f"{who} refuses {path.rpartition('/')[2]} with {status}: {said}")
+
+    async def _meet(self) -> None:
+        await asyncio.gather(*(self.trip() for _ in range(LOOKS)))
+        trips_ms = []
+        for _ in range(TRIPS):
+            began = time.monotonic()
+            await self.trip()
+            trips_ms.append((time.monotonic() - began) * 1e3)
+        if not self.has_own_way:
+            self.lead_ms = max(LEAD_LEAST_MS, LEAD_TRIPS * max(trips_ms))
+            self.serial = await self._serves_one_at_a_time(max(trips_ms) / 1e3)
+
+    async def _serves_one_at_a_time(self, trip_s: float) -> bool:
+        """Tell whether a short request is kept waiting while a stream is under way."""
+        busy_s = self._patience.busy_s + 20 * trip_s
+        stream = await self.announce(TRIAL, [Turn(2 * busy_s * 1e3, 0)])  # who waits for its end waits no longer
+        streaming = asyncio.create_task(self._asked_for(stream))
+        stream.look()
+        try:
+            ends: set[asyncio.Future[Any]] = {stream.asked, stream.lost}
+            done, _ = await asyncio.wait(ends, timeout=busy_s)
+            if not done:
+                await asyncio.wait({streaming}, timeout=2 * busy_s)
+            return not done
+        finally:
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
+            stream.close()
+            await stream.closed()
+
+    async def _asked_for(self, stream: FarStream) -> None:
+        assert self._session, "it is ready"
+        url = self.endpoint.stream_url(stream.stream_id)
+        async with self._session.get(url, ssl=_trusting(self.endpoint)) as answer:
+            await answer.read()
+
+
+class FarStream:
+    """One stream of an emitter elsewhere."""
+
+    def __init__(self, emitter: Elsewhere, stream_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.stream_id = stream_id
+        self.asked: asyncio.Future[None] = loop.create_future()
+        self.lost: asyncio.Future[str] = loop.create_future()
+        self._emitter = emitter
+        self._telling: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    def look(self) -> None:
+        """Look from now on whether it has been asked for."""
+        self._looking = asyncio.create_task(self._look(-1, self.asked))
+
+    def grant(self, through: int) -> None:
+        self._tell("grant", {"through": through})
+
+    def grant_later(self, through: int, every_ms: float = 0.0) -> None:
+        """Let tokens up to `through` be sent `lead_ms` after this has arrived, so far apart."""
+        self._tell("grant", {"through": through, "after_ms": self._emitter.lead_ms, "every_ms": every_ms})
+
+    def end(self) -> None:
+        self._tell("grant", {"end": True})
+
+    async def sent(self, through: int) -> None:
+        await self._look(through, asyncio.get_running_loop().create_future())
+
+    async def log(self) -> Log:
+        if self._telling:
+            await self._telling
+        if self.lost.done():
+            raise BackendError(self.lost.result())
+        try:
+            return load_log(json.dumps((await self._post("log", {}))["log"]).encode())
+        except (BackendError, InputError) as error:
+            self._lose(str(error))
+            raise BackendError(str(error)) from error
+
+    def forget(self) -> None:
+        self._tell("forget", {})
+
+    def close(self) -> None:
+        if self._closing is None:
+            if self._looking:
+                self._looking.cancel()
+            self._closing = asyncio.create_task(self._close())
+
+    async def closed(self) -> None:
+        """Return once the emitter has heard of it, or cannot."""
+        if self._closing:
+            await self._closing
+
+    async def _close(self) -> None:
+        if self._telling:
+            self._telling.cancel()
+        try:
+            await self._post("close", {})
+        except (BackendError, InputError):
+            pass  # it has forgotten the stream already, or will
+        finally:
+            self._emitter.forget(self)
+
+    def _tell(self, verb: str, said: Mapping[str, Any]) -> None:
+        """Tell it after all that was told before, which a stream that is lost does not hear."""
+        before = self._telling
+
+        async def telling() -> None:
+            if before:
+                await before
+            if self.lost.done():
+                return
+            try:
+                await self._post(verb, said)
+            except (BackendError, InputError) as error:
+                self._lose(str(error))
+
+        self._telling = asyncio.create_task(telling())
+
+    async def _look(self, through: int, seen: asyncio.Future[None]) -> None:
+        """Look again and again until the stream is asked for, and has sent that token."""
+        while not self.lost.done():
+            began = time.monotonic()
+            try:
+                state = await self._post("state", {})
+            except (BackendError, InputError) as error:
+                self._lose(str(error))
+                return
+            if state["asked"] and state["sent"] > through:
+                if not seen.done():
+                    seen.set_result(None)
+                return
+            await asyncio.sleep(max(LOOK_S, time.monotonic() - began))
+
+    async def _post(self, verb: str, said: Mapping[str, Any]) -> Any:
+        return await self._emitter.post(f"{self.stream_id}/{verb}", said)
+
+    def _lose(self, why: str) -> None:
+        if not self.lost.done() and self._closing is None:
+            self.lost.set_result(f"in mid-stream, the emitter was lost: {why}")
+
+
+@functools.cache
+def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """Return whom is trusted, once for all: a connection is only kept for who trusts the same."""
+    return ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
+
+
+def named(endpoint: Endpoint) -> str:
+    """Return how people are told of it: host and path."""
+    url = urlsplit(endpoint.url)
+    return f"{url.netloc}{url.path}"

@@ -1,0 +1,293 @@
+"""The emitter as people deploy it: streams and their control on one port, for whoever has the token.
+
+    HARNESS_TOKEN=... PORT=8080 python -m harness.backends.public --host 0.0.0.0
+
+Rules: without a token it does not start, and no command line has it; control is a short POST that is answered at once
+and kept by nobody; who opened a stream reaches it by its id, and no other; what one may ask for is limited, and what is
+asked for within a minute, control of an open stream apart; told to stop (SIGTERM), it breaks off what still streams and
+ends with status 0. Each process says by a header which one it is: that there are several shows in that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from harness.backends.control import dump_log, load_emission
+from harness.backends.emitter import ID_BYTES, Stream, application
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
+from harness.model import Emission, Turn
+
+LEAST_TOKEN_CHARS = 16
+OPENING_BYTES = 4 * 2**20
+"""How large an announcement may be: a recording travels in it."""
+MINUTE = 60.0
+"""In seconds."""
+STOPPED = "the emitter was told to stop"
+
+Answer = Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one stream may be, how many there may be at once, and how much may be asked for within a minute.
+
+    `goodbye_s` is how long what was broken off may take to be gone: platforms wait for ten seconds.
+    """
+
+    tokens: int = 100_000
+    bytes: int = 16 * 2**20
+    duration_s: float = 600.0
+    streams: int = 64
+    requests_per_minute: int = 1200
+    abandoned_s: float = 60.0
+    goodbye_s: float = 2.0
+
+    def refusal(self, emission: Emission, through: int) -> str | None:
+        """Return why tokens up to this one may not be sent of an emission; None if they may."""
+        if through >= self.tokens:
+            return f"a stream may have {self.tokens} tokens here, not {through + 1}: --tokens allows more"
+        if (size_bytes := emission.bytes_through(through)) > self.bytes:
+            return f"a stream may have {self.bytes} bytes here, not {size_bytes}: --bytes allows more"
+        return None
+
+
+class PerMinute:
+    """Lets so many pass within any minute."""
+
+    def __init__(self, most: int) -> None:
+        self._passed: deque[float] = deque(maxlen=most)
+
+    def wait_s(self, now_s: float) -> float:
+        """Let one pass and return 0, or return how long it has to wait."""
+        if len(self._passed) == self._passed.maxlen and (left_s := self._passed[0] + MINUTE - now_s) > 0:
+            return left_s
+        self._passed.append(now_s)
+        return 0.0
+
+
+@dataclass
+class Public:
+    """All that is open, and what may be."""
+
+    token: str
+    limits: Limits
+    streams: dict[str, Stream] = field(default_factory=dict)
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def __post_init__(self) -> None:
+        most = self.limits.requests_per_minute
+        self._passing = {ours: PerMinute(most) for ours in (True, False)}  # strangers keep nobody out but each other
+
+    def application(self) -> web.Application:
+        """Return what is served: what the emitter serves, and its control below `/control`."""
+        app = application(self.streams, [self._counted], OPENING_BYTES)
+        app.on_response_prepare.append(self._signed)
+        app.router.add_post("/control/pulse", self._control(self._pulse))
+        app.router.add_post("/control/open", self._control(self._open))
+        of_stream = {"grant": self._grant, "state": self._state, "log": self._log}
+        of_stream |= {"forget": self._forget_log, "close": self._close}
+        for verb, answer in of_stream.items():
+            app.router.add_post(f"/control/{{id}}/{verb}", self._control(self._of_stream(answer)))
+        return app
+
+    def stop(self) -> None:
+        """Break off whatever streams."""
+        for stream in self.streams.values():
+            stream.break_off(STOPPED)
+
+    @web.middleware
+    async def _counted(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        opened = request.match_info.get("id") in self.streams
+        ours = opened or self._knows_token(request)
+        controls = opened and request.path.startswith("/control/")
+        if not controls and (wait_s := self._passing[ours].wait_s(time.monotonic())):
+            most = self.limits.requests_per_minute
+            why = f"{most} requests a minute are answered here: --requests-per-minute allows more\n"
+            return web.Response(status=429, text=why, headers={"Retry-After": str(int(wait_s) + 1)})
+        return await handler(request)
+
+    async def _signed(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[INSTANCE_HEADER] = self.instance
+        if request.path.startswith("/control/"):
+            response.headers["Cache-Control"] = "no-store"
+
+    def _knows_token(self, request: web.Request) -> bool:
+        said = request.headers.get(TOKEN_HEADER, "")
+        return secrets.compare_digest(said.encode(errors="replace"), self.token.encode())
+
+    def _control(
+        self, answer: Callable[[web.Request, Mapping[str, Any]], dict[str, Any]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Answer who has the token, and say what is wrong with what cannot be meant."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if not self._knows_token(request):
+                raise web.HTTPUnauthorized(text=f"not without the token of this emitter, in {TOKEN_HEADER}\n")
+            try:
+                said = json.loads(await request.read() or b"{}")
+                return web.json_response(answer(request, said))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise web.HTTPBadRequest(text=f"this is no announcement: {type(error).__name__}: {error}\n") from error
+
+        return handle
+
+    def _of_stream(self, answer: Answer) -> Callable[[web.Request, Mapping[str, Any]], dict[str, Any]]:
+        def handle(request: web.Request, said: Mapping[str, Any]) -> dict[str, Any]:
+            stream = self.streams.get(request.match_info["id"])
+            if stream is None:
+                raise web.HTTPNotFound(text="no such stream is open\n")
+            return answer(stream, said)
+
+        return handle
+
+    def _pulse(self, request: web.Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def _open(self, request: web.Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        if len(self.streams) >= self.limits.streams:
+            why = f"{self.limits.streams} streams may be open here at once: --streams allows more\n"
+            raise web.HTTPServiceUnavailable(text=why, headers={"Retry-After": "1"})
+        emission = load_emission(json.dumps(said["emission"]).encode())
+        turns = [Turn(*turn) for turn in said.get("turns", ())]
+        last = max([emission.workload.tokens - 1, emission.announced_tokens or 0, *(turn.through for turn in turns)])
+        self._check(emission, last)
+        stream_id, loop = secrets.token_hex(ID_BYTES), asyncio.get_running_loop()
+        stream = self.streams[stream_id] = Stream(emission, lambda: _play(stream, turns), self.limits.abandoned_s)
+        over = f"a stream may last {self.limits.duration_s:g} s here: --duration-s allows more"
+        loop.call_later(self.limits.duration_s, self._forget, stream_id, over)
+        return {"stream": stream_id}
+
+    def _grant(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        after_s, every_s = said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3
+        loop = asyncio.get_running_loop()
+        if "through" in said:
+            through = int(said["through"])
+            self._check(stream.emission, through)
+            first = stream.sent_tokens if every_s else through
+            for number, seq in enumerate(range(first, through + 1)):
+                loop.call_later(after_s + number * every_s, stream.grant, seq)
+        if said.get("end"):
+            loop.call_later(after_s, stream.end)
+        return {}
+
+    def _check(self, emission: Emission, through: int) -> None:
+        if why := self.limits.refusal(emission, through):
+            raise web.HTTPRequestEntityTooLarge(self.limits.bytes, 0, text=f"{why}\n")
+
+    def _state(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"asked": stream.log.requests > 0, "sent": stream.sent_tokens}
+
+    def _log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"log": json.loads(dump_log(stream.log))}
+
+    def _forget_log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        stream.log.sent.clear()
+        return {}
+
+    def _close(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+        stream_id = next(stream_id for stream_id, one in self.streams.items() if one is stream)
+        self._forget(stream_id, "it was closed")
+        return {}
+
+    def _forget(self, stream_id: str, why: str) -> None:
+        if stream := self.streams.pop(stream_id, None):
+            stream.break_off(why)
+
+
+def _play(stream: Stream, turns: Sequence[Turn]) -> None:
+    """Let go what was announced with the stream, now that it has been asked for; with the last of it comes the end."""
+    loop, at_s = asyncio.get_running_loop(), 0.0
+    for turn in turns:
+        at_s += turn.wait_ms / 1e3
+        loop.call_later(at_s, stream.grant, turn.through)
+    if turns:
+        loop.call_later(at_s, stream.end)
+
+
+async def serve(public: Public, host: str, port: int, say: Callable[[str], object] = print) -> None:
+    """Serve until told to stop. Raises OSError if nobody can listen there."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    app = public.application()
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=public.limits.goodbye_s)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        for listening in runner.addresses:
+            say(f"listening on {listening[0]}:{listening[1]}")
+        await stopping.wait()
+        public.stop()
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    usual = Limits()
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.backends.public",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens: 0.0.0.0 in a container")
+    parser.add_argument("--port", type=int, default=None, help="on which port: by default what PORT says, or 8080")
+    parser.add_argument("--tokens", type=int, default=usual.tokens, help="so many tokens a stream may have")
+    parser.add_argument("--bytes", type=int, default=usual.bytes, help="so many bytes a stream may have")
+    parser.add_argument("--duration-s", type=float, default=usual.duration_s, help="so long a stream may last")
+    parser.add_argument("--streams", type=int, default=usual.streams, help="so many streams may be open at once")
+    parser.add_argument(
+        "--requests-per-minute",
+        type=int,
+        default=usual.requests_per_minute,
+        help="so many requests are answered, those that control an open stream not counted",
+    )
+    parser.add_argument(
+        "--abandoned-s", type=float, default=usual.abandoned_s, help="give up a stream after this silence"
+    )
+    parser.add_argument("--goodbye-s", type=float, default=usual.goodbye_s, help="so long its end may take")
+    options = vars(parser.parse_args())
+    host, port = options.pop("host"), options.pop("port")
+    if wrong := [name for name, value in options.items() if value <= 0]:
+        parser.error(f"--{wrong[0].replace('_', '-')} has to be more than 0")
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if len(token) < LEAST_TOKEN_CHARS:
+        what = f"has {len(token)} characters" if token else "is not set"
+        parser.error(
+            f"{TOKEN_VARIABLE} {what}: whoever has it may have this emitter send what they like, so it is needed, with"
+            f" {LEAST_TOKEN_CHARS} characters at least, in the environment: openssl rand -hex 16"
+        )
+    said = os.environ.get("PORT", "8080")
+    if port is None and not said.isdecimal():
+        parser.error(f"PORT is {said!r}, which is no port")
+    port = int(said) if port is None else port
+    if not 0 <= port < 2**16:
+        parser.error(f"{port} is no port: it has to be less than {2**16}")
+    try:
+        asyncio.run(serve(Public(token, Limits(**options)), host, port, lambda line: print(line, flush=True)))
+    except OSError as error:
+        sys.exit(_unusable(host, port, error))
+
+
+def _unusable(host: str, port: int, error: OSError) -> int:
+    print(f"nobody can listen on {host}:{port}: {error.strerror or error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""A deployed emitter: whom it obeys, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from harness.backends.control import load_log
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_VARIABLE
+from harness.backends.public import Limits, PerMinute
+from harness.launchers.process import Launcher
+from harness.model import EMITTER_HEADER
+from tests.backends.deploying import TOKEN, Public, deployed
+from tests.backends.emitting import emission, expected_body
+from tests.waiting import eventually
+
+TOLD = emission()
+LAST = TOLD.workload.tokens - 1
+
+
+def real(test: Any) -> Any:
+    """Mark a test that asks a real emitter."""
+    return pytest.mark.proxies(pytest.mark.asyncio(loop_scope="module")(test))
+
+
+# ---------------------------------------------------------------- pure
+
+
+def test_so_many_pass_within_any_minute_and_the_next_is_told_how_long_to_wait() -> None:
+    gate = PerMinute(2)
+    assert [gate.wait_s(at_s) for at_s in (0.0, 10.0, 15.0, 59.0)] == [0, 0, 45, 1]
+    assert [gate.wait_s(at_s) for at_s in (60.0, 61.0, 70.0)] == [0, 9, 0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "through", "way_out"),
+    [(Limits(tokens=5), 5, "--tokens"), (Limits(bytes=500), 5, "--bytes")],
+)
+def test_what_is_too_much_is_refused_with_the_way_out(limits: Limits, through: int, way_out: str) -> None:
+    assert limits.refusal(TOLD, through - 1) is None
+    assert way_out in str(limits.refusal(TOLD, through))
+
+
+# ---------------------------------------------------------------- how it starts
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "told"),
+    [
+        ({TOKEN_VARIABLE: ""}, [], f"{TOKEN_VARIABLE} is not set"),
+        ({TOKEN_VARIABLE: "short"}, [], f"{TOKEN_VARIABLE} has 5 characters"),
+        ({"PORT": "http"}, [], "PORT is 'http'"),
+        ({"PORT": "65536"}, [], "65536 is no port"),
+        ({}, ["--streams=0"], "--streams has to be more than 0"),
+        ({}, ["--host=203.0.113.1"], "nobody can listen on 203.0.113.1:8080"),
+    ],
+)
+def test_it_does_not_start_as_nobody_can_mean_it(env: dict[str, str], options: list[str], told: str) -> None:
+    argv = [sys.executable, "-P", "-m", "harness.backends.public", *options]
+    environment = {**os.environ, "PORT": "8080", TOKEN_VARIABLE: TOKEN, **env}
+    ended = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+# ---------------------------------------------------------------- whom it obeys, and what it refuses
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Public]:
+    folder = tmp_path_factory.mktemp("public")
+    async with Launcher() as launcher, deployed(launcher, folder, "--tokens=100") as public:
+        yield public
+        assert public.process.death() is None
+        assert "Traceback" not in (folder / "public.log").read_text()
+
+
+@real
+@pytest.mark.parametrize("token", [None, "", TOKEN[:-1], "näh"])
+@pytest.mark.parametrize("path", ["/control/pulse", "/control/open", "/control/ID/log", "/control/ID/close"])
+async def test_who_has_no_token_tells_it_nothing_and_learns_of_no_stream(
+    running: Public, path: str, token: str | None
+) -> None:
+    stream_id = await running.open(TOLD)
+    for one in (stream_id, "f" * 32):
+        status, said = await running.post(path.replace("ID", one), token)
+        assert (status, "not without the token" in said) == (401, True)
+    assert (await running.post(f"/control/{stream_id}/state"))[1] == {"asked": False, "sent": 0}
+    await running.post(f"/control/{stream_id}/close")
+
+
+@real
+async def test_the_streams_of_nobody_are_not_found_and_a_get_controls_nothing(running: Public) -> None:
+    assert (await running.post(f"/control/{'f' * 32}/grant", through=0))[0] == 404
+    async with running.session.get(running.url + "/control/pulse") as answer:
+        assert answer.status == 404
+
+
+@real
+@pytest.mark.parametrize(
+    ("path", "said", "status"),
+    [
+        ("/control/open", {}, 400),
+        ("/control/open", {"emission": {"workload": {"name": "w"}}}, 400),
+        ("/control/open", {"emission": "x"}, 400),
+        ("/control/ID/grant", {"through": "all"}, 400),
+        ("/control/ID/grant", {"through": 100}, 413),
+    ],
+)
+async def test_what_it_cannot_do_is_told_and_disturbs_nothing(
+    running: Public, path: str, said: dict[str, Any], status: int
+) -> None:
+    stream_id = await running.open(TOLD)
+    assert (await running.post(path.replace("ID", stream_id), **said))[0] == status
+    assert (await running.post(f"/control/{stream_id}/close"))[0] == 200
+
+
+@real
+async def test_a_stream_is_sent_to_the_byte_as_it_is_granted_and_logged(running: Public) -> None:
+    stream_id = await running.open(TOLD)
+    async with running.session.get(f"{running.url}/stream/{stream_id}") as answer:
+        assert (answer.status, answer.headers[EMITTER_HEADER]) == (200, stream_id)
+        assert answer.headers[INSTANCE_HEADER]
+        await running.post(f"/control/{stream_id}/grant", through=0)
+        first = await answer.content.readany()
+        assert len(first) == TOLD.event_bytes
+        await running.post(f"/control/{stream_id}/grant", through=LAST, end=True, after_ms=20, every_ms=5)
+        body = first + await answer.read()
+    log = load_log((await log_of(running, stream_id)).encode())
+    assert body == expected_body(TOLD, log)
+    gaps_ms = [(b.at_ns - a.at_ns) / 1e6 for a, b in zip(log.sent[1:], log.sent[2:], strict=False)]
+    assert all(gap_ms > 0 for gap_ms in gaps_ms)
+    await running.post(f"/control/{stream_id}/close")
+    assert (await running.post(f"/control/{stream_id}/log"))[0] == 404
+
+
+@real
+async def test_announced_turns_need_no_grant(running: Public) -> None:
+    stream_id = await running.open(TOLD, turns=[(10, 1), (30, LAST), (20, LAST)])
+    async with running.session.get(f"{running.url}/stream/{stream_id}") as answer:
+        body = await answer.read()
+    log = load_log((await log_of(running, stream_id)).encode())
+    assert body == expected_body(TOLD, log)
+    apart_ms = (log.sent[2].at_ns - log.sent[1].at_ns) / 1e6
+    assert apart_ms > 20, "it was silent between the turns"
+    await running.post(f"/control/{stream_id}/close")
+
+
+async def log_of(running: Public, stream_id: str) -> str:
+    """Return its log as a line, as an emitter of ours writes it."""
+    status, said = await running.post(f"/control/{stream_id}/log")
+    assert status == 200
+    return json.dumps(said["log"])
+
+
+# ---------------------------------------------------------------- limits and its end, each with an emitter of its own
+
+
+@real
+async def test_limits_refuse_with_the_way_out_and_grants_are_not_counted(tmp_path: Path) -> None:
+    options = ["--streams=1", "--requests-per-minute=3"]
+    async with Launcher() as launcher, deployed(launcher, tmp_path, *options) as public:
+        stream_id = await public.open(TOLD)
+        status, said = await public.post("/control/open", emission={})
+        assert (status, "--streams" in said) == (503, True)
+        for _ in range(20):
+            assert (await public.post(f"/control/{stream_id}/grant", through=0))[0] == 200
+        await public.post("/control/pulse")
+        status, said = await public.post("/control/pulse")
+        assert (status, "--requests-per-minute" in said) == (429, True)
+        for _ in range(3):
+            assert (await public.post("/control/pulse", token="a stranger's"))[0] == 401
+        assert (await public.post("/control/pulse", token="a stranger's"))[0] == 429
+        assert (await public.post(f"/control/{stream_id}/grant", through=1))[0] == 200, "strangers keep nobody out"
+
+
+@real
+async def test_a_stream_that_lasts_too_long_is_broken_off_and_forgotten(tmp_path: Path) -> None:
+    async with Launcher() as launcher, deployed(launcher, tmp_path, "--duration-s=0.2") as public:
+        stream_id = await public.open(TOLD)
+        with pytest.raises(aiohttp.ClientError):
+            async with public.session.get(f"{public.url}/stream/{stream_id}") as answer:
+                await answer.read()
+        assert (await public.post(f"/control/{stream_id}/log"))[0] == 404
+
+
+@real
+async def test_told_to_stop_it_breaks_off_what_streams_and_ends_well(tmp_path: Path) -> None:
+    async with Launcher() as launcher, deployed(launcher, tmp_path) as public:
+        stream_id = await public.open(TOLD)
+        async with public.session.get(f"{public.url}/stream/{stream_id}") as answer:
+            public.process.signal_group(signal.SIGTERM)
+            with pytest.raises(aiohttp.ClientError):
+                await answer.read()
+        assert await eventually(lambda: public.process.returncode, lambda status: status is not None) == 0
+        with contextlib.closing(socket.socket()) as knocking, pytest.raises(ConnectionRefusedError):
+            knocking.connect(("127.0.0.1", public.port))
+    assert "Traceback" not in (tmp_path / "public.log").read_text()

@@ -1,0 +1,114 @@
+"""The conversation with an emitter whose grants go the way of the stream: none is under way beside a token."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.reading import Alone, Hold, read
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS
+from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.model import Emission, Workload
+
+MS = 1_000_000
+LEAD_MS = 30
+TOLD = Emission(Workload("w", tokens=40, token_bytes=120))
+
+
+class Talk:
+    """A conversation, and the clock that it lives by."""
+
+    def __init__(self, round_trip_ms: int = 1) -> None:
+        self.machine = Lockstep(TOLD, round_trip_ms * MS, lead_ns=LEAD_MS * MS)
+        self.now_ns = 0
+        self.machine.begin(0)
+
+    def head(self) -> Grant | None:
+        return self.machine.head(self.now_ns)
+
+    def due(self) -> Grant | None:
+        """Wait for what is due; return what is granted then."""
+        due = self.machine.due
+        self.now_ns = max(self.now_ns, self.machine.progress_ns + due.ns)
+        return (self.machine.outwaited if due.what == "silence" else self.machine.stepped)(self.now_ns)
+
+    def arrives(self, through: int, after_ms: int = 1) -> Grant | None:
+        self.now_ns += after_ms * MS
+        return self.machine.arrived(through, self.now_ns)
+
+    @property
+    def kinds(self) -> list[tuple[str, int]]:
+        return [(step.kind, step.seq) for step in self.machine.steps]
+
+
+def test_a_grant_is_told_before_it_counts_and_a_trip_is_measured_from_then_on() -> None:
+    talk = Talk()
+    assert talk.head() == Grant(0, later=True)
+    assert talk.kinds == [("head", -1)]
+    assert talk.due() is None
+    assert talk.now_ns == LEAD_MS * MS
+    assert talk.arrives(0) == Grant(1, later=True)
+    assert read(talk.machine.steps).seen == [Alone(0, 1.0)]
+
+
+def test_what_comes_while_a_grant_is_under_way_was_let_go_by_that_and_by_no_byte() -> None:
+    talk = Talk()
+    talk.head()
+    talk.due()
+    grant = talk.due()
+    assert (grant, talk.machine.phase) == (Grant(1, later=True), Phase.LEAD)
+    talk.arrives(0)
+    talk.due()
+    reader = read(talk.machine.steps)
+    assert talk.kinds[2:] == [("hold", 0), ("pulse", 0), ("arrive", 0), ("grant", 1)]
+    (hold,) = reader.seen
+    assert isinstance(hold, Hold)
+    assert (hold.let_go, hold.after_tokens, reader.pulsed) == ("time", 0, {0})
+
+
+def test_what_comes_after_it_was_let_go_by_bytes() -> None:
+    talk = Talk()
+    talk.head()
+    talk.due()
+    talk.due()
+    talk.due()
+    talk.arrives(1)
+    reader = read(talk.machine.steps)
+    (hold,) = reader.seen
+    assert isinstance(hold, Hold)
+    assert (hold.let_go, hold.after_tokens, reader.pulsed) == ("bytes", 1, set())
+
+
+def test_a_token_that_comes_before_its_grant_counts_by_a_clock_that_looked_late_has_left() -> None:
+    talk = Talk()
+    talk.head()
+    assert talk.arrives(0) == Grant(1, later=True)
+    assert talk.kinds == [("head", -1), ("grant", 0), ("arrive", 0)]
+
+
+@pytest.mark.parametrize("late_ms", [0, 7])
+def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int) -> None:
+    talk = Talk(round_trip_ms=100)
+    grant = talk.head()
+    while grant is None or not grant.every_ms:
+        grant = talk.due() if talk.machine.phase is not Phase.ARRIVAL else talk.arrives(talk.machine.granted, 100)
+    assert grant == Grant(grant.through, later=True, every_ms=FLOW_MS)
+    first = talk.machine.granted + 1
+    assert grant.through == first + FLOW_TOKENS - 1
+    told_ns = talk.now_ns
+    while talk.machine.granted < grant.through:
+        assert talk.due() is None
+        talk.now_ns += late_ms * MS  # as a busy machine looks at its clock
+    granted_ns = read(talk.machine.steps).granted_ns[first:]
+    due_ns = [told_ns + int((LEAD_MS + FLOW_MS * number) * MS) for number in range(FLOW_TOKENS)]
+    assert all(0 <= at_ns - due <= late_ms * MS for at_ns, due in zip(granted_ns, due_ns, strict=True))
+
+
+def test_what_is_left_once_it_is_known_that_it_streams_goes_with_the_end() -> None:
+    talk = Talk()
+    grant = talk.head()
+    while grant is None or not grant.end:
+        grant = talk.due() if talk.machine.phase is not Phase.ARRIVAL else talk.arrives(talk.machine.granted)
+    assert grant == Grant(TOLD.workload.tokens - 1, end=True)
+    assert talk.machine.steps[-3].kind == "drain"
+    assert talk.machine.steps[-3].seq == 16
+    assert talk.now_ns < 17 * (HOLD_MS + LEAD_MS + 1) * MS

@@ -1,0 +1,99 @@
+"""`harness matrix --at URL`: what it takes, what it measures of a matrix, and what it keeps of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.backends.posting import TOKEN_VARIABLE
+from tests.backends.deploying import LISTENING, TOKEN
+from tests.commanding import Harness
+
+MATRIX = """\
+title: At a site
+workloads: {short: {tokens: 16, token_bytes: 120}}
+axes: {chain: [direct, "nginx:default"], mitigations: [none, no-cache, bypass-proxy]}
+"""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The URL of a deployed emitter."""
+    argv = [sys.executable, "-P", "-m", "harness.backends.public", "--port=0"]
+    environment = {**os.environ, TOKEN_VARIABLE: TOKEN}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as emitter:
+        assert emitter.stdout is not None
+        listening = LISTENING.search(emitter.stdout.readline())
+        assert listening
+        yield f"http://127.0.0.1:{listening[1]}"
+        emitter.terminate()
+    assert emitter.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--at", "'--at' requires an argument"),
+        ("--at chat.example", "--at 'chat.example' is no URL: it is as https://chat.example/api"),
+        ("--at ftp://chat.example", "--at 'ftp://chat.example' is no URL"),
+        ("--at https://chat.example:x/", "is no URL"),
+        ("--at https://me:secret@chat.example/", "without a user, a query and a fragment"),
+        ("--at https://chat.example/?token=secret", "without a user, a query and a fragment"),
+        ("--at https://chat.example --control chat.example", "--control 'chat.example' is no URL"),
+        ("--at https://chat.example --cacert nope.pem", "no certificates of whom to trust in nope.pem"),
+        ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
+        ("--control https://chat.example", "--control is of an emitter elsewhere: give --at URL"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, words: str, complaint: str
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    Path("m.pem").write_text("nothing")
+    said = harness("matrix", "smoke", *words.split())
+    assert said.status == 2
+    assert complaint in said.err
+    assert "secret" not in said.err
+
+
+def test_without_a_token_nobody_is_asked(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    said = harness("matrix", "smoke", "--at", "https://chat.example")
+    assert (said.status, f"{TOKEN_VARIABLE} is not set" in said.err) == (2, True)
+
+
+@pytest.mark.proxies
+def test_the_cells_of_a_matrix_are_measured_there_and_no_file_has_the_token(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    Path("m.yaml").write_text(MATRIX)
+    said = harness("matrix", "m.yaml", "--at", url, "--json", "out.json")
+    assert said.status == 0, said.err
+    results = json.loads(Path("out.json").read_text())["results"]
+    place = url.removeprefix("http://")
+    assert [(one["id"], one["verdict"], one["effect"]) for one in results] == [
+        (f"at:{place}/sse/chunked/curl/aiohttp/short/none/lockstep", "streamed", None),
+        (f"at:{place}/sse/chunked/curl/aiohttp/short/no-cache/lockstep", "streamed", "not needed"),
+    ]
+    assert results[0]["versions"]["at"] == place
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    assert kept == []
+    assert TOKEN not in said.out + said.err
+    again = harness("report", "--html", "page.html")
+    assert again.status == 0
+    assert "what makes all requests wait alike" in re.sub(r"\s+", " ", Path("page.html").read_text())
+
+
+@pytest.mark.proxies
+def test_a_token_that_is_wrong_ends_the_run_with_2(harness: Harness, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "open-sesame-open-barley")
+    said = harness("matrix", "smoke", "--at", url)
+    assert (said.status, "wants another token" in said.err) == (2, True)
