@@ -54,7 +54,7 @@ from tests.sandbox import DIRECT, NGINX
         ("run --chain nginx:./my.conf", "there is no file"),
         (
             "matrix nope",
-            "there is no matrix 'nope': give a path or a shipped matrix; allowed: applications, c",
+            "there is no matrix 'nope': give a path or a shipped matrix; allowed: applications, atlas, c",
         ),
         ("run --chain direct --require nonsuch", "--require: there is no proxy or client 'nonsuch'; allowed: nginx"),
         ("matrix smoke --require nonsuch", "--require: there is no proxy or client 'nonsuch'; allowed: nginx"),
