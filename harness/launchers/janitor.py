@@ -12,11 +12,11 @@ Rules:
 3. On Linux a keeper adopts who loses their parent, other groups and sessions too. It kills its children, reaps them,
    and goes on until it has none.
 4. A signal goes to a group only while its leader is not reaped: until then nobody else gets that number.
-5. Who has things elsewhere, as in an engine of containers, tells the command that removes them before there are any; it
-   is run when all programs are gone, unless the harness takes it back.
+5. Who has things elsewhere, as in an engine of containers, tells the command that removes them before there are any: it
+   is run last, when all programs are gone.
 6. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
-   janitor that is killed leaves the keepers to their lifelines. A spare, which is told of folders only, is there to
-   remove them then, should the harness be killed in the same moment; else it takes over.
+   janitor that is killed leaves the keepers to their lifelines. A spare, which is told of folders and of that command
+   only, is there to remove them then, should the harness be killed in the same moment; else it takes over.
 
 Elsewhere than on Linux a keeper ends the group of its program: who leaves that, or whose keeper is killed, is missed.
 Where the system cannot tell how a program ended without reaping it (macOS), its group is signalled afterwards, too:

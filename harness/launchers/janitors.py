@@ -1,6 +1,6 @@
 """The janitor of one run as the harness sees it, and a spare: started, told, replaced when somebody ends it, and ended.
 
-Rules: one is in charge. Once there are folders that are to go, a spare knows them, too: who ends the one in charge and
+Rules: one is in charge. Once there are things that are to go, a spare knows them, too: who ends the one in charge and
 us in the same moment leaves nothing either. One that is lost is followed by the spare, or by another that is started.
 Whatever is asked of it has a bound: it may have been stopped. It says nothing but its last words, which are logged.
 """
