@@ -19,6 +19,7 @@ from weakref import WeakSet
 
 from harness.backends.control import LOST, SECRET_VARIABLE, Control
 from harness.errors import BackendError, ProxyError
+from harness.launchers.base import Program
 from harness.launchers.process import Launcher, Process, until
 from harness.launchers.waiting import outlives
 from harness.model import Clock, Emission, Endpoint, Workload
@@ -45,17 +46,19 @@ class Limits:
 class Local:
     """An emitter of our own, whose log goes to `folder`."""
 
-    clock: Clock = "ours"
-
     def __init__(self, launcher: Launcher, folder: Path, limits: Limits) -> None:
         self._launcher = launcher
         self._folder = folder
         self._limits = limits
         self._secret = secrets.token_hex(16)
         self._sockets: tuple[socket.socket, socket.socket] | None = None
-        self._process: Process | None = None
+        self._process: Program | None = None
         self._starting = asyncio.Lock()
         self._announced: WeakSet[Control] = WeakSet()
+
+    @property
+    def clock(self) -> Clock:
+        return "ours"
 
     @property
     def endpoint(self) -> Endpoint:
@@ -65,7 +68,7 @@ class Local:
     @property
     def process(self) -> Process:
         """The emitter's process, of which there may be another when it has died."""
-        assert self._process, "it is ready"
+        assert isinstance(self._process, Process), "it is ready, and on this machine"
         return self._process
 
     async def ready(self) -> None:
@@ -123,9 +126,10 @@ class Local:
 
     def _why_lost(self) -> Coroutine[Any, Any, str]:
         """Tell how the emitter of now ends, also when there is another by the time that it is known."""
-        return self._last_words(self.process)
+        assert self._process, "it is ready"
+        return self._last_words(self._process)
 
-    async def _last_words(self, process: Process) -> str:
+    async def _last_words(self, process: Program) -> str:
         await until(process.death, self._limits.death_s)
         if death := process.death():
             return f"in mid-stream, the {death}\n{process.log_tail()}".strip()

@@ -223,6 +223,8 @@ def clean(
     dry_run: Annotated[bool, flag("--dry-run", told="Only tell what would be removed.")] = False,
 ) -> None:
     """Tell what the cache holds, and empty it: programs, packages, builds and environments. No run may be using it."""
+    for what in [] if dry_run else session.reaped():
+        out.print(f"{what}: a run that was killed had left it; removed", markup=False, highlight=False, soft_wrap=True)
     kept = session.in_cache()
     total_bytes = 0
     for one in session.chosen(names or (), kept) if dry_run else session.emptied(names or (), kept):

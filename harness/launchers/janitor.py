@@ -12,9 +12,11 @@ Rules:
 3. On Linux a keeper adopts who loses their parent, other groups and sessions too. It kills its children, reaps them,
    and goes on until it has none.
 4. A signal goes to a group only while its leader is not reaped: until then nobody else gets that number.
-5. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
-   janitor that is killed leaves the keepers to their lifelines. A spare, which is told of folders only, is there to
-   remove them then, should the harness be killed in the same moment; else it takes over.
+5. Who has things elsewhere, as in an engine of containers, tells the command that removes them before there are any: it
+   is run last, when all programs are gone.
+6. A keeper that is killed takes its program with it; what that had started falls to the janitor, which ends it. A
+   janitor that is killed leaves the keepers to their lifelines. A spare, which is told of folders and of that command
+   only, is there to remove them then, should the harness be killed in the same moment; else it takes over.
 
 Elsewhere than on Linux a keeper ends the group of its program: who leaves that, or whose keeper is killed, is missed.
 Where the system cannot tell how a program ended without reaping it (macOS), its group is signalled afterwards, too:
@@ -44,6 +46,7 @@ LENGTH = struct.Struct("!I")
 MOST_FDS = 64
 AGAIN_S = 0.005
 FOLDERS_S = 5.0
+LAST_S = 20.0
 ENDS_S = 10.0
 """How long who is killed may take to be gone: one in the middle of a call of the system, or of another user, stays."""
 
@@ -102,6 +105,7 @@ class Janitor:
         self._signals = _heard((signal.SIGCHLD,))
         self._keepers: set[int] = set()
         self._folders: set[str] = set()
+        self._last: list[str] = []
 
     def serve(self) -> None:
         """Do as one is told until the harness is gone and all that it had said was heard, and then clean up."""
@@ -128,6 +132,8 @@ class Janitor:
         message, fds = heard
         if "argv" in message:
             self._start(message, fds)
+        elif "last" in message:
+            self._last = message["last"]
         elif message["ours"]:
             self._folders.add(message["folder"])
         else:
@@ -172,6 +178,9 @@ class Janitor:
                 time.sleep(AGAIN_S)
             if not left:
                 break
+        if self._last:  # before the folders go, which containers may have mounted
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(self._last, stdout=subprocess.DEVNULL, check=False, timeout=LAST_S)
         deadline = time.monotonic() + FOLDERS_S
         while self._folders and time.monotonic() < deadline:  # somebody of another may still write there
             for folder in [*self._folders]:

@@ -1,6 +1,6 @@
 """The janitor of one run as the harness sees it, and a spare: started, told, replaced when somebody ends it, and ended.
 
-Rules: one is in charge. Once there are folders that are to go, a spare knows them, too: who ends the one in charge and
+Rules: one is in charge. Once there are things that are to go, a spare knows them, too: who ends the one in charge and
 us in the same moment leaves nothing either. One that is lost is followed by the spare, or by another that is started.
 Whatever is asked of it has a bound: it may have been stopped. It says nothing but its last words, which are logged.
 """
@@ -22,7 +22,7 @@ from functools import partial
 from harness.launchers import janitor
 
 HEARS_S = 20.0
-ENDS_S = 2 * janitor.ENDS_S + janitor.FOLDERS_S + 5.0
+ENDS_S = 2 * janitor.ENDS_S + janitor.FOLDERS_S + janitor.LAST_S + 5.0
 """How long it may take to end all that is left: more than it gives itself."""
 
 APART_S = 1.0
@@ -98,6 +98,7 @@ class Janitors:
 
     def __init__(self) -> None:
         self.folders: list[str] = []
+        self._last: list[str] = []
         self._spare: Janitor | None = None
         self._headless = False
         self._next: asyncio.TimerHandle | None = None
@@ -121,6 +122,12 @@ class Janitors:
         self.folders.remove(folder)
         self._tell_spare({"folder": folder, "ours": False})
         self._tell({"folder": folder, "ours": False})
+
+    def at_last(self, argv: Sequence[str]) -> None:
+        """Tell what is to be run when all else has ended; nothing takes it back."""
+        self._last = list(argv)
+        self._tell_spare({"last": self._last})
+        self._tell({"last": self._last})
 
     async def end(self) -> None:
         """Have all that is left ended and removed. If we are cut short, that happens by itself."""
@@ -158,6 +165,8 @@ class Janitors:
         with contextlib.suppress(OSError):  # it is lost already, and we shall hear of it
             for folder in self.folders:
                 janitor.send(started.line, {"folder": folder, "ours": True})
+            if self._last:
+                janitor.send(started.line, {"last": self._last})
         return started
 
     def _tell(self, message: janitor.Message, files: Sequence[int] = ()) -> None:
@@ -198,7 +207,7 @@ class Janitors:
         try:
             if self._headless:
                 self._replace()
-            if self.folders and not self._spare:
+            if (self.folders or self._last) and not self._spare:
                 self._spare = self._started()
         except OSError as error:
             log.warning("no other janitor can be started: %s", error)

@@ -25,16 +25,17 @@ from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_
 from tenacity.wait import wait_exponential
 
 from harness.errors import ProxyError
-from harness.launchers import janitor
+from harness.launchers import janitor, leftovers
 from harness.launchers.base import Program
-from harness.launchers.commands import uncoloured
+from harness.launchers.commands import to_its_end
+from harness.launchers.containers import Containers
 from harness.launchers.janitors import Janitors
+from harness.launchers.words import written
 
 POLL = wait_exponential(multiplier=0.005, max=0.1)
 START_S = 20.0
 TERM_S = 2.0
 KILL_S = 2 * janitor.ENDS_S
-WORDS_BYTES = 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +77,7 @@ class Process(Program):
         return self._status
 
     def words(self) -> str:
-        try:
-            with self._log.open("rb") as log:
-                log.seek(max(self._others_bytes, log.seek(0, os.SEEK_END) - WORDS_BYTES))
-                return uncoloured(log.read().decode(errors="replace"))
-        except FileNotFoundError:
-            return ""
+        return written(self._log, self._others_bytes)
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the program and its group; nothing happens if they are gone."""
@@ -129,15 +125,17 @@ class Process(Program):
 
 
 class Launcher:
-    """Owns every process and temporary folder of one run. `keep` is told of each folder, which then stays."""
+    """Owns all programs and temporary folders of one run. `keep` is told of each folder, which then stays."""
 
     def __init__(self, keep: Callable[[Path], object] | None = None) -> None:
         self._keep = keep
         self._processes: list[Process] = []
         self._janitors = Janitors()
+        self.containers = Containers(self._janitors.at_last)
 
     async def __aenter__(self) -> Self:
         self._janitors.start()
+        await to_its_end(leftovers.reap)
         return self
 
     async def __aexit__(
@@ -147,6 +145,7 @@ class Launcher:
             whatever_happens.push_async_callback(self._janitors.end)
             whatever_happens.callback(self._remove_folders)
             whatever_happens.push_async_callback(self._kill)
+            whatever_happens.push_async_callback(self.containers.close)
             processes = [*self._processes]
             for process in processes:
                 process.signal_group(signal.SIGTERM)

@@ -27,6 +27,7 @@ SECTIONS = {
     "FromWheel": "proxies.NAME.sources.wheel",
     "FromNpm": "proxies.NAME.sources.npm",
     "FromApt": "proxies.NAME.sources.apt",
+    "FromImage": "proxies.NAME.sources.docker",
     "VersionShape": "proxies.NAME.version",
     "ReportShape": "report",
     "PartShape": "report.parts",

@@ -15,6 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from harness.backends.base import Backend, Distant
+from harness.backends.contained import Contained
 from harness.backends.local import Local
 from harness.clients import CLIENTS
 from harness.clients.aiohttp_reader import AiohttpReader
@@ -139,7 +140,7 @@ class Bench:
     edited in configs of the user's.
 
     Who measures on it takes leases of its `schedule`. Streams come from `backend`, which is closed by whoever gives it,
-    or else from an emitter of its own.
+    or else from an emitter of its own, in a container if that is where hops are to reach it.
     `is_short` tells whether memory is.
     """
 
@@ -154,10 +155,11 @@ class Bench:
         missing: Mapping[Hop, HarnessError] | None = None,
         deployed: Mapping[Hop, Deployment] | None = None,
         mitigations: Mapping[str, Mitigation] = MappingProxyType({}),
+        in_container: bool = False,
         is_short: Callable[[], bool] = memory.is_short,
     ) -> None:
         self.schedule = schedule or Schedule()
-        self.backend = backend or Local(launcher, folder, EMITTER)
+        self.backend = backend or (Contained if in_container else Local)(launcher, folder, EMITTER)
         self._owns_backend = backend is None
         self._launcher = launcher
         self._folder = folder

@@ -24,6 +24,7 @@ from harness.errors import Complaint, InputError, ProxyError, Unavailable, allow
 from harness.launchers import commands
 from harness.launchers.apt import Apt
 from harness.launchers.base import SOURCES, Fetching, Installed, ProgramLauncher, Source
+from harness.launchers.docker import Docker
 from harness.launchers.npm import Npm, locked_in
 from harness.launchers.requirements import Requirements
 from harness.launchers.sources import Sources
@@ -87,6 +88,9 @@ class Described:
             found.append(self._npm(npm, place))
         if apt := said.apt:
             found.append(Apt(tuple(apt.packages), apt.program, apt.libraries, place, self._setup))
+        if docker := said.docker:
+            tag = self.wanted if self.only == "docker" else ""
+            found.append(Docker(docker.image, docker.program, tag, self._question))
         return Sources(self.name, found, self._remedy, self.locked)
 
     def _wheel(self, said: FromWheel, place: Path) -> Source:
@@ -122,7 +126,7 @@ class Described:
         """
         self._check_texts(config)
         is_ours = config.is_relative_to(resources.configs())
-        if self.said.explains and not is_ours:
+        if self.said.explains and not is_ours and self.only != "docker":  # which would take a container for it
             with contextlib.suppress(Unavailable):
                 installed = self.installed()
                 place = self._place(config)
@@ -269,6 +273,7 @@ class Described:
             files=files,
             env={**installed.env, **env},
             shared_memory=self.said.shared_memory,
+            image=installed.image,
             cwd=self.folder,
             path=self.said.path,
             announces=re.compile(self.said.announces) if self.said.announces else None,

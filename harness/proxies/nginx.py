@@ -97,7 +97,8 @@ class Nginx(AsDeployed):
 def _modules(installed: Callable[[], Installed]) -> str:
     """Return the folder that an nginx was built for, where its modules lie; nothing if there is none. Blocks."""
     with contextlib.suppress(Unavailable):  # which the start tells
-        nginx = installed()
+        if (nginx := installed()).image:
+            return ""  # it is in the image, as is what its configs say of it
         return _prefix(nginx.program, tuple(nginx.env.items()))
     return ""
 

@@ -50,10 +50,10 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return _ANY.sub(lambda found: values.get(found[1], found[0]), text)
 
 
-def values(port: int, upstream: Endpoint, folder: Path) -> dict[str, str]:
+def values(port: int, upstream: Endpoint, folder: Path, host: str = "127.0.0.1") -> dict[str, str]:
     """Return what the placeholders of one instance stand for; its certificate, if it asks for one, comes on top."""
     return {
-        "LISTEN": f"127.0.0.1:{port}",
+        "LISTEN": f"{host}:{port}",
         "PORT": str(port),
         "UPSTREAM": upstream.url,
         "UPSTREAM_ADDRESS": f"{upstream.host}:{upstream.port}",

@@ -28,8 +28,9 @@ from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type,
 
 from harness.documents.programs import Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
-from harness.launchers.base import Program, ProgramLauncher
+from harness.launchers.base import Box, Program, ProgramLauncher
 from harness.launchers.commands import asked, to_its_end, uncoloured
+from harness.launchers.containers import PORT
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
@@ -74,7 +75,8 @@ class Start:
     copy of a file, or a text. `path` is below what it serves, `tls` whether clients have to speak TLS; `asked`, `host`
     and `served_by` are what its config has requests ask for, and what of it answers. `trusts` is the variable that
     names it the file (PEM) of who signed its upstream's certificate, which is set if there is one. `shared_memory` are
-    the names of what it shares with its own processes, which would outlive it if it were killed.
+    the names of what it shares with its own processes, which would outlive it if it were killed. With an `image` it is
+    run in a container.
 
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
@@ -95,6 +97,7 @@ class Start:
     files: Mapping[str, str] = field(default_factory=dict)
     evidence: Mapping[str, Path | str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
     trusts: str | None = None
     shared_memory: Sequence[str] = ()
     cwd: Path | None = None
@@ -117,12 +120,14 @@ class Start:
         """The placeholders that it has anywhere."""
         return placeholders.asked([*self.command, *self.env.values(), *self.files, *self.files.values()])
 
-    def write(self, port: int, upstream: Endpoint, folder: Path, evidence: Path) -> tuple[list[str], dict[str, str]]:
+    def write(
+        self, port: int, upstream: Endpoint, folder: Path, evidence: Path, host: str = "127.0.0.1"
+    ) -> tuple[list[str], dict[str, str]]:
         """Write what the program is to read, what is kept of it, and how it is run. Blocks.
 
         Return its arguments and its environment. Raises Unavailable if it asks for a certificate, and none can be made.
         """
-        values = placeholders.values(port, upstream, folder)
+        values = placeholders.values(port, upstream, folder, host)
         if self.packages:
             (folder / self.packages.name).symlink_to(self.packages)
         if not self.asks.isdisjoint(placeholders.CERTIFICATES):
@@ -201,6 +206,8 @@ async def started(
     Raises InputError, PortTaken or NotStarted as said above, Unavailable if it asks for a certificate that cannot be
     made, ProxyError if it cannot be executed.
     """
+    if start.image:
+        return await _contained(start, upstream, evidence, launcher)
     if start.announces:
         return await _instance(0, start, upstream, evidence, launcher)
     return await on_free_port(lambda port: _instance(port, start, upstream, evidence, launcher))
@@ -219,6 +226,34 @@ async def _instance(
     program = await launcher.launch(
         start.name, argv, log=evidence / f"{start.name}.log", cwd=start.cwd, env=temporary | env
     )
+    return await _serving(program, start, port, upstream, evidence, env, folder)
+
+
+async def _contained(
+    start: Start, upstream: Endpoint, evidence: Path, launcher: ProgramLauncher
+) -> tuple[Program, Endpoint]:
+    """Start one instance in a container: there it has a port for itself, and finds all files where they lie here."""
+    host, behind_port = launcher.containers.inside(upstream.port)
+    behind, evidence = replace(upstream, host=host, port=behind_port), evidence.resolve()
+    folder = launcher.folder(start.name).resolve()
+    argv, env = await to_its_end(start.write, PORT, behind, folder, evidence, "0.0.0.0")
+    reads = [evidence, *([Path(upstream.authority).resolve()] if upstream.authority else [])]
+    box = Box(start.image, argv, [PORT], dict.fromkeys(reads, ""), folder, {"TMPDIR": str(folder)} | env)
+    program, (port,) = await launcher.containers.run(start.name, box, evidence / f"{start.name}.log")
+    start = replace(start, explains=())  # which would take a container for it
+    return await _serving(program, start, port, upstream, evidence, env, folder)
+
+
+async def _serving(
+    program: Program,
+    start: Start,
+    port: int,
+    upstream: Endpoint,
+    evidence: Path,
+    env: Mapping[str, str],
+    folder: Path,
+) -> tuple[Program, Endpoint]:
+    """Return a program that was started, and where it serves, once it does; else end it, and say what is to blame."""
     try:
         return program, await start.served(program, port, upstream, evidence / AUTHORITY)
     except BaseException as error:

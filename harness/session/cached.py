@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import resources
 from harness.errors import InputError, allowed
+from harness.launchers import leftovers
 from harness.launchers.installation import Installation, size_of
 
 PLACES = ("programs/*/*", "asgi/*", "wsgi/*", "nextjs-*")
@@ -45,6 +46,11 @@ def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
     for one in chosen(names, found):
         if Installation(one.folder, one.what, one.what, "", "").remove():
             yield one
+
+
+def reaped() -> list[str]:
+    """Remove what runs that were killed have left in an engine; return what that was, in words. Blocks."""
+    return leftovers.reap()
 
 
 def _found(cache: Path) -> Iterator[Kept]:

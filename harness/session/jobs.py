@@ -188,6 +188,16 @@ def hops_of(job: Job) -> dict[Hop, Path]:
     return {hop: variant_file(hop, job.own, job.proxies) for hop in sorted({hop for chain in chains for hop in chain})}
 
 
+def needs_containers(job: Job) -> bool:
+    """Tell whether hops of a job run in containers, as far as they run at all: then what emits has to, too."""
+    return any(
+        option.kind == "source" and option.name == "docker"
+        for hop in hops_of(job)
+        if hop not in job.missing
+        for option in hop.options
+    )
+
+
 def fetched(job: Job, fetching: Fetching) -> Job:
     """Have the programs of a job's hops here, as far as they are fetched by themselves. Blocks, at first for long."""
     proxies = {name: _locked(proxy) for name, proxy in job.proxies.items()} if fetching.locked else job.proxies

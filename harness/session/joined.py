@@ -22,7 +22,7 @@ from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.model import Cell, Result
 from harness.probe.live import Live
-from harness.session.jobs import Job
+from harness.session.jobs import Job, needs_containers
 from harness.session.living import watch
 from harness.session.recording import Application, Say
 from harness.session.running import described, room
@@ -59,7 +59,7 @@ class Joined:
         if mine.matrix.text or its.matrix.text:
             return mine is its
         of_bench = [(one.own, one.deployed, one.proxies, one.missing, one.matrix.catalogue) for one in (mine, its)]
-        return of_bench[0] == of_bench[1]
+        return of_bench[0] == of_bench[1] and needs_containers(mine) == needs_containers(its)
 
 
 class JoinedSession:
@@ -114,7 +114,8 @@ class JoinedSession:
     async def _started(self, job: Job) -> Joined:
         assert self._launcher, "it is entered"
         matrix, run = job.matrix, self._run_of(job)
-        first = next((one.bench for one in self._joined), None)
+        contained = needs_containers(job)
+        first = next((one.bench for one in self._joined if needs_containers(one.job) == contained), None)
         enter = self._everything.enter_async_context
         bench = Bench(
             self._launcher,
@@ -126,6 +127,7 @@ class JoinedSession:
             missing=job.missing,
             deployed=job.deployed,
             mitigations=matrix.catalogue,
+            in_container=contained,
         )
         await enter(bench)
         runner = Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins)

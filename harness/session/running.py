@@ -20,7 +20,7 @@ from harness.measure.schedule import Schedule
 from harness.model import RunInfo
 from harness.resources import JOBS, RUNS
 from harness.session.inputs import inputs_of
-from harness.session.jobs import Job
+from harness.session.jobs import Job, needs_containers
 from harness.store.runs import Run
 
 
@@ -55,6 +55,7 @@ async def session(
                 missing=job.missing,
                 deployed=job.deployed,
                 mitigations=matrix.catalogue,
+                in_container=needs_containers(job),
             ) as bench,
             Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
         ):

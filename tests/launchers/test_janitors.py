@@ -30,7 +30,7 @@ from harness.launchers import process as process_module
 from harness.launchers.janitors import Janitor, Janitors
 from harness.launchers.process import Launcher, Process
 from tests.processes import alive, with_environment
-from tests.waiting import eventually
+from tests.waiting import eventually, wait_for
 
 pytestmark = pytest.mark.proxies
 
@@ -386,3 +386,34 @@ async def test_a_janitor_that_is_killed_is_followed_and_so_is_its_spare(orphaned
     os.kill(spare, signal.SIGKILL)
     orphaned.popen.kill()
     await eventually(lambda: orphaned.gone() and not orphaned.folder.exists())
+
+
+# ---------------------------------------------------------------- what is run last
+
+DIES_OWING = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from harness.launchers.process import Launcher
+
+async def main():
+    async with Launcher() as launcher:
+        launcher._janitors.at_last(["sh", "-c", f"ls {sys.argv[1]} >> {sys.argv[1]}.last"])
+        launcher.folder("run", Path(sys.argv[1]))
+        if sys.argv[2] == "its janitor, too":
+            launcher._janitors.now.process.kill()
+        if sys.argv[2] != "nobody":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("killed", ["nobody", "the harness", "its janitor, too"])
+def test_what_is_to_be_run_last_is_run_before_the_folders_go(killed: str, tmp_path: Path) -> None:
+    folder, told = tmp_path / "folders", tmp_path / "folders.last"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", DIES_OWING, str(folder), killed], check=False, timeout=60)
+    wait_for(told.exists)
+    wait_for(lambda: list(folder.iterdir()), not_)
+    if killed != "nobody":  # who leaves by itself has removed them before
+        assert "harness-run-" in told.read_text()

@@ -17,6 +17,7 @@ import pytest
 from harness.errors import ProxyError
 from harness.launchers import process as process_module
 from harness.launchers.process import Launcher
+from harness.launchers.words import WORDS_BYTES
 from tests.processes import alive, with_environment
 from tests.waiting import eventually
 
@@ -88,7 +89,7 @@ async def test_of_megabytes_in_a_log_the_end_is_read(tmp_path: Path) -> None:
         script = "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end"
         program = await launcher.launch("chatty", ["sh", "-c", script], log=tmp_path / "log")
         await eventually(program.death)
-        assert len(program.words()) == process_module.WORDS_BYTES
+        assert len(program.words()) == WORDS_BYTES
         assert program.log_tail(1) == "the end"
 
 

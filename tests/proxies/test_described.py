@@ -94,8 +94,8 @@ def test_who_cannot_be_told_its_port_or_its_upstream_gets_a_word_on_what_to_do(
     [
         (Hop("caddy", "plain", options=(Option("word", "fast"),)), "takes a version, or a source .*, not fast"),
         (
-            Hop("caddy", "plain", options=(Option("source", "docker", "2"),)),
-            "takes a version, or a source .*, not docker:2",
+            Hop("caddy", "plain", options=(Option("source", "brew", "2"),)),
+            "takes a version, or a source .*, not brew:2",
         ),
         (Hop("caddy", "plain", "2.1", (Option("source", "wheel", "2.2"),)), "only be one version: 2.1, or wheel:2.2"),
     ],

@@ -192,28 +192,10 @@ def test_a_complaint_with_a_place_is_led_back_to_the_users_file(
             "unknown config-key: server.modulez (ignored)",
         ),
         (
-            "squid",
-            f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
-            f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
-            "Icon Directory /nope: (2) No such file or directory",
-        ),
-        (
             "nghttpx",
             f"{NGHTTPX}ERROR (shrpx_config.cc:4186) Unknown option: worker\n"
             f"{NGHTTPX}FATAL (shrpx.cc:3523) Failed to load configuration from {GIVEN}",
             "Unknown option: worker",
-        ),
-        (
-            "trafficserver",
-            f"{ATS}WARNING: Unable to access() directory '/nope': 2, No such file or directory\n"
-            f"{ATS}EMERGENCY: Please set 'proxy.config.body_factory.template_sets_dir'",
-            "Please set 'proxy.config.body_factory.template_sets_dir'",
-        ),
-        (
-            "varnish",
-            "Message from C-compiler:\nsh: 1: exec: gcc: not found\nRunning C-compiler failed, exited with 127\n"
-            "Error: Child (7) died signal=15\nError: Manager got SIGTERM",
-            "sh: 1: exec: gcc: not found",
         ),
     ],
 )
@@ -227,6 +209,24 @@ def test_a_complaint_about_a_config_as_a_whole_is_told_once_and_names_it(program
         ("caddy", "Error: no room", "no room"),
         ("haproxy", "[ALERT]    (7) : Starting frontend web: cannot bind", "Starting frontend web: cannot bind"),
         ("traefik", '2026-01-01T00:00:00Z ERR error="no room"', "no room"),
+        (
+            "squid",
+            f"{SQUID}ERROR: loading file '/usr/share/squid/errors/templates/ERR_NO_RELAY': (2) No such file\n"
+            f"{SQUID}FATAL: Icon Directory /nope: (2) No such file or directory",
+            "Icon Directory /nope: (2) No such file or directory",
+        ),
+        (
+            "trafficserver",
+            f"{ATS}WARNING: Unable to access() directory '/nope': 2, No such file or directory\n"
+            f"{ATS}EMERGENCY: Please set 'proxy.config.body_factory.template_sets_dir'",
+            "Please set 'proxy.config.body_factory.template_sets_dir'",
+        ),
+        (
+            "varnish",
+            "Message from C-compiler:\nsh: 1: exec: gcc: not found\nRunning C-compiler failed, exited with 127\n"
+            "Error: Child (7) died signal=15\nError: Manager got SIGTERM",
+            "sh: 1: exec: gcc: not found",
+        ),
     ],
 )
 def test_what_is_about_no_config_blames_none(program: str, log: str, words: str) -> None:

@@ -1,0 +1,131 @@
+"""The container engine that answers here: Docker's or Podman's, by whatever way their own tools would find it.
+
+Rules: DOCKER_HOST is obeyed; else the context that is chosen (DOCKER_CONTEXT, `docker context use`); else the sockets
+are tried at which rootful and rootless engines listen. It has to run on this machine: what a container offers is
+published on the loopback of the engine's machine, and what it reads is mounted from its files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from harness.errors import ProxyError, Unavailable
+
+if TYPE_CHECKING:  # the SDK takes a third of a second to import: only who has containers is to wait for it
+    from docker import DockerClient
+
+ANSWERS_S = 60.0
+"""How long an engine may take for one thing that it is asked to do."""
+WAY_OUT = "start Docker or Podman, or say by DOCKER_HOST where it listens"
+HERE = ("", "localhost", "127.0.0.1", "::1")
+
+
+def addresses() -> list[str]:
+    """Return where an engine may listen: the one place that was said, or else those that are usual."""
+    if said := os.environ.get("DOCKER_HOST"):
+        return [said]
+    if chosen := _of_context():
+        return [chosen]
+    mine = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    sockets = ("/var/run/docker.sock", f"{mine}/docker.sock", f"{mine}/podman/podman.sock", "/run/podman/podman.sock")
+    found = [f"unix://{socket}" for socket in sockets if Path(socket).exists()]
+    return found or [f"unix://{sockets[0]}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that has answered, and where."""
+
+    client: DockerClient
+    address: str
+
+    @property
+    def is_rootless(self) -> bool:
+        """Whether it runs as an ordinary user: then that user is root in its containers."""
+        info = self.client.info()
+        options = info.get("SecurityOptions") or []
+        return any("rootless" in option for option in options) or bool(info.get("Rootless"))
+
+    @property
+    def shares_our_clock(self) -> bool:
+        """Whether containers run on the kernel that we run on, so that CLOCK_MONOTONIC is one and the same."""
+        return os.uname().sysname == "Linux" and self.client.info().get("KernelVersion") == os.uname().release
+
+    def close(self) -> None:
+        """Hang up."""
+        self.client.close()
+
+
+def connected(address: str = "", timeout_s: float | None = ANSWERS_S) -> Engine:
+    """Return the engine that answers, which the caller closes. Blocks. Raises Unavailable if none does.
+
+    `timeout_s` is how long it may be silent while it does what it was asked.
+    """
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    tried: list[str] = []
+    for one in [address] if address else addresses():
+        _refuse_elsewhere(one)
+        try:
+            client = DockerClient(base_url=one, timeout=cast(int, timeout_s), version="auto", tls=_tls(one))
+        except (DockerException, OSError) as error:
+            tried.append(f"{one}: {_root_of(error)}")
+        else:
+            return Engine(client, one)
+    raise Unavailable(f"no container engine answers: {'; '.join(tried)}", WAY_OUT)
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Tell of what an engine refuses, or does not answer, as a ProxyError: `what` could not be done."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise ProxyError(f"{what}: {_root_of(error)}") from error
+
+
+def _of_context() -> str:
+    """Return where the context's engine listens; nothing if none is chosen. Raises Unavailable for an unknown one."""
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    named = os.environ.get("DOCKER_CONTEXT")
+    try:
+        context = ContextAPI.get_context(named) if named else ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError) as error:
+        raise Unavailable(f"the chosen docker context cannot be read: {error}", "docker context ls") from None
+    if named and context is None:
+        raise Unavailable(f"there is no docker context {named}", "docker context ls")
+    if context is None or context.name == "default":
+        return ""
+    return str(context.Host).replace("http+unix://", "unix://")
+
+
+def _refuse_elsewhere(address: str) -> None:
+    host = urlsplit(address).hostname or ""
+    if address.startswith("ssh:") or (address.startswith(("tcp:", "http")) and host not in HERE):
+        why = f"the engine at {address} is another machine's: its loopback and its files are not ours"
+        raise Unavailable(why, "run the harness there")
+
+
+def _tls(address: str) -> bool:
+    return bool(os.environ.get("DOCKER_TLS_VERIFY")) and address.startswith("tcp:")
+
+
+def _root_of(error: BaseException) -> str:
+    """Return what an error of the SDK's comes of, without the wrappings of the libraries that it passed through."""
+    if explanation := getattr(error, "explanation", None):
+        return str(explanation)
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

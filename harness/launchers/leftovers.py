@@ -1,0 +1,122 @@
+"""What runs owe an engine: all that bears a run's label goes, also when the run was killed, and no living run's does.
+
+    python -m harness.launchers.leftovers      what the janitor runs for a harness that is gone
+
+Rules: before anything of a run is made, a file in the cache tells which engine will have it; the run holds a lock on
+that file, which the system lets go when the process is gone, however. Whoever gets the lock may remove what bears the
+file's name as a label: only the dead, and only one remover at a time. The file goes last, and not before a request that
+was under way when its run was killed must have come to its end: a later start looks again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from harness import resources
+from harness.errors import HarnessError
+from harness.launchers.engine import ANSWERS_S, Engine, connected, told
+
+LABEL = "token-stream-harness.run"
+OWED = ".owed"
+DRAFT = ".draft"
+
+
+class Debt:
+    """What one run owes: the name that it labels everything with, for as long as it is entered."""
+
+    def __init__(self, address: str) -> None:
+        self.name = f"harness-{secrets.token_hex(8)}"
+        self._lock, self._file = _promised(self.name, address)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {LABEL: self.name}
+
+    def asks(self) -> None:
+        """Note that something is about to be asked for."""
+        os.utime(self._file)
+
+    def pay(self, engine: Engine) -> None:
+        """Have all of it removed. Blocks. Raises ProxyError if the engine does not do it: then it is left to others."""
+        with self._lock:
+            removed(engine, self.name)
+            self._file.unlink(missing_ok=True)
+
+
+def place() -> Path:
+    """Return the folder of what is owed."""
+    return resources.cache().absolute() / "containers"
+
+
+def reap() -> list[str]:
+    """Remove what dead runs have left; return what that was, in words. Blocks. What cannot be removed now stays owed.
+
+    Where nothing is owed, no engine is asked.
+    """
+    return [what for file in sorted(place().glob("*.*")) for what in _reaped(file)]
+
+
+def removed(engine: Engine, name: str) -> list[str]:
+    """Remove all containers, networks and volumes with a run's label; return their names. Raises ProxyError."""
+    from docker.errors import APIError, NotFound
+
+    gone = []
+    filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={name}"}
+    with told(f"what is left of {name} cannot be removed"):
+        for container in engine.client.containers.list(all=True, filters=filters, ignore_removed=True):
+            with contextlib.suppress(NotFound):
+                try:
+                    container.remove(force=True, v=True)
+                except APIError as error:
+                    if error.status_code != 409:  # somebody else removes it already
+                        raise
+            gone.append(f"container {container.name}")
+        for network in engine.client.networks.list(filters=filters):
+            with contextlib.suppress(NotFound):
+                network.remove()
+            gone.append(f"network {network.name}")
+        for volume in engine.client.volumes.list(filters=filters):
+            with contextlib.suppress(NotFound):
+                volume.remove(force=True)
+            gone.append(f"volume {volume.name}")
+    return gone
+
+
+def _promised(name: str, address: str) -> tuple[IO[str], Path]:
+    """Write who is owed what under a lock, and only then where others look."""
+    resources.own_folder(place())
+    draft, file = place() / f"{name}{DRAFT}", place() / f"{name}{OWED}"
+    lock = draft.open("x", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write(address)
+    lock.flush()
+    draft.rename(file)
+    return lock, file
+
+
+def _reaped(file: Path) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), file.open(encoding="utf-8") as lock:
+        is_old = time.time() - file.stat().st_mtime > ANSWERS_S
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.suffix == OWED:
+            try:
+                engine = connected(lock.read())
+            except HarnessError:  # its engine does not answer now
+                return
+            with contextlib.closing(engine), contextlib.suppress(HarnessError):
+                yield from removed(engine, file.stem)
+                if is_old:
+                    file.unlink(missing_ok=True)
+        elif is_old:
+            file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    reap()

@@ -1,0 +1,62 @@
+"""A program in an image: what is offered, what is told while it is pulled, and what a hop asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from harness.documents import hops
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers import docker
+from harness.launchers.docker import Docker, pulled
+from harness.launchers.system import VersionQuestion
+from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
+
+MB = 1_000_000
+
+
+def step(layer: str, came_bytes: int) -> Mapping[str, Any]:
+    return {"id": layer, "status": "Downloading", "progressDetail": {"current": came_bytes, "total": 90 * MB}}
+
+
+def test_who_names_no_tag_asks_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "connected", lambda: pytest.fail("an engine was asked"))
+    assert Docker("nginx", "nginx", "", VersionQuestion((), "")).offers() == []
+
+
+def test_a_pull_tells_how_much_has_come_of_all_layers_together() -> None:
+    steps = [
+        {"id": "a", "status": "Pulling fs layer"},
+        step("a", 15 * MB),
+        step("b", 4 * MB),
+        step("b", 6 * MB),
+        step("b", 7 * MB),
+        step("a", 40 * MB),
+        {"id": "a", "status": "Pull complete"},
+    ]
+    assert list(pulled(steps)) == [21 * MB, 47 * MB]
+
+
+def test_a_pull_that_fails_tells_the_engines_words() -> None:
+    with pytest.raises(ProxyError, match="no such host"):
+        list(pulled([{"error": "dial tcp: lookup registry.example: no such host"}]))
+
+
+def test_a_hop_asks_for_exactly_one_tag() -> None:
+    nginx = PROXIES["nginx"]
+    assert isinstance(nginx, Described)
+    hop = nginx.canonical(hops.read("nginx:default@docker:1.30-alpine"))
+    source = next(one for one in nginx.with_options(hop).sources.sources if isinstance(one, Docker))
+    assert source.reference == "nginx:1.30-alpine"
+    with pytest.raises(InputError, match=r"only be one version: 1.31, or docker:1.30"):
+        nginx.canonical(hops.read("nginx:default@1.31,docker:1.30"))
+
+
+def test_a_program_without_an_image_says_where_it_comes_from() -> None:
+    vite = PROXIES["vite"]
+    assert isinstance(vite, Described)
+    with pytest.raises(Unavailable, match=r"vite does not come from docker \(it comes from: npm\)"):
+        vite.with_options(hops.read("vite:default@docker:8")).installed()

@@ -1,0 +1,76 @@
+"""Which engine is asked: the one that docker's own tools would ask, and none whose loopback is not ours."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Unavailable
+from harness.launchers import engine
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has said nothing and has no engine."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+
+
+def context(folder: Path, name: str, host: str) -> None:
+    """Write a context as `docker context create` does."""
+    place = folder / "contexts/meta" / sha256(name.encode()).hexdigest()
+    place.mkdir(parents=True)
+    endpoints = {"docker": {"Host": host, "SkipTLSVerify": False}}
+    (place / "meta.json").write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": endpoints}))
+
+
+def test_docker_host_is_obeyed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    context(tmp_path, "mine", "unix:///mine.sock")
+    monkeypatch.setenv("DOCKER_CONTEXT", "mine")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///said.sock")
+    assert engine.addresses() == ["unix:///said.sock"]
+
+
+def test_the_chosen_context_comes_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    context(tmp_path, "mine", "unix:///mine.sock")
+    context(tmp_path, "other", "unix:///other.sock")
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "mine"}))
+    assert engine.addresses() == ["unix:///mine.sock"]
+    monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    assert engine.addresses() == ["unix:///other.sock"]
+
+
+def test_an_unknown_context_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "nope")
+    with pytest.raises(Unavailable, match=r"there is no docker context nope \(docker context ls\)"):
+        engine.addresses()
+
+
+@pytest.mark.parametrize("name", ["docker.sock", "podman/podman.sock"])
+def test_sockets_of_rootless_engines_are_found(name: str, tmp_path: Path) -> None:
+    socket = tmp_path / "run" / name
+    socket.parent.mkdir(parents=True)
+    socket.touch()
+    assert f"unix://{socket}" in engine.addresses()
+
+
+def test_where_nobody_answers_it_says_where_it_asked_why_and_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(Unavailable) as told:
+        engine.connected()
+    assert told.value.reason == f"no container engine answers: unix://{tmp_path}/none.sock: No such file or directory"
+    assert told.value.remedy == engine.WAY_OUT
+
+
+@pytest.mark.parametrize("address", ["tcp://192.0.2.7:2376", "ssh://me@far.example"])
+def test_an_engine_of_another_machine_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(Unavailable, match="another machine's: its loopback and its files are not ours"):
+        engine.connected()

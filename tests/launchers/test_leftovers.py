@@ -1,0 +1,90 @@
+"""What a run owes an engine is removed by whoever comes after it is dead, and by nobody while it lives."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock, Mock
+
+import pytest
+
+from harness.errors import ProxyError, Unavailable
+from harness.launchers import leftovers
+from harness.launchers.engine import ANSWERS_S
+from harness.launchers.leftovers import Debt
+
+DIES = """
+import os
+from harness.launchers.leftovers import Debt
+print(Debt("unix:///engine.sock").name, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture(autouse=True)
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """An engine that has one container of every run, and a cache of our own."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    engine = MagicMock()
+    engine.client.containers.list.side_effect = lambda filters, **_: [Mock(id=filters["label"])]
+    engine.client.networks.list.return_value = engine.client.volumes.list.return_value = []
+    monkeypatch.setattr(leftovers, "connected", Mock(return_value=engine))
+    return engine
+
+
+def killed() -> Path:
+    """Have a run be killed that owes; return the file that says so."""
+    run = subprocess.run([sys.executable, "-c", DIES], capture_output=True, text=True, check=False, timeout=60)
+    return leftovers.place() / f"{run.stdout.strip()}{leftovers.OWED}"
+
+
+def labels(engine: Mock) -> list[str]:
+    return [call.kwargs["filters"]["label"] for call in engine.client.containers.list.call_args_list]
+
+
+def test_where_nothing_is_owed_no_engine_is_asked(engine: Mock) -> None:
+    assert leftovers.reap() == []
+    leftovers.connected.assert_not_called()  # type: ignore[attr-defined]
+
+
+def test_a_run_that_lives_is_not_touched(engine: Mock) -> None:
+    debt = Debt("unix:///engine.sock")
+    assert leftovers.reap() == []
+    assert labels(engine) == []
+    debt.pay(engine)
+    assert labels(engine) == [f"{leftovers.LABEL}={debt.name}"]
+    assert list(leftovers.place().iterdir()) == []
+
+
+def test_what_a_dead_run_left_is_removed_from_its_own_engine(engine: Mock) -> None:
+    file = killed()
+    alive = Debt("unix:///engine.sock")
+    assert len(leftovers.reap()) == 1
+    assert labels(engine) == [f"{leftovers.LABEL}={file.stem}"]
+    leftovers.connected.assert_called_once_with("unix:///engine.sock")  # type: ignore[attr-defined]
+    alive.pay(engine)
+
+
+def test_a_later_start_looks_again_for_what_was_under_way(engine: Mock) -> None:
+    file = killed()
+    leftovers.reap()
+    assert file.exists()
+    before = file.stat().st_mtime - ANSWERS_S - 1
+    os.utime(file, (before, before))
+    leftovers.reap()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("what", ["does not answer", "does not remove"])
+def test_what_cannot_be_removed_stays_owed(what: str, engine: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = killed()
+    before = file.stat().st_mtime - ANSWERS_S - 1
+    os.utime(file, (before, before))
+    if what == "does not answer":
+        monkeypatch.setattr(leftovers, "connected", Mock(side_effect=Unavailable("no engine answers", "")))
+    else:
+        engine.client.networks.list.side_effect = ProxyError("active endpoints")
+    leftovers.reap()
+    assert file.exists()

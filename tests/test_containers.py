@@ -1,0 +1,267 @@
+"""Hops in containers: the same verdicts as without, shut in, and nothing of them left whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import InputError, ProxyError, Unavailable
+from harness.launchers import leftovers
+from harness.launchers.containers import PORT, Contained
+from harness.launchers.engine import Engine, connected
+from harness.launchers.leftovers import LABEL
+from harness.launchers.process import Launcher
+from harness.measure.bench import Bench
+from harness.model import Hop, Option
+from tests.engines import HAPROXY, NGINX, labelled
+from tests.engines import engine as engine
+from tests.sampling import sampled
+from tests.sandbox import SLOW, Sandbox
+from tests.waiting import eventually, wait_for
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+pytestmark = pytest.mark.proxies
+
+IN_NGINX = Hop("nginx", "http10", options=(Option("source", *NGINX.split(":")),))
+MOMENTS = 13
+"""So many things the engine tells of until the run of `endless` is in mid-stream."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, engine: Engine) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
+        yield place
+
+
+def endless(place: Sandbox) -> None:
+    """Write a matrix of one cell through a container that is in mid-stream for as long as a test needs it to be."""
+    workload = "workloads: {short: {tokens: 24, token_bytes: 112}}"
+    place.write("m.yaml", f"title: t\n{workload}\naxes: {{chain: 'nginx:http10@{NGINX}', mitigations: slow}}\n{SLOW}")
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+def test_verdicts_are_those_of_local_programs_cell_by_cell(place: Sandbox) -> None:
+    local = ["nginx:http10", "nginx:buffering-off", "nginx:http10>haproxy:default"]
+    tags = {"nginx": NGINX, "haproxy": HAPROXY}
+    contained = [">".join(f"{hop}@{tags[hop.split(':')[0]]}" for hop in chain.split(">")) for chain in local]
+    mixed = f"nginx:http10>haproxy:default@{HAPROXY}"  # a program of this machine may stand before a container
+    backwards = f"nginx:http10@{NGINX}>haproxy:default"
+    place.write(
+        "m.yaml",
+        "title: t\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
+        f"axes: {{chain: {[*local, *contained, mixed, backwards]}, mitigations: [none, x-accel-buffering]}}\n",
+    )
+    said = place.run("matrix", "m.yaml")
+    found = {
+        (id.split("/")[0], "x-accel" in id): (result.verdict, result.shows and result.shows.manner)
+        for id, result in place.results().items()
+    }
+    for here, there in zip([*local, local[-1]], [*contained, mixed], strict=True):
+        for mitigated in (False, True):
+            assert found[there, mitigated] == found[here, mitigated], said.err
+    assert found[local[0], False][1] == "at the end"
+    unavailable = next(one for id, one in place.results().items() if id.startswith(f"{backwards}/"))
+    assert unavailable.outcome == "unavailable"
+    assert "have all that stands behind a container run in one, too" in str(unavailable.reason)
+    told = next(one.versions for id, one in place.results().items() if id.startswith(f"{contained[0]}/"))
+    assert any("(docker nginx:1.30-alpine sha256:" in version for version in told.values())
+
+
+async def test_a_container_is_shut_in(engine: Engine, tmp_path: Path) -> None:
+    async with Launcher() as launcher, Bench(launcher, tmp_path, in_container=True) as bench:
+        entry = await bench.entry((IN_NGINX,))
+        program = entry.hops[0].program
+        assert isinstance(program, Contained)
+        assert len(boxes(engine)) == 2
+        for box in boxes(engine):
+            host = box.attrs["HostConfig"]
+            assert host["CapDrop"] == ["ALL"]
+            assert not host["Privileged"]
+            assert not host["CapAdd"]
+            assert host["SecurityOpt"] == ["no-new-privileges:true"]
+            assert host["ReadonlyRootfs"]
+            assert host["Memory"]
+            assert host["PidsLimit"]
+            assert box.attrs["Config"]["User"] not in ("", "0", "root", "0:0")
+            published = [one for ports in box.attrs["NetworkSettings"]["Ports"].values() for one in ports or []]
+            assert {one["HostIp"] for one in published} == {"127.0.0.1"}
+            written = [mount["Destination"] for mount in box.attrs["Mounts"] if mount["RW"]]
+            assert all(path.startswith(str(Path(os.environ.get("TMPDIR", "/tmp")))) for path in written)
+    assert program.returncode is not None
+
+
+# ---------------------------------------------------------------- what is not there
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_an_image_that_is_missing_is_told_with_the_way_out(place: Sandbox, offline: bool) -> None:
+    chain = "nginx:http10@docker:0.0-there-is-none"
+    said = place.run("run", "--chain", chain, *["--offline"] * offline)
+    (result,) = (one for id, one in place.results().items() if id.startswith(chain))
+    assert result.outcome == "unavailable", said.err
+    told = str(result.reason)
+    if offline:
+        assert "there is no image nginx:0.0-there-is-none here, and fetching is forbidden (offline)" in told
+        assert "docker pull nginx:0.0-there-is-none" in told
+    else:
+        assert "nginx:0.0-there-is-none cannot be pulled" in told
+    assert {one.verdict for id, one in place.results().items() if id.startswith("direct")} == {"streamed"}
+
+
+def test_where_no_engine_answers_the_other_cells_are_measured(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as place:
+        nowhere = f"unix://{tmp_path}/none.sock"
+        place.run("run", "--chain", f"nginx:http10@{NGINX}", DOCKER_HOST=nowhere)
+        told = {id.split("/")[0]: (one.outcome, str(one.reason)) for id, one in place.results().items()}
+        assert told[f"nginx:http10@{NGINX}"][0] == "unavailable"
+        assert f"no container engine answers: {nowhere}: No such file" in told[f"nginx:http10@{NGINX}"][1]
+        assert told["direct"][0] == "observed"
+
+
+async def test_a_config_that_the_program_refuses_is_the_users(engine: Engine, tmp_path: Path) -> None:
+    config = tmp_path / "mine.conf"
+    config.write_text(Path("configs/nginx/http10.conf").read_text().replace("server {", "server { nonsense on;", 1))
+    hop = Hop("nginx", str(config), options=IN_NGINX.options)
+    async with (
+        Launcher() as launcher,
+        Bench(launcher, tmp_path / "run", {hop.bare: config}, in_container=True) as bench,
+    ):
+        with pytest.raises(InputError, match=r'mine.conf:\d+: unknown directive "nonsense"'):
+            await bench.entry((hop,))
+
+
+# ---------------------------------------------------------------- what dies
+
+
+def test_a_container_that_is_killed_in_mid_stream_is_told_as_that(place: Sandbox, engine: Engine) -> None:
+    endless(place)
+    program = place.start("matrix", "m.yaml")
+    wait_for(lambda: len(place.results()) == 2)
+    hop = wait_for(lambda: next((one for one in boxes(engine) if is_streaming(one)), None))
+    assert hop
+    hop.kill()
+    said = place.said(program)
+    (slow,) = (one for id, one in place.results().items() if "/slow/" in id)
+    assert "nginx was killed by SIGKILL" in str(slow), said.err
+    assert said.status == 3
+
+
+def boxes(engine: Engine) -> list[Container]:
+    return engine.client.containers.list(filters={"label": LABEL})
+
+
+def is_streaming(box: Container) -> bool:
+    """Tell whether a container has a connection to the emitter's, as its own /proc/net/tcp has it."""
+    table = Path(f"/proc/{box.attrs['State']['Pid']}/net/tcp").read_text().splitlines()[1:]
+    return any(row.split()[2].endswith(f":{PORT:04X}") and row.split()[3] == "01" for row in table)
+
+
+class Relay:
+    """Stands before an engine, until it is cut: then nobody answers any more, as when the engine is stopped."""
+
+    def __init__(self, engine: str, here: Path) -> None:
+        self.address = f"unix://{here}"
+        self._engine = engine.removeprefix("unix://")
+        self._here = here
+        self._open: list[socket.socket] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(here))
+        self._listening.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def cut(self) -> None:
+        self._here.unlink()
+        for one in (self._listening, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ours, _ = self._listening.accept()
+                theirs = socket.socket(socket.AF_UNIX)
+                theirs.connect(self._engine)
+                self._open += [ours, theirs]
+                for ends in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+async def test_an_engine_that_stops_in_mid_run_is_told_and_what_it_had_is_removed_once_it_is_back(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not engine.address.startswith("unix://"):
+        pytest.skip("the engine listens on no socket of this machine")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    relay = Relay(engine.address, tmp_path / "engine.sock")
+    monkeypatch.setenv("DOCKER_HOST", relay.address)
+    async with Launcher() as launcher, Bench(launcher, tmp_path / "run", in_container=True) as bench:
+        entry = await bench.entry((IN_NGINX,))
+        relay.cut()
+        await eventually(entry.death)
+        assert "its container was lost: the engine does not answer any more" in str(entry.death())
+        with pytest.raises((ProxyError, Unavailable)):
+            await bench.entry((IN_NGINX, IN_NGINX))
+    left = labelled(engine)
+    assert len(left) == 3, "two containers and a network"
+    assert leftovers.reap() == [], "nobody answers there yet"
+    Relay(engine.address, tmp_path / "engine.sock")
+    assert len(leftovers.reap()) == len(left)
+
+
+# ---------------------------------------------------------------- who is killed
+
+
+@pytest.mark.parametrize("moment", sampled(map(pytest.param, range(1, MOMENTS + 1)), each=6))
+def test_nothing_is_left_of_a_run_that_is_killed_at_any_moment(place: Sandbox, engine: Engine, moment: int) -> None:
+    """A moment is when the engine has told of so many things that it did."""
+    endless(place)
+    with contextlib.closing(connected()) as watching:
+        told: Any = watching.client.events()
+        program = place.start("matrix", "m.yaml")
+        for _ in zip(range(moment), told, strict=False):
+            pass
+        os.killpg(program.pid, signal.SIGKILL)
+        told.close()
+    assert place.said(program).status == -signal.SIGKILL
+    place.wait_until_clean()
+
+
+def test_ctrl_c_leaves_nothing(place: Sandbox, engine: Engine) -> None:
+    endless(place)
+    program = place.start("matrix", "m.yaml")
+    wait_for(lambda: len(place.results()) == 2)
+    assert len(labelled(engine)) == 3
+    os.killpg(program.pid, signal.SIGINT)
+    assert place.said(program).status == 130
+    assert labelled(engine) == []
+
+
+def test_a_run_that_is_killed_takes_nothing_of_another_that_runs(place: Sandbox, engine: Engine) -> None:
+    endless(place)
+    first, second = (place.start("matrix", "m.yaml") for _ in range(2))
+    wait_for(lambda: len(labelled(engine)), lambda number: number == 6)
+    os.killpg(first.pid, signal.SIGKILL)
+    place.said(first)
+    wait_for(lambda: len(labelled(engine)), lambda number: number == 3)
+    place.run("clean", "--dry-run")
+    assert len(labelled(engine)) == 3
+    os.killpg(second.pid, signal.SIGINT)
+    assert place.said(second).status == 130
