@@ -158,7 +158,7 @@ class _Begun:
         if box.writes:
             mounts.append(Mount(str(box.writes), str(box.writes), "bind"))
         if self._user == NOBODY:
-            _open_up([*box.reads], box.writes)
+            _open_up([here for here, at in box.reads.items() if not at], box.writes)  # of the run, and nothing else
         self._debt.asks()
         with told(f"{name} cannot be run in a container"):
             container = self._engine.client.containers.create(

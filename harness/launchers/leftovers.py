@@ -16,16 +16,21 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from harness import resources
 from harness.errors import HarnessError
 from harness.launchers.engine import ANSWERS_S, Engine, connected, told
 
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
 LABEL = "token-stream-harness.run"
 OWED = ".owed"
 DRAFT = ".draft"
+AT_ONCE = 8
 
 
 class Debt:
@@ -64,29 +69,37 @@ def reap() -> list[str]:
 
 
 def removed(engine: Engine, name: str) -> list[str]:
-    """Remove all containers, networks and volumes with a run's label; return their names. Raises ProxyError."""
-    from docker.errors import APIError, NotFound
+    """Remove all containers, networks and volumes with a run's label; return their names. Raises ProxyError.
 
-    gone = []
+    Containers go side by side, for each takes the engine some tenths of a second.
+    """
+    from docker.errors import NotFound
+
     filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={name}"}
     with told(f"what is left of {name} cannot be removed"):
-        for container in engine.client.containers.list(all=True, filters=filters, ignore_removed=True):
-            with contextlib.suppress(NotFound):
-                try:
-                    container.remove(force=True, v=True)
-                except APIError as error:
-                    if error.status_code != 409:  # somebody else removes it already
-                        raise
-            gone.append(f"container {container.name}")
+        containers = engine.client.containers.list(all=True, filters=filters, ignore_removed=True)
+        with ThreadPoolExecutor(AT_ONCE) as side_by_side:
+            gone = [f"container {one.name}" for one in containers]
+            list(side_by_side.map(_remove, containers))
         for network in engine.client.networks.list(filters=filters):
             with contextlib.suppress(NotFound):
                 network.remove()
-            gone.append(f"network {network.name}")
+            gone.append(f"network {network.attrs['Name']}")
         for volume in engine.client.volumes.list(filters=filters):
             with contextlib.suppress(NotFound):
                 volume.remove(force=True)
-            gone.append(f"volume {volume.name}")
+            gone.append(f"volume {volume.id}")
     return gone
+
+
+def _remove(container: Container) -> None:
+    from docker.errors import APIError
+
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in (404, 409):  # gone, or somebody else is about it
+            raise
 
 
 def _promised(name: str, address: str) -> tuple[IO[str], Path]:
