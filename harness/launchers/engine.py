@@ -67,19 +67,27 @@ def connected(address: str = "", timeout_s: float | None = ANSWERS_S) -> Engine:
 
     `timeout_s` is how long it may be silent while it does what it was asked.
     """
-    from docker import DockerClient
-    from docker.errors import DockerException
-
     tried: list[str] = []
     for one in [address] if address else addresses():
         _refuse_elsewhere(one)
         try:
-            client = DockerClient(base_url=one, timeout=cast(int, timeout_s), version="auto", tls=_tls(one))
-        except (DockerException, OSError) as error:
-            tried.append(f"{one}: {_root_of(error)}")
-        else:
-            return Engine(client, one)
+            return Engine(_client(one, timeout_s), one)
+        except OSError as error:
+            tried.append(f"{one}: {error.strerror or error}")
     raise Unavailable(f"no container engine answers: {'; '.join(tried)}", WAY_OUT)
+
+
+def _client(address: str, timeout_s: float | None) -> DockerClient:
+    """Return a client that has had an answer. Raises OSError, without the SDK where there is not even a socket."""
+    if address.startswith("unix://"):
+        Path(address.removeprefix("unix://")).stat()
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    try:
+        return DockerClient(base_url=address, timeout=cast(int, timeout_s), version="auto", tls=_tls(address))
+    except DockerException as error:
+        raise OSError(_root_of(error)) from error
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,6 +70,27 @@ def test_where_nobody_answers_it_says_where_it_asked_why_and_the_way_out(
         engine.connected()
     assert told.value.reason == f"no container engine answers: unix://{tmp_path}/none.sock: No such file or directory"
     assert told.value.remedy == engine.WAY_OUT
+
+
+def test_a_socket_that_nobody_listens_at_is_told_as_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
+    with pytest.raises(Unavailable, match=r"dead.sock: Connection refused"):
+        engine.connected()
+
+
+def test_where_there_is_no_socket_nobody_waits_for_the_sdk(tmp_path: Path) -> None:
+    asks = f"""
+import sys
+from harness.errors import Unavailable
+from harness.launchers.engine import connected
+try:
+    connected("unix://{tmp_path}/none.sock")
+except Unavailable:
+    sys.exit("docker" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", asks], check=False, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("address", ["tcp://192.0.2.7:2376", "ssh://me@far.example"])
