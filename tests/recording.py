@@ -15,9 +15,9 @@ from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client
 from harness.judge.verdict import Assessment, assess, follow_up
 from harness.launchers.process import Launcher
+from harness.measure.conversation import record
 from harness.measure.guard import ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER, Bounds
-from harness.measure.recorder import record
 from harness.model import Emission, Endpoint, Plan, Trace, Workload
 from tests.factories import plan
 from tests.misbehaving import Behaviour, Misbehaving

@@ -25,9 +25,9 @@ from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavail
 from harness.launchers.process import Launcher
 from harness.measure import memory
 from harness.measure.afar import FarGuard, Requests
+from harness.measure.conversation import record
 from harness.measure.guard import Beside, Control, ControlStream, Guard, Pulse
 from harness.measure.limits import EMITTER
-from harness.measure.recorder import record
 from harness.measure.schedule import Schedule
 from harness.measure.warming import warm_up
 from harness.model import (

@@ -17,8 +17,8 @@ from harness.clients.base import Client, Unheard
 from harness.clients.declared import need
 from harness.errors import ClientError, HarnessError, StreamError, Unavailable
 from harness.formats import CODECS
+from harness.measure.conversation import request_of
 from harness.measure.limits import REACHED_S
-from harness.measure.recorder import request_of
 from harness.measure.schedule import Schedule, needed_by
 from harness.model import Emission, Plan, Workload
 

@@ -16,9 +16,10 @@ from harness.clients.base import Request
 from harness.errors import BackendError, Unavailable
 from harness.formats import CODECS
 from harness.judge.reading import span_tokens
+from harness.measure.conversation import record
 from harness.measure.guard import CONTROL_TRIPS, DISTANCE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.measure.limits import Bounds
-from harness.measure.recorder import Recorder, record
+from harness.measure.recorder import Recorder
 from harness.model import Endpoint, HttpVersion, Trace, TransportName, Workload
 from tests.factories import judged, plan
 from tests.measure.steps import record as short

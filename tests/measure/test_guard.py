@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from harness.clients.base import Client
 from harness.errors import BackendError, StreamError
-from harness.measure import recorder
+from harness.measure import conversation
 from harness.measure.guard import CONTROL_TRIPS, PULSE_TRIPS, ControlStream, Guard, Pulse, Trips
 from harness.measure.lockstep import Lockstep
 from harness.model import Endpoint
@@ -121,7 +121,7 @@ async def test_a_barrier_begins_when_all_is_sent_that_was_granted(
         begun.append((time.monotonic_ns(), granted[-1]))  # the emitter's clock, which stands still for nobody
         await barrier(guard)
 
-    monkeypatch.setattr(recorder, "Lockstep", kept)
+    monkeypatch.setattr(conversation, "Lockstep", kept)
     monkeypatch.setattr(Guard, "barrier", noted)
     trace = await own_rig.record_through(collects(1000), delay_ms=DELAY_MS)
     assert len({granted for _, granted in begun}) > 2

@@ -22,9 +22,10 @@ from harness.judge.rules import STREAK
 from harness.launchers.fake import FakeProgram
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench, StartedChain
+from harness.measure.conversation import record
 from harness.measure.limits import EMITTER, Bounds
 from harness.measure.lockstep import Lockstep
-from harness.measure.recorder import Recorder, record
+from harness.measure.recorder import Recorder
 from harness.model import Body, Chain, Emission, Endpoint, Filler, Format, Hop, HopKind, Plan, Trace, Workload
 from harness.proxies.base import Running
 from tests.backends.emitting import expected_body, process_of
