@@ -38,9 +38,10 @@ atlas: programs
 	$(VENV)/bin/python -m benchmarks.publish atlas "$$(ls -d runs/atlas/*-atlas | tail -1)"
 
 atlas-check: programs
-	$(VENV)/bin/harness matrix atlas --runs runs/atlas
+	rm -rf runs/atlas/published
 	$(VENV)/bin/python -m benchmarks.archive docs/atlas-run.tar.xz runs/atlas/published
-	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)"
+	$(VENV)/bin/harness matrix atlas --runs runs/atlas; measured=$$?; \
+	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" && exit $$measured
 
 test: setup fast
 	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal

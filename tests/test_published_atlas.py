@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -46,12 +47,16 @@ def test_the_page_is_what_the_committed_run_says(run: Run) -> None:
 def test_the_committed_run_is_whole_of_the_matrix_as_it_is_and_as_expected(run: Run) -> None:
     assert run.info.finished_at
     assert run.info.matrix_text == MATRIX.read_text(encoding="utf-8")
+    assert len(run.results) == len(matrix().cells)
+    assert [result.id for result in run.results if result.outcome not in atlas.JUDGED] == []
     assert summary.exit_status(run.info, run.results) == 0
 
 
-def test_it_names_no_path_of_the_machine_it_was_measured_on(run: Run) -> None:
+@pytest.mark.parametrize("published", ["atlas", "default"])
+def test_it_names_no_path_of_the_machine_it_was_measured_on(run: Run, published: str) -> None:
+    folder = run.folder if published == "atlas" else publish.RECORDS
     for name in archive.RECORDS:
-        text = (run.folder / name).read_text(encoding="utf-8")
+        text = (folder / name).read_text(encoding="utf-8")
         assert [root for root in ("/home/", "/root/", "/tmp/", "/work/", "/Users/") if f'"{root}' in text] == []
 
 
@@ -65,6 +70,12 @@ def test_every_variant_of_every_proxy_is_in_it(proxy: str) -> None:
 def test_every_mechanism_names_its_source() -> None:
     said = {one.why for one in matrix().matrix.expectations if not one.why.startswith(OURS)}
     assert [why for why in sorted(said) if not (atlas.SOURCE.search(why) or "https://" in why)] == []
+
+
+def test_every_page_that_is_linked_is_there() -> None:
+    linked = set(re.findall(r"\]\(((?!https?:|#)[^)]+)\)", publish.ATLAS_PAGE.read_text(encoding="utf-8")))
+    assert linked
+    assert [link for link in sorted(linked) if not (publish.DOCS / link).is_file()] == []
 
 
 @pytest.mark.parametrize("chapter", [path.stem for path in sorted((publish.DOCS / "proxies").glob("*.md"))])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.matrix.mitigations import is_detour
-from harness.model import AXES, LABELS, Cell, Expectation, Hop, Mitigation, Result, RunInfo, streams
+from harness.model import AXES, LABELS, Cell, Chain, Expectation, Hop, Mitigation, Result, RunInfo, streams
 from harness.reports import markdown, summary, words
 from harness.reports.markup import code, head, prose, row, text
 from harness.reports.safe import shown
@@ -25,12 +25,17 @@ INTRO = """\
 
 Each proxy as it comes, in its variants and versions, and against whatever may mend it. All that is said of streams was
 measured; `make atlas` measures it again and makes this page, of which nothing is typed. What is *held* comes late, in
-lumps or at the end. A fix is the cheapest of those that were tried, for the stream that they were tried on; the tables
-below have all of them."""
+lumps or at the end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser
+asks, and has a Content-Length. A fix is the cheapest of those that were tried, for the stream that they were tried on;
+the tables below have all of them. That something is held a little more or less (`reduces`, `harms`) is of this one run:
+where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
+beside it, which may be another than the build that was measured, where no lines of that were to be had."""
 
 SOURCE = re.compile(r"\b(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FREES_HEADS = "first-comment"
+BY_HAND = dict.fromkeys(("asgi", "wsgi"), "applications.md")
+"""Where pages are that are of several."""
 JUDGED = ("pass", "fail", "observed")
 
 
@@ -53,8 +58,8 @@ class Chapter:
 
     @property
     def calm(self) -> list[Hop]:
-        """The variants through which everything streams."""
-        return [hop for hop, rows in self.hops.items() if all(one.streams for one in rows)]
+        """The variants through which everything streams, whatever is asked and however long it is silent."""
+        return [hop for hop, rows in self.hops.items() if all(one.streams and not _cuts(one) for one in rows)]
 
     @property
     def versions(self) -> list[str]:
@@ -81,16 +86,38 @@ def page(run: RunInfo, results: Sequence[Result]) -> str:
 
 
 def _summary(found: Iterable[Chapter]) -> Iterator[str]:
-    yield from head("proxy", "variant", "as it comes", "what it holds", "cheapest fix")
+    yield from head("proxy", "variant", "as it comes", "what it holds or cuts", "cheapest fix")
     for chapter in found:
         names = iter([f"**[{text(chapter.proxy)}](#{chapter.proxy})**"])
         if chapter.calm:
             yield row(next(names, ""), "<br>".join(map(_variant, chapter.calm)), "streams", "", "")
         for hop, rows in chapter.hops.items():
             if held := [one for one in rows if not one.streams]:
-                found_there = "<br>".join(dict.fromkeys(text(one.found) for one in held))
-                yield row(next(names, ""), _variant(hop), found_there, text(whom(held, rows)), _fix(held, chapter))
+                manners = "<br>".join(dict.fromkeys(text(one.found) for one in held))
+                mostly = "streams, but:<br>" if len(held) * 2 < len(rows) else ""
+                where = text(whom(held, rows))
+                yield row(next(names, ""), _variant(hop), f"{mostly}{manners}", where, _fix(held, chapter))
+            elif cut := [(one, name) for one in rows for name in _cuts(one)]:
+                what = ", ".join(code(name) for name in dict.fromkeys(name for _, name in cut))
+                yield row(next(names, ""), _variant(hop), "streams, but is cut", f"with {what}", _uncut(cut))
     yield ""
+
+
+def _cuts(layer: Row) -> list[str]:
+    """Return the mitigations that only make a stream last, or pause, with which a layer that streams is cut."""
+    lasting = [name for name, one in layer.results.items() if one.verdict == "broken" and "pause-" in name]
+    return lasting if layer.streams else []
+
+
+def _uncut(cut: Iterable[tuple[Row, str]]) -> str:
+    """Return what keeps streams from being cut: what was tried beside the pause and streams."""
+    fixes: dict[str, None] = {}
+    for layer, name in cut:
+        for names, result in layer.results.items():
+            more = {*names.split("+")} - {*name.split("+")}
+            if name in names.split("+") and more and result.verdict == "streamed":
+                fixes |= dict.fromkeys([code("+".join(sorted(more)))])
+    return ", ".join(fixes) or "none that was tried"
 
 
 def _variant(hop: Hop) -> str:
@@ -100,7 +127,7 @@ def _variant(hop: Hop) -> str:
 def whom(held: Sequence[Row], rows: Sequence[Row]) -> str:
     """Tell which of some layers are held, by what tells them apart; by their number where nothing does."""
     if len(held) == len(rows):
-        return f"all of {words.counted(len(rows), 'layer')}"
+        return f"all that was asked ({words.counted(len(rows), 'layer')})"
 
     def met(axes: Mapping[str, set[str]]) -> int:
         return sum(all(one.value(axis) in values for axis, values in axes.items()) for one in rows)
@@ -119,13 +146,17 @@ def _fix(held: Sequence[Row], chapter: Chapter) -> str:
     """Return the cheapest fix of the first layer on which some were tried."""
     tried = next((one for one in held if one.results), None)
     if tried is None:
-        return ""
+        return "not asked"
     around = {name for name, one in chapter.catalogue.items() if is_detour(one, tried.layer.format)}
     inside = [column.name for column in tried.defeats if around.isdisjoint(column.name.split("+"))]
     outside = [column.name for column in tried.defeats if column.name not in inside]
     if inside:
         return code(inside[0])
-    return f"none but to go around it: {', '.join(map(code, outside))}" if outside else "none that was tried"
+    return (
+        f"none but to go around it: {', '.join(map(code, outside))}"
+        if outside
+        else f"none of the {len(tried.results)} that were tried"
+    )
 
 
 def _chapter(chapter: Chapter) -> Iterator[str]:
@@ -134,7 +165,7 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     yield f"## {text(chapter.proxy)}"
     yield ""
     met = f"{words.counted(len(chapter.results), 'cell')}; {', '.join(chapter.versions) or 'no version told'}."
-    yield f"{text(met)} By hand: [what is known of it](proxies/{chapter.proxy}.md)."
+    yield f"{text(met)} By hand: [what is known of it]({BY_HAND.get(chapter.proxy, f'proxies/{chapter.proxy}.md')})."
     yield ""
     calm = {*chapter.calm}
     if holding := [result for result in chapter.results if result.cell.chain[0] not in calm]:
@@ -179,21 +210,27 @@ def _versions(chapter: Chapter) -> Iterator[str]:
     asked: dict[Cell, dict[str, str]] = {}
     for result in chapter.results:
         hop = result.cell.chain[0]
-        if hop.version:
-            bare = replace(result.cell, chain=(replace(hop, version=""),))
-            asked.setdefault(bare, {})[hop.version] = words.verdict(result)
+        bare = replace(result.cell, chain=(replace(hop, version=""),))
+        asked.setdefault(bare, {})[_version(result)] = words.verdict(result)
     several = [told for told in asked.values() if len(told) > 1]
     differing = {cell: told for cell, told in asked.items() if len({*told.values()}) > 1}
     if differing:
         yield from head("differs by version", "what each does")
         for cell, told in differing.items():
-            yield row(code(cell.id), "<br>".join(f"{version}: {text(does)}" for version, does in told.items()))
+            yield row(code(cell.id), "<br>".join(f"{text(version)}: {text(does)}" for version, does in told.items()))
         yield ""
     if several:
         alike = len(several) - len(differing)
         asked_of = words.counted(len(several), "cell")
         yield f"{alike} of {asked_of} that several versions were asked came out alike in all."
         yield ""
+
+
+def _version(result: Result) -> str:
+    """Return the version that ran, as its program has it; that which was asked for where it tells none."""
+    hop = result.cell.chain[0]
+    told = result.versions.get(hop.program) or result.versions.get(hop.proxy, "")
+    return told.partition(" ")[0] or hop.version
 
 
 # ------------------------------------------------------------------------------------------------------- mechanisms
@@ -207,6 +244,8 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
             about.setdefault(expectation.why, []).append((expectation, result))
     if not about:
         return
+    detours = {name for name, one in chapter.catalogue.items() if isinstance(one.chain, str)}
+    others = [result for result in chapter.results if detours.isdisjoint(result.cell.mitigations)]
     yield "Why, and where it ends:"
     yield ""
     for why, met in about.items():
@@ -216,11 +255,14 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
         missed = sum(result.outcome == "fail" for result in results)
         wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
         yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
-        if flip := neighbour(results, chapter.results):
+        if flip := neighbour(results, others):
             one, other = flip
             axes = " and ".join(axis.noun for axis in AXES.values() if axis.of(one.cell) != axis.of(other.cell))
             yield f"  <br>Another {text(axes)}: {code(one.id)} {text(words.verdict(one))},"
             yield f"  {code(other.id)} {text(words.verdict(other))}."
+    told = {result.cell.chain[0] for met in about.values() for _, result in met}
+    if untold := [hop for hop in chapter.hops if hop not in told]:
+        yield f"- No mechanism is given here for {_listed(untold)}."
     yield ""
 
 
@@ -236,10 +278,16 @@ def _streams(result: Result) -> bool:
     return streams(result.verdict, result.shows)
 
 
-def _apart(one: Cell, other: Cell) -> tuple[int, bool, int]:
+def _apart(one: Cell, other: Cell) -> tuple[int, int, int]:
     """Tell in how many axes two cells differ; another chain is further off, and one mitigation further than none."""
     differ = sum(axis.of(one) != axis.of(other) for axis in AXES.values())
-    return differ, one.chain != other.chain, len({*one.mitigations, *other.mitigations})
+    return differ, _hops_apart(one.chain, other.chain), len({*one.mitigations, *other.mitigations})
+
+
+def _hops_apart(one: Chain, other: Chain) -> int:
+    """Tell how far two chains of a hop are apart: another variant is further off than another version."""
+    (mine,), (its,) = one, other
+    return 2 * (mine.variant != its.variant) + (mine.version != its.version) + (mine.options != its.options)
 
 
 def _linked(why: str) -> str:
@@ -254,7 +302,8 @@ def _linked(why: str) -> str:
 
 def _link(repository: str, commit: str, path: str, line: str) -> str:
     short = commit[:12] if COMMIT.fullmatch(commit) else commit
-    where = text(f"{path.rpartition('/')[2]}:{line} of {repository} {short}")
+    place = code(path.rpartition("/")[2] + f":{line}")
+    where = f"{place} of {text(repository)} {text(short)}"
     owner, _, name = repository.partition("/")
     if owner == "npm":
         return f"[{where}](https://unpkg.com/{name}@{commit}/{path})"

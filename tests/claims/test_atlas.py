@@ -52,7 +52,7 @@ EVERY = [
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        ({}, "all of 16 layers"),
+        ({}, "all that was asked (16 layers)"),
         ({"request": "browser"}, "request browser"),
         ({"body": "length", "format": "ndjson"}, "body length, format ndjson"),
         ({"body": "length", "workload": LONG, "request": "curl"}, "request curl, body length, workload long"),
@@ -82,8 +82,8 @@ def test_what_no_axes_tell_apart_is_counted() -> None:
 @pytest.mark.parametrize(
     ("tried", "told"),
     [
-        ([], ""),
-        ([("no-cache", "no effect")], "none that was tried"),
+        ([], "not asked"),
+        ([("no-cache", "no effect")], "none of the 1 that were tried"),
         ([("pad-2k", "defeats"), ("x-accel-buffering", "defeats")], "`x-accel-buffering`"),
         ([("no-cache", "no effect"), ("bypass-proxy", "defeats")], "none but to go around it: `bypass-proxy`"),
     ],
@@ -110,6 +110,26 @@ def test_whose_head_waits_is_told_and_what_frees_it() -> None:
     assert "lets it go at once through `h2o:a`." in told
 
 
+def test_who_cuts_a_stream_that_pauses_does_not_stream_whatever_was_asked() -> None:
+    told = page(
+        of("h2o:a", "streamed"),
+        of("h2o:a", "broken", "pause-1500ms"),
+        of("h2o:a", "streamed", "heartbeat", "pause-1500ms"),
+        of("h2o:a", "broken", "websocket-instead", request="browser"),
+        of("h2o:b", "streamed"),
+    )
+    assert "| `a` | streams, but is cut | with `pause-1500ms` | `heartbeat` |" in told
+    assert "Stream whatever was asked: `h2o:b`." in told
+
+
+def test_what_holds_less_than_half_of_what_was_asked_streams_but_for_that() -> None:
+    results = [
+        replace(one, verdict="coalesced") if one.cell.body == "length" and one.cell.format == "ndjson" else one
+        for one in EVERY
+    ]
+    assert "| streams, but:<br>coalesced | body length, format ndjson | not asked |" in page(*results)
+
+
 # ---------------------------------------------------------------- versions
 
 
@@ -122,6 +142,7 @@ def test_cells_that_differ_by_version_are_told_and_the_others_counted() -> None:
         of("caddy:plain@2.9", "streamed"),
     )
     assert "| `caddy:encode/sse/chunked/curl/aiohttp/short/none/lockstep` | 2.8: coalesced<br>2.9: streamed |" in told
+    assert "No mechanism is given here" not in told
     assert "1 of 2 cells that several versions were asked came out alike in all." in told
 
 
@@ -133,8 +154,8 @@ WHY = "It asks in HTTP/1.0 (nginx/nginx@release-1.22.1:src/http/proxy.c:38) or s
 def test_the_sources_of_a_mechanism_are_links() -> None:
     told = page(of("nginx:http10", "coalesced", why=WHY))
     where = "https://github.com/nginx/nginx/blob/release-1.22.1/src/http/proxy.c#L38"
-    assert f"[proxy.c:38 of nginx/nginx release-1.22.1]({where})" in told
-    assert "[a.js:3 of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)" in told
+    assert f"[`proxy.c:38` of nginx/nginx release-1.22.1]({where})" in told
+    assert "[`a.js:3` of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)" in told
 
 
 def test_a_mechanism_that_the_cells_contradict_says_so() -> None:
