@@ -222,7 +222,10 @@ class Launcher:
                 lifeline, theirs = socket.socketpair()
                 unless_answered.callback(lifeline.close)
                 with theirs:
-                    self._janitors.order(order, [theirs.fileno(), *files])
+                    try:
+                        self._janitors.order(order, [theirs.fileno(), *files])
+                    except (BrokenPipeError, ConnectionResetError):  # whoever took its place is dead already, too
+                        continue
                 lifeline.setblocking(False)
                 try:
                     answer = await _answer(lifeline)

@@ -123,6 +123,18 @@ async def test_a_janitor_that_cannot_live_is_told_with_its_last_words_and_burns_
     assert started <= 5, "one, one for each try, and one that could have cleaned up"
 
 
+async def test_who_is_dead_before_it_hears_an_order_is_told_as_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung_up(*_: object) -> None:
+        raise BrokenPipeError
+
+    async with Launcher() as launcher:
+        monkeypatch.setattr(launcher._janitors, "order", hung_up)
+        with pytest.raises(ProxyError, match="who starts them was killed twice"):
+            await launcher.launch("program", ["true"], log=tmp_path / "log")
+
+
 async def test_a_folder_that_stays_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
