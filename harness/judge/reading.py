@@ -18,12 +18,12 @@ import bisect
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from harness.judge.rules import ALIKE, ALIKE_MS, FLOW_SHARE, HOLD_MS, SHARE, SPAN_BYTES, SPAN_MS
+from harness.judge.rules import ALIKE, ALIKE_MS, FLOW_MS, FLOW_SHARE, HOLD_MS, SHARE, SPAN_BYTES, SPAN_MS
 from harness.model import Emission, Step
 
 
@@ -290,15 +290,15 @@ class Reader:
 
     def _lasts(self, stretch: range) -> bool:
         """Tell whether sending it took long enough to tell of a timer that lets go as late as the token before it."""
-        alone_ms, sent_ms = self._trip_before_ms(stretch), self._sent_ms(stretch)
+        alone_ms, sent_ms = self.trip_ms(self._alone_before(stretch)[-1]), self._sent_ms(stretch)
         return sent_ms >= FLOW_SHARE * alone_ms and not alike(alone_ms, alone_ms + sent_ms)
 
     def _sent_ms(self, stretch: range) -> float:
         return (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6
 
-    def _trip_before_ms(self, stretch: range) -> float:
-        """Return how long the last token was under way that was sent alone before a stretch."""
-        return self.trip_ms(next(one.seq for one in reversed(self.seen) if one.seq < stretch[0]))
+    def _alone_before(self, stretch: range) -> list[int]:
+        """Return the last two tokens that were sent alone before a stretch."""
+        return [one.seq for one in self.seen if one.seq < stretch[0]][-2:]
 
     def _pause_ms(self, seq: int) -> float:
         """Return for how long nothing was sent after a token, until it came at most."""
@@ -313,18 +313,15 @@ class Reader:
         stretch = next((one for one in here if self._lasts(one)), None)
         if stretch is None:
             return None
-        grants_ns = [self.granted_ns[seq] for seq in stretch]
-        over_ns = int(self.round_trip_ms * 1e6)
-        bursts = sorted({self.arrived_ns[seq] for seq in stretch})
-        inside = [at_ns for at_ns in bursts if at_ns <= grants_ns[-1] + over_ns]
-        gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(inside)]
+        came_ns = [self.arrived_ns[seq] for seq in (*self._alone_before(stretch), *stretch)]
+        gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(came_ns)]
         ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
-        alone_ms = self._trip_before_ms(stretch)
+        alone_ms = self.trip_ms(self._alone_before(stretch)[-1])
         off = sum(not alike(self.trip_ms(seq), alone_ms) for seq in stretch)
         apart = (self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]]) / 1e6 > self._sent_ms(stretch) / 2
         return Flow(
             spaced=apart and off < SHARE * len(stretch),
-            period_ms=statistics.median(gaps_ms or [self.trip_ms(stretch[0]) - self.round_trip_ms]),
+            period_ms=_period_ms([gap_ms for gap_ms in gaps_ms if gap_ms > FLOW_MS / 2]),
             quiet_ms=min(map(self._pause_ms, ends)),
             sent_ms=self._sent_ms(stretch),
         )
@@ -333,8 +330,9 @@ class Reader:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
-    one before them that was alone (`spaced`), in bursts that were `period_ms` apart in the median, or one that was so
-    late, and nothing was sent for `quiet_ms` at least after the last of each burst. Sending it took `sent_ms`."""
+    one before them that was alone (`spaced`), or in bursts: at whole multiples of `period_ms`, counted from those that
+    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiet_ms` at least after the
+    last of each burst. Sending it took `sent_ms`."""
 
     spaced: bool
     period_ms: float
@@ -351,6 +349,15 @@ class Flow:
 def alike(a_ms: float, b_ms: float) -> bool:
     """Tell whether two durations are one timer's."""
     return abs(a_ms - b_ms) <= max(ALIKE * max(a_ms, b_ms), ALIKE_MS)
+
+
+def _period_ms(gaps_ms: Sequence[float]) -> float:
+    """Return the time that all of several gaps are whole multiples of; 0 if there is none. One gap tells of no time."""
+    least_ms = min(gaps_ms, default=0.0)
+    counted = [(gap_ms, round(gap_ms / least_ms)) for gap_ms in gaps_ms]
+    if len(counted) < 2 or not all(alike(gap_ms - (n - 1) * least_ms, least_ms) for gap_ms, n in counted):
+        return 0.0
+    return statistics.median(gap_ms / n for gap_ms, n in counted)
 
 
 def read(steps: Iterable[Step], round_trip_ms: float = 0.0, emission: Emission | None = None) -> Reader:

@@ -38,6 +38,22 @@ SEEDS = [range(first, first + BATCH) for first in range(ROUND * BATCHES * BATCH,
 
 MET = (
     Case(
+        head_held(
+            Chain((Idle(after_ms=124.86024, size_bytes=160713), Timer(17.782158), Periodic(97.317619, 38.652857)))
+        ),
+        token_bytes=8192,
+        tokens=2,
+        payload="random",
+        format="ndjson",
+        seed=387,
+        link=Link(round_trip_ms=52.02206, chain_ms=14.46781, clock_off_ms=HOUR_MS),
+    ),
+    Case(
+        Chain((Idle(after_ms=43.0, size_bytes=600_000), Periodic(104.0, 11.0))),
+        token_bytes=512,
+        link=Link(round_trip_ms=28.0, chain_ms=2.0),
+    ),
+    Case(
         Chain((Idle(after_ms=12.929, size_bytes=111777), Periodic(239.1599, 189.3928), Timer(after_ms=292.8545))),
         token_bytes=30000,
         tokens=5,

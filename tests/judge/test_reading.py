@@ -307,9 +307,20 @@ def test_what_came_in_one_burst_is_no_lag_even_if_most_of_it_was_as_late_as_a_to
     assert not flow("s0 +100 r0 stretch9 s1 +400 s2-9 +100 r1-9").spaced
 
 
-def test_a_timer_brings_it_in_bursts_whose_distance_in_the_median_is_its_period() -> None:
-    assert flow(TIMER).period_ms == pytest.approx((90.2 + 300.3) / 2), "of those while it was sent"
-    assert flow(PAUSE).period_ms == pytest.approx(500.3), "of one burst, for as long as its first waited"
+@pytest.mark.parametrize(
+    ("words", "period_ms"),
+    [
+        ("s0 r0 stretch3 s1 +250 r1 s2 +250 r2 s3 +250 r3", 250.0),
+        ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +130 r2-3", 250.0),
+        ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +630 r2-3", 250.0),
+        ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +500 r2-3", 0.0),
+        ("s0 r0 s1 +100 r1 stretch4 s2 +250 r2 s3 +330 r3 s4 +250 r4", 0.0),
+        ("s0 r0 stretch2 s1 +100 s2 +300 r1-2", 0.0),
+    ],
+    ids=["each", "one, as late as one alone", "a multiple", "no multiple", "of some size", "one of them alone"],
+)
+def test_bursts_of_a_clock_come_at_whole_multiples_of_its_period(words: str, period_ms: float) -> None:
+    assert flow(words).period_ms == pytest.approx(period_ms, abs=2)
 
 
 @pytest.mark.parametrize(("words", "quiet_ms"), [(LAG, 100.1), (TIMER, 0.1), (PAUSE, 300.1)])
