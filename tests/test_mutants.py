@@ -227,3 +227,9 @@ def test_a_listing_that_is_not_as_it_has_to_be_is_told(tmp_path: Path, listing: 
     (tmp_path / "listed.yaml").write_text(listing)
     with pytest.raises(ValueError, match=f"listed.yaml: {complaint}"):
         listed(tmp_path / "listed.yaml")
+
+
+def test_the_listing_is_as_it_has_to_be_and_names_files_that_are_there() -> None:
+    assert {
+        file for file, *_ in listed(ROOT / "benchmarks/mutants/listed.yaml") if not (ROOT / file).is_file()
+    } == set()

@@ -190,6 +190,7 @@ def test_an_idle_flush_is_delayed_and_shows_at_the_end_of_a_stream_without_pause
         (Judgement("delayed", "because"), 290, Shows("one by one", 0, 290, seen=False)),
         (Judgement("buffered", "because", let_go("end")), 0, Shows("at the end", 1, 1350, seen=False)),
         (Judgement("coalesced", "because", let_go("timer", wait_ms=320)), 0, Shows("in bursts", 4, 320, seen=False)),
+        (Judgement("coalesced", "because", let_go("timer", wait_ms=150)), 0, Shows("in bursts", 6, 150, seen=False)),
         (Judgement("coalesced", "because", let_go("bytes", 100, 1)), 0, Shows("in bursts", 12, 50, seen=False)),
     ],
 )
