@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.judge.reading import TOKENS_OFF, Alone, Hold, Observation, alike
-from harness.judge.rules import ENOUGH, ENOUGH_MS, HOLDS, SHARE, STREAK
+from harness.judge.rules import ENOUGH, ENOUGH_MS, FIRST_LATE, HOLDS, LATE_MS, SHARE, STREAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,14 @@ def begins_alike(seen: Sequence[Observation], brief: Sequence[Observation]) -> b
     if held.in_silence or brief_held.in_silence:
         return held.in_silence and brief_held.in_silence and alike(held.trip_ms, brief_held.trip_ms)
     return _as_many(held, brief_held)
+
+
+def begins_late(seen: Sequence[Observation], over_ms: float) -> bool:
+    """Tell whether the first tokens of a conversation came by themselves, and late over what a trip takes."""
+    first = seen[:FIRST_LATE]
+    return len(first) == FIRST_LATE and all(
+        isinstance(one, Alone) and one.trip_ms >= LATE_MS + over_ms for one in first
+    )
 
 
 def _up_to_hold(seen: Sequence[Observation]) -> tuple[int, Hold | None]:

@@ -63,7 +63,7 @@ class TraceSource(Protocol):
 class Terms:
     """How streams are asked for: beside others or alone, after how long a rest, and whether without pulses.
 
-    A `brief` one ends with its first hold.
+    A `brief` one ends with its first hold, or if its first tokens are late.
     """
 
     alone: Alone | None = None
@@ -132,7 +132,8 @@ class Streams:
         verdicts = {first.judgement.verdict, brief.judgement.verdict}
         if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
             return False
-        return len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
+        as_late = first.judgement.verdict == "delayed" and brief.begins_late
+        return as_late or len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
         """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""

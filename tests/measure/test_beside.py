@@ -50,6 +50,10 @@ LET_GO = "s0 +400 hold0 s1 s2 s3-4 r0-2 end r3-4"
 TRIED_IN_VAIN = "s0 +400 hold0 s1 s2 s3-4 wait end r0-4"
 """One that begins as a buffered one does."""
 
+LATE = "s0 +80 r0 s1 +80 r1 s2 +80 r2 end"
+LATE_ONCE = "s0 +80 r0 s1 +80 r1 s2 r2 end"
+"""One that begins as a delayed one does, and one that is on time soon."""
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
@@ -95,6 +99,20 @@ async def test_one_that_begins_alike_alone_stays_what_it_was_and_costs_one_brief
     assert takes(run, result) == [BESIDE, BRIEF]
     assert (result.verdict, result.facts.beside_others) == (verdict, None)
     assert (result.release, result.metrics) == (said.judgement.release, said.metrics), "the brief one is not judged"
+
+
+@pytest.mark.parametrize(("brief", "alone"), [(LATE, 0), (STREAMED, 1), (LATE_ONCE, 1)])
+async def test_one_that_was_late_stays_so_if_it_begins_late_alone(run: Run, brief: Stream, alone: int) -> None:
+    stories: Stories = {
+        CONTROL.id: STREAMED,
+        BARE.id: STREAMED,
+        MITIGATED.id: [DELAYED, brief, *[DELAYED] * alone],
+        OTHER.id: STREAMED,
+    }
+    bench = Played(stories, SIDE_BY_SIDE)
+    results = await measured(run, bench, BARE, MITIGATED, OTHER)
+    assert results[MITIGATED.id].verdict == "delayed"
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF, *[ALONE] * alone]
 
 
 async def test_it_is_held_against_the_first_of_its_streams_which_had_pulses_too(run: Run) -> None:

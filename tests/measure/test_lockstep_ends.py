@@ -286,8 +286,31 @@ def test_it_ends_without_a_silence_when_all_bytes_were_tried_in_vain(tokens: int
     assert record(talk.steps) == conversation
 
 
+@pytest.mark.parametrize(
+    ("off_ms", "round_trip_ms", "ends"),
+    [
+        ((0, 0, 0), 0, True),
+        ((0, 0, 0), 20, True),
+        ((0, 0), 0, False),
+        ((-1, 0, 0, 0), 0, False),
+        ((0, 0, -1, 0), 0, False),
+    ],
+)
+def test_it_ends_if_its_first_three_tokens_are_late(off_ms: tuple[int, ...], round_trip_ms: int, ends: bool) -> None:
+    talk, longer = (begun(brief=brief, round_trip_ms=round_trip_ms) for brief in (True, False))
+    for each in (talk, longer):
+        for off in off_ms:
+            alone(each, 1, LATE_MS + round_trip_ms + off, each.progress_ns)
+            if each.phase is Phase.PAUSE:
+                each.stepped(each.progress_ns + each.due.ns)
+    assert (talk.phase is Phase.ENDED) is ends
+    assert longer.phase is not Phase.ENDED
+
+
 @pytest.mark.parametrize("others", [{}, {"round_trip_ms": 50}, {"body": "length"}, {"tokens": 100}])
-def test_where_nothing_is_held_a_brief_conversation_streams_through_like_another(others: dict[str, Any]) -> None:
+def test_where_nothing_is_held_or_late_a_brief_conversation_streams_through_like_another(
+    others: dict[str, Any],
+) -> None:
     brief, other = begun(brief=True, **others), begun(**others)
     assert list(pauses(brief)) == list(pauses(other))
     assert brief.steps == other.steps
