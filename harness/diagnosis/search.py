@@ -36,8 +36,8 @@ Names = tuple[str, ...]
 """A set of mitigations, sorted, as a cell has them."""
 
 BATCHES: tuple[tuple[Cost, ...], ...] = (
-    ("header",),
-    ("request", "config"),
+    ("header", "request"),
+    ("config",),
     ("format", "bytes", "latency", "architecture"),
 )
 """What is tried together."""

@@ -47,8 +47,8 @@ ENOUGH = 8
 ENOUGH_MS = 2000.0
 """So many late tokens are enough once they have been waited for so long in all: 320 of them would take a minute."""
 
-FIRST_LATE = 3
-"""A brief conversation whose first tokens are late, so many of them, is known to be: another one has told how late."""
+LATE_TOKENS = 3
+"""A brief conversation ends after so many late tokens in a row: another one has told how late they are."""
 
 STRETCH = 4
 """So many times what let go twice is sent on before a third hold confirms it: start buffers are over by then."""

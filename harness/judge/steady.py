@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.judge.reading import TOKENS_OFF, Alone, Hold, Observation, alike
-from harness.judge.rules import ENOUGH, ENOUGH_MS, FIRST_LATE, HOLDS, LATE_MS, SHARE, STREAK
+from harness.judge.rules import ENOUGH, ENOUGH_MS, HOLDS, LATE_MS, LATE_TOKENS, SHARE, STREAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,10 @@ def begins_alike(seen: Sequence[Observation], brief: Sequence[Observation]) -> b
     return _as_many(held, brief_held)
 
 
-def begins_late(seen: Sequence[Observation], over_ms: float) -> bool:
-    """Tell whether the first tokens of a conversation came by themselves, and late over what a trip takes."""
-    first = seen[:FIRST_LATE]
-    return len(first) == FIRST_LATE and all(
-        isinstance(one, Alone) and one.trip_ms >= LATE_MS + over_ms for one in first
-    )
+def turns_late(seen: Sequence[Observation], over_ms: float) -> bool:
+    """Tell whether the last tokens of a conversation came by themselves, and late over what a trip takes."""
+    last = seen[-LATE_TOKENS:]
+    return len(last) == LATE_TOKENS and all(isinstance(one, Alone) and one.trip_ms >= LATE_MS + over_ms for one in last)
 
 
 def _up_to_hold(seen: Sequence[Observation]) -> tuple[int, Hold | None]:

@@ -25,7 +25,7 @@ from harness.judge.metrics import Delivery, delivery, expected_status, gist, mea
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, SHARE, TIME_MS
-from harness.judge.steady import Steady, begins_late, steady
+from harness.judge.steady import Steady, steady, turns_late
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
 
@@ -39,7 +39,7 @@ class Assessment:
     `doubtful`: a busy machine may have made it, as some tokens were late and some not.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
     conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
-    had sent a pulse through the chain. `begins_late`: its first tokens came by themselves, and late.
+    had sent a pulse through the chain. `turns_late`: its last tokens came by themselves, and late.
     """
 
     metrics: Metrics
@@ -52,7 +52,7 @@ class Assessment:
     doubtful: bool = False
     seen: Sequence[Observation] = ()
     pulsed: bool = False
-    begins_late: bool = False
+    turns_late: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -133,7 +133,7 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
     doubtful = _doubtful(judgement, reader)
-    late = begins_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
+    late = turns_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late)
 
 

@@ -18,7 +18,7 @@ Rules:
    all tokens of the workload are here, when a hold has outlasted bytes and time, or when nothing is left to grant.
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
-7. A brief conversation ends with its first hold, when all bytes were tried in vain, or if its first tokens are late.
+7. A brief conversation ends with its first hold, when all bytes were tried in vain, or after a few late tokens.
 8. Where a grant goes the way of the stream it is told `lead_ns` before it counts: what comes meanwhile, that request
    let go. A flow is told at once. Time is dear then: what is left once the steady state is known is sent with the end.
 
@@ -48,7 +48,7 @@ from harness.judge.rules import (
     STRETCH,
     TIME_MS,
 )
-from harness.judge.steady import Steady, begins_late, steady
+from harness.judge.steady import Steady, steady, turns_late
 from harness.model import Emission, Step, StepKind
 
 FINE = 8
@@ -287,7 +287,7 @@ class Lockstep:
     @property
     def _is_over_early(self) -> bool:
         seen = self._reader.seen
-        return self._brief and (any(isinstance(one, Hold) for one in seen) or begins_late(seen, self._over_ms()))
+        return self._brief and (any(isinstance(one, Hold) for one in seen) or turns_late(seen, self._over_ms()))
 
     def _observed(self) -> None:
         """Look at what is known now that one more observation has been made."""

@@ -63,7 +63,7 @@ class TraceSource(Protocol):
 class Terms:
     """How streams are asked for: beside others or alone, after how long a rest, and whether without pulses.
 
-    A `brief` one ends with its first hold, or if its first tokens are late.
+    A `brief` one ends with its first hold, or after a few late tokens.
     """
 
     alone: Alone | None = None
@@ -132,13 +132,14 @@ class Streams:
         verdicts = {first.judgement.verdict, brief.judgement.verdict}
         if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
             return False
-        as_late = first.judgement.verdict == "delayed" and brief.begins_late
+        as_late = first.judgement.verdict == "delayed" and brief.turns_late
         return as_late or len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
-        """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
+        """Return a stream of the cell's baseline, which is kept as a take of this cell: a brief one, for all that is
+        asked is whether it is turned away. Raises HarnessError."""
         async with self._lease(plan, terms):
-            trace, entry = await self._recorded(plan, terms)
+            trace, entry = await self._recorded(plan, replace(terms, brief=True))
             return await self._keep(replace(trace, cell_id=baseline.id), entry)
 
     async def _take(self, plan: Plan, terms: Terms) -> Take:

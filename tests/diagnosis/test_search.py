@@ -220,7 +220,8 @@ def test_each_hop_alone_comes_with_the_whole_and_the_rest_only_if_that_holds() -
         ("no-transform",),
         ("no-cache",),
         ("nosniff",),
-    }, "headers come first"
+        ("identity",),
+    }, "headers and requests come first"
     assert {cell.chain for cell in second if len(cell.chain) == 1} == {(Hop("b", "sim"),)}, "a and c hold nothing"
 
 

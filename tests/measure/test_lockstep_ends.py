@@ -292,11 +292,12 @@ def test_it_ends_without_a_silence_when_all_bytes_were_tried_in_vain(tokens: int
         ((0, 0, 0), 0, True),
         ((0, 0, 0), 20, True),
         ((0, 0), 0, False),
-        ((-1, 0, 0, 0), 0, False),
+        ((-1, 0, 0), 0, False),
+        ((-1, 0, 0, 0), 0, True),
         ((0, 0, -1, 0), 0, False),
     ],
 )
-def test_it_ends_if_its_first_three_tokens_are_late(off_ms: tuple[int, ...], round_trip_ms: int, ends: bool) -> None:
+def test_it_ends_after_three_late_tokens_in_a_row(off_ms: tuple[int, ...], round_trip_ms: int, ends: bool) -> None:
     talk, longer = (begun(brief=brief, round_trip_ms=round_trip_ms) for brief in (True, False))
     for each in (talk, longer):
         for off in off_ms:
