@@ -25,7 +25,7 @@ from harness.matrix.mitigations import plan
 from harness.matrix.references import StandIns, baseline_of, control_of, twin_of
 from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
-from harness.measure.bench import StartedChain
+from harness.measure.run_facts import facts_of_run, versions
 from harness.measure.schedule import Alone
 from harness.measure.streams import Streams, Terms, TraceSource, concluded
 from harness.measure.under_way import each, once
@@ -33,26 +33,18 @@ from harness.model import (
     Cell,
     Chain,
     Expectation,
-    Facts,
     HeaderChange,
-    HopKind,
     LetThrough,
     Mitigation,
     Plan,
     Result,
-    Trace,
     TurnedAway,
     Verdict,
-    versions_met,
-    without_query,
 )
 from harness.store.runs import Run
 
 LASTS_MS = 30_000
 """From so much delay on a cell is not waited for by others of its chain."""
-
-WAITED = frozenset(("hold", "wait", "pulse", "drain"))
-"""Steps of a conversation that rest on the guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,11 +368,11 @@ class Runner:
             refused = [take.trace for take in takes if turned_away(take.trace)]
             away = TurnedAway(len(refused), refused[-1].status, let_through, streams.words)
         assessment, trace = concluded(takes), counted([take.trace for take in takes])[-1]
-        facts = self._facts(trace, streams.entry, replace(assessment.facts, turned_away=away))
+        facts = facts_of_run(trace, streams.entry, self._stand_ins, replace(assessment.facts, turned_away=away))
         return Measured(
             assessment=replace(assessment, facts=facts, seen=()),
             header_changes=header_changes(trace),
-            versions=self._versions(streams.plan, streams.entry),
+            versions=versions(streams.plan, streams.entry, self._bench.client(streams.plan.client).version()),
             streams=streams,
             beside=bool(streams.plan.chain) and not (trace.alone or streams.entry.serial),
         )
@@ -397,31 +389,6 @@ class Runner:
         except HarnessError:
             return None
         return Baseline(baseline, self._plan(baseline), refused=measured.let_through != "it")
-
-    def _versions(self, todo: Plan, entry: StartedChain) -> dict[str, str]:
-        client = {todo.client: self._bench.client(todo.client).version()}
-        hops = ({hop.program: running.version} for hop, running in zip(todo.chain, entry.hops, strict=True))
-        return versions_met([client, *hops])
-
-    def _facts(self, trace: Trace, entry: StartedChain, told: Facts) -> Facts:
-        """Return what the streams tell beside their verdict, and what only the run knows."""
-
-        def about(kind: HopKind) -> tuple[str, ...]:
-            hops = zip(entry.kinds, entry.hops, strict=True)
-            return tuple(hop.about for of_kind, hop in hops if of_kind == kind and hop.about)
-
-        return replace(
-            told,
-            emulates=about("emulator"),
-            applications=about("application"),
-            served_by=tuple(
-                replace(hop.served_by, hop=str(of.unedited), path=without_query(hop.served_by.path))
-                for of, hop in zip(trace.plan.chain, entry.hops, strict=True)
-                if hop.served_by
-            ),
-            stand_in=self._stand_ins.get(trace.plan.client),
-            unguarded=entry.guard.pulse.lost and not WAITED.isdisjoint(step.kind for step in trace.steps),
-        )
 
     def _keep(self, result: Result) -> Result:
         self._run.append(result)
