@@ -76,7 +76,7 @@ class KeptShape(Shape):
     released: ReleaseShape | None = key("what let held tokens go", {"bytes": 4096, "within": 112}, None)
     passed_bytes: int = key("so much passed before anything was held", 1024, 0, ge=0)
     held_bytes: int = key("so much had to be sent before the first token came", 4096, 0, ge=0)
-    within_bytes: int = key("what two measurements of these may differ by", 112, 0, ge=0)
+    within_bytes: int = key("the step in which these were found", 112, 0, ge=0)
     head_held: bool = key("the head of the response was held until tokens had been sent", True, False)
 
     def named(self) -> Kept:

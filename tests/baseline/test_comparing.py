@@ -158,9 +158,27 @@ def test_what_is_held_has_no_start(verdict: Verdict) -> None:
     assert only(held([of(verdict)], [now]))[0] == ("worse" if verdict == "streamed" else None)
 
 
-@pytest.mark.parametrize(("held_bytes", "turn"), [(49_248, None), (16_384, None), (270_496, "worse"), (0, "better")])
-def test_a_start_is_known_to_a_factor_of_two(held_bytes: int, turn: Change | None) -> None:
-    was, now = (of("streamed", facts=Facts(start=Start(held_bytes=bytes))) for bytes in (32_768, held_bytes))
+@pytest.mark.parametrize(
+    ("start", "turn"),
+    [
+        (Start(held_bytes=4096 + 448, resolution_bytes=448), None),
+        (Start(held_bytes=4096 + 449, resolution_bytes=448), "worse"),
+        (Start(held_bytes=4096 - 2047, resolution_bytes=64), None),
+        (Start(held_bytes=4096 - 2048, resolution_bytes=64), "better"),
+        (Start(held_bytes=12_288, resolution_bytes=6144), "worse"),
+        (Start(held_bytes=0), "better"),
+    ],
+)
+def test_a_start_is_known_to_the_step_in_which_it_was_found(start: Start, turn: Change | None) -> None:
+    was = of("streamed", facts=Facts(start=Start(held_bytes=4096, resolution_bytes=2048)))
+    assert only(held([was], [of("streamed", facts=Facts(start=start))]))[0] == turn
+
+
+@pytest.mark.parametrize(("held_bytes", "turn"), [(4096 + 64, None), (4096 + 65, "worse")])
+def test_a_start_whose_step_an_earlier_harness_did_not_write_down_is_known_to_a_token(
+    held_bytes: int, turn: Change | None
+) -> None:
+    was, now = (of("streamed", facts=Facts(start=Start(held_bytes=bytes))) for bytes in (4096, held_bytes))
     assert only(held([was], [now]))[0] == turn
 
 
