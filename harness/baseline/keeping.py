@@ -91,14 +91,16 @@ def _found(results: Iterable[Result]) -> Mapping[str, str]:
 
 def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:
     """Return a baseline with what an earlier one had of the cells `here` that could not be measured now, and of those
-    that are what they were: figures that differ by less than they are known to change no line.
+    that are what they were: figures that differ by less than they are known to change no line, unless another
+    harness wrote it, or the start is better known by now.
 
     What rests on a name that stands for something else by now is forgotten: it is another cell.
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
     stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
-    again = was.cells.keys() & now.cells.keys()
-    alike = {cell: was.cells[cell] for cell in again if not differences(cell, was.cells, now.cells)}
+    again = was.cells.keys() & now.cells.keys() if _is_of_one_harness(was, now) else ()
+    same = [cell for cell in again if not differences(cell, was.cells, now.cells)]
+    alike = {cell: was.cells[cell] for cell in same if not _is_coarser(was.cells[cell], now.cells[cell])}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
@@ -111,6 +113,15 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
         configs={**(was.configs if stay else {}), **now.configs},
         programs=programs,
     )
+
+
+def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
+    return (was.harness_version, was.rules) == (now.harness_version, now.rules)
+
+
+def _is_coarser(was: Kept, now: Kept) -> bool:
+    """Tell whether a line has no start, of which one is known by now, or knows it half as well: so it comes to rest."""
+    return bool(now.within_bytes) and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
 
 
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:

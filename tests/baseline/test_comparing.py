@@ -222,3 +222,22 @@ def test_what_a_lag_shows_fails_nothing_however_strict() -> None:
     was, now = of("delayed", shows=STREAMED), of("delayed", shows=bursts)
     assert only(held([was], [now], fails=KINDS)) == (None, "pass", 0)
     assert with_what_was(kept([now]), kept([was]), [was.id]).cells == kept([was]).cells, "no line of it changes"
+
+
+def test_a_line_that_says_less_than_is_known_by_now_is_written_anew_and_comes_to_rest() -> None:
+    def start(held_bytes: int, step: int) -> Result:
+        return of("buffered", facts=Facts(start=Start(held_bytes=held_bytes, resolution_bytes=step)))
+
+    none, coarse, fine, finer = of("buffered"), start(8000, 4000), start(7000, 2000), start(6900, 1001)
+    for was, now, stays in ((none, coarse, coarse), (coarse, fine, fine), (fine, finer, fine), (fine, coarse, fine)):
+        assert with_what_was(kept([now]), kept([was]), []).cells == kept([stays]).cells
+    assert with_what_was(kept([none]), kept([fine]), []).cells == kept([fine]).cells
+
+
+@pytest.mark.parametrize("another", [{"harness_version": "0.0.9"}, {"rules": 1}])
+def test_what_another_harness_wrote_is_written_anew(another: dict[str, Any]) -> None:
+    release = Release(4, "bytes", 4131, 64, 3200.0, 9.5, 64)
+    was, now = (of("coalesced", release=replace(release, after_bytes=bytes)) for bytes in (4131, 4195))
+    assert kept([was]).cells != kept([now]).cells
+    assert with_what_was(kept([now]), kept([was]), []).cells == kept([was]).cells
+    assert with_what_was(kept([now]), replace(kept([was]), **another), []).cells == kept([now]).cells
