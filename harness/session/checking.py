@@ -14,7 +14,7 @@ from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.errors import MOST_TOLD, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo, without_query
+from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -206,6 +206,7 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
 
 
 def _said(one: Deployment) -> str:
-    """Return how a config stands in chains, in words."""
-    said = {"server": one.server, "path": without_query(one.path or one.wish), "map": ", ".join(one.map)}
+    """Return how a config stands in chains, in words; of a query, in which a secret may be, only that there is one."""
+    path, query, _ = (one.path or one.wish).partition("?")
+    said = {"server": one.server, "path": path + query, "map": ", ".join(one.map)}
     return "; ".join(f"{name} {value}" for name, value in said.items() if value)
