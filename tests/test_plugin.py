@@ -157,6 +157,50 @@ def test_what_a_marker_does_not_take_is_told_with_the_test(
     done.assert_outcomes(passed=1, errors=1)
 
 
+EXPECTED = ["xfail", "xfail(strict=True)", "xfail(run=False)", "xfail(raises=Exception)"]
+
+
+@pytest.mark.parametrize("mark", EXPECTED)
+def test_a_broken_marker_is_no_failure_that_anybody_expects(
+    pytester: pytest.Pytester, place: Sandbox, mark: str
+) -> None:
+    text = TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')")
+    place.write("test_it.py", text.replace("@pytest", f"@pytest.mark.{mark}\n@pytest"))
+    done = pytester.runpytest_inprocess()
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines("test_it.py::test_cell: proxies('nginx:./none.conf'): there is no ./none.conf in *")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize(("fixture", "errors"), [("measure", 1), ("tmp_path", 0)])
+def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_and_no_business_of_ours_in_another(
+    pytester: pytest.Pytester, place: Sandbox, fixture: str, errors: int
+) -> None:
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", fixture, 1))
+    done = pytester.runpytest_inprocess("-k", "cell")
+    done.assert_outcomes(errors=errors, failed=1 - errors, deselected=1)
+    assert ("unknown proxy '7'" in done.stdout.str()) is bool(errors)
+
+
+def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')"))
+    shown = pytester.runpytest_inprocess("--collect-only")
+    assert shown.ret == pytest.ExitCode.INTERRUPTED
+    shown.stdout.fnmatch_lines(["*there is no ./none.conf in *", "*1 error*"])
+    assert pytester.runpytest_inprocess("--collect-only", "-m", "not proxies").ret == 0
+
+
+@proxies
+def test_what_cannot_be_measured_is_no_failure_that_anybody_expects(pytester: pytest.Pytester, place: Sandbox) -> None:
+    pytester.makeconftest(NO_NGINX)
+    place.write("test_it.py", TEST.replace("@pytest", "@pytest.mark.xfail\n@pytest"))
+    only = ["-k", "http10 and none", "--harness-matrix", "m.yaml"]
+    session(pytester, *only).assert_outcomes(skipped=1, deselected=3)
+    done = session(pytester, *only, "--harness-require", "nginx")
+    done.assert_outcomes(errors=1, deselected=3)
+    done.stdout.fnmatch_lines("nginx is required, but cannot run here: nginx is not installed*")
+
+
 def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytest.Pytester, place: Sandbox) -> None:
     inner = pytester.mkdir("inner")
     place.write("inner/test_inner.py", TEST.replace("mark.proxies", "mark.proxies('own.yaml')"))
