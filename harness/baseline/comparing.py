@@ -59,16 +59,18 @@ def compared(
     concerns: Callable[[str], bool] = lambda cell_id: True,
     files: Sequence[ChangedFile] = (),
     fails: Sequence[Change] = FAILING,
+    unknown: Collection[str] = (),
 ) -> Comparison:
     """Return what became of the cells of a run, `now` being what is kept of it.
 
     `here` are the cells that it was to measure: what it lacks of them is not measured, and of others gone, as far as
     `concerns` tells that this run is about them. What `fails` are
-    all of `KINDS` if nothing may change, and none if it is to be written anew.
+    all of `KINDS` if nothing may change, and none if it is to be written anew. Of cells that are `unknown` the baseline
+    has nothing to say, so that they are not new.
     """
     other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
     by_id = {one.id: one for one in results}
-    told = [_with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
+    told = [by_id[cell] if cell in unknown else _with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
     fails = [kind for kind in fails if kind != "worse"] if other_rules and fails == FAILING else fails
