@@ -147,7 +147,7 @@ def _gone(was: Baseline, cell_id: str, known: bool) -> Result:
     """Return what a run comes to that lacks a cell."""
     had = was.cells[cell_id].verdict or "too short"
     changed = Changed(UNSURE if known else "gone", (f"was {had}",))
-    why = "the run has not measured it" if known else "is not in the matrix any more"
+    why = "the run has not measured it" if known else "this run was not to measure it"
     return Result(cell_id, cell_of(cell_id, was.workloads), "error" if known else "observed", why, changed=changed)
 
 

@@ -127,6 +127,7 @@ def test_what_another_shard_has_is_not_gone_and_what_none_has_is(
     else:
         status = 0
     assert (said.status, told in said.out, OTHER.id in said.out) == (status, True, bool(status))
+    assert ("way out: put it back" in said.out, f"--only {OTHER.id}" in said.out) == (status == 1, False)
 
 
 @pytest.mark.parametrize(("elsewhere", "said"), [((OTHER.id,), "1 as they were."), ((), "1 as they were, 1 new.")])
