@@ -37,10 +37,10 @@ def filled(text: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> 
         for operand in (one.strip() for one in found[1].split("||")):
             if operand.startswith("inputs."):
                 told = inputs.get(operand.removeprefix("inputs."), "")
-            elif operand.startswith("steps.installed.outputs."):
-                told = outputs.get(operand.rpartition(".")[2], "")
+            elif step := re.fullmatch(r"steps\.(installed|check)\.outputs\.(\w+)", operand):
+                told = outputs.get(step[2], "")
             else:
-                told = {"github.action_path": str(ROOT)}[operand]
+                told = {"github.action_path": str(ROOT), "'runs'": "runs"}[operand]
             if told:
                 return told
         return ""
@@ -75,9 +75,55 @@ def test_what_a_workflow_says_is_never_part_of_a_script() -> None:
     assert not any("${{" in script for script in scripts), "a value would be run, whoever wrote it"
 
 
-def test_no_config_as_it_was_run_is_among_what_is_kept() -> None:
-    (kept,) = [step["with"]["path"].split() for step in ACTION["runs"]["steps"] if "upload" in step.get("uses", "")]
-    assert not any(PurePath(path).match(pattern) for path in CONFIGS for pattern in kept)
+def kept(folder: Path) -> list[str]:
+    """Return the patterns of what is kept of a job that has run in a folder."""
+    told = folder / "outputs"
+    outputs = dict(line.split("=", 1) for line in told.read_text().splitlines()) if told.exists() else {}
+    (path,) = [step["with"]["path"] for step in ACTION["runs"]["steps"] if "upload" in step.get("uses", "")]
+    return filled(path, {"junit": "token-stream.xml"}, outputs).split()
+
+
+def test_no_config_as_it_was_run_is_among_what_is_kept(tmp_path: Path) -> None:
+    assert not any(PurePath(path).match(pattern) for path in CONFIGS for pattern in kept(tmp_path))
+
+
+TOLD = """\
+#!/bin/sh
+printf '%s\\n' "$@" > told
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "runs"),
+    [
+        ("", [], "runs"),
+        (" \n", [], "runs"),
+        ("--only 'nginx:* x'\n--strict", ["--only", "nginx:* x", "--strict"], "runs"),
+        ("--skip '' --skip a\\ b", ["--skip", "", "--skip", "a b"], "runs"),
+        ("--runs out/runs", ["--runs", "out/runs"], "out/runs"),
+        ("--strict --runs=\"my runs\" --only ''", ["--strict", "--runs=my runs", "--only", ""], "my runs"),
+    ],
+)
+def test_arguments_are_words_as_a_shell_has_them_and_runs_are_kept_from_where_they_go(
+    tmp_path: Path, arguments: str, words: list[str], runs: str
+) -> None:
+    (tmp_path / "harness").write_text(TOLD)
+    (tmp_path / "harness").chmod(0o755)
+    assert run(tmp_path, matrix="my.yaml", harness="./harness", arguments=arguments).returncode == 0
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told == ["check", "my.yaml", "--junit", "token-stream.xml", *words]
+    assert f"runs={runs}" in (tmp_path / "outputs").read_text().splitlines()
+    if " " not in runs:
+        assert f"{runs}/*/results.jsonl" in kept(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", ["--only 'nginx:*", 'a "b', "--only 'a\nb'"])
+def test_a_quote_that_is_not_closed_fails_and_says_so(tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "harness").write_text(TOLD)
+    (tmp_path / "harness").chmod(0o755)
+    done = run(tmp_path, matrix="my.yaml", harness="./harness", arguments=arguments)
+    assert (done.returncode, (tmp_path / "told").exists()) == (2, False)
+    assert "::error title=arguments::a quote is not closed on its line" in done.stdout
 
 
 @pytest.mark.proxies

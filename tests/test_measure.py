@@ -14,6 +14,7 @@ import pytest
 from harness.store.runs import Run
 from tests.sampling import some_of
 from tests.sandbox import Sandbox
+from tests.sessions import left
 from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = [
@@ -131,7 +132,7 @@ def test_it(measure):
 
 
 def assert_clean(place: Sandbox) -> None:
-    assert [some for some in place.left_behind() if "temporary pytest-of" not in some] == []
+    assert left(place) == []
 
 
 def test_an_application_of_the_tests_process_is_measured_with_its_overrides(

@@ -119,7 +119,8 @@ async def test_a_start_buffer_is_told_beside_what_comes_after_it(bench: Rig) -> 
         answer.end()
 
     told = judged(await bench.record_through(sniffs))
-    assert (told.verdict, told.start) == ("streamed", Start(held_bytes=500)), "tried in steps that double"
+    steps_that_double = Start(held_bytes=500, resolution_bytes=200)
+    assert (told.verdict, told.start) == ("streamed", steps_that_double)
 
 
 async def test_passing_the_first_bytes_and_holding_the_rest_is_buffered(bench: Rig) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.store.runs import Run
 from tests.sandbox import DIRECT, NGINX, SLOW, Sandbox
+from tests.sessions import left, runs, session
 from tests.waiting import DEADLINE_S, wait_for
 
 proxies = pytest.mark.proxies
@@ -71,21 +71,6 @@ def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
         place.write("test_it.py", TEST)
         place.write("m.yaml", NGINX)
         yield place
-
-
-def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
-    """Run a session that measures, in a process of its own; one that hangs fails."""
-    return pytester.runpytest_subprocess(*argv, timeout=DEADLINE_S)
-
-
-def runs(place: Sandbox) -> list[Run]:
-    """Return the runs that are on disk: a folder is one once its run.json is there."""
-    return [Run.open(head.parent) for head in sorted((place.folder / "runs").glob("*/run.json"))]
-
-
-def assert_clean(place: Sandbox) -> None:
-    """No process is left, and no temporary folder of ours; pytest keeps its own."""
-    assert [some for some in place.left_behind() if "temporary pytest-of" not in some] == []
 
 
 # ---------------------------------------------------------------- what is collected
@@ -155,6 +140,50 @@ def test_what_a_marker_does_not_take_is_told_with_the_test(
     done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given.replace('[]', '[[]]')}): {told}")
     done.stdout.no_fnmatch_line("*plugin*.py*")
     done.assert_outcomes(passed=1, errors=1)
+
+
+EXPECTED = ["xfail", "xfail(strict=True)", "xfail(run=False)", "xfail(raises=Exception)"]
+
+
+@pytest.mark.parametrize("mark", EXPECTED)
+def test_a_broken_marker_is_no_failure_that_anybody_expects(
+    pytester: pytest.Pytester, place: Sandbox, mark: str
+) -> None:
+    text = TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')")
+    place.write("test_it.py", text.replace("@pytest", f"@pytest.mark.{mark}\n@pytest"))
+    done = pytester.runpytest_inprocess()
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines("test_it.py::test_cell: proxies('nginx:./none.conf'): there is no ./none.conf in *")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize(("fixture", "errors"), [("measure", 1), ("tmp_path", 0)])
+def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_and_no_business_of_ours_in_another(
+    pytester: pytest.Pytester, place: Sandbox, fixture: str, errors: int
+) -> None:
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", fixture, 1))
+    done = pytester.runpytest_inprocess("-k", "cell")
+    done.assert_outcomes(errors=errors, failed=1 - errors, deselected=1)
+    assert ("unknown proxy '7'" in done.stdout.str()) is bool(errors)
+
+
+def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pytest.Pytester, place: Sandbox) -> None:
+    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')"))
+    shown = pytester.runpytest_inprocess("--collect-only")
+    assert shown.ret == pytest.ExitCode.INTERRUPTED
+    shown.stdout.fnmatch_lines(["*there is no ./none.conf in *", "*1 error*"])
+    assert pytester.runpytest_inprocess("--collect-only", "-m", "not proxies").ret == 0
+
+
+@proxies
+def test_what_cannot_be_measured_is_no_failure_that_anybody_expects(pytester: pytest.Pytester, place: Sandbox) -> None:
+    pytester.makeconftest(NO_NGINX)
+    place.write("test_it.py", TEST.replace("@pytest", "@pytest.mark.xfail\n@pytest"))
+    only = ["-k", "http10 and none", "--harness-matrix", "m.yaml"]
+    session(pytester, *only).assert_outcomes(skipped=1, deselected=3)
+    done = session(pytester, *only, "--harness-require", "nginx")
+    done.assert_outcomes(errors=1, deselected=3)
+    done.stdout.fnmatch_lines("nginx is required, but cannot run here: nginx is not installed*")
 
 
 def test_a_matrix_is_looked_for_beside_the_test_then_at_the_root(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -252,7 +281,7 @@ def test_cells_pass_as_tests_on_one_bench_and_leave_nothing(pytester: pytest.Pyt
     assert [result.id for result in run.results] == IDS
     assert run.info.finished_at
     assert len(list((run.folder / "proxies").glob("nginx.*"))) == 1
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -264,7 +293,7 @@ def test_a_cell_that_does_not_fit_its_expectation_fails_with_the_reason(
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines("*AssertionError: expected to show one by one, got at the end: it has response buffers*")
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -275,7 +304,7 @@ def test_a_layer_that_is_broken_as_it_is_fails_with_the_reason(pytester: pytest.
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines("*AssertionError: *gzip*")
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -288,7 +317,7 @@ def test_a_layer_that_answers_by_itself_fails_with_and_without_mitigation(
     done = session(pytester, "--harness-matrix", "m.yaml")
     done.assert_outcomes(passed=2, failed=2)
     done.stdout.fnmatch_lines("*AssertionError: status 404 instead of 200: 404 Not Found: a hop's own answer, *")
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -297,7 +326,7 @@ def test_what_cannot_run_here_is_skipped_with_the_reason(pytester: pytest.Pytest
     done = session(pytester, "--harness-matrix", "m.yaml", "-rs")
     done.assert_outcomes(passed=2, skipped=2)
     done.stdout.fnmatch_lines("SKIPPED*nginx is not installed (install it: apt-get install nginx)")
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -328,7 +357,7 @@ def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pyteste
     place.write("m.yaml", DIRECT)
     place.write("test_it.py", TEST.replace("def test_cell", "async def test_cell"))
     session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=3)
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -338,7 +367,7 @@ def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Py
     place.write("test_other.py", TEST.replace("mark.proxies", "mark.proxies(matrix='other.yaml')"))
     session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=5)
     assert sorted(run.info.name for run in runs(place)) == ["m", "other"]
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -348,7 +377,7 @@ def test_the_first_failure_ends_the_session_with_the_results_so_far_on_disk(
     place.write("m.yaml", DIRECT.replace("verdict: streamed", "verdict: buffered"))
     session(pytester, "--harness-matrix", "m.yaml", "-x").assert_outcomes(failed=1)
     assert [[result.outcome for result in run.results] for run in runs(place)] == [["fail"]]
-    assert_clean(place)
+    assert left(place) == []
     session(pytester, "--harness-matrix", "m.yaml", "--lf").assert_outcomes(failed=1)
 
 
@@ -357,7 +386,7 @@ def test_an_interrupt_while_the_bench_starts_leaves_nothing(pytester: pytest.Pyt
     pytester.makeconftest(INTERRUPTED_START)
     place.write("m.yaml", DIRECT)
     assert session(pytester, "--harness-matrix", "m.yaml").ret == pytest.ExitCode.INTERRUPTED
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -380,7 +409,7 @@ def test_workers_of_xdist_write_into_one_run_and_leave_nothing(pytester: pytest.
     assert run.info.finished_at
     assert all((run.folder / str(result.evidence) / "trace.json").is_file() for result in run.results)
     assert sorted(path.name for path in (run.folder / "proxies").iterdir()) == ["gw0", "gw1"]
-    assert_clean(place)
+    assert left(place) == []
 
 
 @proxies
@@ -402,6 +431,6 @@ def test_a_session_that_ends_early_leaves_nothing(place: Sandbox, number: signal
         os.killpg(program.pid, number)
         shown, _ = program.communicate(timeout=DEADLINE_S)
     assert program.returncode == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)
-    wait_for(lambda: [some for some in place.left_behind() if "temporary pytest-of" not in some], operator.not_)
+    wait_for(lambda: left(place), operator.not_)
     assert [result.outcome for run in runs(place) for result in run.results] == ["pass", "pass"]
     assert number != signal.SIGINT or re.search("2 passed.* in ", shown)

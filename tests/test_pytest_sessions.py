@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.store.runs import Run
 from tests.sampling import some_of
 from tests.sandbox import Sandbox
+from tests.sessions import left, runs, session
 from tests.waiting import DEADLINE_S, wait_for
 
 measures = pytest.mark.proxies
@@ -66,18 +66,6 @@ def place(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setenv("TMPDIR", str(place.tmp))
         place.write("test_it.py", DIRECT)
         yield place
-
-
-def session(pytester: pytest.Pytester, *argv: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*argv, timeout=DEADLINE_S)
-
-
-def runs(place: Sandbox) -> list[Run]:
-    return [Run.open(head.parent) for head in sorted((place.folder / "runs").glob("*/run.json"))]
-
-
-def left(place: Sandbox) -> list[str]:
-    return [some for some in place.left_behind() if "temporary pytest-of" not in some]
 
 
 @measures

@@ -1,13 +1,19 @@
-"""A cell by its id alone, as far as a baseline knows it: for one that the matrix has no more. Pure."""
+"""A cell by its id alone, as far as a baseline knows it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.documents import hops
 from harness.errors import InputError
 from harness.model import Cell, Workload, parts_of
+
+
+def without_mitigations(cell_id: str) -> str:
+    """Return the id of the same cell without mitigations."""
+    return replace(cell_of(cell_id, {}), mitigations=()).id
 
 
 def cell_of(cell_id: str, workloads: Mapping[str, Mapping[str, Any]]) -> Cell:

@@ -4,11 +4,14 @@
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
-the rest on a busy machine. Nothing is told that lies within what was resolved: what is shown, and its effect, of a cell
-whose start is as long as far as that is known, held ones included, that is released by as much, or that is `delayed`
-still, for lags are of their day. Neither worse nor better is what follows from something else: an effect, where the
-cell without the mitigation has changed; and of a cell that is `delayed` still, that all its tokens come at the end by
-now, or no more, which no day's lag makes of one by one.
+the rest on a busy machine.
+
+What is shown is computed from the start, the release, or, of what is `delayed` still, from a lag of its day. Where
+one of these has moved by no more than was resolved, a step from one manner to the next is no change; two steps, from
+`one by one` to `at the end`, are more than that makes. An effect is no change if it goes with such a step, of the cell
+or of the same without its mitigations, or if it compares two lags. Neither worse nor better is what follows from
+something else: an effect, where the cell without the mitigations has changed; and two steps of a cell that is `delayed`
+still.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from harness.model import Kept, KeptRelease
+from harness.baseline.addresses import without_mitigations
+from harness.model import MANNERS, Kept, KeptRelease
 
 Turn = Literal["worse", "better", "other"]
 UNKNOWN = "-"
@@ -94,26 +98,27 @@ class Difference:
         return f"{self.of} {self.now}, was {self.was}".lstrip()
 
 
-def differences(was: Kept, now: Kept, baseline_changed: bool = False) -> list[Difference]:
-    """Return in what a cell differs from what was kept of it, what is worse first.
+Pair = tuple[Kept | None, Kept | None]
+"""What was kept of a cell, and what is; None: nothing."""
 
-    `baseline_changed`: so does the cell without its mitigations.
-    """
-    found = list(_found(was, now, baseline_changed))
+
+def differences(cell_id: str, was: Mapping[str, Kept], now: Mapping[str, Kept]) -> list[Difference]:
+    """Return in what a cell that both have differs from what was kept of it, by id; what is worse first."""
+    beside = without_mitigations(cell_id)
+    found = list(_found(was[cell_id], now[cell_id], (was.get(beside), now.get(beside))))
     return sorted(found, key=lambda one: get_args(Turn).index(one.turn))
 
 
-def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]:
+def _found(was: Kept, now: Kept, beside: Pair) -> Iterator[Difference]:
+    """Yield what differs; `beside` is the same of the cell without its mitigations."""
     yield from _of(VERDICTS, was.verdict or TOO_SHORT, now.verdict or TOO_SHORT)
-    off = max(abs(was.held_bytes - now.held_bytes), abs(was.passed_bytes - now.passed_bytes))
-    lags = was.verdict == now.verdict == "delayed"
-    unresolved = 0 < off <= was.within_bytes + now.within_bytes or _is_one(was.release, now.release)
     for one in _of(SHOWS, was.shows or NONE, now.shows or NONE, "shows"):
-        if not (unresolved or (lags and "in bursts" in (was.shows, now.shows))):
-            yield replace(one, turn="other") if lags else one
+        if not _is_unresolved(was, now):
+            yield replace(one, turn="other") if _lags(was, now) else one
     for one in _of(EFFECTS, was.effect or NONE, now.effect or NONE, "effect"):
-        if not (unresolved or lags):
-            yield replace(one, turn="other") if baseline_changed else one
+        follows = _is_unresolved(was, now) or _is_unresolved(*beside)
+        if not (follows or (_lags(was, now) and _lags(*beside))):
+            yield replace(one, turn="other") if _moved(*beside) else one
     if was.verdict == now.verdict:
         yield from _releases(was.release, now.release)
         yield from _starts(was, now) if was.verdict in ("streamed", "delayed") else ()
@@ -121,8 +126,47 @@ def _found(was: Kept, now: Kept, baseline_changed: bool) -> Iterator[Difference]
         yield from _of(HEADS, was_head, head, "head")
 
 
-def _is_one(was: KeptRelease | None, now: KeptRelease | None) -> bool:
-    """Tell whether a figure was measured twice that need not be what it was: what is shown is computed from it."""
+def _moved(was: Kept | None, now: Kept | None) -> bool:
+    """Tell whether a cell without mitigations is another than it was, or was not there to be held against."""
+    if was is None or now is None:
+        return was is not now
+    return any(_found(was, now, (None, None)))
+
+
+def _lags(was: Kept | None, now: Kept | None) -> bool:
+    return was is not None and now is not None and was.verdict == now.verdict == "delayed"
+
+
+def _is_unresolved(was: Kept | None, now: Kept | None) -> bool:
+    """Tell whether a cell shows one step more or less than it did, and need not, as what that is computed from is what
+    it was as far as it is known.
+    """
+    if was is None or now is None or was.verdict != now.verdict or not was.shows or not now.shows:
+        return False
+    was_place, now_place = (list(MANNERS).index(one) for one in (was.shows, now.shows))
+    if abs(was_place - now_place) != 1:
+        return False
+    return _lags(was, now) or _is_one_start(was, now) or _is_one_release(was.release, now.release)
+
+
+def _is_one_start(was: Kept, now: Kept) -> bool:
+    """Tell whether a start was found to be another, and need not be: what has not moved explains nothing."""
+    starts = [(one.held_bytes, one.passed_bytes) for one in (was, now)]
+    return starts[0] != starts[1] and all(_is_near(was, now, *figures) for figures in zip(*starts, strict=True))
+
+
+def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
+    """Tell whether two figures of starts may be one's: each is as many bytes or fewer, by a step of the probe at most.
+
+    So the larger may be as small as the other; and what just fills a step may be found in the next, if both are small.
+    """
+    larger = (was if was_bytes > now_bytes else now).within_bytes
+    off = abs(was_bytes - now_bytes)
+    return off < larger or off <= min(was.within_bytes, now.within_bytes)
+
+
+def _is_one_release(was: KeptRelease | None, now: KeptRelease | None) -> bool:
+    """Tell whether a release is what it was as far as it is known. Its figure is rounded: it may have moved unseen."""
     if not was or not now or was.by != now.by or was.by not in ("bytes", "timer"):
         return False
     return abs(was.after - now.after) <= was.within + now.within
@@ -130,8 +174,10 @@ def _is_one(was: KeptRelease | None, now: KeptRelease | None) -> bool:
 
 def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Difference]:
     told = [_released(one) for one in (was, now)]
+    if _is_one_release(was, now):
+        return
     if was and now and was.by == now.by:
-        yield from _amounts(was.after, now.after, was.within + now.within, "released", told)
+        yield from _amounts(was.after, now.after, "released", told)
     else:
         turn = RELEASES[was.by if was else NONE, now.by if now else NONE]
         if turn:
@@ -139,17 +185,17 @@ def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Diff
 
 
 def _starts(was: Kept, now: Kept) -> Iterator[Difference]:
-    within = was.within_bytes + now.within_bytes
-    held = [f"{one.held_bytes} bytes" for one in (was, now)]
-    yield from _amounts(was.held_bytes, now.held_bytes, within, "held at the start", held)
-    if abs(was.passed_bytes - now.passed_bytes) > within:
+    if not _is_near(was, now, was.held_bytes, now.held_bytes):
+        held = [f"{one.held_bytes} bytes" for one in (was, now)]
+        yield from _amounts(was.held_bytes, now.held_bytes, "held at the start", held)
+    if not _is_near(was, now, was.passed_bytes, now.passed_bytes):
         passed = [f"{one.passed_bytes} bytes" for one in (was, now)]
         yield Difference("other", passed[0], passed[1], "passed at the start")
 
 
-def _amounts(was: int, now: int, within: int, of: str, told: Sequence[str]) -> Iterator[Difference]:
-    """Yield how much longer or shorter a wait is, if that is more than two measurements differ by."""
-    if abs(was - now) > within:
+def _amounts(was: int, now: int, of: str, told: Sequence[str]) -> Iterator[Difference]:
+    """Yield how much longer or shorter a wait is."""
+    if was != now:
         yield Difference("worse" if now > was else "better", told[0], told[1], of)
 
 

@@ -59,16 +59,18 @@ def compared(
     concerns: Callable[[str], bool] = lambda cell_id: True,
     files: Sequence[ChangedFile] = (),
     fails: Sequence[Change] = FAILING,
+    unknown: Collection[str] = (),
 ) -> Comparison:
     """Return what became of the cells of a run, `now` being what is kept of it.
 
     `here` are the cells that it was to measure: what it lacks of them is not measured, and of others gone, as far as
     `concerns` tells that this run is about them. What `fails` are
-    all of `KINDS` if nothing may change, and none if it is to be written anew.
+    all of `KINDS` if nothing may change, and none if it is to be written anew. Of cells that are `unknown` the baseline
+    has nothing to say, so that they are not new.
     """
     other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
     by_id = {one.id: one for one in results}
-    told = [_with_change(by_id[cell], was, now, by_id, files) for cell in sorted(by_id)]
+    told = [by_id[cell] if cell in unknown else _with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
     fails = [kind for kind in fails if kind != "worse"] if other_rules and fails == FAILING else fails
@@ -79,9 +81,7 @@ def compared(
     return Comparison(was, [one for one in held if one not in gone_well], gone_well, files, other_rules, new)
 
 
-def _with_change(
-    result: Result, was: Baseline, now: Baseline, by_id: Mapping[str, Result], files: Sequence[ChangedFile]
-) -> Result:
+def _with_change(result: Result, was: Baseline, now: Baseline, files: Sequence[ChangedFile]) -> Result:
     if not result.cell.chain:
         return result
     had, have = was.cells.get(result.id), now.cells.get(result.id)
@@ -93,18 +93,11 @@ def _with_change(
         return replace(result, changed=Changed("another cell", others))
     if have is None or (had.verdict and not have.verdict):
         return replace(result, changed=Changed(UNSURE, (f"was {had.verdict or 'too short'}",), mine, versions))
-    baseline = by_id.get(result.baseline_id or "")
-    moved = baseline is not None and _differs(baseline, was, now)
-    found = differences(had, have, moved)
+    found = differences(result.id, was.cells, now.cells)
     if not found and not versions:
         return replace(result, outcome="pass") if result.outcome == "observed" else result
     kind = _kind(found) if found else "another version"
     return replace(result, changed=Changed(kind, tuple(map(str, found)), mine, versions))
-
-
-def _differs(result: Result, was: Baseline, now: Baseline) -> bool:
-    had, have = was.cells.get(result.id), now.cells.get(result.id)
-    return had is None or have is None or bool(differences(had, have))
 
 
 def _kind(found: Sequence[Difference]) -> Change:
@@ -154,7 +147,7 @@ def _gone(was: Baseline, cell_id: str, known: bool) -> Result:
     """Return what a run comes to that lacks a cell."""
     had = was.cells[cell_id].verdict or "too short"
     changed = Changed(UNSURE if known else "gone", (f"was {had}",))
-    why = "the run has not measured it" if known else "is not in the matrix any more"
+    why = "the run has not measured it" if known else "this run was not to measure it"
     return Result(cell_id, cell_of(cell_id, was.workloads), "error" if known else "observed", why, changed=changed)
 
 

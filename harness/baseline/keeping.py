@@ -91,13 +91,16 @@ def _found(results: Iterable[Result]) -> Mapping[str, str]:
 
 def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:
     """Return a baseline with what an earlier one had of the cells `here` that could not be measured now, and of those
-    that are what they were: figures that differ by less than they are known to change no line.
+    that are what they were: figures that differ by less than they are known to change no line, unless another
+    harness wrote it, or the start is better known by now.
 
     What rests on a name that stands for something else by now is forgotten: it is another cell.
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
     stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
-    alike = {cell: had for cell, had in was.cells.items() if (new := now.cells.get(cell)) and not differences(had, new)}
+    again = was.cells.keys() & now.cells.keys() if _is_of_one_harness(was, now) else ()
+    same = [cell for cell in again if not differences(cell, was.cells, now.cells)]
+    alike = {cell: was.cells[cell] for cell in same if not _is_coarser(was.cells[cell], now.cells[cell])}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
@@ -110,6 +113,15 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
         configs={**(was.configs if stay else {}), **now.configs},
         programs=programs,
     )
+
+
+def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
+    return (was.harness_version, was.rules) == (now.harness_version, now.rules)
+
+
+def _is_coarser(was: Kept, now: Kept) -> bool:
+    """Tell whether a line has no start, of which one is known by now, or knows it half as well: so it comes to rest."""
+    return bool(now.within_bytes) and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
 
 
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
@@ -143,7 +155,7 @@ def kept(result: Result) -> Kept:
         release=_release(result.release) if result.release and result.verdict == "coalesced" else None,
         passed_bytes=start.passed_bytes if start else 0,
         held_bytes=start.held_bytes if start else 0,
-        within_bytes=_step(result) if start else 0,
+        within_bytes=start.resolution_bytes or result.cell.workload.token_bytes if start else 0,
         head_held=result.facts.head_held,
     )
 
@@ -162,18 +174,6 @@ def _release(release: Release) -> KeptRelease:
 
 def _rounded(figure: float, step: int) -> int:
     return round(figure / step) * step
-
-
-def _step(result: Result) -> int:
-    """Return how many bytes a start is known to: half of it, as probing doubles its steps, and a token with its padding
-    at the least.
-    """
-    start = result.facts.start
-    half = max(start.held_bytes, start.passed_bytes) // 2 if start else 0
-    tried = result.release.resolution_bytes if result.release else 0
-    figures = result.metrics
-    emitted = figures.emitted_bytes // max(figures.tokens_expected, 1) if figures else 0
-    return max(tried, result.cell.workload.token_bytes, emitted, half)
 
 
 def _as_such(mitigation: Mitigation) -> Mitigation:

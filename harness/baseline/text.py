@@ -1,7 +1,7 @@
 """A baseline as the text that is committed: a line for each cell, sorted, so that one that changes is a line's change.
 
 Rules: what is as usual is not said; the same baseline is always the same text; a text without its last line, `...`, was
-cut off, and is refused as a whole.
+cut off, and is refused as a whole. Of a query the `?` is kept, which for a while was followed by `(redacted)`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.documents.document import Document
 from harness.documents.keys import Shape, Words, key
 from harness.errors import Complaint, InputError, shortened
 from harness.judge.rules import RULES
-from harness.model import Baseline, Effect, Kept, KeptRelease, Manner, Verdict
+from harness.model import HIDDEN, Baseline, Effect, Kept, KeptRelease, Manner, Verdict
 
 SCHEMA: Literal[1] = 1
 END = "..."
@@ -76,7 +76,7 @@ class KeptShape(Shape):
     released: ReleaseShape | None = key("what let held tokens go", {"bytes": 4096, "within": 112}, None)
     passed_bytes: int = key("so much passed before anything was held", 1024, 0, ge=0)
     held_bytes: int = key("so much had to be sent before the first token came", 4096, 0, ge=0)
-    within_bytes: int = key("what two measurements of these may differ by", 112, 0, ge=0)
+    within_bytes: int = key("the step in which these were found", 112, 0, ge=0)
     head_held: bool = key("the head of the response was held until tokens had been sent", True, False)
 
     def named(self) -> Kept:
@@ -204,4 +204,5 @@ def _read(text: str, name: str) -> Baseline:
     document.settle()
     cells = {cell: one.named() for cell, one in shaped.cells.items()}
     sections = {section: getattr(shaped, section) for section in SECTIONS[:-1]}
+    sections["standing"] = {hop: said.replace(f"?{HIDDEN}", "?") for hop, said in shaped.standing.items()}
     return Baseline(name, shaped.rules, shaped.harness, cells, **sections)

@@ -13,22 +13,8 @@ import typer
 
 from harness import cli, session, store
 from harness.cli.chain_commands import app
-from harness.cli.groups import Fetches, Reports, Standing, grouped
-from harness.cli.options import (
-    Allow,
-    Folder,
-    Jobs,
-    Keep,
-    Only,
-    Require,
-    Runs,
-    ShardOption,
-    Skip,
-    flag,
-    named_path,
-    names_in,
-    path_option,
-)
+from harness.cli.groups import Fetches, Globs, Needs, Reports, Standing, grouped
+from harness.cli.options import Folder, Jobs, Keep, Runs, ShardOption, flag, named_path, path_option
 from harness.cli.screen import say
 from harness.errors import InputError
 
@@ -67,27 +53,25 @@ def check(
     measured: Annotated[
         Path | None, path_option("--measured", "Measure nothing: hold this run of the matrix against it.", "DIR")
     ] = None,
-    only: Only = None,
-    skip: Skip = None,
+    globs: Globs,
     shard: ShardOption = None,
     standing: Standing,
     jobs: Jobs = session.JOBS,
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
     to: Reports,
 ) -> None:
     """Measure a matrix and hold it against its baseline: what is worse, gone or cannot be measured any more fails."""
-    required = cli.required(names_in(require), allow_unavailable)
+    required = needs.required()
     if against is not None:
         beside: dict[str, object] = {
             "--update": update,
             "--baseline": baseline,
             "--measured": measured,
-            "--only": only,
-            "--skip": skip,
+            "--only": globs.only,
+            "--skip": globs.skip,
         }
         beside |= {"--shard": shard, "--keep": keep, "--jobs": jobs != session.JOBS}
         if given := [name for name, value in beside.items() if value not in (None, [], False)]:
@@ -99,7 +83,7 @@ def check(
     if file is None:
         raise InputError("which matrix? Give its file, as `harness check my.yaml`, or a shipped one, as smoke")
     fetching = fetches.fetching()
-    chosen = session.Chosen(only or (), skip or (), shard or "")
+    chosen = session.Chosen(*globs.both, shard or "")
     deployment = standing.deployment(cli.Typed.of(context))
     job = session.load(file, chosen.only, chosen.skip, deployment=deployment, shard=session.shard(shard))
     path = session.baseline_path(job, baseline)
@@ -108,7 +92,7 @@ def check(
     was = session.read_baseline(path, file, chosen if update else None)
     outputs = to.outputs()
     if not measured:
-        session.require(names_in(require), fetching)
+        session.require(needs.names, fetching)
     run = session.measured(job, measured) if measured else cli.measure(session.fetched(job, fetching), runs, jobs, keep)
     compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
     if update and (forgotten := session.update(run, job, path, file, chosen)):
@@ -123,8 +107,7 @@ def watch(
     *,
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A matrix file, or a shipped one.")],
-    only: Only = None,
-    skip: Skip = None,
+    globs: Globs,
     standing: Standing,
     jobs: Jobs = session.JOBS,
     fetches: Fetches,
@@ -134,7 +117,7 @@ def watch(
     fetching, deployment = fetches.fetching(), standing.deployment(cli.Typed.of(context))
 
     def load() -> session.Job:
-        return session.fetched(session.load(file, only or (), skip or (), deployment=deployment), fetching)
+        return session.fetched(session.load(file, *globs.both, deployment=deployment), fetching)
 
     cli.watch(load, runs, jobs)
 
@@ -152,13 +135,12 @@ def diff(
     allow_missing: Annotated[
         bool, flag("--allow-missing", told="Accept that cells of the earlier run are not in this one.")
     ] = False,
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     runs: Runs = session.RUNS,
     to: Reports,
 ) -> None:
     """Tell what changed from one run on disk to another; nothing is measured."""
-    required = cli.required(names_in(require), allow_unavailable)
+    required = needs.required()
     cli.finish_diff(earlier, folder, runs, to.outputs(), required, allow_missing, strict)
 
 
@@ -172,12 +154,11 @@ def merge(
     shards: Annotated[
         list[Path], typer.Argument(metavar="RUN...", parser=named_path, help="The run folder of each shard.")
     ],
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     runs: Runs = session.RUNS,
     to: Reports,
 ) -> None:
     """Put the runs of several machines, a shard each, together as if they were one."""
-    required = cli.required(names_in(require), allow_unavailable)
+    required = needs.required()
     outputs = to.outputs()
     cli.finish(session.merged(shards, runs), outputs, required)

@@ -16,21 +16,8 @@ from harness import cli, session, store
 from harness.cli import screen
 from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
-from harness.cli.groups import Fetches, Reports, Standing, There, grouped
-from harness.cli.options import (
-    Allow,
-    Folder,
-    Jobs,
-    Keep,
-    Only,
-    Require,
-    Runs,
-    ShardOption,
-    Skip,
-    flag,
-    names_in,
-    path_option,
-)
+from harness.cli.groups import Fetches, Globs, Needs, Reports, Standing, There, grouped
+from harness.cli.options import Allow, Folder, Jobs, Keep, Require, Runs, ShardOption, flag, names_in, path_option
 from harness.cli.promised import promised
 from harness.cli.screen import err, out, say
 from harness.errors import InputError, Unavailable
@@ -56,8 +43,7 @@ def matrix(
             help="A matrix file, or a shipped one, as smoke or default; `harness list matrices` has them all.",
         ),
     ] = "default",
-    only: Only = None,
-    skip: Skip = None,
+    globs: Globs,
     shard: ShardOption = None,
     pace: Annotated[
         Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
@@ -65,8 +51,7 @@ def matrix(
     standing: Standing,
     there: There,
     jobs: Jobs = session.JOBS,
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
@@ -75,10 +60,10 @@ def matrix(
     """Measure a matrix of cells and print which mitigation defeats which layer."""
     fetching = fetches.fetching()
     deployment = standing.deployment(cli.Typed.of(context))
-    job = session.load(file, only or (), skip or (), pace, deployment, session.shard(shard), there.site())
+    job = session.load(file, *globs.both, pace, deployment, session.shard(shard), there.site())
     outputs = to.outputs()
-    required = cli.required(names_in(require), allow_unavailable)
-    session.require(names_in(require), fetching)
+    required = needs.required()
+    session.require(needs.names, fetching)
     cli.finish(cli.measure(session.fetched(job, fetching), runs, jobs, keep), outputs, required)
 
 
@@ -101,8 +86,7 @@ def reports(
         path_option("--from", "Measure nothing: take this run, or the newest of each report in it.", "DIR"),
     ] = None,
     jobs: Jobs = session.JOBS,
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     fetches: Fetches,
     runs: Runs = session.RUNS,
     keep: Keep = False,
@@ -116,13 +100,13 @@ def reports(
         raise InputError("--from takes runs as they are: give it without names and without --records")
     fetching = fetches.fetching()
     if not stored:
-        session.require(names_in(require), fetching)
+        session.require(needs.names, fetching)
     todo = [] if stored else session.reports(names or ())
     done = session.stored(stored or (), say)
     outputs = to.outputs()
     if len(todo or done) > 1 and (of_one := " and ".join(f"--{name}" for name in outputs if name != "markdown")):
         raise InputError(f"{of_one}: of one field report only; name it, or ask `harness report` for the run of each")
-    required = cli.required(names_in(require), allow_unavailable)
+    required = needs.required()
     if records:
         store.check_folder(records)
     try:
@@ -136,20 +120,21 @@ def reports(
     name="list",
     epilog="Examples: `harness list mitigations` · `harness list schema` · `harness list cells smoke --only 'nginx:*'`",
 )
+@grouped
 def list_(
+    *,
     what: Annotated[What, typer.Argument(metavar="WHAT", help="What to list.")],
     file: Annotated[
         str | None, typer.Argument(metavar="[FILE]", help="For cells: a matrix file, or a shipped one.")
     ] = None,
-    only: Only = None,
-    skip: Skip = None,
+    globs: Globs,
 ) -> None:
     """List what a matrix file or `harness run` can name, the cells of a matrix, or the schema of matrix files."""
     if what == "cells":
-        for cell in session.load("default" if file is None else file, only or (), skip or ()).cells:
+        for cell in session.load("default" if file is None else file, *globs.both).cells:
             out.print(cell.id, markup=False)
         return
-    ignored = {"FILE": file, "--only": only, "--skip": skip}
+    ignored = {"FILE": file, "--only": globs.only, "--skip": globs.skip}
     if given := [name for name, value in ignored.items() if value not in (None, [])]:
         raise InputError(f"harness list {what} takes no {' and no '.join(given)}: that is for `harness list cells`")
     if what == "schema":
@@ -197,13 +182,12 @@ def report(
     *,
     folder: Folder = None,
     rejudge: Annotated[bool, flag("--rejudge", told="Judge the stored traces again with today's rules.")] = False,
-    require: Require = None,
-    allow_unavailable: Allow = False,
+    needs: Needs,
     runs: Runs = session.RUNS,
     to: Reports,
 ) -> None:
     """Print a run again from what is on disk, even if it was killed."""
-    required = cli.required(names_in(require), allow_unavailable)
+    required = needs.required()
     run = store.Run.open(folder or store.latest(runs))
     if run.torn:
         err.print("The last line of results.jsonl was cut off when the run was killed; it is left out.")

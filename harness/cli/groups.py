@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import cli, model, session
 from harness.cli.options import (
+    Allow,
     AskedPath,
     At,
     Authority,
@@ -26,16 +27,21 @@ from harness.cli.options import (
     Map,
     Method,
     Offline,
+    Only,
     Replay,
+    Require,
     Server,
+    Skip,
     ToHtml,
     ToJson,
     ToJunit,
     ToMarkdown,
     deployment,
+    names_in,
 )
 from harness.cli.screen import say
 from harness.errors import InputError
+from harness.reports import summary
 
 
 class Group:
@@ -54,6 +60,36 @@ class Reports(Group):
     def outputs(self) -> dict[str, Path]:
         """Return where to write what. Raises InputError for what cannot be written, before anything is measured."""
         return cli.outputs_of(self.json, self.markdown, self.junit, self.html)
+
+
+@dataclass(frozen=True)
+class Globs(Group):
+    """Which cells of a matrix are meant, by what their ids are like."""
+
+    only: Only = None
+    skip: Skip = None
+
+    @property
+    def both(self) -> tuple[Sequence[str], Sequence[str]]:
+        """What to take only, and what to leave out."""
+        return self.only or (), self.skip or ()
+
+
+@dataclass(frozen=True)
+class Needs(Group):
+    """What has to be measured."""
+
+    require: Require = None
+    allow_unavailable: Allow = False
+
+    @property
+    def names(self) -> list[str]:
+        """The proxies and clients that are named. Raises InputError where none is."""
+        return names_in(self.require)
+
+    def required(self) -> summary.Required:
+        """Return what that comes to. Raises InputError for a name that is none."""
+        return cli.required(self.names, self.allow_unavailable)
 
 
 @dataclass(frozen=True)

@@ -237,13 +237,18 @@ class _Found:
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""
-        seen, sent = self._reader.seen, self._trace.sent
+        seen, ends = self._reader.seen, [token.end_bytes for token in self._trace.sent]
         first = seen[0] if seen else None
         if isinstance(first, Hold):
-            another = first.let_go == "bytes" and not self._is_usual(first)
-            return Start(held_bytes=sent[first.seq + first.after_tokens].end_bytes) if another else None
+            if first.let_go != "bytes" or self._is_usual(first):
+                return None
+            held, less = ends[first.seq + first.after_tokens], ends[first.seq + first.before_tokens]
+            return Start(held_bytes=held, resolution_bytes=held - less)
         passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), seen))
-        return Start(passed_bytes=sent[passed[-1].seq].end_bytes) if passed and not self._alone_at_last else None
+        if not passed or self._alone_at_last:
+            return None
+        through, held = ends[passed[-1].seq], ends[seen[len(passed)].seq]
+        return Start(passed_bytes=through, resolution_bytes=held - through)
 
     def tail_tokens(self, verdict: Verdict) -> int:
         """Return how many tokens only the end let go: those that time would have, had it been waited for, are none."""

@@ -62,11 +62,14 @@ class Release:
 class Start:
     """What happened before the steady state, in bytes of the body from its first one.
 
-    So many passed before anything was held, or so many had to be sent before the first token came: a start buffer.
+    So many passed before anything was held, or so many had to be sent before the first token came: a start buffer. It
+    may have been less that was held, or more that passed, by the step in which it was found: `resolution_bytes`, 0 if
+    an earlier harness did not write it down.
     """
 
     passed_bytes: int = 0
     held_bytes: int = 0
+    resolution_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ class Kept:
     """What is kept of a cell: what the hop does, what the stream as asked shows, and no times.
 
     `verdict` is None of a stream of a fixed length that was too short to tell. `shows` is None where a paced stream saw
-    it, which is a matter of its day, and of a broken one. `passed_bytes` and `held_bytes` are of the start, and differ
-    by `within_bytes` from one measurement to the next.
+    it, which is a matter of its day, and of a broken one. `passed_bytes` and `held_bytes` are of the start, and known
+    to the step in which it was found, `within_bytes`.
     """
 
     verdict: Verdict | None

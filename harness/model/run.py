@@ -29,7 +29,8 @@ class RunInfo:
     known when the run has ended. `diagnosed` is the chain, as it is written, of which a run was to find out what holds;
     then `cells` grows with what is asked for.
     `inputs` has the git blob ids of the files that each hop is configured by, by path, and under `matrix` its file's.
-    `shard` is which part of the matrix it is of, as `2/4`; empty: of all.
+    `shard` is which part of the matrix it is of, as `2/4`; empty: of all. `elsewhere` are the ids of cells in the other
+    parts, sorted.
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
     """
 
@@ -49,3 +50,4 @@ class RunInfo:
     diagnosed: str = ""
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shard: str = ""
+    elsewhere: tuple[str, ...] = ()

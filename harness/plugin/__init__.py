@@ -5,9 +5,9 @@
         assert_streams(harness_result)
 
 Rules: a test that asks for `harness_result` runs once per cell, under the cell's id, and is marked `proxies` if it does
-not say so itself. What cannot run here is skipped with the reason, or fails where it is required; a marker that
-cannot be meant is an error of its test alone. Every process of pytest-xdist measures for itself, and all write into the
-same run folders.
+not say so itself. What cannot run here is skipped with the reason, or fails where it is required; a marker that cannot
+be meant is an error of its test alone, also where the test is expected to fail, or only collected. Every process of
+pytest-xdist measures for itself, and all write into the same run folders.
 Every pytest on a machine where this package is installed loads this module: what measures is only imported by a test
 that does.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ import pytest
 from harness.errors import HarnessError, InputError
 from harness.plugin import settings
 from harness.plugin.fixtures import assert_streams, harness_lab, harness_result, measure
-from harness.plugin.states import STATE, State
+from harness.plugin.states import STATE, NotMeasured, State
 
 if TYPE_CHECKING:
     from harness import session
@@ -39,6 +40,8 @@ __all__ = ["assert_streams", "harness_lab", "harness_result", "measure"]
 """The fixtures, which pytest finds here."""
 
 FIXTURE = "harness_result"
+BROKEN = pytest.StashKey[HarnessError]()
+"""Why a test's marker cannot be meant."""
 WRONG = "wrong"
 """Stands in the place of a cell's id where none can be meant."""
 UNSET = 'The configuration option "asyncio_default_fixture_loop_scope" is unset'
@@ -84,7 +87,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if FIXTURE in metafunc.fixturenames:
         try:
             job, cells = _job(metafunc.config, metafunc.definition)
-        except HarnessError as error:  # told by the fixture
+        except HarnessError as error:  # told when the test is set up
             metafunc.parametrize(FIXTURE, [error], ids=[WRONG], indirect=True)
             return
         ids = [cell.id for cell in cells]
@@ -92,17 +95,51 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    measuring = {FIXTURE, "measure"} & {*getattr(item, "fixturenames", ())}
-    if measuring and not item.get_closest_marker("proxies"):
+    fixtures = {FIXTURE, "measure"} & {*getattr(item, "fixturenames", ())}
+    marker = item.get_closest_marker("proxies")
+    if fixtures and not marker:
         item.add_marker("proxies")  # so that `-m "not proxies"` never measures
+    given = item.callspec.params.get(FIXTURE) if hasattr(item, "callspec") else None
+    try:
+        if isinstance(given, HarnessError):
+            raise given
+        if fixtures == {"measure"} and marker and (marker.args or marker.kwargs):
+            _job(
+                item.config, item
+            )  # though it says nothing to `measure`; without a fixture of ours it may be another's
+    except HarnessError as error:
+        item.stash[BROKEN] = error
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if error := item.stash.get(BROKEN, None):
+        raise NotMeasured(str(error))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Hear what is to be measured: it is, side by side, and a run tells whether it has come to its end."""
+    for item in session.items if session.config.getoption("collectonly") else ():
+        if error := item.stash.get(BROKEN, None):
+            report = pytest.CollectReport(item.nodeid, "failed", str(error), result=[])
+            session.config.hook.pytest_collectreport(report=report)
     may_skip = ("skip", "skipif")
     items = [item for item in session.items if not any(map(item.get_closest_marker, may_skip))]
     params = [item.callspec.params.get(FIXTURE) for item in items if hasattr(item, "callspec")]
     session.config.stash[STATE].selected(one for one in params if isinstance(one, tuple))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let nothing be expected to fail, by whatever mark, of which nothing is known."""
+    report = yield
+    if hasattr(report, "wasxfail") and call.excinfo:
+        broken = item.stash.get(BROKEN, None)  # also where the mark lets nothing of the test run
+        if broken or isinstance(call.excinfo.value, NotMeasured):
+            report.outcome, report.longrepr = "failed", str(broken or call.excinfo.value)
+            del report.wasxfail
+    return report
 
 
 @pytest.hookimpl(trylast=True)

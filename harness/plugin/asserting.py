@@ -21,7 +21,7 @@ from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import HarnessError
 from harness.model import Result, streams
 from harness.plugin.lab import Known, Lab
-from harness.plugin.states import short
+from harness.plugin.states import NotMeasured, short
 from harness.probe.live import Live
 from harness.reports import words
 from harness.reports.safe import shown
@@ -44,11 +44,16 @@ def asserting(lab: Lab) -> Callable[[Result | Live], None]:
             pytest.fail(
                 f"assert_streams takes a result as harness_result or measure gave it, not {result!r:.60}", False
             )
-        if result.outcome in ("pass", "fail", "observed") and streams(result.verdict, result.shows):
-            return
-        pytest.fail(_drawn([*_told(lab, known)]), pytrace=False)
+        if not _is_known(result):
+            raise NotMeasured(f"not known whether it streams: {result.outcome}: {result.reason}\n{result.id}")
+        if not streams(result.verdict, result.shows):
+            pytest.fail(_drawn([*_told(lab, known)]), pytrace=False)
 
     return assert_streams
+
+
+def _is_known(result: Result) -> bool:
+    return result.outcome in ("pass", "fail", "observed") and result.verdict is not None
 
 
 def _told_live(live: Live) -> Iterator[RenderableType]:
@@ -60,9 +65,6 @@ def _told_live(live: Live) -> Iterator[RenderableType]:
 
 def _told(lab: Lab, known: Known) -> Iterator[RenderableType]:
     result = known.result
-    if result.outcome not in ("pass", "fail", "observed") or result.verdict is None:
-        yield Text(f"not known whether it streams: {result.outcome}: {result.reason}\n{result.id}")
-        return
     yield Text(f"it does not stream: {words.verdict(result)}: {result.reason}\n")
     if result.evidence:
         trace = session.judged(known.folder / result.evidence)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.plugin.states import NotMeasured
 
 if TYPE_CHECKING:
     from harness.model import Result
@@ -31,14 +31,10 @@ def harness_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 @pytest.fixture
 def harness_result(request: pytest.FixtureRequest) -> Result:
     """The result of one cell, measured now (its control and baseline too, if no test has asked for them yet)."""
-    if isinstance(wrong := getattr(request, "param", None), HarnessError):
-        pytest.fail(str(wrong), pytrace=False)
     from harness.plugin.lab import told_plainly
 
     if not hasattr(request, "param"):
-        pytest.fail(
-            "harness_result must be an argument of a test function, which then runs once per cell", pytrace=False
-        )
+        raise NotMeasured("harness_result must be an argument of a test function, which then runs once per cell")
     job, cell = request.param
     lab: Lab = request.getfixturevalue("harness_lab")
     with told_plainly():

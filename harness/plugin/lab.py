@@ -21,7 +21,7 @@ from harness.diagnosis.telling import Diagnosis
 from harness.errors import HarnessError, InputError
 from harness.model import Cell, Result
 from harness.plugin.settings import place_of
-from harness.plugin.states import STATE, meanings, otherwise
+from harness.plugin.states import STATE, NotMeasured, meanings, otherwise
 from harness.reports import summary, words
 from harness.reports.safe import shown
 
@@ -92,7 +92,7 @@ class Lab:
         """Skip a test that cannot run here, or fail it where that, or a proxy of its chain, is required."""
         named = {hop.partition(":")[0].strip() for hop in chain.split(">")}
         if is_required or not named.isdisjoint(self._required.names):
-            pytest.fail(f"required, but cannot run here: {reason}", pytrace=False)
+            raise NotMeasured(f"required, but cannot run here: {reason}")
         pytest.skip(reason)
 
     def known(self, result: object) -> Known | None:
@@ -147,4 +147,4 @@ def told_plainly() -> Iterator[None]:
     try:
         yield
     except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        raise NotMeasured(str(error)) from None

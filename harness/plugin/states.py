@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 NAME_CHARS = 80
 
 
+class NotMeasured(pytest.fail.Exception):  # type: ignore[misc, name-defined]
+    """Fails a test of which nothing is known, in words for people: that is not how anybody expects it to fail."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said, pytrace=False)
+
+
 @dataclass
 class State:
     """One process: `part` is what pytest-xdist calls it, empty if it is no worker.

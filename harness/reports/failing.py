@@ -12,6 +12,10 @@ from harness.reports import words
 from harness.reports.notes import around
 
 THERE = ("--at", "--control", "--cacert")
+GONE = (
+    "way out: put it back into the matrix; if nobody wants it any more, `harness check` forgets it with --update, and"
+    " `harness diff` accepts that with --allow-missing"
+)
 WHOLE = ("evidence: ", "again: ")
 """How sentences begin that people copy from: no line of them is broken."""
 
@@ -32,6 +36,9 @@ def looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> 
 
 
 def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> Iterator[str]:
+    if result.changed and result.changed.kind == "gone":
+        yield GONE
+        return
     if showed := result.measured or (words.reason(result) if is_changed(result) else ""):
         yield f"measured: {showed}"
     if result.changed and not is_changed(result):

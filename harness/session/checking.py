@@ -14,7 +14,7 @@ from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.errors import MOST_TOLD, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo, without_query
+from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -145,15 +145,16 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     here = {result.id for result in run.results}
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
-    is_part = bool(run.info.shard) and any(
-        getattr(run.info, name) != getattr(earlier.info, name) for name in ("shard", "matrix_text")
-    )
-    concerns = here.__contains__ if allow_missing or is_part else Chosen().has
-    lacks: Collection[str] = was.cells.keys() if run.info.finished_at is None else ()
+    is_known = not run.info.shard or run.info.elsewhere or run.info.shard == earlier.info.shard
+    elsewhere = {*run.info.elsewhere}
+    concerns = here.__contains__ if allow_missing or not is_known else lambda cell: cell not in elsewhere
+    lacks: Collection[str] = () if run.info.finished_at else was.cells.keys()
     files = _changed(was, around, Path())
-    held = compared(was, now, run.info, run.results, lacks, concerns, files, FAILS[fails])
-    only = f"{run.folder} is shard {run.info.shard}: whether what it lacks is gone or another shard's is not looked at"
-    return replace(held, only_a_part=only if is_part else "")
+    held = compared(
+        was, now, run.info, run.results, lacks, concerns, files, FAILS[fails], unknown=earlier.info.elsewhere
+    )
+    part = f"{run.folder} is shard {run.info.shard}, and does not say what the others have: nothing is told to be gone"
+    return replace(held, only_a_part="" if is_known or allow_missing else part)
 
 
 def refuse_older(run: Run) -> None:
@@ -206,6 +207,7 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
 
 
 def _said(one: Deployment) -> str:
-    """Return how a config stands in chains, in words."""
-    said = {"server": one.server, "path": without_query(one.path or one.wish), "map": ", ".join(one.map)}
+    """Return how a config stands in chains, in words; of a query, in which a secret may be, only that there is one."""
+    path, query, _ = (one.path or one.wish).partition("?")
+    said = {"server": one.server, "path": path + query, "map": ", ".join(one.map)}
     return "; ".join(f"{name} {value}" for name, value in said.items() if value)

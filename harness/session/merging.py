@@ -87,6 +87,7 @@ def _head(runs: Sequence[Run]) -> RunInfo:
         versions=versions_met([info.versions for info in infos]),
         inputs={hop: files for info in infos for hop, files in info.inputs.items()},
         shard="",
+        elsewhere=(),
         finished_at=None,
     )
 

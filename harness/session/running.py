@@ -113,6 +113,7 @@ def described(job: Job, options: Sequence[str]) -> RunInfo:
         },
         diagnosed=job.diagnosed,
         shard=job.shard,
+        elsewhere=tuple(sorted(job.elsewhere)),
         inputs=inputs_of(job),
     )
 

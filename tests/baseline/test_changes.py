@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -45,8 +45,13 @@ def test_what_is_worse_is_what_comes_later_in_the_order_of_the_words() -> None:
         assert SHOWS[earlier, later] == "worse"
 
 
-def told(was: Kept, now: Kept, **others: Any) -> list[tuple[Turn, str]]:
-    return [(one.turn, str(one)) for one in differences(was, now, **others)]
+PLAIN, PADDED = (f"nginx:shop/sse/chunked/curl/aiohttp/chat/{name}/lockstep" for name in ("none", "pad-2k"))
+
+
+def told(was: Kept, now: Kept, beside: Mapping[str, tuple[Kept, Kept]] | None = None) -> list[tuple[Turn, str]]:
+    """Return what is told of a cell with a mitigation, `beside` others."""
+    then, today = ({cell: pair[number] for cell, pair in (beside or {}).items()} for number in (0, 1))
+    return [(one.turn, str(one)) for one in differences(PADDED, {**then, PADDED: was}, {**today, PADDED: now})]
 
 
 def test_worse_is_told_first() -> None:
@@ -54,10 +59,19 @@ def test_worse_is_told_first() -> None:
     assert told(was, now) == [("worse", "shows at the end, was in bursts"), ("better", "streamed, was delayed")]
 
 
-@pytest.mark.parametrize(("moved", "turn"), [(False, "worse"), (True, "other")])
-def test_an_effect_is_held_against_a_baseline_that_is_what_it_was(moved: bool, turn: Turn) -> None:
+@pytest.mark.parametrize(("verdict", "turn"), [("buffered", "worse"), ("coalesced", "other")])
+def test_an_effect_is_held_against_a_cell_without_mitigations_that_is_what_it_was(verdict: Verdict, turn: Turn) -> None:
     was, now = Kept("coalesced", effect="reduces"), Kept("coalesced", effect="no effect")
-    assert told(was, now, baseline_changed=moved) == [(turn, "effect no effect, was reduces")]
+    beside = {PLAIN: (Kept("buffered"), Kept(verdict))}
+    assert told(was, now, beside) == [(turn, "effect no effect, was reduces")]
+
+
+@pytest.mark.parametrize("released", [None, KeptRelease("bytes", 4096, 410), KeptRelease("end")])
+@pytest.mark.parametrize("verdict", [one for one in WORDS if one != "delayed"])
+def test_an_effect_that_changes_alone_is_told(verdict: Verdict, released: KeptRelease | None) -> None:
+    was = Kept(verdict, "at the end", "reduces", released, held_bytes=4096, within_bytes=112)
+    beside = {PLAIN: (Kept("buffered", "at the end"), Kept("buffered", "at the end"))}
+    assert told(was, replace(was, effect="harms"), beside) == [("worse", "effect harms, was reduces")]
 
 
 @pytest.mark.parametrize(
@@ -72,27 +86,70 @@ def test_an_effect_is_held_against_a_baseline_that_is_what_it_was(moved: bool, t
 )
 def test_how_a_lag_shows_is_of_its_day_and_no_other_verdict_s_is(was: Manner, now: Manner, turns: set[Turn]) -> None:
     had, have = Kept("delayed", was, "reduces"), Kept("delayed", now, "no effect")
-    assert {turn for turn, _ in told(had, have)} == turns
+    beside = {PLAIN: (Kept("delayed", "at the end"), Kept("delayed", "at the end"))}
+    assert {turn for turn, _ in told(had, have, beside)} == turns
     of_others = [turn for turn, _ in told(replace(had, verdict="coalesced"), replace(have, verdict="coalesced"))]
     assert len(of_others) == 2
     assert "other" not in of_others
 
 
-@pytest.mark.parametrize(("held_bytes", "turns"), [(49_488, []), (98_976, ["worse", "worse"])])
-def test_what_a_start_shows_that_is_one_token_longer_is_no_change(held_bytes: int, turns: list[Turn]) -> None:
+def test_an_effect_against_what_only_lags_is_of_its_day_and_against_what_is_held_is_not() -> None:
+    was, now = Kept("delayed", "in bursts", "reduces"), Kept("delayed", "in bursts", "harms")
+    lags, holds = Kept("delayed", "at the end"), Kept("buffered", "at the end")
+    assert told(was, now, {PLAIN: (lags, lags)}) == []
+    assert told(was, now, {PLAIN: (holds, holds)}) == [("worse", "effect harms, was reduces")]
+
+
+def test_an_effect_is_no_change_where_what_the_cell_without_mitigations_shows_is_a_step_that_was_not_resolved() -> None:
+    was, now = Kept("coalesced", "in bursts", "reduces"), Kept("coalesced", "in bursts", "no effect")
+    then = Kept("buffered", "at the end", held_bytes=69_232, within_bytes=1_792)
+    for held_bytes, turns in ((68_896, []), (4_096, ["other"])):
+        beside = {PLAIN: (then, replace(then, shows="in bursts", held_bytes=held_bytes))}
+        assert [turn for turn, _ in told(was, now, beside)] == turns
+
+
+@pytest.mark.parametrize(
+    ("held_bytes", "within_bytes", "turns"),
+    [
+        (32_992, 16_496, ["worse", "worse"]),
+        (49_488, 16_496, []),
+        (65_984, 16_496, ["worse", "worse", "worse"]),
+        (65_984, 32_993, []),
+        (65_984, 32_992, ["worse", "worse", "worse"]),
+        (16_496, 16_496, []),
+        (98_976, 49_488, ["worse", "worse", "worse"]),
+    ],
+    ids=["as it was", "a token", "two", "one that may be as little", "half", "less", "three times as much"],
+)
+def test_what_a_start_shows_is_no_change_where_it_is_another_by_no_more_than_was_resolved(
+    held_bytes: int, within_bytes: int, turns: list[Turn]
+) -> None:
     was = Kept("streamed", "one by one", "defeats", held_bytes=32_992, within_bytes=16_496)
-    now = replace(was, shows="in bursts", held_bytes=held_bytes)
+    now = replace(was, shows="in bursts", effect="reduces", held_bytes=held_bytes, within_bytes=within_bytes)
     assert [turn for turn, _ in told(was, now)] == turns
+    if held_bytes != was.held_bytes:
+        assert [turn for turn, _ in told(was, replace(now, shows="one by one", effect="defeats"))] == turns[2:]
+
+
+def test_one_by_one_to_at_the_end_is_more_than_what_was_not_resolved_makes() -> None:
+    was = Kept("streamed", "one by one", "defeats", held_bytes=4096, within_bytes=2048)
+    now = replace(was, shows="at the end", effect="no effect", held_bytes=5000)
+    assert [turn for turn, _ in told(was, now)] == ["worse", "worse"]
+    was = Kept("coalesced", "one by one", release=KeptRelease("timer", 580, 58))
+    now = replace(was, shows="at the end", release=KeptRelease("timer", 620, 62))
+    assert [turn for turn, _ in told(was, now)] == ["worse"]
 
 
 def test_a_start_of_what_is_held_is_compared_with_nothing_but_tells_what_need_not_be_shown_again() -> None:
-    was = Kept("buffered", "in bursts", "reduces", held_bytes=67_888, within_bytes=33_944)
-    now = Kept("buffered", "at the end", "no effect", held_bytes=69_232, within_bytes=34_616)
+    was = Kept("buffered", "in bursts", "reduces", held_bytes=69_232, within_bytes=1_792)
+    now = Kept("buffered", "at the end", "no effect", held_bytes=69_568, within_bytes=448)
     assert told(was, now) == told(was, replace(was, held_bytes=0)) == []
     assert {turn for turn, _ in told(replace(was, held_bytes=0), replace(now, held_bytes=0))} == {"worse"}
 
 
-@pytest.mark.parametrize(("after", "turns"), [(620, []), (1000, ["worse", "worse"])])
+@pytest.mark.parametrize(
+    ("after", "turns"), [(580, []), (700, []), (701, ["worse", "worse"]), (459, ["worse", "better"])]
+)
 def test_what_a_release_shows_that_is_another_by_less_than_is_known_is_no_change(after: int, turns: list[Turn]) -> None:
     was = Kept("coalesced", "in bursts", release=KeptRelease("timer", 580, 58))
     now = replace(was, shows="at the end", release=KeptRelease("timer", after, 62))

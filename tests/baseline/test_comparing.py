@@ -158,9 +158,27 @@ def test_what_is_held_has_no_start(verdict: Verdict) -> None:
     assert only(held([of(verdict)], [now]))[0] == ("worse" if verdict == "streamed" else None)
 
 
-@pytest.mark.parametrize(("held_bytes", "turn"), [(49_248, None), (16_384, None), (270_496, "worse"), (0, "better")])
-def test_a_start_is_known_to_a_factor_of_two(held_bytes: int, turn: Change | None) -> None:
-    was, now = (of("streamed", facts=Facts(start=Start(held_bytes=bytes))) for bytes in (32_768, held_bytes))
+@pytest.mark.parametrize(
+    ("start", "turn"),
+    [
+        (Start(held_bytes=4096 + 448, resolution_bytes=448), None),
+        (Start(held_bytes=4096 + 449, resolution_bytes=448), "worse"),
+        (Start(held_bytes=4096 - 2047, resolution_bytes=64), None),
+        (Start(held_bytes=4096 - 2048, resolution_bytes=64), "better"),
+        (Start(held_bytes=12_288, resolution_bytes=6144), "worse"),
+        (Start(held_bytes=0), "better"),
+    ],
+)
+def test_a_start_is_known_to_the_step_in_which_it_was_found(start: Start, turn: Change | None) -> None:
+    was = of("streamed", facts=Facts(start=Start(held_bytes=4096, resolution_bytes=2048)))
+    assert only(held([was], [of("streamed", facts=Facts(start=start))]))[0] == turn
+
+
+@pytest.mark.parametrize(("held_bytes", "turn"), [(4096 + 64, None), (4096 + 65, "worse")])
+def test_a_start_whose_step_an_earlier_harness_did_not_write_down_is_known_to_a_token(
+    held_bytes: int, turn: Change | None
+) -> None:
+    was, now = (of("streamed", facts=Facts(start=Start(held_bytes=bytes))) for bytes in (4096, held_bytes))
     assert only(held([was], [now]))[0] == turn
 
 
@@ -204,3 +222,22 @@ def test_what_a_lag_shows_fails_nothing_however_strict() -> None:
     was, now = of("delayed", shows=STREAMED), of("delayed", shows=bursts)
     assert only(held([was], [now], fails=KINDS)) == (None, "pass", 0)
     assert with_what_was(kept([now]), kept([was]), [was.id]).cells == kept([was]).cells, "no line of it changes"
+
+
+def test_a_line_that_says_less_than_is_known_by_now_is_written_anew_and_comes_to_rest() -> None:
+    def start(held_bytes: int, step: int) -> Result:
+        return of("buffered", facts=Facts(start=Start(held_bytes=held_bytes, resolution_bytes=step)))
+
+    none, coarse, fine, finer = of("buffered"), start(8000, 4000), start(7000, 2000), start(6900, 1001)
+    for was, now, stays in ((none, coarse, coarse), (coarse, fine, fine), (fine, finer, fine), (fine, coarse, fine)):
+        assert with_what_was(kept([now]), kept([was]), []).cells == kept([stays]).cells
+    assert with_what_was(kept([none]), kept([fine]), []).cells == kept([fine]).cells
+
+
+@pytest.mark.parametrize("another", [{"harness_version": "0.0.9"}, {"rules": 1}])
+def test_what_another_harness_wrote_is_written_anew(another: dict[str, Any]) -> None:
+    release = Release(4, "bytes", 4131, 64, 3200.0, 9.5, 64)
+    was, now = (of("coalesced", release=replace(release, after_bytes=bytes)) for bytes in (4131, 4195))
+    assert kept([was]).cells != kept([now]).cells
+    assert with_what_was(kept([now]), kept([was]), []).cells == kept([was]).cells
+    assert with_what_was(kept([now]), replace(kept([was]), **another), []).cells == kept([now]).cells

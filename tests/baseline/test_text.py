@@ -104,6 +104,12 @@ def test_a_text_that_was_cut_anywhere_is_refused_with_the_way_out() -> None:
     assert baselines.read(whole.rstrip(), "b.yaml") == SAMPLE
 
 
+@pytest.mark.parametrize("said", ["path /chat?", "path /chat?(redacted)"])
+def test_a_query_is_one_however_it_was_told_that_there_is_one(said: str) -> None:
+    written = baselines.text(replace(SAMPLE, standing={"nginx:n0": f"{said}; map a=app"}), "my.yaml")
+    assert baselines.read(written, "b.yaml").standing == {"nginx:n0": "path /chat?; map a=app"}
+
+
 def test_one_cell_is_one_line() -> None:
     lines = baselines.text(SAMPLE, "my.yaml").splitlines()
     assert [line for line in lines if "nginx:" in line] == [f"  {cell}: {{verdict: streamed}}" for cell in CELLS]

@@ -246,6 +246,10 @@ def test_what_stands_in_a_query_reaches_no_file(
     assert "s3cret" not in said.out + said.err
     told = [file for file in project.rglob("*") if file.is_file() and b"s3cret" in file.read_bytes()]
     assert [file for file in told if "proxies" not in file.parts] == []
+    again = [*words[:2], *words[3:7], "--measured", run]
+    for kept in ("/api/chat?", "/api/chat?(redacted)"):
+        BASELINE.write_text(re.sub(r"/api/chat\?.*", kept, BASELINE.read_text()))
+        assert "1 as they were." in harness(*again).out
 
 
 @pytest.mark.proxies

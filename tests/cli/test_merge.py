@@ -15,7 +15,7 @@ from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
 
 DIRECT = result(cell("direct"), "streamed")
-ONE, OTHER = result(cell()), result(cell("nginx:gzip"))
+ONE, OTHER, THIRD = (result(cell(chain)) for chain in ("nginx:default", "nginx:gzip", "nginx:http10"))
 
 MATRIX = """\
 title: Sharded
@@ -87,28 +87,56 @@ def test_shards_are_measured_and_judged_again_and_held_against_a_baseline_as_one
     assert "4 as they were." in harness("check", "my.yaml", "--measured", folder).out
     assert "2 as they were." in harness("check", "my.yaml", "--shard", "2/2").out, "what others measure is not gone"
     part = next(Path("shards").glob("2*"))
+    of_part = harness("diff", folder, part)
+    assert (of_part.status, "2 as they were." in of_part.out) == (0, True), "nor in a run on disk"
     refused = harness("check", "my.yaml", "--measured", part)
     assert (refused.status, "`harness merge` joins shards" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later", "matrix", "status", "told"),
+    ("earlier", "later", "elsewhere", "told"),
     [
-        ("", "2/2", "a", 0, "is shard 2/2: whether what it lacks is gone or another shard's is not looked at"),
-        ("1/2", "2/2", "a", 0, "is shard 2/2: whether"),
-        ("2/2", "2/2", "b", 0, "is shard 2/2: whether"),
-        ("2/2", "2/2", "a", 1, "gone: was buffered"),
-        ("", "", "a", 1, "gone: was buffered"),
-        ("2/2", "", "a", 1, "gone: was buffered"),
+        ("", "", (), "gone"),
+        ("2/2", "", (), "gone"),
+        ("", "2/2", (THIRD.id,), "gone"),
+        ("1/2", "2/2", (THIRD.id,), "gone"),
+        ("2/2", "2/2", (THIRD.id,), "gone"),
+        ("", "2/2", (OTHER.id, THIRD.id), ""),
+        ("1/2", "2/2", (OTHER.id,), ""),
+        ("", "2/2", (), "is shard 2/2, and does not say what the others have: nothing is told to be gone"),
+        ("2/2", "2/2", (), "gone"),
     ],
 )
-def test_what_another_shard_may_have_is_not_gone(
-    harness: Harness, tmp_path: Path, earlier: str, later: str, matrix: str, status: int, told: str
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("text", ["title: a", "title: b"])
+def test_what_another_shard_has_is_not_gone_and_what_none_has_is(
+    harness: Harness,
+    tmp_path: Path,
+    earlier: str,
+    later: str,
+    elsewhere: tuple[str, ...],
+    told: str,
+    finished: bool,
+    text: str,
 ) -> None:
     was = shard(tmp_path / "a", earlier, DIRECT, ONE, OTHER, matrix_text="title: a")
-    said = harness("diff", was, shard(tmp_path / "b", later, DIRECT, ONE, matrix_text=f"title: {matrix}"))
-    assert (said.status, told in said.out) == (status, True), said.out
-    assert ("gone" in said.out.replace("is gone or", "")) is bool(status)
+    now = shard(tmp_path / "b", later, DIRECT, ONE, finished=finished, matrix_text=text, elsewhere=elsewhere)
+    said = harness("diff", was, now)
+    if told == "gone":
+        status, told = (1, "1 gone.") if finished else (3, "1 not measured.")
+    else:
+        status = 0
+    assert (said.status, told in said.out, OTHER.id in said.out) == (status, True, bool(status))
+    assert ("way out: put it back" in said.out, f"--only {OTHER.id}" in said.out) == (status == 1, False)
+
+
+@pytest.mark.parametrize(("elsewhere", "said"), [((OTHER.id,), "1 as they were."), ((), "1 as they were, 1 new.")])
+def test_what_the_earlier_shard_left_to_another_is_not_new(
+    harness: Harness, tmp_path: Path, elsewhere: tuple[str, ...], said: str
+) -> None:
+    was = shard(tmp_path / "a", "1/2", DIRECT, ONE, elsewhere=elsewhere)
+    told = harness("diff", was, shard(tmp_path / "b", "", DIRECT, ONE, OTHER), "--strict")
+    assert (told.status, said in told.out) == (bool("new" in said), True)
 
 
 def test_a_config_that_another_shard_has_is_not_gone(harness: Harness, tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_buffered_although_as_many_tokens_passed_as_would_be_a_steady_state() ->
     rest = f"s20 +400 hold20 s21-{20 + TRIED} wait +2500 end r20-{20 + TRIED}"
     told = judged(story(f"prelude {alone(0, 19)} {rest}", prelude=Filler(2048)))
     assert (told.verdict, told.reason) == ("buffered", f"token 20 was held while {MORE}")
-    assert told.start == Start(passed_bytes=2048 + 20 * 80)
+    assert told.start == Start(2048 + 20 * 80, resolution_bytes=80)
 
 
 # ---------------------------------------------------------------- too short to tell
@@ -366,13 +366,16 @@ def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
     ("words", "told"),
     [
         (streamed(STREAK), None),
-        (f"s0 +400 hold0 s1 s2-9 r0-9 {alone(10, 9 + STREAK)} end", Start(held_bytes=800)),
-        (f"s0 +400 hold0 s1 r0-1 {alone(2, 1 + STREAK)} end", Start(held_bytes=160)),
+        (f"s0 +400 hold0 s1 s2-9 r0-9 {alone(10, 9 + STREAK)} end", Start(held_bytes=800, resolution_bytes=8 * 80)),
+        (f"s0 +400 hold0 s1 r0-1 {alone(2, 1 + STREAK)} end", Start(held_bytes=160, resolution_bytes=80)),
         (f"s0 +400 hold0 wait +50 r0 {alone(1, STREAK)} end", None),
-        (f"{alone(0, 4)} s5 +400 hold5 s6 r5-6 s7 +500 hold7 s8 r7-8 end", Start(passed_bytes=400)),
+        (
+            f"{alone(0, 4)} s5 +400 hold5 s6 r5-6 s7 +500 hold7 s8 r7-8 end",
+            Start(passed_bytes=400, resolution_bytes=80),
+        ),
         (
             "s0 +400 hold0 s1-9 s10 r0-10 s11 +500 hold11 s12 r11-12 s13 +900 hold13 s14 r13-14 end",
-            Start(held_bytes=880),
+            Start(held_bytes=880, resolution_bytes=80),
         ),
         ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3-8 s9 r2-9 s10 +900 hold10 s11-16 s17 r10-17 end", None),
         ("s0 +400 hold0 s1-7 s8 r0-8 s9 +500 hold9 s10-16 s17 r9-17 s18 +900 hold18 s19-24 s25 r18-25 end", None),
@@ -386,7 +389,7 @@ def test_what_was_before_the_steady_state(words: str, told: Start | None) -> Non
 def test_a_start_is_in_bytes_of_the_body_with_all_that_left() -> None:
     words = f"prelude beat s0 +400 hold0 s1 s2-9 r0-9 {alone(10, 9 + STREAK)} end"
     told = judged(story(words, prelude=Filler(1000), padding=Filler(20))).start
-    assert told == Start(held_bytes=1000 + len(b": heartbeat\n\n") + 10 * 100)
+    assert told == Start(held_bytes=1000 + len(b": heartbeat\n\n") + 10 * 100, resolution_bytes=8 * 100)
 
 
 @pytest.mark.parametrize(("words", "held"), [("head s0", False), ("s0 head", True), ("s0", False)])

@@ -62,7 +62,8 @@ def test_a_buffer_is_told_by_its_bytes_and_has_a_tail_but_no_start(size: int, ki
 def test_a_start_buffer_is_told_to_within_twice_its_size_as_each_step_doubles_what_was_sent(size: int) -> None:
     told = found(StartBuffer(size_bytes=size))
     assert told.start
-    assert size <= told.start.held_bytes < 2 * size
+    held_bytes = told.start.held_bytes
+    assert held_bytes - told.start.resolution_bytes < size <= held_bytes < 2 * size
     assert (told.verdict, told.start.passed_bytes, told.tail_tokens) == ("streamed", 0, 0)
 
 
@@ -71,7 +72,8 @@ def test_a_start_buffer_is_told_to_within_twice_its_size_as_each_step_doubles_wh
 def test_what_passes_before_a_hop_holds_to_the_end_is_its_start(free_bytes: int) -> None:
     told = found(HoldsToEnd(free_bytes=free_bytes))
     passed = free_bytes // EVENT * EVENT
-    assert (told.verdict, told.start) == ("buffered", Start(passed_bytes=passed) if passed else None)
+    start = Start(passed_bytes=passed, resolution_bytes=EVENT) if passed else None
+    assert (told.verdict, told.start) == ("buffered", start)
 
 
 @few

@@ -42,7 +42,32 @@ WRITTEN = [
     ),
     *("type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "2001:0db8:85a3::8a2e:0370:7334"),
     *("$upstream_http_x_v2_a1", "2026-11-28T01:48:00Z", "text/event-stream", "unix:/run/php/php8.2-fpm.sock", "@2.8.4"),
+    *(
+        "${upstream_http_x_v2_a1}",
+        "%{HTTP_X_V2_A1_B2}",
+        "$arg_v2_a1_b2_c3.$arg_v2_a1_b2_c4",
+        "%2Fstream%2Fv2",
+        "@backend2",
+    ),
+    *("i-0abc12de34f56a789.ec2.internal:8000", "http://i-0abc12de34f56a789.us-west-2.compute.internal/chat"),
+    *("ip-172-31-100-200.us-west-2.compute.internal", "ec2-198-51-100-1.us-west-2.compute.amazonaws.com"),
 ]
+KEY = "9f3bQ0xZr7Lk2m"
+BESIDE = [
+    ("SG.{}.{}", "SG.{}.{}"),
+    ("a.{}", "a.{}"),
+    ("user@{}", "user@{}"),
+    ("{}@host.example", "{}@host.example"),
+    ("%2F{}", "%{}"),
+    ("a%{}", "a%{}"),
+    ("shop.example/live/{}", "shop.example/live/{}"),
+    ("v1.{}/x", "v1.{}/x"),
+    ("{}.internal", "{}.internal"),
+    ("i-{}.example", "{}.example"),
+    ("my-i-0abc12de34f56a789.ec2.internal", "{}.ec2.internal"),
+    ("i-0abc12de34f56a789.example", "{}.example"),
+]
+"""Where a key stands among other things, and what is left of them."""
 
 
 @pytest.mark.parametrize("word", DRAWN)
@@ -61,6 +86,31 @@ WRITTEN = [
 )
 def test_what_was_drawn_is_hidden_wherever_it_stands(masker: Callable[[str], str], text: str, word: str) -> None:
     assert masker(text.format(word)) == text.format(HIDDEN)
+
+
+@pytest.mark.parametrize(("text", "told"), BESIDE)
+@pytest.mark.parametrize(
+    ("masker", "whole"),
+    [
+        (masked, "http-request set-header X-Other {}"),
+        (masked_blocks, "proxy_set_header X-Other {};"),
+        (masked_tree, "other: '{}'"),
+    ],
+)
+def test_what_was_drawn_is_hidden_behind_whatever_it_stands(
+    masker: Callable[[str], str], whole: str, text: str, told: str
+) -> None:
+    assert masker(whole.format(text.replace("{}", KEY))) == whole.format(told.replace("{}", HIDDEN))
+
+
+@pytest.mark.parametrize("hashed", ["$2y$10$N9qo8uLOickgx2ZMRZoMye", "$apr1$salt$abcdefgh", "$6$salt$abc.def/gh"])
+def test_a_hashed_password_is_hidden_in_quotes_too(hashed: str) -> None:
+    for masker, text in ((masked, 'x "{}"'), (masked_blocks, "x '{}';"), (masked_tree, 'x: "{}"')):
+        assert masker(text.format(hashed)) == text.format(HIDDEN)
+
+
+def test_a_key_of_a_flow_mapping_is_hidden_as_well() -> None:
+    assert masked_tree(f"other: {{{KEY}: 1}}") == f"other: {{{HIDDEN}: 1}}"
 
 
 @pytest.mark.parametrize("word", WRITTEN)
