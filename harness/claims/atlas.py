@@ -105,8 +105,7 @@ def _summary(found: Iterable[Chapter]) -> Iterator[str]:
 
 def _cuts(layer: Row) -> list[str]:
     """Return the mitigations that only make a stream last, or pause, with which a layer that streams is cut."""
-    lasting = [name for name, one in layer.results.items() if one.verdict == "broken" and "pause-" in name]
-    return lasting if layer.streams else []
+    return [name for name, one in layer.results.items() if one.verdict == "broken" and "pause-" in name]
 
 
 def _uncut(cut: Iterable[tuple[Row, str]]) -> str:
@@ -149,14 +148,11 @@ def _fix(held: Sequence[Row], chapter: Chapter) -> str:
         return "not asked"
     around = {name for name, one in chapter.catalogue.items() if is_detour(one, tried.layer.format)}
     inside = [column.name for column in tried.defeats if around.isdisjoint(column.name.split("+"))]
-    outside = [column.name for column in tried.defeats if column.name not in inside]
     if inside:
         return code(inside[0])
-    return (
-        f"none but to go around it: {', '.join(map(code, outside))}"
-        if outside
-        else f"none of the {len(tried.results)} that were tried"
-    )
+    if tried.defeats:
+        return f"none but to go around it: {', '.join(code(column.name) for column in tried.defeats)}"
+    return f"none of the {len(tried.results)} that were tried"
 
 
 def _chapter(chapter: Chapter) -> Iterator[str]:
@@ -278,16 +274,16 @@ def _streams(result: Result) -> bool:
     return streams(result.verdict, result.shows)
 
 
-def _apart(one: Cell, other: Cell) -> tuple[int, int, int]:
+def _apart(one: Cell, other: Cell) -> tuple[int, bool, int, int]:
     """Tell in how many axes two cells differ; another chain is further off, and one mitigation further than none."""
     differ = sum(axis.of(one) != axis.of(other) for axis in AXES.values())
-    return differ, _hops_apart(one.chain, other.chain), len({*one.mitigations, *other.mitigations})
+    return differ, *_hops_apart(one.chain, other.chain), len({*one.mitigations, *other.mitigations})
 
 
-def _hops_apart(one: Chain, other: Chain) -> int:
+def _hops_apart(one: Chain, other: Chain) -> tuple[bool, int]:
     """Tell how far two chains of a hop are apart: another variant is further off than another version."""
     (mine,), (its,) = one, other
-    return 2 * (mine.variant != its.variant) + (mine.version != its.version) + (mine.options != its.options)
+    return mine.variant != its.variant, (mine.version != its.version) + (mine.options != its.options)
 
 
 def _linked(why: str) -> str:

@@ -129,8 +129,7 @@ def fix(report: FieldReport, results: Sequence[Result], catalogue: Mapping[str, 
     columns = sorted(table.columns, key=lambda column: search.price(_of(column)))
     working = [column for column in columns if _of(column) in search.working]
     unsure = [c for c in columns if {row.mark(c) for row in rows} in ({"unknown"}, {"unknown", "defeats"})]
-    judged = {result.id: result for result in results}
-    doubt = f"Not judged everywhere: {'; '.join(_doubt(column, rows, judged) for column in unsure)}" if unsure else ""
+    doubt = f"Not judged everywhere: {'; '.join(_doubt(column, rows) for column in unsure)}" if unsure else ""
     if symptom.played:
         doubt = _sentences(doubt, f"{_tried_on_an_emulator(symptom)} ({'; '.join(symptom.played)})")
     if not working:
@@ -161,22 +160,18 @@ def _of(column: Column) -> Names:
     return tuple(column.name.split("+"))
 
 
-def _doubt(column: Column, rows: Sequence[Row], judged: Mapping[str, Result]) -> str:
+def _doubt(column: Column, rows: Sequence[Row]) -> str:
     """Return a mitigation with why its effect is not known, each reason once."""
-    whys = dict.fromkeys(_why(row.results[column.name], judged) for row in rows if row.mark(column) == "unknown")
+    whys = dict.fromkeys(_why(row.results[column.name], row) for row in rows if row.mark(column) == "unknown")
     return f"{column.name} ({'; '.join(whys)})"
 
 
-def _why(result: Result, judged: Mapping[str, Result]) -> str:
-    """Return why the effect of a cell's mitigations is not known."""
+def _why(result: Result, row: Row) -> str:
+    """Return why the effect of a cell's mitigations is not known, on a layer that was judged."""
     if result.outcome not in JUDGED:
         return f"{result.outcome}: {words.reason(result)}"
-    baseline = judged.get(result.baseline_id or "")
-    if baseline and baseline.outcome not in JUDGED:
-        return f"no effect can be told: its baseline was {baseline.outcome}: {words.reason(baseline)}"
-    if baseline and baseline.verdict == result.verdict == "broken":
-        return "no effect can be told: broken with and without it"
-    return f"no effect can be told: {words.reason(result) if baseline else 'it has no baseline here'}"
+    broken = result.verdict == row.status == "broken"
+    return f"no effect can be told: {'broken with and without it' if broken else words.reason(result)}"
 
 
 def _plays(look: Look) -> str:

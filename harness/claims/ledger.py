@@ -15,7 +15,7 @@ from harness.claims import words as claim_words
 from harness.claims.causes import Conclusion
 from harness.claims.judging import Finding, Judged, judge, looked_at
 from harness.matrix import field_reports
-from harness.model import METRICS, FieldReport, Result, RunInfo, chain_text
+from harness.model import FieldReport, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.markup import code, head, paragraph, prose, row, text
 from harness.reports.safe import shown
@@ -32,7 +32,7 @@ raise; it is not counted. In a cell marked (emulator) a hop plays what somebody 
 that claim."""
 
 FIGURES = ("ttfb_ms", "first_read_bytes", "ttft_ms", "reads", "burst_tokens_max", "pause_max_ms", "hold_p50_ms")
-"""A stream's signature: those of them that are measured."""
+"""A stream's signature."""
 
 FINDINGS_SHOWN = 4
 CELLS_SHOWN = 12
@@ -70,10 +70,9 @@ class Entry:
     @property
     def unfinished(self) -> str:
         """What to say if not all cells were measured."""
-        if not summary.unfinished(self.run, self.results):
-            return ""
         measured = f"{len(self.results)} of {words.counted(self.run.cells, 'cell')}"
-        return f"The run did not finish: what is said rests on {measured}."
+        said = f"The run did not finish: what is said rests on {measured}."
+        return said if summary.unfinished(self.run, self.results) else ""
 
 
 def entry(run: RunInfo, results: Sequence[Result]) -> Entry | None:
@@ -139,7 +138,7 @@ def _set_up(entry: Entry) -> Iterator[str]:
         f" every {words.duration(load.interval_ms)} when paced"
         for load in loads
     )
-    yield f"**Set-up:** {chains or 'none was measured'}; {'; '.join(said)}." if cells else "**Set-up:** not measured."
+    yield f"**Set-up:** {chains}; {'; '.join(said)}." if cells else "**Set-up:** not measured."
     yield ""
     if entry.report.scale:
         yield f"**Scale:** {prose(entry.report.scale)}"
@@ -186,16 +185,15 @@ def _finding(judged: Judged, finding: Finding) -> str:
 def _signature(entry: Entry) -> Iterator[str]:
     """Yield the figures of the cells that are to show the symptom, in real time where they were measured in it."""
     every = [(result, result.metrics) for result in _timed(entry) if result.metrics]
-    names = [name for name in FIGURES if name in METRICS]
     shown = every[:CELLS_SHOWN]
     if not shown:
         return
     yield "The symptom's signature:"
     yield ""
-    yield from head("cell", "verdict", *map(claim_words.named, names))
+    yield from head("cell", "verdict", *map(claim_words.named, FIGURES))
     for result, metrics in shown:
         cell = f"{code(result.id)}{claim_words.emulated(result.facts.emulates)}"
-        yield row(cell, words.verdict(result), *(claim_words.figure_text(name, metrics) for name in names))
+        yield row(cell, words.verdict(result), *(claim_words.figure_text(name, metrics) for name in FIGURES))
     yield ""
     if len(every) > CELLS_SHOWN:
         yield f"and {words.counted(len(every) - CELLS_SHOWN, 'more cell')}"
@@ -209,9 +207,9 @@ def _signature(entry: Entry) -> Iterator[str]:
 def _timed(entry: Entry) -> list[Result]:
     """Return what the symptom's cells show when paced; in lockstep only those of which no paced one was judged."""
     symptom, _ = looked_at(entry.report.symptom, entry.results)
-    judged, _ = looked_at(["*"], entry.results)
-    paced = {result.cell: result for result in judged if result.cell.pace == "paced"}
-    timed = (paced.get(replace(result.cell, pace="paced"), result) for result in symptom)
+    every, _ = looked_at(["*"], entry.results)
+    judged = {result.cell: result for result in every}
+    timed = (judged.get(replace(result.cell, pace="paced"), result) for result in symptom)
     return list({result.id: result for result in timed}.values())
 
 

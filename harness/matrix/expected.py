@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from harness.documents.document import Document
 from harness.errors import InputError
@@ -12,14 +12,10 @@ from harness.model import RunInfo
 def lines(run: RunInfo) -> Mapping[str, int]:
     """Return the line of each expectation of a run's matrix file; none if it had no file, or that cannot be read."""
     try:
-        return dict(_lines(Document(run.matrix_text, run.matrix_file))) if run.matrix_text else {}
+        document = Document(run.matrix_text, run.matrix_file)
     except InputError:
         return {}
-
-
-def _lines(document: Document) -> Iterator[tuple[str, int]]:
     rows = document.at("expect")
-    for index, row in enumerate(rows if isinstance(rows, list) else ()):
-        globs = row.get("cells") if isinstance(row, dict) else None
-        for glob in globs if isinstance(globs, list) else [globs]:
-            yield str(glob), document.place(("expect", index, "cells")).line or 0
+    places = [("expect", index, "cells") for index, _ in enumerate(rows if isinstance(rows, list) else ())]
+    found = ((document.at(*place), document.place(place).line) for place in places)
+    return {glob: line for glob, line in found if isinstance(glob, str) and line}

@@ -103,7 +103,7 @@ class Due:
     `silence`: that nothing has come for `ns` since `progress_ns`, on a machine that is awake; then `outwaited`.
     `barrier`: `ns` since `progress_ns`, before which not all can be sent, then until all up to `granted` is, and then
     the time it takes to arrive; then `stepped`.
-    `pause`: `ns` since `progress_ns`; then `stepped`.
+    `pause`: `ns` since `progress_ns`; then `stepped`. Less than nothing is over at once, as nothing is.
     """
 
     what: Literal["silence", "barrier", "pause", "nothing"]
@@ -180,9 +180,9 @@ class Lockstep:
             case Phase.SILENCE:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
             case Phase.TRYING | Phase.SETTLING:
-                return Due("barrier", max(self._sent_by_ns - self.progress_ns, 0))
+                return Due("barrier", self._sent_by_ns - self.progress_ns)
             case Phase.FLOW if self._lead_ns:
-                return Due("pause", max(self._flows_ns - self.progress_ns, 0))
+                return Due("pause", self._flows_ns - self.progress_ns)
             case Phase.FLOW:
                 return Due("pause", max(int(FLOW_MS * 1e6), self._delay_ns))
             case Phase.PAUSE:

@@ -96,6 +96,30 @@ def test_the_cheapest_fix_goes_around_nothing_where_another_works(tried: list[tu
     assert line.split(" | ")[-1].removesuffix("|").strip() == told
 
 
+@pytest.mark.parametrize(
+    ("held", "layers", "told"), [(1, 3, "streams, but:<br>coalesced"), (1, 2, "coalesced"), (2, 2, "coalesced")]
+)
+def test_what_holds_less_than_half_of_what_was_asked_streams_but_for_that(held: int, layers: int, told: str) -> None:
+    results = [replace(one, verdict="coalesced") for one in EVERY[:held]] + EVERY[held:layers]
+    said = page(*results)
+    assert f" | `x` | {told} | " in said
+    assert "Stream whatever was asked" not in said
+
+
+def test_a_chapter_draws_what_holds_and_answers_for_that_on_which_something_was_tried() -> None:
+    said = page(
+        of("nginx:calm", "streamed"),
+        of("nginx:tried", "buffered"),
+        of("nginx:tried", "streamed", "no-cache", effect="defeats"),
+        of("nginx:untried", "buffered"),
+    )
+    _, block, _ = said.split("```")
+    answered = [line.split(" ")[1] for line in said.splitlines() if line.startswith("| `nginx:")]
+    assert [name for name in ("calm", "tried", "untried") if f"nginx:{name}" in block] == ["tried", "untried"]
+    assert answered == ["`nginx:tried`"]
+    assert "```" not in page(of("nginx:calm", "streamed"))
+
+
 def test_whose_head_waits_is_told_and_what_frees_it() -> None:
     waits = Facts(head_held=True)
     told = page(
@@ -108,6 +132,8 @@ def test_whose_head_waits_is_told_and_what_frees_it() -> None:
     )
     assert "The head waits for the first token, though tokens stream: `h2o:a`, `h2o:b`. A comment" in told
     assert "lets it go at once through `h2o:a`." in told
+    assert "tokens stream: `h2o:b`.\n" in page(of("h2o:b", "streamed", facts=waits))
+    assert "The head waits" not in page(HELD)
 
 
 def test_who_cuts_a_stream_that_pauses_does_not_stream_whatever_was_asked() -> None:
@@ -115,19 +141,14 @@ def test_who_cuts_a_stream_that_pauses_does_not_stream_whatever_was_asked() -> N
         of("h2o:a", "streamed"),
         of("h2o:a", "broken", "pause-1500ms"),
         of("h2o:a", "streamed", "heartbeat", "pause-1500ms"),
+        of("h2o:a", "delayed", "no-cache", "pause-1500ms"),
+        of("h2o:a", "streamed", "x-accel-buffering"),
         of("h2o:a", "broken", "websocket-instead", request="browser"),
         of("h2o:b", "streamed"),
     )
     assert "| `a` | streams, but is cut | with `pause-1500ms` | `heartbeat` |" in told
     assert "Stream whatever was asked: `h2o:b`." in told
-
-
-def test_what_holds_less_than_half_of_what_was_asked_streams_but_for_that() -> None:
-    results = [
-        replace(one, verdict="coalesced") if one.cell.body == "length" and one.cell.format == "ndjson" else one
-        for one in EVERY
-    ]
-    assert "| streams, but:<br>coalesced | body length, format ndjson | not asked |" in page(*results)
+    assert "| **[h2o](#h2o)** | `b` | streams | " in told
 
 
 # ---------------------------------------------------------------- versions
@@ -144,6 +165,13 @@ def test_cells_that_differ_by_version_are_told_and_the_others_counted() -> None:
     assert "| `caddy:encode/sse/chunked/curl/aiohttp/short/none/lockstep` | 2.8: coalesced<br>2.9: streamed |" in told
     assert "No mechanism is given here" not in told
     assert "1 of 2 cells that several versions were asked came out alike in all." in told
+    assert "several versions" not in page(HELD)
+
+
+def test_a_version_is_told_as_what_ran_has_it_without_where_that_came_from() -> None:
+    old, new = of("caddy:plain@2.8", "coalesced"), of("caddy:plain@2.9", "streamed")
+    told = page(replace(old, versions={"caddy@2.8": "2.8.4 (a wheel)"}), replace(new, versions={}))
+    assert " | 2.8.4: coalesced<br>2.9: streamed |" in told
 
 
 # ---------------------------------------------------------------- mechanisms
@@ -153,9 +181,35 @@ WHY = "It asks in HTTP/1.0 (nginx/nginx@release-1.22.1:src/http/proxy.c:38) or s
 
 def test_the_sources_of_a_mechanism_are_links() -> None:
     told = page(of("nginx:http10", "coalesced", why=WHY))
-    where = "https://github.com/nginx/nginx/blob/release-1.22.1/src/http/proxy.c#L38"
-    assert f"[`proxy.c:38` of nginx/nginx release-1.22.1]({where})" in told
-    assert "[`a.js:3` of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)" in told
+    proxy = "https://github.com/nginx/nginx/blob/release-1.22.1/src/http/proxy.c#L38"
+    links = (
+        f"[`proxy.c:38` of nginx/nginx release-1.22.1]({proxy})",
+        "[`a.js:3` of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)",
+    )
+    assert f"coalesced): It asks in HTTP/1.0 ({links[0]}) or so ({links[1]}).\n" in told
+
+
+def test_a_commit_is_told_by_its_first_dozen_digits() -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    told = page(of("nginx:http10", "coalesced", why=f"So it is (nginx/nginx@{commit}:a.c:3)."))
+    assert f"[`a.c:3` of nginx/nginx 0123456789ab](https://github.com/nginx/nginx/blob/{commit}/a.c#L3)" in told
+
+
+def test_where_a_mechanism_ends_is_told_by_what_differs_and_never_by_a_way_around() -> None:
+    catalogue = {**CATALOGUE, "bypass-proxy": replace(CATALOGUE["bypass-proxy"], chain="direct")}
+    mine = of("nginx:http10", "coalesced", why=WHY)
+    around, mended = (of("nginx:http10", "streamed", name) for name in ("bypass-proxy", "no-cache"))
+    far = of("nginx:off", "streamed", request="browser")
+    told = atlas.page(run_info(mitigations=catalogue), [mine, around, mended, far])
+    assert f"Another mitigation: `{mine.id}` coalesced,\n  `{mended.id}` streamed.\n" in told
+    assert "Another chain and request: " in atlas.page(run_info(mitigations=catalogue), [mine, around, far])
+    assert "Another" not in page(mine)
+
+
+def test_a_variant_for_which_no_mechanism_is_given_is_named() -> None:
+    told = page(of("nginx:a", "buffered"), of("nginx:b", "buffered", why=WHY), of("nginx:c", "streamed"))
+    assert "- No mechanism is given here for `nginx:a`, `nginx:c`.\n" in told
+    assert "No mechanism" not in page(of("nginx:b", "buffered", why=WHY))
 
 
 def test_a_mechanism_that_the_cells_contradict_says_so() -> None:
@@ -179,6 +233,16 @@ def test_the_neighbour_of_a_mechanism_is_the_cell_most_like_one_of_its_own_that_
     assert atlas.neighbour([mine], [mine]) is None
 
 
+def test_another_version_or_option_is_nearer_than_another_variant_and_both_are_further_than_one() -> None:
+    mine = of("caddy:plain@2.8", "coalesced")
+    chains = ("caddy:plain@2.9", "caddy:plain@2.9,npm", "caddy:other@2.8")
+    version, both, variant = (of(chain, "streamed") for chain in chains)
+    assert atlas.neighbour([mine], [variant, both, version]) == (mine, version)
+    assert atlas.neighbour([mine], [variant, both]) == (mine, both)
+    option = of("caddy:plain@2.8,npm", "streamed")
+    assert atlas.neighbour([mine], [both, option]) == (mine, option)
+
+
 # ---------------------------------------------------------------- the page
 
 
@@ -191,6 +255,11 @@ def test_chapters_are_of_proxies_that_stand_alone_and_were_judged() -> None:
     ]
     (chapter,) = atlas.chapters(run_info(), results)
     assert (chapter.proxy, chapter.calm) == ("nginx", [Hop("nginx", "a")])
+
+
+def test_the_page_ends_with_what_was_measured_and_when() -> None:
+    assert "1 cell" in page(HELD).splitlines()[-1]
+    assert "Measured 2025-11-21 08:22 UTC" in page(HELD)
 
 
 def test_the_page_does_not_hang_on_the_order_in_which_cells_finished() -> None:

@@ -83,6 +83,8 @@ def test_a_symptom_that_streams_here_could_not_be_reproduced_and_says_so_with_fi
     assert "24 reads" in told.sentences
     assert "Buffered (from token 0 on, nothing came before the end) alone: the dev proxy alone." in told.sentences
     assert causes.fix(report(), [APP, PROXY, here], CATALOGUE).short == "none needed"
+    unmeasured = cause([replace(here, metrics=None)], parts=())
+    assert unmeasured.sentences == f"Could not be reproduced: {WHOLE.id} streamed: every token came."
 
 
 def test_a_symptom_that_shows_in_some_cells_only_says_in_which_not() -> None:
@@ -127,10 +129,24 @@ def test_what_is_measured_and_what_is_played_are_told_apart() -> None:
     assert "emulat" not in real.short + real.sentences
 
 
-def test_a_claim_that_names_nobody_is_told_as_it_is() -> None:
-    vague = replace(EMULATED, facts=Facts(emulates=("a buffer of ours",)))
-    told = cause([vague], symptom=("cloudrun:*",), parts=(Part("it", ("cloudrun:*",)),))
-    assert told.short == "it (coalesced; plays a buffer of ours)"
+@pytest.mark.parametrize(
+    ("played", "whose"),
+    [
+        ("a buffer of ours", "a buffer of ours"),
+        ("Google: it streams", "Google's claim"),
+        ("users of tunnels: events are held", "users of tunnels' claim"),
+    ],
+)
+def test_a_claim_is_told_by_who_makes_it_and_as_it_is_where_it_names_nobody(played: str, whose: str) -> None:
+    one = replace(EMULATED, facts=Facts(emulates=(played,)))
+    told = cause([one], symptom=("cloudrun:*",), parts=(Part("it", ("cloudrun:*",)),))
+    assert told.short == f"it (coalesced; plays {whose})"
+
+
+def test_a_part_whose_name_says_that_it_is_an_emulator_is_not_marked_as_one_again() -> None:
+    parts = (Part("the Emulator alone", ("cloudrun:*",)), Part("Cloud Run", ("cloudrun:*",)))
+    told = cause([PROXY, replace(EMULATED, verdict="streamed")], symptom=("nextjs:dev/*",), parts=parts)
+    assert told.sentences.endswith("Streamed alone: the Emulator alone; Cloud Run (emulator).")
 
 
 def test_a_fix_that_was_tried_on_an_emulator_says_so() -> None:
@@ -138,6 +154,8 @@ def test_a_fix_that_was_tried_on_an_emulator_says_so() -> None:
     told = causes.fix(report(symptom=("cloudrun:*/none/*",)), [EMULATED, padded], CATALOGUE)
     assert told.short == "pad-2k (bytes)"
     assert told.sentences.endswith("All this is against an emulator (report 002: Cloud Run holds 4 KB).")
+    both = causes.fix(report(symptom=("*/none/*",)), [EMULATED, padded, PROXY], CATALOGUE)
+    assert both.sentences.endswith(" Some of this is against an emulator (report 002: Cloud Run holds 4 KB).")
 
 
 def test_a_symptom_that_could_not_be_judged_has_no_cause_and_no_fix() -> None:
@@ -264,6 +282,7 @@ def test_a_fix_whose_effect_cannot_be_told_says_why() -> None:
         "Not judged everywhere: no-cache (no effect can be told: broken with and without it)."
     )
     second = result(replace(WHOLE.cell, request="browser"), "buffered")
-    lone = tried("no-cache", "buffered", None, of=second.cell, baseline_id=None)
-    told = fix(tried("no-cache", "streamed", "defeats"), lone, base=(WHOLE, second))
-    assert told.sentences.endswith("no-cache (no effect can be told: it has no baseline here).")
+    for verdict in ("buffered", "broken"):
+        untold = tried("no-cache", verdict, None, of=second.cell, reason="as it is")
+        told = fix(tried("no-cache", "streamed", "defeats"), untold, base=(WHOLE, second))
+        assert told.sentences.endswith("Not judged everywhere: no-cache (no effect can be told: as it is).")

@@ -17,7 +17,7 @@ from harness.claims import words as claim_words
 from harness.claims.judging import judge
 from harness.claims.ledger import Entry
 from harness.claims.terminal import ClaimReport
-from harness.model import METRICS, Claim, FactRule, Facts, Limit, Part, Result, RunInfo
+from harness.model import Claim, FactRule, Facts, Limit, Part, Result, RunInfo
 from harness.reports.summary import Required
 from tests.diagnosis.chains import BOTH
 from tests.reports.reporting import APP, BUFFERS, PROXY, WHOLE, entry, report, tried
@@ -159,6 +159,22 @@ def test_a_page_tells_claim_judgement_rule_cells_and_mechanism() -> None:
     assert "**Cheapest fix that works:** No mitigation was tried" in text
     assert "**Set-up:** `nextjs:dev>asgi:plain`; `short`: 24 tokens of 64 B" in text
     assert "Measured 2025-11-21 08:22 UTC" in text
+    scaled = page(entry([APP, PROXY, WHOLE], replace(told, scale="a tenth of it")))
+    assert "\n**Scale:** a tenth of it\n" in scaled
+    assert "**Scale:**" not in text
+
+
+def test_where_the_symptom_was_not_judged_the_set_up_is_that_of_what_was_measured_through_any_chain() -> None:
+    gone = replace(WHOLE, verdict=None, outcome="unavailable", reason="no Node.js")
+    control = result(cell("direct"), "streamed")
+    assert "**Set-up:** `asgi:plain`, `nextjs:dev`; `short`: " in page(entry([control, APP, PROXY]))
+    assert "**Set-up:** not measured.\n" in page(entry([control]))
+    assert "**Set-up:** `nextjs:dev>asgi:plain`; " in page(entry([control, gone]))
+
+
+def test_why_a_claim_is_not_testable_follows_its_judgement() -> None:
+    ((_, judgement, _, _),) = claims_of(page(entry([WHOLE], report(Claim("x", untestable="no such network")))))
+    assert judgement == "**not testable here**: no such network"
 
 
 def test_the_summary_counts_judgements_and_leads_to_each_report() -> None:
@@ -334,7 +350,8 @@ def test_a_run_that_did_not_finish_says_so() -> None:
     expected = "The run did not finish: what is said rests on 1 of 9 cells."
     assert expected in page(one)
     assert expected in terminal(one)
-    assert "did not finish" not in page(entry([WHOLE], cells=9))
+    over = page(entry([WHOLE], cells=9))
+    assert [words for words in ("did not finish", "****") if words in over] == []
 
 
 def test_what_could_not_be_measured_is_named() -> None:
@@ -371,7 +388,7 @@ def test_texts_that_would_break_out_of_the_page_do_not() -> None:
     results = [replace(WHOLE, reason=EVIL), replace(PROXY, outcome="unstable", reason=EVIL), APP]
     text = page(entry(results, told, title=EVIL, name=EVIL))
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    signature = 3 + len(set(ledger.FIGURES) & set(METRICS))
+    signature = 3 + len(ledger.FIGURES)
     assert {unescaped_pipes(row) for row in rows} == {8, 5, signature}
     assert "<script>" not in text
     assert [line for line in text.splitlines() if line.startswith("#")][2:] == []

@@ -83,6 +83,10 @@ TABLE = {
         ),
         ("no-cache", "no-transform", "nosniff"),
     ),
+    "what looks guilty twice and resists alone is disarmed by the inner": (
+        world(outer=hop("@coded"), next=hop("@coded"), mid=hop("x-accel"), inner=hop("no-cache", adds="@coded")),
+        ("no-cache", "x-accel"),
+    ),
     "alone both stream, together not": (
         world(outer=SimulatedHop((Gate((("pad",), ("@plain",))),)), inner=SimulatedHop(uses_up=("@plain",))),
         ("pad",),
@@ -324,8 +328,10 @@ def test_so_many_sets_are_tried_where_many_mend_each_hop_and_none_the_chain(monk
     assert len(composed) == 3 * 4, "those that ought to work, and twice what extends sets that failed"
 
 
-def test_every_part_of_the_answer_was_left_out_once_and_missed() -> None:
-    chain = world(a=hop("x-accel"), b=hop("no-cache"), c=hop("nosniff"))
+@pytest.mark.parametrize("names", [tuple(COSTS), ("no-cache", "nosniff", "x-accel")], ids=["of many", "of all"])
+def test_every_part_of_the_answer_was_left_out_once_and_missed(names: tuple[str, ...]) -> None:
+    hops = {"a": hop("x-accel"), "b": hop("no-cache"), "c": hop("nosniff")}
+    chain = World(hops, {name: COSTS[name] for name in names})
     found = searched(chain)
     assert found.best == ("no-cache", "nosniff", "x-accel")
     assert set(found.without_one(found.best)) <= set(found.tried)

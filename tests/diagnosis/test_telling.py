@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import EXIT_MEANINGS
-from harness.model import VERDICTS, Effect, Facts, Hop, Mitigation, Refusal, Result, Shows, TurnedAway, Verdict
+from harness.model import VERDICTS, Effect, Facts, Hop, Mitigation, Outcome, Refusal, Result, Shows, TurnedAway, Verdict
 from harness.reports import grid
 from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
@@ -274,6 +275,17 @@ def test_what_was_not_measured_is_told_as_that() -> None:
     one = replace(found, results={}, stopped="the budget of 1 s was over")
     assert [seen for _, seen in one.of_layers()] == ["not known: the budget of 1 s was over"] * 2
     assert (one.unknown, one.exit_status) == ("", 3)
+
+
+@pytest.mark.parametrize(("outcome", "away"), [("unavailable", None), ("blocked", TurnedAway(3, 401, "nothing"))])
+def test_of_a_hop_that_could_not_be_judged_alone_it_is_told_what_was_in_the_way(
+    outcome: Outcome, away: TurnedAway | None
+) -> None:
+    alone = both(
+        "nginx:default", "buffered", "buffered", outcome=outcome, reason="no way", facts=Facts(turned_away=away)
+    )
+    hops = dict(diagnosis([*both(CHAIN, "buffered", "buffered"), *alone]).of_hops())
+    assert hops["nginx:default"][0] == f"alone it is {outcome}: no way (curl, browser)"
 
 
 def test_what_could_not_be_judged_is_no_hold() -> None:

@@ -252,6 +252,8 @@ def test_a_stretch_of_which_nothing_came_has_stalled(words: str, stalled: bool) 
         ("s0 +330 hold0 s1 wait +9 pulse0 r0-1 end", {0}),
         ("s0 +330 r0 s1 r1 end", set()),
         ("s0 +330 pulse0 end", set()),
+        ("+330 pulse0 head s0 r0 end", {0}),
+        ("s0 +330 pulse0 head hold0 s1 r0-1 end", set()),
     ],
 )
 def test_a_token_that_came_only_after_a_pulse_may_have_been_let_go_by_it(words: str, seqs: set[int]) -> None:
@@ -313,11 +315,26 @@ def test_what_came_in_one_burst_is_no_lag_even_if_most_of_it_was_as_late_as_a_to
         ("s0 r0 stretch3 s1 +250 r1 s2 +250 r2 s3 +250 r3", 250.0),
         ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +130 r2-3", 250.0),
         ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +630 r2-3", 250.0),
+        ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +400 hold2 +230 r2-3", 250.0),
+        ("s0 r0 s1 +30 r1 stretch5 s2 +20 s3 +10 r2-3 s4 +20 s5 +10 r4-5", 30.0),
+        ("s0 r0 s1 +12 r1 stretch7 s2 +9 s3 +3 r2-3 s4 +9 s5 +3 r4-5 s6 +9 s7 +3 r6-7", 12.0),
+        ("s0 r0 s1 +250 r1 stretch4 s2 +120 s3 +130 r2 +8 r3 s4 +250 r4", 250.0),
         ("s0 r0 s1 +250 r1 stretch3 s2 +120 s3 +500 r2-3", 0.0),
         ("s0 r0 s1 +100 r1 stretch4 s2 +250 r2 s3 +330 r3 s4 +250 r4", 0.0),
         ("s0 r0 stretch2 s1 +100 s2 +300 r1-2", 0.0),
     ],
-    ids=["each", "one, as late as one alone", "a multiple", "no multiple", "of some size", "one of them alone"],
+    ids=[
+        "each",
+        "one, as late as one alone",
+        "a multiple",
+        "one that was held",
+        "short ones",
+        "as short as a few tokens take to send",
+        "with tokens a little apart",
+        "no multiple",
+        "of some size",
+        "one of them alone",
+    ],
 )
 def test_bursts_of_a_clock_come_at_whole_multiples_of_its_period(words: str, period_ms: float) -> None:
     assert flow(words).period_ms == pytest.approx(period_ms, abs=2)

@@ -188,6 +188,7 @@ def test_an_idle_flush_is_delayed_and_shows_at_the_end_of_a_stream_without_pause
         (Judgement("buffered", "because", start=Start(held_bytes=500)), 0, Shows("at the end", 2, 1100, seen=False)),
         (Judgement("buffered", "because", start=Start(passed_bytes=2000)), 0, Shows("in bursts", 1, 350, seen=False)),
         (Judgement("delayed", "because"), 290, Shows("one by one", 0, 290, seen=False)),
+        (Judgement("delayed", "because", tail_tokens=1), 290, Shows("one by one", 0, 490, seen=False)),
         (Judgement("buffered", "because", let_go("end")), 0, Shows("at the end", 1, 1350, seen=False)),
         (Judgement("coalesced", "because", let_go("timer", wait_ms=320)), 0, Shows("in bursts", 4, 320, seen=False)),
         (Judgement("coalesced", "because", let_go("timer", wait_ms=150)), 0, Shows("in bursts", 6, 150, seen=False)),

@@ -341,10 +341,11 @@ def test_how_many_were_too_few_is_told(words: str, says: str) -> None:
     assert told.too_short.startswith(f"{says} too few to tell")
 
 
-def test_of_a_lone_token_at_the_end_of_a_fixed_length_nothing_but_a_tail_is_claimed() -> None:
-    words = f"{alone(0, 30)} s31 +400 hold31 wait +2500 end r31"
+@pytest.mark.parametrize(("late", "reason"), [(0, "each of 16 tokens"), (3, "13 of 16 tokens")])
+def test_of_a_lone_token_at_the_end_of_a_fixed_length_nothing_but_a_tail_is_claimed(late: int, reason: str) -> None:
+    words = f"{alone(0, late - 1, 200)} {alone(late, STREAK - 1)} s16 +400 hold16 wait +2500 end r16"
     told = judged(story(words, exact=True))
-    assert (told.verdict, told.reason, told.tail_tokens) == ("streamed", f"each of 31 tokens {IN_TIME}", 1)
+    assert (told.verdict, told.reason, told.tail_tokens) == ("streamed", f"{reason} {IN_TIME}", 1)
 
 
 def test_what_was_held_before_the_stretch_does_not_tell_that_buffers_of_the_start_are_over() -> None:
@@ -377,10 +378,24 @@ def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
             "s0 +400 hold0 s1-9 s10 r0-10 s11 +500 hold11 s12 r11-12 s13 +900 hold13 s14 r13-14 end",
             Start(held_bytes=880, resolution_bytes=80),
         ),
+        (
+            "s0 +400 hold0 s1-8 s9 r0-9 s10 +500 hold10 s11-17 s18 r10-18 s19 +900 hold19 s20-26 s27 r19-27 end",
+            Start(held_bytes=800),
+        ),
         ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3-8 s9 r2-9 s10 +900 hold10 s11-16 s17 r10-17 end", None),
         ("s0 +400 hold0 s1-7 s8 r0-8 s9 +500 hold9 s10-16 s17 r9-17 s18 +900 hold18 s19-24 s25 r18-25 end", None),
     ],
-    ids=["nothing", "start buffer", "first token", "by time", "what passed", "larger", "smaller", "as the larger"],
+    ids=[
+        "nothing",
+        "start buffer",
+        "first token",
+        "by time",
+        "what passed",
+        "larger",
+        "larger by a token",
+        "smaller",
+        "as the larger",
+    ],
 )
 def test_what_was_before_the_steady_state(words: str, told: Start | None) -> None:
     assert judged(story(words)).start == told

@@ -59,6 +59,13 @@ def test_no_part_is_larger_than_another_by_more_than_a_layer(cells: tuple[Cell, 
     assert max(sizes, default=0) - min(sizes, default=0) <= 2 * max(layers, default=0)
 
 
+def test_the_largest_layers_are_shared_out_first_so_that_small_ones_fill_what_is_left() -> None:
+    chains = {"nginx:a": 1, "nginx:b": 1, "nginx:c": 2}
+    cells = [cell(chain, *["no-cache"][:more]) for chain, size in chains.items() for more in range(size)]
+    found = parts(referenced(cells, {}), 2)
+    assert [{each.chain[0].variant for each in one if each.chain} for one in found] == [{"c"}, {"a", "b"}]
+
+
 @pytest.mark.parametrize(
     "said", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1/1001", "\N{ARABIC-INDIC DIGIT ONE}/2"]
 )

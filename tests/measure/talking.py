@@ -62,9 +62,9 @@ def pauses(talk: Lockstep) -> Iterator[int]:
             talk.stepped(talk.progress_ns)
 
 
-def silent() -> Lockstep:
+def silent(**others: Any) -> Lockstep:
     """Return a machine that has tried all bytes in vain in no time."""
-    talk = begun()
+    talk = begun(**others)
     talk.outwaited(HOLD_NS)
     while talk.phase is Phase.TRYING:
         talk.stepped(HOLD_NS)

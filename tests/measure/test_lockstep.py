@@ -136,6 +136,10 @@ def test_what_is_under_way_can_be_held_itself() -> None:
     assert record(talk.steps) == "head-1 g0 hold0 g1 g2 a0 hold1 g3"
 
 
+def test_a_silence_lasts_for_what_a_round_trip_takes_beside_its_time() -> None:
+    assert silent(round_trip_ms=40).due == Due("silence", TIME_NS + 40 * MS)
+
+
 def test_a_hold_that_outlasts_bytes_and_time_is_the_end() -> None:
     talk = silent()
     assert talk.outwaited(HOLD_NS + TIME_NS) == Grant(SPAN, end=True)

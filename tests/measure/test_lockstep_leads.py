@@ -85,6 +85,26 @@ def test_a_token_that_comes_before_its_grant_counts_by_a_clock_that_looked_late_
     assert talk.kinds == [("head", -1), ("grant", 0), ("arrive", 0)]
 
 
+def test_a_step_of_which_some_came_before_it_counted_has_left_whole() -> None:
+    talk = Talk()
+    grant = talk.head()
+    while grant is None or grant.through < 4:
+        grant = talk.due()
+    assert (talk.machine.granted, talk.machine.phase) == (2, Phase.LEAD)
+    talk.arrives(3)
+    assert talk.kinds[-3:] == [("pulse", 0), ("grant", 4), ("arrive", 3)]
+
+
+def test_of_a_flow_that_began_before_it_counted_no_more_has_left_than_came() -> None:
+    talk = Talk(round_trip_ms=100)
+    grant = talk.head()
+    while grant is None or not grant.every_ms:
+        grant = talk.due() if talk.machine.phase is not Phase.ARRIVAL else talk.arrives(talk.machine.granted, 100)
+    first = talk.machine.granted + 1
+    talk.arrives(first + 1)
+    assert talk.kinds[-2:] == [("grant", first + 1), ("arrive", first + 1)]
+
+
 @pytest.mark.parametrize("late_ms", [0, 7])
 def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int) -> None:
     talk = Talk(round_trip_ms=100)
