@@ -380,7 +380,7 @@ def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
         ),
         (
             "s0 +400 hold0 s1-8 s9 r0-9 s10 +500 hold10 s11-17 s18 r10-18 s19 +900 hold19 s20-26 s27 r19-27 end",
-            Start(held_bytes=800),
+            Start(held_bytes=800, resolution_bytes=80),
         ),
         ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3-8 s9 r2-9 s10 +900 hold10 s11-16 s17 r10-17 end", None),
         ("s0 +400 hold0 s1-7 s8 r0-8 s9 +500 hold9 s10-16 s17 r9-17 s18 +900 hold18 s19-24 s25 r18-25 end", None),
