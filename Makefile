@@ -15,7 +15,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-WORKERS ?= 4
+WORKERS ?= 6
 FAST := not proxies and not generated
 INSTALLED := $(VENV)/.installed
 PROFILE := here

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.formats import CODECS, FORMATS, TRANSPORTS
+from harness.judge.reading import Reader, read
 from harness.judge.rules import SPAN_BYTES
 from harness.judge.verdict import assess
 from harness.model import (
@@ -231,3 +232,8 @@ def comes(trace: Trace) -> str:
 def figures(trace: Trace, control: Metrics | None = None) -> Metrics:
     """Return the figures of a trace."""
     return assess([trace], control).metrics
+
+
+def reading(words: str, round_trip_ms: float = 0.0, **others: Any) -> Reader:
+    """Return what is read out of the steps of a story."""
+    return read(story(words, **others).steps, round_trip_ms)

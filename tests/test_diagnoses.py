@@ -204,7 +204,9 @@ def test_a_budget_that_is_over_says_what_is_known_and_leaves_a_run(harness: Harn
     assert "curl not known: the budget of 1 s was over" in " ".join(said.out.split())
     assert "What to change" not in said.out
     kept = json.loads(Path("out.json").read_text())
-    assert {one["verdict"] for one in kept["results"]} == {"streamed"}, "the direct ones"
+    assert {one["verdict"] for one in kept["results"]} <= {"streamed"}, (
+        "of the direct ones, as many as there was time for"
+    )
     again = harness("report")
     assert (again.status, "knows nothing of cloudrun:x-accel-honoured" in again.err) == (3, True)
 

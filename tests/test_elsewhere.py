@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -19,7 +20,7 @@ from harness.documents.hops import read as hop
 from harness.errors import BackendError, HarnessError, InputError
 from harness.judge.verdict import assess_one, follow_up
 from harness.launchers.process import Launcher
-from harness.measure.bench import Bench
+from harness.measure.bench import Bench, StartedChain
 from harness.measure.limits import ELSEWHERE
 from harness.model import Chain, Emission, Endpoint, Hop, Judgement, Plan, Trace, Workload
 from tests.afar import far_away, in_front, measured
@@ -56,6 +57,14 @@ async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Here]:
         assert "Traceback" not in (folder / "public.log").read_text()
 
 
+async def both(
+    local: Coroutine[Any, Any, tuple[Trace, StartedChain]], afar: Coroutine[Any, Any, Trace]
+) -> list[Judgement]:
+    """Return what is found here and from afar, measured side by side: most of it is waiting."""
+    (here, _), there = await asyncio.gather(local, afar)
+    return [judged(here), judged(there)]
+
+
 @pytest.mark.parametrize(
     ("chain", "request_headers", "verdict"),
     [
@@ -70,9 +79,11 @@ async def test_what_a_hop_does_is_the_same_from_afar(
     here: Here, tmp_path: Path, chain: str, request_headers: tuple[tuple[str, str], ...], verdict: str
 ) -> None:
     plan = replace(PLAN, request_headers=request_headers)
-    local = judged((await here.bench.record("cell", replace(plan, chain=(hop(chain),))))[0])
     async with in_front(here.launcher, tmp_path / "front", (hop(chain),), here.deployed) as at:
-        afar = judged(await measured(here.launcher, tmp_path / "far", plan, at))
+        local, afar = await both(
+            here.bench.record("cell", replace(plan, chain=(hop(chain),))),
+            measured(here.launcher, tmp_path / "far", plan, at),
+        )
     assert (local.verdict, afar.verdict) == (verdict, verdict), f"here {local.reason}\nfrom afar {afar.reason}"
     if local.release and afar.release:
         assert local.release.by == afar.release.by
@@ -106,11 +117,15 @@ async def test_traefik_with_tls_and_http2_is_the_same_from_afar(
     config = tmp_path / "tls.yaml"
     config.write_text(TRAEFIK.replace("MIDDLEWARE", middleware))
     own, plan = {Hop("traefik", "tls"): config}, replace(PLAN, client=client)  # here it is asked in HTTP/1.1
-    async with in_front(here.launcher, tmp_path / "front", (Hop("traefik", "tls"),), here.deployed, own) as at:
+    async with (
+        in_front(here.launcher, tmp_path / "front", (Hop("traefik", "tls"),), here.deployed, own) as at,
+        Bench(here.launcher, tmp_path / "own", own) as bench,
+    ):
         assert at.url.startswith("https://")
-        afar = judged(await measured(here.launcher, tmp_path / "far", plan, replace(at, http=("1.1", "2"))))
-    async with Bench(here.launcher, tmp_path / "own", own) as bench:
-        local = judged((await bench.record("cell", replace(PLAN, chain=(Hop("traefik", "tls"),))))[0])
+        local, afar = await both(
+            bench.record("cell", replace(PLAN, chain=(Hop("traefik", "tls"),))),
+            measured(here.launcher, tmp_path / "far", plan, replace(at, http=("1.1", "2"))),
+        )
     assert (local.verdict, afar.verdict) == (verdict, verdict), f"here {local.reason}\nfrom afar {afar.reason}"
 
 

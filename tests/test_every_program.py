@@ -10,6 +10,7 @@ from harness import session
 from harness.errors import ProxyError, Unavailable
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
+from tests.sampling import some_of
 from tests.sandbox import required
 
 pytestmark = pytest.mark.proxies
@@ -26,7 +27,7 @@ OTHERWISE = {"trafficserver": "9.2.9"}
 DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if isinstance(proxy, Described)}
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@some_of("name", DESCRIBED, each=2)
 async def test_a_program_is_fetched_started_and_measured(name: str, tmp_path: Path) -> None:
     proxy = DESCRIBED[name]
     try:

@@ -88,7 +88,7 @@ def test_the_installed_program_is_not_the_checkout(installed: Path, tmp_path: Pa
     assert Path(where).is_relative_to(installed.parent)
 
 
-@some_of("what", ["proxies", "mitigations", "profiles", "cells"], each=4)
+@some_of("what", ["cells", "proxies", "mitigations", "profiles"], each=4)
 def test_the_installed_program_lists_what_the_checkout_lists(installed: Path, tmp_path: Path, what: str) -> None:
     here = call(Path(sys.executable).with_name("harness"), "list", what, cwd=tmp_path)
     there = call(installed / "harness", "list", what, cwd=tmp_path)

@@ -173,7 +173,7 @@ class Elsewhere:
         stream.look()
         try:
             ends: set[asyncio.Future[Any]] = {stream.asked, stream.lost}
-            done, _ = await asyncio.wait(ends, timeout=busy_s)
+            done, _ = await asyncio.wait(ends, timeout=busy_s, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 await asyncio.wait({streaming}, timeout=2 * busy_s)
             return not done

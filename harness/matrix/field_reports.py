@@ -16,7 +16,7 @@ from harness.documents import earlier
 from harness.documents.document import Document
 from harness.documents.keys import Shape
 from harness.errors import KeyPath, allowed
-from harness.matrix.globs import matches, near
+from harness.matrix.globs import matching, near
 from harness.matrix.report_shapes import ReportShape
 from harness.model import METRICS, REFERENCES, Cell, Claim, FieldReport, RunInfo
 
@@ -55,7 +55,7 @@ def of_file(document: Document, shape: ReportShape | None, cells: Sequence[Cell]
 
 def _globs(document: Document, globs: Sequence[str], path: KeyPath, ids: Collection[str]) -> bool:
     """Reject globs that match no cell, and say whether all of them match."""
-    missing = [index for index, glob in enumerate(globs) if not any(matches(one, [glob]) for one in ids)]
+    missing = [index for index, glob in enumerate(globs) if not matching(ids, [glob])]
     for index in missing:
         document.reject((*path, index), f"{globs[index]!r} matches no cell{near(globs[index], list(ids))}")
     return not missing
@@ -71,11 +71,11 @@ def _claim(document: Document, claim: Claim, path: KeyPath, by_id: Mapping[str, 
     place: KeyPath = (*path, "cells")
     if not _globs(document, claim.cells, place, by_id):
         return
-    matching = [cell for one, cell in by_id.items() if matches(one, claim.cells)]
-    if matching and not any(claim.concerns(cell) for cell in matching):
+    meant = [by_id[one] for one in matching(by_id, claim.cells)]
+    if meant and not any(claim.concerns(cell) for cell in meant):
         what = "an effect" if claim.effect else "a baseline to compare with"
         document.reject(place, f"no cell that they match has mitigations, so none has {what}")
-    if claim.readers and len({replace(cell, client="*") for cell in matching}) == len(matching):
+    if claim.readers and len({replace(cell, client="*") for cell in meant}) == len(meant):
         document.reject(place, "they match no stream that several clients read, so there are no readers to compare")
 
 

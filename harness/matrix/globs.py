@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from itertools import islice
 
 MAX_WORDS = 16
 MAX_PARTS = 500
 MAX_NEAR = 50
+NOTHING = r"(?!)"
 
 
 def matches(text: str, globs: Iterable[str]) -> bool:
     """Tell whether one of the globs matches."""
-    return any(fnmatchcase(text, glob) for glob in globs)
+    return _pattern(tuple(globs))(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _pattern(globs: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("|".join(map(translate, globs)) or NOTHING).match
+
+
+def matching(texts: Iterable[str], globs: Iterable[str]) -> list[str]:
+    """Return those texts that one of the globs matches, in their order."""
+    return list(filter(_pattern(tuple(globs)), texts))
 
 
 def means(text: str, globs: Iterable[str]) -> bool:
     """Tell likewise of globs that a person types: one without a `/`, as `nginx:default`, also means a part of an id."""
-    globs = list(globs)
-    parts = text.split("/")
-    return matches(text, globs) or any(matches(part, globs) for part in parts)
+    match = _pattern(tuple(globs))
+    return any(match(one) for one in (text, *text.split("/")))
 
 
 def near(glob: str, ids: Sequence[str]) -> str:

@@ -19,7 +19,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
@@ -30,7 +29,7 @@ from harness.documents.programs import OwnProxyShape
 from harness.errors import Complaint, InputError, KeyPath, SelectionError, allowed
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
-from harness.matrix.globs import matches, means, near
+from harness.matrix.globs import matches, matching, means, near
 from harness.matrix.names import Names
 from harness.matrix.references import StandIns, baseline_of, referenced
 from harness.matrix.requests import Requests
@@ -143,6 +142,11 @@ def brought(text: str) -> dict[str, object]:
 def title(text: str) -> str:
     """Return the title of a matrix file, which can be read."""
     return str(Document(text).at("title"))
+
+
+def workload_names(text: str, file: str) -> list[str]:
+    """Return what a matrix file calls its workloads. Raises InputError if it has no keys and values."""
+    return Document(text, file).keys("workloads")
 
 
 def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
@@ -318,11 +322,11 @@ class _Reader:
         return blocks
 
     def _exclude(self, origins: dict[Cell, KeyPath], exclusion: Exclusion, path: KeyPath) -> None:
-        matching = [cell for cell in origins if _excludes(exclusion, cell)]
-        if not matching:
+        excluded = [cell for cell in origins if _excludes(exclusion, cell)]
+        if not excluded:
             hint = near(exclusion.cells[0], [cell.id for cell in origins]) if exclusion.cells else ""
             self._document.reject(path, f"excludes nothing: no cell matches{hint}")
-        for cell in matching:
+        for cell in excluded:
             del origins[cell]
 
     def _leave_out(self, origins: dict[Cell, KeyPath]) -> None:
@@ -330,16 +334,13 @@ class _Reader:
 
         Of `all` mitigations those are taken away that a cell cannot have, for whatever reason.
         """
-        concerned = {cell: self._is_concerned(cell) for cell in origins}
+        concerned = {cell: mitigations.concerned(cell, *self._applying) for cell in origins}
         meant = {(path, cell.mitigations) for cell, path in origins.items() if concerned[cell]}
         for cell, path in list(origins.items()):
             elsewhere = not concerned[cell] and (path, cell.mitigations) in meant
             if elsewhere or (self._is_one_of_all(cell, path) and mitigations.objections(cell, *self._applying)):
                 del origins[cell]
                 origins.setdefault(baseline_of(cell), path)
-
-    def _is_concerned(self, cell: Cell) -> bool:
-        return mitigations.concerned(cell, *self._applying)
 
     def _is_one_of_all(self, cell: Cell, path: KeyPath) -> bool:
         """Tell whether nobody has named a cell's mitigation, which is one of those that `all` stands for."""
@@ -379,10 +380,10 @@ class _Reader:
         by_id = {cell.id: cell for cell in cells}
         for index, row in enumerate(self._shape.expect):
             path = ("expect", index, "cells")
-            matching = [cell for name, cell in by_id.items() if fnmatchcase(name, row.cells)]
-            if not matching:
+            meant = matching(by_id, [row.cells])
+            if not meant:
                 self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, list(by_id))}")
-            elif row.effect and not any(cell.mitigations for cell in matching):
+            elif row.effect and not any(by_id[name].mitigations for name in meant):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
             yield Expectation(
                 row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
@@ -396,5 +397,4 @@ def _as_recorded(cell: Cell) -> Cell:
 
 
 def _excludes(exclusion: Exclusion, cell: Cell) -> bool:
-    given = ((key, globs) for key, globs in exclusion if globs)
-    return all(matches(AXES[key].of(cell) if key in AXES else cell.id, globs) for key, globs in given)
+    return all(matches(AXES[key].of(cell) if key in AXES else cell.id, globs) for key, globs in exclusion if globs)

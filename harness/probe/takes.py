@@ -19,7 +19,7 @@ TOGETHER_MS = 2.0
 BURST_SHARE = 0.1
 """So many of the messages come in bursts if the stream does, apart from one pair, which is made by chance."""
 END_MS = 50.0
-"""What comes within that of the end has come with it, as a person sees it."""
+"""What comes within that of the end has come with it, as a person sees it; so long as this end looked, that is."""
 
 How = Literal["one by one", "in bursts", "at the end", "in one piece", "nothing", "refused", "failed"]
 STREAMS: tuple[How, ...] = ("one by one", "in bursts", "at the end")
@@ -85,8 +85,8 @@ class Take:
             return "refused"
         if number < 2:
             return "in one piece" if number else "nothing"
-        last = self.bursts[-1]
-        if 2 * len(last) > number and not self.cut and self.ended_ms - last[-1] < END_MS:
+        last, before_end_ms = self.bursts[-1], self.ended_ms - self.bursts[-1][-1]
+        if 2 * len(last) > number and not self.cut and before_end_ms < END_MS + self.stood_still_ms:
             return "at the end"
         together = sum(len(burst) for burst in self.bursts if len(burst) > 1)
         return "in bursts" if together > 2 + BURST_SHARE * number else "one by one"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
 from harness.launchers.base import Fetching
-from harness.matrix.mitigations import plan
+from harness.matrix.mitigations import chain
 from harness.matrix.reading import Matrix, expand, parse, select
 from harness.matrix.references import referenced
 from harness.matrix.shards import Shard, part
@@ -183,9 +183,8 @@ def _report(name: str, shipped: Sequence[str]) -> str:
 
 def hops_of(job: Job) -> dict[Hop, Path]:
     """Return every hop that a job's cells go through, mitigated or not, with its file."""
-    catalogue, requests = job.matrix.catalogue, job.matrix.requests
-    chains = {chain for cell in job.cells for chain in (cell.chain, plan(cell, catalogue, requests).chain)}
-    return {hop: variant_file(hop, job.own, job.proxies) for hop in sorted({hop for chain in chains for hop in chain})}
+    chains = {one for cell in job.cells for one in (cell.chain, chain(cell, job.matrix.catalogue))}
+    return {hop: variant_file(hop, job.own, job.proxies) for hop in sorted({hop for one in chains for hop in one})}
 
 
 def needs_containers(job: Job) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.matrix.globs import means, near
+from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
 from harness.model import AXES, Deployment, Result, parts_of
 from harness.session.jobs import Job, expecting, load, one_cell
-from harness.session.shipped import shipped_matrices
+from harness.session.shipped import read_text, shipped_matrices
 from harness.session.standing import AS_FOUND
 from harness.store.runs import Run, newest_first
 
@@ -28,15 +29,18 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
     Raises InputError if nothing has it, or for what is wrong with it.
     """
     given = _axes(cell_id)
-    if workload := workload_of(str(given.pop("workload"))):
+    named = str(given.pop("workload"))
+    if workload := workload_of(named):
         try:
             return one_cell(given, workload, expected, deployment)
         except InputError as error:
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     faults = list[Complaint | str]()
-    for name in dict.fromkeys([*_measured(runs), *shipped_matrices()]):
+    smallest_first = sorted(shipped_matrices().values(), key=lambda path: path.stat().st_size)
+    for file in dict.fromkeys([*_measured(runs), *map(str, smallest_first)]):
         try:
-            return expecting(load(name, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
+            if _has_workload(file, named):
+                return expecting(load(file, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
         except SelectionError:
             continue
         except InputError as error:  # a file may have changed since it was measured
@@ -79,6 +83,11 @@ def result_of(run: Run, cell: str) -> Result:
     some = "\n".join(result.id for result in found[:MOST_TOLD])
     more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")
+
+
+def _has_workload(file: str, name: str) -> bool:
+    """Tell whether a matrix file can have a cell with that workload: to make all its cells takes far longer."""
+    return name in workload_names(read_text(Path(file)), file)
 
 
 def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ LOAD = Workload("w", tokens=5, token_bytes=100, interval_ms=1)
 
 @dataclass(frozen=True)
 class Emitter:
-    """A running emitter."""
+    """A running emitter, and all that it was asked: whoever runs it hangs up where a test did not."""
 
     process: Process
     port: int
     control_port: int
     secret: str = SECRET
+    answers: list[Answer] = field(default_factory=list)
 
     async def announce(self, emission: Emission) -> Control:
         """Open the control connection of one stream."""
@@ -41,9 +42,9 @@ class Emitter:
     async def ask(self, target: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> Answer:
         """Send one request on a connection of its own and return what comes back."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        answer = Answer(reader, writer)
-        await answer.ask(target, method, version, body)
-        return answer
+        self.answers.append(Answer(reader, writer))
+        await self.answers[-1].ask(target, method, version, body)
+        return self.answers[-1]
 
     def open_files(self) -> int:
         """Return how many file descriptors the emitter holds."""
@@ -119,6 +120,8 @@ async def emitter(folder: Path, abandoned_s: float = EMITTER.abandoned_s) -> Asy
             (await running.ask("/pulse")).leave()
             yield running
             assert process.death() is None
+            for answer in running.answers:
+                answer.leave()
         assert log.read_text() == ""
 
 

@@ -28,6 +28,7 @@ from tests.backends.deploying import TOKEN, deployed
 from tests.processes import signalled
 
 DEADLINE_S = 20.0
+PATIENT = replace(ELSEWHERE, busy_s=3 * DEADLINE_S)  # nobody waits so long who finds several requests served at once
 REAL = ("local", "elsewhere")
 LOAD = Workload("w", tokens=4, token_bytes=100, interval_ms=1)
 
@@ -77,7 +78,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield Place(memory, client, lambda: memory.die("in mid-stream, the fake died"))
         elif request.param == "elsewhere":
             async with deployed(launcher, tmp_path) as public:
-                emitter, client = Elsewhere(Endpoint(public.port), TOKEN, ELSEWHERE), AiohttpReader()
+                emitter, client = Elsewhere(Endpoint(public.port), TOKEN, PATIENT), AiohttpReader()
                 await emitter.ready()
                 yield Place(emitter, client, lambda: signalled(public.process, signal.SIGKILL))
                 await emitter.close()

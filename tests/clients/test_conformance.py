@@ -76,8 +76,8 @@ def asking(clients: Clients, request: pytest.FixtureRequest) -> Asking:
     return Asking(clients, name, transport, clients.client(name).http[0])
 
 
-def each_and(name: str, values: Mapping[str, Any]) -> pytest.MarkDecorator:
-    """Ask every client with each of some values; of browsers, which take a hundred times as long, a sample."""
+def each_and(name: str, values: Mapping[str, Any], each: int = 4) -> pytest.MarkDecorator:
+    """Ask every client with each of some values; of browsers, which take a hundred times as long, one in `each`."""
     points: list[Any] = [
         pytest.param(*case.values, value, id=f"{case.id}-{told}", marks=case.marks)
         for told, value in values.items()
@@ -85,7 +85,7 @@ def each_and(name: str, values: Mapping[str, Any]) -> pytest.MarkDecorator:
     ]
     browsers = [point for point in points if point.values[0][0].startswith("chromium")]
     others = [point for point in points if point not in browsers]
-    return pytest.mark.parametrize(("asking", name), [*others, *sampled(browsers, each=4)], indirect=["asking"])
+    return pytest.mark.parametrize(("asking", name), [*others, *sampled(browsers, each)], indirect=["asking"])
 
 
 each = pytest.mark.parametrize("asking", list(cases()), indirect=True)
@@ -189,7 +189,7 @@ class Enough(Kept):
         return super().read(data, at_ns) and len(self.body) < ENOUGH_BYTES
 
 
-@each_and("number", {"large": 2, "small": 0})
+@each_and("number", {"large": 2, "small": 0}, each=6)
 async def test_of_a_flood_no_more_is_taken_than_the_sink_wants_and_the_server_is_hung_up_on(
     asking: Asking, number: int
 ) -> None:

@@ -54,6 +54,7 @@ MATRICES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.generated
 @given(MATRICES, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.sampled_from([20, 80, 10_000]))
 def test_of_whatever_file_the_secrets_are_hidden_and_nothing_else(
     matrix: dict[str, Any], style: str | None, flow: bool, width: int

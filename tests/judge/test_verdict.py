@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.judge.rules import ENOUGH, ENOUGH_MS, HOLD_MS, LATE_MS, STREAK
-from harness.judge.verdict import assess, follow_up
-from harness.model import Filler, Judgement, Release, Start, Trace, Verdict
+from harness.judge.verdict import assess
+from harness.model import Filler, Judgement, Release, Start, Verdict
 from tests.factories import BUFFERED, BY_TIMER, COALESCED, TRIED, alone, figures, judged, story, streamed
 
 IN_TIME = "came before the next was sent, less than 50 ms late"
@@ -358,108 +358,6 @@ def test_what_was_held_before_the_stretch_does_not_tell_that_buffers_of_the_star
 
 def test_twice_as_many_as_were_sent_would_do_at_least() -> None:
     assert assess([story(f"s0 +400 hold0 s1 r0-1 {alone(2, 9)} s10-99 r10-99 end")]).would_do == 200
-
-
-# ---------------------------------------------------------------- before the steady state
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (streamed(STREAK), None),
-        (f"s0 +400 hold0 s1 s2-9 r0-9 {alone(10, 9 + STREAK)} end", Start(held_bytes=800, resolution_bytes=8 * 80)),
-        (f"s0 +400 hold0 s1 r0-1 {alone(2, 1 + STREAK)} end", Start(held_bytes=160, resolution_bytes=80)),
-        (f"s0 +400 hold0 wait +50 r0 {alone(1, STREAK)} end", None),
-        (
-            f"{alone(0, 4)} s5 +400 hold5 s6 r5-6 s7 +500 hold7 s8 r7-8 end",
-            Start(passed_bytes=400, resolution_bytes=80),
-        ),
-        (
-            "s0 +400 hold0 s1-9 s10 r0-10 s11 +500 hold11 s12 r11-12 s13 +900 hold13 s14 r13-14 end",
-            Start(held_bytes=880, resolution_bytes=80),
-        ),
-        (
-            "s0 +400 hold0 s1-8 s9 r0-9 s10 +500 hold10 s11-17 s18 r10-18 s19 +900 hold19 s20-26 s27 r19-27 end",
-            Start(held_bytes=800, resolution_bytes=80),
-        ),
-        ("s0 +400 hold0 s1 r0-1 s2 +500 hold2 s3-8 s9 r2-9 s10 +900 hold10 s11-16 s17 r10-17 end", None),
-        ("s0 +400 hold0 s1-7 s8 r0-8 s9 +500 hold9 s10-16 s17 r9-17 s18 +900 hold18 s19-24 s25 r18-25 end", None),
-    ],
-    ids=[
-        "nothing",
-        "start buffer",
-        "first token",
-        "by time",
-        "what passed",
-        "larger",
-        "larger by a token",
-        "smaller",
-        "as the larger",
-    ],
-)
-def test_what_was_before_the_steady_state(words: str, told: Start | None) -> None:
-    assert judged(story(words)).start == told
-
-
-def test_a_start_is_in_bytes_of_the_body_with_all_that_left() -> None:
-    words = f"prelude beat s0 +400 hold0 s1 s2-9 r0-9 {alone(10, 9 + STREAK)} end"
-    told = judged(story(words, prelude=Filler(1000), padding=Filler(20))).start
-    assert told == Start(held_bytes=1000 + len(b": heartbeat\n\n") + 10 * 100, resolution_bytes=8 * 100)
-
-
-@pytest.mark.parametrize(("words", "held"), [("head s0", False), ("s0 head", True), ("s0", False)])
-def test_a_held_head_is_told(words: str, held: bool) -> None:
-    assert judged(story(f"{words} r0 {alone(1, STREAK)} end")).head_held is held
-
-
-# ---------------------------------------------------------------- other streams of the same cell
-
-
-def pulsed(words: str = f"s0 +280 pulse0 r0 {alone(1, STREAK)} end") -> Trace:
-    return story(words)
-
-
-def asked_for(*traces: Trace) -> tuple[int | None, bool] | None:
-    """Return of what length another stream is wanted, and whether a quiet one."""
-    told = follow_up(traces, assess(traces))
-    return (told.plan.emission.announced_tokens, told.quiet) if told else None
-
-
-def test_what_came_after_a_pulse_is_looked_at_once_without() -> None:
-    assert asked_for(story(streamed(STREAK))) is None
-    assert asked_for(pulsed()) == (None, True)
-    assert asked_for(pulsed(), pulsed()) is None
-
-
-def test_an_announced_length_that_is_too_short_is_asked_again_with_one_that_would_do() -> None:
-    short = "s0 +400 hold0 s1-4 wait drain s5 end r0-5"
-    assert asked_for(story(short, body="length")) == (TRIED + 2, False)
-    assert asked_for(story(short, body="length", exact=True)) is None
-    assert asked_for(story(short)) is None, "another stream would be as long, as nothing announces a length"
-    assert asked_for(story(streamed(STREAK), body="length")) is None
-
-
-def test_a_longer_stream_whose_tokens_came_after_pulses_is_looked_at_without_too() -> None:
-    longer = pulsed()
-    longer = replace(longer, plan=replace(longer.plan, emission=replace(longer.plan.emission, announced_tokens=90)))
-    assert asked_for(pulsed(), longer) == (90, True)
-
-
-@pytest.mark.parametrize("short", ["s0 +400 hold0 s1 r0-1 end", "s0 +400 hold0 s1 end r0-1", "s0 r0 end"])
-def test_a_longer_stream_is_judged_in_place_of_one_that_was_too_short_whatever_that_looked_like(short: str) -> None:
-    told = assess([story(short), story(COALESCED)])
-    assert told == assess([story(COALESCED)])
-
-
-def test_what_is_held_if_nobody_else_asks_was_not_streamed_when_a_pulse_let_it_go() -> None:
-    told = assess([pulsed(), story(COALESCED)])
-    alone_ = assess([story(COALESCED)])
-    reason = f"{alone_.judgement.reason}; in a first stream, other requests through the chain let tokens go"
-    assert told == replace(alone_, judgement=replace(alone_.judgement, reason=reason))
-
-
-def test_a_pulse_that_coincided_with_a_token_changes_nothing() -> None:
-    assert assess([pulsed(), story(streamed(STREAK))]) == assess([story(streamed(STREAK))])
 
 
 @pytest.mark.parametrize("broken", [0, 1])

@@ -19,6 +19,7 @@ from tests.simulation import Link, Simulation
 
 MS = 1_000_000
 KIB = 1024
+LOAD = {"tokens": 16, "token_bytes": 400}  # of smaller ones so many more leave, until a megabyte has
 LINKS = {"here": Link(), "afar, with another clock": Link(round_trip_ms=100, clock_off_ms=-3_600_000)}
 
 
@@ -67,7 +68,7 @@ class Announced(Simulation):
 
 def announced(hop: Hop, link: Link = LINKS["here"], **load: Any) -> Trace:
     """Return the trace of a stream through a hop."""
-    return Announced(plan(workload(**{"tokens": 16, "token_bytes": 120} | load)), fresh(hop), link).trace()
+    return Announced(plan(workload(**LOAD | load)), fresh(hop), link).trace()
 
 
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
@@ -106,9 +107,9 @@ def test_how_many_bytes_let_go_is_known_within_its_resolution(size_bytes: int, t
 
 
 def test_a_lag_that_the_head_has_too_cannot_be_told_from_the_distance() -> None:
-    talk = Announced(plan(workload(tokens=16, token_bytes=120)), Lag(lag_ms=400), Link())
+    talk = Announced(plan(workload(**LOAD)), Lag(lag_ms=400), Link())
     assert judged(talk.trace()).verdict == "delayed", "the head came at once, and shows how far away they are"
-    talk = Announced(plan(workload(tokens=16, token_bytes=120)), Lag(lag_ms=400), Link())
+    talk = Announced(plan(workload(**LOAD)), Lag(lag_ms=400), Link())
     assert judged(talk.trace(head=False)).verdict == "streamed"
 
 

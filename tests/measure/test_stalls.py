@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import psutil
@@ -26,7 +27,7 @@ from tests.backends.emitting import process_of
 from tests.factories import judged
 from tests.measuring import acting, plan
 from tests.processes import process
-from tests.sampling import sampled
+from tests.sampling import sampled, some_of
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -42,9 +43,6 @@ CELLS = [
     ("nginx:http10", SMALL, "coalesced"),
     ("nginx:http10", LARGE, "coalesced"),
 ]
-each_cell = pytest.mark.parametrize(
-    ("chain", "size", "verdict"), CELLS, ids=[f"{chain}-{size[0]}x{size[1]}" for chain, size, _ in CELLS]
-)
 
 
 async def stalled(
@@ -78,17 +76,17 @@ async def stalled(
     return trace, judged(trace)
 
 
-@each_cell
+@pytest.mark.parametrize(("chain", "size", "verdict"), CELLS)
 async def test_without_a_stall(bench: Bench, chain: str, size: tuple[int, int], verdict: str) -> None:
     trace, _ = await bench.record("cell", plan(chain, *size))
     assert judged(trace).verdict == verdict
 
 
-@pytest.mark.parametrize("who", ["emitter", "nginx"])
-@each_cell
+@some_of(("who", "cell"), product(["emitter", "nginx"], CELLS), each=2)
 async def test_a_stall_at_the_first_token_changes_no_verdict(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, chain: str, size: tuple[int, int], verdict: str, who: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, who: str, cell: tuple[str, tuple[int, int], str]
 ) -> None:
+    chain, size, verdict = cell
     _, told = await stalled(bench, monkeypatch, chain, size, "begin", who)
     assert told.verdict == verdict, told.reason
 
@@ -102,12 +100,11 @@ async def test_a_stall_between_tokens_that_stream_changes_no_verdict(
     assert {step.kind for step in trace.steps} - {"pulse"} == {"head", "grant", "arrive", "end"}
 
 
-@pytest.mark.parametrize("where", ["outwaited", "stepped"])
-@pytest.mark.parametrize("who", ["emitter", "nginx"])
-@pytest.mark.parametrize(("chain", "size", "verdict"), CELLS[1:], ids=["small", "large"])
+@some_of(("cell", "who", "where"), product(CELLS[1:], ["emitter", "nginx"], ["outwaited", "stepped"]), each=3)
 async def test_a_stall_while_it_is_found_out_what_releases_a_token_changes_no_verdict(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, chain: str, size: tuple[int, int], verdict: str, who: str, where: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cell: tuple[str, tuple[int, int], str], who: str, where: str
 ) -> None:
+    chain, size, verdict = cell
     _, told = await stalled(bench, monkeypatch, chain, size, where, who)
     assert told.verdict == verdict, told.reason
 

@@ -38,6 +38,12 @@ def test_how_messages_came(messages_ms: Sequence[float], ended_ms: float, how: H
     assert take(messages_ms, ended_ms).how == how
 
 
+def test_an_end_that_nobody_looked_for_in_time_may_have_come_with_the_messages() -> None:
+    late = take([900.0, 900.0, 900.0], ended_ms=1200.0)
+    assert late.how == "in bursts"
+    assert replace(late, stood_still_ms=300.0).how == "at the end"
+
+
 @pytest.mark.parametrize(
     ("told", "how"),
     [

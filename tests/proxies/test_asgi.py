@@ -136,7 +136,7 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
 
 @real
 @set_up
-@pytest.mark.parametrize(
+@some_of(
     ("chain", "axes", "what"),
     [
         ("asgi:gzip-middleware@starlette==0.45.3", {}, "at the end"),
@@ -149,6 +149,7 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
         ("asgi:plain@hypercorn", {"format": "ndjson"}, "streamed"),
         ("asgi:websocket@gunicorn,uvloop", {}, "streamed"),
     ],
+    each=2,
 )
 @in_module_loop
 async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[str, Any], what: str) -> None:
@@ -395,7 +396,7 @@ def test_cells_that_share_a_blocked_app_do_not_disturb_each_other(harness: Harne
 
 @real
 def test_an_environment_that_is_missing_is_unavailable_with_the_command_that_mends_it(
-    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, no_apt: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "empty"))
     said = harness("run", "--chain", "asgi:gzip-middleware@starlette==0.45.3")

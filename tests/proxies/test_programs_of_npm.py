@@ -18,6 +18,7 @@ from harness.proxies.described import Described
 from harness.resources import configs
 from tests.processes import process
 from tests.proxies.serving import WORDS, asked, labels, listening, started, upstream, variants, whole
+from tests.sampling import some_of
 from tests.sandbox import missing
 
 NAMES = sorted(
@@ -86,7 +87,7 @@ def test_a_shipped_script_says_in_its_first_line_what_it_stands_for(name: str, c
 
 
 @pytest.mark.proxies
-@each_shipped
+@some_of(("name", "config"), SHIPPED, each=4, ids=labels(SHIPPED))
 async def test_a_shipped_script_passes_requests_on_and_is_gone_with_all_its_children(
     name: str, config: Path, tmp_path: Path
 ) -> None:

@@ -51,7 +51,8 @@ def own(name: str, folder: Path, words: str, others: str) -> Path:
 @some_of("chain", VARIANTS, each=3)
 async def test_a_shipped_config_serves_and_passes_a_stream_whole(bench: Bench, chain: str) -> None:
     program(chain.partition(":")[0])
-    trace, entry = await bench.record("cell", plan(chain, 8, 100))
+    at_a_pace = plan(chain, 8, 100)  # some hold each token for 200 ms of their own accord
+    trace, entry = await bench.record("cell", replace(at_a_pace, emission=replace(at_a_pace.emission, pace="paced")))
     assert judged(trace).verdict != "broken", judged(trace).reason
     (running,) = entry.hops
     assert chain.rpartition(":")[2] in running.version
@@ -99,9 +100,11 @@ async def test_a_complaint_without_a_line_is_told_of_the_config_in_the_programs_
     bench: Bench, tmp_path: Path, name: str, words: str, others: str, complaint: str
 ) -> None:
     config, upstream = own(name, tmp_path, words, others), (await bench.entry(())).endpoint
+    wheel = program(name)
+    impatient = replace(wheel, given=wheel.said.model_copy(update={"within_s": 5.0}))  # Traefik stays, and answers 404
     async with Launcher() as launcher:
         with pytest.raises(InputError) as told:
-            await program(name).start(config, upstream, tmp_path, launcher)
+            await impatient.start(config, upstream, tmp_path, launcher)
     (one,) = told.value.complaints
     assert (one.file, complaint in one.message) == (str(config), True)
 

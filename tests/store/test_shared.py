@@ -15,7 +15,7 @@ from harness.store.shared import MEANT, SharedRun, finish, runs_of
 from tests.reports import samples
 
 SESSION = "a-secret-of-a-session"
-EACH = 40
+EACH = 80
 
 
 def part(root: Path, name: str, session: str = SESSION, matrix: str = "m.yaml") -> SharedRun:
@@ -37,7 +37,7 @@ def test_parts_of_a_session_have_one_folder_and_other_sessions_and_matrices_have
 
 
 def test_lines_that_processes_write_at_once_are_whole(tmp_path: Path) -> None:
-    names = [f"gw{number}" for number in range(4)]
+    names = [f"gw{number}" for number in range(2)]
     writing = [multiprocessing.get_context("spawn").Process(target=_writes, args=(tmp_path, name)) for name in names]
     for process in writing:
         process.start()
