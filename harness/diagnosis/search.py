@@ -75,7 +75,8 @@ class Search:
         can: Callable[[Cell], bool],
     ) -> None:
         self.layers = tuple(sorted(layers, key=AXES["request"].rank))
-        self.chain = self.layers[0].chain
+        first = self.layers[0]
+        self.chain, self._format = first.chain, first.format
         self._catalogue = catalogue
         self._can = can
         self._known: dict[Cell, Fate] = {}
@@ -118,7 +119,7 @@ class Search:
 
     def price(self, names: Names) -> Price:
         """Return what sorts sets, the cheapest first."""
-        return price(names, self._catalogue, self.layers[0].format)
+        return price(names, self._catalogue, self._format)
 
     # ------------------------------------------------------------------------------------------- what is known so far
 
@@ -140,8 +141,7 @@ class Search:
 
     def is_around(self, names: Names) -> bool:
         """Tell whether a set leaves the chain or its transport."""
-        told = self.layers[0].format
-        return any(name in self._catalogue and is_detour(self._catalogue[name], told) for name in names)
+        return any(name in self._catalogue and is_detour(self._catalogue[name], self._format) for name in names)
 
     @property
     def tried(self) -> list[Names]:
@@ -162,7 +162,7 @@ class Search:
         if (names, to) not in self._cells:
             concern = [name for name in names if self._can(replace(to, mitigations=(name,)))]
             cell = replace(to, mitigations=tuple(concern))
-            self._cells[names, to] = cell if len(concern) < 2 or self._can(cell) else None
+            self._cells[names, to] = cell if not concern or self._can(cell) else None
         return self._cells[names, to]
 
     def without_one(self, names: Names) -> list[Names]:
@@ -180,7 +180,7 @@ class Search:
         return any(self._known.get(self.applied((name,), layer) or layer) == "milder" for layer in self.held)
 
     def _holds(self, cell: Cell) -> bool:
-        return self._known.get(cell) in ("held", "milder")
+        return self._known.get(cell) == "held"
 
     def _needs(self) -> list[Cell]:
         """Return the parts that hold; of a layer of which none does, itself."""
@@ -294,7 +294,7 @@ class Search:
         sets: list[Names] = [()]
         for need in needs:
             mending: list[Names] = [(name,) for name in pool if self._mends((name,), need)]
-            mending += [pair for pair in self._pairs_that_mend(need) if {*pair} <= {*pool}]
+            mending += self._pairs_that_mend(need)
             if mending:
                 grown = {frozenset({*names, *one}) for names in sets for one in mending}
                 smallest = (one for one in grown if not any(other < one for other in grown))
@@ -312,7 +312,7 @@ class Search:
     def _helps(self, name: str) -> bool:
         """Tell whether a mitigation did any good alone, to a layer or a part that holds."""
         where = {*self.held, *self._needs()}
-        met = {self._known.get(cell) for one in where if (cell := self.applied((name,), one)) and cell != one}
+        met = {self._known.get(self.applied((name,), one) or one) for one in where}
         return not met.isdisjoint({"streams", "milder"})
 
     def _cheap(self, sets: Iterable[Names]) -> list[Names]:

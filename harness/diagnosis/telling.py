@@ -210,8 +210,7 @@ class Diagnosis:
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
         for hop, cells in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):
             if stubborn := [cell for cell in cells if self.search.resists(cell)]:
-                alone = chain_text(stubborn[0].chain)
-                yield f"Nothing that was tried on it mends {alone} alone, which {self._together(stubborn, self._fate)}"
+                yield f"Nothing that was tried on it mends {hop} alone, which {self._together(stubborn, self._fate)}"
                 if settings := list(self._untried(hop)):
                     yield f"Not tried, as {self._why_unedited(hop)}: in that of {hop} {', '.join(settings)}"
 
@@ -221,9 +220,8 @@ class Diagnosis:
             return f"no {hop.proxy} config is edited here"
         replaced = {old for one in self.catalogue.values() if isinstance(one.chain, Mapping) for old in one.chain}
         known = {one.hop for result in self.results.values() for one in result.facts.served_by}
-        if {str(hop), str(hop.bare)} & (replaced | known):
-            return ""
-        return "a config is edited only where it is taken as deployed, and what answers is known"
+        why = "a config is edited only where it is taken as deployed, and what answers is known"
+        return why if {str(hop), str(hop.bare)}.isdisjoint(replaced | known) else ""
 
     def _untried(self, hop: Hop) -> Iterator[str]:
         """Yield the settings that are known of a hop's program, whose config is not edited, and that nothing had."""

@@ -54,7 +54,7 @@ from harness.model import Emission, Step, StepKind
 FINE = 8
 """A step of a later hold sends an eighth of what was left open by the one before."""
 
-TRYING_NS = 3 * 10**9
+TRYING_NS = 3_000_000_000
 """How long trying bytes may take: through a chain that is far away, or on a busy machine, in fewer and larger steps."""
 
 CONVERSATION_BYTES = 4_194_304
@@ -141,7 +141,7 @@ class Lockstep:
         self._held_again = False
         self._longest_ns = 0
         self._known: tuple[int, int] | None = None
-        self._held = -1
+        self._held: int
         self._stretched = self._flowed = False
         self._flow_through = -1
         self._far = round_trip_ns > FAR_MS * 1e6
@@ -152,7 +152,7 @@ class Lockstep:
         self._slow_ms = slow_ms
         self._lead_ns = lead_ns
         self._told = -1
-        self._leads_to = 0, Phase.ARRIVAL
+        self._leads_to: tuple[int, Phase]
         self._flows_ns: int
         self._chance = random.Random(workload.seed)
 
@@ -245,7 +245,7 @@ class Lockstep:
                 self.phase, self.progress_ns = Phase.ARRIVAL, now_ns
                 if self._confirmed or self._is_over_early:
                     return self._end(now_ns)
-                if self._wants_stretch:
+                if self._by_bytes and not self._stretched:
                     return self._stretch(now_ns)
                 return self._next(now_ns) if self._all_here else None
             case Phase.FLOW:
@@ -281,8 +281,10 @@ class Lockstep:
     @property
     def _confirmed(self) -> bool:
         """Whether bytes let go after the stretch as they did before."""
-        stretches, last = self._reader.stretches, self._reader.seen[-1] if self._reader.seen else None
-        return self._by_bytes and bool(stretches) and isinstance(last, Hold) and last.seq >= stretches[-1].start
+        if not self._by_bytes or not self._reader.stretches:
+            return False
+        last = self._reader.seen[-1]
+        return isinstance(last, Hold) and last.seq >= self._reader.stretches[-1].start
 
     @property
     def _is_over_early(self) -> bool:
@@ -310,8 +312,6 @@ class Lockstep:
                 return self._flow(now_ns)
             if self._lead_ns or here >= self._least or sum(one.trip_ms for one in self._run(known)) >= ENOUGH_MS:
                 return self._end(now_ns)
-        if self._wants_stretch:
-            return self._stretch(now_ns)
         if known and known.how == "time" and not self._flowed:
             return self._flow(now_ns)
         if self._pauses and here and (self._far or self._nearly_held):
@@ -320,10 +320,6 @@ class Lockstep:
             self._pause_ns = int(self._chance.random() * HOLD_MS * 1e6)
             return None
         return self._grant(1, now_ns, Phase.ARRIVAL)
-
-    @property
-    def _wants_stretch(self) -> bool:
-        return self._by_bytes and not self._stretched
 
     def _stretch(self, now_ns: int) -> Grant | None:
         """Send several times what let go, so that buffers of the start are over when the next token is held."""

@@ -69,3 +69,11 @@ def test_what_the_catalogue_lacks_is_as_dear_as_can_be_and_comes_last_of_its_kin
     known = {one.name: one for one in DEAREST_FIRST if one.chain != "direct"}
     assert cost(("gone",), known) == cost(("told", "gone"), known) == "architecture"
     assert max([*known, "gone"], key=lambda name: price((name,), known)) == "gone"
+    more = known | {"other": made("other", "architecture")}
+    assert price(("gone",), more) < price(("gateway", "other"), more), "it is one"
+
+
+@pytest.mark.parametrize(("prelude_bytes", "cheaper"), [(32, "opened"), (33, "padded")])
+def test_a_prelude_is_as_dear_as_padding_of_as_many_bytes_in_all(prelude_bytes: int, cheaper: str) -> None:
+    known = {"opened": made("opened", prelude=Filler(prelude_bytes)), "padded": made("padded", padding=Filler(1))}
+    assert min(known, key=lambda name: price((name,), known)) == cheaper

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import get_args
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diagnosis import search as module
-from harness.model import Cell, Cost, Facts, Hop, Outcome, TurnedAway
+from harness.model import Cell, Cost, Facts, Hop, Outcome, Refusal, TurnedAway, Verdict
 from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
 from tests.reports.samples import result
 
@@ -111,17 +113,25 @@ def test_the_cheapest_set_is_found(name: str) -> None:
 AWAY = Facts(turned_away=TurnedAway(3, 401, "nothing"))
 
 
+REFUSED = Facts(refusal=Refusal(401, 200))
+
+
 @pytest.mark.parametrize(
-    ("outcome", "facts", "told"),
+    ("outcome", "verdict", "facts", "told"),
     [
-        ("blocked", AWAY, "refused"),
-        ("blocked", Facts(), "unknown"),
-        ("observed", AWAY, "held"),
-        ("unstable", Facts(), "unknown"),
+        ("blocked", "buffered", AWAY, "refused"),
+        ("blocked", "buffered", Facts(), "unknown"),
+        ("observed", "buffered", AWAY, "held"),
+        ("unstable", "buffered", Facts(), "unknown"),
+        ("observed", "broken", REFUSED, "refused"),
+        ("observed", "broken", Facts(), "held"),
+        ("observed", "buffered", REFUSED, "held"),
+        ("fail", "buffered", Facts(), "held"),
+        ("pass", "streamed", Facts(), "streams"),
     ],
 )
-def test_refused_is_what_was_blocked_as_a_hop_turned_it_away(outcome: Outcome, facts: Facts, told: module.Fate) -> None:
-    assert module.fate(result(world(a=FREE).layers[0], "buffered", outcome=outcome, facts=facts)) == told
+def test_refused_is_what_a_hop_turned_away(outcome: Outcome, verdict: Verdict, facts: Facts, told: module.Fate) -> None:
+    assert module.fate(result(world(a=FREE).layers[0], verdict, outcome=outcome, facts=facts)) == told
 
 
 def test_of_what_was_measured_a_set_that_was_not_measured_for_every_request_is_known_not_to_work() -> None:
@@ -328,15 +338,92 @@ def test_so_many_sets_are_tried_where_many_mend_each_hop_and_none_the_chain(monk
     assert len(composed) == 3 * 4, "those that ought to work, and twice what extends sets that failed"
 
 
-@pytest.mark.parametrize("names", [tuple(COSTS), ("no-cache", "nosniff", "x-accel")], ids=["of many", "of all"])
-def test_every_part_of_the_answer_was_left_out_once_and_missed(names: tuple[str, ...]) -> None:
-    hops = {"a": hop("x-accel"), "b": hop("no-cache"), "c": hop("nosniff")}
+THREE = ("no-cache", "nosniff", "x-accel")
+TWICE = SimulatedHop((hop("nosniff").gates[0], hop("no-cache").gates[0]))
+
+
+@pytest.mark.parametrize(
+    ("names", "hops"),
+    [
+        (COSTS, {"a": hop("x-accel"), "b": hop("no-cache"), "c": hop("nosniff")}),
+        (THREE, {"a": hop("x-accel"), "b": TWICE}),
+    ],
+    ids=["of many", "of all that there are"],
+)
+def test_every_part_of_the_answer_was_left_out_once_and_missed(
+    names: Collection[str], hops: Mapping[str, SimulatedHop]
+) -> None:
     chain = World(hops, {name: COSTS[name] for name in names})
     found = searched(chain)
     assert found.best == ("no-cache", "nosniff", "x-accel")
     assert set(found.without_one(found.best)) <= set(found.tried)
     told = {cell.mitigations for cell in chain.asked if cell.chain == chain.layers[0].chain}
     assert set(found.without_one(found.best)) <= told
+
+
+def test_what_concerns_one_request_may_help_and_what_concerns_none_does_not() -> None:
+    chain = world(a=FREE)
+
+    def can(cell: Cell) -> bool:
+        return cell.mitigations != ("nosniff",) and (cell.request, cell.mitigations) != ("curl", ("no-cache",))
+
+    names = module.Search(chain.layers, chain.catalogue, THREE, can).names
+    assert sorted(names) == ["no-cache", "x-accel"]
+
+
+def test_what_makes_one_request_milder_eases_it() -> None:
+    hops = {"a": SimulatedHop((hop("@never").gates[0], hop("no-cache", requests=["browser"]).gates[0]))}
+    found = searched(World(hops, COSTS))
+    assert [name for name in found.names if found.eases(name)] == ["no-cache"]
+
+
+def test_those_that_spare_a_hop_are_asked_about_along_with_the_first_that_ought_to_work() -> None:
+    names = ("x-accel", "no-transform", "no-cache", "nosniff", "identity")
+    chain = world(**{f"hop{number}": hop(name) for number, name in enumerate(names)})
+    assert next(first_sets(chain)) == [*itertools.combinations(sorted(names), 4), tuple(sorted(names))]
+
+
+def test_once_one_that_ought_to_work_has_failed_others_are_asked_about_several_at_once() -> None:
+    outer = hop("x-accel", "no-transform", "no-cache")
+    asked = first_sets(world(outer=outer, inner=hop("nosniff", uses_up=("x-accel",))))
+    likely = [("nosniff", "x-accel"), ("no-transform", "nosniff"), ("no-cache", "nosniff")]
+    assert [[names in sets for names in likely] for sets in (next(asked), next(asked))] == [
+        [True, False, False],
+        [False, True, True],
+    ]
+
+
+def first_sets(chain: World) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the sets of two or more that are asked for together of the whole chain, time and again."""
+    asks = search(chain)
+    while wanted := asks.wanted():
+        sets = {cell.mitigations for cell in wanted if cell.chain == chain.layers[0].chain}
+        if composed := [names for names in sets if len(names) > 1]:
+            yield sorted(composed, key=lambda names: (len(names), names))
+        for cell in wanted:
+            asks.told(cell, chain.fate(cell))
+
+
+def test_of_pairs_for_a_part_only_those_that_mend_it_are_tried_on_the_whole() -> None:
+    chain = world(a=eased("@never"), b=FREE)
+    searched(chain)
+    assert {names for _, names in asked_of_whole(chain) if len(names) > 1} == set()
+    assert any(len(cell.mitigations) > 1 for cell in chain.asked)
+    apart = world(a=TWICE, b=hop("x-accel"), c=hop("no-transform"))
+    assert searched(apart).best == ("no-cache", "no-transform", "nosniff", "x-accel")
+    assert ("no-cache", "nosniff") not in {names for _, names in asked_of_whole(apart)}
+
+
+def test_where_nothing_mends_any_part_no_set_is_composed_of_what_only_helps() -> None:
+    gates = (gate for name in ("no-cache", "x-accel", "@never") for gate in hop(name).gates)
+    chain = world(a=SimulatedHop(tuple(gates)), b=FREE)
+    searched(chain)
+    assert {names for _, names in asked_of_whole(chain) if len(names) > 1} == set()
+
+
+def test_a_sole_hop_that_needs_all_that_there_is() -> None:
+    chain = World({"a": TWICE}, {name: COSTS[name] for name in THREE[:2]})
+    assert searched(chain).best == THREE[:2] == by_force(chain)
 
 
 def test_what_mends_one_request_must_not_spoil_another_that_streams() -> None:

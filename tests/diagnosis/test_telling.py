@@ -52,10 +52,10 @@ def diagnosis(
     return found
 
 
-def told(found: Diagnosis, width: int = 100) -> str:
+def told(found: Diagnosis, width: int = 100, in_short: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, _environ={})
     with console.capture() as capture:
-        console.print(DiagnosisReport(found), soft_wrap=True)
+        console.print(DiagnosisReport(found, in_short), soft_wrap=True)
     return capture.get()
 
 
@@ -113,8 +113,14 @@ def test_which_location_answered_and_which_others_are_not_measured_is_told_once(
 
 def test_the_report_has_the_short_answer_first_and_lines_to_paste_whole() -> None:
     said = told(diagnosis(TWO), width=60)
-    places = [said.index(word) for word in (CHAIN, "Which hop holds", "What to change", "FastAPI", "as it is")]
+    parts = (CHAIN, "\nWhich hop holds\n", "\nWhat to change\n", "FastAPI", "as it is")
+    places = [said.index(word) for word in parts]
     assert places == sorted(places)
+    assert [said.count(word) for word in parts[1:3]] == [1, 1]
+    indents = {line.split()[0]: len(line) - len(line.lstrip()) for line in said.splitlines() if line.strip()}
+    assert (indents["no-transform"], indents["without"]) == (2, 4), "how it is known stands below what to change"
+    assert told(found := diagnosis(TWO), in_short=True).rstrip() in told(found)
+    assert "Exit status" not in told(found, in_short=True)
     assert '    w.Header().Set("X-Accel-Buffering", "no")\n' in said
     assert "the stream as asked shows at the end" in " ".join(said.split())
     assert said.rstrip().endswith("what to change.")
@@ -160,6 +166,7 @@ def test_what_changed_in_configs_of_the_user_s_is_told_by_hop_in_place_of_the_li
     said = told(found, width=40)
     assert f"\n  nginx:inner\n{DIFF.replace(chr(13), '')}\n" in said
     alike = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=DIFF, inner=DIFF))
+    assert "`patch -p0`, or `git apply" in told(found)
     found = diagnosis([*itertools.chain(*held), *alike], OWN, catalogue)
     assert found.patches() == {"nginx:outer, nginx:inner": DIFF}
     apart = both(
@@ -275,6 +282,7 @@ def test_what_was_not_measured_is_told_as_that() -> None:
     one = replace(found, results={}, stopped="the budget of 1 s was over")
     assert [seen for _, seen in one.of_layers()] == ["not known: the budget of 1 s was over"] * 2
     assert (one.unknown, one.exit_status) == ("", 3)
+    assert (list(one.of_locations()), one.patches()) == ([], {})
 
 
 @pytest.mark.parametrize(("outcome", "away"), [("unavailable", None), ("blocked", TurnedAway(3, 401, "nothing"))])
@@ -293,6 +301,7 @@ def test_what_could_not_be_judged_is_no_hold() -> None:
     found = diagnosis(gone)
     assert [seen for _, seen in found.of_layers()] == ["unavailable: no Node.js (install it)"] * 2
     assert (list(found.of_fix()), found.exit_status) == ([], 3)
+    assert found.unknown == "it could not be judged (curl, browser)"
 
 
 def test_an_exit_status_that_has_no_words_of_its_own_is_told_as_everywhere() -> None:

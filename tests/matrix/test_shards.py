@@ -66,6 +66,13 @@ def test_the_largest_layers_are_shared_out_first_so_that_small_ones_fill_what_is
     assert [{each.chain[0].variant for each in one if each.chain} for one in found] == [{"c"}, {"a", "b"}]
 
 
+@pytest.mark.parametrize("said", ["1/1", "2/4", "4/4", "1/1000", "1000/1000"])
+def test_a_part_is_told_as_it_is_said(said: str) -> None:
+    number, of = map(int, said.split("/"))
+    assert Shard.read(said) == Shard(number, of)
+    assert str(Shard.read(said)) == said
+
+
 @pytest.mark.parametrize(
     "said", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1/1001", "\N{ARABIC-INDIC DIGIT ONE}/2"]
 )

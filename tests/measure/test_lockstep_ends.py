@@ -160,13 +160,43 @@ def test_a_stream_ends_when_the_steady_state_is_known_and_the_workload_is_here(t
     assert record(talk.steps) == f"head-1 0-{sent - 1} end{sent - 1}"
 
 
-@pytest.mark.parametrize(("trip_ms", "phase"), [(199, Phase.ARRIVAL), (201, Phase.PAUSE)])
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize(
+    ("others", "nearly_ms"), [({}, 200), ({"round_trip_ms": 8}, 208), ({"round_trip_ms": 8, "delay_ms": 5}, 213)]
+)
 def test_a_token_that_was_nearly_held_is_followed_by_a_pause_so_that_no_timer_keeps_step(
-    trip_ms: int, phase: Phase
+    before: int, others: dict[str, Any], nearly_ms: int
 ) -> None:
-    talk = begun(tokens=40)
-    alone(talk, 1, trip_ms, talk.progress_ns)
+    for trip_ms, phase in ((nearly_ms - 1, Phase.ARRIVAL), (nearly_ms, Phase.PAUSE)):
+        talk = begun(tokens=40, **others)
+        alone(talk, before, at_ns=talk.progress_ns)
+        alone(talk, 1, trip_ms, talk.progress_ns)
+        assert talk.phase is phase
+
+
+@pytest.mark.parametrize(
+    ("others", "late_ms"), [({}, 50), ({"round_trip_ms": 8}, 58), ({"round_trip_ms": 8, "delay_ms": 5}, 63)]
+)
+@pytest.mark.parametrize(
+    ("late", "off_ms", "phase"), [(16, 0, Phase.FLOW), (16, -1, Phase.ENDED), (4, 0, Phase.FLOW), (3, 0, Phase.ENDED)]
+)
+def test_a_flow_follows_where_a_quarter_or_more_were_late(
+    others: dict[str, Any], late_ms: int, late: int, off_ms: int, phase: Phase
+) -> None:
+    talk = begun(**others)
+    for number in range(STREAK):
+        alone(talk, 1, late_ms + off_ms if number < late else 0, talk.progress_ns)
     assert talk.phase is phase
+
+
+def test_what_was_late_before_the_steady_state_calls_for_no_flow() -> None:
+    talk = begun()
+    for _ in range(7):
+        alone(talk, 1, 2 * LATE_MS, talk.progress_ns)
+    held(talk, 4)
+    talk.stepped(talk.progress_ns)
+    answer = alone(talk, STREAK, at_ns=talk.progress_ns)
+    assert (talk.phase, answer and answer.end) == (Phase.ENDED, True)
 
 
 def test_nothing_is_said_after_the_end() -> None:

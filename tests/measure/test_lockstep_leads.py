@@ -58,6 +58,7 @@ def test_what_comes_while_a_grant_is_under_way_was_let_go_by_that_and_by_no_byte
     assert (grant, talk.machine.phase) == (Grant(1, later=True), Phase.LEAD)
     talk.arrives(0)
     talk.due()
+    assert talk.machine.phase is Phase.SETTLING, "no more bytes are tried"
     reader = read(talk.machine.steps)
     assert talk.kinds[2:] == [("hold", 0), ("pulse", 0), ("arrive", 0), ("grant", 1)]
     (hold,) = reader.seen
@@ -116,8 +117,8 @@ def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int) -> None
     assert grant.through == first + FLOW_TOKENS - 1
     told_ns = talk.now_ns
     while talk.machine.granted < grant.through:
-        assert talk.due() is None
-        talk.now_ns += late_ms * MS  # as a busy machine looks at its clock
+        talk.now_ns = talk.machine.progress_ns + talk.machine.due.ns + late_ms * MS  # as a busy machine looks at it
+        assert talk.machine.stepped(talk.now_ns) is None
     granted_ns = read(talk.machine.steps).granted_ns[first:]
     due_ns = [told_ns + int((LEAD_MS + FLOW_MS * number) * MS) for number in range(FLOW_TOKENS)]
     assert all(0 <= at_ns - due <= late_ms * MS for at_ns, due in zip(granted_ns, due_ns, strict=True))
