@@ -110,7 +110,11 @@ def differences(cell_id: str, was: Mapping[str, Kept], now: Mapping[str, Kept]) 
 
 
 def _found(was: Kept, now: Kept, beside: Pair) -> Iterator[Difference]:
-    """Yield what differs; `beside` is the same of the cell without its mitigations."""
+    """Yield what differs; `beside` is the same of the cell without its mitigations. Of what is too short to
+    tell by now nothing is known.
+    """
+    if was.verdict and not now.verdict:
+        return
     yield from _of(VERDICTS, was.verdict or TOO_SHORT, now.verdict or TOO_SHORT)
     for one in _of(SHOWS, was.shows or NONE, now.shows or NONE, "shows"):
         if not _is_unresolved(was, now):
@@ -127,10 +131,10 @@ def _found(was: Kept, now: Kept, beside: Pair) -> Iterator[Difference]:
 
 
 def _moved(was: Kept | None, now: Kept | None) -> bool:
-    """Tell whether a cell without mitigations is another than it was, or was not there to be held against."""
+    """Tell whether a cell without mitigations is another than it was, or not there to be held against, or not known."""
     if was is None or now is None:
         return was is not now
-    return any(_found(was, now, (None, None)))
+    return bool(was.verdict and not now.verdict) or any(_found(was, now, (None, None)))
 
 
 def _lags(was: Kept | None, now: Kept | None) -> bool:

@@ -54,6 +54,13 @@ def told(was: Kept, now: Kept, beside: Mapping[str, tuple[Kept, Kept]] | None = 
     return [(one.turn, str(one)) for one in differences(PADDED, {**then, PADDED: was}, {**today, PADDED: now})]
 
 
+def test_what_is_too_short_to_tell_by_now_is_no_change_and_nothing_to_hold_an_effect_against() -> None:
+    known, short = Kept("streamed", "one by one"), Kept(None)
+    assert told(known, short) == []
+    was, now = Kept("coalesced", effect="reduces"), Kept("coalesced")
+    assert told(was, now, {PLAIN: (known, short)}) == [("other", "effect none, was reduces")]
+
+
 def test_worse_is_told_first() -> None:
     was, now = Kept("delayed", "in bursts"), Kept("streamed", "at the end")
     assert told(was, now) == [("worse", "shows at the end, was in bursts"), ("better", "streamed, was delayed")]

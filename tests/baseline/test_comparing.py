@@ -190,6 +190,12 @@ def test_what_could_not_be_measured_here_stays_and_what_is_gone_does_not() -> No
     assert again.configs == {"a.conf": "1"}
 
 
+def test_a_cell_that_is_too_short_to_tell_by_now_stays_what_it_was_in_a_baseline() -> None:
+    known, short = of("streamed", shows=STREAMED), of(None, outcome="too short")
+    assert with_what_was(kept([short]), kept([known]), [known.id]).cells == kept([known]).cells
+    assert with_what_was(kept([known]), kept([short]), [known.id]).cells == kept([known]).cells
+
+
 def test_what_is_gone_and_fails_nothing_is_no_result() -> None:
     here, gone = of("streamed"), of("buffered", chain="nginx:gzip")
     comparison = held([here, gone], [here], fails=())
