@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harness.errors import Unavailable
 from harness.launchers.containers import EMITTER_IMAGE
@@ -21,10 +22,15 @@ from harness.launchers.engine import Engine, connected
 from harness.launchers.leftovers import LABEL
 from tests.waiting import wait_for
 
-NGINX, HAPROXY = "docker:1.30-alpine", "docker:3.2"
-"""What the tests run, as a hop names it."""
-IMAGES = (EMITTER_IMAGE, "nginx:1.30-alpine", "haproxy:3.2")
-"""Where no registry can be reached, `python -m benchmarks.stand_in_images nginx:1.30-alpine haproxy:3.2` makes some."""
+PINNED: dict[str, str] = yaml.safe_load((Path(__file__).parent.parent / "compose.yaml").read_text())["x-images"]
+PROGRAMS = ("nginx", "haproxy", "traefik", "caddy", "envoy")
+"""What the tests run. Where no registry can be reached, `python -m tests.stand_in_images` makes images of them."""
+IMAGES = (EMITTER_IMAGE, *(PINNED[name] for name in PROGRAMS))
+
+
+def contained(hop: str) -> str:
+    """Return a hop in a container of the image that compose.yaml pins: `nginx:http10@docker:1.30-alpine`."""
+    return f"{hop}@docker:{PINNED[hop.partition(':')[0]].rpartition(':')[2]}"
 
 
 def engine_with_images() -> Engine:

@@ -35,7 +35,7 @@ from harness.launchers.words import written
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-EMITTER_IMAGE = "token-stream-harness"
+EMITTER_IMAGE = "token-stream-backend"
 """The image that compose.yaml builds: the emitter runs in it."""
 PORT = 8080
 """Where a hop listens in its container, which has all ports for itself; no privilege is needed above 1023."""

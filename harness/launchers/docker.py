@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from docker.models.images import Image
 
 TELLS_EVERY_BYTES = 20_000_000
-BUILD = "docker compose build harness"
+BUILD = "docker compose build backend"
 _VERSIONS: dict[str, str] = {}
 """What programs in images told, by the image's id and what was asked."""
 
@@ -62,9 +62,12 @@ class Docker(Source):
         return Installed(self.name, version, Path(self.program), build, image=str(image.id))
 
     def fetch(self, version: str, fetching: Fetching) -> None:
-        """Pull the image; the emitter's is in no registry. Blocks. Raises Unavailable."""
+        """Pull the image unless it is here; the emitter's is in no registry. Blocks. Raises Unavailable."""
         with contextlib.closing(connected()) as engine:
             _image(engine, EMITTER_IMAGE, BUILD)
+            with contextlib.suppress(Unavailable):
+                _image(engine, self.reference, "")
+                return  # what is wrong with one that is here is no reason to pull
             fetching.progress(f"pulling {self.reference}")
             try:
                 with told(f"{self.reference} cannot be pulled"):
