@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,15 +64,12 @@ def engine() -> Iterator[Engine]:
         wait_for(lambda: set(labelled(engine)) - before, operator.not_)
 
 
-ADDRESSES = "base=10.213.0.0/16,size=24"
-"""Of a second engine's networks: other than those of the first, which it knows nothing of."""
-
-
 class OwnEngine:
     """An engine of a test's own, to be stopped, or put on a small disk: all that it has lies in a folder.
 
-    It leaves the network's rules alone: what it publishes, a process of its own relays. Entering it skips the test
-    where none can be started. With `room_mb`, it lies on a disk of that size.
+    It has a network namespace to itself, for engines take each other's bridges and rules away: who asks for what it
+    publishes is run with a `prefix`. Entering it skips the test where none can be started. With `room_mb`, it lies on a
+    disk of that size.
     """
 
     def __init__(self, room_mb: int | None = None) -> None:
@@ -81,8 +78,8 @@ class OwnEngine:
         self._leaving = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        if os.geteuid() or not shutil.which("dockerd"):
-            pytest.skip("only root can start an engine of its own, where dockerd is installed")
+        if os.geteuid() or not all(map(shutil.which, ("dockerd", "ip", "unshare", "nsenter"))):
+            pytest.skip("only root can start an engine of its own, where dockerd and ip are installed")
         with contextlib.ExitStack() as unless_started:
             short = tempfile.TemporaryDirectory(prefix="engine-")  # as the path of a socket has to be
             self._folder = Path(unless_started.enter_context(short))
@@ -109,11 +106,16 @@ class OwnEngine:
     def start(self) -> None:
         """Start it, again if it was stopped."""
         places = [f"--data-root={self.data}", f"--exec-root={self._folder}/exec", f"--pidfile={self._folder}/pid"]
-        alone = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--default-address-pool", ADDRESSES]
-        argv = ["dockerd", *places, *alone, "--host", self.address]
+        dockerd = ["dockerd", *places, "--host", self.address]
+        argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *dockerd]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)
         wait_for(self.answers)
+
+    @property
+    def prefix(self) -> Sequence[str]:
+        assert self._process
+        return "nsenter", f"--net=/proc/{self._process.pid}/ns/net"
 
     def stop(self) -> None:
         """Stop it, which ends what runs in it and keeps what is known of that."""

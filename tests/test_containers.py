@@ -245,7 +245,7 @@ def test_an_engine_that_is_stopped_in_mid_stream_is_told_and_what_it_had_is_remo
     endless(place)
     with OwnEngine() as own:
         own.take(engine, EMITTER_IMAGE, PINNED["nginx"])
-        program = place.start("matrix", "m.yaml", DOCKER_HOST=own.address)
+        program = place.start("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
         wait_for(lambda: len(place.results()) == 2)
         own.stop()
         said = place.said(program)
@@ -267,7 +267,7 @@ def test_an_engine_without_room_is_told_and_has_nothing_of_ours_afterwards(place
         own.take(engine, EMITTER_IMAGE)
         small.client.images.get(EMITTER_IMAGE).tag(PINNED["nginx"])
         own.fill()
-        said = place.run("matrix", "m.yaml", DOCKER_HOST=own.address)
+        said = place.run("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
         for id, result in place.results().items():
             assert result.verdict is None, id
             assert "no space left on device" in str(result.reason), said.err
