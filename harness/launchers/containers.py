@@ -194,6 +194,7 @@ class _Begun:
             mounts.append(Mount(str(box.writes), str(box.writes), "bind"))
         if self._user == NOBODY:
             _open_up([here for here, at in box.reads.items() if not at], box.writes)  # of the run, and nothing else
+            _check_open([here for here, at in box.reads.items() if at])
         with self._debt.asking(f"{name} cannot be run in a container"):
             container = self._engine.client.containers.create(
                 box.image,
@@ -261,6 +262,16 @@ def _open_up(reads: Sequence[Path], writes: Path | None) -> None:
                 path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
     for path in [writes, *writes.rglob("*")] if writes else []:
         os.chown(path, *map(int, NOBODY.split(":")), follow_symlinks=False)
+
+
+def _check_open(reads: Sequence[Path]) -> None:
+    """Raise Unavailable if nobody can read what is no folder of the run's, and is not ours to open up."""
+    for top in reads:
+        for path in [top, *top.rglob("*")]:
+            wanted = 0o005 if path.is_dir() else 0o004
+            if not path.is_symlink() and path.stat().st_mode & wanted != wanted:
+                why = f"nobody can read {path}, as which root's containers run"
+                raise Unavailable(why, f"chmod -R go+rX {top}")
 
 
 def _as_ours(status: int) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 from docker.errors import APIError, NotFound
 from requests.exceptions import ConnectionError as Refused
 from urllib3.exceptions import ProtocolError
 
-from harness.errors import ProxyError
+from harness.errors import ProxyError, Unavailable
 from harness.launchers import containers, leftovers
 from harness.launchers.base import Box
 from harness.launchers.containers import LOST, Contained, Containers
@@ -115,6 +116,21 @@ async def test_only_a_port_that_somebody_has_is_no_end_of_it(
     with pytest.raises(ProxyError, match=f"hop cannot be run in a container: {words}"):
         await Containers(Mock()).run("hop", BOX, tmp_path / "log")
     assert container.start.call_count == tries
+
+
+async def test_what_nobody_can_read_is_told_with_the_way_out(engine: MagicMock, tmp_path: Path) -> None:
+    engine.is_rootless = False
+    package = tmp_path / "package"
+    package.mkdir(mode=0o755)
+    (package / "closed.py").touch(mode=0o600)
+    box = replace(BOX, reads={package: "/run/package"})
+    with patch.object(containers, "_user", lambda: containers.NOBODY):
+        running = Containers(Mock())
+        with pytest.raises(Unavailable, match=r"nobody can read .*closed.py, .* \(chmod -R go\+rX .*/package\)"):
+            await running.run("hop", box, tmp_path / "log")
+        (package / "closed.py").chmod(0o644)
+        await running.run("hop", box, tmp_path / "log")
+    await running.close()
 
 
 async def test_all_is_owed_before_an_engine_is_asked_for_anything(engine: MagicMock, tmp_path: Path) -> None:
