@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
+import re
 import signal
 import socket
 import threading
@@ -13,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.documents.hops import read
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers import leftovers
-from harness.launchers.containers import PORT, Contained
+from harness.launchers.base import Box
+from harness.launchers.containers import EMITTER_IMAGE, PORT, Contained
 from harness.launchers.engine import Engine, connected
 from harness.launchers.leftovers import LABEL
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
-from harness.model import Hop, Option
-from tests.engines import HAPROXY, NGINX, labelled
+from harness.model import Hop
+from tests.engines import PINNED, OwnEngine, contained, labelled
 from tests.engines import engine as engine
-from tests.sampling import sampled
+from tests.sampling import some_of
 from tests.sandbox import SLOW, Sandbox
 from tests.waiting import eventually, wait_for
 
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.proxies
 
-IN_NGINX = Hop("nginx", "http10", options=(Option("source", *NGINX.split(":")),))
+TITLE = "title: t\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
+IN_NGINX = read(contained("nginx:http10"))
 MOMENTS = 13
 """So many things the engine tells of until the run of `endless` is in mid-stream."""
 
@@ -45,38 +50,45 @@ def place(tmp_path: Path, engine: Engine) -> Iterator[Sandbox]:
 
 def endless(place: Sandbox) -> None:
     """Write a matrix of one cell through a container that is in mid-stream for as long as a test needs it to be."""
-    workload = "workloads: {short: {tokens: 24, token_bytes: 112}}"
-    place.write("m.yaml", f"title: t\n{workload}\naxes: {{chain: 'nginx:http10@{NGINX}', mitigations: slow}}\n{SLOW}")
+    place.write("m.yaml", f"{TITLE}axes: {{chain: '{contained('nginx:http10')}', mitigations: slow}}\n{SLOW}")
 
 
 # ---------------------------------------------------------------- what is measured
 
 
+LOCAL = [
+    "nginx:http10",
+    "nginx:buffering-off",
+    "traefik:buffering",
+    "caddy:response-buffers",
+    "envoy:file-system-buffer",
+    "nginx:http10>haproxy:default",
+]
+
+
 def test_verdicts_are_those_of_local_programs_cell_by_cell(place: Sandbox) -> None:
-    local = ["nginx:http10", "nginx:buffering-off", "nginx:http10>haproxy:default"]
-    tags = {"nginx": NGINX, "haproxy": HAPROXY}
-    contained = [">".join(f"{hop}@{tags[hop.split(':')[0]]}" for hop in chain.split(">")) for chain in local]
-    mixed = f"nginx:http10>haproxy:default@{HAPROXY}"  # a program of this machine may stand before a container
-    backwards = f"nginx:http10@{NGINX}>haproxy:default"
+    """Every program that comes in images is there, most of them where they hold."""
+    inside = [">".join(map(contained, chain.split(">"))) for chain in LOCAL]
+    mixed = f"nginx:http10>{contained('haproxy:default')}"  # a program of this machine may stand before a container
+    backwards = f"{contained('nginx:http10')}>haproxy:default"
     place.write(
         "m.yaml",
-        "title: t\nworkloads: {short: {tokens: 24, token_bytes: 112}}\n"
-        f"axes: {{chain: {[*local, *contained, mixed, backwards]}, mitigations: [none, x-accel-buffering]}}\n",
+        f"{TITLE}axes: {{chain: {[*LOCAL, *inside, mixed, backwards]}, mitigations: [none, x-accel-buffering]}}\n",
     )
     said = place.run("matrix", "m.yaml")
     found = {
         (id.split("/")[0], "x-accel" in id): (result.verdict, result.shows and result.shows.manner)
         for id, result in place.results().items()
     }
-    for here, there in zip([*local, local[-1]], [*contained, mixed], strict=True):
+    for here, there in zip([*LOCAL, LOCAL[-1]], [*inside, mixed], strict=True):
         for mitigated in (False, True):
             assert found[there, mitigated] == found[here, mitigated], said.err
-    assert found[local[0], False][1] == "at the end"
+    assert {found[chain, False][1] for chain in LOCAL} == {"at the end", "one by one"}, "some hold, and some do not"
     unavailable = next(one for id, one in place.results().items() if id.startswith(f"{backwards}/"))
     assert unavailable.outcome == "unavailable"
     assert "have all that stands behind a container run in one, too" in str(unavailable.reason)
-    told = next(one.versions for id, one in place.results().items() if id.startswith(f"{contained[0]}/"))
-    assert any("(docker nginx:1.30-alpine sha256:" in version for version in told.values())
+    told = next(one.versions for id, one in place.results().items() if id.startswith(f"{inside[0]}/"))
+    assert any(f"(docker {PINNED['nginx']}" in version and "sha256:" in version for version in told.values())
 
 
 async def test_a_container_is_shut_in(engine: Engine, tmp_path: Path) -> None:
@@ -123,10 +135,10 @@ def test_an_image_that_is_missing_is_told_with_the_way_out(place: Sandbox, offli
 def test_where_no_engine_answers_the_other_cells_are_measured(tmp_path: Path) -> None:
     with Sandbox(tmp_path) as place:
         nowhere = f"unix://{tmp_path}/none.sock"
-        place.run("run", "--chain", f"nginx:http10@{NGINX}", DOCKER_HOST=nowhere)
+        place.run("run", "--chain", contained("nginx:http10"), DOCKER_HOST=nowhere)
         told = {id.split("/")[0]: (one.outcome, str(one.reason)) for id, one in place.results().items()}
-        assert told[f"nginx:http10@{NGINX}"][0] == "unavailable"
-        assert f"no container engine answers: {nowhere}: No such file" in told[f"nginx:http10@{NGINX}"][1]
+        assert told[contained("nginx:http10")][0] == "unavailable"
+        assert f"no container engine answers: {nowhere}: No such file" in told[contained("nginx:http10")][1]
         assert told["direct"][0] == "observed"
 
 
@@ -226,22 +238,94 @@ async def test_an_engine_that_stops_in_mid_run_is_told_and_what_it_had_is_remove
     assert len(leftovers.reap()) == len(left)
 
 
+@pytest.mark.exhaustive
+def test_an_engine_that_is_stopped_in_mid_stream_is_told_and_what_it_had_is_removed_once_it_is_back(
+    place: Sandbox, engine: Engine
+) -> None:
+    endless(place)
+    with OwnEngine() as own:
+        own.take(engine, EMITTER_IMAGE, PINNED["nginx"])
+        program = place.start("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
+        wait_for(lambda: len(place.results()) == 2)
+        own.stop()
+        said = place.said(program)
+        (slow,) = (one for id, one in place.results().items() if "/slow/" in id)
+        assert slow.outcome == "error", said.err
+        assert re.search("nginx(: its container was lost| exited| was killed)", str(slow.reason))
+        assert (said.status, "Traceback" in said.err) == (3, False)
+        own.start()
+        with contextlib.closing(connected(own.address)) as again:
+            assert len(labelled(again)) == 3
+            place.run("run", "--chain", "direct")  # the next start looks for what dead runs have left
+            assert labelled(again) == []
+
+
+@pytest.mark.exhaustive
+def test_an_engine_without_room_is_told_and_has_nothing_of_ours_afterwards(place: Sandbox, engine: Engine) -> None:
+    place.write("m.yaml", f"{TITLE}axes: {{chain: '{contained('nginx:http10')}'}}\n")
+    with OwnEngine(room_mb=600) as own, contextlib.closing(connected(own.address)) as small:
+        own.take(engine, EMITTER_IMAGE)
+        small.client.images.get(EMITTER_IMAGE).tag(PINNED["nginx"])
+        own.fill()
+        said = place.run("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
+        for id, result in place.results().items():
+            assert result.verdict is None, id
+            assert "no space left on device" in str(result.reason), said.err
+        assert (said.status, "Traceback" in said.err) == (3, False)
+        assert labelled(small) == []
+
+
+async def test_ports_that_others_have_are_passed_over(engine: Engine, tmp_path: Path) -> None:
+    """The engine tries ten that follow each other, and we have it try again."""
+
+    box = Box(EMITTER_IMAGE, ["python3", "-c", "import time; time.sleep(600)"], ports=[PORT], reads={})
+
+    async def published() -> int:
+        async with Launcher() as launcher:
+            _, (port,) = await launcher.containers.run("hop", box, tmp_path / "log")
+            return port
+
+    first = await published()
+    with contextlib.ExitStack() as others:
+        taken = set()
+        for port in range(first + 1, first + 13):
+            with contextlib.suppress(OSError):  # somebody has it already, which is as good
+                taken.add(others.enter_context(socket.create_server(("127.0.0.1", port))).getsockname()[1])
+        assert await published() not in {0, *taken}
+
+
 # ---------------------------------------------------------------- who is killed
 
 
-@pytest.mark.parametrize("moment", sampled(map(pytest.param, range(1, MOMENTS + 1)), each=6))
-def test_nothing_is_left_of_a_run_that_is_killed_at_any_moment(place: Sandbox, engine: Engine, moment: int) -> None:
-    """A moment is when the engine has told of so many things that it did."""
+HOSTILE = [(moment, False) for moment in range(1, MOMENTS + 1)] + [
+    (moment, True) for moment in range(1, MOMENTS + 1, 2)
+]
+
+
+@some_of(("moment", "janitors_too"), HOSTILE, each=6)
+def test_nothing_is_left_of_a_run_that_is_killed_at_any_moment(
+    place: Sandbox, engine: Engine, moment: int, janitors_too: bool
+) -> None:
+    """A moment is when the engine has told of so many things. Without a janitor, the next start cleans up."""
     endless(place)
     with contextlib.closing(connected()) as watching:
         told: Any = watching.client.events()
         program = place.start("matrix", "m.yaml")
         for _ in zip(range(moment), told, strict=False):
             pass
-        os.killpg(program.pid, signal.SIGKILL)
         told.close()
+    if janitors_too:
+        os.killpg(program.pid, signal.SIGSTOP)  # or it has others at once
+        for janitor in place.processes("launchers/janitor.py"):
+            janitor.kill()
+    os.killpg(program.pid, signal.SIGKILL)
     assert place.said(program).status == -signal.SIGKILL
-    place.wait_until_clean()
+    if janitors_too:
+        assert labelled(engine)
+        place.run("run", "--chain", "direct")
+    else:
+        place.wait_until_clean()
+    wait_for(lambda: labelled(engine), operator.not_)
 
 
 def test_ctrl_c_leaves_nothing(place: Sandbox, engine: Engine) -> None:
@@ -254,6 +338,7 @@ def test_ctrl_c_leaves_nothing(place: Sandbox, engine: Engine) -> None:
     assert labelled(engine) == []
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_is_killed_takes_nothing_of_another_that_runs(place: Sandbox, engine: Engine) -> None:
     endless(place)
     first, second = (place.start("matrix", "m.yaml") for _ in range(2))
@@ -261,7 +346,7 @@ def test_a_run_that_is_killed_takes_nothing_of_another_that_runs(place: Sandbox,
     os.killpg(first.pid, signal.SIGKILL)
     place.said(first)
     wait_for(lambda: len(labelled(engine)), lambda number: number == 3)
-    place.run("clean", "--dry-run")
+    place.run("run", "--chain", "direct")  # the next start looks for what dead runs have left
     assert len(labelled(engine)) == 3
     os.killpg(second.pid, signal.SIGINT)
     assert place.said(second).status == 130

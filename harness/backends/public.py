@@ -4,7 +4,8 @@
 
 Rules: without a token it does not start, and no command line has it; control is a short POST that is answered at once
 and kept by nobody; who opened a stream reaches it by its id, and no other; what one may ask for is limited, and what is
-asked for within a minute, control of an open stream apart; told to stop (SIGTERM), it breaks off what still streams and
+asked for within a minute, control of an open stream apart; to strangers it sends nothing, unless it is to be tried by
+hand (`--demo`); told to stop (SIGTERM), it breaks off what still streams and
 ends with status 0. Each process says by a header which one it is: that there are several shows in that.
 """
 
@@ -21,14 +22,15 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 from aiohttp import web
 
 from harness.backends.control import dump_log, load_emission
 from harness.backends.emitter import ID_BYTES, Stream, application
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
-from harness.model import Emission, Turn
+from harness.formats import CODECS
+from harness.model import Body, Emission, Turn, Workload
 
 LEAST_TOKEN_CHARS = 16
 OPENING_BYTES = 4 * 2**20
@@ -36,6 +38,10 @@ OPENING_BYTES = 4 * 2**20
 MINUTE = 60.0
 """In seconds."""
 STOPPED = "the emitter was told to stop"
+
+DEMO = {"tokens": "40", "token_bytes": "120", "interval_ms": "250", "format": "sse", "body": "chunked"}
+"""What `/demo?tokens=5` may ask for, and what it has if it does not."""
+BODIES = get_args(Body)
 
 Answer = Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
 
@@ -84,6 +90,7 @@ class Public:
 
     token: str
     limits: Limits
+    demo: bool = False
     streams: dict[str, Stream] = field(default_factory=dict)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -95,6 +102,8 @@ class Public:
         """Return what is served: what the emitter serves, and its control below `/control`."""
         app = application(self.streams, [self._counted], OPENING_BYTES)
         app.on_response_prepare.append(self._signed)
+        if self.demo:
+            app.router.add_get("/demo", self._demo)
         app.router.add_post("/control/pulse", self._control(self._pulse))
         app.router.add_post("/control/open", self._control(self._open))
         of_stream = {"grant": self._grant, "state": self._state, "log": self._log}
@@ -158,19 +167,39 @@ class Public:
     def _pulse(self, request: web.Request, said: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
+    async def _demo(self, request: web.Request) -> web.StreamResponse:
+        """Stream to whoever asks what their query describes."""
+        self._check_room()
+        try:
+            emission = described(request.query)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        stream_id = self._opened(emission, (), emission.workload.tokens - 1)
+        try:
+            return await self.streams[stream_id].serve(request)
+        finally:
+            self._forget(stream_id, "it was closed")
+
     def _open(self, request: web.Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        if len(self.streams) >= self.limits.streams:
-            why = f"{self.limits.streams} streams may be open here at once: --streams allows more\n"
-            raise web.HTTPServiceUnavailable(text=why, headers={"Retry-After": "1"})
+        self._check_room()
         emission = load_emission(json.dumps(said["emission"]).encode())
         turns = [Turn(*turn) for turn in said.get("turns", ())]
         last = max([emission.workload.tokens - 1, emission.announced_tokens or 0, *(turn.through for turn in turns)])
+        return {"stream": self._opened(emission, turns, last)}
+
+    def _check_room(self) -> None:
+        if len(self.streams) >= self.limits.streams:
+            why = f"{self.limits.streams} streams may be open here at once: --streams allows more\n"
+            raise web.HTTPServiceUnavailable(text=why, headers={"Retry-After": "1"})
+
+    def _opened(self, emission: Emission, turns: Sequence[Turn], last: int) -> str:
+        """Return the id of a stream that is open now, if its tokens up to the `last` are not too much."""
         self._check(emission, last)
         stream_id, loop = secrets.token_hex(ID_BYTES), asyncio.get_running_loop()
         stream = self.streams[stream_id] = Stream(emission, lambda: _play(stream, turns), self.limits.abandoned_s)
         over = f"a stream may last {self.limits.duration_s:g} s here: --duration-s allows more"
         loop.call_later(self.limits.duration_s, self._forget, stream_id, over)
-        return {"stream": stream_id}
+        return stream_id
 
     def _grant(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
         after_s, every_s = said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3
@@ -207,6 +236,25 @@ class Public:
     def _forget(self, stream_id: str, why: str) -> None:
         if stream := self.streams.pop(stream_id, None):
             stream.break_off(why)
+
+
+def described(query: Mapping[str, str]) -> Emission:
+    """Return the paced stream that a query of `/demo` asks for. Raises ValueError that says what is allowed."""
+    if unknown := set(query) - set(DEMO):
+        raise ValueError(f"{min(unknown)}: a demo has {', '.join(DEMO)}")
+    said = {**DEMO, **query}
+    for name, known in (("format", tuple(CODECS)), ("body", BODIES)):
+        if said[name] not in known:
+            raise ValueError(f"{name} is {said[name]!r}: it may be {', '.join(known)}")
+    codec = CODECS[said["format"]]
+    least = {"tokens": 1, "token_bytes": codec.min_token_bytes, "interval_ms": 0}
+    for name in least:
+        if not said[name].isdecimal() or int(said[name]) < least[name]:
+            raise ValueError(f"{name} is {said[name]!r}: it has to be a whole number, {least[name]} at least")
+    tokens, token_bytes, interval_ms = (int(said[name]) for name in least)
+    workload = Workload("demo", tokens, token_bytes, interval_ms)
+    body = cast(Body, said["body"])
+    return Emission(workload, format=codec.name, body=body, pace="paced", content_type=codec.content_type)
 
 
 def _play(stream: Stream, turns: Sequence[Turn]) -> None:
@@ -260,9 +308,12 @@ def main() -> None:
     parser.add_argument(
         "--abandoned-s", type=float, default=usual.abandoned_s, help="give up a stream after this silence"
     )
+    parser.add_argument(
+        "--demo", action="store_true", help="stream to whoever asks for /demo?tokens=40: on your own machine only"
+    )
     parser.add_argument("--goodbye-s", type=float, default=usual.goodbye_s, help="so long its end may take")
     options = vars(parser.parse_args())
-    host, port = options.pop("host"), options.pop("port")
+    host, port, demo = options.pop("host"), options.pop("port"), options.pop("demo")
     if wrong := [name for name, value in options.items() if value <= 0]:
         parser.error(f"--{wrong[0].replace('_', '-')} has to be more than 0")
     token = os.environ.get(TOKEN_VARIABLE, "")
@@ -279,7 +330,7 @@ def main() -> None:
     if not 0 <= port < 2**16:
         parser.error(f"{port} is no port: it has to be less than {2**16}")
     try:
-        asyncio.run(serve(Public(token, Limits(**options)), host, port, lambda line: print(line, flush=True)))
+        asyncio.run(serve(Public(token, Limits(**options), demo), host, port, lambda line: print(line, flush=True)))
     except OSError as error:
         sys.exit(_unusable(host, port, error))
 

@@ -1,8 +1,8 @@
 """A program in an image, which a container engine has or pulls: it runs there, and nothing of it comes here.
 
 Rules: an image is only meant by who names its tag (`nginx:default@docker:1.30-alpine`), and by that exact tag; what
-runs is the image that the engine has under it now, which the result tells by its digest; the version is the one that
-the program in it tells, asked once in a container.
+runs is the image that the engine has under it now, which the result tells by its digest, or by its id if it was made
+here; the version is the one that the program in it tells, asked once in a container.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from docker.models.images import Image
 
 TELLS_EVERY_BYTES = 20_000_000
-BUILD = "docker compose build harness"
-SHORT = 19
-"""So many characters of an image's id are told: `sha256:` and the twelve that docker's own tools show."""
-
+BUILD = "docker compose build backend"
 _VERSIONS: dict[str, str] = {}
 """What programs in images told, by the image's id and what was asked."""
 
@@ -61,16 +58,16 @@ class Docker(Source):
             _image(engine, EMITTER_IMAGE, BUILD)
             image = _image(engine, self.reference, f"docker pull {self.reference}")
             version = self._told(str(image.id))
-        digests = image.attrs.get("RepoDigests") or []
-        digest = str(digests[0]).partition("@")[2] if digests else str(image.id)
-        return Installed(
-            self.name, version, Path(self.program), f"{self.reference} {digest[:SHORT]}", image=str(image.id)
-        )
+        build = pinned(self.reference, image.attrs.get("RepoDigests") or []) or f"{self.reference} {image.id}"
+        return Installed(self.name, version, Path(self.program), build, image=str(image.id))
 
     def fetch(self, version: str, fetching: Fetching) -> None:
-        """Pull the image; the emitter's is in no registry. Blocks. Raises Unavailable."""
+        """Pull the image unless it is here; the emitter's is in no registry. Blocks. Raises Unavailable."""
         with contextlib.closing(connected()) as engine:
             _image(engine, EMITTER_IMAGE, BUILD)
+            with contextlib.suppress(Unavailable):
+                _image(engine, self.reference, "")
+                return  # what is wrong with one that is here is no reason to pull
             fetching.progress(f"pulling {self.reference}")
             try:
                 with told(f"{self.reference} cannot be pulled"):
@@ -101,6 +98,19 @@ class Docker(Source):
             program, _ = await launcher.containers.run(self.program, box, log)
             await until(program.death, ASKED_S)
             return program.words().strip()
+
+
+def pinned(reference: str, digests: Iterable[str]) -> str | None:
+    """Return what pulls the very same image again, `nginx:1.30@sha256:...`; None for one that was built here.
+
+    An image may have the digests of several repositories, whose names Podman writes in full.
+    """
+    image = reference.rpartition(":")[0]
+    for digest in digests:
+        repository, _, hashed = digest.partition("@")
+        if repository == image or repository.endswith(f"/{image}"):
+            return f"{reference}@{hashed}"
+    return None
 
 
 def pulled(steps: Iterable[Mapping[str, Any]]) -> Iterator[int]:

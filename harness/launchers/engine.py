@@ -8,11 +8,12 @@ published on the loopback of the engine's machine, and what it reads is mounted 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from harness.errors import ProxyError, Unavailable
@@ -20,8 +21,10 @@ from harness.errors import ProxyError, Unavailable
 if TYPE_CHECKING:  # the SDK takes a third of a second to import: only who has containers is to wait for it
     from docker import DockerClient
 
+HELLO_S = 10.0
+"""How long an engine may take to say that it is there: one that hangs has a socket that accepts, and is silent."""
 ANSWERS_S = 60.0
-"""How long an engine may take for one thing that it is asked to do."""
+"""How long it may take for one thing that it is asked to do."""
 WAY_OUT = "start Docker or Podman, or say by DOCKER_HOST where it listens"
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
@@ -38,7 +41,7 @@ def addresses() -> list[str]:
     return found or [f"unix://{sockets[0]}"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Engine:
     """An engine that has answered, and where."""
 
@@ -48,14 +51,17 @@ class Engine:
     @property
     def is_rootless(self) -> bool:
         """Whether it runs as an ordinary user: then that user is root in its containers."""
-        info = self.client.info()
-        options = info.get("SecurityOptions") or []
-        return any("rootless" in option for option in options) or bool(info.get("Rootless"))
+        options = self._told.get("SecurityOptions") or []
+        return any("rootless" in option for option in options) or bool(self._told.get("Rootless"))
 
     @property
     def shares_our_clock(self) -> bool:
         """Whether containers run on the kernel that we run on, so that CLOCK_MONOTONIC is one and the same."""
-        return os.uname().sysname == "Linux" and self.client.info().get("KernelVersion") == os.uname().release
+        return os.uname().sysname == "Linux" and self._told.get("KernelVersion") == os.uname().release
+
+    @cached_property
+    def _told(self) -> Mapping[str, Any]:
+        return self.client.info()
 
     def close(self) -> None:
         """Hang up."""
@@ -83,11 +89,15 @@ def _client(address: str, timeout_s: float | None) -> DockerClient:
         Path(address.removeprefix("unix://")).stat()
     from docker import DockerClient
     from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
 
     try:
-        return DockerClient(base_url=address, timeout=cast(int, timeout_s), version="auto", tls=_tls(address))
+        tls = kwargs_from_env().get("tls", False) if address.startswith("tcp:") else False
+        client = DockerClient(base_url=address, timeout=cast(int, HELLO_S), version="auto", tls=tls)
     except DockerException as error:
         raise OSError(_root_of(error)) from error
+    client.api.timeout = cast(int, timeout_s)
+    return client
 
 
 @contextmanager
@@ -95,10 +105,11 @@ def told(what: str) -> Iterator[None]:
     """Tell of what an engine refuses, or does not answer, as a ProxyError: `what` could not be done."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError) as error:  # the last, of an answer that breaks off
         raise ProxyError(f"{what}: {_root_of(error)}") from error
 
 
@@ -124,10 +135,6 @@ def _refuse_elsewhere(address: str) -> None:
     if address.startswith("ssh:") or (address.startswith(("tcp:", "http")) and host not in HERE):
         why = f"the engine at {address} is another machine's: its loopback and its files are not ours"
         raise Unavailable(why, "run the harness there")
-
-
-def _tls(address: str) -> bool:
-    return bool(os.environ.get("DOCKER_TLS_VERIFY")) and address.startswith("tcp:")
 
 
 def _root_of(error: BaseException) -> str:

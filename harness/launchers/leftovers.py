@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from harness import resources
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProxyError
 from harness.launchers.engine import ANSWERS_S, Engine, connected, told
 
 if TYPE_CHECKING:
@@ -39,20 +39,29 @@ class Debt:
     def __init__(self, address: str) -> None:
         self.name = f"harness-{secrets.token_hex(8)}"
         self._lock, self._file = _promised(self.name, address)
+        self._is_unsure = False
 
     @property
     def labels(self) -> dict[str, str]:
         return {LABEL: self.name}
 
-    def asks(self) -> None:
-        """Note that something is about to be asked for."""
+    @contextlib.contextmanager
+    def asking(self, what: str) -> Iterator[None]:
+        """Ask for something that cannot be done if that raises ProxyError: what was under way may still come to be."""
         os.utime(self._file)
+        try:
+            with told(what):
+                yield
+        except ProxyError:
+            self._is_unsure = True
+            raise
 
     def pay(self, engine: Engine) -> None:
         """Have all of it removed. Blocks. Raises ProxyError if the engine does not do it: then it is left to others."""
         with self._lock:
             removed(engine, self.name)
-            self._file.unlink(missing_ok=True)
+            if not self._is_unsure:
+                self._file.unlink(missing_ok=True)
 
 
 def place() -> Path:
@@ -65,7 +74,8 @@ def reap() -> list[str]:
 
     Where nothing is owed, no engine is asked.
     """
-    return [what for file in sorted(place().glob("*.*")) for what in _reaped(file)]
+    silent: set[str] = set()
+    return [what for file in sorted(place().glob("*.*")) for what in _reaped(file, silent)]
 
 
 def removed(engine: Engine, name: str) -> list[str]:
@@ -80,7 +90,7 @@ def removed(engine: Engine, name: str) -> list[str]:
         containers = engine.client.containers.list(all=True, filters=filters, ignore_removed=True)
         with ThreadPoolExecutor(AT_ONCE) as side_by_side:
             gone = [f"container {one.name}" for one in containers]
-            list(side_by_side.map(_remove, containers))
+            list(side_by_side.map(remove, containers))
         for network in engine.client.networks.list(filters=filters):
             with contextlib.suppress(NotFound):
                 network.remove()
@@ -92,7 +102,8 @@ def removed(engine: Engine, name: str) -> list[str]:
     return gone
 
 
-def _remove(container: Container) -> None:
+def remove(container: Container) -> None:
+    """Remove a container, unless it is gone. Raises what the SDK does."""
     from docker.errors import APIError
 
     try:
@@ -114,14 +125,18 @@ def _promised(name: str, address: str) -> tuple[IO[str], Path]:
     return lock, file
 
 
-def _reaped(file: Path) -> Iterator[str]:
+def _reaped(file: Path, silent: set[str]) -> Iterator[str]:
+    """Remove what a file tells of, unless a run holds it, or its engine is a `silent` one, which did not answer."""
     with contextlib.suppress(FileNotFoundError, BlockingIOError), file.open(encoding="utf-8") as lock:
         is_old = time.time() - file.stat().st_mtime > ANSWERS_S
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if file.suffix == OWED:
+            if (address := lock.read()) in silent:
+                return
             try:
-                engine = connected(lock.read())
-            except HarnessError:  # its engine does not answer now
+                engine = connected(address)
+            except HarnessError:
+                silent.add(address)
                 return
             with contextlib.closing(engine), contextlib.suppress(HarnessError):
                 yield from removed(engine, file.stem)
@@ -132,4 +147,5 @@ def _reaped(file: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    reap()
+    while reap():  # what was under way when the run was killed may come to be while we look
+        pass

@@ -67,7 +67,7 @@ class AsDeployed(Described):
 
     def takes(self, config: Path) -> bool:
         said = placeholders.asked([read(config).text])
-        return said.isdisjoint(("LISTEN", "PORT", *placeholders.UPSTREAMS))
+        return said.isdisjoint((*placeholders.LISTENS, *placeholders.UPSTREAMS))
 
     def read(self, config: Path, standing: Standing) -> Fitted:
         """Return a config as its language reads it. Raises InputError, or Unavailable without a program. Blocks."""

@@ -40,6 +40,8 @@ from harness.proxies.tested import tested
 
 PROGRAMS = "programs"
 
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|\[?::1\]?|localhost)\b[^\n]*\$\{PORT\}")
+
 _COMMENT = re.compile(r"^\s*(?:#+|//+|;+|/\*+|<!--+)?\s*(.*?)\s*(?:\*+/|--+>)?$")
 
 
@@ -167,6 +169,17 @@ class Described:
         if asks.isdisjoint(placeholders.UPSTREAMS):
             why = f"{self.name} has no ${{UPSTREAM}}, nor ${{UPSTREAM_ADDRESS}}: write one where it passes requests to"
             raise InputError(Complaint(why, file=place))
+        if self.only == "docker" and self.said.has_config:
+            self._check_reachable(config)
+
+    def _check_reachable(self, config: Path) -> None:
+        """Raise InputError if a config has its program listen where nobody reaches a container."""
+        for number, line in enumerate(config.read_text(encoding="utf-8").splitlines(), 1):
+            if found := _LOOPBACK.search(line):
+                why = (
+                    f"in a container, nobody reaches what listens on {found[1]}: write ${{LISTEN}}, or ${{LISTEN_HOST}}"
+                )
+                raise InputError(Complaint(f"{why} for the address alone", file=str(config), line=number))
 
     def offered(self) -> str:
         """Return what each source has here, the newest first: `wheel 2.11.7 (here), 2.10.2; apt 2.6.2`. Blocks."""

@@ -1,6 +1,6 @@
 """What a proxy's config, command line and environment may ask for in place of a fixed value. Pure.
 
-    ${LISTEN}            where to listen, 127.0.0.1:8080; ${PORT} is the port of it
+    ${LISTEN}            where to listen, 127.0.0.1:8080; ${LISTEN_HOST} and ${PORT} are the parts of it
     ${UPSTREAM}          the URL that requests are passed to, with no slash at its end: http://127.0.0.1:9090/api
     ${UPSTREAM_ADDRESS}  host and port of it; ${UPSTREAM_HOST}, ${UPSTREAM_PORT}; ${UPSTREAM_PATH} may be empty
     ${FOLDER}            a folder of this instance's own, gone with the run
@@ -24,15 +24,16 @@ from pathlib import Path
 
 from harness.model import Endpoint
 
+LISTENS = ("LISTEN", "LISTEN_HOST", "PORT")
 UPSTREAMS = ("UPSTREAM", "UPSTREAM_ADDRESS", "UPSTREAM_HOST", "UPSTREAM_PORT", "UPSTREAM_PATH")
 CERTIFICATES = ("CERTIFICATE", "CERTIFICATE_KEY")
 FILES = ("FOLDER", *CERTIFICATES)
 
 _ANY = re.compile(r"\$\{([A-Z_]+)\}")
-_PLACEHOLDER = re.compile(rf"\$\{{({'|'.join(('LISTEN', 'PORT', *UPSTREAMS, *FILES))})\}}")
+_PLACEHOLDER = re.compile(rf"\$\{{({'|'.join((*LISTENS, *UPSTREAMS, *FILES))})\}}")
 
 
-NAMES = ("LISTEN", "PORT", *UPSTREAMS, *FILES, "PROGRAM", "CONFIG", "CONFIG_FOLDER", "INSTALLED", "HERE")
+NAMES = (*LISTENS, *UPSTREAMS, *FILES, "PROGRAM", "CONFIG", "CONFIG_FOLDER", "INSTALLED", "HERE")
 
 
 def unknown(texts: Iterable[str]) -> list[str]:
@@ -54,6 +55,7 @@ def values(port: int, upstream: Endpoint, folder: Path, host: str = "127.0.0.1")
     """Return what the placeholders of one instance stand for; its certificate, if it asks for one, comes on top."""
     return {
         "LISTEN": f"{host}:{port}",
+        "LISTEN_HOST": host,
         "PORT": str(port),
         "UPSTREAM": upstream.url,
         "UPSTREAM_ADDRESS": f"{upstream.host}:{upstream.port}",

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from harness.backends.control import load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_VARIABLE
-from harness.backends.public import Limits, PerMinute, main
+from harness.backends.public import Limits, PerMinute, described, main
 from harness.launchers.process import Launcher
 from harness.model import EMITTER_HEADER
 from tests.backends.deploying import TOKEN, Public, deployed
@@ -49,6 +49,28 @@ def test_so_many_pass_within_any_minute_and_the_next_is_told_how_long_to_wait() 
 def test_what_is_too_much_is_refused_with_the_way_out(limits: Limits, through: int, way_out: str) -> None:
     assert limits.refusal(TOLD, through - 1) is None
     assert way_out in str(limits.refusal(TOLD, through))
+
+
+@pytest.mark.parametrize("body", ["chunked", "length", "close"])
+def test_a_demo_is_paced_and_as_it_was_asked_for(body: str) -> None:
+    emission = described({"tokens": "5", "interval_ms": "20", "format": "ndjson", "body": body})
+    assert (emission.workload.tokens, emission.workload.interval_ms, emission.pace) == (5, 20, "paced")
+    assert (emission.format, emission.body, emission.content_type) == ("ndjson", body, "application/x-ndjson")
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"token": "5"}, "token: a demo has tokens, token_bytes, interval_ms, format, body"),
+        ({"tokens": "0"}, "tokens is '0': it has to be a whole number, 1 at least"),
+        ({"interval_ms": "-1"}, "interval_ms is '-1': it has to be a whole number, 0 at least"),
+        ({"format": "xml"}, "format is 'xml': it may be sse, ndjson, text, openai"),
+        ({"body": "gzip"}, "body is 'gzip': it may be chunked, length, close"),
+    ],
+)
+def test_a_demo_that_nobody_can_mean_is_told_what_is_allowed(query: dict[str, str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        described(query)
 
 
 # ---------------------------------------------------------------- how it starts
@@ -190,6 +212,19 @@ async def test_limits_refuse_with_the_way_out_and_grants_are_not_counted(tmp_pat
             assert (await public.post("/control/pulse", token="a stranger's"))[0] == 401
         assert (await public.post("/control/pulse", token="a stranger's"))[0] == 429
         assert (await public.post(f"/control/{stream_id}/grant", through=1))[0] == 200, "strangers keep nobody out"
+
+
+@real
+async def test_only_a_demo_streams_to_strangers_and_within_the_limits(running: Public, tmp_path: Path) -> None:
+    async with running.session.get(f"{running.url}/demo") as answer:
+        assert answer.status == 404
+    async with Launcher() as launcher, deployed(launcher, tmp_path, "--demo", "--tokens=5") as public:
+        for query, status in (("tokens=5&interval_ms=1", 200), ("tokens=6", 413), ("tokens=many", 400)):
+            async with public.session.get(f"{public.url}/demo?{query}") as answer:
+                body = await answer.read()
+                assert answer.status == status, body
+                assert (body.count(b"data: ") == 5) == (status == 200)
+        assert (await public.post("/control/open", token=None))[0] == 401
 
 
 @real

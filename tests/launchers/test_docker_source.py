@@ -10,7 +10,7 @@ import pytest
 from harness.documents import hops
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers import docker
-from harness.launchers.docker import Docker, pulled
+from harness.launchers.docker import Docker, pinned, pulled
 from harness.launchers.system import VersionQuestion
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
@@ -43,6 +43,20 @@ def test_a_pull_tells_how_much_has_come_of_all_layers_together() -> None:
 def test_a_pull_that_fails_tells_the_engines_words() -> None:
     with pytest.raises(ProxyError, match="no such host"):
         list(pulled([{"error": "dial tcp: lookup registry.example: no such host"}]))
+
+
+@pytest.mark.parametrize(
+    ("digests", "told"),
+    [
+        (["nginx@sha256:1f"], "nginx:1.30@sha256:1f"),
+        (["docker.io/library/nginx@sha256:1f"], "nginx:1.30@sha256:1f"),  # as Podman has it
+        (["mirror.example/my-nginx@sha256:2a", "mirror.example/nginx@sha256:1f"], "nginx:1.30@sha256:1f"),
+        (["other@sha256:2a"], None),
+        ([], None),
+    ],
+)
+def test_an_image_is_told_as_what_pulls_it_again(digests: list[str], told: str | None) -> None:
+    assert pinned("nginx:1.30", digests) == told
 
 
 def test_a_hop_asks_for_exactly_one_tag() -> None:

@@ -10,8 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
-from harness.errors import Unavailable
+from harness.errors import ProxyError, Unavailable
 from harness.launchers import engine
 
 
@@ -78,6 +79,33 @@ def test_a_socket_that_nobody_listens_at_is_told_as_that(monkeypatch: pytest.Mon
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
     with pytest.raises(Unavailable, match=r"dead.sock: Connection refused"):
         engine.connected()
+
+
+def test_an_engine_that_hangs_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that was stopped: its socket accepts, and nobody answers."""
+    monkeypatch.setattr(engine, "HELLO_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(tmp_path / "hangs.sock"))
+        hangs.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/hangs.sock")
+        with pytest.raises(Unavailable, match=r"hangs.sock: timed out"):
+            engine.connected()
+
+
+def test_certificates_are_looked_for_where_docker_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / "none"))
+    with pytest.raises(Unavailable, match="Path to a certificate and key files must be provided"):
+        engine.connected()
+
+
+def test_an_answer_that_breaks_off_is_the_engines_fault() -> None:
+    with (
+        pytest.raises(ProxyError, match="it cannot be followed: Connection broken"),
+        engine.told("it cannot be followed"),
+    ):
+        raise ProtocolError("Connection broken")
 
 
 def test_where_there_is_no_socket_nobody_waits_for_the_sdk(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import MagicMock, Mock
 
 import pytest
+from requests.exceptions import ReadTimeout
 
 from harness.errors import ProxyError, Unavailable
 from harness.launchers import leftovers
@@ -75,6 +76,23 @@ def test_a_later_start_looks_again_for_what_was_under_way(engine: Mock) -> None:
     os.utime(file, (before, before))
     leftovers.reap()
     assert not file.exists()
+
+
+def test_what_an_engine_did_not_answer_may_still_come_to_be_so_it_stays_owed(engine: Mock) -> None:
+    debt = Debt("unix:///engine.sock")
+    with pytest.raises(ProxyError, match=r"it cannot be run: Read timed out"), debt.asking("it cannot be run"):
+        raise ReadTimeout("Read timed out")
+    debt.pay(engine)
+    assert labels(engine) == [f"{leftovers.LABEL}={debt.name}"]
+    assert (leftovers.place() / f"{debt.name}{leftovers.OWED}").exists()
+
+
+def test_an_engine_that_does_not_answer_is_asked_once_for_all_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(), killed()
+    asked = Mock(side_effect=Unavailable("no engine answers", ""))
+    monkeypatch.setattr(leftovers, "connected", asked)
+    assert leftovers.reap() == []
+    asked.assert_called_once_with("unix:///engine.sock")
 
 
 @pytest.mark.parametrize("what", ["does not answer", "does not remove"])

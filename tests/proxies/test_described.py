@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,20 @@ def test_who_cannot_be_told_its_port_or_its_upstream_gets_a_word_on_what_to_do(
 ) -> None:
     with pytest.raises(InputError, match=words):
         described(RELAY, *arguments).check(Path())
+
+
+@pytest.mark.parametrize("line", ["127.0.0.1:${PORT}", "{address: localhost, port: ${PORT}}", "[::1]:${PORT}"])
+def test_in_a_container_a_config_may_not_say_that_it_listens_to_its_own_machine_only(line: str, tmp_path: Path) -> None:
+    caddy = PROXIES["caddy"]
+    assert isinstance(caddy, Described)
+    contained = replace(caddy, only="docker", wanted="2.10")
+    config = tmp_path / "mine.caddyfile"
+    config.write_text(f"{{\n{line}\nreverse_proxy ${{UPSTREAM}}\n}}")
+    words = r"mine.caddyfile:2: in a container, nobody reaches what listens on .*\$\{LISTEN_HOST\}"
+    with pytest.raises(InputError, match=words):
+        contained.check(config)
+    config.write_text("http://localhost:80\nbind ${LISTEN_HOST}:${PORT}\nreverse_proxy ${UPSTREAM}")
+    contained.check(config)
 
 
 @pytest.mark.parametrize(

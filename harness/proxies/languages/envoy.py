@@ -41,7 +41,7 @@ _TLS = f'"transport_socket": {{"name": "envoy.transport_sockets.tls", "typed_con
 _HTTP1 = '"explicit_http_config": {"http_protocol_options": {}}'
 _NOBODY = '{"address": "127.0.0.1", "port_value": 1}'
 _NEXT = '{"address": "${UPSTREAM_HOST}", "port_value": ${UPSTREAM_PORT}}'
-_LISTEN = '{"address": "127.0.0.1", "port_value": ${PORT}}'
+_LISTEN = '{"address": "${LISTEN_HOST}", "port_value": ${PORT}}'
 
 
 def fitted(config: Path, standing: Standing) -> Fitted:

@@ -20,6 +20,7 @@ from tests.proxies.languages.reading import changes, served
 
 NOTHING = Deployment()
 VALUES = {
+    "LISTEN_HOST": "127.0.0.1",
     "PORT": "1234",
     "UPSTREAM_HOST": "127.0.0.1",
     "UPSTREAM_PORT": "99",
