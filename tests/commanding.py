@@ -61,4 +61,4 @@ def no_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_apt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without apt, which thinks of each package for half a second where its cache is not kept."""
-    monkeypatch.setattr(apt, "_candidate", lambda package: "")
+    monkeypatch.setattr(apt, "_candidate", lambda package, lists: "")

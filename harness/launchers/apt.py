@@ -25,6 +25,9 @@ from harness.launchers.sources import sole
 
 FILES = "files"
 LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu")
+LISTS = "apt/lists"
+KEPT = Path("/var/cache/apt/pkgcache.bin")
+"""What apt has read of its lists, where it keeps that."""
 REMEDY = "apt-get update"
 _QUOTED = str.maketrans({":": "%3a", "~": "%7e"})  # no list of folders could have the one, no shell leaves the other
 
@@ -45,7 +48,7 @@ class Apt(Source):
     name: ClassVar[SourceName] = "apt"
 
     def offers(self) -> Sequence[str]:
-        candidate = _candidate(self.packages[0])
+        candidate = self._candidate()
         return sorted({upstream(package) for package in (*self._fetched(), candidate) if package})
 
     def installed(self, version: str) -> Installed:
@@ -68,7 +71,7 @@ class Apt(Source):
             for package in sorted(steps.folder.glob("*.deb")):
                 steps.run(["dpkg", "-x", package.name, FILES])
                 package.unlink()
-            return f"{self.packages[0]} {_candidate(self.packages[0])}"
+            return f"{self.packages[0]} {self._candidate()}"
 
         self._installation(version).ensure(make, fetching.progress)
 
@@ -77,12 +80,15 @@ class Apt(Source):
         found = sorted(self.folder.glob(f"{self._prefix}*/{COMPLETE}"), key=lambda file: file.stat().st_mtime)
         return [unquote(complete.parent.name.removeprefix(self._prefix)) for complete in reversed(found)]
 
+    def _candidate(self) -> str:
+        return _candidate(self.packages[0], self.folder.parent / LISTS)
+
     @property
     def _prefix(self) -> str:
         return f"apt-{self.packages[0]}="
 
     def _installation(self, version: str) -> Installation:
-        candidate = _candidate(self.packages[0])
+        candidate = self._candidate()
         meant = [one for one in (candidate, *self._fetched()) if upstream(one) == version]
         folder = self.folder / f"{self._prefix}{(meant[0] if meant else version).translate(_QUOTED)}"
         return Installation(folder, self.packages[0], f"{self.packages[0]} {version}", self.setup, "300 MB")
@@ -94,13 +100,27 @@ def upstream(version: str) -> str:
 
 
 @cache
-def _candidate(package: str) -> str:
-    """Return the version of a package that apt would install now; nothing if there is none, or no apt. Blocks."""
+def _candidate(package: str, lists: Path) -> str:
+    """Return the version of a package that apt would install now; nothing if there is none, or no apt. Blocks.
+
+    `lists` is where what apt has read of its lists is kept if nobody else keeps it, as in most containers: reading them
+    takes half a second each time.
+    """
     if not all(map(shutil.which, ("apt-get", "apt-cache", "dpkg"))):
         return ""
     try:
-        said = asked(["apt-cache", "policy", package], REMEDY, {"LC_ALL": "C"}).stdout
+        said = asked(["apt-cache", *_keeping(lists), "policy", package], REMEDY, {"LC_ALL": "C"}).stdout
     except Unavailable:
         return ""
     found = re.search(r"Candidate: (\S+)", said)
     return "" if found is None or found[1] == "(none)" else found[1]
+
+
+def _keeping(lists: Path) -> list[str]:
+    if KEPT.exists():
+        return []
+    try:
+        lists.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a cache that cannot be written
+        return []
+    return ["-o", f"Dir::Cache::pkgcache={lists / KEPT.name}"]

@@ -203,10 +203,21 @@ def _remedy(at_least: tuple[int, ...], setup: str) -> str:
     return f"install {newer} with npm, then: {setup}"
 
 
-@functools.cache
 def node_version(node: str, remedy: str) -> str:
     """Return the version of a Node.js, as v20.11.1. Raises Unavailable if it does not run."""
-    said = asked([node, "--version"], remedy)
+    version, problem = _node_version(node)
+    if problem:
+        raise Unavailable(problem, remedy)
+    return version
+
+
+@functools.cache
+def _node_version(node: str) -> tuple[str, str]:
+    """Return the version of a Node.js, and why it does not run, if so."""
+    try:
+        said = asked([node, "--version"], "")
+    except Unavailable as error:
+        return "", error.reason
     if said.returncode:
-        raise Unavailable(f"Node.js does not run: {said.stderr.strip() or f'exit status {said.returncode}'}", remedy)
-    return said.stdout.strip()
+        return "", f"Node.js does not run: {said.stderr.strip() or f'exit status {said.returncode}'}"
+    return said.stdout.strip(), ""

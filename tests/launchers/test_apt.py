@@ -23,7 +23,8 @@ case "$1 $2" in
 esac
 """
 APT_CACHE = """#!/bin/sh
-echo "$3:"; echo "  Installed: (none)"; echo "  Candidate: $CANDIDATE"
+[ "$1" = -o ] && touch "${2#Dir::Cache::pkgcache=}" && shift 2
+echo "$2:"; echo "  Installed: (none)"; echo "  Candidate: $CANDIDATE"
 """
 DPKG = """#!/bin/sh
 [ "$BREAK" = unpack ] && exit 2
@@ -157,6 +158,27 @@ def test_a_package_that_apt_does_not_know_is_not_offered(
 ) -> None:
     offered(candidate, monkeypatch)
     assert source(tmp_path).offers() == []
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_apt_has_read_is_kept_where_apt_keeps_it_not(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    monkeypatch.setattr(apt, "KEPT", tmp_path / "pkgcache.bin")
+    if kept:
+        apt.KEPT.touch()
+    assert source(tmp_path).offers() == ["2.4.71"]
+    assert (tmp_path / apt.LISTS / "pkgcache.bin").exists() is not kept
+
+
+@pytest.mark.proxies
+def test_a_cache_that_cannot_be_written_keeps_nothing_of_it(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apt, "KEPT", tmp_path / "nowhere")
+    (tmp_path / "apt").touch()
+    assert source(tmp_path).offers() == ["2.4.71"]
 
 
 def test_a_machine_without_apt_offers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
