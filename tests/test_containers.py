@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +176,10 @@ def boxes(engine: Engine) -> list[Container]:
 
 def is_streaming(box: Container) -> bool:
     """Tell whether a container has a connection to the emitter's, as its own /proc/net/tcp has it."""
-    table = Path(f"/proc/{box.attrs['State']['Pid']}/net/tcp").read_text().splitlines()[1:]
-    return any(row.split()[2].endswith(f":{PORT:04X}") and row.split()[3] == "01" for row in table)
+    with contextlib.suppress(FileNotFoundError):  # it has just ended
+        table = Path(f"/proc/{box.attrs['State']['Pid']}/net/tcp").read_text().splitlines()[1:]
+        return any(row.split()[2].endswith(f":{PORT:04X}") and row.split()[3] == "01" for row in table)
+    return False
 
 
 class Relay:
@@ -238,10 +240,21 @@ async def test_an_engine_that_stops_in_mid_run_is_told_and_what_it_had_is_remove
     assert len(leftovers.reap()) == len(left)
 
 
-@pytest.mark.exhaustive
-def test_an_engine_that_is_stopped_in_mid_stream_is_told_and_what_it_had_is_removed_once_it_is_back(
-    place: Sandbox, engine: Engine
-) -> None:
+def is_full(place: Sandbox, engine: Engine) -> None:
+    place.write("m.yaml", f"{TITLE}axes: {{chain: '{contained('nginx:http10')}'}}\n")
+    with OwnEngine(room_mb=600) as own, contextlib.closing(connected(own.address)) as small:
+        own.take(engine, EMITTER_IMAGE)
+        small.client.images.get(EMITTER_IMAGE).tag(PINNED["nginx"])
+        own.fill()
+        said = place.run("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
+        for id, result in place.results().items():
+            assert result.verdict is None, id
+            assert "no space left on device" in str(result.reason), said.err
+        assert (said.status, "Traceback" in said.err) == (3, False)
+        assert labelled(small) == []
+
+
+def is_stopped_in_mid_stream_and_comes_back(place: Sandbox, engine: Engine) -> None:
     endless(place)
     with OwnEngine() as own:
         own.take(engine, EMITTER_IMAGE, PINNED["nginx"])
@@ -260,19 +273,11 @@ def test_an_engine_that_is_stopped_in_mid_stream_is_told_and_what_it_had_is_remo
             assert labelled(again) == []
 
 
-@pytest.mark.exhaustive
-def test_an_engine_without_room_is_told_and_has_nothing_of_ours_afterwards(place: Sandbox, engine: Engine) -> None:
-    place.write("m.yaml", f"{TITLE}axes: {{chain: '{contained('nginx:http10')}'}}\n")
-    with OwnEngine(room_mb=600) as own, contextlib.closing(connected(own.address)) as small:
-        own.take(engine, EMITTER_IMAGE)
-        small.client.images.get(EMITTER_IMAGE).tag(PINNED["nginx"])
-        own.fill()
-        said = place.run("matrix", "m.yaml", prefix=own.prefix, DOCKER_HOST=own.address)
-        for id, result in place.results().items():
-            assert result.verdict is None, id
-            assert "no space left on device" in str(result.reason), said.err
-        assert (said.status, "Traceback" in said.err) == (3, False)
-        assert labelled(small) == []
+@some_of("fault", [is_full, is_stopped_in_mid_stream_and_comes_back], each=2, ids=lambda fault: fault.__name__)
+def test_what_is_wrong_with_an_engine_is_told_and_nothing_of_ours_is_left_in_it(
+    place: Sandbox, engine: Engine, fault: Callable[[Sandbox, Engine], None]
+) -> None:
+    fault(place, engine)
 
 
 async def test_ports_that_others_have_are_passed_over(engine: Engine, tmp_path: Path) -> None:
@@ -328,25 +333,18 @@ def test_nothing_is_left_of_a_run_that_is_killed_at_any_moment(
     wait_for(lambda: labelled(engine), operator.not_)
 
 
-def test_ctrl_c_leaves_nothing(place: Sandbox, engine: Engine) -> None:
-    endless(place)
-    program = place.start("matrix", "m.yaml")
-    wait_for(lambda: len(place.results()) == 2)
-    assert len(labelled(engine)) == 3
-    os.killpg(program.pid, signal.SIGINT)
-    assert place.said(program).status == 130
-    assert labelled(engine) == []
-
-
-@pytest.mark.exhaustive
-def test_a_run_that_is_killed_takes_nothing_of_another_that_runs(place: Sandbox, engine: Engine) -> None:
+@some_of("how", [signal.SIGINT, signal.SIGKILL], each=2)
+def test_a_run_that_ends_leaves_nothing_and_takes_nothing_of_another_that_runs(
+    place: Sandbox, engine: Engine, how: signal.Signals
+) -> None:
     endless(place)
     first, second = (place.start("matrix", "m.yaml") for _ in range(2))
-    wait_for(lambda: len(labelled(engine)), lambda number: number == 6)
-    os.killpg(first.pid, signal.SIGKILL)
-    place.said(first)
+    wait_for(lambda: sum(map(is_streaming, boxes(engine))), lambda number: number == 2)
+    os.killpg(first.pid, how)
+    assert place.said(first).status == (130 if how == signal.SIGINT else -how)
     wait_for(lambda: len(labelled(engine)), lambda number: number == 3)
     place.run("run", "--chain", "direct")  # the next start looks for what dead runs have left
     assert len(labelled(engine)) == 3
     os.killpg(second.pid, signal.SIGINT)
     assert place.said(second).status == 130
+    assert labelled(engine) == []

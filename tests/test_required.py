@@ -28,7 +28,7 @@ def test_all_is_required_but_what_only_a_systems_packages_have() -> None:
 
 
 def test_ci_asks_for_that_and_has_no_list_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = "required=$(.venv/bin/python -m tests.required)\nHARNESS_REQUIRE=$required make"
+    asked = "required=$(.venv/bin/python -m tests.required)\nHARNESS_REQUIRE=$required .ci/with_engine make"
     assert asked in RUN.read_text()
     runpy.run_path(str(Path(__file__).with_name("required.py")), run_name="__main__")
     assert capsys.readouterr().out.strip().split(",") == required()
