@@ -119,7 +119,7 @@ def amount(metric: str, value: float) -> str:
         return words.duration(value)
     if metric.endswith("_bytes"):
         return words.size(round(value))
-    return f"{value:.4g}" if value < 10_000 else f"{value:.0f}"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def named(metric: str) -> str:

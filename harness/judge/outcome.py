@@ -41,7 +41,7 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
     if streams(mitigated.judgement.verdict, mitigated.shows):
         return "defeats"
-    if mitigated.shows and baseline.shows and _alike(mitigated, baseline):
+    if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
         if shown != was_shown:
             return "reduces" if shown < was_shown else "harms"
@@ -63,11 +63,10 @@ def _sent_less(mitigated: Assessment, baseline: Assessment) -> bool:
     return mitigated.metrics.emitted_bytes < release.after_bytes
 
 
-def _alike(mitigated: Assessment, baseline: Assessment) -> bool:
-    """Tell whether what both show was seen, or computed of the same kind of hop."""
-    seen = all(one.shows and one.shows.seen for one in (mitigated, baseline))
+def _computed_alike(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether what both show, as nobody saw it, was computed of the same kind of hop."""
     releases = [one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict == "coalesced"]
-    return seen or len({release.by for release in releases if release}) < 2
+    return len({release.by for release in releases if release}) < 2
 
 
 def _shown(shows: Shows) -> int:

@@ -45,7 +45,9 @@ def test_rules_are_told_in_words(claim: dict[str, Any], rule: str) -> None:
     assert claim_words.rule(Claim("x", **claim)) == rule
 
 
-@pytest.mark.parametrize(("value", "told"), [(1.23456, "1.235"), (9999, "9999"), (10_000, "10000"), (12_345, "12345")])
+@pytest.mark.parametrize(
+    ("value", "told"), [(1.23456, "1.235"), (999.94, "999.9"), (9999.6, "10000"), (-12_345, "-12345")]
+)
 def test_a_figure_is_told_in_four_digits_or_whole(value: float, told: str) -> None:
     assert claim_words.amount("reads", value) == told
 

@@ -265,7 +265,7 @@ def test_tokens_per_read_counts_only_reads_that_completed_tokens() -> None:
 
 def test_holds_are_those_of_the_conversation_or_the_late_bursts() -> None:
     assert figures(story("s0 +400 hold0 s1 s2 r0-2 end")).holds == 1
-    assert figures(story("s0 +400 hold0 r0 s1 r1 end")).holds == 1
+    assert figures(story("s0 +400 hold0 r0 +400 s1 r1 end")).holds == 1
     assert figures(story("s0 +60 s1 r0-1 +9 s2 +60 s3 r2-3 end", pace="paced")).holds == 2
 
 

@@ -297,6 +297,7 @@ ALIKE = {
 }
 OTHERWISE = {
     "one is held": ("s0 r0 s1 r1 s2 r2 end", "s0 r0 s1 +400 hold1 s2 r1-2 end"),
+    "one is held after as many": ("s0 r0 end", "s0 r0 s1 +400 hold1 s2 r1-2 end"),
     "after other counts": ("s0 +400 hold0 s1 s2 r0-2", "s0 +400 hold0 s1-4 s5-8 r0-8 end"),
     "after counts two tokens apart": ("s0 +400 hold0 s1 s2 r0-2", "s0 +400 hold0 s1-3 s4-6 r0-6 end"),
     "after one more alone": ("s0 r0 s1 +400 hold1 s2 r1-2", "s0 r0 s1 r1 s2 +400 hold2 s3 r2-3 end"),

@@ -183,6 +183,8 @@ def test_an_idle_flush_is_delayed_and_shows_at_the_end_of_a_stream_without_pause
         (Judgement("streamed", "because"), 0, Shows("one by one", 0, 0, seen=False)),
         (Judgement("streamed", "because", tail_tokens=1), 0, Shows("one by one", 0, 200, seen=False)),
         (Judgement("streamed", "because", start=Start(held_bytes=2300)), 0, Shows("at the end", 1, 1100, seen=False)),
+        (Judgement("streamed", "because", start=Start(held_bytes=2400)), 0, Shows("at the end", 1, 1150, seen=False)),
+        (Judgement("streamed", "because", start=Start(held_bytes=2401)), 0, Shows("at the end", 1, 1350, seen=False)),
         (Judgement("streamed", "because", start=Start(held_bytes=9000)), 0, Shows("at the end", 1, 1350, seen=False)),
         (Judgement("streamed", "because", start=Start(held_bytes=500)), 0, Shows("in bursts", 1, 200, seen=False)),
         (Judgement("buffered", "because", start=Start(held_bytes=500)), 0, Shows("at the end", 2, 1100, seen=False)),

@@ -70,6 +70,14 @@ def test_it_is_doubtful_where_more_than_a_quarter_of_those_by_themselves_were_on
     assert (told.verdict, told.doubtful) == ("delayed", doubtful)
 
 
+@pytest.mark.parametrize(("off_ms", "doubtful"), [(0.0, False), (-0.1, True)])
+def test_who_is_as_late_as_what_is_late_was_not_on_time(off_ms: float, doubtful: bool) -> None:
+    """Four are on time, which is a quarter; a fifth is 50 ms late, or a little less."""
+    words = f"{alone(0, 3)} {alone(4, 4, LATE_MS - 0.1 + off_ms)} {alone(5, STREAK - 1, LATE_MS)} end"
+    told = assess([story(words)])
+    assert (told.verdict, told.doubtful) == ("delayed", doubtful)
+
+
 @pytest.mark.parametrize(("guard_ms", "doubtful"), [(5.0, False), (20.0, True)])
 def test_which_were_on_time_is_told_over_what_the_control_stream_takes(guard_ms: float, doubtful: bool) -> None:
     found = assess([replace(story(f"{alone(0, 3, 60)} {alone(4, 12, 250)} end"), guard_ms=guard_ms)])
@@ -106,12 +114,16 @@ def test_how_late_is_told_over_what_the_control_stream_takes() -> None:
     assert told.reason.endswith("but 80 ms late in the median")
 
 
-def test_from_far_away_a_flow_in_bursts_tells_of_a_timer_that_few_tokens_met() -> None:
-    trips = [0.1] * 12 + [35.0, 70.0, 70.0, 0.1]
+@pytest.mark.parametrize(("between_ms", "verdict"), [(35.0, "delayed"), (70.0, "streamed"), (0.1, "streamed")])
+def test_from_far_away_a_flow_in_bursts_tells_of_a_timer_that_few_tokens_met(
+    between_ms: float, verdict: Verdict
+) -> None:
+    """Some were met midway between two of its ticks, as by a clock."""
+    trips = [0.1] * 12 + [between_ms, 70.0, 70.0, 0.1]
     run = " ".join(f"s{seq} +{ms} r{seq}" for seq, ms in enumerate(trips))
     flow = " ".join(f"s{seq} +20" if seq % 4 else f"s{seq} r{max(seq - 3, 16)}-{seq} +20" for seq in range(16, 76))
     told = judged(replace(story(f"{run} stretch75 {flow} r73-75 end"), distance_ms=20.0))
-    assert told.verdict == "delayed"
+    assert told.verdict == verdict
 
 
 @pytest.mark.parametrize(("flow", "idle"), [("+250 r8-11", True), ("r8-11", False)])

@@ -340,6 +340,12 @@ def test_every_objection_has_the_key_that_is_to_blame(cell: Cell, keys: list[str
     assert [key_text(one.path) for one in objections(cell, CATALOGUE)] == keys
 
 
+def test_that_a_header_is_taken_out_is_told_as_nothing() -> None:
+    catalogue = {**CATALOGUE, **parse(entry(request_headers="{accept-encoding: null}"), "f")}
+    told = " ".join(one.message for one in objections(mitigated("mine", "accept-encoding-identity"), catalogue))
+    assert "set the request header Accept-Encoding differently: nothing and 'identity'" in told
+
+
 def test_all_contradictions_are_told_at_once() -> None:
     cell = mitigated("heartbeat", "nextjs-compress-off", "content-type-text-plain", cell=replace(CELL, format="text"))
     assert len(objections(cell, CATALOGUE)) == 3
