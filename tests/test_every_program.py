@@ -10,7 +10,7 @@ from harness import session
 from harness.errors import ProxyError, Unavailable
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
-from tests.sampling import some_of
+from tests.sampling import sampled
 from tests.sandbox import required
 
 pytestmark = pytest.mark.proxies
@@ -25,9 +25,17 @@ VARIANTS = {"litellm": "pass-through"}
 OTHERWISE = {"trafficserver": "9.2.9"}
 """What says another version of itself than its package does: Debian's 9.2.5+ds-0+deb12u4 was made from 9.2.9."""
 DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if isinstance(proxy, Described)}
+ELSEWHERE = ("nginx", "nextjs", "apache", "caddy", "express", "haproxy", "litellm", "traefik", "vite")
+"""Those that other tests start and measure for every change."""
 
 
-@some_of("name", DESCRIBED, each=2)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in DESCRIBED if name not in ELSEWHERE),
+        *sampled(map(pytest.param, ELSEWHERE), each=len(ELSEWHERE)),
+    ],
+)
 async def test_a_program_is_fetched_started_and_measured(name: str, tmp_path: Path) -> None:
     proxy = DESCRIBED[name]
     try:

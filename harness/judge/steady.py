@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,6 +89,12 @@ def turns_late(seen: Sequence[Observation], over_ms: float) -> bool:
     """Tell whether the last tokens of a conversation came by themselves, and late over what a trip takes."""
     last = seen[-LATE_TOKENS:]
     return len(last) == LATE_TOKENS and all(isinstance(one, Alone) and one.trip_ms >= LATE_MS + over_ms for one in last)
+
+
+def as_late(seen: Sequence[Observation], brief: Sequence[Observation]) -> bool:
+    """Tell whether the last tokens of two conversations took as long, in the median."""
+    usual, briefly = (statistics.median(one.trip_ms for one in last[-LATE_TOKENS:]) for last in (seen, brief))
+    return alike(usual, briefly)
 
 
 def _up_to_hold(seen: Sequence[Observation]) -> tuple[int, Hold | None]:

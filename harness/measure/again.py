@@ -17,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.judge.counted import turned_away
 from harness.measure.limits import RESTS_S
@@ -59,7 +59,7 @@ async def asked_again(streams: Streams, baseline: Baseline | None) -> tuple[list
     if await is_let_through(tries[0]):
         return own, "it"
     if own[-1].trace.status in FOR_GOOD:
-        beside = await streams.ask_beside(baseline.cell, baseline.plan, tries[0])
+        beside = await streams.ask_beside(baseline.cell, baseline.plan, replace(tries[0], brief=True))
         if not turned_away(beside):
             return own, "only its baseline"
     rounds = 0

@@ -19,7 +19,7 @@ from harness.clients.base import Client
 from harness.errors import ProxyError
 from harness.judge.counted import counted, turned_away
 from harness.judge.reading import Hold
-from harness.judge.steady import begins_alike
+from harness.judge.steady import as_late, begins_alike
 from harness.judge.verdict import Assessment, assess_one, combined, follow_up
 from harness.launchers.process import until
 from harness.measure.bench import StartedChain
@@ -132,14 +132,13 @@ class Streams:
         verdicts = {first.judgement.verdict, brief.judgement.verdict}
         if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
             return False
-        as_late = first.judgement.verdict == "delayed" and brief.turns_late
-        return as_late or len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
+        late = first.judgement.verdict == "delayed" and brief.turns_late and as_late(first.seen, brief.seen)
+        return late or len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
-        """Return a stream of the cell's baseline, which is kept as a take of this cell: a brief one, for all that is
-        asked is whether it is turned away. Raises HarnessError."""
+        """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
         async with self._lease(plan, terms):
-            trace, entry = await self._recorded(plan, replace(terms, brief=True))
+            trace, entry = await self._recorded(plan, terms)
             return await self._keep(replace(trace, cell_id=baseline.id), entry)
 
     async def _take(self, plan: Plan, terms: Terms) -> Take:

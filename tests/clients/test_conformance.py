@@ -189,7 +189,7 @@ class Enough(Kept):
         return super().read(data, at_ns) and len(self.body) < ENOUGH_BYTES
 
 
-@each_and("number", {"large": 2, "small": 0}, each=6)
+@each_and("number", {"large": 2, "small": 0}, each=2)
 async def test_of_a_flood_no_more_is_taken_than_the_sink_wants_and_the_server_is_hung_up_on(
     asking: Asking, number: int
 ) -> None:

@@ -52,7 +52,8 @@ TRIED_IN_VAIN = "s0 +400 hold0 s1 s2 s3-4 wait end r0-4"
 
 LATE = "s0 +80 r0 s1 +80 r1 s2 +80 r2 end"
 LATE_ONCE = "s0 +80 r0 s1 +80 r1 s2 r2 end"
-"""One that turns late as a delayed one does, and one that is on time soon."""
+LATER = LATE.replace("80", "120")
+"""One that turns late as a delayed one does, one that is on time soon, and one that is later."""
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ async def test_one_that_begins_alike_alone_stays_what_it_was_and_costs_one_brief
     assert (result.release, result.metrics) == (said.judgement.release, said.metrics), "the brief one is not judged"
 
 
-@pytest.mark.parametrize(("brief", "alone"), [(LATE, 0), (STREAMED, 1), (LATE_ONCE, 1)])
+@pytest.mark.parametrize(("brief", "alone"), [(LATE, 0), (STREAMED, 1), (LATE_ONCE, 1), (LATER, 1)])
 async def test_one_that_was_late_stays_so_if_alone_it_turns_late(run: Run, brief: Stream, alone: int) -> None:
     stories: Stories = {
         CONTROL.id: STREAMED,

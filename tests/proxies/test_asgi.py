@@ -136,7 +136,7 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
 
 @real
 @set_up
-@some_of(
+@pytest.mark.parametrize(
     ("chain", "axes", "what"),
     [
         ("asgi:gzip-middleware@starlette==0.45.3", {}, "at the end"),
@@ -149,7 +149,6 @@ async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, 
         ("asgi:plain@hypercorn", {"format": "ndjson"}, "streamed"),
         ("asgi:websocket@gunicorn,uvloop", {}, "streamed"),
     ],
-    each=2,
 )
 @in_module_loop
 async def test_options_decide_what_is_held(bench: Bench, chain: str, axes: dict[str, Any], what: str) -> None:
