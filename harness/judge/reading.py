@@ -290,14 +290,14 @@ class Reader:
 
     def _lasts(self, stretch: range) -> bool:
         """Tell whether sending it took long enough to tell of a timer that lets go as late as the token before it."""
-        alone_ms, sent_ms = self.trip_ms(self._alone_before(stretch)[-1]), self._sent_ms(stretch)
+        alone_ms, sent_ms = self.trip_ms(self._waited_for_before(stretch)[-1]), self._sent_ms(stretch)
         return sent_ms >= FLOW_SHARE * alone_ms and not alike(alone_ms, alone_ms + sent_ms)
 
     def _sent_ms(self, stretch: range) -> float:
         return (self.granted_ns[stretch[-1]] - self.granted_ns[stretch[0]]) / 1e6
 
-    def _alone_before(self, stretch: range) -> list[int]:
-        """Return the last two tokens that were sent alone before a stretch."""
+    def _waited_for_before(self, stretch: range) -> list[int]:
+        """Return the last two tokens that were waited for before a stretch."""
         return [one.seq for one in self.seen if one.seq < stretch[0]][-2:]
 
     def _pause_ms(self, seq: int) -> float:
@@ -313,10 +313,10 @@ class Reader:
         stretch = next((one for one in here if self._lasts(one)), None)
         if stretch is None:
             return None
-        came_ns = [self.arrived_ns[seq] for seq in (*self._alone_before(stretch), *stretch)]
+        came_ns = [self.arrived_ns[seq] for seq in (*self._waited_for_before(stretch), *stretch)]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(came_ns)]
         ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
-        alone_ms = self.trip_ms(self._alone_before(stretch)[-1])
+        alone_ms = self.trip_ms(self._waited_for_before(stretch)[-1])
         off = sum(not alike(self.trip_ms(seq), alone_ms) for seq in stretch)
         apart = (self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]]) / 1e6 > self._sent_ms(stretch) / 2
         return Flow(
