@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
 
+from harness import resources
 from harness.errors import Unavailable
 from harness.launchers import sizes
 from harness.launchers.base import Fetching, Installed, Source, SourceName
@@ -120,7 +121,7 @@ def _keeping(lists: Path) -> list[str]:
     if KEPT.exists():
         return []
     try:
-        lists.mkdir(parents=True, exist_ok=True)
+        resources.own_folder(lists)
     except OSError:  # a cache that cannot be written
         return []
     return ["-o", f"Dir::Cache::pkgcache={lists / KEPT.name}"]
