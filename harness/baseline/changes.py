@@ -30,6 +30,8 @@ TURNS: Mapping[str, Turn | None] = {"=": None, "<": "worse", ">": "better", "o":
 TOO_SHORT: Literal["too short"] = "too short"
 """Stands for the verdict of a stream of a fixed length that does not tell any."""
 NONE = "none"
+IDLE: Literal["idle timer"] = "idle timer"
+"""A timer that a stream without pauses keeps from running out."""
 
 VERDICT_TURNS = """\
 was \\ is     streamed  delayed  coalesced  buffered  broken  too short
@@ -57,12 +59,13 @@ harms         >        >        >          >           =      o
 none          o        o        o          o           o      =
 """
 RELEASE_TURNS = """\
-was \\ is   bytes  timer  end  unknown  none
-bytes      =      o      <    o        o
-timer      o      =      <    o        o
-end        >      >      =    o        o
-unknown    o      o      o    =        o
-none       o      o      o    o        =
+was \\ is    bytes  timer  idle timer  end  unknown  none
+bytes       =      o      o           <    o        o
+timer       o      =      <           <    o        o
+idle timer  o      >      =           <    o        o
+end         >      >      >           =    o        o
+unknown     o      o      o           o    =        o
+none        o      o      o           o    o        =
 """
 HEAD_TURNS = """\
 was \\ is  passed  held
@@ -171,7 +174,7 @@ def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
 
 def _is_one_release(was: KeptRelease | None, now: KeptRelease | None) -> bool:
     """Tell whether a release is what it was as far as it is known. Its figure is rounded: it may have moved unseen."""
-    if not was or not now or was.by != now.by or was.by not in ("bytes", "timer"):
+    if not was or not now or was.by not in ("bytes", "timer") or RELEASES[_way(was, now), _way(now, was)]:
         return False
     return abs(was.after - now.after) <= was.within + now.within
 
@@ -180,12 +183,18 @@ def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Diff
     told = [_released(one) for one in (was, now)]
     if _is_one_release(was, now):
         return
-    if was and now and was.by == now.by:
+    if turn := RELEASES[_way(was, now), _way(now, was)]:
+        yield Difference(turn, told[0], told[1], "released")
+    elif was and now:
         yield from _amounts(was.after, now.after, "released", told)
-    else:
-        turn = RELEASES[was.by if was else NONE, now.by if now else NONE]
-        if turn:
-            yield Difference(turn, told[0], told[1], "released")
+
+
+def _way(release: KeptRelease | None, other: KeptRelease | None) -> str:
+    """Return what a release is in its table, beside another: not idle if the other one is not known to be or not."""
+    if release is None:
+        return NONE
+    is_known = release.by == "timer" and (other is None or other.by != "timer" or other.idle is not None)
+    return IDLE if is_known and release.idle else release.by
 
 
 def _starts(was: Kept, now: Kept) -> Iterator[Difference]:
@@ -207,8 +216,8 @@ def _released(release: KeptRelease | None) -> str:
     match release:
         case KeptRelease("bytes", after):
             return f"by {after} more bytes"
-        case KeptRelease("timer", after):
-            return f"by a timer of {after} ms"
+        case KeptRelease("timer", after, idle=idle):
+            return f"by {'an idle' if idle else 'a'} timer of {after} ms"
         case KeptRelease("end"):
             return "by the end"
         case KeptRelease():

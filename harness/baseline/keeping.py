@@ -120,8 +120,12 @@ def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
 
 
 def _is_coarser(was: Kept, now: Kept) -> bool:
-    """Tell whether a line has no start, of which one is known by now, or knows it half as well: so it comes to rest."""
-    return bool(now.within_bytes) and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
+    """Tell whether a line lacks what is known by now, as whether a timer is an idle one, or knows a start half as well:
+    so it comes to rest.
+    """
+    has_start = now.within_bytes and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
+    had, has = was.release, now.release
+    return bool(has_start or (had and has and had.idle is None and has.idle is not None))
 
 
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
@@ -168,7 +172,7 @@ def _release(release: Release) -> KeptRelease:
             return KeptRelease("bytes", _rounded(release.after_bytes, release.resolution_bytes or 1), step)
         case "timer":
             step = max(round(release.wait_ms * ALIKE), round(ALIKE_MS))
-            return KeptRelease("timer", _rounded(release.wait_ms, step), step)
+            return KeptRelease("timer", _rounded(release.wait_ms, step), step, release.idle)
     return KeptRelease(release.by)
 
 

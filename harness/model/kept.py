@@ -14,12 +14,14 @@ class KeptRelease:
     """What let held tokens go, as coarse as it is known.
 
     `after` is in bytes of the body if bytes did, in ms if a timer did, `within` what two measurements of the same may
-    differ by.
+    differ by. `idle`: the timer counts from the last byte that came (None: it is no timer, or an earlier harness did
+    not write it down).
     """
 
     by: ReleasedBy
     after: int = 0
     within: int = 0
+    idle: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
