@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.baseline.addresses import cell_of
-from harness.baseline.changes import differences
+from harness.baseline.changes import differences, is_unknown_delay
 from harness.documents import records
-from harness.judge.rules import ALIKE, ALIKE_MS, RULES
+from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
     WORKLOAD_KEYS,
     Baseline,
@@ -120,12 +120,13 @@ def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
 
 
 def _is_coarser(was: Kept, now: Kept) -> bool:
-    """Tell whether a line lacks what is known by now, as whether a timer is an idle one, or knows a start half as well:
-    so it comes to rest.
+    """Tell whether a line lacks what is known by now, as what delays, or whether a timer is an idle one, or knows a
+    start half as well: so it comes to rest.
     """
     has_start = now.within_bytes and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
     had, has = was.release, now.release
-    return bool(has_start or (had and has and had.idle is None and has.idle is not None))
+    has_idle = had and has and had.idle is None and has.idle is not None
+    return bool(has_start or has_idle or (is_unknown_delay(was) and not is_unknown_delay(now)))
 
 
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
@@ -156,12 +157,20 @@ def kept(result: Result) -> Kept:
         verdict=result.verdict,
         shows=result.shows.manner if result.shows and is_shown else None,
         effect=result.effect,
-        release=_release(result.release) if result.release and result.verdict == "coalesced" else None,
+        release=_release(result.release) if result.release and result.verdict in ("coalesced", "delayed") else None,
         passed_bytes=start.passed_bytes if start else 0,
         held_bytes=start.held_bytes if start else 0,
         within_bytes=start.resolution_bytes or result.cell.workload.token_bytes if start else 0,
         head_held=result.facts.head_held,
+        lag_ms=_lag_ms(result),
     )
+
+
+def _lag_ms(result: Result) -> int | None:
+    """Return how late tokens come that nothing lets go. What is no longer than a hold takes is of its day."""
+    if result.verdict != "delayed" or result.release or not result.metrics:
+        return None
+    return _rounded(max(result.metrics.over_control_ms or 0.0, HOLD_MS), round(HOLD_MS / 10))
 
 
 def _release(release: Release) -> KeptRelease:

@@ -81,6 +81,7 @@ class KeptShape(Shape):
     held_bytes: int = key("so much had to be sent before the first token came", 4096, 0, ge=0)
     within_bytes: int = key("the step in which these were found", 112, 0, ge=0)
     head_held: bool = key("the head of the response was held until tokens had been sent", True, False)
+    lag_ms: int | None = key("how late tokens come that nothing lets go; 300 may be less", 2010, None, ge=0)
 
     def named(self) -> Kept:
         """Return the noun."""

@@ -51,6 +51,7 @@ KEPT = st.builds(
     SIZES,
     SIZES,
     st.booleans(),
+    st.none() | SIZES,
 )
 IDS = st.lists(
     st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/=@>"), min_size=1, max_size=300),
