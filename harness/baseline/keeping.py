@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.baseline.addresses import cell_of
+from harness.baseline.addresses import cell_of, without_mitigations
 from harness.baseline.changes import differences, is_unknown_delay
 from harness.documents import records
 from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
@@ -98,9 +98,7 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
     stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
-    again = was.cells.keys() & now.cells.keys() if _is_of_one_harness(was, now) else ()
-    same = [cell for cell in again if not differences(cell, was.cells, now.cells)]
-    alike = {cell: was.cells[cell] for cell in same if not _is_coarser(was.cells[cell], now.cells[cell])}
+    alike = _alike(was.cells, now.cells) if _is_of_one_harness(was, now) else {}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
@@ -113,6 +111,15 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
         configs={**(was.configs if stay else {}), **now.configs},
         programs=programs,
     )
+
+
+def _alike(was: Mapping[str, Kept], now: Mapping[str, Kept]) -> Mapping[str, Kept]:
+    """Return the lines that stay. An effect is of two lines, so that where one is another, they all stay or none."""
+    again = was.keys() & now.keys()
+    anew = {cell for cell in again if differences(cell, was, now) or _is_coarser(was[cell], now[cell])}
+    moved = {without_mitigations(cell) for cell in again if was[cell].effect != now[cell].effect}
+    together = moved & set(map(without_mitigations, anew))
+    return {cell: was[cell] for cell in again - anew if without_mitigations(cell) not in together}
 
 
 def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -14,7 +15,7 @@ from tests.hops import Begins, Empties, Hop, Idle, Lag, Passes, StartBuffer, Tim
 from tests.invariance import Case
 from tests.reports.samples import cell, result
 
-CELL = cell("nginx:default")
+CELL, PADDED = cell("nginx:default"), cell("nginx:default", "pad-2k")
 
 
 @dataclass
@@ -47,8 +48,12 @@ def found(case: Case) -> Kept:
 
 def updated(was: Kept, now: Kept) -> Kept:
     """Return what `--update` makes of a line."""
-    here, before = (Baseline("b.yaml", RULES, "0.1.0", {CELL.id: one}) for one in (now, was))
-    return with_what_was(here, before, [CELL.id]).cells[CELL.id]
+    return all_updated({CELL.id: was}, {CELL.id: now})[CELL.id]
+
+
+def all_updated(was: Mapping[str, Kept], now: Mapping[str, Kept]) -> Mapping[str, Kept]:
+    here, before = (Baseline("b.yaml", RULES, "0.1.0", cells) for cells in (now, was))
+    return with_what_was(here, before, list(now)).cells
 
 
 def turns(was: Kept, now: Kept) -> dict[str, Turn]:
@@ -105,3 +110,18 @@ def test_a_lag_is_another_where_it_is_many_times_as_long(was_ms: int, now_ms: in
     assert turns(before, after) == told
     assert updated(before, after) == (after if told else before)
     assert turns(after, before) == dict.fromkeys(told, "better")
+
+
+@pytest.mark.parametrize("finer", [CELL.id, PADDED.id])
+def test_an_effect_and_what_it_is_held_against_stay_together_or_are_written_anew_together(finer: str) -> None:
+    held = Kept("buffered", "at the end", held_bytes=69_232, within_bytes=1792)
+    was = {CELL.id: held, PADDED.id: replace(held, shows="in bursts", effect="reduces")}
+    now = {
+        CELL.id: replace(held, shows="in bursts", held_bytes=68_896),
+        PADDED.id: replace(was[PADDED.id], effect="no effect"),
+    }
+    assert all_updated(was, now) == was, "a step that was not resolved"
+    now[finer] = replace(now[finer], within_bytes=448)
+    assert all_updated(was, now) == now
+    for one in now:
+        assert not differences(one, all_updated(was, now), now)
