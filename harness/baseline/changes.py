@@ -4,13 +4,13 @@
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
 verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
-the rest on a busy machine.
+the rest on a busy machine; a lag is another if it is several times as long.
 
-What is shown is computed from the start, the release, or, of what is `delayed` still, from a lag of its day. Where
-one of these has moved by no more than was resolved, a step from one manner to the next is no change; two steps, from
-`one by one` to `at the end`, are more than that makes. An effect is no change if it goes with such a step, of the cell
-or of the same without its mitigations, or if it compares two lags. Neither worse nor better is what follows from
-something else: an effect, where the cell without the mitigations has changed; and two steps of a cell that is `delayed`
+What is shown is computed from the start and the release, or, of what is `delayed` with none, from a lag of its day.
+Where all of these are what they were, as far as was resolved, a step from one manner to the next is no change; two
+steps, from `one by one` to `at the end`, are more than that makes. An effect is no change if it goes with such a step,
+of the cell or of the same without its mitigations, or if it compares two lags. Neither worse nor better is what follows
+from something else: an effect, where the cell without the mitigations has changed; and two steps of a cell that lags
 still.
 """
 
@@ -27,9 +27,14 @@ Turn = Literal["worse", "better", "other"]
 UNKNOWN = "-"
 TURNS: Mapping[str, Turn | None] = {"=": None, "<": "worse", ">": "better", "o": "other"}
 
+MUCH_LATER = 4
+"""A lag is another where it is so many times as long: no busy machine makes that of what is longer than a hold."""
+
 TOO_SHORT: Literal["too short"] = "too short"
 """Stands for the verdict of a stream of a fixed length that does not tell any."""
 NONE = "none"
+IDLE: Literal["idle timer"] = "idle timer"
+"""A timer that a stream without pauses keeps from running out."""
 
 VERDICT_TURNS = """\
 was \\ is     streamed  delayed  coalesced  buffered  broken  too short
@@ -57,12 +62,13 @@ harms         >        >        >          >           =      o
 none          o        o        o          o           o      =
 """
 RELEASE_TURNS = """\
-was \\ is   bytes  timer  end  unknown  none
-bytes      =      o      <    o        o
-timer      o      =      <    o        o
-end        >      >      =    o        o
-unknown    o      o      o    =        o
-none       o      o      o    o        =
+was \\ is    bytes  timer  idle timer  end  unknown  none
+bytes       =      o      o           <    o        o
+timer       o      =      <           <    o        o
+idle timer  o      >      =           <    o        o
+end         >      >      >           =    o        o
+unknown     o      o      o           o    =        o
+none        o      o      o           o    o        =
 """
 HEAD_TURNS = """\
 was \\ is  passed  held
@@ -124,7 +130,9 @@ def _found(was: Kept, now: Kept, beside: Pair) -> Iterator[Difference]:
         if not (follows or (_lags(was, now) and _lags(*beside))):
             yield replace(one, turn="other") if _moved(*beside) else one
     if was.verdict == now.verdict:
-        yield from _releases(was.release, now.release)
+        if not (is_unknown_delay(was) or is_unknown_delay(now)):
+            yield from _releases(was.release, now.release)
+            yield from _lagging(was.lag_ms, now.lag_ms)
         yield from _starts(was, now) if was.verdict in ("streamed", "delayed") else ()
         was_head, head = ("held" if one.head_held else "passed" for one in (was, now))
         yield from _of(HEADS, was_head, head, "head")
@@ -137,8 +145,13 @@ def _moved(was: Kept | None, now: Kept | None) -> bool:
     return bool(was.verdict and not now.verdict) or any(_found(was, now, (None, None)))
 
 
-def _lags(was: Kept | None, now: Kept | None) -> bool:
-    return was is not None and now is not None and was.verdict == now.verdict == "delayed"
+def is_unknown_delay(one: Kept) -> bool:
+    """Tell whether a cell is delayed and nothing says by what, as an earlier harness did not write it down."""
+    return one.verdict == "delayed" and not one.release and one.lag_ms is None
+
+
+def _lags(*both: Kept | None) -> bool:
+    return all(one is not None and one.verdict == "delayed" and not one.release for one in both)
 
 
 def _is_unresolved(was: Kept | None, now: Kept | None) -> bool:
@@ -150,13 +163,12 @@ def _is_unresolved(was: Kept | None, now: Kept | None) -> bool:
     was_place, now_place = (list(MANNERS).index(one) for one in (was.shows, now.shows))
     if abs(was_place - now_place) != 1:
         return False
-    return _lags(was, now) or _is_one_start(was, now) or _is_one_release(was.release, now.release)
-
-
-def _is_one_start(was: Kept, now: Kept) -> bool:
-    """Tell whether a start was found to be another, and need not be: what has not moved explains nothing."""
     starts = [(one.held_bytes, one.passed_bytes) for one in (was, now)]
-    return starts[0] != starts[1] and all(_is_near(was, now, *figures) for figures in zip(*starts, strict=True))
+    if not all(_is_near(was, now, *figures) for figures in zip(*starts, strict=True)):
+        return False
+    if _lags(was, now) or _is_one_release(was.release, now.release):
+        return True
+    return was.release == now.release and starts[0] != starts[1]  # what has not moved explains nothing
 
 
 def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
@@ -171,7 +183,7 @@ def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
 
 def _is_one_release(was: KeptRelease | None, now: KeptRelease | None) -> bool:
     """Tell whether a release is what it was as far as it is known. Its figure is rounded: it may have moved unseen."""
-    if not was or not now or was.by != now.by or was.by not in ("bytes", "timer"):
+    if not was or not now or was.by not in ("bytes", "timer") or RELEASES[_way(was, now), _way(now, was)]:
         return False
     return abs(was.after - now.after) <= was.within + now.within
 
@@ -180,12 +192,23 @@ def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Diff
     told = [_released(one) for one in (was, now)]
     if _is_one_release(was, now):
         return
-    if was and now and was.by == now.by:
+    if turn := RELEASES[_way(was, now), _way(now, was)]:
+        yield Difference(turn, told[0], told[1], "released")
+    elif was and now:
         yield from _amounts(was.after, now.after, "released", told)
-    else:
-        turn = RELEASES[was.by if was else NONE, now.by if now else NONE]
-        if turn:
-            yield Difference(turn, told[0], told[1], "released")
+
+
+def _way(release: KeptRelease | None, other: KeptRelease | None) -> str:
+    """Return what a release is in its table, beside another: not idle if the other one is not known to be or not."""
+    if release is None:
+        return NONE
+    is_known = release.by == "timer" and (other is None or other.by != "timer" or other.idle is not None)
+    return IDLE if is_known and release.idle else release.by
+
+
+def _lagging(was_ms: int | None, now_ms: int | None) -> Iterator[Difference]:
+    if was_ms and now_ms and max(was_ms, now_ms) >= MUCH_LATER * min(was_ms, now_ms):
+        yield from _amounts(was_ms, now_ms, "lag", [f"of {ms} ms" for ms in (was_ms, now_ms)])
 
 
 def _starts(was: Kept, now: Kept) -> Iterator[Difference]:
@@ -207,8 +230,8 @@ def _released(release: KeptRelease | None) -> str:
     match release:
         case KeptRelease("bytes", after):
             return f"by {after} more bytes"
-        case KeptRelease("timer", after):
-            return f"by a timer of {after} ms"
+        case KeptRelease("timer", after, idle=idle):
+            return f"by {'an idle' if idle else 'a'} timer of {after} ms"
         case KeptRelease("end"):
             return "by the end"
         case KeptRelease():

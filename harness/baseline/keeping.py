@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.baseline.addresses import cell_of
-from harness.baseline.changes import differences
+from harness.baseline.addresses import cell_of, without_mitigations
+from harness.baseline.changes import differences, is_unknown_delay
 from harness.documents import records
-from harness.judge.rules import ALIKE, ALIKE_MS, RULES
+from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
     WORKLOAD_KEYS,
     Baseline,
@@ -98,9 +98,7 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
     stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
-    again = was.cells.keys() & now.cells.keys() if _is_of_one_harness(was, now) else ()
-    same = [cell for cell in again if not differences(cell, was.cells, now.cells)]
-    alike = {cell: was.cells[cell] for cell in same if not _is_coarser(was.cells[cell], now.cells[cell])}
+    alike = _alike(was.cells, now.cells) if _is_of_one_harness(was, now) else {}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
@@ -115,13 +113,27 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
     )
 
 
+def _alike(was: Mapping[str, Kept], now: Mapping[str, Kept]) -> Mapping[str, Kept]:
+    """Return the lines that stay. An effect is of two lines, so that where one is another, they all stay or none."""
+    again = was.keys() & now.keys()
+    anew = {cell for cell in again if differences(cell, was, now) or _is_coarser(was[cell], now[cell])}
+    moved = {without_mitigations(cell) for cell in again if was[cell].effect != now[cell].effect}
+    together = moved & set(map(without_mitigations, anew))
+    return {cell: was[cell] for cell in again - anew if without_mitigations(cell) not in together}
+
+
 def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
     return (was.harness_version, was.rules) == (now.harness_version, now.rules)
 
 
 def _is_coarser(was: Kept, now: Kept) -> bool:
-    """Tell whether a line has no start, of which one is known by now, or knows it half as well: so it comes to rest."""
-    return bool(now.within_bytes) and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
+    """Tell whether a line lacks what is known by now, as what delays, or whether a timer is an idle one, or knows a
+    start half as well: so it comes to rest.
+    """
+    has_start = now.within_bytes and (not was.within_bytes or 2 * now.within_bytes <= was.within_bytes)
+    had, has = was.release, now.release
+    has_idle = had and has and had.idle is None and has.idle is not None
+    return bool(has_start or has_idle or (is_unknown_delay(was) and not is_unknown_delay(now)))
 
 
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
@@ -152,12 +164,20 @@ def kept(result: Result) -> Kept:
         verdict=result.verdict,
         shows=result.shows.manner if result.shows and is_shown else None,
         effect=result.effect,
-        release=_release(result.release) if result.release and result.verdict == "coalesced" else None,
+        release=_release(result.release) if result.release and result.verdict in ("coalesced", "delayed") else None,
         passed_bytes=start.passed_bytes if start else 0,
         held_bytes=start.held_bytes if start else 0,
         within_bytes=start.resolution_bytes or result.cell.workload.token_bytes if start else 0,
         head_held=result.facts.head_held,
+        lag_ms=_lag_ms(result),
     )
+
+
+def _lag_ms(result: Result) -> int | None:
+    """Return how late tokens come that nothing lets go. What is no longer than a hold takes is of its day."""
+    if result.verdict != "delayed" or result.release or not result.metrics:
+        return None
+    return _rounded(max(result.metrics.over_control_ms or 0.0, HOLD_MS), round(HOLD_MS / 10))
 
 
 def _release(release: Release) -> KeptRelease:
@@ -168,7 +188,7 @@ def _release(release: Release) -> KeptRelease:
             return KeptRelease("bytes", _rounded(release.after_bytes, release.resolution_bytes or 1), step)
         case "timer":
             step = max(round(release.wait_ms * ALIKE), round(ALIKE_MS))
-            return KeptRelease("timer", _rounded(release.wait_ms, step), step)
+            return KeptRelease("timer", _rounded(release.wait_ms, step), step, release.idle)
     return KeptRelease(release.by)
 
 

@@ -51,11 +51,14 @@ class ReleaseShape(Shape):
     ms: int | None = key("after so many ms, by a timer", 500, None, ge=0)
     by: Literal["end", "unknown"] | None = key("by what else", "unknown", None)
     within: int = key("what two measurements of it may differ by", 112, 0, ge=0)
+    idle: bool | None = key("whether the timer counts from the last byte", True, None)
 
     @model_validator(mode="after")
     def _one_thing(self) -> ReleaseShape:
         if sum(one is not None for one in (self.bytes, self.ms, self.by)) != 1:
             raise ValueError("says one of bytes, ms and by")
+        if self.idle is not None and self.ms is None:
+            raise ValueError("says idle of a timer only, which has ms")
         return self
 
     def named(self) -> KeptRelease:
@@ -64,7 +67,7 @@ class ReleaseShape(Shape):
             return KeptRelease(self.by)
         if self.bytes is not None:
             return KeptRelease("bytes", self.bytes, self.within)
-        return KeptRelease("timer", self.ms or 0, self.within)
+        return KeptRelease("timer", self.ms or 0, self.within, self.idle)
 
 
 class KeptShape(Shape):
@@ -78,6 +81,7 @@ class KeptShape(Shape):
     held_bytes: int = key("so much had to be sent before the first token came", 4096, 0, ge=0)
     within_bytes: int = key("the step in which these were found", 112, 0, ge=0)
     head_held: bool = key("the head of the response was held until tokens had been sent", True, False)
+    lag_ms: int | None = key("how late tokens come that nothing lets go; 300 may be less", 2010, None, ge=0)
 
     def named(self) -> Kept:
         """Return the noun."""
@@ -145,7 +149,8 @@ def _said(kept: Kept) -> Mapping[str, Any]:
 
 def _released(release: KeptRelease) -> Mapping[str, object]:
     if release.by in ("bytes", "timer"):
-        return {"bytes" if release.by == "bytes" else "ms": release.after, "within": release.within}
+        told = {"bytes" if release.by == "bytes" else "ms": release.after, "within": release.within}
+        return told if release.idle is None else {**told, "idle": release.idle}
     return {"by": release.by}
 
 

@@ -14,12 +14,14 @@ class KeptRelease:
     """What let held tokens go, as coarse as it is known.
 
     `after` is in bytes of the body if bytes did, in ms if a timer did, `within` what two measurements of the same may
-    differ by.
+    differ by. `idle`: the timer counts from the last byte that came (None: it is no timer, or an earlier harness did
+    not write it down).
     """
 
     by: ReleasedBy
     after: int = 0
     within: int = 0
+    idle: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Kept:
 
     `verdict` is None of a stream of a fixed length that was too short to tell. `shows` is None where a paced stream saw
     it, which is a matter of its day, and of a broken one. `passed_bytes` and `held_bytes` are of the start, and known
-    to the step in which it was found, `within_bytes`.
+    to the step in which it was found, `within_bytes`. `lag_ms` is how late tokens come of what is delayed and nothing
+    lets go: 300 may be less, and None is not known.
     """
 
     verdict: Verdict | None
@@ -39,6 +42,7 @@ class Kept:
     held_bytes: int = 0
     within_bytes: int = 0
     head_held: bool = False
+    lag_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

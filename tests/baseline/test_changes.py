@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from harness.baseline.changes import EFFECTS, HEADS, NONE, RELEASES, SHOWS, TOO_SHORT, VERDICTS, Turn, differences
+from harness.baseline.changes import EFFECTS, HEADS, IDLE, NONE, RELEASES, SHOWS, TOO_SHORT, VERDICTS, Turn, differences
 from harness.model import MANNERS, Effect, Kept, KeptRelease, Manner, ReleasedBy, Verdict
 from harness.model import VERDICTS as WORDS
 
@@ -17,7 +17,7 @@ TABLES: Mapping[str, tuple[Mapping[tuple[str, str], Turn | None], Sequence[str]]
     "verdict": (VERDICTS, [*get_args(Verdict), TOO_SHORT]),
     "shows": (SHOWS, [*get_args(Manner), NONE]),
     "effect": (EFFECTS, [*get_args(Effect), NONE]),
-    "release": (RELEASES, [*get_args(ReleasedBy), NONE]),
+    "release": (RELEASES, [*get_args(ReleasedBy), IDLE, NONE]),
     "head": (HEADS, ["passed", "held"]),
 }
 
@@ -163,8 +163,8 @@ def test_what_a_release_shows_that_is_another_by_less_than_is_known_is_no_change
     assert [turn for turn, _ in told(was, now)] == turns
 
 
-def by(what: ReleasedBy, after: int = 0, within: int = 0) -> Kept:
-    return Kept("coalesced", release=KeptRelease(what, after, within))
+def by(what: ReleasedBy, after: int = 0, within: int = 0, idle: bool | None = None) -> Kept:
+    return Kept("coalesced", release=KeptRelease(what, after, within, idle))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,18 @@ def by(what: ReleasedBy, after: int = 0, within: int = 0) -> Kept:
             by("timer", 1000, 50),
             [("worse", "released by a timer of 1000 ms, was by a timer of 500 ms")],
         ),
+        (
+            by("timer", 500, 50, idle=False),
+            by("timer", 510, 51, idle=True),
+            [("worse", "released by an idle timer of 510 ms, was by a timer of 500 ms")],
+        ),
+        (
+            by("timer", 500, 50, idle=True),
+            by("timer", 500, 50, idle=False),
+            [("better", "released by a timer of 500 ms, was by an idle timer of 500 ms")],
+        ),
+        (by("timer", 500, 50), by("timer", 510, 51, idle=True), []),
+        (by("timer", 500, 50, idle=True), by("timer", 500, 50), []),
         (by("bytes", 4096), by("timer", 500), [("other", "released by a timer of 500 ms, was by 4096 more bytes")]),
         (by("bytes", 4096), by("unknown"), [("other", "released by bytes or a timer, was by 4096 more bytes")]),
         (Kept("coalesced"), by("end"), [("other", "released by the end, was by nothing")]),

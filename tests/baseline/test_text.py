@@ -36,11 +36,10 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1,
     ]
 )
 SIZES = st.integers(0, 10**6)
-RELEASES = st.builds(
-    lambda by, after, within: KeptRelease(by, *((after, within) if by in ("bytes", "timer") else ())),
-    st.sampled_from(["bytes", "timer", "end", "unknown"]),
-    SIZES,
-    SIZES,
+RELEASES = (
+    st.builds(KeptRelease, st.just("bytes"), SIZES, SIZES)
+    | st.builds(KeptRelease, st.just("timer"), SIZES, SIZES, st.none() | st.booleans())
+    | st.builds(KeptRelease, st.sampled_from(["end", "unknown"]))
 )
 KEPT = st.builds(
     Kept,
@@ -52,6 +51,7 @@ KEPT = st.builds(
     SIZES,
     SIZES,
     st.booleans(),
+    st.none() | SIZES,
 )
 IDS = st.lists(
     st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/=@>"), min_size=1, max_size=300),
@@ -134,7 +134,9 @@ def test_what_somebody_has_made_of_it_is_refused_with_its_line(old: str, new: st
     assert re.search(said, complaint(baselines.text(SAMPLE, "my.yaml").replace(old, new, 1)))
 
 
-@pytest.mark.parametrize("released", [{"bytes": 1, "ms": 2}, {}, {"within": 3}, {"bytes": -1}])
+@pytest.mark.parametrize(
+    "released", [{"bytes": 1, "ms": 2}, {}, {"within": 3}, {"bytes": -1}, {"bytes": 1, "idle": True}]
+)
 def test_a_release_says_one_thing(released: dict[str, Any]) -> None:
     said = baselines.text(SAMPLE, "my.yaml").replace("streamed}", f"streamed, released: {released}}}", 1)
     assert "released" in complaint(said)
