@@ -146,13 +146,13 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     here = {result.id for result in run.results}
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
-    is_known = not run.info.shard or run.info.elsewhere or run.info.shard == earlier.info.shard
-    elsewhere = {*run.info.elsewhere}
+    is_known = not run.info.shard or run.info.elsewhere is not None or run.info.shard == earlier.info.shard
+    elsewhere = {*(run.info.elsewhere or ())}
     concerns = here.__contains__ if allow_missing or not is_known else lambda cell: cell not in elsewhere
     lacks: Collection[str] = () if run.info.finished_at else was.cells.keys()
     files = _changed(was, around, Path())
     held = compared(
-        was, now, run.info, run.results, lacks, concerns, files, FAILS[fails], unknown=earlier.info.elsewhere
+        was, now, run.info, run.results, lacks, concerns, files, FAILS[fails], unknown=earlier.info.elsewhere or ()
     )
     part = f"{run.folder} is shard {run.info.shard}, and does not say what the others have: nothing is told to be gone"
     return replace(held, only_a_part="" if is_known or allow_missing else part)
