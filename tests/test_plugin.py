@@ -175,6 +175,29 @@ def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pyte
     assert pytester.runpytest_inprocess("--collect-only", "-m", "not proxies").ret == 0
 
 
+@pytest.mark.parametrize(
+    ("mark", "is_told"),
+    [
+        ("skip", False),
+        ("skipif(True, reason='now')", False),
+        ("skipif(False, True, reason='now')", False),
+        ("skipif(condition=True, reason='now')", False),
+        ("skipif('True')", False),
+        ("skipif(False, reason='never')", True),
+        ("skipif(condition=False, reason='never')", True),
+    ],
+)
+def test_a_broken_marker_of_what_is_skipped_is_not_looked_at_where_tests_are_only_collected_either(
+    pytester: pytest.Pytester, place: Sandbox, mark: str, is_told: bool
+) -> None:
+    text = TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')")
+    place.write("test_it.py", text.replace("@pytest", f"@pytest.mark.{mark}\n@pytest"))
+    shown = pytester.runpytest_inprocess("--collect-only")
+    assert ("there is no ./none.conf" in shown.stdout.str()) is is_told
+    assert (shown.ret != 0) is is_told
+    assert pytester.runpytest_inprocess().parseoutcomes().get("errors", 0) == is_told
+
+
 @proxies
 def test_what_cannot_be_measured_is_no_failure_that_anybody_expects(pytester: pytest.Pytester, place: Sandbox) -> None:
     pytester.makeconftest(NO_NGINX)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from harness.baseline.addresses import cell_of
 from harness.baseline.changes import Difference, differences
 from harness.baseline.keeping import names_of, platform_of, programs_of, said_of
+from harness.baseline.standing import alike
 from harness.judge.rules import RULES
 from harness.model import AXES, Baseline, Change, Changed, ChangedFile, Result, RunInfo
 
@@ -118,7 +119,7 @@ def _redefined(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:
             if all(digests) and digests[0] != digests[1]:
                 yield f"{AXES[axis].noun} {name} stands for something else than it did"
     for hop in dict.fromkeys(str(hop.bare) for hop in result.cell.chain):
-        if (said := now.standing.get(hop, "")) != (before := was.standing.get(hop, "")):
+        if not alike(before := was.standing.get(hop, ""), said := now.standing.get(hop, "")):
             yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
 
 

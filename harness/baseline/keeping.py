@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.baseline.addresses import cell_of, without_mitigations
 from harness.baseline.changes import differences, is_unknown_delay
+from harness.baseline.standing import alike
 from harness.documents import records
 from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
@@ -139,11 +140,13 @@ def _is_coarser(was: Kept, now: Kept) -> bool:
 def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
     """Tell whether a name in an id stands for something else in one baseline than in the other; both may not say."""
     cell = cell_of(cell_id, was.workloads)
+    hops = [[one.standing.get(str(hop.bare)) for one in (was, now)] for hop in cell.chain]
+    if any(before is not None and here is not None and not alike(before, here) for before, here in hops):
+        return True
     told = [
         *((one.workloads.get(cell.workload.name) for one in (was, now)),),
         *((one.digests.get("request", {}).get(cell.request) for one in (was, now)),),
         *((one.digests.get("mitigations", {}).get(name) for one in (was, now)) for name in cell.mitigations),
-        *((one.standing.get(str(hop.bare)) for one in (was, now)) for hop in cell.chain),
     ]
     return any(None not in pair and pair[0] != pair[1] for pair in map(tuple, told))
 

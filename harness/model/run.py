@@ -30,7 +30,7 @@ class RunInfo:
     then `cells` grows with what is asked for.
     `inputs` has the git blob ids of the files that each hop is configured by, by path, and under `matrix` its file's.
     `shard` is which part of the matrix it is of, as `2/4`; empty: of all. `elsewhere` are the ids of cells in the other
-    parts, sorted.
+    parts, sorted (None: an earlier harness did not write them down).
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
     """
 
@@ -50,4 +50,4 @@ class RunInfo:
     diagnosed: str = ""
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shard: str = ""
-    elsewhere: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] | None = None

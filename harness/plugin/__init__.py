@@ -118,14 +118,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Hear what is to be measured: it is, side by side, and a run tells whether it has come to its end."""
-    for item in session.items if session.config.getoption("collectonly") else ():
+    items = [item for item in session.items if not _may_be_skipped(item)]
+    for item in items if session.config.getoption("collectonly") else ():
         if error := item.stash.get(BROKEN, None):
             report = pytest.CollectReport(item.nodeid, "failed", str(error), result=[])
             session.config.hook.pytest_collectreport(report=report)
-    may_skip = ("skip", "skipif")
-    items = [item for item in session.items if not any(map(item.get_closest_marker, may_skip))]
     params = [item.callspec.params.get(FIXTURE) for item in items if hasattr(item, "callspec")]
     session.config.stash[STATE].selected(one for one in params if isinstance(one, tuple))
+
+
+def _may_be_skipped(item: pytest.Item) -> bool:
+    """Tell whether a mark skips a test: a condition that is text is pytest's to evaluate, when the test is set up."""
+    if item.get_closest_marker("skip"):
+        return True
+    return any(any(one.args or [one.kwargs.get("condition")]) for one in item.iter_markers("skipif"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

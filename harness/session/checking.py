@@ -11,10 +11,11 @@ from typing import Literal
 from harness.baseline import text
 from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
 from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
+from harness.baseline.standing import said
 from harness.errors import MOST_TOLD, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, Deployment, RunInfo
+from harness.model import Baseline, Change, ChangedFile, RunInfo
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -145,13 +146,13 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
     here = {result.id for result in run.results}
     if here.isdisjoint(was.cells):
         raise SelectionError(f"{name} has no verdict on any cell of {run.folder}: there is nothing to compare")
-    is_known = not run.info.shard or run.info.elsewhere or run.info.shard == earlier.info.shard
-    elsewhere = {*run.info.elsewhere}
+    is_known = not run.info.shard or run.info.elsewhere is not None or run.info.shard == earlier.info.shard
+    elsewhere = {*(run.info.elsewhere or ())}
     concerns = here.__contains__ if allow_missing or not is_known else lambda cell: cell not in elsewhere
     lacks: Collection[str] = () if run.info.finished_at else was.cells.keys()
     files = _changed(was, around, Path())
     held = compared(
-        was, now, run.info, run.results, lacks, concerns, files, FAILS[fails], unknown=earlier.info.elsewhere
+        was, now, run.info, run.results, lacks, concerns, files, FAILS[fails], unknown=earlier.info.elsewhere or ()
     )
     part = f"{run.folder} is shard {run.info.shard}, and does not say what the others have: nothing is told to be gone"
     return replace(held, only_a_part="" if is_known or allow_missing else part)
@@ -167,9 +168,9 @@ def refuse_older(run: Run) -> None:
 
 def _around(run: Run, job: Job, folder: Path) -> Surroundings:
     """Return what a run was measured in, its files as a baseline in a folder calls them."""
-    told = _as_told(run.info, folder)
-    standing = {str(hop): said for hop, one in job.deployed.items() if (said := _said(one))}
-    return replace(told, standing=standing, requests=job.matrix.requests)
+    surroundings = _as_told(run.info, folder)
+    standing = {str(hop): told for hop, one in job.deployed.items() if (told := said(one))}
+    return replace(surroundings, standing=standing, requests=job.matrix.requests)
 
 
 def _as_told(run: RunInfo, folder: Path | None = None) -> Surroundings:
@@ -204,10 +205,3 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
     away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
     found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
     return found
-
-
-def _said(one: Deployment) -> str:
-    """Return how a config stands in chains, in words; of a query, in which a secret may be, only that there is one."""
-    path, query, _ = (one.path or one.wish).partition("?")
-    said = {"server": one.server, "path": path + query, "map": ", ".join(one.map)}
-    return "; ".join(f"{name} {value}" for name, value in said.items() if value)

@@ -120,10 +120,22 @@ def test_a_mitigation_that_means_something_else_makes_another_cell_and_its_words
         assert only(compared(was, now, run, [one], {one.id}))[0] == kind
 
 
-def test_a_config_that_is_asked_for_something_else_makes_another_cell() -> None:
-    one = of("streamed", chain="nginx:default@1.31")
-    was, now = (kept([one], standing={"nginx:default": f"path {path}"}) for path in ("/a", "/b"))
-    assert only(compared(was, now, RUN, [one], {one.id}))[0] == "another cell"
+@pytest.mark.parametrize(
+    ("before", "after", "is_another"),
+    [("/a", "/b", True), ("/a?0f1", "/a?0f2", True), ("/a?", "/a?0f2", False), ("/a?0f1", "/a?0f1", False)],
+)
+def test_a_config_that_is_asked_for_something_else_makes_another_cell(
+    before: str, after: str, is_another: bool
+) -> None:
+    one, missed = (of("streamed", chain=f"nginx:default@{version}") for version in ("1.31", "1.30"))
+    was = kept([one, missed], standing={"nginx:default": f"path {before}"})
+    now = kept([one], standing={"nginx:default": f"path {after}"})
+    assert only(compared(was, now, RUN, [one], {one.id}, concerns=one.id.__eq__))[0] == (
+        "another cell" if is_another else None
+    )
+    again = with_what_was(now, was, [one.id, missed.id])
+    assert (missed.id in again.cells) is not is_another
+    assert again.standing == now.standing
 
 
 def test_an_effect_is_no_worse_where_the_layer_itself_got_better() -> None:

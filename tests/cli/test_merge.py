@@ -97,14 +97,17 @@ def test_shards_are_measured_and_judged_again_and_held_against_a_baseline_as_one
     ("earlier", "later", "elsewhere", "told"),
     [
         ("", "", (), "gone"),
+        ("", "", None, "gone"),
         ("2/2", "", (), "gone"),
+        ("", "1/1", (), "gone"),
+        ("1/2", "2/2", (), "gone"),
         ("", "2/2", (THIRD.id,), "gone"),
         ("1/2", "2/2", (THIRD.id,), "gone"),
         ("2/2", "2/2", (THIRD.id,), "gone"),
         ("", "2/2", (OTHER.id, THIRD.id), ""),
         ("1/2", "2/2", (OTHER.id,), ""),
-        ("", "2/2", (), "is shard 2/2, and does not say what the others have: nothing is told to be gone"),
-        ("2/2", "2/2", (), "gone"),
+        ("", "2/2", None, "is shard 2/2, and does not say what the others have: nothing is told to be gone"),
+        ("2/2", "2/2", None, "gone"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -114,7 +117,7 @@ def test_what_another_shard_has_is_not_gone_and_what_none_has_is(
     tmp_path: Path,
     earlier: str,
     later: str,
-    elsewhere: tuple[str, ...],
+    elsewhere: tuple[str, ...] | None,
     told: str,
     finished: bool,
     text: str,
@@ -130,9 +133,12 @@ def test_what_another_shard_has_is_not_gone_and_what_none_has_is(
     assert ("way out: put it back" in said.out, f"--only {OTHER.id}" in said.out) == (status == 1, False)
 
 
-@pytest.mark.parametrize(("elsewhere", "said"), [((OTHER.id,), "1 as they were."), ((), "1 as they were, 1 new.")])
+@pytest.mark.parametrize(
+    ("elsewhere", "said"),
+    [((OTHER.id,), "1 as they were."), ((), "1 as they were, 1 new."), (None, "1 as they were, 1 new.")],
+)
 def test_what_the_earlier_shard_left_to_another_is_not_new(
-    harness: Harness, tmp_path: Path, elsewhere: tuple[str, ...], said: str
+    harness: Harness, tmp_path: Path, elsewhere: tuple[str, ...] | None, said: str
 ) -> None:
     was = shard(tmp_path / "a", "1/2", DIRECT, ONE, elsewhere=elsewhere)
     told = harness("diff", was, shard(tmp_path / "b", "", DIRECT, ONE, OTHER), "--strict")
