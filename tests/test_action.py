@@ -99,12 +99,13 @@ printf '%s\\n' "$@" > told
         ("", [], "runs"),
         (" \n", [], "runs"),
         ("--only 'nginx:* x'\n--strict", ["--only", "nginx:* x", "--strict"], "runs"),
+        ('--only \'a"b\' "c\\d" e\\"f $HOME *', ["--only", 'a"b', "c\\d", 'e"f', "$HOME", "*"], "runs"),
         ("--skip '' --skip a\\ b", ["--skip", "", "--skip", "a b"], "runs"),
         ("--runs out/runs", ["--runs", "out/runs"], "out/runs"),
         ("--strict --runs=\"my runs\" --only ''", ["--strict", "--runs=my runs", "--only", ""], "my runs"),
     ],
 )
-def test_arguments_are_words_as_a_shell_has_them_and_runs_are_kept_from_where_they_go(
+def test_arguments_are_words_as_xargs_has_them_and_runs_are_kept_from_where_they_go(
     tmp_path: Path, arguments: str, words: list[str], runs: str
 ) -> None:
     (tmp_path / "harness").write_text(TOLD)
