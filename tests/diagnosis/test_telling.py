@@ -165,6 +165,8 @@ def test_what_changed_in_configs_of_the_user_s_is_told_by_hop_in_place_of_the_li
     assert (found.recipes(), found.patches()) == ({}, {"nginx:inner": DIFF})
     said = told(found, width=40)
     assert f"\n  nginx:inner\n{DIFF.replace(chr(13), '')}\n" in said
+    plain = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"), width=100, color_system=None)
+    assert DIFF.replace("\r", "") in "".join(one.text for one in plain.render(DiagnosisReport(found)))
     alike = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=DIFF, inner=DIFF))
     assert "`patch -p0`, or `git apply" in told(found)
     found = diagnosis([*itertools.chain(*held), *alike], OWN, catalogue)

@@ -24,6 +24,7 @@ from harness.model import (
     ReleasedBy,
     Shows,
     Start,
+    TurnedAway,
     Verdict,
 )
 from tests.factories import BUFFERED, expectation, figures, story, streamed
@@ -225,6 +226,14 @@ def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
 def test_an_assessment_measures_over_the_control() -> None:
     control = figures(story(DELAYED))
     assert assess([story(DELAYED)], control).judgement.verdict == "streamed"
+
+
+@pytest.mark.parametrize(("words", "said"), [(None, ""), ("limiting requests", "; the log says: limiting requests")])
+def test_who_lets_nothing_through_blocks_a_cell_with_what_its_log_says(words: str | None, said: str) -> None:
+    away = Facts(turned_away=TurnedAway(3, 503, "nothing", words))
+    ending, reason, _ = conclude(replace(ruling("broken"), facts=away), assessed(STREAMED), None, None)
+    told = "because: a hop's own answer, also when it was asked again, alone and slowly"
+    assert (ending, reason) == ("blocked", f"{told}{said}")
 
 
 # ---------------------------------------------------------------- expectations

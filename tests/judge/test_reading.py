@@ -281,6 +281,12 @@ def test_the_tail_is_what_was_under_way_when_the_end_was_sent_and_did_not_go_wit
     assert list(reading(words).tail) == tail
 
 
+def test_none_stayed_behind_where_what_came_next_came_in_the_moment_of_its_grant() -> None:
+    told: list[tuple[StepKind, int, int]] = [("grant", 0, 0), ("hold", 0, 400), ("grant", 1, 401), ("arrive", 1, 402)]
+    reader = read(Step(kind, seq, at_ns) for kind, seq, at_ns in [*told, ("grant", 2, 500), ("arrive", 2, 500)])
+    assert reader.left_behind(0, 1) == 0
+
+
 # ---------------------------------------------------------------- how two begin
 
 # What a conversation came to, and a brief one of the same cell.

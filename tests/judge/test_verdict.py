@@ -114,12 +114,15 @@ def test_how_late_is_told_over_what_the_control_stream_takes() -> None:
     assert told.reason.endswith("but 80 ms late in the median")
 
 
-@pytest.mark.parametrize(("between_ms", "verdict"), [(35.0, "delayed"), (70.0, "streamed"), (0.1, "streamed")])
+@pytest.mark.parametrize(
+    ("most_ms", "between_ms", "verdict"),
+    [(0.1, 35.0, "delayed"), (20.0, 40.0, "delayed"), (0.1, 70.0, "streamed"), (0.1, 0.1, "streamed")],
+)
 def test_from_far_away_a_flow_in_bursts_tells_of_a_timer_that_few_tokens_met(
-    between_ms: float, verdict: Verdict
+    most_ms: float, between_ms: float, verdict: Verdict
 ) -> None:
     """Some were met midway between two of its ticks, as by a clock."""
-    trips = [0.1] * 12 + [between_ms, 70.0, 70.0, 0.1]
+    trips = [most_ms] * 12 + [between_ms, 70.0, 70.0, 0.1]
     run = " ".join(f"s{seq} +{ms} r{seq}" for seq, ms in enumerate(trips))
     flow = " ".join(f"s{seq} +20" if seq % 4 else f"s{seq} r{max(seq - 3, 16)}-{seq} +20" for seq in range(16, 76))
     told = judged(replace(story(f"{run} stretch75 {flow} r73-75 end"), distance_ms=20.0))

@@ -27,6 +27,11 @@ past: {claim: It is past., source: me, cost: architecture, chain: direct}
 CATALOGUE = parse(ENTRIES, "f")
 
 
+def test_each_way_to_edit_is_read_as_it_is_said() -> None:
+    said = "each: {claim: It does., source: me, cost: config, edit: {nginx: {set: a on, add: [b 1], drop: [c, d X]}}}"
+    assert parse(said, "f")["each"].edit == {"nginx": Edit(("a on",), ("b 1",), ("c", "d X"))}
+
+
 def of(*hops: Hop, names: Collection[str] = ()) -> Cell:
     return Cell(hops, Workload("w", 24, 112), mitigations=tuple(names))
 

@@ -139,6 +139,8 @@ REFUSED = [
     ),
     (f"  claims: [{{{CLAIM}, metrics: {{ttfm_ms: {{at_most: 1}}}}}}]", "(did you mean 'ttft_ms'?)"),
     (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{}}}}}}]", "report.claims[0].metrics.ttft_ms: limits nothing; give"),
+    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most: 1e999}}}}}}]", "ttft_ms.at_most: must be a finite number"),
+    (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_least: 1e999}}}}}}]", "at_least: must be a finite number"),
     (f"  claims: [{{{CLAIM}, metrics: {{}}}}]", "report.claims[0].metrics: must have at least one value, not "),
     (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{of: control}}}}}}]", "need each other: times what, or"),
     (f"  claims: [{{{CLAIM}, metrics: {{ttft_ms: {{at_most_times: 2}}}}}}]", "need each other: times what, or"),
