@@ -15,6 +15,7 @@ from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
 NO_FACTS = Facts()
+PINNED = "wsgi@hypercorn,hypercorn==0.14"
 
 
 def of(
@@ -144,6 +145,40 @@ def test_cells_that_differ_by_version_are_told_and_the_others_counted() -> None:
     assert "| `caddy:encode/sse/chunked/curl/aiohttp/short/none/lockstep` | 2.8: coalesced<br>2.9: streamed |" in told
     assert "No mechanism is given here" not in told
     assert "1 of 2 cells that several versions were asked came out alike in all." in told
+
+
+def test_a_pinned_package_is_a_version_too() -> None:
+    old = replace(of("wsgi:plain@hypercorn,hypercorn==0.14", "buffered"), versions={PINNED: "hypercorn 0.14, flask 3"})
+    new = replace(of("wsgi:plain@hypercorn", "streamed"), versions={"wsgi@hypercorn": "hypercorn 0.18, flask 3"})
+    told = page(old, new)
+    assert "`wsgi:plain@hypercorn/sse/chunked/curl/aiohttp/short/none/lockstep` | hypercorn 0.14: buffered<br>" in told
+    assert "| `wsgi@hypercorn,hypercorn==0.14` | hypercorn 0.14, flask 3 | 1 |" in told
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("2.2 (apt h2o 2.2-7)", "2 cells, all of 2.2 (apt h2o 2.2-7), the only version that is to be had."),
+        ("8.3 (npm h2o 8.3)", "2 cells, all of 8.3 (npm h2o 8.3); no other version was measured."),
+    ],
+)
+def test_where_one_version_was_measured_it_says_whether_there_is_another(version: str, told: str) -> None:
+    around = of("h2o:a", "streamed", "bypass-proxy")  # which runs no proxy
+    assert told in page(replace(of("h2o:a", "buffered"), versions={"h2o": version}), around)
+
+
+def test_packages_that_apps_run_on_are_told_once() -> None:
+    told = page(
+        replace(of("asgi:a", "streamed"), versions={"asgi": "uvicorn 1, fastapi 2"}),
+        replace(of("asgi:b", "streamed"), versions={"asgi": "uvicorn 1, starlette 3"}),
+    )
+    assert "2 cells, all of uvicorn 1, fastapi 2, starlette 3; " in told
+
+
+def test_only_clients_are_told_at_the_end_for_chapters_tell_all_else() -> None:
+    info = replace(run_info(), versions={"aiohttp": "3.14", "nginx": "1.31", "nginx@1.22": "1.22"})
+    told = atlas.page(info, [of("nginx:a", "streamed"), of("nginx:a@1.22", "streamed")])
+    assert "with aiohttp 3.14." in told
 
 
 # ---------------------------------------------------------------- mechanisms
