@@ -33,7 +33,9 @@ where bytes come together by chance, it may turn out otherwise. A line of source
 beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
 begins with the versions that were measured."""
 
-SOURCE = re.compile(r"\b(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)")
+SOURCE = re.compile(
+    r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
+)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FREES_HEADS = "first-comment"
 BY_HAND = dict.fromkeys(("asgi", "wsgi"), "applications.md")
@@ -287,27 +289,51 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
         missed = sum(result.outcome == "fail" for result in results)
         wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
         yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
-        if flip := neighbour(results, others):
+        of_heads = all(expectation.head_held is not None and _streams(result) for expectation, result in met)
+        says = _head if of_heads else words.verdict
+        if (
+            flip := neighbour(results, list(filter(_streams, others)), _head)
+            if of_heads
+            else neighbour(results, others)
+        ):
             one, other = flip
             axes = " and ".join(axis.noun for axis in AXES.values() if axis.of(one.cell) != axis.of(other.cell))
-            yield f"  <br>Another {text(axes)}: {code(one.id)} {text(words.verdict(one))},"
-            yield f"  {code(other.id)} {text(words.verdict(other))}."
+            yield f"  <br>Another {text(axes)}: {code(one.id)} {text(says(one))},"
+            yield f"  {code(other.id)} {text(says(other))}."
     told = {result.cell.chain[0] for met in about.values() for _, result in met}
     if untold := [hop for hop in chapter.hops if hop not in told]:
         yield f"- No mechanism is given here for {_listed(untold)}."
+    yield from _unexplained(chapter)
     yield ""
-
-
-def neighbour(met: Iterable[Result], among: Sequence[Result]) -> tuple[Result, Result] | None:
-    """Return the two cells that are most alike of which one is of `met` and the other streams where that does not, or
-    the other way round; None if there are none.
-    """
-    pairs = ((one, other) for one in met for other in among if _streams(one) != _streams(other))
-    return min(pairs, key=lambda pair: _apart(pair[0].cell, pair[1].cell), default=None)
 
 
 def _streams(result: Result) -> bool:
     return streams(result.verdict, result.shows)
+
+
+def _head(result: Result) -> str:
+    return "has its head held" if result.facts.head_held else "has its head at once"
+
+
+def _unexplained(chapter: Chapter) -> Iterator[str]:
+    """Yield which mitigations did something for which nobody gives a mechanism."""
+    found: dict[str, dict[str, None]] = {}
+    for result in chapter.results:
+        if result.effect in ("defeats", "reduces", "harms") and result.expectation is None:
+            does = f"{code('+'.join(result.cell.mitigations))} ({result.effect})"
+            found.setdefault(str(result.cell.chain[0].unedited), {})[does] = None
+    for hop, effects in found.items():
+        yield f"- What these do to {code(hop)} was measured and is not explained: {', '.join(effects)}."
+
+
+def neighbour(
+    met: Iterable[Result], among: Sequence[Result], turns_out: Callable[[Result], object] = _streams
+) -> tuple[Result, Result] | None:
+    """Return the two cells that are most alike of which one is of `met` and the other turns out otherwise, which is by
+    default that it streams where that does not, or the other way round; None if there are none.
+    """
+    pairs = ((one, other) for one in met for other in among if turns_out(one) != turns_out(other))
+    return min(pairs, key=lambda pair: _apart(pair[0].cell, pair[1].cell), default=None)
 
 
 def _apart(one: Cell, other: Cell) -> tuple[int, int, int]:

@@ -193,6 +193,44 @@ def test_the_sources_of_a_mechanism_are_links() -> None:
     assert "[`a.js:3` of npm/next 16.4](https://unpkg.com/next@16.4/dist/a.js)" in told
 
 
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [
+        ("a/b@1.2:c/d.py:3", "https://github.com/a/b/blob/1.2/c/d.py#L3"),
+        ("npm/@fastify/compress@9.2.0:index.js:341", "https://unpkg.com/@fastify/compress@9.2.0/index.js"),
+        (
+            "capnproto/capnproto@2c27:c++/src/kj/gzip.c++:252",
+            "https://github.com/capnproto/capnproto/blob/2c27/c++/src/kj/gzip.c++#L252",
+        ),
+    ],
+)
+def test_a_source_is_linked_wherever_it_is_kept(source: str, link: str) -> None:
+    assert f"]({link})" in page(of("nginx:http10", "coalesced", why=f"So it is ({source})."))
+
+
+def test_a_mechanism_of_heads_ends_where_the_head_does_not_wait() -> None:
+    expectation = Expectation("h2o:a/*", WHY, head_held=True)
+    told = page(
+        replace(of("h2o:a", "streamed", facts=Facts(head_held=True)), expectation=expectation),
+        of("h2o:a", "streamed", "first-comment", facts=Facts(head_held=False)),
+        of("h2o:a", "buffered", "no-cache", facts=Facts(head_held=False)),
+    )
+    assert "Another mitigation: `h2o:a/sse/chunked/curl/aiohttp/short/none/lockstep` has its head held," in told
+    assert "`h2o:a/sse/chunked/curl/aiohttp/short/first-comment/lockstep` has its head at once." in told
+
+
+def test_what_a_mitigation_does_without_a_mechanism_is_said() -> None:
+    told = page(
+        of("h2o:a", "buffered", why=WHY),
+        of("h2o:a", "streamed", "no-cache", effect="defeats"),
+        of("h2o:a", "coalesced", "pad-2k", effect="reduces"),
+        of("h2o:a", "buffered", "x-accel-buffering", effect="no effect"),
+        of("h2o:a", "streamed", "first-comment", effect="defeats", why=WHY),
+    )
+    said = "- What these do to `h2o:a` was measured and is not explained: `no-cache` (defeats), `pad-2k` (reduces)."
+    assert said in told
+
+
 def test_a_mechanism_that_the_cells_contradict_says_so() -> None:
     assert "came out otherwise" not in page(of("nginx:http10", "coalesced", why=WHY))
     failed = replace(of("nginx:http10", "streamed", why=WHY), outcome="fail")
