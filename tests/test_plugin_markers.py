@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from harness.errors import InputError
 from harness.plugin.markers import Asked, folder_of, is_chain, read
 from harness.plugin.settings import Settings
 from harness.plugin.states import State
-from tests.sandbox import DIRECT
+from tests.sandbox import DIRECT, Sandbox
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as place:
+        yield place
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,39 @@ def test_the_tests_of_a_matrix_are_all_of_its_cells(tmp_path: Path) -> None:
     assert asked == Asked(matrix=str(tmp_path / "m.yaml"))
     job, cells = asked.job()
     assert cells == job.cells
+
+
+WAYS = [
+    {},
+    {"path": "/api/x"},
+    {"path": "/api/chat"},
+    {"path": "/api-x"},
+    {"path": "/api.x"},
+    {"path": "/api/x/"},
+    {"path": "/api/x?key=s3cr3t"},
+    {"path": "/"},
+    {"path": "/" + "x" * 99},
+    {"path": "/" + "x" * 98},
+    {"path": "/api/x", "map": "${UPSTREAM}/"},
+    {"map": "${UPSTREAM}/"},
+    {"server": ":80"},
+]
+
+
+def test_whatever_one_config_is_asked_for_is_a_cell_of_its_own(place: Sandbox) -> None:
+    place.nginx_conf("a.conf")
+    state = State(Settings(None, Path(), (), False, False, Path(), 0.0), "secret", "", "")
+    ids = list[str]()
+    for said in WAYS:
+        asked = read(["nginx:./a.conf"], said, [place.folder])
+        assert asked
+        _, cells = state.job(asked)
+        ids += [cell.id for cell in cells]
+    assert len(set(ids)) == len(WAYS)
+    assert ids[:3] == [
+        f"nginx:a/sse/chunked/curl/aiohttp/{name}/none/lockstep" for name in ("32x96", "32x96.api.x", "32x96.api.chat")
+    ]
+    assert not any("s3cr3t" in one for one in ids)
 
 
 @pytest.mark.parametrize(

@@ -152,10 +152,8 @@ def test_a_session_of_workers_that_ends_early_leaves_nothing_but_its_results(
     ("other", "told"),
     [
         ("'nginx:./b/nginx.conf'", "give this one a name of its own: nginx:NAME=*b/nginx.conf"),
-        (
-            "'nginx:./a/nginx.conf', path='/b'",
-            "means another file, map, server or path by it; give this one a name *",
-        ),
+        ("'nginx:./a/nginx.conf', path='/b'", ""),
+        ("'nginx:./a/nginx.conf', server=':80'", ""),
         ("'nginx:b=./b/nginx.conf'", ""),
         ("'nginx:./a/nginx.conf', tokens=40", ""),
     ],

@@ -1,7 +1,8 @@
 """What a run keeps of its matrix file: the text, without the secrets of headers in it, and without queries. Pure.
 
 Rule: a value is a secret by where it stands, under the name of such a header, however it is spelled, and whether a
-cell uses it or not; what looks like it elsewhere stays. What an alias stands for is hidden at its anchor.
+cell uses it or not; of other headers' values, who a URL logs in is; what looks like it elsewhere stays. What an alias
+stands for is hidden at its anchor.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.documents.yaml_text import spans
-from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, without_query
+from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, without_query, without_userinfo
 
 HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",), "proxies": ("env",)}
 """Under which keys of a matrix file's entries headers stand, or an environment, by section."""
@@ -29,13 +30,20 @@ def masked_run(run: RunInfo) -> RunInfo:
 def _masked(text: str, file: str) -> str:
     if not text:
         return text  # a single cell has no file
-    places: list[Steps] = [
-        (section.__eq__, lambda name: True, keys.__contains__, is_secret) for section, keys in HEADERS.items()
-    ]
-    hidden = [place for steps in places for place in spans(text, file, *steps)]
+    hidden, told = (
+        [
+            place
+            for section, keys in HEADERS.items()
+            for place in spans(text, file, section.__eq__, lambda name: True, keys.__contains__, taken)
+        ]
+        for taken in (is_secret, lambda name: not is_secret(name))
+    )
     queries = [(start, end) for start, end in spans(text, file, *PATHS) if "?" in text[start:end]]
-    for start, end in sorted([*hidden, *queries], reverse=True):
+    for start, end in sorted({*hidden, *told, *queries}, reverse=True):
         spelled = text[start:end]
+        if (start, end) not in (*hidden, *queries):
+            text = f"{text[:start]}{without_userinfo(spelled)}{text[end:]}"
+            continue
         if (start, end) in queries:
             path = spelled.rstrip().rstrip("\"'")
             text = f"{text[:start]}{without_query(path)}{spelled[len(path) :]}{text[end:]}"

@@ -83,7 +83,16 @@ if TYPE_CHECKING:
         Trace,
     )
     from harness.model.recording import DIGEST, Recording, Write, digest_of
-    from harness.model.redaction import HIDDEN, is_secret, masked_mitigation, masked_plan, masked_trace, without_query
+    from harness.model.redaction import (
+        HIDDEN,
+        is_secret,
+        masked_mitigation,
+        masked_plan,
+        masked_trace,
+        shown_value,
+        without_query,
+        without_userinfo,
+    )
     from harness.model.reported import (
         METRICS,
         REFERENCES,

@@ -1,7 +1,8 @@
-"""What of headers and paths reaches no file: queries, and values of headers whose names say that they are secret. Pure.
+"""What of headers and paths reaches no file: queries, who a URL logs in, and values of headers with secret names. Pure.
 
-Rules: names of headers tell, values do not; equal values of a header stay equal and others differ, so that a hop that
-changes one is still seen; what is masked already stays as it is.
+Rules: names of headers tell, values do not, but for the user information of URLs (RFC 3986, section 3.2.1); equal
+values of a header stay equal and others differ, so that a hop that changes one is still seen; what is masked already
+stays as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _SECRET = re.compile(
     r"|(?<!websocket)(?<!idempotency)(?<!surrogate)(?<!cache)(?:^|[-_])key$",
     re.IGNORECASE,
 )
+_USERINFO = re.compile(r"""(?:(?<=://)|(?<=:\\/\\/))(?:[^\s/"']|'(?=\w))+(?=@)""")
+"""To the last `@` before the path, as people write passwords; JSON may write `:\\/\\/`."""
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
 HIDDEN = "(redacted)"
 
@@ -31,10 +34,20 @@ def is_secret(name: str) -> bool:
     return bool(_SECRET.search(name))
 
 
+def shown_value(name: str, value: str) -> str:
+    """Return what may be told of the value of a header, or of a variable of an environment."""
+    return HIDDEN if is_secret(name) else without_userinfo(value)
+
+
 def without_query(path: str) -> str:
     """Return a path, or a URL, that can be told."""
     told, sign, query = path.partition("?")
     return f"{told}{sign}{HIDDEN}" if query else path
+
+
+def without_userinfo(text: str) -> str:
+    """Return a text without the name and password of any URL in it."""
+    return _USERINFO.sub(HIDDEN, text)
 
 
 def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
@@ -42,7 +55,12 @@ def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
     seen: dict[str, list[str]] = {}
 
     def mask(name: str, value: str) -> str:
-        if not is_secret(name) or _MASKED.fullmatch(value):
+        if not is_secret(name):
+            return _USERINFO.sub(lambda found: hidden(name, found[0]), value)
+        return hidden(name, value)
+
+    def hidden(name: str, value: str) -> str:
+        if _MASKED.fullmatch(value):
             return value
         values = seen.setdefault(name.lower(), [])
         if value not in values:
@@ -68,6 +86,6 @@ def masked_plan(plan: Plan) -> Plan:
 
 def masked_mitigation(one: Mitigation) -> Mitigation:
     """Return a mitigation without the secrets of its headers."""
-    answered = {name: HIDDEN if is_secret(name) else value for name, value in one.response_headers.items()}
-    asked = {name: HIDDEN if value and is_secret(name) else value for name, value in one.request_headers.items()}
+    answered = {name: shown_value(name, value) for name, value in one.response_headers.items()}
+    asked = {name: value and shown_value(name, value) for name, value in one.request_headers.items()}
     return replace(one, response_headers=answered, request_headers=asked)

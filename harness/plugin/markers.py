@@ -6,6 +6,7 @@ file or a shipped name. Files are looked for beside the test, then at pytest's r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ NAME, TITLE = "pytest", "A session of pytest"
 """What the run of all that no matrix file asks for is called."""
 FORMS = "a chain, as proxies('nginx:./nginx.conf'), or a matrix, as proxies('my.yaml') or proxies('smoke')"
 DEPLOYED = ("map", "server", "path")
+PART_CHARS = 60
+"""So much of a path, a server or a target stands in a name."""
 WORKLOAD: Mapping[str, object] = {"tokens": 32, "token_bytes": 96}
 _FILE = re.compile(r"[\w-]+:(?:[^/=@]*=)?(?P<file>[^>]*/[^>]*)")
 
@@ -48,7 +51,10 @@ class Asked:
             return job, job.cells
         axes, workload = axes_of(said) | {"chain": list(self.chain)}, workload_of(said)
         with told_of_keywords():
-            job = session.of_options(TITLE, axes, workload, NAME, folder=self.folder, deployment=deployment)
+            called = f"{session.name_of(workload)}{_apart(deployment)}" if deployment else ""
+            job = session.of_options(
+                TITLE, axes, workload, NAME, folder=self.folder, deployment=deployment, called=called
+            )
         return job, job.matrix.asked
 
 
@@ -122,6 +128,20 @@ def deployment_of(said: Mapping[str, object]) -> Deployment:
     if not isinstance(path, str) or not re.fullmatch(r"|/[!-~]*", path):
         raise InputError(f"path: {path!r} is no path as a request has it: it begins with /, as '/api/chat'")
     return Deployment(tuple(targets), server, path)
+
+
+def _apart(said: Deployment) -> str:
+    """Return what tells a stream that is asked for so from others behind the same config: the end of its name.
+
+    A digest stands for what no name can say; of 12 bits, for a query may be a secret.
+    """
+    parts = [said.server, *said.map, said.path.partition("?")[0].strip("/").replace("/", ".")]
+    told = "".join(f".{word}" for part in parts if (word := re.sub(r"[^A-Za-z0-9._-]+", "-", part)[:PART_CHARS]))
+    whole = repr((said.server, said.map, said.path))
+    plain = not said.server and not said.map and re.fullmatch(r"(/[A-Za-z0-9_-]+)+", said.path)
+    if plain and len(said.path) <= PART_CHARS:
+        return told
+    return f"{told}.{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()[:3]}"
 
 
 @contextmanager

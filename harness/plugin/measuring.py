@@ -199,7 +199,7 @@ class Measure:
                     folder=folder,
                     deployment=how,
                     recording=recording,
-                    recorded_as=name,
+                    called=name,
                 )
 
         how, usual = session.in_front_of(answering.url, deployment, partial(make, USUAL))

@@ -34,7 +34,7 @@ from harness.launchers.containers import PORT
 from harness.launchers.ports import PortTaken, on_free_port
 from harness.launchers.process import POLL, until
 from harness.launchers.waiting import accepts, announces, outlives
-from harness.model import HIDDEN, Endpoint, HttpVersion, ServedBy, is_secret
+from harness.model import Endpoint, HttpVersion, ServedBy, shown_value
 from harness.proxies import certificates, placeholders
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.negotiation import spoken
@@ -150,7 +150,7 @@ class Start:
         env = {name: placeholders.filled(value, values) for name, value in self.env.items()}
         if self.trusts and upstream.authority:
             env[self.trusts] = upstream.authority
-        told = ((name, HIDDEN if is_secret(name) else value) for name, value in env.items())
+        told = ((name, shown_value(name, value)) for name, value in env.items())
         settings = ["env", *(f"{name}={value}" for name, value in told)] if env else []
         cwd = (self.cwd or Path.cwd()).absolute()
         command = f"cd {shlex.quote(str(cwd))} && {shlex.join([*settings, *argv])}\n"

@@ -134,15 +134,15 @@ def of_options(
     folder: Path = Path(),
     deployment: Deployment = AS_FOUND,
     recording: Recording | None = None,
-    recorded_as: str = RECORDED,
+    called: str = "",
 ) -> Job:
     """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
 
-    Of a `recording` the workload is that, under the name `recorded_as`, and is at most said to be `exact`. Raises
-    InputError likewise.
+    Of a `recording` the workload is that, and is at most said to be `exact`. It is `called` so, or else `recorded`, or
+    after what it is. Raises InputError likewise.
     """
-    recorded = {"recording": RECORDED, "exact": workload.get("exact", False)}
-    loads = {recorded_as: recorded} if recording else {name_of(workload): dict(workload)}
+    load = {"recording": RECORDED, "exact": workload.get("exact", False)} if recording else dict(workload)
+    loads = {called or (RECORDED if recording else name_of(workload)): load}
     asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
     matrix = replace(parse(asked, "", knowing(folder, deployment, recording)), file=name)
     return _job(matrix, folder, matrix.cells, deployment)

@@ -105,6 +105,16 @@ def test_lines_may_end_as_they_like(end: str) -> None:
     assert kept(text) == text.replace(CANARY, HIDDEN)
 
 
+@pytest.mark.parametrize("spelled", ["{}", "'{}'", '"{}"', "{}  # for now", "|\n        {}\n        b"])
+def test_of_a_header_that_tells_a_url_name_and_password_are_hidden(spelled: str) -> None:
+    text = f"title: t\nmitigations:\n  m:\n    response_headers:\n      X-Debug: {spelled}\n      Cookie: {spelled}\n"
+    text += f"proxies:\n  p:\n    env:\n      DATABASE_URL: {spelled}\n"
+    told = kept(text.replace("{}", f"https://user:{CANARY}@db.example/x"))
+    assert CANARY not in told
+    assert told.count(f"https://{HIDDEN}@db.example/x") == 2
+    assert kept(told) == told
+
+
 def test_what_an_alias_stands_for_is_hidden_at_its_anchor() -> None:
     text = f"title: &t {CANARY}\nmitigations:\n  a: &m {{request_headers: &h {{Cookie: *t}}}}\n  b: *m\n"
     text += "  c: {response_headers: *h}\n  d: {request_headers: {? cookie : 'x', Cookies: ~, Tokens: }}\n"

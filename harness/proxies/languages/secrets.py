@@ -1,9 +1,10 @@
 """What of a config is a secret, and the config without it, with as many lines. Pure.
 
 Rules: what stands behind a name that says so (`is_secret`) is one, to the end of the directive, or of the value in YAML
-and JSON. Wherever they stand, name and password of a URL, a token behind `Bearer` or `Basic`, a hashed password,
-`name=value` and what looks drawn at random (random_words.py) are; sooner in nginx' `set` and maps. A variable that only
-requests fill is none, nor is a path of a key. Rather too much is hidden than too little.
+and JSON. Wherever they stand, name and password of a URL (before names are looked for: a password may have one in it),
+a token behind `Bearer` or `Basic`, a hashed password, `name=value` and what looks drawn at random (random_words.py)
+are; sooner in nginx' `set` and maps. A variable that only requests fill is none, nor is a path of a key. Rather too
+much is hidden than too little.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.model import HIDDEN, is_secret
+from harness.model import HIDDEN, is_secret, without_userinfo
 from harness.proxies.languages.random_words import without_random
 from harness.proxies.languages.yaml_nodes import Entry, Value, plain
 from harness.proxies.source_text import Source
@@ -45,7 +46,7 @@ _STATEMENT = re.compile(
 _DIRECTIVE = re.compile(r"(?:set|if|map|env|header|requestheader|setenv|acl|stats|user)\b|[\w-]*[_-][\w-]*\s", re.I)
 _ASSIGNED = re.compile(r"""(?<![\w-])(?P<name>[\w-]+)=(?!["']?[$%{])("[^"\n]*"|'[^'\n]*'|[^\s&;,"'\]})]+)""")
 _ANYWHERE = re.compile(
-    r"""(?<=://)[^\s/@"']+(?=@)|(?<=\bBearer)[ \\]+[\w~+/.=-]{4,}|(?<=\bBasic)[ \\]+[\w+/=]{8,}"""
+    r"""(?<=\bBearer)[ \\]+[\w~+/.=-]{4,}|(?<=\bBasic)[ \\]+[\w+/=]{8,}"""
     r"""|\b(?:(?:sk|pk|rk)-[\w-]{6,}|gh[oprsu]_\w{8,}|xox[abp]-[\w-]{8,}|AKIA[0-9A-Z]{8,}|eyJ[\w-]{6,}\.[\w-]+\.[\w-]+)"""
     r"""|(?<![\w$}])(?:\$(?:apr1|2[abxy]?|5|6|y)\$|\{SHA\})[^\s"',\]]+""",
     re.IGNORECASE,
@@ -60,13 +61,13 @@ _OPAQUE = ("inlinestring", "inlinebytes", "inlinecode", "users")
 
 def masked(text: str) -> str:
     """Return a config in a language of lines (HAProxy's, Apache's) without its secrets."""
-    return "".join(_hidden(line) for line in _LINE.findall(text))
+    return "".join(_hidden(line) for line in _LINE.findall(without_userinfo(text)))
 
 
 def masked_blocks(text: str) -> str:
     """Return the same in a language of blocks, as nginx' is."""
     made, inside, opens = "", [""], ""
-    for found in _STATEMENT.finditer(text):
+    for found in _STATEMENT.finditer(without_userinfo(text)):
         part = found[0]
         if found["body"]:
             gives, is_secret_one = part.split()[0], _secret_name(part) is not None
@@ -86,6 +87,7 @@ def masked_blocks(text: str) -> str:
 
 def masked_tree(text: str) -> str:
     """Return a config in YAML or JSON without its secrets; one that cannot be read without all that it says."""
+    text = without_userinfo(text)
     source = Source(Path(), plain(text).replace("\t", " "))
     try:
         spans = dict(sorted(_spans(Value.of(source), "", False)))

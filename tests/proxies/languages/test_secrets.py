@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import Deployment
+from harness.model import HIDDEN, Deployment
 from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
 from tests.proxies.languages import reading
 from tests.proxies.languages.test_caddy import plain, proxy
@@ -105,6 +106,49 @@ EVERY = (
 )
 
 
+PASSWORDS = (
+    f"{SECRET}password",
+    f"my-token-{SECRET}",
+    f"password={SECRET}",
+    f"it's{SECRET}",
+    f"a@{SECRET}",
+    f"$k?#{SECRET}",
+)
+URLS = [
+    'add_header X-Debug "https://user:{}@db.example/" always;',
+    "add_header X-D http://admin:{}@db/;",
+    "set $u http://admin:{}@db;",
+    'return 301 "http://{}@db/";',
+    'map $host $u {{ default "redis://:{}@db"; }}',
+    "# add_header X-D http://admin:{}@db/;",
+    'Header set X-D "http://admin:{}@db/"',
+    "RequestHeader append X-D http://admin:{}@db/ env=x",
+    "http-request set-header X-D http://admin:{}@db/ if TRUE",
+    "header_down X-D http://admin:{}@db/",
+    'X-D: "http://admin:{}@db/"',
+    "a: [b, {{x: http://admin:{}@db/}}]",
+    '{{"x": "http:\\/\\/admin:{}@db\\/"}}',
+    "x: >\n  see http://admin:{}@db/\n  and more",
+]
+
+
+@pytest.mark.parametrize("masker", [masked, masked_blocks, masked_tree])
+@pytest.mark.parametrize("around", URLS)
+def test_of_a_url_name_and_password_are_hidden_whatever_they_say(masker: Masker, around: str) -> None:
+    for password in PASSWORDS:
+        told = masker(around.format(password))
+        assert SECRET not in told, password
+        assert "admin" not in told
+        assert told.count("\n") == around.count("\n")
+
+
+@pytest.mark.parametrize("around", URLS)
+def test_and_nothing_else_of_it(around: str) -> None:
+    masker = masked_tree if ": " in around else masked_blocks
+    told = masker(around.format("password")).replace(HIDDEN, "")
+    assert told == re.sub("(user:|admin:|:)?{}", "", around.replace("{{", "{").replace("}}", "}"))
+
+
 @pytest.mark.parametrize(("masker", "text"), EVERY)
 def test_values_of_secret_names_are_hidden(masker: Masker, text: str) -> None:
     assert SECRET not in masker(text)
@@ -115,6 +159,7 @@ def test_values_of_secret_names_are_hidden(masker: Masker, text: str) -> None:
 @pytest.mark.parametrize(
     ("masker", "text"),
     [
+        (masked_blocks, "return 301 https://$host/@user;  # see http://a.example, or write to me@b.example"),
         (masked_blocks, "ssl_certificate_key /etc/ssl/a.key;"),
         (masked_blocks, "proxy_set_header Authorization $http_authorization;"),
         (masked_blocks, 'proxy_set_header Authorization "Bearer ${token}";'),
