@@ -70,7 +70,8 @@ class Baseline:
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
     """A config of these hops that is another than when the baseline was written; `diff` says what changed, if somebody
-    has the old one, and `line` where that begins in the new one. No hop has one any more that is gone.
+    has the old one, else `lacking` why nobody has, and `line` where that begins in the new one. `hidden`: only values
+    changed that are not shown. No hop has one any more that is gone.
     """
 
     path: str
@@ -78,3 +79,5 @@ class ChangedFile:
     was_there: bool = True
     diff: str = ""
     line: int = 0
+    lacking: str = ""
+    hidden: bool = False

@@ -199,8 +199,8 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
         known = any(other in was.configs for hop in hops for other in around.files[hop])
         if known and was.configs.get(path) != blob:
             before = was.configs.get(path)
-            diff, line = what_changed(located(path, folder), before, hops[0]) if before else ("", 0)
-            found.append(ChangedFile(path, hops, before is not None, diff, line))
+            file = ChangedFile(path, hops, before is not None)
+            found.append(what_changed(located(path, folder), before, file) if before else file)
     folders = {PurePath(path).parent for path in around.configs}
     away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
     found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
