@@ -192,7 +192,9 @@ def _seen_from(folder: Path | None, name: str) -> str:
 
 
 def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedFile]:
-    """Return the configs that say something else than they did, or are new, with what changed. Blocks."""
+    """Return the configs that say something else than they did, or are new, with what changed; those of which only
+    hidden values did come last, as these rarely make a stream another. Blocks.
+    """
     found = []
     for path, blob in sorted(around.configs.items()):
         hops = tuple(hop for hop, files in around.files.items() if path in files)
@@ -204,4 +206,4 @@ def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedF
     folders = {PurePath(path).parent for path in around.configs}
     away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
     found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
-    return found
+    return sorted(found, key=lambda file: file.hidden)

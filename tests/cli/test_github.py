@@ -235,6 +235,19 @@ def test_a_clone_that_lacks_the_old_config_is_told_why_and_what_gets_it(
     assert "it was not committed as it was measured" in " ".join(harness("diff", *folders).out.split())
 
 
+def test_a_file_of_which_only_hidden_values_changed_is_the_last_to_be_pointed_at(harness: Harness, job: Path) -> None:
+    git("init", "-q")
+    folders = []
+    secret = 'proxy_set_header Authorization "Basic %s";\n'
+    for number, (verdict, key, last) in enumerate([("streamed", "aHVzaA", "off"), ("buffered", "b3RoZXI", "on")]):
+        folders.append(measured(number, verdict, a=secret % key, b=f"\nproxy_buffering {last};\n"))  # type: ignore[arg-type]
+        git("hash-object", "-w", "a.conf", "b.conf")
+    said = harness("diff", *folders).out
+    assert "Only values have changed that are hidden here." in said
+    assert said.index("b.conf (nginx") < said.index("a.conf (nginx")
+    assert "::error file=b.conf,line=2,title=Token stream::worse" in said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [("a\nb\n", "a\nc\n", 2), ("a\n", "a\nb\n", 2), ("a\nb\n", "a\n", 1), ("a\n", "", 1), ("", "a\n", 1), ("", "", 1)],
