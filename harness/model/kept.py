@@ -52,8 +52,9 @@ class Baseline:
     `name` is what people call it. `rules` is the number of the rules of judgement that it was written by, `cells` has
     what is kept of each, by id. What ids do not say: `workloads`, the keys of a matrix file by name; `standing`, how
     configs of the user's stand in chains, by hop; `digests` of request profiles and mitigations, by axis and name.
-    `configs` has the git blob id of each file that hops are configured by, `programs` the versions that were met, by
-    platform.
+    `configs` has the git blob id of each file that hops are configured by, as long as a cell rests on it: `renewed` has
+    a digest of newer ones for each cell that was measured with them before all others were. `programs` has the versions
+    that were met, by platform.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Baseline:
     standing: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     configs: Mapping[str, str] = field(default_factory=dict)
+    renewed: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 

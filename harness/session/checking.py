@@ -9,13 +9,14 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from harness.baseline import text
+from harness.baseline.addresses import cell_of
 from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
 from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.baseline.standing import said
-from harness.errors import MOST_TOLD, InputError, SelectionError
+from harness.errors import MOST_TOLD, HarnessError, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, RunInfo
+from harness.model import Baseline, Cell, Change, ChangedFile, RunInfo, Workload
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -116,13 +117,14 @@ def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> list[
 
     What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
     """
-    now = baseline_of(str(path), run.info, run.results, _around(run, job, path.parent))
+    around = _around(run, job, path.parent)
+    now = baseline_of(str(path), run.info, run.results, around)
     here = {cell.id for cell in job.cells}
     with alone_in(path.parent):
         was = read_baseline(path, matrix, chosen)
         concerns = _concerned(job, chosen)
         stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
-        kept = with_what_was(now, was, stay)
+        kept = with_what_was(now, was, stay, _with_those_of(stay, around, job, path.parent))
         write_text(path, text.text(kept, matrix))
     return sorted(was.cells.keys() - kept.cells.keys())
 
@@ -171,6 +173,21 @@ def _around(run: Run, job: Job, folder: Path) -> Surroundings:
     surroundings = _as_told(run.info, folder)
     standing = {str(hop): told for hop, one in job.deployed.items() if (told := said(one))}
     return replace(surroundings, standing=standing, requests=job.matrix.requests)
+
+
+def _with_those_of(stay: Sequence[str], around: Surroundings, job: Job, folder: Path) -> Surroundings:
+    """Return surroundings with the configs of cells that a job was not to measure, as far as they are there. Blocks."""
+    hops = {hop.unedited for cell in stay for hop in cell_of(cell, {}).chain}
+    configs, files = {**around.configs}, {**around.files}
+    for hop in sorted(hop for hop in hops if str(hop) not in files):
+        try:
+            found = inputs_of(replace(job, cells=(Cell((hop,), Workload("any", 1, 1)),))).get(str(hop), {})
+        except HarnessError:  # the matrix has it no more
+            continue
+        named = {_seen_from(folder, path): blob for path, blob in found.items()}
+        files[str(hop)] = list(named)
+        configs = {**named, **configs}
+    return replace(around, configs=configs, files=files)
 
 
 def _as_told(run: RunInfo, folder: Path | None = None) -> Surroundings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +72,7 @@ def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
     tell that. Blocks.
     """
     try:
-        told = _git(path, "cat-file", "blob", was)
+        told = asked(["git", "cat-file", "blob", was], "install git", cwd=path.absolute().parent)
         if told.returncode:
             return replace(file, lacking=_why_lacking(path))
         before, after = told.stdout, path.read_text(encoding="utf-8")
@@ -89,16 +88,12 @@ def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
 
 def _why_lacking(path: Path) -> str:
     """Return why git does not have what a file said: a CI system's clone usually has the last commit only."""
-    told = _git(path, "rev-parse", "--is-shallow-repository")
+    told = asked(["git", "rev-parse", "--is-shallow-repository"], "install git", cwd=path.absolute().parent)
     if told.returncode:
         return (told.stderr.splitlines() or ["git fails"])[0]
     if told.stdout.strip() == "true":
         return SHALLOW
     return "git does not have what: it was not committed as it was measured"
-
-
-def _git(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return asked(["git", *words], "install git", cwd=path.absolute().parent)
 
 
 def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:

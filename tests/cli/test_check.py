@@ -12,7 +12,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness import session
+from harness.baseline.keeping import Surroundings
 from harness.judge.rules import RULES
+from harness.session.checking import _with_those_of
 from harness.store.runs import write_text
 from tests.commanding import Harness
 
@@ -146,10 +149,25 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     now = BASELINE.read_text().splitlines()
     assert f"  {CELLS[0]}: {{verdict: buffered, shows: at the end, head_held: true}}" in now
     assert f"  {CELLS[1]}: {{verdict: streamed, shows: one by one}}" in now, "which was not chosen"
+    assert re.findall(r"^  deploy/.*", "\n".join(now), re.MULTILINE) == re.findall(r"^  deploy/.*", told, re.MULTILINE)
+    assert f"+    {HOLDS}\n" in harness("check", "my.yaml", "--only", "curl").out, "of what that was measured with"
 
     serves(project, STREAMS)
     mended = harness("check", "my.yaml", "--only", "browser")
     assert (mended.status, "Better than in the baseline\n  streamed, was buffered" in mended.out) == (0, True)
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_what_cells_rest_on_that_are_not_chosen_is_known_as_far_as_it_is_there() -> None:
+    Path("other.conf").write_text("events {}\nhttp { include deploy/servers/*.conf; }\n")
+    Path("my.yaml").write_text(
+        MATRIX.replace("nginx:./deploy/nginx.conf", "[nginx:./deploy/nginx.conf, nginx:./other.conf]")
+    )
+    job = session.load("my.yaml", ["nginx:other/*"])
+    around = Surroundings()
+    known = _with_those_of([*CELLS, CELLS[0].replace("nginx:nginx", "nginx:gone")], around, job, Path())
+    assert known.files == {"nginx:nginx": ["deploy/nginx.conf", "deploy/servers/api.conf"]}
+    assert known.configs.keys() == set(known.files["nginx:nginx"])
 
 
 @pytest.mark.proxies
