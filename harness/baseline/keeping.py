@@ -109,8 +109,11 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str], around: Sur
     theirs = {cell: _configs_of(cell_of(cell, was.workloads), around) for cell in (*stay, *now.cells)}
     left = {path for cell in stay if not _is_renewed(cell, was, around) for path in _changed(theirs[cell], was)}
     renewed = {**{cell: was.renewed[cell] for cell in stay if cell in was.renewed}, **now.renewed}
+    author = now if now.cells or not was.cells else was  # who has judged what is there
     return replace(
         now,
+        rules=author.rules,
+        harness_version=author.harness_version,
         cells={**now.cells, **stay, **alike},
         workloads={**(was.workloads if stay else {}), **now.workloads},
         standing={**(was.standing if stay else {}), **now.standing},

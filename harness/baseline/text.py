@@ -127,12 +127,13 @@ def _lines(baseline: Baseline, matrix: str) -> Iterator[str]:
     yield f"schema: {SCHEMA}\nharness: {_flow(baseline.harness_version)}\nrules: {baseline.rules}\n"
     for section in SECTIONS:
         told = getattr(baseline, section)
+        told = {name: value for name, value in told.items() if value or section not in ("digests", "programs")}
         if told or section == "cells":
             yield f"{section}:\n" if told else f"{section}: {{}}\n"
         for name in sorted(told):
             value = told[name]
             if section in ("digests", "programs"):
-                yield _entry("  ", name, "") if value else ""
+                yield _entry("  ", name, "")
                 yield from (_entry("    ", each, value[each]) for each in sorted(value))
             else:
                 yield _entry("  ", name, _said(value) if isinstance(value, Kept) else value)

@@ -112,8 +112,17 @@ def measured(job: Job, folder: Path) -> Run:
     return run
 
 
-def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> list[str]:
-    """Write what a run found as what is to be from now on, and return the cells that are forgotten by that.
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What became of a baseline: the cells that it has forgotten, and whether it was `written`, or else why not."""
+
+    forgotten: Sequence[str]
+    written: bool
+    why_not: str = ""
+
+
+def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> Updated:
+    """Write what a run found as what is to be from now on, if that is anything else than it was.
 
     What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
     """
@@ -125,8 +134,16 @@ def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> list[
         concerns = _concerned(job, chosen)
         stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
         kept = with_what_was(now, was, stay, _with_those_of(stay, around, job, path.parent))
-        write_text(path, text.text(kept, matrix))
-    return sorted(was.cells.keys() - kept.cells.keys())
+        said = text.text(kept, matrix)
+        has_changed = _said(path) != said if path.exists() else bool(kept.cells)
+        if has_changed:
+            write_text(path, said)
+    why_not = "nothing changed" if now.cells else "nothing could be measured"
+    return Updated(sorted(was.cells.keys() - kept.cells.keys()), has_changed, why_not)
+
+
+def _said(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")
 
 
 def _concerned(job: Job, chosen: Chosen) -> Callable[[str], bool]:
