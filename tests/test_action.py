@@ -150,3 +150,11 @@ def test_the_harness_is_one_that_is_there_or_comes_from_the_action_s_own_checkou
     written = run(tmp_path, matrix="my.yaml", arguments="--update", **given)
     assert written.returncode == 0, written.stderr
     assert (tmp_path / "my.baseline.yaml").exists()
+
+
+def test_whoever_checks_out_as_shown_has_the_history_that_tells_what_changed_in_a_config() -> None:
+    shown = [*ROOT.glob("examples/*/.github/workflows/*.yml"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+    told = [file.read_text(encoding="utf-8") for file in shown]
+    checkouts = [text[at.end() :] for text in told for at in re.finditer(r"uses: actions/checkout@\S+\n", text)]
+    assert len(checkouts) >= 3
+    assert all(re.match(r" *with: \{fetch-depth: 0\}", rest) for rest in checkouts)

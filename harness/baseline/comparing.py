@@ -88,7 +88,8 @@ def _with_change(result: Result, was: Baseline, now: Baseline, files: Sequence[C
     had, have = was.cells.get(result.id), now.cells.get(result.id)
     if had is None:
         return replace(result, changed=Changed("new", (f"is {result.verdict or 'too short'}",))) if have else result
-    mine, versions = _files_of(result, files), tuple(_versions(result, was, now))
+    is_renewed = (digest := was.renewed.get(result.id)) is not None and digest == now.renewed.get(result.id)
+    mine, versions = () if is_renewed else _files_of(result, files), tuple(_versions(result, was, now))
     others = tuple(_redefined(result, was, now)) if have else ()
     if others:
         return replace(result, changed=Changed("another cell", others))

@@ -19,6 +19,7 @@ from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
     WORKLOAD_KEYS,
     Baseline,
+    Cell,
     Kept,
     KeptRelease,
     Mitigation,
@@ -75,6 +76,7 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
             "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
         },
         {path: blob for path, blob in around.configs.items() if path in configs},
+        {cell.id: digest for cell in cells if (digest := _digest_of_configs(cell, around))},
         {platform_of(run): versions_met(map(programs_of, known))},
     )
 
@@ -90,12 +92,13 @@ def _found(results: Iterable[Result]) -> Mapping[str, str]:
     }
 
 
-def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline:
+def with_what_was(now: Baseline, was: Baseline, here: Iterable[str], around: Surroundings = Surroundings()) -> Baseline:
     """Return a baseline with what an earlier one had of the cells `here` that could not be measured now, and of those
     that are what they were: figures that differ by less than they are known to change no line, unless another
     harness wrote it, or the start is better known by now.
 
-    What rests on a name that stands for something else by now is forgotten: it is another cell.
+    What rests on a name that stands for something else by now is forgotten: it is another cell. A config stays what it
+    was while a cell is left that was measured with that; `around` has today's configs of those cells' hops, too.
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
     stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
@@ -103,15 +106,49 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str]) -> Baseline
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
+    theirs = {cell: _configs_of(cell_of(cell, was.workloads), around) for cell in (*stay, *now.cells)}
+    left = {path for cell in stay if not _is_renewed(cell, was, around) for path in _changed(theirs[cell], was)}
+    renewed = {**{cell: was.renewed[cell] for cell in stay if cell in was.renewed}, **now.renewed}
+    author = now if now.cells or not was.cells else was  # who has judged what is there
     return replace(
         now,
+        rules=author.rules,
+        harness_version=author.harness_version,
         cells={**now.cells, **stay, **alike},
         workloads={**(was.workloads if stay else {}), **now.workloads},
         standing={**(was.standing if stay else {}), **now.standing},
         digests={axis: {**(was.digests.get(axis, {}) if stay else {}), **now.digests[axis]} for axis in now.digests},
-        configs={**(was.configs if stay else {}), **now.configs},
+        configs={
+            **(was.configs if stay else {}),
+            **{path: blob for path, blob in now.configs.items() if path not in left},
+        },
+        renewed={cell: digest for cell, digest in renewed.items() if not left.isdisjoint(theirs[cell])},
         programs=programs,
     )
+
+
+def _configs_of(cell: Cell, around: Surroundings) -> Mapping[str, str]:
+    """Return the blob ids of the configs of a cell's hops, as they are now, by file."""
+    files = (path for hop in cell.chain for path in around.files.get(str(hop.unedited), ()))
+    return {path: around.configs[path] for path in files if path in around.configs}
+
+
+def _digest_of_configs(cell: Cell, around: Surroundings) -> str:
+    """Return what tells whether a cell was measured with the same configs; nothing if it has none."""
+    configs = _configs_of(cell, around)
+    return _digest(sorted(configs.items())) if configs else ""
+
+
+def _is_renewed(cell_id: str, was: Baseline, around: Surroundings) -> bool:
+    """Tell whether a cell was measured with its configs as they are now, and others of the baseline were not."""
+    digest = was.renewed.get(cell_id)
+    return digest is not None and digest == _digest_of_configs(cell_of(cell_id, was.workloads), around)
+
+
+def _changed(configs: Mapping[str, str], was: Baseline) -> list[str]:
+    """Return the configs of a cell that are others than a baseline has, or new, if it has any of them."""
+    is_known = not configs.keys().isdisjoint(was.configs)
+    return [path for path, blob in configs.items() if is_known and was.configs.get(path) != blob]
 
 
 def _alike(was: Mapping[str, Kept], now: Mapping[str, Kept]) -> Mapping[str, Kept]:

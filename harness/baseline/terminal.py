@@ -80,8 +80,8 @@ class CheckReport:
             if file.diff:
                 yield Pasted(file.diff)
             elif file.hops:
-                what = "it says something else than it did, and git does not have what"
-                yield from _wrapped(what if file.was_there else "it is new", width, "    ")
+                what = f"it says something else than it did; {file.lacking}" if file.was_there else "it is new"
+                yield from _wrapped(what, width, "    ")
         if self._told.files:
             yield Text()
 

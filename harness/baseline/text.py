@@ -27,7 +27,7 @@ END = "..."
 """What ends a document in YAML."""
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 BLOB = re.compile(r"[0-9a-f]{40}")
-SECTIONS = ("workloads", "standing", "digests", "configs", "programs", "cells")
+SECTIONS = ("workloads", "standing", "digests", "configs", "renewed", "programs", "cells")
 HEAD = """\
 # What `harness check` expects of {matrix}: written by `harness check {matrix} --update`, which is
 # how to change it, and committed beside it. Configs are told by their git blob ids.
@@ -101,6 +101,7 @@ class BaselineShape(Shape):
     standing: dict[str, str] = key("how configs stand in chains, by hop", {}, {})
     digests: dict[Literal["request", "mitigations"], dict[str, str]] = key("of definitions, by axis and name", {}, {})
     configs: dict[str, str] = key("git blob ids, by file", {}, {})
+    renewed: dict[str, str] = key("digests of newer configs, by the id of a cell that was measured with them", {}, {})
     programs: dict[str, dict[str, str]] = key("versions, by platform and program", {}, {})
     cells: dict[str, KeptShape] = key("what is kept, by id", {})
 
@@ -126,12 +127,13 @@ def _lines(baseline: Baseline, matrix: str) -> Iterator[str]:
     yield f"schema: {SCHEMA}\nharness: {_flow(baseline.harness_version)}\nrules: {baseline.rules}\n"
     for section in SECTIONS:
         told = getattr(baseline, section)
+        told = {name: value for name, value in told.items() if value or section not in ("digests", "programs")}
         if told or section == "cells":
             yield f"{section}:\n" if told else f"{section}: {{}}\n"
         for name in sorted(told):
             value = told[name]
             if section in ("digests", "programs"):
-                yield _entry("  ", name, "") if value else ""
+                yield _entry("  ", name, "")
                 yield from (_entry("    ", each, value[each]) for each in sorted(value))
             else:
                 yield _entry("  ", name, _said(value) if isinstance(value, Kept) else value)

@@ -95,8 +95,11 @@ def check(
         session.require(needs.names, fetching)
     run = session.measured(job, measured) if measured else cli.measure(session.fetched(job, fetching), runs, jobs, keep)
     compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
-    if update and (forgotten := session.update(run, job, path, file, chosen)):
-        say("\n".join(["Forgotten, as they are gone or other cells by now:", *forgotten]))
+    if update:
+        done = session.update(run, job, path, file, chosen)
+        if done.forgotten:
+            say("\n".join(["Forgotten, as they are gone or other cells by now:", *done.forgotten]))
+        say(f"Written: {path}. Commit it." if done.written else f"Nothing was written to {path}: {done.why_not}.")
     again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
 

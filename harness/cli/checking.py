@@ -11,7 +11,6 @@ from harness import session
 from harness.baseline.comparing import Comparison
 from harness.baseline.terminal import CheckReport
 from harness.cli.finishing import finish, placed
-from harness.cli.screen import err
 from harness.errors import InputError
 from harness.reports import summary
 from harness.store.runs import Run, latest
@@ -26,11 +25,9 @@ def finish_check(
     baseline: Path | None = None,
 ) -> NoReturn:
     """Finish a run that was held against a baseline: its results are those with their changes. `update` is the command
-    that takes them as what is expected, unless the baseline was written anew. Raises Exit likewise.
+    that takes them as what is expected, unless that was asked for. Raises Exit likewise.
     """
     run.results = list(compared.results)
-    if baseline and not update:
-        err.print(f"Written: {baseline}. Commit it.", markup=False)
     told = replace(compared, results=placed(run.folder, compared.results))
     report = CheckReport(run.info, told, required, update)
     finish(run, outputs, required, report, baseline=baseline, files=compared.files)

@@ -15,10 +15,14 @@ from harness.model import Result
 from harness.reports import terminal
 from harness.store import Run
 
+SEEN_S = 30.0
+"""So often it is told, where no bar shows it, that it goes on: a cell behind a rate limit takes minutes."""
+
 
 @contextlib.contextmanager
 def progress(run: Run, claims: bool = False) -> Iterator[Callable[[Result], None]]:
-    """A bar on a terminal, else a line per finished cell; if it is interrupted, where results and claims are.
+    """A bar on a terminal, else a line per finished cell, and one now and then while none is; if it is interrupted,
+    where results and claims are. Needs a running event loop.
 
     How many cells there will be, the run says, which may change.
     """
@@ -40,11 +44,41 @@ def progress(run: Run, claims: bool = False) -> Iterator[Callable[[Result], None
 
                 yield advance
         else:
-            yield lambda result: screen.err.print(terminal.progress(result, count(), run.info.cells))
+            with _patience(lambda: f"Still measuring: {done} of {run.info.cells} cells are done") as turned:
+
+                def line(result: Result) -> None:
+                    turned()
+                    screen.err.print(terminal.progress(result, count(), run.info.cells))
+
+                yield line
     except asyncio.CancelledError:
         told = f"`harness report {run.folder}` shows them"
         told += f", `harness reports --from {run.folder}` what they say of the claims" if claims else ""
         raise Interrupted(f"Interrupted: {len(run.results)} of {run.info.cells} cells are done. {told}.") from None
+
+
+@contextlib.contextmanager
+def _patience(told: Callable[[], str]) -> Iterator[Callable[[], None]]:
+    """Tell what goes on whenever nothing has turned for `SEEN_S`; what this yields is called when something does."""
+    loop, silent_s = asyncio.get_running_loop(), 0.0
+    waiting = loop.call_later(SEEN_S, lambda: tell())
+
+    def tell() -> None:
+        nonlocal silent_s, waiting
+        silent_s += SEEN_S
+        screen.err.print(f"{told()}, nothing new for {silent_s:g} s", style="dim", markup=False)
+        waiting = loop.call_later(SEEN_S, tell)
+
+    def turned() -> None:
+        nonlocal silent_s, waiting
+        waiting.cancel()
+        silent_s = 0.0
+        waiting = loop.call_later(SEEN_S, tell)
+
+    try:
+        yield turned
+    finally:
+        waiting.cancel()
 
 
 def _bar() -> Progress:

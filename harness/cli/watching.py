@@ -89,8 +89,10 @@ class _Watch:
         self._known = {cell: one for cell, one in self._known.items() if cell in decided}
         todo = session.touched(decided, self._known)
         if self._results:
-            named = session.saved_since(self._basis, decided) or [fresh.matrix.file]
-            said = "Mended" if self._fault else f"Saved: {', '.join(named[:NAMED])}"
+            saved, gone = await asyncio.to_thread(session.saved_since, self._basis, decided)
+            told = {"Saved": saved if saved or gone else [fresh.matrix.file], "Gone": gone}
+            named = (f"{what}: {', '.join(files[:NAMED])}" for what, files in told.items() if files)
+            said = "Mended" if self._fault else ". ".join(named)
             err.print(f"\n{said}. {words.counted(len(todo), 'cell')} to measure.", style="bold", markup=False)
         self._basis, self._fault = decided, False
         self._measuring = asyncio.create_task(self._measure(session.part_of(fresh, todo) if todo else None, decided))

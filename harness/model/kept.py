@@ -52,8 +52,9 @@ class Baseline:
     `name` is what people call it. `rules` is the number of the rules of judgement that it was written by, `cells` has
     what is kept of each, by id. What ids do not say: `workloads`, the keys of a matrix file by name; `standing`, how
     configs of the user's stand in chains, by hop; `digests` of request profiles and mitigations, by axis and name.
-    `configs` has the git blob id of each file that hops are configured by, `programs` the versions that were met, by
-    platform.
+    `configs` has the git blob id of each file that hops are configured by, as long as a cell rests on it: `renewed` has
+    a digest of newer ones for each cell that was measured with them before all others were. `programs` has the versions
+    that were met, by platform.
     """
 
     name: str
@@ -64,13 +65,15 @@ class Baseline:
     standing: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     configs: Mapping[str, str] = field(default_factory=dict)
+    renewed: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
     """A config of these hops that is another than when the baseline was written; `diff` says what changed, if somebody
-    has the old one, and `line` where that begins in the new one. No hop has one any more that is gone.
+    has the old one, else `lacking` why nobody has, and `line` where that begins in the new one. `hidden`: only values
+    changed that are not shown. No hop has one any more that is gone.
     """
 
     path: str
@@ -78,3 +81,5 @@ class ChangedFile:
     was_there: bool = True
     diff: str = ""
     line: int = 0
+    lacking: str = ""
+    hidden: bool = False

@@ -9,13 +9,14 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from harness.baseline import text
+from harness.baseline.addresses import cell_of
 from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
 from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.baseline.standing import said
-from harness.errors import MOST_TOLD, InputError, SelectionError
+from harness.errors import MOST_TOLD, HarnessError, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Change, ChangedFile, RunInfo
+from harness.model import Baseline, Cell, Change, ChangedFile, RunInfo, Workload
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
@@ -111,20 +112,38 @@ def measured(job: Job, folder: Path) -> Run:
     return run
 
 
-def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> list[str]:
-    """Write what a run found as what is to be from now on, and return the cells that are forgotten by that.
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What became of a baseline: the cells that it has forgotten, and whether it was `written`, or else why not."""
+
+    forgotten: Sequence[str]
+    written: bool
+    why_not: str = ""
+
+
+def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> Updated:
+    """Write what a run found as what is to be from now on, if that is anything else than it was.
 
     What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
     """
-    now = baseline_of(str(path), run.info, run.results, _around(run, job, path.parent))
+    around = _around(run, job, path.parent)
+    now = baseline_of(str(path), run.info, run.results, around)
     here = {cell.id for cell in job.cells}
     with alone_in(path.parent):
         was = read_baseline(path, matrix, chosen)
         concerns = _concerned(job, chosen)
         stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
-        kept = with_what_was(now, was, stay)
-        write_text(path, text.text(kept, matrix))
-    return sorted(was.cells.keys() - kept.cells.keys())
+        kept = with_what_was(now, was, stay, _with_those_of(stay, around, job, path.parent))
+        said = text.text(kept, matrix)
+        has_changed = _said(path) != said if path.exists() else bool(kept.cells)
+        if has_changed:
+            write_text(path, said)
+    why_not = "nothing changed" if now.cells else "nothing could be measured"
+    return Updated(sorted(was.cells.keys() - kept.cells.keys()), has_changed, why_not)
+
+
+def _said(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")
 
 
 def _concerned(job: Job, chosen: Chosen) -> Callable[[str], bool]:
@@ -173,6 +192,21 @@ def _around(run: Run, job: Job, folder: Path) -> Surroundings:
     return replace(surroundings, standing=standing, requests=job.matrix.requests)
 
 
+def _with_those_of(stay: Sequence[str], around: Surroundings, job: Job, folder: Path) -> Surroundings:
+    """Return surroundings with the configs of cells that a job was not to measure, as far as they are there. Blocks."""
+    hops = {hop.unedited for cell in stay for hop in cell_of(cell, {}).chain}
+    configs, files = {**around.configs}, {**around.files}
+    for hop in sorted(hop for hop in hops if str(hop) not in files):
+        try:
+            found = inputs_of(replace(job, cells=(Cell((hop,), Workload("any", 1, 1)),))).get(str(hop), {})
+        except HarnessError:  # the matrix has it no more
+            continue
+        named = {_seen_from(folder, path): blob for path, blob in found.items()}
+        files[str(hop)] = list(named)
+        configs = {**named, **configs}
+    return replace(around, configs=configs, files=files)
+
+
 def _as_told(run: RunInfo, folder: Path | None = None) -> Surroundings:
     """Return what the head of a run says of that."""
     named = {
@@ -192,16 +226,18 @@ def _seen_from(folder: Path | None, name: str) -> str:
 
 
 def _changed(was: Baseline, around: Surroundings, folder: Path) -> list[ChangedFile]:
-    """Return the configs that say something else than they did, or are new, with what changed. Blocks."""
+    """Return the configs that say something else than they did, or are new, with what changed; those of which only
+    hidden values did come last, as these rarely make a stream another. Blocks.
+    """
     found = []
     for path, blob in sorted(around.configs.items()):
         hops = tuple(hop for hop, files in around.files.items() if path in files)
         known = any(other in was.configs for hop in hops for other in around.files[hop])
         if known and was.configs.get(path) != blob:
             before = was.configs.get(path)
-            diff, line = what_changed(located(path, folder), before, hops[0]) if before else ("", 0)
-            found.append(ChangedFile(path, hops, before is not None, diff, line))
+            file = ChangedFile(path, hops, before is not None)
+            found.append(what_changed(located(path, folder), before, file) if before else file)
     folders = {PurePath(path).parent for path in around.configs}
     away = [path for path in was.configs if path not in around.configs and PurePath(path).parent in folders]
     found += [ChangedFile(path) for path in away if not located(path, folder).exists()]  # else only not asked for now
-    return found
+    return sorted(found, key=lambda file: file.hidden)

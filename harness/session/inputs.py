@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import HarnessError, Unavailable
 from harness.launchers.commands import asked
 from harness.measure.bench import adapter
-from harness.model import Hop
+from harness.model import ChangedFile, Hop
 from harness.proxies.base import Deployable
 from harness.proxies.diffs import first_changed, unified
 from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
@@ -26,6 +27,10 @@ MATRIX = "matrix"
 SHIPPED = "shipped:"
 """Before what lies in the package."""
 HIDDEN_ONLY = "Only values have changed that are hidden here.\n"
+SHALLOW = (
+    "this clone is shallow and does not have what: `fetch-depth: 0` of actions/checkout, or `git fetch --unshallow`,"
+    " gets it"
+)
 TREES = (".yaml", ".yml", ".json", ".toml")
 Inputs = Mapping[str, Mapping[str, str]]
 """Blob ids of files, by path, by the hop whose config they are, or `MATRIX`."""
@@ -62,19 +67,33 @@ def blob_id(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(said) + said, usedforsecurity=False).hexdigest()
 
 
-def what_changed(path: Path, was: str, hop: str) -> tuple[str, int]:
-    """Return what changed in a file since git had it with this id, as a diff without secrets, and on which line that
-    begins; nothing if git cannot tell. Blocks.
+def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
+    """Return a file of a hop with what changed in it since git had it with this id, without secrets, or why git cannot
+    tell that. Blocks.
     """
     try:
         told = asked(["git", "cat-file", "blob", was], "install git", cwd=path.absolute().parent)
+        if told.returncode:
+            return replace(file, lacking=_why_lacking(path))
         before, after = told.stdout, path.read_text(encoding="utf-8")
-    except (OSError, ValueError, Unavailable):
-        return "", 0
+    except Unavailable as error:
+        return replace(file, lacking=str(error))
+    except (OSError, ValueError):
+        return replace(file, lacking="it cannot be read as text")
+    is_nginx = file.hops[0].startswith("nginx:")
+    hidden = masked_tree if path.suffix in TREES else masked_blocks if is_nginx else masked
+    diff = unified(path, hidden(before), hidden(after))
+    return replace(file, diff=diff or HIDDEN_ONLY, line=first_changed(before, after), hidden=not diff)
+
+
+def _why_lacking(path: Path) -> str:
+    """Return why git does not have what a file said: a CI system's clone usually has the last commit only."""
+    told = asked(["git", "rev-parse", "--is-shallow-repository"], "install git", cwd=path.absolute().parent)
     if told.returncode:
-        return "", 0
-    hidden = masked_tree if path.suffix in TREES else masked_blocks if hop.startswith("nginx:") else masked
-    return unified(path, hidden(before), hidden(after)) or HIDDEN_ONLY, first_changed(before, after)
+        return (told.stderr.splitlines() or ["git fails"])[0]
+    if told.stdout.strip() == "true":
+        return SHALLOW
+    return "git does not have what: it was not committed as it was measured"
 
 
 def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:

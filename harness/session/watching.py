@@ -53,10 +53,13 @@ def touched(now: Mapping[Cell, Decided], known: Mapping[Cell, Decided]) -> list[
     return [cell for cell, one in now.items() if known.get(cell) != one]
 
 
-def saved_since(was: Mapping[Cell, Decided], now: Mapping[Cell, Decided]) -> list[str]:
-    """Return the files of hops that say something else than they did, or are new."""
-    before = {item for one in was.values() for item in one.files}
-    return sorted({path for one in now.values() for path, blob in one.files if (path, blob) not in before})
+def saved_since(was: Mapping[Cell, Decided], now: Mapping[Cell, Decided]) -> tuple[list[str], list[str]]:
+    """Return the files of hops that say something else than they did, or are new, and those that are there no more.
+    Blocks.
+    """
+    before, here = ({item for one in all_of.values() for item in one.files} for all_of in (was, now))
+    away = {path for path, _ in before} - {path for path, _ in here}
+    return sorted({path for path, _ in here - before}), sorted(path for path in away if not located(path).exists())
 
 
 def part_of(job: Job, cells: Iterable[Cell]) -> Job:

@@ -202,6 +202,46 @@ def test_what_could_not_be_measured_here_stays_and_what_is_gone_does_not() -> No
     assert again.configs == {"a.conf": "1"}
 
 
+def test_a_config_stays_what_it_was_while_a_cell_is_left_that_was_measured_with_it() -> None:
+    """Cells are measured again one after the other, as by `--only` and shards, and the config changes in between."""
+
+    def around(blob: str, *more: str) -> Surroundings:
+        paths = ["a.conf", *more]
+        return Surroundings(configs=dict.fromkeys(paths, blob), files={"nginx:default": paths, "nginx:gzip": paths})
+
+    def updated(was: Baseline, one: Result, around: Surroundings) -> Baseline:
+        return with_what_was(baseline_of("b.yaml", RUN, [one], around), was, was.cells, around)
+
+    def told(was: Baseline, one: Result, around: Surroundings) -> tuple[str, ...]:
+        files = [ChangedFile("a.conf", tuple(around.files))]
+        now = baseline_of("b.yaml", RUN, [one], around)
+        (changed,) = (each.changed for each in compared(was, now, RUN, [one], [], lambda cell: False, files).results)
+        return changed.files if changed else ()
+
+    first, second = of("streamed"), of("streamed", chain="nginx:gzip")
+    held = [replace(one, verdict="buffered") for one in (first, second)]
+    was = with_what_was(baseline_of("b.yaml", RUN, [first, second], around("1")), kept([]), [], around("1"))
+    assert (was.configs, was.renewed) == ({"a.conf": "1"}, {})
+    one = updated(was, first, around("2"))
+    assert (one.configs, set(one.renewed)) == ({"a.conf": "1"}, {first.id})
+    assert [told(one, each, around("2")) for each in held] == [(), ("a.conf",)]
+    assert [told(one, each, around("3")) for each in held] == [("a.conf",), ("a.conf",)]
+    assert updated(one, first, around("2")) == one, "it comes to rest"
+
+    both = updated(one, second, around("2"))
+    assert (both.configs, both.renewed) == ({"a.conf": "2"}, {})
+    again = updated(one, second, around("3"))
+    assert (again.configs, set(again.renewed)) == ({"a.conf": "1"}, {first.id, second.id})
+    rest = updated(again, first, around("3"))
+    assert (rest.configs, rest.renewed) == ({"a.conf": "3"}, {})
+
+    with_new = updated(was, first, around("1", "new.conf"))
+    assert "new.conf" not in with_new.configs, "it is new to the other still"
+    assert set(updated(with_new, second, around("1", "new.conf")).configs) == {"a.conf", "new.conf"}
+    back = updated(one, first, around("1"))
+    assert (back.configs, back.renewed) == ({"a.conf": "1"}, {}), "who takes a change back has changed nothing"
+
+
 def test_a_cell_that_is_too_short_to_tell_by_now_stays_what_it_was_in_a_baseline() -> None:
     known, short = of("streamed", shows=STREAMED), of(None, outcome="too short")
     assert with_what_was(kept([short]), kept([known]), [known.id]).cells == kept([known]).cells

@@ -12,7 +12,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness import session
+from harness.baseline import text
+from harness.baseline.keeping import Surroundings
 from harness.judge.rules import RULES
+from harness.model import Baseline, Kept
+from harness.session.checking import _with_those_of
 from harness.store.runs import write_text
 from tests.commanding import Harness
 
@@ -116,6 +121,9 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     written = harness("check", "my.yaml", "--update")
     assert (written.status, "Written: my.baseline.yaml. Commit it." in written.err) == (0, True)
     told = BASELINE.read_text()
+    (run,) = Path("runs").glob("2*")
+    unchanged = harness("check", "my.yaml", "--update", "--measured", run)
+    assert (unchanged.status, "my.baseline.yaml: nothing changed." in unchanged.err) == (0, True)
     assert [line for line in told.splitlines() if line.startswith("  nginx:nginx/")] == [
         f"  {cell}: {{verdict: streamed, shows: one by one}}" for cell in CELLS
     ]
@@ -146,10 +154,25 @@ def test_a_config_that_begins_to_hold_fails_and_what_changed_in_it_stands_beside
     now = BASELINE.read_text().splitlines()
     assert f"  {CELLS[0]}: {{verdict: buffered, shows: at the end, head_held: true}}" in now
     assert f"  {CELLS[1]}: {{verdict: streamed, shows: one by one}}" in now, "which was not chosen"
+    assert re.findall(r"^  deploy/.*", "\n".join(now), re.MULTILINE) == re.findall(r"^  deploy/.*", told, re.MULTILINE)
+    assert f"+    {HOLDS}\n" in harness("check", "my.yaml", "--only", "curl").out, "of what that was measured with"
 
     serves(project, STREAMS)
     mended = harness("check", "my.yaml", "--only", "browser")
     assert (mended.status, "Better than in the baseline\n  streamed, was buffered" in mended.out) == (0, True)
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_what_cells_rest_on_that_are_not_chosen_is_known_as_far_as_it_is_there() -> None:
+    Path("other.conf").write_text("events {}\nhttp { include deploy/servers/*.conf; }\n")
+    Path("my.yaml").write_text(
+        MATRIX.replace("nginx:./deploy/nginx.conf", "[nginx:./deploy/nginx.conf, nginx:./other.conf]")
+    )
+    job = session.load("my.yaml", ["nginx:other/*"])
+    around = Surroundings()
+    known = _with_those_of([*CELLS, CELLS[0].replace("nginx:nginx", "nginx:gone")], around, job, Path())
+    assert known.files == {"nginx:nginx": ["deploy/nginx.conf", "deploy/servers/api.conf"]}
+    assert known.configs.keys() == set(known.files["nginx:nginx"])
 
 
 @pytest.mark.proxies
@@ -211,6 +234,7 @@ def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, mon
         write(path, text)
 
     monkeypatch.setattr("harness.session.checking.write_text", noted)
+    BASELINE.write_text("cut off")
     harness("check", "my.yaml", "--update")
     assert kept == [True]
 
@@ -261,3 +285,15 @@ def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: H
     assert (said.status, "what the baseline has could not be measured" in said.out) == (3, True)
     harness("check", "my.yaml", "--update", "--only", "curl")
     assert kept in BASELINE.read_text()
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_where_nothing_could_be_measured_nothing_is_written_and_that_is_said(harness: Harness) -> None:
+    why = "Nothing was written to my.baseline.yaml: nothing could be measured."
+    first = harness("check", "my.yaml", "--update", "--only", "curl")
+    assert (first.status, why in first.err, "Written" in first.err, BASELINE.exists()) == (3, True, False, False)
+
+    kept = Baseline("b", 1, "0.0.9", {CELLS[1]: Kept("streamed")})
+    BASELINE.write_text(before := text.text(kept, "my.yaml"))
+    again = harness("check", "my.yaml", "--update", "--only", "curl")
+    assert (again.status, why in again.err, BASELINE.read_text() == before) == (3, True, True), "by whom, too"

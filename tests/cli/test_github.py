@@ -191,6 +191,63 @@ def test_a_config_that_changed_is_told_at_the_line_that_did(harness: Harness, jo
     assert "::error file=n.conf,line=3,title=Token stream::worse: buffered, was streamed" in said.out
 
 
+def git(*words: str) -> str:
+    author = ["-c", "user.name=n", "-c", "user.email=n@n"]
+    return subprocess.run(["git", *author, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def measured(number: int, verdict: Verdict, **said: str) -> Path:
+    """Return a run of a hop whose configs say this by now."""
+    for name, text in said.items():
+        Path(f"{name}.conf").write_text(text)
+    inputs = {"nginx:default": {f"{name}.conf": git("hash-object", f"{name}.conf") for name in said}}
+    run = Run.create(Path(f"runs{number}"), run_info(finished_at=None, cells=1, inputs=inputs))
+    run.append(result(cell(), verdict))
+    run.finish()
+    return run.folder
+
+
+def test_a_clone_that_lacks_the_old_config_is_told_why_and_what_gets_it(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+    git("init", "-q", "origin")
+    monkeypatch.chdir("origin")
+    for number, (verdict, said) in enumerate([("streamed", "events {}\n"), ("buffered", "events {}\ngzip on;\n")]):
+        folders.append(measured(number, verdict, n=said).absolute())  # type: ignore[arg-type]
+        git("add", "n.conf")
+        git("commit", "-qm", "a")
+    git("clone", "-q", "--depth", "1", tmp_path.joinpath("origin").as_uri(), "../clone")
+    monkeypatch.chdir("../clone")
+    shallow = harness("diff", *folders).out
+    assert "this clone is shallow and does not have what: `fetch-depth: 0` of actions/checkout" in " ".join(
+        shallow.split()
+    )
+    git("fetch", "-q", "--unshallow")
+    assert "+gzip on;" in harness("diff", *folders).out
+
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir("../none")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    Path("n.conf").write_text("events {}\ngzip on;\n")
+    assert "not a git repository" in harness("diff", *folders).out
+    git("init", "-q")
+    assert "it was not committed as it was measured" in " ".join(harness("diff", *folders).out.split())
+
+
+def test_a_file_of_which_only_hidden_values_changed_is_the_last_to_be_pointed_at(harness: Harness, job: Path) -> None:
+    git("init", "-q")
+    folders = []
+    secret = 'proxy_set_header Authorization "Basic %s";\n'
+    for number, (verdict, key, last) in enumerate([("streamed", "aHVzaA", "off"), ("buffered", "b3RoZXI", "on")]):
+        folders.append(measured(number, verdict, a=secret % key, b=f"\nproxy_buffering {last};\n"))  # type: ignore[arg-type]
+        git("hash-object", "-w", "a.conf", "b.conf")
+    said = harness("diff", *folders).out
+    assert "Only values have changed that are hidden here." in said
+    assert said.index("b.conf (nginx") < said.index("a.conf (nginx")
+    assert "::error file=b.conf,line=2,title=Token stream::worse" in said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [("a\nb\n", "a\nc\n", 2), ("a\n", "a\nb\n", 2), ("a\nb\n", "a\n", 1), ("a\n", "", 1), ("", "a\n", 1), ("", "", 1)],

@@ -160,7 +160,7 @@ def test_what_has_no_shape_has_no_names(harness: Harness, tmp_path: Path, includ
     assert "m.yaml:3: axes: must be keys and values, not 7" in told
 
 
-def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path: Path) -> None:
+async def test_an_interrupted_run_counts_what_is_on_disk_not_what_it_had_told(tmp_path: Path) -> None:
     run = Run.create(tmp_path, run_info(finished_at=None, cells=5))
 
     def interrupted() -> NoReturn:

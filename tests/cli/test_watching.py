@@ -92,6 +92,25 @@ def test_a_saved_file_touches_the_cells_that_depend_on_it(
 
 
 @pytest.mark.usefixtures("no_nginx")
+def test_a_file_is_named_as_what_became_of_it(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
+    place.write("one.conf", CONFIG.replace("buffers.inc", "*.inc"))
+    place.write("snip/more.inc", "proxy_buffering off;\n")
+    _, was = looked_at(place)
+    (place.folder / "snip/more.inc").unlink()
+    _, now = looked_at(place)
+    assert session.saved_since(was, now) == ([], ["snip/more.inc"])
+    assert session.saved_since(now, was) == (["snip/more.inc"], [])
+    place.write("snip/more.inc", "proxy_buffering off;\n")
+    place.write("one.conf", CONFIG)
+    _, left_out = looked_at(place)
+    assert session.saved_since(was, left_out) == (["one.conf"], []), "that is there still"
+    place.write("my.yaml", MATRIX.replace("tokens: 8", "tokens: 9"))
+    _, other = looked_at(place)
+    assert session.saved_since(left_out, other) == ([], [])
+
+
+@pytest.mark.usefixtures("no_nginx")
 def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_references(place: Sandbox) -> None:
     (place.folder / "deploy").mkdir()
     (place.folder / "one.conf").rename(place.folder / "deploy" / "one.conf")
@@ -157,6 +176,12 @@ def test_a_save_is_measured_a_fault_is_told_and_ctrl_c_leaves_nothing(place: San
     assert len(list((place.folder / "runs").glob("2*"))) == runs + 1
     assert {result.id.partition("/")[0] for result in place.results().values()} == {"direct", "nginx:one"}
 
+    place.write("one.conf", CONFIG.replace("buffers.inc", "*.inc"))
+    tells("Saved: one.conf. 1 cell to measure.")
+    place.write("snip/more.inc", "# nothing\n")
+    tells("Saved: snip/more.inc. 1 cell to measure.")
+    (place.folder / "snip/more.inc").unlink()
+    tells("Gone: snip/more.inc. 1 cell to measure.")
     place.write("snip/buffers.inc", "proxy_buffering off; {\n")
     tells('buffers.inc:1: unexpected "{"')
     place.write("snip/buffers.inc", "proxy_buffering off; }\n")
