@@ -157,14 +157,50 @@ def test_a_broken_marker_is_no_failure_that_anybody_expects(
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize(("fixture", "errors"), [("measure", 1), ("tmp_path", 0)])
-def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_and_no_business_of_ours_in_another(
-    pytester: pytest.Pytester, place: Sandbox, fixture: str, errors: int
+def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_too(
+    pytester: pytest.Pytester, place: Sandbox
 ) -> None:
-    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", fixture, 1))
+    place.write(
+        "test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", "measure", 1)
+    )
     done = pytester.runpytest_inprocess("-k", "cell")
-    done.assert_outcomes(errors=errors, failed=1 - errors, deselected=1)
-    assert ("unknown proxy '7'" in done.stdout.str()) is bool(errors)
+    done.assert_outcomes(errors=1, deselected=1)
+    assert "unknown proxy '7'" in done.stdout.str()
+
+
+MARKS = """
+import pytest
+
+pytestmark = {module}
+
+@pytest.fixture
+def through(harness_result): return harness_result
+
+{own}
+def test({takes}): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "module", "takes", "is_wrong"),
+    [
+        ("@pytest.mark.proxies('direct')", "[]", "", True),
+        ("@pytest.mark.proxies(matrix='smoke')", "[]", "tmp_path", True),
+        ("@pytest.mark.proxies('direct')", "[]", "through", False),
+        ("@pytest.mark.proxies('direct')", "[]", "measure", False),
+        ("@pytest.mark.proxies", "[]", "", False),
+        ("", "pytest.mark.proxies('direct')", "", False),
+    ],
+)
+def test_a_marker_of_a_test_that_would_measure_nothing_is_an_error(
+    pytester: pytest.Pytester, place: Sandbox, own: str, module: str, takes: str, is_wrong: bool
+) -> None:
+    place.write("test_it.py", MARKS.format(own=own, module=module, takes=takes))
+    done = pytester.runpytest_inprocess("--collect-only")
+    assert ("takes no harness_result: nothing would be measured" in done.stdout.str()) is is_wrong
+    assert (done.ret != 0) is is_wrong
+    if is_wrong:
+        pytester.runpytest_inprocess().assert_outcomes(errors=1)
 
 
 def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pytest.Pytester, place: Sandbox) -> None:
