@@ -419,6 +419,47 @@ def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pyteste
     assert left(place) == []
 
 
+FORGETFUL = """
+import asyncio
+import pytest
+
+def test_asserts(measure, assert_streams):
+    async def forgets(): assert_streams(measure("direct"))
+    asyncio.run(forgets())
+
+def test_looks(measure):
+    async def forgets(): assert measure("direct").verdict == "streamed"
+    asyncio.run(forgets())
+
+def test_nothing(measure):
+    async def forgets(): measure("direct")
+    asyncio.run(forgets())
+
+def test_remembers(measure, assert_streams):
+    async def both():
+        async with asyncio.TaskGroup() as tasks:
+            several = [tasks.create_task(measure("direct")), asyncio.ensure_future(measure("direct"))]
+        for one in several: assert_streams(one.result())
+        assert_streams(await measure("direct"))
+    asyncio.run(both())
+"""
+
+
+@proxies
+def test_who_forgets_to_await_is_told_so_whatever_becomes_of_warnings(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.write("test_it.py", FORGETFUL)
+    done = session(pytester, "-W", "error")
+    done.assert_outcomes(passed=2, failed=2, errors=2)
+    told = "measure('direct', ...) was not awaited: result = await measure(...)"
+    assert done.outlines.count(told) >= 3
+    done.stdout.fnmatch_lines(f"*AttributeError: verdict: {told}")
+    assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
+    assert "Traceback (most" not in done.stderr.str()
+    assert left(place) == []
+
+
 @proxies
 def test_matrices_of_several_tests_are_measured_side_by_side(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write("m.yaml", DIRECT)
