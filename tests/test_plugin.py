@@ -157,14 +157,50 @@ def test_a_broken_marker_is_no_failure_that_anybody_expects(
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize(("fixture", "errors"), [("measure", 1), ("tmp_path", 0)])
-def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_and_no_business_of_ours_in_another(
-    pytester: pytest.Pytester, place: Sandbox, fixture: str, errors: int
+def test_a_broken_marker_is_an_error_of_a_test_that_only_measures_too(
+    pytester: pytest.Pytester, place: Sandbox
 ) -> None:
-    place.write("test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", fixture, 1))
+    place.write(
+        "test_it.py", TEST.replace("mark.proxies", "mark.proxies('7:')").replace("harness_result", "measure", 1)
+    )
     done = pytester.runpytest_inprocess("-k", "cell")
-    done.assert_outcomes(errors=errors, failed=1 - errors, deselected=1)
-    assert ("unknown proxy '7'" in done.stdout.str()) is bool(errors)
+    done.assert_outcomes(errors=1, deselected=1)
+    assert "unknown proxy '7'" in done.stdout.str()
+
+
+MARKS = """
+import pytest
+
+pytestmark = {module}
+
+@pytest.fixture
+def through(harness_result): return harness_result
+
+{own}
+def test({takes}): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "module", "takes", "is_wrong"),
+    [
+        ("@pytest.mark.proxies('direct')", "[]", "", True),
+        ("@pytest.mark.proxies(matrix='smoke')", "[]", "tmp_path", True),
+        ("@pytest.mark.proxies('direct')", "[]", "through", False),
+        ("@pytest.mark.proxies('direct')", "[]", "measure", False),
+        ("@pytest.mark.proxies", "[]", "", False),
+        ("", "pytest.mark.proxies('direct')", "", False),
+    ],
+)
+def test_a_marker_of_a_test_that_would_measure_nothing_is_an_error(
+    pytester: pytest.Pytester, place: Sandbox, own: str, module: str, takes: str, is_wrong: bool
+) -> None:
+    place.write("test_it.py", MARKS.format(own=own, module=module, takes=takes))
+    done = pytester.runpytest_inprocess("--collect-only")
+    assert ("takes no harness_result: nothing would be measured" in done.stdout.str()) is is_wrong
+    assert (done.ret != 0) is is_wrong
+    if is_wrong:
+        pytester.runpytest_inprocess().assert_outcomes(errors=1)
 
 
 def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -380,6 +416,47 @@ def test_a_test_that_is_a_coroutine_gets_its_result_too(pytester: pytest.Pyteste
     place.write("m.yaml", DIRECT)
     place.write("test_it.py", TEST.replace("def test_cell", "async def test_cell"))
     session(pytester, "--harness-matrix", "m.yaml").assert_outcomes(passed=3)
+    assert left(place) == []
+
+
+FORGETFUL = """
+import asyncio
+import pytest
+
+def test_asserts(measure, assert_streams):
+    async def forgets(): assert_streams(measure("direct"))
+    asyncio.run(forgets())
+
+def test_looks(measure):
+    async def forgets(): assert measure("direct").verdict == "streamed"
+    asyncio.run(forgets())
+
+def test_nothing(measure):
+    async def forgets(): measure("direct")
+    asyncio.run(forgets())
+
+def test_remembers(measure, assert_streams):
+    async def both():
+        async with asyncio.TaskGroup() as tasks:
+            several = [tasks.create_task(measure("direct")), asyncio.ensure_future(measure("direct"))]
+        for one in several: assert_streams(one.result())
+        assert_streams(await measure("direct"))
+    asyncio.run(both())
+"""
+
+
+@proxies
+def test_who_forgets_to_await_is_told_so_whatever_becomes_of_warnings(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    place.write("test_it.py", FORGETFUL)
+    done = session(pytester, "-W", "error")
+    done.assert_outcomes(passed=2, failed=2, errors=2)
+    told = "measure('direct', ...) was not awaited: result = await measure(...)"
+    assert done.outlines.count(told) >= 3
+    done.stdout.fnmatch_lines(f"*AttributeError: verdict: {told}")
+    assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
+    assert "Traceback (most" not in done.stderr.str()
     assert left(place) == []
 
 

@@ -104,9 +104,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         if isinstance(given, HarnessError):
             raise given
         if fixtures == {"measure"} and marker and (marker.args or marker.kwargs):
-            _job(
-                item.config, item
-            )  # though it says nothing to `measure`; without a fixture of ours it may be another's
+            _job(item.config, item)  # though it says nothing to `measure`
+        own = [one for one in item.own_markers if one.name == "proxies" and (one.args or one.kwargs)]
+        if own and not fixtures:  # one of a module or a class may be meant for other tests of it
+            said = f"proxies({_written(own[0])}): the test takes no {FIXTURE}"
+            raise InputError(f"{item.nodeid}: {said}: nothing would be measured")
     except HarnessError as error:
         item.stash[BROKEN] = error
 

@@ -21,6 +21,7 @@ from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import HarnessError
 from harness.model import Result, streams
 from harness.plugin.lab import Known, Lab
+from harness.plugin.measuring import Pending
 from harness.plugin.states import NotMeasured, short
 from harness.probe.live import Live
 from harness.reports import words
@@ -40,6 +41,9 @@ def asserting(lab: Lab) -> Callable[[Result | Live], None]:
             if result.verdict != "streamed":
                 pytest.fail(_drawn([*_told_live(result)]), pytrace=False)
             return
+        if isinstance(result, Pending) and (missing := result.missing):
+            result.close()  # it is told
+            raise NotMeasured(missing)
         if not (known := lab.known(result)):
             pytest.fail(
                 f"assert_streams takes a result as harness_result or measure gave it, not {result!r:.60}", False

@@ -42,14 +42,17 @@ def harness_result(request: pytest.FixtureRequest) -> Result:
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest, harness_lab: Lab) -> Measure:
+def measure(request: pytest.FixtureRequest, harness_lab: Lab) -> Iterator[Measure]:
     """Measures an application of yours behind a chain: `measure("nginx:./nginx.conf", app=app, path="/chat", json={})`.
 
-    It returns the result of whoever gets the stream worst, of curl and browsers; in a coroutine it is to be awaited.
+    It returns the result of whoever gets the stream worst, of curl and browsers; in a coroutine it is to be awaited,
+    and one that is not fails the test.
     """
     from harness.plugin.measuring import Measure
 
-    return Measure(request.node, harness_lab)
+    measuring = Measure(request.node, harness_lab)
+    yield measuring
+    measuring.check_awaited()
 
 
 @pytest.fixture

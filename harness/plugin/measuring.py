@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json as json_text
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +24,7 @@ from harness.errors import InputError, Unavailable
 from harness.model import AXES, VERDICTS, Deployment, Method, Recording, Result, Write, streams
 from harness.plugin import markers
 from harness.plugin.lab import Known, Lab, known_results, told_plainly
-from harness.plugin.states import STATE
+from harness.plugin.states import STATE, NotMeasured
 from harness.probe.live import Live
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -73,12 +73,56 @@ class Answering:
         return session.Application(self.method, self.path or "/", self.headers, self.body, served=served, door=KEYWORDS)
 
 
+class Pending(Coroutine[Any, Any, "Result | Live"]):
+    """A measurement that begins when it is awaited; until then it is no coroutine that Python would complain of."""
+
+    def __init__(self, chain: str, begin: Callable[[], Coroutine[Any, Any, Result | Live]]) -> None:
+        self._begin: Callable[[], Coroutine[Any, Any, Result | Live]] | None = begin
+        self._running: Coroutine[Any, Any, Result | Live] | None = None
+        self._chain = chain
+
+    @property
+    def missing(self) -> str:
+        """What to say where the result is needed, or the test is over; empty once it was awaited, or that was said."""
+        return f"measure({self._chain!r}, ...) was not awaited: result = await measure(...)" if self._begin else ""
+
+    def close(self) -> None:
+        self._begin = None
+        if self._running:
+            self._running.close()
+
+    def _begun(self) -> Coroutine[Any, Any, Result | Live]:
+        if self._begin:
+            self._running, self._begin = self._begin(), None
+        if not self._running:
+            raise RuntimeError("it was closed before it began")
+        return self._running
+
+    def __await__(self) -> Generator[Any, Any, Result | Live]:
+        return self._begun().__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._begun().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._begun().throw(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name}: {self.missing}" if self.missing else name)
+
+
 class Measure:
     """What the fixture `measure` gives a test."""
 
     def __init__(self, item: pytest.Item, lab: Lab) -> None:
         self._item = item
         self._lab = lab
+        self._pending: list[Pending] = []
+
+    def check_awaited(self) -> None:
+        """Fail a test that is over and forgot to await what it measures."""
+        if forgotten := [one.missing for one in self._pending if one.missing]:
+            raise NotMeasured("\n".join(forgotten))
 
     def __call__(
         self,
@@ -114,7 +158,8 @@ class Measure:
         except RuntimeError:
             with self._told(chain):
                 return self._given(self._lab.wait(work))
-        return self._awaited(chain, work)
+        self._pending.append(Pending(chain, lambda: self._awaited(chain, work)))
+        return self._pending[-1]
 
     async def _awaited(self, chain: str, work: Any) -> Result | Live:
         __tracebackhide__ = True
