@@ -183,6 +183,26 @@ class Conversation:
     async def watch(self) -> None:
         """Lead the conversation until it is over, then wait for the end of the body, but not for ever."""
         await self._asked()
+        if self._emission.pace == "paced":
+            await self._led()
+            return
+        ends = [asyncio.create_task(self._led()), asyncio.create_task(self._over(self._bounds.awake_s))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await next(end for end in ends if end.done())
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _over(self, span_s: float) -> None:
+        """Raise StreamError when so much of the stream's time has passed: what stands still takes none of it."""
+        by_ns = self._now_ns() + int(span_s * 1e9)
+        while (left_s := (by_ns - self._now_ns()) / 1e9) > 0:  # noqa: ASYNC110 - nothing tells but the clock
+            await asyncio.sleep(max(left_s, LOOK_S))
+        raise _endless(span_s)
+
+    async def _led(self) -> None:
         if self._emission.pace == "lockstep" and self._stream.asked.done():
             self.distance_ms = await self._guard.distance_ms()
             began_ns = time.monotonic_ns()
@@ -296,7 +316,11 @@ async def _in_time(watching: Coroutine[Any, Any, None], deadline_s: float) -> No
         async with asyncio.timeout(deadline_s):
             await watching
     except TimeoutError:
-        raise StreamError(f"the response did not end: a stream like this may take {deadline_s:g} s") from None
+        raise _endless(deadline_s) from None
+
+
+def _endless(span_s: float) -> StreamError:
+    return StreamError(f"the response did not end: a stream like this may take {span_s:g} s")
 
 
 def _for_what(fault: Exception | None, log: Log) -> str | None:

@@ -102,6 +102,11 @@ class Bounds:
     reads: int
     page_bytes: int = PAGE_BYTES
 
+    @property
+    def awake_s(self) -> float:
+        """What a stream may take from when it was asked for, in time in which the machine does not stand still."""
+        return self.span_s + self.silence_s
+
     @classmethod
     def of(cls, emission: Emission, asks_within_s: float) -> Bounds:
         """Return those of a stream that emits this, read by a client that asks within so many seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -141,6 +142,28 @@ async def test_what_is_held_to_the_end_is_tried_with_bytes_and_waited_out() -> N
         trace = await made.record()
     assert short(trace.steps) == f"head-1 g0 pulse0 hold0 g1-{SPAN} wait{SPAN} pulse0 end-1 a{SPAN}"
     assert judged(trace).verdict == "buffered"
+
+
+def at(bytes_per_s: int) -> Hop:
+    """Hand on everything, and no more than that in a second: a rate limit."""
+
+    async def hop(body: Body) -> Body:
+        async for data in body:
+            await asyncio.sleep(len(data) / bytes_per_s)
+            yield data
+
+    return hop
+
+
+async def test_a_rate_limit_ends_what_takes_longer_than_a_conversation_may_while_all_are_awake() -> None:
+    """Each token in time on its own, so that no silence ends it: only the limit does, without what a standstill may."""
+    bounds = Bounds.of(plan(LOAD).emission, 5.0)
+    async with chain(at(200)) as made:
+        began_ns = time.monotonic_ns()
+        trace = await made.record()
+        took_s = (time.monotonic_ns() - began_ns) / 1e9
+    assert trace.failure == f"the response did not end: a stream like this may take {bounds.awake_s:g} s"
+    assert bounds.awake_s <= took_s < bounds.awake_s + 5 < bounds.deadline_s
 
 
 THREES = "head-1 g0 pulse0 hold0 g1 g2 a2 g3 pulse3 hold3 g4 g5 a5 stretch13 g13 a8 a11 pulse12 hold12 g14 a14 end14"
