@@ -250,14 +250,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a matrix file expects of the cells that match a glob, and why. `head_held` None: either will do."""
+    """What a matrix file expects of the cells that match a glob, and why."""
 
     cells: str
     why: str
     verdict: tuple[Verdict, ...] = ()
     effect: tuple[Effect, ...] = ()
     shows: tuple[Manner, ...] = ()
-    head_held: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
