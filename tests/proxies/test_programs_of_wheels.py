@@ -64,8 +64,8 @@ async def test_a_shipped_config_serves_and_passes_a_stream_whole(bench: Bench, c
 @pytest.mark.parametrize(
     ("name", "words", "others", "complaint", "line"),
     [
-        ("caddy", "reverse_proxy", "reverse_prox", "unrecognized directive: reverse_prox", 8),
-        ("caddy", "${UPSTREAM_ADDRESS}\n}", "${UPSTREAM_ADDRESS}\n", "expecting '}'", 8),
+        ("caddy", "reverse_proxy", "reverse_prox", "unrecognized directive: reverse_prox", 9),
+        ("caddy", "${UPSTREAM_ADDRESS}\n}", "${UPSTREAM_ADDRESS}\n", "expecting '}'", 9),
         ("haproxy", "mode http", "mod http", "unknown keyword 'mod' in 'defaults' section", 6),
         ("haproxy", "server app ", "server app ${UPSTREAM_HOST}:no #", "invalid character 'n' in port number 'no'", 16),
         ("traefik", "routers:", "routers", "mapping values are not allowed in this context", 4),
