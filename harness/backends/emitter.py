@@ -140,11 +140,12 @@ class Stream:
         assert self._handler is not None
         response = body(request, self.emission, self._body.size_bytes, self._handler.cancel)
         try:
+            head_ns = time.monotonic_ns()  # before the fact, as all stamps: a client may have it before we go on
             await response.prepare(request)
-            self.log.head_ns = time.monotonic_ns()
+            self.log.head_ns = head_ns
             self.log.headers = list(response.headers.items())
             await self._emit(response)
-            self.log.ended_ns = time.monotonic_ns()  # before the fact: what the end releases comes after this
+            self.log.ended_ns = time.monotonic_ns()
             if closing := self._body.closing():
                 await response.write(closing)
             self._finished = body.reader_may_leave_on_end

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, get_args
+import time
+from typing import Any, cast, get_args
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
+from harness.backends import emitter
 from harness.backends.emitter import LINGER_S
+from harness.backends.http import HttpBody
 from harness.formats import CODECS
 from harness.model import (
     Body,
@@ -51,6 +56,35 @@ async def test_the_end_waits_for_permission_and_for_all_tokens(running: Emitter)
     assert log.head_ns <= log.sent[0].at_ns <= log.sent[-1].at_ns <= log.ended_ns
     control.close()
     answer.leave()
+
+
+async def test_every_stamp_is_older_than_what_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or whoever reads it has it before it was sent: by that way, all others are late where clocks are compared."""
+    left: list[int] = []
+
+    class Noting(HttpBody):
+        async def prepare(self, request: web.BaseRequest) -> Any:
+            done = await super().prepare(request)
+            left.append(time.monotonic_ns())
+            return done
+
+        async def write(self, data: Any) -> None:
+            left.append(time.monotonic_ns())
+            await super().write(data)
+
+        async def write_eof(self, data: bytes = b"") -> None:
+            left.append(time.monotonic_ns())
+            await super().write_eof(data)
+
+    monkeypatch.setitem(cast("dict[str, Any]", emitter.BODIES), "http", Noting)
+    stream = emitter.Stream(emission(pace="paced", tokens=2, interval_ms=1, format="text"), lambda: None, DEADLINE_S)
+    app = web.Application()
+    app.router.add_get("/", stream.serve)
+    async with TestServer(app, host="127.0.0.1") as server, ClientSession() as session:
+        await (await session.get(server.make_url("/"))).read()
+    stamps = [stream.log.head_ns, *(sent.at_ns for sent in stream.log.sent), stream.log.ended_ns]
+    assert None not in stamps
+    assert [stamp <= seen for stamp, seen in zip(stamps, left, strict=False) if stamp] == [True] * 4
 
 
 async def test_all_tokens_sent_is_not_the_end(running: Emitter) -> None:
