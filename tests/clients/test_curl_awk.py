@@ -80,8 +80,8 @@ async def measured(bench: Bench, **axes: Any) -> Trace:
 
 
 def passed(trace: Trace) -> bool:
-    """Tell whether every token came and none was held; how late they were is the machine's business."""
-    return judged(trace).verdict != "broken" and all(step.kind != "hold" for step in trace.steps)
+    """Tell whether every token came by itself in the end; how late, and when it began to, is the machine's business."""
+    return judged(trace).verdict in ("streamed", "delayed")
 
 
 class Acting(CurlAwk):
