@@ -54,9 +54,9 @@ def part(cells: Sequence[Cell], shard: Shard, stand_ins: StandIns) -> tuple[Cell
 
 def _layers(cells: Sequence[Cell], stand_ins: StandIns) -> Iterator[list[Cell]]:
     """Yield the cells of each layer, in the matrix's order; a control belongs to whoever needs it."""
-    needed = {control_of(cell, stand_ins) for cell in cells if cell.chain}
+    needed = {control for cell in cells if (control := control_of(cell, stand_ins)) != cell}
     layers: dict[Cell, list[Cell]] = {}
     for cell in cells:
-        if cell.chain or cell not in needed:
+        if cell not in needed:
             layers.setdefault(replace(cell, mitigations=(), pace="lockstep"), []).append(cell)
     yield from layers.values()
