@@ -124,8 +124,9 @@ def outcome(
     effect: Effect | None,
     expectation: Expectation | None,
     mitigated: bool = False,
+    head_held: bool = False,
 ) -> tuple[Outcome, str | None]:
-    """Hold a verdict, what is shown and an effect against an expectation; the sentence says what did not fit.
+    """Hold a verdict, what is shown, an effect and the head against an expectation; the sentence says what did not fit.
 
     That a cell streams is only met if it shows so: a start that is held can swallow the stream as asked. Nothing can be
     measured through a layer that is broken as it is, so it fails where nobody expects that.
@@ -142,6 +143,9 @@ def outcome(
         return "fail", _misfit("to show ", manners, manner, expectation)
     if expectation.effect and effect not in expectation.effect:
         return "fail", _misfit("effect ", expectation.effect, effect, expectation)
+    if expectation.head_held not in (None, head_held):
+        wanted, got = ("held", "passed") if expectation.head_held else ("passed", "held")
+        return "fail", _misfit("the head ", [wanted], got, expectation)
     return "pass", None
 
 
@@ -176,7 +180,9 @@ def conclude(
     change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
     if unsure and expectation and expectation.effect:
         return "blocked", f"its baseline is not known: {unsure}", None
-    ending, misfit = outcome(judgement.verdict, assessed.shows, change, expectation, mitigated=baseline is not None)
+    ending, misfit = outcome(
+        judgement.verdict, assessed.shows, change, expectation, baseline is not None, assessed.facts.head_held
+    )
     reason = misfit or judgement.reason
     if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
         reason += "; without the mitigation it is broken, too"

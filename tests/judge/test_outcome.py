@@ -297,6 +297,30 @@ def test_an_expectation_can_ask_what_is_shown(shows: Shows | None, told: tuple[O
     assert outcome("streamed", shows, None, asked) == told
 
 
+@pytest.mark.parametrize(
+    ("wanted", "held", "told"),
+    [
+        (True, True, ("pass", None)),
+        (False, False, ("pass", None)),
+        (None, True, ("pass", None)),
+        (True, False, ("fail", "expected the head held, got passed: because it must")),
+        (False, True, ("fail", "expected the head passed, got held: because it must")),
+    ],
+)
+def test_an_expectation_can_ask_whether_the_head_waits(
+    wanted: bool | None, held: bool, told: tuple[Outcome, str | None]
+) -> None:
+    asked = expectation("*", head_held=wanted, verdict=("streamed",))
+    assert outcome("streamed", ONE_BY_ONE, None, asked, head_held=held) == told
+
+
+@pytest.mark.parametrize("words", [f"head {STREAMED}", STREAMED.replace("r0", "head r0", 1)])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_an_expectation_asks_of_the_head_is_held_against_what_the_stream_did(words: str, wanted: bool) -> None:
+    ending, _, _ = conclude(assessed(words), None, None, expectation("*", head_held=wanted))
+    assert ending == ("pass" if wanted == (not words.startswith("head")) else "fail")
+
+
 # ---------------------------------------------------------------- paced cells and their twins
 
 
