@@ -37,6 +37,12 @@ SOURCE = re.compile(
     r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
 )
 COMMIT = re.compile(r"[0-9a-f]{40}")
+JUDGE_AGAIN = """\
+All of it can be judged again: [one file](atlas-run.tar.xz) has the run's records and a trace of every stream, which
+`python -m benchmarks.archive docs/atlas-run.tar.xz FOLDER` unpacks for `harness report FOLDER`, `harness show` and all
+other commands that read runs. Of compressed bodies of more than 16 KB it has what each read made known, and not their
+bytes."""
+
 FREES_HEADS = "first-comment"
 BY_HAND = dict.fromkeys(("asgi", "wsgi"), "applications.md")
 """Where pages are that are of several."""
@@ -91,6 +97,7 @@ def page(run: RunInfo, results: Sequence[Result]) -> str:
     found = chapters(run, results)
     lines = [INTRO, "", *_summary(found), *(line for chapter in found for line in _chapter(chapter))]
     lines += ["## How it was measured", "", text(summary.line(run, results)), "", text(_setting(run, results)), ""]
+    lines += [JUDGE_AGAIN, ""]
     return shown("\n".join(lines))
 
 

@@ -330,9 +330,11 @@ def test_chapters_are_of_proxies_that_stand_alone_and_were_judged() -> None:
     assert (chapter.proxy, chapter.calm) == ("nginx", [Hop("nginx", "a")])
 
 
-def test_the_page_ends_with_what_was_measured_and_when() -> None:
-    assert "1 cell" in page(HELD).splitlines()[-1]
-    assert "Measured 2025-11-21 08:22 UTC" in page(HELD)
+def test_the_page_ends_with_what_was_measured_and_when_and_how_to_judge_it_again() -> None:
+    _, end = page(HELD).split("## How it was measured")
+    assert "1 cell" in end
+    assert "Measured 2025-11-21 08:22 UTC" in end
+    assert "atlas-run.tar.xz" in end
 
 
 def test_the_page_does_not_hang_on_the_order_in_which_cells_finished() -> None:
