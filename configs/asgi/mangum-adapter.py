@@ -1,7 +1,7 @@
 """A StreamingResponse on Mangum, behind a small server that stands for API Gateway: an event for each request."""
 
 # /// script
-# dependencies = ["fastapi", "httpx", "mangum==0.22.0"]
+# dependencies = ["fastapi", "httpx", "mangum"]
 # ///
 
 from __future__ import annotations
