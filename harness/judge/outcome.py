@@ -7,6 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from harness.judge.facts import AROUND
+from harness.judge.reading import Hold
 from harness.judge.verdict import Assessment
 from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, TurnedAway, Verdict, streams
 
@@ -32,7 +33,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     wait is compared within `delayed`, by the median lateness; within `coalesced`, by `wait_ms` of what releases them;
     within `streamed`, of which the start is held, in the stream as asked. Who is `buffered` waits for the end,
     however much passed at the start; but one that sent less in all, as delayed tokens do, than let go without the
-    mitigation is no worse for it.
+    mitigation is no worse for it. And where a hop lets go as chance has it, from one hold to the next, what is no more
+    than that is no effect.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if after == before == SEVERITY["broken"]:
@@ -48,7 +50,7 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     if after != before:
         return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
-    if wait_ms is None or was_ms is None or wait_ms == was_ms:
+    if wait_ms is None or was_ms is None or wait_ms == was_ms or _by_chance(mitigated, baseline):
         return "no effect"
     if wait_ms * SHORTER <= was_ms:
         return "reduces"
@@ -57,15 +59,15 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
 
 def _sent_less(mitigated: Assessment, baseline: Assessment) -> bool:
     """Tell whether a stream is only held to its end as less was sent than lets a token go without the mitigation."""
-    release = baseline.judgement.release
-    if mitigated.judgement.verdict != "buffered" or release is None or release.by != "bytes":
-        return False
-    return mitigated.metrics.emitted_bytes < release.after_bytes
+    release, start = baseline.judgement.release, baseline.judgement.start
+    by_bytes = release.after_bytes if release and release.by == "bytes" else 0
+    most = max(by_bytes, start.held_bytes if start else 0)
+    return mitigated.judgement.verdict == "buffered" and mitigated.metrics.emitted_bytes < most
 
 
 def _computed_alike(mitigated: Assessment, baseline: Assessment) -> bool:
     """Tell whether what both show, as nobody saw it, was computed of the same kind of hop."""
-    releases = [one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict == "coalesced"]
+    releases = (one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict != "buffered")
     return len({release.by for release in releases if release}) < 2
 
 
@@ -89,6 +91,28 @@ def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
     if release.by == "bytes" and other.by != "bytes":
         return min(release.wait_ms, other.wait_ms)
     return release.wait_ms
+
+
+def _by_chance(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether tokens were held for as long without the mitigation as with it, at one time or another."""
+    waits, others = _held_ms(mitigated), _held_ms(baseline)
+    return waits is not None and others is not None and waits[0] <= others[1] and others[0] <= waits[1]
+
+
+def _held_ms(of: Assessment) -> tuple[float, float] | None:
+    """Return the times between which what bytes let go waited, as far as it is sure that they differ.
+
+    A hold took more tokens than had been sent before it was tried for the last time, and as many as then at most. The
+    first is left out, as the start's.
+    """
+    release = of.judgement.release
+    holds = [one for one in of.seen if isinstance(one, Hold) and one.let_go == "bytes"]
+    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes" or not holds:
+        return None
+    gap_ms = release.wait_ms / release.after_tokens
+    later = holds[1:] or holds
+    least, most = min(one.after_tokens for one in later), max(one.before_tokens + 1 for one in later)
+    return least * gap_ms, max(least, most) * gap_ms
 
 
 def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:
