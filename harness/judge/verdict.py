@@ -182,9 +182,12 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
 
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
     quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. And a timer
-    that was waited for barely longer than what is no hold yet may be one that is none.
+    that was waited for barely longer than what is no hold yet may be one that is none. Nor does a flow that stood still
+    for half of a timer tell what the timer waits for.
     """
     verdict, release = judgement.verdict, judgement.release
+    if release and release.by == "timer" and (flow := reader.flow()) and flow.pause_ms > release.wait_ms / 2:
+        return True
     alone = [one for one in reader.seen if isinstance(one, Alone)]
     if verdict == "coalesced" and release and release.by == "timer":
         longer_ms = LONGER * HOLD_MS + reader.round_trip_ms
@@ -218,7 +221,9 @@ class _Found:
         if state is None or (state.how == "alone" and kept and kept.after_tokens):
             return self._too_short()
         if state.how == "alone":
-            return self._alone(state), None
+            found = self._alone(state)
+            unsure = found.verdict == "delayed" and self._fixed and not self._exact and self._reader.flow() is None
+            return self._too_short() if unsure else (found, None)  # nothing says whether it is a lag or a timer
         holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
         if state.how == "bytes":
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
@@ -234,6 +239,11 @@ class _Found:
     def _fixed(self) -> bool:
         """Whether the length is: then a conversation may have had no room for what confirms it."""
         return self._trace.plan.emission.most_tokens is not None
+
+    @property
+    def _exact(self) -> bool:
+        """Whether no longer stream may be asked for."""
+        return self._trace.plan.emission.workload.exact
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""

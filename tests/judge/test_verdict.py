@@ -96,6 +96,18 @@ def test_it_is_doubtful_where_it_streams_only_because_the_machine_is_as_slow(
     assert (found.verdict, found.doubtful) == (told, doubtful)
 
 
+@pytest.mark.parametrize(("pause_ms", "doubtful"), [(99, False), (101, True)])
+def test_a_timer_is_doubtful_of_whose_flow_the_sending_stood_still_for_half_of_it(
+    pause_ms: float, doubtful: bool
+) -> None:
+    a, b, c, d, e = range(STREAK, STREAK + 5)
+    flow = f"stretch{e} s{a} +60 s{b} +80 s{c} +60 r{a}-{c} s{d} +{pause_ms} s{e} +{200 - pause_ms} r{d}-{e}"
+    words = f"{alone(0, STREAK - 1, 200)} {flow}"
+    told = assess([story(f"{words} end")])
+    assert (told.judgement.verdict, told.judgement.release and told.judgement.release.by) == ("delayed", "timer")
+    assert told.doubtful is doubtful
+
+
 @pytest.mark.parametrize(
     ("barely", "longer", "doubtful"), [(16, 0, True), (12, 4, True), (11, 5, False), (0, 16, False)]
 )
