@@ -7,7 +7,6 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from harness.judge.facts import AROUND
-from harness.judge.reading import Hold
 from harness.judge.verdict import Assessment
 from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, TurnedAway, Verdict, streams
 
@@ -100,19 +99,12 @@ def _by_chance(mitigated: Assessment, baseline: Assessment) -> bool:
 
 
 def _held_ms(of: Assessment) -> tuple[float, float] | None:
-    """Return the times between which what bytes let go waited, as far as it is sure that they differ.
-
-    A hold took more tokens than had been sent before it was tried for the last time, and as many as then at most. The
-    first is left out, as the start's.
-    """
+    """Return the times between which what bytes let go waited."""
     release = of.judgement.release
-    holds = [one for one in of.seen if isinstance(one, Hold) and one.let_go == "bytes"]
-    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes" or not holds:
+    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes" or not of.held_tokens:
         return None
     gap_ms = release.wait_ms / release.after_tokens
-    later = holds[1:] or holds
-    least, most = min(one.after_tokens for one in later), max(one.before_tokens + 1 for one in later)
-    return least * gap_ms, max(least, most) * gap_ms
+    return of.held_tokens[0] * gap_ms, of.held_tokens[1] * gap_ms
 
 
 def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:

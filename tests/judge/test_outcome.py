@@ -14,6 +14,7 @@ from harness.judge.outcome import SEVERITY, as_in_lockstep, conclude, effect, ex
 from harness.judge.reading import Hold
 from harness.judge.rejudge import rejudge
 from harness.judge.rules import STREAK
+from harness.judge.steady import held_tokens
 from harness.judge.verdict import Assessment, assess
 from harness.model import (
     MANNERS,
@@ -158,11 +159,10 @@ def held(*tokens: tuple[int, int]) -> Assessment:
         Hold(seq, "bytes", 400, 800, 0, after_tokens=after, before_tokens=before)
         for seq, (before, after) in enumerate(tokens)
     ]
-    return replace(coalesced(50.0 * holds[-1].after_tokens), seen=holds, judgement=_let_go_by(holds[-1].after_tokens))
-
-
-def _let_go_by(tokens: int) -> Judgement:
-    return Judgement("coalesced", "because", Release(0, "bytes", 80 * tokens, tokens, 50.0 * tokens, 400.0, 80))
+    tokens_held = holds[-1].after_tokens
+    release = Release(0, "bytes", 80 * tokens_held, tokens_held, 50.0 * tokens_held, 400.0, 80)
+    judgement = Judgement("coalesced", "because", release)
+    return replace(ruling("coalesced"), judgement=judgement, held_tokens=held_tokens(holds))
 
 
 @pytest.mark.parametrize(

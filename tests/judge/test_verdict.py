@@ -96,15 +96,15 @@ def test_it_is_doubtful_where_it_streams_only_because_the_machine_is_as_slow(
     assert (found.verdict, found.doubtful) == (told, doubtful)
 
 
-@pytest.mark.parametrize(("pause_ms", "doubtful"), [(99, False), (101, True)])
-def test_a_timer_is_doubtful_of_whose_flow_the_sending_stood_still_for_half_of_it(
-    pause_ms: float, doubtful: bool
+@pytest.mark.parametrize(("pause_ms", "behind_ms", "doubtful"), [(99, 150, False), (101, 150, True), (101, 60, False)])
+def test_a_timer_that_waits_for_a_pause_is_doubtful_where_the_sending_stood_still_for_half_of_it(
+    pause_ms: float, behind_ms: float, doubtful: bool
 ) -> None:
-    a, b, c, d, e = range(STREAK, STREAK + 5)
-    flow = f"stretch{e} s{a} +60 s{b} +80 s{c} +60 r{a}-{c} s{d} +{pause_ms} s{e} +{200 - pause_ms} r{d}-{e}"
-    words = f"{alone(0, STREAK - 1, 200)} {flow}"
-    told = assess([story(f"{words} end")])
-    assert (told.judgement.verdict, told.judgement.release and told.judgement.release.by) == ("delayed", "timer")
+    a, b, c, d = range(STREAK, STREAK + 4)
+    flow = f"stretch{d} s{a} +{pause_ms} s{b} +99 s{c} +99 s{d} +{behind_ms} r{a}-{d}"
+    told = assess([story(f"{alone(0, STREAK - 1, 200)} {flow} end")])
+    assert told.judgement.release
+    assert (told.verdict, told.judgement.release.idle) == ("delayed", behind_ms > 100)
     assert told.doubtful is doubtful
 
 
