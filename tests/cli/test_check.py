@@ -17,9 +17,9 @@ from harness import session
 from harness.baseline import text
 from harness.baseline.keeping import Surroundings
 from harness.judge.rules import RULES
-from harness.model import VERDICTS, Baseline, Kept, Outcome, Verdict
+from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
 from harness.session.checking import _with_those_of
-from harness.session.inputs import inputs_of
+from harness.session.inputs import blob_id, inputs_of, what_changed
 from harness.store.runs import Run, write_text
 from tests.commanding import Harness
 from tests.reports.samples import result, run_info
@@ -319,6 +319,28 @@ def test_no_update_is_offered_where_it_would_take_nothing(harness: Harness) -> N
     BASELINE.write_text(GOOD)
     failed = harness("check", "my.yaml", "--measured", run_of("streamed", "unavailable"))
     assert (failed.status, "1 not measured." in failed.out, "--update" in failed.out) == (3, True, False)
+
+
+GONE = "it is not here, so that nobody can tell what"
+
+
+@pytest.mark.parametrize(
+    ("at", "said", "lacking"),
+    [
+        ("folder/that/is/gone/n.conf", b"", GONE),
+        ("gone.conf", b"", GONE),
+        ("n.conf", b"\xff", "it cannot be read as text"),
+        ("other.conf", b"a", "git does not have what: it was not committed as it was measured"),
+    ],
+)
+def test_why_nobody_can_tell_what_changed_is_said_as_it_is(project: Path, at: str, said: bytes, lacking: str) -> None:
+    (project / "n.conf").write_text("events {}\n")
+    committed(project)
+    was = blob_id(project / "n.conf") if at != "other.conf" else "ab" * 20
+    if said:
+        (project / at).write_bytes(said)
+    found = what_changed(project / at, was, ChangedFile(at, ("nginx:nginx",)))
+    assert (found.lacking, found.diff) == (lacking, "")
 
 
 @pytest.mark.proxies
