@@ -64,9 +64,8 @@ def compared(
     """Return what became of the cells of a run, `now` being what is kept of it.
 
     `here` are the cells that it was to measure: what it lacks of them is not measured, and of others gone, as far as
-    `concerns` tells that this run is about them. What `fails` are
-    all of `KINDS` if nothing may change, and none if it is to be written anew. Of cells that are `unknown` the baseline
-    has nothing to say, so that they are not new.
+    `concerns` tells that this run is about them. What `fails` are all of `KINDS` if nothing may change, and none if it
+    is to be written anew. Of cells that are `unknown` the baseline has nothing to say, so that they are not new.
     """
     other_rules = {cell: rules for cell in was.cells if (rules := was.rules_of(cell)) != RULES}
     by_id = {one.id: one for one in results}

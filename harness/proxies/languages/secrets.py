@@ -33,10 +33,10 @@ _GIVES = re.compile(
     re.I,
 )
 """Directives that are such a name themselves."""
-_ASSIGNS = re.compile(r"""(?<![\w-])([A-Za-z_][\w-]*)["'`\])?!]*\s*(?:\|\||\?\?|=(?!=)|(?P<pair>[:,]))""")
+_ASSIGNS = re.compile(r"""(?<![\w/-])([A-Za-z_][\w-]*)["'`\])?!]*\s*(?:\|\||\?\?|=(?!=)|(?P<pair>[:,]))""")
 """A name that is given something, as `os.environ["API_KEY"] =`, or, if it is a line's first, as `apiKey:`."""
 _NOTHING_YET = re.compile(r"(?:.*=)?\s*[(\[]*|[|>][+-]?")
-"""Stands behind a name where its value is on the next lines."""
+"""Stands behind a name and a `:` where its value is on the next lines."""
 _QUOTES = ('"""', "'''", "`")
 """What quotes more than a line."""
 _LOG_INS = re.compile(r"\s*basic_?auth\b[^{\n]*\{(?P<rest>[^\n]*)")
@@ -165,8 +165,12 @@ def _until(line: str) -> re.Pattern[str] | None:
         rest = line[given.end() :].strip()
         if quotes := next((one for one in _QUOTES if rest.count(one) % 2), ""):
             return re.compile(re.escape(quotes))
-        is_value = rest or not given["pair"] or line[given.end(1)] in "\"'`"  # else `if token:` begins a block
-        if is_value and _NOTHING_YET.fullmatch(rest):
+        is_quoted = re.fullmatch("[\"'`][^)]*", line[given.end(1) : given.end()]) is not None
+        if given["pair"]:  # but `if token:` begins a block, as `if get("token"):` does
+            is_begun = bool(rest or is_quoted) and _NOTHING_YET.fullmatch(rest) is not None
+        else:
+            is_begun = not rest or rest.endswith(("(", "["))
+        if is_begun:
             return re.compile(rf"^(?=\s{{0,{len(line) - len(line.lstrip())}}}\S)")
     return None
 
