@@ -452,7 +452,7 @@ def test_remembers(measure, assert_streams):
     async def both():
         async with asyncio.TaskGroup() as tasks:
             several = [tasks.create_task(measure("direct")), asyncio.ensure_future(measure("direct"))]
-        for one in several: assert_streams(one.result())
+        for one in several: assert_streams(await one)
         assert_streams(await measure("direct"))
     asyncio.run(both())
 
