@@ -163,19 +163,22 @@ SECRETS = [
     "CF-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Forwarded-Access-Token",
     "X-Portkey-Virtual-Key", "X-Litellm-Key", "X-Vault-Token", "X-Gitlab-Token", "X-Hub-Signature-256",
     "X-CSRF-Token", "X-XSRF-TOKEN", "X-Shared-Secret", "X-Access-Key-Id", "X-Client-Password",
-    "X-Session-Id", "Key", "Token", "Secret",
+    "X-Session-Id", "Key", "Token", "Secret", "DB_PASS", "REDIS_PASS", "MYSQL_PWD", "X-Db-Pwd", "Pass", "Pwd",
 ]
+CAMEL = ["signingKey", "encryptionKey", "masterKey", "apiKey", "sha256Key", "clientSecret", "accessToken", "dbPassword"]
 TOLD = [
     "Accept", "Cache-Control", "X-Accel-Buffering", "WWW-Authenticate", "Proxy-Authenticate", "Authority",
     "Sec-WebSocket-Key", "X-Harness-Emitter", "Idempotency-Key", "Surrogate-Key", "X-Cache-Key",
     "X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Tokens-Limit", "Keep-Alive", "X-Request-Id",
     "Content-Type", "OpenAI-Organization", "Anthropic-Version", "Last-Event-ID", "X-Keyboard", "Monkey",
+    "proxy_pass", "fastcgi_pass", "grpc_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "Compass", "cacheKey",
 ]
 # fmt: on
 
 
 def test_names_tell_secrets_or_none_however_they_are_spelt() -> None:
     spelt = (str, str.lower, str.upper)
+    assert [name for name in CAMEL if not is_secret(name)] == []
     assert [name for name in SECRETS if not all(is_secret(spell(name)) for spell in spelt)] == []
     assert [name for name in TOLD if any(is_secret(spell(name)) for spell in spelt)] == []
 

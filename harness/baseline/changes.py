@@ -3,15 +3,16 @@
     =  the same     <  worse     >  better     o  other, which is neither     -  not known, which is no change
 
 Rules: a difference is worse if a person waits longer, or gets less; releases and starts are compared only where the
-verdict is the same, and differ if they do by more than was resolved; what is held has no start that could be told from
-the rest on a busy machine; a lag is another if it is several times as long.
+verdict is the same, and differ if they do by more than was resolved. How late comes what is `delayed`, by a lag or a
+short timer, is of its day: it is another if twice as late, and worse or better if several times. The start of what is
+held is not compared by itself, as on a busy machine it could not be told from the rest: it only tells whether what is
+shown need not be another.
 
-What is shown is computed from the start and the release, or, of what is `delayed` with none, from a lag of its day.
-Where all of these are what they were, as far as was resolved, a step from one manner to the next is no change; two
-steps, from `one by one` to `at the end`, are more than that makes. An effect is no change if it goes with such a step,
-of the cell or of the same without its mitigations, or if it compares two lags. Neither worse nor better is what follows
-from something else: an effect, where the cell without the mitigations has changed; and two steps of a cell that lags
-still.
+What is shown is computed from the start and the release, or, of what is `delayed`, from how late it is. Where all of
+these are what they were, as far as was resolved, a step from one manner to the next is no change; two steps, from `one
+by one` to `at the end`, are more than that makes. An effect is no change if it goes with such a step, of the cell or of
+the same without its mitigations, or if it compares two lags. Neither worse nor better is what follows from something
+else: an effect, where the cell without the mitigations has changed; and another manner of a cell that lags still.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from harness.baseline.addresses import without_mitigations
+from harness.judge.rules import HOLD_MS
 from harness.model import MANNERS, Kept, KeptRelease
 
 Turn = Literal["worse", "better", "other"]
 UNKNOWN = "-"
 TURNS: Mapping[str, Turn | None] = {"=": None, "<": "worse", ">": "better", "o": "other"}
 
-MUCH_LATER = 4
-"""A lag is another where it is so many times as long: no busy machine makes that of what is longer than a hold."""
+LATER, MUCH_LATER = 2, 4
+"""So many times as late is neither worse nor better, as a very busy machine may make that, and so many times it is; of
+what is longer than a hold takes, for below that lags and timers are told by chance."""
 
 TOO_SHORT: Literal["too short"] = "too short"
 """Stands for the verdict of a stream of a fixed length that does not tell any."""
@@ -131,8 +134,7 @@ def _found(was: Kept, now: Kept, beside: Pair) -> Iterator[Difference]:
             yield replace(one, turn="other") if _moved(*beside) else one
     if was.verdict == now.verdict:
         if not (is_unknown_delay(was) or is_unknown_delay(now)):
-            yield from _releases(was.release, now.release)
-            yield from _lagging(was.lag_ms, now.lag_ms)
+            yield from _releases(was, now)
         yield from _starts(was, now) if was.verdict in ("streamed", "delayed") else ()
         was_head, head = ("held" if one.head_held else "passed" for one in (was, now))
         yield from _of(HEADS, was_head, head, "head")
@@ -166,7 +168,7 @@ def _is_unresolved(was: Kept | None, now: Kept | None) -> bool:
     starts = [(one.held_bytes, one.passed_bytes) for one in (was, now)]
     if not all(_is_near(was, now, *figures) for figures in zip(*starts, strict=True)):
         return False
-    if _lags(was, now) or _is_one_release(was.release, now.release):
+    if _is_one_release(was, now):
         return True
     return was.release == now.release and starts[0] != starts[1]  # what has not moved explains nothing
 
@@ -181,21 +183,26 @@ def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
     return off < larger or off <= min(was.within_bytes, now.within_bytes)
 
 
-def _is_one_release(was: KeptRelease | None, now: KeptRelease | None) -> bool:
+def _is_one_release(was: Kept, now: Kept) -> bool:
     """Tell whether a release is what it was as far as it is known. Its figure is rounded: it may have moved unseen."""
-    if not was or not now or was.by not in ("bytes", "timer") or RELEASES[_way(was, now), _way(now, was)]:
+    one, other = was.release, now.release
+    if RELEASES[_way(one, other), _way(other, one)]:
         return False
-    return abs(was.after - now.after) <= was.within + now.within
+    if _late_ms(was, now):
+        return not any(_lagging(was, now))
+    if not one or not other or one.by not in ("bytes", "timer"):
+        return _lags(was, now)
+    return abs(one.after - other.after) <= one.within + other.within
 
 
-def _releases(was: KeptRelease | None, now: KeptRelease | None) -> Iterator[Difference]:
-    told = [_released(one) for one in (was, now)]
-    if _is_one_release(was, now):
-        return
-    if turn := RELEASES[_way(was, now), _way(now, was)]:
+def _releases(was: Kept, now: Kept) -> Iterator[Difference]:
+    told = [_released(one.release) for one in (was, now)]
+    if turn := RELEASES[_way(was.release, now.release), _way(now.release, was.release)]:
         yield Difference(turn, told[0], told[1], "released")
-    elif was and now:
-        yield from _amounts(was.after, now.after, "released", told)
+    elif _late_ms(was, now):
+        yield from _lagging(was, now)
+    elif was.release and now.release and not _is_one_release(was, now):
+        yield from _amounts(was.release.after, now.release.after, "released", told)
 
 
 def _way(release: KeptRelease | None, other: KeptRelease | None) -> str:
@@ -206,9 +213,22 @@ def _way(release: KeptRelease | None, other: KeptRelease | None) -> str:
     return IDLE if is_known and release.idle else release.by
 
 
-def _lagging(was_ms: int | None, now_ms: int | None) -> Iterator[Difference]:
-    if was_ms and now_ms and max(was_ms, now_ms) >= MUCH_LATER * min(was_ms, now_ms):
-        yield from _amounts(was_ms, now_ms, "lag", [f"of {ms} ms" for ms in (was_ms, now_ms)])
+def _late_ms(*both: Kept) -> list[int]:
+    """Return how late comes what is delayed, by a lag or by a timer; nothing if one of them is not, or nobody knows."""
+    late = [one.release.after if one.release else one.lag_ms for one in both]
+    by_time = all(one.verdict == "delayed" and (not one.release or one.release.by == "timer") for one in both)
+    return [ms for ms in late if ms is not None] if by_time and None not in late else []
+
+
+def _lagging(was: Kept, now: Kept) -> Iterator[Difference]:
+    if not (late_ms := _late_ms(was, now)):
+        return
+    before, after = (max(ms, HOLD_MS) for ms in late_ms)
+    times = max(before, after) / min(before, after)
+    if times >= LATER:
+        turn: Turn = "other" if times < MUCH_LATER else "worse" if after > before else "better"
+        was_told, now_told = (f"of {ms} ms" for ms in late_ms)
+        yield Difference(turn, was_told, now_told, "lag")
 
 
 def _starts(was: Kept, now: Kept) -> Iterator[Difference]:

@@ -5,8 +5,8 @@
     better, other, new, another version    are told; `strict` lets them fail, too
     nothing                       passes: it is what was expected
 
-Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything; what rules of
-another number have judged fails nothing, and says so.
+Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything; a cell that
+rules of another number have judged fails nothing for being worse, and that is said.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 
 from harness.baseline.addresses import cell_of
 from harness.baseline.changes import Difference, differences
-from harness.baseline.keeping import names_of, platform_of, programs_of, said_of
-from harness.baseline.standing import alike
+from harness.baseline.keeping import platform_of, programs_of, redefined
 from harness.judge.rules import RULES
-from harness.model import AXES, Baseline, Change, Changed, ChangedFile, Result, RunInfo
+from harness.model import Baseline, Change, Changed, ChangedFile, Result, RunInfo
 
 UNSURE: Change = "not measured"
 FAILING: tuple[Change, ...] = ("worse", "gone", "another cell", UNSURE)
@@ -29,7 +28,7 @@ KINDS: Sequence[Change] = (*FAILING, "other", "better", "another version", "new"
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """All that changed: the results, each with its change, those of cells that are gone at the end, or `forgotten`, if
-    nobody minds; and what changed of configs. `other_rules` says so if the baseline's rules of judgement are not
+    nobody minds; and what changed of configs. `other_rules` says so if cells were judged by rules that are not
     today's, `new_platform` if it has no versions of this one, `only_a_part` if what is gone is not looked for.
     """
 
@@ -65,21 +64,35 @@ def compared(
     """Return what became of the cells of a run, `now` being what is kept of it.
 
     `here` are the cells that it was to measure: what it lacks of them is not measured, and of others gone, as far as
-    `concerns` tells that this run is about them. What `fails` are
-    all of `KINDS` if nothing may change, and none if it is to be written anew. Of cells that are `unknown` the baseline
-    has nothing to say, so that they are not new.
+    `concerns` tells that this run is about them. What `fails` are all of `KINDS` if nothing may change, and none if it
+    is to be written anew. Of cells that are `unknown` the baseline has nothing to say, so that they are not new.
     """
-    other_rules = "" if was.rules == RULES else f"{was.name} was written by rules {was.rules}; these are rules {RULES}"
+    other_rules = {cell: rules for cell in was.cells if (rules := was.rules_of(cell)) != RULES}
     by_id = {one.id: one for one in results}
     told = [by_id[cell] if cell in unknown else _with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
-    fails = [kind for kind in fails if kind != "worse"] if other_rules and fails == FAILING else fails
-    held = [_failing(one, one.changed) if one.changed and one.changed.kind in fails else one for one in told]
+    spared = other_rules if fails == FAILING else ()
+    held = [
+        _failing(one, one.changed)
+        if one.changed and one.changed.kind in fails and not (one.changed.kind == "worse" and one.id in spared)
+        else one
+        for one in told
+    ]
     platform = platform_of(run)
     new = f"{was.name} has no versions of {platform}" if was.programs and platform not in was.programs else ""
     gone_well = [one for one in held if one.changed and one.changed.kind == "gone" and not one.changed.fails]
-    return Comparison(was, [one for one in held if one not in gone_well], gone_well, files, other_rules, new)
+    told = [one for one in held if one not in gone_well]
+    return Comparison(was, told, gone_well, files, _other_rules(was, other_rules), new)
+
+
+def _other_rules(was: Baseline, other: Mapping[str, int]) -> str:
+    """Return which cells of a baseline other rules have judged, as a sentence; empty if none."""
+    if not other:
+        return ""
+    which = was.name if len(other) == len(was.cells) else f"{len(other)} of {len(was.cells)} cells of {was.name}"
+    numbers = " and ".join(map(str, sorted(set(other.values()))))
+    return f"{which}: judged by rules {numbers}; these are rules {RULES}"
 
 
 def _with_change(result: Result, was: Baseline, now: Baseline, files: Sequence[ChangedFile]) -> Result:
@@ -90,7 +103,7 @@ def _with_change(result: Result, was: Baseline, now: Baseline, files: Sequence[C
         return replace(result, changed=Changed("new", (f"is {result.verdict or 'too short'}",))) if have else result
     is_renewed = (digest := was.renewed.get(result.id)) is not None and digest == now.renewed.get(result.id)
     mine, versions = () if is_renewed else _files_of(result, files), tuple(_versions(result, was, now))
-    others = tuple(_redefined(result, was, now)) if have else ()
+    others = tuple(redefined(result.cell, was, now)) if have else ()
     if others:
         return replace(result, changed=Changed("another cell", others))
     if have is None or (had.verdict and not have.verdict):
@@ -106,29 +119,6 @@ def _kind(found: Sequence[Difference]) -> Change:
     """Return which way a cell went: worse if anything of it did."""
     turns = {one.turn for one in found}
     return "worse" if "worse" in turns else "better" if "better" in turns else "other"
-
-
-def _redefined(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:
-    """Yield what names in an id stand for that they did not."""
-    workload = result.cell.workload
-    had, have = was.workloads.get(workload.name), said_of(workload)
-    if had is not None and dict(had) != dict(have):
-        yield f"workload {workload.name} is {_worded(have)}, was {_worded(had)}"
-    for axis, names in names_of(result).items():
-        for name in names:
-            digests = [one.digests.get(axis, {}).get(name) for one in (was, now)]
-            if all(digests) and digests[0] != digests[1]:
-                yield f"{AXES[axis].noun} {name} stands for something else than it did"
-    for hop in dict.fromkeys(str(hop.bare) for hop in result.cell.chain):
-        if not alike(before := was.standing.get(hop, ""), said := now.standing.get(hop, "")):
-            yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
-
-
-def _worded(said: Mapping[str, object]) -> str:
-    """Return a workload as a sentence has it: `8 tokens of 112 B, random`."""
-    rest = {name: value for name, value in said.items() if name not in ("tokens", "token_bytes")}
-    size = f"{said['tokens']} tokens of {said['token_bytes']} B" if "tokens" in said and "token_bytes" in said else ""
-    return ", ".join(filter(None, [size, *(f"{name} {value}" for name, value in rest.items())]))
 
 
 def _versions(result: Result, was: Baseline, now: Baseline) -> Iterator[str]:

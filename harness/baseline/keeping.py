@@ -7,7 +7,7 @@ it had of cells that could not be measured here, and of platforms that this is n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.baseline.standing import alike
 from harness.documents import records
 from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
+    AXES,
     WORKLOAD_KEYS,
     Baseline,
     Cell,
@@ -70,14 +71,18 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
         run.harness_version,
         {one.id: kept(one) for one in known},
         {cell.workload.name: said_of(cell.workload) for cell in cells},
-        {**_found(known), **{hop: said for hop, said in around.standing.items() if hop in bare}},
+        {
+            **dict.fromkeys(bare, ""),
+            **_found(known),
+            **{hop: said for hop, said in around.standing.items() if hop in bare},
+        },
         {
             "request": {name: _digest(one) for name, one in asked.items()},
             "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
         },
         {path: blob for path, blob in around.configs.items() if path in configs},
         {cell.id: digest for cell in cells if (digest := _digest_of_configs(cell, around))},
-        {platform_of(run): versions_met(map(programs_of, known))},
+        programs={platform_of(run): versions_met(map(programs_of, known))},
     )
 
 
@@ -97,32 +102,33 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str], around: Sur
     that are what they were: figures that differ by less than they are known to change no line, unless another
     harness wrote it, or the start is better known by now.
 
-    What rests on a name that stands for something else by now is forgotten: it is another cell. A config stays what it
-    was while a cell is left that was measured with that; `around` has today's configs of those cells' hops, too.
+    What rests on a name that stands for something else by now is forgotten: it is another cell. What stays was judged
+    by the rules that judged it, and a config stays what it was while a cell is left that was measured with that;
+    `around` has today's configs of those cells' hops, too.
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
-    stay = {cell: had for cell, had in kept.items() if not _is_redefined(cell, was, now)}
-    alike = _alike(was.cells, now.cells) if _is_of_one_harness(was, now) else {}
+    stay = {cell: had for cell, had in kept.items() if not any(redefined(cell_of(cell, was.workloads), was, now))}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
+    standing = {**(was.standing if stay else {}), **now.standing}
     theirs = {cell: _configs_of(cell_of(cell, was.workloads), around) for cell in (*stay, *now.cells)}
     left = {path for cell in stay if not _is_renewed(cell, was, around) for path in _changed(theirs[cell], was)}
+    configs = {
+        **(was.configs if stay else {}),
+        **{path: blob for path, blob in now.configs.items() if path not in left},
+    }
     renewed = {**{cell: was.renewed[cell] for cell in stay if cell in was.renewed}, **now.renewed}
-    author = now if now.cells or not was.cells else was  # who has judged what is there
+    as_written = {cell: digest_of({path: configs.get(path, "") for path in theirs[cell]}) for cell in renewed}
     return replace(
         now,
-        rules=author.rules,
-        harness_version=author.harness_version,
-        cells={**now.cells, **stay, **alike},
+        cells={**now.cells, **stay, **_alike(was, now)},
         workloads={**(was.workloads if stay else {}), **now.workloads},
-        standing={**(was.standing if stay else {}), **now.standing},
+        standing={hop: said for hop, said in standing.items() if said},
         digests={axis: {**(was.digests.get(axis, {}) if stay else {}), **now.digests[axis]} for axis in now.digests},
-        configs={
-            **(was.configs if stay else {}),
-            **{path: blob for path, blob in now.configs.items() if path not in left},
-        },
-        renewed={cell: digest for cell, digest in renewed.items() if not left.isdisjoint(theirs[cell])},
+        configs=configs,
+        renewed={cell: digest for cell, digest in renewed.items() if digest != as_written[cell]},
+        judged={cell: rules for cell in stay if (rules := was.rules_of(cell)) != now.rules},
         programs=programs,
     )
 
@@ -135,7 +141,11 @@ def _configs_of(cell: Cell, around: Surroundings) -> Mapping[str, str]:
 
 def _digest_of_configs(cell: Cell, around: Surroundings) -> str:
     """Return what tells whether a cell was measured with the same configs; nothing if it has none."""
-    configs = _configs_of(cell, around)
+    return digest_of(_configs_of(cell, around))
+
+
+def digest_of(configs: Mapping[str, str]) -> str:
+    """Return what stands for configs of these blob ids, by file; nothing if there are none."""
     return _digest(sorted(configs.items())) if configs else ""
 
 
@@ -151,17 +161,23 @@ def _changed(configs: Mapping[str, str], was: Baseline) -> list[str]:
     return [path for path, blob in configs.items() if is_known and was.configs.get(path) != blob]
 
 
-def _alike(was: Mapping[str, Kept], now: Mapping[str, Kept]) -> Mapping[str, Kept]:
+def _alike(was: Baseline, now: Baseline) -> Mapping[str, Kept]:
     """Return the lines that stay. An effect is of two lines, so that where one is another, they all stay or none."""
-    again = was.keys() & now.keys()
-    anew = {cell for cell in again if differences(cell, was, now) or _is_coarser(was[cell], now[cell])}
-    moved = {without_mitigations(cell) for cell in again if was[cell].effect != now[cell].effect}
+    again = was.cells.keys() & now.cells.keys()
+    anew = {cell for cell in again if _is_another(cell, was, now)}
+    moved = {without_mitigations(cell) for cell in again if was.cells[cell].effect != now.cells[cell].effect}
     together = moved & set(map(without_mitigations, anew))
-    return {cell: was[cell] for cell in again - anew if without_mitigations(cell) not in together}
+    return {cell: was.cells[cell] for cell in again - anew if without_mitigations(cell) not in together}
 
 
-def _is_of_one_harness(was: Baseline, now: Baseline) -> bool:
-    return (was.harness_version, was.rules) == (now.harness_version, now.rules)
+def _is_another(cell: str, was: Baseline, now: Baseline) -> bool:
+    """Tell whether what is kept of a cell is another line: it differs, or another harness wrote it."""
+    had, has = was.cells[cell], now.cells[cell]
+    if (was.harness_version, was.rules_of(cell)) != (now.harness_version, now.rules_of(cell)):
+        return True
+    if bool(had.verdict) != bool(has.verdict) or any(redefined(cell_of(cell, now.workloads), was, now)):
+        return True
+    return bool(differences(cell, was.cells, now.cells)) or _is_coarser(had, has)
 
 
 def _is_coarser(was: Kept, now: Kept) -> bool:
@@ -174,18 +190,30 @@ def _is_coarser(was: Kept, now: Kept) -> bool:
     return bool(has_start or has_idle or (is_unknown_delay(was) and not is_unknown_delay(now)))
 
 
-def _is_redefined(cell_id: str, was: Baseline, now: Baseline) -> bool:
-    """Tell whether a name in an id stands for something else in one baseline than in the other; both may not say."""
-    cell = cell_of(cell_id, was.workloads)
-    hops = [[one.standing.get(str(hop.bare)) for one in (was, now)] for hop in cell.chain]
-    if any(before is not None and here is not None and not alike(before, here) for before, here in hops):
-        return True
-    told = [
-        *((one.workloads.get(cell.workload.name) for one in (was, now)),),
-        *((one.digests.get("request", {}).get(cell.request) for one in (was, now)),),
-        *((one.digests.get("mitigations", {}).get(name) for one in (was, now)) for name in cell.mitigations),
-    ]
-    return any(None not in pair and pair[0] != pair[1] for pair in map(tuple, told))
+def redefined(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
+    """Yield what names in a cell's id stand for that they did not; of what one of the two does not say nothing. How a
+    config stands that is measured now is known, if only that nobody said.
+    """
+    name = cell.workload.name
+    had, has = was.workloads.get(name), now.workloads.get(name)
+    if had is not None and has is not None and dict(had) != dict(has):
+        yield f"workload {name} is {_worded(has)}, was {_worded(had)}"
+    for axis, names in names_of(cell).items():
+        for name in names:
+            digests = [one.digests.get(axis, {}).get(name) for one in (was, now)]
+            if all(digests) and digests[0] != digests[1]:
+                yield f"{AXES[axis].noun} {name} stands for something else than it did"
+    for hop in dict.fromkeys(str(hop.bare) for hop in cell.chain):
+        before, said = was.standing.get(hop, ""), now.standing.get(hop)
+        if said is not None and not alike(before, said):
+            yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
+
+
+def _worded(said: Mapping[str, object]) -> str:
+    """Return a workload as a sentence has it: `8 tokens of 112 B, random`."""
+    rest = {name: value for name, value in said.items() if name not in ("tokens", "token_bytes")}
+    size = f"{said['tokens']} tokens of {said['token_bytes']} B" if "tokens" in said and "token_bytes" in said else ""
+    return ", ".join(filter(None, [size, *(f"{name} {value}" for name, value in rest.items())]))
 
 
 def said_of(workload: Workload) -> Mapping[str, Any]:
@@ -245,9 +273,9 @@ def _digest(noun: object) -> str:
     return hashlib.sha256(records.dump(noun).encode()).hexdigest()[:12]
 
 
-def names_of(result: Result) -> Mapping[str, Sequence[str]]:
+def names_of(cell: Cell) -> Mapping[str, Sequence[str]]:
     """Return what an id names that stands for more, by the axis."""
-    return {"request": [result.cell.request], "mitigations": result.cell.mitigations}
+    return {"request": [cell.request], "mitigations": cell.mitigations}
 
 
 def programs_of(result: Result) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from harness.baseline.comparing import Comparison
+from harness.baseline.comparing import UNSURE, Comparison
 from harness.model import Change, RunInfo
 from harness.reports import terminal, words
 from harness.reports.glyphs import glyphs_for
@@ -93,7 +93,8 @@ class CheckReport:
                 kinds[one.changed.kind] = kinds.get(one.changed.kind, 0) + 1
         same = sum(one.id in told.was.cells and one.changed is None for one in told.results)
         said = ", ".join([f"{same} as they were", *(f"{number} {kind}" for kind, number in kinds.items())])
-        way_out = f" `{self._update}` takes what was measured as what is expected." if kinds and self._update else ""
+        taken = any(one.changed and (one.changed.kind != UNSURE or one.outcome == "too short") for one in told.all)
+        way_out = f" `{self._update}` takes what was measured as what is expected." if taken and self._update else ""
         return f"Held against {told.was.name}: {said}.{way_out}"
 
 

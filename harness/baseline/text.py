@@ -27,7 +27,7 @@ END = "..."
 """What ends a document in YAML."""
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 BLOB = re.compile(r"[0-9a-f]{40}")
-SECTIONS = ("workloads", "standing", "digests", "configs", "renewed", "programs", "cells")
+SECTIONS = ("workloads", "standing", "digests", "configs", "renewed", "judged", "programs", "cells")
 HEAD = """\
 # What `harness check` expects of {matrix}: written by `harness check {matrix} --update`, which is
 # how to change it, and committed beside it. Configs are told by their git blob ids.
@@ -102,6 +102,7 @@ class BaselineShape(Shape):
     digests: dict[Literal["request", "mitigations"], dict[str, str]] = key("of definitions, by axis and name", {}, {})
     configs: dict[str, str] = key("git blob ids, by file", {}, {})
     renewed: dict[str, str] = key("digests of newer configs, by the id of a cell that was measured with them", {}, {})
+    judged: dict[str, int] = key("the number of the rules that judged a cell, where these are others", {}, {})
     programs: dict[str, dict[str, str]] = key("versions, by platform and program", {}, {})
     cells: dict[str, KeptShape] = key("what is kept, by id", {})
 
@@ -182,7 +183,7 @@ def read(text: str, name: str) -> Baseline:
     except InputError as error:
         if isinstance(error, NewerBaseline):
             raise
-        way_out = "`--update` of the whole matrix writes it anew; git has it as it was"
+        way_out = "`--update` writes it anew where the whole matrix can be measured; git has it as it was"
         told = Complaint(f"this baseline cannot be used; {way_out}", file=name)
         raise DamagedBaseline(*error.complaints, told) from error
 

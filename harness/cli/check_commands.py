@@ -97,9 +97,13 @@ def check(
     compared = session.checked(run, job, was, path, chosen, "none" if update else "any" if strict else "for the worse")
     if update:
         done = session.update(run, job, path, file, chosen)
-        if done.forgotten:
-            say("\n".join(["Forgotten, as they are gone or other cells by now:", *done.forgotten]))
-        say(f"Written: {path}. Commit it." if done.written else f"Nothing was written to {path}: {done.why_not}.")
+        for title, cells in (
+            ("Forgotten, as they are gone or other cells by now:", done.forgotten),
+            ("Expected to be too short to tell from now on (more tokens would do):", done.too_short),
+        ):
+            if cells:
+                say("\n".join([title, *cells]))
+        say(f"Nothing was written to {path}: {done.why_not}." if done.why_not else f"Written: {path}. Commit it.")
     again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
 

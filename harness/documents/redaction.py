@@ -1,8 +1,8 @@
 """What a run keeps of its matrix file: the text, without the secrets of headers in it, and without queries. Pure.
 
 Rule: a value is a secret by where it stands, under the name of such a header, however it is spelled, and whether a
-cell uses it or not; of other headers' values, who a URL logs in is; what looks like it elsewhere stays. What an alias
-stands for is hidden at its anchor.
+cell uses it or not; of other headers' values, who a URL logs in and its query are; what looks like it elsewhere stays.
+What an alias stands for is hidden at its anchor.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.documents.yaml_text import spans
-from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, without_query, without_userinfo
+from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, shown_urls, without_query
 
 HEADERS = {"mitigations": ("request_headers", "response_headers"), "requests": ("headers",), "proxies": ("env",)}
 """Under which keys of a matrix file's entries headers stand, or an environment, by section."""
@@ -42,7 +42,7 @@ def _masked(text: str, file: str) -> str:
     for start, end in sorted({*hidden, *told, *queries}, reverse=True):
         spelled = text[start:end]
         if (start, end) not in (*hidden, *queries):
-            text = f"{text[:start]}{without_userinfo(spelled)}{text[end:]}"
+            text = f"{text[:start]}{shown_urls(spelled)}{text[end:]}"
             continue
         if (start, end) in queries:
             path = spelled.rstrip().rstrip("\"'")

@@ -205,19 +205,21 @@ def _remedy(at_least: tuple[int, ...], setup: str) -> str:
 
 def node_version(node: str, remedy: str) -> str:
     """Return the version of a Node.js, as v20.11.1. Raises Unavailable if it does not run."""
-    version, problem = _node_version(node)
-    if problem:
-        raise Unavailable(problem, remedy)
-    return version
+    try:
+        there = Path(node).stat()
+        return _node_version(node, (there.st_ino, there.st_size, there.st_mtime_ns))
+    except OSError as error:
+        raise Unavailable(f"Node.js does not run: {error.strerror}", remedy) from error
+    except Unavailable as error:
+        raise Unavailable(error.reason, remedy) from error
 
 
 @functools.cache
-def _node_version(node: str) -> tuple[str, str]:
-    """Return the version of a Node.js, and why it does not run, if so."""
-    try:
-        said = asked([node, "--version"], "")
-    except Unavailable as error:
-        return "", error.reason
+def _node_version(node: str, which: tuple[int, ...]) -> str:
+    """Return the version of the Node.js that lies there, until `which` is another: a session may outlive it. What does
+    not run is asked again, as somebody may mend it. Raises Unavailable.
+    """
+    said = asked([node, "--version"], "")
     if said.returncode:
-        return "", f"Node.js does not run: {said.stderr.strip() or f'exit status {said.returncode}'}"
-    return said.stdout.strip(), ""
+        raise Unavailable(f"Node.js does not run: {said.stderr.strip() or f'exit status {said.returncode}'}", "")
+    return said.stdout.strip()

@@ -38,7 +38,7 @@ from harness.model import (
     chain_text,
     in_order,
     is_secret,
-    without_userinfo,
+    shown_urls,
 )
 
 SCALARS = ("content_type", "format", "method", "prelude", "padding", "heartbeat_ms", "delay_ms", "scale", "client")
@@ -347,4 +347,4 @@ def _listed(names: Iterable[str], conjunction: str = "and") -> str:
 def _shown(value: object) -> str:
     if isinstance(value, Filler):
         return f"{value.bytes} bytes of {value.fill}"
-    return "nothing" if value is None else without_userinfo(repr(value))
+    return "nothing" if value is None else shown_urls(repr(value))

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         masked_mitigation,
         masked_plan,
         masked_trace,
+        shown_urls,
         shown_value,
         without_query,
         without_userinfo,

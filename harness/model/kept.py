@@ -49,12 +49,12 @@ class Kept:
 class Baseline:
     """What later runs are held against: of each cell what is kept, and what its id does not say.
 
-    `name` is what people call it. `rules` is the number of the rules of judgement that it was written by, `cells` has
-    what is kept of each, by id. What ids do not say: `workloads`, the keys of a matrix file by name; `standing`, how
-    configs of the user's stand in chains, by hop; `digests` of request profiles and mitigations, by axis and name.
-    `configs` has the git blob id of each file that hops are configured by, as long as a cell rests on it: `renewed` has
-    a digest of newer ones for each cell that was measured with them before all others were. `programs` has the versions
-    that were met, by platform.
+    `name` is what people call it, `rules` the number of the rules of judgement that it was written by; `judged` has
+    that of cells that other rules have judged. `cells` has what is kept of each, by id. What ids do not say:
+    `workloads`, the keys of a matrix file by name; `standing`, how configs of the user's stand in chains, by hop;
+    `digests` of request profiles and mitigations, by axis and name. `configs` has the git blob id of each file that
+    hops are configured by, as most cells were measured with it: `renewed` has a digest of the others for each cell that
+    was measured with such. `programs` has the versions that were met, by platform.
     """
 
     name: str
@@ -66,7 +66,12 @@ class Baseline:
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     configs: Mapping[str, str] = field(default_factory=dict)
     renewed: Mapping[str, str] = field(default_factory=dict)
+    judged: Mapping[str, int] = field(default_factory=dict)
     programs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def rules_of(self, cell_id: str) -> int:
+        """Return the number of the rules that have judged a cell."""
+        return self.judged.get(cell_id, self.rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What of headers and paths reaches no file: queries, who a URL logs in, and values of headers with secret names. Pure.
 
-Rules: names of headers tell, values do not, but for the user information of URLs (RFC 3986, section 3.2.1); equal
-values of a header stay equal and others differ, so that a hop that changes one is still seen; what is masked already
-stays as it is.
+Rules: names of headers tell, values do not, but for the user information of URLs (RFC 3986, section 3.2.1), and their
+query and fragment; equal values of a header stay equal and others differ, so that a hop that changes one is still seen;
+what is masked already stays as it is.
 """
 
 from __future__ import annotations
@@ -20,11 +20,27 @@ Headers = tuple[tuple[str, str], ...]
 _SECRET = re.compile(
     r"auth(?!enticate$|ority)|cookie|token(?!s)|secret|passw|passphrase|credential|signature|assertion|session|jwt|oidc"
     r"|[cx]srf|(?:api|access|private)[-_]?key"
-    r"|(?<!websocket)(?<!idempotency)(?<!surrogate)(?<!cache)(?:^|[-_])key$",
+    r"|(?<!websocket)(?<!idempotency)(?<!surrogate)(?<!cache)(?:(?:^|[-_])key|(?-i:(?<=[a-z0-9])Key))$"
+    r"|(?:^|(?<!proxy)(?<!cgi)(?<!grpc)(?<!uwsgi)(?<!memcached)[-_])(?:pass|pwd)$",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"""(?:(?<=://)|(?<=:\\/\\/))(?:[^\s/"']|'(?=\w))+(?=@)""")
-"""To the last `@` before the path, as people write passwords; JSON may write `:\\/\\/`."""
+"""The last: `DB_PASS`, but not nginx' `proxy_pass` and its kin."""
+_USERINFO = re.compile(
+    r"""
+    (?: (?<=://) | (?<=:\\/\\/) )  # JSON may write `:\\/\\/`
+    (?: (?: [^\s/"'] | '(?=\w) )+  # to the last `@` before the path, as people write passwords
+      | (?! \[[\da-f:.]+\] | [^\s:/@"']+:\d{1,5}(?:[/\s,;>)}\]?\#]|$) )  # or, if it is no host with a port,
+        [^\s/:@"'<>]* : (?: (?!:\\?/\\?/)(?:[^\n"'@] | \\["'] | '(?=\w)) )*  # with a `/`, a blank or a `\"` in one
+        (?: @[^\s/"'@]* )*
+    ) (?=@)
+    | (?<=(?<![\w:/\\])//) [^\s/:@"']+ : [^\s/@"']+ (?=@)  # without a scheme
+    | (?<![^\s"'=(,]) [^\s/:@"'=(]{1,99} : [^\s"']{1,199} (?= @ (?: (?:tcp6?|unix)\( | /\w) )  # Go's, as `u:p@tcp(db)`
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_QUERY = re.compile(
+    r"""(?<![^\s"'<>])([^\s"'<>?\#/]*/[^\s"'<>?\#]*[?\#]|^\w[^\s"'<>?\#/]*[?\#])(\(redacted(?:\ \d+)?\)|[^\s"'<>]+)"""
+)
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
 HIDDEN = "(redacted)"
 
@@ -36,7 +52,7 @@ def is_secret(name: str) -> bool:
 
 def shown_value(name: str, value: str) -> str:
     """Return what may be told of the value of a header, or of a variable of an environment."""
-    return HIDDEN if is_secret(name) else without_userinfo(value)
+    return HIDDEN if is_secret(name) else shown_urls(value)
 
 
 def without_query(path: str) -> str:
@@ -50,14 +66,20 @@ def without_userinfo(text: str) -> str:
     return _USERINFO.sub(HIDDEN, text)
 
 
+def shown_urls(value: str) -> str:
+    """Return the value of a header without whom URLs in it log in, and without their queries and fragments."""
+    return _QUERY.sub(rf"\1{HIDDEN}", without_userinfo(value))
+
+
 def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
     """Return lists of headers with secrets masked, alike where they are alike."""
     seen: dict[str, list[str]] = {}
 
     def mask(name: str, value: str) -> str:
-        if not is_secret(name):
-            return _USERINFO.sub(lambda found: hidden(name, found[0]), value)
-        return hidden(name, value)
+        if is_secret(name):
+            return hidden(name, value)
+        value = _USERINFO.sub(lambda found: hidden(name, found[0]), value)
+        return _QUERY.sub(lambda found: found[1] + hidden(name, found[2]), value)
 
     def hidden(name: str, value: str) -> str:
         if _MASKED.fullmatch(value):

@@ -18,6 +18,7 @@ Enter: pytest, by the entry point of the package.
 
 from __future__ import annotations
 
+import re
 import secrets
 import warnings
 from collections.abc import Generator
@@ -30,7 +31,8 @@ import pytest
 from harness.errors import HarnessError, InputError
 from harness.plugin import settings
 from harness.plugin.fixtures import assert_streams, harness_lab, harness_result, measure
-from harness.plugin.states import STATE, NotMeasured, State
+from harness.plugin.states import FAILED, STATE, NotMeasured, State
+from harness.resources import configs
 
 if TYPE_CHECKING:
     from harness import session
@@ -105,12 +107,38 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             raise given
         if fixtures == {"measure"} and marker and (marker.args or marker.kwargs):
             _job(item.config, item)  # though it says nothing to `measure`
-        own = [one for one in item.own_markers if one.name == "proxies" and (one.args or one.kwargs)]
-        if own and not fixtures:  # one of a module or a class may be meant for other tests of it
+        own = [one for one in item.own_markers if one.name == "proxies" and _is_ours(one)]
+        if own and not fixtures and not _may_ask(item):  # one of a module or a class may be meant for other tests of it
             said = f"proxies({_written(own[0])}): the test takes no {FIXTURE}"
             raise InputError(f"{item.nodeid}: {said}: nothing would be measured")
     except HarnessError as error:
         item.stash[BROKEN] = error
+
+
+def _is_ours(marker: pytest.Mark) -> bool:
+    """Tell whether a marker names a chain or a matrix: another project may mean something else by its name."""
+    given = marker.args[0] if marker.args else ()
+    named = [str(one).strip() for one in (given if isinstance(given, list | tuple) else [given])]
+    return "matrix" in marker.kwargs or any(map(_is_chain_or_matrix, named))
+
+
+def _is_chain_or_matrix(said: str) -> bool:
+    name, colon, _ = said.partition(":")
+    if not re.fullmatch(r"[\w-]+", name):
+        return not colon and Path(name).suffix in (".yaml", ".yml")
+    if colon:
+        return (configs() / name).is_dir()
+    return name == "direct" or (configs() / "matrices" / f"{name}.yaml").is_file()
+
+
+def _may_ask(item: pytest.Item) -> bool:
+    """Tell whether a test, or a fixture not of pytest's own, takes `request`, and so may ask for any as it runs."""
+    known: Any = getattr(item, "_fixtureinfo", None)
+    if known is None:
+        return False
+    used = [several[-1] for several in known.name2fixturedefs.values()]
+    theirs = [one.argnames for one in used if not one.func.__module__.startswith("_pytest.")]
+    return any("request" in names for names in (known.argnames, *theirs))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -140,8 +168,10 @@ def _may_be_skipped(item: pytest.Item) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let nothing be expected to fail, by whatever mark, of which nothing is known."""
+    """Let nothing be expected to fail, by whatever mark, of which nothing is known; and know what has failed."""
     report = yield
+    if call.when == "call":
+        item.stash[FAILED] = call.excinfo is not None
     if hasattr(report, "wasxfail") and call.excinfo:
         broken = item.stash.get(BROKEN, None)  # also where the mark lets nothing of the test run
         if broken or isinstance(call.excinfo.value, NotMeasured):

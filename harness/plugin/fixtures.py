@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin.states import NotMeasured
+from harness.plugin.states import FAILED, NotMeasured
 
 if TYPE_CHECKING:
     from harness.model import Result
@@ -52,7 +52,8 @@ def measure(request: pytest.FixtureRequest, harness_lab: Lab) -> Iterator[Measur
 
     measuring = Measure(request.node, harness_lab)
     yield measuring
-    measuring.check_awaited()
+    if not request.node.stash.get(FAILED, False):  # else it may not have come to that
+        measuring.check_awaited()
 
 
 @pytest.fixture

@@ -137,3 +137,5 @@ def short(folder: Path) -> str:
 
 STATE = pytest.StashKey[State]()
 """Where a config has it."""
+FAILED = pytest.StashKey[bool]()
+"""Where a test has whether what it did itself has failed, or was left early."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.model import without_userinfo
+from harness.model import shown_urls
 from harness.probe.secrets import shown_url
 from harness.probe.takes import Asking, Take, lags_ms
 from harness.probe.telling import OF_HOPS, ProbeReport
@@ -45,7 +45,7 @@ def _asking(asking: Asking) -> Mapping[str, Any]:
 
 
 def _take(take: Take) -> Mapping[str, Any]:
-    headers = {name: without_userinfo(value) for name in ("content-type", *OF_HOPS) if (value := take.header(name))}
+    headers = {name: shown_urls(value) for name in ("content-type", *OF_HOPS) if (value := take.header(name))}
     return {
         **_asking(take.asking),
         "how": take.how,

@@ -14,7 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from harness.errors import EXIT_MEANINGS
-from harness.model import Method, without_userinfo
+from harness.model import Method, shown_urls
 from harness.probe.asking import Search
 from harness.probe.secrets import Secrets, shown_url
 from harness.probe.takes import STREAMS, Take, lags_ms
@@ -235,4 +235,4 @@ def _refusal(take: Take) -> str:
 def _said(take: Take) -> str:
     """Return the headers of an answer that tell of hops, and of how it is framed."""
     told = [(name, take.header(name)) for name in ("content-type", *OF_HOPS)]
-    return ", ".join(f"{name}: {without_userinfo(value)}" for name, value in told if value) if take.is_answered else ""
+    return ", ".join(f"{name}: {shown_urls(value)}" for name, value in told if value) if take.is_answered else ""

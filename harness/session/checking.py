@@ -13,7 +13,7 @@ from harness.baseline.addresses import cell_of
 from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
 from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.baseline.standing import said
-from harness.errors import MOST_TOLD, HarnessError, InputError, SelectionError
+from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
 from harness.model import Baseline, Cell, Change, ChangedFile, RunInfo, Workload
@@ -60,20 +60,25 @@ def baseline_path(job: Job, given: Path | None = None) -> Path:
     return file.with_name(f"{file.stem}{SUFFIX}")
 
 
-def read_baseline(path: Path, matrix: str, chosen: Chosen | None = None) -> Baseline:
+def read_baseline(path: Path, matrix: str, chosen: Chosen | None = None, unmeasured: Sequence[str] = ()) -> Baseline:
     """Return the baseline in a file. If it is to be written anew with what is `chosen`, that is an empty one of a file
-    that is not there, or is damaged while nothing is left out that would be lost.
+    that is not there, or is damaged while nothing of it would be lost: nothing is left out, or `unmeasured`.
 
     Raises InputError, with the way out, if there is none or it is damaged.
     """
+    empty = Baseline(str(path), RULES, "", {})
     if chosen and not path.exists():
-        return Baseline(str(path), RULES, "", {})
+        return empty
     try:
         return _read(path, matrix)
-    except text.DamagedBaseline:
-        if chosen and chosen.is_all:
-            return Baseline(str(path), RULES, "", {})
-        raise
+    except text.DamagedBaseline as error:
+        if chosen is None or not chosen.is_all:
+            raise
+        if unmeasured:
+            why = "what it had of what could not be measured would be lost"
+            more = f", and {len(unmeasured) - 1} more" if len(unmeasured) > 1 else ""
+            raise InputError(*error.complaints, Complaint(f"{why}: {unmeasured[0]}{more}", file=str(path))) from error
+        return empty
 
 
 def _read(path: Path, matrix: str) -> Baseline:
@@ -114,32 +119,41 @@ def measured(job: Job, folder: Path) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """What became of a baseline: the cells that it has forgotten, and whether it was `written`, or else why not."""
+    """What became of a baseline: the cells that it has forgotten, those that it has as `too_short` to tell from now on,
+    and why it was not written, if so.
+    """
 
-    forgotten: Sequence[str]
-    written: bool
+    forgotten: Sequence[str] = ()
+    too_short: Sequence[str] = ()
     why_not: str = ""
 
 
 def update(run: Run, job: Job, path: Path, matrix: str, chosen: Chosen) -> Updated:
     """Write what a run found as what is to be from now on, if that is anything else than it was.
 
-    What could not be measured, or was not chosen, stays as it was. Two that write at once do so one after the other.
+    What could not be measured, or was not chosen, stays as it was, and where nothing was measured the file does. Two
+    that write at once do so one after the other. Raises InputError if a damaged file may have more than was measured.
     """
     around = _around(run, job, path.parent)
     now = baseline_of(str(path), run.info, run.results, around)
     here = {cell.id for cell in job.cells}
+    reasons = {one.id: one.reason for one in run.results}
+    unmeasured = [cell.id for cell in job.cells if cell.chain and cell.id not in now.cells]
     with alone_in(path.parent):
-        was = read_baseline(path, matrix, chosen)
+        was = read_baseline(path, matrix, chosen, [f"{cell}: {reasons.get(cell, 'not run')}" for cell in unmeasured])
+        if not now.cells:
+            return Updated(why_not="nothing could be measured")
         concerns = _concerned(job, chosen)
         stay = [cell for cell in was.cells if cell in here or not concerns(cell)]
         kept = with_what_was(now, was, stay, _with_those_of(stay, around, job, path.parent))
         said = text.text(kept, matrix)
-        has_changed = _said(path) != said if path.exists() else bool(kept.cells)
-        if has_changed:
-            write_text(path, said)
-    why_not = "nothing changed" if now.cells else "nothing could be measured"
-    return Updated(sorted(was.cells.keys() - kept.cells.keys()), has_changed, why_not)
+        if path.exists() and _said(path) == said:
+            return Updated(why_not="nothing changed")
+        write_text(path, said)
+    untold = [
+        cell for cell, had in was.cells.items() if had.verdict and cell in kept.cells and not kept.cells[cell].verdict
+    ]
+    return Updated(sorted(was.cells.keys() - kept.cells.keys()), sorted(untold))
 
 
 def _said(path: Path) -> str:

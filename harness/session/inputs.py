@@ -71,6 +71,8 @@ def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
     """Return a file of a hop with what changed in it since git had it with this id, without secrets, or why git cannot
     tell that. Blocks.
     """
+    if not path.exists():
+        return replace(file, lacking="it is not here, so that nobody can tell what")
     try:
         told = asked(["git", "cat-file", "blob", was], "install git", cwd=path.absolute().parent)
         if told.returncode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -225,3 +225,47 @@ def test_releases_and_starts_are_compared_within_what_was_resolved(
     was: Kept, now: Kept, found: list[tuple[Turn, str]]
 ) -> None:
     assert told(was, now) == found
+
+
+def lag(ms: int, shows: Manner = "one by one") -> Kept:
+    return Kept("delayed", shows, lag_ms=ms)
+
+
+def timer(ms: int, shows: Manner = "in bursts", idle: bool | None = False) -> Kept:
+    return Kept("delayed", shows, release=KeptRelease("timer", ms, 25, idle))
+
+
+@pytest.mark.parametrize("late", [lag, timer])
+@pytest.mark.parametrize(
+    ("was_ms", "now_ms", "turn"),
+    [
+        (100, 299, None),
+        (200, 275, None),
+        (100, 590, None),
+        (300, 599, None),
+        (100, 600, "other"),
+        (300, 1199, "other"),
+        (300, 1200, "worse"),
+        (600, 1199, None),
+        (500, 2000, "worse"),
+    ],
+)
+def test_how_late_comes_what_is_delayed_is_of_its_day_whether_by_a_lag_or_by_a_timer(
+    late: Callable[[int], Kept], was_ms: int, now_ms: int, turn: Turn | None
+) -> None:
+    forth, back = told(late(was_ms), late(now_ms)), told(late(now_ms), late(was_ms))
+    assert forth == ([(turn, f"lag of {now_ms} ms, was of {was_ms} ms")] if turn else [])
+    assert [one for one, _ in back] == ([{"worse": "better", "other": "other"}[turn]] if turn else [])
+
+
+def test_whether_a_timer_that_delays_is_an_idle_one_is_no_matter_of_its_day() -> None:
+    assert told(timer(200), timer(210, idle=True)) == [
+        ("worse", "released by an idle timer of 210 ms, was by a timer of 200 ms")
+    ]
+
+
+def test_what_is_shown_goes_with_a_delay_that_is_another() -> None:
+    assert told(lag(300), lag(510, "in bursts")) == []
+    assert [turn for turn, _ in told(lag(300), lag(690, "in bursts"))] == ["other", "other"]
+    assert [turn for turn, _ in told(lag(300), lag(1500, "in bursts"))] == ["worse", "other"]
+    assert told(timer(200), timer(290, "at the end")) == []

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harness.baseline.changes import differences
 from harness.baseline.comparing import KINDS, Comparison, compared
-from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
-from harness.model import Baseline, Change, ChangedFile, Facts, Release, Result, Shows, Start, Verdict, Workload
+from harness.baseline.keeping import Surroundings, baseline_of, digest_of, with_what_was
+from harness.judge.rules import RULES
+from harness.model import (
+    MANNERS,
+    VERDICTS,
+    Baseline,
+    Change,
+    ChangedFile,
+    Effect,
+    Facts,
+    Kept,
+    KeptRelease,
+    Release,
+    ReleasedBy,
+    Result,
+    Shows,
+    Start,
+    Verdict,
+    Workload,
+)
 from harness.reports import summary
 from tests.reports.samples import cell, result, run_info
 
@@ -72,11 +94,31 @@ def test_strictly_any_change_fails(now: Result) -> None:
 
 def test_rules_of_another_number_fail_nothing_and_say_so() -> None:
     now = [of("buffered")]
-    comparison = compared(replace(kept([of("streamed")]), rules=7), kept(now), RUN, now, {now[0].id})
+    comparison = compared(replace(kept([of("streamed")]), rules=1), kept(now), RUN, now, {now[0].id})
     assert only(comparison) == ("worse", "observed", 0)
-    assert "rules 7" in comparison.other_rules
-    gone = compared(replace(kept([of("streamed", chain="nginx:gzip")]), rules=7), kept(now), RUN, now, {now[0].id})
+    assert comparison.other_rules == f"b.yaml: judged by rules 1; these are rules {RULES}"
+    gone = compared(replace(kept([of("streamed", chain="nginx:gzip")]), rules=1), kept(now), RUN, now, {now[0].id})
     assert status(gone) == 1, "that has nothing to do with rules"
+
+
+def test_what_stays_in_a_baseline_was_judged_by_the_rules_that_judged_it() -> None:
+    first, second, third = (of("streamed", chain=f"nginx:{name}") for name in ("default", "gzip", "http10"))
+    held = [replace(one, verdict="buffered") for one in (first, second, third)]
+
+    def failing(was: Baseline) -> list[str]:
+        found = compared(was, kept(held), RUN, held, {one.id for one in held})
+        return [one.id for one in found.results if one.outcome == "fail"]
+
+    was = replace(kept([first, second, third]), rules=1)
+    one = with_what_was(kept([first]), was, was.cells)
+    assert (one.rules, dict(one.judged)) == (RULES, {second.id: 1, third.id: 1})
+    assert failing(one) == [first.id], "by no other's rules"
+    told = compared(one, kept(held), RUN, held, set()).other_rules
+    assert told == f"2 of 3 cells of b.yaml: judged by rules 1; these are rules {RULES}"
+    two = with_what_was(kept([second]), one, one.cells)
+    assert dict(two.judged) == {third.id: 1}
+    both = with_what_was(kept([third]), two, two.cells)
+    assert (both.judged, len(failing(both))) == ({}, 3)
 
 
 def test_a_cell_that_is_gone_fails_as_itself_unless_nobody_asked_for_it() -> None:
@@ -136,6 +178,23 @@ def test_a_config_that_is_asked_for_something_else_makes_another_cell(
     again = with_what_was(now, was, [one.id, missed.id])
     assert (missed.id in again.cells) is not is_another
     assert again.standing == now.standing
+
+
+@pytest.mark.parametrize(("before", "after"), [*itertools.product(["", "path /a", "path /b"], repeat=2)])
+def test_a_config_of_which_nobody_says_what_it_is_asked_for_is_judged_alike_measured_or_not(
+    before: str, after: str
+) -> None:
+    one, missed, other = (of("streamed", chain=chain) for chain in ("nginx:a@1.31", "nginx:a@1.30", "nginx:b"))
+    was, now = (kept([one, missed], standing={"nginx:a": said} if said else {}) for said in (before, after))
+    now = replace(now, cells={one.id: now.cells[one.id]})
+    is_another = before != after
+    changed = only(compared(was, now, RUN, [one], {one.id}, concerns=one.id.__eq__))[0]
+    assert (changed == "another cell") is is_another
+    again = with_what_was(now, was, [one.id, missed.id])
+    assert (missed.id in again.cells) is not is_another
+    assert again.standing == ({"nginx:a": after} if after else {})
+    assert only(compared(again, now, RUN, [one], {one.id}, concerns=one.id.__eq__))[0] is None, "it comes to rest"
+    assert missed.id in with_what_was(kept([other]), was, [missed.id]).cells, "of what is not asked nothing is known"
 
 
 def test_an_effect_is_no_worse_where_the_layer_itself_got_better() -> None:
@@ -242,10 +301,73 @@ def test_a_config_stays_what_it_was_while_a_cell_is_left_that_was_measured_with_
     assert (back.configs, back.renewed) == ({"a.conf": "1"}, {}), "who takes a change back has changed nothing"
 
 
-def test_a_cell_that_is_too_short_to_tell_by_now_stays_what_it_was_in_a_baseline() -> None:
+@pytest.mark.generated
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["1", "2", "3"]), st.booleans(), st.sets(st.integers(0, 2), min_size=1)), max_size=6
+    )
+)
+def test_whatever_changes_in_between_it_is_known_what_each_cell_was_measured_with(
+    steps: Sequence[tuple[str, bool, set[int]]],
+) -> None:
+    cells = [of("streamed", chain=f"nginx:{name}") for name in ("default", "gzip", "http10")]
+    was, measured_with = kept([]), dict[str, Mapping[str, str]]()
+    for blob, has_more, updated in [("1", False, {0, 1, 2}), *steps]:
+        paths = ["a.conf", *(["more.conf"] if has_more else [])]
+        hops = [str(cell.cell.chain[0]) for cell in cells]
+        around = Surroundings(configs=dict.fromkeys(paths, blob), files=dict.fromkeys(hops, paths))
+        again = [cells[number] for number in updated]
+        was = with_what_was(baseline_of("b.yaml", RUN, again, around), was, was.cells, around)
+        measured_with |= {one.id: around.configs for one in again}
+        for measured, configs in measured_with.items():
+            if measured in was.renewed:
+                assert was.renewed[measured] == digest_of(configs)
+            else:
+                assert {path: was.configs.get(path) for path in configs} == configs
+
+
+@pytest.mark.parametrize("another", [{}, {"harness_version": "0.0.9"}, {"rules": 1}])
+def test_what_is_too_short_to_tell_by_now_is_written_as_that_and_comes_to_rest(another: dict[str, Any]) -> None:
     known, short = of("streamed", shows=STREAMED), of(None, outcome="too short")
-    assert with_what_was(kept([short]), kept([known]), [known.id]).cells == kept([known]).cells
-    assert with_what_was(kept([known]), kept([short]), [known.id]).cells == kept([known]).cells
+    for was, now in ((known, short), (short, known)):
+        updated = with_what_was(kept([now]), replace(kept([was]), **another), [was.id])
+        assert updated.cells == kept([now]).cells
+        assert compared(updated, kept([now]), RUN, [now], {now.id}).results[0].changed is None
+
+
+CELLS = [of("streamed").id, of("streamed", "pad-2k").id, of("streamed", "no-cache").id]
+LINES = st.builds(
+    Kept,
+    st.none() | st.sampled_from(list(VERDICTS)),
+    st.none() | st.sampled_from(list(MANNERS)),
+    st.none() | st.sampled_from(get_args(Effect)),
+    st.none()
+    | st.builds(
+        KeptRelease,
+        st.sampled_from(get_args(ReleasedBy)),
+        st.sampled_from([200, 300, 700]),
+        st.sampled_from([0, 60]),
+        st.none() | st.booleans(),
+    ),
+    held_bytes=st.sampled_from([0, 100, 4096]),
+    within_bytes=st.sampled_from([0, 96, 5000]),
+    head_held=st.booleans(),
+    lag_ms=st.none() | st.sampled_from([300, 500, 2000]),
+)
+KEPT = st.dictionaries(st.sampled_from(CELLS), LINES)
+
+
+@pytest.mark.generated
+@given(was=KEPT, now=KEPT, by=st.sampled_from([("0.1.0", RULES), ("0.0.9", RULES), ("0.1.0", 1)]))
+def test_what_was_updated_is_what_was_found_and_comes_to_rest(
+    was: Mapping[str, Kept], now: Mapping[str, Kept], by: tuple[str, int]
+) -> None:
+    found = replace(kept([]), cells=now)
+    updated = with_what_was(found, Baseline("b.yaml", by[1], by[0], was), was)
+    assert updated.cells.keys() == was.keys() | now.keys()
+    assert [differences(cell, updated.cells, now) for cell in now] == [[] for _ in now]
+    assert [cell for cell in now if bool(updated.cells[cell].verdict) != bool(now[cell].verdict)] == []
+    assert with_what_was(found, updated, updated.cells) == updated
 
 
 def test_what_is_gone_and_fails_nothing_is_no_result() -> None:
@@ -298,4 +420,5 @@ def test_what_another_harness_wrote_is_written_anew(another: dict[str, Any]) -> 
     was, now = (of("coalesced", release=replace(release, after_bytes=bytes)) for bytes in (4131, 4195))
     assert kept([was]).cells != kept([now]).cells
     assert with_what_was(kept([now]), kept([was]), []).cells == kept([was]).cells
-    assert with_what_was(kept([now]), replace(kept([was]), **another), []).cells == kept([now]).cells
+    for other in (replace(kept([was]), **another), replace(kept([was]), judged={was.id: 1})):
+        assert with_what_was(kept([now]), other, []).cells == kept([now]).cells

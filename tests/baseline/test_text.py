@@ -69,6 +69,7 @@ BASELINES = st.builds(
     standing=TEXTS,
     digests=st.fixed_dictionaries({"request": TEXTS.filter(bool), "mitigations": TEXTS.filter(bool)}),
     configs=st.dictionaries(NAMES, st.text("0123456789abcdef", min_size=40, max_size=40), max_size=3),
+    judged=st.dictionaries(NAMES, st.integers(1, RULES), max_size=2),
     programs=st.dictionaries(NAMES, TEXTS.filter(bool), max_size=2),
 )
 
@@ -100,7 +101,7 @@ def complaint(text: str) -> str:
 def test_a_text_that_was_cut_anywhere_is_refused_with_the_way_out() -> None:
     whole = baselines.text(SAMPLE, "my.yaml")
     for end in range(len(whole) - len("...\n")):
-        assert "`--update` of the whole matrix writes it anew" in complaint(whole[:end])
+        assert "`--update` writes it anew where the whole matrix can be measured" in complaint(whole[:end])
     assert baselines.read(whole.rstrip(), "b.yaml") == SAMPLE
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,10 +17,12 @@ from harness import session
 from harness.baseline import text
 from harness.baseline.keeping import Surroundings
 from harness.judge.rules import RULES
-from harness.model import Baseline, Kept
+from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
 from harness.session.checking import _with_those_of
-from harness.store.runs import write_text
+from harness.session.inputs import blob_id, inputs_of, what_changed
+from harness.store.runs import Run, write_text
 from tests.commanding import Harness
+from tests.reports.samples import result, run_info
 
 MATRIX = """\
 title: My gateway
@@ -218,8 +221,20 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
 
 
-@pytest.mark.proxies
-@pytest.mark.usefixtures("project", "no_nginx")
+def run_of(*verdicts: Verdict | Outcome) -> Path:
+    """Return the folder of a run of my.yaml, whose `CELLS` have come to these."""
+    job = session.load("my.yaml")
+    run = Run.create(Path("runs"), run_info(inputs=inputs_of(job)))
+    by_id = {cell.id: cell for cell in job.cells}
+    for cell, came_to in zip(map(by_id.__getitem__, CELLS), verdicts, strict=True):
+        verdict = next((one for one in VERDICTS if one == came_to), None)
+        others: dict[str, Any] = {} if verdict else {"outcome": came_to, "reason": "no nginx here"}
+        run.append(result(cell, verdict, **others))
+    run.finish()
+    return run.folder
+
+
+@pytest.mark.usefixtures("project")
 def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[bool] = []
     write = write_text
@@ -234,27 +249,98 @@ def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, mon
         write(path, text)
 
     monkeypatch.setattr("harness.session.checking.write_text", noted)
-    BASELINE.write_text("cut off")
-    harness("check", "my.yaml", "--update")
+    harness("check", "my.yaml", "--update", "--measured", run_of("streamed", "streamed"))
     assert kept == [True]
 
 
-@pytest.mark.usefixtures("project", "no_nginx")
+GOOD = text.text(Baseline("b", RULES, "0.1.0", dict.fromkeys(CELLS, Kept("streamed"))), "my.yaml")
+DAMAGED = ("cut off", f"<<<<<<< HEAD\n{GOOD}", GOOD.removesuffix("...\n"), "", "\x00")
+
+
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("said", "words", "status"),
+    ("words", "came_to", "why_not", "damaged"),
     [
-        ("cut off", ("--update", "--only", "curl"), 2),
-        ("cut off", ("--update",), 3),
-        ("schema: 2\n...", ("--update",), 2),
-        ("schema: 1\nharness: 9\nrules: 99\ncells: {}\n...", ("--update",), 2),
+        *(((), ("streamed", "unavailable"), "would be lost", damaged) for damaged in DAMAGED),
+        (("--only", "curl"), ("streamed", "streamed"), "this baseline cannot be used", DAMAGED[0]),
+        (("--shard", "1/2"), ("streamed", "streamed"), "this baseline cannot be used", DAMAGED[0]),
+        ((), ("unavailable", "unavailable"), f"would be lost: {CELLS[1]}: no nginx here, and 1 more", DAMAGED[0]),
+        ((), ("streamed", "unstable"), f"would be lost: {CELLS[1]}: no nginx here$", DAMAGED[0]),
+        ((), ("streamed", "too short"), "", DAMAGED[0]),
+        ((), ("streamed", "buffered"), "", DAMAGED[0]),
     ],
 )
-def test_a_baseline_is_only_replaced_where_nothing_is_lost(
-    harness: Harness, said: str, words: tuple[str, ...], status: int
+def test_a_damaged_baseline_is_only_replaced_where_all_of_it_was_measured(
+    harness: Harness, words: tuple[str, ...], came_to: tuple[Verdict | Outcome, ...], why_not: str, damaged: str
 ) -> None:
-    BASELINE.write_text(said)
-    assert harness("check", "my.yaml", *words).status == status
-    assert (BASELINE.read_text() == said) is (status == 2)
+    BASELINE.write_text(damaged)
+    said = harness("check", "my.yaml", "--update", *words, "--measured", run_of(*came_to))
+    assert said.status == (2 if why_not else 0)
+    assert (BASELINE.read_text() == damaged) is bool(why_not)
+    assert re.search(why_not, said.err, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("newer", ["schema: 2\n...", "schema: 1\nharness: 9\nrules: 99\ncells: {}\n..."])
+def test_a_newer_baseline_is_never_replaced(harness: Harness, newer: str) -> None:
+    BASELINE.write_text(newer)
+    assert harness("check", "my.yaml", "--update", "--measured", run_of("streamed", "streamed")).status == 2
+    assert BASELINE.read_text() == newer
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("was", ["", GOOD, GOOD.replace("nginx:nginx/", "nginx:gone/")])
+def test_a_run_that_measured_nothing_writes_nothing(harness: Harness, was: str) -> None:
+    if was:
+        BASELINE.write_text(was)
+    said = harness("check", "my.yaml", "--update", "--measured", run_of("unavailable", "error"))
+    assert (said.status, "nothing could be measured." in said.err, "Forgotten" in said.err) == (3, True, False)
+    assert (BASELINE.read_text() if BASELINE.exists() else "") == was
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_too_short_to_tell_by_now_is_taken_as_that_if_somebody_says_so(harness: Harness) -> None:
+    BASELINE.write_text(GOOD)
+    run = run_of("streamed", "too short")
+    failed = harness("check", "my.yaml", "--measured", run)
+    assert (failed.status, "takes what was measured as what is expected" in failed.out) == (3, True)
+    updated = harness("check", "my.yaml", "--update", "--measured", run)
+    assert (updated.status, f"too short to tell from now on (more tokens would do):\n{CELLS[1]}\n" in updated.err) == (
+        0,
+        True,
+    )
+    assert f"  {CELLS[1]}: {{verdict: too short}}\n" in BASELINE.read_text()
+    again = harness("check", "my.yaml", "--measured", run)
+    assert (again.status, "2 as they were." in again.out) == (0, True)
+
+
+@pytest.mark.usefixtures("project")
+def test_no_update_is_offered_where_it_would_take_nothing(harness: Harness) -> None:
+    BASELINE.write_text(GOOD)
+    failed = harness("check", "my.yaml", "--measured", run_of("streamed", "unavailable"))
+    assert (failed.status, "1 not measured." in failed.out, "--update" in failed.out) == (3, True, False)
+
+
+GONE = "it is not here, so that nobody can tell what"
+
+
+@pytest.mark.parametrize(
+    ("at", "said", "lacking"),
+    [
+        ("folder/that/is/gone/n.conf", b"", GONE),
+        ("gone.conf", b"", GONE),
+        ("n.conf", b"\xff", "it cannot be read as text"),
+        ("other.conf", b"a", "git does not have what: it was not committed as it was measured"),
+    ],
+)
+def test_why_nobody_can_tell_what_changed_is_said_as_it_is(project: Path, at: str, said: bytes, lacking: str) -> None:
+    (project / "n.conf").write_text("events {}\n")
+    committed(project)
+    was = blob_id(project / "n.conf") if at != "other.conf" else "ab" * 20
+    if said:
+        (project / at).write_bytes(said)
+    found = what_changed(project / at, was, ChangedFile(at, ("nginx:nginx",)))
+    assert (found.lacking, found.diff) == (lacking, "")
 
 
 @pytest.mark.proxies
@@ -285,15 +371,3 @@ def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: H
     assert (said.status, "what the baseline has could not be measured" in said.out) == (3, True)
     harness("check", "my.yaml", "--update", "--only", "curl")
     assert kept in BASELINE.read_text()
-
-
-@pytest.mark.usefixtures("project", "no_nginx")
-def test_where_nothing_could_be_measured_nothing_is_written_and_that_is_said(harness: Harness) -> None:
-    why = "Nothing was written to my.baseline.yaml: nothing could be measured."
-    first = harness("check", "my.yaml", "--update", "--only", "curl")
-    assert (first.status, why in first.err, "Written" in first.err, BASELINE.exists()) == (3, True, False, False)
-
-    kept = Baseline("b", 1, "0.0.9", {CELLS[1]: Kept("streamed")})
-    BASELINE.write_text(before := text.text(kept, "my.yaml"))
-    again = harness("check", "my.yaml", "--update", "--only", "curl")
-    assert (again.status, why in again.err, BASELINE.read_text() == before) == (3, True, True), "by whom, too"

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.locks import MACHINES
 from harness.errors import Unavailable
 from harness.launchers.base import Fetching
-from harness.launchers.npm import LOCK, PACKAGE, Npm, locked_in, numbers
+from harness.launchers.npm import LOCK, PACKAGE, Npm, locked_in, node_version, numbers
 from harness.launchers.sources import Sources
 
 NPM = """#!/bin/sh
@@ -217,3 +217,25 @@ def test_what_is_missing_is_named_with_the_way_out(
         play(programs, **{program: text})
     with pytest.raises(Unavailable, match=rf"{reason}.*install Node\.js .*with npm, then: harness setup vite"):
         source(tmp_path).fetch("8.3.8", fetching())
+
+
+def test_a_node_that_is_mended_or_replaced_is_asked_again_and_no_other(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, asked = tmp_path / "bin" / "node", tmp_path / "asked"
+    monkeypatch.setenv("ASKED", str(asked))
+
+    def told(*lines: str) -> str:
+        play(node.parent, node="\n".join(["#!/bin/sh", 'echo >> "$ASKED"', *lines]))
+        try:
+            return node_version(str(node), "install it") + node_version(str(node), "install it")
+        except Unavailable as error:
+            return str(error)
+
+    assert told("echo no libc >&2", "exit 127") == "Node.js does not run: no libc (install it)"
+    assert told("echo v20.1.0") == "v20.1.0v20.1.0"
+    assert told("echo v22.14.0") == "v22.14.0v22.14.0"
+    assert len(asked.read_text()) == 3
+    node.unlink()
+    with pytest.raises(Unavailable, match=r"Node.js does not run: No such file or directory \(install it\)"):
+        node_version(str(node), "install it")

@@ -1,10 +1,11 @@
 """What of a config is a secret, and the config without it, with as many lines. Pure.
 
 Rules: what stands behind a name that says so (`is_secret`) is one, to the end of the directive, or of the value in YAML
-and JSON. Wherever they stand, name and password of a URL (before names are looked for: a password may have one in it),
-a token behind `Bearer` or `Basic`, a hashed password, `name=value` and what looks drawn at random (random_words.py)
-are; sooner in nginx' `set` and maps. A variable that only requests fill is none, nor is a path of a key. Rather too
-much is hidden than too little.
+and JSON; the first word of a line is a directive, and such a name only where something is assigned to it. A value that
+a program begins goes on to its closing quotes, or while lines are deeper. Wherever they stand, name and password of a
+URL (before names are looked for: a password may have one in it), a token behind `Bearer` or `Basic`, a hashed password,
+`name=value` and what looks drawn at random (random_words.py) are; sooner in nginx' `set` and maps. A variable that only
+requests fill is none, nor is a path of a key. Rather too much is hidden than too little.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ _GIVES = re.compile(
     re.I,
 )
 """Directives that are such a name themselves."""
+_ASSIGNS = re.compile(r"""(?<![\w/-])([A-Za-z_][\w-]*)["'`\])?!]*\s*(?:\|\||\?\?|=(?!=)|(?P<pair>[:,]))""")
+"""A name that is given something, as `os.environ["API_KEY"] =`, or, if it is a line's first, as `apiKey:`."""
+_NOTHING_YET = re.compile(r"(?:.*=)?\s*[(\[]*|[|>][+-]?")
+"""Stands behind a name and a `:` where its value is on the next lines."""
+_QUOTES = ('"""', "'''", "`")
+"""What quotes more than a line."""
+_LOG_INS = re.compile(r"\s*basic_?auth\b[^{\n]*\{(?P<rest>[^\n]*)")
+"""Caddy's block of names and passwords."""
 _NAMED = ("acl", "use_backend", "use-server")
 _MAPS = ("map", "geo", "split_clients")
 _HARMLESS = re.compile(
@@ -60,8 +69,17 @@ _OPAQUE = ("inlinestring", "inlinebytes", "inlinecode", "users")
 
 
 def masked(text: str) -> str:
-    """Return a config in a language of lines (HAProxy's, Apache's) without its secrets."""
-    return "".join(_hidden(line) for line in _LINE.findall(without_userinfo(text)))
+    """Return a config in a language of lines (HAProxy's, Apache's), or a program, without its secrets."""
+    made = ""
+    until: re.Pattern[str] | None = None
+    for line in _LINE.findall(without_userinfo(text)):
+        if until:
+            closes = until.search(line)
+            at = closes.end() if closes else len(line)
+            made, line = made + re.sub(r"\S[^\n]*", HIDDEN, line[:at]), line[at:]
+        if not until or closes:
+            made, until = made + _hidden(line), _until(line)
+    return made
 
 
 def masked_blocks(text: str) -> str:
@@ -116,12 +134,45 @@ def _hidden(directive: str) -> str:
 def _secret_name(directive: str) -> int | None:
     """Return where the name ends that a directive gives a secret to; None if there is none."""
     words = list(re.finditer(r"\S+", directive))
-    if not words or _SILENT.fullmatch(words[0][0]):
+    if not words:
+        return None
+    if found := _LOG_INS.match(directive):
+        return found.start("rest")
+    if assigned := _assigned(directive, words[0].end()):
+        return assigned.end()
+    if _SILENT.fullmatch(words[0][0]):
         return None
     if _GIVES.fullmatch(words[0][0]):
         return words[0].end()
     begins = words[min(len(words) - 1, words[0][0] in _NAMED)].end()
     return next((one.end() for one in _NAME.finditer(directive, begins) if is_secret(one[1])), None)
+
+
+def _assigned(line: str, first: int) -> re.Match[str] | None:
+    """Return the name of a secret that a line assigns something to, in its first word or as a member of another."""
+    for found in _ASSIGNS.finditer(line):
+        is_member = line[: found.start()].endswith(".") and not found["pair"]
+        if is_secret(found[1]) and (found.start() < first or is_member):
+            return found
+    return None
+
+
+def _until(line: str) -> re.Pattern[str] | None:
+    """Return where a secret ends that a line of a program begins and does not end: the quotes, or no deeper line."""
+    if (found := _LOG_INS.match(line)) and "}" not in found["rest"]:
+        return re.compile(r"^(?=\s*\})")
+    for given in (one for one in _ASSIGNS.finditer(line) if is_secret(one[1])):
+        rest = line[given.end() :].strip()
+        if quotes := next((one for one in _QUOTES if rest.count(one) % 2), ""):
+            return re.compile(re.escape(quotes))
+        is_quoted = re.fullmatch("[\"'`][^)]*", line[given.end(1) : given.end()]) is not None
+        if given["pair"]:  # but `if token:` begins a block, as `if get("token"):` does
+            is_begun = bool(rest or is_quoted) and _NOTHING_YET.fullmatch(rest) is not None
+        else:
+            is_begun = not rest or rest.endswith(("(", "["))
+        if is_begun:
+            return re.compile(rf"^(?=\s{{0,{len(line) - len(line.lstrip())}}}\S)")
+    return None
 
 
 def _all(text: str, at: int) -> str:

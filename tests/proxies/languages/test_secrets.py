@@ -52,6 +52,35 @@ LINES = [
     f'# RequestHeader set Authorization "{SECRET}"',
     f"#password: {SECRET}",
     f"# db password: {SECRET}",
+    f"basic_auth {{\n\tbob {SECRET}\n}}",
+    f"basicauth /admin/* {{\n\tbob {SECRET}\n\tann {SECRET}\n}}\nrespond 200",
+    f"basic_auth {{ bob {SECRET} }}",
+    f'API_KEY = "{SECRET}"',
+    f'    API_KEY: str = "{SECRET}"',
+    f'API_KEY := "{SECRET}"',
+    f'apiKey: "{SECRET}",',
+    f"'api-key': '{SECRET}'",
+    f'"X-Api-Key": "{SECRET}"',
+    f"AUTH: '{SECRET}'",
+    f"session: `{SECRET}`",
+    f"jwt => '{SECRET}'",
+    f'cookie = "{SECRET}"',
+    f"pass: {SECRET}",
+    f"pwd: {SECRET}",
+    f'signingKey = "{SECRET}"',
+    f'process.env.API_KEY = "{SECRET}"',
+    f'process.env.API_KEY ??= "{SECRET}"',
+    f'const key = process.env.API_KEY || "{SECRET}"',
+    f'os.environ["API_KEY"] = "{SECRET}"',
+    f"headers.set('Authorization', '{SECRET}')",
+    f'self.token = "{SECRET}"',
+    f'API_KEY = (\n    "a"\n    "{SECRET}"\n)\nx = 1',
+    f'API_KEY = os.environ.get(\n    "API_KEY",\n    "{SECRET}",\n)',
+    f'API_KEY: Final = (\n    "{SECRET}"\n)',
+    f'API_KEY = """\n{SECRET}\n"""\nx = 1',
+    f"token = `a\n{SECRET}`;",
+    f'h = {{\n  "Authorization":\n    "{SECRET}",\n}}',
+    f'h.set("Authorization",\n      "{SECRET}")',
 ]
 BLOCKS = [
     f"set $x sk-{SECRET};",
@@ -181,10 +210,25 @@ def test_values_of_secret_names_are_hidden(masker: Masker, text: str) -> None:
         (masked, "use_backend auth if { path_beg /token }"),
         (masked, "http-request set-header Host app"),
         (masked, "http-request set-header Authorization %[req.hdr(x-token)]"),
+        (masked, "if token:\n    return app\nclass Session:\n    pass"),
+        (masked, "API_KEY = (\n)\nreturn app"),
+        (masked, 'if request.cookies.get("session"):\n    return stream(app)'),
+        (masked, '@app.post("/auth", status_code=200)'),
+        (masked, "forward_auth app:9091 {\n\turi /verify\n}"),
+        (masked, "server s1 my.session:80 check"),
     ],
 )
 def test_nothing_else_is(masker: Masker, text: str) -> None:
     assert masker(text) == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["def chat(token: str,", "class Chat(Session):", "session: {", "return get(token=token,", "API_KEY = 'x'"],
+)
+def test_what_follows_a_secret_that_ends_on_its_line_is_shown(line: str) -> None:
+    rest = "\n    return stream(app)\n"
+    assert masked(line + rest).endswith(rest)
 
 
 @pytest.mark.generated
