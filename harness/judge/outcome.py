@@ -42,14 +42,17 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
     if streams(mitigated.judgement.verdict, mitigated.shows):
         return "defeats"
-    if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
+    seen = mitigated.shows is not None and mitigated.shows.seen
+    if not seen and _by_chance(mitigated, baseline):
+        return "no effect"
+    if mitigated.shows and baseline.shows and (seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
         if shown != was_shown:
             return "reduces" if shown < was_shown else "harms"
     if after != before:
         return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
-    if wait_ms is None or was_ms is None or wait_ms == was_ms or _by_chance(mitigated, baseline):
+    if wait_ms is None or was_ms is None or wait_ms == was_ms:
         return "no effect"
     if wait_ms * SHORTER <= was_ms:
         return "reduces"

@@ -185,6 +185,13 @@ def test_where_a_hop_lets_go_by_chance_what_is_no_more_than_that_is_no_effect(
     assert effect(held(*after), held(*before)) == change
 
 
+@pytest.mark.parametrize(("seen", "change"), [(False, "no effect"), (True, "harms")])
+def test_nor_does_what_is_computed_of_it_count(seen: bool, change: Effect) -> None:
+    """What comes along with the token that is let go may be chance, too."""
+    before, after = (replace(held((0, 1), (0, 1)), shows=replace(one, seen=seen)) for one in (ONE_BY_ONE, IN_BURSTS))
+    assert effect(after, before) == change
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
