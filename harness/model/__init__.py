@@ -90,7 +90,9 @@ if TYPE_CHECKING:
         masked_plan,
         masked_trace,
         shown_value,
+        spellings,
         without_query,
+        without_said,
         without_userinfo,
     )
     from harness.model.reported import (
