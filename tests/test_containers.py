@@ -91,7 +91,10 @@ def test_verdicts_are_those_of_local_programs_cell_by_cell(place: Sandbox) -> No
     assert any(f"(docker {PINNED['nginx']}" in version and "sha256:" in version for version in told.values())
 
 
-async def test_a_container_is_shut_in(engine: Engine, tmp_path: Path) -> None:
+async def test_a_container_is_shut_in(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text('{"proxies": {"default": {"httpProxy": "http://proxy.example:3128"}}}')
+    monkeypatch.setenv("DOCKER_HOST", engine.address)  # which a context in that folder would say
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     async with Launcher() as launcher, Bench(launcher, tmp_path, in_container=True) as bench:
         entry = await bench.entry((IN_NGINX,))
         program = entry.hops[0].program
@@ -106,6 +109,7 @@ async def test_a_container_is_shut_in(engine: Engine, tmp_path: Path) -> None:
             assert host["ReadonlyRootfs"]
             assert host["Memory"]
             assert host["PidsLimit"]
+            assert [one for one in box.attrs["Config"]["Env"] if "_proxy=" in one.lower()] == []
             assert box.attrs["Config"]["User"] not in ("", "0", "root", "0:0")
             published = [one for ports in box.attrs["NetworkSettings"]["Ports"].values() for one in ports or []]
             assert {one["HostIp"] for one in published} == {"127.0.0.1"}
