@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -73,14 +74,19 @@ class Machine:
         self._add("bin/dockerd", DOCKERD)
         self._add(".venv/bin/python", PYTHON)
 
-    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(SCRIPT), *command], cwd=self.folder, env=self._env(env), stdout=subprocess.PIPE, text=True
-        )
+    @contextlib.contextmanager
+    def started(self, *command: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command, whose script is ended if a test does not wait for that."""
+        argv = [str(SCRIPT), *command]
+        with subprocess.Popen(argv, cwd=self.folder, env=self._env(env), stdout=subprocess.PIPE, text=True) as script:
+            try:
+                yield script
+            finally:
+                script.terminate()
 
     def run(self, *command: str, **env: str) -> tuple[int, list[str]]:
         """Return with which status a command ends, and what is said."""
-        with self.start(*command, **env) as script:
+        with self.started(*command, **env) as script:
             out, _ = script.communicate(timeout=60)
         return script.returncode, out.splitlines()
 
@@ -101,12 +107,13 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine() -> Iterator[Machine]:
     if not shutil.which("setpriv"):
         pytest.skip("only Linux has setpriv, and only there an engine is started")
-    machine = Machine(tmp_path)
-    yield machine
-    assert machine.engines == [], "no folder of an engine's is left"
+    with tempfile.TemporaryDirectory(prefix="engine-") as short:  # as the path of a socket has to be
+        machine = Machine(Path(short))
+        yield machine
+        assert machine.engines == [], "no folder of an engine's is left"
 
 
 @pytest.mark.parametrize("status", [0, 7])
@@ -142,7 +149,7 @@ def test_one_of_its_own_ends_with_the_command_and_the_firewall_is_as_before(mach
 
 def test_told_to_stop_it_waits_for_what_the_command_has_still_to_do_with_the_engine(machine: Machine) -> None:
     tears_down = 'trap "sleep 0.3; [ -S ${DOCKER_HOST#unix://} ] && echo engine; exit 5" TERM; echo ready'
-    with machine.start("bash", "-c", f"{tears_down}; while :; do sleep 0.05; done", LACKING=NONE) as script:
+    with machine.started("bash", "-c", f"{tears_down}; while :; do sleep 0.05; done", LACKING=NONE) as script:
         assert script.stdout
         assert script.stdout.readline() == "ready\n"
         for _ in range(2):
@@ -172,14 +179,13 @@ def test_what_one_that_was_killed_has_left_is_cleared_and_others_rules_stay(mach
 
 
 def test_what_one_that_runs_has_stays(machine: Machine) -> None:
-    with machine.start("sh", "-c", "echo ready; exec sleep 600", LACKING=NONE) as first:
+    with machine.started("sh", "-c", "echo ready; exec sleep 600", LACKING=NONE) as first:
         assert first.stdout
         assert first.stdout.readline() == "ready\n"
         (folder,) = machine.engines
         assert machine.run("true", LACKING=NONE)[0] == 0
         assert machine.engines == [folder]
         assert running(str(folder))
-        first.terminate()
 
 
 def running(folder: str) -> list[psutil.Process]:
