@@ -1,6 +1,9 @@
 """A container engine for tests: the one that answers here, with the images that they run; else they skip, and say why.
 
-Tests that have it run one at a time, so that each can tell what it has left there.
+    python -m tests.engines      prints why they do, and ends with 1
+
+Where ENGINE_REQUIRED says that there is one (.ci/with_engine), they fail instead. Tests that have it run one at a
+time, so that each can tell what it has left there.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ import operator
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import pytest
 import yaml
@@ -36,21 +40,35 @@ def contained(hop: str) -> str:
     return f"{hop}@docker:{PINNED[hop.partition(':')[0]].rpartition(':')[2]}"
 
 
-def engine_with_images() -> Engine:
-    """Return an engine that has the images; skip the test where there is none. Nothing is pulled here."""
+def lacking(engine: Engine) -> str | None:
+    """Return which of the images an engine lacks, in words. Nothing is pulled here."""
     from docker.errors import ImageNotFound
 
-    try:
-        engine = connected()
-    except Unavailable as error:
-        pytest.skip(error.reason)
     for image in IMAGES:
         try:
             engine.client.images.get(image)
         except ImageNotFound:
-            engine.close()
-            pytest.skip(f"the engine has no image {image}")
+            return f"the engine has no image {image}"
+    return None
+
+
+def engine_with_images() -> Engine:
+    """Return an engine that has the images; where there is none, the test skips, or fails where there has to be one."""
+    try:
+        engine = connected()
+    except Unavailable as error:
+        cannot_run(error.reason)
+    if why := lacking(engine):
+        engine.close()
+        cannot_run(why)
     return engine
+
+
+def cannot_run(why: str, unless: Sequence[str] = ("here", "made")) -> NoReturn:
+    """Skip a test, unless ENGINE_REQUIRED says that it has to be able to run: then it fails."""
+    if os.environ.get("ENGINE_REQUIRED") in unless:
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 @pytest.fixture
@@ -79,7 +97,7 @@ class OwnEngine:
 
     def __enter__(self) -> Self:
         if os.geteuid() or not all(map(shutil.which, ("dockerd", "ip", "unshare", "nsenter"))):
-            pytest.skip("only root can start an engine of its own, where dockerd and ip are installed")
+            cannot_run("only root can start an engine of its own, where dockerd and ip are installed", unless=["made"])
         with contextlib.ExitStack() as unless_started:
             short = tempfile.TemporaryDirectory(prefix="engine-")  # as the path of a socket has to be
             self._folder = Path(unless_started.enter_context(short))
@@ -152,3 +170,16 @@ def labelled(engine: Engine) -> list[str]:
     filters: Any = {"label": LABEL}
     found = engine.client.containers.list(all=True, filters=filters, ignore_removed=True)
     return [str(one.attrs["Name"]) for one in (*found, *engine.client.networks.list(filters=filters))]
+
+
+def main() -> str | None:
+    """Return why tests that have an engine skip here; None if they run."""
+    try:
+        with contextlib.closing(connected()) as engine:
+            return lacking(engine)
+    except Unavailable as error:
+        return error.reason
+
+
+if __name__ == "__main__":
+    sys.exit(main())

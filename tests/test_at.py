@@ -21,6 +21,7 @@ title: At a site
 workloads: {short: {tokens: 16, token_bytes: 120}}
 axes: {chain: [direct, "nginx:default"], mitigations: [none, no-cache, bypass-proxy]}
 """
+NO_URL = "--at: an absolute URL is needed"
 
 
 @pytest.fixture
@@ -41,12 +42,21 @@ def url() -> Iterator[str]:
     ("words", "complaint"),
     [
         ("--at", "'--at' requires an argument"),
-        ("--at chat.example", "--at 'chat.example' is no URL: it is as https://chat.example/api"),
-        ("--at ftp://chat.example", "--at 'ftp://chat.example' is no URL"),
-        ("--at https://chat.example:x/", "is no URL"),
+        ("--at chat.example", "--at: an absolute URL is needed, as https://chat.example/api; allowed: http, https"),
+        ("--at ftp://chat.example", NO_URL),
+        ("--at htps://chat.example:443", NO_URL),
+        ("--at ws://chat.example:443", NO_URL),
+        ("--at http://chat.example:0/", NO_URL),
+        ("--at http://chat.example:99999/", NO_URL),
+        ("--at https:///api", NO_URL),
+        ("--at https://me:secret@chat.example:x/", NO_URL),
+        ("--at https://chat.example/\N{RIGHT-TO-LEFT OVERRIDE}", NO_URL),
+        ("--at http://[::1]:8080", "--at: a host is needed by name, or by an address of IPv4"),
         ("--at https://me:secret@chat.example/", "without a user, a query and a fragment"),
         ("--at https://chat.example/?token=secret", "without a user, a query and a fragment"),
-        ("--at https://chat.example --control chat.example", "--control 'chat.example' is no URL"),
+        ("--at https://chat.example --control chat.example", "--control: an absolute URL is needed"),
+        ("--at https://chat.example --control htps://chat.example:443", "--control: an absolute URL is needed"),
+        ("--at https://chat.example --control http://[::1]:8080", "--control: a host is needed by name"),
         ("--at https://chat.example --cacert nope.pem", "no certificates of whom to trust in nope.pem"),
         ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
         ("--control https://chat.example", "--control is of an emitter elsewhere: give --at URL"),

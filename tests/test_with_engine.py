@@ -1,35 +1,208 @@
-"""What CI runs its tests with: a container engine if there can be one; else they run without, and the end says why."""
+"""What CI runs its tests with: a container engine if there can be one; else they run without, and the end says why.
+
+The engine is played: what matters is when it is started and ended, and what becomes of the machine's firewall.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.engines import cannot_run
+from tests.waiting import wait_for
+
+SCRIPT = Path(__file__).parent.parent / ".ci/with_engine"
+NONE = "no container engine answers: unix:///var/run/docker.sock: No such file"
+RULES = "*filter\n:FORWARD ACCEPT [0:0]\n-A INPUT -s 192.0.2.1 -j DROP\nCOMMIT\n"
+ADDED = """\
+*filter
+:FORWARD DROP [0:0]
+:DOCKER - [0:0]
+-A INPUT -s 192.0.2.1 -j DROP
+-A INPUT -s 192.0.2.2 -j DROP
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -i br-0123456789ab -o br-lan -j ACCEPT
+-A FORWARD -i br-lan -j ACCEPT
+COMMIT
+"""
+"""As an engine leaves it, and somebody who has added a rule since, and has a bridge of their own."""
+
+DOCKERD = f"""\
+#!{sys.executable}
+import os, signal, socket, sys
+said = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+open(said["--pidfile"], "w").write(str(os.getpid()))
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(said["--host"].removeprefix("unix://"))
+signal.sigwait([signal.SIGTERM])
+"""
+PYTHON = """\
+#!/bin/sh
+[ "$2" != tests.engines ] || [ -z "$LACKING" ] || { echo "$LACKING" >&2; exit 1; }
+"""
+TOOLS = {
+    "id": "echo ${WHO:-0}",
+    "iptables": 'echo "$@" >>policies',
+    "iptables-save": '[ -z "$UNREADABLE" ] && cat rules',
+    "iptables-restore": "cat >rules",
+    "ip6tables": "true",
+    "ip6tables-save": "exit 1",
+    "ip6tables-restore": "touch restored6",
+}
+
+
+class Machine:
+    """A folder in which the script runs, with a firewall, an engine and a Python that are played."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rules = folder / "rules"
+        self.rules.write_text(RULES)
+        (folder / "tmp").mkdir()
+        for name, does in TOOLS.items():
+            self._add(f"bin/{name}", f"#!/bin/sh\n{does}\n")
+        self._add("bin/dockerd", DOCKERD)
+        self._add(".venv/bin/python", PYTHON)
+
+    @contextlib.contextmanager
+    def started(self, *command: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command, whose script is ended if a test does not wait for that."""
+        argv = [str(SCRIPT), *command]
+        with subprocess.Popen(argv, cwd=self.folder, env=self._env(env), stdout=subprocess.PIPE, text=True) as script:
+            try:
+                yield script
+            finally:
+                script.terminate()
+
+    def run(self, *command: str, **env: str) -> tuple[int, list[str]]:
+        """Return with which status a command ends, and what is said."""
+        with self.started(*command, **env) as script:
+            out, _ = script.communicate(timeout=60)
+        return script.returncode, out.splitlines()
+
+    @property
+    def engines(self) -> list[Path]:
+        """The folders of its engines."""
+        return list((self.folder / "tmp").iterdir())
+
+    def _env(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "ENGINE_REQUIRED")}
+        return {**kept, "PATH": f"{self.folder}/bin:{kept['PATH']}", "TMPDIR": f"{self.folder}/tmp", **env}
+
+    def _add(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    if not shutil.which("setpriv"):
+        pytest.skip("only Linux has setpriv, and only there an engine is started")
+    with tempfile.TemporaryDirectory(prefix="engine-") as short:  # as the path of a socket has to be
+        machine = Machine(Path(short))
+        yield machine
+        assert machine.engines == [], "no folder of an engine's is left"
 
 
 @pytest.mark.parametrize("status", [0, 7])
-def test_where_none_can_run_the_command_does_and_the_last_line_says_why(status: int, tmp_path: Path) -> None:
-    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
-    (tmp_path / "id").chmod(0o755)
-    env = {
-        **os.environ,
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "DOCKER_HOST": f"unix://{tmp_path}/none.sock",
-        "TMPDIR": str(tmp_path),
-    }
-    said = subprocess.run(
-        [ROOT / ".ci/with_engine", "sh", "-c", f"echo done; exit {status}"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    why = "Tests of containers were skipped: no engine answers, and only root can start one"
-    assert (said.returncode, said.stdout.splitlines()) == (status, ["done", why]), said.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["id"], "its folder is gone"
+@pytest.mark.parametrize(
+    ("env", "why"),
+    [
+        ({"LACKING": NONE, "WHO": "1000"}, "no engine answers, and only root can start one"),
+        ({"LACKING": "the engine has no image nginx:1.30"}, "the engine has no image nginx:1.30"),
+        ({"LACKING": NONE, "UNREADABLE": "1"}, "the machine's firewall cannot be read, so it could not be put back: "),
+    ],
+)
+def test_where_tests_of_containers_skip_the_command_runs_and_the_last_line_says_why(
+    machine: Machine, env: Mapping[str, str], why: str, status: int
+) -> None:
+    said = machine.run("sh", "-c", f"echo done $ENGINE_REQUIRED $DOCKER_HOST; exit {status}", **env)
+    assert said == (status, ["done", f"Tests of containers were skipped: {why}"])
+    assert machine.rules.read_text() == RULES, "nothing is put back that was not saved"
+
+
+def test_an_engine_that_is_here_is_taken_and_its_tests_have_to_run(machine: Machine) -> None:
+    assert machine.run("sh", "-c", "echo $ENGINE_REQUIRED") == (0, ["here"])
+
+
+def test_one_of_its_own_ends_with_the_command_and_the_firewall_is_as_before(machine: Machine) -> None:
+    machine.folder.joinpath("added").write_text(ADDED)
+    status, said = machine.run("sh", "-c", "cp added rules; echo $ENGINE_REQUIRED $DOCKER_HOST", LACKING=NONE)
+    (folder,) = {line.removeprefix("made unix://").removesuffix("/sock") for line in said}
+    assert (status, Path(folder).parent) == (0, machine.folder / "tmp")
+    assert machine.rules.read_text().endswith(f"COMMIT\n{RULES}")
+    assert not (machine.folder / "restored6").exists(), "what could not be saved is not put back"
+    assert not running(folder)
+
+
+def test_told_to_stop_it_waits_for_what_the_command_has_still_to_do_with_the_engine(machine: Machine) -> None:
+    tears_down = 'trap "sleep 0.3; [ -S ${DOCKER_HOST#unix://} ] && echo engine; exit 5" TERM; echo ready'
+    with machine.started("bash", "-c", f"{tears_down}; while :; do sleep 0.05; done", LACKING=NONE) as script:
+        assert script.stdout
+        assert script.stdout.readline() == "ready\n"
+        for _ in range(2):
+            script.send_signal(signal.SIGTERM)
+        out, _ = script.communicate(timeout=60)
+    assert (script.returncode, out) == (5, "engine\n")
+
+
+def test_what_one_that_was_killed_has_left_is_cleared_and_others_rules_stay(machine: Machine) -> None:
+    machine.folder.joinpath("added").write_text(ADDED)
+    machine.run("sh", "-c", "cp added rules; kill -KILL $PPID", LACKING=NONE)
+    (left,) = machine.engines
+    wait_for(lambda: not running(str(left)))
+    assert machine.rules.read_text() == ADDED
+    seen = "cp rules seen; ls -d tmp/*"
+    status, said = machine.run("sh", "-c", seen, LACKING=NONE)
+    assert (status, len(said), str(left.name) in said[0]) == (0, 1, False)
+    assert (machine.folder / "seen").read_text().splitlines() == [
+        "*filter",
+        ":FORWARD DROP [0:0]",
+        "-A INPUT -s 192.0.2.1 -j DROP",
+        "-A INPUT -s 192.0.2.2 -j DROP",
+        "-A FORWARD -i br-lan -j ACCEPT",
+        "COMMIT",
+    ]
+    assert (machine.folder / "policies").read_text() == "-P FORWARD ACCEPT\n"
+
+
+def test_what_one_that_runs_has_stays(machine: Machine) -> None:
+    with machine.started("sh", "-c", "echo ready; exec sleep 600", LACKING=NONE) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "ready\n"
+        (folder,) = machine.engines
+        assert machine.run("true", LACKING=NONE)[0] == 0
+        assert machine.engines == [folder]
+        assert running(str(folder))
+
+
+def running(folder: str) -> list[psutil.Process]:
+    """Return the engines that have their data there."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found += [process] if f"{folder}/data" in process.cmdline() else []
+    return found
+
+
+@pytest.mark.parametrize(("said", "outcome"), [("", pytest.skip.Exception), ("here", pytest.fail.Exception)])
+def test_a_test_that_cannot_have_an_engine_fails_where_there_has_to_be_one(
+    said: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_REQUIRED", said)
+    with pytest.raises(outcome, match="it is gone"):
+        cannot_run("it is gone")
+    with pytest.raises(pytest.skip.Exception, match="there is no dockerd"):
+        cannot_run("there is no dockerd", unless=["made"])

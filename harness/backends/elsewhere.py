@@ -3,19 +3,20 @@
 Rules: each thing that it is told is a POST of its own, on another connection than any stream's, one after another for a
 stream; how long these take, measured first, sets how much later than its grant a token leaves. Where there is another
 way in than the chain's, it leaves at once. Several emitters behind one address are refused: none knows the streams of
-another. Nothing that is told to people has the token in it.
+another. Nothing that is told to people has the token in it, though whoever is in front may repeat what it was sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import html
 import json
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import aiohttp
 
@@ -23,7 +24,7 @@ from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
 from harness.errors import BackendError, InputError, shortened
-from harness.model import Clock, Emission, Endpoint, Turn, Workload
+from harness.model import Clock, Emission, Endpoint, Turn, Workload, spellings, without_said
 
 LOOKS = 8
 """So many requests at once find several instances, if there are some."""
@@ -56,6 +57,7 @@ class Elsewhere:
         self.has_own_way = control is not None
         self._control = control or endpoint
         self._token = token
+        self._secrets = spellings([token, quote(token), html.escape(token)])
         self._patience = patience
         self._instance = ""
         self._session: aiohttp.ClientSession | None = None
@@ -108,7 +110,7 @@ class Elsewhere:
         while True:
             status, text, wait_s = await self._posted(path, said)
             if status == 200:
-                return json.loads(text)
+                return self._read(text)
             if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
                 raise self._refusal(path, status, text)
             await asyncio.sleep(wait_s)
@@ -127,11 +129,11 @@ class Elsewhere:
                 raise BackendError(f"{who} has not answered for {self._patience.answer_s:g} s") from None
             except (aiohttp.ClientError, ConnectionError) as error:
                 if last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise BackendError(f"{who} does not answer: {error}") from error
+                    raise BackendError(f"{who} does not answer: {_why(error)}") from error
                 # a connection that was kept and is hung up on just now says nothing of who is there
         if instance is None and answer.status not in NOT_NOW:
             raise InputError(
-                f"no emitter answers at {who}: status {answer.status}, {shortened(text)}; it is"
+                f"no emitter answers at {who}: status {answer.status}, {shortened(self._quoted(text))}; it is"
                 " `python -m harness.backends.public`, and --control says where it is told what to send"
             )
         if instance and instance != (self._instance or instance):
@@ -144,8 +146,19 @@ class Elsewhere:
         headers = {TOKEN_HEADER: self._token, "Cache-Control": "no-store"}
         return self._session.post(url, json=said, headers=headers, allow_redirects=False, ssl=_trusting(self._control))
 
+    def _read(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            said = shortened(self._quoted(text))
+            raise BackendError(f"what {self._control.url} answers is not the emitter's: {said}") from error
+
+    def _quoted(self, text: str) -> str:
+        """Return what others answered without the token: before it is cut, for a part of one tells, too."""
+        return without_said(text, self._secrets)
+
     def _refusal(self, path: str, status: int, text: str) -> Exception:
-        who, said = self._control.url, text.strip()[:200]
+        who, said = self._control.url, self._quoted(text.strip())[:200]
         if status == 401:
             return InputError(f"{who} wants another token than {TOKEN_VARIABLE} says: {said}")
         if status == TOO_MANY:
@@ -300,7 +313,7 @@ def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
 
 
-def named(endpoint: Endpoint) -> str:
-    """Return how people are told of it: host and path."""
-    url = urlsplit(endpoint.url)
-    return f"{url.netloc}{url.path}"
+def _why(error: Exception) -> str:
+    """Return what was wrong with a connection; of what is no HTTP, whoever read it quotes lines that may be ours."""
+    is_quoting = isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError)
+    return "its answer breaks off, or is no HTTP" if is_quoting else str(error)

@@ -62,6 +62,7 @@ class Stream:
     def __init__(self, emission: Emission, on_asked: Callable[[], None], abandoned_s: float) -> None:
         self.emission = emission
         self.log = Log()
+        self.beats_bytes = 0
         self._on_asked = on_asked
         self._abandoned_s = abandoned_s
         self._body = EmittedBody(emission)
@@ -109,6 +110,15 @@ class Stream:
         """How many tokens have left."""
         return self._next
 
+    @property
+    def silent_s(self) -> float:
+        """For how long nobody has said anything of it, nor read it."""
+        return 0.0 if self._handler else asyncio.get_running_loop().time() - self._heard
+
+    def hear(self) -> None:
+        """Know that somebody still has to do with it."""
+        self._heard = asyncio.get_running_loop().time()
+
     def break_off(self, why: str) -> None:
         """Break the stream off, if it still runs, and say in its log why."""
         self._fail(why)
@@ -130,12 +140,19 @@ class Stream:
         if self.log.requests > 1:
             return web.Response(status=409, text="this stream was already asked for\n")
         self._handler, self._transport = asyncio.current_task(), request.transport
+        try:
+            return await self._answer(request)
+        finally:
+            self._handler = None
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
         self._on_asked()
         body = BODIES[self.emission.transport]
         if refused := body.refusal(request):
             self._fail((refused.text or "").strip())
             self._finished = True
+            self.hear()
             return refused
         assert self._handler is not None
         response = body(request, self.emission, self._body.size_bytes, self._handler.cancel)
@@ -151,13 +168,16 @@ class Stream:
             self._finished = body.reader_may_leave_on_end
             await response.write_eof()
             self._finished = True
+            self.hear()
         except TimeoutError:
             self._fail(f"nobody granted anything for {self._abandoned_s:g} s")
             self.abort()
         except ConnectionError:
             self._fail(LEFT)
+            self.hear()
         except asyncio.CancelledError:
             self._fail(LEFT)
+            self.hear()
             raise
         return response
 
@@ -184,7 +204,7 @@ class Stream:
                     await beat
 
     async def _lockstep(self, response: StreamBody) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self.hear()
         self._listen()
         while not (self._may_end and self._next > self._granted and self._body.may_end_after(self._next)):
             if self._next > self._granted:
@@ -208,10 +228,18 @@ class Stream:
         if self.emission.body != "length":
             await asyncio.sleep(max(gap_s, LINGER_S))  # so that the last token can be told from the end
 
+    def _objection(self) -> str | None:
+        """Return why there are too many heartbeats now; None if there are not."""
+        return None
+
     async def _heartbeats(self, response: StreamBody) -> None:
         beat, period_ms = CODECS[self.emission.format].heartbeat(), self.emission.heartbeat_ms
         while beat and period_ms:
             await asyncio.sleep(period_ms / 1e3)
+            self.beats_bytes += len(beat)
+            if why := self._objection():
+                self.break_off(why)
+                return
             self._bytes += len(beat)
             self.log.heartbeats.append(Heartbeat(time.monotonic_ns(), self._bytes))
             await response.write(beat)
@@ -241,7 +269,7 @@ class Stream:
         self._listening = loop.call_later(max(self._abandoned_s - silent_s, 0.05), self._listen)
 
     def _stir(self, only_note: bool = False) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self.hear()
         if only_note:
             return
         if self._wake and not self._wake.done():
@@ -299,7 +327,7 @@ class Announcements(Lines):
 
 
 def application(
-    streams: dict[str, Stream], middlewares: Sequence[Middleware] = (), most_bytes: int = 2**20
+    streams: Mapping[str, Stream], middlewares: Sequence[Middleware] = (), most_bytes: int = 2**20
 ) -> web.Application:
     """Return the HTTP side: `/stream/ID`, or what a format asks for below it, is the stream; `/pulse` is brief.
 

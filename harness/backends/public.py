@@ -43,7 +43,7 @@ DEMO = {"tokens": "40", "token_bytes": "120", "interval_ms": "250", "format": "s
 """What `/demo?tokens=5` may ask for, and what it has if it does not."""
 BODIES = get_args(Body)
 
-Answer = Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
+LEAST_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,41 @@ class Limits:
     abandoned_s: float = 60.0
     goodbye_s: float = 2.0
 
-    def refusal(self, emission: Emission, through: int) -> str | None:
-        """Return why tokens up to this one may not be sent of an emission; None if they may."""
+    def refusal(self, emission: Emission, through: int, beats_bytes: int = 0) -> str | None:
+        """Return why tokens up to this one, and such heartbeats, may not be sent of an emission; None if they may."""
         if through >= self.tokens:
             return f"a stream may have {self.tokens} tokens here, not {through + 1}: --tokens allows more"
-        if (size_bytes := emission.bytes_through(through)) > self.bytes:
+        if (size_bytes := emission.bytes_through(through) + beats_bytes) > self.bytes:
             return f"a stream may have {self.bytes} bytes here, not {size_bytes}: --bytes allows more"
         return None
+
+
+class Limited(Stream):
+    """A stream within limits, of which `on_left` hears whenever a request for it has ended."""
+
+    def __init__(
+        self, emission: Emission, on_asked: Callable[[], None], limits: Limits, on_left: Callable[[], None]
+    ) -> None:
+        super().__init__(emission, on_asked, limits.abandoned_s)
+        self._limits = limits
+        self._on_left = on_left
+        self._allowed = -1
+
+    def refusal(self, through: int) -> str | None:
+        """Allow tokens up to this one and return None, or return why they may not be sent."""
+        if why := self._limits.refusal(self.emission, through, self.beats_bytes):
+            return why
+        self._allowed = max(self._allowed, through)
+        return None
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await super().serve(request)
+        finally:
+            self._on_left()
+
+    def _objection(self) -> str | None:
+        return self._limits.refusal(self.emission, self._allowed, self.beats_bytes)
 
 
 class PerMinute:
@@ -84,6 +112,9 @@ class PerMinute:
         return 0.0
 
 
+Answer = Callable[[Limited, Mapping[str, Any]], dict[str, Any]]
+
+
 @dataclass
 class Public:
     """All that is open, and what may be."""
@@ -91,7 +122,7 @@ class Public:
     token: str
     limits: Limits
     demo: bool = False
-    streams: dict[str, Stream] = field(default_factory=dict)
+    streams: dict[str, Limited] = field(default_factory=dict)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def __post_init__(self) -> None:
@@ -160,6 +191,7 @@ class Public:
             stream = self.streams.get(request.match_info["id"])
             if stream is None:
                 raise web.HTTPNotFound(text="no such stream is open\n")
+            stream.hear()
             return answer(stream, said)
 
         return handle
@@ -184,8 +216,8 @@ class Public:
         self._check_room()
         emission = load_emission(json.dumps(said["emission"]).encode())
         turns = [Turn(*turn) for turn in said.get("turns", ())]
-        last = max([emission.workload.tokens - 1, emission.announced_tokens or 0, *(turn.through for turn in turns)])
-        return {"stream": self._opened(emission, turns, last)}
+        tokens = max(emission.workload.tokens, emission.announced_tokens or 0)
+        return {"stream": self._opened(emission, turns, max([tokens - 1, *(turn.through for turn in turns)]))}
 
     def _check_room(self) -> None:
         if len(self.streams) >= self.limits.streams:
@@ -194,19 +226,35 @@ class Public:
 
     def _opened(self, emission: Emission, turns: Sequence[Turn], last: int) -> str:
         """Return the id of a stream that is open now, if its tokens up to the `last` are not too much."""
-        self._check(emission, last)
         stream_id, loop = secrets.token_hex(ID_BYTES), asyncio.get_running_loop()
-        stream = self.streams[stream_id] = Stream(emission, lambda: _play(stream, turns), self.limits.abandoned_s)
+        stream = Limited(emission, lambda: _play(stream, turns), self.limits, lambda: self._look(stream_id))
+        self._allow(stream, last)
+        stream.hear()
+        self.streams[stream_id] = stream
+        self._watch(stream_id)
         over = f"a stream may last {self.limits.duration_s:g} s here: --duration-s allows more"
         loop.call_later(self.limits.duration_s, self._forget, stream_id, over)
         return stream_id
 
-    def _grant(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _watch(self, stream_id: str) -> None:
+        """Look whenever a stream could be abandoned by then, until it is gone."""
+        self._look(stream_id)
+        if stream := self.streams.get(stream_id):
+            left_s = max(self.limits.abandoned_s - stream.silent_s, LEAST_LOOK_S)
+            asyncio.get_running_loop().call_later(left_s, self._watch, stream_id)
+
+    def _look(self, stream_id: str) -> None:
+        """Forget a stream of which nobody has heard for long: it would keep its place from others."""
+        stream = self.streams.get(stream_id)
+        if stream and stream.silent_s >= self.limits.abandoned_s:
+            self._forget(stream_id, "nobody asked for it, or said anything of it")
+
+    def _grant(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         after_s, every_s = said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3
         loop = asyncio.get_running_loop()
         if "through" in said:
             through = int(said["through"])
-            self._check(stream.emission, through)
+            self._allow(stream, through)
             first = stream.sent_tokens if every_s else through
             for number, seq in enumerate(range(first, through + 1)):
                 loop.call_later(after_s + number * every_s, stream.grant, seq)
@@ -214,21 +262,21 @@ class Public:
             loop.call_later(after_s, stream.end)
         return {}
 
-    def _check(self, emission: Emission, through: int) -> None:
-        if why := self.limits.refusal(emission, through):
+    def _allow(self, stream: Limited, through: int) -> None:
+        if why := stream.refusal(through):
             raise web.HTTPRequestEntityTooLarge(self.limits.bytes, 0, text=f"{why}\n")
 
-    def _state(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _state(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"asked": stream.log.requests > 0, "sent": stream.sent_tokens}
 
-    def _log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _log(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"log": json.loads(dump_log(stream.log))}
 
-    def _forget_log(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _forget_log(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         stream.log.sent.clear()
         return {}
 
-    def _close(self, stream: Stream, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _close(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         stream_id = next(stream_id for stream_id, one in self.streams.items() if one is stream)
         self._forget(stream_id, "it was closed")
         return {}

@@ -39,12 +39,20 @@ class Program(Protocol):
         code = self.returncode
         if code is None:
             return None
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with status {code}"
         return f"{self.name} {how}"
 
     def log_tail(self, lines: int = 12) -> str:
         """Return the last lines it wrote, for an error message."""
         return "\n".join(self.words().strip().splitlines()[-lines:])
+
+
+def _signal_name(number: int) -> str:
+    """Return what a signal is called: those between the first and the last real-time one have only numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import asyncio
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ LOST = 125
 """The status of a container whose engine does not tell it any more: the one that docker's own tools end with then."""
 HEARS_S = 2.0
 """How long it may take to hear how a container ended that was removed: of an engine that is stopped, never."""
+SIGNALS = frozenset(map(int, signal.Signals))
 LEFTOVERS = (sys.executable, "-P", "-m", "harness.launchers.leftovers")
 
 _TAKEN = re.compile("address already in use|port is already allocated")
@@ -201,6 +203,7 @@ class _Begun:
                 entrypoint=[box.argv[0]],
                 command=[*box.argv[1:]],
                 environment=dict(box.env or {}),
+                use_config_proxy=False,  # or ~/.docker/config.json says by which proxy it asks the emitter
                 labels=self._debt.labels,
                 network=self._debt.name,
                 ports={f"{port}/tcp": ("127.0.0.1", 0) for port in box.ports},
@@ -275,5 +278,5 @@ def _check_open(reads: Sequence[Path]) -> None:
 
 
 def _as_ours(status: int) -> int:
-    """Return an exit status as our own programs have it: negative for a signal."""
-    return 128 - status if 128 < status <= 192 else status
+    """Return an exit status as our own programs have it: negative for a signal, if there is one of that number."""
+    return 128 - status if status - 128 in SIGNALS else status

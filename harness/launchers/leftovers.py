@@ -31,6 +31,7 @@ LABEL = "token-stream-harness.run"
 OWED = ".owed"
 DRAFT = ".draft"
 AT_ONCE = 8
+_TRIED: set[Path] = set()
 
 
 class Debt:
@@ -69,13 +70,21 @@ def place() -> Path:
     return resources.cache().absolute() / "containers"
 
 
-def reap() -> list[str]:
+def reap(forgetting: bool = False) -> list[str]:
     """Remove what dead runs have left; return what that was, in words. Blocks. What cannot be removed now stays owed.
 
-    Where nothing is owed, no engine is asked.
+    Where nothing is owed, no engine is asked. `forgetting` also forgets, and tells, what is owed an engine that does
+    not answer: it may never again.
     """
     silent: set[str] = set()
-    return [what for file in sorted(place().glob("*.*")) for what in _reaped(file, silent)]
+    return [what for file in sorted(place().glob("*.*")) for what in _reaped(file, silent, forgetting)]
+
+
+def reap_once() -> None:
+    """Remove likewise, unless this process has tried: an engine that hangs takes long to be known as one."""
+    if (here := place()) not in _TRIED:
+        _TRIED.add(here)
+        reap()
 
 
 def removed(engine: Engine, name: str) -> list[str]:
@@ -125,25 +134,33 @@ def _promised(name: str, address: str) -> tuple[IO[str], Path]:
     return lock, file
 
 
-def _reaped(file: Path, silent: set[str]) -> Iterator[str]:
+def _reaped(file: Path, silent: set[str], forgetting: bool) -> Iterator[str]:
     """Remove what a file tells of, unless a run holds it, or its engine is a `silent` one, which did not answer."""
     with contextlib.suppress(FileNotFoundError, BlockingIOError), file.open(encoding="utf-8") as lock:
         is_old = time.time() - file.stat().st_mtime > ANSWERS_S
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if file.suffix == OWED:
-            if (address := lock.read()) in silent:
-                return
-            try:
-                engine = connected(address)
-            except HarnessError:
-                silent.add(address)
-                return
+        if file.suffix != OWED:
+            if is_old:
+                file.unlink(missing_ok=True)
+        elif engine := _of(lock.read(), silent):
             with contextlib.closing(engine), contextlib.suppress(HarnessError):
                 yield from removed(engine, file.stem)
                 if is_old:
                     file.unlink(missing_ok=True)
-        elif is_old:
+        elif forgetting:
             file.unlink(missing_ok=True)
+            lock.seek(0)
+            yield f"the note of what bears {LABEL}={file.stem} in the engine at {lock.read()}, which does not answer"
+
+
+def _of(address: str, silent: set[str]) -> Engine | None:
+    """Return an engine that answers, unless it is known as `silent`, or is from now on."""
+    if address not in silent:
+        try:
+            return connected(address)
+        except HarnessError:
+            silent.add(address)
+    return None
 
 
 if __name__ == "__main__":

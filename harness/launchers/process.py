@@ -135,7 +135,7 @@ class Launcher:
 
     async def __aenter__(self) -> Self:
         self._janitors.start()
-        await to_its_end(leftovers.reap)
+        await to_its_end(leftovers.reap_once)
         return self
 
     async def __aexit__(

@@ -91,7 +91,9 @@ if TYPE_CHECKING:
         masked_trace,
         shown_urls,
         shown_value,
+        spellings,
         without_query,
+        without_said,
         without_userinfo,
     )
     from harness.model.reported import (

@@ -127,7 +127,8 @@ class Endpoint:
     @property
     def url(self) -> str:
         """Base URL without a trailing slash."""
-        return f"{'https' if self.authority else 'http'}://{self.host}:{self.port}{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host  # an address of IPv6 (RFC 3986, section 3.2.2)
+        return f"{'https' if self.authority else 'http'}://{host}:{self.port}{self.path}"
 
     def stream_url(self, stream_id: str, below: str = "") -> str:
         """Return where a stream is asked for; `below` it, if it has a path of its own."""

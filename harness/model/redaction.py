@@ -2,13 +2,15 @@
 
 Rules: names of headers tell, values do not, but for the user information of URLs (RFC 3986, section 3.2.1), and their
 query and fragment; equal values of a header stay equal and others differ, so that a hop that changes one is still seen;
-what is masked already stays as it is.
+what is masked already stays as it is. What was said to somebody is hidden where they repeat it, also as JSON writes it,
+and where a text was cut within it; very short words are no secrets.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.model.asked import Mitigation
@@ -43,6 +45,7 @@ _QUERY = re.compile(
 )
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
 HIDDEN = "(redacted)"
+SHORTEST = 4
 
 
 def is_secret(name: str) -> bool:
@@ -69,6 +72,21 @@ def without_userinfo(text: str) -> str:
 def shown_urls(value: str) -> str:
     """Return the value of a header without whom URLs in it log in, and without their queries and fragments."""
     return _QUERY.sub(rf"\1{HIDDEN}", without_userinfo(value))
+
+
+def spellings(said: Iterable[str]) -> list[str]:
+    """Return what was said, and how JSON writes it, the longest first, as `without_said` takes it."""
+    words = [*said]
+    words += [json.dumps(one, ensure_ascii=ascii)[1:-1] for one in words for ascii in (True, False)]
+    return sorted({one for one in words if len(one) >= SHORTEST}, key=len, reverse=True)
+
+
+def without_said(text: str, spelled: Sequence[str]) -> str:
+    """Return a text without what was said, of which it may end with no more than the beginning."""
+    for one in spelled:
+        text = text.replace(one, HIDDEN)
+    begun = max((_begun(one, text) for one in spelled), default=0)
+    return f"{text[:-begun]}{HIDDEN}" if begun else text
 
 
 def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
@@ -111,3 +129,9 @@ def masked_mitigation(one: Mitigation) -> Mitigation:
     answered = {name: shown_value(name, value) for name, value in one.response_headers.items()}
     asked = {name: value and shown_value(name, value) for name, value in one.request_headers.items()}
     return replace(one, response_headers=answered, request_headers=asked)
+
+
+def _begun(one: str, text: str) -> int:
+    """Return how much of the end of a text is the beginning of another, if that is enough to tell."""
+    sizes = range(min(len(one), len(text)), SHORTEST - 1, -1)
+    return next((size for size in sizes if text.endswith(one[:size])), 0)

@@ -2,7 +2,7 @@
 
 Rules: every value of a header of the user's counts, unless its name has words of its own (PLAIN), and the body with
 each text in it if it is JSON; so do the values in a URL's query, and all of these as JSON writes them. Who says `Bearer
-abc` has said `abc`. A text may have been cut within one. Very short words are no secrets.
+abc` has said `abc`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
-from harness.model import HIDDEN
+from harness.model import spellings, without_said
 from harness.probe.takes import Headers
 
-SHORTEST = 4
 PLAIN = frozenset(
     (
         *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection"),
@@ -32,15 +31,11 @@ class Secrets:
         said = [word for name, value in headers if name.lower() not in PLAIN for word in (value, *value.split())]
         said += [value for url in urls for _, value in parse_qsl(urlsplit(url).query)]
         said += list(_texts(body.decode("utf-8", "replace"))) if body else []
-        said += [json.dumps(one, ensure_ascii=ascii)[1:-1] for one in said for ascii in (True, False)]
-        self._said = sorted({one for one in said if len(one) >= SHORTEST}, key=len, reverse=True)
+        self._said = spellings(said)
 
     def hidden(self, text: str) -> str:
         """Return a text without what was said."""
-        for one in self._said:
-            text = text.replace(one, HIDDEN)
-        begun = max((_begun(one, text) for one in self._said), default=0)
-        return f"{text[:-begun]}{HIDDEN}" if begun else text
+        return without_said(text, self._said)
 
     def blanked(self, data: bytes) -> bytes:
         """Return a body in which what was said is as many `x`; how a field of an event is called stays."""
@@ -59,12 +54,6 @@ def shown_url(url: str) -> str:
 
 def _blank(found: re.Match[bytes]) -> bytes:
     return b"x" * len(found[0]) if found[1] is not None else found[0]
-
-
-def _begun(one: str, text: str) -> int:
-    """Return how much of the end of a text is the beginning of another, if that is enough to tell."""
-    sizes = range(min(len(one), len(text)), SHORTEST - 1, -1)
-    return next((size for size in sizes if text.endswith(one[:size])), 0)
 
 
 def _texts(body: str) -> Iterator[str]:

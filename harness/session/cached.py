@@ -49,8 +49,10 @@ def emptied(names: Sequence[str], found: Sequence[Kept]) -> Iterator[Kept]:
 
 
 def reaped() -> list[str]:
-    """Remove what runs that were killed have left in an engine; return what that was, in words. Blocks."""
-    return leftovers.reap()
+    """Remove what runs that were killed have left in an engine, or what is known of that where none answers any more;
+    return what that was, in words. Blocks.
+    """
+    return leftovers.reap(forgetting=True)
 
 
 def _found(cache: Path) -> Iterator[Kept]:

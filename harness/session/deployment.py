@@ -71,13 +71,19 @@ def at_site(cells: Iterable[Cell], there: Site, matrix: Matrix) -> tuple[Cell, .
 
 
 def _endpoint(option: str, url: str, authority: Path | None) -> Endpoint:
+    """Return where that is. Raises InputError, which quotes none of it: a password may be in it, in whatever place."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise InputError(f"{option} {url!r} is no URL: {error}") from None
-    if not host or not port:
-        raise InputError(f"{option} {url!r} is no URL: it is as https://chat.example/api")
+        port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+        host = parts.hostname if parts.scheme in PORTS and port and url.isprintable() and " " not in url else None
+    except ValueError:
+        host = None
+    if not host:
+        raise InputError(
+            f"{option}: an absolute URL is needed, as https://chat.example/api; allowed: {', '.join(PORTS)}"
+        )
+    if ":" in host:
+        raise InputError(f"{option}: a host is needed by name, or by an address of IPv4: brackets are signs of globs")
     if parts.query or parts.fragment or parts.username is not None:
         raise InputError(f"{option}: a URL with a host and a path is needed, without a user, a query and a fragment")
     over_tls = parts.scheme == "https"

@@ -8,18 +8,21 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 
-from harness.backends.control import load_log
-from harness.backends.posting import INSTANCE_HEADER, TOKEN_VARIABLE
+from harness.backends import public
+from harness.backends.control import dump_emission, load_log
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
 from harness.backends.public import Limits, PerMinute, described, main
 from harness.launchers.process import Launcher
-from harness.model import EMITTER_HEADER
+from harness.model import EMITTER_HEADER, Emission, Pace
 from tests.backends.deploying import TOKEN, Public, deployed
 from tests.backends.emitting import emission, expected_body
 from tests.waiting import eventually
@@ -191,6 +194,93 @@ async def log_of(running: Public, stream_id: str) -> str:
     status, said = await running.post(f"/control/{stream_id}/log")
     assert status == 200
     return json.dumps(said["log"])
+
+
+# ---------------------------------------------------------------- what keeps a place, and what is counted
+
+
+@contextlib.asynccontextmanager
+async def within(**limits: Any) -> AsyncIterator[tuple[public.Public, TestClient[Any, Any]]]:
+    """Run one within limits, in this process, and ask it."""
+    emitter = public.Public(TOKEN, Limits(**limits))
+    async with TestClient(TestServer(emitter.application()), headers={TOKEN_HEADER: TOKEN}) as client:
+        yield emitter, client
+
+
+async def opened(client: TestClient[Any, Any], emission: Emission = TOLD) -> str:
+    """Announce a stream; return its id, or nothing if there is no room."""
+    said = {"emission": json.loads(dump_emission(emission))}
+    async with client.post("/control/open", json=said) as answer:
+        return str((await answer.json())["stream"]) if answer.status == 200 else ""
+
+
+@pytest.mark.parametrize("how", ["never asked for", "granted no more", "left by its reader", "read, and not closed"])
+async def test_who_is_gone_keeps_no_place(how: str) -> None:
+    """Long before its time is over: nobody has said anything of it for a while."""
+    async with within(streams=1, abandoned_s=0.05) as (emitter, client):
+        stream_id = await opened(client)
+        if how != "never asked for":
+            answer = await client.get(f"/stream/{stream_id}")
+            if how == "left by its reader":
+                answer.close()
+            if how == "read, and not closed":
+                await client.post(f"/control/{stream_id}/grant", json={"through": LAST, "end": True})
+            with contextlib.suppress(aiohttp.ClientError):
+                await answer.read()
+        await eventually(lambda: not emitter.streams)
+        assert await opened(client)
+
+
+async def test_who_reads_or_speaks_is_not_gone() -> None:
+    async with within(streams=1) as (emitter, client):
+        stream = emitter.streams[stream_id := await opened(client)]
+        stream._heard -= 1000
+        assert stream.silent_s > 999
+        await client.post(f"/control/{stream_id}/state")
+        assert stream.silent_s < 999
+        async with client.get(f"/stream/{stream_id}"):
+            stream._heard -= 1000
+            assert stream.silent_s == 0
+        assert not await opened(client)
+
+
+@pytest.mark.parametrize("pace", ["lockstep", "paced"])
+async def test_heartbeats_count_and_what_is_too_much_breaks_off(pace: Pace) -> None:
+    told = replace(emission(pace=pace, interval_ms=60_000), heartbeat_ms=1)
+    async with within(bytes=2000) as (_, client):
+        stream_id, came = await opened(client, told), b""
+        async with client.get(f"/stream/{stream_id}") as answer:
+            with contextlib.suppress(aiohttp.ClientError):
+                async for data in answer.content.iter_any():
+                    came += data
+        async with client.post(f"/control/{stream_id}/log") as answer:
+            log = load_log(json.dumps((await answer.json())["log"]).encode())
+        room = 2000 - told.bytes_through(LAST) + told.bytes_through(0)  # one token at most was sent of all that may be
+        assert 0 < len(came) <= room
+        assert len(log.heartbeats) > 10
+        assert "a stream may have 2000 bytes here, not 20" in str(log.failure)
+        assert "--bytes allows more" in str(log.failure)
+
+
+async def test_what_heartbeats_have_taken_is_not_there_for_tokens() -> None:
+    async with within(bytes=2000) as (emitter, client):
+        stream = emitter.streams[stream_id := await opened(client)]
+        stream.beats_bytes = 2000 - TOLD.bytes_through(LAST)
+        async with client.post(f"/control/{stream_id}/grant", json={"through": LAST}) as answer:
+            assert answer.status == 200
+        async with client.post(f"/control/{stream_id}/grant", json={"through": LAST + 1}) as answer:
+            assert (answer.status, "--bytes allows more" in await answer.text()) == (413, True)
+
+
+@pytest.mark.parametrize(("tokens", "status"), [(LAST + 1, 200), (LAST + 2, 413)])
+async def test_a_length_is_announced_of_as_many_tokens_as_a_stream_may_have(tokens: int, status: int) -> None:
+    said = json.loads(dump_emission(replace(TOLD, body="length", announced_tokens=tokens)))
+    async with (
+        within(tokens=LAST + 1) as (_, client),
+        client.post("/control/open", json={"emission": said}) as answer,
+    ):
+        assert answer.status == status
+        assert (f"{LAST + 1} tokens here, not {LAST + 2}" in await answer.text()) == (status == 413)
 
 
 # ---------------------------------------------------------------- limits and its end, each with an emitter of its own

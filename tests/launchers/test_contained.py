@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 from unittest.mock import MagicMock, Mock, patch
 
 import pytest
+from docker import DockerClient
 from docker.errors import APIError, NotFound
+from docker.models.containers import ContainerCollection
 from requests.exceptions import ConnectionError as Refused
 from urllib3.exceptions import ProtocolError
 
@@ -42,6 +45,14 @@ def breaking_off(error: Exception) -> Iterator[bytes]:
 def test_how_it_ended_is_told_as_of_any_program(status: int, ours: int, tmp_path: Path) -> None:
     program = contained(tmp_path / "log", iter([b"one\n", b"two\n"]), status)
     assert (program.returncode, program.words()) == (ours, "one\ntwo\n")
+
+
+def test_whatever_its_status_is_it_can_be_told(tmp_path: Path) -> None:
+    """One above 128 is a signal's only if there is such a signal: some numbers between are nobody's."""
+    for status in range(256):
+        told = contained(tmp_path / "log", iter(()), status).death()
+        numbers = {128 + one: f"hop was killed by {one.name}" for one in signal.Signals}
+        assert told == numbers.get(status, f"hop exited with status {status}")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +141,22 @@ async def test_what_nobody_can_read_is_told_with_the_way_out(engine: MagicMock, 
             await running.run("hop", box, tmp_path / "log")
         (package / "closed.py").chmod(0o644)
         await running.run("hop", box, tmp_path / "log")
+    await running.close()
+
+
+async def test_a_container_has_the_environment_that_it_is_given_and_no_proxy_of_the_users(
+    engine: MagicMock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `proxies` in ~/.docker/config.json the SDK makes HTTP_PROXY and the like, in every container."""
+    (tmp_path / "config.json").write_text('{"proxies": {"default": {"httpProxy": "http://proxy.example:3128"}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = DockerClient("unix:///engine.sock", version="1.41")
+    asked = Mock(return_value={"Id": "0f"})
+    monkeypatch.setattr(client.api, "create_container_from_config", asked)
+    monkeypatch.setattr(ContainerCollection, "get", MagicMock())
+    engine.client.containers.create = client.containers.create
+    await (running := Containers(Mock())).run("hop", replace(BOX, env={"ANY": "thing"}), tmp_path / "log")
+    assert asked.call_args.args[0]["Env"] == ["ANY=thing"]
     await running.close()
 
 

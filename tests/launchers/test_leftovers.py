@@ -15,6 +15,8 @@ from harness.errors import ProxyError, Unavailable
 from harness.launchers import leftovers
 from harness.launchers.engine import ANSWERS_S
 from harness.launchers.leftovers import Debt
+from harness.launchers.process import Launcher
+from harness.session.cached import reaped
 
 DIES = """
 import os
@@ -93,6 +95,34 @@ def test_an_engine_that_does_not_answer_is_asked_once_for_all_that_it_has(monkey
     monkeypatch.setattr(leftovers, "connected", asked)
     assert leftovers.reap() == []
     asked.assert_called_once_with("unix:///engine.sock")
+
+
+def test_what_is_owed_an_engine_that_is_gone_is_forgotten_when_asked_for_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An engine that is only stopped has what it is owed by its label, which is told."""
+    owed = {killed(), killed()}
+    alive = Debt("unix:///engine.sock")
+    asked = Mock(side_effect=Unavailable("no engine answers", ""))
+    monkeypatch.setattr(leftovers, "connected", asked)
+    told = reaped()
+    for file in owed:
+        label = f"{leftovers.LABEL}={file.stem}"
+        assert f"the note of what bears {label} in the engine at unix:///engine.sock, which does not answer" in told
+    assert [file.stem for file in leftovers.place().iterdir()] == [alive.name], "who lives is not touched"
+    asked.assert_called_once_with("unix:///engine.sock")
+
+
+async def test_a_process_waits_once_for_an_engine_that_hangs_however_often_it_starts_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed()
+    asked = Mock(side_effect=Unavailable("timed out", ""))
+    monkeypatch.setattr(leftovers, "connected", asked)
+    for _ in range(3):
+        async with Launcher():
+            pass
+    asked.assert_called_once()
 
 
 @pytest.mark.parametrize("what", ["does not answer", "does not remove"])

@@ -1,10 +1,11 @@
-"""What a program has written, as it is matched and told: without what it does to a terminal."""
+"""What a program has written, as it is matched and told: without what it does to a terminal; and how it died."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.launchers.commands import uncoloured
+from harness.proxies.at import OfOthers
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,10 @@ from harness.launchers.commands import uncoloured
 )
 def test_escape_codes_are_no_words(written: str, told: str) -> None:
     assert uncoloured(written) == told
+
+
+@pytest.mark.parametrize(("status", "told"), [(-9, "killed by SIGKILL"), (-40, "killed by signal 40"), (3, "status 3")])
+def test_however_it_died_it_can_be_told(status: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most real-time signals have no name."""
+    monkeypatch.setattr(OfOthers, "returncode", status)
+    assert str(OfOthers("it").death()).endswith(told)

@@ -1,0 +1,100 @@
+"""What is told of whoever answers in an emitter's place: never the token, though an answer may repeat it."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from harness.backends.elsewhere import Elsewhere
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, Patience
+from harness.errors import BackendError, InputError
+from harness.model import Endpoint
+from tests.backends.emitting import emission
+
+TOKEN = 'open "sésame" & barley'
+IMPATIENT = Patience(answer_s=10, busy_s=0.1, turned_away_s=0)
+
+
+def echo(request: web.Request) -> str:
+    """Return what a debugging page does: all headers, as they came and as pages write them, the token's again at the
+    end, which is cut.
+    """
+    said = request.headers[TOKEN_HEADER]
+    return "\n".join([said, json.dumps(dict(request.headers)), html.escape(said), quote(said), said[:-2]])
+
+
+@contextlib.asynccontextmanager
+async def answered_by(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[Elsewhere]:
+    """Return an emitter elsewhere, at an address where somebody answers every request so."""
+
+    async def handle(request: web.Request) -> web.Response:
+        await request.read()
+        return answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as server:
+        assert server.port
+        emitter = Elsewhere(Endpoint(server.port), TOKEN, IMPATIENT)
+        try:
+            yield emitter
+        finally:
+            await emitter.close()
+
+
+def assert_tells_nothing(told: str) -> None:
+    assert "(redacted)" in told
+    for part in ("open", "sésame", "s\\u00e9same", "barley"):
+        assert part not in told
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("is_behind", [False, True], ids=["no emitter", "an emitter behind it"])
+async def test_who_repeats_the_token_has_nobody_be_told_it(status: int, is_behind: bool) -> None:
+    def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status, text=echo(request), headers={INSTANCE_HEADER: "0f"} if is_behind else {})
+
+    async with answered_by(answer) as emitter:
+        with pytest.raises((BackendError, InputError)) as raised:
+            await emitter.ready()
+    assert_tells_nothing(str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.1 200 OK\r\n{}\0: x", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}"]
+)
+async def test_nor_does_who_answers_what_is_no_http(head: str) -> None:
+    """What cannot be read is quoted by who reads it."""
+
+    def answer(request: web.Request) -> web.Response:
+        assert request.transport
+        request.transport.write(f"{head.format(echo(request))}\r\n\r\n".encode())
+        return web.Response()
+
+    async with answered_by(answer) as emitter:
+        with pytest.raises(BackendError, match="does not answer: its answer breaks off, or is no HTTP"):
+            await emitter.ready()
+
+
+async def test_nor_who_does_in_the_middle_of_a_stream() -> None:
+    def answer(request: web.Request) -> web.Response:
+        headers = {INSTANCE_HEADER: "0f"}
+        if request.path.endswith("/state"):
+            return web.Response(status=500, text=echo(request), headers=headers)
+        return web.json_response({"stream": "0f"}, headers=headers)
+
+    async with answered_by(answer) as emitter:
+        emitter.has_own_way = True
+        await emitter.ready()
+        stream = await emitter.open(emission())
+        told = await stream.lost
+        await stream.closed()
+    assert "in mid-stream, the emitter was lost" in told
+    assert_tells_nothing(told)
