@@ -1,4 +1,5 @@
 // An OpenAI-compatible backend, asked for with the two headers that clients of Portkey's send; other paths as they come.
+// Only for the harness: Portkey has no config; its clients tell it in headers whom to ask, and it listens at all addresses.
 import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 

@@ -9,6 +9,7 @@ about and turns out otherwise: there the mechanism ends. `npm/NAME@VERSION:path:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,10 +30,19 @@ lumps or at the end; what is *cut* ends before its time. `request browser, body 
 asks, and has a Content-Length. A fix is the cheapest of those that were tried, for the stream that they were tried on;
 the tables below have all of them. That something is held a little more or less (`reduces`, `harms`) is of this one run:
 where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
-beside it, which may be another than the build that was measured, where no lines of that were to be had."""
+beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
+begins with the versions that were measured."""
 
-SOURCE = re.compile(r"\b(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)")
+SOURCE = re.compile(
+    r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
+)
 COMMIT = re.compile(r"[0-9a-f]{40}")
+JUDGE_AGAIN = """\
+All of it can be judged again: [one file](atlas-run.tar.xz) has the run's records and a trace of every stream, which
+`python -m benchmarks.archive docs/atlas-run.tar.xz FOLDER` unpacks for `harness report FOLDER`, `harness show` and all
+other commands that read runs. Of compressed bodies of more than 16 KB it has what each read made known, and not their
+bytes."""
+
 FREES_HEADS = "first-comment"
 BY_HAND = dict.fromkeys(("asgi", "wsgi"), "applications.md")
 """Where pages are that are of several."""
@@ -61,11 +71,16 @@ class Chapter:
         """The variants through which everything streams, whatever is asked and however long it is silent."""
         return [hop for hop, rows in self.hops.items() if all(one.streams and not _cuts(one) for one in rows)]
 
-    @property
-    def versions(self) -> list[str]:
-        """Which builds ran, in their own words but for where they came from."""
-        told = [version for result in self.results for version in result.versions.items()]
-        return list(dict.fromkeys(says.partition(" (")[0] for name, says in told if name.split("@")[0] == self.proxy))
+    @cached_property
+    def builds(self) -> dict[str, tuple[str, int]]:
+        """What ran as each program that was asked for, in its own words, and for how many cells.
+
+        Applications with packages of their own run under one name; all of these packages are told once.
+        """
+        asked = Counter(result.cell.chain[0].program for result in self.results)
+        told = {name: [result.versions[name] for result in self.results if name in result.versions] for name in asked}
+        parts = {name: dict.fromkeys(", ".join(versions).split(", ")) for name, versions in told.items()}
+        return {name: (", ".join(parts[name]) or "no version told", number) for name, number in asked.items()}
 
 
 def chapters(run: RunInfo, results: Sequence[Result]) -> list[Chapter]:
@@ -81,8 +96,16 @@ def page(run: RunInfo, results: Sequence[Result]) -> str:
     """Return the page as GitHub Markdown."""
     found = chapters(run, results)
     lines = [INTRO, "", *_summary(found), *(line for chapter in found for line in _chapter(chapter))]
-    lines += [f"<sub>{text(summary.line(run, results))} {text(words.setting(run, results))}</sub>", ""]
+    lines += ["## How it was measured", "", text(summary.line(run, results)), "", text(_setting(run, results)), ""]
+    lines += [JUDGE_AGAIN, ""]
     return shown("\n".join(lines))
+
+
+def _setting(run: RunInfo, results: Iterable[Result]) -> str:
+    """Tell when and where it was measured, and with which clients: the chapters have the versions of all else."""
+    programs = {hop.program for result in results for hop in result.cell.chain}
+    clients = {name: told for name, told in run.versions.items() if name not in programs}
+    return words.setting(replace(run, versions=clients), ())
 
 
 def _summary(found: Iterable[Chapter]) -> Iterator[str]:
@@ -160,9 +183,7 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     yield ""
     yield f"## {text(chapter.proxy)}"
     yield ""
-    met = f"{words.counted(len(chapter.results), 'cell')}; {', '.join(chapter.versions) or 'no version told'}."
-    yield f"{text(met)} By hand: [what is known of it]({BY_HAND.get(chapter.proxy, f'proxies/{chapter.proxy}.md')})."
-    yield ""
+    yield from _builds(chapter)
     calm = {*chapter.calm}
     if holding := [result for result in chapter.results if result.cell.chain[0] not in calm]:
         tried = {replace(result.cell, mitigations=()) for result in holding if result.cell.mitigations}
@@ -176,6 +197,26 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     yield from _heads(chapter)
     yield from _versions(chapter)
     yield from _mechanisms(chapter)
+
+
+def _builds(chapter: Chapter) -> Iterator[str]:
+    """Yield how many cells there are, and of which versions: in a line if there is one, else in a table.
+
+    A release of Debian's has one version of each program.
+    """
+    by_hand = f"By hand: [what is known of it]({BY_HAND.get(chapter.proxy, f'proxies/{chapter.proxy}.md')})."
+    cells = words.counted(len(chapter.results), "cell")
+    if len(chapter.builds) == 1:
+        ((told, _),) = chapter.builds.values()
+        only = ", the only version that is to be had" if "(apt " in told else "; no other version was measured"
+        yield f"{cells}, all of {text(told)}{only}. {by_hand}"
+    else:
+        yield f"{cells}. {by_hand}"
+        yield ""
+        yield from head("asked for", "what ran", "cells")
+        for name, (told, number) in sorted(chapter.builds.items()):
+            yield row(code(name), text(told), str(number))
+    yield ""
 
 
 def _heads(chapter: Chapter) -> Iterator[str]:
@@ -206,7 +247,8 @@ def _versions(chapter: Chapter) -> Iterator[str]:
     asked: dict[Cell, dict[str, str]] = {}
     for result in chapter.results:
         hop = result.cell.chain[0]
-        bare = replace(result.cell, chain=(replace(hop, version=""),))
+        others = tuple(option for option in hop.options if option.kind not in ("source", "pin"))
+        bare = replace(result.cell, chain=(replace(hop, version="", options=others),))
         asked.setdefault(bare, {})[_version(result)] = words.verdict(result)
     several = [told for told in asked.values() if len(told) > 1]
     differing = {cell: told for cell, told in asked.items() if len({*told.values()}) > 1}
@@ -225,8 +267,7 @@ def _versions(chapter: Chapter) -> Iterator[str]:
 def _version(result: Result) -> str:
     """Return the version that ran, as its program has it; that which was asked for where it tells none."""
     hop = result.cell.chain[0]
-    told = result.versions.get(hop.program) or result.versions.get(hop.proxy, "")
-    return told.partition(" ")[0] or hop.version
+    return re.split(r" \(|, ", result.versions.get(hop.program, ""))[0] or hop.version
 
 
 # ------------------------------------------------------------------------------------------------------- mechanisms
@@ -251,27 +292,51 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
         missed = sum(result.outcome == "fail" for result in results)
         wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
         yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
-        if flip := neighbour(results, others):
+        of_heads = all(expectation.head_held is not None and _streams(result) for expectation, result in met)
+        says = _head if of_heads else words.verdict
+        if (
+            flip := neighbour(results, list(filter(_streams, others)), _head)
+            if of_heads
+            else neighbour(results, others)
+        ):
             one, other = flip
             axes = " and ".join(axis.noun for axis in AXES.values() if axis.of(one.cell) != axis.of(other.cell))
-            yield f"  <br>Another {text(axes)}: {code(one.id)} {text(words.verdict(one))},"
-            yield f"  {code(other.id)} {text(words.verdict(other))}."
+            yield f"  <br>Another {text(axes)}: {code(one.id)} {text(says(one))},"
+            yield f"  {code(other.id)} {text(says(other))}."
     told = {result.cell.chain[0] for met in about.values() for _, result in met}
     if untold := [hop for hop in chapter.hops if hop not in told]:
         yield f"- No mechanism is given here for {_listed(untold)}."
+    yield from _unexplained(chapter)
     yield ""
-
-
-def neighbour(met: Iterable[Result], among: Sequence[Result]) -> tuple[Result, Result] | None:
-    """Return the two cells that are most alike of which one is of `met` and the other streams where that does not, or
-    the other way round; None if there are none.
-    """
-    pairs = ((one, other) for one in met for other in among if _streams(one) != _streams(other))
-    return min(pairs, key=lambda pair: _apart(pair[0].cell, pair[1].cell), default=None)
 
 
 def _streams(result: Result) -> bool:
     return streams(result.verdict, result.shows)
+
+
+def _head(result: Result) -> str:
+    return "has its head held" if result.facts.head_held else "has its head at once"
+
+
+def _unexplained(chapter: Chapter) -> Iterator[str]:
+    """Yield which mitigations did something for which nobody gives a mechanism."""
+    found: dict[str, dict[str, None]] = {}
+    for result in chapter.results:
+        if result.effect in ("defeats", "reduces", "harms") and result.expectation is None:
+            does = f"{code('+'.join(result.cell.mitigations))} ({result.effect})"
+            found.setdefault(str(result.cell.chain[0].unedited), {})[does] = None
+    for hop, effects in found.items():
+        yield f"- What these do to {code(hop)} was measured and is not explained: {', '.join(effects)}."
+
+
+def neighbour(
+    met: Iterable[Result], among: Sequence[Result], turns_out: Callable[[Result], object] = _streams
+) -> tuple[Result, Result] | None:
+    """Return the two cells that are most alike of which one is of `met` and the other turns out otherwise, which is by
+    default that it streams where that does not, or the other way round; None if there are none.
+    """
+    pairs = ((one, other) for one in met for other in among if turns_out(one) != turns_out(other))
+    return min(pairs, key=lambda pair: _apart(pair[0].cell, pair[1].cell), default=None)
 
 
 def _apart(one: Cell, other: Cell) -> tuple[int, bool, int, int]:

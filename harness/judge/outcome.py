@@ -32,7 +32,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     wait is compared within `delayed`, by the median lateness; within `coalesced`, by `wait_ms` of what releases them;
     within `streamed`, of which the start is held, in the stream as asked. Who is `buffered` waits for the end,
     however much passed at the start; but one that sent less in all, as delayed tokens do, than let go without the
-    mitigation is no worse for it.
+    mitigation is no worse for it. And where a hop lets go as chance has it, from one hold to the next, what is no more
+    than that is no effect.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if after == before == SEVERITY["broken"]:
@@ -41,7 +42,10 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
     if streams(mitigated.judgement.verdict, mitigated.shows):
         return "defeats"
-    if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
+    seen = mitigated.shows is not None and mitigated.shows.seen
+    if not seen and _by_chance(mitigated, baseline):
+        return "no effect"
+    if mitigated.shows and baseline.shows and (seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
         if shown != was_shown:
             return "reduces" if shown < was_shown else "harms"
@@ -57,15 +61,15 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
 
 def _sent_less(mitigated: Assessment, baseline: Assessment) -> bool:
     """Tell whether a stream is only held to its end as less was sent than lets a token go without the mitigation."""
-    release = baseline.judgement.release
-    if mitigated.judgement.verdict != "buffered" or release is None or release.by != "bytes":
-        return False
-    return mitigated.metrics.emitted_bytes < release.after_bytes
+    release, start = baseline.judgement.release, baseline.judgement.start
+    by_bytes = release.after_bytes if release and release.by == "bytes" else 0
+    most = max(by_bytes, start.held_bytes if start else 0)
+    return mitigated.judgement.verdict == "buffered" and mitigated.metrics.emitted_bytes < most
 
 
 def _computed_alike(mitigated: Assessment, baseline: Assessment) -> bool:
     """Tell whether what both show, as nobody saw it, was computed of the same kind of hop."""
-    releases = [one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict == "coalesced"]
+    releases = (one.judgement.release for one in (mitigated, baseline) if one.judgement.verdict != "buffered")
     return len({release.by for release in releases if release}) < 2
 
 
@@ -89,6 +93,21 @@ def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
     if release.by == "bytes" and other.by != "bytes":
         return min(release.wait_ms, other.wait_ms)
     return release.wait_ms
+
+
+def _by_chance(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether tokens were held for as long without the mitigation as with it, at one time or another."""
+    waits, others = _held_ms(mitigated), _held_ms(baseline)
+    return waits is not None and others is not None and waits[0] <= others[1] and others[0] <= waits[1]
+
+
+def _held_ms(of: Assessment) -> tuple[float, float] | None:
+    """Return the times between which what bytes let go waited."""
+    release = of.judgement.release
+    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes" or not of.held_tokens:
+        return None
+    gap_ms = release.wait_ms / release.after_tokens
+    return of.held_tokens[0] * gap_ms, of.held_tokens[1] * gap_ms
 
 
 def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:
@@ -124,8 +143,9 @@ def outcome(
     effect: Effect | None,
     expectation: Expectation | None,
     mitigated: bool = False,
+    head_held: bool = False,
 ) -> tuple[Outcome, str | None]:
-    """Hold a verdict, what is shown and an effect against an expectation; the sentence says what did not fit.
+    """Hold a verdict, what is shown, an effect and the head against an expectation; the sentence says what did not fit.
 
     That a cell streams is only met if it shows so: a start that is held can swallow the stream as asked. Nothing can be
     measured through a layer that is broken as it is, so it fails where nobody expects that.
@@ -142,6 +162,9 @@ def outcome(
         return "fail", _misfit("to show ", manners, manner, expectation)
     if expectation.effect and effect not in expectation.effect:
         return "fail", _misfit("effect ", expectation.effect, effect, expectation)
+    if expectation.head_held not in (None, head_held):
+        wanted, got = ("held", "passed") if expectation.head_held else ("passed", "held")
+        return "fail", _misfit("the head ", [wanted], got, expectation)
     return "pass", None
 
 
@@ -176,7 +199,9 @@ def conclude(
     change = effect(assessed, baseline) if isinstance(baseline, Assessment) and not unsure else None
     if unsure and expectation and expectation.effect:
         return "blocked", f"its baseline is not known: {unsure}", None
-    ending, misfit = outcome(judgement.verdict, assessed.shows, change, expectation, mitigated=baseline is not None)
+    ending, misfit = outcome(
+        judgement.verdict, assessed.shows, change, expectation, baseline is not None, assessed.facts.head_held
+    )
     reason = misfit or judgement.reason
     if isinstance(baseline, Assessment) and judgement.verdict == baseline.judgement.verdict == "broken":
         reason += "; without the mitigation it is broken, too"

@@ -324,6 +324,7 @@ class Reader:
             period_ms=_period_ms([gap_ms for gap_ms in gaps_ms if gap_ms > FLOW_MS / 2]),
             quiet_ms=min(map(self._pause_ms, ends)),
             sent_ms=self._sent_ms(stretch),
+            pause_ms=max((b - a) / 1e6 for a, b in itertools.pairwise(self.granted_ns[seq] for seq in stretch)),
         )
 
 
@@ -332,12 +333,13 @@ class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
     one before them that was alone (`spaced`), or in bursts: at whole multiples of `period_ms`, counted from those that
     were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiet_ms` at least after the
-    last of each burst. Sending it took `sent_ms`."""
+    last of each burst. Sending it took `sent_ms`, with `pause_ms` between two of them at most."""
 
     spaced: bool
     period_ms: float
     quiet_ms: float
     sent_ms: float
+    pause_ms: float
 
     def idle(self, wait_ms: float) -> bool:
         """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one, or after

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import mode
 
 from harness.judge.metrics import SHRUNK, Arrival, late_bursts
-from harness.judge.reading import Reader
+from harness.judge.reading import Hold, Reader
 from harness.judge.rules import LATE_MS
-from harness.model import Judgement, Manner, Shows, Trace
+from harness.model import Judgement, Manner, Release, Shows, Trace
 
 LUMPED_SHARE = 0.1
 LINGER_MS = 200.0
@@ -122,11 +123,18 @@ def _steady(reader: Reader, judgement: Judgement) -> Way:
     if release is None:
         return lambda tokens: [token.sent_ms for token in tokens]
     if release.by == "bytes":
-        behind = reader.left_behind(release.seq, release.after_tokens)
+        behind = _usually_left_behind(reader, release)
         return lambda tokens: _by_bytes(tokens, release.after_bytes, behind)
     if release.idle:
         return lambda tokens: _after_silence(tokens, release.wait_ms)
     return lambda tokens: _by_timer(tokens, release.wait_ms)
+
+
+def _usually_left_behind(reader: Reader, release: Release) -> int:
+    """Return how many stay behind when one is let go: where chance decides, what came more often, or with this one."""
+    holds = (one for one in reader.seen if isinstance(one, Hold) and one.let_go == "bytes")
+    alike = [one.seq for one in holds if one.after_tokens == release.after_tokens and one.seq != release.seq]
+    return mode(reader.left_behind(seq, release.after_tokens) for seq in (release.seq, *alike))
 
 
 def _by_bytes(tokens: Sequence[_Token], after_bytes: int, behind: int) -> list[float]:

@@ -112,3 +112,17 @@ def _as_many(before: Hold, last: Hold) -> bool:
         return apart_bytes < before.span.off_bytes
     apart = max(before.before_tokens, last.before_tokens) - min(before.after_tokens, last.after_tokens)
     return apart < TOKENS_OFF
+
+
+def held_tokens(seen: Sequence[Observation]) -> tuple[int, int] | None:
+    """Return between how many tokens holds took that bytes ended, as far as it is sure that they differ.
+
+    A hold took more tokens than had been sent before it was tried for the last time, and as many as then at most. The
+    first is left out, as the start's.
+    """
+    holds = [one for one in seen if isinstance(one, Hold) and one.let_go == "bytes"]
+    if not holds:
+        return None
+    later = holds[1:] or holds
+    least = min(one.after_tokens for one in later)
+    return least, max(least, *(one.before_tokens + 1 for one in later))

@@ -25,7 +25,7 @@ from harness.judge.metrics import Delivery, delivery, expected_status, gist, mea
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, SHARE, TIME_MS
-from harness.judge.steady import Steady, steady, turns_late
+from harness.judge.steady import Steady, held_tokens, steady, turns_late
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
 
@@ -39,7 +39,8 @@ class Assessment:
     `doubtful`: a busy machine may have made it, as some tokens were late and some not.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
     conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
-    had sent a pulse through the chain. `turns_late`: its last tokens came by themselves, and late.
+    had sent a pulse through the chain. `turns_late`: its last tokens came by themselves, and late. `held_tokens`: so
+    many were sent while one was held that bytes let go, at one time and at another.
     """
 
     metrics: Metrics
@@ -53,6 +54,7 @@ class Assessment:
     seen: Sequence[Observation] = ()
     pulsed: bool = False
     turns_late: bool = False
+    held_tokens: tuple[int, int] | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -134,7 +136,8 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
     doubtful = _doubtful(judgement, reader)
     late = turns_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
-    return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late)
+    held = held_tokens(seen)
+    return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late, held)
 
 
 def _with_refusal(first: Facts, other: Facts) -> Facts:
@@ -181,10 +184,13 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
     """Tell whether a busy machine may have made a verdict of lateness: by what tokens that came by themselves say.
 
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
-    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. And a timer
-    that was waited for barely longer than what is no hold yet may be one that is none.
+    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. A timer that
+    was waited for barely longer than what is no hold yet may be one that is none. And one that seems to wait for a
+    pause may have met one that nobody meant, of half of it or more.
     """
     verdict, release = judgement.verdict, judgement.release
+    if release and release.idle and (flow := reader.flow()) and flow.pause_ms > release.wait_ms / 2:
+        return True
     alone = [one for one in reader.seen if isinstance(one, Alone)]
     if verdict == "coalesced" and release and release.by == "timer":
         longer_ms = LONGER * HOLD_MS + reader.round_trip_ms
@@ -218,7 +224,9 @@ class _Found:
         if state is None or (state.how == "alone" and kept and kept.after_tokens):
             return self._too_short()
         if state.how == "alone":
-            return self._alone(state), None
+            found = self._alone(state)
+            unsure = found.verdict == "delayed" and self._fixed and not self._exact and self._reader.flow() is None
+            return self._too_short() if unsure else (found, None)  # nothing says whether it is a lag or a timer
         holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
         if state.how == "bytes":
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
@@ -234,6 +242,11 @@ class _Found:
     def _fixed(self) -> bool:
         """Whether the length is: then a conversation may have had no room for what confirms it."""
         return self._trace.plan.emission.most_tokens is not None
+
+    @property
+    def _exact(self) -> bool:
+        """Whether no longer stream may be asked for."""
+        return self._trace.plan.emission.workload.exact
 
     def start(self) -> Start | None:
         """Return what was before the steady state; None if that began at once, or nothing is known of it."""

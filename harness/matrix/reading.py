@@ -385,9 +385,8 @@ class _Reader:
                 self._document.reject(path, f"{row.cells!r} matches no cell{near(row.cells, list(by_id))}")
             elif row.effect and not any(by_id[name].mitigations for name in meant):
                 self._document.reject(path, f"{row.cells!r} matches no cell with mitigations, so none has an effect")
-            yield Expectation(
-                row.cells, row.why, tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
-            )
+            verdict, effect, shows = tuple(row.verdict or ()), tuple(row.effect or ()), tuple(row.shows or ())
+            yield Expectation(row.cells, row.why, verdict, effect, shows, row.head_held)
 
 
 def _as_recorded(cell: Cell) -> Cell:

@@ -139,11 +139,12 @@ class ExpectationShape(Shape):
         ["in bursts", "at the end"],
         None,
     )
+    head_held: bool | None = key("whether the head of the response waits until tokens have been sent", True, None)
 
     @model_validator(mode="after")
     def _expects_something(self) -> ExpectationShape:
-        if self.verdict is None and self.effect is None and self.shows is None:
-            raise ValueError("expects nothing; give verdict, effect, shows or several of them")
+        if all(one is None for one in (self.verdict, self.effect, self.shows, self.head_held)):
+            raise ValueError("expects nothing; give verdict, effect, shows, head_held or several of them")
         return self
 
 

@@ -250,13 +250,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a matrix file expects of the cells that match a glob, and why."""
+    """What a matrix file expects of the cells that match a glob, and why. `head_held` None: either will do."""
 
     cells: str
     why: str
     verdict: tuple[Verdict, ...] = ()
     effect: tuple[Effect, ...] = ()
     shows: tuple[Manner, ...] = ()
+    head_held: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

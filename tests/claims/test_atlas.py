@@ -15,6 +15,7 @@ from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
 NO_FACTS = Facts()
+PINNED = "wsgi@hypercorn,hypercorn==0.14"
 
 
 def of(
@@ -174,6 +175,40 @@ def test_a_version_is_told_as_what_ran_has_it_without_where_that_came_from() -> 
     assert " | 2.8.4: coalesced<br>2.9: streamed |" in told
 
 
+def test_a_pinned_package_is_a_version_too() -> None:
+    old = replace(of("wsgi:plain@hypercorn,hypercorn==0.14", "buffered"), versions={PINNED: "hypercorn 0.14, flask 3"})
+    new = replace(of("wsgi:plain@hypercorn", "streamed"), versions={"wsgi@hypercorn": "hypercorn 0.18, flask 3"})
+    told = page(old, new)
+    assert "`wsgi:plain@hypercorn/sse/chunked/curl/aiohttp/short/none/lockstep` | hypercorn 0.14: buffered<br>" in told
+    assert "| `wsgi@hypercorn,hypercorn==0.14` | hypercorn 0.14, flask 3 | 1 |" in told
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("2.2 (apt h2o 2.2-7)", "2 cells, all of 2.2 (apt h2o 2.2-7), the only version that is to be had."),
+        ("8.3 (npm h2o 8.3)", "2 cells, all of 8.3 (npm h2o 8.3); no other version was measured."),
+    ],
+)
+def test_where_one_version_was_measured_it_says_whether_there_is_another(version: str, told: str) -> None:
+    around = of("h2o:a", "streamed", "bypass-proxy")  # which runs no proxy
+    assert told in page(replace(of("h2o:a", "buffered"), versions={"h2o": version}), around)
+
+
+def test_packages_that_apps_run_on_are_told_once() -> None:
+    told = page(
+        replace(of("asgi:a", "streamed"), versions={"asgi": "uvicorn 1, fastapi 2"}),
+        replace(of("asgi:b", "streamed"), versions={"asgi": "uvicorn 1, starlette 3"}),
+    )
+    assert "2 cells, all of uvicorn 1, fastapi 2, starlette 3; " in told
+
+
+def test_only_clients_are_told_at_the_end_for_chapters_tell_all_else() -> None:
+    info = replace(run_info(), versions={"aiohttp": "3.14", "nginx": "1.31", "nginx@1.22": "1.22"})
+    told = atlas.page(info, [of("nginx:a", "streamed"), of("nginx:a@1.22", "streamed")])
+    assert "with aiohttp 3.14." in told
+
+
 # ---------------------------------------------------------------- mechanisms
 
 WHY = "It asks in HTTP/1.0 (nginx/nginx@release-1.22.1:src/http/proxy.c:38) or so (npm/next@16.4:dist/a.js:3)."
@@ -210,6 +245,44 @@ def test_a_variant_for_which_no_mechanism_is_given_is_named() -> None:
     told = page(of("nginx:a", "buffered"), of("nginx:b", "buffered", why=WHY), of("nginx:c", "streamed"))
     assert "- No mechanism is given here for `nginx:a`, `nginx:c`.\n" in told
     assert "No mechanism" not in page(of("nginx:b", "buffered", why=WHY))
+
+
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [
+        ("a/b@1.2:c/d.py:3", "https://github.com/a/b/blob/1.2/c/d.py#L3"),
+        ("npm/@fastify/compress@9.2.0:index.js:341", "https://unpkg.com/@fastify/compress@9.2.0/index.js"),
+        (
+            "capnproto/capnproto@2c27:c++/src/kj/gzip.c++:252",
+            "https://github.com/capnproto/capnproto/blob/2c27/c++/src/kj/gzip.c++#L252",
+        ),
+    ],
+)
+def test_a_source_is_linked_wherever_it_is_kept(source: str, link: str) -> None:
+    assert f"]({link})" in page(of("nginx:http10", "coalesced", why=f"So it is ({source})."))
+
+
+def test_a_mechanism_of_heads_ends_where_the_head_does_not_wait() -> None:
+    expectation = Expectation("h2o:a/*", WHY, head_held=True)
+    told = page(
+        replace(of("h2o:a", "streamed", facts=Facts(head_held=True)), expectation=expectation),
+        of("h2o:a", "streamed", "first-comment", facts=Facts(head_held=False)),
+        of("h2o:a", "buffered", "no-cache", facts=Facts(head_held=False)),
+    )
+    assert "Another mitigation: `h2o:a/sse/chunked/curl/aiohttp/short/none/lockstep` has its head held," in told
+    assert "`h2o:a/sse/chunked/curl/aiohttp/short/first-comment/lockstep` has its head at once." in told
+
+
+def test_what_a_mitigation_does_without_a_mechanism_is_said() -> None:
+    told = page(
+        of("h2o:a", "buffered", why=WHY),
+        of("h2o:a", "streamed", "no-cache", effect="defeats"),
+        of("h2o:a", "coalesced", "pad-2k", effect="reduces"),
+        of("h2o:a", "buffered", "x-accel-buffering", effect="no effect"),
+        of("h2o:a", "streamed", "first-comment", effect="defeats", why=WHY),
+    )
+    said = "- What these do to `h2o:a` was measured and is not explained: `no-cache` (defeats), `pad-2k` (reduces)."
+    assert said in told
 
 
 def test_a_mechanism_that_the_cells_contradict_says_so() -> None:
@@ -257,9 +330,11 @@ def test_chapters_are_of_proxies_that_stand_alone_and_were_judged() -> None:
     assert (chapter.proxy, chapter.calm) == ("nginx", [Hop("nginx", "a")])
 
 
-def test_the_page_ends_with_what_was_measured_and_when() -> None:
-    assert "1 cell" in page(HELD).splitlines()[-1]
-    assert "Measured 2025-11-21 08:22 UTC" in page(HELD)
+def test_the_page_ends_with_what_was_measured_and_when_and_how_to_judge_it_again() -> None:
+    _, end = page(HELD).split("## How it was measured")
+    assert "1 cell" in end
+    assert "Measured 2025-11-21 08:22 UTC" in end
+    assert "atlas-run.tar.xz" in end
 
 
 def test_the_page_does_not_hang_on_the_order_in_which_cells_finished() -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.judge.rules import STREAK
+from harness.judge.rules import FLOW_TOKENS, STREAK
 from harness.judge.verdict import assess, follow_up
 from harness.model import Trace
-from tests.factories import COALESCED, TRIED, alone, story, streamed
+from tests.factories import COALESCED, TRIED, alone, judged, story, streamed
 
 
 def pulsed(words: str = f"s0 +280 pulse0 r0 {alone(1, STREAK)} end") -> Trace:
@@ -34,6 +34,14 @@ def test_an_announced_length_that_is_too_short_is_asked_again_with_one_that_woul
     assert asked_for(story(short, body="length", exact=True)) is None
     assert asked_for(story(short)) is None, "another stream would be as long, as nothing announces a length"
     assert asked_for(story(streamed(STREAK), body="length")) is None
+
+
+def test_so_is_one_without_room_for_the_flow_that_tells_a_timer_from_a_lag() -> None:
+    late = alone(0, STREAK - 1, 200)
+    assert asked_for(story(f"{late} end", body="length")) == (FLOW_TOKENS, False)
+    assert asked_for(story(f"{late} end", body="length", exact=True)) is None
+    assert judged(story(f"{late} end", body="length", exact=True)).verdict == "delayed"
+    assert asked_for(story(f"{late} end")) is None
 
 
 def test_a_longer_stream_whose_tokens_came_after_pulses_is_looked_at_without_too() -> None:

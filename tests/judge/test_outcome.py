@@ -11,8 +11,10 @@ from typing import get_args
 import pytest
 
 from harness.judge.outcome import SEVERITY, as_in_lockstep, conclude, effect, expected, outcome
+from harness.judge.reading import Hold
 from harness.judge.rejudge import rejudge
 from harness.judge.rules import STREAK
+from harness.judge.steady import held_tokens
 from harness.judge.verdict import Assessment, assess
 from harness.model import (
     MANNERS,
@@ -142,6 +144,54 @@ def test_who_sent_less_than_lets_go_without_the_mitigation_is_no_worse_for_waiti
     assert effect(mitigated, coalesced(400, by)) == change
 
 
+@pytest.mark.parametrize(("sent_bytes", "change"), [(99, "no effect"), (100, "harms")])
+def test_nor_is_who_sent_less_than_a_start_takes(sent_bytes: int, change: Effect) -> None:
+    baseline = showing("streamed", AT_THE_END)
+    baseline = replace(baseline, judgement=replace(baseline.judgement, start=Start(held_bytes=100)))
+    mitigated = showing("buffered", AT_THE_END)
+    mitigated = replace(mitigated, metrics=replace(mitigated.metrics, emitted_bytes=sent_bytes))
+    assert effect(mitigated, baseline) == change
+
+
+def held(*tokens: tuple[int, int]) -> Assessment:
+    """Let go by bytes, after more than so many tokens of 50 ms and as many as so many; judged by the last."""
+    holds = [
+        Hold(seq, "bytes", 400, 800, 0, after_tokens=after, before_tokens=before)
+        for seq, (before, after) in enumerate(tokens)
+    ]
+    tokens_held = holds[-1].after_tokens
+    release = Release(0, "bytes", 80 * tokens_held, tokens_held, 50.0 * tokens_held, 400.0, 80)
+    judgement = Judgement("coalesced", "because", release)
+    return replace(ruling("coalesced"), judgement=judgement, held_tokens=held_tokens(holds))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        ([(3, 4)], [(7, 8)], "harms"),
+        ([(7, 8)], [(3, 4)], "reduces"),
+        ([(0, 1), (3, 4), (3, 4)], [(0, 1), (7, 8), (7, 8)], "harms"),
+        ([(9, 10), (3, 4), (3, 4)], [(7, 8), (7, 8)], "harms"),
+        ([(0, 1), (8, 9), (3, 4)], [(0, 1), (7, 8), (7, 8)], "no effect"),
+        ([(0, 1), (3, 4), (3, 4)], [(0, 1), (3, 4), (8, 9)], "no effect"),
+        ([(0, 1), (8, 9), (8, 9)], [(0, 1), (8, 9), (3, 4)], "no effect"),
+        ([(0, 1), (4, 8), (3, 4)], [(0, 1), (7, 8), (7, 8)], "harms"),
+    ],
+    ids=["longer", "shorter", "settled", "a start", "it was", "it is at times", "it still is at times", "sure of 5"],
+)
+def test_where_a_hop_lets_go_by_chance_what_is_no_more_than_that_is_no_effect(
+    before: list[tuple[int, int]], after: list[tuple[int, int]], change: Effect
+) -> None:
+    assert effect(held(*after), held(*before)) == change
+
+
+@pytest.mark.parametrize(("seen", "change"), [(False, "no effect"), (True, "harms")])
+def test_nor_does_what_is_computed_of_it_count(seen: bool, change: Effect) -> None:
+    """What comes along with the token that is let go may be chance, too."""
+    before, after = (replace(held((0, 1), (0, 1)), shows=replace(one, seen=seen)) for one in (ONE_BY_ONE, IN_BURSTS))
+    assert effect(after, before) == change
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
@@ -203,6 +253,13 @@ def test_what_is_only_computed_decides_nothing_where_bytes_let_go_once_and_a_tim
     before = replace(coalesced(400, by), shows=replace(IN_BURSTS, seen=seen))
     after = replace(coalesced(400), shows=replace(AT_THE_END, seen=seen))
     assert effect(after, before) == ("harms" if seen or by == "bytes" else "no effect")
+
+
+def test_nor_where_bytes_let_go_once_and_what_is_delayed_waits_for_a_heartbeat() -> None:
+    late = replace(ruling("delayed"), judgement=replace(coalesced(240, "timer").judgement, verdict="delayed"))
+    before = replace(coalesced(50), shows=ONE_BY_ONE)
+    assert effect(replace(late, shows=IN_BURSTS), before) == "reduces"
+    assert effect(before, replace(late, shows=IN_BURSTS)) == "harms"
 
 
 def test_that_the_end_lets_go_of_what_is_buffered_makes_it_no_other_kind_of_hop() -> None:
@@ -295,6 +352,30 @@ def test_a_start_hold_that_swallows_the_stream_as_asked_does_not_pass_as_streame
 def test_an_expectation_can_ask_what_is_shown(shows: Shows | None, told: tuple[Outcome, str | None]) -> None:
     asked = expectation("*", shows=("in bursts", "at the end"))
     assert outcome("streamed", shows, None, asked) == told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "told"),
+    [
+        (True, True, ("pass", None)),
+        (False, False, ("pass", None)),
+        (None, True, ("pass", None)),
+        (True, False, ("fail", "expected the head held, got passed: because it must")),
+        (False, True, ("fail", "expected the head passed, got held: because it must")),
+    ],
+)
+def test_an_expectation_can_ask_whether_the_head_waits(
+    wanted: bool | None, held: bool, told: tuple[Outcome, str | None]
+) -> None:
+    asked = expectation("*", head_held=wanted, verdict=("streamed",))
+    assert outcome("streamed", ONE_BY_ONE, None, asked, head_held=held) == told
+
+
+@pytest.mark.parametrize("words", [f"head {STREAMED}", STREAMED.replace("r0", "head r0", 1)])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_an_expectation_asks_of_the_head_is_held_against_what_the_stream_did(words: str, wanted: bool) -> None:
+    ending, _, _ = conclude(assessed(words), None, None, expectation("*", head_held=wanted))
+    assert ending == ("pass" if wanted == (not words.startswith("head")) else "fail")
 
 
 # ---------------------------------------------------------------- paced cells and their twins

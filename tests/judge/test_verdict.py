@@ -96,6 +96,18 @@ def test_it_is_doubtful_where_it_streams_only_because_the_machine_is_as_slow(
     assert (found.verdict, found.doubtful) == (told, doubtful)
 
 
+@pytest.mark.parametrize(("pause_ms", "behind_ms", "doubtful"), [(99, 150, False), (101, 150, True), (101, 60, False)])
+def test_a_timer_that_waits_for_a_pause_is_doubtful_where_the_sending_stood_still_for_half_of_it(
+    pause_ms: float, behind_ms: float, doubtful: bool
+) -> None:
+    a, b, c, d = range(STREAK, STREAK + 4)
+    flow = f"stretch{d} s{a} +{pause_ms} s{b} +99 s{c} +99 s{d} +{behind_ms} r{a}-{d}"
+    told = assess([story(f"{alone(0, STREAK - 1, 200)} {flow} end")])
+    assert told.judgement.release
+    assert (told.verdict, told.judgement.release.idle) == ("delayed", behind_ms > 100)
+    assert told.doubtful is doubtful
+
+
 @pytest.mark.parametrize(
     ("barely", "longer", "doubtful"), [(16, 0, True), (12, 4, True), (11, 5, False), (0, 16, False)]
 )

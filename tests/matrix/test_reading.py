@@ -225,12 +225,14 @@ def test_expectations() -> None:
     matrix = read(
         "axes: {chain: nginx:default, mitigations: no-cache}\n"
         "expect:\n  - {cells: direct/*, verdict: streamed, why: a}\n"
-        "  - {cells: '*/no-cache/*', verdict: [buffered, coalesced], effect: no effect, shows: at the end, why: b}"
+        "  - {cells: '*/no-cache/*', verdict: [buffered, coalesced], effect: no effect, shows: at the end,"
+        " head_held: true, why: b}"
     )
     general, special = matrix.expectations
     assert (general.verdict, general.effect) == (("streamed",), ())
     assert (special.verdict, special.effect) == (("buffered", "coalesced"), ("no effect",))
     assert (general.shows, special.shows) == ((), ("at the end",))
+    assert (general.head_held, special.head_held) == (None, True)
 
 
 def test_expand_can_set_the_pace_of_all_cells() -> None:

@@ -52,7 +52,10 @@ BAD_VALUES = [
     ("axes: {chain: direct}\nexclude: [{forma: x}]", "exclude[0].forma: unknown key; allowed: body, cells, chain,"),
     ("expect: [{cells: x, verdict: streamed}]", "m.yaml:3: expect[0].why: this key is required"),
     ("expect: [{cells: x, verdict: streamed, why: ' '}]", "expect[0].why: must say something, not ' '"),
-    ("expect: [{cells: x, why: y}]", "expect[0]: expects nothing; give verdict, effect, shows or several of them"),
+    (
+        "expect: [{cells: x, why: y}]",
+        "expect[0]: expects nothing; give verdict, effect, shows, head_held or several of them",
+    ),
     (
         "expect: [{cells: x, verdict: stremed, why: y}]",
         "expect[0].verdict: 'stremed' is not allowed; allowed: streamed,",

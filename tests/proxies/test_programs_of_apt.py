@@ -43,8 +43,8 @@ async def test_a_shipped_config_passes_requests_on_and_is_gone_with_all_its_chil
     ("broken", "words"),
     [
         (("Listen ", "Lisen "), r"my\.conf:3: Invalid command 'Lisen'"),
-        (("ProxyPass ", "ProxyPass nonsense://x "), r"my\.conf:15: Invalid ProxyPass"),
-        (("mod_proxy_http.so", "mod_proxy_htttp.so"), r"my\.conf:13: Cannot load modules/mod_proxy_htttp\.so"),
+        (("ProxyPass ", "ProxyPass nonsense://x "), r"my\.conf:16: Invalid ProxyPass"),
+        (("mod_proxy_http.so", "mod_proxy_htttp.so"), r"my\.conf:14: Cannot load modules/mod_proxy_htttp\.so"),
     ],
 )
 async def test_a_broken_config_is_told_in_its_own_words_and_led_back(
