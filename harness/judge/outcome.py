@@ -32,8 +32,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
     wait is compared within `delayed`, by the median lateness; within `coalesced`, by `wait_ms` of what releases them;
     within `streamed`, of which the start is held, in the stream as asked. Who is `buffered` waits for the end,
     however much passed at the start; but one that sent less in all, as delayed tokens do, than let go without the
-    mitigation is no worse for it. And where a hop lets go as chance has it, from one hold to the next, what is no more
-    than that is no effect.
+    mitigation is no worse for it. Where a hop lets go as chance has it, from one hold to the next, the median of the
+    holds has to say the same as the last one, and a step of what is only computed of holds that are as long is none.
     """
     after, before = SEVERITY[mitigated.judgement.verdict], SEVERITY[baseline.judgement.verdict]
     if after == before == SEVERITY["broken"]:
@@ -42,17 +42,14 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "not needed" if streams(mitigated.judgement.verdict, mitigated.shows) else "harms"
     if streams(mitigated.judgement.verdict, mitigated.shows):
         return "defeats"
-    seen = mitigated.shows is not None and mitigated.shows.seen
-    if not seen and _by_chance(mitigated, baseline):
-        return "no effect"
-    if mitigated.shows and baseline.shows and (seen or _computed_alike(mitigated, baseline)):
+    if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
-        if shown != was_shown:
+        if abs(shown - was_shown) > (not mitigated.shows.seen and _held_alike(mitigated, baseline)):
             return "reduces" if shown < was_shown else "harms"
     if after != before:
         return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
-    if wait_ms is None or was_ms is None or wait_ms == was_ms:
+    if wait_ms is None or was_ms is None or wait_ms == was_ms or _held_alike(mitigated, baseline):
         return "no effect"
     if wait_ms * SHORTER <= was_ms:
         return "reduces"
@@ -95,19 +92,17 @@ def _waits_ms(of: Assessment, beside: Assessment) -> float | None:
     return release.wait_ms
 
 
-def _by_chance(mitigated: Assessment, baseline: Assessment) -> bool:
-    """Tell whether tokens were held for as long without the mitigation as with it, at one time or another."""
-    waits, others = _held_ms(mitigated), _held_ms(baseline)
-    return waits is not None and others is not None and waits[0] <= others[1] and others[0] <= waits[1]
+def _held_alike(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether bytes let go in both, and tokens usually waited about as long."""
+    wait_ms, was_ms = _usually_held_ms(mitigated), _usually_held_ms(baseline)
+    return wait_ms is not None and was_ms is not None and max(wait_ms, was_ms) < SHORTER * min(wait_ms, was_ms)
 
 
-def _held_ms(of: Assessment) -> tuple[float, float] | None:
-    """Return the times between which what bytes let go waited."""
+def _usually_held_ms(of: Assessment) -> float | None:
     release = of.judgement.release
-    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes" or not of.held_tokens:
+    if of.judgement.verdict != "coalesced" or not release or release.by != "bytes":
         return None
-    gap_ms = release.wait_ms / release.after_tokens
-    return of.held_tokens[0] * gap_ms, of.held_tokens[1] * gap_ms
+    return release.wait_ms * (of.held_tokens or release.after_tokens) / release.after_tokens
 
 
 def as_in_lockstep(paced: Assessment, twin: Assessment) -> Assessment:

@@ -114,15 +114,10 @@ def _as_many(before: Hold, last: Hold) -> bool:
     return apart < TOKENS_OFF
 
 
-def held_tokens(seen: Sequence[Observation]) -> tuple[int, int] | None:
-    """Return between how many tokens holds took that bytes ended, as far as it is sure that they differ.
+def held_tokens(seen: Sequence[Observation]) -> float | None:
+    """Return how many tokens were sent, in the median, while one was held that bytes let go; None if none was.
 
-    A hold took more tokens than had been sent before it was tried for the last time, and as many as then at most. The
-    first is left out, as the start's.
+    The first hold is left out, as the start's.
     """
-    holds = [one for one in seen if isinstance(one, Hold) and one.let_go == "bytes"]
-    if not holds:
-        return None
-    later = holds[1:] or holds
-    least = min(one.after_tokens for one in later)
-    return least, max(least, *(one.before_tokens + 1 for one in later))
+    holds = [one.after_tokens for one in seen if isinstance(one, Hold) and one.let_go == "bytes"]
+    return statistics.median(holds[1:] or holds) if holds else None

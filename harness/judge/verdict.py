@@ -40,7 +40,7 @@ class Assessment:
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
     conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
     had sent a pulse through the chain. `turns_late`: its last tokens came by themselves, and late. `held_tokens`: so
-    many were sent while one was held that bytes let go, at one time and at another.
+    many were sent, in the median, while one was held that bytes let go.
     """
 
     metrics: Metrics
@@ -54,7 +54,7 @@ class Assessment:
     seen: Sequence[Observation] = ()
     pulsed: bool = False
     turns_late: bool = False
-    held_tokens: tuple[int, int] | None = None
+    held_tokens: float | None = None
 
     @property
     def verdict(self) -> Verdict | None:
