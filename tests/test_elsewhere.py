@@ -152,12 +152,15 @@ async def test_a_hop_that_lets_go_when_others_pass_is_found_to_hold(here: Here, 
 async def test_a_hop_that_serves_one_request_at_a_time_is_measured_by_announced_silences(
     here: Here, tmp_path: Path
 ) -> None:
-    async def found(name: str, behave: Behaviour) -> Judgement:
-        async with Serial(here.deployed, behave) as hop_in_front:
-            return judged(await measured(here.launcher, tmp_path / name, PLAN, hop_in_front.endpoint))
+    async def found(name: str, behave: Behaviour, away_s: float) -> Judgement:
+        async with Serial(here.deployed, behave) as hop_in_front, far_away(hop_in_front.endpoint, away_s) as at:
+            return judged(await measured(here.launcher, tmp_path / name, PLAN, at))
 
-    passing, collecting = await asyncio.gather(found("passes", passes), found("collects", collects(4096)))
-    assert (passing.verdict, collecting.verdict) == ("streamed", "coalesced"), f"{passing}\n{collecting}"
+    passing, distant, collecting = await asyncio.gather(
+        found("passes", passes, 0.0), found("far", passes, 0.05), found("collects", collects(4096), 0.0)
+    )
+    told = [one.verdict for one in (passing, distant, collecting)]
+    assert told == ["streamed", "streamed", "coalesced"], f"{passing}\n{distant}\n{collecting}"
     release = collecting.release
     assert release is not None
     assert release.by == "bytes"

@@ -83,10 +83,12 @@ async def record(
             task.cancel()
         await asyncio.gather(reading, watching, return_exceptions=True)
         stream.close()
+    guard_ms = _guard_ms(guard, opened_ns, recorder.reader)
     if told:
         left = Left(log.sent, log.head_ns, log.ended_ns)
         seen = Seen(recorder.head_ns, recorder.arrivals, closed_ns)
         conversation.distance_ms, kept = distance_ms, steps(plan.emission, told, left, seen, int(distance_ms * 1e6))
+        guard_ms = max(guard_ms or 0.0, distance_ms)  # each turn is told as granted a round trip before its token
     else:
         kept = conversation.machine.steps if conversation.machine else []
     trace = Trace(
@@ -104,7 +106,7 @@ async def record(
         ended_ns=log.ended_ns,
         closed_ns=closed_ns,
         steps=tuple(kept),
-        guard_ms=_guard_ms(guard, opened_ns, recorder.reader),
+        guard_ms=guard_ms,
         guard_slow_ms=guard.control.trips.slow_ms(opened_ns),
         failure=_for_what(recorder.fault, log) or failure or _complaint(log),
         heartbeats=tuple(log.heartbeats),
