@@ -192,6 +192,9 @@ class Described:
 
     def canonical(self, hop: Hop) -> Hop:
         for option in hop.options:
+            if option.kind == "word" and option.name in SOURCES:
+                which = f"{option}:TAG" if option.name == "docker" else f"{option}:VERSION"
+                raise InputError(f"{hop.proxy} takes a source with what is asked of it: @{which}, not @{option} alone")
             if option.kind != "source" or option.name not in SOURCES:
                 raise InputError(f"{hop.proxy} takes a version, or a source ({', '.join(SOURCES)}), not {option}")
         if hop.version and hop.options:

@@ -65,7 +65,11 @@ from tests.sandbox import DIRECT, NGINX
         ("matrix smoke --patience 1", "No such option: --patience"),
         ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'matrices', 'cells', 'schema'"),
         ("setup nginx:nope", "harness: unknown variant 'nginx:nope'; allowed: buffering-off"),
-        ("setup caddy@apt", "caddy takes a version, or a source (system, wheel, npm, apt, docker), not apt"),
+        ("setup caddy@apt", "caddy takes a source with what is asked of it: @apt:VERSION, not @apt alone"),
+        (
+            "run --chain nginx:default@docker",
+            "nginx takes a source with what is asked of it: @docker:TAG, not @docker alone",
+        ),
         ("setup nonsuch@1", "there is no proxy or client 'nonsuch@1' to set up; allowed: nginx"),
         ("setup nonsuch", "there is no proxy or client 'nonsuch' to set up; allowed: nginx"),
         ("report nope", "nope is not a run folder: it has no run.json"),
