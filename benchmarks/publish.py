@@ -5,6 +5,7 @@ the JSON Schema of results, which the nouns call for.
     python -m benchmarks.publish default runs/20260101T120000Z-default
     python -m benchmarks.publish reports runs/20260101T120000Z-000-playground ...
     python -m benchmarks.publish atlas runs/20260101T120000Z-atlas
+    python -m benchmarks.publish atlas docs/atlas-run.tar.xz         the one that is published, as today's rules see it
     python -m benchmarks.publish schema
 
 Nothing on the published pages is typed: tests render them again from the committed records and compare.
@@ -16,6 +17,7 @@ import argparse
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,9 +25,10 @@ from benchmarks import archive
 from harness import session
 from harness.claims import atlas, ledger
 from harness.errors import HarnessError
+from harness.judge.rejudge import rejudge
 from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
-from harness.store.runs import Run, runs_in, write_text
+from harness.store.runs import Run, load_traces, runs_in, write_text
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -88,11 +91,28 @@ def publish_reports(folders: Sequence[Path]) -> None:
     write_text(REPORTS_PAGE, reports_page(published_reports()))
 
 
-def publish_atlas(folder: Path) -> None:
-    """Put a run into the place of the published atlas. Raises InputError if the folder holds none."""
-    run = Run.open(folder)
-    archive.pack(folder, ATLAS_RUN)
+def publish_atlas(given: Path) -> None:
+    """Put a run into the place of the published atlas, or judge a published one again by its traces, which say what was
+    measured. Raises InputError if the folder holds none."""
+    if given.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            judged_again(archive.unpack(given, Path(folder)))
+            publish_atlas(Path(folder))
+        return
+    run = Run.open(given)
+    archive.pack(given, ATLAS_RUN)
     write_text(ATLAS_PAGE, atlas.page(run.info, run.results))
+
+
+def judged_again(run: Run) -> None:
+    """Write down what today's rules say of a run."""
+    traces = {
+        one.id: load_traces(run.cell_folder(one.cell)) for one in run.results if run.cell_folder(one.cell).is_dir()
+    }
+    results = rejudge(run.results, traces)
+    run.results_file.unlink()
+    for result in results:
+        run.append(result)
 
 
 def schema() -> str:
