@@ -179,6 +179,12 @@ def through(harness_result): return harness_result
 @pytest.fixture
 def asking(request): return request.getfixturevalue
 
+@pytest.fixture
+def through_asking(asking): return asking
+
+@pytest.fixture(autouse=True)
+def used_by_every_test(request): pass
+
 {own}
 def test({takes}): pass
 """
@@ -192,6 +198,18 @@ def test({takes}): pass
         ("@pytest.mark.proxies(['direct'])", "[]", "", True),
         ("@pytest.mark.proxies('asgi:plain@uvloop>nginx:default')", "[]", "monkeypatch", True),
         ("@pytest.mark.proxies('deploy/none.yaml')", "[]", "", True),
+        ("@pytest.mark.proxies('ngnix:default')", "[]", "", True),
+        ("@pytest.mark.proxies('mine:default')", "[]", "", True),
+        ("@pytest.mark.proxies('./test_it.py')", "[]", "", True),
+        ("@pytest.mark.proxies('nginx')", "[]", "", True),
+        ("@pytest.mark.proxies('nginx@1.30')", "[]", "", True),
+        ("@pytest.mark.proxies('nginx@1.30:default>ngnix')", "[]", "", True),
+        ("@pytest.mark.proxies('./none.conf')", "[]", "", False),
+        ("@pytest.mark.proxies('localhost:3128')", "[]", "", False),
+        ("@pytest.mark.proxies('a.' * 3000)", "[]", "", False),
+        ("@pytest.mark.proxies('direct')", "[]", "through_asking", False),
+        ("@pytest.mark.proxies('direct')\n@pytest.mark.usefixtures('asking')", "[]", "", False),
+        ("@pytest.mark.proxies('direct')", "[]", "used_by_every_test", False),
         ("@pytest.mark.proxies('direct')", "[]", "request", False),
         ("@pytest.mark.proxies('direct')", "[]", "asking", False),
         ("@pytest.mark.proxies('http://corporate.example:3128')", "[]", "", False),

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from harness.baseline.addresses import without_mitigations
-from harness.judge.rules import HOLD_MS
+from harness.judge.rules import LATE_MS
 from harness.model import MANNERS, Kept, KeptRelease
 
 Turn = Literal["worse", "better", "other"]
@@ -30,8 +30,9 @@ UNKNOWN = "-"
 TURNS: Mapping[str, Turn | None] = {"=": None, "<": "worse", ">": "better", "o": "other"}
 
 LATER, MUCH_LATER = 2, 4
-"""So many times as late is neither worse nor better, as a very busy machine may make that, and so many times it is; of
-what is longer than a hold takes, for below that lags and timers are told by chance."""
+"""So many times as late is neither worse nor better, as a very busy machine may make that, and so many times it is."""
+LEAST_MS = 2 * LATE_MS
+"""What is less late counts as this, as a busy machine makes one of the other; a baseline keeps no lag below 300 ms."""
 
 TOO_SHORT: Literal["too short"] = "too short"
 """Stands for the verdict of a stream of a fixed length that does not tell any."""
@@ -223,7 +224,7 @@ def _late_ms(*both: Kept) -> list[int]:
 def _lagging(was: Kept, now: Kept) -> Iterator[Difference]:
     if not (late_ms := _late_ms(was, now)):
         return
-    before, after = (max(ms, HOLD_MS) for ms in late_ms)
+    before, after = (max(ms, LEAST_MS) for ms in late_ms)
     times = max(before, after) / min(before, after)
     if times >= LATER:
         turn: Turn = "other" if times < MUCH_LATER else "worse" if after > before else "better"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from harness.model.asked import Mitigation
@@ -40,9 +40,17 @@ _USERINFO = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_QUERY = re.compile(
-    r"""(?<![^\s"'<>])([^\s"'<>?\#/]*/[^\s"'<>?\#]*[?\#]|^\w[^\s"'<>?\#/]*[?\#])(\(redacted(?:\ \d+)?\)|[^\s"'<>]+)"""
+_BEFORE_QUERY = re.compile(
+    r"""
+    (?P<quote>["'<>])
+    | (?<![^\s"'<>]) [^\s"'<>?\#/]* / [^\s"'<>?\#]* [?\#]
+    | (?: ^ | (?<=^["']) ) \w [^\s"'<>?\#/]* [?\#]
+    | (?: ^ | (?<=^["']) | (?<=<) | (?<=\burl=) | (?<=\burl=["']) ) (?: \? (?![01](?:$|[\s,;"'])) | \# (?=[\w-]+=) )
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
+"""What of a URL stands before its query, or what may quote one; `?1` alone is a boolean (RFC 8941, section 3.3.6)."""
+_CLOSES = {'"': '"', "'": "'", "<": ">"}
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
 HIDDEN = "(redacted)"
 SHORTEST = 4
@@ -71,7 +79,7 @@ def without_userinfo(text: str) -> str:
 
 def shown_urls(value: str) -> str:
     """Return the value of a header without whom URLs in it log in, and without their queries and fragments."""
-    return _QUERY.sub(rf"\1{HIDDEN}", without_userinfo(value))
+    return _with_queries(without_userinfo(value), lambda _: HIDDEN)
 
 
 def spellings(said: Iterable[str]) -> list[str]:
@@ -97,7 +105,7 @@ def masked(*lists: Iterable[tuple[str, str]]) -> list[Headers]:
         if is_secret(name):
             return hidden(name, value)
         value = _USERINFO.sub(lambda found: hidden(name, found[0]), value)
-        return _QUERY.sub(lambda found: found[1] + hidden(name, found[2]), value)
+        return _with_queries(value, lambda query: hidden(name, query))
 
     def hidden(name: str, value: str) -> str:
         if _MASKED.fullmatch(value):
@@ -129,6 +137,21 @@ def masked_mitigation(one: Mitigation) -> Mitigation:
     answered = {name: shown_value(name, value) for name, value in one.response_headers.items()}
     asked = {name: value and shown_value(name, value) for name, value in one.request_headers.items()}
     return replace(one, response_headers=answered, request_headers=asked)
+
+
+def _with_queries(value: str, told: Callable[[str], str]) -> str:
+    """Return a value with its queries and fragments told otherwise: to a blank, or the quote that opened before."""
+    made, at, closers = "", 0, ""
+    while found := _BEFORE_QUERY.search(value, at):
+        made, at = made + value[at : found.end()], found.end()
+        if (sign := found["quote"]) is None:
+            query = re.compile(rf"\(redacted(?: \d+)?\)|[^\s{closers}]+").match(value, at)
+            made, at = (made + told(query[0]), query.end()) if query else (made, at)
+        elif sign in closers:
+            closers = closers.replace(sign, "")
+        elif sign in _CLOSES and not value[found.start() - 1 : found.start()].isalnum():  # as the one in `it's`
+            closers += _CLOSES[sign]
+    return made + value[at:]
 
 
 def _begun(one: str, text: str) -> int:

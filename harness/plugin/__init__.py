@@ -18,10 +18,11 @@ Enter: pytest, by the entry point of the package.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ WRONG = "wrong"
 """Stands in the place of a cell's id where none can be meant."""
 UNSET = 'The configuration option "asyncio_default_fixture_loop_scope" is unset'
 """pytest-asyncio warns of that wherever it is installed, before any test is known; no fixture of ours depends on it."""
+HOP = re.compile(r"[\w-]+(?:@[\w.-]+)?:(?!//|\d+$)\S.*")
+"""A hop, as `nginx:default`, `nginx@1.30:default` or `ngnix:./n.conf`, but no URL and no host with a port."""
 ENDED_EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 
 
@@ -107,7 +110,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             raise given
         if fixtures == {"measure"} and marker and (marker.args or marker.kwargs):
             _job(item.config, item)  # though it says nothing to `measure`
-        own = [one for one in item.own_markers if one.name == "proxies" and _is_ours(one)]
+        own = [one for one in item.own_markers if one.name == "proxies" and _is_ours(one, item)]
         if own and not fixtures and not _may_ask(item):  # one of a module or a class may be meant for other tests of it
             said = f"proxies({_written(own[0])}): the test takes no {FIXTURE}"
             raise InputError(f"{item.nodeid}: {said}: nothing would be measured")
@@ -115,30 +118,42 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.stash[BROKEN] = error
 
 
-def _is_ours(marker: pytest.Mark) -> bool:
+def _is_ours(marker: pytest.Mark, item: pytest.Item) -> bool:
     """Tell whether a marker names a chain or a matrix: another project may mean something else by its name."""
     given = marker.args[0] if marker.args else ()
     named = [str(one).strip() for one in (given if isinstance(given, list | tuple) else [given])]
-    return "matrix" in marker.kwargs or any(map(_is_chain_or_matrix, named))
+    return "matrix" in marker.kwargs or any(_is_chain_or_matrix(one, _folders(item)) for one in named)
 
 
-def _is_chain_or_matrix(said: str) -> bool:
-    name, colon, _ = said.partition(":")
-    if not re.fullmatch(r"[\w-]+", name):
-        return not colon and Path(name).suffix in (".yaml", ".yml")
-    if colon:
-        return (configs() / name).is_dir()
-    return name == "direct" or (configs() / "matrices" / f"{name}.yaml").is_file()
+def _is_chain_or_matrix(said: str, folders: Sequence[Path]) -> bool:
+    """Tell whether somebody means a chain or a matrix, be it well written or not."""
+    first = said.partition(">")[0].strip()
+    if HOP.fullmatch(first) or first == "direct" or Path(said).suffix in (".yaml", ".yml"):
+        return True
+    program = first.partition("@")[0]
+    if re.fullmatch(r"[\w-]+", program):
+        return (configs() / program).is_dir() or (configs() / "matrices" / f"{program}.yaml").is_file()
+    return any(os.path.isfile(folder / said) for folder in folders)  # false, too, of what can be no path
 
 
 def _may_ask(item: pytest.Item) -> bool:
-    """Tell whether a test, or a fixture not of pytest's own, takes `request`, and so may ask for any as it runs."""
+    """Tell whether a test, or a fixture that it names, takes `request`, and so may ask for any as it runs.
+
+    Fixtures of pytest's own do not ask for ours, and what is used by every test says nothing of this one.
+    """
     known: Any = getattr(item, "_fixtureinfo", None)
     if known is None:
         return False
-    used = [several[-1] for several in known.name2fixturedefs.values()]
-    theirs = [one.argnames for one in used if not one.func.__module__.startswith("_pytest.")]
-    return any("request" in names for names in (known.argnames, *theirs))
+    named = [*known.argnames, *(name for mark in item.iter_markers("usefixtures") for name in mark.args)]
+    seen: set[str] = set()
+    while named:
+        name = named.pop()
+        if name == "request":
+            return True
+        for one in known.name2fixturedefs.get(name, ())[-1:] if name not in seen else ():
+            named += () if one.func.__module__.startswith("_pytest.") else one.argnames
+        seen.add(name)
+    return False
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -205,8 +220,7 @@ def _job(config: pytest.Config, test: pytest.Item | None = None) -> tuple[sessio
     try:
         asked = None
         if test and marker:
-            folders = [test.path.parent, config.rootpath, config.invocation_params.dir]
-            asked = markers.read(marker.args, marker.kwargs, folders)
+            asked = markers.read(marker.args, marker.kwargs, _folders(test))
         if not asked and state.settings.matrix is not None:
             asked = markers.matrix_of(state.settings.matrix, state.settings.matrix_folder)
         if not asked and test and not marker:
@@ -219,6 +233,11 @@ def _job(config: pytest.Config, test: pytest.Item | None = None) -> tuple[sessio
             raise
         said = f"proxies({_written(marker)}): " if marker else ""
         raise InputError(f"{test.nodeid}: {said}{error}") from None
+
+
+def _folders(test: pytest.Item) -> list[Path]:
+    """Return where files that a marker names are looked for."""
+    return [test.path.parent, test.config.rootpath, test.config.invocation_params.dir]
 
 
 def _written(marker: pytest.Mark) -> str:

@@ -18,7 +18,7 @@ from harness.measure.bench import adapter
 from harness.model import ChangedFile, Hop
 from harness.proxies.base import Deployable
 from harness.proxies.diffs import first_changed, unified
-from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
+from harness.proxies.languages.secrets import masked, masked_blocks, masked_program, masked_tree
 from harness.resources import configs
 from harness.session.jobs import Job, hops_of
 
@@ -32,6 +32,8 @@ SHALLOW = (
     " gets it"
 )
 TREES = (".yaml", ".yml", ".json", ".toml")
+MASKERS = {"nginx": masked_blocks, "haproxy": masked, "apache": masked, "caddy": masked}
+"""Programs whose configs are directives; all other files are programs, or hide as much."""
 Inputs = Mapping[str, Mapping[str, str]]
 """Blob ids of files, by path, by the hop whose config they are, or `MATRIX`."""
 
@@ -82,8 +84,7 @@ def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
         return replace(file, lacking=str(error))
     except (OSError, ValueError):
         return replace(file, lacking="it cannot be read as text")
-    is_nginx = file.hops[0].startswith("nginx:")
-    hidden = masked_tree if path.suffix in TREES else masked_blocks if is_nginx else masked
+    hidden = masked_tree if path.suffix in TREES else MASKERS.get(file.hops[0].partition(":")[0], masked_program)
     diff = unified(path, hidden(before), hidden(after))
     return replace(file, diff=diff or HIDDEN_ONLY, line=first_changed(before, after), hidden=not diff)
 

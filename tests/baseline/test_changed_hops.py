@@ -104,12 +104,27 @@ def test_a_delay_that_an_earlier_harness_did_not_tell_apart_is_no_change_and_is_
         assert updated(was, now) == now
 
 
-@pytest.mark.parametrize(("was_ms", "now_ms", "told"), [(60, 250, {}), (2000, 2300, {}), (60, 2000, {"lag": "worse"})])
-def test_a_lag_is_another_where_it_is_many_times_as_long(was_ms: int, now_ms: int, told: dict[str, Turn]) -> None:
-    before, after = (found(met(Lag(lag_ms=ms), 60)) for ms in (was_ms, now_ms))
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        (Lag(lag_ms=60), Lag(lag_ms=250), {}),
+        (Lag(lag_ms=2000), Lag(lag_ms=2300), {}),
+        (Lag(lag_ms=60), Lag(lag_ms=2000), {"lag": "worse"}),
+        (Timer(after_ms=60), Timer(after_ms=110), {}),
+        (Timer(after_ms=200), Timer(after_ms=280), {}),
+    ],
+)
+def test_a_delay_is_another_where_it_is_many_times_as_long(was: Hop, now: Hop, told: dict[str, Turn]) -> None:
+    before, after = (found(met(hop, 60)) for hop in (was, now))
     assert turns(before, after) == told
     assert updated(before, after) == (after if told else before)
     assert turns(after, before) == dict.fromkeys(told, "better")
+
+
+def test_a_timer_that_delays_is_told_where_it_is_twice_as_long() -> None:
+    before, after = (found(met(Timer(after_ms=ms), 60)) for ms in (60, 280))
+    assert turns(before, after) == turns(after, before) == {"lag": "other"}
+    assert updated(before, after) == after
 
 
 @pytest.mark.parametrize("finer", [CELL.id, PADDED.id])

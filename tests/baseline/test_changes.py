@@ -235,19 +235,23 @@ def timer(ms: int, shows: Manner = "in bursts", idle: bool | None = False) -> Ke
     return Kept("delayed", shows, release=KeptRelease("timer", ms, 25, idle))
 
 
-@pytest.mark.parametrize("late", [lag, timer])
 @pytest.mark.parametrize(
-    ("was_ms", "now_ms", "turn"),
+    ("late", "was_ms", "now_ms", "turn"),
     [
-        (100, 299, None),
-        (200, 275, None),
-        (100, 590, None),
-        (300, 599, None),
-        (100, 600, "other"),
-        (300, 1199, "other"),
-        (300, 1200, "worse"),
-        (600, 1199, None),
-        (500, 2000, "worse"),
+        (lag, 300, 599, None),
+        (lag, 300, 1199, "other"),
+        (lag, 300, 1200, "worse"),
+        (lag, 600, 1199, None),
+        (lag, 500, 2000, "worse"),
+        (timer, 50, 100, None),
+        (timer, 50, 199, None),
+        (timer, 50, 200, "other"),
+        (timer, 50, 300, "other"),
+        (timer, 100, 300, "other"),
+        (timer, 125, 300, "other"),
+        (timer, 151, 300, None),
+        (timer, 200, 300, None),
+        (timer, 100, 400, "worse"),
     ],
 )
 def test_how_late_comes_what_is_delayed_is_of_its_day_whether_by_a_lag_or_by_a_timer(
@@ -269,3 +273,6 @@ def test_what_is_shown_goes_with_a_delay_that_is_another() -> None:
     assert [turn for turn, _ in told(lag(300), lag(690, "in bursts"))] == ["other", "other"]
     assert [turn for turn, _ in told(lag(300), lag(1500, "in bursts"))] == ["worse", "other"]
     assert told(timer(200), timer(290, "at the end")) == []
+    assert [turn for turn, _ in told(timer(50, "one by one"), timer(300, "in bursts"))] == ["worse", "other"]
+    assert [turn for turn, _ in told(timer(300, "in bursts"), timer(50, "one by one"))] == ["better", "other"]
+    assert told(timer(50, "one by one"), timer(175, "in bursts")) == []

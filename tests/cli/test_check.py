@@ -343,6 +343,17 @@ def test_why_nobody_can_tell_what_changed_is_said_as_it_is(project: Path, at: st
     assert (found.lacking, found.diff) == (lacking, "")
 
 
+@pytest.mark.parametrize(("hop", "hides"), [("command:app", True), ("caddy:mine", False)])
+def test_what_changed_in_a_program_is_read_as_one(project: Path, hop: str, hides: bool) -> None:
+    file, said = project / "app", "{}\nserver = createServer({{ token: 'hunter2' }})\n"
+    file.write_text(said.format("was"))
+    committed(project)
+    was = blob_id(file)
+    file.write_text(said.format("is"))
+    found = what_changed(file, was, ChangedFile("app", (hop,)))
+    assert ("-was\n+is\n" in found.diff, "hunter2" not in found.diff) == (True, hides)
+
+
 @pytest.mark.proxies
 def test_what_stands_in_a_query_reaches_no_file(
     harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch

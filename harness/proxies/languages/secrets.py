@@ -2,10 +2,11 @@
 
 Rules: what stands behind a name that says so (`is_secret`) is one, to the end of the directive, or of the value in YAML
 and JSON; the first word of a line is a directive, and such a name only where something is assigned to it. A value that
-a program begins goes on to its closing quotes, or while lines are deeper. Wherever they stand, name and password of a
-URL (before names are looked for: a password may have one in it), a token behind `Bearer` or `Basic`, a hashed password,
-`name=value` and what looks drawn at random (random_words.py) are; sooner in nginx' `set` and maps. A variable that only
-requests fill is none, nor is a path of a key. Rather too much is hidden than too little.
+a program begins goes on to what closes its quotes and brackets, and while lines are deeper, whatever the first of them
+ends with. Wherever they stand, name and password of a URL (before names are looked for: a password may have one in it),
+a token behind `Bearer` or `Basic`, a hashed password, `name=value` and what looks drawn at random (random_words.py)
+are; sooner in nginx' `set` and maps. A variable that only requests fill is none, nor is a path of a key. Rather too
+much is hidden than too little, and a line of any length is looked through once: such texts come from others.
 """
 
 from __future__ import annotations
@@ -33,14 +34,24 @@ _GIVES = re.compile(
     re.I,
 )
 """Directives that are such a name themselves."""
-_ASSIGNS = re.compile(r"""(?<![\w/-])([A-Za-z_][\w-]*)["'`\])?!]*\s*(?:\|\||\?\?|=(?!=)|(?P<pair>[:,]))""")
+_ASSIGNS = re.compile(
+    r"""(?<![\w/-])([A-Za-z_][\w-]*)(?P<behind>["'`\])?!]*)\s*(?P<sign>\|\||\?\?|=(?!=)>?|(?P<pair>[:,]))"""
+)
 """A name that is given something, as `os.environ["API_KEY"] =`, or, if it is a line's first, as `apiKey:`."""
-_NOTHING_YET = re.compile(r"(?:.*=)?\s*[(\[]*|[|>][+-]?")
-"""Stands behind a name and a `:` where its value is on the next lines."""
-_QUOTES = ('"""', "'''", "`")
-"""What quotes more than a line."""
+_PART = re.compile(
+    r"""(?P<none>[ \t\r\f]+|(?<![\w.])\#[^\n]*|//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?)|\n\s*"""
+    r'''|"""(?:.*?"""|.*)|\'\'\'(?:.*?\'\'\'|.*)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|.''',
+    re.DOTALL,
+)
+"""What the value of a program is made of: blanks and comments, ends of lines, quotes, and any other character."""
+_GOES_ON = re.compile(r"[+.]|\?\?|\|\|")
+"""Begins a line that goes on with the one before."""
+_UNFINISHED = frozenset("+|?&.=\\")
+"""Ends a line that the next one goes on with."""
 _LOG_INS = re.compile(r"\s*basic_?auth\b[^{\n]*\{(?P<rest>[^\n]*)")
 """Caddy's block of names and passwords."""
+_CLOSES = re.compile(r"^[ \t]*\}", re.MULTILINE)
+_NOTHING = re.compile(r"[ \t\r]*(?:\n|\Z|\#|//)")
 _NAMED = ("acl", "use_backend", "use-server")
 _MAPS = ("map", "geo", "split_clients")
 _HARMLESS = re.compile(
@@ -69,16 +80,23 @@ _OPAQUE = ("inlinestring", "inlinebytes", "inlinecode", "users")
 
 
 def masked(text: str) -> str:
-    """Return a config in a language of lines (HAProxy's, Apache's), or a program, without its secrets."""
-    made = ""
-    until: re.Pattern[str] | None = None
-    for line in _LINE.findall(without_userinfo(text)):
-        if until:
-            closes = until.search(line)
-            at = closes.end() if closes else len(line)
-            made, line = made + re.sub(r"\S[^\n]*", HIDDEN, line[:at]), line[at:]
-        if not until or closes:
-            made, until = made + _hidden(line), _until(line)
+    """Return a config in a language of lines (HAProxy's, Apache's, Caddy's) without its secrets."""
+    return _masked(text, is_program=False)
+
+
+def masked_program(text: str) -> str:
+    """Return a program, or a config that is none of the others, without its secrets."""
+    return _masked(text, is_program=True)
+
+
+def _masked(text: str, is_program: bool) -> str:
+    text, made, at = without_userinfo(text), "", 0
+    while at < len(text):
+        line = _LINE.match(text, at)
+        assert line, "it matches nothing, too"
+        end = _end_of_begun(text, *line.span()) if is_program else _end_of_log_ins(text, *line.span())
+        made += _hidden(line[0], is_program) + re.sub(r"\S[^\n]*", lambda one: _all(one[0], 0), text[line.end() : end])
+        at = end
     return made
 
 
@@ -123,15 +141,15 @@ def masked_tree(text: str) -> str:
 # ---------------------------------------------------------------- directives
 
 
-def _hidden(directive: str) -> str:
-    """Return a directive without what it gives to a name that is secret."""
+def _hidden(directive: str, is_program: bool = False) -> str:
+    """Return a directive, or a line of a program, without what it gives to a name that is secret."""
     if directive.lstrip().startswith("#"):
         return _comment(directive)
-    at = _secret_name(directive)
+    at = _secret_name(directive, is_program)
     return _wherever(directive if at is None else _all(directive, at))
 
 
-def _secret_name(directive: str) -> int | None:
+def _secret_name(directive: str, is_program: bool = False) -> int | None:
     """Return where the name ends that a directive gives a secret to; None if there is none."""
     words = list(re.finditer(r"\S+", directive))
     if not words:
@@ -140,7 +158,7 @@ def _secret_name(directive: str) -> int | None:
         return found.start("rest")
     if assigned := _assigned(directive, words[0].end()):
         return assigned.end()
-    if _SILENT.fullmatch(words[0][0]):
+    if not is_program and _SILENT.fullmatch(words[0][0]):
         return None
     if _GIVES.fullmatch(words[0][0]):
         return words[0].end()
@@ -151,28 +169,64 @@ def _secret_name(directive: str) -> int | None:
 def _assigned(line: str, first: int) -> re.Match[str] | None:
     """Return the name of a secret that a line assigns something to, in its first word or as a member of another."""
     for found in _ASSIGNS.finditer(line):
-        is_member = line[: found.start()].endswith(".") and not found["pair"]
+        is_member = line[found.start() - 1 : found.start()] == "." and not found["pair"]
         if is_secret(found[1]) and (found.start() < first or is_member):
             return found
     return None
 
 
-def _until(line: str) -> re.Pattern[str] | None:
-    """Return where a secret ends that a line of a program begins and does not end: the quotes, or no deeper line."""
-    if (found := _LOG_INS.match(line)) and "}" not in found["rest"]:
-        return re.compile(r"^(?=\s*\})")
-    for given in (one for one in _ASSIGNS.finditer(line) if is_secret(one[1])):
-        rest = line[given.end() :].strip()
-        if quotes := next((one for one in _QUOTES if rest.count(one) % 2), ""):
-            return re.compile(re.escape(quotes))
-        is_quoted = re.fullmatch("[\"'`][^)]*", line[given.end(1) : given.end()]) is not None
-        if given["pair"]:  # but `if token:` begins a block, as `if get("token"):` does
-            is_begun = bool(rest or is_quoted) and _NOTHING_YET.fullmatch(rest) is not None
-        else:
-            is_begun = not rest or rest.endswith(("(", "["))
-        if is_begun:
-            return re.compile(rf"^(?=\s{{0,{len(line) - len(line.lstrip())}}}\S)")
-    return None
+def _end_of_log_ins(text: str, start: int, end: int) -> int:
+    """Return where Caddy's block of log-ins ends that a line begins; the end of the line, if it begins none."""
+    if (found := _LOG_INS.match(text, start, end)) and "}" not in found["rest"]:
+        closes = _CLOSES.search(text, end)
+        return closes.start() if closes else len(text)
+    return end
+
+
+def _end_of_begun(text: str, start: int, end: int) -> int:
+    """Return where a secret ends that a line of a program begins and does not end; the end of the line, if it has none.
+
+    What is given within a value that ends on the line has its end there, too, so that nothing is looked at twice.
+    """
+    begins = text.rfind("\n", 0, start) + 1
+    indent = next((at for at in range(begins, end) if not text[at].isspace()), end) - begins
+    at = start
+    while given := next((one for one in _ASSIGNS.finditer(text, at, end) if is_secret(one[1])), None):
+        at = given.end()
+        if _is_value(given):
+            at = max(at, _end_of_value(text, at, indent))
+        if at >= end:
+            return at
+    return end
+
+
+def _is_value(given: re.Match[str]) -> bool:
+    """Tell whether a value stands behind a name: `if token:` begins a block, as `if get("token"):` does, `token =>` a
+    function, and in `get(path, session, ...)` the name is an argument.
+    """
+    is_quoted = given["behind"].startswith(("'", '"', "`")) and ")" not in given["behind"]
+    begins_block = given["sign"] == ":" and _NOTHING.match(given.string, given.end())
+    return is_quoted or not (begins_block or given["sign"] in (",", "=>"))
+
+
+def _end_of_value(text: str, at: int, indent: int) -> int:
+    """Return where a value ends: at what ends it, as a comma, or the bracket that it is in, or the end of a line that
+    no line goes on with, be it deeper or not.
+    """
+    depth, last = 0, ""
+    for part in _PART.finditer(text, at):
+        said = part[0]
+        if said[0] == "\n":
+            is_deeper = len(said) - said.rfind("\n") - 1 > indent
+            goes_on = is_deeper or depth or not last or last in _UNFINISHED or _GOES_ON.match(text, part.end())
+            if not goes_on:
+                return part.start() + 1
+        elif not depth and said in (",", ";", ")", "]", "}"):
+            return part.start()
+        elif not part["none"]:
+            depth += (said in ("(", "[", "{")) - (said in (")", "]", "}"))
+            last = said[-1]
+    return len(text)
 
 
 def _all(text: str, at: int) -> str:

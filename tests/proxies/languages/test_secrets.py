@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import HIDDEN, Deployment
-from harness.proxies.languages.secrets import masked, masked_blocks, masked_tree
+from harness.proxies.languages.secrets import masked, masked_blocks, masked_program, masked_tree
 from tests.proxies.languages import reading
 from tests.proxies.languages.test_caddy import plain, proxy
 
@@ -55,6 +56,8 @@ LINES = [
     f"basic_auth {{\n\tbob {SECRET}\n}}",
     f"basicauth /admin/* {{\n\tbob {SECRET}\n\tann {SECRET}\n}}\nrespond 200",
     f"basic_auth {{ bob {SECRET} }}",
+]
+PROGRAMS = [
     f'API_KEY = "{SECRET}"',
     f'    API_KEY: str = "{SECRET}"',
     f'API_KEY := "{SECRET}"',
@@ -81,6 +84,25 @@ LINES = [
     f"token = `a\n{SECRET}`;",
     f'h = {{\n  "Authorization":\n    "{SECRET}",\n}}',
     f'h.set("Authorization",\n      "{SECRET}")',
+    f'API_KEY = (  # the key; it is long\n    "{SECRET}"\n)',
+    f'API_KEY = (\n"{SECRET}"\n)',
+    f'API_KEY = (  // an `(`\n\n"a" +\n"{SECRET}"\n)',
+    f'API_KEY = "abc" +\n  "{SECRET}"',
+    f'API_KEY = "abc" + \\\n"{SECRET}"',
+    f'API_KEY = "abc;" +  // first; or\n"{SECRET}";',
+    f'API_KEY =\n"{SECRET}"',
+    f'SECRETS = {{\n  "a": "{SECRET}"\n}}',
+    f'SECRETS = {{"a": 1,  # )\n  "b": ["{SECRET}"]}}',
+    f'const credentials = {{\n  "a": "{SECRET}",\n}};',
+    f'const credentials = {{\n"a": {{}},\n"b": "{SECRET}"\n}};',
+    f'  credentials: {{\n    a: "{SECRET}",\n  }},',
+    f"const credentials = /* ; */ load(`a)\n`,\n'{SECRET}');",
+    f'const apiKey = process.env.K\n  ?? "{SECRET}"',
+    f'const apiKey = process.env.K\n?? "{SECRET}"',
+    f'headers.set(\n  "Authorization",\n  "{SECRET}"\n)',
+    f'server = createServer({{ token: "{SECRET}" }})',
+    f'server = createServer({{ token: "a", secret: [\n"{SECRET}"\n] }})',
+    f'"headers" => [\n  "Authorization" =>\n  "{SECRET}"\n]',
 ]
 BLOCKS = [
     f"set $x sk-{SECRET};",
@@ -131,7 +153,10 @@ TREES = [
     f"a: [{SECRET}\n",
 ]
 EVERY = (
-    [(masked, one) for one in LINES] + [(masked_blocks, one) for one in BLOCKS] + [(masked_tree, one) for one in TREES]
+    [(masked, one) for one in LINES]
+    + [(masked_program, one) for one in PROGRAMS]
+    + [(masked_blocks, one) for one in BLOCKS]
+    + [(masked_tree, one) for one in TREES]
 )
 
 
@@ -161,7 +186,7 @@ URLS = [
 ]
 
 
-@pytest.mark.parametrize("masker", [masked, masked_blocks, masked_tree])
+@pytest.mark.parametrize("masker", [masked, masked_program, masked_blocks, masked_tree])
 @pytest.mark.parametrize("around", URLS)
 def test_of_a_url_name_and_password_are_hidden_whatever_they_say(masker: Masker, around: str) -> None:
     for password in PASSWORDS:
@@ -210,10 +235,10 @@ def test_values_of_secret_names_are_hidden(masker: Masker, text: str) -> None:
         (masked, "use_backend auth if { path_beg /token }"),
         (masked, "http-request set-header Host app"),
         (masked, "http-request set-header Authorization %[req.hdr(x-token)]"),
-        (masked, "if token:\n    return app\nclass Session:\n    pass"),
-        (masked, "API_KEY = (\n)\nreturn app"),
-        (masked, 'if request.cookies.get("session"):\n    return stream(app)'),
-        (masked, '@app.post("/auth", status_code=200)'),
+        (masked_program, "if token:\n    return app\nclass Session:\n    pass"),
+        (masked_program, "API_KEY = (\n)\nreturn app"),
+        (masked_program, 'if request.cookies.get("session"):\n    return stream(app)'),
+        (masked_program, '@app.post("/auth", status_code=200)'),
         (masked, "forward_auth app:9091 {\n\turi /verify\n}"),
         (masked, "server s1 my.session:80 check"),
     ],
@@ -224,16 +249,48 @@ def test_nothing_else_is(masker: Masker, text: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["def chat(token: str,", "class Chat(Session):", "session: {", "return get(token=token,", "API_KEY = 'x'"],
+    [
+        "def chat(token: str,",
+        "class Chat(Session):",
+        "if token:  # there is one",
+        "return get(token=token,",
+        'router.get("/chat", auth, async (request, answer) => {',
+        "tokens.forEach(token => {",
+        "tokens.forEach((token) => {",
+        "API_KEY = 'x';",
+        'client = Client({ token: "x" }, {',
+    ],
 )
 def test_what_follows_a_secret_that_ends_on_its_line_is_shown(line: str) -> None:
     rest = "\n    return stream(app)\n"
-    assert masked(line + rest).endswith(rest)
+    assert masked_program(line + rest).endswith(rest)
+
+
+@pytest.mark.parametrize(
+    "secret", ["API_KEY = (\n    'x'\n)", "const apiKey = {\n'a': 'x'\n};", "API_KEY = 'x' +\n    'y'", "token = `\nx`"]
+)
+def test_what_follows_one_that_ends_on_a_later_line_is_shown(secret: str) -> None:
+    rest = "\nreturn stream(app)\n"
+    assert masked_program(secret + rest).endswith(rest)
+
+
+@pytest.mark.parametrize("masker", [masked, masked_program, masked_blocks, masked_tree])
+@pytest.mark.parametrize(
+    "piece", ["apiKey: ", "token=", '"token", ', "token:#", "token = (", "a.token=/*", '"', "`", "token=\n"]
+)
+def test_how_long_a_line_takes_grows_with_its_length_and_not_with_its_square(masker: Masker, piece: str) -> None:
+    def spent(size: int) -> float:
+        text = piece * (size // len(piece))
+        started = time.process_time()
+        masker(text)
+        return time.process_time() - started
+
+    assert spent(160_000) < 64 * spent(10_000), "by its square 256 times as long"
 
 
 @pytest.mark.generated
 @given(
-    st.sampled_from([masked, masked_blocks, masked_tree]),
+    st.sampled_from([masked, masked_program, masked_blocks, masked_tree]),
     st.lists(st.sampled_from([one for _, one in EVERY]), max_size=3),
 )
 def test_lines_stay_where_they_are(masker: Masker, parts: list[str]) -> None:
