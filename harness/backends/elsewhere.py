@@ -129,7 +129,7 @@ class Elsewhere:
                 raise BackendError(f"{who} has not answered for {self._patience.answer_s:g} s") from None
             except (aiohttp.ClientError, ConnectionError) as error:
                 if last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise BackendError(f"{who} does not answer: {_why(error)}") from error
+                    raise BackendError(f"{who} does not answer: {self._quoted(_why(error))}") from None
                 # a connection that was kept and is hung up on just now says nothing of who is there
         if instance is None and answer.status not in NOT_NOW:
             raise InputError(
@@ -314,6 +314,5 @@ def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
 
 
 def _why(error: Exception) -> str:
-    """Return what was wrong with a connection; of what is no HTTP, whoever read it quotes lines that may be ours."""
-    is_quoting = isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError)
-    return "its answer breaks off, or is no HTTP" if is_quoting else str(error)
+    """Return what the system says of a connection; all other errors may have in them what was read of the answer."""
+    return str(error) if isinstance(error, OSError) else "its answer breaks off, or is no HTTP"

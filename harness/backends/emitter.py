@@ -144,6 +144,7 @@ class Stream:
             return await self._answer(request)
         finally:
             self._handler = None
+            self.hear()  # however it ended, its log may be asked for yet
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
@@ -152,7 +153,6 @@ class Stream:
         if refused := body.refusal(request):
             self._fail((refused.text or "").strip())
             self._finished = True
-            self.hear()
             return refused
         assert self._handler is not None
         response = body(request, self.emission, self._body.size_bytes, self._handler.cancel)
@@ -168,16 +168,13 @@ class Stream:
             self._finished = body.reader_may_leave_on_end
             await response.write_eof()
             self._finished = True
-            self.hear()
         except TimeoutError:
             self._fail(f"nobody granted anything for {self._abandoned_s:g} s")
             self.abort()
         except ConnectionError:
             self._fail(LEFT)
-            self.hear()
         except asyncio.CancelledError:
             self._fail(LEFT)
-            self.hear()
             raise
         return response
 

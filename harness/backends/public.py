@@ -71,14 +71,11 @@ class Limits:
 
 
 class Limited(Stream):
-    """A stream within limits, of which `on_left` hears whenever a request for it has ended."""
+    """A stream within limits."""
 
-    def __init__(
-        self, emission: Emission, on_asked: Callable[[], None], limits: Limits, on_left: Callable[[], None]
-    ) -> None:
+    def __init__(self, emission: Emission, on_asked: Callable[[], None], limits: Limits) -> None:
         super().__init__(emission, on_asked, limits.abandoned_s)
         self._limits = limits
-        self._on_left = on_left
         self._allowed = -1
 
     def refusal(self, through: int) -> str | None:
@@ -87,12 +84,6 @@ class Limited(Stream):
             return why
         self._allowed = max(self._allowed, through)
         return None
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        try:
-            return await super().serve(request)
-        finally:
-            self._on_left()
 
     def _objection(self) -> str | None:
         return self._limits.refusal(self.emission, self._allowed, self.beats_bytes)
@@ -227,7 +218,7 @@ class Public:
     def _opened(self, emission: Emission, turns: Sequence[Turn], last: int) -> str:
         """Return the id of a stream that is open now, if its tokens up to the `last` are not too much."""
         stream_id, loop = secrets.token_hex(ID_BYTES), asyncio.get_running_loop()
-        stream = Limited(emission, lambda: _play(stream, turns), self.limits, lambda: self._look(stream_id))
+        stream = Limited(emission, lambda: _play(stream, turns), self.limits)
         self._allow(stream, last)
         stream.hear()
         self.streams[stream_id] = stream
@@ -237,17 +228,13 @@ class Public:
         return stream_id
 
     def _watch(self, stream_id: str) -> None:
-        """Look whenever a stream could be abandoned by then, until it is gone."""
-        self._look(stream_id)
+        """Forget a stream once nobody has heard of it for long: it would keep its place from others."""
         if stream := self.streams.get(stream_id):
-            left_s = max(self.limits.abandoned_s - stream.silent_s, LEAST_LOOK_S)
-            asyncio.get_running_loop().call_later(left_s, self._watch, stream_id)
-
-    def _look(self, stream_id: str) -> None:
-        """Forget a stream of which nobody has heard for long: it would keep its place from others."""
-        stream = self.streams.get(stream_id)
-        if stream and stream.silent_s >= self.limits.abandoned_s:
-            self._forget(stream_id, "nobody asked for it, or said anything of it")
+            left_s = self.limits.abandoned_s - stream.silent_s
+            if left_s > 0:
+                asyncio.get_running_loop().call_later(max(left_s, LEAST_LOOK_S), self._watch, stream_id)
+            else:
+                self._forget(stream_id, "nobody asked for it, or said anything of it")
 
     def _grant(self, stream: Limited, said: Mapping[str, Any]) -> dict[str, Any]:
         after_s, every_s = said.get("after_ms", 0) / 1e3, said.get("every_ms", 0) / 1e3

@@ -244,6 +244,20 @@ async def test_who_reads_or_speaks_is_not_gone() -> None:
         assert not await opened(client)
 
 
+async def test_who_was_given_up_can_be_asked_why_for_a_while() -> None:
+    async with within() as (emitter, client):
+        stream = emitter.streams[stream_id := await opened(client)]
+        async with client.get(f"/stream/{stream_id}") as answer:
+            await eventually(lambda: stream._wake)
+            stream._heard -= 1000
+            stream._listen()
+            with pytest.raises(aiohttp.ClientError):
+                await answer.read()
+        async with client.post(f"/control/{stream_id}/log") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["log"]["failure"] == "nobody granted anything for 60 s"
+
+
 @pytest.mark.parametrize("pace", ["lockstep", "paced"])
 async def test_heartbeats_count_and_what_is_too_much_breaks_off(pace: Pace) -> None:
     told = replace(emission(pace=pace, interval_ms=60_000), heartbeat_ms=1)
