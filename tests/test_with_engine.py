@@ -24,6 +24,8 @@ from tests.waiting import wait_for
 SCRIPT = Path(__file__).parent.parent / ".ci/with_engine"
 NONE = "no container engine answers: unix:///var/run/docker.sock: No such file"
 RULES = "*filter\n:FORWARD ACCEPT [0:0]\n-A INPUT -s 192.0.2.1 -j DROP\nCOMMIT\n"
+STALE = RULES.replace("-A", ":DOCKER - [0:0]\n-A FORWARD -i br-ba9876543210 -j ACCEPT\n-A", 1)
+"""As an engine has left it that ended long ago, and was none of ours."""
 ADDED = """\
 *filter
 :FORWARD DROP [0:0]
@@ -36,6 +38,14 @@ ADDED = """\
 COMMIT
 """
 """As an engine leaves it, and somebody who has added a rule since, and has a bridge of their own."""
+ENGINES = [line for line in ADDED.splitlines() if "DOCKER" in line or "docker0" in line or "br-0123456789ab" in line]
+FORWARDS = "proc/sys/net/ipv4/ip_forward"
+NET = "sys/class/net"
+BRIDGES = ("docker0", "br-0123456789ab")
+CHANGES = (
+    f"cp added rules; echo 1 >{FORWARDS}; for name in {' '.join(BRIDGES)} br-lan; do mkdir -p {NET}/$name/bridge; done"
+)
+"""What an engine does to the machine, and somebody else with `br-lan`."""
 
 DOCKERD = f"""\
 #!{sys.executable}
@@ -52,9 +62,10 @@ PYTHON = """\
 """
 TOOLS = {
     "id": "echo ${WHO:-0}",
-    "iptables": 'echo "$@" >>policies',
+    "iptables": '[ "$1" = -P ] && sed -i "s/^:$2 [A-Z]*/:$2 $3/" rules',
     "iptables-save": '[ -z "$UNREADABLE" ] && cat rules',
     "iptables-restore": "cat >rules",
+    "ip": f'[ "$1 $2" = "link delete" ] && rm -r {NET}/"$3"',
     "ip6tables": "true",
     "ip6tables-save": "exit 1",
     "ip6tables-restore": "touch restored6",
@@ -62,13 +73,16 @@ TOOLS = {
 
 
 class Machine:
-    """A folder in which the script runs, with a firewall, an engine and a Python that are played."""
+    """A folder in which the script runs, with a firewall, bridges, an engine and a Python that are played."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rules = folder / "rules"
         self.rules.write_text(RULES)
-        (folder / "tmp").mkdir()
+        (folder / "added").write_text(ADDED)
+        for name in ("tmp", "run", Path(FORWARDS).parent, f"{NET}/br-ba9876543210/bridge"):
+            (folder / name).mkdir(parents=True)
+        (folder / FORWARDS).write_text("0\n")
         for name, does in TOOLS.items():
             self._add(f"bin/{name}", f"#!/bin/sh\n{does}\n")
         self._add("bin/dockerd", DOCKERD)
@@ -78,7 +92,12 @@ class Machine:
     def started(self, *command: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         """Run a command, whose script is ended if a test does not wait for that."""
         argv = [str(SCRIPT), *command]
-        with subprocess.Popen(argv, cwd=self.folder, env=self._env(env), stdout=subprocess.PIPE, text=True) as script:
+        with (
+            (self.folder / "errors").open("a") as errors,
+            subprocess.Popen(
+                argv, cwd=self.folder, env=self._env(env), stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as script,
+        ):
             try:
                 yield script
             finally:
@@ -95,9 +114,28 @@ class Machine:
         """The folders of its engines."""
         return list((self.folder / "tmp").iterdir())
 
+    @property
+    def changed(self) -> list[str]:
+        """What an engine has changed and nobody has put back: rules, bridges, and whether packets are forwarded."""
+        rules = [line for line in self.rules.read_text().splitlines() if line in ENGINES]
+        bridges = [name for name in BRIDGES if (self.folder / NET / name).exists()]
+        return [*rules, *bridges, *(["forwards"] if (self.folder / FORWARDS).read_text() == "1\n" else [])]
+
+    def lives(self, shares_network: bool = True) -> None:
+        """Have an engine of somebody else's live."""
+        (self.folder / "proc/7/ns").mkdir(parents=True)
+        (self.folder / "proc/7/comm").write_text("dockerd\n")
+        (self.folder / "proc/7/ns/net").symlink_to("/proc/self/ns/net" if shares_network else "/proc/self/ns/pid")
+
     def _env(self, env: Mapping[str, str]) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "ENGINE_REQUIRED")}
-        return {**kept, "PATH": f"{self.folder}/bin:{kept['PATH']}", "TMPDIR": f"{self.folder}/tmp", **env}
+        return {
+            **kept,
+            "PATH": f"{self.folder}/bin:{kept['PATH']}",
+            "TMPDIR": f"{self.folder}/tmp",
+            "ENGINE_MACHINE": str(self.folder),
+            **env,
+        }
 
     def _add(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -137,12 +175,18 @@ def test_an_engine_that_is_here_is_taken_and_its_tests_have_to_run(machine: Mach
     assert machine.run("sh", "-c", "echo $ENGINE_REQUIRED") == (0, ["here"])
 
 
-def test_one_of_its_own_ends_with_the_command_and_the_firewall_is_as_before(machine: Machine) -> None:
-    machine.folder.joinpath("added").write_text(ADDED)
-    status, said = machine.run("sh", "-c", "cp added rules; echo $ENGINE_REQUIRED $DOCKER_HOST", LACKING=NONE)
+@pytest.mark.parametrize("before", [RULES, STALE], ids=["no engine's", "another engine's"])
+def test_one_of_its_own_ends_with_the_command_and_what_it_has_changed_is_put_back(
+    machine: Machine, before: str
+) -> None:
+    machine.rules.write_text(before)
+    machine.folder.joinpath("added").write_text(with_engines(before))
+    status, said = machine.run("sh", "-c", f"{CHANGES}; echo $ENGINE_REQUIRED $DOCKER_HOST", LACKING=NONE)
     (folder,) = {line.removeprefix("made unix://").removesuffix("/sock") for line in said}
     assert (status, Path(folder).parent) == (0, machine.folder / "tmp")
-    assert machine.rules.read_text().endswith(f"COMMIT\n{RULES}")
+    assert machine.rules.read_text() == before
+    assert set(machine.changed) <= set(before.splitlines())
+    assert sorted(path.name for path in (machine.folder / NET).iterdir()) == ["br-ba9876543210", "br-lan"]
     assert not (machine.folder / "restored6").exists(), "what could not be saved is not put back"
     assert not running(folder)
 
@@ -158,34 +202,106 @@ def test_told_to_stop_it_waits_for_what_the_command_has_still_to_do_with_the_eng
     assert (script.returncode, out) == (5, "engine\n")
 
 
-def test_what_one_that_was_killed_has_left_is_cleared_and_others_rules_stay(machine: Machine) -> None:
-    machine.folder.joinpath("added").write_text(ADDED)
-    machine.run("sh", "-c", "cp added rules; kill -KILL $PPID", LACKING=NONE)
+def killed(machine: Machine) -> Path:
+    """Return the folder of one that was killed when its engine had changed the machine, while its command goes on."""
+    goes_on = "exec >&-; while [ -d tmp ]; do sleep 0.05; done"
+    machine.run("sh", "-c", f"{CHANGES}; kill -KILL $PPID; {goes_on}", LACKING=NONE)
     (left,) = machine.engines
     wait_for(lambda: not running(str(left)))
     assert machine.rules.read_text() == ADDED
-    seen = "cp rules seen; ls -d tmp/*"
-    status, said = machine.run("sh", "-c", seen, LACKING=NONE)
-    assert (status, len(said), str(left.name) in said[0]) == (0, 1, False)
-    assert (machine.folder / "seen").read_text().splitlines() == [
-        "*filter",
-        ":FORWARD DROP [0:0]",
-        "-A INPUT -s 192.0.2.1 -j DROP",
-        "-A INPUT -s 192.0.2.2 -j DROP",
-        "-A FORWARD -i br-lan -j ACCEPT",
-        "COMMIT",
-    ]
-    assert (machine.folder / "policies").read_text() == "-P FORWARD ACCEPT\n"
+    return left
 
 
-def test_what_one_that_runs_has_stays(machine: Machine) -> None:
+def test_what_one_that_was_killed_has_left_is_cleared_and_others_rules_stay(machine: Machine) -> None:
+    left = killed(machine)
+    status, said = machine.run("sh", "-c", "cp rules seen; ls -d tmp/*", LACKING=NONE)
+    assert (status, len(said), left.name in said[0]) == (0, 1, False)
+    assert (machine.folder / "seen").read_text().splitlines() == without_engines(ADDED)
+    assert machine.changed == []
+
+
+def test_while_an_engine_of_somebody_elses_lives_what_may_be_its_own_stays_and_the_next_clears_it(
+    machine: Machine,
+) -> None:
+    left = killed(machine)
+    changed = machine.changed
+    machine.lives()
+    assert machine.run("true", LACKING=NONE)[0] == 0
+    assert (machine.engines, machine.rules.read_text(), machine.changed) == ([left], ADDED, changed)
+    shutil.rmtree(machine.folder / "proc/7")
+    machine.lives(shares_network=False)
+    assert machine.run("true", LACKING=NONE)[0] == 0
+    assert machine.changed == []
+
+
+def test_where_an_engine_of_somebody_elses_has_come_meanwhile_its_rules_stay(machine: Machine) -> None:
+    machine.lives()
+    assert machine.run("sh", "-c", CHANGES, LACKING=NONE)[0] == 0
+    assert machine.rules.read_text() == ADDED
+
+
+@pytest.mark.parametrize("whose", ["another's", "a link"])
+def test_what_a_folder_says_that_is_not_its_own_is_not_put_back(machine: Machine, whose: str, tmp_path: Path) -> None:
+    folder = machine.folder / "tmp/harness-engine-1-planted"
+    if whose == "a link":
+        folder.symlink_to(tmp_path)
+    elif os.getuid() == 0:
+        folder.mkdir()
+        os.chown(folder, 65534, 65534)
+    else:
+        pytest.skip("only root can give a folder to somebody else")
+    (folder / "iptables").write_text(RULES)
+    (folder / "ip_forward").write_text("1\n")
+    machine.rules.write_text(ADDED)
+    assert machine.run("true", LACKING=NONE)[0] == 0
+    assert machine.engines == [folder]
+    assert machine.rules.read_text() == ADDED
+    assert (machine.folder / FORWARDS).read_text() == "0\n"
+    folder.rename(tmp_path / "found")
+
+
+def test_two_at_once_have_their_engines_one_after_the_other_and_what_others_added_stays(machine: Machine) -> None:
+    holds = f"{CHANGES}; echo ready; until [ -e enough ]; do sleep 0.05; done"
+    with machine.started("sh", "-c", holds, LACKING=NONE) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "ready\n"
+        (folder,) = machine.engines
+        with machine.started("sh", "-c", "cp rules seen", LACKING=NONE) as second:
+            wait_for(lambda: "waits until the engine of another one" in (machine.folder / "errors").read_text())
+            assert running(str(folder))
+            assert not (machine.folder / "seen").exists()
+            (machine.folder / "enough").touch()
+            assert [script.wait(timeout=60) for script in (first, second)] == [0, 0]
+    assert (machine.folder / "seen").read_text().splitlines() == without_engines(ADDED)
+    assert machine.rules.read_text() == (machine.folder / "seen").read_text()
+    assert machine.changed == []
+
+
+def test_who_is_told_to_stop_while_it_waits_ends_and_the_other_goes_on(machine: Machine) -> None:
     with machine.started("sh", "-c", "echo ready; exec sleep 600", LACKING=NONE) as first:
         assert first.stdout
         assert first.stdout.readline() == "ready\n"
         (folder,) = machine.engines
-        assert machine.run("true", LACKING=NONE)[0] == 0
+        with machine.started("touch", "seen", LACKING=NONE) as second:
+            wait_for(lambda: len(machine.engines) == 2)
+            second.terminate()
+            assert second.wait(timeout=60) != 0
         assert machine.engines == [folder]
         assert running(str(folder))
+    assert not (machine.folder / "seen").exists()
+
+
+def with_engines(rules: str) -> str:
+    """Return rules to which an engine has added its own."""
+    head, accepts, rest = rules.partition(":FORWARD ACCEPT [0:0]\n")
+    assert accepts
+    added = [line for line in ENGINES if line not in rules.splitlines()]
+    return head + "\n".join([":FORWARD DROP [0:0]", *added]) + "\n" + rest
+
+
+def without_engines(rules: str) -> list[str]:
+    """Return the lines that an engine has not added, with the policy as it was."""
+    return [line.replace("DROP [0:0]", "ACCEPT [0:0]") for line in rules.splitlines() if line not in ENGINES]
 
 
 def running(folder: str) -> list[psutil.Process]:
