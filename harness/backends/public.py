@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import secrets
 import signal
@@ -349,8 +350,8 @@ def main() -> None:
     parser.add_argument("--goodbye-s", type=float, default=usual.goodbye_s, help="so long its end may take")
     options = vars(parser.parse_args())
     host, port, demo = options.pop("host"), options.pop("port"), options.pop("demo")
-    if wrong := [name for name, value in options.items() if value <= 0]:
-        parser.error(f"--{wrong[0].replace('_', '-')} has to be more than 0")
+    if wrong := [name for name, value in options.items() if not 0 < value < math.inf]:
+        parser.error(f"--{wrong[0].replace('_', '-')} has to be more than 0, and finite")
     token = os.environ.get(TOKEN_VARIABLE, "")
     if len(token) < LEAST_TOKEN_CHARS:
         what = f"has {len(token)} characters" if token else "is not set"

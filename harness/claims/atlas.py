@@ -24,14 +24,15 @@ from harness.reports.table import Row, tabulate
 INTRO = """\
 # The atlas: can I stream through it?
 
-Each proxy as it comes, in its variants and versions, and against whatever may mend it. All that is said of streams was
-measured; `make atlas` measures it again and makes this page, of which nothing is typed. What is *held* comes late, in
-lumps or at the end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser
-asks, and has a Content-Length. A fix is the cheapest of those that were tried, for the stream that they were tried on;
-the tables below have all of them. That something is held a little more or less (`reduces`, `harms`) is of this one run:
-where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
-beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
-begins with the versions that were measured."""
+Each proxy as it comes, in its variants and versions, and against whatever may mend it. What streams do was measured,
+and `make atlas` measures it again and makes this page; why they do was written by hand, with the source of each, and
+stands in the matrix as what is expected (configs/matrices/atlas.yaml). What is *held* comes late, in lumps or at the
+end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser asks, and has a
+Content-Length. A fix is the cheapest of those that were tried, for the stream that they were tried on; the tables
+below have all of them. That something is held a little more or less (`reduces`, `harms`) is of this one run: where
+bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands beside
+it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter begins
+with the versions that were measured."""
 
 SOURCE = re.compile(
     r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
@@ -208,7 +209,7 @@ def _builds(chapter: Chapter) -> Iterator[str]:
     cells = words.counted(len(chapter.results), "cell")
     if len(chapter.builds) == 1:
         ((told, _),) = chapter.builds.values()
-        only = ", the only version that is to be had" if "(apt " in told else "; no other version was measured"
+        only = ", the only one in this release of Debian's" if "(apt " in told else "; no other version was measured"
         yield f"{cells}, all of {text(told)}{only}. {by_hand}"
     else:
         yield f"{cells}. {by_hand}"
@@ -348,7 +349,8 @@ def _apart(one: Cell, other: Cell) -> tuple[int, bool, int, int]:
 def _hops_apart(one: Chain, other: Chain) -> tuple[bool, int]:
     """Tell how far two chains of a hop are apart: another variant is further off than another version."""
     (mine,), (its,) = one, other
-    return mine.variant != its.variant, (mine.version != its.version) + (mine.options != its.options)
+    options = len({*mine.options} ^ {*its.options})
+    return mine.variant != its.variant, (mine.version != its.version) + options
 
 
 def _linked(why: str) -> str:

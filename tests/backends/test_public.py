@@ -87,6 +87,8 @@ def test_a_demo_that_nobody_can_mean_is_told_what_is_allowed(query: dict[str, st
         ({"PORT": "http"}, [], "PORT is 'http'"),
         ({"PORT": "65536"}, [], "65536 is no port"),
         ({}, ["--streams=0"], "--streams has to be more than 0"),
+        ({}, ["--duration-s=nan"], "--duration-s has to be more than 0, and finite"),
+        ({}, ["--abandoned-s=inf"], "--abandoned-s has to be more than 0, and finite"),
         ({}, ["--host=203.0.113.1"], "nobody can listen on 203.0.113.1:8080"),
     ],
 )

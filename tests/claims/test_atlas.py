@@ -186,7 +186,7 @@ def test_a_pinned_package_is_a_version_too() -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("2.2 (apt h2o 2.2-7)", "2 cells, all of 2.2 (apt h2o 2.2-7), the only version that is to be had."),
+        ("2.2 (apt h2o 2.2-7)", "2 cells, all of 2.2 (apt h2o 2.2-7), the only one in this release of Debian's."),
         ("8.3 (npm h2o 8.3)", "2 cells, all of 8.3 (npm h2o 8.3); no other version was measured."),
     ],
 )
@@ -314,6 +314,9 @@ def test_another_version_or_option_is_nearer_than_another_variant_and_both_are_f
     assert atlas.neighbour([mine], [variant, both]) == (mine, both)
     option = of("caddy:plain@2.8,npm", "streamed")
     assert atlas.neighbour([mine], [both, option]) == (mine, option)
+    pinned = of("wsgi:plain@hypercorn,hypercorn==0.14.2", "buffered")
+    unpinned, neither = (of(chain, "streamed") for chain in ("wsgi:plain@hypercorn", "wsgi:plain"))
+    assert atlas.neighbour([pinned], [neither, unpinned]) == (pinned, unpinned)
 
 
 # ---------------------------------------------------------------- the page
