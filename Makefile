@@ -15,7 +15,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-WORKERS ?= 6
+WORKERS ?= 4
 FAST := not proxies and not generated
 INSTALLED := $(VENV)/.installed
 PROFILE := here

@@ -14,7 +14,7 @@ from harness.launchers.process import until
 
 T = TypeVar("T")
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 def wait_for(look: Callable[[], T], wanted: Callable[[T], object] = bool, within_s: float = DEADLINE_S) -> T:
