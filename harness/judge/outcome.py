@@ -44,7 +44,8 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "defeats"
     if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
-        if abs(shown - was_shown) > (not mitigated.shows.seen and _held_alike(mitigated, baseline)):
+        by_chance = 1 if not mitigated.shows.seen and _held_alike(mitigated, baseline) else 0
+        if abs(shown - was_shown) > by_chance:
             return "reduces" if shown < was_shown else "harms"
     if after != before:
         return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"

@@ -211,7 +211,8 @@ def test_who_lets_go_of_one_token_when_the_next_is_sent_shows_them_one_by_one() 
 def test_what_stays_behind_by_chance_is_what_did_more_often() -> None:
     """The last time, the token that let another go came along with it."""
     words = "s0 r0 s1 +400 hold1 s2 r1 +400 hold2 s3 r2 +400 hold3 s4 r4 end"
-    told = asked(24, 100, Judgement("coalesced", "because", let_go("bytes", 100, 1)), words=words)
+    last = replace(let_go("bytes", 100, 1), seq=3)
+    told = asked(24, 100, Judgement("coalesced", "because", last), words=words)
     assert told.manner == "one by one"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from harness.errors import InputError, SelectionError
 from harness.matrix.references import baseline_of, control_of, referenced, twin_of
 from harness.matrix.shards import Shard, part
-from harness.model import Cell, StandIn
+from harness.model import Cell, Pace, StandIn
 from tests.reports.samples import cell
 
+PACES = get_args(Pace)
 STAND_INS = {"curl-awk": StandIn("curl", "awk")}
 CELLS = st.lists(
     st.builds(
@@ -60,6 +62,13 @@ def test_no_part_is_larger_than_another_by_more_than_a_layer(cells: tuple[Cell, 
     sizes = [len(shared_out & set(one)) for one in parts(cells, of)]
     layers = Counter(baseline_of(twin_of(each)) for each in shared_out)
     assert max(sizes, default=0) - min(sizes, default=0) <= max(layers.values(), default=0)
+
+
+def test_a_control_that_a_reader_has_elsewhere_is_no_work_to_be_shared_out() -> None:
+    """What curl-awk reads is held against what curl reads: both parts are as large, and one has that beside its own."""
+    direct = [cell("direct", pace=pace, client=client) for client in ("curl-awk", "aiohttp") for pace in PACES]
+    found = parts(referenced(direct, STAND_INS), 2)
+    assert [{each.client for each in one} for one in found] == [{"curl", "curl-awk"}, {"aiohttp"}]
 
 
 def test_the_largest_layers_are_shared_out_first_so_that_small_ones_fill_what_is_left() -> None:
