@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.matrix.mitigations import is_detour
-from harness.model import AXES, LABELS, Cell, Chain, Expectation, Hop, Mitigation, Result, RunInfo, streams
+from harness.claims.remedies import fixes, is_pause, lets_go, recipes, whom
+from harness.model import AXES, Cell, Chain, Expectation, Hop, Mitigation, Result, RunInfo, streams
 from harness.reports import markdown, summary, words
 from harness.reports.markup import code, head, prose, row, text
 from harness.reports.safe import shown
@@ -28,11 +28,12 @@ Each proxy as it comes, in its variants and versions, and against whatever may m
 and `make atlas` measures it again and makes this page; why they do was written by hand, with the source of each, and
 stands in the matrix as what is expected (configs/matrices/atlas.yaml). What is *held* comes late, in lumps or at the
 end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser asks, and has a
-Content-Length. A fix is the cheapest of those that were tried, for the stream that they were tried on; the tables
-below have all of them. That something is held a little more or less (`reduces`, `harms`) is of this one run: where
-bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands beside
-it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter begins
-with the versions that were measured."""
+Content-Length. *Lets go* has what let held tokens go, from the least to the most: so many bytes more, a timer, a pause,
+the end. A fix is the cheapest of those that were seen to mend all that is held, or of whom stands beside it; the tables
+below have all that was tried. That something is held a little more or less (`reduces`, `harms`) is of this one run:
+where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
+beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
+begins with the versions that were measured."""
 
 SOURCE = re.compile(
     r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
@@ -96,7 +97,14 @@ def chapters(run: RunInfo, results: Sequence[Result]) -> list[Chapter]:
 def page(run: RunInfo, results: Sequence[Result]) -> str:
     """Return the page as GitHub Markdown."""
     found = chapters(run, results)
-    lines = [INTRO, "", *_summary(found), *(line for chapter in found for line in _chapter(chapter))]
+    layers = [one for chapter in found for rows in chapter.hops.values() for one in rows]
+    lines = [
+        INTRO,
+        "",
+        *_summary(found),
+        *recipes(layers, run.mitigations),
+        *(line for chapter in found for line in _chapter(chapter)),
+    ]
     lines += ["## How it was measured", "", text(summary.line(run, results)), "", text(_setting(run, results)), ""]
     lines += [JUDGE_AGAIN, ""]
     return shown("\n".join(lines))
@@ -110,26 +118,27 @@ def _setting(run: RunInfo, results: Iterable[Result]) -> str:
 
 
 def _summary(found: Iterable[Chapter]) -> Iterator[str]:
-    yield from head("proxy", "variant", "as it comes", "what it holds or cuts", "cheapest fix")
+    yield from head("proxy", "variant", "as it comes", "what it holds or cuts", "lets go", "cheapest fix")
     for chapter in found:
         names = iter([f"**[{text(chapter.proxy)}](#{chapter.proxy})**"])
         if chapter.calm:
-            yield row(next(names, ""), "<br>".join(map(_variant, chapter.calm)), "streams", "", "")
+            yield row(next(names, ""), "<br>".join(map(_variant, chapter.calm)), "streams", "", "", "")
         for hop, rows in chapter.hops.items():
             if held := [one for one in rows if not one.streams]:
                 manners = "<br>".join(dict.fromkeys(text(one.found) for one in held))
                 mostly = "streams, but:<br>" if len(held) * 2 < len(rows) else ""
-                where = text(whom(held, rows))
-                yield row(next(names, ""), _variant(hop), f"{mostly}{manners}", where, _fix(held, chapter))
+                where, by = text(whom(held, rows)), text(lets_go(held))
+                fix = fixes(held, chapter.catalogue)
+                yield row(next(names, ""), _variant(hop), f"{mostly}{manners}", where, by, fix)
             elif cut := [(one, name) for one in rows for name in _cuts(one)]:
                 what = ", ".join(code(name) for name in dict.fromkeys(name for _, name in cut))
-                yield row(next(names, ""), _variant(hop), "streams, but is cut", f"with {what}", _uncut(cut))
+                yield row(next(names, ""), _variant(hop), "streams, but is cut", f"with {what}", "", _uncut(cut))
     yield ""
 
 
 def _cuts(layer: Row) -> list[str]:
     """Return the mitigations that only make a stream last, or pause, with which a layer that streams is cut."""
-    return [name for name, one in layer.results.items() if one.verdict == "broken" and "pause-" in name]
+    return [name for name, one in layer.results.items() if one.verdict == "broken" and is_pause(name)]
 
 
 def _uncut(cut: Iterable[tuple[Row, str]]) -> str:
@@ -145,38 +154,6 @@ def _uncut(cut: Iterable[tuple[Row, str]]) -> str:
 
 def _variant(hop: Hop) -> str:
     return code(str(hop).partition(":")[2])
-
-
-def whom(held: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Tell which of some layers are held, by what tells them apart; by their number where nothing does."""
-    if len(held) == len(rows):
-        return f"all that was asked ({words.counted(len(rows), 'layer')})"
-
-    def met(axes: Mapping[str, set[str]]) -> int:
-        return sum(all(one.value(axis) in values for axis, values in axes.items()) for one in rows)
-
-    telling = {axis: {one.value(axis) for one in held} for axis in LABELS}
-    if met(telling) > len(held):
-        return f"{len(held)} of {words.counted(len(rows), 'layer')}"
-    for axis in reversed(LABELS):
-        without = {other: values for other, values in telling.items() if other != axis}
-        if met(without) == len(held):
-            telling = without
-    return ", ".join(f"{axis} {' or '.join(sorted(values))}" for axis, values in telling.items())
-
-
-def _fix(held: Sequence[Row], chapter: Chapter) -> str:
-    """Return the cheapest fix of the first layer on which some were tried."""
-    tried = next((one for one in held if one.results), None)
-    if tried is None:
-        return "not asked"
-    around = {name for name, one in chapter.catalogue.items() if is_detour(one, tried.layer.format)}
-    inside = [column.name for column in tried.defeats if around.isdisjoint(column.name.split("+"))]
-    if inside:
-        return code(inside[0])
-    if tried.defeats:
-        return f"none but to go around it: {', '.join(code(column.name) for column in tried.defeats)}"
-    return f"none of the {len(tried.results)} that were tried"
 
 
 def _chapter(chapter: Chapter) -> Iterator[str]:
