@@ -292,7 +292,8 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
         found = ", ".join(dict.fromkeys(map(words.verdict, results)))
         missed = sum(result.outcome == "fail" for result in results)
         wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
-        yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
+        bare = "" if SOURCE.search(why) else " Which line of source does it is not explained."
+        yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{bare}{wrong}"
         of_heads = all(expectation.head_held is not None and _streams(result) for expectation, result in met)
         says = _head if of_heads else words.verdict
         if (
