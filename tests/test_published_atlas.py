@@ -91,6 +91,15 @@ def test_a_mechanism_without_a_line_of_source_is_told_as_not_explained(run: Run,
     assert ("Which line of source does it is not explained." in page) == told
 
 
+def test_a_source_stands_apart_from_the_words_around_it(run: Run) -> None:
+    why = "It asks as a/b@1:c/d.c:3 does, with the port of a/b@1:c/e.c:4."
+    held = next(one for one in run.results if one.id.startswith("nginx:http10/"))
+    page = atlas.page(run.info, [replace(held, expectation=Expectation("nginx:*", why))])
+    link = "[`{0}` of a/b 1](https://github.com/a/b/blob/1/c/{1})"
+    first, second = link.format("d.c:3", "d.c#L3"), link.format("e.c:4", "e.c#L4")
+    assert f"It asks as {first} does, with the port of {second}.\n" in page
+
+
 def test_every_page_that_is_linked_is_there() -> None:
     linked = set(re.findall(r"\]\(((?!https?:|#)[^)]+)\)", publish.ATLAS_PAGE.read_text(encoding="utf-8")))
     assert linked

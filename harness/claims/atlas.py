@@ -17,7 +17,7 @@ from functools import cached_property
 from harness.matrix.mitigations import is_detour
 from harness.model import AXES, LABELS, Cell, Chain, Expectation, Hop, Mitigation, Result, RunInfo, streams
 from harness.reports import markdown, summary, words
-from harness.reports.markup import code, head, prose, row, text
+from harness.reports.markup import code, head, row, text, within
 from harness.reports.safe import shown
 from harness.reports.table import Row, tabulate
 
@@ -359,9 +359,9 @@ def _linked(why: str) -> str:
     parts: list[str] = []
     at = 0
     for found in SOURCE.finditer(why):
-        parts += [prose(why[at : found.start()]), _link(**found.groupdict())]
+        parts += [within(why[at : found.start()]), _link(**found.groupdict())]
         at = found.end()
-    return "".join([*parts, prose(why[at:])])
+    return "".join([*parts, within(why[at:])]).strip()
 
 
 def _link(repository: str, commit: str, path: str, line: str) -> str:
