@@ -17,7 +17,7 @@ from functools import cached_property
 from harness.claims.remedies import fixes, is_pause, lets_go, recipes, whom
 from harness.model import AXES, Cell, Chain, Expectation, Hop, Mitigation, Result, RunInfo, streams
 from harness.reports import markdown, summary, words
-from harness.reports.markup import code, head, prose, row, text
+from harness.reports.markup import code, head, row, text, within
 from harness.reports.safe import shown
 from harness.reports.table import Row, tabulate
 
@@ -269,7 +269,8 @@ def _mechanisms(chapter: Chapter) -> Iterator[str]:
         found = ", ".join(dict.fromkeys(map(words.verdict, results)))
         missed = sum(result.outcome == "fail" for result in results)
         wrong = f" **{missed} of them came out otherwise than that says.**" if missed else ""
-        yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{wrong}"
+        bare = "" if SOURCE.search(why) else " Which line of source does it is not explained."
+        yield f"- {globs} ({words.counted(len(met), 'cell')}: {text(found)}): {_linked(why)}{bare}{wrong}"
         of_heads = all(expectation.head_held is not None and _streams(result) for expectation, result in met)
         says = _head if of_heads else words.verdict
         if (
@@ -335,9 +336,9 @@ def _linked(why: str) -> str:
     parts: list[str] = []
     at = 0
     for found in SOURCE.finditer(why):
-        parts += [prose(why[at : found.start()]), _link(**found.groupdict())]
+        parts += [within(why[at : found.start()]), _link(**found.groupdict())]
         at = found.end()
-    return "".join([*parts, prose(why[at:])])
+    return "".join([*parts, within(why[at:])]).strip()
 
 
 def _link(repository: str, commit: str, path: str, line: str) -> str:

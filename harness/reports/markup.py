@@ -17,9 +17,13 @@ def text(said: str) -> str:
 
 def prose(said: str) -> str:
     """Return text whose author put code between single backticks; all else in it stays as it is."""
+    return within(said).strip()
+
+
+def within(said: str) -> str:
+    """Return a part of prose, with the blank that it begins or ends with."""
     parts = re.split(r"(?<!`)`([^`]+)`(?!`)", said)
-    shown = [code(part) if number % 2 else _spaced(part) for number, part in enumerate(parts)]
-    return "".join(shown).strip()
+    return "".join(code(part) if number % 2 else _spaced(part) for number, part in enumerate(parts))
 
 
 def paragraph(said: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.reports.markup import paragraph, prose, row, text
+from harness.reports.markup import paragraph, prose, row, text, within
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from harness.reports.markup import paragraph, prose, row, text
 )
 def test_code_between_single_backticks_is_code_and_nothing_else_is(said: str, shown: str) -> None:
     assert prose(said) == shown
+
+
+@pytest.mark.parametrize(("said", "shown"), [(" and `a`, ", " and `a`, "), ("\n", " "), ("no blank", "no blank")])
+def test_a_part_of_prose_keeps_the_blanks_that_tell_it_from_its_neighbours(said: str, shown: str) -> None:
+    assert within(said) == shown
 
 
 @pytest.mark.parametrize(
