@@ -17,7 +17,7 @@ import contextlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath, PurePosixPath
 from typing import Any
@@ -239,12 +239,16 @@ class _Reader:
             changes = self._known.edits(self._chains.own, deployed)
             self._catalogue = mitigations.placed(self._catalogue, self._chains.own, changes)
         origins: dict[Cell, KeyPath] = {}
+        meant: set[tuple[KeyPath, tuple[str, ...]]] = set()
         for path, block in blocks:
             for values in itertools.product(*(block[axis] for axis in AXES)):
-                origins.setdefault(_as_recorded(Cell(**dict(zip(AXES, values, strict=True)))), path)
+                cell = _as_recorded(Cell(**dict(zip(AXES, values, strict=True))))
+                origins.setdefault(cell, path)
+                if (path, cell.mitigations) not in meant and mitigations.concerned(cell, *self._applying):
+                    meant.add((path, cell.mitigations))
         for index, exclusion in enumerate(self._shape.exclude):
             self._exclude(origins, exclusion, ("exclude", index))
-        self._leave_out(origins)
+        self._leave_out(origins, meant)
         self._contradictions(origins)
         cells = referenced(origins, self._known.stand_ins)
         expectations = tuple(self._expectations(cells))
@@ -329,15 +333,15 @@ class _Reader:
         for cell in excluded:
             del origins[cell]
 
-    def _leave_out(self, origins: dict[Cell, KeyPath]) -> None:
+    def _leave_out(self, origins: dict[Cell, KeyPath], meant: Container[tuple[KeyPath, tuple[str, ...]]]) -> None:
         """Take away the cells that a mitigation does not concern, if it concerns others of the block; baselines stay.
+
+        `meant` has what concerns some cell of a block, be that of an earlier one, too, or excluded.
 
         Of `all` mitigations those are taken away that a cell cannot have, for whatever reason.
         """
-        concerned = {cell: mitigations.concerned(cell, *self._applying) for cell in origins}
-        meant = {(path, cell.mitigations) for cell, path in origins.items() if concerned[cell]}
         for cell, path in list(origins.items()):
-            elsewhere = not concerned[cell] and (path, cell.mitigations) in meant
+            elsewhere = (path, cell.mitigations) in meant and not mitigations.concerned(cell, *self._applying)
             if elsewhere or (self._is_one_of_all(cell, path) and mitigations.objections(cell, *self._applying)):
                 del origins[cell]
                 origins.setdefault(baseline_of(cell), path)

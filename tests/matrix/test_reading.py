@@ -191,6 +191,19 @@ def test_a_mitigation_is_left_out_of_the_chains_that_it_does_not_concern_but_not
     assert "which the chain does not have" in refusal(block), "no other chain of the block"
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "include: [{chain: nginx:default, mitigations: nginx-buffering-off}, MINE]\n",
+        "include: [MINE]\nexclude: [{cells: 'nginx:default/*'}]\n",
+    ],
+    ids=["asked for by an earlier block", "excluded"],
+)
+def test_a_mitigation_concerns_a_block_whose_cells_with_it_are_of_an_earlier_one_or_excluded(elsewhere: str) -> None:
+    mine = "{chain: [nginx:default, nextjs:dev], mitigations: nginx-buffering-off}"
+    assert "nextjs:dev/sse/chunked/curl/none" in ids(read(elsewhere.replace("MINE", mine)))
+
+
 def test_all_mitigations_are_those_that_a_cell_can_have_one_by_one() -> None:
     tried = {cell.mitigations for cell in read("axes: {chain: nginx:default, mitigations: all}\n").cells}
     assert all(len(names) < 2 for names in tried)
