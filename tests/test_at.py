@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from harness.backends.posting import TOKEN_VARIABLE
 from tests.backends.deploying import LISTENING, TOKEN
@@ -42,7 +43,7 @@ def url() -> Iterator[str]:
     ("words", "complaint"),
     [
         ("--at", "'--at' requires an argument"),
-        ("--at chat.example", "--at: an absolute URL is needed, as https://chat.example/api; allowed: http, https"),
+        ("--at chat.example", "--at: an absolute URL is needed, as https://host/path; allowed: http, https"),
         ("--at ftp://chat.example", NO_URL),
         ("--at htps://chat.example:443", NO_URL),
         ("--at ws://chat.example:443", NO_URL),
@@ -52,13 +53,19 @@ def url() -> Iterator[str]:
         ("--at https://me:secret@chat.example:x/", NO_URL),
         ("--at https://chat.example/\N{RIGHT-TO-LEFT OVERRIDE}", NO_URL),
         ("--at http://[::1]:8080", "--at: a host is needed by name, or by an address of IPv4"),
-        ("--at https://me:secret@chat.example/", "without a user, a query and a fragment"),
-        ("--at https://chat.example/?token=secret", "without a user, a query and a fragment"),
+        ("--at https://me:secret@chat.example/", "--at: a name and a password stand in no URL here"),
+        ("--at https://chat.example/?token=secret", "without a query and a fragment"),
         ("--at https://chat.example --control chat.example", "--control: an absolute URL is needed"),
         ("--at https://chat.example --control htps://chat.example:443", "--control: an absolute URL is needed"),
         ("--at https://chat.example --control http://[::1]:8080", "--control: a host is needed by name"),
-        ("--at https://chat.example --cacert nope.pem", "no certificates of whom to trust in nope.pem"),
-        ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
+        ("--at https://chat.example --control=", "--control: an absolute URL is needed"),
+        ("--at https://chat.example --cacert nope.pem", "--cacert: there is no file nope.pem"),
+        ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem: a PEM file is"),
+        ("--at https://chat.example --cacert .", "--cacert: . is a folder, not a file"),
+        ("--at http://chat.example --cacert nope.pem", "--cacert: there is no file nope.pem"),
+        ("--at http://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
+        ("--at http://chat.example --cacert ca.pem", "--cacert: only an https:// URL has a certificate: leave it out"),
+        ("--at http://chat.example --control http://chat.example:81 --cacert ca.pem", "only an https:// URL has"),
         ("--control https://chat.example", "--control is of an emitter elsewhere: give --at URL"),
     ],
 )
@@ -67,6 +74,7 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     Path("m.pem").write_text("nothing")
+    trustme.CA().cert_pem.write_to_path("ca.pem")
     said = harness("matrix", "smoke", *words.split())
     assert said.status == 2
     assert complaint in said.err
