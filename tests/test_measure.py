@@ -330,7 +330,7 @@ def test_live_tokens(measure):
             "there is no ./none.conf in *",
             "assert_streams takes a result as harness_result or measure gave it, not 7",
             "url: an absolute URL is needed, as https://host/path; allowed: http, https",
-            "GET http://127.0.0.1:9/chat: nobody answers at 127.0.0.1:9: *; is it started?",
+            "GET http://127.0.0.1:9/chat is not reached at 127.0.0.1:9: nobody listens there: is it started, *?",
             "GET /api/broken of *, asked through nginx:nginx as curl: *; the application raised RuntimeError: *",
             "headers: a dict is needed, or pairs of a name and a value",
             "headers: a dict is needed, or pairs of a name and a value",

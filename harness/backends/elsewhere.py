@@ -23,8 +23,9 @@ import aiohttp
 from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
+from harness.backends.unreached import who_answers, why_unreached
 from harness.errors import BackendError, InputError, shortened
-from harness.model import Clock, Emission, Endpoint, Turn, Workload, spellings, without_said
+from harness.model import Clock, Emission, Endpoint, Turn, Workload, shown_urls, spellings, without_said
 
 LOOKS = 8
 """So many requests at once find several instances, if there are some."""
@@ -68,7 +69,9 @@ class Elsewhere:
         """Find out at first who is there, and how far away. Raises InputError if that is no emitter, or are several."""
         async with self._reached:
             if self._session is None:
-                self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+                self._session = aiohttp.ClientSession(
+                    cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None), trust_env=False
+                )
                 await self._meet()
 
     async def trip(self) -> None:
@@ -126,16 +129,20 @@ class Elsewhere:
                     retry = answer.headers.get("Retry-After", "1")
                     break
             except TimeoutError:
-                raise BackendError(f"{who} has not answered for {self._patience.answer_s:g} s") from None
+                raise BackendError(
+                    f"{who} has not answered for {self._patience.answer_s:g} s: a firewall may drop what is sent there,"
+                    " or whoever listens there stands still"
+                ) from None
             except (aiohttp.ClientError, ConnectionError) as error:
                 if last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise BackendError(f"{who} does not answer: {self._quoted(_why(error))}") from None
+                    why = why_unreached(error, who.startswith("https:"), "--cacert FILE")
+                    raise BackendError(f"{who} does not answer: {self._quoted(why)}") from None
                 # a connection that was kept and is hung up on just now says nothing of who is there
         if instance is None and answer.status not in NOT_NOW:
-            raise InputError(
-                f"no emitter answers at {who}: status {answer.status}, {shortened(self._quoted(text))}; it is"
-                " `python -m harness.backends.public`, and --control says where it is told what to send"
-            )
+            sends_to = shown_urls(self._quoted(answer.headers.get("Location", "")))
+            spelled = self._quoted(html.unescape(self._quoted(text)))  # a page can spell what it repeats in many ways
+            told = who_answers(answer.status, spelled, sends_to, f"/control/{path}")
+            raise InputError(f"no emitter answers at {who}: {told}")
         if instance and instance != (self._instance or instance):
             raise InputError(f"several emitters answer at {who}, or it was started anew: {ONE_INSTANCE}")
         self._instance = self._instance or instance or ""
@@ -311,8 +318,3 @@ class FarStream:
 def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """Return whom is trusted, once for all: a connection is only kept for who trusts the same."""
     return ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
-
-
-def _why(error: Exception) -> str:
-    """Return what the system says of a connection; all other errors may have in them what was read of the answer."""
-    return str(error) if isinstance(error, OSError) else "its answer breaks off, or is no HTTP"

@@ -64,7 +64,9 @@ def assert_tells_nothing(told: str) -> None:
 @pytest.mark.parametrize("is_behind", [False, True], ids=["no emitter", "an emitter behind it"])
 async def test_who_repeats_the_token_has_nobody_be_told_it(status: int, is_behind: bool) -> None:
     def answer(request: web.Request) -> web.Response:
-        return web.Response(status=status, text=echo(request), headers={INSTANCE_HEADER: "0f"} if is_behind else {})
+        headers = {"Location": f"https://{quote(TOKEN)}.example/"} if status == 302 else {}
+        headers |= {INSTANCE_HEADER: "0f"} if is_behind else {}
+        return web.Response(status=status, text=echo(request), headers=headers)
 
     async with answered_by(answer) as emitter:
         with pytest.raises((BackendError, InputError)) as raised:
@@ -97,6 +99,17 @@ async def test_nor_does_who_answers_what_is_no_http_or_hangs_up(answered: str) -
         with pytest.raises(BackendError, match="does not answer: its answer breaks off, or is no HTTP") as raised:
             await emitter.ready()
     assert_tells_nothing("".join(traceback.format_exception(None, raised.value, None)))
+
+
+async def test_nor_does_the_title_of_a_page_in_which_the_token_is_spelled_as_html_can() -> None:
+    def answer(request: web.Request) -> web.Response:
+        title = "".join(f"&#{ord(one)};" for one in request.headers[TOKEN_HEADER])
+        return web.Response(text=f"<html><title>{'x' * 45}{title}</title>")
+
+    async with answered_by(answer) as emitter:
+        with pytest.raises(InputError, match="a page, 'xxx") as raised:
+            await emitter.ready()
+    assert_tells_nothing(str(raised.value))
 
 
 async def test_nor_who_does_in_the_middle_of_a_stream() -> None:
