@@ -105,8 +105,12 @@ def test_the_cells_of_a_matrix_are_measured_there_and_no_file_has_the_token(
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert kept == []
     assert TOKEN not in said.out + said.err
-    again = harness("report", "--html", "page.html")
-    assert again.status == 0
+    again = harness("run", results[1]["id"], "--at", url, "--expect", "streamed", "--json", "again.json")
+    assert again.status == 0, again.err
+    assert [one["id"] for one in json.loads(Path("again.json").read_text())["results"]] == [
+        one["id"] for one in results
+    ]
+    assert harness("report", "--html", "page.html").status == 0
     assert "what makes all requests wait alike" in re.sub(r"\s+", " ", Path("page.html").read_text())
 
 
