@@ -14,7 +14,7 @@ import html
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +36,8 @@ LEAD_LEAST_MS = 20.0
 """What a machine that is busy adds to the shortest of trips."""
 LOOK_S = 0.05
 """How often at most it is looked whether a stream has been asked for."""
+SAY_S = 10.0
+"""How often at most it is said that somebody takes no more requests."""
 TOO_MANY = 429
 NOT_NOW = (TOO_MANY, 503)
 TRIAL = Emission(Workload("trial", tokens=1, token_bytes=96), headers=(("Cache-Control", "no-store"),))
@@ -51,7 +53,14 @@ class Elsewhere:
 
     clock: Clock = "its own"
 
-    def __init__(self, endpoint: Endpoint, token: str, patience: Patience, control: Endpoint | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        token: str,
+        patience: Patience,
+        control: Endpoint | None = None,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
         self.endpoint = endpoint
         self.lead_ms = 0.0
         self.serial = False
@@ -60,6 +69,8 @@ class Elsewhere:
         self._token = token
         self._secrets = spellings([token, quote(token), html.escape(token)])
         self._patience = patience
+        self._say = say
+        self._said_s = -SAY_S
         self._instance = ""
         self._session: aiohttp.ClientSession | None = None
         self._reached = asyncio.Lock()
@@ -116,7 +127,15 @@ class Elsewhere:
                 return self._read(text)
             if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
                 raise self._refusal(path, status, text)
+            self._say_waiting(status, wait_s, until_s - time.monotonic())
             await asyncio.sleep(wait_s)
+
+    def _say_waiting(self, status: int, wait_s: float, left_s: float) -> None:
+        """Say that somebody is waited for, once for all who wait."""
+        if (now_s := time.monotonic()) >= self._said_s + SAY_S:
+            self._said_s = now_s
+            who = f"{self._control.url} takes no more requests for now ({status})"
+            self._say(f"{who}: it is asked again in {wait_s:g} s, and given up in {left_s:.0f} s")
 
     async def _posted(self, path: str, said: Mapping[str, Any]) -> tuple[int, str, float]:
         """Post once; return status, body and for how long to wait before the next."""

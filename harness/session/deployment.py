@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult
@@ -30,12 +30,13 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where an emitter is deployed; `control` is another way in, for what it is told."""
+    """Where an emitter is deployed; `control` is another way in, for what it is told. `say` tells people of waits."""
 
     endpoint: Endpoint
     told: str
     token: str = field(repr=False)
     control: Endpoint | None = None
+    say: Callable[[str], object] = field(default=lambda line: None, repr=False, compare=False)
 
     @property
     def chain(self) -> Chain:
@@ -47,10 +48,10 @@ class Site:
 
     def backend(self) -> Elsewhere:
         """Return the emitter there, which whoever measures closes."""
-        return Elsewhere(self.endpoint, self.token, ELSEWHERE, self.control)
+        return Elsewhere(self.endpoint, self.token, ELSEWHERE, self.control, self.say)
 
 
-def site(at: str, control: str | None, authority: Path | None) -> Site:
+def site(at: str, control: str | None, authority: Path | None, say: Callable[[str], object]) -> Site:
     """Return what options say. Raises InputError for what is no URL, and where no token is in the environment."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token:
@@ -59,8 +60,8 @@ def site(at: str, control: str | None, authority: Path | None) -> Site:
         )
     there, way_in = _parts("--at", at), _parts("--control", control) if control is not None else None
     given = trusted("--cacert", authority, [at, control or ""]) if authority else None
-    endpoints = [_endpoint(parts, given) for parts in (there, way_in) if parts]
-    return Site(endpoints[0], f"{there.netloc}{there.path.rstrip('/')}", token, *endpoints[1:])
+    told = f"{there.netloc}{there.path.rstrip('/')}"
+    return Site(_endpoint(there, given), told, token, _endpoint(way_in, given) if way_in else None, say)
 
 
 def at_site(cells: Iterable[Cell], there: Site, matrix: Matrix) -> tuple[Cell, ...]:
