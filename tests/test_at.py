@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import trustme
 from harness.backends.posting import TOKEN_VARIABLE
 from tests.backends.deploying import LISTENING, TOKEN
 from tests.commanding import Harness
+from tests.sandbox import DIRECT
 
 MATRIX = """\
 title: At a site
@@ -87,6 +90,21 @@ def test_without_a_token_nobody_is_asked(harness: Harness, monkeypatch: pytest.M
     assert (said.status, f"{TOKEN_VARIABLE} is not set" in said.err) == (2, True)
 
 
+def test_what_is_refused_before_anything_is_measured_leaves_no_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    Path("m.yaml").write_text(DIRECT)
+    said = harness("matrix", "m.yaml", "--at", url)
+    assert (said.status, said.err) == (
+        3,
+        f"harness: {url} does not answer: nobody listens there: is it started, and is that its port?\n",
+    )
+    assert not Path("runs").exists()
+
+
 @pytest.mark.proxies
 def test_the_cells_of_a_matrix_are_measured_there_and_no_file_has_the_token(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
@@ -119,3 +137,4 @@ def test_a_token_that_is_wrong_ends_the_run_with_2(harness: Harness, monkeypatch
     monkeypatch.setenv(TOKEN_VARIABLE, "open-sesame-open-barley")
     said = harness("matrix", "smoke", "--at", url)
     assert (said.status, "wants another token" in said.err) == (2, True)
+    assert not Path("runs").exists()
