@@ -253,6 +253,10 @@ class FarStream:
         """Let tokens up to `through` be sent `lead_ms` after this has arrived, so far apart."""
         self._tell("grant", {"through": through, "after_ms": self._emitter.lead_ms, "every_ms": every_ms})
 
+    async def heard(self) -> None:
+        if self._telling:
+            await asyncio.wait({self._telling})
+
     def end(self) -> None:
         self._tell("grant", {"end": True})
 
