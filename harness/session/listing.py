@@ -93,13 +93,14 @@ def _containers() -> Rows:
 
 
 def _pinned() -> list[str]:
-    """Return the images that the compose file pins and hops run in."""
-    if not resources.compose().is_file():
+    """Return the images that the compose file pins and hops run in; none where there is no such file, or another."""
+    try:
+        pinned = yaml.safe_load(resources.compose().read_text(encoding="utf-8"))["x-images"].values()
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return []
-    said = (proxy.said.sources.docker for proxy in PROXIES.values() if isinstance(proxy, Described))
-    of_hops = {docker.image for docker in said if docker}
-    pinned = yaml.safe_load(resources.compose().read_text(encoding="utf-8"))["x-images"].values()
-    return [image for image in pinned if image.rpartition(":")[0] in of_hops]
+    described = (proxy.said.sources.docker for proxy in PROXIES.values() if isinstance(proxy, Described))
+    of_hops = {docker.image for docker in described if docker}
+    return [image for image in map(str, pinned) if image.rpartition(":")[0] in of_hops]
 
 
 def _proxies() -> Rows:

@@ -54,6 +54,18 @@ def test_without_the_emitters_image_no_hop_can_run_and_the_doctor_says_how_it_is
     assert said.endswith("docker compose build backend")
 
 
+@pytest.mark.parametrize("compose", [None, "x-images: [", "services: {}", "[]"])
+def test_an_installation_without_our_compose_file_tells_of_the_emitters_image(
+    compose: str | None, doctor: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compose is not None:
+        (tmp_path / "compose.yaml").write_text(compose)
+    monkeypatch.setattr("harness.resources.compose", lambda: tmp_path / "compose.yaml")
+    with engine_at(tmp_path / "engine.sock", DOCKER, {}, [EMITTER_IMAGE]) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert row(doctor().out, "images") == f"images ok here: {EMITTER_IMAGE}"
+
+
 def test_without_an_engine_it_says_where_it_looked_and_ends_well(
     doctor: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
