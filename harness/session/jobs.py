@@ -79,10 +79,15 @@ def load(
         raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
-    if not site and (afar := [glob for glob in only if is_afar(glob)]):
-        raise SelectionError(f"--only {afar[0]!r} is of cells that are measured from afar: say where, with --at URL")
     every = expand(matrix, pace)
-    cells = select(at_site(every, site, matrix) if site else every, only, skip)
+    try:
+        cells = select(at_site(every, site, matrix) if site else every, only, skip)
+    except SelectionError as error:
+        if site or not any(map(is_afar, only)):
+            raise
+        raise SelectionError(
+            f"{error}; what begins with {AT}: is measured from afar: say where, with --at URL"
+        ) from None
     mine = part(cells, shard, matrix.stand_ins) if shard else cells
     elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
     return replace(_job(matrix, folder, mine, deployment, site), shard=str(shard or ""), elsewhere=elsewhere)

@@ -106,7 +106,10 @@ def test_a_cell_from_afar_is_not_looked_for_here_and_how_to_go_on_is_told(
     for meant in (measured, "at:chat.example:8080"):
         assert json.loads(harness("show", meant, "--json", "-").out)["results"][0]["id"] == measured
     only = harness("matrix", "smoke", "--only", measured)
-    assert (only.status, "is of cells that are measured from afar: say where, with --at URL" in only.err) == (5, True)
+    assert (only.status, "what begins with at: is measured from afar: say where, with --at URL" in only.err) == (
+        5,
+        True,
+    )
 
 
 def test_a_place_and_a_cell_have_to_be_one(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
