@@ -20,9 +20,10 @@ from harness.formats import TRANSPORTS
 from harness.judge.rules import HOLD_MS
 from harness.measure.announced import Left, Seen, steps, turns
 from harness.measure.ending import ended
+from harness.measure.grants import Grant, Phase
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
-from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import QUOTED_BYTES, Flood, Recorder
 from harness.measure.standstill import Clock
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Trace, Turn, masked_trace

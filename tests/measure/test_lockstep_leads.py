@@ -8,7 +8,8 @@ import pytest
 
 from harness.judge.reading import Alone, Hold, read
 from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS
-from harness.measure.lockstep import Due, Grant, Lockstep, Phase
+from harness.measure.grants import Due, Grant, Phase
+from harness.measure.lockstep import Lockstep
 from harness.model import Emission, Workload
 
 MS = 1_000_000
