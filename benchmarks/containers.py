@@ -2,14 +2,16 @@
 
     python -m benchmarks.containers [TIMES]
 
-Wants an engine with the images that compose.yaml pins. Tells of each program how long its hop took to serve, first with
-the question for its version and then without; and then measures, in turns, TIMES times (3), the cells of the smoke
-matrix that only have nginx hops, with local programs and in containers. Exit status 1 if a cell turns out otherwise, or
-containers take more than twice the time. That no cell does is a test, too; how long they take is none.
+Wants an engine with the images that compose.yaml pins, and ends with 2 where there is none. Tells of each program how
+long its hop took to serve, first with the question for its version and then without; and then measures, in turns, TIMES
+times (3), the cells of the smoke matrix that only have nginx hops, with local programs and in containers. Exit status 1
+if a cell turns out otherwise, or containers take more than twice the time. That no cell does is a test, too; how long
+they take is none.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import statistics
@@ -25,11 +27,16 @@ from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.model import Hop, Option
 from harness.resources import configs
+from tests import engines
 from tests.engines import contained
 from tests.sandbox import Sandbox
 
 HOPS = {"nginx": "http10", "haproxy": "default", "caddy": "plain", "envoy": "plain", "traefik": "plain"}
 MOST = 2.0
+WAY_OUT = (
+    "Start Docker or Podman, `docker compose build backend`, and `docker pull` what compose.yaml pins; or let"
+    " `.ci/with_engine .venv/bin/python -m benchmarks.containers` do all of that with an engine of its own"
+)
 
 
 async def starts() -> None:
@@ -75,7 +82,15 @@ def smoke(place: Sandbox, text: str) -> tuple[float, dict[str, object]]:
     return took, {re.sub(r"@[a-z]+:[^/>]+", "", id): found for id, found in shown.items()}
 
 
-def main(times: int) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.containers", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("times", nargs="?", type=int, default=3, help="how often the matrices are measured")
+    times: int = parser.parse_args().times
+    if times < 1:
+        parser.error("TIMES has to be 1 at least")
+    if why := engines.main():
+        parser.error(f"{why}\n{WAY_OUT}")
     asyncio.run(starts())
     took: dict[str, list[float]] = {}
     found: list[dict[str, object]] = []
@@ -94,4 +109,4 @@ def main(times: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int((sys.argv[1:] or ["3"])[0])))
+    sys.exit(main())

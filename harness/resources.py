@@ -35,6 +35,11 @@ def configs() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
+def compose() -> Path:
+    """Return the compose file, which has the one list of images; an installed package is without it."""
+    return configs().parent / "compose.yaml"
+
+
 def is_file(path: Path) -> bool:
     """Tell whether there is such a file. Raises InputError if one cannot even look."""
     try:

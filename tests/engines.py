@@ -42,14 +42,7 @@ def contained(hop: str) -> str:
 
 def lacking(engine: Engine) -> str | None:
     """Return which of the images an engine lacks, in words. Nothing is pulled here."""
-    from docker.errors import ImageNotFound
-
-    for image in IMAGES:
-        try:
-            engine.client.images.get(image)
-        except ImageNotFound:
-            return f"the engine has no image {image}"
-    return None
+    return next((f"the engine has no image {image}" for image in IMAGES if not engine.image(image)), None)
 
 
 def engine_with_images() -> Engine:

@@ -103,15 +103,34 @@ class Misbehaving:
             passed = {name: value for name, value in said.items() if name.lower() not in OF_ONE_CONNECTION}
             body = await reader.readexactly(int(said.get("Content-Length", 0)))
             behave = self._behave if target.startswith("/stream/") else self._pulse
+            await self._before(target)
             async with self._session.request(
                 method, self._upstream.url + target, headers=passed, data=body
             ) as response:
                 await behave(response, Answer(writer))
         writer.close()
 
+    async def _before(self, target: str) -> None:
+        """Do something before a request is handed on."""
+
     async def _pulse(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
         self.pulses += 1
         await self._behave_to_pulse(response, answer)
+
+
+class Tardy(Misbehaving):
+    """Hands on the first grants late, as who has just woken up, and all else at once."""
+
+    def __init__(self, upstream: Endpoint, late_s: float, grants: int) -> None:
+        super().__init__(upstream, passes)
+        self.late = 0
+        self._late_s = late_s
+        self._grants = grants
+
+    async def _before(self, target: str) -> None:
+        if target.endswith("/grant") and self.late < self._grants:
+            self.late += 1
+            await asyncio.sleep(self._late_s)
 
 
 class Shared(Misbehaving):

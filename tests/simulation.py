@@ -16,7 +16,8 @@ from harness.formats.body import EmittedBody
 from harness.formats.coding import decoder
 from harness.formats.replayed import decoder_of
 from harness.measure import limits
-from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.grants import Grant, Phase
+from harness.measure.lockstep import Lockstep
 from harness.model import Plan, Read, Sent, Trace
 from tests.hops import Hop
 

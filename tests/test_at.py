@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from harness.backends.posting import TOKEN_VARIABLE
 from tests.backends.deploying import LISTENING, TOKEN
 from tests.commanding import Harness
+from tests.sandbox import DIRECT
 
 MATRIX = """\
 title: At a site
@@ -42,7 +46,7 @@ def url() -> Iterator[str]:
     ("words", "complaint"),
     [
         ("--at", "'--at' requires an argument"),
-        ("--at chat.example", "--at: an absolute URL is needed, as https://chat.example/api; allowed: http, https"),
+        ("--at chat.example", "--at: an absolute URL is needed, as https://host/path; allowed: http, https"),
         ("--at ftp://chat.example", NO_URL),
         ("--at htps://chat.example:443", NO_URL),
         ("--at ws://chat.example:443", NO_URL),
@@ -52,13 +56,19 @@ def url() -> Iterator[str]:
         ("--at https://me:secret@chat.example:x/", NO_URL),
         ("--at https://chat.example/\N{RIGHT-TO-LEFT OVERRIDE}", NO_URL),
         ("--at http://[::1]:8080", "--at: a host is needed by name, or by an address of IPv4"),
-        ("--at https://me:secret@chat.example/", "without a user, a query and a fragment"),
-        ("--at https://chat.example/?token=secret", "without a user, a query and a fragment"),
+        ("--at https://me:secret@chat.example/", "--at: a name and a password stand in no URL here"),
+        ("--at https://chat.example/?token=secret", "without a query and a fragment"),
         ("--at https://chat.example --control chat.example", "--control: an absolute URL is needed"),
         ("--at https://chat.example --control htps://chat.example:443", "--control: an absolute URL is needed"),
         ("--at https://chat.example --control http://[::1]:8080", "--control: a host is needed by name"),
-        ("--at https://chat.example --cacert nope.pem", "no certificates of whom to trust in nope.pem"),
-        ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
+        ("--at https://chat.example --control=", "--control: an absolute URL is needed"),
+        ("--at https://chat.example --cacert nope.pem", "--cacert: there is no file nope.pem"),
+        ("--at https://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem: a PEM file is"),
+        ("--at https://chat.example --cacert .", "--cacert: . is a folder, not a file"),
+        ("--at http://chat.example --cacert nope.pem", "--cacert: there is no file nope.pem"),
+        ("--at http://chat.example --cacert m.pem", "--cacert: there is no certificate in m.pem"),
+        ("--at http://chat.example --cacert ca.pem", "--cacert: only an https:// URL has a certificate: leave it out"),
+        ("--at http://chat.example --control http://chat.example:81 --cacert ca.pem", "only an https:// URL has"),
         ("--control https://chat.example", "--control is of an emitter elsewhere: give --at URL"),
     ],
 )
@@ -67,6 +77,7 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     Path("m.pem").write_text("nothing")
+    trustme.CA().cert_pem.write_to_path("ca.pem")
     said = harness("matrix", "smoke", *words.split())
     assert said.status == 2
     assert complaint in said.err
@@ -77,6 +88,21 @@ def test_without_a_token_nobody_is_asked(harness: Harness, monkeypatch: pytest.M
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     said = harness("matrix", "smoke", "--at", "https://chat.example")
     assert (said.status, f"{TOKEN_VARIABLE} is not set" in said.err) == (2, True)
+
+
+def test_what_is_refused_before_anything_is_measured_leaves_no_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    Path("m.yaml").write_text(DIRECT)
+    said = harness("matrix", "m.yaml", "--at", url)
+    assert (said.status, said.err) == (
+        3,
+        f"harness: {url} does not answer: nobody listens there: is it started, and is that its port?\n",
+    )
+    assert not Path("runs").exists()
 
 
 @pytest.mark.proxies
@@ -97,8 +123,12 @@ def test_the_cells_of_a_matrix_are_measured_there_and_no_file_has_the_token(
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert kept == []
     assert TOKEN not in said.out + said.err
-    again = harness("report", "--html", "page.html")
-    assert again.status == 0
+    again = harness("run", results[1]["id"], "--at", url, "--expect", "streamed", "--json", "again.json")
+    assert again.status == 0, again.err
+    assert [one["id"] for one in json.loads(Path("again.json").read_text())["results"]] == [
+        one["id"] for one in results
+    ]
+    assert harness("report", "--html", "page.html").status == 0
     assert "what makes all requests wait alike" in re.sub(r"\s+", " ", Path("page.html").read_text())
 
 
@@ -107,3 +137,4 @@ def test_a_token_that_is_wrong_ends_the_run_with_2(harness: Harness, monkeypatch
     monkeypatch.setenv(TOKEN_VARIABLE, "open-sesame-open-barley")
     said = harness("matrix", "smoke", "--at", url)
     assert (said.status, "wants another token" in said.err) == (2, True)
+    assert not Path("runs").exists()

@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from harness.documents.hops import read as hop
 from harness.errors import BackendError, HarnessError, InputError
+from harness.judge.rules import HOLD_MS
 from harness.judge.verdict import assess_one, follow_up
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench, StartedChain
@@ -26,7 +27,7 @@ from harness.model import Chain, Emission, Endpoint, Hop, Judgement, Plan, Trace
 from tests.afar import far_away, in_front, measured
 from tests.backends.deploying import TOKEN, Public, deployed
 from tests.factories import judged
-from tests.misbehaving import Answer, Behaviour, Misbehaving, Serial, Several, Shared, collects, passes
+from tests.misbehaving import Answer, Behaviour, Misbehaving, Serial, Several, Shared, Tardy, collects, passes
 from tests.tapping import tapped
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.proxies]
@@ -177,6 +178,16 @@ async def test_with_another_way_in_no_grant_meets_the_stream(
     assert judged(trace).verdict == verdict, judged(trace).reason
     assert "stretch" not in {step.kind for step in trace.steps}
     assert trace.steps[1].kind == "grant"
+
+
+@pytest.mark.parametrize("is_way_in", [False, True], ids=["in front of all", "on a way of its own"])
+async def test_a_grant_that_takes_long_is_no_token_that_does(here: Here, tmp_path: Path, is_way_in: bool) -> None:
+    async with Tardy(here.deployed, late_s=(HOLD_MS + 100) / 1e3, grants=3) as tardy:
+        at, control = (here.deployed, tardy.endpoint) if is_way_in else (tardy.endpoint, None)
+        trace = await measured(here.launcher, tmp_path / "far", PLAN, at, control=control)
+    assert tardy.late == 3
+    assert judged(trace).verdict == "streamed", judged(trace).reason
+    assert {"pulse", "hold"}.isdisjoint(step.kind for step in trace.steps)
 
 
 async def test_several_instances_behind_one_address_are_refused_with_the_way_out(here: Here, tmp_path: Path) -> None:

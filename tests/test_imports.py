@@ -77,6 +77,7 @@ PURE_ROOMS = (
 )
 PURE_MODULES = (
     "measure.announced",
+    "measure.grants",
     "measure.lockstep",
     "proxies.hold",
     "proxies.languages.apache_lines",

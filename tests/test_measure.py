@@ -329,8 +329,8 @@ def test_live_tokens(measure):
             "format is no keyword here with an application; allowed: *",
             "there is no ./none.conf in *",
             "assert_streams takes a result as harness_result or measure gave it, not 7",
-            "url: an absolute URL is needed, as http://localhost:8000/chat, and path is part of it",
-            "GET http://127.0.0.1:9/chat: nobody answers at 127.0.0.1:9: *; is it started?",
+            "url: an absolute URL is needed, as https://host/path; allowed: http, https",
+            "GET http://127.0.0.1:9/chat is not reached at 127.0.0.1:9: nobody listens there: is it started, *?",
             "GET /api/broken of *, asked through nginx:nginx as curl: *; the application raised RuntimeError: *",
             "headers: a dict is needed, or pairs of a name and a value",
             "headers: a dict is needed, or pairs of a name and a value",
@@ -338,7 +338,7 @@ def test_live_tokens(measure):
             "json: Object of type object is not JSON serializable",
             "path: a text is needed, and no int",
             "json and data are each the body: give one of them",
-            "authority: there is no certificate in none.pem: a PEM file is needed",
+            "authority: there is no file none.pem",
             "live is for an application: give app, command or url",
         ]
     )

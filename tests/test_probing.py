@@ -412,11 +412,14 @@ def test_an_interrupted_probe_prints_what_there_is(place: Sandbox, beside: Calla
         ("http://a/ -d @", "-d: a file is needed behind the @"),
         ("http://a/ -d @none", "-d: there is no file none"),
         ("https://a/ --cacert h", "--cacert: there is no certificate in h"),
+        ("http://a/ --cacert none", "--cacert: there is no file none"),
+        ("http://a/ --direct ws://b/ --cacert ca", "--cacert: only an https:// URL has a certificate: leave it out"),
         ("http://a/ --requests 0", "'--requests'"),
     ],
 )
 def test_what_cannot_be_asked_is_told_with_what_can(harness: Harness, argv: str, words: str) -> None:
     Path("h").write_text("A: b\nsecret\n")
+    trustme.CA().cert_pem.write_to_path("ca")
     said = harness("probe", *shlex.split(argv))
     assert said.status == 2
     assert words in said.err

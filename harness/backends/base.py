@@ -88,18 +88,21 @@ class Backend(Protocol):
 
 
 class Forewarned(Announced, Protocol):
-    """A stream whose grants travel through the chain as it does: they are to be over before a token leaves."""
+    """A stream whose grants are requests, mostly through the chain as it is: to be over before a token leaves."""
 
     def grant_later(self, through: int, every_ms: float = 0.0) -> None:
         """Let tokens up to `through` be sent `Distant.lead_ms` after this has arrived, so far apart."""
+
+    async def heard(self) -> None:
+        """Return once the emitter has answered all that it was told by now, or is lost."""
 
 
 @runtime_checkable
 class Distant(Protocol):
     """A backend that can only be told and asked by short requests, whose streams are `Forewarned`.
 
-    `has_own_way` says that these go another way than the chain's, so that nothing leaves later for them. `serial`: they
-    are not answered while a stream is under way.
+    `has_own_way` says that these go another way than the chain's, so that nothing leaves later for them: `lead_ms` is
+    0. `serial`: they are not answered while a stream is under way.
     """
 
     has_own_way: bool

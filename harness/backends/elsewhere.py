@@ -14,7 +14,7 @@ import html
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -23,8 +23,9 @@ import aiohttp
 from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
+from harness.backends.unreached import who_answers, why_unreached
 from harness.errors import BackendError, InputError, shortened
-from harness.model import Clock, Emission, Endpoint, Turn, Workload, spellings, without_said
+from harness.model import Clock, Emission, Endpoint, Turn, Workload, shown_urls, spellings, without_said
 
 LOOKS = 8
 """So many requests at once find several instances, if there are some."""
@@ -35,6 +36,8 @@ LEAD_LEAST_MS = 20.0
 """What a machine that is busy adds to the shortest of trips."""
 LOOK_S = 0.05
 """How often at most it is looked whether a stream has been asked for."""
+SAY_S = 10.0
+"""How often at most it is said that somebody takes no more requests."""
 TOO_MANY = 429
 NOT_NOW = (TOO_MANY, 503)
 TRIAL = Emission(Workload("trial", tokens=1, token_bytes=96), headers=(("Cache-Control", "no-store"),))
@@ -50,7 +53,14 @@ class Elsewhere:
 
     clock: Clock = "its own"
 
-    def __init__(self, endpoint: Endpoint, token: str, patience: Patience, control: Endpoint | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        token: str,
+        patience: Patience,
+        control: Endpoint | None = None,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
         self.endpoint = endpoint
         self.lead_ms = 0.0
         self.serial = False
@@ -59,6 +69,8 @@ class Elsewhere:
         self._token = token
         self._secrets = spellings([token, quote(token), html.escape(token)])
         self._patience = patience
+        self._say = say
+        self._said_s = -SAY_S
         self._instance = ""
         self._session: aiohttp.ClientSession | None = None
         self._reached = asyncio.Lock()
@@ -68,7 +80,9 @@ class Elsewhere:
         """Find out at first who is there, and how far away. Raises InputError if that is no emitter, or are several."""
         async with self._reached:
             if self._session is None:
-                self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+                self._session = aiohttp.ClientSession(
+                    cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None), trust_env=False
+                )
                 await self._meet()
 
     async def trip(self) -> None:
@@ -113,7 +127,15 @@ class Elsewhere:
                 return self._read(text)
             if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
                 raise self._refusal(path, status, text)
+            self._say_waiting(status, wait_s, until_s - time.monotonic())
             await asyncio.sleep(wait_s)
+
+    def _say_waiting(self, status: int, wait_s: float, left_s: float) -> None:
+        """Say that somebody is waited for, once for all who wait."""
+        if (now_s := time.monotonic()) >= self._said_s + SAY_S:
+            self._said_s = now_s
+            who = f"{self._control.url} takes no more requests for now ({status})"
+            self._say(f"{who}: it is asked again in {wait_s:g} s, and given up in {left_s:.0f} s")
 
     async def _posted(self, path: str, said: Mapping[str, Any]) -> tuple[int, str, float]:
         """Post once; return status, body and for how long to wait before the next."""
@@ -126,16 +148,20 @@ class Elsewhere:
                     retry = answer.headers.get("Retry-After", "1")
                     break
             except TimeoutError:
-                raise BackendError(f"{who} has not answered for {self._patience.answer_s:g} s") from None
+                raise BackendError(
+                    f"{who} has not answered for {self._patience.answer_s:g} s: a firewall may drop what is sent there,"
+                    " or whoever listens there stands still"
+                ) from None
             except (aiohttp.ClientError, ConnectionError) as error:
                 if last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise BackendError(f"{who} does not answer: {self._quoted(_why(error))}") from None
+                    why = why_unreached(error, who.startswith("https:"), "--cacert FILE")
+                    raise BackendError(f"{who} does not answer: {self._quoted(why)}") from None
                 # a connection that was kept and is hung up on just now says nothing of who is there
         if instance is None and answer.status not in NOT_NOW:
-            raise InputError(
-                f"no emitter answers at {who}: status {answer.status}, {shortened(self._quoted(text))}; it is"
-                " `python -m harness.backends.public`, and --control says where it is told what to send"
-            )
+            sends_to = shown_urls(self._quoted(answer.headers.get("Location", "")))
+            spelled = self._quoted(html.unescape(self._quoted(text)))  # a page can spell what it repeats in many ways
+            told = who_answers(answer.status, spelled, sends_to, f"/control/{path}")
+            raise InputError(f"no emitter answers at {who}: {told}")
         if instance and instance != (self._instance or instance):
             raise InputError(f"several emitters answer at {who}, or it was started anew: {ONE_INSTANCE}")
         self._instance = self._instance or instance or ""
@@ -227,6 +253,10 @@ class FarStream:
         """Let tokens up to `through` be sent `lead_ms` after this has arrived, so far apart."""
         self._tell("grant", {"through": through, "after_ms": self._emitter.lead_ms, "every_ms": every_ms})
 
+    async def heard(self) -> None:
+        if self._telling:
+            await asyncio.wait({self._telling})
+
     def end(self) -> None:
         self._tell("grant", {"end": True})
 
@@ -311,8 +341,3 @@ class FarStream:
 def _trusting(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """Return whom is trusted, once for all: a connection is only kept for who trusts the same."""
     return ssl.create_default_context(cafile=endpoint.authority) if endpoint.authority else True
-
-
-def _why(error: Exception) -> str:
-    """Return what the system says of a connection; all other errors may have in them what was read of the answer."""
-    return str(error) if isinstance(error, OSError) else "its answer breaks off, or is no HTTP"

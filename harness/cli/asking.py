@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlsplit
 
+from harness import session
 from harness.cli.arguments import Typed
 from harness.errors import Complaint, InputError, shortened
 from harness.model import Method
@@ -57,24 +57,12 @@ def spoken(typed: Typed, methods: Sequence[str], headers: Sequence[str], data: s
 
 def check_url(option: str, url: str, schemes: Sequence[str]) -> None:
     """Raise InputError if that is no URL that can be asked."""
-    try:
-        parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
-    except ValueError:
-        whole = False
-    if not whole or parts.scheme not in schemes:
-        raise InputError(f"{option}: an absolute URL is needed, as https://host/path; allowed: {', '.join(schemes)}")
-    if "@" in parts.netloc:
-        raise InputError(f"{option}: a name and a password stand in no URL here: say -H 'Authorization: Basic ...'")
+    session.url_of(option, url, schemes, instead="say -H 'Authorization: Basic ...'")
 
 
-def authority_of(given: Path | None) -> str | None:
-    """Return the file of --cacert. Raises InputError if no certificate is in it."""
-    if given is None:
-        return None
-    if b"-----BEGIN CERTIFICATE-----" not in _read("--cacert", str(given)):
-        raise InputError(f"--cacert: there is no certificate in {given}: a PEM file is needed")
-    return str(given)
+def authority_of(given: Path | None, *urls: str) -> str | None:
+    """Return the file of --cacert, with which these are asked. Raises InputError if it is of no use."""
+    return None if given is None else session.trusted("--cacert", given, urls)
 
 
 def _headers(given: Sequence[str]) -> Headers:

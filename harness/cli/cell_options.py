@@ -61,13 +61,20 @@ def job(
 
 
 def by_id(
-    cell: str, given: Mapping[str, Any], expected: Sequence[str], deployment: model.Deployment, runs: Path
+    cell: str,
+    given: Mapping[str, Any],
+    expected: Sequence[str],
+    deployment: model.Deployment,
+    runs: Path,
+    site: session.Site | None,
 ) -> session.Job:
-    """Return the job of the cell that has an id, which says all that options could. Raises InputError likewise."""
+    """Return the job of the cell that has an id, which says all that options could but where a `site` is that it was
+    measured at. Raises InputError likewise.
+    """
     if said := [name for name, usual in USUAL.items() if given[name] != usual]:
         raise InputError(f"{cell} says all of a cell: leave {' and '.join(map(_option_of, said))} out")
     with _of_options("the id"):
-        return session.by_id(cell, runs, expected, deployment)
+        return session.by_id(cell, runs, expected, deployment, site)
 
 
 def diagnosis(

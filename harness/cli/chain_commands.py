@@ -5,6 +5,7 @@ They decide nothing, likewise.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,9 +15,11 @@ from harness import cli, session, store
 from harness.cli import cell_options
 from harness.cli.app import app
 from harness.cli.cell_options import with_cell_options, with_diagnosis_options
-from harness.cli.groups import Answers, Fetches, Reports, Standing, grouped
+from harness.cli.groups import Answers, Fetches, Reports, Standing, There, grouped
 from harness.cli.options import (
+    At,
     Authority,
+    ControlAt,
     Folder,
     Header,
     Keep,
@@ -37,6 +40,7 @@ __all__ = ["app", "diagnose", "probe", "run", "show"]
     epilog="Examples: `harness run --chain nginx:default` · `harness run --chain 'nextjs:dev>nginx:default'"
     " --mitigation x-accel-buffering --request browser` · `harness run --chain nginx:./my.conf --pace paced` ·"
     " `harness run nginx:gzip/sse/chunked/browser/aiohttp/short/none/lockstep` (a cell of any matrix) ·"
+    " `harness run at:chat.example/sse/chunked/curl/aiohttp/short/none/lockstep --at https://chat.example` ·"
     " `harness run --chain nginx:/etc/nginx --map app:8000 --server shop.example:443 --path /api/chat --show-diff` ·"
     " `harness run --chain haproxy:./haproxy.cfg --map chat` · `harness run --chain nextjs:./web --request browser` ·"
     " `harness run --chain 'nginx:default>http://localhost:8000/chat' -d @question.json -H @headers.txt`"
@@ -58,6 +62,8 @@ def run(
         ),
     ] = None,
     answers: Answers,
+    at: At = None,
+    control: ControlAt = None,
     standing: Standing,
     show_diff: ShowDiff = False,
     require: Require = None,
@@ -71,10 +77,13 @@ def run(
     fetching = fetches.fetching()
     outputs = to.outputs()
     deployed = standing.deployment(cli.Typed.of(context))
+    site = There(at, control, answers.authority if at else None).site()
     if cell_id is not None:
-        if answers.are_given:
+        if (replace(answers, authority=None) if at else answers).are_given:
             raise InputError(f"{cell_id} says all of a cell: leave --backend, --replay, -X, -H, -d and --cacert out")
-        job = cell_options.by_id(cell_id, cell, expect or (), deployed, runs)
+        job = cell_options.by_id(cell_id, cell, expect or (), deployed, runs, site)
+    elif site:
+        raise InputError("--at: name a cell that was measured there by its id, or have `harness matrix` measure a file")
     elif cell["chain"] is None:
         raise InputError("name a cell: by its id, as an output has it, or by its chain with --chain")
     else:

@@ -145,7 +145,9 @@ def list_(
 
 @app.command(epilog="Examples: `harness doctor` · `harness doctor --require nginx,nextjs` (fails if one is missing)")
 def doctor(require: Require = None, runs: Runs = session.RUNS) -> None:
-    """Show what can run here, in which version, what to install, and whether runs and set-ups can be kept."""
+    """Show what can run here, in which version, and what to install; which container engine is reached; and whether
+    runs and set-ups can be kept.
+    """
     required = names_in(require)
     out.rows(session.health(runs))
     session.require(required)

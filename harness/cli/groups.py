@@ -134,7 +134,7 @@ class There(Group):
             if other := next((name for name in ("control", "cacert") if getattr(self, name) is not None), None):
                 raise InputError(f"--{other} is of an emitter elsewhere: give --at URL")
             return None
-        return session.site(self.at, self.control, self.cacert)
+        return session.site(self.at, self.control, self.cacert, say)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def probe(
     check_url("URL", url, SCHEMES)
     if direct is not None:
         check_url("--direct", direct, SCHEMES)
-    endpoint = session.Endpoint(url, direct or "", said.body, authority_of(authority))
+    endpoint = session.Endpoint(url, direct or "", said.body, authority_of(authority, url, direct or ""))
     own = said.typed if endpoint.transport == "http" else said.headers
     asked_by = _methods(said.methods, endpoint, direct)
     http2 = endpoint.over_tls and endpoint.transport == "http"

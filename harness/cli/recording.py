@@ -91,4 +91,4 @@ def _application(answerer: Answerer, spec: str, option: str) -> session.Applicat
     if said.body is not None and said.methods == ("GET",):
         raise InputError("-d: GET has no body; say -X POST, or leave -X out")
     method = said.methods[0] if said.methods else "GET" if said.body is None else "POST"
-    return session.application(spec, path, method, said.typed, said.body, authority_of(answerer.authority))
+    return session.application(spec, path, method, said.typed, said.body, authority_of(answerer.authority, spec))

@@ -25,6 +25,7 @@ from harness.clients.base import Request, Sink
 from harness.clients.limits import CONNECT_S
 from harness.clients.quoting import unquoted
 from harness.errors import StreamError
+from harness.launchers.words import of_system
 from harness.model import HttpVersion, TransportName
 
 AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
@@ -145,7 +146,7 @@ def _in_words(error: BaseException) -> str:
         case aiohttp.ClientConnectorError() if isinstance(error.ssl, SSLContext) and _answers(error.os_error):
             return tls.refusal(error.os_error)
         case aiohttp.ClientConnectorError():
-            return f"cannot connect: {error}"
+            return f"cannot connect: {of_system(error.os_error)}"
         case aiohttp.ClientResponseError():
             return f"what came is no HTTP response: {_parsers(error)}"
     return f"{type(error).__name__}: {error}"

@@ -17,6 +17,7 @@ from harness.clients import tls
 from harness.clients.base import Request, Sink
 from harness.clients.limits import CONNECT_S
 from harness.errors import StreamError, Unavailable
+from harness.launchers.words import of_system
 from harness.model import HttpVersion, StandIn, TransportName
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class H2Reader:
         except TimeoutError as error:
             raise StreamError(f"cannot connect: no answer within {self._connect_timeout_s:g} s") from error
         except ConnectionResetError as error:
-            raise StreamError(tls.refusal(error) if trusting else f"cannot connect: {error}") from error
+            raise StreamError(tls.refusal(error) if trusting else f"cannot connect: {of_system(error)}") from error
         except OSError as error:
-            raise StreamError(f"cannot connect: {error}") from error
+            raise StreamError(f"cannot connect: {of_system(error)}") from error
 
 
 def _missing() -> Unavailable:

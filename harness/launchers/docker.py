@@ -131,12 +131,10 @@ def pulled(steps: Iterable[Mapping[str, Any]]) -> Iterator[int]:
 
 
 def _image(engine: Engine, reference: str, remedy: str) -> Image:
-    from docker.errors import ImageNotFound
-
     try:
-        with told(f"the engine does not tell of {reference}"):
-            return engine.client.images.get(reference)
+        image = engine.image(reference)
     except ProxyError as error:
-        if isinstance(error.__cause__, ImageNotFound):
-            raise Unavailable(f"there is no image {reference} here", remedy) from None
         raise Unavailable(str(error), WAY_OUT) from error
+    if image is None:
+        raise Unavailable(f"there is no image {reference} here", remedy)
+    return image

@@ -20,6 +20,7 @@ from harness.errors import ProxyError, Unavailable
 
 if TYPE_CHECKING:  # the SDK takes a third of a second to import: only who has containers is to wait for it
     from docker import DockerClient
+    from docker.models.images import Image
 
 HELLO_S = 10.0
 """How long an engine may take to say that it is there: one that hangs has a socket that accepts, and is silent."""
@@ -29,12 +30,18 @@ WAY_OUT = "start Docker or Podman, or say by DOCKER_HOST where it listens"
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
+def chosen() -> tuple[str, str]:
+    """Return where an engine is said to listen, and by what: nothing if that is left open. Raises Unavailable."""
+    if address := os.environ.get("DOCKER_HOST"):
+        return address, "DOCKER_HOST"
+    return _of_context()
+
+
 def addresses() -> list[str]:
     """Return where an engine may listen: the one place that was said, or else those that are usual."""
-    if said := os.environ.get("DOCKER_HOST"):
-        return [said]
-    if chosen := _of_context():
-        return [chosen]
+    address, _ = chosen()
+    if address:
+        return [address]
     mine = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     sockets = ("/var/run/docker.sock", f"{mine}/docker.sock", f"{mine}/podman/podman.sock", "/run/podman/podman.sock")
     found = [f"unix://{socket}" for socket in sockets if Path(socket).exists()]
@@ -59,6 +66,30 @@ class Engine:
         """Whether containers run on the kernel that we run on, so that CLOCK_MONOTONIC is one and the same."""
         return os.uname().sysname == "Linux" and self._told.get("KernelVersion") == os.uname().release
 
+    def words(self) -> str:
+        """Return what it is, whose, and where: `Podman 5.4.2, rootless, at unix:///...`. Blocks. Raises ProxyError.
+
+        Podman names itself in the list of its components (containers/podman at 09ebdfa, version.go:37 of
+        pkg/api/handlers/compat).
+        """
+        with told("the engine does not tell of itself"):
+            version = self.client.version()
+            is_podman = any(one["Name"].startswith("Podman") for one in version.get("Components") or ())
+            whose = "rootless" if self.is_rootless else "rootful"
+        return f"{'Podman' if is_podman else 'Docker'} {version['Version']}, {whose}, at {self.address}"
+
+    def image(self, name: str) -> Image | None:
+        """Return the image that has that name here; None if none has. Blocks. Raises ProxyError."""
+        from docker.errors import ImageNotFound
+
+        try:
+            with told(f"the engine does not tell of {name}"):
+                return self.client.images.get(name)
+        except ProxyError as error:
+            if isinstance(error.__cause__, ImageNotFound):
+                return None
+            raise
+
     @cached_property
     def _told(self) -> Mapping[str, Any]:
         return self.client.info()
@@ -68,22 +99,23 @@ class Engine:
         self.client.close()
 
 
-def connected(address: str = "", timeout_s: float | None = ANSWERS_S) -> Engine:
+def connected(address: str = "", timeout_s: float | None = ANSWERS_S, hello_s: float | None = None) -> Engine:
     """Return the engine that answers, which the caller closes. Blocks. Raises Unavailable if none does.
 
-    `timeout_s` is how long it may be silent while it does what it was asked.
+    `timeout_s` is how long it may be silent while it does what it was asked, `hello_s` before it says that it is there:
+    `HELLO_S` unless that is said.
     """
     tried: list[str] = []
     for one in [address] if address else addresses():
         _refuse_elsewhere(one)
         try:
-            return Engine(_client(one, timeout_s), one)
+            return Engine(_client(one, timeout_s, HELLO_S if hello_s is None else hello_s), one)
         except OSError as error:
             tried.append(f"{one}: {error.strerror or error}")
     raise Unavailable(f"no container engine answers: {'; '.join(tried)}", WAY_OUT)
 
 
-def _client(address: str, timeout_s: float | None) -> DockerClient:
+def _client(address: str, timeout_s: float | None, hello_s: float) -> DockerClient:
     """Return a client that has had an answer. Raises OSError, without the SDK where there is not even a socket."""
     if address.startswith("unix://"):
         Path(address.removeprefix("unix://")).stat()
@@ -93,7 +125,7 @@ def _client(address: str, timeout_s: float | None) -> DockerClient:
 
     try:
         tls = kwargs_from_env().get("tls", False) if address.startswith("tcp:") else False
-        client = DockerClient(base_url=address, timeout=cast(int, HELLO_S), version="auto", tls=tls)
+        client = DockerClient(base_url=address, timeout=cast(int, hello_s), version="auto", tls=tls)
     except DockerException as error:
         raise OSError(_root_of(error)) from error
     client.api.timeout = cast(int, timeout_s)
@@ -113,8 +145,10 @@ def told(what: str) -> Iterator[None]:
         raise ProxyError(f"{what}: {_root_of(error)}") from error
 
 
-def _of_context() -> str:
-    """Return where the context's engine listens; nothing if none is chosen. Raises Unavailable for an unknown one."""
+def _of_context() -> tuple[str, str]:
+    """Return where the context's engine listens, and which that is; nothing if none is chosen. Raises Unavailable for
+    an unknown one.
+    """
     from docker.context import ContextAPI
     from docker.errors import DockerException
 
@@ -126,8 +160,8 @@ def _of_context() -> str:
     if named and context is None:
         raise Unavailable(f"there is no docker context {named}", "docker context ls")
     if context is None or context.name == "default":
-        return ""
-    return str(context.Host).replace("http+unix://", "unix://")
+        return "", ""
+    return str(context.Host).replace("http+unix://", "unix://"), f"docker context {context.name}"
 
 
 def _refuse_elsewhere(address: str) -> None:

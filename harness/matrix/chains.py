@@ -16,7 +16,7 @@ from harness.documents import hops
 from harness.documents.document import Document
 from harness.documents.keys import NAME
 from harness.errors import InputError, KeyPath, allowed
-from harness.model import Chain, Hop
+from harness.model import AT, Chain, Hop
 
 MAX_HOPS = 64
 """Each is a program: a chain that needs more is a slip of the pen."""
@@ -127,6 +127,9 @@ class Chains:
             return hop
         if place == "direct":
             self._document.reject(path, "direct stands alone: it is the chain without hops")
+        elif proxy == AT and AT not in self._variants:
+            way_out = "`harness matrix FILE --at URL` measures that, and `harness run ID --at URL` a cell of it"
+            self._document.reject(path, f"{place} is whatever stands in front of an emitter elsewhere: {way_out}")
         elif proxy not in self._variants:
             choices = allowed(proxy, ["direct", *self._variants])
             self._document.reject(path, f"unknown proxy {proxy!r}; {choices}")

@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from harness.model import AT, Cell, StandIn
@@ -15,8 +15,15 @@ StandIns = Mapping[str, StandIn]
 
 def referenced(cells: Iterable[Cell], stand_ins: StandIns) -> tuple[Cell, ...]:
     """Return the cells, each after its control and its baseline, each of these after its twin, none twice."""
-    needed = (one for cell in cells for one in (control_of(cell, stand_ins), baseline_of(cell), cell))
+    needed = (one for cell in cells for one in _held_against(cell, stand_ins))
     return tuple(dict.fromkeys(one for cell in needed for one in (twin_of(cell), cell)))
+
+
+def _held_against(cell: Cell, stand_ins: StandIns) -> Iterator[Cell]:
+    """Yield what a cell needs, itself as the last: one that is its own control is not before its baseline."""
+    if (control := control_of(cell, stand_ins)) != cell:
+        yield control
+    yield from (baseline_of(cell), cell)
 
 
 def control_of(cell: Cell, stand_ins: StandIns) -> Cell:

@@ -5,6 +5,8 @@ Rules:
 1. As much leaves as may let go, in steps that double, so that the start is over. Then `STREAK` tokens leave alone,
    after silences of unequal lengths: what comes as far apart as it was sent waited for nothing. Then bytes are tried
    again, each time after a longer silence than the time before took in all. Then silence for `TIME_MS`, and the end.
+   Within an announced length a flow comes before bytes are tried again, and those once more: nothing else confirms
+   there what let go. A shorter length breaks that off where it ends.
 2. What comes of it is told in the same steps as any conversation, as if each turn had been granted a round trip before
    its first token can have come. The clocks of both sides are held together by what was under way for the shortest
    time: head, a token, or the end. So what makes all of them wait alike cannot be seen.
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.reading import Reader, State, span_tokens
-from harness.judge.rules import HOLD_MS, STREAK, TIME_MS
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS, STREAK, TIME_MS
 from harness.measure.lockstep import last_token
 from harness.model import Emission, Sent, Step, StepKind, Turn
 
@@ -59,12 +61,18 @@ class Seen:
     closed_ns: int | None
 
 
+def whole_tokens(emission: Emission) -> int:
+    """Return how many tokens an announced length has to have for all turns of an emission."""
+    again, tried = AGAIN + 1, (1 << _doublings(emission)) - 1
+    return (2 + again) * tried + STREAK + FLOW_TOKENS + again + 1  # the last one is the end
+
+
 def turns(emission: Emission, round_trip_ms: float = 0.0) -> list[Turn]:
     """Return what is announced of an emission."""
     chance, delay_ms = random.Random(emission.workload.seed), emission.delay_ms or 0.0
-    last = last_token(emission)
-    most = last - 1 if emission.body == "length" else last
-    apart_ms, doublings = APART_MS + round_trip_ms, math.ceil(math.log2(span_tokens(emission)))
+    last, fixed = last_token(emission), emission.body == "length"
+    most = last - 1 if fixed else last
+    apart_ms, doublings = APART_MS + round_trip_ms, _doublings(emission)
     found: list[Turn] = []
 
     def turn(wait_ms: float, tokens: int) -> None:
@@ -80,15 +88,30 @@ def turns(emission: Emission, round_trip_ms: float = 0.0) -> list[Turn]:
     for _ in range(STREAK):
         turn(chance.uniform(*SILENCES_MS) + round_trip_ms, 1)
     tries(apart_ms)
+    for flowing in range(FLOW_TOKENS if fixed else 0):
+        turn(FLOW_MS if flowing else apart_ms, 1)
     before_ms = after_ms = ALONE_MS + round_trip_ms
-    for _ in range(AGAIN):
+    for _ in range(AGAIN + fixed):
         turn(before_ms, 1)
         tries(after_ms)
         took_ms = after_ms + doublings * apart_ms + LONGER_MS
         before_ms, after_ms = before_ms + took_ms, took_ms
-    least = last if emission.body == "length" else emission.workload.tokens - 1
+    least = last if fixed else emission.workload.tokens - 1
     found.append(Turn(TIME_MS + HOLD_MS + round_trip_ms, max(found[-1].through if found else -1, least)))
     return found
+
+
+def _doublings(emission: Emission) -> int:
+    """Return in how many steps that double as much leaves as may let go."""
+    return math.ceil(math.log2(span_tokens(emission)))
+
+
+def _flow(emission: Emission, told: Sequence[Turn]) -> range:
+    """Return the tokens of the flow that is announced; none if there is none, or no room for it and what follows."""
+    before = 2 * _doublings(emission) + STREAK
+    if emission.body != "length" or len(told) <= before + FLOW_TOKENS + 1:
+        return range(0)
+    return range(told[before].through, told[before + FLOW_TOKENS - 1].through + 1)
 
 
 def steps(emission: Emission, told: Sequence[Turn], left: Left, seen: Seen, round_trip_ns: int) -> list[Step]:
@@ -107,6 +130,7 @@ class _Told:
         self._delay_ns = int((emission.delay_ms or 0) * 1e6)
         self._round_trip_ns = round_trip_ns
         self._span = span_tokens(emission)
+        self._emission = emission
 
     def of(self, told: Sequence[Turn], left: Left, seen: Seen) -> list[Step]:
         off_ns = _apart_ns(left, seen) - self._round_trip_ns
@@ -124,6 +148,7 @@ class _Told:
             ended_ns = left.ended_ns + off_ns - int(HOLD_MS * 1e6)
         with_end = [through for at_ns, through in grants if at_ns >= ended_ns and left.ended_ns is not None]
         grants = grants[: len(grants) - len(with_end)]
+        flow = _flow(self._emission, told)
         events = sorted([*came, *((at_ns, 2, through) for at_ns, through in grants), (ended_ns, 3, -1)])
         for at_ns, what, through in events:
             if what == 0:
@@ -132,6 +157,8 @@ class _Told:
                 self._arrive(through, at_ns)
             elif what == 2:
                 self._hold(at_ns)
+                if through in flow[:1] and self._reader.state is State.ALONE:  # else it only is more that may let go
+                    self._step("stretch", flow[-1], at_ns)
                 self._step("grant", through, at_ns)
             else:
                 self._end(at_ns, with_end[-1] if with_end else None)

@@ -20,9 +20,10 @@ from harness.formats import TRANSPORTS
 from harness.judge.rules import HOLD_MS
 from harness.measure.announced import Left, Seen, steps, turns
 from harness.measure.ending import ended
+from harness.measure.grants import Grant, Phase
 from harness.measure.guard import Guard
 from harness.measure.limits import LOSS_S, READER_TRIPS, Bounds
-from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.lockstep import Lockstep
 from harness.measure.recorder import QUOTED_BYTES, Flood, Recorder
 from harness.measure.standstill import Clock
 from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Answerer, Endpoint, Plan, Trace, Turn, masked_trace
@@ -59,7 +60,7 @@ async def record(
     opened_ns = time.monotonic_ns()
     clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
-    lead_ms = backend.lead_ms if isinstance(backend, Distant) else 0.0
+    lead_ms = backend.lead_ms if isinstance(backend, Distant) else None
     conversation = Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms)
     reading = asyncio.create_task(client.stream(request, recorder))
     watch = _for_ever() if told else conversation.watch()
@@ -168,7 +169,7 @@ class Conversation:
         bounds: Bounds,
         clock: Clock,
         brief: bool,
-        lead_ms: float,
+        lead_ms: float | None,
     ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
@@ -213,7 +214,7 @@ class Conversation:
                 int(self.distance_ms * 1e6),
                 self._brief,
                 lambda: self._guard.control.trips.slow_ms(began_ns) or 0.0,
-                int(self._lead_ms * 1e6),
+                None if self._lead_ms is None else int(self._lead_ms * 1e6),
             )
             machine.begin(self._clock.at_ns(began_ns))
             self._recorder.on_progress(self._head, self._arrived)
@@ -226,9 +227,13 @@ class Conversation:
     async def _wait(self, machine: Lockstep) -> None:
         """Wait for what is due, and say so unless something has come meanwhile."""
         due, before = machine.due, (machine.phase, machine.progress_ns)
+        self._turned.clear()
+        if due.what == "told":
+            if await self._is_heard() and (machine.phase, machine.progress_ns) == before:
+                machine.heard(self._now_ns())
+            return
         by_ns = machine.progress_ns + due.ns
         left_s = (by_ns - self._now_ns()) / 1e9
-        self._turned.clear()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
@@ -246,6 +251,17 @@ class Conversation:
         if (machine.phase, machine.progress_ns) == before:
             say = machine.outwaited if due.what == "silence" else machine.stepped
             self._say(say(self._now_ns()))
+
+    async def _is_heard(self) -> bool:
+        """Wait until the emitter has heard what it was told, unless something else is due before: that tells which."""
+        hearing = asyncio.ensure_future(cast(Forewarned, self._stream).heard())
+        ends: set[asyncio.Future[Any]] = {hearing, asyncio.ensure_future(self._turned.wait())}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return hearing.done()
+        finally:
+            for end in ends:
+                end.cancel()
 
     async def _all_sent(self, through: int) -> None:
         """Let the emitter say that all has left which waits for a delay: a busy machine makes that longer.

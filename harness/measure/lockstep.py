@@ -19,11 +19,12 @@ Rules:
    What is left of the workload then is sent with the end.
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
 7. A brief conversation ends with its first hold, when all bytes were tried in vain, or after a few late tokens.
-8. Where a grant goes the way of the stream it is told `lead_ns` before it counts: what comes meanwhile, that request
-   let go. A flow is told at once. Time is dear then: what is left once the steady state is known is sent with the end.
+8. Where a grant is a request of its own, it counts once it was heard, `lead_ns` later: one that takes long holds no
+   token. Where it goes the way of the stream, what comes meanwhile that request let go, and time is dear: what is left
+   once the steady state is known is sent with the end. A flow is told at once.
 
-The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `outwaited` and `stepped`; each returns what
-to grant. `steps` is the record.
+The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `heard`, `outwaited` and `stepped`; each
+returns what to grant. `steps` is the record.
 """
 
 from __future__ import annotations
@@ -31,9 +32,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Literal
 
 from harness.judge.reading import TOKENS_OFF, Alone, Hold, Reader, span_tokens
 from harness.judge.rules import (
@@ -49,6 +47,7 @@ from harness.judge.rules import (
     TIME_MS,
 )
 from harness.judge.steady import Steady, steady, turns_late
+from harness.measure.grants import Due, Grant, Phase
 from harness.model import Emission, Step, StepKind
 
 FINE = 8
@@ -67,54 +66,12 @@ PAUSES = 32
 """So many pauses are enough to meet a timer at any phase."""
 
 
-class Phase(Enum):
-    """What is waited for: the head, a pause to pass, a grant to be over before it counts, all that was sent, a step
-    while a token is held, time for what was let go or sent in a stretch to come, the next token of a flow, time to let
-    go, or nothing more."""
-
-    HEAD = auto()
-    PAUSE = auto()
-    LEAD = auto()
-    ARRIVAL = auto()
-    TRYING = auto()
-    SETTLING = auto()
-    FLOW = auto()
-    SILENCE = auto()
-    ENDED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permission to send tokens up to and including `through`, and to end the stream after them if `end`.
-
-    One that is `later` lets them leave when it is over, and `every_ms` apart.
-    """
-
-    through: int
-    end: bool = False
-    later: bool = False
-    every_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What the driver waits for, unless something arrives before.
-
-    `silence`: that nothing has come for `ns` since `progress_ns`, on a machine that is awake; then `outwaited`.
-    `barrier`: `ns` since `progress_ns`, before which not all can be sent, then until all up to `granted` is, and then
-    the time it takes to arrive; then `stepped`.
-    `pause`: `ns` since `progress_ns`; then `stepped`. Less than nothing is over at once, as nothing is.
-    """
-
-    what: Literal["silence", "barrier", "pause", "nothing"]
-    ns: int = 0
-
-
 class Lockstep:
     """One stream's conversation. Tokens are numbered from 0.
 
     `round_trip_ns` is that of the control stream, of which `slow_ms` tells what a quarter takes at least by now.
-    `lead_ns` is how long a grant takes to be over, where that matters.
+    `lead_ns` is how long after a grant was heard its tokens leave, where grants are requests: 0 if they go another way
+    than the stream.
     """
 
     def __init__(
@@ -123,7 +80,7 @@ class Lockstep:
         round_trip_ns: int,
         brief: bool = False,
         slow_ms: Callable[[], float] = lambda: 0.0,
-        lead_ns: int = 0,
+        lead_ns: int | None = None,
     ) -> None:
         self.phase = Phase.HEAD
         self.steps: list[Step] = []
@@ -152,6 +109,7 @@ class Lockstep:
         self._slow_ms = slow_ms
         self._lead_ns = lead_ns
         self._told = -1
+        self._is_heard = True
         self._leads_to: tuple[int, Phase]
         self._flows_ns: int
         self._chance = random.Random(workload.seed)
@@ -181,14 +139,14 @@ class Lockstep:
                 return Due("silence", int(TIME_MS * 1e6) + self._round_trip_ns)
             case Phase.TRYING | Phase.SETTLING:
                 return Due("barrier", self._sent_by_ns - self.progress_ns)
-            case Phase.FLOW if self._lead_ns:
+            case Phase.FLOW if self._lead_ns is not None:
                 return Due("pause", self._flows_ns - self.progress_ns)
             case Phase.FLOW:
                 return Due("pause", max(int(FLOW_MS * 1e6), self._delay_ns))
             case Phase.PAUSE:
                 return Due("pause", self._pause_ns)
             case Phase.LEAD:
-                return Due("pause", self._lead_ns)
+                return Due("pause", self._lead_ns or 0) if self._is_heard else Due("told")
             case Phase.ENDED:
                 return Due("nothing")
 
@@ -209,9 +167,8 @@ class Lockstep:
         """Take note that all tokens up to `through` are here; return what may be sent now."""
         if through <= self._reader.arrived:
             return None
-        if self.granted < min(through, self._told):  # whose grant counts by then, however late our clock looked
-            flows = self._leads_to[1] is Phase.FLOW
-            self._count((min(through, self._told) if flows else self._told) - self.granted, now_ns)
+        if left := self._left_already(through):
+            self._count(left, now_ns)
         seen = len(self._reader.seen)
         self._step("arrive", through, now_ns)
         self.progress_ns = now_ns
@@ -220,6 +177,13 @@ class Lockstep:
         if self.phase in (Phase.TRYING, Phase.SILENCE) and through >= self._held:
             self.phase = Phase.SETTLING
         return self._next(now_ns) if self.phase is Phase.ARRIVAL and self._all_here else None
+
+    def heard(self, now_ns: int) -> None:
+        """Take note that the last grant was heard: one that took longer than a round trip counts that much later."""
+        late_ns = max(0, now_ns - self.progress_ns - self._round_trip_ns)
+        self._is_heard = True
+        self.progress_ns += late_ns
+        self._flows_ns += late_ns
 
     def outwaited(self, now_ns: int) -> Grant | None:
         """Take note that it has been silent for long enough, on a machine that was awake."""
@@ -392,24 +356,41 @@ class Lockstep:
         through = self.granted + tokens
         end = self._last_ends and through == self._last
         self._leads_to = tokens, phase
-        if not self._lead_ns or through <= self._told:
+        if self._lead_ns is None:
             self._count(tokens, now_ns)
-            return None if self._lead_ns else Grant(through, end)
-        if not self._all_here:
+            return Grant(through, end)
+        if through <= self._told:
+            self._count(tokens, now_ns)
+            return None
+        if self._lead_ns and not self._all_here:
             self.pulsed(now_ns)
-        self.phase, self.progress_ns = Phase.LEAD, now_ns
+        self.phase, self.progress_ns, self._is_heard = Phase.LEAD, now_ns, False
         flows = phase is Phase.FLOW
         self._flows_ns, self._told = now_ns + self._lead_ns, self._flow_through if flows else through
         return Grant(self._told, end, later=True, every_ms=FLOW_MS if flows else 0.0)
 
+    def _left_already(self, through: int) -> int:
+        """Return how many tokens of what was told and does not count yet have left when all up to `through` are here.
+
+        Where a grant goes another way, all that it lets leave may have let go what comes.
+        """
+        if self._told <= self.granted:
+            return 0
+        flows = self._leads_to[1] is Phase.FLOW
+        left = through if flows or (self._lead_ns and through <= self.granted) else self._told
+        return max(0, min(left, self._told) - self.granted)
+
     def _count(self, tokens: int, now_ns: int) -> None:
-        """Let tokens count as granted from now on."""
+        """Let tokens count as granted from now on, or from when a request that goes another way can have been heard."""
         _, phase = self._leads_to
+        if self.phase is Phase.LEAD and not self._lead_ns:
+            at_ns = self.progress_ns if self._is_heard else max(self.progress_ns, now_ns - self._round_trip_ns)
+            now_ns = max([at_ns, *(step.at_ns for step in self.steps[-1:])])
         self._step("grant", self.granted + tokens, now_ns)
         let_go = phase is Phase.TRYING and self._reader.arrived >= self._held
         self.phase, self.progress_ns = Phase.SETTLING if let_go else phase, now_ns
         self._sent_by_ns = now_ns + tokens * self._delay_ns
-        if self._lead_ns:
+        if self._lead_ns is not None:
             self._flows_ns += tokens * int(FLOW_MS * 1e6)
 
     def _end(self, now_ns: int) -> Grant:

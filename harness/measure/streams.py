@@ -22,6 +22,7 @@ from harness.judge.reading import Hold
 from harness.judge.steady import as_late, begins_alike
 from harness.judge.verdict import Assessment, assess_one, combined, follow_up
 from harness.launchers.process import until
+from harness.measure.announced import whole_tokens
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Alone, Schedule, needed_by
@@ -115,11 +116,27 @@ class Streams:
             takes = [await self._take(self.plan, terms)]
             while len(takes) < TAKES and not turned_away(takes[-1].trace):
                 more = follow_up([take.trace for take in takes], concluded(takes))
-                if more is None:
+                quiet = terms.quiet or bool(more and more.quiet)
+                longer = self._roomy(more.plan, takes[-1].trace.plan, quiet) if more else None
+                if longer is None:
                     break
-                takes.append(await self._take(more.plan, replace(terms, quiet=terms.quiet or more.quiet)))
+                takes.append(await self._take(longer, replace(terms, quiet=quiet)))
             self.words = log.last_line() if terms.alone else None
             return takes
+
+    def _roomy(self, wanted: Plan, before: Plan, quiet: bool) -> Plan | None:
+        """Return what is wanted after another stream: with room for all that is announced, where silences are. None if
+        that had it already, and told no more.
+        """
+        guard = self.entry.guard.quietly() if quiet else self.entry.guard
+        emission = wanted.emission
+        if not guard.silences or emission.body != "length" or emission.workload.exact:
+            return wanted
+        needed = whole_tokens(emission)
+        if before != wanted and (before.emission.announced_tokens or 0) >= needed:
+            return None
+        longer = max(needed, emission.announced_tokens or 0)
+        return replace(wanted, emission=replace(emission, announced_tokens=longer))
 
     async def begins_alike_alone(self) -> bool:
         """Tell whether a stream of the cell begins alone in its chain as its first one did. Raises HarnessError."""

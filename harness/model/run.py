@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.model.asked import Mitigation
+
+THERE = ("--at", "--control", "--cacert")
+"""The options that say where an emitter is that is elsewhere."""
 
 
 def versions_met(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -51,3 +55,13 @@ class RunInfo:
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shard: str = ""
     elsewhere: tuple[str, ...] | None = None
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """The options that say where it was measured, with their values, if that was elsewhere."""
+        found: list[str] = []
+        for word, value in itertools.pairwise([*self.options, ""]):
+            name, said, _ = word.partition("=")
+            if name in THERE:
+                found += [word] if said else [word, value]
+        return tuple(found)

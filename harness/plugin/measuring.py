@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -297,10 +296,12 @@ def _answering(
     if not given and (fields or body is not None or method):
         raise InputError("method, headers, json and data are for an application: give app, command or url")
     markers.deployment_of({"path": path})
-    if url and (path or not _is_url(url)):
-        raise InputError("url: an absolute URL is needed, as http://localhost:8000/chat, and path is part of it")
-    if authority and not _has_certificate(authority):
-        raise InputError(f"authority: there is no certificate in {authority}: a PEM file is needed")
+    if url:
+        session.url_of("url", url, ("http", "https"), instead="give headers")
+    if url and path:
+        raise InputError("path: it is part of the url")
+    if authority:
+        session.trusted("authority", Path(authority), [url])
     usual: Method = "GET" if body is None else "POST"
     return Answering(app, command, url, path, asked or usual, tuple(fields), body, authority)
 
@@ -329,17 +330,3 @@ def _body(json: object, data: object) -> bytes | None:
     if data is not None and not isinstance(data, str | bytes):
         raise InputError(f"data: text or bytes are needed, and no {type(data).__name__}")
     return data.encode() if isinstance(data, str) else data
-
-
-def _is_url(url: str) -> bool:
-    try:
-        return bool(re.match(r"https?://[^/@?#\s]+", url)) and urlsplit(url).port != 0 and " " not in url
-    except ValueError:
-        return False
-
-
-def _has_certificate(file: str) -> bool:
-    try:
-        return b"-----BEGIN CERTIFICATE-----" in Path(file).read_bytes()
-    except OSError:
-        return False

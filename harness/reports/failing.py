@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ from harness.model import Cell, Result, RunInfo, chain_text, streams
 from harness.reports import words
 from harness.reports.notes import around
 
-THERE = ("--at", "--control", "--cacert")
 GONE = (
     "way out: put it back into the matrix; if nobody wants it any more, `harness check` forgets it with --update, and"
     " `harness diff` accepts that with --allow-missing"
@@ -49,16 +47,9 @@ def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) ->
         yield from _hops(result.cell, measured)
     if result.evidence:
         yield f"evidence: {result.evidence}"
-    again = ["matrix", run.matrix_file, *_there(run), "--only", result.id] if run.matrix_text else ["run", result.id]
+    again = ["matrix", run.matrix_file, *run.there, "--only", result.id]
+    again = again if run.matrix_text else ["run", result.id, *run.there]
     yield f"again: {shlex.join(['harness', *again])}"
-
-
-def _there(run: RunInfo) -> Iterator[str]:
-    """Yield the options that say where a run was measured, if that was elsewhere."""
-    for word, value in itertools.pairwise([*run.options, ""]):
-        name, said, _ = word.partition("=")
-        if name in THERE:
-            yield from (word,) if said else (word, value)
 
 
 def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:

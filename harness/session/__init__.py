@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.measure.runner import Runner
     from harness.recordings.cutting import Door
     from harness.resources import JOBS, RUNS, is_on
+    from harness.session.addresses import trusted, url_of
     from harness.session.cached import chosen, emptied, in_cache, reaped
     from harness.session.checking import (
         Chosen,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from harness.backends.elsewhere import Elsewhere
 from harness.backends.posting import TOKEN_VARIABLE
@@ -21,6 +21,7 @@ from harness.matrix.reading import Matrix
 from harness.measure.limits import ELSEWHERE
 from harness.model import AT, Cell, Chain, Endpoint, Hop
 from harness.proxies.at import At
+from harness.session.addresses import trusted, url_of
 
 PORTS = {"http": 80, "https": 443}
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -29,12 +30,13 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where an emitter is deployed; `control` is another way in, for what it is told."""
+    """Where an emitter is deployed; `control` is another way in, for what it is told. `say` tells people of waits."""
 
     endpoint: Endpoint
     told: str
     token: str = field(repr=False)
     control: Endpoint | None = None
+    say: Callable[[str], object] = field(default=lambda line: None, repr=False, compare=False)
 
     @property
     def chain(self) -> Chain:
@@ -46,20 +48,20 @@ class Site:
 
     def backend(self) -> Elsewhere:
         """Return the emitter there, which whoever measures closes."""
-        return Elsewhere(self.endpoint, self.token, ELSEWHERE, self.control)
+        return Elsewhere(self.endpoint, self.token, ELSEWHERE, self.control, self.say)
 
 
-def site(at: str, control: str | None, authority: Path | None) -> Site:
+def site(at: str, control: str | None, authority: Path | None, say: Callable[[str], object]) -> Site:
     """Return what options say. Raises InputError for what is no URL, and where no token is in the environment."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token:
         raise InputError(
             f"--at: {TOKEN_VARIABLE} is not set: it has to have the token with which the emitter there was started"
         )
-    endpoint = _endpoint("--at", at, authority)
-    parts = urlsplit(at)
-    way_in = _endpoint("--control", control, authority) if control else None
-    return Site(endpoint, f"{parts.netloc}{parts.path.rstrip('/')}", token, way_in)
+    there, way_in = _parts("--at", at), _parts("--control", control) if control is not None else None
+    given = trusted("--cacert", authority, [at, control or ""]) if authority else None
+    told = f"{there.netloc}{there.path.rstrip('/')}"
+    return Site(_endpoint(there, given), told, token, _endpoint(way_in, given) if way_in else None, say)
 
 
 def at_site(cells: Iterable[Cell], there: Site, matrix: Matrix) -> tuple[Cell, ...]:
@@ -70,40 +72,31 @@ def at_site(cells: Iterable[Cell], there: Site, matrix: Matrix) -> tuple[Cell, .
     return tuple(cell for cell in able if plan(cell, catalogue, requests).chain == there.chain)
 
 
-def _endpoint(option: str, url: str, authority: Path | None) -> Endpoint:
-    """Return where that is. Raises InputError, which quotes none of it: a password may be in it, in whatever place."""
-    try:
-        parts = urlsplit(url)
-        port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
-        host = parts.hostname if parts.scheme in PORTS and port and url.isprintable() and " " not in url else None
-    except ValueError:
-        host = None
-    if not host:
-        raise InputError(
-            f"{option}: an absolute URL is needed, as https://chat.example/api; allowed: {', '.join(PORTS)}"
-        )
-    if ":" in host:
+def _parts(option: str, url: str) -> SplitResult:
+    """Return the parts of a URL below which an emitter is asked, by a host that an id can have. Raises InputError."""
+    parts = url_of(option, url, tuple(PORTS))
+    if ":" in (parts.hostname or ""):
         raise InputError(f"{option}: a host is needed by name, or by an address of IPv4: brackets are signs of globs")
-    if parts.query or parts.fragment or parts.username is not None:
-        raise InputError(f"{option}: a URL with a host and a path is needed, without a user, a query and a fragment")
+    if parts.query or parts.fragment:
+        raise InputError(f"{option}: a URL with a host and a path is needed, without a query and a fragment")
+    return parts
+
+
+def _endpoint(parts: SplitResult, authority: str | None) -> Endpoint:
     over_tls = parts.scheme == "https"
     return Endpoint(
-        port,
+        parts.port or PORTS[parts.scheme],
         path=parts.path.rstrip("/"),
-        host=host,
+        host=parts.hostname or "",
         http=("1.1", "2") if over_tls else ("1.1",),
-        authority=_trusted(authority) if over_tls else None,
+        authority=(authority or _systems()) if over_tls else None,
     )
 
 
-def _trusted(authority: Path | None) -> str:
-    """Return the file of whom is trusted. Raises InputError if there is none."""
-    found = [str(authority)] if authority else [ssl.get_default_verify_paths().cafile or "", *BUNDLES]
-    for path in found:
-        if path and Path(path).is_file():
-            try:
-                ssl.create_default_context(cafile=path)
-            except ssl.SSLError:
-                raise InputError(f"--cacert: there is no certificate in {path}: a PEM file is needed") from None
+def _systems() -> str:
+    """Return the file of whom the system trusts. Raises InputError if there is none."""
+    places = list(filter(None, [ssl.get_default_verify_paths().cafile, *BUNDLES]))
+    for path in places:
+        if Path(path).is_file():
             return path
-    raise InputError(f"there are no certificates of whom to trust in {' or '.join(filter(None, found))}: --cacert FILE")
+    raise InputError(f"there are no certificates of whom to trust in {' or '.join(places)}: --cacert FILE")

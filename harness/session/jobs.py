@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from harness.errors import HarnessError, InputError, ProxyError, Unavailable, allowed
+from harness.errors import HarnessError, InputError, ProxyError, SelectionError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import chain
 from harness.matrix.reading import Matrix, expand, parse, select
@@ -80,10 +80,22 @@ def load(
     folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
     matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
     every = expand(matrix, pace)
-    cells = select(at_site(every, site, matrix) if site else every, only, skip)
+    try:
+        cells = select(at_site(every, site, matrix) if site else every, only, skip)
+    except SelectionError as error:
+        if site or not any(map(is_afar, only)):
+            raise
+        raise SelectionError(
+            f"{error}; what begins with {AT}: is measured from afar: say where, with --at URL"
+        ) from None
     mine = part(cells, shard, matrix.stand_ins) if shard else cells
     elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
     return replace(_job(matrix, folder, mine, deployment, site), shard=str(shard or ""), elsewhere=elsewhere)
+
+
+def is_afar(cell: str) -> bool:
+    """Tell whether an id, or a glob on ids, is of what stands in front of an emitter elsewhere."""
+    return cell.startswith(f"{AT}:")
 
 
 def shard(said: str | None) -> Shard | None:
@@ -97,14 +109,16 @@ def one_cell(
     expected: Sequence[str] = (),
     deployment: Deployment = AS_FOUND,
     recording: Recording | None = None,
+    site: Site | None = None,
 ) -> Job:
-    """Return the job of a single cell with its references; relative paths start here. It replays a `recording`.
+    """Return the job of a single cell with its references; relative paths start here. It replays a `recording`, or is
+    measured at a `site`.
 
     `axes` and `workload` are keys of a matrix file, `expected` are verdicts, any of which will do for the cell. Raises
     InputError whose complaints have paths as in a file that has these, and no place.
     """
     expect = _expectation(expected)
-    job = of_options("One cell", axes, workload, "run", expect, deployment=deployment, recording=recording)
+    job = of_options("One cell", axes, workload, "run", expect, deployment=deployment, recording=recording, site=site)
     rows = job.matrix.expectations
     return replace(job, matrix=replace(job.matrix, expectations=_of(job.cells[-1].id, rows)))
 
@@ -135,8 +149,10 @@ def of_options(
     deployment: Deployment = AS_FOUND,
     recording: Recording | None = None,
     called: str = "",
+    site: Site | None = None,
 ) -> Job:
-    """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`.
+    """Return the job of cells that options ask for; `own` are other keys of a matrix file, one in `folder`. At a `site`
+    that stands in place of all chains.
 
     Of a `recording` the workload is that, and is at most said to be `exact`. It is `called` so, or else `recorded`, or
     after what it is. Raises InputError likewise.
@@ -145,7 +161,8 @@ def of_options(
     loads = {called or (RECORDED if recording else name_of(workload)): load}
     asked = {**own, "title": title, "workloads": loads, "axes": dict(axes)}
     matrix = replace(parse(asked, "", knowing(folder, deployment, recording)), file=name)
-    return _job(matrix, folder, matrix.cells, deployment)
+    cells = at_site(matrix.cells, site, matrix) if site else matrix.cells
+    return _job(matrix, folder, cells, deployment, site)
 
 
 def reports(names: Sequence[str]) -> list[Job]:

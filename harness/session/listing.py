@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
@@ -9,20 +10,29 @@ from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
+import yaml
+
 from harness import resources
 from harness.clients import CLIENTS
 from harness.clients.base import Client
-from harness.errors import Unavailable
+from harness.errors import ProxyError, Unavailable
 from harness.formats import FORMATS
+from harness.launchers.containers import EMITTER_IMAGE
+from harness.launchers.docker import BUILD
+from harness.launchers.engine import WAY_OUT, chosen, connected
 from harness.matrix import reading
 from harness.model import Filler, HopKind, Mitigation
 from harness.proxies.base import Fetched
 from harness.proxies.catalog import PROXIES
+from harness.proxies.described import Described
 from harness.session import shipped
 from harness.session.lists import What
 from harness.store.runs import unwritable_because
 
 Rows = list[tuple[str, ...]]
+
+LOOK_S = 2.0
+"""How long a look may wait for an engine that hangs: nobody asked for a container yet."""
 
 CLAIMED = ("name", "claim", "source", "cost", "apply")
 """What a catalogue entry says of itself; all else in it is what it changes."""
@@ -49,6 +59,7 @@ def health(runs: Path) -> Rows:
     ):
         why = unwritable_because(folder)
         table.append((name, "unwritable", why, remedy) if why else (name, "ok", f"{folder} can be written", ""))
+    table += _containers()
     checks = {name: client().version for name, client in CLIENTS.items()}
     checks |= {name: proxy.version for name, proxy in PROXIES.items()}
     for name, check in checks.items():
@@ -60,6 +71,36 @@ def health(runs: Path) -> Rows:
             state, what = ("to fetch", f"on first use: {offered}") if offered else ("missing", error.reason)
             table.append((name, state, what, error.remedy))
     return table
+
+
+def _containers() -> Rows:
+    """Return which engine hops would have for containers, and which of the images that are pinned are here."""
+    try:
+        _, by = chosen()
+        with contextlib.closing(connected(timeout_s=LOOK_S, hello_s=LOOK_S)) as engine:
+            words = f"{engine.words()}{by and f' ({by})'}"
+            wanted = (EMITTER_IMAGE, *_pinned())
+            lacking = [image for image in wanted if not engine.image(image)]
+    except Unavailable as error:
+        return [("containers", "none", error.reason, f"for hops in images: {error.remedy}")]
+    except ProxyError as error:
+        return [("containers", "none", str(error), f"for hops in images: {WAY_OUT}")]
+    here = ", ".join(image for image in wanted if image not in lacking) or "none"
+    pulled = ", ".join(image for image in lacking if image != EMITTER_IMAGE)
+    told = f"here: {here}{pulled and f'; pulled when a hop first names them: {pulled}'}"
+    images = ("images", "lacking", f"{EMITTER_IMAGE} is not built; {told}", BUILD)
+    return [("containers", "ok", words, ""), images if EMITTER_IMAGE in lacking else ("images", "ok", told, "")]
+
+
+def _pinned() -> list[str]:
+    """Return the images that the compose file pins and hops run in; none where there is no such file, or another."""
+    try:
+        pinned = yaml.safe_load(resources.compose().read_text(encoding="utf-8"))["x-images"].values()
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return []
+    described = (proxy.said.sources.docker for proxy in PROXIES.values() if isinstance(proxy, Described))
+    of_hops = {docker.image for docker in described if docker}
+    return [image for image in map(str, pinned) if image.rpartition(":")[0] in of_hops]
 
 
 def _proxies() -> Rows:

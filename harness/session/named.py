@@ -12,8 +12,9 @@ from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, Selec
 from harness.matrix.globs import means, near
 from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
-from harness.model import AXES, Deployment, Result, parts_of
-from harness.session.jobs import Job, expecting, load, one_cell
+from harness.model import AXES, Deployment, Result, chain_text, parts_of
+from harness.session.deployment import Site
+from harness.session.jobs import Job, expecting, is_afar, load, one_cell
 from harness.session.shipped import read_text, shipped_matrices
 from harness.session.standing import AS_FOUND
 from harness.store.runs import Run, newest_first
@@ -22,17 +23,27 @@ LOOKED_AT = 50
 """So many runs, the newest first."""
 
 
-def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: Deployment = AS_FOUND) -> Job:
+def by_id(
+    cell_id: str,
+    runs: Path,
+    expected: Sequence[str] = (),
+    deployment: Deployment = AS_FOUND,
+    site: Site | None = None,
+) -> Job:
     """Return the job of the cell that has this id: of a matrix that a run in `runs` was of, the newest first, or of a
-    shipped one; or the cell itself, if its id says all that it is.
+    shipped one; or the cell itself, if its id says all that it is. One that was measured from afar is measured at the
+    `site` that its id names.
 
     Raises InputError if nothing has it, or for what is wrong with it.
     """
     given = _axes(cell_id)
+    _check_place(cell_id, str(given["chain"]), site, runs)
+    if site:
+        given["chain"] = "direct"
     named = str(given.pop("workload"))
     if workload := workload_of(named):
         try:
-            return one_cell(given, workload, expected, deployment)
+            return one_cell(given, workload, expected, deployment, site=site)
         except InputError as error:
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     faults = list[Complaint | str]()
@@ -40,7 +51,8 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
     for file in dict.fromkeys([*_measured(runs), *map(str, smallest_first)]):
         try:
             if _has_workload(file, named):
-                return expecting(load(file, [glob.escape(cell_id)], deployment=deployment), cell_id, expected)
+                job = load(file, [glob.escape(cell_id)], deployment=deployment, site=site)
+                return expecting(job, cell_id, expected)
         except SelectionError:
             continue
         except InputError as error:  # a file may have changed since it was measured
@@ -48,6 +60,19 @@ def by_id(cell_id: str, runs: Path, expected: Sequence[str] = (), deployment: De
     nothing = f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of"
     way_out = "`harness list cells FILE` lists those of a file"
     raise InputError(f"{nothing}; {way_out}", *faults, *_how_it_was(cell_id, runs))
+
+
+def _check_place(cell_id: str, chain: str, site: Site | None, runs: Path) -> None:
+    """Raise InputError, with what to type, unless a cell from afar is asked for at its place, and any other here."""
+    if site is None and is_afar(chain):
+        there = ["--at", "URL"]
+        with contextlib.suppress(InputError, SelectionError):
+            there = list(newest_with(cell_id, runs)[0].info.there) or there
+        again = shlex.join(["harness", "run", cell_id, *there])
+        raise InputError(f"{cell_id} was measured from afar, in front of an emitter elsewhere: `{again}`")
+    if site and chain != chain_text(site.chain):
+        there_too = cell_id.replace(chain, chain_text(site.chain), 1)
+        raise InputError(f"--at: {cell_id} is no cell of what stands there; {there_too} is")
 
 
 def newest_with(cell: str, runs: Path) -> tuple[Run, Result]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.backends.unreached import why_no_connection
 from harness.errors import InputError, ProxyError, StreamError
 from harness.launchers.process import Launcher
 from harness.measure.bench import adapter
@@ -245,16 +246,9 @@ class _Asker:
             raise InputError(
                 f"{source}: nobody answered at {endpoint.host}:{endpoint.port} within {CONNECT_S:g} s"
             ) from None
-        except ssl.SSLCertVerificationError as error:
-            raise InputError(
-                f"{source}: the certificate is not trusted ({error.verify_message}): {self._asked.door.authority}"
-            ) from None
-        except ssl.SSLError as error:
-            raise InputError(f"{source}: no TLS is spoken there ({error.reason}); is it http://?") from None
         except OSError as error:
-            raise InputError(
-                f"{source}: nobody answers at {place}: {error.strerror or error}; is it started?"
-            ) from None
+            why = why_no_connection(error, self._asked.door.authority)
+            raise InputError(f"{source} is not reached at {place}: {why}") from None
         return transport
 
     def _request(self, profile: Headers, http: str) -> bytes:

@@ -37,42 +37,53 @@ async def session(
 
     `keep` is told of each temporary folder, which then stays.
     """
-    matrix, run = job.matrix, Run.create(root, await asyncio.to_thread(described, job, options))
-    with room(run):
-        for recording in {cell.workload.recording: None for cell in job.cells}:
-            if recording:
-                run.keep_recording(recording)
-        async with (
-            _elsewhere(job) as backend,
-            Launcher(keep=keep) as launcher,
-            Bench(
-                launcher,
-                run.folder / "proxies",
-                job.own,
-                Schedule(1 if backend else jobs),
-                backend,
-                proxies=job.proxies,
-                missing=job.missing,
-                deployed=job.deployed,
-                mitigations=matrix.catalogue,
-                in_container=needs_containers(job),
-            ) as bench,
-            Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
-        ):
-            yield runner, run
-        run.finish()
+    async with _elsewhere(job) as backend:
+        run = Run.create(root, await asyncio.to_thread(described, job, options))
+        with room(run):
+            for recording in {cell.workload.recording: None for cell in job.cells}:
+                if recording:
+                    run.keep_recording(recording)
+            async with _set_up(job, run, jobs, keep, backend) as runner:
+                yield runner, run
+            run.finish()
+
+
+@asynccontextmanager
+async def _set_up(
+    job: Job, run: Run, jobs: int, keep: Callable[[Path], object] | None, backend: Elsewhere | None
+) -> AsyncIterator[Runner]:
+    """A bench, and a runner that fills a run on it."""
+    matrix = job.matrix
+    async with (
+        Launcher(keep=keep) as launcher,
+        Bench(
+            launcher,
+            run.folder / "proxies",
+            job.own,
+            Schedule(1 if backend else jobs),
+            backend,
+            proxies=job.proxies,
+            missing=job.missing,
+            deployed=job.deployed,
+            mitigations=matrix.catalogue,
+            in_container=needs_containers(job),
+        ) as bench,
+        Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins) as runner,
+    ):
+        yield runner
 
 
 @asynccontextmanager
 async def _elsewhere(job: Job) -> AsyncIterator[Elsewhere | None]:
     """The emitter that a job is measured at, if that is elsewhere. One stream is under way there at a time: others
-    would be traffic beside it.
+    would be traffic beside it. It is met at once: as whatever else is refused, one that is none leaves no run.
     """
     if job.site is None:
         yield None
         return
     backend = job.site.backend()
     try:
+        await backend.ready()
         yield backend
     finally:
         await backend.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import re
 import traceback
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote
@@ -32,7 +33,11 @@ def echo(request: web.Request) -> str:
 
 
 @contextlib.asynccontextmanager
-async def answered_by(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[Elsewhere]:
+async def answered_by(
+    answer: Callable[[web.Request], web.Response],
+    patience: Patience = IMPATIENT,
+    say: Callable[[str], object] = lambda line: None,
+) -> AsyncIterator[Elsewhere]:
     """Return an emitter elsewhere, at an address where somebody answers every request so."""
 
     async def handle(request: web.Request) -> web.Response:
@@ -43,7 +48,7 @@ async def answered_by(answer: Callable[[web.Request], web.Response]) -> AsyncIte
     app.router.add_route("*", "/{path:.*}", handle)
     async with TestServer(app) as server:
         assert server.port
-        emitter = Elsewhere(Endpoint(server.port), TOKEN, IMPATIENT)
+        emitter = Elsewhere(Endpoint(server.port), TOKEN, patience, say=say)
         try:
             yield emitter
         finally:
@@ -64,7 +69,9 @@ def assert_tells_nothing(told: str) -> None:
 @pytest.mark.parametrize("is_behind", [False, True], ids=["no emitter", "an emitter behind it"])
 async def test_who_repeats_the_token_has_nobody_be_told_it(status: int, is_behind: bool) -> None:
     def answer(request: web.Request) -> web.Response:
-        return web.Response(status=status, text=echo(request), headers={INSTANCE_HEADER: "0f"} if is_behind else {})
+        headers = {"Location": f"https://{quote(TOKEN)}.example/"} if status == 302 else {}
+        headers |= {INSTANCE_HEADER: "0f"} if is_behind else {}
+        return web.Response(status=status, text=echo(request), headers=headers)
 
     async with answered_by(answer) as emitter:
         with pytest.raises((BackendError, InputError)) as raised:
@@ -97,6 +104,38 @@ async def test_nor_does_who_answers_what_is_no_http_or_hangs_up(answered: str) -
         with pytest.raises(BackendError, match="does not answer: its answer breaks off, or is no HTTP") as raised:
             await emitter.ready()
     assert_tells_nothing("".join(traceback.format_exception(None, raised.value, None)))
+
+
+async def test_nor_does_the_title_of_a_page_in_which_the_token_is_spelled_as_html_can() -> None:
+    def answer(request: web.Request) -> web.Response:
+        title = "".join(f"&#{ord(one)};" for one in request.headers[TOKEN_HEADER])
+        return web.Response(text=f"<html><title>{'x' * 45}{title}</title>")
+
+    async with answered_by(answer) as emitter:
+        with pytest.raises(InputError, match="a page, 'xxx") as raised:
+            await emitter.ready()
+    assert_tells_nothing(str(raised.value))
+
+
+async def test_who_is_waited_for_is_said_once_for_all_who_wait_and_for_how_long() -> None:
+    turned_away = 0
+
+    def answer(request: web.Request) -> web.Response:
+        nonlocal turned_away
+        if turned_away < 30:
+            turned_away += 1
+            return web.Response(status=429, headers={"Retry-After": "0"})
+        return web.json_response({}, headers={INSTANCE_HEADER: "0f"})
+
+    said: list[str] = []
+    async with answered_by(answer, Patience(answer_s=10, busy_s=0.1, turned_away_s=600), said.append) as emitter:
+        emitter.has_own_way = True
+        await emitter.ready()
+        url = emitter.endpoint.url
+    (line,) = said
+    assert re.fullmatch(
+        rf"{url} takes no more requests for now \(429\): it is asked again in 0 s, and given up in \d+ s", line
+    )
 
 
 async def test_nor_who_does_in_the_middle_of_a_stream() -> None:

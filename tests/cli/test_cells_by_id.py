@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import session
+from harness.backends.posting import TOKEN_VARIABLE
 from harness.errors import InputError, SelectionError
-from harness.model import Hop
+from harness.model import Endpoint, Hop
 from harness.session.named import by_id, newest_with
 from harness.store.runs import Run
 from tests.commanding import Harness
@@ -75,6 +77,52 @@ def test_a_cell_says_all_so_that_no_option_goes_with_its_id(harness: Harness) ->
     assert (said.status, f"{GZIP} says all of a cell: leave --mitigation and --client out" in said.err) == (2, True)
     neither = harness("run")
     assert (neither.status, "name a cell: by its id" in neither.err) == (2, True)
+
+
+AFAR = "at:chat.example:8080/sse/chunked/browser/aiohttp/short/no-cache/lockstep"
+SITE = session.Site(Endpoint(8080, host="chat.example"), "chat.example:8080/api", "open-sesame")
+
+
+@pytest.mark.parametrize("workload", ["short", "32x96"])
+def test_a_cell_from_afar_is_measured_again_where_it_was(workload: str, tmp_path: Path) -> None:
+    cell = AFAR.replace("short", workload)
+    job = by_id(cell, tmp_path, ["streamed"], site=SITE)
+    assert (job.cells[-1].id, job.site) == (cell, SITE)
+    assert [row.cells for row in job.matrix.expectations if row.why == "--expect says so"] == [cell]
+    assert {one.chain for one in job.cells} == {SITE.chain}, "its baseline is there, too"
+
+
+def test_a_cell_from_afar_is_not_looked_for_here_and_how_to_go_on_is_told(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f"{AFAR} was measured from afar, in front of an emitter elsewhere: `harness run {AFAR} --at URL`"
+    assert told in harness("run", AFAR).err
+    url = ("--at", "https://chat.example:8080/api", "--control=http://chat.example:81")
+    run = Run.create(tmp_path / "runs", run_info(name="m", options=("matrix", "smoke", *url, "--jobs", "2")))
+    run.append(result(replace(cell(), chain=SITE.chain), "streamed"))
+    measured = run.results[0].id
+    said = harness("run", measured)
+    assert (said.status, f"`harness run {measured} {' '.join(url)}`" in said.err) == (2, True)
+    for meant in (measured, "at:chat.example:8080"):
+        assert json.loads(harness("show", meant, "--json", "-").out)["results"][0]["id"] == measured
+    only = harness("matrix", "smoke", "--only", measured)
+    assert (only.status, "what begins with at: is measured from afar: say where, with --at URL" in only.err) == (
+        5,
+        True,
+    )
+
+
+def test_a_place_and_a_cell_have_to_be_one(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=f"--at: {GZIP} is no cell of what stands there; {AFAR[:20]}.*/short/none"):
+        by_id(GZIP, tmp_path, site=SITE)
+    monkeypatch.setenv(TOKEN_VARIABLE, "open-sesame-open-sesame")
+    elsewhere = harness("run", AFAR, "--at", "http://other.example")
+    assert (elsewhere.status, "at:other.example/sse/chunked/browser/aiohttp/short/no-" in elsewhere.err) == (2, True)
+    unnamed = harness("run", "--chain", "nginx:gzip", "--at", "http://chat.example")
+    assert (unnamed.status, "--at: name a cell that was measured there by its id" in unnamed.err) == (2, True)
+    assert "--control is of an emitter elsewhere" in harness("run", AFAR, "--control", "http://chat.example").err
+    with_headers = harness("run", AFAR, "--at", "http://chat.example:8080", "-H", "a: b")
+    assert "leave --backend, --replay, -X, -H, -d and --cacert out" in with_headers.err
 
 
 @pytest.mark.proxies

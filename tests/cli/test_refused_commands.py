@@ -21,6 +21,7 @@ from tests.sandbox import DIRECT, NGINX
     [
         ("run --chain nginx:nope", "--chain: unknown variant 'nginx:nope'; allowed: buffering-off, cached, default"),
         ("run --chain nonsuch:x", "--chain: unknown proxy 'nonsuch'; allowed: direct, nginx"),
+        ("run --chain at:chat.example", "--chain: at:chat.example is whatever stands in front of an emitter elsewhere"),
         ("run --chain direct --format xml", "--format: 'xml' is not allowed; allowed: sse, ndjson, text"),
         ("run --chain direct --body none", "--body: 'none' is not allowed; allowed: chunked, length, close"),
         ("run --chain direct --request wget", "--request: unknown request 'wget'; allowed: curl, browser"),

@@ -134,7 +134,9 @@ async def test_a_certificate_is_verified(tmp_path: Path) -> None:
 async def test_what_does_not_answer_is_told_in_words_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     async with App(streaming).listening() as gone:
         """A port that was free a moment ago."""
-    with pytest.raises(InputError, match=rf"nobody answers at 127.0.0.1:{gone.port}: .*is it started\?"):
+    with pytest.raises(
+        InputError, match=rf"is not reached at 127.0.0.1:{gone.port}: nobody listens there: is it started"
+    ):
         await record(application(gone.url), lambda line: None)
 
     async def plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -33,7 +33,8 @@ import pytest
 from harness.judge import reading, steady, verdict
 from harness.judge.reading import Hold, LetGo
 from harness.measure import limits, lockstep
-from harness.measure.lockstep import Due, Lockstep, Phase
+from harness.measure.grants import Due, Phase
+from harness.measure.lockstep import Lockstep
 from harness.model import Emission, Trace
 from tests.hops import Begins, Empties, HoldsToEnd, Idle, Lag, Passes, Periodic, StartBuffer, Stumbles, Timer, head_held
 from tests.invariance import HOUR_MS, Case, answer

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from urllib3.exceptions import ProtocolError
 
 from harness.errors import ProxyError, Unavailable
 from harness.launchers import engine
+from tests.launchers.playing_engine import DOCKER, PODMAN, ROOTLESS, engine_at
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +35,25 @@ def context(folder: Path, name: str, host: str) -> None:
     place.mkdir(parents=True)
     endpoints = {"docker": {"Host": host, "SkipTLSVerify": False}}
     (place / "meta.json").write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": endpoints}))
+
+
+@pytest.mark.parametrize(
+    ("version", "info", "words"),
+    [
+        (DOCKER, {}, "Docker 20.10.24, rootful"),
+        (DOCKER, ROOTLESS, "Docker 20.10.24, rootless"),
+        (PODMAN, {"Rootless": True}, "Podman 5.4.2, rootless"),
+        (PODMAN, {"Rootless": False}, "Podman 5.4.2, rootful"),
+    ],
+)
+def test_an_engine_says_what_it_is_and_whose(
+    version: Mapping[str, Any], info: Mapping[str, Any], words: str, tmp_path: Path
+) -> None:
+    with (
+        engine_at(tmp_path / "engine.sock", version, info) as address,
+        contextlib.closing(engine.connected(address)) as there,
+    ):
+        assert there.words() == f"{words}, at {address}"
 
 
 def test_docker_host_is_obeyed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.judge.reading import span_tokens
 from harness.judge.rules import HOLD_MS, TIME_MS
-from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.grants import Grant, Phase
+from harness.measure.lockstep import Lockstep
 from tests.factories import plan, workload
 
 MS = 10**6

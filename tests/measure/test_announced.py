@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 
 from harness.judge.rules import STREAK, TIME_MS
-from harness.measure.announced import Left, Seen, steps, turns
+from harness.judge.verdict import assess_one
+from harness.measure.announced import Left, Seen, steps, turns, whole_tokens
 from harness.measure.lockstep import Lockstep
-from harness.model import Plan, Step, Trace
+from harness.model import Body, Plan, Step, Trace
 from tests.factories import judged, plan, workload
 from tests.hops import Blocks, Empties, HoldsToEnd, Hop, Idle, Lag, Passes, Periodic, Pieces, StartBuffer, Timer, fresh
 from tests.simulation import Link, Simulation
@@ -66,9 +67,12 @@ class Announced(Simulation):
             self._send(len(self.sent))
 
 
-def announced(hop: Hop, link: Link = LINKS["here"], **load: Any) -> Trace:
+def announced(
+    hop: Hop, link: Link = LINKS["here"], body: Body = "chunked", announced_tokens: int | None = None, **load: Any
+) -> Trace:
     """Return the trace of a stream through a hop."""
-    return Announced(plan(workload(**LOAD | load)), fresh(hop), link).trace()
+    told = plan(workload(**LOAD | load), body=body, announced_tokens=announced_tokens)
+    return Announced(told, fresh(hop), link).trace()
 
 
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
@@ -94,6 +98,40 @@ def test_silences_of_unequal_lengths_show_what_let_go(hop: Hop, verdict: str, li
     trace = announced(hop, link)
     told = judged(trace)
     assert told.verdict == verdict, told.reason
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+@pytest.mark.parametrize(
+    ("hop", "verdict", "how"),
+    [
+        (Passes(), "streamed", "each of"),
+        (StartBuffer(size_bytes=64 * KIB), "streamed", "each of"),
+        (HoldsToEnd(free_bytes=1000), "buffered", "the end let it go"),
+        *((Empties(size_bytes=size), "coalesced", "more bytes") for size in (KIB, 4 * KIB, 64 * KIB)),
+        *((Blocks(size_bytes=size), "coalesced", "more bytes") for size in (16 * KIB, 64 * KIB)),
+        (Lag(lag_ms=100), "delayed", "100 ms late in the median"),
+        (Timer(after_ms=100), "delayed", "100 ms late in the median"),
+        (Idle(after_ms=150), "delayed", "150 ms late in the median"),
+        (Timer(after_ms=1000), "coalesced", "came after 1000 ms in which nothing was sent"),
+    ],
+    ids=str,
+)
+def test_a_length_with_room_for_all_that_is_announced_tells_as_much(
+    hop: Hop, verdict: str, how: str, link: Link
+) -> None:
+    short = announced(hop, link, body="length")
+    assert assess_one(short).would_do or verdict == "buffered", "this is asked again with a longer one"
+    enough = announced(hop, link, body="length", announced_tokens=whole_tokens(short.plan.emission))
+    told = assess_one(enough)
+    assert (told.verdict, told.would_do, how in told.judgement.reason) == (verdict, None, True), told.judgement.reason
+
+
+def test_a_length_that_has_room_for_them_has_room_for_no_more() -> None:
+    emission = plan(workload(**LOAD), body="length").emission
+    enough = replace(emission, announced_tokens=whole_tokens(emission))
+    told, one_less = turns(enough), turns(replace(enough, announced_tokens=whole_tokens(emission) - 1))
+    assert told[-1].through == whole_tokens(emission) - 1
+    assert [turn.through for turn in told[:-1]] != [turn.through for turn in one_less[:-1]]
 
 
 @pytest.mark.parametrize("token_bytes", [120, 333])

@@ -103,7 +103,7 @@ def test_each_rest_gives_back_more_than_twice_what_the_one_before_did() -> None:
     assert all(later_s > 2 * before_s for before_s, later_s in itertools.pairwise(RESTS_S))
 
 
-NO_LIMITS = {"PERIOD_S", "BESIDE_S", "LINGER_S", "CLOSE_S", "LEAST_LOOK_S", "LOOK_S"}
+NO_LIMITS = {"PERIOD_S", "BESIDE_S", "LINGER_S", "CLOSE_S", "LEAST_LOOK_S", "LOOK_S", "SAY_S"}
 """How often something happens, and what belongs to a protocol."""
 
 

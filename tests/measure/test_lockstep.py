@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.judge.rules import FAR_MS, LONGER, TIME_MS
-from harness.measure.lockstep import PAUSES, TRYING_NS, Due, Grant, Phase
+from harness.measure.grants import Due, Grant, Phase
+from harness.measure.lockstep import PAUSES, TRYING_NS
 from tests.measure.steps import record
 from tests.measure.talking import HOLD_NS, MS, SPAN, TIME_NS, begun, held, machine, pauses, silent
 

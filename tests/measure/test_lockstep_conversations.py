@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.reading import State, read, span_tokens
+from harness.measure.grants import Grant, Phase
 from harness.measure.limits import CONVERSATION_SILENCE_S, Bounds
-from harness.measure.lockstep import CONVERSATION_BYTES, Grant, Lockstep, Phase, last_token
+from harness.measure.lockstep import CONVERSATION_BYTES, Lockstep, last_token
 from harness.model import Body, Emission, Step
 from tests.factories import plan, workload
 from tests.hops import (

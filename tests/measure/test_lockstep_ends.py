@@ -18,7 +18,8 @@ from harness.judge.rules import (
     STREAK,
     STRETCH,
 )
-from harness.measure.lockstep import Due, Grant, Lockstep, Phase
+from harness.measure.grants import Due, Grant, Phase
+from harness.measure.lockstep import Lockstep
 from tests.factories import plan, workload
 from tests.measure.steps import record
 from tests.measure.talking import HOLD_NS, MS, SPAN, TOKENS, alone, begun, held, pauses, silent

@@ -1,4 +1,6 @@
-"""The conversation with an emitter whose grants go the way of the stream: none is under way beside a token."""
+"""The conversation with an emitter whose grants are requests: none is under way beside a token where they go the way of
+the stream, and how long one takes is no hop's doing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import pytest
 
 from harness.judge.reading import Alone, Hold, read
 from harness.judge.rules import FLOW_MS, FLOW_TOKENS, HOLD_MS
-from harness.measure.lockstep import Grant, Lockstep, Phase
+from harness.measure.grants import Due, Grant, Phase
+from harness.measure.lockstep import Lockstep
 from harness.model import Emission, Workload
 
 MS = 1_000_000
@@ -15,11 +18,12 @@ TOLD = Emission(Workload("w", tokens=40, token_bytes=120))
 
 
 class Talk:
-    """A conversation, and the clock that it lives by."""
+    """A conversation, and the clock that it lives by. A grant is answered after `answered_ms`, or a round trip."""
 
-    def __init__(self, round_trip_ms: int = 1) -> None:
-        self.machine = Lockstep(TOLD, round_trip_ms * MS, lead_ns=LEAD_MS * MS)
+    def __init__(self, round_trip_ms: int = 1, lead_ms: int = LEAD_MS) -> None:
+        self.machine = Lockstep(TOLD, round_trip_ms * MS, lead_ns=lead_ms * MS)
         self.now_ns = 0
+        self.answered_ms = round_trip_ms
         self.machine.begin(0)
 
     def head(self) -> Grant | None:
@@ -27,9 +31,15 @@ class Talk:
 
     def due(self) -> Grant | None:
         """Wait for what is due; return what is granted then."""
+        self.is_heard()
         due = self.machine.due
         self.now_ns = max(self.now_ns, self.machine.progress_ns + due.ns)
         return (self.machine.outwaited if due.what == "silence" else self.machine.stepped)(self.now_ns)
+
+    def is_heard(self) -> None:
+        if self.machine.due.what == "told":
+            self.now_ns = self.machine.progress_ns + self.answered_ms * MS
+            self.machine.heard(self.now_ns)
 
     def arrives(self, through: int, after_ms: int = 1) -> Grant | None:
         self.now_ns += after_ms * MS
@@ -48,6 +58,50 @@ def test_a_grant_is_told_before_it_counts_and_a_trip_is_measured_from_then_on() 
     assert talk.now_ns == LEAD_MS * MS
     assert talk.arrives(0) == Grant(1, later=True)
     assert read(talk.machine.steps).seen == [Alone(0, 1.0)]
+
+
+@pytest.mark.parametrize("lead_ms", [LEAD_MS, 0])
+def test_a_grant_that_takes_long_is_not_taken_for_a_token_that_does(lead_ms: int) -> None:
+    """It would outwait a hold, and a short request that is then made would seem to let it go."""
+    talk = Talk(lead_ms=lead_ms)
+    talk.answered_ms = int(HOLD_MS) + 70
+    talk.head()
+    for seq in range(4):
+        assert talk.machine.due == Due("told"), "until it is heard, no silence counts"
+        talk.is_heard()
+        if lead_ms:
+            talk.due()
+        talk.arrives(seq)
+    seen = read(talk.machine.steps, 1.0).seen
+    assert [(type(one), one.seq, one.trip_ms <= 2) for one in seen] == [(Alone, seq, True) for seq in range(4)]
+    assert "pulse" not in dict(talk.kinds)
+    talk.answered_ms = 1
+    talk.due()
+    talk.due()
+    assert ("hold", 4) in talk.kinds, "and one that is held is found as ever"
+
+
+def test_a_token_that_comes_before_the_answer_to_its_grant_has_taken_no_longer_than_a_round_trip() -> None:
+    talk = Talk(round_trip_ms=10, lead_ms=0)
+    talk.head()
+    assert talk.arrives(0, after_ms=400) == Grant(1, later=True)
+    assert read(talk.machine.steps, 10.0).seen == [Alone(0, 10.0)]
+    assert talk.arrives(1, after_ms=4) == Grant(2, later=True)
+    assert read(talk.machine.steps, 10.0).seen[-1] == Alone(1, 4.0)
+
+
+def test_where_grants_go_another_way_what_comes_before_the_answer_was_let_go_by_what_left() -> None:
+    talk = Talk(lead_ms=0)
+    talk.head()
+    talk.due()
+    grant = talk.due()
+    assert (grant, talk.machine.phase, talk.kinds[-1]) == (Grant(1, later=True), Phase.LEAD, ("hold", 0))
+    talk.arrives(0)
+    reader = read(talk.machine.steps, 1.0)
+    assert talk.kinds[-2:] == [("grant", 1), ("arrive", 0)]
+    (hold,) = reader.seen
+    assert isinstance(hold, Hold)
+    assert (hold.let_go, hold.after_tokens, reader.pulsed) == ("bytes", 1, set())
 
 
 def test_what_comes_while_a_grant_is_under_way_was_let_go_by_that_and_by_no_byte() -> None:
@@ -106,8 +160,8 @@ def test_of_a_flow_that_began_before_it_counted_no_more_has_left_than_came() -> 
     assert talk.kinds[-2:] == [("grant", first + 1), ("arrive", first + 1)]
 
 
-@pytest.mark.parametrize("late_ms", [0, 7])
-def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int) -> None:
+@pytest.mark.parametrize(("late_ms", "heard_late_ms"), [(0, 0), (7, 0), (0, 300)])
+def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int, heard_late_ms: int) -> None:
     talk = Talk(round_trip_ms=100)
     grant = talk.head()
     while grant is None or not grant.every_ms:
@@ -115,7 +169,9 @@ def test_a_flow_is_told_at_once_and_counts_at_its_own_pace(late_ms: int) -> None
     assert grant == Grant(grant.through, later=True, every_ms=FLOW_MS)
     first = talk.machine.granted + 1
     assert grant.through == first + FLOW_TOKENS - 1
-    told_ns = talk.now_ns
+    told_ns = talk.now_ns + heard_late_ms * MS
+    talk.answered_ms += heard_late_ms
+    talk.is_heard()
     while talk.machine.granted < grant.through:
         talk.now_ns = talk.machine.progress_ns + talk.machine.due.ns + late_ms * MS  # as a busy machine looks at it
         assert talk.machine.stepped(talk.now_ns) is None

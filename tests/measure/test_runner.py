@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BackendError, HarnessError, InputError, ProxyError, Unavailable
+from harness.measure.announced import whole_tokens
+from harness.measure.bench import StartedChain
+from harness.measure.guard import Guard
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.measure.streams import TAKES
-from harness.model import Expectation, Facts, Mitigation, StandIn, Trace
+from harness.model import Chain, Expectation, Facts, Mitigation, StandIn, Trace
 from harness.store.runs import Run, load_traces
 from tests.hops import Lag
 from tests.measure.playing import (
@@ -148,6 +151,35 @@ async def test_what_stays_too_short_is_asked_for_some_times_and_no_verdict(run: 
     bench = Played({CONTROL.id: STREAMED, BARE.id: [SHORT] * (TAKES + 1)})
     result = (await measured(run, bench, BARE))[BARE.id]
     assert (result.outcome, result.verdict, bench.takes[BARE.id]) == ("too short", None, TAKES)
+
+
+class Silent(Guard):
+    """Lets nothing through the chain beside a stream, which is announced as a whole."""
+
+    silences = True
+
+    def quietly(self) -> Guard:
+        return self
+
+
+class SilentlyPlayed(Played):
+    """Plays stories of chains that serve one request at a time."""
+
+    async def entry(self, chain: Chain) -> StartedChain:
+        entry = await super().entry(chain)
+        return replace(entry, guard=Silent(entry.guard.control, entry.guard.pulse))
+
+
+async def test_a_length_that_is_announced_is_asked_for_once_with_room_for_all_that_is_done_there(run: Run) -> None:
+    short = SHORT()
+    needed = whole_tokens(short.plan.emission)
+    whole = replace(short.plan, emission=replace(short.plan.emission, announced_tokens=needed))
+    bench = SilentlyPlayed({CONTROL.id: STREAMED, BARE.id: [short, LONGER()]})
+    result = (await measured(run, bench, BARE))[BARE.id]
+    assert (result.outcome, bench.asked[1:]) == ("observed", [(None, False), (needed, False)])
+    bench = SilentlyPlayed({CONTROL.id: STREAMED, BARE.id: [short, replace(short, plan=whole), LONGER()]})
+    untold = (await measured(Run.create(run.folder.parent, run_info(name="again")), bench, BARE))[BARE.id]
+    assert (untold.outcome, bench.takes[BARE.id]) == ("too short", 2)
 
 
 async def test_streams_of_which_one_is_broken_are_unstable_and_have_no_effect(
