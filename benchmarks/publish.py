@@ -5,7 +5,7 @@ the JSON Schema of results, which the nouns call for.
     python -m benchmarks.publish default runs/20260101T120000Z-default
     python -m benchmarks.publish reports runs/20260101T120000Z-000-playground ...
     python -m benchmarks.publish atlas runs/20260101T120000Z-atlas
-    python -m benchmarks.publish atlas docs/atlas-run.tar.xz         the one that is published, as today's rules see it
+    python -m benchmarks.publish atlas docs/atlas-run.tar.xz     the published one, by today's rules and expectations
     python -m benchmarks.publish schema
 
 Nothing on the published pages is typed: tests render them again from the committed records and compare.
@@ -19,12 +19,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import archive
 from harness import session
 from harness.claims import atlas, ledger
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
+from harness.judge.outcome import expected
 from harness.judge.rejudge import rejudge
 from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
@@ -105,14 +107,29 @@ def publish_atlas(given: Path) -> None:
 
 
 def judged_again(run: Run) -> None:
-    """Write down what today's rules say of a run."""
+    """Write down what today's rules say of a run of the atlas, and whether that is what its matrix expects today.
+
+    What is expected of a cell changes nothing of how it was measured. Raises InputError where the matrix has other
+    cells by now, or other mitigations: those have to be measured.
+    """
+    matrix = session.load(run.info.name).matrix
+    asked = {cell.id for cell in matrix.cells} ^ {result.id for result in run.results}
+    others = [name for name, one in run.info.mitigations.items() if matrix.catalogue.get(name) != one]
+    if asked or others:
+        told = ", ".join([*sorted(asked), *others][:3])
+        raise InputError(
+            f"{run.info.name} is not what it was when {run.folder} was measured: {told}. Measure it again."
+        )
     traces = {
         one.id: load_traces(run.cell_folder(one.cell)) for one in run.results if run.cell_folder(one.cell).is_dir()
     }
-    results = rejudge(run.results, traces)
+    results = [replace(one, expectation=expected(one.id, matrix.expectations)) for one in run.results]
     run.results_file.unlink()
-    for result in results:
+    run.results.clear()
+    for result in rejudge(results, traces):
         run.append(result)
+    run.info = replace(run.info, matrix_text=matrix.text)
+    run.expect(len(results))
 
 
 def schema() -> str:
