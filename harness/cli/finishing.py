@@ -96,7 +96,7 @@ def _of_cell(run: Run, result: Result) -> Iterator[RenderableType]:
     """Yield a cell's timeline, if there is one, its result, and what mitigations changed in configs of the user's."""
     if result.evidence and (run.folder / result.evidence).is_dir():
         trace = session.judged(run.folder / result.evidence)
-        yield Timeline(trace, result, session.arrivals(trace), session.held(trace))
+        yield Timeline(trace, result, session.emitted(trace), session.arrivals(trace), session.held(trace))
     baseline = next((one for one in run.results if one.id == result.baseline_id), None)
     yield terminal.single(result, baseline)
     for served in result.facts.served_by:

@@ -72,7 +72,7 @@ def _told(lab: Lab, known: Known) -> Iterator[RenderableType]:
     yield Text(f"it does not stream: {words.verdict(result)}: {result.reason}\n")
     if result.evidence:
         trace = session.judged(known.folder / result.evidence)
-        yield Timeline(trace, result, session.arrivals(trace), session.held(trace))
+        yield Timeline(trace, result, session.emitted(trace), session.arrivals(trace), session.held(trace))
     if not result.cell.chain or result.verdict == "broken":
         return
     yield Text()

@@ -30,11 +30,20 @@ SLOW_MS = 50.0
 
 
 class Timeline:
-    """A drawn trace. `arrivals` tells when each token came, `held` of each that was held from when on."""
+    """A drawn trace. `emitted` and `arrivals` tell when each token left and came, as far as a clock of the client's
+    knows, `held` of each that was held from when on."""
 
-    def __init__(self, trace: Trace, result: Result, arrivals: Mapping[int, int], held: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        result: Result,
+        emitted: Mapping[int, int],
+        arrivals: Mapping[int, int],
+        held: Mapping[int, int],
+    ) -> None:
         self._trace = trace
         self._result = result
+        self._emitted = emitted
         self._arrivals = arrivals
         self._held = held
 
@@ -68,8 +77,9 @@ class Timeline:
 
     def _drawn(self, width: int, glyphs: Glyphs) -> Iterator[Text]:
         trace = self._trace
-        instants = [trace.opened_ns + 1000, *self._arrivals.values(), *(token.at_ns for token in trace.sent)]
-        instants += [at for at in (trace.head_ns, trace.ended_ns, trace.closed_ns) if at is not None]
+        ended_ns = trace.ended_ns if trace.emitter_clock == "ours" else trace.closed_ns
+        instants = [trace.opened_ns + 1000, *self._arrivals.values(), *self._emitted.values()]
+        instants += [at for at in (trace.head_ns, ended_ns, trace.closed_ns) if at is not None]
         last_ns = max(instants)
         scale = Scale(trace.opened_ns, last_ns, width)
         yield from scale.axis(glyphs)
@@ -84,9 +94,9 @@ class Timeline:
             if skipped:
                 yield Text(f"{glyphs.dots:>{LEFT - 2}}  {words.counted(skipped, 'more token')}", "dim")
             skipped = 0
-            yield self._token(token.seq, token.at_ns, last_ns, scale, glyphs)
-        if trace.ended_ns is not None:
-            yield self._event("end", trace.ended_ns, scale, glyphs)
+            yield self._token(token.seq, last_ns, scale, glyphs)
+        if ended_ns is not None:
+            yield self._event("end", ended_ns, scale, glyphs)
 
     def _chosen(self) -> Sequence[int]:
         every = [token.seq for token in self._trace.sent]
@@ -95,18 +105,20 @@ class Timeline:
         held = [seq for seq in every if seq in self._held][:HELD]
         return [*every[:FIRST], *held, *every[-LAST:]]
 
-    def _token(self, seq: int, sent_ns: int, last_ns: int, scale: Scale, glyphs: Glyphs) -> Text:
-        arrived_ns = self._arrivals.get(seq)
-        start, stop = scale.place(sent_ns), scale.place(last_ns if arrived_ns is None else arrived_ns)
+    def _token(self, seq: int, last_ns: int, scale: Scale, glyphs: Glyphs) -> Text:
+        arrived_ns, sent_ns = self._arrivals.get(seq), self._emitted.get(seq)
+        stop = scale.place(last_ns if arrived_ns is None else arrived_ns)
+        start = stop if sent_ns is None else scale.place(sent_ns)
         way = [" "] * start + [glyphs.emitted] + [glyphs.way] * (stop - start)
         way[stop] = glyphs.never if arrived_ns is None else glyphs.arrived
         held_from = scale.place(self._held[seq]) if seq in self._held else start
         if start < held_from < stop:
             way[held_from] = glyphs.held_from
-        hold_ms = None if arrived_ns is None else (arrived_ns - sent_ns) / 1e6
-        held = seq in self._held or hold_ms is None
+        hold_ms = None if arrived_ns is None or sent_ns is None else (arrived_ns - sent_ns) / 1e6
+        held = seq in self._held or arrived_ns is None
         style = "red" if held else "yellow" if hold_ms is not None and hold_ms >= SLOW_MS else "green"
-        figure = "never came" if hold_ms is None else words.duration(hold_ms) + ("  held" if held else "")
+        took = "" if hold_ms is None else words.duration(hold_ms)
+        figure = "never came" if arrived_ns is None else took + ("  held" if held else "")
         line = Text(f"{seq:>{LEFT - 2}}  ")
         line.append(f"{''.join(way):<{scale.width}}", style)
         return line.append(f"  {figure}")

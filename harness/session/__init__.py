@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         shard,
     )
     from harness.session.joined import JoinedSession, Part
-    from harness.session.kept import arrivals, held, judged, rejudged, stored
+    from harness.session.kept import arrivals, emitted, held, judged, rejudged, stored
     from harness.session.listing import health, rows, schema
     from harness.session.lists import What
     from harness.session.merging import merged

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.judge.counted import counted
-from harness.judge.metrics import delivery
+from harness.judge.metrics import delivery, let_go_ns
 from harness.judge.reading import read
 from harness.judge.rejudge import rejudge
 from harness.matrix import field_reports
@@ -50,6 +50,16 @@ def rejudged(run: Run) -> list[Result]:
 def judged(evidence: Path) -> Trace:
     """Return the trace by which a cell was judged: of several that count, the last, which follows up on the others."""
     return counted(load_traces(evidence))[-1]
+
+
+def emitted(trace: Trace) -> Mapping[int, int]:
+    """Return when each token of a stream was emitted, in ns, by its number and the clock of its arrivals.
+
+    Where the emitter's is another, that is when it was let go; nothing where no clock tells.
+    """
+    if trace.emitter_clock == "ours":
+        return {sent.seq: sent.at_ns for sent in trace.sent}
+    return let_go_ns(trace, read(trace.steps))
 
 
 def arrivals(trace: Trace) -> Mapping[int, int]:

@@ -10,6 +10,7 @@ from textwrap import dedent
 import pytest
 from rich.console import Console, RenderableType
 
+from harness import session
 from harness.judge.reading import read
 from harness.model import Cell, Facts, Result, Trace
 from harness.reports import terminal, words
@@ -202,7 +203,7 @@ def test_the_progress_line_of_what_was_not_measured_has_no_duration() -> None:
 
 def drawn_over_time(of: Trace, shown: Result) -> Timeline:
     reader = read(of.steps)
-    return Timeline(of, shown, dict(enumerate(reader.arrived_ns)), reader.outwaited)
+    return Timeline(of, shown, session.emitted(of), dict(enumerate(reader.arrived_ns)), reader.outwaited)
 
 
 def timeline(of: Cell, held: int | None = 2, width: int = 80, encoding: str = "utf-8", tokens: int = 24) -> list[str]:
@@ -247,9 +248,40 @@ def test_the_timeline_in_ascii() -> None:
 
 def test_the_timeline_of_a_token_that_never_came() -> None:
     of = cell()
-    lost = drawn(Timeline(trace(of), result(of, "broken"), arrivals={0: 1_002_100_000}, held={}))
+    of_it = trace(of)
+    lost = drawn(Timeline(of_it, result(of, "broken"), session.emitted(of_it), arrivals={0: 1_002_100_000}, held={}))
     assert "never came" in lost
     assert "×" in lost
+
+
+@pytest.mark.parametrize(
+    "apart_ns", [-(10**16), 676_000_000, 10**16], ids=["hours behind", "stood still", "hours ahead"]
+)
+def test_the_timeline_of_an_emitter_with_another_clock_is_drawn_by_ours(apart_ns: int) -> None:
+    of = cell()
+    mine = trace(of, held=None)
+    theirs = replace(
+        mine,
+        sent=tuple(replace(token, at_ns=token.at_ns + apart_ns) for token in mine.sent),
+        ended_ns=(mine.ended_ns or 0) + apart_ns,
+        emitter_clock="its own",
+    )
+    by_ours, by_its_own = (drawn(drawn_over_time(one, result(of))) for one in (mine, theirs))
+    tokens = [
+        [line for line in text.splitlines() if line.lstrip()[:2].strip().isdigit()] for text in (by_ours, by_its_own)
+    ]
+    assert tokens[1] == tokens[0]
+
+
+def test_the_timeline_of_a_paced_stream_whose_emitter_has_another_clock_has_arrivals_alone() -> None:
+    of = cell(pace="paced")
+    mine = trace(of, held=None)
+    emission = replace(mine.plan.emission, pace="paced")
+    told = drawn(
+        drawn_over_time(replace(mine, plan=replace(mine.plan, emission=emission), emitter_clock="its own"), result(of))
+    )
+    (last,) = (line for line in told.splitlines() if line.lstrip().startswith("23 "))
+    assert last.rstrip().endswith("●")
 
 
 def test_the_timeline_of_a_stream_that_never_began() -> None:
