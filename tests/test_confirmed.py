@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from benchmarks import archive, publish
+from harness.claims import atlas
 from harness.model import AXES
 
 PAGE = publish.DOCS / "confirmed.md"
@@ -35,5 +36,6 @@ def test_every_cell_on_the_page_stands_there_with_its_verdict_and_once() -> None
     assert len({cell.split(":")[0] for cell in named}) >= ENTRIES
 
 
-def test_the_readme_leads_to_it() -> None:
+def test_the_atlas_and_the_readme_lead_to_it() -> None:
+    assert "(confirmed.md)" in atlas.INTRO
     assert "(docs/confirmed.md)" in (publish.ROOT / "README.md").read_text(encoding="utf-8")
