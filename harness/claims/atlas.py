@@ -33,7 +33,7 @@ the end. A fix is the cheapest of those that were seen to mend all that is held,
 below have all that was tried. That something is held a little more or less (`reduces`, `harms`) is of this one run:
 where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
 beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
-begins with the versions that were measured."""
+begins with the versions that were measured. What surprises was [confirmed by hand](confirmed.md)."""
 
 SOURCE = re.compile(
     r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
