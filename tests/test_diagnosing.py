@@ -19,6 +19,8 @@ from tests.diagnosis.chains import World, hop, search
 from tests.diagnosis.test_search import FREE, world
 from tests.reports.samples import result, run_info
 
+pytestmark = pytest.mark.usefixtures("no_nginx")  # which would be asked about each config
+
 LATE_S = 60.0
 """As good as for ever: what takes so long is never waited for here."""
 

@@ -108,38 +108,32 @@ def test_a_matrix_may_be_given_without_its_keyword_and_as_a_path(
     pytester.runpytest_inprocess("--collect-only", "-m", "proxies").stdout.fnmatch_lines("*2/3 tests*")
 
 
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ("'m.yaml', 'm.yaml'", "it takes one chain or matrix: a chain, as proxies('nginx:./nginx.conf'), or *"),
-        ("matrx='m.yaml'", "matrx: of which chain? a chain, as *"),
-        ("'m.yaml', matrix='m.yaml'", "it takes one chain or matrix: *"),
-        ("7", "7 is neither a chain nor a matrix: *"),
-        ("[]", "[[]] is neither a chain nor a matrix: *"),
-        (
-            "'m.yaml', request='curl'",
-            "request is no keyword here: all else stands in a matrix file itself; *",
-        ),
-        ("'nginx:http10', requst='curl'", "requst is no keyword here; allowed: *(did you mean 'request'?)"),
-        ("'nginx:http10', request='crl'", "request: unknown request 'crl'; allowed: *"),
-        ("'nginx:http10', tokens=-1", "tokens: must be greater than or equal to 1, not -1"),
-        ("'ngnx:http10'", "chain: unknown proxy 'ngnx'; allowed: *(did you mean 'nginx'?)"),
-        ("'nginx:./none.conf'", "there is no ./none.conf in */test_what_a_marker*"),
-        (
-            "'nginx:http10', path='chat'",
-            "path: 'chat' is no path as a request has it: *",
-        ),
-        ("'nginx:http10', map=7", "map: 7 is nothing that a config passes requests on to, as 'app:8000'"),
-    ],
-)
-def test_what_a_marker_does_not_take_is_told_with_the_test(
-    pytester: pytest.Pytester, place: Sandbox, given: str, told: str
-) -> None:
-    place.write("test_it.py", TEST.replace("mark.proxies", f"mark.proxies({given})"))
-    done = pytester.runpytest_inprocess()
-    done.stdout.fnmatch_lines(f"test_it.py::test_cell: proxies({given.replace('[]', '[[]]')}): {told}")
+NOT_TAKEN = {
+    "'m.yaml', 'm.yaml'": "it takes one chain or matrix: a chain, as proxies('nginx:./nginx.conf'), or *",
+    "matrx='m.yaml'": "matrx: of which chain? a chain, as *",
+    "'m.yaml', matrix='m.yaml'": "it takes one chain or matrix: *",
+    "7": "7 is neither a chain nor a matrix: *",
+    "[]": "[[]] is neither a chain nor a matrix: *",
+    "'m.yaml', request='curl'": "request is no keyword here: all else stands in a matrix file itself; *",
+    "'nginx:http10', requst='curl'": "requst is no keyword here; allowed: *(did you mean 'request'?)",
+    "'nginx:http10', request='crl'": "request: unknown request 'crl'; allowed: *",
+    "'nginx:http10', tokens=-1": "tokens: must be greater than or equal to 1, not -1",
+    "'ngnx:http10'": "chain: unknown proxy 'ngnx'; allowed: *(did you mean 'nginx'?)",
+    "'nginx:./none.conf'": "there is no ./none.conf in */test_what_a_marker*",
+    "'nginx:http10', path='chat'": "path: 'chat' is no path as a request has it: *",
+    "'nginx:http10', map=7": "map: 7 is nothing that a config passes requests on to, as 'app:8000'",
+}
+
+
+def test_what_a_marker_does_not_take_is_told_with_the_test(pytester: pytest.Pytester, place: Sandbox) -> None:
+    names = [f"test_{number}.py" for number, _ in enumerate(NOT_TAKEN)]
+    for name, given in zip(names, NOT_TAKEN, strict=True):
+        place.write(name, TEST.replace("mark.proxies", f"mark.proxies({given})"))
+    done = pytester.runpytest_inprocess(*names)
+    for name, (given, told) in zip(names, NOT_TAKEN.items(), strict=True):
+        done.stdout.fnmatch_lines(f"{name}::test_cell: proxies({given.replace('[]', '[[]]')}): {told}")
     done.stdout.no_fnmatch_line("*harness/plugin/*")
-    done.assert_outcomes(passed=1, errors=1)
+    done.assert_outcomes(passed=len(names), errors=len(names))
 
 
 EXPECTED = ["xfail", "xfail(strict=True)", "xfail(run=False)", "xfail(raises=Exception)"]
@@ -190,48 +184,62 @@ def test({takes}): pass
 """
 
 
-@pytest.mark.parametrize(
-    ("own", "module", "takes", "is_wrong"),
-    [
-        ("@pytest.mark.proxies('direct')", "[]", "", True),
-        ("@pytest.mark.proxies(matrix='smoke')", "[]", "tmp_path", True),
-        ("@pytest.mark.proxies(['direct'])", "[]", "", True),
-        ("@pytest.mark.proxies('asgi:plain@uvloop>nginx:default')", "[]", "monkeypatch", True),
-        ("@pytest.mark.proxies('deploy/none.yaml')", "[]", "", True),
-        ("@pytest.mark.proxies('ngnix:default')", "[]", "", True),
-        ("@pytest.mark.proxies('mine:default')", "[]", "", True),
-        ("@pytest.mark.proxies('./test_it.py')", "[]", "", True),
-        ("@pytest.mark.proxies('nginx')", "[]", "", True),
-        ("@pytest.mark.proxies('nginx@1.30')", "[]", "", True),
-        ("@pytest.mark.proxies('nginx@1.30:default>ngnix')", "[]", "", True),
-        ("@pytest.mark.proxies('./none.conf')", "[]", "", False),
-        ("@pytest.mark.proxies('localhost:3128')", "[]", "", False),
-        ("@pytest.mark.proxies('a.' * 3000)", "[]", "", False),
-        ("@pytest.mark.proxies('direct')", "[]", "through_asking", False),
-        ("@pytest.mark.proxies('direct')\n@pytest.mark.usefixtures('asking')", "[]", "", False),
-        ("@pytest.mark.proxies('direct')", "[]", "used_by_every_test", False),
-        ("@pytest.mark.proxies('direct')", "[]", "request", False),
-        ("@pytest.mark.proxies('direct')", "[]", "asking", False),
-        ("@pytest.mark.proxies('http://corporate.example:3128')", "[]", "", False),
-        ("@pytest.mark.proxies('10.0.0.1:3128', '/etc:x')", "[]", "", False),
-        ("@pytest.mark.proxies(3, None, url='direct')", "[]", "", False),
-        ("@pytest.mark.proxies({'http': 'nginx:x'})", "[]", "", False),
-        ("@pytest.mark.proxies('corporate')", "[]", "", False),
-        ("@pytest.mark.proxies('direct')", "[]", "through", False),
-        ("@pytest.mark.proxies('direct')", "[]", "measure", False),
-        ("@pytest.mark.proxies", "[]", "", False),
-        ("", "pytest.mark.proxies('direct')", "", False),
-    ],
-)
-def test_a_marker_of_a_test_that_would_measure_nothing_is_an_error(
-    pytester: pytest.Pytester, place: Sandbox, own: str, module: str, takes: str, is_wrong: bool
-) -> None:
-    place.write("test_it.py", MARKS.format(own=own, module=module, takes=takes))
-    done = pytester.runpytest_inprocess("--collect-only")
-    assert ("takes no harness_result: nothing would be measured" in done.stdout.str()) is is_wrong
-    assert (done.ret != 0) is is_wrong
-    if is_wrong:
-        pytester.runpytest_inprocess().assert_outcomes(errors=1)
+MEASURE_NOTHING = [
+    ("@pytest.mark.proxies('direct')", "[]", ""),
+    ("@pytest.mark.proxies(matrix='smoke')", "[]", "tmp_path"),
+    ("@pytest.mark.proxies(['direct'])", "[]", ""),
+    ("@pytest.mark.proxies('asgi:plain@uvloop>nginx:default')", "[]", "monkeypatch"),
+    ("@pytest.mark.proxies('deploy/none.yaml')", "[]", ""),
+    ("@pytest.mark.proxies('ngnix:default')", "[]", ""),
+    ("@pytest.mark.proxies('mine:default')", "[]", ""),
+    ("@pytest.mark.proxies('./test_it.py')", "[]", ""),
+    ("@pytest.mark.proxies('nginx')", "[]", ""),
+    ("@pytest.mark.proxies('nginx@1.30')", "[]", ""),
+    ("@pytest.mark.proxies('nginx@1.30:default>ngnix')", "[]", ""),
+]
+MEASURE_OR_ARE_NOT_OURS = [
+    ("@pytest.mark.proxies('./none.conf')", "[]", ""),
+    ("@pytest.mark.proxies('localhost:3128')", "[]", ""),
+    ("@pytest.mark.proxies('a.' * 3000)", "[]", ""),
+    ("@pytest.mark.proxies('direct')", "[]", "through_asking"),
+    ("@pytest.mark.proxies('direct')\n@pytest.mark.usefixtures('asking')", "[]", ""),
+    ("@pytest.mark.proxies('direct')", "[]", "used_by_every_test"),
+    ("@pytest.mark.proxies('direct')", "[]", "request"),
+    ("@pytest.mark.proxies('direct')", "[]", "asking"),
+    ("@pytest.mark.proxies('http://corporate.example:3128')", "[]", ""),
+    ("@pytest.mark.proxies('10.0.0.1:3128', '/etc:x')", "[]", ""),
+    ("@pytest.mark.proxies(3, None, url='direct')", "[]", ""),
+    ("@pytest.mark.proxies({'http': 'nginx:x'})", "[]", ""),
+    ("@pytest.mark.proxies('corporate')", "[]", ""),
+    ("@pytest.mark.proxies('direct')", "[]", "through"),
+    ("@pytest.mark.proxies('direct')", "[]", "measure"),
+    ("@pytest.mark.proxies", "[]", ""),
+    ("", "pytest.mark.proxies('direct')", ""),
+]
+
+
+def marked(place: Sandbox, rows: list[tuple[str, str, str]]) -> list[str]:
+    """Write a file with a test for each of these, which is marked itself or in its module and takes something."""
+    names = [f"test_{number}.py" for number, _ in enumerate(rows)]
+    for name, (own, module, takes) in zip(names, rows, strict=True):
+        place.write(name, MARKS.format(own=own, module=module, takes=takes))
+    return names
+
+
+def test_a_marker_of_a_test_that_would_measure_nothing_is_an_error(pytester: pytest.Pytester, place: Sandbox) -> None:
+    names = marked(place, MEASURE_NOTHING)
+    shown = pytester.runpytest_inprocess("--collect-only", *names)
+    assert shown.ret == pytest.ExitCode.INTERRUPTED
+    told = re.findall(r"(\w+\.py)::test: .* takes no harness_result: nothing would be measured", shown.stdout.str())
+    assert told == names
+    pytester.runpytest_inprocess(*names).assert_outcomes(errors=len(names))
+
+
+def test_one_that_measures_or_is_not_ours_is_none(pytester: pytest.Pytester, place: Sandbox) -> None:
+    names = marked(place, MEASURE_OR_ARE_NOT_OURS)
+    shown = pytester.runpytest_inprocess("--collect-only", "-q", *names)
+    assert shown.ret == pytest.ExitCode.OK
+    assert [line.split("::")[0] for line in shown.outlines[: len(names)]] == names
 
 
 def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pytest.Pytester, place: Sandbox) -> None:
@@ -242,27 +250,29 @@ def test_a_broken_marker_fails_where_tests_are_only_collected_too(pytester: pyte
     assert pytester.runpytest_inprocess("--collect-only", "-m", "not proxies").ret == 0
 
 
-@pytest.mark.parametrize(
-    ("mark", "is_told"),
-    [
-        ("skip", False),
-        ("skipif(True, reason='now')", False),
-        ("skipif(False, True, reason='now')", False),
-        ("skipif(condition=True, reason='now')", False),
-        ("skipif('True')", False),
-        ("skipif(False, reason='never')", True),
-        ("skipif(condition=False, reason='never')", True),
-    ],
-)
+SKIPPED = [
+    "skip",
+    "skipif(True, reason='now')",
+    "skipif(False, True, reason='now')",
+    "skipif(condition=True, reason='now')",
+    "skipif('True')",
+]
+NOT_SKIPPED = ["skipif(False, reason='never')", "skipif(condition=False, reason='never')"]
+
+
 def test_a_broken_marker_of_what_is_skipped_is_not_looked_at_where_tests_are_only_collected_either(
-    pytester: pytest.Pytester, place: Sandbox, mark: str, is_told: bool
+    pytester: pytest.Pytester, place: Sandbox
 ) -> None:
+    names = [f"test_{number}.py" for number, _ in enumerate(SKIPPED + NOT_SKIPPED)]
     text = TEST.replace("mark.proxies", "mark.proxies('nginx:./none.conf')")
-    place.write("test_it.py", text.replace("@pytest", f"@pytest.mark.{mark}\n@pytest"))
-    shown = pytester.runpytest_inprocess("--collect-only")
-    assert ("there is no ./none.conf" in shown.stdout.str()) is is_told
-    assert (shown.ret != 0) is is_told
-    assert pytester.runpytest_inprocess().parseoutcomes().get("errors", 0) == is_told
+    for name, mark in zip(names, SKIPPED + NOT_SKIPPED, strict=True):
+        place.write(name, text.replace("@pytest", f"@pytest.mark.{mark}\n@pytest"))
+    skipped, others = names[: len(SKIPPED)], names[len(SKIPPED) :]
+    assert pytester.runpytest_inprocess("--collect-only", *skipped).ret == pytest.ExitCode.OK
+    shown = pytester.runpytest_inprocess("--collect-only", *names)
+    assert shown.ret == pytest.ExitCode.INTERRUPTED
+    assert re.findall(r"(\w+\.py)::test_cell: .* there is no ./none.conf", shown.stdout.str()) == others
+    pytester.runpytest_inprocess(*names).assert_outcomes(passed=len(names), skipped=len(skipped), errors=len(others))
 
 
 @proxies

@@ -104,6 +104,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.usefixtures("no_nginx")
 def test_whatever_one_config_is_asked_for_is_a_cell_of_its_own(place: Sandbox) -> None:
     place.nginx_conf("a.conf")
     state = State(Settings(None, Path(), (), False, False, Path(), 0.0), "secret", "", "")

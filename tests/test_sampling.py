@@ -15,7 +15,8 @@ from tests.sampling import sampled, some_of
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
-OTHERS = "not (not proxies and not generated)"
+FAST = "not proxies and not generated and not exhaustive"
+OTHERS = f"not ({FAST})"
 
 
 def kept(points: list[Any]) -> list[Any]:
@@ -64,7 +65,7 @@ def test_nothing_is_exhaustive_but_what_is_sampled() -> None:
 @pytest.mark.parametrize(("target", "selected"), [("test", f"{OTHERS} and not exhaustive"), ("full", OTHERS)])
 def test_what_make_runs_is_told(target: str, selected: str) -> None:
     told = subprocess.run([str(MAKE), "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r'pytest -m "(.*?)"', told) == ["not proxies and not generated", selected]
+    assert re.findall(r'pytest -m "(.*?)"', told) == [FAST, selected]
 
 
 @pytest.mark.proxies
@@ -75,7 +76,7 @@ def test_another_python_has_an_environment_of_its_own_for_the_fast_tests(tmp_pat
     made, installed, _, ran = told.splitlines()
     assert made == f"/my/python -m venv {tmp_path}/v-3.99"
     assert installed.endswith("--editable '.[test]'")
-    assert ran.startswith(f'{tmp_path}/v-3.99/bin/pytest -m "not proxies and not generated"')
+    assert ran.startswith(f'{tmp_path}/v-3.99/bin/pytest -m "{FAST}" --hypothesis-profile=few ')
 
 
 @pytest.mark.proxies

@@ -234,7 +234,7 @@ def run_of(*verdicts: Verdict | Outcome) -> Path:
     return run.folder
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[bool] = []
     write = write_text
@@ -257,7 +257,7 @@ GOOD = text.text(Baseline("b", RULES, "0.1.0", dict.fromkeys(CELLS, Kept("stream
 DAMAGED = ("cut off", f"<<<<<<< HEAD\n{GOOD}", GOOD.removesuffix("...\n"), "", "\x00")
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 @pytest.mark.parametrize(
     ("words", "came_to", "why_not", "damaged"),
     [
@@ -280,7 +280,7 @@ def test_a_damaged_baseline_is_only_replaced_where_all_of_it_was_measured(
     assert re.search(why_not, said.err, re.MULTILINE)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 @pytest.mark.parametrize("newer", ["schema: 2\n...", "schema: 1\nharness: 9\nrules: 99\ncells: {}\n..."])
 def test_a_newer_baseline_is_never_replaced(harness: Harness, newer: str) -> None:
     BASELINE.write_text(newer)
@@ -288,7 +288,7 @@ def test_a_newer_baseline_is_never_replaced(harness: Harness, newer: str) -> Non
     assert BASELINE.read_text() == newer
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 @pytest.mark.parametrize("was", ["", GOOD, GOOD.replace("nginx:nginx/", "nginx:gone/")])
 def test_a_run_that_measured_nothing_writes_nothing(harness: Harness, was: str) -> None:
     if was:
@@ -298,7 +298,7 @@ def test_a_run_that_measured_nothing_writes_nothing(harness: Harness, was: str) 
     assert (BASELINE.read_text() if BASELINE.exists() else "") == was
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 def test_what_is_too_short_to_tell_by_now_is_taken_as_that_if_somebody_says_so(harness: Harness) -> None:
     BASELINE.write_text(GOOD)
     run = run_of("streamed", "too short")
@@ -314,7 +314,7 @@ def test_what_is_too_short_to_tell_by_now_is_taken_as_that_if_somebody_says_so(h
     assert (again.status, "2 as they were." in again.out) == (0, True)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project", "no_nginx")
 def test_no_update_is_offered_where_it_would_take_nothing(harness: Harness) -> None:
     BASELINE.write_text(GOOD)
     failed = harness("check", "my.yaml", "--measured", run_of("streamed", "unavailable"))

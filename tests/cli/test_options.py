@@ -106,6 +106,7 @@ def test_a_target_or_server_is_of_one_config_which_is_named(harness: Harness, tm
     assert (unknown.status, "b.conf: passes no requests on to 'apq', which is to be mapped" in unknown.err) == (2, True)
 
 
+@pytest.mark.usefixtures("no_nginx")
 def test_a_path_is_asked_of_the_chain_and_of_each_config_that_leads_it_on(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("server { location /api/ { proxy_pass http://b/; } location / { return 204; } }")
     (tmp_path / "b.conf").write_text("server { location / { proxy_pass http://app; } }")
