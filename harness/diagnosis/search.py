@@ -11,7 +11,7 @@ Rules:
    both edit its config (of two buffers in it each hides the other), where they are cheaper than the single one that
    mends it.
 4. A set that has something for every part and does not work (an inner hop uses a header up) is extended by up to two of
-   those that helped anywhere.
+   those that helped anywhere: but to no set with which a part is known to hold, or in which nothing does a part good.
 5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
    that stream without it. The answer is the cheapest: nothing cheaper of what rules 2 to 4 propose works, and none of
    its parts can be left out, which is measured.
@@ -280,11 +280,11 @@ class Search:
         hops = dict.fromkeys(self.chain)
         spared = [[need for need in self._needs() if need.chain != (hop,)] for hop in hops]
         found = {*likely, *(names for needs in spared for names in self._hitting(needs, pool))}
-        helpful = [name for name in pool if self._helps(name)]
+        helpful = [name for name in pool if self._helps(name, {*self.held, *self._needs()})]
         failed = set(filter(self._failed, found))
         for _ in range(2):
             longer = {tuple(sorted({*names, name})) for names in failed for name in helpful if name not in names}
-            longer = set(self._cheap(longer)[:MOST_SETS])
+            longer = set(self._cheap(filter(self._may_mend, longer))[:MOST_SETS])
             found |= longer
             failed = set(filter(self._failed, longer))
         return found
@@ -305,13 +305,18 @@ class Search:
         mended = (cell for cell, met in self._known.items() if met == "streams" and len(cell.mitigations) == 2)
         return [cell.mitigations for cell in mended if replace(cell, mitigations=()) == need]
 
+    def _may_mend(self, names: Names) -> bool:
+        """Tell whether each part may stream with a set: something of it does that good, and it is not known to hold."""
+        needs = self._needs()
+        held = (self._known.get(self.applied(names, need) or need, "streams") != "streams" for need in needs)
+        return not any(held) and all(any(self._helps(name, (need,)) for name in names) for need in needs)
+
     def _mends(self, names: Names, need: Cell) -> bool:
         cell = self.applied(names, need)
         return cell is not None and cell != need and self._known.get(cell) == "streams"
 
-    def _helps(self, name: str) -> bool:
-        """Tell whether a mitigation did any good alone, to a layer or a part that holds."""
-        where = {*self.held, *self._needs()}
+    def _helps(self, name: str, where: Iterable[Cell]) -> bool:
+        """Tell whether a mitigation did any good alone, to any of these that hold."""
         met = {self._known.get(self.applied((name,), one) or one) for one in where}
         return not met.isdisjoint({"streams", "milder"})
 

@@ -335,7 +335,16 @@ def test_so_many_sets_are_tried_where_many_mend_each_hop_and_none_the_chain(monk
     found = searched(World(hops, dict.fromkeys((*outer, *inner), "header")))
     composed = [names for names in found.tried if len(names) > 1]
     assert found.best is None
-    assert len(composed) == 3 * 4, "those that ought to work, and twice what extends sets that failed"
+    assert len(composed) == 4 + 7, "those that ought to work, and what extends sets that failed"
+    assert all({*names} & {*outer} and {*names} & {*inner} for names in composed), "with something for each"
+
+
+def test_no_set_is_extended_to_one_with_which_a_part_is_known_to_hold() -> None:
+    inner = SimulatedHop((hop("buffering-off").gates[0], hop("nosniff", "no-cache").gates[0]))
+    chain = world(outer=hop("x-accel"), inner=inner)
+    assert searched(chain).best == by_force(chain) == ("buffering-off", "no-cache", "x-accel")
+    composed = {names for _, names in asked_of_whole(chain) if len(names) > 1}
+    assert {names for names in composed if "buffering-off" not in names} == {("no-cache", "x-accel")}, "left out of it"
 
 
 THREE = ("no-cache", "nosniff", "x-accel")
