@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal, Self
 
 from harness.diagnosis.price import Price, price
@@ -106,16 +107,19 @@ class Search:
         return search
 
     def told(self, cell: Cell, what: Fate) -> None:
-        """Take what a cell came to; it takes the place of what was likely."""
+        """Take what a cell came to."""
         self._known[cell] = what
 
-    def forget(self, cell: Cell) -> None:
-        """Forget what was likely of a cell."""
-        self._known.pop(cell, None)
+    def wanted(self, likely: Mapping[Cell, Fate] = MappingProxyType({})) -> list[Cell]:
+        """Return what to measure next, what is being measured included; nothing if the search is over.
 
-    def wanted(self) -> list[Cell]:
-        """Return what to measure next, what is being measured included; nothing if the search is over."""
-        return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+        Or what that will be, if cells that are not known yet come to what is likely.
+        """
+        known, self._known = self._known, {**likely, **self._known}
+        try:
+            return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+        finally:
+            self._known = known
 
     def price(self, names: Names) -> Price:
         """Return what sorts sets, the cheapest first."""

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from harness.errors import HarnessError, InputError, NoRoom, Unavailable
 from harness.judge.counted import counted, turned_away
@@ -40,8 +40,12 @@ from harness.model import (
     Result,
     TurnedAway,
     Verdict,
+    streams,
 )
 from harness.store.runs import Run
+
+Sight = Literal["streams", "held", "refused"]
+"""What a cell looks like at first sight: it streams, a token was held or nearly was, or a hop turned a stream away."""
 
 LASTS_MS = 30_000
 """From so much delay on a cell is not waited for by others of its chain."""
@@ -83,7 +87,7 @@ class Sample:
 
 
 class Runner:
-    """Turns cells into results on one bench, each cell once. Leaving it gives up what is not finished."""
+    """Turns cells into results on one bench, each once, and tells `on_sight` early how they look. Leaving gives up."""
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class Runner:
         self._alone: dict[Cell, asyncio.Task[Measured]] = {}
         self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
         self._finishing: dict[Cell, asyncio.Task[Result]] = {}
-        self._turned_away: set[Cell] = set()
+        self.on_sight: Callable[[Cell, Sight], object] = lambda cell, sight: None
 
     async def __aenter__(self) -> Self:
         return self
@@ -190,10 +194,6 @@ class Runner:
         """Start the chains of some cells. What fails tells its cells."""
         chains = dict.fromkeys(self._chain(cell) for cell in cells)
         await asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
-
-    def is_turned_away(self, cell: Cell) -> bool:
-        """Tell whether a hop has turned away a stream of a cell by now, whatever becomes of that."""
-        return cell in self._turned_away
 
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
@@ -336,8 +336,13 @@ class Runner:
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
         twin = (await self._settled(twin_of(cell))).assessment if cell != twin_of(cell) else None
-        streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics)
-        measured = await self._read(cell, streams, Terms())
+        asking = Streams(
+            self._bench, self._run, cell, todo, entry, control_metrics, lambda: self.on_sight(cell, "held")
+        )
+        measured = await self._read(cell, asking, Terms())
+        if measured.let_through == "it" and not measured.assessment.doubtful:
+            passes = streams(measured.verdict, measured.assessment.shows)
+            self.on_sight(cell, "streams" if passes else "held")
         return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
 
     async def _measure_alone(self, cell: Cell) -> Measured:
@@ -362,7 +367,7 @@ class Runner:
         takes = await streams.ask(terms)
         away = None
         if any(turned_away(take.trace) for take in takes):
-            self._turned_away.add(cell)
+            self.on_sight(cell, "refused")
             again, let_through = await asked_again(streams, await self._asked_beside(cell))
             takes += again
             refused = [take.trace for take in takes if turned_away(take.trace)]

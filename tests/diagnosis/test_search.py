@@ -244,13 +244,16 @@ def test_a_chain_of_one_hop_leaves_none_out() -> None:
         assert [cell.chain for cell in search(chain).left_out(chain.layers[0])] == left
 
 
-def test_what_was_likely_is_wanted_again_once_it_is_forgotten() -> None:
-    asks = search(world(a=FREE))
-    likely, *others = asks.wanted()
-    asks.told(likely, "held")
-    assert likely not in asks.wanted()
-    asks.forget(likely)
-    assert asks.wanted() == [likely, *others]
+def test_what_is_likely_tells_what_will_be_wanted_and_is_not_known() -> None:
+    chain = world(a=hop("x-accel"))
+    asks = search(chain)
+    first, *others = asks.wanted()
+    assert asks.wanted({first: "held"}) == others
+    asks.told(first, "streams")
+    likely: dict[Cell, module.Fate] = dict.fromkeys([first, *others], "held")
+    assert {cell.request for cell in asks.wanted(likely)} == {cell.request for cell in others}, "what is known stays"
+    assert asks.wanted() == others
+    assert (asks.held, asks.tried) == ([], [])
 
 
 def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
