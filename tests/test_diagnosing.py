@@ -12,7 +12,7 @@ import pytest
 
 from harness import session
 from harness.errors import InputError, ProxyError
-from harness.measure.runner import Sight
+from harness.measure.sights import Sight
 from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
 from harness.store.runs import Run
 from tests.diagnosis.chains import World, every_set, hop, search

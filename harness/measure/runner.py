@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from harness.errors import HarnessError, InputError, NoRoom, Unavailable
 from harness.judge.counted import counted, turned_away
@@ -27,6 +29,7 @@ from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
 from harness.measure.run_facts import facts_of_run, versions
 from harness.measure.schedule import Alone
+from harness.measure.sights import Sight, sight
 from harness.measure.streams import Streams, Terms, TraceSource, concluded
 from harness.measure.under_way import each, once
 from harness.model import (
@@ -40,12 +43,8 @@ from harness.model import (
     Result,
     TurnedAway,
     Verdict,
-    streams,
 )
 from harness.store.runs import Run
-
-Sight = Literal["streams", "held", "refused"]
-"""What a cell looks like at first sight: it streams, a token was held or nearly was, or a hop turned a stream away."""
 
 LASTS_MS = 30_000
 """From so much delay on a cell is not waited for by others of its chain."""
@@ -208,6 +207,8 @@ class Runner:
             expectation=expected(cell.id, self._expectations),
         )
         try:
+            with suppress(HarnessError):  # which the next line tells
+                await self._look(cell, baseline)
             measured = await self._settled(cell)
         except NoRoom:  # the next cell would fare no better
             raise
@@ -238,6 +239,14 @@ class Runner:
                 duration_ms=measured.streams.took_ms,
             )
         )
+
+    async def _look(self, cell: Cell, baseline: Cell) -> None:
+        """Tell what a cell looks like as soon as that is known by its own streams and, if it holds, its baseline's."""
+        measured = await self._measured(cell)
+        if measured.let_through == "it" and not measured.assessment.doubtful:
+            compared = measured.verdict != "streamed" and cell != baseline
+            before = (await self._measured(baseline)).assessment if compared else None
+            self.on_sight(cell, sight(measured.assessment, before))
 
     async def _assessed(self, cell: Cell) -> Assessment | str:
         """Return what a cell's streams say, or why there are none."""
@@ -336,13 +345,9 @@ class Runner:
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
         twin = (await self._settled(twin_of(cell))).assessment if cell != twin_of(cell) else None
-        asking = Streams(
-            self._bench, self._run, cell, todo, entry, control_metrics, lambda: self.on_sight(cell, "held")
-        )
-        measured = await self._read(cell, asking, Terms())
-        if measured.let_through == "it" and not measured.assessment.doubtful:
-            passes = streams(measured.verdict, measured.assessment.shows)
-            self.on_sight(cell, "streams" if passes else "held")
+        on_hold = partial(self.on_sight, cell, "held")
+        streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics, on_hold)
+        measured = await self._read(cell, streams, Terms())
         return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
 
     async def _measure_alone(self, cell: Cell) -> Measured:

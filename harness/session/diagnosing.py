@@ -21,7 +21,7 @@ from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
-from harness.measure.runner import Sight
+from harness.measure.sights import Sight
 from harness.model import (
     AXES,
     WORKLOAD_KEYS,
