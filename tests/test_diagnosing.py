@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,32 +12,34 @@ import pytest
 
 from harness import session
 from harness.errors import InputError, ProxyError
+from harness.measure.sights import Sight
 from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
-from harness.session import diagnosing
 from harness.store.runs import Run
-from tests.diagnosis.chains import World, hop, search
+from tests.diagnosis.chains import World, every_set, hop, search
 from tests.diagnosis.test_search import FREE, world
 from tests.reports.samples import result, run_info
 
 pytestmark = pytest.mark.usefixtures("no_nginx")  # which would be asked about each config
-
+TURNS = 1000
+"""So many turns of the loop are many more than a search has steps."""
 LATE_S = 60.0
 """As good as for ever: what takes so long is never waited for here."""
 
 
 class Played:
-    """Measures cells of a simulated chain: those in `never` do not end, those in `turned_away` are refused at once."""
+    """Measures cells of a simulated chain: those in `never` do not end, and `looks` says what is seen of them."""
 
-    def __init__(self, of: World, run: Run, never: Iterable[Cell] = (), turned_away: Iterable[Cell] = ()) -> None:
+    def __init__(
+        self, of: World, run: Run, never: Iterable[Cell] = (), looks: Callable[[Cell], Sight | None] = lambda cell: None
+    ) -> None:
         self.world = of
         self.run = run
         self.never = set(never)
-        self.turned_away = set(turned_away)
+        self.looks = looks
         self.asked: list[Cell] = []
         self.declared: list[Cell] = []
         self.given_up: list[Cell] = []
-        self.mitigated = asyncio.Event()
-        self.looked_at = asyncio.Event()
+        self.on_sight: Callable[[Cell, Sight], object]
 
     async def started(self, cells: Iterable[Cell]) -> None:
         assert not self.asked, "programs start before anything is asked for"
@@ -45,15 +47,11 @@ class Played:
     def beside_each_other(self, cells: Iterable[Cell]) -> None:
         self.declared += cells
 
-    def is_turned_away(self, cell: Cell) -> bool:
-        self.looked_at.set()
-        return cell in self.turned_away
-
     async def result(self, cell: Cell) -> Result:
         self.asked.append(cell)
-        if cell.mitigations:
-            self.mitigated.set()
         try:
+            if sight := self.looks(cell):
+                self.on_sight(cell, sight)
             await asyncio.sleep(LATE_S if cell in self.never else 0)
         except asyncio.CancelledError:
             self.given_up.append(cell)
@@ -104,32 +102,61 @@ async def test_it_goes_on_until_the_search_is_over_and_every_result_is_on_disk(c
     assert kept.info.cells == len(kept.results)
 
 
-async def test_what_is_late_is_likely_held_and_the_search_goes_on_meanwhile(
-    chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
-    late = set(chain.layers)
-    asks, played = search(chain), Played(chain, run, never=late)
+async def asked_by_sight(of: World, run: Run, looks: Callable[[Cell], Sight | None]) -> set[Cell]:
+    """Return what is asked for of a chain of which nothing is ever known for sure but that the emitter streams."""
+    every_cell = {replace(cell, mitigations=names) for cell in unmitigated(of) for names in [(), *every_set(of.costs)]}
+    asks, played = search(of), Played(of, run, every_cell, looks)
     going_on = asyncio.create_task(session.diagnose(asks, CONTROLS, played, run, lambda _: None))
-    await played.mitigated.wait()  # it does not wait for the chain as it is
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
     going_on.cancel()
     await asyncio.wait([going_on])
-    assert set(played.given_up) >= late
-    assert asks.held == [], "what was only likely is not told"
+    assert asks.held == [], "what was only seen is not told"
+    return {cell for cell in played.asked if cell.chain}
 
 
-async def test_of_what_a_hop_turns_away_nothing_is_guessed(
-    chain: World, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(diagnosing, "GLANCE_S", 0.01)
-    first = search(chain).wanted()
-    played = Played(chain, run, never=first, turned_away=first)
-    going_on = asyncio.create_task(session.diagnose(search(chain), CONTROLS, played, run, lambda _: None))
-    await played.looked_at.wait()
-    await asyncio.sleep(0)
-    going_on.cancel()
-    await asyncio.wait([going_on])
-    assert set(played.asked) == {*CONTROLS, *first}
+def unmitigated(of: World) -> list[Cell]:
+    return search(of).wanted()
+
+
+async def test_the_search_goes_on_with_what_is_seen_though_nothing_is_known_yet(chain: World, run: Run) -> None:
+    asked = await asked_by_sight(chain, run, lambda cell: sight(chain, cell))
+    assert asked == {cell for cell in told(chain).asked if cell.chain}, "as if each sight were what it came to"
+    assert {cell.mitigations for cell in asked} > {("no-transform", "x-accel")}
+
+
+def sight(of: World, cell: Cell) -> Sight | None:
+    if not cell.chain:
+        return None
+    met = replace(of, asked=[]).fate(cell)
+    return "streams" if met == "streams" else "refused" if met == "refused" else "held"
+
+
+def told(of: World) -> World:
+    """Return a world that was asked for all that a search wants which takes sights for truths."""
+    seen = replace(of, asked=[])
+    asks = search(seen)
+    while wanted := asks.wanted():
+        for cell in wanted:
+            seen.asked.append(cell)
+            asks.told(cell, sight(seen, cell) or "unknown")
+    return seen
+
+
+async def test_of_what_a_hop_turns_away_nothing_more_is_asked(chain: World, run: Run) -> None:
+    assert await asked_by_sight(chain, run, lambda cell: "refused") == set(unmitigated(chain))
+
+
+async def test_of_what_nothing_is_seen_nothing_is_guessed(chain: World, run: Run) -> None:
+    assert await asked_by_sight(chain, run, lambda cell: None) == set(unmitigated(chain))
+
+
+@pytest.mark.parametrize("looks", ["held", "streams", "refused"])
+async def test_whatever_it_looks_like_the_answer_is_what_it_came_to(chain: World, run: Run, looks: Sight) -> None:
+    asks, played = search(chain), Played(chain, run, looks=lambda cell: looks)
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    assert asks.best == ("no-transform", "x-accel")
+    assert asks.wanted() == []
 
 
 async def test_a_budget_ends_it_and_what_is_known_by_then_stays(chain: World, run: Run) -> None:

@@ -11,7 +11,7 @@ Rules:
    both edit its config (of two buffers in it each hides the other), where they are cheaper than the single one that
    mends it.
 4. A set that has something for every part and does not work (an inner hop uses a header up) is extended by up to two of
-   those that helped anywhere.
+   those that helped anywhere: but to no set with which a part is known to hold, or in which nothing does a part good.
 5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
    that stream without it. The answer is the cheapest: nothing cheaper of what rules 2 to 4 propose works, and none of
    its parts can be left out, which is measured.
@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal, Self
 
 from harness.diagnosis.price import Price, price
@@ -106,16 +107,19 @@ class Search:
         return search
 
     def told(self, cell: Cell, what: Fate) -> None:
-        """Take what a cell came to; it takes the place of what was likely."""
+        """Take what a cell came to."""
         self._known[cell] = what
 
-    def forget(self, cell: Cell) -> None:
-        """Forget what was likely of a cell."""
-        self._known.pop(cell, None)
+    def wanted(self, likely: Mapping[Cell, Fate] = MappingProxyType({})) -> list[Cell]:
+        """Return what to measure next, what is being measured included; nothing if the search is over.
 
-    def wanted(self) -> list[Cell]:
-        """Return what to measure next, what is being measured included; nothing if the search is over."""
-        return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+        Or what that will be, if cells that are not known yet come to what is likely.
+        """
+        known, self._known = self._known, {**likely, **self._known}
+        try:
+            return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+        finally:
+            self._known = known
 
     def price(self, names: Names) -> Price:
         """Return what sorts sets, the cheapest first."""
@@ -280,11 +284,11 @@ class Search:
         hops = dict.fromkeys(self.chain)
         spared = [[need for need in self._needs() if need.chain != (hop,)] for hop in hops]
         found = {*likely, *(names for needs in spared for names in self._hitting(needs, pool))}
-        helpful = [name for name in pool if self._helps(name)]
+        helpful = [name for name in pool if self._helps(name, {*self.held, *self._needs()})]
         failed = set(filter(self._failed, found))
         for _ in range(2):
             longer = {tuple(sorted({*names, name})) for names in failed for name in helpful if name not in names}
-            longer = set(self._cheap(longer)[:MOST_SETS])
+            longer = set(self._cheap(filter(self._may_mend, longer))[:MOST_SETS])
             found |= longer
             failed = set(filter(self._failed, longer))
         return found
@@ -305,13 +309,18 @@ class Search:
         mended = (cell for cell, met in self._known.items() if met == "streams" and len(cell.mitigations) == 2)
         return [cell.mitigations for cell in mended if replace(cell, mitigations=()) == need]
 
+    def _may_mend(self, names: Names) -> bool:
+        """Tell whether each part may stream with a set: something of it does that good, and it is not known to hold."""
+        needs = self._needs()
+        held = (self._known.get(self.applied(names, need) or need, "streams") != "streams" for need in needs)
+        return not any(held) and all(any(self._helps(name, (need,)) for name in names) for need in needs)
+
     def _mends(self, names: Names, need: Cell) -> bool:
         cell = self.applied(names, need)
         return cell is not None and cell != need and self._known.get(cell) == "streams"
 
-    def _helps(self, name: str) -> bool:
-        """Tell whether a mitigation did any good alone, to a layer or a part that holds."""
-        where = {*self.held, *self._needs()}
+    def _helps(self, name: str, where: Iterable[Cell]) -> bool:
+        """Tell whether a mitigation did any good alone, to any of these that hold."""
         met = {self._known.get(self.applied((name,), one) or one) for one in where}
         return not met.isdisjoint({"streams", "milder"})
 

@@ -238,9 +238,16 @@ class Bench:
         await asyncio.sleep(rest_s)
 
     async def record(
-        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+        self,
+        cell_id: str,
+        plan: Plan,
+        quiet: bool = False,
+        brief: bool = False,
+        on_hold: Callable[[], object] = lambda: None,
     ) -> tuple[Trace, StartedChain]:
         """Run one stream through the plan's chain, without pulses or only up to its first hold if asked.
+
+        `on_hold` is told whenever a token of it is held, or nearly was.
 
         Raises what `entry` raises, BackendError, or ClientError for a paced one whose client could not be warmed up.
         """
@@ -254,7 +261,8 @@ class Bench:
         asks = entry.serial and plan.emission.pace == "paced"  # in lockstep, nobody's time is the question
         asking = asyncio.create_task(beside.ask()) if asks else None
         try:
-            trace = await record(cell_id, plan, entry.endpoint, self.backend, self.client(plan.client), guard, brief)
+            client = self.client(plan.client)
+            trace = await record(cell_id, plan, entry.endpoint, self.backend, client, guard, brief, on_hold)
         finally:
             if asking:
                 asking.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -40,11 +40,12 @@ async def record(
     client: Client,
     guard: Guard,
     brief: bool = False,
+    on_hold: Callable[[], object] = lambda: None,
 ) -> Trace:
     """Run one stream through the chain whose client side is `entry`, up to its first hold if `brief`; return its trace.
 
-    Whatever the chain does ends up in the trace. Raises BackendError if the backend fails,
-    Unavailable if the client cannot ask so.
+    `on_hold` is told whenever a token is held, or nearly was. Whatever the chain does ends up in the trace. Raises
+    BackendError if the backend fails, Unavailable if the client cannot ask so.
     """
     first = str(plan.chain[0]) if plan.chain else "the emitter"
     need(client, plan.emission.transport, first, entry.http)
@@ -61,7 +62,7 @@ async def record(
     clock = Clock(guard.control.trips.standstill, opened_ns)
     request = request_of(plan, entry, stream.stream_id)
     lead_ms = backend.lead_ms if isinstance(backend, Distant) else None
-    conversation = Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms)
+    conversation = Conversation(plan, recorder, stream, guard, bounds, clock, brief, lead_ms, on_hold)
     reading = asyncio.create_task(client.stream(request, recorder))
     watch = _for_ever() if told else conversation.watch()
     watching = asyncio.create_task(_in_time(watch, bounds.deadline_s))
@@ -170,6 +171,7 @@ class Conversation:
         clock: Clock,
         brief: bool,
         lead_ms: float | None,
+        on_hold: Callable[[], object],
     ) -> None:
         self.machine: Lockstep | None = None
         self.distance_ms: float | None = None
@@ -181,6 +183,7 @@ class Conversation:
         self._clock = clock
         self._brief = brief
         self._lead_ms = lead_ms
+        self._on_hold = on_hold
         self._turned = asyncio.Event()
 
     async def watch(self) -> None:
@@ -313,6 +316,8 @@ class Conversation:
         return self._clock.at_ns(time.monotonic_ns())
 
     def _say(self, grant: Grant | None) -> None:
+        if self.machine and self.machine.is_holding:
+            self._on_hold()
         if grant is None:
             return
         if grant.later:

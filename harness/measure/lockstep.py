@@ -150,6 +150,11 @@ class Lockstep:
             case Phase.ENDED:
                 return Due("nothing")
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether a token is held right now, or the last one nearly was."""
+        return self.phase is Phase.TRYING or (bool(self._reader.seen) and self._nearly_held)
+
     def begin(self, now_ns: int) -> None:
         """Take note that the backend has been asked. A head that has come before is told right after."""
         self.progress_ns = now_ns

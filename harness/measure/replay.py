@@ -6,7 +6,7 @@ async with Runner(Replay.of(run), other_run, catalogue) as runner: ...
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from harness.backends.fake import Fake
@@ -92,7 +92,12 @@ class Replay:
         """Nothing gets tired."""
 
     async def record(
-        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+        self,
+        cell_id: str,
+        plan: Plan,
+        quiet: bool = False,
+        brief: bool = False,
+        on_hold: Callable[[], object] = lambda: None,
     ) -> tuple[Trace, StartedChain]:
         entry = await self.entry(plan.chain)
         left = self._takes.get(cell_id)

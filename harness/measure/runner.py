@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -27,6 +29,7 @@ from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
 from harness.measure.run_facts import facts_of_run, versions
 from harness.measure.schedule import Alone
+from harness.measure.sights import Sight, sight
 from harness.measure.streams import Streams, Terms, TraceSource, concluded
 from harness.measure.under_way import each, once
 from harness.model import (
@@ -83,7 +86,7 @@ class Sample:
 
 
 class Runner:
-    """Turns cells into results on one bench, each cell once. Leaving it gives up what is not finished."""
+    """Turns cells into results on one bench, each once, and tells `on_sight` early how they look. Leaving gives up."""
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class Runner:
         self._alone: dict[Cell, asyncio.Task[Measured]] = {}
         self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
         self._finishing: dict[Cell, asyncio.Task[Result]] = {}
-        self._turned_away: set[Cell] = set()
+        self.on_sight: Callable[[Cell, Sight], object] = lambda cell, sight: None
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,10 +194,6 @@ class Runner:
         chains = dict.fromkeys(self._chain(cell) for cell in cells)
         await asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
 
-    def is_turned_away(self, cell: Cell) -> bool:
-        """Tell whether a hop has turned away a stream of a cell by now, whatever becomes of that."""
-        return cell in self._turned_away
-
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
         bare = Result(
@@ -208,6 +207,8 @@ class Runner:
             expectation=expected(cell.id, self._expectations),
         )
         try:
+            with suppress(HarnessError):  # which the next line tells
+                await self._look(cell, baseline)
             measured = await self._settled(cell)
         except NoRoom:  # the next cell would fare no better
             raise
@@ -238,6 +239,14 @@ class Runner:
                 duration_ms=measured.streams.took_ms,
             )
         )
+
+    async def _look(self, cell: Cell, baseline: Cell) -> None:
+        """Tell what a cell looks like as soon as that is known by its own streams and, if it holds, its baseline's."""
+        measured = await self._measured(cell)
+        if measured.let_through == "it" and not measured.assessment.doubtful:
+            compared = measured.verdict != "streamed" and cell != baseline
+            before = (await self._measured(baseline)).assessment if compared else None
+            self.on_sight(cell, sight(measured.assessment, before))
 
     async def _assessed(self, cell: Cell) -> Assessment | str:
         """Return what a cell's streams say, or why there are none."""
@@ -336,7 +345,8 @@ class Runner:
         of_control = await self._assessed(control) if cell != control else None
         control_metrics = of_control.metrics if isinstance(of_control, Assessment) else None
         twin = (await self._settled(twin_of(cell))).assessment if cell != twin_of(cell) else None
-        streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics)
+        on_hold = partial(self.on_sight, cell, "held")
+        streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics, on_hold)
         measured = await self._read(cell, streams, Terms())
         return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
 
@@ -362,7 +372,7 @@ class Runner:
         takes = await streams.ask(terms)
         away = None
         if any(turned_away(take.trace) for take in takes):
-            self._turned_away.add(cell)
+            self.on_sight(cell, "refused")
             again, let_through = await asked_again(streams, await self._asked_beside(cell))
             takes += again
             refused = [take.trace for take in takes if turned_away(take.trace)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,9 +55,14 @@ class TraceSource(Protocol):
         """Let so much time pass in which whoever holds a lease asks for nothing."""
 
     async def record(
-        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+        self,
+        cell_id: str,
+        plan: Plan,
+        quiet: bool = False,
+        brief: bool = False,
+        on_hold: Callable[[], object] = lambda: None,
     ) -> tuple[Trace, StartedChain]:
-        """Return the trace of one stream, and the chain that it went through. Raises HarnessError."""
+        """Return the trace of one stream, and the chain that it went through; tell of holds. Raises HarnessError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,8 @@ def concluded(takes: Sequence[Take]) -> Assessment:
 
 
 class Streams:
-    """Asks for the streams of one cell. `control` has the figures of its control, if there are any.
+    """Asks for the streams of one cell. `control` has the figures of its control, if there are any; `on_hold` is told
+    whenever a token of its own streams is held, or nearly was.
 
     `entry` is the chain that its last own stream went through, `words` what the hops' logs last said of one that was
     asked for alone; `started_at` is when the first was asked for, and `took_ms` how long all took, waits for their
@@ -96,7 +102,14 @@ class Streams:
     """
 
     def __init__(
-        self, source: TraceSource, run: Run, cell: Cell, plan: Plan, entry: StartedChain, control: Metrics | None
+        self,
+        source: TraceSource,
+        run: Run,
+        cell: Cell,
+        plan: Plan,
+        entry: StartedChain,
+        control: Metrics | None,
+        on_hold: Callable[[], object],
     ) -> None:
         self.plan = plan
         self.entry = entry
@@ -107,6 +120,7 @@ class Streams:
         self._run = run
         self._cell = cell
         self._control = control
+        self._on_hold = on_hold
         self._takes = 0
 
     async def ask(self, terms: Terms) -> list[Take]:
@@ -147,10 +161,12 @@ class Streams:
         before = await asyncio.to_thread(self._run.first_trace, self._cell)
         first, brief = [await asyncio.to_thread(assess_one, one, self._control) for one in (before, trace)]
         verdicts = {first.judgement.verdict, brief.judgement.verdict}
-        if "broken" in verdicts or not begins_alike(first.seen, brief.seen):
+        if "broken" in verdicts:
             return False
-        late = first.judgement.verdict == "delayed" and brief.turns_late and as_late(first.seen, brief.seen)
-        return late or len(verdicts) == 1 or any(isinstance(one, Hold) for one in brief.seen)
+        if first.judgement.verdict == "delayed" and brief.turns_late and as_late(first.seen, brief.seen):
+            return True  # though one of many was so late beside others that it counts as held
+        held = any(isinstance(one, Hold) for one in brief.seen)
+        return begins_alike(first.seen, brief.seen) and (held or len(verdicts) == 1)
 
     async def ask_beside(self, baseline: Cell, plan: Plan, terms: Terms) -> Trace:
         """Return a stream of the cell's baseline, which is kept as a take of this cell. Raises HarnessError."""
@@ -159,16 +175,18 @@ class Streams:
             return await self._keep(replace(trace, cell_id=baseline.id), entry)
 
     async def _take(self, plan: Plan, terms: Terms) -> Take:
-        trace, self.entry = await self._recorded(plan, terms)
+        trace, self.entry = await self._recorded(plan, terms, self._on_hold)
         await self._keep(trace, self.entry)
         said = await asyncio.to_thread(assess_one, trace, self._control)
         if said.judgement.verdict == "broken" and (death := await _death(self.entry)):
             raise ProxyError(f"in mid-stream, {death}")
         return Take(trace, said)
 
-    async def _recorded(self, plan: Plan, terms: Terms) -> tuple[Trace, StartedChain]:
+    async def _recorded(
+        self, plan: Plan, terms: Terms, on_hold: Callable[[], object] = lambda: None
+    ) -> tuple[Trace, StartedChain]:
         await self._source.rest(terms.rest_s)
-        trace, entry = await self._source.record(self._cell.id, plan, terms.quiet, terms.brief)
+        trace, entry = await self._source.record(self._cell.id, plan, terms.quiet, terms.brief, on_hold)
         return replace(trace, alone=bool(terms.alone)), entry
 
     async def _keep(self, trace: Trace, entry: StartedChain) -> Trace:

@@ -1,8 +1,8 @@
 """A diagnosis: the cells of a chain that a search wants, measured side by side until it wants no more.
 
-Rules: programs start first. What is not known of the chain as it is when streams that stream are, is likely to be held,
-and the search goes on with that, for a held stream takes seconds. A cell that a hop turns away is asked for again
-slowly: nothing is guessed of it. What is measured and not wanted any more is given up.
+Rules: programs start first. What holds takes seconds to be known, and what streams waits for others of its chain; what
+both look like is seen at once. So the search goes on with that, and asks early for what it will want if that is so. It
+is over when it wants nothing more by what is known for sure. What is measured and not wanted any more is given up.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from harness.diagnosis.price import price
-from harness.diagnosis.search import Search, fate
+from harness.diagnosis.search import Fate, Search, fate
 from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
 from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
+from harness.measure.sights import Sight
 from harness.model import (
     AXES,
     WORKLOAD_KEYS,
@@ -42,18 +43,16 @@ REQUESTS = ("curl", "browser")
 """Whose requests are looked at, unless somebody says so."""
 CHEAPEST = 3
 """So many cheap mitigations are named to whoever tries by hand."""
-GLANCE_S = 1.0
-"""What streams has said so by then. Nothing but what is asked for early depends on it."""
 
 
 class Measuring(Protocol):
     """What measures cells: a runner, or one that plays."""
 
+    on_sight: Callable[[Cell, Sight], object]
+
     async def started(self, cells: Iterable[Cell]) -> None: ...
 
     def beside_each_other(self, cells: Iterable[Cell]) -> None: ...
-
-    def is_turned_away(self, cell: Cell) -> bool: ...
 
     async def result(self, cell: Cell) -> Result: ...
 
@@ -194,11 +193,17 @@ async def _diagnose(
     search: Search, controls: Sequence[Cell], measuring: Measuring, run: Run, tell: Callable[[Result], object]
 ) -> None:
     under_way: dict[Cell, asyncio.Task[None]] = {}
-    likely: set[Cell] = set()
+    likely: dict[Cell, Fate] = {}
+    turned = asyncio.Event()
+
+    def sighted(cell: Cell, looks: Fate) -> None:
+        if likely.get(cell) != looks and cell in under_way and not under_way[cell].done():
+            likely[cell] = looks
+            turned.set()
 
     async def measure(cell: Cell) -> None:
         result = await measuring.result(cell)
-        likely.discard(cell)
+        likely.pop(cell, None)
         search.told(cell, fate(result))
         tell(result)
 
@@ -209,26 +214,25 @@ async def _diagnose(
         if fresh:
             run.expect(len(under_way))
 
+    first = [*controls, *search.wanted()]
+    measuring.on_sight = sighted
+    turning = asyncio.create_task(turned.wait())
     try:
-        first = [*controls, *search.wanted()]
         await measuring.started(first)
         ask(first)
-        await asyncio.wait(under_way.values(), timeout=GLANCE_S)
-        late = (cell for cell in first if not under_way[cell].done())
-        likely.update(cell for cell in late if not measuring.is_turned_away(cell))
-        for cell in likely:
-            search.told(cell, "held")
         while True:
-            ask(wanted := search.wanted())
-            pending = [under_way[cell] for cell in (*first, *wanted) if not under_way[cell].done()]
-            if not pending:
+            ask(needed := search.wanted())
+            ask(search.wanted(likely))
+            if all(under_way[cell].done() for cell in (*first, *needed)):
                 break
-            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            pending = {task for task in under_way.values() if not task.done()}
+            done, _ = await asyncio.wait({*pending, turning}, return_when=asyncio.FIRST_COMPLETED)
+            if turning in done:
+                turned.clear()
+                turning = asyncio.create_task(turned.wait())
+            for task in done & pending:
                 task.result()
     finally:
-        for task in under_way.values():
+        for task in (turning, *under_way.values()):
             task.cancel()
-        await asyncio.gather(*under_way.values(), return_exceptions=True)
-        for cell in likely:
-            search.forget(cell)
+        await asyncio.gather(turning, *under_way.values(), return_exceptions=True)

@@ -244,13 +244,16 @@ def test_a_chain_of_one_hop_leaves_none_out() -> None:
         assert [cell.chain for cell in search(chain).left_out(chain.layers[0])] == left
 
 
-def test_what_was_likely_is_wanted_again_once_it_is_forgotten() -> None:
-    asks = search(world(a=FREE))
-    likely, *others = asks.wanted()
-    asks.told(likely, "held")
-    assert likely not in asks.wanted()
-    asks.forget(likely)
-    assert asks.wanted() == [likely, *others]
+def test_what_is_likely_tells_what_will_be_wanted_and_is_not_known() -> None:
+    chain = world(a=hop("x-accel"))
+    asks = search(chain)
+    first, *others = asks.wanted()
+    assert asks.wanted({first: "held"}) == others
+    asks.told(first, "streams")
+    likely: dict[Cell, module.Fate] = dict.fromkeys([first, *others], "held")
+    assert {cell.request for cell in asks.wanted(likely)} == {cell.request for cell in others}, "what is known stays"
+    assert asks.wanted() == others
+    assert (asks.held, asks.tried) == ([], [])
 
 
 def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
@@ -335,7 +338,16 @@ def test_so_many_sets_are_tried_where_many_mend_each_hop_and_none_the_chain(monk
     found = searched(World(hops, dict.fromkeys((*outer, *inner), "header")))
     composed = [names for names in found.tried if len(names) > 1]
     assert found.best is None
-    assert len(composed) == 3 * 4, "those that ought to work, and twice what extends sets that failed"
+    assert len(composed) == 4 + 7, "those that ought to work, and what extends sets that failed"
+    assert all({*names} & {*outer} and {*names} & {*inner} for names in composed), "with something for each"
+
+
+def test_no_set_is_extended_to_one_with_which_a_part_is_known_to_hold() -> None:
+    inner = SimulatedHop((hop("buffering-off").gates[0], hop("nosniff", "no-cache").gates[0]))
+    chain = world(outer=hop("x-accel"), inner=inner)
+    assert searched(chain).best == by_force(chain) == ("buffering-off", "no-cache", "x-accel")
+    composed = {names for _, names in asked_of_whole(chain) if len(names) > 1}
+    assert {names for names in composed if "buffering-off" not in names} == {("no-cache", "x-accel")}, "left out of it"
 
 
 THREE = ("no-cache", "nosniff", "x-accel")

@@ -74,7 +74,12 @@ class Played(Replay):
         self.takes["started"] = len({plan.chain for plan in plans})
 
     async def record(
-        self, cell_id: str, plan: Plan, quiet: bool = False, brief: bool = False
+        self,
+        cell_id: str,
+        plan: Plan,
+        quiet: bool = False,
+        brief: bool = False,
+        on_hold: Callable[[], object] = lambda: None,
     ) -> tuple[Trace, StartedChain]:
         self.takes[cell_id] += 1
         self.brief[cell_id] += brief
@@ -87,7 +92,7 @@ class Played(Replay):
             await asyncio.sleep(0)
         finally:
             self.at_once -= 1
-        trace, entry = await super().record(cell_id, plan, quiet, brief)
+        trace, entry = await super().record(cell_id, plan, quiet, brief, on_hold)
         return replace(trace, plan=replace(trace.plan, chain=plan.chain), brief=brief), entry
 
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ProxyError
+from harness.judge.reading import Hold
 from harness.judge.rejudge import rejudge
-from harness.judge.verdict import assess
+from harness.judge.rules import HOLD_MS
+from harness.judge.verdict import assess, assess_one
 from harness.measure.replay import Replay
 from harness.measure.runner import LASTS_MS, Runner
 from harness.model import Cell, Result, Verdict
 from harness.store.runs import Run, load_traces
 from tests.factories import alone
+from tests.hops import Lag
 from tests.measure.playing import (
     BARE,
     BROKEN,
@@ -34,6 +38,7 @@ from tests.measure.playing import (
     Story,
     Stream,
     measured,
+    through,
 )
 from tests.measure.test_again import REFUSED
 from tests.planning import REQUESTS
@@ -114,6 +119,23 @@ async def test_one_that_was_late_stays_so_if_alone_it_turns_late(run: Run, brief
     results = await measured(run, bench, BARE, MITIGATED, OTHER)
     assert results[MITIGATED.id].verdict == "delayed"
     assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF, *[ALONE] * alone]
+
+
+class OnceHeld(Lag):
+    """A lag of 80 ms, and once of more than makes a hold: beside others something kept the token for so long."""
+
+    def push(self, data: bytes, now_ns: int) -> bytes:
+        self.lag_ms = HOLD_MS + 20 if not self.pieces and self.lag_ms == 0 else 80.0
+        return super().push(data, now_ns)
+
+
+async def test_one_of_which_a_token_was_held_once_beside_others_stays_late_if_alone_it_turns_as_late(run: Run) -> None:
+    held_once = through(partial(OnceHeld, lag_ms=0))
+    assert [isinstance(one, Hold) for one in assess_one(held_once(), None).seen[:2]] == [True, False]
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: STREAMED, MITIGATED.id: [held_once, LATE], OTHER.id: STREAMED}
+    results = await measured(run, Played(stories, SIDE_BY_SIDE), BARE, MITIGATED, OTHER)
+    assert results[MITIGATED.id].verdict == "delayed"
+    assert takes(run, results[MITIGATED.id]) == [BESIDE, BRIEF]
 
 
 async def test_it_is_held_against_the_first_of_its_streams_which_had_pulses_too(run: Run) -> None:

@@ -70,11 +70,14 @@ class Chain:
         self.acts: dict[int, Callable[[], object]] = {}
         """What to do when the chain has handed on so many pieces."""
 
-    async def record(self, load: Workload = LOAD, quiet: bool = False, **emission: object) -> Trace:
+    async def record(
+        self, load: Workload = LOAD, quiet: bool = False, on_hold: Callable[[], object] = print, **emission: object
+    ) -> Trace:
         pulse = Pulse(self.client, FAR_AWAY)
         try:
             guard = Guard(self.control, pulse, quiet)
-            return await record("cell", plan(load, **emission), FAR_AWAY, self.backend, self.client, guard)
+            told = plan(load, **emission)
+            return await record("cell", told, FAR_AWAY, self.backend, self.client, guard, on_hold=on_hold)
         finally:
             await pulse.trips.close()
 
@@ -123,6 +126,15 @@ async def test_one_trip_during_which_the_machine_stood_still_is_no_distance() ->
         made.control.trips = Trips(trip)
         await Guard(made.control, Pulse(made.client, FAR_AWAY)).distance_ms()
         assert len(gone) >= DISTANCE_TRIPS
+
+
+@pytest.mark.parametrize(("hop", "holds"), [(passes, False), (collects(3), True)])
+async def test_of_a_hold_is_told_while_the_conversation_goes_on(hop: Hop, holds: bool) -> None:
+    told_ns = list[int]()
+    async with chain(hop) as made:
+        trace = await made.record(on_hold=lambda: told_ns.append(time.monotonic_ns()))
+    assert bool(told_ns) is any(step.kind == "hold" for step in trace.steps) is holds
+    assert not holds or told_ns[0] < (trace.closed_ns or 0)
 
 
 PASSED = "head-1 0-15 end15"

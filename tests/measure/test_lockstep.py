@@ -25,7 +25,9 @@ def test_a_backend_is_far_away_from_beyond_the_constant_on(over_ns: int, phase: 
 
 def test_when_the_time_for_trying_bytes_is_over_all_that_are_left_are_sent() -> None:
     talk = begun()
+    assert not talk.is_holding
     talk.outwaited(HOLD_NS)
+    assert talk.is_holding
     assert talk.stepped(HOLD_NS + TRYING_NS) == Grant(SPAN)
 
 

@@ -13,6 +13,7 @@ from harness.errors import InputError, NoRoom, ProxyError
 from harness.matrix.references import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.runner import Runner
+from harness.measure.sights import Sight
 from harness.model import Body, Cell, Chain, Result, Trace, chain_text
 from harness.session import shipped
 from harness.store.runs import Run
@@ -179,7 +180,7 @@ async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
-    resting = asyncio.Event()
+    resting, seen = asyncio.Event(), list[tuple[Cell, Sight]]()
 
     class Resting(Played):
         async def rest(self, rest_s: float) -> None:
@@ -189,11 +190,22 @@ async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(
 
     bench = Resting({CONTROL.id: STREAMED, BARE.id: replace(REFUSED, cell_id=BARE.id)})
     async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
-        assert not runner.is_turned_away(BARE)
+        runner.on_sight = lambda cell, sight: seen.append((cell, sight))
         asking = asyncio.create_task(runner.result(BARE))
         await resting.wait()
-        assert runner.is_turned_away(BARE)
-        assert not runner.is_turned_away(CONTROL)
+        assert seen == [(BARE, "refused")]
+        asking.cancel()
+
+
+async def test_what_a_cell_looks_like_is_told_before_others_of_its_chain_are_done(run: Run) -> None:
+    """One is measured alone, too, when all are: until then no other has a result."""
+    seen = dict[Cell, Sight]()
+    async with Runner(Played({CONTROL.id: STREAMED, MITIGATED.id: STREAMED}, 8), run, CATALOGUE, REQUESTS) as runner:
+        runner.on_sight = seen.__setitem__
+        runner.beside_each_other([BARE, MITIGATED])
+        asking = asyncio.create_task(runner.result(MITIGATED))
+        await eventually(lambda: MITIGATED in seen)
+        assert (seen[MITIGATED], asking.done()) == ("streams", False)
         asking.cancel()
 
 
