@@ -177,11 +177,9 @@ def _is_unresolved(was: Kept | None, now: Kept | None) -> bool:
 def _is_near(was: Kept, now: Kept, was_bytes: int, now_bytes: int) -> bool:
     """Tell whether two figures of starts may be one's: each is as many bytes or fewer, by a step of the probe at most.
 
-    So the larger may be as small as the other; and what just fills a step may be found in the next, if both are small.
+    So the larger may be as small as the other, to the byte: whoever takes its time to let go is found a step later.
     """
-    larger = (was if was_bytes > now_bytes else now).within_bytes
-    off = abs(was_bytes - now_bytes)
-    return off < larger or off <= min(was.within_bytes, now.within_bytes)
+    return abs(was_bytes - now_bytes) <= (was if was_bytes > now_bytes else now).within_bytes
 
 
 def _is_one_release(was: Kept, now: Kept) -> bool:

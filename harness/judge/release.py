@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from harness.judge.reading import Hold
+from harness.judge.reading import Hold, Reader
 from harness.model import Release, Trace
 
 
-def release_by_bytes(trace: Trace, hold: Hold) -> Release:
+def needed_tokens(hold: Hold, reader: Reader) -> int:
+    """Return how many tokens had to follow a held one at the least: before, it had not come yet.
+
+    Whoever takes its time to let go is sent more meanwhile. What of that stays behind may not have been needed.
+    """
+    return min(hold.before_tokens, hold.after_tokens - reader.left_behind(hold.seq, hold.after_tokens))
+
+
+def release_by_bytes(trace: Trace, hold: Hold, reader: Reader) -> Release:
     """Return the release of a token that came when so many others had been sent after it.
 
     Bytes are counted by the emitter, in the order in which they left; what else had left by then counts, too.
@@ -20,7 +28,7 @@ def release_by_bytes(trace: Trace, hold: Hold) -> Release:
         after_tokens=hold.after_tokens,
         wait_ms=hold.after_tokens * trace.plan.emission.gap_ms,
         held_ms=hold.trip_ms,
-        resolution_bytes=_bytes_between(trace, hold.seq + hold.before_tokens, through),
+        resolution_bytes=_bytes_between(trace, hold.seq + needed_tokens(hold, reader), through),
     )
 
 

@@ -23,7 +23,7 @@ from harness.judge.counted import counted
 from harness.judge.facts import facts
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
-from harness.judge.release import release_by_bytes, release_by_end, release_by_time
+from harness.judge.release import needed_tokens, release_by_bytes, release_by_end, release_by_time
 from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, SHARE, TIME_MS
 from harness.judge.steady import Steady, held_tokens, steady, turns_late
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
@@ -255,7 +255,7 @@ class _Found:
         if isinstance(first, Hold):
             if first.let_go != "bytes" or self._is_usual(first):
                 return None
-            held, less = ends[first.seq + first.after_tokens], ends[first.seq + first.before_tokens]
+            held, less = ends[first.seq + first.after_tokens], ends[first.seq + needed_tokens(first, self._reader)]
             return Start(held_bytes=held, resolution_bytes=held - less)
         passed = list(itertools.takewhile(lambda one: isinstance(one, Alone), seen))
         if not passed or self._alone_at_last:
@@ -339,8 +339,8 @@ class _Found:
 
     def _by_bytes(self, holds: Sequence[Hold]) -> Judgement:
         *_, before, last = holds
-        best = min((last, before), key=lambda hold: hold.after_tokens - hold.before_tokens)
-        release = release_by_bytes(self._trace, best)
+        best = min((last, before), key=lambda hold: hold.after_tokens - needed_tokens(hold, self._reader))
+        release = release_by_bytes(self._trace, best, self._reader)
         after = "1 token" if release.after_tokens == 1 else f"{release.after_tokens} tokens"
         what = f"{release.after_bytes} more bytes ({after}) had been sent"
         return Judgement("coalesced", f"token {best.seq} was held until {what}", release)
@@ -359,7 +359,7 @@ class _Found:
     def _by_both(self, holds: Sequence[Hold]) -> Judgement:
         ways = ", ".join(f"token {hold.seq} by {hold.let_go}" for hold in holds)
         least = min(holds, key=lambda hold: hold.trip_ms)
-        release = replace(release_by_bytes(self._trace, least), by="unknown")
+        release = replace(release_by_bytes(self._trace, least, self._reader), by="unknown")
         return Judgement("coalesced", f"tokens were held, and let go by different things: {ways}", release)
 
 

@@ -43,8 +43,9 @@ class Release:
 
     `after_bytes` is how many more body bytes had been sent when it came, `after_tokens` how many more tokens. `wait_ms`
     is what a person waits: as long as sending those takes at the workload's pace, or as long as a timer. `held_ms` is
-    how long it was under way, `resolution_bytes` the size of one probing step. `unknown` is bytes or a timer: a stream
-    with heartbeats in its silences cannot tell them apart, and two streams of a cell can disagree.
+    how long it was under way, `resolution_bytes` how many of these may not have been needed: the last probing step, or
+    what stayed behind. `unknown` is bytes or a timer: a stream with heartbeats in its silences cannot tell them apart,
+    and two streams of a cell can disagree.
     `idle`: the timer counts from the last byte that came, so that a stream without pauses keeps it from running out.
     """
 

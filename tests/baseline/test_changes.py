@@ -121,12 +121,12 @@ def test_an_effect_is_no_change_where_what_the_cell_without_mitigations_shows_is
         (32_992, 16_496, ["worse", "worse"]),
         (49_488, 16_496, []),
         (65_984, 16_496, ["worse", "worse", "worse"]),
-        (65_984, 32_993, []),
-        (65_984, 32_992, ["worse", "worse", "worse"]),
+        (65_984, 32_992, []),
+        (65_984, 32_991, ["worse", "worse", "worse"]),
         (16_496, 16_496, []),
         (98_976, 49_488, ["worse", "worse", "worse"]),
     ],
-    ids=["as it was", "a token", "two", "one that may be as little", "half", "less", "three times as much"],
+    ids=["as it was", "a token", "two", "the next step", "less than that", "less", "three times as much"],
 )
 def test_what_a_start_shows_is_no_change_where_it_is_another_by_no_more_than_was_resolved(
     held_bytes: int, within_bytes: int, turns: list[Turn]

@@ -234,8 +234,8 @@ def test_what_is_held_has_no_start(verdict: Verdict) -> None:
     [
         (Start(held_bytes=4096 + 448, resolution_bytes=448), None),
         (Start(held_bytes=4096 + 449, resolution_bytes=448), "worse"),
-        (Start(held_bytes=4096 - 2047, resolution_bytes=64), None),
-        (Start(held_bytes=4096 - 2048, resolution_bytes=64), "better"),
+        (Start(held_bytes=4096 - 2048, resolution_bytes=64), None),
+        (Start(held_bytes=4096 - 2049, resolution_bytes=64), "better"),
         (Start(held_bytes=12_288, resolution_bytes=6144), "worse"),
         (Start(held_bytes=0), "better"),
     ],

@@ -7,13 +7,14 @@ from harness.judge.release import release_by_bytes, release_by_end, release_by_t
 from harness.model import Filler, Release, Trace
 from tests.factories import story
 
+LET_GO = ("s2 s3 r1-3 s4 r4 s5 r5 s6 r6 s7 r7 s8", "s2 s3 s4-7 r1-3 s8")
 HELD = "s0 r0 s1 +400 hold1 s2 s3-5 r1-5 end"
 
 
 def by_bytes(trace: Trace) -> Release:
-    hold = read(trace.steps).seen[-1]
-    assert isinstance(hold, Hold)
-    return release_by_bytes(trace, hold)
+    reader = read(trace.steps)
+    hold = next(one for one in reader.seen if isinstance(one, Hold))
+    return release_by_bytes(trace, hold, reader)
 
 
 def test_by_bytes_it_took_all_that_was_sent_after_the_held_token() -> None:
@@ -25,6 +26,13 @@ def test_by_bytes_it_took_all_that_was_sent_after_the_held_token() -> None:
 def test_it_is_known_as_exactly_as_the_last_step_was_large() -> None:
     assert by_bytes(story(HELD)).resolution_bytes == 3 * 80
     assert by_bytes(story(HELD.replace("s3-5", "s3 s4 s5"))).resolution_bytes == 80
+
+
+def test_what_stayed_behind_may_not_have_been_needed_whatever_step_it_was_of() -> None:
+    """A hop that takes its time to let go is sent a step more meanwhile, of which nothing comes along."""
+    prompt, late = (by_bytes(story(f"s0 r0 s1 +400 hold1 {steps} +400 hold8 end")) for steps in LET_GO)
+    assert (prompt.after_tokens, prompt.resolution_bytes) == (2, 80)
+    assert (late.after_tokens, late.resolution_bytes) == (6, 4 * 80)
 
 
 def test_all_bytes_count_that_left_by_then() -> None:
