@@ -19,6 +19,9 @@ WORKERS ?= 4
 FAST := not proxies and not generated and not exhaustive
 INSTALLED := $(VENV)/.installed
 PROFILE := here
+# Cells of hops that let go as chance has it: they are held to what the atlas expects, and not to each figure of a run.
+CHANCE := --skip 'apache:ext-filter' --skip 'apache:ratelimit' --skip 'traefik:flush-every-second@*' \
+	--skip 'express:compression-flush' --skip 'nextjs:*/smaller-and-more-often/*'
 PIP := pip --disable-pip-version-check --quiet
 
 # Where this is set, every program of ours compiles itself anew whenever it starts: a third of the time of all tests.
@@ -41,7 +44,7 @@ atlas-check: programs
 	rm -rf runs/atlas/published
 	$(VENV)/bin/python -m benchmarks.archive docs/atlas-run.tar.xz runs/atlas/published
 	$(VENV)/bin/harness matrix atlas --runs runs/atlas; measured=$$?; \
-	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" && exit $$measured
+	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" $(CHANCE) && exit $$measured
 
 test: setup fast
 	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal

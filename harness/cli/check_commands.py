@@ -77,7 +77,7 @@ def check(
         if given := [name for name, value in beside.items() if value not in (None, [], False)]:
             raise InputError(f"--against measures nothing: leave out {' and '.join(given)}")
         folder = None if file is None else named_path(file)
-        cli.finish_diff(against, folder, runs, to.outputs(), required, allow_missing, strict)
+        cli.finish_diff(against, folder, globs.both, runs, to.outputs(), required, allow_missing, strict)
     if allow_missing:
         raise InputError("--allow-missing goes with --against: --update makes a baseline forget what is gone")
     if file is None:
@@ -131,13 +131,14 @@ def watch(
 
 @app.command(
     epilog="Examples: `harness diff runs/20260101T120000Z-my` (the last run against that one) ·"
-    " `harness diff runs/before runs/after --strict`"
+    " `harness diff runs/before runs/after --strict` · `harness diff runs/before --skip 'apache:*'`"
 )
 @grouped
 def diff(
     *,
     earlier: Annotated[Path, typer.Argument(metavar="EARLIER", parser=named_path, help="The run folder held against.")],
     folder: Folder = None,
+    globs: Globs,
     strict: Strict = False,
     allow_missing: Annotated[
         bool, flag("--allow-missing", told="Accept that cells of the earlier run are not in this one.")
@@ -148,7 +149,7 @@ def diff(
 ) -> None:
     """Tell what changed from one run on disk to another; nothing is measured."""
     required = needs.required()
-    cli.finish_diff(earlier, folder, runs, to.outputs(), required, allow_missing, strict)
+    cli.finish_diff(earlier, folder, globs.both, runs, to.outputs(), required, allow_missing, strict)
 
 
 @app.command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -36,18 +36,25 @@ def finish_check(
 def finish_diff(
     against: Path,
     folder: Path | None,
+    globs: tuple[Sequence[str], Sequence[str]],
     runs: Path,
     outputs: Mapping[str, Path],
     required: summary.Required,
     allow_missing: bool,
     strict: bool,
 ) -> NoReturn:
-    """Hold one run on disk, by default the last, against another. Raises Exit likewise, or InputError."""
+    """Hold one run on disk, by default the last, or some of its cells against another. Raises Exit likewise, or
+    InputError.
+    """
     run, earlier = Run.open(folder or latest(runs)), Run.open(against)
     if run.folder.resolve() == earlier.folder.resolve():
         raise InputError(f"{against} cannot be held against itself: name another run, or measure again first")
     if folder is None:
         session.refuse_older(run)
+    if any(globs):
+        meant = {*session.select([one.cell for one in (*earlier.results, *run.results)], *globs)}
+        for each in (run, earlier):
+            each.results = [one for one in each.results if one.cell in meant]
     finish_check(
         run, outputs, required, session.differed(run, earlier, allow_missing, "any" if strict else "for the worse"), ""
     )

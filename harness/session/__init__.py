@@ -17,6 +17,7 @@ from harness import lazily
 
 if TYPE_CHECKING:
     from harness.launchers.base import Fetching
+    from harness.matrix.reading import select
     from harness.matrix.workload_names import name_of
     from harness.measure.runner import Runner
     from harness.recordings.cutting import Door

@@ -133,6 +133,13 @@ def test_what_another_shard_has_is_not_gone_and_what_none_has_is(
     assert ("way out: put it back" in said.out, f"--only {OTHER.id}" in said.out) == (status == 1, False)
 
 
+def test_two_runs_are_held_against_each_other_in_part(harness: Harness, tmp_path: Path) -> None:
+    was, now = shard(tmp_path / "a", "", DIRECT, ONE, OTHER), shard(tmp_path / "b", "", DIRECT, ONE)
+    assert "1 as they were, 1 gone." in harness("diff", was, now).out
+    assert "1 as they were." in harness("diff", was, now, "--skip", OTHER.id).out
+    assert "none of the" in harness("diff", was, now, "--only", "varnish:*").err
+
+
 @pytest.mark.parametrize(
     ("elsewhere", "said"),
     [((OTHER.id,), "1 as they were."), ((), "1 as they were, 1 new."), (None, "1 as they were, 1 new.")],
