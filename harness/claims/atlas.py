@@ -29,8 +29,8 @@ and `make atlas` measures it again and makes this page; why they do was written 
 stands in the matrix as what is expected (configs/matrices/atlas.yaml). What is *held* comes late, in lumps or at the
 end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser asks, and has a
 Content-Length. *Lets go* has what let held tokens go, from the least to the most: so many bytes more, a timer, a pause,
-the end. A fix is the cheapest of those that were seen to mend all that is held, or of whom stands beside it; the tables
-below have all that was tried. That something is held a little more or less (`reduces`, `harms`) is of this one run:
+the end. A *layer* is one way to ask: a request, body, format and workload. A fix is the cheapest that was seen to mend
+all layers that are held, or else says which; the tables below have all that was tried. That something is held a little more or less (`reduces`, `harms`) is of this one run:
 where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
 beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
 begins with the versions that were measured. What surprises was [confirmed by hand](confirmed.md)."""
@@ -227,7 +227,7 @@ def _versions(chapter: Chapter) -> Iterator[str]:
         hop = result.cell.chain[0]
         others = tuple(option for option in hop.options if option.kind not in ("source", "pin"))
         bare = replace(result.cell, chain=(replace(hop, version="", options=others),))
-        asked.setdefault(bare, {})[_version(result)] = words.verdict(result)
+        asked.setdefault(bare, {})[_version(result)] = _does(result)
     several = [told for told in asked.values() if len(told) > 1]
     differing = {cell: told for cell, told in asked.items() if len({*told.values()}) > 1}
     if differing:
@@ -240,6 +240,12 @@ def _versions(chapter: Chapter) -> Iterator[str]:
         asked_of = words.counted(len(several), "cell")
         yield f"{alike} of {asked_of} that several versions were asked came out alike in all."
         yield ""
+
+
+def _does(result: Result) -> str:
+    """Return what a version does, without what is computed from how much of a start it held: that is an upper bound."""
+    held = result.facts.start and result.facts.start.held_bytes
+    return f"{result.verdict}, holds the start" if held else words.verdict(result)
 
 
 def _version(result: Result) -> str:

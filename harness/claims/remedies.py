@@ -30,7 +30,7 @@ def fixes(held: Sequence[Row], catalogue: Mapping[str, Mitigation]) -> str:
     untried = [one for one in left if not one.results]
     if failed := [one for one in left if one.results]:
         most = max(len(one.results) for one in failed)
-        told.append((f"none of the {most} that were tried", failed))
+        told.append(("none that was tried" if most == 1 else f"none of the {most} that were tried", failed))
     if untried:
         told.append(("not asked", untried))
     if len(told) == 1:
@@ -90,11 +90,19 @@ def whom(some: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def lets_go(held: Iterable[Row]) -> str:
-    """Return what let tokens of some held layers go, the least and the most of it: `4.1 to 4.4 kB more, the end`."""
-    found = [one.baseline.release for one in held if one.baseline and one.baseline.release]
+    """Return what let tokens of some held layers go, the least and the most of it: `4 to 4.4 kB more, the end`.
+
+    Of bytes the least is what was not enough, or stayed behind, and the most what had been sent. Of a start the least
+    is not known: who takes some milliseconds to let go is sent more meanwhile.
+    """
+    met = [one.baseline for one in held if one.baseline]
+    found = [one.release for one in met if one.release]
     told: list[str] = []
-    if sizes := sorted(one.after_bytes for one in found if one.by == "bytes"):
-        told.append(f"{_between(*map(_rounded, (sizes[0], sizes[-1])))} more")
+    if starts := [one.facts.start.held_bytes for one in met if one.facts.start and one.facts.start.held_bytes]:
+        told.append(f"up to {_rounded(max(starts))} at the start")
+    if sizes := [(one.after_bytes - one.resolution_bytes, one.after_bytes) for one in found if one.by == "bytes"]:
+        least, most = min(least for least, _ in sizes), _rounded(max(most for _, most in sizes))
+        told.append(f"{_between(_rounded(least), most) if least else f'up to {most}'} more")
     for idle, kind in ((False, "a timer"), (True, "a pause")):
         if times := sorted(_ms(one) for one in found if one.by == "timer" and one.idle is idle):
             told.append(f"{kind} of {_between(*(words.duration(ms) for ms in (times[0], times[-1])))}")
@@ -124,8 +132,8 @@ def _between(least: str, most: str) -> str:
 
 RECIPES_ARE = """\
 What an application or its reader can do, and to how many variants and versions it does what, where it was tried by
-itself. What does nothing where something is held is no cure there, however often it is handed on; what it harms held
-less without it, or nothing."""
+itself on something that is held. What it harms held less without it, or nothing; where a hop lets go as chance has it,
+that may be chance."""
 DOES: Mapping[str, str] = {
     "defeats": "mends",
     "reduces": "helps a little",

@@ -63,9 +63,9 @@ class Release:
 class Start:
     """What happened before the steady state, in bytes of the body from its first one.
 
-    So many passed before anything was held, or so many had to be sent before the first token came: a start buffer. It
-    may have been less that was held, or more that passed, by the step in which it was found: `resolution_bytes`, 0 if
-    an earlier harness did not write it down.
+    So many passed before anything was held, or so many had been sent when the first token came: a start buffer. It may
+    have been less that was held, or more that passed, by the step in which it was found: `resolution_bytes`, 0 if an
+    earlier harness did not write it down. Whoever takes some milliseconds to let go is found a step or two later.
     """
 
     passed_bytes: int = 0

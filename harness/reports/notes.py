@@ -88,7 +88,7 @@ def around(facts: Facts) -> Iterator[str]:
     if facts.head_held:
         yield "head: it was held until tokens had been sent"
     if facts.start and facts.start.held_bytes:
-        yield f"start: {facts.start.held_bytes} bytes had to be sent before the first token came"
+        yield f"start: {facts.start.held_bytes} bytes had been sent when the first token came; fewer may have done"
     if facts.start and facts.start.passed_bytes:
         yield f"start: {facts.start.passed_bytes} bytes passed before anything was held"
     if facts.late_tokens:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.claims import atlas
-from harness.model import Effect, Expectation, Facts, Hop, Result, Verdict
+from harness.model import Effect, Expectation, Facts, Hop, Result, Shows, Start, Verdict
 from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result, run_info
 from tests.reports.test_documents import EVIL, unescaped_pipes
 
@@ -119,6 +119,18 @@ def test_cells_that_differ_by_version_are_told_and_the_others_counted() -> None:
     assert "No mechanism is given here" not in told
     assert "1 of 2 cells that several versions were asked came out alike in all." in told
     assert "several versions" not in page(HELD)
+
+
+def test_versions_do_not_differ_by_what_is_computed_of_an_upper_bound() -> None:
+    shows = (Shows("at the end", 1, 900.0, seen=False), Shows("in bursts", 1, 300.0, seen=False))
+    starts = (Facts(start=Start(held_bytes=held)) for held in (3696, 1904))
+    told = page(
+        *(
+            replace(of(f"caddy:encode@{version}", "streamed", facts=facts), shows=shown)
+            for version, facts, shown in zip(("2.8", "2.9"), starts, shows, strict=True)
+        )
+    )
+    assert "1 of 1 cell that several versions were asked came out alike in all." in told
 
 
 def test_a_version_is_told_as_what_ran_has_it_without_where_that_came_from() -> None:

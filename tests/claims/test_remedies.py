@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.claims import remedies
-from harness.model import Body, Effect, Release, Result
+from harness.model import Body, Effect, Facts, Release, Result, Start
 from harness.reports.table import Row, tabulate
 from tests.reports.samples import CATALOGUE, LONG, SHORT, cell, result
 
@@ -64,7 +64,7 @@ def test_what_no_axes_tell_apart_is_counted() -> None:
     ("tried", "told"),
     [
         ([], "not asked"),
-        ([("no-cache", "no effect")], "none of the 1 that were tried"),
+        ([("no-cache", "no effect")], "none that was tried"),
         ([("pad-2k", "defeats"), ("x-accel-buffering", "defeats")], "`x-accel-buffering`"),
         ([("no-cache", "no effect"), ("bypass-proxy", "defeats")], "none but to go around it: `bypass-proxy`"),
         ([("pad-2k", "defeats"), ("bypass-proxy", "defeats")], "`pad-2k`"),
@@ -94,7 +94,7 @@ CURL, BROWSER, LENGTH = {"request": "curl"}, {"request": "browser"}, {"request":
         ),
         (
             [held(("no-cache", "defeats"), **CURL), held(("no-cache", "no effect"), **BROWSER)],
-            "`no-cache` (request curl)<br>none of the 1 that were tried (request browser)",
+            "`no-cache` (request curl)<br>none that was tried (request browser)",
         ),
         (
             [held(("no-cache", "defeats"), **CURL), held(("bypass-proxy", "defeats"), **BROWSER)],
@@ -120,28 +120,35 @@ def test_a_fix_is_told_for_whom_it_was_seen_to_mend(of: Iterable[list[Result]], 
 
 
 def by(by: Any, after_bytes: int = 0, held_ms: float | None = None, *, idle: bool = False) -> Release:
-    return Release(4, by, after_bytes, 3, 200.0, held_ms, 112, idle)
+    return Release(4, by, after_bytes, 3, 200.0, held_ms, min(112, after_bytes), idle)
 
 
 @pytest.mark.parametrize(
     ("found", "told"),
     [
         ([], ""),
-        ([by("bytes", 4368)], "4.4 kB more"),
-        ([by("bytes", 4368), by("bytes", 4410)], "4.4 kB more"),
-        ([by("bytes", 14_336), by("bytes", 3584)], "3.6 to 14 kB more"),
-        ([by("bytes", 112), by("bytes", 131_072)], "110 B to 130 kB more"),
-        ([by("bytes", 996)], "1 kB more"),
+        ([by("bytes", 4368)], "4.3 to 4.4 kB more"),
+        ([by("bytes", 131_072)], "130 kB more"),
+        ([by("bytes", 14_336), by("bytes", 3584)], "3.5 to 14 kB more"),
+        ([by("bytes", 600), by("bytes", 131_072)], "490 B to 130 kB more"),
+        ([by("bytes", 112)], "up to 110 B more"),
+        ([by("bytes", 996)], "880 B to 1 kB more"),
         ([by("timer", held_ms=203.2), by("timer", held_ms=219.0)], "a timer of 203 to 219 ms"),
         ([by("timer", held_ms=None)], "a timer of 200 ms"),
         ([by("timer", held_ms=100.0, idle=True), by("end")], "a pause of 100 ms, the end"),
-        ([by("end"), by("bytes", 600), by("end"), by("unknown")], "600 B more, the end, bytes or a timer"),
+        ([by("end"), by("bytes", 600), by("end"), by("unknown")], "490 to 600 B more, the end, bytes or a timer"),
     ],
 )
 def test_what_lets_go_is_told_from_the_least_to_the_most(found: list[Release | None], told: str) -> None:
     requests = (f"r{number}" for number in itertools.count())
     rows = layers(*(one for release in found or [None] for one in held(release=release, request=next(requests))))
     assert remedies.lets_go(rows) == told
+
+
+def test_of_a_start_only_the_most_is_told() -> None:
+    starts = (Facts(start=Start(held_bytes=held, resolution_bytes=896)) for held in (1904, 3696))
+    rows = layers(*(replace(held(request=f"r{at}")[0], facts=facts) for at, facts in enumerate(starts)))
+    assert remedies.lets_go(rows) == "up to 3.7 kB at the start"
 
 
 # ---------------------------------------------------------------- what recipes do

@@ -101,7 +101,7 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
         ),
         (
             Facts(start=Start(held_bytes=1400)),
-            ("start: 1400 bytes had to be sent before the first token came",),
+            ("start: 1400 bytes had been sent when the first token came; fewer may have done",),
         ),
         (
             Facts(stand_in=StandIn("curl", "awk")),
