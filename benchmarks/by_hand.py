@@ -21,8 +21,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +33,7 @@ from harness import session
 from harness.errors import HarnessError
 from harness.launchers.process import Launcher, Process
 from harness.measure.bench import adapter, variant_file
-from harness.model import Chain, Endpoint, chain_text
+from harness.model import Endpoint
 
 FORMATS = {
     "sse": ("text/event-stream", "data: {}\n\n", ""),
@@ -58,6 +58,7 @@ _CALL = re.compile(
     r"(?P<at>\d+\.\d+) (?P<name>\w+)\(\d+<TCP(?:v6)?:\[[^>]*?:(?P<here>\d+)->[^>]*?:(?P<there>\d+)\]>, (?P<rest>.*)\)"
     r" += (?P<bytes>\d+) <(?P<took>[\d.]+)>"
 )
+_STREAM = re.compile(r"/stream/(\d+)")
 _TOKEN = re.compile(rb"token (\d+)")
 _UNTOLD = ("MSG_DONTWAIT", "MSG_NOSIGNAL")
 """Flags that say nothing of when bytes leave."""
@@ -100,27 +101,10 @@ class Stream:
         lines = ["HTTP/1.1 200 OK", f"Content-Type: {kind}", framed.get(framing, "Connection: close"), *self.headers]
         return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection: streams to whoever asks for one, and at once to all else."""
-        try:
-            while True:
-                asked = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
-                if length := [line.split(":")[1] for line in asked if line.lower().startswith("content-length:")]:
-                    await reader.readexactly(int(length[0]))
-                if "/stream/" not in asked[0]:
-                    writer.write(PULSE)
-                    continue
-                self._note(f"is asked {' | '.join(filter(None, asked))}")
-                framing = "close" if self.body == "chunked" and "HTTP/1.0" in asked[0] else self.body
-                await self._send(writer, framing)
-                if framing == "close":
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # who asked has left, or all is over, which Python 3.11 would print as an error
-        finally:
-            writer.close()
-
-    async def _send(self, writer: asyncio.StreamWriter, framing: str) -> None:
+    async def send(self, writer: asyncio.StreamWriter, asked: Sequence[str]) -> bool:
+        """Answer a request with the stream; return whether the connection goes on."""
+        self._note(f"is asked {' | '.join(filter(None, asked))}")
+        framing = "close" if self.body == "chunked" and "HTTP/1.0" in asked[0] else self.body
         parts = {f"token {number}": self.token(number) for number in range(self.tokens)}
         if end := FORMATS[self.format][2]:
             parts["the end"] = end.encode()
@@ -131,7 +115,7 @@ class Stream:
             await asyncio.sleep(self.interval_s)
             if writer.is_closing():
                 self._note("is hung up on")
-                return
+                return False
             framed = b"%x\r\n%b\r\n" % (len(data), data) if framing == "chunked" else data
             writer.write(framed)
             self._note(f"writes {name}, {len(framed)} bytes")
@@ -139,9 +123,34 @@ class Stream:
         await asyncio.sleep(self.interval_s)
         writer.write(b"0\r\n\r\n" if framing == "chunked" else b"")
         self._note("ends the body")
+        return framing != "close"
 
     def _note(self, what: str) -> None:
         self.events.append(Event(time.time(), "server", what))
+
+
+@dataclass(frozen=True)
+class Server:
+    """What stands behind a chain: a plain socket that sends each stream to whoever asks for its number."""
+
+    streams: Mapping[str, Stream]
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection: streams to whoever asks for one, and at once to all else."""
+        try:
+            while True:
+                asked = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
+                if length := [line.split(":")[1] for line in asked if line.lower().startswith("content-length:")]:
+                    await reader.readexactly(int(length[0]))
+                number = _STREAM.search(asked[0])
+                if not number:
+                    writer.write(PULSE)
+                elif not await self.streams[number[1]].send(writer, asked):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # who asked has left, or all is over, which Python 3.11 would print as an error
+        finally:
+            writer.close()
 
 
 def calls(lines: Iterable[str], ports: Mapping[int, str], asked: Mapping[int, str]) -> Iterator[Event]:
@@ -204,14 +213,30 @@ async def read_by_curl(url: str, options: Sequence[str]) -> list[Event]:
     curl = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     events: list[Event] = []
 
-    async def read(said: asyncio.StreamReader | None, told: Callable[[bytes], str]) -> None:
-        assert said
-        while data := await said.read(1 << 20):
-            events.extend(Event(time.time(), "curl", what) for what in [told(data)] if what)
+    def note(what: str) -> None:
+        events.append(Event(time.time(), "curl", what))
 
+    async def body(said: asyncio.StreamReader) -> None:
+        while data := await said.read(1 << 20):
+            note(f"gets {len(data)} bytes: {_tokens(data)}")
+
+    async def words(said: asyncio.StreamReader) -> None:
+        head: list[str] = []
+        async for line in said:
+            text = line.decode("latin-1").rstrip()
+            if text.startswith("< "):
+                head.append(text.removeprefix("< "))
+            elif text == "<":
+                note(" | ".join(head))
+                head.clear()
+            elif text.startswith("curl:"):
+                note(text)
+
+    assert curl.stdout
+    assert curl.stderr
     try:
-        await asyncio.gather(read(curl.stdout, _body), read(curl.stderr, _words))
-        events.append(Event(time.time(), "curl", f"ends with status {await curl.wait()}"))
+        await asyncio.gather(body(curl.stdout), words(curl.stderr))
+        note(f"ends with status {await curl.wait()}")
     finally:
         if curl.returncode is None:
             curl.kill()
@@ -219,55 +244,77 @@ async def read_by_curl(url: str, options: Sequence[str]) -> list[Event]:
     return events
 
 
-def _body(data: bytes) -> str:
+def _tokens(data: bytes) -> str:
+    """Return which tokens begin in what curl got, or the start of it if none does."""
     tokens = [int(number) for number in _TOKEN.findall(data)]
-    told = f"token {tokens[0]}{f' to {tokens[-1]}' if tokens[1:] else ''}" if tokens else repr(data[:60])
-    return f"gets {len(data)} bytes: {told}"
+    return f"token {tokens[0]}{f' to {tokens[-1]}' if tokens[1:] else ''}" if tokens else repr(data[:60])
 
 
-def _words(said: bytes) -> str:
-    """Return the head of the answer and complaints, of all that curl says."""
-    lines = said.decode("latin-1").splitlines()
-    told = [line.removeprefix("< ").strip() for line in lines if line.startswith(("< ", "curl:"))]
-    return " | ".join(filter(None, told))
+@dataclass
+class Started:
+    """A chain in front of the server: where it is asked, and who listens where and asks whom, by port."""
+
+    endpoint: Endpoint
+    folder: Path
+    versions: list[str] = field(default_factory=list)
+    ports: dict[int, str] = field(default_factory=dict)
+    asked: dict[int, str] = field(default_factory=dict)
+    pids: list[int] = field(default_factory=list)
+
+    def curl(self, format: str, number: str = "1") -> tuple[str, list[str]]:
+        """Return where curl asks for a stream, and how it has to."""
+        options = ["--cacert", self.endpoint.authority] if self.endpoint.authority else []
+        if format != "openai":
+            return self.endpoint.stream_url(number), options
+        options += ["-H", "Content-Type: application/json", "-d", '{"model":"m","messages":[],"stream":true}']
+        return self.endpoint.stream_url(number, "/v1/chat/completions"), options
 
 
-async def watch(job: session.Job, chain: Chain, stream: Stream, given: argparse.Namespace) -> None:
-    """Start the chain in front of the server; watch one stream, or keep it until somebody interrupts."""
-    server = await asyncio.start_server(stream.answer, "127.0.0.1", 0)
-    endpoint = Endpoint(server.sockets[0].getsockname()[1])
-    ports: dict[int, str] = {}
-    asked: dict[int, str] = {}
-    pids = []
-    async with Launcher() as launcher, server:
-        folder = launcher.folder("by-hand")
+@asynccontextmanager
+async def started(job: session.Job, server: Server) -> AsyncIterator[Started]:
+    """Start the one chain of a job in front of a server. Raises what starting a hop raises."""
+    (chain,) = {cell.chain for cell in job.cells if cell.chain}
+    listening = await asyncio.start_server(server.answer, "127.0.0.1", 0)
+    async with Launcher() as launcher, listening:
+        found = Started(Endpoint(listening.sockets[0].getsockname()[1]), launcher.folder("by-hand"))
         for hop in reversed(chain):
-            evidence = folder / f"hop-{len(ports)}"
+            evidence = found.folder / f"hop-{len(found.ports)}"
             evidence.mkdir()
             proxy, config = adapter(hop, job.proxies), variant_file(hop, job.own, job.proxies)
-            asked[endpoint.port] = hop.proxy
-            running = await proxy.start(config, endpoint, evidence, launcher)
-            endpoint = running.endpoint
-            ports[endpoint.port] = hop.proxy
+            found.asked[found.endpoint.port] = hop.proxy
+            running = await proxy.start(config, found.endpoint, evidence, launcher)
+            found.endpoint = running.endpoint
+            found.ports[found.endpoint.port] = hop.proxy
+            found.versions.append(f"{hop}: {running.version}")
             if isinstance(running.program, Process):
                 program = psutil.Process(running.program.pid)
-                pids += [program.pid, *(child.pid for child in program.children(recursive=True))]
-            elif given.calls:
-                raise SystemExit(f"{hop} runs in a container: its calls cannot be seen from here")
-            print(f"{hop}: {running.version}, at {endpoint.url}/stream/1", flush=True)
+                found.pids += [program.pid, *(child.pid for child in program.children(recursive=True))]
+        yield found
+
+
+def job_of(chain: str) -> session.Job:
+    """Return the job of a chain, all of whose programs are here. Raises HarnessError if they cannot be had."""
+    job = session.one_cell({"chain": chain}, {"tokens": 1, "token_bytes": 256})
+    job = session.fetched(job, session.Fetching(lambda said: print(said, file=sys.stderr)))
+    for why in job.missing.values():
+        raise why
+    return job
+
+
+async def watch(job: session.Job, stream: Stream, given: argparse.Namespace) -> None:
+    """Start the chain in front of the server; watch one stream, or keep it until somebody interrupts."""
+    async with started(job, Server({"1": stream})) as chain:
+        print("\n".join(chain.versions), flush=True)
+        url, options = chain.curl(stream.format)
         if given.keep:
-            print(f"process {' '.join(map(str, pids))}; evidence in {folder}; Ctrl-C ends it", flush=True)
+            print(f"{url} of process {' '.join(map(str, chain.pids))}; Ctrl-C ends it", flush=True)
             await asyncio.Event().wait()
-        options = ["--cacert", endpoint.authority] if endpoint.authority else []
-        below = ""
-        if stream.format == "openai":
-            below = "/v1/chat/completions"
-            options += ["-H", "Content-Type: application/json", "-d", '{"model":"m","messages":[],"stream":true}']
-        url = endpoint.stream_url("1", below)
-        with traced(pids, folder) if given.calls else nullcontext():
+        if given.calls and not chain.pids:
+            raise SystemExit(f"{given.chain} runs in a container: its calls cannot be seen from here")
+        with traced(chain.pids, chain.folder) if given.calls else nullcontext():
             events = await read_by_curl(url, [*options, *given.curl])
-        for file in folder.glob("calls.*"):
-            events += calls(file.read_text().splitlines(), ports, asked)
+        for file in chain.folder.glob("calls.*"):
+            events += calls(file.read_text().splitlines(), chain.ports, chain.asked)
     print("\n".join(timeline(events + stream.events)))
 
 
@@ -298,12 +345,7 @@ def main() -> None:
         given.format, given.body, given.tokens, given.token_bytes, given.interval / 1e3, given.pad, given.header
     )
     try:
-        workload = {"tokens": 1, "token_bytes": 256}
-        job = session.fetched(session.one_cell({"chain": given.chain}, workload), session.Fetching(print))
-        if job.missing:
-            raise SystemExit("\n".join(f"{chain_text((hop,))}: {why}" for hop, why in job.missing.items()))
-        (chain,) = {cell.chain for cell in job.cells if cell.chain}
-        asyncio.run(watch(job, chain, stream, given))
+        asyncio.run(watch(job_of(given.chain), stream, given))
     except HarnessError as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import by_hand
-from benchmarks.by_hand import Event, Stream
+from benchmarks.by_hand import Event, Server, Stream
 from tests.test_benchmarks import benchmark
 
 PORTS, ASKED = {8080: "haproxy"}, {9000: "haproxy"}
@@ -61,7 +61,7 @@ def test_times_are_since_the_first_token_whoever_was_told_of_first() -> None:
 @pytest.mark.parametrize("body", ["chunked", "length", "close"])
 async def test_the_server_frames_what_it_says(format: str, body: str) -> None:
     stream = Stream(format, body, tokens=3, token_bytes=100, interval_s=0.0)
-    server = await asyncio.start_server(stream.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(Server({"1": stream}).answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         read = await by_hand.read_by_curl(f"http://127.0.0.1:{port}/stream/1", [])
