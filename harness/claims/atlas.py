@@ -30,10 +30,11 @@ stands in the matrix as what is expected (configs/matrices/atlas.yaml). What is 
 end; what is *cut* ends before its time. `request browser, body length` is what is asked as a browser asks, and has a
 Content-Length. *Lets go* has what let held tokens go, from the least to the most: so many bytes more, a timer, a pause,
 the end. A *layer* is one way to ask: a request, body, format and workload. A fix is the cheapest that was seen to mend
-all layers that are held, or else says which; the tables below have all that was tried. That something is held a little more or less (`reduces`, `harms`) is of this one run:
-where bytes come together by chance, it may turn out otherwise. A line of source is of the tag or commit that stands
-beside it, which may be another than the build that was measured, where no lines of that were to be had. Each chapter
-begins with the versions that were measured. What surprises was [confirmed by hand](confirmed.md)."""
+all layers that are held, or else says which; the tables below have all that was tried. That something is held a little
+more or less (`reduces`, `harms`) is of this one run: where bytes come together by chance, it may turn out otherwise. A
+line of source is of the tag or commit that stands beside it, which may be another than the build that was measured,
+where no lines of that were to be had. Each chapter begins with the versions that were measured. What surprises was
+[confirmed by hand](confirmed.md), and where that contradicts the atlas."""
 
 SOURCE = re.compile(
     r"\b(?P<repository>[\w.-]+/(?:@[\w.-]+/)?[\w.-]+)@(?P<commit>[\w.-]+):(?P<path>[\w./@+\[\]-]+):(?P<line>\d+)"
