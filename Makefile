@@ -7,7 +7,7 @@
 #               (WORKERS=1: one after the other)
 # make full     likewise, with the exhaustive ones and more generated examples, which take minutes more
 # make fast     run the fast tests only, which start no proxies, but for the exhaustive ones; `make fast-3.13`: on another
-#               Python, in .venv-3.13 (PYTHON-3.13=COMMAND, if it is not called python3.13)
+#               Python, in .venv-3.13 (PYTHON-3.13=COMMAND, if it is not called python3.13), with fewer generated examples
 # make programs set up every proxy that can be had here, also those that the default matrix does not need
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
@@ -53,6 +53,7 @@ full: setup fast
 fast: $(INSTALLED)
 	$(VENV)/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
 
+fast-%: PROFILE := few
 fast-%: $(VENV)-%/.installed
 	$(VENV)-$*/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
 

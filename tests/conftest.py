@@ -21,8 +21,10 @@ from tests.sandbox import missing
 
 pytest_plugins = ["pytester"]
 
-# Others come with every run, but where CI is set. `make full` asks for hypothesis' own profile `ci`: 100 of each.
-settings.register_profile("here", max_examples=30, deadline=None, derandomize="CI" in os.environ)
+# Others come with every run, but where CI is set. `make full` asks for hypothesis' own profile `ci`: 100 of each. `few`
+# do on another Python, where it is enough to see that each test works.
+for _profile, _examples in (("here", 30), ("few", 5)):
+    settings.register_profile(_profile, max_examples=_examples, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
 
 

@@ -76,7 +76,7 @@ def test_another_python_has_an_environment_of_its_own_for_the_fast_tests(tmp_pat
     made, installed, _, ran = told.splitlines()
     assert made == f"/my/python -m venv {tmp_path}/v-3.99"
     assert installed.endswith("--editable '.[test]'")
-    assert ran.startswith(f'{tmp_path}/v-3.99/bin/pytest -m "{FAST}"')
+    assert ran.startswith(f'{tmp_path}/v-3.99/bin/pytest -m "{FAST}" --hypothesis-profile=few ')
 
 
 @pytest.mark.proxies
