@@ -12,7 +12,7 @@ import pytest
 
 from tests.commanding import Harness
 from tests.proxies.languages.reading import write
-from tests.sampling import sampled
+from tests.sampling import sampled, some_of
 from tests.sandbox import missing
 
 SECRET = "s3cr3t"
@@ -233,8 +233,7 @@ OTHERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("traefik-flush-interval", "traefik.yml", FORWARDED, NDJSON),
 )
 pytestmark = [pytest.mark.proxies, pytest.mark.skipif(not shutil.which("patch"), reason="no patch")]
-each = pytest.mark.parametrize("held", [pytest.param(one, id=one.language) for one in HELD])
-some = pytest.mark.parametrize("held", sampled([pytest.param(one, id=one.language) for one in HELD], each=9))
+POINTS = [pytest.param(one, id=one.language) for one in HELD]
 
 
 def laid(folder: Path, held: Held) -> None:
@@ -251,7 +250,7 @@ def patches(said: str, folder: Path, held: Held) -> None:
     assert SECRET not in said
 
 
-@each
+@some_of("held", POINTS, each=2)
 def test_what_a_mitigation_changes_in_a_config_is_measured_and_patches_it(
     harness: Harness, tmp_path: Path, held: Held
 ) -> None:
@@ -267,7 +266,7 @@ def test_what_a_mitigation_changes_in_a_config_is_measured_and_patches_it(
     assert "of which none here would change" in again.err
 
 
-@some
+@some_of("held", POINTS, each=len(POINTS))
 def test_it_is_what_a_diagnosis_finds_and_prints(harness: Harness, tmp_path: Path, held: Held) -> None:
     laid(tmp_path, held)
     said = harness("diagnose", "--chain", held.chain, "--map", "app:8000", "--path", held.path)

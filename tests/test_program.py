@@ -125,7 +125,7 @@ def test_a_pipe_gets_the_report_alone_and_without_escapes(place: Sandbox) -> Non
 
 
 def test_a_reader_that_leaves_early_is_no_fault(place: Sandbox) -> None:
-    for number in range(5):  # whether the first line or the last meets the closed pipe is up to the two programs
+    for number in (0, 1, 4):  # whether the first line or the last meets the closed pipe is up to the two programs
         said = piped(place, f"harness list mitigations | head -{number}")
         assert (said.status, said.err) == (0, "")
         assert len(said.out.splitlines()) == number
@@ -145,7 +145,7 @@ DOCUMENTS = (
 )
 
 
-@pytest.mark.parametrize(("number", "command"), sampled(starmap(pytest.param, product(range(3), DOCUMENTS)), each=3))
+@pytest.mark.parametrize(("number", "command"), sampled(starmap(pytest.param, product(range(3), DOCUMENTS)), each=5))
 def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, number: int, command: str) -> None:
     said = piped(measured, f"harness {command} | head -{number}")
     assert "Traceback" not in said.err
@@ -153,7 +153,7 @@ def test_no_document_minds_a_reader_that_leaves_early(measured: Sandbox, number:
     assert len(said.out.splitlines()) == number
 
 
-@some_of("command", ["report", "report --json -", "list schema", "list proxies", "--help"], each=2)
+@some_of("command", ["report", "report --json -", "list schema", "list proxies", "--help"], each=4)
 def test_a_full_disk_behind_standard_output_is_told_in_a_line_and_is_not_the_users_mistake(
     measured: Sandbox, command: str
 ) -> None:
@@ -213,7 +213,7 @@ def test_ctrl_c_while_the_program_loads_ends_it_at_once_and_in_silence(module: s
 
 
 @some_of(
-    ("closed", "command"), product([">&-", "<&- >&- 2>&-"], ["matrix m.yaml", "list schema", "report nope"]), each=2
+    ("closed", "command"), product([">&-", "<&- >&- 2>&-"], ["matrix m.yaml", "list schema", "report nope"]), each=4
 )
 def test_a_stream_that_is_closed_is_no_fault(place: Sandbox, closed: str, command: str) -> None:
     said = piped(place, f"harness {command} {closed}")

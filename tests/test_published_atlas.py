@@ -90,7 +90,7 @@ def told(result: Result) -> tuple[object, ...]:
 
 
 @pytest.mark.generated
-@some_of("proxy", MEASURED, each=8)
+@some_of("proxy", MEASURED, each=12)
 def test_every_cell_is_judged_by_its_committed_traces_as_the_page_says(run: Run, tmp_path: Path, proxy: str) -> None:
     of_it = [one for one in run.results if proxy in (hop.proxy for hop in one.cell.chain)]
     needed = {id for one in of_it for id in (one.id, one.baseline_id, one.control_id) if id}

@@ -82,7 +82,7 @@ def assert_reported(place: Sandbox) -> None:
     assert f"{len(QUICK)} of {CELLS} cells: {len(QUICK)} observed. Exit status 3: the run did not finish." in said.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@some_of("number", [signal.SIGINT, signal.SIGTERM], each=2)
 def test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing(
     place: Sandbox, number: signal.Signals
 ) -> None:
@@ -112,7 +112,7 @@ def test_a_run_that_is_killed_keeps_its_cells_and_leaves_nothing(place: Sandbox,
     assert_reported(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@some_of("number", [signal.SIGTERM, signal.SIGINT], each=2)
 def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Sandbox, number: signal.Signals) -> None:
     program, listening = in_mid_run(place)
     for _ in range(5):
@@ -125,7 +125,7 @@ def test_somebody_who_cannot_wait_for_the_end_leaves_nothing_either(place: Sandb
     assert_reported(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@some_of("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], each=2)
 def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: place.processes("janitor.py"))
@@ -155,7 +155,7 @@ def test_folders_are_kept_for_who_asks_for_them_but_no_process_is(place: Sandbox
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@some_of("number", [signal.SIGKILL, signal.SIGINT], each=2)
 def test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it(place: Sandbox, number: signal.Signals) -> None:
     place.write("m.yaml", READ_BY_CURL)
     program = place.start("matrix", "m.yaml")

@@ -37,6 +37,7 @@ from tests.clients.browsing import (
     resets,
     whole,
 )
+from tests.sampling import some_of
 
 pytestmark = [
     pytest.mark.proxies,
@@ -99,7 +100,7 @@ MIME = r"EventSource's response has a MIME type \(\"text/plain\"\) that is not \
 
 
 @in_modules_loop
-@pytest.mark.parametrize(
+@some_of(
     ("script", "way", "said"),
     [
         (chunks(b"data: one\n\n", end=False), "fetch", r"ERR_INCOMPLETE_CHUNKED_ENCODING"),
@@ -110,6 +111,7 @@ MIME = r"EventSource's response has a MIME type \(\"text/plain\"\) that is not \
         (whole(HEAD.format("text/plain").encode(), ONE, b"0\r\n\r\n"), "eventsource", MIME),
         (whole(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), "fetch", "ERR_CONTENT_LENGTH_MISMATCH"),
     ],
+    each=3,
 )
 async def test_a_bad_end_is_told_in_the_browsers_words_and_the_next_stream_is_read(
     rig: Rig, script: Script, way: str, said: str

@@ -31,6 +31,7 @@ from tests.clients.browsing import (
     line_of,
 )
 from tests.misbehaving import Answer
+from tests.sampling import some_of
 from tests.sandbox import SLOW, Sandbox
 from tests.waiting import eventually, wait_for
 
@@ -195,7 +196,7 @@ def place(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 @pytest.mark.needs("nginx")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@some_of("number", [signal.SIGKILL, signal.SIGINT], each=2)
 def test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind(place: Sandbox, number: signal.Signals) -> None:
     program = place.start("matrix", "m.yaml")
     wait_for(lambda: (place.processes("--type=renderer"), place.streaming("http10")), all)

@@ -23,6 +23,7 @@ from harness.model import Cell, Workload
 from tests.clients.browsing import line_of
 from tests.factories import judged
 from tests.planning import REQUESTS, plan
+from tests.sampling import some_of
 from tests.sandbox import Sandbox
 from tests.waiting import wait_for
 
@@ -138,13 +139,14 @@ REAL, SILENT = "", TELLS_VERSION + "exec sleep 60"
 with_chromium = pytest.mark.needs("chromium")
 
 
-@pytest.mark.parametrize(
+@some_of(
     ("does", "stage"),
     [
         pytest.param(REAL, "--user-data-dir", marks=with_chromium),
         pytest.param(REAL, "run-driver", marks=with_chromium),
         (SILENT, "sleep 60"),
     ],
+    each=2,
     ids=["the browser", "Playwright's driver", "a browser that never answers"],
 )
 def test_ctrl_c_while_it_starts_ends_it_in_order(tmp_path: Path, plays: Path, does: str, stage: str) -> None:

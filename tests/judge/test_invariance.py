@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -149,6 +150,7 @@ CIRCUMSTANCES: dict[str, list[Mapping[str, Any]]] = {
 LARGEST_BYTES = 8192
 
 
+@functools.cache
 def plain_cases() -> dict[str, Case]:
     """Return two cases of each kind in plain circumstances, by the seed of each."""
     found: dict[str, list[tuple[str, Case]]] = {kind: [] for kind in KINDS}

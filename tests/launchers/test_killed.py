@@ -13,7 +13,7 @@ from tests.sampling import sampled
 
 pytestmark = pytest.mark.proxies
 
-PARTS = 4
+PARTS = 8
 
 
 @pytest.mark.parametrize("part", sampled(map(pytest.param, range(PARTS)), each=PARTS))

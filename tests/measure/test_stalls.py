@@ -141,7 +141,7 @@ async def test_a_stall_while_it_is_found_out_what_releases_a_token_changes_no_ve
             *(pytest.param(*cell, "begin") for cell in CELLS),
             *(pytest.param(*cell, where) for where in ("outwaited", "stepped") for cell in CELLS[1:]),
         ],
-        each=2,
+        each=4,
     ),
 )
 async def test_a_stall_of_the_harness_itself_changes_no_verdict(

@@ -128,7 +128,7 @@ async def test_only_an_app_whose_loop_is_blocked_lets_others_wait_while_it_strea
 
 
 @real
-@some_of(("variant", "verdict"), HELD_BY.items(), each=2)
+@some_of(("variant", "verdict"), HELD_BY.items(), each=4)
 @in_module_loop
 async def test_a_variant_holds_what_it_is_known_for(bench: Bench, variant: str, verdict: str) -> None:
     trace = await recorded(bench, f"asgi:{variant}", request="browser")

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.emulating import answers, drawn
+from tests.sampling import some_of
 
 pytestmark = [pytest.mark.proxies, pytest.mark.asyncio]
 
-SEEDS = range(60)
+BATCHES = [range(first, first + 20) for first in (0, 20, 40)]
 
 
-async def test_emulated_hops_get_the_verdict_that_is_right(tmp_path: Path) -> None:
-    said = await answers(SEEDS, tmp_path)
+@some_of("seeds", BATCHES, each=len(BATCHES), ids=str)
+async def test_emulated_hops_get_the_verdict_that_is_right(seeds: range, tmp_path: Path) -> None:
+    said = await answers(seeds, tmp_path)
     assert [f"{drawn(seed)}: {one.wrong}" for seed, one in said.items() if one.wrong] == []
     assert [f"{drawn(seed)}: {one.undecided}" for seed, one in said.items() if one.undecided] == []

@@ -28,7 +28,7 @@ from harness.model import Endpoint, Hop
 from harness.proxies.catalog import PROXIES
 from harness.proxies.nextjs import PLACEHOLDER, NextJs, Variant, lay_build, lead_to, read_variant
 from tests.processes import process
-from tests.sampling import sampled
+from tests.sampling import sampled, some_of
 from tests.waiting import eventually
 
 NEXTJS = cast(NextJs, PROXIES["nextjs"])
@@ -211,7 +211,7 @@ def instance(evidence: Path) -> Path:
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("variant", "version"),
-    sampled(starmap(pytest.param, product(TO_BROWSERS, VERSIONS)), each=len(VERSIONS)),
+    sampled(starmap(pytest.param, product(TO_BROWSERS, VERSIONS)), each=2 * len(VERSIONS)),
 )
 async def test_a_token_waits_only_for_the_gzip_of_rewrites(variant: str, version: str, tmp_path: Path) -> None:
     to_browsers, nextjs = TO_BROWSERS[variant], in_version(version)
@@ -323,7 +323,7 @@ asyncio.run(main())
 
 @pytest.mark.proxies
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("variant", ["dev", "prod"])
+@some_of("variant", ["dev", "prod"], each=2)
 async def test_nothing_outlives_a_harness_that_is_killed(variant: str, tmp_path: Path) -> None:
     async with backend() as upstream:
         arguments = (str(APP / f"{variant}.yaml"), str(upstream.port), str(tmp_path))
