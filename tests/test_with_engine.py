@@ -291,6 +291,16 @@ def test_who_is_told_to_stop_while_it_waits_ends_and_the_other_goes_on(machine: 
     assert not (machine.folder / "seen").exists()
 
 
+def test_who_is_told_to_stop_as_soon_as_it_has_a_folder_leaves_none(machine: Machine) -> None:
+    makes = machine.folder / "bin/mkdir"
+    makes.write_text('#!/bin/sh\n"$(PATH=${PATH#*:} command -v mkdir)" "$@" && echo made >made; kill "$PPID"\n')
+    makes.chmod(0o755)
+    status, _ = machine.run("touch", "seen", LACKING=NONE)
+    assert status != 0
+    assert ((machine.folder / "made").exists(), machine.engines) == (True, [])
+    assert not (machine.folder / "seen").exists()
+
+
 def with_engines(rules: str) -> str:
     """Return rules to which an engine has added its own."""
     head, accepts, rest = rules.partition(":FORWARD ACCEPT [0:0]\n")
