@@ -186,12 +186,15 @@ async def _diagnose(
 ) -> None:
     under_way: dict[Cell, asyncio.Task[None]] = {}
     likely: dict[Cell, Fate] = {}
+    unseen = set[Cell]()
     turned = asyncio.Event()
 
     def sighted(cell: Cell, looks: Fate) -> None:
-        if likely.get(cell) != looks and cell in under_way and not under_way[cell].done():
+        if cell in under_way and not under_way[cell].done():
+            unseen.discard(cell)
+            if likely.get(cell) != looks and not unseen:  # before that nothing more will be wanted
+                turned.set()
             likely[cell] = looks
-            turned.set()
 
     async def measure(cell: Cell) -> None:
         result = await measuring.result(cell)
@@ -214,7 +217,9 @@ async def _diagnose(
         ask(first)
         while True:
             ask(needed := search.wanted())
-            ask(search.wanted(likely))
+            ask(guessed := search.wanted(likely))
+            unseen.clear()
+            unseen.update(guessed)
             if all(under_way[cell].done() for cell in (*first, *needed)):
                 break
             pending = {task for task in under_way.values() if not task.done()}
