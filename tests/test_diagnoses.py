@@ -79,10 +79,13 @@ SET_UPS = (
     SetUp("express:compression", "a compressor, for browsers alone", "no-transform (header)", ("curl streams",)),
     SetUp("express:compression>nginx:./plain.conf", "two that hold", "no-transform + x-accel-buffering (header)"),
     SetUp("haproxy:compression", "no header helps", "haproxy-no-delay (config)", ("option http-no-delay",)),
+    SetUp("traefik:buffering", "a middleware too many", "traefik-buffering-off (config)"),
     SetUp(
-        "traefik:buffering", "nothing within helps", "websocket-instead (format)", ("Nothing within the chain mends",)
+        "emulator:store-and-forward",
+        "nothing within helps",
+        "websocket-instead (format)",
+        ("A hop is emulated", "Nothing within the chain mends"),
     ),
-    SetUp("emulator:store-and-forward", "nothing within helps", "websocket-instead (format)", ("A hop is emulated",)),
     SetUp("apache:deflate-all>express:compression", "the inner holds", "no-transform (header)"),
 )
 

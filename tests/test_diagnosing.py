@@ -261,6 +261,42 @@ def test_a_matrix_file_brings_its_own_proxies_configs_and_fixes(tmp_path: Path) 
         session.diagnosis({"chain": "nginx:mine", "request": ["curl"]}, LOAD, str(file))
 
 
+OURS = "mitigations: {ours: {claim: c, source: s, cost: header, response_headers: {X-Ours: a}}}\n"
+
+
+def test_a_file_may_bring_what_is_its_own_alone(tmp_path: Path) -> None:
+    file = tmp_path / "fixes.yaml"
+    (tmp_path / "my.conf").write_text(CONF)
+    for text, chain in (
+        (OURS, "nginx:default"),
+        (f"title: t\n{OURS}variants: {{nginx: {{mine: my.conf}}}}\n", "nginx:mine"),
+    ):
+        file.write_text(text)
+        job = session.diagnosis({"chain": chain, "request": ["curl"]}, LOAD, str(file))
+        assert "ours" in session.search_of(job).names
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"\n{OURS}".replace("cost: header", "cost: heady"), r"fixes\.yaml:2: mitigations\.ours\.cost: 'heady' is not"),
+        (
+            OURS.replace("mitigations", "mitigation"),
+            r"fixes\.yaml:1: mitigation: nothing in it is your own; .*'mitigations'",
+        ),
+        (f"{OURS}\nmitigation: {{}}", r"fixes\.yaml:3: mitigation: unknown key; .*'mitigations'"),
+        (f"{OURS}axes: {{chain: nginx:default}}", r"workloads: this key is required"),
+        ("", r"fixes\.yaml:1: the file is empty"),
+        ("- ours", r"must be keys and values"),
+    ],
+)
+def test_a_file_that_brings_nothing_or_nothing_known_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "fixes.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=told):
+        session.diagnosis({"chain": "nginx:default", "request": ["curl"]}, LOAD, str(file))
+
+
 def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_concern_it(tmp_path: Path) -> None:
     job = session.one_cell({"chain": "nginx:default", "request": "br", "body": "close"}, LOAD)
     command, fixes = session.to_try(job, job.cells[-1])

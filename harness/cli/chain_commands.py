@@ -145,7 +145,9 @@ def diagnose(
     file: Annotated[
         str | None,
         typer.Option(
-            "--with", metavar="FILE", help="A matrix file whose own proxies, configs and fixes are known, too."
+            "--with",
+            metavar="FILE",
+            help="A file whose own proxies, configs and fixes are known, too: a matrix, or these alone.",
         ),
     ] = None,
     budget_s: Annotated[

@@ -83,6 +83,7 @@ class Search:
         self._known: dict[Cell, Fate] = {}
         self._cells: dict[tuple[Names, Cell], Cell | None] = {}
         self._tried: dict[Names, None] = {}
+        self._reached = 0
         concerning = [name for name in names if any(self.applied((name,), layer) != layer for layer in self.layers)]
         self.names = sorted(concerning, key=lambda name: self.price((name,)))
 
@@ -113,11 +114,12 @@ class Search:
     def wanted(self, likely: Mapping[Cell, Fate] = MappingProxyType({})) -> list[Cell]:
         """Return what to measure next, what is being measured included; nothing if the search is over.
 
-        Or what that will be, if cells that are not known yet come to what is likely.
+        Or what that will be, if cells that are not known yet come to what is likely. Of what is tried together that
+        is only the next beyond what it was without: on a busy machine, what is likely may be wrong.
         """
         known, self._known = self._known, {**likely, **self._known}
         try:
-            return next((asked for asked in map(self._unknown, self._steps()) if asked), [])
+            return next((asked for asked in map(self._unknown, self._steps(sure=not likely)) if asked), [])
         finally:
             self._known = known
 
@@ -222,7 +224,7 @@ class Search:
 
     # -------------------------------------------------------------------------------------------------- what comes next
 
-    def _steps(self) -> Iterator[Iterable[Cell | None]]:
+    def _steps(self, sure: bool) -> Iterator[Iterable[Cell | None]]:
         """Yield, step by step, what has to be known before the next step can be told."""
         yield [*self.layers, *(part for layer in self.layers for part in self.alone(layer))]
         held = self.held
@@ -230,7 +232,11 @@ class Search:
             return
         left_out = [cell for layer in held for cell in self.left_out(layer)]
         pool: list[str] = []
-        for batch in self._batches():
+        for number, batch in enumerate(self._batches()):
+            if sure:
+                self._reached = number
+            elif number > self._reached + 1:
+                return
             pool += batch
             yield [*left_out, *self._singles(batch)]
             yield self._pairs(pool)

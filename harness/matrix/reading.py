@@ -49,6 +49,8 @@ from harness.model import (
 
 MAX_CELLS = 20_000
 OWN = ("mitigations", "variants", "profiles", "requests", "proxies")
+CELLS = {"workloads": {"any": {"tokens": 1, "token_bytes": 64}}, "axes": {"chain": "direct"}}
+"""What stands in for the cells of a file that only brings what is its own."""
 DEFAULTS = Axes.model_validate({name: axis.default for name, axis in AXES.items()})
 
 Edits = Callable[[Mapping[Hop, PurePath], Mapping[Hop, Deployment]], Callable[[Hop, Mitigation], bool]]
@@ -123,7 +125,10 @@ class Matrix:
 
 def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix:
     """Read the text of a matrix file, or its data where there is no file. Raises InputError with all that is wrong."""
-    document = Document(source, file)
+    return _read(Document(source, file), known)
+
+
+def _read(document: Document, known: Known) -> Matrix:
     try:
         shape = document.shape(MatrixShape)
     except InputError:
@@ -133,10 +138,21 @@ def parse(source: str | Mapping[str, object], file: str, known: Known) -> Matrix
     return _Reader(document, shape, known).matrix()
 
 
-def brought(text: str) -> dict[str, object]:
-    """Return the keys of a matrix file, which can be read, with what is its own whatever cells it has."""
-    data = Document(text).data
-    return {key: data[key] for key in OWN if key in data} if isinstance(data, dict) else {}
+def brought(text: str, file: str, known: Known) -> dict[str, object]:
+    """Return the keys of a file with what is its own whatever cells it has: a matrix file, or one with these alone.
+
+    Raises InputError with all that is wrong in it.
+    """
+    document = Document(text, file)
+    keys = document.keys()
+    own = {key: document.at(key) for key in OWN if key in keys}
+    if isinstance(document.data, dict) and not {*CELLS, "include"} & {*keys}:
+        if not own:
+            document.reject(tuple(keys[:1]), f"nothing in it is your own; {allowed((keys or [''])[0], OWN)}")
+            document.settle()
+        document.data = {"title": file, **CELLS, **document.data}
+    _read(document, known)
+    return own
 
 
 def title(text: str) -> str:

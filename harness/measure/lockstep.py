@@ -33,7 +33,7 @@ import math
 import random
 from collections.abc import Callable
 
-from harness.judge.reading import TOKENS_OFF, Alone, Hold, Reader, span_tokens
+from harness.judge.reading import TOKENS_OFF, Alone, Hold, Observation, Reader, span_tokens
 from harness.judge.rules import (
     ENOUGH_MS,
     FAR_MS,
@@ -152,8 +152,9 @@ class Lockstep:
 
     @property
     def is_holding(self) -> bool:
-        """Whether a token is held right now, or the last one nearly was."""
-        return self.phase is Phase.TRYING or (bool(self._reader.seen) and self._nearly_held)
+        """Whether a token is held right now, or the last two nearly were: one may be so on a busy machine."""
+        last = self._reader.seen[-2:]
+        return self.phase is Phase.TRYING or (len(last) == 2 and all(map(self._nearly_held, last)))
 
     def begin(self, now_ns: int) -> None:
         """Take note that the backend has been asked. A head that has come before is told right after."""
@@ -283,7 +284,7 @@ class Lockstep:
                 return self._end(now_ns)
         if known and known.how == "time" and not self._flowed:
             return self._flow(now_ns)
-        if self._pauses and here and (self._far or self._nearly_held):
+        if self._pauses and here and (self._far or self._nearly_held(self._reader.seen[-1])):
             self._pauses -= 1
             self.phase, self.progress_ns = Phase.PAUSE, now_ns
             self._pause_ns = int(self._chance.random() * HOLD_MS * 1e6)
@@ -305,12 +306,10 @@ class Lockstep:
     def _run(self, known: Steady) -> list[Alone]:
         return [one for one in self._reader.seen[known.since :] if isinstance(one, Alone)]
 
-    @property
-    def _nearly_held(self) -> bool:
-        """Whether the last token was under way for nearly as long as one that is held: by chance, it may be."""
-        last = self._reader.seen[-1]
+    def _nearly_held(self, one: Observation) -> bool:
+        """Tell whether a token was under way for nearly as long as one that is held: by chance, it may be."""
         over_ms = (self._round_trip_ns + self._delay_ns) / 1e6
-        return isinstance(last, Alone) and last.trip_ms - over_ms >= NEARLY * HOLD_MS
+        return isinstance(one, Alone) and one.trip_ms - over_ms >= NEARLY * HOLD_MS
 
     def _late(self, known: Steady) -> bool:
         run = self._run(known)

@@ -18,7 +18,6 @@ from harness.diagnosis.price import price
 from harness.diagnosis.search import Fate, Search, fate
 from harness.errors import Complaint, InputError
 from harness.matrix.mitigations import is_detour, objections
-from harness.matrix.reading import brought
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
 from harness.measure.sights import Sight
@@ -34,8 +33,7 @@ from harness.model import (
     chain_text,
     without_query,
 )
-from harness.session.jobs import Job, load, of_options
-from harness.session.shipped import read_text, shipped_matrices
+from harness.session.jobs import Job, of_options, own_of
 from harness.session.standing import AS_FOUND
 from harness.store.runs import Run
 
@@ -66,11 +64,12 @@ def diagnosis(
 ) -> Job:
     """Return the job of a chain of which is to be found out what holds, with every mitigation that concerns it.
 
-    `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named;
-    `deployment` says how the one config of the user's stands in the chain. With a `recording`, that is replayed.
+    `axes` and `workload` are keys of a matrix file, `file` one whose own proxies, configs and fixes may be named, and
+    which may have nothing else; `deployment` says how the one config of the user's stands in the chain. With a
+    `recording`, that is replayed.
     Raises InputError as for one cell, and for a chain without a hop.
     """
-    own, folder = _own(file) if file else ({}, Path())
+    own, folder = own_of(file) if file else ({}, Path())
     asked = {**axes, "mitigations": ["none", "all"]}
     job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment, recording)
     chains = {cell.chain for cell in job.cells} - {()}
@@ -98,13 +97,6 @@ def diagnosis_of(job: Job, cell: Cell) -> Job:
     paths = [said.path or said.wish for said in mine.values()]
     said = Deployment(tuple(targets), "".join(server[:1]), next(filter(None, paths), ""))
     return diagnosis(axes, workload, file, said, load.recording)
-
-
-def _own(file: str) -> tuple[dict[str, object], Path]:
-    """Return what a matrix file brings of its own, and its folder. Raises InputError for what is wrong in it."""
-    load(file)  # which complains of all that is wrong, with its line
-    path = shipped_matrices().get(file, Path(file))
-    return brought(read_text(path)), path.parent
 
 
 def search_of(job: Job) -> Search:
@@ -194,12 +186,15 @@ async def _diagnose(
 ) -> None:
     under_way: dict[Cell, asyncio.Task[None]] = {}
     likely: dict[Cell, Fate] = {}
+    unseen = set[Cell]()
     turned = asyncio.Event()
 
     def sighted(cell: Cell, looks: Fate) -> None:
-        if likely.get(cell) != looks and cell in under_way and not under_way[cell].done():
+        if cell in under_way and not under_way[cell].done():
+            unseen.discard(cell)
+            if likely.get(cell) != looks and not unseen:  # before that nothing more will be wanted
+                turned.set()
             likely[cell] = looks
-            turned.set()
 
     async def measure(cell: Cell) -> None:
         result = await measuring.result(cell)
@@ -222,7 +217,9 @@ async def _diagnose(
         ask(first)
         while True:
             ask(needed := search.wanted())
-            ask(search.wanted(likely))
+            ask(guessed := search.wanted(likely))
+            unseen.clear()
+            unseen.update(guessed)
             if all(under_way[cell].done() for cell in (*first, *needed)):
                 break
             pending = {task for task in under_way.values() if not task.done()}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from harness.errors import HarnessError, InputError, ProxyError, SelectionError, Unavailable, allowed
 from harness.launchers.base import Fetching
 from harness.matrix.mitigations import chain
-from harness.matrix.reading import Matrix, expand, parse, select
+from harness.matrix.reading import Matrix, brought, expand, parse, select
 from harness.matrix.references import referenced
 from harness.matrix.shards import Shard, part
 from harness.matrix.workload_names import name_of
@@ -73,11 +73,7 @@ def load(
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
-    path = shipped_matrices().get(name_or_path, Path(name_or_path))
-    if not name_or_path or not is_readable(path):
-        fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
-        raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
-    folder = Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
+    path, folder = _found(name_or_path)
     matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
     every = expand(matrix, pace)
     try:
@@ -96,6 +92,24 @@ def load(
 def is_afar(cell: str) -> bool:
     """Tell whether an id, or a glob on ids, is of what stands in front of an emitter elsewhere."""
     return cell.startswith(f"{AT}:")
+
+
+def own_of(name_or_path: str) -> tuple[dict[str, object], Path]:
+    """Return the keys of a file with what is its own, which may be all that it has, and the folder its paths start at.
+
+    Raises InputError for what is wrong in it.
+    """
+    path, folder = _found(name_or_path)
+    return brought(read_text(path), _shown(path), knowing(folder, AS_FOUND)), folder
+
+
+def _found(name_or_path: str) -> tuple[Path, Path]:
+    """Return where a matrix is, and the folder its paths start at. Raises InputError if it is nowhere."""
+    path = shipped_matrices().get(name_or_path, Path(name_or_path))
+    if not name_or_path or not is_readable(path):
+        fault = f"{path} is a folder" if name_or_path and path.is_dir() else f"there is no matrix {name_or_path!r}"
+        raise InputError(f"{fault}: give a path or a shipped matrix; {allowed(name_or_path, shipped_matrices())}")
+    return path, Path() if any(map(path.is_relative_to, STREAMS)) else path.parent
 
 
 def shard(said: str | None) -> Shard | None:

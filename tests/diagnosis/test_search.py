@@ -256,6 +256,24 @@ def test_what_is_likely_tells_what_will_be_wanted_and_is_not_known() -> None:
     assert (asks.held, asks.tried) == ([], [])
 
 
+def test_what_is_likely_leads_to_the_next_of_what_is_tried_together_and_no_further() -> None:
+    chain = world(a=hop("@never"))
+    asks = search(chain)
+    likely = dict[Cell, module.Fate]()
+    while wanted := asks.wanted(likely):
+        likely |= dict.fromkeys(wanted, "held")
+    assert {chain.costs[name] for cell in likely for name in cell.mitigations} == {"header", "request", "config"}
+    for cell in likely:
+        if not {*cell.mitigations} & {"buffering-off"}:
+            asks.told(cell, "held")
+    assert {cell.mitigations for cell in asks.wanted()} == {("buffering-off",)}
+    assert {chain.costs[name] for cell in asks.wanted(likely) for name in cell.mitigations} == {
+        "format",
+        "bytes",
+        "architecture",
+    }
+
+
 def test_what_streams_or_is_refused_is_asked_about_no_further() -> None:
     for chain in (world(a=FREE, b=FREE), world(a=FREE, b=hop("x-accel", refuses=BOTH))):
         assert {cell.mitigations for cell in searched(chain).layers} == {()}

@@ -173,6 +173,8 @@ def test_a_token_that_was_nearly_held_is_followed_by_a_pause_so_that_no_timer_ke
         alone(talk, before, at_ns=talk.progress_ns)
         alone(talk, 1, trip_ms, talk.progress_ns)
         assert talk.phase is phase
+        assert not talk.is_holding, "that was one, by chance"
+        alone(talk, 1, trip_ms, talk.progress_ns)
         assert talk.is_holding is (phase is Phase.PAUSE)
 
 
