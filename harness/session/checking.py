@@ -18,7 +18,7 @@ from harness.judge.rules import RULES
 from harness.matrix.globs import means
 from harness.model import Baseline, Cell, Change, ChangedFile, RunInfo, Workload
 from harness.resources import configs, is_file
-from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
+from harness.session.inputs import MATRIX, SHIPPED, are_same, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
 from harness.store.runs import Run, write_text
 from harness.store.shared import alone_in
@@ -112,7 +112,7 @@ def measured(job: Job, folder: Path) -> Run:
         raise InputError(f"{folder} is a run of {run.info.shard or 'the whole matrix'}, no other part: {way_out}")
     now = inputs_of(job)
     for hop, files in run.info.inputs.items():
-        if hop in now and sorted(files.values()) != sorted(now[hop].values()):  # wherever it was measured from
+        if hop in now and not are_same(files, now[hop]):
             raise InputError(f"{folder} is older than a config of {hop}: measure it again")
     return run
 

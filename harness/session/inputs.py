@@ -49,6 +49,11 @@ def inputs_of(job: Job) -> Inputs:
     return {hop: files for hop, files in found.items() if files}
 
 
+def are_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether two say the same of what a hop is configured by, wherever each was measured."""
+    return sorted(one.values()) == sorted(other.values())
+
+
 def changed_since(inputs: Inputs) -> list[str]:
     """Return the files that say something else by now; nothing is told of those that are not seen from here. Blocks."""
     told = {path: blob for files in inputs.values() for path, blob in files.items()}
