@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.baseline.addresses import cell_of, without_mitigations
 from harness.baseline.changes import differences, is_unknown_delay
-from harness.baseline.standing import alike
+from harness.baseline.standing import NOTHING_SAID, alike
 from harness.documents import records
 from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
@@ -206,7 +206,7 @@ def redefined(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
     for hop in dict.fromkeys(str(hop.bare) for hop in cell.chain):
         before, said = was.standing.get(hop, ""), now.standing.get(hop)
         if said is not None and not alike(before, said):
-            yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
+            yield f"{hop} is asked for {said or NOTHING_SAID}, was for {before or NOTHING_SAID}"
 
 
 def _worded(said: Mapping[str, object]) -> str:

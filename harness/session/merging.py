@@ -79,6 +79,7 @@ SAME: Mapping[str, str] = {
     "name": "the matrix",
     "matrix_text": "what its file says",
     "harness_version": "the harness",
+    "standing": "the path, server or map of its configs",
 }
 """What of their heads has to be the same, and what that is."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import resources
 from harness.backends.elsewhere import Elsewhere
+from harness.baseline.standing import told
 from harness.errors import NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
@@ -126,6 +127,7 @@ def described(job: Job, options: Sequence[str]) -> RunInfo:
         shard=job.shard,
         elsewhere=tuple(sorted(job.elsewhere)),
         inputs=inputs_of(job),
+        standing={str(hop): told(one) for hop, one in job.deployed.items()},
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.model import Result
+from harness.model import Deployment, Result
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -59,6 +59,7 @@ def test_what_two_machines_do_not_agree_on_is_unstable(harness: Harness, tmp_pat
         ([("1/2", {}), ("2/2", {"finished": False})], "did not finish: measure shard 2/2 again"),
         ([("1/2", {}), ("2/2", {"name": "other"})], "the matrix is another"),
         ([("1/2", {}), ("2/2", {"harness_version": "9"})], "the harness is another"),
+        ([("1/2", {}), ("2/2", {"standing": {"nginx:a": Deployment(path="/held")}})], "the path, server or map of its"),
     ],
 )
 def test_runs_that_are_no_shards_of_one_run_are_refused(
