@@ -113,7 +113,8 @@ def measured(job: Job, folder: Path) -> Run:
     now = inputs_of(job)
     for hop, files in run.info.inputs.items():
         if hop in now and not are_same(files, now[hop]):
-            raise InputError(f"{folder} is older than a config of {hop}: measure it again")
+            what = "what the matrix replays" if hop == MATRIX else f"a config of {hop}"
+            raise InputError(f"{folder} is older than {what}: measure it again")
     was, here = _stands(run.info.standing), _stands({str(hop): told(one) for hop, one in job.deployed.items()})
     for hop in sorted(was.keys() | here.keys()):
         if not alike(was.get(hop, ""), here.get(hop, "")):
@@ -197,10 +198,14 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
 
 
 def refuse_older(run: Run) -> None:
-    """Raise InputError if what a run was measured from says something else by now."""
-    if changed := changed_since(run.info.inputs):
+    """Raise InputError if what a run was measured from says something else by now, is gone, or cannot be read."""
+    way_out = "measure again, or name the run to take it as it is"
+    try:
+        changed = changed_since(run.info)
+    except HarnessError as error:
+        raise InputError(f"{error}\n{run.folder}, the last run, is older than that: {way_out}") from error
+    if changed:
         names = ", ".join(changed[:MOST_TOLD])
-        way_out = "measure again, or name the run to take it as it is"
         raise InputError(f"{run.folder}, the last run, is older than {names}: {way_out}")
 
 

@@ -20,7 +20,7 @@ from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.model import RunInfo
 from harness.resources import JOBS, RUNS
-from harness.session.inputs import inputs_of
+from harness.session.inputs import inputs_of, shown
 from harness.session.jobs import Job, needs_containers
 from harness.store.runs import Run
 
@@ -127,6 +127,7 @@ def described(job: Job, options: Sequence[str]) -> RunInfo:
         shard=job.shard,
         elsewhere=tuple(sorted(job.elsewhere)),
         inputs=inputs_of(job),
+        own={str(hop): shown(file) for hop, file in job.own.items()},
         standing={str(hop): told(one) for hop, one in job.deployed.items()},
     )
 
