@@ -1,4 +1,4 @@
-"""A cell by its id alone, as far as a baseline knows it. Pure."""
+"""A cell, or a hop, by its name alone, as far as a baseline knows it. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 from harness.documents import hops
 from harness.errors import InputError
-from harness.model import Cell, Workload, parts_of
+from harness.model import Cell, Hop, Workload, parts_of
 
 
 def without_mitigations(cell_id: str) -> str:
     """Return the id of the same cell without mitigations."""
     return replace(cell_of(cell_id, {}), mitigations=()).id
+
+
+def hop_of(name: str) -> Hop:
+    """Return the hop that a chain calls so. Raises InputError if that is the name of none."""
+    return hops.read(name)
 
 
 def cell_of(cell_id: str, workloads: Mapping[str, Mapping[str, Any]]) -> Cell:

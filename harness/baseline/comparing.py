@@ -5,8 +5,9 @@
     better, other, new, another version    are told; `strict` lets them fail, too
     nothing                       passes: it is what was expected
 
-Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything; a cell that
-rules of another number have judged fails nothing for being worse, and that is said.
+Rules: what a name in an id stands for is compared first, for of another cell no verdict says anything. What may be a
+newer harness's doing fails nothing, and that is said: of a cell that rules of another number have judged what is worse,
+or too short to tell by now, and beside another version also a definition that is another.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from harness.baseline.addresses import cell_of
 from harness.baseline.changes import Difference, differences
-from harness.baseline.keeping import platform_of, programs_of, redefined
+from harness.baseline.keeping import asked_otherwise, platform_of, programs_of, redefined
 from harness.judge.rules import RULES
 from harness.model import Baseline, Change, Changed, ChangedFile, Result, RunInfo
 
@@ -28,8 +29,11 @@ KINDS: Sequence[Change] = (*FAILING, "other", "better", "another version", "new"
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """All that changed: the results, each with its change, those of cells that are gone at the end, or `forgotten`, if
-    nobody minds; and what changed of configs. `other_rules` says so if cells were judged by rules that are not
-    today's, `new_platform` if it has no versions of this one, `only_a_part` if what is gone is not looked for.
+    nobody minds; and what changed of configs.
+
+    Sentences, or nothing: `other_rules`, if cells were judged by rules that are not today's; `other_harness`, if
+    another version has other definitions; `new_platform`, if it has no versions of this one; `only_a_part`, if what is
+    gone is not looked for.
     """
 
     was: Baseline
@@ -37,6 +41,7 @@ class Comparison:
     forgotten: Sequence[Result]
     files: Sequence[ChangedFile]
     other_rules: str = ""
+    other_harness: str = ""
     new_platform: str = ""
     only_a_part: str = ""
 
@@ -72,18 +77,34 @@ def compared(
     told = [by_id[cell] if cell in unknown else _with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
-    spared = other_rules if fails == FAILING else ()
+    spared = {one.id for one in told if _is_of_harness(one, was, now)} if fails == FAILING else set()
     held = [
-        _failing(one, one.changed)
-        if one.changed and one.changed.kind in fails and not (one.changed.kind == "worse" and one.id in spared)
-        else one
+        _failing(one, one.changed) if one.changed and one.changed.kind in fails and one.id not in spared else one
         for one in told
     ]
     platform = platform_of(run)
     new = f"{was.name} has no versions of {platform}" if was.programs and platform not in was.programs else ""
     gone_well = [one for one in held if one.changed and one.changed.kind == "gone" and not one.changed.fails]
     told = [one for one in held if one not in gone_well]
-    return Comparison(was, told, gone_well, files, _other_rules(was, other_rules), new)
+    redefined_by_it = any(one.id in spared and one.changed and one.changed.kind == "another cell" for one in told)
+    other_harness = _other_harness(was, now) if redefined_by_it else ""
+    return Comparison(was, told, gone_well, files, _other_rules(was, other_rules), other_harness, new)
+
+
+def _is_of_harness(result: Result, was: Baseline, now: Baseline) -> bool:
+    """Tell whether a cell may be another than it was as another harness measures, or judges, it."""
+    kind = result.changed.kind if result.changed else None
+    judged_otherwise = was.rules_of(result.id) != now.rules
+    if kind == "another cell":
+        is_other = judged_otherwise or was.harness_version != now.harness_version
+        return is_other and not any(asked_otherwise(result.cell, was, now))
+    return judged_otherwise and (kind == "worse" or (kind == UNSURE and result.outcome == "too short"))
+
+
+def _other_harness(was: Baseline, now: Baseline) -> str:
+    """Return that another harness has other definitions, as a sentence."""
+    versions = f"harness {was.harness_version}, and this is {now.harness_version}"
+    return f"{was.name}: written by {versions}, whose mitigations or request profiles are others: that fails nothing"
 
 
 def _other_rules(was: Baseline, other: Mapping[str, int]) -> str:

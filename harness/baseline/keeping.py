@@ -6,15 +6,14 @@ it had of cells that could not be measured here, and of platforms that this is n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.baseline.addresses import cell_of, without_mitigations
 from harness.baseline.changes import differences, is_unknown_delay
-from harness.baseline.standing import alike
-from harness.documents import records
+from harness.baseline.definitions import digest, digests_of, keys_of
+from harness.baseline.standing import NOTHING_SAID, alike
 from harness.judge.rules import ALIKE, ALIKE_MS, HOLD_MS, RULES
 from harness.model import (
     AXES,
@@ -23,13 +22,11 @@ from harness.model import (
     Cell,
     Kept,
     KeptRelease,
-    Mitigation,
     Release,
     RequestProfile,
     Result,
     RunInfo,
     Workload,
-    masked_mitigation,
     program_name,
     versions_met,
 )
@@ -60,8 +57,6 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
     """Return what is kept of a run."""
     known = [one for one in results if one.cell.chain and one.outcome in MEASURED]
     cells = [one.cell for one in known]
-    used = {name: run.mitigations[name] for cell in cells for name in cell.mitigations if name in run.mitigations}
-    asked = {cell.request: around.requests[cell.request] for cell in cells if cell.request in around.requests}
     hops = {str(hop) for cell in cells for hop in cell.chain}
     bare = {str(hop.bare) for cell in cells for hop in cell.chain}
     configs = {path for hop in hops for path in around.files.get(hop, ())}
@@ -76,10 +71,7 @@ def baseline_of(name: str, run: RunInfo, results: Iterable[Result], around: Surr
             **_found(known),
             **{hop: said for hop, said in around.standing.items() if hop in bare},
         },
-        {
-            "request": {name: _digest(one) for name, one in asked.items()},
-            "mitigations": {name: _digest(_as_such(one)) for name, one in used.items()},
-        },
+        digests_of(cells, run.mitigations, around.requests),
         {path: blob for path, blob in around.configs.items() if path in configs},
         {cell.id: digest for cell in cells if (digest := _digest_of_configs(cell, around))},
         programs={platform_of(run): versions_met(map(programs_of, known))},
@@ -107,7 +99,7 @@ def with_what_was(now: Baseline, was: Baseline, here: Iterable[str], around: Sur
     `around` has today's configs of those cells' hops, too.
     """
     kept = {cell: had for cell in here if cell not in now.cells and (had := was.cells.get(cell))}
-    stay = {cell: had for cell, had in kept.items() if not any(redefined(cell_of(cell, was.workloads), was, now))}
+    stay = {cell: had for cell, had in kept.items() if not redefined(cell_of(cell, was.workloads), was, now)}
     programs = {**was.programs}
     for platform, met in now.programs.items():
         programs[platform] = {**(was.programs.get(platform, {}) if stay else {}), **met}
@@ -146,7 +138,7 @@ def _digest_of_configs(cell: Cell, around: Surroundings) -> str:
 
 def digest_of(configs: Mapping[str, str]) -> str:
     """Return what stands for configs of these blob ids, by file; nothing if there are none."""
-    return _digest(sorted(configs.items())) if configs else ""
+    return digest(sorted(configs.items())) if configs else ""
 
 
 def _is_renewed(cell_id: str, was: Baseline, around: Surroundings) -> bool:
@@ -175,7 +167,7 @@ def _is_another(cell: str, was: Baseline, now: Baseline) -> bool:
     had, has = was.cells[cell], now.cells[cell]
     if (was.harness_version, was.rules_of(cell)) != (now.harness_version, now.rules_of(cell)):
         return True
-    if bool(had.verdict) != bool(has.verdict) or any(redefined(cell_of(cell, now.workloads), was, now)):
+    if bool(had.verdict) != bool(has.verdict) or redefined(cell_of(cell, now.workloads), was, now):
         return True
     return bool(differences(cell, was.cells, now.cells)) or _is_coarser(had, has)
 
@@ -190,23 +182,32 @@ def _is_coarser(was: Kept, now: Kept) -> bool:
     return bool(has_start or has_idle or (is_unknown_delay(was) and not is_unknown_delay(now)))
 
 
-def redefined(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
-    """Yield what names in a cell's id stand for that they did not; of what one of the two does not say nothing. How a
-    config stands that is measured now is known, if only that nobody said.
+def redefined(cell: Cell, was: Baseline, now: Baseline) -> list[str]:
+    """Return what names in a cell's id stand for that they did not, of what one of the two does not say nothing."""
+    return [*asked_otherwise(cell, was, now), *_defined_otherwise(cell, was, now)]
+
+
+def asked_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
+    """Yield what a matrix or a command says otherwise than it did of a cell's workload, and of how its configs stand.
+    How a config stands that is measured now is known, if only that nobody said.
     """
     name = cell.workload.name
     had, has = was.workloads.get(name), now.workloads.get(name)
     if had is not None and has is not None and dict(had) != dict(has):
         yield f"workload {name} is {_worded(has)}, was {_worded(had)}"
-    for axis, names in names_of(cell).items():
-        for name in names:
-            digests = [one.digests.get(axis, {}).get(name) for one in (was, now)]
-            if all(digests) and digests[0] != digests[1]:
-                yield f"{AXES[axis].noun} {name} stands for something else than it did"
     for hop in dict.fromkeys(str(hop.bare) for hop in cell.chain):
         before, said = was.standing.get(hop, ""), now.standing.get(hop)
         if said is not None and not alike(before, said):
-            yield f"{hop} is asked for {said or 'nothing in particular'}, was for {before or 'nothing in particular'}"
+            yield f"{hop} is asked for {said or NOTHING_SAID}, was for {before or NOTHING_SAID}"
+
+
+def _defined_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
+    """Yield the definitions that are not what they were, which may be a newer harness's."""
+    for axis, keys in keys_of(cell).items():
+        for name, key in keys.items():
+            digests = [one.digests.get(axis, {}).get(key) for one in (was, now)]
+            if all(digests) and digests[0] != digests[1]:
+                yield f"{AXES[axis].noun} {name} stands for something else than it did"
 
 
 def _worded(said: Mapping[str, object]) -> str:
@@ -262,20 +263,6 @@ def _release(release: Release) -> KeptRelease:
 
 def _rounded(figure: float, step: int) -> int:
     return round(figure / step) * step
-
-
-def _as_such(mitigation: Mitigation) -> Mitigation:
-    """Return what a mitigation does, without the words about it, and without secrets."""
-    return replace(masked_mitigation(mitigation), claim="", source="", apply={}, edited=())
-
-
-def _digest(noun: object) -> str:
-    return hashlib.sha256(records.dump(noun).encode()).hexdigest()[:12]
-
-
-def names_of(cell: Cell) -> Mapping[str, Sequence[str]]:
-    """Return what an id names that stands for more, by the axis."""
-    return {"request": [cell.request], "mitigations": cell.mitigations}
 
 
 def programs_of(result: Result) -> Mapping[str, str]:

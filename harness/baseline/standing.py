@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 
 from harness.model import HIDDEN, Deployment
 
+NOTHING_SAID = "nothing in particular"
 DIGITS = 3
 _DIGEST = re.compile(r"\?([0-9a-f]*)(?=; |$)")
 
 
+def told(one: Deployment) -> Deployment:
+    """Return how a config stands in chains as it can be written down: each path with a digest in place of its query."""
+    return replace(one, path=_without_query(one.path), wish=_without_query(one.wish))
+
+
 def said(one: Deployment) -> str:
-    """Return how a config stands in chains; empty if nobody said."""
-    told = {"server": one.server, "path": _told(one.path or one.wish), "map": ", ".join(one.map)}
-    return "; ".join(f"{name} {value}" for name, value in told.items() if value)
+    """Return what is told of that as a sentence has it; empty if nobody said anything."""
+    words = {"server": one.server, "path": one.path or one.wish, "map": ", ".join(one.map)}
+    return "; ".join(f"{name} {value}" for name, value in words.items() if value)
 
 
-def _told(path: str) -> str:
+def _without_query(path: str) -> str:
     plain, sign, query = path.partition("?")
     is_known = query and query != HIDDEN
     return f"{plain}{sign}{hashlib.sha256(path.encode()).hexdigest()[:DIGITS] if is_known else ''}"

@@ -48,7 +48,7 @@ class CheckReport:
     def _lines(self, width: int) -> Iterator[Text | Pasted]:
         told = self._told
         yield Text(self._run.title, "bold")
-        for sentence in filter(None, (told.other_rules, told.new_platform, told.only_a_part)):
+        for sentence in filter(None, (told.other_rules, told.other_harness, told.new_platform, told.only_a_part)):
             yield from _wrapped(sentence, width, "", "yellow")
         for kind, (title, style) in TITLES.items():
             if told.was.cells:  # of the first baseline all are new

@@ -99,7 +99,7 @@ class BaselineShape(Shape):
     rules: int = key("the number of the rules of judgement", 1, ge=1)
     workloads: dict[str, dict[str, str | bool | int | float]] = key("what is emitted, by name", {}, {})
     standing: dict[str, str] = key("how configs stand in chains, by hop", {}, {})
-    digests: dict[Literal["request", "mitigations"], dict[str, str]] = key("of definitions, by axis and name", {}, {})
+    digests: dict[Literal["request", "mitigations"], dict[str, str]] = key("of definitions, by axis and key", {}, {})
     configs: dict[str, str] = key("git blob ids, by file", {}, {})
     renewed: dict[str, str] = key("digests of newer configs, by the id of a cell that was measured with them", {}, {})
     judged: dict[str, int] = key("the number of the rules that judged a cell, where these are others", {}, {})

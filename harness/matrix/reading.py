@@ -94,7 +94,7 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """What a matrix file says. `cells` and `catalogue` are complete: with references, with the file's own entries.
-    `asked` are the cells that it asks for itself.
+    `asked` are the cells that it asks for itself, `recordings` the paths of those that it replays, as written.
 
     `own` are the hops that run a config of the user's, with its path as written: relative to the matrix file, and
     `deployed` how they stand in a chain, as far as that is said.
@@ -116,6 +116,7 @@ class Matrix:
     report: FieldReport | None = None
     deployed: Mapping[Hop, Deployment] = field(default_factory=dict)
     asked: tuple[Cell, ...] = ()
+    recordings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -282,6 +283,7 @@ class _Reader:
             own=self._chains.own,
             deployed=deployed,
             asked=tuple(origins),
+            recordings=tuple(load.recording for load in self._shape.workloads.values() if load.recording),
             stand_ins=self._known.stand_ins,
             proxies=self._shape.proxies,
             places={name: str(self._document.place(("proxies", name))) for name in self._shape.proxies},

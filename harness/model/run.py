@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.model.asked import Mitigation
+from harness.model.deployed import Deployment
 
 THERE = ("--at", "--control", "--cacert")
 """The options that say where an emitter is that is elsewhere."""
@@ -32,7 +33,9 @@ class RunInfo:
     catalogue that was used; `versions` are those of clients by name and of hops by program,
     known when the run has ended. `diagnosed` is the chain, as it is written, of which a run was to find out what holds;
     then `cells` grows with what is asked for.
-    `inputs` has the git blob ids of the files that each hop is configured by, by path, and under `matrix` its file's.
+    `inputs` has the git blob ids of the files that each hop is configured by, by path, and under `matrix` those of its
+    file and of recordings. `own` are the paths of configs of the user's, `standing` is how these stand in chains, by
+    hop, each path in it with a digest in place of its query.
     `shard` is which part of the matrix it is of, as `2/4`; empty: of all. `elsewhere` are the ids of cells in the other
     parts, sorted (None: an earlier harness did not write them down).
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
@@ -53,6 +56,8 @@ class RunInfo:
     finished_at: str | None = None
     diagnosed: str = ""
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    standing: Mapping[str, Deployment] = field(default_factory=dict)
     shard: str = ""
     elsewhere: tuple[str, ...] | None = None
 

@@ -12,13 +12,13 @@ from harness.baseline import text
 from harness.baseline.addresses import cell_of
 from harness.baseline.comparing import FAILING, KINDS, Comparison, compared
 from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
-from harness.baseline.standing import said
+from harness.baseline.standing import NOTHING_SAID, alike, said, told
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.judge.rules import RULES
 from harness.matrix.globs import means
-from harness.model import Baseline, Cell, Change, ChangedFile, RunInfo, Workload
+from harness.model import Baseline, Cell, Change, ChangedFile, Deployment, RunInfo, Workload
 from harness.resources import configs, is_file
-from harness.session.inputs import MATRIX, SHIPPED, blob_id, changed_since, inputs_of, located, what_changed
+from harness.session.inputs import MATRIX, SHIPPED, are_same, blob_id, changed_since, inputs_of, located, what_changed
 from harness.session.jobs import Job
 from harness.store.runs import Run, write_text
 from harness.store.shared import alone_in
@@ -112,8 +112,14 @@ def measured(job: Job, folder: Path) -> Run:
         raise InputError(f"{folder} is a run of {run.info.shard or 'the whole matrix'}, no other part: {way_out}")
     now = inputs_of(job)
     for hop, files in run.info.inputs.items():
-        if hop in now and sorted(files.values()) != sorted(now[hop].values()):  # wherever it was measured from
-            raise InputError(f"{folder} is older than a config of {hop}: measure it again")
+        if hop in now and not are_same(files, now[hop]):
+            what = "what the matrix replays" if hop == MATRIX else f"a config of {hop}"
+            raise InputError(f"{folder} is older than {what}: measure it again")
+    was, here = _stands(run.info.standing), _stands({str(hop): told(one) for hop, one in job.deployed.items()})
+    for hop in sorted(was.keys() | here.keys()):
+        if not alike(was.get(hop, ""), here.get(hop, "")):
+            asked = f"{was.get(hop) or NOTHING_SAID}, and here for {here.get(hop) or NOTHING_SAID}"
+            raise InputError(f"{folder} asked {hop} for {asked}: say the same, or measure it again")
     return run
 
 
@@ -192,18 +198,20 @@ def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Compa
 
 
 def refuse_older(run: Run) -> None:
-    """Raise InputError if what a run was measured from says something else by now."""
-    if changed := changed_since(run.info.inputs):
+    """Raise InputError if what a run was measured from says something else by now, is gone, or cannot be read."""
+    way_out = "measure again, or name the run to take it as it is"
+    try:
+        changed = changed_since(run.info)
+    except HarnessError as error:
+        raise InputError(f"{error}\n{run.folder}, the last run, is older than that: {way_out}") from error
+    if changed:
         names = ", ".join(changed[:MOST_TOLD])
-        way_out = "measure again, or name the run to take it as it is"
         raise InputError(f"{run.folder}, the last run, is older than {names}: {way_out}")
 
 
 def _around(run: Run, job: Job, folder: Path) -> Surroundings:
     """Return what a run was measured in, its files as a baseline in a folder calls them."""
-    surroundings = _as_told(run.info, folder)
-    standing = {str(hop): told for hop, one in job.deployed.items() if (told := said(one))}
-    return replace(surroundings, standing=standing, requests=job.matrix.requests)
+    return replace(_as_told(run.info, folder), requests=job.matrix.requests)
 
 
 def _with_those_of(stay: Sequence[str], around: Surroundings, job: Job, folder: Path) -> Surroundings:
@@ -229,7 +237,12 @@ def _as_told(run: RunInfo, folder: Path | None = None) -> Surroundings:
         if hop != MATRIX
     }
     blobs = {path: blob for files in named.values() for path, blob in files.items()}
-    return Surroundings(configs=blobs, files={hop: list(files) for hop, files in named.items()})
+    return Surroundings(_stands(run.standing), configs=blobs, files={hop: list(files) for hop, files in named.items()})
+
+
+def _stands(standing: Mapping[str, Deployment]) -> Mapping[str, str]:
+    """Return how configs stand in chains, as a baseline has it."""
+    return {hop: words for hop, one in standing.items() if (words := said(one))}
 
 
 def _seen_from(folder: Path | None, name: str) -> str:

@@ -6,17 +6,20 @@ repository.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness.baseline.addresses import hop_of
 from harness.errors import HarnessError, Unavailable
 from harness.launchers.commands import asked
-from harness.measure.bench import adapter
-from harness.model import ChangedFile, Hop
-from harness.proxies.base import Deployable
+from harness.measure.bench import adapter, variant_file
+from harness.model import ChangedFile, Hop, RunInfo
+from harness.proxies.base import Deployable, Proxy
+from harness.proxies.catalog import PROXIES
 from harness.proxies.diffs import first_changed, unified
 from harness.proxies.languages.secrets import masked, masked_blocks, masked_program, masked_tree
 from harness.resources import configs
@@ -41,18 +44,44 @@ Inputs = Mapping[str, Mapping[str, str]]
 def inputs_of(job: Job) -> Inputs:
     """Return what a job is measured from: paths are relative to the current folder where they lie below it. Blocks."""
     found: dict[str, dict[str, str]] = {}
-    if job.matrix.text and Path(job.matrix.file).is_file():
-        found[MATRIX] = _blobs([Path(job.matrix.file)])
+    matrix = Path(job.matrix.file)
+    if job.matrix.text and matrix.is_file():
+        found[MATRIX] = _blobs([matrix, *(matrix.parent / one for one in job.matrix.recordings)])
     for hop, file in hops_of(job).items():
         if not hop.edits:
-            found[str(hop)] = _blobs(_files(job, hop, file))
+            try:
+                files = _files(adapter(hop, job.proxies, job.deployed), file)
+            except HarnessError:  # what is wrong with it is told elsewhere
+                files = [file]
+            found[str(hop)] = _blobs(files)
     return {hop: files for hop, files in found.items() if files}
 
 
-def changed_since(inputs: Inputs) -> list[str]:
-    """Return the files that say something else by now; nothing is told of those that are not seen from here. Blocks."""
-    told = {path: blob for files in inputs.values() for path, blob in files.items()}
-    return sorted(path for path, blob in told.items() if blob_id(located(path)) not in ("", blob))
+def are_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether two say the same of what a hop is configured by, wherever each was measured."""
+    return sorted(one.values()) == sorted(other.values())
+
+
+def changed_since(run: RunInfo) -> list[str]:
+    """Return the files that say something else by now than when a run was measured from them, or are gone, or else
+    those that are new. Blocks. Raises HarnessError for a config that cannot be read any more.
+    """
+    then = {path: blob for files in run.inputs.values() for path, blob in files.items()}
+    now = {path: blob_id(located(path)) for path in then}
+    if found := [path if now[path] else f"{path} (gone)" for path, blob in then.items() if now[path] != blob]:
+        return sorted(found)
+    new = {path for name in run.inputs for path in _files_now(run, name)} - then.keys()
+    return sorted(f"{path} (new)" for path in new)
+
+
+def _files_now(run: RunInfo, name: str) -> list[str]:
+    """Return the files that a hop of a run is configured by now; none of one that only its matrix file knows."""
+    hop = Hop("", "") if name == MATRIX else hop_of(name)
+    if hop.proxy not in PROXIES:
+        return []
+    own = {hop_of(mine): located(path) for mine, path in run.own.items()}
+    deployed = {hop_of(mine): one for mine, one in run.standing.items()}
+    return list(_blobs(_files(adapter(hop, PROXIES, deployed), variant_file(hop, own))))
 
 
 def located(name: str, folder: Path = Path()) -> Path:
@@ -99,24 +128,21 @@ def _why_lacking(path: Path) -> str:
     return "git does not have what: it was not committed as it was measured"
 
 
-def _files(job: Job, hop: Hop, file: Path) -> Iterator[Path]:
-    """Yield the files that a hop is configured by: of a config that is deployed all that it includes."""
-    proxy = adapter(hop, job.proxies, job.deployed)
+def _files(proxy: Proxy, file: Path) -> list[Path]:
+    """Return the files that a hop is configured by: of a config that is deployed all that it includes, if who reads it
+    is here. Raises HarnessError if it cannot be read.
+    """
     if isinstance(proxy, Deployable):
-        try:
-            yield from proxy.config_files(file)
-            return
-        except HarnessError:  # what is wrong with it is told elsewhere
-            pass
-    if file.is_file():
-        yield file
+        with contextlib.suppress(Unavailable):
+            return list(proxy.config_files(file))
+    return [file]
 
 
-def _blobs(files: Iterator[Path] | list[Path]) -> dict[str, str]:
-    return {_name(file): blob for file in files if (blob := blob_id(file))}
+def _blobs(files: Iterable[Path]) -> dict[str, str]:
+    return {shown(file): blob for file in files if (blob := blob_id(file))}
 
 
-def _name(file: Path) -> str:
+def shown(file: Path) -> str:
     """Return a file's path as people here would write it, and of what is shipped where it lies in the package."""
     path = Path(os.path.abspath(file))
     if path.is_relative_to(configs().absolute()):

@@ -88,7 +88,7 @@ class JoinedSession:
             if not (found := next((one for one in self._joined if one.agrees(job)), None)):
                 self._joined.append(found := await self._started(job))
             with room(found.run):
-                found.run.make_known(described(job, ()).mitigations)
+                found.run.make_known(described(job, ()))
                 for recording in {cell.workload.recording: None for cell in job.cells}:
                     if recording:
                         found.run.keep_recording(recording)

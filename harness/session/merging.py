@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import InputError
 from harness.matrix.shards import Shard
 from harness.model import Result, RunInfo, versions_met
+from harness.session.inputs import are_same
 from harness.store.runs import RECORDINGS, Run
 
 KEPT = ("cells", "proxies", RECORDINGS)
@@ -50,9 +51,6 @@ def _shards(given: Sequence[Run]) -> Mapping[int, Run]:
         if not run.info.finished_at:
             raise InputError(f"{run.folder} did not finish: measure shard {run.info.shard} again")
         shard = Shard.read(run.info.shard)
-        for hop, files in run.info.inputs.items():
-            if files != whole.info.inputs.get(hop, files):
-                raise InputError(f"{run.folder} and {whole.folder} were measured from other configs of {hop}")
         if other := next((name for name in SAME if getattr(run.info, name) != getattr(whole.info, name)), None):
             raise InputError(f"{run.folder} is not of the same run as {whole.folder}: {SAME[other]} is another")
         if shard.of != Shard.read(whole.info.shard).of:
@@ -63,13 +61,25 @@ def _shards(given: Sequence[Run]) -> Mapping[int, Run]:
     of = Shard.read(whole.info.shard).of
     if missing := [f"{number}/{of}" for number in range(1, of + 1) if number not in found]:
         raise InputError(f"shard {', '.join(missing)} is missing: give the runs of all")
+    _refuse_other_configs(list(found.values()))
     return dict(sorted(found.items()))
 
 
+def _refuse_other_configs(shards: Sequence[Run]) -> None:
+    """Raise InputError if any two shards had other configs of a hop."""
+    first: dict[str, Run] = {}
+    for shard in shards:
+        for hop, files in shard.info.inputs.items():
+            known = first.setdefault(hop, shard)
+            if not are_same(files, known.info.inputs[hop]):
+                raise InputError(f"{shard.folder} and {known.folder} were measured from other configs of {hop}")
+
+
 SAME: Mapping[str, str] = {
-    "matrix_file": "the matrix",
+    "name": "the matrix",
     "matrix_text": "what its file says",
     "harness_version": "the harness",
+    "standing": "the path, server or map of its configs",
 }
 """What of their heads has to be the same, and what that is."""
 

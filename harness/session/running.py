@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import resources
 from harness.backends.elsewhere import Elsewhere
+from harness.baseline.standing import told
 from harness.errors import NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
@@ -19,7 +20,7 @@ from harness.measure.runner import Runner
 from harness.measure.schedule import Schedule
 from harness.model import RunInfo
 from harness.resources import JOBS, RUNS
-from harness.session.inputs import inputs_of
+from harness.session.inputs import inputs_of, shown
 from harness.session.jobs import Job, needs_containers
 from harness.store.runs import Run
 
@@ -126,6 +127,8 @@ def described(job: Job, options: Sequence[str]) -> RunInfo:
         shard=job.shard,
         elsewhere=tuple(sorted(job.elsewhere)),
         inputs=inputs_of(job),
+        own={str(hop): shown(file) for hop, file in job.own.items()},
+        standing={str(hop): told(one) for hop, one in job.deployed.items()},
     )
 
 

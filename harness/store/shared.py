@@ -14,10 +14,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from harness.documents.redaction import masked_run
-from harness.model import Cell, Mitigation, Result, RunInfo
+from harness.model import Cell, Result, RunInfo
 from harness.resources import runs_folder
 from harness.store.runs import RESULTS, Run, write_text
 
@@ -25,6 +25,9 @@ SESSION = "session"
 """The file that says of which session a run is: its secret, in one line."""
 MEANT = "meant.json"
 """What ids stand for in a session, as far as they do not say it themselves, until that has ended."""
+
+GROWING = ("mitigations", "inputs", "own", "standing")
+"""What of a run's head each part adds to."""
 
 
 class SharedRun(Run):
@@ -74,13 +77,14 @@ class SharedRun(Run):
                 write_text(file, json.dumps({**known, **meant}))
         return ""
 
-    def make_known(self, mitigations: Mapping[str, Mitigation]) -> None:
-        """Write down mitigations that cells of the run will have, beside those that are known of it already."""
-        if mitigations.keys() <= self.info.mitigations.keys():
+    def make_known(self, about: RunInfo) -> None:
+        """Write down what cells of the run will be measured with, beside what is known of it already."""
+        if all(getattr(about, each).keys() <= getattr(self.info, each).keys() for each in GROWING):
             return
         with alone_in(self.folder):
             told = Run.head(self.folder)
-            self.info = masked_run(dataclasses.replace(told, mitigations={**told.mitigations, **mitigations}))
+            known: dict[str, Any] = {each: {**getattr(about, each), **getattr(told, each)} for each in GROWING}
+            self.info = masked_run(dataclasses.replace(told, **known))
             self._write_head()
 
 

@@ -101,6 +101,19 @@ def test_rules_of_another_number_fail_nothing_and_say_so() -> None:
     assert status(gone) == 1, "that has nothing to do with rules"
 
 
+def test_what_other_rules_find_too_short_by_now_fails_nothing_and_what_is_not_measured_does() -> None:
+    was = replace(kept([of("streamed")]), rules=1)
+    for outcome, told in (
+        ("too short", ("too short", 0)),
+        ("unavailable", ("unavailable", 3)),
+        ("error", ("error", 3)),
+    ):
+        now = [of(None, outcome=outcome, reason="so it is")]
+        assert only(compared(was, kept(now), RUN, now, {now[0].id})) == ("not measured", *told)
+        strict = compared(was, kept(now), RUN, now, {now[0].id}, fails=KINDS)
+        assert status(strict) == 3
+
+
 def test_what_stays_in_a_baseline_was_judged_by_the_rules_that_judged_it() -> None:
     first, second, third = (of("streamed", chain=f"nginx:{name}") for name in ("default", "gzip", "http10"))
     held = [replace(one, verdict="buffered") for one in (first, second, third)]
@@ -150,16 +163,6 @@ def test_another_cell_under_the_same_name_is_not_compared(load: Workload, said: 
     comparison = held([was], [now])
     assert only(comparison) == ("another cell", "fail", 1)
     assert said in str(comparison.results[0].changed)
-
-
-def test_a_mitigation_that_means_something_else_makes_another_cell_and_its_words_do_not() -> None:
-    one = of("streamed", "no-cache")
-    was = kept([one])
-    for changes, kind in (({"claim": "told otherwise"}, None), ({"delay_ms": 10.0}, "another cell")):
-        catalogue = {**RUN.mitigations, "no-cache": replace(RUN.mitigations["no-cache"], **changes)}
-        run = replace(RUN, mitigations=catalogue)
-        now = baseline_of("b.yaml", run, [one], Surroundings())
-        assert only(compared(was, now, run, [one], {one.id}))[0] == kind
 
 
 @pytest.mark.parametrize(

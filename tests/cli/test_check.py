@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,12 +18,13 @@ from harness import session
 from harness.baseline import text
 from harness.baseline.keeping import Surroundings
 from harness.judge.rules import RULES
-from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
+from harness.model import VERDICTS, Baseline, ChangedFile, Deployment, Kept, Outcome, Verdict
 from harness.session.checking import _with_those_of
-from harness.session.inputs import blob_id, inputs_of, what_changed
+from harness.session.inputs import blob_id, what_changed
+from harness.session.running import described
 from harness.store.runs import Run, write_text
 from tests.commanding import Harness
-from tests.reports.samples import result, run_info
+from tests.reports.samples import result
 
 MATRIX = """\
 title: My gateway
@@ -221,10 +223,10 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
 
 
-def run_of(*verdicts: Verdict | Outcome) -> Path:
-    """Return the folder of a run of my.yaml, whose `CELLS` have come to these."""
-    job = session.load("my.yaml")
-    run = Run.create(Path("runs"), run_info(inputs=inputs_of(job)))
+def run_of(*verdicts: Verdict | Outcome, path: str = "") -> Path:
+    """Return the folder of a run of my.yaml, asked for a path, if one is given, whose `CELLS` have come to these."""
+    job = session.load("my.yaml", deployment=Deployment(path=path))
+    run = Run.create(Path("runs"), replace(described(job, ()), cells=len(CELLS)))
     by_id = {cell.id: cell for cell in job.cells}
     for cell, came_to in zip(map(by_id.__getitem__, CELLS), verdicts, strict=True):
         verdict = next((one for one in VERDICTS if one == came_to), None)
@@ -232,6 +234,26 @@ def run_of(*verdicts: Verdict | Outcome) -> Path:
         run.append(result(cell, verdict, **others))
     run.finish()
     return run.folder
+
+
+PATHS = ("", "/api/chat"), ("/api/chat", "/api/held"), ("/api/chat?to=a", "/api/chat?to=b")
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+@pytest.mark.parametrize(("was", "now"), [*PATHS, *(pair[::-1] for pair in PATHS), ("/api/chat?to=a",) * 2])
+def test_a_run_of_another_path_is_not_taken_for_this_one(harness: Harness, was: str, now: str) -> None:
+    run = run_of("streamed", "streamed", path=was)
+    said = harness("check", "my.yaml", "--update", *(["--path", now] if now else []), "--measured", run)
+    assert said.status == (0 if was == now else 2)
+    assert ("asked nginx:nginx for" in said.err, BASELINE.exists()) == (was != now, was == now)
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+def test_two_runs_of_other_paths_have_other_cells(harness: Harness) -> None:
+    was, now = (run_of("streamed", came_to, path=f"/api/{came_to}") for came_to in ("buffered", "streamed"))
+    said = harness("diff", was, now)
+    told = "another cell: nginx:nginx is asked for path /api/streamed, was for path /api/buffered"
+    assert (said.status, told in said.out, "2 another cell." in said.out) == (1, True, True)
 
 
 @pytest.mark.usefixtures("project", "no_nginx")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.model import Result
+from harness.model import Deployment, Result
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -57,9 +57,9 @@ def test_what_two_machines_do_not_agree_on_is_unstable(harness: Harness, tmp_pat
         ([("1/2", {}), ("2/3", {})], "of how many?"),
         ([("", {})], "is the run of a whole matrix, no shard"),
         ([("1/2", {}), ("2/2", {"finished": False})], "did not finish: measure shard 2/2 again"),
-        ([("1/2", {}), ("2/2", {"matrix_file": "other.yaml"})], "the matrix is another"),
+        ([("1/2", {}), ("2/2", {"name": "other"})], "the matrix is another"),
         ([("1/2", {}), ("2/2", {"harness_version": "9"})], "the harness is another"),
-        ([("1/2", {"inputs": {"nginx:a": {"a": "1"}}}), ("2/2", {"inputs": {"nginx:a": {"a": "2"}}})], "other configs"),
+        ([("1/2", {}), ("2/2", {"standing": {"nginx:a": Deployment(path="/held")}})], "the path, server or map of its"),
     ],
 )
 def test_runs_that_are_no_shards_of_one_run_are_refused(
@@ -69,6 +69,34 @@ def test_runs_that_are_no_shards_of_one_run_are_refused(
     said = harness("merge", *folders)
     assert (said.status, told in said.err, said.out) == (2, True, "")
     assert not Path("runs").exists()
+
+
+A, B, C = ({name: {f"deploy/{name[-1]}": "1" * 40}} for name in ("nginx:a", "nginx:b", "nginx:c"))
+OTHER_B = {"nginx:b": {"deploy/b": "2" * 40}}
+MORE_OF_B = {"nginx:b": {**B["nginx:b"], "deploy/servers/new": "2" * 40}}
+
+
+@pytest.mark.parametrize("inputs", [(B, OTHER_B, A), (A, B, A | OTHER_B), (A | MORE_OF_B, A, C | B)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+def test_any_two_shards_of_other_configs_are_refused(
+    harness: Harness, tmp_path: Path, inputs: tuple[dict[str, dict[str, str]], ...], order: tuple[int, ...]
+) -> None:
+    shards = [shard(tmp_path / f"{n}", f"{n + 1}/3", ONE, inputs=had) for n, had in enumerate(inputs)]
+    said = harness("merge", *(shards[number] for number in order))
+    assert (said.status, "were measured from other configs of nginx:b" in said.err) == (2, True)
+    assert not Path("runs").exists()
+
+
+def test_the_same_configs_are_the_same_wherever_each_machine_has_them(harness: Harness, tmp_path: Path) -> None:
+    one, other = (
+        {"matrix": {f"{root}/m.yaml": "0" * 40}, "nginx:b": {f"{root}/b": "1" * 40, f"{root}/c": "2" * 40}}
+        for root in ("/home/one", "/srv/other")
+    )
+    shards = [
+        shard(tmp_path / name, said, result_, inputs=had, matrix_file=next(iter(had["matrix"])))
+        for name, said, result_, had in (("a", "1/2", ONE, one), ("b", "2/2", OTHER, other))
+    ]
+    assert harness("merge", *shards).status == 0
 
 
 @pytest.mark.proxies

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.model import Mitigation
+from harness.model import Deployment, Mitigation
 from harness.store.runs import Run
 from harness.store.shared import MEANT, SharedRun, finish, runs_of
 from tests.reports import samples
@@ -66,12 +66,16 @@ def test_parts_keep_evidence_apart(tmp_path: Path) -> None:
     assert len({one.proxies, other.proxies}) == 2
 
 
-def test_mitigations_that_parts_make_known_are_all_in_the_head_without_secrets(tmp_path: Path) -> None:
+def test_what_parts_make_known_is_all_in_the_head_without_secrets(tmp_path: Path) -> None:
     one, other = part(tmp_path, "gw0"), part(tmp_path, "gw1")
     secret = {"Authorization": "Bearer hunter2"}
-    one.make_known({"a": Mitigation("a", "It helps.", "us", "request", request_headers=secret)})
-    other.make_known({"b": Mitigation("b", "It helps.", "us", "header")})
-    assert {"a", "b"} <= Run.head(one.folder).mitigations.keys()
+    mine = {"a": Mitigation("a", "It helps.", "us", "request", request_headers=secret)}
+    its = {"b": Mitigation("b", "It helps.", "us", "header")}
+    one.make_known(samples.run_info(mitigations=mine, inputs={"nginx:a": {"a": "1"}}, own={"nginx:a": "a"}))
+    other.make_known(samples.run_info(mitigations=its, standing={"nginx:b": Deployment(path="/b")}))
+    head = Run.head(one.folder)
+    assert {"a", "b"} <= head.mitigations.keys()
+    assert (head.inputs, head.own, list(head.standing)) == ({"nginx:a": {"a": "1"}}, {"nginx:a": "a"}, ["nginx:b"])
     assert "hunter2" not in (one.folder / "run.json").read_text()
 
 

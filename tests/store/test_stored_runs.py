@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from harness.model import Option, Result
-from harness.session.inputs import blob_id
 from harness.store.runs import Run, latest
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info, trace
@@ -202,18 +201,6 @@ def test_a_cell_that_is_gone_fails_unless_it_may(harness: Harness, tmp_path: Pat
     assert f"gone: was buffered\n    {BUFFERED.id}\n" in said.out
     allowed = harness("diff", earlier, "--allow-missing")
     assert (allowed.status, "1 as they were." in allowed.out) == (0, True)
-
-
-def test_the_last_run_is_refused_once_what_it_was_measured_from_has_changed(harness: Harness, tmp_path: Path) -> None:
-    config = tmp_path / "n.conf"
-    config.write_text("as it was")
-    inputs = {"nginx:n": {"n.conf": blob_id(config)}}
-    earlier, later = (stored(tmp_path / root, STREAMED, inputs=inputs) for root in ("earlier", "runs"))
-    assert harness("diff", earlier).status == 0
-    config.write_text("as it is")
-    said = harness("diff", earlier)
-    assert (said.status, f"{later.relative_to(tmp_path)}, the last run, is older than n.conf" in said.err) == (2, True)
-    assert harness("diff", earlier, later).status == 0, "who names it means it"
 
 
 def test_a_run_held_against_itself_is_refused(harness: Harness, tmp_path: Path) -> None:
