@@ -8,11 +8,12 @@ is over when it wants nothing more by what is known for sure. What is measured a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.diagnosis.price import price
 from harness.diagnosis.search import Fate, Search, fate
@@ -33,7 +34,7 @@ from harness.model import (
     chain_text,
     without_query,
 )
-from harness.session.jobs import Job, of_options, own_of
+from harness.session.jobs import Job, load, of_options, own_of
 from harness.session.standing import AS_FOUND
 from harness.store.runs import Run
 
@@ -69,7 +70,7 @@ def diagnosis(
     `recording`, that is replayed.
     Raises InputError as for one cell, and for a chain without a hop.
     """
-    own, folder = own_of(file) if file else ({}, Path())
+    own, folder = _own(file) if file else ({}, Path())
     asked = {**axes, "mitigations": ["none", "all"]}
     job = of_options("A diagnosis", asked, workload, "diagnosis", own, folder, deployment, recording)
     chains = {cell.chain for cell in job.cells} - {()}
@@ -97,6 +98,24 @@ def diagnosis_of(job: Job, cell: Cell) -> Job:
     paths = [said.path or said.wish for said in mine.values()]
     said = Deployment(tuple(targets), "".join(server[:1]), next(filter(None, paths), ""))
     return diagnosis(axes, workload, file, said, load.recording)
+
+
+def _own(file: str) -> tuple[dict[str, object], Path]:
+    """Return what a matrix file brings of its own, configs that only its chains name included, and its folder.
+
+    Raises InputError for what is wrong in that; what it would measure itself, if anything, is not the question.
+    """
+    keys, folder = own_of(file)
+    with contextlib.suppress(InputError):
+        matrix, named = load(file).matrix, dict(keys)
+        profiles: Any = named.get("profiles", {})
+        own: Any = named.get("variants", {})
+        variants = {proxy: dict(those) for proxy, those in own.items()}
+        for hop, config in matrix.own.items():
+            if hop.proxy not in matrix.proxies and hop.variant not in profiles.get(hop.proxy, {}):
+                variants.setdefault(hop.proxy, {}).setdefault(hop.variant, str(config))
+        return {**keys, "variants": variants}, folder
+    return keys, folder
 
 
 def search_of(job: Job) -> Search:
