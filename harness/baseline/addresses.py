@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.documents import hops
-from harness.errors import InputError
-from harness.model import Cell, Hop, Workload, parts_of
+from harness.errors import InputError, allowed
+from harness.model import AXES, Cell, Hop, Workload, parts_of
 
 
 def without_mitigations(cell_id: str) -> str:
@@ -25,6 +25,9 @@ def cell_of(cell_id: str, workloads: Mapping[str, Mapping[str, Any]]) -> Cell:
     """Return the cell that has this id, with the workload of that name. Raises InputError if it is the id of none."""
     if (parts := parts_of(cell_id)) is None:
         raise InputError("is no id of a cell")
+    for axis, word in parts.items():
+        if (words := AXES[axis].words) and word not in words:
+            raise InputError(f"is no id of a cell: {word!r} is no {AXES[axis].noun}; {allowed(word, words)}")
     name, chain, mitigations = (parts.pop(axis) for axis in ("workload", "chain", "mitigations"))
     said = workloads.get(name, {})
     rest: Mapping[str, Any] = parts

@@ -74,9 +74,15 @@ def check(
             "--skip": globs.skip,
         }
         beside |= {"--shard": shard, "--keep": keep, "--jobs": jobs != session.JOBS}
+        beside |= {"--path": standing.path, "--server": standing.server, "--map": standing.targets}
+        beside |= {"--offline": fetches.offline, "--locked": fetches.locked}
         if given := [name for name, value in beside.items() if value not in (None, [], False)]:
             raise InputError(f"--against measures nothing: leave out {' and '.join(given)}")
         folder = None if file is None else named_path(file)
+        if folder and not folder.is_dir():
+            forms = (shlex.join(["harness", "check", *words]) for words in (["--against", str(against)], [str(file)]))
+            ways_out = "`{}` holds the last run against that one, `{}` a matrix against its baseline".format(*forms)
+            raise InputError(f"{file} is no run folder, and --against measures no matrix: {ways_out}")
         cli.finish_diff(against, folder, globs.both, runs, to.outputs(), required, allow_missing, strict)
     if allow_missing:
         raise InputError("--allow-missing goes with --against: --update makes a baseline forget what is gone")

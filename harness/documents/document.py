@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.documents.keys import NAME
@@ -125,8 +126,8 @@ class Document:
             case "missing":
                 self.reject(path, "this key is required")
             case "literal_error":
-                choices = get_args(_type_at(kind, path))
-                self.reject(path, f"{shortened(given)} is not allowed; {allowed(given, choices)}")
+                choices = get_args(_key_type(kind, path) if "[key]" in detail["loc"] else _type_at(kind, path))
+                self.reject(path, f"{shortened(given)} is not allowed; {allowed(given, map(str, choices))}")
             case "value_error":
                 self.reject(path, str(detail.get("ctx", {}).get("error", detail["msg"])))
             case kind_of_error:
@@ -149,7 +150,7 @@ def _is_hidden(kind: object, path: KeyPath) -> bool:
     for depth, step in enumerate(path):
         model = _type_at(kind, path[:depth])
         if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(step))
+            field = _fields(model).get(str(step))
             if field is None or not field.repr:
                 return field is not None
     return False
@@ -160,11 +161,16 @@ def _type_at(kind: Any, path: KeyPath) -> Any:
     kind = _bare_type(kind)
     for step in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(step)].annotation
+            kind = _fields(kind)[str(step)].annotation
         elif get_origin(kind) in (dict, list):
             kind = get_args(kind)[-1]
         kind = _bare_type(kind)
     return kind
+
+
+def _key_type(kind: object, path: KeyPath) -> Any:
+    """Return the type that a schema has for the key that `path` ends with."""
+    return _bare_type(get_args(_type_at(kind, path[:-1]))[0])
 
 
 def _bare_type(kind: Any) -> Any:
@@ -175,4 +181,9 @@ def _bare_type(kind: Any) -> Any:
 
 def _keys_at(kind: object, path: KeyPath) -> list[str]:
     model = _type_at(kind, path)
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return sorted(_fields(model)) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields of a shape by the keys that files have for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.baseline import text as baselines
 from harness.errors import InputError
 from harness.judge.rules import RULES
-from harness.model import MANNERS, VERDICTS, Baseline, Effect, Kept, KeptRelease
+from harness.model import AXES, MANNERS, VERDICTS, Baseline, Effect, Kept, KeptRelease
 
 OURS = f"rules: {RULES}"
 NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=40) | st.sampled_from(
@@ -53,11 +53,11 @@ KEPT = st.builds(
     st.booleans(),
     st.none() | SIZES,
 )
-IDS = st.lists(
-    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/=@>"), min_size=1, max_size=300),
-    min_size=8,
-    max_size=8,
-).map(lambda parts: "/".join([f"nginx:{parts[0]}", *parts[1:]]))
+PARTS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/=@>"), min_size=1, max_size=300)
+IDS = st.tuples(
+    PARTS.map("nginx:{}".format),
+    *(st.sampled_from(axis.words) if axis.words else PARTS for axis in list(AXES.values())[1:] if not axis.later),
+).map("/".join)
 TEXTS = st.dictionaries(NAMES, NAMES, max_size=3)
 BASELINES = st.builds(
     Baseline,

@@ -20,7 +20,7 @@ from harness.baseline import text
 from harness.baseline.keeping import Surroundings
 from harness.cli.groups import Globs, Standing
 from harness.judge.rules import RULES
-from harness.model import VERDICTS, Baseline, ChangedFile, Deployment, Kept, Outcome, Verdict
+from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
 from harness.session.checking import _with_those_of
 from harness.session.inputs import blob_id, what_changed
 from harness.session.running import described
@@ -104,6 +104,12 @@ def test_a_matrix_with_an_error_takes_no_run_for_it_that_was_before(harness: Har
     assert "my.yaml:4: axis: unknown key" in said.err
 
 
+FORMS = (
+    "{0} is no run folder, and --against measures no matrix: `harness check --against 'a run'` holds the last run"
+    " against that one, `harness check {0}` a matrix against its baseline"
+)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -111,6 +117,9 @@ def test_a_matrix_with_an_error_takes_no_run_for_it_that_was_before(harness: Har
         (("check", "my.yaml", "--allow-missing"), "--allow-missing goes with --against"),
         (("check", "--against", "runs/a", "--update", "--only", "x"), "leave out --update and --only"),
         (("check", "--against", "runs/a", "--measured", "b", "--shard", "9/2"), "leave out --measured and --shard"),
+        (("check", "--against", "a", "--path", "/b", "--map", "a:1", "--offline"), "--path and --map and --offline"),
+        (("check", "my.yaml", "--against", "a run"), FORMS.format("my.yaml")),
+        (("check", "smoke", "--against", "a run"), FORMS.format("smoke")),
         (("check", "nowhere.yaml"), "there is no matrix 'nowhere.yaml'"),
         (("check", "my.yaml", "--update", "--baseline", "no/folder.yaml"), "there is no folder no; make it first"),
     ],
@@ -225,9 +234,9 @@ def test_another_workload_under_the_same_name_is_not_taken_for_it(harness: Harne
     assert "another cell: workload chat is 40 tokens of 4096 B, was 8 tokens of 112 B" in said.out
 
 
-def run_of(*verdicts: Verdict | Outcome, path: str = "") -> Path:
-    """Return the folder of a run of my.yaml, asked for a path, if one is given, whose `CELLS` have come to these."""
-    job = session.load("my.yaml", deployment=Deployment(path=path))
+def run_of(*verdicts: Verdict | Outcome) -> Path:
+    """Return the folder of a run of my.yaml, whose `CELLS` have come to these."""
+    job = session.load("my.yaml")
     run = Run.create(Path("runs"), replace(described(job, ()), cells=len(CELLS)))
     by_id = {cell.id: cell for cell in job.cells}
     for cell, came_to in zip(map(by_id.__getitem__, CELLS), verdicts, strict=True):
@@ -236,26 +245,6 @@ def run_of(*verdicts: Verdict | Outcome, path: str = "") -> Path:
         run.append(result(cell, verdict, **others))
     run.finish()
     return run.folder
-
-
-PATHS = ("", "/api/chat"), ("/api/chat", "/api/held"), ("/api/chat?to=a", "/api/chat?to=b")
-
-
-@pytest.mark.usefixtures("project", "no_nginx")
-@pytest.mark.parametrize(("was", "now"), [*PATHS, *(pair[::-1] for pair in PATHS), ("/api/chat?to=a",) * 2])
-def test_a_run_of_another_path_is_not_taken_for_this_one(harness: Harness, was: str, now: str) -> None:
-    run = run_of("streamed", "streamed", path=was)
-    said = harness("check", "my.yaml", "--update", *(["--path", now] if now else []), "--measured", run)
-    assert said.status == (0 if was == now else 2)
-    assert ("asked nginx:nginx for" in said.err, BASELINE.exists()) == (was != now, was == now)
-
-
-@pytest.mark.usefixtures("project", "no_nginx")
-def test_two_runs_of_other_paths_have_other_cells(harness: Harness) -> None:
-    was, now = (run_of("streamed", came_to, path=f"/api/{came_to}") for came_to in ("buffered", "streamed"))
-    said = harness("diff", was, now)
-    told = "another cell: nginx:nginx is asked for path /api/streamed, was for path /api/buffered"
-    assert (said.status, told in said.out, "2 another cell." in said.out) == (1, True, True)
 
 
 @pytest.mark.usefixtures("project", "no_nginx")

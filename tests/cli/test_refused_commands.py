@@ -75,7 +75,7 @@ from tests.sandbox import DIRECT, NGINX
         ("setup nonsuch", "there is no proxy or client 'nonsuch' to set up; allowed: nginx"),
         ("report nope", "nope is not a run folder: it has no run.json"),
         ("report", "there is no run in runs yet: start one with `harness matrix`"),
-        ("check --against nope nope", "nope is not a run folder"),
+        ("check --against nope .", "is not a run folder: it has no run.json"),
         ("measure", "No such command 'measure'"),
     ],
 )

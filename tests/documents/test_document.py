@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.documents.document import Document
+from harness.documents.keys import Shape, key
 from harness.errors import Complaint, InputError, key_text
 from harness.matrix.reading import parse
 from harness.resources import configs
@@ -197,3 +199,24 @@ def test_a_damaged_file_is_read_or_refused(seed: int, name: str) -> None:
         start = chance.randrange(len(text))
         text = text[:start] + chance.choice(["", ":", "\n", "- ", "[", "'", "x"]) + text[start + chance.randint(0, 9) :]
     survives(text)
+
+
+class OfWords(Shape):
+    """Keys that are words of a list, wherever in a shape."""
+
+    plain: dict[Literal["red", "grey"], int] = key("numbers", {"red": 1}, {})
+    deep: dict[str, list[dict[Literal["red"], int] | None]] = key("numbers", {"a": [{"red": 1}]}, {})
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("plain: {rad: 1}", "m.yaml:1: plain.rad: 'rad' is not allowed; allowed: red, grey (did you mean 'red'?)"),
+        ("plain: {blue: 1}", "m.yaml:1: plain.blue: 'blue' is not allowed; allowed: red, grey"),
+        ("deep: {a: [{rad: 1}]}", "m.yaml:1: deep.a[0].rad: 'rad' is not allowed; allowed: red (did you mean 'red'?)"),
+    ],
+)
+def test_a_key_that_is_none_of_its_words_is_told_with_them(said: str, told: str) -> None:
+    with pytest.raises(InputError) as refused:
+        Document(said, "m.yaml").shape(OfWords)
+    assert str(refused.value) == told

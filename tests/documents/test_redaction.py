@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.documents.redaction import masked_run
 from harness.documents.yaml_text import Source
 from harness.errors import InputError
-from harness.model import HIDDEN, is_secret
+from harness.model import HIDDEN, is_secret, shown_urls
 from tests.reports.samples import run_info
 
 CANARY = "canary-5d1f0b77"
@@ -23,10 +23,13 @@ def kept(text: str) -> str:
 
 
 def hidden(data: Any) -> Any:
-    """Return a matrix file's data without secrets, made from the data alone."""
+    """Return a matrix file's data without secrets, and without what URLs in other headers say, made from the data
+    alone.
+    """
     for mitigation in data["mitigations"].values():
         for headers in (mitigation.get(key, {}) for key in ("request_headers", "response_headers")):
-            headers |= {name: HIDDEN for name, value in headers.items() if value and is_secret(name)}
+            told = ((name, HIDDEN if is_secret(name) else shown_urls(said)) for name, said in headers.items() if said)
+            headers |= dict(told)
     return data
 
 
