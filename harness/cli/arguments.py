@@ -19,6 +19,7 @@ from pathlib import Path
 
 import typer
 
+from harness.errors import InputError
 from harness.model import HIDDEN
 
 ARG_START, ARG_END = 45, 46
@@ -70,6 +71,12 @@ class Typed:
             value = sys.argv[2 + at][start:]
             if name in names and (begin := begins(value)) is not None and value[begin:] not in ("", HIDDEN):
                 _overwrite(2 + at - len(sys.argv), sys.argv[2 + at][: start + begin])
+
+
+def refuse_forgotten(words: Sequence[str]) -> None:
+    """Raise InputError for a command that was copied from where something of it had been forgotten."""
+    if found := next((word for word in words if HIDDEN in word), None):
+        raise InputError(f"{found}: {HIDDEN} stands for what was typed there, and is kept nowhere: write it out again")
 
 
 def places(arguments: Sequence[str], readers: Sequence[Reader]) -> Iterator[tuple[str, int, int]]:

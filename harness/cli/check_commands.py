@@ -104,7 +104,8 @@ def check(
             if cells:
                 say("\n".join([title, *cells]))
         say(f"Nothing was written to {path}: {done.why_not}." if done.why_not else f"Written: {path}. Commit it.")
-    again = ["harness", "check", file, *(["--baseline", str(baseline)] if baseline else []), "--update"]
+    meant = [*(["--baseline", str(baseline)] if baseline else []), *standing.typed, *globs.typed]
+    again = ["harness", "check", file, *meant, *(["--shard", shard] if shard else []), "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
 
 

@@ -12,7 +12,7 @@ from harness.baseline.comparing import Comparison
 from harness.baseline.terminal import CheckReport
 from harness.cli.finishing import finish, placed
 from harness.errors import InputError
-from harness.reports import summary
+from harness.reports import summary, words
 from harness.store.runs import Run, latest
 
 
@@ -29,7 +29,8 @@ def finish_check(
     """
     run.results = list(compared.results)
     told = replace(compared, results=placed(run.folder, compared.results))
-    report = CheckReport(run.info, told, required, update)
+    whole = update.replace(" ", words.STICKY)  # it is copied: no line of it is broken
+    report = CheckReport(run.info, told, required, whole)
     finish(run, outputs, required, report, baseline=baseline, files=compared.files)
 
 

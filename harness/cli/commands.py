@@ -14,6 +14,7 @@ import typer
 
 from harness import cli, session, store
 from harness.cli import screen
+from harness.cli.arguments import refuse_forgotten
 from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.groups import Fetches, Globs, Needs, Reports, Standing, There, grouped
@@ -229,4 +230,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     screen.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
     with promised(words), told_with_status(), breakable():
+        refuse_forgotten(words)
         app(args=words)

@@ -76,6 +76,12 @@ class Globs(Group):
         """What to take only, and what to leave out."""
         return self.only or (), self.skip or ()
 
+    @property
+    def typed(self) -> list[str]:
+        """What to type to mean the same."""
+        both = zip(("--only", "--skip"), self.both, strict=True)
+        return [word for option, globs in both for glob in globs for word in (option, glob)]
+
 
 @dataclass(frozen=True)
 class Needs(Group):
@@ -118,6 +124,14 @@ class Standing(Group):
         """Return what that comes to; what was typed forgets its query. Raises InputError for what cannot be meant."""
         typed.forget_queries("path")
         return deployment(self.targets, self.server, self.path)
+
+    @property
+    def typed(self) -> list[str]:
+        """What to type to mean the same, but for a query."""
+        said = [("--map", one) for one in self.targets or ()]
+        said += [("--server", self.server)] if self.server is not None else []
+        said += [("--path", model.without_query(self.path))] if self.path is not None else []
+        return [word for option in said for word in option]
 
 
 @dataclass(frozen=True)

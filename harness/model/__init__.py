@@ -108,7 +108,7 @@ if TYPE_CHECKING:
         Readers,
         Reference,
     )
-    from harness.model.run import RunInfo, versions_met
+    from harness.model.run import DECIDING, STANDING, THERE, RunInfo, versions_met
     from harness.model.words import Body, CodecName, Method, TransportName
 else:
     __all__, __getattr__ = lazily(__name__)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.model.asked import Mitigation
 
 THERE = ("--at", "--control", "--cacert")
 """The options that say where an emitter is that is elsewhere."""
+STANDING = ("--map", "--server", "--path")
+"""Those that say how a config of the user's stands in a chain."""
+DECIDING = (*STANDING, *THERE, "--pace")
+"""Those that say, beside a matrix file, what each of its cells is: the same cell needs the same."""
 
 
 def versions_met(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -56,12 +60,11 @@ class RunInfo:
     shard: str = ""
     elsewhere: tuple[str, ...] | None = None
 
-    @property
-    def there(self) -> tuple[str, ...]:
-        """The options that say where it was measured, with their values, if that was elsewhere."""
+    def said(self, options: Collection[str]) -> tuple[str, ...]:
+        """Return those of the options that it was measured with which have these names, with their values."""
         found: list[str] = []
         for word, value in itertools.pairwise([*self.options, ""]):
             name, said, _ = word.partition("=")
-            if name in THERE:
+            if name in options:
                 found += [word] if said else [word, value]
         return tuple(found)

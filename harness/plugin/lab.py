@@ -40,7 +40,8 @@ class Known:
 
 
 class Lab:
-    """One part of a session. What it is given to do ends with it. `budget_s` is how long a fix may be looked for.
+    """One part of a session. What it is given to do ends with it. `budget_s` is how long a fix may be looked for,
+    `typed` the command that measures all of it again.
 
     Raises HarnessError if what is required cannot run here.
     """
@@ -57,7 +58,9 @@ class Lab:
         self._given: dict[int, Known] = {}
         self._wanted = state.wanted(config)
         self._fetched: dict[int, tuple[session.Job, session.Job]] = {}
-        part = session.Part(settings.runs, state.secret, state.started_at, state.part, ("pytest",), state.cells)
+        matrix = config.getoption("harness_matrix")
+        self.typed = ("pytest", "-m", "proxies", *([] if matrix is None else ["--harness-matrix", matrix]))
+        part = session.Part(settings.runs, state.secret, state.started_at, state.part, self.typed, state.cells)
         self._ready: Future[tuple[session.JoinedSession, asyncio.AbstractEventLoop]] = Future()
         self._enough = asyncio.Event()
         self._ended = ThreadPoolExecutor(1, "harness").submit(lambda: asyncio.run(self._live(part)))

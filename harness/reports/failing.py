@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.model import Cell, Result, RunInfo, chain_text, streams
+from harness.model import DECIDING, STANDING, Cell, Result, RunInfo, chain_text, streams
 from harness.reports import words
 from harness.reports.notes import around
 
@@ -14,7 +14,7 @@ GONE = (
     "way out: put it back into the matrix; if nobody wants it any more, `harness check` forgets it with --update, and"
     " `harness diff` accepts that with --allow-missing"
 )
-WHOLE = ("evidence: ", "again: ")
+WHOLE = ("evidence: ", "again: ", "by which hop: ")
 """How sentences begin that people copy from: no line of them is broken."""
 
 
@@ -44,15 +44,27 @@ def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) ->
     beside = tuple(around(result.facts))
     yield from beside
     if beside or (result.verdict and not streams(result.verdict, result.shows)):
-        yield from _hops(result.cell, measured)
+        yield from _hops(result.cell, measured, run)
     if result.evidence:
         yield f"evidence: {result.evidence}"
-    again = ["matrix", run.matrix_file, *run.there, "--only", result.id]
-    again = again if run.matrix_text else ["run", result.id, *run.there]
-    yield f"again: {shlex.join(['harness', *again])}"
+    yield f"again: {shlex.join(_again(result, run))}"
 
 
-def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:
+def _again(result: Result, run: RunInfo) -> Sequence[str]:
+    """Return what to type to measure a cell again. Its id does not say where a config of the user's lies, nor what is
+    asked of it, or what was recorded: then it is what was typed.
+    """
+    match run.options:
+        case ("pytest", *_):
+            return run.options
+        case _ if run.matrix_text:
+            return "harness", "matrix", run.matrix_file, *run.said(DECIDING), "--only", result.id
+        case ("run" | "diagnose", *_):
+            return "harness", *run.options
+    return "harness", "run", result.id
+
+
+def _hops(cell: Cell, measured: Mapping[Cell, Result], run: RunInfo) -> Iterator[str]:
     """Yield which hop of a chain it is, as far as the run tells: what the others do alone."""
     if len(cell.chain) < 2:
         yield from (f"by {hop}, the only hop" for hop in cell.chain)
@@ -61,4 +73,7 @@ def _hops(cell: Cell, measured: Mapping[Cell, Result]) -> Iterator[str]:
     if known := dict.fromkeys(f"{hop} alone is {one.verdict}" for hop, one in alone if one and one.verdict):
         yield f"by which hop: {', '.join(known)}"
     else:
-        yield f"by which hop: harness diagnose --chain {shlex.quote(chain_text(cell.chain))} finds out"
+        chain = run.said(["--chain"]) or ("--chain", chain_text(cell.chain))
+        of_file = ("--with", run.matrix_file) if run.matrix_text else ()
+        command = shlex.join(["harness", "diagnose", *chain, *of_file, *run.said(STANDING)])
+        yield f"by which hop: {command} finds out"

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.diagnosis.price import price
 from harness.diagnosis.search import Search, fate
@@ -102,10 +102,18 @@ def diagnosis_of(job: Job, cell: Cell) -> Job:
 
 
 def _own(file: str) -> tuple[dict[str, object], Path]:
-    """Return what a matrix file brings of its own, and its folder. Raises InputError for what is wrong in it."""
-    load(file)  # which complains of all that is wrong, with its line
+    """Return what a matrix file brings of its own, configs that only chains name included, and its folder.
+
+    Raises InputError for what is wrong in it.
+    """
+    matrix = load(file).matrix  # which complains of all that is wrong, with its line
     path = shipped_matrices().get(file, Path(file))
-    return brought(read_text(path)), path.parent
+    keys: dict[str, Any] = brought(read_text(path))
+    variants = {proxy: dict(named) for proxy, named in keys.get("variants", {}).items()}
+    for hop, config in matrix.own.items():
+        if hop.proxy not in matrix.proxies and hop.variant not in keys.get("profiles", {}).get(hop.proxy, {}):
+            variants.setdefault(hop.proxy, {}).setdefault(hop.variant, str(config))
+    return {**keys, "variants": variants}, path.parent
 
 
 def search_of(job: Job) -> Search:

@@ -12,7 +12,7 @@ from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, Selec
 from harness.matrix.globs import means, near
 from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
-from harness.model import AXES, Deployment, Result, chain_text, parts_of
+from harness.model import AXES, THERE, Deployment, Result, chain_text, parts_of
 from harness.session.deployment import Site
 from harness.session.jobs import Job, expecting, is_afar, load, one_cell
 from harness.session.shipped import read_text, shipped_matrices
@@ -67,7 +67,7 @@ def _check_place(cell_id: str, chain: str, site: Site | None, runs: Path) -> Non
     if site is None and is_afar(chain):
         there = ["--at", "URL"]
         with contextlib.suppress(InputError, SelectionError):
-            there = list(newest_with(cell_id, runs)[0].info.there) or there
+            there = list(newest_with(cell_id, runs)[0].info.said(THERE)) or there
         again = shlex.join(["harness", "run", cell_id, *there])
         raise InputError(f"{cell_id} was measured from afar, in front of an emitter elsewhere: `{again}`")
     if site and chain != chain_text(site.chain):
@@ -120,7 +120,7 @@ def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
     with contextlib.suppress(InputError, SelectionError):
         run, _ = newest_with(cell_id, runs)
         program = [] if run.info.options[:1] == ("pytest",) else ["harness"]
-        yield f"{run.folder} has it: `{shlex.join([*program, *run.info.options])}` measured it"
+        yield f"{run.folder} has it: `{shlex.join([*program, *run.info.options])}` measures it"
 
 
 def _axes(cell_id: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from harness import session
 from harness.baseline import text
 from harness.baseline.keeping import Surroundings
+from harness.cli.groups import Globs, Standing
 from harness.judge.rules import RULES
 from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
 from harness.session.checking import _with_those_of
@@ -251,6 +253,32 @@ def test_who_writes_a_baseline_is_alone_from_reading_it_on(harness: Harness, mon
     monkeypatch.setattr("harness.session.checking.write_text", noted)
     harness("check", "my.yaml", "--update", "--measured", run_of("streamed", "streamed"))
     assert kept == [True]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_offered_takes_what_was_measured_and_nothing_else(harness: Harness) -> None:
+    chosen = ["--only", "*/browser/*", "--skip", "a b"]
+    run = run_of("buffered", "streamed")
+    BASELINE.write_text(GOOD)
+    failed = harness("check", "my.yaml", *chosen, "--measured", run)
+    assert failed.status == 1
+    offered = shlex.split(failed.out.partition(" `harness ")[2].partition("` takes what was measured")[0])
+    assert offered == ["check", "my.yaml", *chosen, "--update"]
+    assert harness(*offered, "--measured", run).status == 0
+    assert harness("check", "my.yaml", *chosen, "--measured", run).status == 0
+
+
+def test_how_configs_stand_goes_with_what_is_offered_but_for_a_query() -> None:
+    assert Standing(["app:8000", "b"], "a.example", "/held").typed == [
+        *("--map", "app:8000", "--map", "b", "--server", "a.example", "--path", "/held")
+    ]
+    assert Standing(path="/chat?key=s3cret").typed == ["--path", "/chat?(redacted)"]
+    assert Standing().typed == Globs().typed == []
+
+
+def test_a_command_that_was_copied_without_its_query_is_refused(harness: Harness) -> None:
+    copied = harness("check", "my.yaml", "--path", "/chat?(redacted)", "--update")
+    assert (copied.status, "/chat?(redacted): (redacted) stands for what was typed there" in copied.err) == (2, True)
 
 
 GOOD = text.text(Baseline("b", RULES, "0.1.0", dict.fromkeys(CELLS, Kept("streamed"))), "my.yaml")
