@@ -85,6 +85,7 @@ PURE_MODULES = (
     "proxies.languages.choice",
     "proxies.languages.envoy_routes",
     "proxies.languages.haproxy_lines",
+    "proxies.languages.given_values",
     "proxies.languages.random_words",
     "proxies.languages.secrets",
     "proxies.languages.traefik_rules",
