@@ -99,6 +99,7 @@ def test_what_a_session_has_kept_can_be_judged_and_shown_again(pytester: pytest.
     said = place.run("report", "--rejudge")
     assert said.status == 0
     assert "5 cells: " in said.out, "with a control, and a baseline of each"
+    assert runs(place)[0].info.options == ("pytest", "-m", "proxies"), "which measures it again"
     assert "token" in place.run("show", "nginx:http10/*/none/*").out
 
 

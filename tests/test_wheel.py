@@ -112,6 +112,10 @@ def test_the_installed_plugin_gives_tests_their_cells(installed: Path, tmp_path:
     asked = ("--collect-only", "-q", "test_it.py", "--harness-matrix", "smoke")
     shown = call(installed / "python", "-m", "pytest", *asked, cwd=tmp_path)
     assert "test_it.py::test_cell[direct/sse/chunked/curl/aiohttp/short/none/lockstep]" in shown.out
+    package = next(installed.parent.glob("lib/*/site-packages/harness"))
+    rewritten = {file.relative_to(package) for file in package.rglob("*-pytest-*.pyc")}
+    rooms = {file.parts[0] for file in rewritten if len(file.parts) > 2}
+    assert rooms == {"plugin"}, "what measures is imported as it is installed"
 
 
 # ---------------------------------------------------------------- projects of other people

@@ -45,7 +45,7 @@ def tell_failure(why: str) -> None:
     """Tell the job why a command came to no run, beside the line that its words name."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(path), (f"{line}\n" for line in block(shown(why).splitlines())))
-    for command in workflow.failure(why):
+    for command in workflow.failure(why, session.place_in_job):
         err.command(command)
 
 

@@ -140,12 +140,15 @@ def masked_mitigation(one: Mitigation) -> Mitigation:
 
 
 def _with_queries(value: str, told: Callable[[str], str]) -> str:
-    """Return a value with its queries and fragments told otherwise: to a blank, or the quote that opened before."""
+    """Return a value with its queries and fragments told otherwise: to a blank, or where the quote that opened before
+    closes, with no more of a word behind it.
+    """
     made, at, closers = "", 0, ""
     while found := _BEFORE_QUERY.search(value, at):
         made, at = made + value[at : found.end()], found.end()
         if (sign := found["quote"]) is None:
-            query = re.compile(rf"\(redacted(?: \d+)?\)|[^\s{closers}]+").match(value, at)
+            ends = "".join(rf"(?!{one}(?:$|[\s,;>)\]}}{closers.replace(one, '')}]))" for one in closers)
+            query = re.compile(rf"\(redacted(?: \d+)?\)|(?:{ends}\S)+").match(value, at)
             made, at = (made + told(query[0]), query.end()) if query else (made, at)
         elif sign in closers:
             closers = closers.replace(sign, "")

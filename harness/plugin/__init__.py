@@ -32,6 +32,7 @@ import pytest
 from harness.errors import HarnessError, InputError
 from harness.plugin import settings
 from harness.plugin.fixtures import assert_streams, harness_lab, harness_result, measure
+from harness.plugin.importing import import_as_installed
 from harness.plugin.states import FAILED, STATE, NotMeasured, State
 from harness.resources import configs
 
@@ -60,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    config.add_cleanup(import_as_installed())
     warnings.filterwarnings("ignore", UNSET, pytest.PytestDeprecationWarning)
     config.addinivalue_line(
         "markers",

@@ -104,7 +104,10 @@ class AsDeployed(Described):
             return [config]
         fitted = self.meant(config).fitted(config, self.installed)
         files = [source.path for source in fitted.texts if source not in fitted.ours and source.path.is_file()]
-        return files or [config]  # what the program makes of one lies in no file of the user's
+        return fitted.files or files or [config]
+
+    def config_folders(self, config: Path) -> frozenset[Path]:
+        return self.meant(config).fitted(config, self.installed).folders if self.takes(config) else frozenset()
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):

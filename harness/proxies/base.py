@@ -140,5 +140,8 @@ class Deployable(Proxy, Protocol):
         the program to know.
         """
 
+    def config_folders(self, config: Path) -> frozenset[Path]:
+        """Return the folders in which a file that is new may be one more of them. Raises likewise."""
+
     def diff(self, config: Path) -> str:
         """Return what is changed of a config so that it can, as a unified diff. Raises InputError."""

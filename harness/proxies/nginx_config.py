@@ -82,6 +82,13 @@ class Config:
                 return [file]
         return [] if glob.has_magic(named) else [self.root / named]
 
+    def patterns(self) -> Iterator[Path]:
+        """Yield the globs of its includes, as paths."""
+        for directive, _ in self.walk():
+            if directive.name == "include" and len(directive.words) == 2 and glob.has_magic(directive.argument):
+                named = (self.in_copy(directive.argument), directive.argument)
+                yield from (self.root / one for one in named if one is not None)
+
     def in_copy(self, path: str) -> str | None:
         """Return a path of the folder that nginx was built for, relative to it; None of any other."""
         return path[usual.end() :] if (usual := _USUAL.match(path)) else None

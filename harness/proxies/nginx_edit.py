@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.proxies import placeholders
-from harness.proxies.languages.base import Fitted
+from harness.proxies.languages.base import Fitted, looked_in
 from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
@@ -89,6 +89,7 @@ class Edited:
             frozenset({main} if config.is_wrapped else ()),
             quote=escaped,
             masked=masked_blocks,
+            folders=looked_in(config.patterns()),
         )
 
     def _edit(self, directive: Directive, span: tuple[int, int], text: str) -> None:

@@ -88,6 +88,10 @@ class OfProjects(Described):
     def config_files(self, config: Path) -> Sequence[Path]:
         return self.project(config).deciding if self.takes(config) else [config]
 
+    def config_folders(self, config: Path) -> frozenset[Path]:
+        """Return none: what is new in a project decides once a file of it that decides names it."""
+        return frozenset()
+
     def diff(self, config: Path) -> str:
         """Return nothing: of a project no file is changed, its copy has another config in front of its own."""
         return ""

@@ -7,7 +7,8 @@ actions/toolkit does it, packages/core/src/command.ts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from harness.model import Place, Result, RunInfo
 from harness.reports import summary
@@ -38,12 +39,11 @@ def commands(run: RunInfo, results: Sequence[Result], spots: Mapping[str, Place]
         yield _command(level, spot, "\n".join([said, *cells[:CELLS_TOLD]]) + more)
 
 
-def failure(why: str) -> Iterator[str]:
-    """Yield a workflow command for each line of a complaint, at the place in a file that it begins with."""
+def failure(why: str, place: Callable[[Path, int], Place]) -> Iterator[str]:
+    """Yield a workflow command for each line of a complaint, at the `place` of the file and line that begin it."""
     for line in why.splitlines()[:MOST]:
         found = _PLACE.match(line)
-        place = Place("", found["file"], int(found["line"])) if found else None
-        yield _command("error", place, line)
+        yield _command("error", place(Path(found["file"]), int(found["line"])) if found else None, line)
 
 
 def _is_missed(problems: Sequence[summary.Problem], known: Mapping[str, Result]) -> bool:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from harness.session.serving import Served, served
     from harness.session.setup import check_names, require, set_up
     from harness.session.shipped import catalogue, described, known, shipped_matrices, variants
-    from harness.session.spots import spots_of
+    from harness.session.spots import place_in_job, spots_of
     from harness.session.standing import AS_FOUND
     from harness.session.watching import Decided, decided, folders, part_of, saved_since, saves, touched
     from harness.store.shared import finish, runs_of

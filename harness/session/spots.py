@@ -21,7 +21,7 @@ def spots_of(run: Run, baseline: Path | None, files: Sequence[ChangedFile] = ())
     expected = lines(run.info)
     kept = _lines(baseline) if baseline and failed else {}
     folder = baseline.parent if baseline else Path()
-    begins = {file.path: _place(located(file.path, folder), file.line) for file in files}
+    begins = {file.path: place_in_job(located(file.path, folder), file.line) for file in files}
     found = {result.id: _spot(result, run.info, expected, baseline, kept, begins) for result in failed}
     return {cell: spot for cell, spot in found.items() if spot}
 
@@ -38,13 +38,13 @@ def _spot(
         for path in result.changed.files:
             return begins[path]
         if baseline:
-            return _place(baseline, kept.get(result.id, 0))
+            return place_in_job(baseline, kept.get(result.id, 0))
     if not run.matrix_file or not run.matrix_text:
         return None
-    return _place(Path(run.matrix_file), expected.get(result.expectation.cells, 0) if result.expectation else 0)
+    return place_in_job(Path(run.matrix_file), expected.get(result.expectation.cells, 0) if result.expectation else 0)
 
 
-def _place(file: Path, line: int = 0) -> Place:
+def place_in_job(file: Path, line: int = 0) -> Place:
     """Return a place in a file, named as the repository has it that a job has checked out."""
     return Place("", os.path.relpath(file, os.environ.get("GITHUB_WORKSPACE") or None), line)
 

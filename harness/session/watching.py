@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watchfiles import awatch
 
+from harness.errors import HarnessError
 from harness.judge.outcome import expected
 from harness.matrix.mitigations import plan
 from harness.matrix.references import referenced
+from harness.measure.bench import adapter
 from harness.model import Cell, Deployment, Expectation, Hop, Plan
+from harness.proxies.base import Deployable
 from harness.session.inputs import inputs_of, located
-from harness.session.jobs import Job
+from harness.session.jobs import Job, hops_of
 
 QUIET_MS = 100
 """A file that is saved in several steps is saved when nothing more has come for so long."""
@@ -68,11 +71,22 @@ def part_of(job: Job, cells: Iterable[Cell]) -> Job:
 
 
 def folders(job: Job) -> frozenset[Path]:
-    """Return the folders that the files of a job are in, or that it names. Blocks."""
+    """Return the folders that the files of a job are in, or may be in once there are more, or that it names. Blocks."""
     files = [Path(job.matrix.file), *job.own.values()]
     files += [located(path) for told in inputs_of(job).values() for path in told]
+    files += [
+        folder for hop, file in hops_of(job).items() if not hop.edits for folder in _may_have_more(job, hop, file)
+    ]
     places = (file if file.is_dir() else file.parent for file in files)
     return frozenset(Path(os.path.realpath(place)) for place in places if place.is_dir())
+
+
+def _may_have_more(job: Job, hop: Hop, file: Path) -> Iterable[Path]:
+    """Return the folders in which a hop's config looks for files, be there any or not."""
+    proxy = adapter(hop, job.proxies, job.deployed)
+    with suppress(HarnessError):  # what is wrong with it is told elsewhere
+        return proxy.config_folders(file) if isinstance(proxy, Deployable) else ()
+    return ()
 
 
 async def saves(places: Iterable[Path]) -> AsyncGenerator[None]:

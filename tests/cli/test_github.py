@@ -72,6 +72,21 @@ def test_a_command_that_comes_to_no_run_stands_beside_the_line_that_is_wrong(har
     assert "expect[0].wy: unknown key" in job.read_text()
 
 
+@pytest.mark.parametrize("words", [("matrix", "my.yaml"), ("matrix", "../{}/my.yaml"), ("matrix", "{}/{}/my.yaml")])
+def test_that_line_is_named_as_the_repository_has_it(
+    harness: Harness, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    """A job's step may be in a folder of its repository, and name the file from there or in full."""
+    here = tmp_path / "gateways"
+    here.mkdir()
+    (here / "my.yaml").write_text(MATRIX.replace("why:", "wy:"))
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    said = harness(words[0], words[1].replace("{}/{}", str(here)).format(here.name))
+    assert said.status == 2
+    assert "::error file=gateways/my.yaml,line=6,title=Token stream::" in said.err
+
+
 def test_what_others_wrote_is_no_command_to_the_runner(harness: Harness, job: Path) -> None:
     stored(result(cell(), None, outcome="error", reason=COMMANDS, fault="proxy"))
     for words in ((), ("--json", "-"), ("--markdown", "-"), ("--junit", "-")):

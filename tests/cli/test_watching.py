@@ -127,6 +127,34 @@ def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_ref
     }
 
 
+@pytest.mark.usefixtures("no_nginx")
+@pytest.mark.parametrize(
+    ("included", "there", "watched"),
+    [
+        ("conf.d/*.conf", ["conf.d"], ["conf.d"]),
+        ("conf.d/*.conf", [], ["."]),
+        ("sites/*/on/*.conf", ["sites/a/on", "sites/b"], ["sites", "sites/a/on"]),
+        ("sites/*/on/*.conf", ["sites"], ["sites"]),
+        ("/etc/nginx/conf.d/*.conf", ["conf.d"], ["conf.d"]),
+    ],
+)
+def test_a_folder_is_watched_in_which_there_is_nothing_yet(
+    place: Sandbox, included: str, there: list[str], watched: list[str]
+) -> None:
+    for folder in there:
+        (place.folder / folder).mkdir(parents=True)
+    place.write("one.conf", CONFIG.replace("snip/buffers.inc", included))
+    place.write("my.yaml", MATRIX.replace(", nginx:./other.conf", ""))
+    job, known = looked_at(place)
+    here = place.folder.resolve()
+    outside = {Path("/etc/nginx"), Path("/etc/nginx/conf.d"), Path("/etc")}
+    assert session.folders(job) - outside == {here, *(Path(os.path.normpath(here / one)) for one in watched)}
+    new = place.folder / included.removeprefix("/etc/nginx/").replace("*/on", "a/on").replace("*", "new")
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text(STREAMS)
+    assert session.touched(looked_at(place)[1], known), "and it is seen that this is another config"
+
+
 def test_what_a_program_makes_of_a_config_is_no_file_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "Caddyfile"
     config.write_text(":80 {\n  reverse_proxy app:8000\n}\n")

@@ -20,7 +20,7 @@ from harness.errors import InputError
 from harness.proxies.languages.apache_lines import Directive, parse
 from harness.proxies.languages.apache_mitigated import change
 from harness.proxies.languages.apache_modules import ROOT, before
-from harness.proxies.languages.base import Change, Fitted, Standing, Wanted
+from harness.proxies.languages.base import Change, Fitted, Standing, Wanted, looked_in
 from harness.proxies.languages.choice import (
     NOBODY,
     OWN_PATH,
@@ -71,6 +71,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         command=(*command, "-D", "FOREGROUND"),
         explains=(*command, "-t"),
         change=partial(_change, top, found, chosen),
+        folders=looked_in(config.parent / one for one in _includes(top)),
     )
 
 
@@ -322,6 +323,11 @@ def _scheme(scheme: str, secure: bool) -> str:
     if scheme in ("ws", "wss"):
         return "wss" if secure else "ws"
     return "https" if secure else "http"
+
+
+def _includes(top: Directive) -> Iterator[str]:
+    """Yield what may be included once it is there."""
+    yield from (one.arguments[0].said for one in top.every() if one.name == "includeoptional" and one.arguments)
 
 
 def _include(edits: Edits, directive: Directive) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Literal
@@ -93,7 +94,8 @@ class Fitted:
     the program is run with it, if not as its own file says; `quote` writes a path as the language has it, `masked`
     leaves secrets out of a text in it. `change` returns what one of the user's files is to say so that a line is in
     effect where the config answers, or a step further; None if it is so already, or what answers is not known. It
-    raises InputError, with the line, where that cannot be said.
+    raises InputError, with the line, where that cannot be said. `files` are the user's where `texts` are what the
+    program made of them; in `folders` a file that is new may be one more.
     """
 
     texts: Mapping[Source, str]
@@ -108,6 +110,8 @@ class Fitted:
     quote: Callable[[str], str] = str
     masked: Callable[[str], str] = masked
     change: Callable[[Wanted], Change | None] = _nothing
+    files: Sequence[Path] = ()
+    folders: frozenset[Path] = frozenset()
 
     def diff(self) -> str:
         """Return what was changed of the user's files, as a unified diff without their secrets."""
@@ -119,6 +123,19 @@ class Fitted:
 Language = Callable[[Path, Standing], Fitted]
 """Reads a config, and makes it fit. Raises InputError for what cannot be taken over, with line and way out; Unavailable
 if it needs the program for that, and it is not here. Blocks."""
+
+
+def looked_in(patterns: Iterable[Path]) -> frozenset[Path]:
+    """Return the folders in which something new may be what glob patterns mean, as far as they are there."""
+    parts = (part for pattern in patterns for part in (pattern, *pattern.parents) if glob.has_magic(part.name))
+    return frozenset(Path(folder) for part in parts for folder in _there(part.parent))
+
+
+def _there(folder: Path) -> list[str]:
+    """Return the folders that a pattern means, or, if it names one that is to come, the nearest above it."""
+    while not (found := [one for one in glob.glob(str(folder)) if Path(one).is_dir()]) and folder.parent != folder:
+        folder = folder.parent
+    return found
 
 
 def read(path: Path) -> Source:

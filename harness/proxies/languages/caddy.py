@@ -25,10 +25,10 @@ from typing import Any
 
 from harness.errors import Complaint, InputError
 from harness.launchers import commands
-from harness.proxies.languages.base import Change, Fitted, Standing, Texts, Wanted
+from harness.proxies.languages.base import Change, Fitted, Standing, Texts, Wanted, looked_in
 from harness.proxies.languages.caddy_mitigated import MARK, change
 from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, Json, answering, asks_leave, every, leaves, said, way
-from harness.proxies.languages.caddyfile import in_one, texts
+from harness.proxies.languages.caddyfile import in_one, patterns, texts
 from harness.proxies.languages.choice import LOCAL, NOBODY, OWN_PATH, Chosen, Config, Route, Server, Target
 from harness.proxies.languages.secrets import masked, masked_tree
 from harness.proxies.source_text import Source, Token
@@ -46,6 +46,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
     """Return a config as it can stand in a chain. Raises InputError for what cannot be taken over."""
     adapted = _adapted(config, standing)
     source = Source(config.with_name(f"{config.name}.json"), _printed(adapted))
+    given = list(texts(config, standing.read))
     found = _Reading(config, adapted, standing)
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     return Fitted(
@@ -60,6 +61,8 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         quote=lambda path: json.dumps(path)[1:-1],
         masked=_masked,
         change=partial(_change, config, standing),
+        files=[one.path for one in given],
+        folders=looked_in(patterns(given)),
     )
 
 

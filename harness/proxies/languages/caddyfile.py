@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +104,13 @@ def texts(config: Path, reads: Reads) -> Iterator[Source]:
             source = reads(path)
             yield source
             waiting += [file for found in _IMPORT.finditer(source.text) for file in _imported(path, found[1])]
+
+
+def patterns(sources: Iterable[Source]) -> Iterator[Path]:
+    """Yield the globs of their imports, as paths."""
+    for source in sources:
+        named = (found[1] for found in _IMPORT.finditer(source.text))
+        yield from (source.path.parent / one for one in named if glob.has_magic(one))
 
 
 def in_one(source: Source, reads: Reads, above: tuple[Path, ...] = ()) -> str:

@@ -46,6 +46,8 @@ _PIECE = re.compile(
 )
 _UNFINISHED = frozenset("+|?&.=\\,")
 """Ends a line that the next one goes on with."""
+_ENDS = frozenset(",;)]}")
+_QUOTES = "\\\"'`"
 
 
 def is_secret_placeholder(text: str) -> bool:
@@ -74,7 +76,7 @@ def without_given(text: str) -> str:
 
 
 def _called(call: re.Match[str]) -> str:
-    first = call["first"].strip("\\\"'`")
+    first = call["first"].strip(_QUOTES)
     if is_secret(call["callee"]) and call["callee"].lower() not in NAMES:
         return _ONE.sub(_hidden, call[0])
     return _hidden_in(call, "rest") if is_secret(first) and re.fullmatch(r"[\w-]+", first) else call[0]
@@ -103,13 +105,29 @@ def _hidden(quoted: re.Match[str]) -> str:
 
 @dataclass
 class _Inside:
-    """What is known of the brackets that are open, the innermost last: which key comes to what there."""
+    """What is known within brackets: the key whose value is read, where that begins (-1: it is to come) and what was
+    its last piece; whether a key has the name of a secret, and where values stand that such a key would be of.
+    """
 
     key: str = ""
     begins: int = -1
     last: str = ""
     has_secret: bool = False
     values: list[tuple[int, int]] = field(default_factory=list)
+
+    def end(self, text: str, at: int) -> None:
+        """Hear that what is read ends there."""
+        if self.begins >= 0:
+            value = text[self.begins : at].rstrip()
+            if self.key in NAMES and is_secret(value.strip(_QUOTES)):
+                self.has_secret = True
+            elif VALUES.fullmatch(self.key):
+                self.values.append((self.begins, self.begins + len(value)))
+        self.key, self.begins, self.last = "", -1, ""
+
+    @property
+    def secrets(self) -> list[tuple[int, int]]:
+        return self.values if self.has_secret else []
 
 
 def without_paired(program: str) -> str:
@@ -128,30 +146,21 @@ def _paired(text: str) -> Iterator[tuple[int, int]]:
     inside, word = [_Inside()], ""
     for part in _PIECE.finditer(text):
         now, said = inside[-1], part[0]
-        is_end = said in (",", ";", ")", "]", "}") or (said == "\n" and now.last and now.last[-1] not in _UNFINISHED)
-        if is_end and now.begins >= 0:
-            value = text[now.begins : part.start()].rstrip()
-            if now.key in NAMES and is_secret(value.strip("\"'`")):
-                now.has_secret = True
-            elif VALUES.fullmatch(now.key):
-                now.values.append((now.begins, now.begins + len(value)))
-            now.begins, now.last = -1, ""
-        if said in ("(", "[", "{"):
-            now.begins = part.start() if now.begins == -2 else now.begins
-            inside.append(_Inside())
-            word = ""
-        elif said in (")", "]", "}"):
+        if said in _ENDS or (said == "\n" and now.last and now.last[-1] not in _UNFINISHED):
+            now.end(text, part.start())
+        if part["none"] or said == "\n":
+            continue
+        if said in (")", "]", "}"):
             if len(inside) > 1:
-                yield from now.values if now.has_secret else ()
-                inside.pop()
+                yield from inside.pop().secrets
                 inside[-1].last = said
-        elif part["gives"] and now.begins == -1 and word:
-            now.key, now.begins, now.last = word.replace("_", "").lower(), -2, ""
-        elif part["word"] or part["text"]:
-            now.begins = part.start() if now.begins == -2 else now.begins
-            word, now.last = said.strip("\"'`"), said
-        elif not part["none"] and said != "\n":
-            now.begins = part.start() if now.begins == -2 else now.begins
-            word, now.last = "", said
+        elif part["gives"] and word and not now.key:
+            now.key, now.last = word.replace("_", "").lower(), ""
+        else:
+            now.begins = part.start() if now.key and now.begins < 0 else now.begins
+            now.last = said
+        word = said.strip(_QUOTES) if part["word"] or part["text"] else ""
+        if said in ("(", "[", "{"):
+            inside.append(_Inside())
     for one in inside:
-        yield from one.values if one.has_secret else ()
+        yield from one.secrets

@@ -64,6 +64,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
         _RUN,
         masked=masked_tree,
         change=partial(_change, found, chosen),
+        folders=found.folders,
     )
 
 
@@ -87,6 +88,7 @@ class _Reading:
         self.static = given if self.is_static else _static_around(given)
         files = _files(self.static, config) if self.is_static else []
         self.dynamic = [_document(standing.read(file)) for file in files] if self.is_static else [given]
+        self.folders = _folders(self.static, config) if self.is_static else frozenset()
         self.urls: dict[Target, list[Value]] = {}
         self.points: dict[Server, Entry] = {}
         self.routers: dict[Route, Entry] = {}
@@ -227,6 +229,15 @@ def _files(static: Value, config: Path) -> list[Path]:
     if not files:
         raise InputError(said.reject(f"finds nothing at {found}: relative ones lie beside {config}"))
     return files
+
+
+def _folders(static: Value, config: Path) -> frozenset[Path]:
+    """Return the folder that the file provider reads, with those below; none of a file."""
+    provider = static.get("providers", "file")
+    found = _beside(config.parent, provider.get("directory").said) if provider.get("directory") else None
+    if found is None or provider.get("filename"):
+        return frozenset()
+    return frozenset([found, *(one for one in found.rglob("*") if one.is_dir())])
 
 
 def _beside(folder: Path, named: str) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.proxies.languages.base import Texts, Wanted, read
 from harness.proxies.languages.caddy_mitigated import MARK, change
-from harness.proxies.languages.caddyfile import Directive, in_one, parse, texts
+from harness.proxies.languages.caddyfile import Directive, in_one, parse, patterns, texts
 from harness.proxies.source_text import Source
 from tests.proxies.languages import production
 from tests.proxies.languages.reading import write
@@ -179,3 +179,8 @@ def test_a_config_of_somebodys_is_read_without_loss() -> None:
     names = [one.name for one in top.every()]
     assert names.count("reverse_proxy") == 4
     assert all(production.CADDY[one.start : one.end].startswith(one.name) for one in top.every())
+
+
+def test_what_imports_may_mean_once_it_is_there_lies_beside_the_file_that_says_it(tmp_path: Path) -> None:
+    config = write(tmp_path, {"Caddyfile": "import sites/*\nimport common\n", "sites/a": "import ../more/*.caddy\n"})
+    assert [*patterns(texts(config, read))] == [tmp_path / "sites/*", tmp_path / "sites/../more/*.caddy"]

@@ -81,3 +81,33 @@ def can_stand_in_a_chain(language: str, fitted: Fitted) -> None:
             yaml.compose(filled(text, values(1, Endpoint(9), Path("/f"))))
         if language in ("apache", "haproxy"):
             assert text.count("\n") == source.text.count("\n")
+
+
+SITE = "<VirtualHost *:80>\nProxyPass / http://app:1/\n</VirtualHost>\n"
+STATIC = "entryPoints: {web: {address: ':80'}}\nproviders: {file: {%s}}\n"
+DYNAMIC = """\
+http:
+  routers: {all: {rule: "PathPrefix(`/`)", service: app}}
+  services: {app: {loadBalancer: {servers: [{url: "http://app:1"}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "files", "folders"),
+    [
+        ("apache", {"site.conf": SITE}, set()),
+        ("apache", {"site.conf": f"{SITE}IncludeOptional more/*.conf\n"}, {"more"}),
+        ("traefik", {"t.yml": STATIC % "filename: d/app.yml", "d/app.yml": DYNAMIC}, set()),
+        (
+            "traefik",
+            {"t.yml": STATIC % "directory: d", "d/app.yml": DYNAMIC, "d/a/b.yml": "http: {}\n"},
+            {"d", "d/a"},
+        ),
+        ("haproxy", {"h.cfg": "listen l\n bind :80\n server s app:1\n"}, set()),
+    ],
+)
+def test_it_is_told_in_which_folders_a_new_file_would_be_one_more_of_a_config(
+    tmp_path: Path, language: str, files: Mapping[str, str], folders: set[str]
+) -> None:
+    (tmp_path / "more").mkdir()
+    assert reading.fit(language, tmp_path, files, Deployment()).folders == {tmp_path / one for one in folders}
