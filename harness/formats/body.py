@@ -43,11 +43,16 @@ class EmittedBody:
         A write of a recording is padded where no message goes on after it.
         """
         workload, padding = self._emission.workload, self._emission.padding
-        write = self._recording.write(seq) if self._recording else None
-        event = write.data if write else self._codec.token(workload, seq, at_ns)
-        if padding and (write is None or write.whole):
+        event = self.event(seq, at_ns)
+        if padding and (self._recording is None or self._recording.write(seq).whole):
             event += self._codec.filling(padding, f"padding:{workload.seed}:{seq}")
         return event + self._end() if seq == self._last else event
+
+    def event(self, seq: int, at_ns: int) -> bytes:
+        """Return a token that leaves now, without what comes behind it."""
+        if self._recording:
+            return self._recording.write(seq).data
+        return self._codec.token(self._emission.workload, seq, at_ns)
 
     def within(self, granted: int) -> int:
         """Return up to which token may be sent of those granted: none beyond a length that is fixed."""

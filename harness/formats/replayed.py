@@ -1,8 +1,8 @@
 """Finds tokens in a stream that says nothing of them, as a replayed recording does: by what has to come. Pure.
 
 Rules: what is sent is known byte by byte, so a token is here when all bytes up to its end are, wherever a read or a
-coding cut them. After each token the next may come, or what closes the stream; of a stream that is over it is known
-how many tokens were sent. A byte that can be neither was altered on the way.
+coding cut them; its padding need not be. After each token the next may come, or what closes the stream; of a stream
+that is over it is known how many tokens were sent. A byte that can be neither was altered on the way.
 """
 
 from __future__ import annotations
@@ -29,34 +29,47 @@ class ReplayedDecoder:
         self._whole_bytes = 0
         self._rest = b""
         self._seq = -1
+        self._event_bytes: int | None = None
         self._expected = body.opening()
         self._closing = b""
         if not self._expected:
             self._expect_next()
 
     def feed(self, data: bytes) -> Sequence[Token]:
-        """Return the tokens that `data` completes. Raises StreamError at the first byte that was not sent."""
-        found = []
+        """Return the tokens that `data` completes, whether or not their padding has come.
+
+        Raises StreamError at the first byte that was not sent.
+        """
+        found: list[Token] = []
         came, at = self._rest + data, 0
         while self._expected and came.startswith(self._expected, at):
             at += len(self._expected)
-            if self._seq >= 0:
-                found.append(Token(self._seq, UNKNOWN_NS, ""))
+            found += self._completed(self._expected)
             self._expect_next()
         self._whole_bytes += at
         self._rest = came[at:]
         if not any(one.startswith(self._rest) for one in (self._expected, self._closing)):
             raise StreamError(self._altered())
+        if self._expected.startswith(self._rest):
+            found += self._completed(self._rest)
         return found
 
     def finish(self) -> Sequence[Token]:
         """Return nothing: a write whose end is missing has not come."""
         return ()
 
+    def _completed(self, came: bytes) -> Sequence[Token]:
+        """Return the token whose event, that begins `came`, is whole, and which was not told yet."""
+        if self._event_bytes is None or len(came) < self._event_bytes:
+            return ()
+        self._event_bytes = None
+        return (Token(self._seq, UNKNOWN_NS, ""),)
+
     def _expect_next(self) -> None:
         self._seq += 1
         over = self._sent is not None and self._seq >= self._sent
         self._expected = b"" if over else self._body.token(self._seq, 0)
+        self._event_bytes = None if over else len(self._body.event(self._seq, 0))
         self._closing = self._body.closing()
 
     def _altered(self) -> str:

@@ -90,7 +90,7 @@ class RequestProfile:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Bytes that mean nothing: a prelude before the first token, or padding in every event."""
+    """Bytes that mean nothing: a prelude before the first token, or padding behind every event."""
 
     bytes: int
     fill: Fill = "spaces"

@@ -127,6 +127,11 @@ def test_padding_and_a_prelude_are_sent_with_the_recorded_writes_and_count() -> 
         assert trace.sent[2].end_bytes == trace.plan.emission.bytes_through(2)
 
 
+@pytest.mark.parametrize("hop", [Blocks(4 * KIB), Empties(4 * KIB)], ids=["by blocks", "whole"])
+def test_padding_pushes_a_recorded_write_out_and_need_not_have_come_itself(hop: Hop) -> None:
+    assert told(hop, uneven(1), padding=Filler(4 * KIB))[1].verdict == "streamed"
+
+
 def test_a_write_that_was_altered_on_the_way_breaks_the_stream() -> None:
     trace, _ = told(Passes(), EVENTS)
     body = bytearray(trace.body)

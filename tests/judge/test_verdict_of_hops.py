@@ -16,7 +16,7 @@ from harness.judge.metrics import delivery
 from harness.judge.rules import LATE_MS
 from harness.judge.shows import seen
 from harness.judge.verdict import assess
-from harness.model import Judgement, Start
+from harness.model import Filler, Judgement, Start
 from tests.factories import judged, plan, workload
 from tests.hops import (
     Blocks,
@@ -55,6 +55,14 @@ def test_a_buffer_is_told_by_its_bytes_and_has_a_tail_but_no_start(size: int, ki
     assert size - EVENT <= told.release.after_bytes + EVENT <= size + EVENT + told.release.resolution_bytes
     assert told.start is None
     assert told.tail_tokens <= size // EVENT + 1
+
+
+@few
+@given(st.integers(2 * EVENT, 20_000), st.integers(1, 50))
+def test_what_is_behind_an_event_pushes_it_out_and_one_as_large_keeps_its_own_end(size: int, more: int) -> None:
+    assert judged(simulate(plan(LOAD, padding=Filler(size)), Blocks(size_bytes=size))).verdict == "streamed"
+    large = workload(30, size + more)
+    assert judged(simulate(plan(large), Blocks(size_bytes=size))).verdict == "coalesced"
 
 
 @few
