@@ -44,13 +44,16 @@ def effect(mitigated: Assessment, baseline: Assessment) -> Effect | None:
         return "defeats"
     if mitigated.shows and baseline.shows and (mitigated.shows.seen or _computed_alike(mitigated, baseline)):
         shown, was_shown = _shown(mitigated.shows), _shown(baseline.shows)
-        by_chance = 1 if not mitigated.shows.seen and _held_alike(mitigated, baseline) else 0
+        alike = _held_alike(mitigated, baseline) or _started_alike(mitigated, baseline)
+        by_chance = 1 if not mitigated.shows.seen and alike else 0
         if abs(shown - was_shown) > by_chance:
             return "reduces" if shown < was_shown else "harms"
     if after != before:
         return "reduces" if after < before else "no effect" if _sent_less(mitigated, baseline) else "harms"
     wait_ms, was_ms = _waits_ms(mitigated, baseline), _waits_ms(baseline, mitigated)
     if wait_ms is None or was_ms is None or wait_ms == was_ms or _held_alike(mitigated, baseline):
+        return "no effect"
+    if _started_alike(mitigated, baseline):
         return "no effect"
     if wait_ms * SHORTER <= was_ms:
         return "reduces"
@@ -97,6 +100,18 @@ def _held_alike(mitigated: Assessment, baseline: Assessment) -> bool:
     """Tell whether bytes let go in both, and tokens usually waited about as long."""
     wait_ms, was_ms = _usually_held_ms(mitigated), _usually_held_ms(baseline)
     return wait_ms is not None and was_ms is not None and max(wait_ms, was_ms) < SHORTER * min(wait_ms, was_ms)
+
+
+def _started_alike(mitigated: Assessment, baseline: Assessment) -> bool:
+    """Tell whether both held a start, and as much of it as far as that is known: to a step of the probe, which is late
+    where whoever lets go takes its time.
+    """
+    starts = [one.judgement.start for one in (mitigated, baseline)]
+    held = [(start.held_bytes, start.resolution_bytes) for start in starts if start and start.held_bytes]
+    if len(held) < 2:
+        return False
+    least, (most, within) = min(held)[0], max(held)
+    return most - least <= within
 
 
 def _usually_held_ms(of: Assessment) -> float | None:

@@ -243,6 +243,29 @@ def test_of_two_starts_that_are_held_it_counts_how_long(was_ms: float, change: E
     assert effect(showing("streamed", AT_THE_END), before) == change
 
 
+def started(held_bytes: int, resolution_bytes: int, shows: Shows) -> Assessment:
+    start = Start(held_bytes=held_bytes, resolution_bytes=resolution_bytes)
+    return replace(ruling("streamed"), judgement=Judgement("streamed", "because", start=start), shows=shows)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "shows", "change"),
+    [
+        ((3696, 1792), (1904, 896), IN_BURSTS, "no effect"),
+        ((1904, 896), (3696, 1792), AT_THE_END, "no effect"),
+        ((3696, 1792), (1903, 896), IN_BURSTS, "reduces"),
+        ((1903, 896), (3696, 1792), AT_THE_END, "harms"),
+        ((3696, 1792), (0, 0), IN_BURSTS, "reduces"),
+    ],
+    ids=["a step less", "a step more", "more than a step less", "more than a step more", "none"],
+)
+def test_a_step_of_the_probe_that_a_start_is_found_earlier_or_later_is_no_effect(
+    was: tuple[int, int], now: tuple[int, int], shows: Shows, change: Effect
+) -> None:
+    before = started(*was, IN_BURSTS if shows is AT_THE_END else AT_THE_END)
+    assert effect(started(*now, shows), before) == change
+
+
 def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
     ending = conclude(assessed(DELAYED), assessed(STREAMED), assessed(streamed(STREAK, hold_ms=125)), None)
     assert ending[::2] == ("observed", "reduces")
