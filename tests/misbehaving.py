@@ -312,12 +312,18 @@ class Serial(Misbehaving):
 
 
 class Several(Misbehaving):
-    """Asks one of several after the other."""
+    """Asks one of several after the other, or only for streams, and the first for all else."""
 
-    def __init__(self, *upstreams: Endpoint) -> None:
+    def __init__(self, *upstreams: Endpoint, for_streams: bool = False) -> None:
         super().__init__(upstreams[0], passes)
+        self._upstreams = upstreams
         self._next = itertools.cycle(upstreams)
+        self._for_streams = for_streams
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._upstream = next(self._next)
-        await super()._exchange(reader, writer)
+    async def _before(self, target: str) -> None:
+        if not self._for_streams:
+            self._upstream = next(self._next)
+        elif target.startswith("/stream/"):
+            self._upstream = self._upstreams[-1]
+        else:
+            self._upstream = self._upstreams[0]

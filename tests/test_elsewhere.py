@@ -202,13 +202,27 @@ async def test_a_grant_that_takes_long_is_no_token_that_does(here: Here, tmp_pat
     assert all(step.at_ns == before.at_ns for step, before in pulses), "none was sent since a token outwaited its time"
 
 
-async def test_several_instances_behind_one_address_are_refused_with_the_way_out(here: Here, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("case", "error"),
+    [
+        ("behind one address", InputError),
+        ("beside a way of its own", InputError),
+        ("one for streams, one for control", InputError),
+        ("the second comes in mid-run", BackendError),
+    ],
+)
+async def test_several_instances_are_refused_with_the_way_out(
+    here: Here, tmp_path: Path, case: str, error: type[HarnessError]
+) -> None:
+    mid_run, own_way = case.endswith("in mid-run"), case.endswith(("way of its own", "for control"))
     async with (
         deployed(here.launcher, tmp_path, name="another") as another,
-        Several(here.deployed, Endpoint(another.port)) as hop_in_front,
+        Several(here.deployed, Endpoint(another.port), for_streams=mid_run) as hop_in_front,
     ):
-        with pytest.raises(InputError, match=r"several emitters .* one instance that takes several requests"):
-            await measured(here.launcher, tmp_path / "far", PLAN, hop_in_front.endpoint)
+        at = Endpoint(another.port) if case.startswith("one for streams") else hop_in_front.endpoint
+        control = here.deployed if own_way else None
+        with pytest.raises(error, match=r"several emitters .* one instance that takes several requests"):
+            await measured(here.launcher, tmp_path / "far", PLAN, at, control=control)
 
 
 async def test_a_round_trip_of_100_ms_turns_no_verdict(here: Here, tmp_path: Path) -> None:
