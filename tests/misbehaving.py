@@ -134,10 +134,14 @@ class Tardy(Misbehaving):
 
 
 class Shared(Misbehaving):
-    """A tunnel that many responses share: it writes what it has of all of them whenever one ends, and else nothing."""
+    """A tunnel that many responses share: it writes what it has of all of them whenever one ends, and else nothing.
 
-    def __init__(self, upstream: Endpoint) -> None:
+    Answers to grants end so much later than they came.
+    """
+
+    def __init__(self, upstream: Endpoint, late_s: float = 0.0) -> None:
         super().__init__(upstream, self._collect)
+        self._late_s = late_s
         self._held: dict[Answer, bytes] = {}
 
     async def _collect(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
@@ -148,6 +152,8 @@ class Shared(Misbehaving):
         answer.end()
 
     async def _pulse(self, response: aiohttp.ClientResponse, answer: Answer) -> None:
+        if self._late_s and response.url.path.endswith("/grant"):
+            await asyncio.sleep(self._late_s)
         self._let_go()
         await passes(response, answer)
 
@@ -306,12 +312,18 @@ class Serial(Misbehaving):
 
 
 class Several(Misbehaving):
-    """Asks one of several after the other."""
+    """Asks one of several after the other, or only for streams, and the first for all else."""
 
-    def __init__(self, *upstreams: Endpoint) -> None:
+    def __init__(self, *upstreams: Endpoint, for_streams: bool = False) -> None:
         super().__init__(upstreams[0], passes)
+        self._upstreams = upstreams
         self._next = itertools.cycle(upstreams)
+        self._for_streams = for_streams
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._upstream = next(self._next)
-        await super()._exchange(reader, writer)
+    async def _before(self, target: str) -> None:
+        if not self._for_streams:
+            self._upstream = next(self._next)
+        elif target.startswith("/stream/"):
+            self._upstream = self._upstreams[-1]
+        else:
+            self._upstream = self._upstreams[0]

@@ -90,6 +90,18 @@ def test_without_a_token_nobody_is_asked(harness: Harness, monkeypatch: pytest.M
     assert (said.status, f"{TOKEN_VARIABLE} is not set" in said.err) == (2, True)
 
 
+@pytest.mark.parametrize("token", [f"{TOKEN}\n", f"{TOKEN}\r", "open sesame", "open\x7fsesame", "open\udcffsesame"])
+def test_a_token_that_no_header_can_have_is_refused_with_the_way_out_and_not_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    said = harness("matrix", "smoke", "--at", "https://chat.example")
+    assert said.status == 2
+    assert said.err.startswith(f"harness: --at: {TOKEN_VARIABLE} has a blank, a line end or another sign")
+    assert "openssl rand -hex 16" in said.err
+    assert "sesame" not in said.err
+
+
 def test_what_is_refused_before_anything_is_measured_leaves_no_run(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

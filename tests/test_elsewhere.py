@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,15 @@ async def test_a_hop_that_lets_go_when_others_pass_is_found_to_hold(here: Here, 
         assert judged(quiet).verdict == "buffered"
 
 
+@pytest.mark.parametrize("late_s", [0.03, 0.06])
+async def test_what_the_late_answer_to_a_grant_lets_go_is_looked_at_in_silence(
+    here: Here, tmp_path: Path, late_s: float
+) -> None:
+    async with Shared(here.deployed, late_s) as shared:
+        trace = await measured(here.launcher, tmp_path / "far", PLAN, shared.endpoint)
+    assert follow_up([trace], assess_one(trace)), judged(trace).reason
+
+
 async def test_a_hop_that_serves_one_request_at_a_time_is_measured_by_announced_silences(
     here: Here, tmp_path: Path
 ) -> None:
@@ -187,16 +197,32 @@ async def test_a_grant_that_takes_long_is_no_token_that_does(here: Here, tmp_pat
         trace = await measured(here.launcher, tmp_path / "far", PLAN, at, control=control)
     assert tardy.late == 3
     assert judged(trace).verdict == "streamed", judged(trace).reason
-    assert {"pulse", "hold"}.isdisjoint(step.kind for step in trace.steps)
+    assert "hold" not in {step.kind for step in trace.steps}
+    pulses = [(step, before) for before, step in pairwise(trace.steps) if step.kind == "pulse"]
+    assert all(step.at_ns == before.at_ns for step, before in pulses), "none was sent since a token outwaited its time"
 
 
-async def test_several_instances_behind_one_address_are_refused_with_the_way_out(here: Here, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("case", "error"),
+    [
+        ("behind one address", InputError),
+        ("beside a way of its own", InputError),
+        ("one for streams, one for control", InputError),
+        ("the second comes in mid-run", BackendError),
+    ],
+)
+async def test_several_instances_are_refused_with_the_way_out(
+    here: Here, tmp_path: Path, case: str, error: type[HarnessError]
+) -> None:
+    mid_run, own_way = case.endswith("in mid-run"), case.endswith(("way of its own", "for control"))
     async with (
         deployed(here.launcher, tmp_path, name="another") as another,
-        Several(here.deployed, Endpoint(another.port)) as hop_in_front,
+        Several(here.deployed, Endpoint(another.port), for_streams=mid_run) as hop_in_front,
     ):
-        with pytest.raises(InputError, match=r"several emitters .* one instance that takes several requests"):
-            await measured(here.launcher, tmp_path / "far", PLAN, hop_in_front.endpoint)
+        at = Endpoint(another.port) if case.startswith("one for streams") else hop_in_front.endpoint
+        control = here.deployed if own_way else None
+        with pytest.raises(error, match=r"several emitters .* one instance that takes several requests"):
+            await measured(here.launcher, tmp_path / "far", PLAN, at, control=control)
 
 
 async def test_a_round_trip_of_100_ms_turns_no_verdict(here: Here, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ nobody has to stay connected for as long as a stream lasts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -114,3 +114,6 @@ class Distant(Protocol):
 
     async def announce(self, emission: Emission, turns: Sequence[Turn]) -> Announced:
         """Announce a stream that takes these turns by itself, and of which nothing is asked before its log."""
+
+    def recognise(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Look at the answer to a stream that is open. Raises BackendError if another emitter gave it."""

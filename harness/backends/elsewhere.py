@@ -12,9 +12,10 @@ import asyncio
 import functools
 import html
 import json
+import secrets
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +26,18 @@ from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
 from harness.backends.unreached import who_answers, why_unreached
 from harness.errors import BackendError, InputError, shortened
-from harness.model import Clock, Emission, Endpoint, Turn, Workload, shown_urls, spellings, without_said
+from harness.model import (
+    EMITTER_HEADER,
+    NO_STREAM_MARK,
+    Clock,
+    Emission,
+    Endpoint,
+    Turn,
+    Workload,
+    shown_urls,
+    spellings,
+    without_said,
+)
 
 LOOKS = 8
 """So many requests at once find several instances, if there are some."""
@@ -120,30 +132,41 @@ class Elsewhere:
 
         Who answers only so many requests a minute is asked again when that time has passed.
         """
+        return self._read(await self._answered(self._control, f"/control/{path}", said))
+
+    def recognise(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Look at the answer to a stream that is open. Raises BackendError if another emitter gave it."""
+        told = {name.lower(): value for name, value in headers}
+        instance = told.get(INSTANCE_HEADER.lower(), "")
+        unknown = not instance and told.get(EMITTER_HEADER.lower()) == NO_STREAM_MARK
+        if unknown or (instance or self._instance) != self._instance:
+            raise BackendError(self._several(self.endpoint.url))
+
+    async def _answered(self, at: Endpoint, path: str, said: Mapping[str, Any] | None) -> str:
+        """Return what is answered to a post, or to a look if nothing is said."""
         until_s = time.monotonic() + self._patience.turned_away_s
         while True:
-            status, text, wait_s = await self._posted(path, said)
+            status, text, wait_s = await self._asked(at, path, said)
             if status == 200:
-                return self._read(text)
+                return text
             if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
-                raise self._refusal(path, status, text)
-            self._say_waiting(status, wait_s, until_s - time.monotonic())
+                raise self._refusal(at, path, status, text)
+            self._say_waiting(at, status, wait_s, until_s - time.monotonic())
             await asyncio.sleep(wait_s)
 
-    def _say_waiting(self, status: int, wait_s: float, left_s: float) -> None:
+    def _say_waiting(self, at: Endpoint, status: int, wait_s: float, left_s: float) -> None:
         """Say that somebody is waited for, once for all who wait."""
         if (now_s := time.monotonic()) >= self._said_s + SAY_S:
             self._said_s = now_s
-            who = f"{self._control.url} takes no more requests for now ({status})"
+            who = f"{at.url} takes no more requests for now ({status})"
             self._say(f"{who}: it is asked again in {wait_s:g} s, and given up in {left_s:.0f} s")
 
-    async def _posted(self, path: str, said: Mapping[str, Any]) -> tuple[int, str, float]:
-        """Post once; return status, body and for how long to wait before the next."""
-        assert self._session, "it is ready"
-        url, who = f"{self._control.url}/control/{path}", self._control.url
+    async def _asked(self, at: Endpoint, path: str, said: Mapping[str, Any] | None) -> tuple[int, str, float]:
+        """Ask once; return status, body and for how long to wait before the next."""
+        who = at.url
         for last in (False, True):
             try:
-                async with asyncio.timeout(self._patience.answer_s), self._asking(url, said) as answer:
+                async with asyncio.timeout(self._patience.answer_s), self._asking(at, path, said) as answer:
                     text, instance = await answer.text(errors="replace"), answer.headers.get(INSTANCE_HEADER)
                     retry = answer.headers.get("Retry-After", "1")
                     break
@@ -160,17 +183,23 @@ class Elsewhere:
         if instance is None and answer.status not in NOT_NOW:
             sends_to = shown_urls(self._quoted(answer.headers.get("Location", "")))
             spelled = self._quoted(html.unescape(self._quoted(text)))  # a page can spell what it repeats in many ways
-            told = who_answers(answer.status, spelled, sends_to, f"/control/{path}")
+            told = who_answers(answer.status, spelled, sends_to, shown_urls(path))
             raise InputError(f"no emitter answers at {who}: {told}")
         if instance and instance != (self._instance or instance):
-            raise InputError(f"several emitters answer at {who}, or it was started anew: {ONE_INSTANCE}")
+            raise InputError(self._several(who))
         self._instance = self._instance or instance or ""
         return answer.status, text, float(retry) if retry.isdecimal() else 1.0
 
-    def _asking(self, url: str, said: Mapping[str, Any]) -> Any:
+    def _asking(self, at: Endpoint, path: str, said: Mapping[str, Any] | None) -> Any:
         assert self._session, "it is ready"
-        headers = {TOKEN_HEADER: self._token, "Cache-Control": "no-store"}
-        return self._session.post(url, json=said, headers=headers, allow_redirects=False, ssl=_trusting(self._control))
+        headers = {"Cache-Control": "no-store"} | ({} if said is None else {TOKEN_HEADER: self._token})
+        method, trusting = "GET" if said is None else "POST", _trusting(at)
+        url = f"{at.url}{path}"
+        return self._session.request(method, url, json=said, headers=headers, allow_redirects=False, ssl=trusting)
+
+    def _several(self, who: str) -> str:
+        both = who if who == self._control.url else f"{who} and {self._control.url}"
+        return f"several emitters answer at {both}, or it was started anew: {ONE_INSTANCE}"
 
     def _read(self, text: str) -> Any:
         try:
@@ -183,8 +212,8 @@ class Elsewhere:
         """Return what others answered without the token: before it is cut, for a part of one tells, too."""
         return without_said(text, self._secrets)
 
-    def _refusal(self, path: str, status: int, text: str) -> Exception:
-        who, said = self._control.url, self._quoted(text.strip())[:200]
+    def _refusal(self, at: Endpoint, path: str, status: int, text: str) -> Exception:
+        who, said = at.url, self._quoted(text.strip())[:200]
         if status == 401:
             return InputError(f"{who} wants another token than {TOKEN_VARIABLE} says: {said}")
         if status == TOO_MANY:
@@ -200,9 +229,15 @@ class Elsewhere:
             began = time.monotonic()
             await self.trip()
             trips_ms.append((time.monotonic() - began) * 1e3)
-        if not self.has_own_way:
+        if self.has_own_way:
+            await asyncio.gather(*(self._look_there() for _ in range(LOOKS)))
+        else:
             self.lead_ms = max(LEAD_LEAST_MS, LEAD_TRIPS * max(trips_ms))
             self.serial = await self._serves_one_at_a_time(max(trips_ms) / 1e3)
+
+    async def _look_there(self) -> None:
+        """Ask where streams are asked for, too, and for what nobody can have kept: it has to be the same emitter."""
+        await self._answered(self.endpoint, f"/pulse?look={secrets.token_hex(4)}", None)
 
     async def _serves_one_at_a_time(self, trip_s: float) -> bool:
         """Tell whether a short request is kept waiting while a stream is under way."""

@@ -21,6 +21,7 @@ TOKEN_VARIABLE = "HARNESS_TOKEN"
 """Where both ends find the token: unlike a command line, an environment can only be read by its user."""
 TOKEN_HEADER = "X-Harness-Token"
 """Not Authorization: whoever stands in front may want that for itself."""
+TOKEN_MAKER = "openssl rand -hex 16"
 INSTANCE_HEADER = "X-Harness-Instance"
 """Which process answers: two behind one address do not know each other's streams."""
 
@@ -34,3 +35,13 @@ class Patience:
     answer_s: float
     busy_s: float
     turned_away_s: float
+
+
+def objection(token: str) -> str | None:
+    """Return why a token cannot travel in a header as it is; None if it can. The words tell nothing of it."""
+    if token.isprintable() and " " not in token:
+        return None
+    return (
+        f"{TOKEN_VARIABLE} has a blank, a line end or another sign in it that is not printed, which no token may: take"
+        f' one without, as {TOKEN_MAKER} makes it; "$(cat FILE)" leaves a last line end out'
+    )

@@ -29,7 +29,7 @@ from aiohttp import web
 
 from harness.backends.control import dump_log, load_emission
 from harness.backends.emitter import ID_BYTES, Stream, application
-from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_MAKER, TOKEN_VARIABLE, objection
 from harness.formats import CODECS
 from harness.model import Body, Emission, Turn, Workload
 
@@ -357,8 +357,10 @@ def main() -> None:
         what = f"has {len(token)} characters" if token else "is not set"
         parser.error(
             f"{TOKEN_VARIABLE} {what}: whoever has it may have this emitter send what they like, so it is needed, with"
-            f" {LEAST_TOKEN_CHARS} characters at least, in the environment: openssl rand -hex 16"
+            f" {LEAST_TOKEN_CHARS} characters at least, in the environment: {TOKEN_MAKER}"
         )
+    if why := objection(token):
+        parser.error(why)
     said = os.environ.get("PORT", "8080")
     if port is None and not said.isdecimal():
         parser.error(f"PORT is {said!r}, which is no port")

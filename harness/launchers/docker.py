@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from docker.models.images import Image
 
 TELLS_EVERY_BYTES = 20_000_000
-BUILD = "docker compose build backend"
+BUILD = "in a checkout of this project: docker compose build backend"
 _VERSIONS: dict[str, str] = {}
 """What programs in images told, by the image's id and what was asked."""
 

@@ -2,7 +2,8 @@
 
 Rules: DOCKER_HOST is obeyed; else the context that is chosen (DOCKER_CONTEXT, `docker context use`); else the sockets
 are tried at which rootful and rootless engines listen. It has to run on this machine: what a container offers is
-published on the loopback of the engine's machine, and what it reads is mounted from its files.
+published on the loopback of the engine's machine, and what it reads is mounted from its files. Of an address is told
+all but whom it logs in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from harness.errors import ProxyError, Unavailable
+from harness.model import without_userinfo
 
 if TYPE_CHECKING:  # the SDK takes a third of a second to import: only who has containers is to wait for it
     from docker import DockerClient
@@ -76,7 +78,9 @@ class Engine:
             version = self.client.version()
             is_podman = any(one["Name"].startswith("Podman") for one in version.get("Components") or ())
             whose = "rootless" if self.is_rootless else "rootful"
-        return f"{'Podman' if is_podman else 'Docker'} {version['Version']}, {whose}, at {self.address}"
+        return (
+            f"{'Podman' if is_podman else 'Docker'} {version['Version']}, {whose}, at {without_userinfo(self.address)}"
+        )
 
     def image(self, name: str) -> Image | None:
         """Return the image that has that name here; None if none has. Blocks. Raises ProxyError."""
@@ -112,7 +116,7 @@ def connected(address: str = "", timeout_s: float | None = ANSWERS_S, hello_s: f
             return Engine(_client(one, timeout_s, HELLO_S if hello_s is None else hello_s), one)
         except OSError as error:
             tried.append(f"{one}: {error.strerror or error}")
-    raise Unavailable(f"no container engine answers: {'; '.join(tried)}", WAY_OUT)
+    raise Unavailable(f"no container engine answers: {without_userinfo('; '.join(tried))}", WAY_OUT)
 
 
 def _client(address: str, timeout_s: float | None, hello_s: float) -> DockerClient:
@@ -156,7 +160,9 @@ def _of_context() -> tuple[str, str]:
     try:
         context = ContextAPI.get_context(named) if named else ContextAPI.get_current_context()
     except (DockerException, OSError, ValueError) as error:
-        raise Unavailable(f"the chosen docker context cannot be read: {error}", "docker context ls") from None
+        raise Unavailable(
+            f"the chosen docker context cannot be read: {without_userinfo(str(error))}", "docker context ls"
+        ) from None
     if named and context is None:
         raise Unavailable(f"there is no docker context {named}", "docker context ls")
     if context is None or context.name == "default":
@@ -165,16 +171,19 @@ def _of_context() -> tuple[str, str]:
 
 
 def _refuse_elsewhere(address: str) -> None:
-    host = urlsplit(address).hostname or ""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError as error:
+        raise Unavailable(f"{without_userinfo(address)} is no address of an engine: {error}", WAY_OUT) from None
     if address.startswith("ssh:") or (address.startswith(("tcp:", "http")) and host not in HERE):
-        why = f"the engine at {address} is another machine's: its loopback and its files are not ours"
+        why = f"the engine at {without_userinfo(address)} is another machine's: its loopback and its files are not ours"
         raise Unavailable(why, "run the harness there")
 
 
 def _root_of(error: BaseException) -> str:
     """Return what an error of the SDK's comes of, without the wrappings of the libraries that it passed through."""
     if explanation := getattr(error, "explanation", None):
-        return str(explanation)
+        return without_userinfo(str(explanation))
     while inner := error.__cause__ or error.__context__:
         error = inner
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return without_userinfo(getattr(error, "strerror", None) or str(error)) or type(error).__name__

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING
 from harness import resources
 from harness.errors import HarnessError, ProxyError
 from harness.launchers.engine import ANSWERS_S, Engine, connected, told
+from harness.model import without_userinfo
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -150,7 +151,8 @@ def _reaped(file: Path, silent: set[str], forgetting: bool) -> Iterator[str]:
         elif forgetting:
             file.unlink(missing_ok=True)
             lock.seek(0)
-            yield f"the note of what bears {LABEL}={file.stem} in the engine at {lock.read()}, which does not answer"
+            where = without_userinfo(lock.read())
+            yield f"the note of what bears {LABEL}={file.stem} in the engine at {where}, which does not answer"
 
 
 def _of(address: str, silent: set[str]) -> Engine | None:

@@ -71,6 +71,8 @@ async def record(
         with guard.control.trips.watched():
             ends: set[asyncio.Future[Any]] = {reading, watching, stream.lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if isinstance(backend, Distant):
+                backend.recognise(recorder.headers)
             if stream.lost.done():
                 raise BackendError(stream.lost.result())
             failure = _failure(recorder.fault or (reading if reading.done() else watching).exception())

@@ -20,8 +20,9 @@ Rules:
 6. With `length` framing the last token is the end: it is granted alone, when all else has come or been waited for.
 7. A brief conversation ends with its first hold, when all bytes were tried in vain, or after a few late tokens.
 8. Where a grant is a request of its own, it counts once it was heard, `lead_ns` later: one that takes long holds no
-   token. Where it goes the way of the stream, what comes meanwhile that request let go, and time is dear: what is left
-   once the steady state is known is sent with the end. A flow is told at once.
+   token. Where it goes the way of the stream, what comes meanwhile that request let go, or its answer, if that was slow
+   (`_met`). Time is dear then: what is left once the steady state is known is sent with the end. A flow is told at
+   once.
 
 The driver waits for what `due` says and calls `begin`, `head`, `arrived`, `heard`, `outwaited` and `stepped`; each
 returns what to grant. `steps` is the record.
@@ -61,6 +62,9 @@ CONVERSATION_BYTES = 4_194_304
 
 NEARLY = 2 / 3
 """From such a share of what makes a hold on, a token is nearly held."""
+
+CLOSE = 1 / 3
+"""What comes within such a share of a lead, which is one trip, after the answer to its grant may be let go by that."""
 
 PAUSES = 32
 """So many pauses are enough to meet a timer at any phase."""
@@ -109,7 +113,8 @@ class Lockstep:
         self._slow_ms = slow_ms
         self._lead_ns = lead_ns
         self._told = -1
-        self._is_heard = True
+        self._heard_ns: int | None = 0
+        self._met_tokens = 0
         self._leads_to: tuple[int, Phase]
         self._flows_ns: int
         self._chance = random.Random(workload.seed)
@@ -146,7 +151,7 @@ class Lockstep:
             case Phase.PAUSE:
                 return Due("pause", self._pause_ns)
             case Phase.LEAD:
-                return Due("pause", self._lead_ns or 0) if self._is_heard else Due("told")
+                return Due("pause", self._lead_ns or 0) if self._heard_ns is not None else Due("told")
             case Phase.ENDED:
                 return Due("nothing")
 
@@ -174,7 +179,10 @@ class Lockstep:
         if through <= self._reader.arrived:
             return None
         if left := self._left_already(through):
+            meets = self._meets_answer(now_ns)
             self._count(left, now_ns)
+            if meets:
+                self._met(now_ns)
         seen = len(self._reader.seen)
         self._step("arrive", through, now_ns)
         self.progress_ns = now_ns
@@ -187,7 +195,7 @@ class Lockstep:
     def heard(self, now_ns: int) -> None:
         """Take note that the last grant was heard: one that took longer than a round trip counts that much later."""
         late_ns = max(0, now_ns - self.progress_ns - self._round_trip_ns)
-        self._is_heard = True
+        self._heard_ns = now_ns
         self.progress_ns += late_ns
         self._flows_ns += late_ns
 
@@ -368,7 +376,7 @@ class Lockstep:
             return None
         if self._lead_ns and not self._all_here:
             self.pulsed(now_ns)
-        self.phase, self.progress_ns, self._is_heard = Phase.LEAD, now_ns, False
+        self.phase, self.progress_ns, self._heard_ns = Phase.LEAD, now_ns, None
         flows = phase is Phase.FLOW
         self._flows_ns, self._told = now_ns + self._lead_ns, self._flow_through if flows else through
         return Grant(self._told, end, later=True, every_ms=FLOW_MS if flows else 0.0)
@@ -384,12 +392,29 @@ class Lockstep:
         left = through if flows or (self._lead_ns and through <= self.granted) else self._told
         return max(0, min(left, self._told) - self.granted)
 
+    def _meets_answer(self, now_ns: int) -> bool:
+        """Tell whether what comes now comes before the answer to its grant, on the same way, or close behind it."""
+        if self.phase is not Phase.LEAD or not self._lead_ns:
+            return False
+        return self._heard_ns is None or now_ns - self._heard_ns < CLOSE * self._lead_ns
+
+    def _met(self, now_ns: int) -> None:
+        """Take note that an answer may have let go what comes now, unless most before show that they need none: on a
+        busy machine a few meet so.
+        """
+        seen = self._reader.seen
+        if self.phase is Phase.ARRIVAL and all(isinstance(one, Alone) for one in seen):
+            self._met_tokens += 1
+            if self._met_tokens < SHARE * (len(seen) + 1):
+                return
+        self.pulsed(now_ns)
+
     def _count(self, tokens: int, now_ns: int) -> None:
         """Let tokens count as granted from now on, or from when a request that goes another way can have been heard."""
         _, phase = self._leads_to
         if self.phase is Phase.LEAD and not self._lead_ns:
-            at_ns = self.progress_ns if self._is_heard else max(self.progress_ns, now_ns - self._round_trip_ns)
-            now_ns = max([at_ns, *(step.at_ns for step in self.steps[-1:])])
+            least_ns = now_ns - self._round_trip_ns if self._heard_ns is None else 0
+            now_ns = max([self.progress_ns, least_ns, *(step.at_ns for step in self.steps[-1:])])
         self._step("grant", self.granted + tokens, now_ns)
         let_go = phase is Phase.TRYING and self._reader.arrived >= self._held
         self.phase, self.progress_ns = Phase.SETTLING if let_go else phase, now_ns

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult
 
 from harness.backends.elsewhere import Elsewhere
-from harness.backends.posting import TOKEN_VARIABLE
+from harness.backends.posting import TOKEN_VARIABLE, objection
 from harness.errors import InputError
 from harness.matrix.mitigations import objections, plan
 from harness.matrix.reading import Matrix
@@ -52,12 +52,14 @@ class Site:
 
 
 def site(at: str, control: str | None, authority: Path | None, say: Callable[[str], object]) -> Site:
-    """Return what options say. Raises InputError for what is no URL, and where no token is in the environment."""
+    """Return what options say. Raises InputError for what is no URL, and where the environment has no fit token."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token:
         raise InputError(
             f"--at: {TOKEN_VARIABLE} is not set: it has to have the token with which the emitter there was started"
         )
+    if why := objection(token):
+        raise InputError(f"--at: {why}")
     there, way_in = _parts("--at", at), _parts("--control", control) if control is not None else None
     given = trusted("--cacert", authority, [at, control or ""]) if authority else None
     told = f"{there.netloc}{there.path.rstrip('/')}"

@@ -14,10 +14,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from harness.backends.elsewhere import Elsewhere
+from harness.backends.elsewhere import LOOKS, Elsewhere
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, Patience
 from harness.errors import BackendError, InputError
-from harness.model import Endpoint
+from harness.model import EMITTER_HEADER, NO_STREAM_MARK, Endpoint
 from tests.backends.emitting import emission
 
 TOKEN = 'open "sésame" & barley'
@@ -153,3 +153,59 @@ async def test_nor_who_does_in_the_middle_of_a_stream() -> None:
         await stream.closed()
     assert "in mid-stream, the emitter was lost" in told
     assert_hides(told)
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        ("0f", None),
+        ("1e", "several emitters answer at .* one instance that takes several requests"),
+        (None, "no emitter answers at"),
+    ],
+    ids=["the same", "another", "none"],
+)
+async def test_where_control_has_a_way_of_its_own_the_same_emitter_has_to_answer_where_streams_are_asked_for(
+    there: str | None, told: str | None
+) -> None:
+    looks: list[str] = []
+
+    def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            return web.json_response({}, headers={INSTANCE_HEADER: "0f"})
+        assert TOKEN_HEADER not in request.headers
+        looks.append(request.path_qs)
+        return web.Response(headers={INSTANCE_HEADER: there} if there else {})
+
+    async with answered_by(answer) as emitter:
+        emitter.has_own_way = True
+        if told:
+            with pytest.raises(InputError, match=told):
+                await emitter.ready()
+        else:
+            await emitter.ready()
+            assert len(set(looks)) == len(looks) == LOOKS, "what a cache keeps says nothing"
+    assert looks
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_another"),
+    [
+        ([(INSTANCE_HEADER, "0f")], False),
+        ([(INSTANCE_HEADER.lower(), "1e")], True),
+        ([], False),
+        ([(EMITTER_HEADER, NO_STREAM_MARK)], True),
+        ([(EMITTER_HEADER, NO_STREAM_MARK), (INSTANCE_HEADER, "0f")], False),
+    ],
+    ids=["the same", "another", "a hop's own", "one that knows no such stream", "asked for another path"],
+)
+async def test_a_stream_that_another_instance_answers_is_no_stream(
+    headers: list[tuple[str, str]], is_another: bool
+) -> None:
+    async with answered_by(lambda _: web.json_response({}, headers={INSTANCE_HEADER: "0f"})) as emitter:
+        emitter.has_own_way = True
+        await emitter.ready()
+        if is_another:
+            with pytest.raises(BackendError, match="several emitters answer at"):
+                emitter.recognise(headers)
+        else:
+            emitter.recognise(headers)

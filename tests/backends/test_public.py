@@ -84,6 +84,9 @@ def test_a_demo_that_nobody_can_mean_is_told_what_is_allowed(query: dict[str, st
     [
         ({TOKEN_VARIABLE: ""}, [], f"{TOKEN_VARIABLE} is not set"),
         ({TOKEN_VARIABLE: "short"}, [], f"{TOKEN_VARIABLE} has 5 characters"),
+        ({TOKEN_VARIABLE: f"{TOKEN}\n"}, [], f"{TOKEN_VARIABLE} has a blank, a line end"),
+        ({TOKEN_VARIABLE: "open sesame open sesame"}, [], f"{TOKEN_VARIABLE} has a blank, a line end"),
+        ({TOKEN_VARIABLE: f"{TOKEN}\t"}, [], f"{TOKEN_VARIABLE} has a blank, a line end"),
         ({"PORT": "http"}, [], "PORT is 'http'"),
         ({"PORT": "65536"}, [], "65536 is no port"),
         ({}, ["--streams=0"], "--streams has to be more than 0"),

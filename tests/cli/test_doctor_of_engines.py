@@ -51,7 +51,7 @@ def test_without_the_emitters_image_no_hop_can_run_and_the_doctor_says_how_it_is
         monkeypatch.setenv("DOCKER_HOST", address)
         said = row(doctor().out, "images")
     assert said.startswith(f"images lacking {EMITTER_IMAGE} is not built; here: {PINNED['nginx']}; pulled")
-    assert said.endswith("docker compose build backend")
+    assert said.endswith("in a checkout of this project: docker compose build backend")
 
 
 @pytest.mark.parametrize("compose", [None, "x-images: [", "services: {}", "[]"])

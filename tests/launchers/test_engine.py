@@ -7,7 +7,9 @@ import json
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -149,3 +151,31 @@ def test_an_engine_of_another_machine_is_refused(address: str, monkeypatch: pyte
     monkeypatch.setenv("DOCKER_HOST", address)
     with pytest.raises(Unavailable, match="another machine's: its loopback and its files are not ours"):
         engine.connected()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://me:hunter2@127.0.0.1:1",
+        "http://me:hunter2@127.0.0.1:1",
+        "tcp://me:hunter2@192.0.2.7:2376",
+        "nope://me:hunter2@x",
+        "tcp://me:hunter2@127.0.0.1:x",
+        "tcp://me:hunter2@[::1",
+    ],
+)
+def test_no_address_is_told_with_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(Unavailable) as told:
+        engine.connected()
+    assert "hunter2" not in "".join(traceback.format_exception_only(told.value)) + str(told.value.remedy)
+    assert "(redacted)" in told.value.reason
+
+
+def test_nor_does_an_engine_that_answers_tell_of_it(tmp_path: Path) -> None:
+    with (
+        engine_at(tmp_path / "engine.sock", DOCKER, {}) as address,
+        contextlib.closing(engine.connected(address)) as there,
+    ):
+        told = replace(there, address="tcp://me:hunter2@127.0.0.1:2375").words()
+    assert told == "Docker 20.10.24, rootful, at tcp://(redacted)@127.0.0.1:2375"

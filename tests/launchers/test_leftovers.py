@@ -102,6 +102,8 @@ def test_what_is_owed_an_engine_that_is_gone_is_forgotten_when_asked_for_and_tol
 ) -> None:
     """An engine that is only stopped has what it is owed by its label, which is told."""
     owed = {killed(), killed()}
+    secret = killed()
+    secret.write_text("tcp://me:hunter2@127.0.0.1:2375")
     alive = Debt("unix:///engine.sock")
     asked = Mock(side_effect=Unavailable("no engine answers", ""))
     monkeypatch.setattr(leftovers, "connected", asked)
@@ -109,8 +111,13 @@ def test_what_is_owed_an_engine_that_is_gone_is_forgotten_when_asked_for_and_tol
     for file in owed:
         label = f"{leftovers.LABEL}={file.stem}"
         assert f"the note of what bears {label} in the engine at unix:///engine.sock, which does not answer" in told
+    assert "in the engine at tcp://(redacted)@127.0.0.1:2375, which does not answer" in "\n".join(told)
+    assert "hunter2" not in "\n".join(told)
     assert [file.stem for file in leftovers.place().iterdir()] == [alive.name], "who lives is not touched"
-    asked.assert_called_once_with("unix:///engine.sock")
+    assert sorted(call.args[0] for call in asked.call_args_list) == [
+        "tcp://me:hunter2@127.0.0.1:2375",
+        "unix:///engine.sock",
+    ]
 
 
 async def test_a_process_waits_once_for_an_engine_that_hangs_however_often_it_starts_programs(

@@ -1,5 +1,5 @@
 """The conversation with an emitter whose grants are requests: none is under way beside a token where they go the way of
-the stream, and how long one takes is no hop's doing.
+the stream, or the record says so, and how long one takes is no hop's doing.
 """
 
 from __future__ import annotations
@@ -136,8 +136,42 @@ def test_what_comes_after_it_was_let_go_by_bytes() -> None:
 def test_a_token_that_comes_before_its_grant_counts_by_a_clock_that_looked_late_has_left() -> None:
     talk = Talk()
     talk.head()
-    assert talk.arrives(0) == Grant(1, later=True)
+    talk.is_heard()
+    assert talk.arrives(0, LEAD_MS - 2) == Grant(1, later=True)
     assert talk.kinds == [("head", -1), ("grant", 0), ("arrive", 0)]
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["before it", "close behind it"])
+def test_a_token_that_comes_with_the_answer_to_its_own_grant_may_have_been_let_go_by_that(heard: bool) -> None:
+    talk = Talk()
+    talk.answered_ms = 2 * LEAD_MS
+    talk.head()
+    if heard:
+        talk.is_heard()
+    assert talk.arrives(0, 1 if heard else 2 * LEAD_MS) == Grant(1, later=True)
+    assert talk.kinds == [("head", -1), ("grant", 0), ("pulse", 0), ("arrive", 0)]
+    assert read(talk.machine.steps).pulsed == {0}
+
+
+def test_more_that_comes_with_the_answer_to_its_grant_did_not_let_go_by_bytes_alone() -> None:
+    talk = Talk()
+    talk.head()
+    talk.due()
+    assert talk.due() == Grant(1, later=True)
+    talk.arrives(1, 2 * LEAD_MS)
+    assert talk.kinds[2:] == [("hold", 0), ("pulse", 0), ("grant", 1), ("pulse", 0), ("arrive", 1)]
+    assert read(talk.machine.steps).pulsed == {0}
+
+
+def test_a_few_that_come_with_an_answer_are_nothing_in_a_stream_whose_others_do_not() -> None:
+    talk = Talk()
+    talk.head()
+    for seq in range(8):
+        met = seq in (4, 6, 7)
+        if not met:
+            talk.due()
+        talk.arrives(seq)
+    assert [step.seq for step in talk.machine.steps if step.kind == "pulse"] == [6, 7], "a quarter is no more a few"
 
 
 def test_a_step_of_which_some_came_before_it_counted_has_left_whole() -> None:
@@ -146,7 +180,8 @@ def test_a_step_of_which_some_came_before_it_counted_has_left_whole() -> None:
     while grant is None or grant.through < 4:
         grant = talk.due()
     assert (talk.machine.granted, talk.machine.phase) == (2, Phase.LEAD)
-    talk.arrives(3)
+    talk.is_heard()
+    talk.arrives(3, LEAD_MS - 2)
     assert talk.kinds[-3:] == [("pulse", 0), ("grant", 4), ("arrive", 3)]
 
 
@@ -156,7 +191,8 @@ def test_of_a_flow_that_began_before_it_counted_no_more_has_left_than_came() -> 
     while grant is None or not grant.every_ms:
         grant = talk.due() if talk.machine.phase is not Phase.ARRIVAL else talk.arrives(talk.machine.granted, 100)
     first = talk.machine.granted + 1
-    talk.arrives(first + 1)
+    talk.is_heard()
+    talk.arrives(first + 1, LEAD_MS - 2)
     assert talk.kinds[-2:] == [("grant", first + 1), ("arrive", first + 1)]
 
 
