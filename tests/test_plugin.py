@@ -230,7 +230,9 @@ def test_a_marker_of_a_test_that_would_measure_nothing_is_an_error(pytester: pyt
     names = marked(place, MEASURE_NOTHING)
     shown = pytester.runpytest_inprocess("--collect-only", *names)
     assert shown.ret == pytest.ExitCode.INTERRUPTED
-    told = re.findall(r"(\w+\.py)::test: .* takes no harness_result: nothing would be measured", shown.stdout.str())
+    told = re.findall(
+        r"(?m)^(\w+\.py)::test: .* takes no harness_result: nothing would be measured", shown.stdout.str()
+    )
     assert told == names
     pytester.runpytest_inprocess(*names).assert_outcomes(errors=len(names))
 
@@ -271,7 +273,7 @@ def test_a_broken_marker_of_what_is_skipped_is_not_looked_at_where_tests_are_onl
     assert pytester.runpytest_inprocess("--collect-only", *skipped).ret == pytest.ExitCode.OK
     shown = pytester.runpytest_inprocess("--collect-only", *names)
     assert shown.ret == pytest.ExitCode.INTERRUPTED
-    assert re.findall(r"(\w+\.py)::test_cell: .* there is no ./none.conf", shown.stdout.str()) == others
+    assert re.findall(r"(?m)^(\w+\.py)::test_cell: .* there is no ./none.conf", shown.stdout.str()) == others
     pytester.runpytest_inprocess(*names).assert_outcomes(passed=len(names), skipped=len(skipped), errors=len(others))
 
 
