@@ -62,8 +62,11 @@ async def answering(status: int, text: str = "", **headers: str) -> AsyncIterato
 @contextlib.asynccontextmanager
 async def listening(listen: Listen, tls: ssl.SSLContext | None = None) -> AsyncIterator[Endpoint]:
     """Do something with every connection, over TLS or not."""
-    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=tls) as server:
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=tls)
+    try:
         yield Endpoint(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()  # whose end is not waited for: from Python 3.12 on that is the end of its connections, too
 
 
 def secured(certificate: trustme.LeafCert) -> ssl.SSLContext:
