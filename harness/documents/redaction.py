@@ -7,8 +7,11 @@ What an alias stands for is hidden at its anchor.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+
+import yaml
 
 from harness.documents.yaml_text import spans
 from harness.model import HIDDEN, RunInfo, is_secret, masked_mitigation, shown_urls, without_query
@@ -42,7 +45,7 @@ def _masked(text: str, file: str) -> str:
     for start, end in sorted({*hidden, *told, *queries}, reverse=True):
         spelled = text[start:end]
         if (start, end) not in (*hidden, *queries):
-            text = f"{text[:start]}{shown_urls(spelled)}{text[end:]}"
+            text = f"{text[:start]}{_shown(spelled)}{text[end:]}"
             continue
         if (start, end) in queries:
             path = spelled.rstrip().rstrip("\"'")
@@ -51,3 +54,11 @@ def _masked(text: str, file: str) -> str:
         quote = spelled[0] if spelled[0] in "\"'" else ""
         text = f"{text[:start]}{quote}{HIDDEN}{quote}{spelled[len(spelled.rstrip()) :]}{text[end:]}"
     return text
+
+
+def _shown(spelled: str) -> str:
+    """Return a value as a file spells it, without what its URLs say; a block is read first, as a query may begin it."""
+    if spelled[:1] not in ("|", ">"):
+        return shown_urls(spelled)
+    said = str(yaml.safe_load(f"_: {spelled}")["_"])
+    return spelled if said == shown_urls(said) else json.dumps(shown_urls(said)) + spelled[len(spelled.rstrip()) :]

@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     )
     from harness.model.recording import DIGEST, Recording, Write, digest_of
     from harness.model.redaction import (
-        HIDDEN,
         is_secret,
         masked_mitigation,
         masked_plan,
@@ -109,6 +108,6 @@ if TYPE_CHECKING:
         Reference,
     )
     from harness.model.run import DECIDING, STANDING, THERE, RunInfo, versions_met
-    from harness.model.words import Body, CodecName, Method, TransportName
+    from harness.model.words import HIDDEN, Body, CodecName, Method, TransportName
 else:
     __all__, __getattr__ = lazily(__name__)

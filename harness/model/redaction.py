@@ -16,6 +16,7 @@ from dataclasses import replace
 from harness.model.asked import Mitigation
 from harness.model.planned import Plan
 from harness.model.recorded import Trace
+from harness.model.words import HIDDEN
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -52,7 +53,6 @@ _BEFORE_QUERY = re.compile(
 """What of a URL stands before its query, or what may quote one; `?1` alone is a boolean (RFC 8941, section 3.3.6)."""
 _CLOSES = {'"': '"', "'": "'", "<": ">"}
 _MASKED = re.compile(r"\(redacted(?: \d+)?\)")
-HIDDEN = "(redacted)"
 SHORTEST = 4
 
 

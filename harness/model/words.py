@@ -8,3 +8,6 @@ CodecName = Literal["sse", "ndjson", "text", "openai"]
 TransportName = Literal["http", "websocket"]
 Body = Literal["chunked", "length", "close"]
 Method = Literal["GET", "POST"]
+
+HIDDEN = "(redacted)"
+"""Stands for what is a secret."""

@@ -57,6 +57,13 @@ MATRICES = st.fixed_dictionaries(
 )
 
 
+def test_a_query_that_begins_a_block_is_hidden_and_another_block_stays_as_it_is() -> None:
+    text = "title: t\nworkloads: {s: {tokens: 8, token_bytes: 112}}\nmitigations:\n  m:\n    response_headers:\n"
+    asked, other = f"{text}      Accept: |-\n        ?to=me\n", f"{text}      Accept: |-\n        text\n"
+    assert data(kept(asked))["mitigations"]["m"]["response_headers"] == {"Accept": f"?{HIDDEN}"}
+    assert kept(other) == other
+
+
 @pytest.mark.generated
 @given(MATRICES, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.sampled_from([20, 80, 10_000]))
 def test_of_whatever_file_the_secrets_are_hidden_and_nothing_else(
