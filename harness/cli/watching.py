@@ -46,9 +46,10 @@ class _Watch:
     async def go(self) -> None:
         """Look, measure, wait for something to be saved, and so on."""
         job = await asyncio.to_thread(self._load)
+        places: frozenset[Path] = frozenset()
         try:
-            while True:
-                places = await asyncio.to_thread(session.folders, job)
+            while True:  # no folder is left out again: a file with a fault cannot tell what it includes
+                places = await asyncio.to_thread(session.folders, job, places)
                 async with contextlib.aclosing(session.saves(places)) as saves:
                     job = await self._while_there(places, job, saves)
         finally:
@@ -61,7 +62,7 @@ class _Watch:
             await asyncio.sleep(0)  # from here on nothing that is saved is missed
             while True:
                 job = await self._looked_at(job)
-                if not self._fault and await asyncio.to_thread(session.folders, job) != places:
+                if not self._fault and await asyncio.to_thread(session.folders, job, places) != places:
                     return job
                 while not saved.done():
                     await asyncio.wait({saved, *filter(None, [self._measuring])}, return_when=FIRST_COMPLETED)

@@ -70,14 +70,16 @@ def part_of(job: Job, cells: Iterable[Cell]) -> Job:
     return replace(job, cells=referenced(cells, job.matrix.stand_ins))
 
 
-def folders(job: Job) -> frozenset[Path]:
-    """Return the folders that the files of a job are in, or may be in once there are more, or that it names. Blocks."""
+def folders(job: Job, watched: Iterable[Path] = ()) -> frozenset[Path]:
+    """Return the folders that the files of a job are in, or may be in once there are more, or that it names, and those
+    that are `watched` already. Blocks.
+    """
     files = [Path(job.matrix.file), *job.own.values()]
     files += [located(path) for told in inputs_of(job).values() for path in told]
     files += [
         folder for hop, file in hops_of(job).items() if not hop.edits for folder in _may_have_more(job, hop, file)
     ]
-    places = (file if file.is_dir() else file.parent for file in files)
+    places = (*watched, *(file if file.is_dir() else file.parent for file in files))
     return frozenset(Path(os.path.realpath(place)) for place in places if place.is_dir())
 
 

@@ -111,6 +111,21 @@ def test_a_file_is_named_as_what_became_of_it(place: Sandbox, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("no_nginx")
+def test_a_folder_is_watched_on_while_a_file_in_it_has_a_fault(place: Sandbox) -> None:
+    """It may have been saved since the matrix was read, and then tells neither what it includes nor who includes it."""
+    place.write("one.conf", CONFIG.replace("buffers.inc", "*.inc"))
+    job, _ = looked_at(place)
+    watched = session.folders(job)
+    snip = Path(os.path.realpath(place.folder / "snip"))
+    assert snip in watched
+    place.write("one.conf", "{")
+    assert snip not in session.folders(job)
+    assert session.folders(job, watched) == watched
+    place.write("snip/buffers.inc", "{")
+    assert session.folders(job, watched) == watched
+
+
+@pytest.mark.usefixtures("no_nginx")
 def test_the_folders_of_all_files_are_watched_and_what_is_touched_brings_its_references(place: Sandbox) -> None:
     (place.folder / "deploy").mkdir()
     (place.folder / "one.conf").rename(place.folder / "deploy" / "one.conf")
