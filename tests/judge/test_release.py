@@ -7,7 +7,7 @@ from harness.judge.release import release_by_bytes, release_by_end, release_by_t
 from harness.model import Filler, Release, Trace
 from tests.factories import story
 
-LET_GO = ("s2 s3 r1-3 s4 r4 s5 r5 s6 r6 s7 r7 s8", "s2 s3 s4-7 r1-3 s8")
+LET_GO = ("s2 s3 r1-3 s4 r4 s5 r5 s6 r6 s7 r7 s8", "s2 s3 s4-5 s6-7 r1-3 s8")
 HELD = "s0 r0 s1 +400 hold1 s2 s3-5 r1-5 end"
 
 
