@@ -25,6 +25,8 @@ from harness.model import HIDDEN
 ARG_START, ARG_END = 45, 46
 """Fields 48 and 49 of /proc/PID/stat, counted from 0 behind the name of the program, which is the second."""
 _QUERY = re.compile(r"(?!\s*command:)(?:(?:.*>)?\s*(?:https?|wss?)://|/)[^?#]*[?#]", re.DOTALL | re.IGNORECASE)
+_FORGOTTEN = re.compile(rf"(?:--[\w-]+=|-\w)?(?:[\w-]+:\s*|[^?#\s]*[?#])?{re.escape(HIDDEN)}")
+"""What is shown of a value that is hidden whole, of a header, or of what has a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,17 @@ class Typed:
 
 
 def refuse_forgotten(words: Sequence[str]) -> None:
-    """Raise InputError for a command that was copied from where something of it had been forgotten."""
-    if found := next((word for word in words if HIDDEN in word), None):
-        raise InputError(f"{found}: {HIDDEN} stands for what was typed there, and is kept nowhere: write it out again")
+    """Raise InputError for a command that was copied from where something of it had been forgotten.
+
+    It names where that stands, and quotes nothing: a secret that was written out again may stand beside it.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        if _FORGOTTEN.fullmatch(word):
+            option = re.match(r"--[\w-]+(?==)|-\w", word) or re.match("-.*", before)
+            where = option[0] if option else f"argument {words.index(word) + 1}"
+            raise InputError(
+                f"{where}: {HIDDEN} stands for what was typed there, and is kept nowhere: write it out again"
+            )
 
 
 def places(arguments: Sequence[str], readers: Sequence[Reader]) -> Iterator[tuple[str, int, int]]:

@@ -18,6 +18,7 @@ import pytest
 from harness import session
 from harness.baseline import text
 from harness.baseline.keeping import Surroundings
+from harness.cli.arguments import refuse_forgotten
 from harness.cli.groups import Globs, Standing
 from harness.judge.rules import RULES
 from harness.model import VERDICTS, Baseline, ChangedFile, Kept, Outcome, Verdict
@@ -289,7 +290,28 @@ def test_how_configs_stand_goes_with_what_is_offered_but_for_a_query() -> None:
 
 def test_a_command_that_was_copied_without_its_query_is_refused(harness: Harness) -> None:
     copied = harness("check", "my.yaml", "--path", "/chat?(redacted)", "--update")
-    assert (copied.status, "/chat?(redacted): (redacted) stands for what was typed there" in copied.err) == (2, True)
+    assert (copied.status, "--path: (redacted) stands for what was typed there" in copied.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["probe", "https://bob:hunter2secret@h.example/x?(redacted)"], "argument 2"),
+        (["probe", "u", "-H", "Authorization: (redacted)", "-d", "hunter2secret"], "-H"),
+        (["probe", "u", "-H", "X-Other: hunter2secret", "-d(redacted)"], "-d"),
+        (["run", "--chain", "direct", "--path=/x?(redacted)"], "--path"),
+    ],
+)
+def test_what_is_to_be_written_out_again_is_told_by_its_place_alone(
+    harness: Harness, words: list[str], where: str
+) -> None:
+    said = harness(*words)
+    assert (said.status, f"{where}: (redacted) stands" in said.err, "hunter2" in said.err) == (2, True, False)
+
+
+@pytest.mark.parametrize("prompt", ["what does (redacted) mean?", '{"q": "(redacted)"}', "it was (redacted)"])
+def test_a_prompt_may_have_the_word_that_hides_secrets(prompt: str) -> None:
+    refuse_forgotten(["probe", "http://127.0.0.1:9", "-d", prompt])
 
 
 GOOD = text.text(Baseline("b", RULES, "0.1.0", dict.fromkeys(CELLS, Kept("streamed"))), "my.yaml")
