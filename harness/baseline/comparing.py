@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 
 from harness.baseline.addresses import cell_of
 from harness.baseline.changes import Difference, differences
-from harness.baseline.keeping import asked_otherwise, platform_of, programs_of, redefined
+from harness.baseline.keeping import asked_otherwise, defined_otherwise, platform_of, programs_of, redefined
+from harness.documents.document import Document
 from harness.judge.rules import RULES
 from harness.model import Baseline, Change, Changed, ChangedFile, Result, RunInfo
 
@@ -77,7 +78,8 @@ def compared(
     told = [by_id[cell] if cell in unknown else _with_change(by_id[cell], was, now, files) for cell in sorted(by_id)]
     gone = (cell for cell in sorted(was.cells) if cell not in by_id and concerns(cell))
     told += [_gone(was, cell, known=cell in here) for cell in gone]
-    spared = {one.id for one in told if _is_of_harness(one, was, now)} if fails == FAILING else set()
+    own = _own_names(run)
+    spared = {one.id for one in told if _is_of_harness(one, was, now, own)} if fails == FAILING else set()
     held = [
         _failing(one, one.changed) if one.changed and one.changed.kind in fails and one.id not in spared else one
         for one in told
@@ -91,19 +93,31 @@ def compared(
     return Comparison(was, told, gone_well, files, _other_rules(was, other_rules), other_harness, new)
 
 
-def _is_of_harness(result: Result, was: Baseline, now: Baseline) -> bool:
+def _own_names(run: RunInfo) -> Collection[tuple[str, str]]:
+    """Return axis and name of what a run's matrix file defines itself, which no other harness has made another."""
+    if not run.matrix_text:
+        return ()
+    document = Document(run.matrix_text, run.matrix_file)
+    sections = {"request": "requests", "mitigations": "mitigations"}
+    return {(axis, name) for axis, section in sections.items() for name in document.keys(section)}
+
+
+def _is_of_harness(result: Result, was: Baseline, now: Baseline, own: Collection[tuple[str, str]]) -> bool:
     """Tell whether a cell may be another than it was as another harness measures, or judges, it."""
     kind = result.changed.kind if result.changed else None
     judged_otherwise = was.rules_of(result.id) != now.rules
     if kind == "another cell":
         is_other = judged_otherwise or was.harness_version != now.harness_version
-        return is_other and not any(asked_otherwise(result.cell, was, now))
+        mine = any(one in own for one in defined_otherwise(result.cell, was, now))
+        return is_other and not mine and not any(asked_otherwise(result.cell, was, now))
     return judged_otherwise and (kind == "worse" or (kind == UNSURE and result.outcome == "too short"))
 
 
 def _other_harness(was: Baseline, now: Baseline) -> str:
     """Return that another harness has other definitions, as a sentence."""
     versions = f"harness {was.harness_version}, and this is {now.harness_version}"
+    if was.harness_version == now.harness_version:
+        versions = f"rules {was.rules} of harness {was.harness_version}, and these are {now.rules}"
     return f"{was.name}: written by {versions}, whose mitigations or request profiles are others: that fails nothing"
 
 

@@ -184,7 +184,8 @@ def _is_coarser(was: Kept, now: Kept) -> bool:
 
 def redefined(cell: Cell, was: Baseline, now: Baseline) -> list[str]:
     """Return what names in a cell's id stand for that they did not, of what one of the two does not say nothing."""
-    return [*asked_otherwise(cell, was, now), *_defined_otherwise(cell, was, now)]
+    others = (f"{AXES[axis].noun} {name}" for axis, name in defined_otherwise(cell, was, now))
+    return [*asked_otherwise(cell, was, now), *(f"{one} stands for something else than it did" for one in others)]
 
 
 def asked_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
@@ -201,13 +202,13 @@ def asked_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
             yield f"{hop} is asked for {said or NOTHING_SAID}, was for {before or NOTHING_SAID}"
 
 
-def _defined_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[str]:
-    """Yield the definitions that are not what they were, which may be a newer harness's."""
+def defined_otherwise(cell: Cell, was: Baseline, now: Baseline) -> Iterator[tuple[str, str]]:
+    """Yield axis and name of the definitions that are not what they were, which may be a newer harness's."""
     for axis, keys in keys_of(cell).items():
         for name, key in keys.items():
             digests = [one.digests.get(axis, {}).get(key) for one in (was, now)]
             if all(digests) and digests[0] != digests[1]:
-                yield f"{AXES[axis].noun} {name} stands for something else than it did"
+                yield axis, name
 
 
 def _worded(said: Mapping[str, object]) -> str:

@@ -122,7 +122,11 @@ def test_another_harness_s_definitions_fail_nothing_and_that_is_said(
     was, now = kept(**another), kept(**changes)
     told = held(was, now)
     assert (is_another(told), summary.exit_status(RUN, told.results)) == (True, 0)
-    assert f"b.yaml: written by harness {was.harness_version}, and this is {now.harness_version}" in told.other_harness
+    versions = (was.harness_version, was.rules), (now.harness_version, now.rules)
+    words = "written by harness {}, and this is {}" if was.harness_version != now.harness_version else ""
+    words = words or f"written by rules {{}} of harness {was.harness_version}, and these are {{}}"
+    told_of = 0 if was.harness_version != now.harness_version else 1
+    assert words.format(*(one[told_of] for one in versions)) in told.other_harness
     assert summary.exit_status(RUN, held(was, now, fails=KINDS).results) == 1, "but strictly"
     same = held(was, kept())
     assert (is_another(same), same.other_harness) == (False, "")
@@ -134,3 +138,13 @@ def test_another_harness_does_not_excuse_what_the_matrix_says_otherwise(changes:
         kept(harness_version="0.0.9", standing={CADDY: "path /a"}), kept(**{"standing": {CADDY: "path /a"}, **changes})
     )
     assert (is_another(told), summary.exit_status(RUN, told.results), told.other_harness) == (True, 1, "")
+
+
+@pytest.mark.parametrize("own", [f"mitigations: {{{NAME}: {{}}}}\n", "requests: {curl: {}}\n"])
+def test_another_harness_does_not_excuse_what_the_matrix_file_defines_itself(own: str) -> None:
+    was, now = kept(harness_version="0.0.9", rules=RULES - 1), kept(redefined(response_headers={}))
+    asked = kept(asked=RequestProfile("curl", (("Accept", "text/event-stream"),)))
+    now = now if "mitigations" in own else asked
+    run = replace(RUN, matrix_text=own)
+    told = compared(was, now, run, [of()], {of().id})
+    assert (is_another(told), summary.exit_status(run, told.results), told.other_harness) == (True, 1, "")
