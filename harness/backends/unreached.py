@@ -55,8 +55,9 @@ def who_answers(status: int, text: str, location: str, asked: str) -> str:
     `asked` for a path.
     """
     if 300 <= status < 400:
-        elsewhere = location.removesuffix(asked)
-        way_out = f"give {elsewhere} as the URL" if elsewhere != location else LOGIN
+        elsewhere = location.rstrip("/").removesuffix(asked)
+        is_ours = elsewhere != location.rstrip("/") and bool(re.match("https?://[^/]", elsewhere))
+        way_out = f"give {elsewhere} as the URL" if is_ours else LOGIN
         return f"status {status}, which sends to {location or 'nowhere'}; {way_out}"
     return f"status {status}, {_page(text) or shortened(text)}; {_way_out(status)}"
 

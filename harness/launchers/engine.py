@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from harness.errors import ProxyError, Unavailable
-from harness.model import without_userinfo
+from harness.model import HIDDEN, without_userinfo
 
 if TYPE_CHECKING:  # the SDK takes a third of a second to import: only who has containers is to wait for it
     from docker import DockerClient
@@ -76,11 +76,10 @@ class Engine:
         """
         with told("the engine does not tell of itself"):
             version = self.client.version()
-            is_podman = any(one["Name"].startswith("Podman") for one in version.get("Components") or ())
+            parts = [str(one.get("Name")) for one in version.get("Components") or ()]
             whose = "rootless" if self.is_rootless else "rootful"
-        return (
-            f"{'Podman' if is_podman else 'Docker'} {version['Version']}, {whose}, at {without_userinfo(self.address)}"
-        )
+        name = "Podman" if any(part.startswith("Podman") for part in parts) else "Docker"
+        return f"{name} {version.get('Version', 'of no version told')}, {whose}, at {shown_address(self.address)}"
 
     def image(self, name: str) -> Image | None:
         """Return the image that has that name here; None if none has. Blocks. Raises ProxyError."""
@@ -115,8 +114,16 @@ def connected(address: str = "", timeout_s: float | None = ANSWERS_S, hello_s: f
         try:
             return Engine(_client(one, timeout_s, HELLO_S if hello_s is None else hello_s), one)
         except OSError as error:
-            tried.append(f"{one}: {error.strerror or error}")
+            tried.append(f"{one}: {error.strerror or error}".replace(one, shown_address(one)))
     raise Unavailable(f"no container engine answers: {without_userinfo('; '.join(tried))}", WAY_OUT)
+
+
+def shown_address(address: str) -> str:
+    """Return all of an engine's address but whom it logs in, which need be no URL to have that."""
+    scheme, sign, rest = address.rpartition("://")
+    if "@" not in rest or scheme == "unix":
+        return address
+    return f"{scheme}{sign}{HIDDEN}@{rest.rpartition('@')[2]}"
 
 
 def _client(address: str, timeout_s: float | None, hello_s: float) -> DockerClient:
@@ -173,10 +180,10 @@ def _of_context() -> tuple[str, str]:
 def _refuse_elsewhere(address: str) -> None:
     try:
         host = urlsplit(address).hostname or ""
-    except ValueError as error:
-        raise Unavailable(f"{without_userinfo(address)} is no address of an engine: {error}", WAY_OUT) from None
+    except ValueError:  # whose words quote what the address logs in
+        raise Unavailable(f"{shown_address(address)} is no address of an engine", WAY_OUT) from None
     if address.startswith("ssh:") or (address.startswith(("tcp:", "http")) and host not in HERE):
-        why = f"the engine at {without_userinfo(address)} is another machine's: its loopback and its files are not ours"
+        why = f"the engine at {shown_address(address)} is another machine's: its loopback and its files are not ours"
         raise Unavailable(why, "run the harness there")
 
 

@@ -22,8 +22,7 @@ from typing import IO, TYPE_CHECKING
 
 from harness import resources
 from harness.errors import HarnessError, ProxyError
-from harness.launchers.engine import ANSWERS_S, Engine, connected, told
-from harness.model import without_userinfo
+from harness.launchers.engine import ANSWERS_S, Engine, connected, shown_address, told
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -151,7 +150,7 @@ def _reaped(file: Path, silent: set[str], forgetting: bool) -> Iterator[str]:
         elif forgetting:
             file.unlink(missing_ok=True)
             lock.seek(0)
-            where = without_userinfo(lock.read())
+            where = shown_address(lock.read())
             yield f"the note of what bears {LABEL}={file.stem} in the engine at {where}, which does not answer"
 
 

@@ -46,6 +46,6 @@ def trusted(option: str, file: Path, urls: Sequence[str]) -> str:
         raise InputError(f"{option}: there is no certificate in {file}: a PEM file is needed") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{option}: {str(file)!r} cannot be read: {error}") from error
-    if not any(url.startswith(OVER_TLS) for url in urls):
+    if not any(url.lower().startswith(OVER_TLS) for url in urls):  # a scheme may be written in capitals
         raise InputError(f"{option}: only an https:// URL has a certificate: leave it out, or say https://")
     return str(file)

@@ -101,6 +101,14 @@ UNAUTHORIZED = "wants another token than HARNESS_TOKEN says: no"
         (302, "", {"Location": "https://login.example/in?to=secret"}, "status 302, which sends to https://login.exam"),
         (302, "", {"Location": "/login"}, f"status 302, which sends to /login; {LOGIN}"),
         (301, "", {"Location": "https://chat.example/api/control/pulse"}, "give https://chat.example/api as the URL"),
+        (301, "", {"Location": "https://chat.example/api/control/pulse/"}, "give https://chat.example/api as the URL"),
+        (308, "", {"Location": "/api/control/pulse"}, f"which sends to /api/control/pulse; {LOGIN}"),
+        (
+            308,
+            "",
+            {"Location": "//chat.example/control/pulse"},
+            f"which sends to //chat.example/control/pulse; {LOGIN}",
+        ),
         (303, "", {}, f"status 303, which sends to nowhere; {LOGIN}"),
     ],
 )
