@@ -7,6 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from harness.judge.facts import AROUND
+from harness.judge.rules import ALIKE
 from harness.judge.verdict import Assessment
 from harness.model import MANNERS, VERDICTS, Effect, Expectation, Outcome, Shows, TurnedAway, Verdict, streams
 
@@ -103,9 +104,12 @@ def _held_alike(mitigated: Assessment, baseline: Assessment) -> bool:
 
 
 def _started_alike(mitigated: Assessment, baseline: Assessment) -> bool:
-    """Tell whether both held a start, and as much of it as far as that is known: to a step of the probe, which is late
-    where whoever lets go takes its time.
+    """Tell whether both held a start of tokens of a size, and as much of it as far as that is known: to a step of the
+    probe, which is late where whoever lets go takes its time.
     """
+    sizes = [one.metrics.emitted_bytes / one.metrics.tokens_expected for one in (mitigated, baseline)]
+    if max(sizes) > min(sizes) * (1 + ALIKE):
+        return False
     starts = [one.judgement.start for one in (mitigated, baseline)]
     held = [(start.held_bytes, start.resolution_bytes) for start in starts if start and start.held_bytes]
     if len(held) < 2:

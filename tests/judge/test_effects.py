@@ -266,6 +266,12 @@ def test_a_step_of_the_probe_that_a_start_is_found_earlier_or_later_is_no_effect
     assert effect(started(*now, shows), before) == change
 
 
+def test_as_much_of_a_start_in_fewer_larger_tokens_is_less_to_wait_for() -> None:
+    before, padded = started(3696, 1792, AT_THE_END), started(4096, 2048, IN_BURSTS)
+    larger = replace(padded, metrics=replace(padded.metrics, emitted_bytes=20 * padded.metrics.emitted_bytes))
+    assert (effect(padded, before), effect(larger, before)) == ("no effect", "reduces")
+
+
 def test_a_mitigation_that_halves_a_delay_reduces_it() -> None:
     ending = conclude(assessed(DELAYED), assessed(STREAMED), assessed(streamed(STREAK, hold_ms=125)), None)
     assert ending[::2] == ("observed", "reduces")
