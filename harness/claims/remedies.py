@@ -25,7 +25,11 @@ def fixes(held: Sequence[Row], catalogue: Mapping[str, Mitigation]) -> str:
     told = [(code(name), mended) for name, mended in _chosen(held, catalogue, detours=False)]
     left = _without(held, told)
     around = _chosen(left, catalogue, detours=True)
-    told += [(f"none but to go around it: {code(name)}", mended) for name, mended in around]
+    for name, mended in around:
+        others = max(sum(not _is_around(tried, one, catalogue) for tried in one.results) for one in mended)
+        tried = ("nothing else was asked", "not the one other that was tried")
+        told_of = tried[others] if others < len(tried) else f"none of the {others} others that were tried"
+        told.append((f"{told_of}; around it: {code(name)}", mended))
     left = _without(held, told)
     untried = [one for one in left if not one.results]
     if failed := [one for one in left if one.results]:
@@ -56,7 +60,7 @@ def _chosen(
         mended: dict[Column, list[Row]] = {}
         for one in left:
             for column in one.defeats:
-                if _leaves(column, one, catalogue) == detours:
+                if _is_around(column.name, one, catalogue) == detours:
                     mended.setdefault(column, []).append(one)
         if not mended:
             break
@@ -66,8 +70,8 @@ def _chosen(
     return chosen
 
 
-def _leaves(column: Column, layer: Row, catalogue: Mapping[str, Mitigation]) -> bool:
-    parts = (catalogue[name] for name in column.name.split("+") if name in catalogue)
+def _is_around(names: str, layer: Row, catalogue: Mapping[str, Mitigation]) -> bool:
+    parts = (catalogue[name] for name in names.split("+") if name in catalogue)
     return any(is_detour(part, layer.layer.format) for part in parts)
 
 

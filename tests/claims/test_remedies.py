@@ -66,7 +66,14 @@ def test_what_no_axes_tell_apart_is_counted() -> None:
         ([], "not asked"),
         ([("no-cache", "no effect")], "none that was tried"),
         ([("pad-2k", "defeats"), ("x-accel-buffering", "defeats")], "`x-accel-buffering`"),
-        ([("no-cache", "no effect"), ("bypass-proxy", "defeats")], "none but to go around it: `bypass-proxy`"),
+        (
+            [("no-cache", "no effect"), ("bypass-proxy", "defeats")],
+            "not the one other that was tried; around it: `bypass-proxy`",
+        ),
+        (
+            [("no-cache", "no effect"), ("pad-2k", "reduces"), ("bypass-proxy", "defeats")],
+            "none of the 2 others that were tried; around it: `bypass-proxy`",
+        ),
         ([("pad-2k", "defeats"), ("bypass-proxy", "defeats")], "`pad-2k`"),
     ],
 )
@@ -98,7 +105,7 @@ CURL, BROWSER, LENGTH = {"request": "curl"}, {"request": "browser"}, {"request":
         ),
         (
             [held(("no-cache", "defeats"), **CURL), held(("bypass-proxy", "defeats"), **BROWSER)],
-            "`no-cache` (request curl)<br>none but to go around it: `bypass-proxy` (request browser)",
+            "`no-cache` (request curl)<br>nothing else was asked; around it: `bypass-proxy` (request browser)",
         ),
         (
             [
