@@ -70,8 +70,6 @@ def check(
             "--update": update,
             "--baseline": baseline,
             "--measured": measured,
-            "--only": globs.only,
-            "--skip": globs.skip,
         }
         beside |= {"--shard": shard, "--keep": keep, "--jobs": jobs != session.JOBS}
         beside |= {"--path": standing.path, "--server": standing.server, "--map": standing.targets}
@@ -111,7 +109,8 @@ def check(
                 say("\n".join([title, *cells]))
         say(f"Nothing was written to {path}: {done.why_not}." if done.why_not else f"Written: {path}. Commit it.")
     meant = [*(["--baseline", str(baseline)] if baseline else []), *standing.typed, *globs.typed]
-    again = ["harness", "check", file, *meant, *(["--shard", shard] if shard else []), "--update"]
+    meant += [*(["--shard", shard] if shard else []), *(["--measured", str(measured)] if measured else [])]
+    again = ["harness", "check", file, *meant, "--update"]
     cli.finish_check(run, outputs, required, compared, "" if update else shlex.join(again), path)
 
 

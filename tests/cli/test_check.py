@@ -116,7 +116,7 @@ FORMS = (
     [
         (("check",), "which matrix? Give its file"),
         (("check", "my.yaml", "--allow-missing"), "--allow-missing goes with --against"),
-        (("check", "--against", "runs/a", "--update", "--only", "x"), "leave out --update and --only"),
+        (("check", "--against", "runs/a", "--update", "--keep", "--only", "x"), "leave out --update and --keep"),
         (("check", "--against", "runs/a", "--measured", "b", "--shard", "9/2"), "leave out --measured and --shard"),
         (("check", "--against", "a", "--path", "/b", "--map", "a:1", "--offline"), "--path and --map and --offline"),
         (("check", "my.yaml", "--against", "a run"), FORMS.format("my.yaml")),
@@ -275,8 +275,8 @@ def test_what_is_offered_takes_what_was_measured_and_nothing_else(harness: Harne
     failed = harness("check", "my.yaml", *chosen, "--measured", run)
     assert failed.status == 1
     offered = shlex.split(failed.out.partition(" `harness ")[2].partition("` takes what was measured")[0])
-    assert offered == ["check", "my.yaml", *chosen, "--update"]
-    assert harness(*offered, "--measured", run).status == 0
+    assert offered == ["check", "my.yaml", *chosen, "--measured", str(run), "--update"]
+    assert harness(*offered).status == 0
     assert harness("check", "my.yaml", *chosen, "--measured", run).status == 0
 
 

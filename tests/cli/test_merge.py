@@ -165,6 +165,7 @@ def test_two_runs_are_held_against_each_other_in_part(harness: Harness, tmp_path
     was, now = shard(tmp_path / "a", "", DIRECT, ONE, OTHER), shard(tmp_path / "b", "", DIRECT, ONE)
     assert "1 as they were, 1 gone." in harness("diff", was, now).out
     assert "1 as they were." in harness("diff", was, now, "--skip", OTHER.id).out
+    assert "1 as they were." in harness("check", now, "--against", was, "--skip", OTHER.id).out
     assert "none of the" in harness("diff", was, now, "--only", "varnish:*").err
 
 
