@@ -110,18 +110,23 @@ def main() -> int:
     )
     parser.add_argument("globs", nargs="*", metavar="GLOB", help="which hops: haproxy:*, '*@2.8.25'")
     looked_at = different = 0
-    for chain, cells in published(parser.parse_args().globs).items():
+    chains = published(parser.parse_args().globs)
+    if not chains:
+        parser.error("no hop of the published atlas is meant")
+    missed: list[str] = []
+    for chain, cells in chains.items():
         try:
             shows = asyncio.run(shown(chain, cells))
         except HarnessError as error:
             print(f"{chain}: {error}", file=sys.stderr)
+            missed.append(chain)
             continue
         for result, now in zip(cells, shows, strict=True):
             looked_at, different = looked_at + 1, different + (now != said(result))
             if now != said(result):
                 print(f"{result.id}: {said(result)} is published, {now} was seen", flush=True)
-    print(f"{different} of {looked_at} show otherwise")
-    return bool(different)
+    print(f"{different} of {looked_at} show otherwise" + (f"; not looked at: {', '.join(missed)}" if missed else ""))
+    return bool(different or missed)
 
 
 if __name__ == "__main__":
