@@ -37,13 +37,13 @@ reports: setup
 	$(VENV)/bin/harness reports --records docs/field-report-runs --markdown docs/field-reports.md
 
 atlas: programs
-	$(VENV)/bin/harness matrix atlas --runs runs/atlas
+	$(VENV)/bin/harness matrix atlas --jobs 24 --runs runs/atlas
 	$(VENV)/bin/python -m benchmarks.publish atlas "$$(ls -d runs/atlas/*-atlas | tail -1)"
 
 atlas-check: programs
 	rm -rf runs/atlas/published
 	$(VENV)/bin/python -m benchmarks.archive docs/atlas-run.tar.xz runs/atlas/published
-	$(VENV)/bin/harness matrix atlas --runs runs/atlas; measured=$$?; \
+	$(VENV)/bin/harness matrix atlas --jobs 24 --runs runs/atlas; measured=$$?; \
 	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" $(CHANCE) && exit $$measured
 
 test: setup fast
