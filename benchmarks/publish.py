@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from harness.claims import atlas, ledger
 from harness.errors import HarnessError, InputError
 from harness.judge.outcome import expected
 from harness.judge.rejudge import rejudge
+from harness.model import Mitigation
 from harness.reports import RENDERERS, markdown
 from harness.reports import json as json_report
 from harness.store.runs import Run, load_traces, runs_in, write_text
@@ -41,6 +43,8 @@ REPORT_RECORDS = DOCS / "field-report-runs"
 REPORTS_PAGE = DOCS / "field-reports.md"
 ATLAS_RUN = DOCS / "atlas-run.tar.xz"
 ATLAS_PAGE = DOCS / "atlas.md"
+CONFIRMED = DOCS / "confirmed.md"
+CONTRADICTS = "\n## What contradicts the atlas\n"
 SCHEMAS = ROOT / "harness/store/schema"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
@@ -103,7 +107,13 @@ def publish_atlas(given: Path) -> None:
         return
     run = Run.open(given)
     archive.pack(given, ATLAS_RUN)
-    write_text(ATLAS_PAGE, atlas.page(run.info, run.results))
+    write_text(ATLAS_PAGE, atlas_page(run))
+
+
+def atlas_page(run: Run) -> str:
+    """Return the page of a run of the atlas, which says where something else was seen by hand."""
+    said = CONFIRMED.read_text(encoding="utf-8").partition(CONTRADICTS)[2].partition("\n## ")[0]
+    return atlas.page(run.info, run.results, re.findall(r"^`([^`\s]+/lockstep)`: ", said, re.MULTILINE))
 
 
 def judged_again(run: Run) -> None:
@@ -114,7 +124,7 @@ def judged_again(run: Run) -> None:
     """
     matrix = session.load(run.info.name).matrix
     asked = {cell.id for cell in matrix.cells} ^ {result.id for result in run.results}
-    others = [name for name, one in run.info.mitigations.items() if matrix.catalogue.get(name) != one]
+    others = [name for name, one in run.info.mitigations.items() if _done(matrix.catalogue.get(name)) != _done(one)]
     if asked or others:
         told = ", ".join([*sorted(asked), *others][:3])
         raise InputError(
@@ -130,6 +140,11 @@ def judged_again(run: Run) -> None:
         run.append(result)
     run.info = replace(run.info, matrix_text=matrix.text)
     run.expect(len(results))
+
+
+def _done(one: Mitigation | None) -> Mitigation | None:
+    """Return a mitigation without words about it."""
+    return one and replace(one, claim="", source="", apply={})
 
 
 def schema() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -46,6 +46,7 @@ All of it can be judged again: [one file](atlas-run.tar.xz) has the run's record
 other commands that read runs. Of compressed bodies of more than 16 KB it has what each read made known, and not their
 bytes."""
 
+BY_HAND_OTHERWISE = "<br>[by hand otherwise](confirmed.md#what-contradicts-the-atlas)"
 FREES_HEADS = "first-comment"
 BY_HAND = dict.fromkeys(("asgi", "wsgi"), "applications.md")
 """Where pages are that are of several."""
@@ -95,14 +96,14 @@ def chapters(run: RunInfo, results: Sequence[Result]) -> list[Chapter]:
     return [Chapter(proxy, found[proxy], run.mitigations) for proxy in sorted(found)]
 
 
-def page(run: RunInfo, results: Sequence[Result]) -> str:
-    """Return the page as GitHub Markdown."""
+def page(run: RunInfo, results: Sequence[Result], contradicted: Container[str] = ()) -> str:
+    """Return the page as GitHub Markdown. Of the cells that are `contradicted` something else was seen by hand."""
     found = chapters(run, results)
     layers = [one for chapter in found for rows in chapter.hops.values() for one in rows]
     lines = [
         INTRO,
         "",
-        *_summary(found),
+        *_summary(found, contradicted),
         *recipes(layers, run.mitigations),
         *(line for chapter in found for line in _chapter(chapter)),
     ]
@@ -118,7 +119,7 @@ def _setting(run: RunInfo, results: Iterable[Result]) -> str:
     return words.setting(replace(run, versions=clients), ())
 
 
-def _summary(found: Iterable[Chapter]) -> Iterator[str]:
+def _summary(found: Iterable[Chapter], contradicted: Container[str]) -> Iterator[str]:
     yield from head("proxy", "variant", "as it comes", "what it holds or cuts", "lets go", "cheapest fix")
     for chapter in found:
         names = iter([f"**[{text(chapter.proxy)}](#{chapter.proxy})**"])
@@ -128,6 +129,7 @@ def _summary(found: Iterable[Chapter]) -> Iterator[str]:
             if held := [one for one in rows if not one.streams]:
                 manners = "<br>".join(dict.fromkeys(text(one.found) for one in held))
                 mostly = "streams, but:<br>" if len(held) * 2 < len(rows) else ""
+                manners += BY_HAND_OTHERWISE if any(one.layer.id in contradicted for one in held) else ""
                 where, by = text(whom(held, rows)), text(lets_go(held))
                 fix = fixes(held, chapter.catalogue)
                 yield row(next(names, ""), _variant(hop), f"{mostly}{manners}", where, by, fix)

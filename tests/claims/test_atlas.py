@@ -59,6 +59,13 @@ def test_what_holds_less_than_half_of_what_was_asked_streams_but_for_that(held: 
     assert "Stream whatever was asked" not in said
 
 
+def test_where_something_else_was_seen_by_hand_the_summary_leads_there() -> None:
+    other = of("nginx:calm", "buffered")
+    told = atlas.page(run_info(), [HELD, other], [HELD.id])
+    (line,) = (line for line in told.splitlines() if "by hand otherwise" in line)
+    assert "`http10` | coalesced<br>[by hand otherwise](confirmed.md#what-contradicts-the-atlas) |" in line
+
+
 def test_a_chapter_draws_what_holds_and_answers_for_that_on_which_something_was_tried() -> None:
     said = page(
         of("nginx:calm", "streamed"),
