@@ -28,8 +28,8 @@ from harness.errors import StreamError
 from harness.formats import CODECS
 from harness.formats.body import EmittedBody
 from harness.formats.coding import content_coding, decoder
-from harness.model import Read, Trace
-from harness.store.runs import RECORDINGS, RESULTS, RUN, Run, load_traces, slug
+from harness.model import RECORDINGS, Read, Trace
+from harness.store.runs import RESULTS, RUN, Run, load_traces, slug
 
 RECORDS = (RUN, RESULTS)
 CODED_BYTES = 16_384

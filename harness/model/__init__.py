@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         WorkloadKey,
     )
     from harness.model.axes import AXES, LABELS, Axis, Cell, parts_of
+    from harness.model.commands import REQUESTS, hop_as_given, to_diagnose
     from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
     from harness.model.hops import AT, Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
         StepKind,
         Trace,
     )
-    from harness.model.recording import DIGEST, Recording, Write, digest_of
+    from harness.model.recording import DIGEST, RECORDINGS, Recording, Write, digest_of
     from harness.model.redaction import (
         is_secret,
         masked_mitigation,
@@ -107,7 +108,7 @@ if TYPE_CHECKING:
         Readers,
         Reference,
     )
-    from harness.model.run import DECIDING, STANDING, THERE, RunInfo, versions_met
+    from harness.model.run import DECIDING, THERE, RunInfo, versions_met
     from harness.model.words import HIDDEN, Body, CodecName, Method, TransportName
 else:
     __all__, __getattr__ = lazily(__name__)

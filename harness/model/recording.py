@@ -17,6 +17,7 @@ from functools import cached_property
 
 from harness.model.words import Body, CodecName, Method
 
+RECORDINGS = "recordings"
 DIGEST = re.compile(r"[0-9a-f]{16}")
 _NO_PART = ("digest", "source", "writes")
 
@@ -62,6 +63,11 @@ class Recording:
     def write(self, seq: int) -> Write:
         """Return the write that token `seq` is."""
         return self.writes[self._place(seq)[1]]
+
+    @property
+    def file(self) -> str:
+        """Where a run keeps it, as seen from its folder."""
+        return f"{RECORDINGS}/{self.digest}.json"
 
     @property
     def end(self) -> bytes:

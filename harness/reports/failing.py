@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import PurePath
 
-from harness.model import DECIDING, STANDING, Cell, Result, RunInfo, chain_text, streams
+from harness.documents.document import Document
+from harness.model import DECIDING, Cell, Deployment, Hop, Result, RunInfo, streams, to_diagnose
 from harness.reports import words
 from harness.reports.notes import around
 
@@ -44,7 +47,7 @@ def _looked_at(result: Result, measured: Mapping[Cell, Result], run: RunInfo) ->
     beside = tuple(around(result.facts))
     yield from beside
     if beside or (result.verdict and not streams(result.verdict, result.shows)):
-        yield from _hops(result.cell, measured, run)
+        yield from _hops(result, measured, run)
     if result.evidence:
         yield f"evidence: {result.evidence}"
     yield f"again: {shlex.join(_again(result, run))}"
@@ -64,16 +67,34 @@ def _again(result: Result, run: RunInfo) -> Sequence[str]:
     return "harness", "run", result.id
 
 
-def _hops(cell: Cell, measured: Mapping[Cell, Result], run: RunInfo) -> Iterator[str]:
-    """Yield which hop of a chain it is, as far as the run tells: what the others do alone."""
+def _hops(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> Iterator[str]:
+    """Yield which hop of a chain it is, as far as the run tells: what the others do alone, or what finds that out."""
+    cell = result.cell
     if len(cell.chain) < 2:
         yield from (f"by {hop}, the only hop" for hop in cell.chain)
         return
     alone = [(str(hop), measured.get(replace(cell, chain=(hop,)))) for hop in cell.chain]
     if known := dict.fromkeys(f"{hop} alone is {one.verdict}" for hop, one in alone if one and one.verdict):
         yield f"by which hop: {', '.join(known)}"
-    else:
-        chain = run.said(["--chain"]) or ("--chain", chain_text(cell.chain))
-        of_file = ("--with", run.matrix_file) if run.matrix_text else ()
-        command = shlex.join(["harness", "diagnose", *chain, *of_file, *run.said(STANDING)])
-        yield f"by which hop: {command} finds out"
+    elif not (recording := cell.workload.recording) or result.evidence:
+        replayed = PurePath(result.evidence or "").parent.parent / recording.file if recording else None
+        hops = [hop.bare for hop in cell.chain]
+        own = {hop: PurePath(run.own[str(hop)]) for hop in hops if str(hop) in run.own}
+        deployed = {hop: run.standing[str(hop)] for hop in hops if str(hop) in run.standing}
+        file, declared = (run.matrix_file, _declared(run, deployed)) if run.matrix_text else ("", {})
+        command = to_diagnose(cell, own, deployed, file, declared, replayed)
+        yield f"by which hop: {shlex.join(command)} finds out"
+
+
+def _declared(run: RunInfo, hops: Iterable[Hop]) -> Mapping[Hop, Deployment]:
+    """Return how some configs stand in chains as the run's matrix file has it, which the run keeps without queries."""
+    document = Document(run.matrix_text)
+    said = {hop: partial(document.at, "variants", hop.proxy, hop.variant) for hop in hops}
+    return {
+        hop: Deployment(_listed(of("map")), str(of("server") or ""), str(of("path") or "")) for hop, of in said.items()
+    }
+
+
+def _listed(given: object) -> tuple[str, ...]:
+    """Return what a file has as a list, of which one may stand alone."""
+    return tuple(map(str, given)) if isinstance(given, list) else (str(given),) if given else ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.matrix.reading import select
     from harness.matrix.workload_names import name_of
     from harness.measure.runner import Runner
+    from harness.model import REQUESTS
     from harness.recordings.cutting import Door
     from harness.resources import JOBS, RUNS, is_on
     from harness.session.addresses import trusted, url_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         update,
     )
     from harness.session.deployment import Site, site
-    from harness.session.diagnosing import REQUESTS, controls_of, diagnose, diagnosis, diagnosis_of, search_of, to_try
+    from harness.session.diagnosing import controls_of, diagnose, diagnosis, diagnosis_of, search_of, to_try
     from harness.session.estimate import estimated
     from harness.session.jobs import (
         REPORTS,

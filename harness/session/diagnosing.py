@@ -12,7 +12,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Protocol
 
 from harness.diagnosis.price import price
@@ -23,23 +23,22 @@ from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
 from harness.measure.sights import Sight
 from harness.model import (
-    AXES,
+    REQUESTS,
     WORKLOAD_KEYS,
     Cell,
     Deployment,
-    Hop,
     Mitigation,
     Recording,
     Result,
     chain_text,
-    without_query,
+    hop_as_given,
+    to_diagnose,
 )
-from harness.session.jobs import Job, load, of_options, own_of
+from harness.resources import configs
+from harness.session.jobs import Job, matrix_of, of_options, own_of
 from harness.session.standing import AS_FOUND
 from harness.store.runs import Run
 
-REQUESTS = ("curl", "browser")
-"""Whose requests are looked at, unless somebody says so."""
 CHEAPEST = 3
 """So many cheap mitigations are named to whoever tries by hand."""
 
@@ -85,7 +84,7 @@ def diagnosis_of(job: Job, cell: Cell) -> Job:
     load, file = cell.workload, job.matrix.file if job.matrix.text else None
     usual = REQUESTS[:1] if load.recording and load.recording.coding else REQUESTS
     axes: dict[str, object] = {
-        "chain": ">".join(_as_given(hop, job.matrix.own if file else job.own) for hop in cell.chain)
+        "chain": ">".join(hop_as_given(hop, job.matrix.own if file else job.own) for hop in cell.chain)
     }
     axes |= {"request": list(dict.fromkeys([*usual, cell.request])), "client": cell.client}
     axes |= {} if load.recording else {"format": cell.format, "body": cell.body}
@@ -107,7 +106,7 @@ def _own(file: str) -> tuple[dict[str, object], Path]:
     """
     keys, folder = own_of(file)
     with contextlib.suppress(InputError):
-        matrix, named = load(file).matrix, dict(keys)
+        (matrix, _), named = matrix_of(file), dict(keys)
         profiles: Any = named.get("profiles", {})
         own: Any = named.get("variants", {})
         variants = {proxy: dict(those) for proxy, those in own.items()}
@@ -136,14 +135,11 @@ def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     """Return what to type to have a cell's chain diagnosed, and which mitigations to try by hand: the cheapest ones,
     and those of its hops' own configs. The `run` has what it replays, if it does.
     """
-    recorded = cell.workload.recording is not None
-    asked = {"client": cell.client} if recorded else {"format": cell.format, "body": cell.body, "client": cell.client}
-    asked |= {"request": cell.request} if cell.request not in REQUESTS else {}
-    words = ["harness", "diagnose", "--chain", ">".join(_as_given(hop, job.own) for hop in cell.chain)]
-    words += [word for name, value in asked.items() if value != AXES[name].default for word in (f"--{name}", value)]
-    words += _as_deployed({hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))})
-    words += ["--replay", str(run)] if recorded else []
-    command = shlex.join(words)
+    named = Path(job.matrix.file) if job.matrix.text else None
+    file = str(named) if named and not named.absolute().is_relative_to(configs().absolute()) else ""
+    replayed = run / cell.workload.recording.file if cell.workload.recording else None
+    declared = job.matrix.deployed if file else {}
+    command = shlex.join(to_diagnose(cell, job.own, job.deployed, file, declared, replayed))
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]
     able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
@@ -151,26 +147,6 @@ def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     able.sort(key=lambda name: price((name,), catalogue, cell.format))
     chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])
     return command, ", ".join(f"-m {name}" for name in chosen)
-
-
-def _as_given(hop: Hop, own: Mapping[Hop, PurePath]) -> str:
-    """Return a hop as a chain names it: one that runs a file of the user's by that file."""
-    if not (file := own.get(hop.bare)):
-        return str(hop)
-    path = str(file) if "/" in str(file) else f"./{file}"
-    return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
-
-
-def _as_deployed(deployed: Mapping[Hop, Deployment]) -> list[str]:
-    """Return the options that say how configs stand in a chain."""
-    options = list[tuple[str, str]]()
-    for hop, said in deployed.items():
-        of = f"{hop.bare}=" if len(deployed) > 1 else ""
-        options += [("--map", f"{of}{one}") for one in said.map]
-        options += [("--server", f"{of}{said.server}")] if said.server else []
-    paths = dict.fromkeys(said.path or said.wish for said in deployed.values())
-    options += [("--path", without_query(path)) for path in paths if path]
-    return [word for option in options for word in option]
 
 
 def controls_of(job: Job) -> list[Cell]:

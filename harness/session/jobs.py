@@ -73,8 +73,7 @@ def load(
 
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
-    path, folder = _found(name_or_path)
-    matrix = parse(read_text(path), _shown(path), knowing(folder, deployment))
+    matrix, folder = matrix_of(name_or_path, deployment)
     every = expand(matrix, pace)
     try:
         cells = select(at_site(every, site, matrix) if site else every, only, skip)
@@ -87,6 +86,12 @@ def load(
     mine = part(cells, shard, matrix.stand_ins) if shard else cells
     elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
     return replace(_job(matrix, folder, mine, deployment, site), shard=str(shard or ""), elsewhere=elsewhere)
+
+
+def matrix_of(name_or_path: str, deployment: Deployment = AS_FOUND) -> tuple[Matrix, Path]:
+    """Return what a file says, and the folder its paths start at; its configs are not checked. Raises InputError."""
+    path, folder = _found(name_or_path)
+    return parse(read_text(path), _shown(path), knowing(folder, deployment)), folder
 
 
 def is_afar(cell: str) -> bool:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.matrix.shards import Shard
-from harness.model import Result, RunInfo, versions_met
+from harness.model import RECORDINGS, Result, RunInfo, versions_met
 from harness.session.inputs import are_same
-from harness.store.runs import RECORDINGS, Run
+from harness.store.runs import Run
 
 KEPT = ("cells", "proxies", RECORDINGS)
 """Folders of a run that evidence is in, or leads to."""

@@ -35,7 +35,7 @@ from typing import Self
 from harness.documents import recordings, records
 from harness.documents.redaction import masked_run
 from harness.errors import InputError, Unwritable, shortened, unwritable
-from harness.model import DIGEST, Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
+from harness.model import DIGEST, RECORDINGS, Cell, Recording, Result, RunInfo, Trace, masked_plan, versions_met
 from harness.resources import is_file, own_folder, runs_folder
 
 STAMP = re.compile(r"\d{8}T\d{6}Z-")
@@ -43,7 +43,7 @@ UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 SLUG_CHARS = 150
 NAME_BYTES = 200
 """What a name may have, with room for a number or an ending: file systems take 255."""
-RUN, RESULTS, RECORDINGS = "run.json", "results.jsonl", "recordings"
+RUN, RESULTS = "run.json", "results.jsonl"
 RECORDING_CHARS = 10_000_000
 
 
@@ -218,7 +218,7 @@ def _recording_file(folder: Path, recording: Recording) -> Path:
     """Return the file of a recording in a run. Raises InputError for a digest that is none: it becomes a path."""
     if not DIGEST.fullmatch(recording.digest):
         raise InputError(f"{folder}: {shortened(recording.digest)} is no recording's digest: 16 hexadecimal digits are")
-    return folder / RECORDINGS / f"{recording.digest}.json"
+    return folder / recording.file
 
 
 def _with_recording(trace: Trace, file: Path, named: Recording) -> Trace:

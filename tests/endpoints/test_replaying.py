@@ -14,9 +14,9 @@ import pytest
 from harness.cli import cell_options
 from harness.documents import recordings
 from harness.errors import InputError
-from harness.model import WORKLOAD_KEYS, Body, Deployment, digest_of
+from harness.model import RECORDINGS, WORKLOAD_KEYS, Body, Deployment, digest_of
 from harness.resources import configs
-from harness.store.runs import RECORDINGS, Run, latest
+from harness.store.runs import Run, latest
 from tests.answering import EVENTS, KEY, App, Handler, chunking, streaming
 from tests.commanding import Harness
 from tests.recorded import recording as recorded_by_hand

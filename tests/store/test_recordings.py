@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.model import Cell, Emission, Plan
-from harness.store.runs import RECORDING_CHARS, RECORDINGS, Run, load_recording, load_traces
+from harness.model import RECORDINGS, Cell, Emission, Plan
+from harness.store.runs import RECORDING_CHARS, Run, load_recording, load_traces
 from tests.hops import Passes
 from tests.recorded import EVENTS, load, recording
 from tests.reports.samples import result, run_info
