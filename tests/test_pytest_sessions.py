@@ -47,6 +47,34 @@ axes: {chain: nginx:http10, mitigations: [slow]}
 mitigations: {slow: {claim: It takes its time., source: these tests, cost: latency, delay_ms: 60000}}
 """
 
+ALONE = {
+    "below": """
+import pytest
+
+@pytest.mark.proxies("direct")
+def test_cell(harness_result, assert_streams):
+    assert_streams(harness_result)
+
+class TestOurs:
+    @pytest.mark.parametrize("form", ["text"])
+    def test_measures(self, measure, form):
+        measure("direct", format=form, request="curl")
+""",
+    "beside": """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    await send({"type": "http.response.body", "body": b"data: a\\n\\n", "more_body": True})
+    await send({"type": "http.response.body", "body": b"data: b\\n\\n", "more_body": True})
+    await send({"type": "http.response.body"})
+
+def test_app(measure):
+    measure("direct", app=app)
+
+def test_asks_as_it_runs(request):
+    request.getfixturevalue("measure")("direct", body="close", request="curl")
+""",
+}
+
 DYING = """
 import os, signal
 import pytest
@@ -101,6 +129,29 @@ def test_what_a_session_has_kept_can_be_judged_and_shown_again(pytester: pytest.
     assert "5 cells: " in said.out, "with a control, and a baseline of each"
     assert runs(place)[0].info.options == ("pytest", "-m", "proxies"), "which measures it again"
     assert "token" in place.run("show", "nginx:http10/*/none/*").out
+
+
+@measures
+@some_of("workers", [[], ["-n", "2"]], each=1)
+def test_what_measures_a_cell_again_runs_its_test_alone(
+    pytester: pytest.Pytester, place: Sandbox, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    pytester.makefile(".ini", **{"our settings": "[pytest]\naddopts = -m 'not proxies'\n"})
+    pytester.mkdir("gateways")
+    pytester.mkdir("gateways/tests")
+    place.write("test_it.py", ALONE["below"])
+    place.write("gateways/tests/test_ours.py", ALONE["beside"])
+    monkeypatch.chdir("gateways")  # not where pytest's root is
+    typed = ["-c", "../our settings.ini", "--rootdir", "..", "--harness-runs", "../runs"]
+    session(pytester, *typed, *workers, "-m", "", ".", "../test_it.py").assert_outcomes(passed=4)
+    (run,) = runs(place)
+    assert {result.id for result in run.results} == run.info.tests.keys(), "those of controls, too"
+    for command in sorted(set(run.info.tests.values())):
+        done = session(pytester, *command[1:], "--harness-runs", "../runs")
+        done.assert_outcomes(passed=1)
+        *_, again = runs(place)
+        assert {words[-1] for words in again.info.tests.values()} == {command[-1]}
+    assert {cell for one in runs(place)[1:] for cell in one.info.tests} == run.info.tests.keys()
 
 
 @measures

@@ -41,7 +41,8 @@ class RunInfo:
     file and of recordings. `own` are the paths of configs of the user's, `standing` is how these stand in chains, by
     hop, each path in it with a digest in place of its query.
     `shard` is which part of the matrix it is of, as `2/4`; empty: of all. `elsewhere` are the ids of cells in the other
-    parts, sorted (None: an earlier harness did not write them down).
+    parts, sorted (None: an earlier harness did not write them down). `tests` is, by the id of a cell, the command that
+    runs the test of pytest which it was measured for.
     Times are ISO 8601 in UTC; `finished_at` is None as long as the run goes on, and for ever if it was killed.
     """
 
@@ -64,6 +65,13 @@ class RunInfo:
     standing: Mapping[str, Deployment] = field(default_factory=dict)
     shard: str = ""
     elsewhere: tuple[str, ...] | None = None
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def typed(self, cell_id: str) -> tuple[str, ...]:
+        """Return what was typed to measure a cell: in a session of pytest what runs its test alone."""
+        if self.options[:1] == ("pytest",):
+            return self.tests.get(cell_id, self.options)
+        return "harness", *self.options
 
     def said(self, options: Collection[str]) -> tuple[str, ...]:
         """Return those of the options that it was measured with which have these names, with their values."""

@@ -33,7 +33,7 @@ from harness.errors import HarnessError, InputError
 from harness.plugin import settings
 from harness.plugin.fixtures import assert_streams, harness_lab, harness_result, measure
 from harness.plugin.importing import import_as_installed
-from harness.plugin.states import FAILED, STATE, NotMeasured, State
+from harness.plugin.states import FAILED, MARKER, STATE, NotMeasured, State
 from harness.resources import configs
 
 if TYPE_CHECKING:
@@ -103,16 +103,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     fixtures = {FIXTURE, "measure"} & {*getattr(item, "fixturenames", ())}
-    marker = item.get_closest_marker("proxies")
+    marker = item.get_closest_marker(MARKER)
     if fixtures and not marker:
-        item.add_marker("proxies")  # so that `-m "not proxies"` never measures
+        item.add_marker(MARKER)  # so that `-m "not proxies"` never measures
     given = item.callspec.params.get(FIXTURE) if hasattr(item, "callspec") else None
     try:
         if isinstance(given, HarnessError):
             raise given
         if fixtures == {"measure"} and marker and (marker.args or marker.kwargs):
             _job(item.config, item)  # though it says nothing to `measure`
-        own = [one for one in item.own_markers if one.name == "proxies" and _is_ours(one, item)]
+        own = [one for one in item.own_markers if one.name == MARKER and _is_ours(one, item)]
         if own and not fixtures and not _may_ask(item):  # one of a module or a class may be meant for other tests of it
             said = f"proxies({_written(own[0])}): the test takes no {FIXTURE}"
             raise InputError(f"{item.nodeid}: {said}: nothing would be measured")
@@ -170,8 +170,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if error := item.stash.get(BROKEN, None):
             report = pytest.CollectReport(item.nodeid, "failed", str(error), result=[])
             session.config.hook.pytest_collectreport(report=report)
-    params = [item.callspec.params.get(FIXTURE) for item in items if hasattr(item, "callspec")]
-    session.config.stash[STATE].selected(one for one in params if isinstance(one, tuple))
+    params = [(item, item.callspec.params.get(FIXTURE)) for item in items if hasattr(item, "callspec")]
+    session.config.stash[STATE].selected((item, *one) for item, one in params if isinstance(one, tuple))
 
 
 def _may_be_skipped(item: pytest.Item) -> bool:
@@ -218,7 +218,7 @@ def _job(config: pytest.Config, test: pytest.Item | None = None) -> tuple[sessio
     from harness.plugin import markers
 
     state = config.stash[STATE]
-    marker = test.get_closest_marker(markers.MARKER) if test else None
+    marker = test.get_closest_marker(MARKER) if test else None
     try:
         asked = None
         if test and marker:

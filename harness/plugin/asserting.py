@@ -102,7 +102,7 @@ def _diagnosed(lab: Lab, known: Known) -> Iterator[RenderableType]:
 async def _diagnosis(known: Known, lab: Lab) -> tuple[Diagnosis, Path]:
     """Find out what holds in a cell's chain, and what mends it, within the lab's budget. Raises HarnessError."""
     job = session.fetched(session.diagnosis_of(known.job, known.cell), lab.fetching)
-    async with session.session(job, known.folder / FOLDER, options=lab.typed) as (runner, run):
+    async with session.session(job, known.folder / FOLDER, options=lab.typed(known)) as (runner, run):
         search = session.search_of(job)
         controls = session.controls_of(job)
         over = await session.diagnose(search, controls, runner, run, lambda result: None, lab.budget_s)

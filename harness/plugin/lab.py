@@ -21,7 +21,7 @@ from harness.diagnosis.telling import Diagnosis
 from harness.errors import HarnessError, InputError
 from harness.model import Cell, Result
 from harness.plugin.settings import place_of
-from harness.plugin.states import STATE, NotMeasured, meanings, otherwise
+from harness.plugin.states import STATE, NotMeasured, meanings, otherwise, typed
 from harness.reports import summary, words
 from harness.reports.safe import shown
 
@@ -40,8 +40,7 @@ class Known:
 
 
 class Lab:
-    """One part of a session. What it is given to do ends with it. `budget_s` is how long a fix may be looked for,
-    `typed` the command that measures all of it again.
+    """One part of a session. What it is given to do ends with it. `budget_s` is how long a fix may be looked for.
 
     Raises HarnessError if what is required cannot run here.
     """
@@ -58,9 +57,10 @@ class Lab:
         self._given: dict[int, Known] = {}
         self._wanted = state.wanted(config)
         self._fetched: dict[int, tuple[session.Job, session.Job]] = {}
-        matrix = config.getoption("harness_matrix")
-        self.typed = ("pytest", "-m", "proxies", *([] if matrix is None else ["--harness-matrix", matrix]))
-        part = session.Part(settings.runs, state.secret, state.started_at, state.part, self.typed, state.cells)
+        self._tests, self._typed = state.tests, typed(config)
+        part = session.Part(
+            settings.runs, state.secret, state.started_at, state.part, self._typed, state.cells, state.tests
+        )
         self._ready: Future[tuple[session.JoinedSession, asyncio.AbstractEventLoop]] = Future()
         self._enough = asyncio.Event()
         self._ended = ThreadPoolExecutor(1, "harness").submit(lambda: asyncio.run(self._live(part)))
@@ -101,6 +101,10 @@ class Lab:
     def known(self, result: object) -> Known | None:
         """Return what is known of a result that a test was given; None if this is none."""
         return self._given.get(id(result))
+
+    def typed(self, known: Known) -> tuple[str, ...]:
+        """Return the command that runs the test which a result was measured for, or else all that measure."""
+        return self._tests.get((known.job.matrix.file, known.cell.id), self._typed)
 
     def soon(self, work: Work[T]) -> Future[T]:
         """Have something done. Who does not want to wait any longer cancels it."""

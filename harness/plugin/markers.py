@@ -20,7 +20,6 @@ from harness.errors import InputError, allowed
 from harness.model import AXES, WORKLOAD_KEYS, Cell, Deployment
 from harness.resources import is_file
 
-MARKER = "proxies"
 DEFAULT_MATRIX = "smoke"
 """What is measured for a marker that names nothing, where no setting does."""
 NAME, TITLE = "pytest", "A session of pytest"

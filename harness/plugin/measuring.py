@@ -190,7 +190,9 @@ class Measure:
         said = {"request": session.REQUESTS, **said, **({"path": path} if path else {})}
         asked = markers.read([chain], said, self._folders)
         assert asked, "it names a chain"
-        job, cells = self._item.config.stash[STATE].job(asked)
+        state = self._item.config.stash[STATE]
+        job, cells = state.job(asked)
+        state.asked(self._item, job, cells)
         return partial(known_results, job=self._lab.fetched(job), cells=cells)
 
     def _recorded(self, chain: str, answering: Answering, said: Mapping[str, object]) -> Any:
@@ -205,6 +207,7 @@ class Measure:
                 print(fact)
             requests = session.REQUESTS[:1] if found.recording.coding else session.REQUESTS
             job = replace(make(found.recording, how, requests), proxies=usual.proxies, missing=usual.missing)
+            self._item.config.stash[STATE].asked(self._item, job, job.matrix.asked)
             return await known_results(entered, job, job.matrix.asked)
 
         return work

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from harness.plugin.markers import Asked
 
 NAME_CHARS = 80
+MARKER = "proxies"
+DECIDING = {"-c": "inifilename", "--rootdir": "rootdir", "--harness-matrix": "harness_matrix"}
+"""Options of pytest that decide what a test is, and what each is called in its configuration."""
 
 
 class NotMeasured(pytest.fail.Exception):  # type: ignore[misc, name-defined]
@@ -37,7 +40,8 @@ class State:
     """One process: `part` is what pytest-xdist calls it, empty if it is no worker.
 
     `secret` is what all processes of a session share, `measures` whether this one or a worker of its may have measured,
-    `cells` how many of each matrix are tests, `told` what is said at the end.
+    `cells` how many of each matrix are tests, `tests` the command that runs the first one which asks for a cell, by its
+    matrix and its id, `told` what is said at the end.
     """
 
     settings: Settings
@@ -46,6 +50,7 @@ class State:
     part: str
     measures: bool = False
     cells: dict[str, int] = field(default_factory=dict)
+    tests: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     _jobs: dict[str, tuple[session.Job, tuple[Cell, ...]]] = field(default_factory=dict)
     _meant: dict[str, str] = field(default_factory=dict)
@@ -69,14 +74,21 @@ class State:
             raise InputError(otherwise(job, cells, taken))
         self._meant |= meant
 
-    def selected(self, asked: Iterable[tuple[session.Job, Cell]]) -> None:
+    def selected(self, asked: Iterable[tuple[pytest.Item, session.Job, Cell]]) -> None:
         """Hear which cells are tests of this session."""
         of_jobs: dict[int, tuple[session.Job, dict[Cell, None]]] = {}
-        for job, cell in asked:
+        for item, job, cell in asked:
+            self.asked(item, job, [cell])
             of_jobs.setdefault(id(job), (job, {}))[1][cell] = None
         self._selected = [(job, list(cells)) for job, cells in of_jobs.values()]
         ids = {(job.matrix.file, cell.id) for job, cells in self._selected for cell in cells}
         self.cells = dict(Counter(file for file, _ in ids))
+
+    def asked(self, item: pytest.Item, job: session.Job, cells: Iterable[Cell]) -> None:
+        """Hear which test asks for some cells."""
+        words = command_of(item)
+        for cell in cells:
+            self.tests.setdefault((job.matrix.file, cell.id), words)
 
     def wanted(self, config: pytest.Config) -> list[tuple[session.Job, list[Cell]]]:
         """Return what may be measured before its test comes: nothing where another worker may have it, or where the
@@ -129,10 +141,23 @@ def otherwise(job: session.Job, cells: Iterable[Cell], taken: str) -> str:
     )
 
 
+def command_of(item: pytest.Item) -> tuple[str, ...]:
+    """Return what to type where pytest was started to run one test alone, whatever `addopts` leave out."""
+    file = os.path.relpath(item.path, item.config.invocation_params.dir)
+    chosen = MARKER if item.get_closest_marker(MARKER) else item.config.getoption("markexpr")
+    return *typed(item.config, chosen), f"{file}::{item.nodeid.partition('::')[2]}"
+
+
+def typed(config: pytest.Config, chosen: str = MARKER) -> tuple[str, ...]:
+    """Return what to type to run all tests that measure, or those that are `chosen` by their markers."""
+    said = {"-m": chosen, **{option: config.getoption(name) for option, name in DECIDING.items()}}
+    return "pytest", *(word for option, value in said.items() if value for word in (option, str(value)))
+
+
 def short(folder: Path) -> str:
     """Return a folder as people here would write it."""
     path = os.path.relpath(folder)
-    return str(folder) if path.startswith("..") else path
+    return os.path.abspath(folder) if path.startswith("..") else path
 
 
 STATE = pytest.StashKey[State]()

@@ -59,11 +59,11 @@ def _again(result: Result, run: RunInfo) -> Sequence[str]:
     """
     match run.options:
         case ("pytest", *_):
-            return run.options
+            return run.typed(result.id)
         case _ if run.matrix_text:
             return "harness", "matrix", run.matrix_file, *run.said(DECIDING), "--only", result.id
         case ("run" | "diagnose", *_):
-            return "harness", *run.options
+            return run.typed(result.id)
     return "harness", "run", result.id
 
 

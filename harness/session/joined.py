@@ -8,7 +8,7 @@ of its own, which keeps the file's text; all others have part in one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +33,8 @@ from harness.store.shared import SharedRun
 class Part:
     """What a process has in a session: where its runs go, the session's secret and start, and how this part is called.
 
-    `cells` are how many are to be measured in all parts, by what the matrix of their job is called.
+    `cells` are how many are to be measured in all parts, by what the matrix of their job is called; `tests` what runs
+    the test that asks for a cell, by that and the cell's id, as far as it is known by now.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Part:
     name: str = ""
     options: Sequence[str] = ()
     cells: dict[str, int] = field(default_factory=dict)
+    tests: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,15 @@ class JoinedSession:
     ) -> None:
         await self._everything.aclose()
 
-    async def join(self, job: Job) -> Joined:
-        """Return where a job is measured, which starts now if no job before it agrees with it."""
+    async def join(self, job: Job, cells: Sequence[Cell] = ()) -> Joined:
+        """Return where a job is measured, which starts now if no job before it agrees with it. Of some of its cells the
+        run then tells which tests they are for.
+        """
         async with self._joining:
             if not (found := next((one for one in self._joined if one.agrees(job)), None)):
                 self._joined.append(found := await self._started(job))
             with room(found.run):
-                found.run.make_known(described(job, ()))
+                found.run.make_known(replace(described(job, ()), tests=self._tests(job, cells)))
                 for recording in {cell.workload.recording: None for cell in job.cells}:
                     if recording:
                         found.run.keep_recording(recording)
@@ -100,7 +104,7 @@ class JoinedSession:
 
         Raises NoRoom, and what a start raises.
         """
-        joined = await self.join(job)
+        joined = await self.join(job, cells)
         with room(joined.run):
             every = await joined.runner.run(referenced(cells, job.matrix.stand_ins), lambda result: None)
         return [result for result in every if result.cell in cells]
@@ -132,6 +136,12 @@ class JoinedSession:
         await enter(bench)
         runner = Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins)
         return Joined(job, bench, await enter(runner), run)
+
+    def _tests(self, job: Job, cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
+        """Return what runs the tests of cells, and of what these are held against, if that is no test itself."""
+        asked = {cell: words for cell in cells if (words := self._part.tests.get((job.matrix.file, cell.id)))}
+        beside = {one: words for cell, words in asked.items() for one in referenced([cell], job.matrix.stand_ins)}
+        return {cell.id: words for cell, words in {**beside, **asked}.items()}
 
     def _run_of(self, job: Job) -> SharedRun:
         """Return the run that a job has part in, which is made if there is none yet."""

@@ -119,8 +119,7 @@ def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:
     """Yield what to type instead of an id that does not say where a config of the user's lies."""
     with contextlib.suppress(InputError, SelectionError):
         run, _ = newest_with(cell_id, runs)
-        program = [] if run.info.options[:1] == ("pytest",) else ["harness"]
-        yield f"{run.folder} has it: `{shlex.join([*program, *run.info.options])}` measures it"
+        yield f"{run.folder} has it: `{shlex.join(run.info.typed(cell_id))}` measures it"
 
 
 def _axes(cell_id: str) -> dict[str, object]:

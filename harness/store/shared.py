@@ -26,7 +26,7 @@ SESSION = "session"
 MEANT = "meant.json"
 """What ids stand for in a session, as far as they do not say it themselves, until that has ended."""
 
-GROWING = ("mitigations", "inputs", "own", "standing")
+GROWING = ("mitigations", "inputs", "own", "standing", "tests")
 """What of a run's head each part adds to."""
 
 

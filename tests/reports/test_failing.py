@@ -30,6 +30,10 @@ MATRIX = {"matrix_file": "m.yaml", "matrix_text": "title: m"}
         ),
         ({"options": ("pytest", "-m", "proxies", "--harness-matrix", "my m.yaml")}, PYTEST),
         ({**MATRIX, "options": ("pytest", "-m", "proxies", "--harness-matrix", "my m.yaml")}, PYTEST),
+        (
+            {"options": ("pytest", "-m", "proxies"), "tests": {FAILED.id: ("pytest", "t.py::test[a/b]"), "other": ()}},
+            "pytest 't.py::test[a/b]'",
+        ),
         (MATRIX, f"harness matrix m.yaml --only {FAILED.id}"),
         (
             {**MATRIX, "options": ("matrix", "m.yaml", *THERE, "--jobs", "2")},
