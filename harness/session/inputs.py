@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from harness.baseline.addresses import hop_of
 from harness.errors import HarnessError, Unavailable
@@ -58,8 +58,28 @@ def inputs_of(job: Job) -> Inputs:
 
 
 def are_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Tell whether two say the same of what a hop is configured by, wherever each was measured."""
-    return sorted(one.values()) == sorted(other.values())
+    """Tell whether two say the same of what a hop is configured by, wherever each was measured: another machine has a
+    project in another folder, and calls each file in it the same. One that is alone may have any name.
+    """
+    if one.keys() == other.keys() or len(one) != len(other):
+        return one == other
+    if len(one) == 1:
+        return [*one.values()] == [*other.values()]
+    try:
+        mine, its = _in_its_folder(one, other), _in_its_folder(other, one)
+    except ValueError:  # what lies above the current folder has none in common with what lies below
+        mine, its = ([(PurePath(name).name, blob) for name, blob in some.items()] for some in (one, other))
+    return sorted(mine) == sorted(its)
+
+
+def _in_its_folder(files: Mapping[str, str], others: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the files that others do not have as well, as seen from the folder of all of them.
+
+    Raises ValueError if they have none in common.
+    """
+    apart = {PurePath(name): blob for name, blob in files.items() if others.get(name) != blob}
+    folder = os.path.commonpath([path.parent for path in apart])
+    return [(path.relative_to(folder).as_posix(), blob) for path, blob in apart.items()]
 
 
 def changed_since(run: RunInfo) -> list[str]:

@@ -73,10 +73,13 @@ def test_runs_that_are_no_shards_of_one_run_are_refused(
 
 A, B, C = ({name: {f"deploy/{name[-1]}": "1" * 40}} for name in ("nginx:a", "nginx:b", "nginx:c"))
 OTHER_B = {"nginx:b": {"deploy/b": "2" * 40}}
+EXCHANGED = (
+    {"nginx:b": {"deploy/a": said, "deploy/b": other}} for said, other in (("1" * 40, "2" * 40), ("2" * 40, "1" * 40))
+)
 MORE_OF_B = {"nginx:b": {**B["nginx:b"], "deploy/servers/new": "2" * 40}}
 
 
-@pytest.mark.parametrize("inputs", [(B, OTHER_B, A), (A, B, A | OTHER_B), (A | MORE_OF_B, A, C | B)])
+@pytest.mark.parametrize("inputs", [(B, OTHER_B, A), (A, B, A | OTHER_B), (A | MORE_OF_B, A, C | B), (*EXCHANGED, A)])
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
 def test_any_two_shards_of_other_configs_are_refused(
     harness: Harness, tmp_path: Path, inputs: tuple[dict[str, dict[str, str]], ...], order: tuple[int, ...]
