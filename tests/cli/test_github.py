@@ -6,19 +6,24 @@ import io
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from harness.baseline.comparing import Comparison
 from harness.cli import github, screen
-from harness.model import Place, Result, Verdict
+from harness.cli.checking import finish_check
+from harness.model import Baseline, Place, Result, Verdict
 from harness.proxies.diffs import first_changed
 from harness.reports import workflow
 from harness.reports.safe import uncommanded
+from harness.reports.summary import Required
 from harness.store.runs import Run
 from tests.commanding import Harness
 from tests.reports.samples import cell, result, run_info
@@ -187,6 +192,19 @@ def test_a_folder_of_runs_that_is_ours_is_no_part_of_somebody_s_repository(harne
     os.makedirs("theirs")
     Run.create(Path("theirs"), run_info())
     assert not Path("theirs/.gitignore").exists()
+
+
+@pytest.mark.parametrize("told", ["other_rules", "other_harness", "new_platform", "only_a_part"])
+def test_whatever_is_told_of_a_comparison_stands_in_the_summary_too(job: Path, told: str) -> None:
+    stored(HELD)
+    (folder,) = Path("runs").glob("*/")
+    run = Run.open(folder)
+    sentence = f"my.baseline.yaml: {told} of it, which is said at some length, so that it takes more than one line here"
+    was = Baseline("my.baseline.yaml", 3, "", {})
+    held = replace(Comparison(was, run.results, (), ()), **{told: sentence})  # type: ignore[arg-type]
+    with pytest.raises(typer.Exit):
+        finish_check(run, {}, Required(), held, "")
+    assert sentence in " ".join(job.read_text().split())
 
 
 def test_a_config_that_changed_is_told_at_the_line_that_did(harness: Harness, job: Path) -> None:
