@@ -109,7 +109,7 @@ def test_an_endpoint_behind_nginx_is_held_asked_once_and_replayed_to_the_same(
     assert "observed: buffered" in first.out, first.err
     run = latest(Path("runs"))
     (file,) = (run / RECORDINGS).iterdir()
-    assert f"--replay {run}" in first.out
+    assert f"--replay {file}" in first.out, "of which a run may have several"
     Path("m.yaml").write_text(
         f"title: t\nworkloads: {{recorded: {{recording: {file}}}}}\n"
         "axes: {chain: nginx:./gateway.conf, request: browser, mitigations: [none, x-accel-buffering]}\n"
