@@ -178,6 +178,11 @@ async def test_a_hop_that_serves_one_request_at_a_time_is_measured_by_announced_
     assert release.after_bytes - release.resolution_bytes <= 4096 <= release.after_bytes + LOAD.token_bytes
 
 
+async def refuses(response: aiohttp.ClientResponse, answer: Answer) -> None:
+    """Answer as who knows no such path."""
+    answer.head(404, "Content-Length: 0", "Connection: close")
+
+
 @pytest.mark.parametrize(("front", "verdict"), [(Shared, "buffered"), (partial(Serial, behave=passes), "streamed")])
 async def test_with_another_way_in_no_grant_meets_the_stream(
     here: Here, tmp_path: Path, front: Callable[[Endpoint], Misbehaving], verdict: str
@@ -188,6 +193,27 @@ async def test_with_another_way_in_no_grant_meets_the_stream(
     assert judged(trace).verdict == verdict, judged(trace).reason
     assert "stretch" not in {step.kind for step in trace.steps}
     assert trace.steps[1].kind == "grant"
+
+
+@pytest.mark.parametrize(
+    ("behave", "verdict"), [(passes, "streamed"), (collects(2**20), "buffered"), (refuses, "broken")]
+)
+async def test_with_another_way_in_only_streams_have_to_be_passed_on(
+    here: Here, tmp_path: Path, behave: Behaviour, verdict: str
+) -> None:
+    """As a cloud does that routes one path: whoever asks for another is told that there is none."""
+    async with Misbehaving(here.deployed, behave, pulse=refuses) as hop_in_front:
+        at = hop_in_front.endpoint
+        trace = await measured(here.launcher, tmp_path / "far", PLAN, at, control=here.deployed)
+        with pytest.raises(InputError, match=r"no emitter answers at .*: status 404"):
+            await measured(here.launcher, tmp_path / "without", PLAN, at)
+    assert judged(trace).verdict == verdict, judged(trace).reason
+
+
+async def test_with_another_way_in_who_does_not_pass_streams_on_is_told(here: Here, tmp_path: Path) -> None:
+    async with Misbehaving(here.bench.backend.endpoint, refuses) as hop_in_front:
+        with pytest.raises(InputError, match=r"pass on GET /stream/\.\.\. to the emitter that --control reaches"):
+            await measured(here.launcher, tmp_path / "far", PLAN, hop_in_front.endpoint, control=here.deployed)
 
 
 @pytest.mark.parametrize("is_way_in", [False, True], ids=["in front of all", "on a way of its own"])

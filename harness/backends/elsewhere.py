@@ -2,8 +2,9 @@
 
 Rules: each thing that it is told is a POST of its own, on another connection than any stream's, one after another for a
 stream; how long these take, measured first, sets how much later than its grant a token leaves. Where there is another
-way in than the chain's, it leaves at once. Several emitters behind one address are refused: none knows the streams of
-another. Nothing that is told to people has the token in it, though whoever is in front may repeat what it was sent.
+way in than the chain's, it leaves at once, and nothing but streams has to pass the chain. Several emitters behind one
+address are refused: none knows the streams of another. Nothing that is told to people has the token in it, though
+whoever is in front may repeat what it was sent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import functools
 import html
 import json
-import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,9 +23,9 @@ import aiohttp
 
 from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
-from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE, Patience
-from harness.backends.unreached import who_answers, why_unreached
-from harness.errors import BackendError, InputError, shortened
+from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, Patience
+from harness.backends.unreached import NOT_NOW, STREAMS, refusal, who_answers, why_unreached
+from harness.errors import BackendError, HarnessError, InputError, shortened
 from harness.model import (
     EMITTER_HEADER,
     NO_STREAM_MARK,
@@ -50,8 +50,6 @@ LOOK_S = 0.05
 """How often at most it is looked whether a stream has been asked for."""
 SAY_S = 10.0
 """How often at most it is said that somebody takes no more requests."""
-TOO_MANY = 429
-NOT_NOW = (TOO_MANY, 503)
 TRIAL = Emission(Workload("trial", tokens=1, token_bytes=96), headers=(("Cache-Control", "no-store"),))
 
 ONE_INSTANCE = (
@@ -136,11 +134,15 @@ class Elsewhere:
 
     def recognise(self, headers: Iterable[tuple[str, str]]) -> None:
         """Look at the answer to a stream that is open. Raises BackendError if another emitter gave it."""
+        if self._is_another(headers):
+            raise BackendError(self._several(self.endpoint.url))
+
+    def _is_another(self, headers: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether an answer is of an emitter that is not the one that is known."""
         told = {name.lower(): value for name, value in headers}
         instance = told.get(INSTANCE_HEADER.lower(), "")
         unknown = not instance and told.get(EMITTER_HEADER.lower()) == NO_STREAM_MARK
-        if unknown or (instance or self._instance) != self._instance:
-            raise BackendError(self._several(self.endpoint.url))
+        return bool(self._instance) and (unknown or instance not in ("", self._instance))
 
     async def _answered(self, at: Endpoint, path: str, said: Mapping[str, Any] | None) -> str:
         """Return what is answered to a post, or to a look if nothing is said."""
@@ -180,13 +182,13 @@ class Elsewhere:
                     why = why_unreached(error, who.startswith("https:"), "--cacert FILE")
                     raise BackendError(f"{who} does not answer: {self._quoted(why)}") from None
                 # a connection that was kept and is hung up on just now says nothing of who is there
+        if self._is_another(answer.headers.items()):
+            raise InputError(self._several(who))
         if instance is None and answer.status not in NOT_NOW:
             sends_to = shown_urls(self._quoted(answer.headers.get("Location", "")))
             spelled = self._quoted(html.unescape(self._quoted(text)))  # a page can spell what it repeats in many ways
             told = who_answers(answer.status, spelled, sends_to, shown_urls(path))
             raise InputError(f"no emitter answers at {who}: {told}")
-        if instance and instance != (self._instance or instance):
-            raise InputError(self._several(who))
         self._instance = self._instance or instance or ""
         return answer.status, text, float(retry) if retry.isdecimal() else 1.0
 
@@ -212,15 +214,8 @@ class Elsewhere:
         """Return what others answered without the token: before it is cut, for a part of one tells, too."""
         return without_said(text, self._secrets)
 
-    def _refusal(self, at: Endpoint, path: str, status: int, text: str) -> Exception:
-        who, said = at.url, self._quoted(text.strip())[:200]
-        if status == 401:
-            return InputError(f"{who} wants another token than {TOKEN_VARIABLE} says: {said}")
-        if status == TOO_MANY:
-            return BackendError(
-                f"{who} takes no more requests (429), also {self._patience.turned_away_s:g} s later: {said}"
-            )
-        return BackendError(f"{who} refuses {path.rpartition('/')[2]} with {status}: {said}")
+    def _refusal(self, at: Endpoint, path: str, status: int, text: str) -> HarnessError:
+        return refusal(at.url, path, status, self._quoted(text.strip())[:200], self._patience.turned_away_s)
 
     async def _meet(self) -> None:
         await asyncio.gather(*(self.trip() for _ in range(LOOKS)))
@@ -236,8 +231,25 @@ class Elsewhere:
             self.serial = await self._serves_one_at_a_time(max(trips_ms) / 1e3)
 
     async def _look_there(self) -> None:
-        """Ask where streams are asked for, too, and for what nobody can have kept: it has to be the same emitter."""
-        await self._answered(self.endpoint, f"/pulse?look={secrets.token_hex(4)}", None)
+        """Ask for a stream of one token there: the emitter that is told to send it has to be the one that is asked.
+
+        What becomes of it on its way back is what cells measure. It ends by itself, for whoever is in front may avoid
+        an emitter that breaks off.
+        """
+        stream = await self.announce(TRIAL, [Turn(0, 0)])
+        path = f"{STREAMS}{stream.stream_id}"
+        answering = asyncio.create_task(self._answered(self.endpoint, path, None))
+        try:
+            while not answering.done():
+                await asyncio.wait({answering}, timeout=self._patience.busy_s)
+                if await stream.is_asked():
+                    return
+            raise self._refusal(self.endpoint, path, 200, await answering)
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            stream.close()
+            await stream.closed()
 
     async def _serves_one_at_a_time(self, trip_s: float) -> bool:
         """Tell whether a short request is kept waiting while a stream is under way."""
@@ -280,6 +292,10 @@ class FarStream:
     def look(self) -> None:
         """Look from now on whether it has been asked for."""
         self._looking = asyncio.create_task(self._look(-1, self.asked))
+
+    async def is_asked(self) -> bool:
+        """Tell whether it has been asked for by now. Raises InputError, BackendError."""
+        return bool((await self._post("state", {}))["asked"])
 
     def grant(self, through: int) -> None:
         self._tell("grant", {"through": through})

@@ -11,7 +11,8 @@ import ssl
 
 import aiohttp
 
-from harness.errors import shortened
+from harness.backends.posting import TOKEN_VARIABLE
+from harness.errors import BackendError, HarnessError, InputError, shortened
 from harness.launchers.words import of_system
 
 SELF_SIGNED, UNKNOWN, OTHER_NAMES = (18, 19), (2, 20, 21), (62, 64)
@@ -20,6 +21,12 @@ TIMES = {9: "is the clock here right?", 10: "what is there needs a new one"}
 include/openssl/x509_vfy.h.in (openssl/openssl at 0365b1a)."""
 
 LOGIN = "if whoever is in front asks for a login, let requests through to the emitter without: it has its own token"
+
+TOO_MANY = 429
+NOT_NOW = (TOO_MANY, 503)
+"""Who answers so may answer otherwise a little later."""
+STREAMS = "/stream/"
+"""Below which streams are asked for, and nothing else."""
 
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]*?)\s*</title", re.IGNORECASE)
 
@@ -59,7 +66,22 @@ def who_answers(status: int, text: str, location: str, asked: str) -> str:
         is_ours = elsewhere != location.rstrip("/") and bool(re.match("https?://[^/]", elsewhere))
         way_out = f"give {elsewhere} as the URL" if is_ours else LOGIN
         return f"status {status}, which sends to {location or 'nowhere'}; {way_out}"
-    return f"status {status}, {_page(text) or shortened(text)}; {_way_out(status)}"
+    return f"status {status}, {_page(text) or shortened(text)}; {_way_out(status, asked)}"
+
+
+def refusal(who: str, path: str, status: int, said: str, waited_s: float) -> HarnessError:
+    """Return what an emitter, or who is in front of it, has against a request, after what is worth waiting for."""
+    is_stream = path.startswith(STREAMS)
+    if status == TOO_MANY:
+        return BackendError(f"{who} takes no more requests (429), also {waited_s:g} s later: {said}")
+    if is_stream and status not in NOT_NOW:
+        return InputError(
+            f"{who} leads to the emitter, but {STREAMS}..., which has to be passed on unchanged, came there as another"
+            f" path: status {status}, {said}"
+        )
+    if status == 401:
+        return InputError(f"{who} wants another token than {TOKEN_VARIABLE} says: {said}")
+    return BackendError(f"{who} refuses {'streams' if is_stream else path.rpartition('/')[2]} with {status}: {said}")
 
 
 def _how_trusted(code: int, trust: str) -> str:
@@ -80,7 +102,7 @@ def _page(text: str) -> str:
     return f"a page, {shortened(title[1])}" if title else "a page"
 
 
-def _way_out(status: int) -> str:
+def _way_out(status: int, asked: str) -> str:
     match status:
         case 401 | 403 | 407:
             return LOGIN
@@ -88,6 +110,8 @@ def _way_out(status: int) -> str:
             return "if TLS is spoken there, say https://"
         case 502 | 504:
             return "whoever is in front does not reach the emitter: is it started, and does it listen where PORT says?"
+    if asked.startswith(STREAMS):
+        return f"whoever is in front has to pass on GET {STREAMS}... to the emitter that --control reaches, unchanged"
     return (
         "the emitter is `python -m harness.backends.public`, its path is that of the URL, and --control says where else"
         " it is told what to send"

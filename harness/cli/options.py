@@ -118,7 +118,8 @@ At = Annotated[
     typer.Option("--at", metavar="URL", help="Measure what is in front of an emitter that is deployed there."),
 ]
 ControlAt = Annotated[
-    str | None, typer.Option("--control", metavar="URL", help="Another way in to that emitter, if there is one.")
+    str | None,
+    typer.Option("--control", metavar="URL", help="Another way in to that emitter: only streams then go by --at."),
 ]
 ShowDiff = Annotated[bool, flag("--show-diff", told="Show what is changed of your config to measure it.")]
 Keep = Annotated[bool, flag("--keep", told="Keep the proxies' temporary folders, and say where.")]

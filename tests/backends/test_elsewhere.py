@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import html
 import json
 import re
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 import pytest
@@ -34,7 +35,7 @@ def echo(request: web.Request) -> str:
 
 @contextlib.asynccontextmanager
 async def answered_by(
-    answer: Callable[[web.Request], web.Response],
+    answer: Callable[[web.Request], web.Response | Awaitable[web.Response]],
     patience: Patience = IMPATIENT,
     say: Callable[[str], object] = lambda line: None,
 ) -> AsyncIterator[Elsewhere]:
@@ -42,7 +43,8 @@ async def answered_by(
 
     async def handle(request: web.Request) -> web.Response:
         await request.read()
-        return answer(request)
+        answered = answer(request)
+        return answered if isinstance(answered, web.Response) else await answered
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
@@ -53,6 +55,12 @@ async def answered_by(
             yield emitter
         finally:
             await emitter.close()
+
+
+def told(request: web.Request, asked: bool = True, instance: str = "0f") -> web.Response:
+    """Answer as an emitter does what it is told, of a stream that has been asked for or not."""
+    said = {"stream": "5e"} if request.path == "/control/open" else {"asked": asked, "sent": int(asked)}
+    return web.json_response(said, headers={INSTANCE_HEADER: instance})
 
 
 def assert_hides(told: str) -> None:
@@ -125,7 +133,7 @@ async def test_who_is_waited_for_is_said_once_for_all_who_wait_and_for_how_long(
         if turned_away < 30:
             turned_away += 1
             return web.Response(status=429, headers={"Retry-After": "0"})
-        return web.json_response({}, headers={INSTANCE_HEADER: "0f"})
+        return told(request)
 
     said: list[str] = []
     async with answered_by(answer, Patience(answer_s=10, busy_s=0.1, turned_away_s=600), said.append) as emitter:
@@ -140,51 +148,103 @@ async def test_who_is_waited_for_is_said_once_for_all_who_wait_and_for_how_long(
 
 async def test_nor_who_does_in_the_middle_of_a_stream() -> None:
     def answer(request: web.Request) -> web.Response:
-        headers = {INSTANCE_HEADER: "0f"}
-        if request.path.endswith("/state"):
-            return web.Response(status=500, text=echo(request), headers=headers)
-        return web.json_response({"stream": "0f"}, headers=headers)
+        if is_ready and request.path.endswith("/state"):
+            return web.Response(status=500, text=echo(request), headers={INSTANCE_HEADER: "0f"})
+        return told(request)
 
+    is_ready = False
     async with answered_by(answer) as emitter:
         emitter.has_own_way = True
         await emitter.ready()
+        is_ready = True
         stream = await emitter.open(emission())
-        told = await stream.lost
+        why = await stream.lost
         await stream.closed()
-    assert "in mid-stream, the emitter was lost" in told
-    assert_hides(told)
+    assert "in mid-stream, the emitter was lost" in why
+    assert_hides(why)
+
+
+MARKED = {EMITTER_HEADER: NO_STREAM_MARK}
+OURS = {INSTANCE_HEADER: "0f"}
+SEVERAL = "several emitters answer at .* one instance that takes several requests"
+ANOTHER_PATH = (
+    r"leads to the emitter, but /stream/\.\.\., which has to be passed on unchanged, came there as another path"
+)
+NOT_PASSED = r"whoever is in front has to pass on GET /stream/\.\.\. to the emitter that --control reaches"
 
 
 @pytest.mark.parametrize(
-    ("there", "told"),
+    ("is_asked", "status", "headers", "complaint"),
     [
-        ("0f", None),
-        ("1e", "several emitters answer at .* one instance that takes several requests"),
-        (None, "no emitter answers at"),
+        (True, 200, OURS, None),
+        (True, 200, {}, None),
+        (True, 502, {}, None),
+        (False, 200, {INSTANCE_HEADER: "1e"}, SEVERAL),
+        (False, 404, {INSTANCE_HEADER: "1e"}, SEVERAL),
+        (False, 404, MARKED, SEVERAL),
+        (
+            False,
+            404,
+            OURS | MARKED,
+            f"{ANOTHER_PATH}: status 404, what came",
+        ),
+        (False, 200, OURS, f"{ANOTHER_PATH}: status 200, what came"),
+        (False, 401, OURS, f"{ANOTHER_PATH}: status 401, what came"),
+        (False, 200, {}, f"no emitter answers at .*: status 200, 'what came'; {NOT_PASSED}"),
+        (False, 404, {}, f"no emitter answers at .*: status 404, 'what came'; {NOT_PASSED}"),
+        (False, 401, {}, "no emitter answers at .*: status 401, 'what came'; if whoever is in front asks for a login"),
+        (False, 502, {}, "no emitter answers at .*: status 502, 'what came'; whoever is in front does not reach"),
+        (False, 429, {}, r"takes no more requests \(429\)"),
+        (False, 503, {}, "refuses streams with 503: what came"),
     ],
-    ids=["the same", "another", "none"],
 )
-async def test_where_control_has_a_way_of_its_own_the_same_emitter_has_to_answer_where_streams_are_asked_for(
-    there: str | None, told: str | None
+async def test_where_control_has_a_way_of_its_own_the_same_emitter_has_to_be_asked_for_streams(
+    is_asked: bool, status: int, headers: Mapping[str, str], complaint: str | None
 ) -> None:
+    """Nothing else is asked for there, and what becomes of a stream on its way back is measured, not refused."""
     looks: list[str] = []
+    opened: list[str] = []
 
     def answer(request: web.Request) -> web.Response:
+        if request.path == "/control/open":
+            opened.append(f"{len(opened):x}")
+            return web.json_response({"stream": opened[-1]}, headers=OURS)
         if request.method == "POST":
-            return web.json_response({}, headers={INSTANCE_HEADER: "0f"})
+            return told(request, is_asked)
         assert TOKEN_HEADER not in request.headers
         looks.append(request.path_qs)
-        return web.Response(headers={INSTANCE_HEADER: there} if there else {})
+        return web.Response(status=status, text="what came", headers=headers)
 
     async with answered_by(answer) as emitter:
         emitter.has_own_way = True
-        if told:
-            with pytest.raises(InputError, match=told):
+        if complaint:
+            with pytest.raises((InputError, BackendError), match=complaint):
                 await emitter.ready()
+            assert set(looks) <= {f"/stream/{one}" for one in opened}
         else:
             await emitter.ready()
-            assert len(set(looks)) == len(looks) == LOOKS, "what a cache keeps says nothing"
+            assert sorted(looks) == sorted(f"/stream/{one}" for one in opened)
+            assert len(looks) == LOOKS, "one may be asked of several"
     assert looks
+
+
+async def test_a_stream_that_is_asked_for_and_held_for_ever_is_not_waited_for() -> None:
+    """That is what is to be measured, and ends when the emitter has heard of all that were asked for."""
+    held = asyncio.Event()
+    closed: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            await held.wait()
+        if request.path.endswith("/close"):
+            closed.append(request.path)
+        return told(request)
+
+    async with answered_by(handle) as emitter:
+        emitter.has_own_way = True
+        await emitter.ready()
+        held.set()
+    assert len(closed) == LOOKS
 
 
 @pytest.mark.parametrize(
@@ -201,7 +261,7 @@ async def test_where_control_has_a_way_of_its_own_the_same_emitter_has_to_answer
 async def test_a_stream_that_another_instance_answers_is_no_stream(
     headers: list[tuple[str, str]], is_another: bool
 ) -> None:
-    async with answered_by(lambda _: web.json_response({}, headers={INSTANCE_HEADER: "0f"})) as emitter:
+    async with answered_by(told) as emitter:
         emitter.has_own_way = True
         await emitter.ready()
         if is_another:
