@@ -141,7 +141,9 @@ def test_where_no_engine_answers_the_other_cells_are_measured(tmp_path: Path) ->
         place.run("run", "--chain", contained("nginx:http10"), DOCKER_HOST=nowhere)
         told = {id.split("/")[0]: (one.outcome, str(one.reason)) for id, one in place.results().items()}
         assert told[contained("nginx:http10")][0] == "unavailable"
-        assert f"no container engine answers: {nowhere}: No such file" in told[contained("nginx:http10")][1]
+        assert (
+            f"no container engine answers: {nowhere} (DOCKER_HOST): No such file" in told[contained("nginx:http10")][1]
+        )
         assert told["direct"][0] == "observed"
 
 

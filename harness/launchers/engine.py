@@ -28,22 +28,23 @@ HELLO_S = 10.0
 """How long an engine may take to say that it is there: one that hangs has a socket that accepts, and is silent."""
 ANSWERS_S = 60.0
 """How long it may take for one thing that it is asked to do."""
-WAY_OUT = "start Docker or Podman, or say by DOCKER_HOST where it listens"
+LISTENS = "unix:///PATH, or tcp://127.0.0.1:PORT"
+WAY_OUT = f"start Docker or Podman, or say by DOCKER_HOST where it listens: {LISTENS}"
+BY_HOST, BY_CONTEXT, USUAL = "DOCKER_HOST", "docker context", "usual socket"
+"""Who gives an engine's address."""
+ANOTHER_CONTEXT = "docker context ls, docker context use NAME"
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def chosen() -> tuple[str, str]:
     """Return where an engine is said to listen, and by what: nothing if that is left open. Raises Unavailable."""
-    if address := os.environ.get("DOCKER_HOST"):
-        return address, "DOCKER_HOST"
+    if address := os.environ.get(BY_HOST):
+        return address, BY_HOST
     return _of_context()
 
 
-def addresses() -> list[str]:
-    """Return where an engine may listen: the one place that was said, or else those that are usual."""
-    address, _ = chosen()
-    if address:
-        return [address]
+def usual_addresses() -> list[str]:
+    """Return where an engine may listen if nobody says where: one of them at least."""
     mine = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     sockets = ("/var/run/docker.sock", f"{mine}/docker.sock", f"{mine}/podman/podman.sock", "/run/podman/podman.sock")
     found = [f"unix://{socket}" for socket in sockets if Path(socket).exists()]
@@ -108,14 +109,16 @@ def connected(address: str = "", timeout_s: float | None = ANSWERS_S, hello_s: f
     `timeout_s` is how long it may be silent while it does what it was asked, `hello_s` before it says that it is there:
     `HELLO_S` unless that is said.
     """
+    said, by = (address, "") if address else chosen()
     tried: list[str] = []
-    for one in [address] if address else addresses():
-        _refuse_elsewhere(one)
+    for one in [said] if said else usual_addresses():
+        shown = _shown(one, by if said else USUAL)
+        _refuse_elsewhere(one, shown, by)
         try:
             return Engine(_client(one, timeout_s, HELLO_S if hello_s is None else hello_s), one)
         except OSError as error:
-            tried.append(f"{one}: {error.strerror or error}".replace(one, shown_address(one)))
-    raise Unavailable(f"no container engine answers: {without_userinfo('; '.join(tried))}", WAY_OUT)
+            tried.append(f"{shown}: {error.strerror or error}".replace(one, shown_address(one)))
+    raise Unavailable(f"no container engine answers: {without_userinfo('; '.join(tried))}", _way_out(by))
 
 
 def shown_address(address: str) -> str:
@@ -124,6 +127,20 @@ def shown_address(address: str) -> str:
     if "@" not in rest or scheme == "unix":
         return address
     return f"{scheme}{sign}{HIDDEN}@{rest.rpartition('@')[2]}"
+
+
+def _shown(address: str, by: str) -> str:
+    return f"{shown_address(address)}{by and f' ({by})'}"
+
+
+def _way_out(by: str) -> str:
+    """Return what to do about an address that is of no use, as it was given."""
+    if by == BY_HOST:
+        return f"start that engine, or have {BY_HOST} say where one listens ({LISTENS}), or unset it"
+    if by.startswith(BY_CONTEXT):
+        other = f"choose another ({ANOTHER_CONTEXT})"
+        return f"start that engine, or {other}, or say by {BY_HOST} where one listens: {LISTENS}"
+    return WAY_OUT
 
 
 def _client(address: str, timeout_s: float | None, hello_s: float) -> DockerClient:
@@ -157,34 +174,42 @@ def told(what: str) -> Iterator[None]:
 
 
 def _of_context() -> tuple[str, str]:
-    """Return where the context's engine listens, and which that is; nothing if none is chosen. Raises Unavailable for
-    an unknown one.
+    """Return where the context's engine listens, which that is and who chose it; nothing if none is chosen.
+
+    Raises Unavailable for one that is unknown, or cannot be read.
     """
     from docker.context import ContextAPI
-    from docker.errors import DockerException
+    from docker.context.config import get_current_context_name, get_meta_file
+    from docker.utils.config import find_config_file
 
     named = os.environ.get("DOCKER_CONTEXT")
-    try:
-        context = ContextAPI.get_context(named) if named else ContextAPI.get_current_context()
-    except (DockerException, OSError, ValueError) as error:
-        raise Unavailable(
-            f"the chosen docker context cannot be read: {without_userinfo(str(error))}", "docker context ls"
-        ) from None
-    if named and context is None:
-        raise Unavailable(f"there is no docker context {named}", "docker context ls")
-    if context is None or context.name == "default":
+    name = str(named or get_current_context_name() or "default")
+    if name == "default":
         return "", ""
-    return str(context.Host).replace("http+unix://", "unix://"), f"docker context {context.name}"
-
-
-def _refuse_elsewhere(address: str) -> None:
+    by = f"{BY_CONTEXT} {name}, chosen by {'DOCKER_CONTEXT' if named else cast(str, find_config_file())}"
     try:
-        host = urlsplit(address).hostname or ""
+        context = ContextAPI.get_context(name)
+        address = context and context.Host
+    except Exception as error:  # of a file that is none, the SDK raises whatever it stumbles over, and bare ones
+        why = f"{by}, cannot be read from {get_meta_file(name)}: {without_userinfo(str(error))}"
+        raise Unavailable(why, ANOTHER_CONTEXT) from None
+    if not address:
+        raise Unavailable(f"there is no engine's address in {by}" if context else f"there is no {by}", ANOTHER_CONTEXT)
+    return str(address).replace("http+unix://", "unix://"), by
+
+
+def _refuse_elsewhere(address: str, shown: str, by: str) -> None:
+    try:
+        parts = urlsplit(address if "://" in address else f"tcp://{address}")  # as docker's own tools take it
+        host, _ = (
+            parts.hostname or "",
+            parts.port,
+        )  # which is looked at here, for the SDK stumbles over one that is none
     except ValueError:  # whose words quote what the address logs in
-        raise Unavailable(f"{shown_address(address)} is no address of an engine", WAY_OUT) from None
-    if address.startswith("ssh:") or (address.startswith(("tcp:", "http")) and host not in HERE):
-        why = f"the engine at {shown_address(address)} is another machine's: its loopback and its files are not ours"
-        raise Unavailable(why, "run the harness there")
+        raise Unavailable(f"{shown} is no address of an engine", _way_out(by)) from None
+    if parts.scheme == "ssh" or (parts.scheme in ("tcp", "http", "https") and host not in HERE):
+        why = f"the engine at {shown} is another machine's: its loopback and its files are not ours"
+        raise Unavailable(why, f"run the harness there; or, for one that runs here, {_way_out(by)}")
 
 
 def _root_of(error: BaseException) -> str:

@@ -73,8 +73,9 @@ def test_without_an_engine_it_says_where_it_looked_and_ends_well(
     said = doctor()
     assert said.status == 0
     told = row(said.out, "containers")
-    assert f"containers none no container engine answers: unix://{tmp_path}/none.sock: No such file" in told
-    assert told.endswith("for hops in images: start Docker or Podman, or say by DOCKER_HOST where it listens")
+    nobody = f"no container engine answers: unix://{tmp_path}/none.sock (DOCKER_HOST): No such file"
+    assert f"containers none {nobody}" in told
+    assert told.endswith("have DOCKER_HOST say where one listens (unix:///PATH, or tcp://127.0.0.1:PORT), or unset it")
     monkeypatch.setenv("DOCKER_HOST", "ssh://me@far.example")
     assert "is another machine's" in row(doctor().out, "containers")
 
@@ -89,7 +90,7 @@ def test_one_that_hangs_is_told_and_not_waited_for(
         hangs.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/hangs.sock")
         said = doctor()
-    assert (said.status, "hangs.sock: timed out" in row(said.out, "containers")) == (0, True)
+    assert (said.status, "hangs.sock (DOCKER_HOST): timed out" in row(said.out, "containers")) == (0, True)
 
 
 def test_one_that_breaks_off_is_told_as_none(doctor: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,22 +62,50 @@ def test_docker_host_is_obeyed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     context(tmp_path, "mine", "unix:///mine.sock")
     monkeypatch.setenv("DOCKER_CONTEXT", "mine")
     monkeypatch.setenv("DOCKER_HOST", "unix:///said.sock")
-    assert engine.addresses() == ["unix:///said.sock"]
+    assert engine.chosen() == ("unix:///said.sock", "DOCKER_HOST")
 
 
 def test_the_chosen_context_comes_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     context(tmp_path, "mine", "unix:///mine.sock")
     context(tmp_path, "other", "unix:///other.sock")
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": "mine"}))
-    assert engine.addresses() == ["unix:///mine.sock"]
+    by_config = f"docker context mine, chosen by {tmp_path}/config.json"
+    assert engine.chosen() == ("unix:///mine.sock", by_config)
     monkeypatch.setenv("DOCKER_CONTEXT", "other")
-    assert engine.addresses() == ["unix:///other.sock"]
+    assert engine.chosen() == ("unix:///other.sock", "docker context other, chosen by DOCKER_CONTEXT")
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    assert engine.chosen() == ("", "")
 
 
-def test_an_unknown_context_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_CONTEXT", "nope")
-    with pytest.raises(Unavailable, match=r"there is no docker context nope \(docker context ls\)"):
-        engine.addresses()
+@pytest.mark.parametrize("by", ["DOCKER_CONTEXT", "config.json"])
+@pytest.mark.parametrize(
+    ("meta", "complaint"),
+    [
+        (None, "there is no {by}"),
+        ("{", "{by}, cannot be read from {file}: "),
+        ("[]", "{by}, cannot be read from {file}: "),
+        ("{}", "{by}, cannot be read from {file}: "),
+        ('{"Name": "nope", "Metadata": {}, "Endpoints": {"docker": 5}}', "{by}, cannot be read from {file}: "),
+        ('{"Name": "nope", "Metadata": {}, "Endpoints": {"kubernetes": {}}}', "there is no engine's address in {by}"),
+    ],
+)
+def test_a_context_that_is_none_is_told_with_who_chose_it(
+    meta: str | None, complaint: str, by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "contexts/meta" / sha256(b"nope").hexdigest() / "meta.json"
+    if meta is not None:
+        file.parent.mkdir(parents=True)
+        file.write_text(meta)
+    chosen = {}
+    if by == "DOCKER_CONTEXT":
+        monkeypatch.setenv("DOCKER_CONTEXT", "nope")
+    else:
+        chosen, by = {"currentContext": "nope"}, f"{tmp_path}/config.json"
+    (tmp_path / "config.json").write_text(json.dumps(chosen))
+    with pytest.raises(Unavailable) as told:
+        engine.connected()
+    assert told.value.reason.startswith(complaint.format(by=f"docker context nope, chosen by {by}", file=file))
+    assert told.value.remedy == "docker context ls, docker context use NAME"
 
 
 @pytest.mark.parametrize("name", ["docker.sock", "podman/podman.sock"])
@@ -85,24 +113,79 @@ def test_sockets_of_rootless_engines_are_found(name: str, tmp_path: Path) -> Non
     socket = tmp_path / "run" / name
     socket.parent.mkdir(parents=True)
     socket.touch()
-    assert f"unix://{socket}" in engine.addresses()
+    assert f"unix://{socket}" in engine.usual_addresses()
 
 
-def test_where_nobody_answers_it_says_where_it_asked_why_and_the_way_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+LISTENS = "unix:///PATH, or tcp://127.0.0.1:PORT"
+CONTEXT = "docker context mine, chosen by {config}"
+WAYS_OUT = {
+    "DOCKER_HOST": f"start that engine, or have DOCKER_HOST say where one listens ({LISTENS}), or unset it",
+    CONTEXT: (
+        "start that engine, or choose another (docker context ls, docker context use NAME), or say by DOCKER_HOST"
+        f" where one listens: {LISTENS}"
+    ),
+    "usual socket": f"start Docker or Podman, or say by DOCKER_HOST where it listens: {LISTENS}",
+}
+"""What is told of an address by who gave it."""
+
+
+def give(by: str, address: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have somebody give an engine's address; return how they are told."""
+    if by == "DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", address)
+    elif by == CONTEXT:
+        context(folder, "mine", address)
+        (folder / "config.json").write_text(json.dumps({"currentContext": "mine"}))
+    else:
+        monkeypatch.setattr(engine, "usual_addresses", lambda: [address])
+    return by.format(config=folder / "config.json")
+
+
+@pytest.mark.parametrize("by", WAYS_OUT)
+def test_where_nobody_answers_it_says_where_it_asked_who_said_so_why_and_the_way_out(
+    by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    address = f"unix://{tmp_path}/none.sock"
+    who = give(by, address, tmp_path, monkeypatch)
     with pytest.raises(Unavailable) as told:
         engine.connected()
+    assert told.value.reason == f"no container engine answers: {address} ({who}): No such file or directory"
+    assert told.value.remedy == WAYS_OUT[by]
+
+
+@pytest.mark.parametrize("by", ["DOCKER_HOST", CONTEXT])
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("tcp://[::1", "{address} ({who}) is no address of an engine"),
+        ("nope://engine", "no container engine answers: {address} ({who}): "),
+        ("/var/run/docker.sock", "no container engine answers: {address} ({who}): "),
+        ("tcp://127.0.0.1:x", "{address} ({who}) is no address of an engine"),
+        ("tcp://127.0.0.1:99999", "{address} ({who}) is no address of an engine"),
+        ("127.0.0.1:x", "{address} ({who}) is no address of an engine"),
+    ],
+)
+def test_an_address_that_is_none_is_told_with_who_gave_it_and_what_is_allowed(
+    address: str, complaint: str, by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    who = give(by, address, tmp_path, monkeypatch)
+    with pytest.raises(Unavailable) as told:
+        engine.connected()
+    assert told.value.reason.startswith(complaint.format(address=address, who=who))
+    assert told.value.remedy == WAYS_OUT[by]
+
+
+def test_an_address_that_a_run_had_is_told_without_who_gave_it(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as told:
+        engine.connected(f"unix://{tmp_path}/none.sock")
     assert told.value.reason == f"no container engine answers: unix://{tmp_path}/none.sock: No such file or directory"
-    assert told.value.remedy == engine.WAY_OUT
 
 
 def test_a_socket_that_nobody_listens_at_is_told_as_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
-    with pytest.raises(Unavailable, match=r"dead.sock: Connection refused"):
+    with pytest.raises(Unavailable, match=r"dead.sock \(DOCKER_HOST\): Connection refused"):
         engine.connected()
 
 
@@ -113,7 +196,7 @@ def test_an_engine_that_hangs_is_not_waited_for_long(monkeypatch: pytest.MonkeyP
         hangs.bind(str(tmp_path / "hangs.sock"))
         hangs.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/hangs.sock")
-        with pytest.raises(Unavailable, match=r"hangs.sock: timed out"):
+        with pytest.raises(Unavailable, match=r"hangs.sock \(DOCKER_HOST\): timed out"):
             engine.connected()
 
 
@@ -146,11 +229,18 @@ except Unavailable:
     assert subprocess.run([sys.executable, "-c", asks], check=False, timeout=60).returncode == 0
 
 
-@pytest.mark.parametrize("address", ["tcp://192.0.2.7:2376", "ssh://me@far.example"])
-def test_an_engine_of_another_machine_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", address)
-    with pytest.raises(Unavailable, match="another machine's: its loopback and its files are not ours"):
+@pytest.mark.parametrize("by", ["DOCKER_HOST", CONTEXT])
+@pytest.mark.parametrize("address", ["tcp://192.0.2.7:2376", "192.0.2.7:2376", "ssh://me@far.example", "far.example"])
+def test_an_engine_of_another_machine_is_refused(
+    address: str, by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    who = give(by, address, tmp_path, monkeypatch)
+    with pytest.raises(Unavailable) as told:
         engine.connected()
+    shown = address.replace("me@", "(redacted)@")
+    why = f"the engine at {shown} ({who}) is another machine's: its loopback and its files are not ours"
+    assert (told.value.reason, WAYS_OUT[by] in told.value.remedy) == (why, True)
+    assert told.value.remedy.startswith("run the harness there; or, for one that runs here, ")
 
 
 @pytest.mark.parametrize(
