@@ -71,6 +71,8 @@ TOOLS = {
     "ip6tables-restore": "touch restored6",
 }
 
+REAL_MKDIR = '"$(PATH=${PATH#*:} command -v mkdir)"'
+
 
 class Machine:
     """A folder in which the script runs, with a firewall, bridges, an engine and a Python that are played."""
@@ -84,7 +86,7 @@ class Machine:
             (folder / name).mkdir(parents=True)
         (folder / FORWARDS).write_text("0\n")
         for name, does in TOOLS.items():
-            self._add(f"bin/{name}", f"#!/bin/sh\n{does}\n")
+            self.play(name, does)
         self._add("bin/dockerd", DOCKERD)
         self._add(".venv/bin/python", PYTHON)
 
@@ -120,6 +122,10 @@ class Machine:
         rules = [line for line in self.rules.read_text().splitlines() if line in ENGINES]
         bridges = [name for name in BRIDGES if (self.folder / NET / name).exists()]
         return [*rules, *bridges, *(["forwards"] if (self.folder / FORWARDS).read_text() == "1\n" else [])]
+
+    def play(self, tool: str, does: str) -> None:
+        """Have a tool do that."""
+        self._add(f"bin/{tool}", f"#!/bin/sh\n{does}\n")
 
     def lives(self, shares_network: bool = True) -> None:
         """Have an engine of somebody else's live."""
@@ -173,6 +179,31 @@ def test_where_tests_of_containers_skip_the_command_runs_and_the_last_line_says_
 
 def test_an_engine_that_is_here_is_taken_and_its_tests_have_to_run(machine: Machine) -> None:
     assert machine.run("sh", "-c", "echo $ENGINE_REQUIRED") == (0, ["here"])
+
+
+def test_one_that_is_here_is_taken_where_no_folder_can_be_made(machine: Machine) -> None:
+    assert machine.run("sh", "-c", "echo $ENGINE_REQUIRED", TMPDIR=f"{machine.folder}/none") == (0, ["here"])
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_where_no_folder_can_be_made_the_command_runs_and_the_last_line_says_why(machine: Machine, status: int) -> None:
+    nowhere = f"{machine.folder}/none"
+    command = f"echo done $ENGINE_REQUIRED $DOCKER_HOST; exit {status}"
+    said = machine.run("sh", "-c", command, LACKING=NONE, TMPDIR=nowhere)
+    why = f"no folder for an engine can be made in {nowhere}"
+    assert said == (status, ["done", f"Tests of containers were skipped: {why}"])
+    assert f"{nowhere}/harness-engine-" in (machine.folder / "errors").read_text(), "and mkdir says what is wrong"
+    assert machine.rules.read_text() == RULES
+
+
+def test_a_folder_of_that_name_that_somebody_else_has_made_is_left_alone(machine: Machine) -> None:
+    machine.play("mkdir", f'{REAL_MKDIR} "$@" && touch "$3/theirs"; {REAL_MKDIR} "$@"')
+    status, said = machine.run("echo", "done", LACKING=NONE)
+    why = f"no folder for an engine can be made in {machine.folder}/tmp"
+    assert (status, said) == (0, ["done", f"Tests of containers were skipped: {why}"])
+    (theirs,) = machine.engines
+    assert [path.name for path in theirs.iterdir()] == ["theirs"]
+    shutil.rmtree(theirs)
 
 
 @pytest.mark.parametrize("before", [RULES, STALE], ids=["no engine's", "another engine's"])
@@ -292,9 +323,7 @@ def test_who_is_told_to_stop_while_it_waits_ends_and_the_other_goes_on(machine: 
 
 
 def test_who_is_told_to_stop_as_soon_as_it_has_a_folder_leaves_none(machine: Machine) -> None:
-    makes = machine.folder / "bin/mkdir"
-    makes.write_text('#!/bin/sh\n"$(PATH=${PATH#*:} command -v mkdir)" "$@" && echo made >made; kill "$PPID"\n')
-    makes.chmod(0o755)
+    machine.play("mkdir", f'{REAL_MKDIR} "$@" && echo made >made; kill "$PPID"')
     status, _ = machine.run("touch", "seen", LACKING=NONE)
     assert status != 0
     assert ((machine.folder / "made").exists(), machine.engines) == (True, [])
