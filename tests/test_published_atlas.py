@@ -20,6 +20,8 @@ from harness.reports import summary
 from harness.store.runs import Run
 from tests.sampling import some_of
 
+pytestmark = pytest.mark.generated
+
 MATRIX = publish.ROOT / "configs/matrices/atlas.yaml"
 PLAYED = {"emulator", "cloudrun"}
 """What plays others says nothing of them."""
@@ -115,7 +117,6 @@ def told(result: Result) -> tuple[object, ...]:
     return result.verdict, result.outcome, result.effect, result.release, result.shows, result.reason
 
 
-@pytest.mark.generated
 @some_of("proxy", MEASURED, each=12)
 def test_every_cell_is_judged_by_its_committed_traces_as_the_page_says(run: Run, tmp_path: Path, proxy: str) -> None:
     of_it = [one for one in run.results if proxy in (hop.proxy for hop in one.cell.chain)]

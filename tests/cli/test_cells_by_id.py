@@ -47,6 +47,7 @@ def test_a_cell_of_a_shipped_matrix_is_found_by_its_id(matrix: str, tmp_path: Pa
     assert by_id(last.id, tmp_path).cells[-1].id == last.id
 
 
+@pytest.mark.generated
 def test_what_is_expected_is_of_that_cell_alone_whatever_its_id_looks_like(tmp_path: Path) -> None:
     rows = by_id(GZIP, tmp_path, ["streamed"]).matrix.expectations
     assert [row.cells for row in rows if row.why == "--expect says so"] == [GZIP]

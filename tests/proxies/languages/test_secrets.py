@@ -343,6 +343,7 @@ PIECES: tuple[str, ...] = (
 PIECES += ("a('token', ", "key: 'token', ", "{key:[", "--token ", "{token}in[", '\\"')
 
 
+@pytest.mark.generated
 @some_of(("piece", "masker"), product(PIECES, [masked, masked_program, masked_blocks, masked_tree]), each=5)
 def test_how_long_a_line_takes_grows_with_its_length_and_not_with_its_square(piece: str, masker: Masker) -> None:
     def spent(size: int) -> float:
