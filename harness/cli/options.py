@@ -41,7 +41,13 @@ def named_path(given: str | Path) -> Path:
 
 
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="GLOB", help="Take only cells whose id, or a part of it, matches.")
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="GLOB",
+        help="Take only cells whose id, or a part of it, matches: nginx:default is any version of it, unless there is"
+        " one without a version.",
+    ),
 ]
 Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="GLOB", help="Leave out cells likewise.")]
 ShardOption = Annotated[

@@ -1,7 +1,9 @@
 """Globs on the ids of cells. Pure. They match whole ids, and `*` crosses `/`; who types one may also give a part of
 an id.
 
-Rule: to find what is like a glob costs about the same however many cells there are.
+Rules: a typed glob that matches something as it is written means that and nothing else; only one that does not means a
+chain whatever the versions and options of its hops, or by a hop's former name. To find what is like a glob costs about
+the same however many cells there are.
 """
 
 from __future__ import annotations
@@ -14,10 +16,16 @@ from fnmatch import translate
 from functools import lru_cache
 from itertools import islice
 
+from harness.documents.hops import FORMER
+
 MAX_WORDS = 16
 MAX_PARTS = 500
 MAX_NEAR = 50
 NOTHING = r"(?!)"
+WHOLE = "a whole id"
+TYPED = "a whole id, or a part of it"
+_ITEMS = re.compile(r"@[^>]*")
+_FORMERLY = {str(now): str(was) for was, now in FORMER.items()}
 
 
 def matches(text: str, globs: Iterable[str]) -> bool:
@@ -41,8 +49,28 @@ def means(text: str, globs: Iterable[str]) -> bool:
     return any(match(one) for one in (text, *text.split("/")))
 
 
-def near(glob: str, ids: Sequence[str]) -> str:
-    """Return the end of a complaint about a glob: an id that is like it.
+def meant(globs: Iterable[str], ids: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether typed globs mean an id, where there are these.
+
+    `nginx:default` is nginx:default@1.31, too, unless one of the ids is nginx:default/... itself.
+    """
+    exact: list[str] = []
+    loose: list[str] = []
+    for glob in globs:
+        (exact if any(means(one, [glob]) for one in ids) else loose).append(glob)
+    return lambda text: means(text, exact) or (bool(loose) and any(means(one, loose) for one in _in_short(text)))
+
+
+def _in_short(cell_id: str) -> set[str]:
+    """Return an id without versions and options of its hops, as they are called and as they once were."""
+    chain, slash, rest = cell_id.partition("/")
+    hops = _ITEMS.sub("", chain).split(">")
+    formerly = [_FORMERLY.get(hop, hop) for hop in hops]
+    return {f"{'>'.join(some)}{slash}{rest}" for some in (hops, formerly)}
+
+
+def near(glob: str, ids: Sequence[str], matched: str = WHOLE) -> str:
+    """Return the end of a complaint about a glob: what it has to match, and an id that is like it.
 
     Ids are ranked by how many of their parts the glob names, misspelt or not; only the first are looked at as a whole.
     """
@@ -51,4 +79,4 @@ def near(glob: str, ids: Sequence[str]) -> str:
     meant = {part for word in words for part in get_close_matches(word, parts, n=1)}
     first = heapq.nlargest(MAX_NEAR, ids, key=lambda one: len(meant.intersection(one.split("/"))))
     found = get_close_matches(glob.replace("*", ""), first, cutoff=0)
-    return f"; a glob matches a whole id, such as {found[0]}" if found else ""
+    return f"; a glob matches {matched}, such as {found[0]}" if found else ""

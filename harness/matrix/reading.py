@@ -29,7 +29,7 @@ from harness.documents.programs import OwnProxyShape
 from harness.errors import Complaint, InputError, KeyPath, SelectionError, allowed
 from harness.matrix import field_reports, mitigations
 from harness.matrix.chains import Canonical, Chains, OwnProxy
-from harness.matrix.globs import matches, matching, means, near
+from harness.matrix.globs import TYPED, matches, matching, meant, near
 from harness.matrix.names import Names
 from harness.matrix.references import StandIns, baseline_of, referenced
 from harness.matrix.requests import Requests
@@ -174,10 +174,12 @@ def expand(matrix: Matrix, pace: Pace | None = None) -> tuple[Cell, ...]:
 
 def select(cells: Sequence[Cell], only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Cell, ...]:
     """Return the cells that a glob of `only` means (any cell if there is none) and none of `skip`."""
-    chosen = tuple(cell for cell in cells if (not only or means(cell.id, only)) and not means(cell.id, skip))
+    ids = [cell.id for cell in cells]
+    taken, left = meant(only or ["*"], ids), meant(skip, ids)
+    chosen = tuple(cell for cell, one in zip(cells, ids, strict=True) if taken(one) and not left(one))
     if not chosen:
         asked = " ".join([f"--only {glob!r}" for glob in only] + [f"--skip {glob!r}" for glob in skip])
-        hint = near([*only, *skip, ""][0], [cell.id for cell in cells])
+        hint = near([*only, *skip, ""][0], ids, TYPED)
         raise SelectionError(f"none of the {len(cells)} cells is left by {asked or 'the matrix'}{hint}")
     return chosen
 

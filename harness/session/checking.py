@@ -15,11 +15,11 @@ from harness.baseline.keeping import Surroundings, baseline_of, with_what_was
 from harness.baseline.standing import NOTHING_SAID, alike, said, told
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
 from harness.judge.rules import RULES
-from harness.matrix.globs import means
+from harness.matrix.globs import meant
 from harness.model import Baseline, Cell, Change, ChangedFile, Deployment, RunInfo, Workload
 from harness.resources import configs, is_file
 from harness.session.inputs import MATRIX, SHIPPED, are_same, blob_id, changed_since, inputs_of, located, what_changed
-from harness.session.jobs import Job
+from harness.session.jobs import Job, every_cell
 from harness.store.runs import Run, write_text
 from harness.store.shared import alone_in
 
@@ -43,9 +43,10 @@ class Chosen:
         """Whether nothing is left out."""
         return not (self.only or self.skip or self.shard)
 
-    def has(self, cell_id: str) -> bool:
-        """Tell whether this is one of them."""
-        return (not self.only or means(cell_id, self.only)) and not means(cell_id, self.skip)
+    def of(self, ids: Sequence[str]) -> Callable[[str], bool]:
+        """Return what tells whether an id is of one of them, where the matrix has these."""
+        taken, left = meant(self.only or ["*"], ids), meant(self.skip, ids)
+        return lambda cell_id: taken(cell_id) and not left(cell_id)
 
 
 def baseline_path(job: Job, given: Path | None = None) -> Path:
@@ -170,7 +171,8 @@ def _concerned(job: Job, chosen: Chosen) -> Callable[[str], bool]:
     """Return what tells whether a cell of a baseline is for a job to measure: of what no shard has the first misses."""
     first = job.shard.startswith("1/") or not job.shard
     here = {cell.id for cell in job.cells}
-    return lambda cell: chosen.has(cell) and cell not in job.elsewhere and (first or cell in here)
+    has = chosen.of([cell.id for cell in every_cell(job.matrix, site=job.site)])
+    return lambda cell: has(cell) and cell not in job.elsewhere and (first or cell in here)
 
 
 def differed(run: Run, earlier: Run, allow_missing: bool, fails: Fails) -> Comparison:

@@ -74,9 +74,8 @@ def load(
     Raises InputError for what is wrong in the file or in a variant that it uses, SelectionError if no cell is left.
     """
     matrix, folder = matrix_of(name_or_path, deployment)
-    every = expand(matrix, pace)
     try:
-        cells = select(at_site(every, site, matrix) if site else every, only, skip)
+        cells = select(every_cell(matrix, pace, site), only, skip)
     except SelectionError as error:
         if site or not any(map(is_afar, only)):
             raise
@@ -86,6 +85,12 @@ def load(
     mine = part(cells, shard, matrix.stand_ins) if shard else cells
     elsewhere = frozenset(cell.id for cell in cells) - {cell.id for cell in mine}
     return replace(_job(matrix, folder, mine, deployment, site), shard=str(shard or ""), elsewhere=elsewhere)
+
+
+def every_cell(matrix: Matrix, pace: Pace | None = None, site: Site | None = None) -> tuple[Cell, ...]:
+    """Return all cells of a matrix, at a pace or a site if one is given."""
+    every = expand(matrix, pace)
+    return at_site(every, site, matrix) if site else every
 
 
 def matrix_of(name_or_path: str, deployment: Deployment = AS_FOUND) -> tuple[Matrix, Path]:

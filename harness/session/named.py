@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
-from harness.matrix.globs import means, near
+from harness.matrix.globs import TYPED, meant, near
 from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
 from harness.model import AXES, THERE, Deployment, Result, chain_text, parts_of
@@ -98,13 +98,14 @@ def result_of(run: Run, cell: str) -> Result:
     Raises SelectionError for none, InputError for several.
     """
     ids = [result.id for result in run.results]
+    is_meant = meant([cell], ids)
     found = [result for result in run.results if result.id == cell] or [
-        result for result in run.results if means(result.id, [cell])
+        result for result in run.results if is_meant(result.id)
     ]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise SelectionError(f"{run.folder} has no cell {cell}{near(cell, ids)}")
+        raise SelectionError(f"{run.folder} has no cell {cell}{near(cell, ids, TYPED)}")
     some = "\n".join(result.id for result in found[:MOST_TOLD])
     more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")

@@ -7,10 +7,11 @@ from itertools import product
 
 import pytest
 
+from harness.documents.hops import FORMER
 from harness.errors import InputError
-from harness.matrix.globs import MAX_NEAR, MAX_PARTS, MAX_WORDS, near
+from harness.matrix.globs import MAX_NEAR, MAX_PARTS, MAX_WORDS, TYPED, meant, near
 from harness.matrix.reading import Known, parse
-from harness.model import Cell
+from harness.model import Cell, Hop
 from tests.planning import REQUESTS
 
 COMPARED_AT_MOST = MAX_WORDS * MAX_PARTS + MAX_NEAR
@@ -95,3 +96,70 @@ def test_no_cell_is_asked_for_its_id_again_for_each_complaint(monkeypatch: pytes
             parse(text, "m.yaml", known)
         counts.append(len(asked))
     assert counts[0] == counts[1] > 0
+
+
+# ---------------------------------------------------------------- what is typed
+
+REST = "sse/chunked/curl/aiohttp/short/nginx-gzip-off@a/lockstep"
+CHAINS = (
+    "nginx:default@1.31",
+    "nginx:default@1.22,docker:1.22-alpine",
+    "nginx:default-x",
+    "nginx:http11",
+    "nginx:http11@1.22",
+    "nextjs:dev@15.5>nginx:default@1.31",
+    "emulator:gzip-flush",
+    "nginx:default@1.31>emulator:gzip-flush",
+    "cloudrun:default",
+)
+
+
+@pytest.mark.parametrize(
+    ("glob", "chains"),
+    [
+        ("nginx:default", ["nginx:default@1.31", "nginx:default@1.22,docker:1.22-alpine"]),
+        ("nginx:default/*", ["nginx:default@1.31", "nginx:default@1.22,docker:1.22-alpine"]),
+        (f"nginx:default/{REST}", ["nginx:default@1.31", "nginx:default@1.22,docker:1.22-alpine"]),
+        ("nginx:default@1.31", ["nginx:default@1.31"]),
+        ("nginx:default@1.31/*", ["nginx:default@1.31"]),
+        ("nginx:default@1.30", []),
+        ("nginx:defaul", []),
+        ("nginx:http11", ["nginx:http11"]),
+        ("nginx:http11*", ["nginx:http11", "nginx:http11@1.22"]),
+        ("nextjs:dev>nginx:default", ["nextjs:dev@15.5>nginx:default@1.31"]),
+        ("nextjs:dev", []),
+        ("cloudrun:gzip-flush", ["emulator:gzip-flush"]),
+        ("cloudrun:gzip-flush/*", ["emulator:gzip-flush"]),
+        ("cloudrun:gzip-*", ["emulator:gzip-flush"]),
+        ("nginx:default>cloudrun:gzip-flush", ["nginx:default@1.31>emulator:gzip-flush"]),
+        ("emulator:default", []),
+        ("cloudrun:*", ["cloudrun:default"]),
+        ("nginx-gzip-off", []),
+        ("nginx-gzip-off@a", list(CHAINS)),
+    ],
+)
+def test_a_typed_chain_is_meant_in_any_version_and_by_its_former_name_where_nothing_is_as_it_is_written(
+    glob: str, chains: list[str]
+) -> None:
+    every = [f"{chain}/{REST}" for chain in CHAINS]
+    assert [one.partition("/")[0] for one in filter(meant([glob], every), every)] == chains
+
+
+@pytest.mark.parametrize("former", FORMER, ids=str)
+def test_every_former_name_of_a_hop_is_understood(former: Hop) -> None:
+    every = [f"{hop}/{REST}" for hop in FORMER.values()]
+    for glob in (str(former), f"{former}/*", f"{former}/{REST}"):
+        assert [*filter(meant([glob], every), every)] == [f"{FORMER[former]}/{REST}"]
+
+
+def test_of_several_globs_each_is_meant_as_if_it_was_typed_alone() -> None:
+    every = [f"{chain}/{REST}" for chain in CHAINS]
+    both = meant(["nginx:http11", "nginx:default"], every)
+    assert [*filter(both, every)] == [every[0], every[1], every[3]]
+    assert not [*filter(meant([], every), every)]
+
+
+def test_the_hint_about_a_typed_glob_says_what_help_says() -> None:
+    assert near("nginx:defalut", ids(4, 1), TYPED).startswith(
+        "; a glob matches a whole id, or a part of it, such as nginx:default/"
+    )

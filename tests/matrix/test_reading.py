@@ -285,6 +285,17 @@ def test_a_word_that_is_typed_means_the_cells_that_have_it(word: str, meant: int
     assert len([cell for cell in CELLS if means(cell.id, [word])]) == meant
 
 
+def test_only_and_skip_mean_any_version_where_there_is_no_other() -> None:
+    versions = [replace(cell, chain=(Hop("nginx", "default", "1.31"),)) if cell.chain else cell for cell in CELLS]
+    cells = tuple(dict.fromkeys(versions))
+    assert select(cells, only=["nginx:default"]) == tuple(cell for cell in cells if cell.chain)
+    assert select(cells, skip=["nginx:default"]) == tuple(cell for cell in cells if not cell.chain)
+    both = (*cells, *CELLS)
+    assert {chain_text(cell.chain) for cell in select(both, only=["nginx:default"])} == {"nginx:default"}
+    with pytest.raises(SelectionError, match=r"matches a whole id, or a part of it, such as nginx:default@1\.31/"):
+        select(cells, only=["nginx:defualt"])
+
+
 @pytest.mark.parametrize(("only", "skip"), [(["nginx:defualt/*"], []), ([], ["*"]), (["nginx:*"], ["nginx*"])])
 def test_a_selection_of_nothing_names_the_globs_and_a_near_id(only: list[str], skip: list[str]) -> None:
     with pytest.raises(SelectionError) as caught:
