@@ -15,7 +15,7 @@ from harness.errors import Complaint, InputError, allowed
 from harness.model import Deployment, Place, ServedBy
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_language import Directive
-from harness.proxies.nginx_serving import PREFIXES, Location, Server, every_location, find, named, uri_of
+from harness.proxies.nginx_serving import PREFIXES, Location, Server, every_location, find, named, reached, uri_of
 from harness.proxies.nginx_targets import Target, Targets, fallbacks
 
 OWN_PATH = "/stream/0"
@@ -113,7 +113,8 @@ class Deployed:
 
     def served_by(self) -> ServedBy:
         """Return what answers, and what else could have."""
-        there = [one for one in self._leading(self.server) if one != self.location]
+        reachable = [*reached(self.server.directive)]
+        there = [one for one in self._leading(self.server) if one != self.location and one in reachable]
         called = " ".join(filter(None, ("server", _name(self.asked))))
         server = Place(called, str(self.server.directive.source.path), self._line)
         others = () if self.said.path else tuple(map(_place, there))

@@ -60,6 +60,47 @@ def every_location(scope: Directive) -> Iterator[Location]:
         yield from every_location(location.directive)
 
 
+def reached(scope: Directive) -> Iterator[Location]:
+    """Yield those that a request may end in, as far as their words tell: not what another always comes before."""
+    there = locations(scope)
+    for location in there:
+        is_hidden = _is_hidden(location, there)
+        if not is_hidden:
+            yield location
+        if not is_hidden or location.how not in REGEXES:  # an exact one within a prefix comes before all
+            yield from reached(location.directive)
+
+
+def _is_hidden(location: Location, there: Sequence[Location]) -> bool:
+    """Tell whether all that a location could take is taken before by another one beside it."""
+    start, _ = _start(location)
+    regexes = [one for one in there if one.how in REGEXES]
+    earlier = regexes[: regexes.index(location)] if location in regexes else regexes
+    before = [found for one in earlier if (found := _start(one))[1]]
+    if location.how in ("", *REGEXES) and any(start.startswith(words) for words, _ in before if words):
+        return True
+    if location.how not in REGEXES:
+        return False
+    prefixes = [one for one in there if one.how in PREFIXES]
+    best = max((one for one in prefixes if start.startswith(one.path)), key=lambda one: len(one.path), default=None)
+    longer = (one for one in prefixes if one.path.startswith(start) and len(one.path) > len(start))
+    return best is not None and best.how == "^~" and all(one.how == "^~" for one in longer)
+
+
+def _start(location: Location) -> tuple[str, bool]:
+    """Return what all that a location takes begins with, and whether all that begins so is taken."""
+    if location.how not in REGEXES:
+        return location.path, location.how in PREFIXES
+    found = re.match(r"\^((?:[\w/~,;:@!%&-]|\\[./-])*)", location.path)
+    if found is None or "|" in re.sub(r"\([^()]*\)", "", location.path):
+        return "", False
+    words, rest = found[1].replace("\\", ""), location.path[found.end() :]
+    start = words[:-1] if rest[:1] in ("?", "*", "+", "{") else words  # which is said of the last letter
+    if location.how == "~*":  # a prefix is in one case
+        start = re.split("[A-Za-z]", start, maxsplit=1)[0]
+    return start, start == words and rest in ("", ".*", ".*$")
+
+
 def uri_of(path: str) -> str:
     """Return the path of a request as locations see it: decoded, without query, slashes merged, no dots left."""
     parts: list[str] = []

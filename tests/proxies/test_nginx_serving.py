@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_language import Directive, parse
-from harness.proxies.nginx_serving import Server, find, named, uri_of
+from harness.proxies.nginx_serving import Server, every_location, find, named, reached, uri_of
 from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
@@ -150,6 +151,40 @@ def test_a_server_is_chosen_by_its_name(host: str) -> None:
 
 def test_a_location_that_no_path_reaches_is_none() -> None:
     assert find(server_of("location /a/ {} location @b {} location ~ ( {}"), "/b") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("location ^~ /api/ {} location ~ ^/api/v1/ {}", ["~ ^/api/v1/"]),
+        (r"location ^~ /api/ {} location ~ ^/api/.*\.json$ {} location ~ \.json$ {}", [r"~ ^/api/.*\.json$"]),
+        ("location ^~ /api/ {} location /api/v1/ {} location ~ ^/api/ {}", ["/api/v1/"]),
+        ("location ^~ /api/ {} location /api/v1/ {} location ~ ^/api/.*x {}", []),
+        ("location ^~ /api/ {} location /api/v1/ {} location ~ ^/api/v2 {}", ["~ ^/api/v2"]),
+        ("location ^~ /api/ {} location ~* ^/api/ {} location ~ ^/api/?x {} location ~ ^/api/|/b {}", []),
+        ("location ^~ /api {} location ~ ^/api/?x {} location ~ ^/api/(a|b) {}", ["~ ^/api/?x", "~ ^/api/(a|b)"]),
+        ("location /api/ {} location ~ ^/api/ {} location ~ ^/api/v1 {}", ["/api/", "~ ^/api/v1"]),
+        ("location / { location = /in {} } location ~ ^/ { location ~ x {} }", ["/"]),
+        ("location ^~ /a/ {} location ~ ^/a/ { location ~ x {} }", ["~ ^/a/", "~ x"]),
+        (r"location ^~ /a.b/ {} location ~ ^/a\.b/ {} location ~ ^/a.b/ {}", [r"~ ^/a\.b/"]),
+    ],
+)
+def test_a_location_that_another_always_comes_before_is_never_reached(text: str, hidden: list[str]) -> None:
+    server = server_of(text)
+    there = [*reached(server)]
+    assert [" ".join(one.directive.arguments) for one in every_location(server) if one not in there] == hidden
+
+
+SOME = ("/", "/a", "^~ /a", "/a/b", "^~ /a/b", "= /a/b", "~ ^/", "~ ^/a", "~* ^/a", r"~ ^/a/?b", "~ b$", "~ ^/a/b.*")
+
+
+@pytest.mark.parametrize("first", SOME)
+def test_whatever_is_never_reached_answers_no_path(first: str) -> None:
+    paths = ["/", "/a", "/A/b", "/ab", "/a/b", "/a/bc", "/a/b/a", "/b", "/x"]
+    for others in itertools.permutations([one for one in SOME if one != first], 3):
+        server = server_of(" ".join(f"location {one} {{}}" for one in (first, *others)))
+        there = [*reached(server)]
+        assert {location for path in paths if (location := find(server, path))} <= {*there}, others
 
 
 @pytest.mark.proxies

@@ -61,7 +61,8 @@ class Target:
 @dataclass(eq=False)
 class Route:
     """One way that requests go. `answers` tells whether a host's request for a path takes it, if nothing before did;
-    None if that cannot be known. Of `hosts` and `paths`, it may take each.
+    None if that cannot be known. Of `hosts` and `paths`, it may take each. One that `refuses` answers by itself, as any
+    client sees: where that cannot be known, what comes after it answers whoever is let through.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Route:
     answers: Answers = lambda host, path: True
     hosts: Sequence[str] = ()
     paths: Sequence[str] = ()
+    refuses: bool = False
 
     @property
     def place(self) -> Place:
@@ -107,10 +109,15 @@ class Server:
 
     def answering(self, host: str, path: str) -> tuple[Route | None, bool]:
         """Return the route of a request, if any, and whether that is for certain."""
+        route, is_known = self.deciding(host, path)
+        return (route if is_known else None), is_known
+
+    def deciding(self, host: str, path: str) -> tuple[Route | None, bool]:
+        """Return the route of a request, if any; or the first of which that cannot be known, and that it cannot."""
         for route in self.routes:
             fits = route.answers(host.lower() or LOCAL, re.split(r"[?#]", path, maxsplit=1)[0])
-            if fits or fits is None:
-                return (route if fits else None), fits is not None
+            if fits or (fits is None and not route.refuses):
+                return route, fits is not None
         return None, True
 
 
@@ -260,8 +267,15 @@ class Chosen:
                         return route, host, "" if path in own else path
         if not self._said.path:
             why = "takes requests that only you know: say for what, with `--path /...`"
-            raise InputError(*(one.at.reject(f"`{one.text}` {why}") for one in leading))
+            blamed = dict.fromkeys(map(self._undecided, leading))
+            raise InputError(*(one.at.reject(f"`{one.text}` {why}") for one in blamed))
         return None, self._hosts(self.server, leading[0])[0], self._said.path
+
+    def _undecided(self, leading: Route) -> Route:
+        """Return the route by which it is not known whether another one is ever reached: often that itself."""
+        paths = leading.paths or ["/"]
+        tried = [self.server.deciding(host, path) for host in self._hosts(self.server, leading) for path in paths]
+        return next((route for route, is_known in tried if route and not is_known), leading)
 
     def _complaint(self, why: str) -> Complaint:
         return Complaint(why, file=str(self._config.file))

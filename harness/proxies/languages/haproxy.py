@@ -132,7 +132,8 @@ class _Reading:
             if kind == "http-request" and _REWRITES.fullmatch(action):
                 rewrites.append(condition)
             elif kind == "redirect" or (kind in ("http-request", "tcp-request") and _ANSWERS.fullmatch(action)):
-                yield Route(_shown(line), line[0], [], partial(_takes, [*rewrites], condition, tls, False))
+                takes = partial(_takes, [*rewrites], condition, tls, False)
+                yield Route(_shown(line), line[0], [], takes, refuses=True)
         for line in section.of("use_backend"):
             if len(line) < 2:
                 raise InputError(line[0].reject("`use_backend` names no backend"))

@@ -94,7 +94,8 @@ def test_what_answers_is_found_by_the_conditions(
 def test_of_a_condition_that_only_requests_decide_nothing_is_claimed(tmp_path: Path) -> None:
     text = SHORT.replace(" default", " use_backend other if { src 10.0.0.0/8 }\n default")
     assert refused(tmp_path, {"h.cfg": text}, Deployment(("b",))) == [
-        "h.cfg:4: `default_backend b` takes requests that only you know: say for what, with `--path /...`"
+        "h.cfg:3: `use_backend other if { src 10.0.0.0/8 }` takes requests that only you know: say for what, with"
+        " `--path /...`"
     ]
     assert fit(tmp_path, text, Deployment(("b",), path="/x")).served_by is None
 
@@ -113,16 +114,50 @@ RULES = (
         ("http-request normalize-uri path-merge-slashes", "/y", False),
         ("http-request set-header X y", "/y", True),
         ("http-request deny deny_status 403 if { path_beg /no }", "/y", True),
-        ("http-request deny if { src 10.0.0.1 }", "/y", False),
+        ("http-request deny if { src 10.0.0.1 }", "/y", True),
         ("http-request redirect scheme https if { ssl_fc }", "/y", True),
-        ("redirect location /in unless { req.cook(a) -m found }", "/y", False),
-        ("tcp-request content reject if { src 10.0.0.1 }", "/y", False),
+        ("redirect location /in unless { req.cook(a) -m found }", "/y", True),
+        ("tcp-request content reject if { src 10.0.0.1 }", "/y", True),
         ("tcp-request content accept if { src 10.0.0.1 }", "/y", True),
     ],
 )
 def test_rules_come_before_backends_are_chosen(tmp_path: Path, rule: str, path: str, is_told: bool) -> None:
     fitted = fit(tmp_path, RULES.format(rule), Deployment(("b",), path=path))
     assert (served(fitted), fitted.asked) == ("frontend f:80 > default_backend b" if is_told else "", path)
+
+
+LIMITED = (
+    "frontend f\n bind :80\n http-request track-sc0 src\n {}\n acl is_api path_beg /api/\n use_backend b if is_api\n"
+    " default_backend o\nbackend b\n server s app:1\nbackend o\n server o web:1\n"
+)
+
+
+@pytest.mark.parametrize("path", ["", "/api/chat"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "http-request deny deny_status 429 if { sc_http_req_rate(0) gt 5 }",
+        "http-request tarpit if { sc_http_req_rate(0) gt 5 }",
+        "http-request return status 503 if { sc_conn_cur(0) gt 5 }",
+        "http-request auth unless { http_auth(users) }",
+        "http-request redirect location /wait if { sc_http_req_rate(0) gt 5 }",
+        "tcp-request connection reject if { sc_conn_rate(0) gt 5 }",
+        "http-request silent-drop if { src -f /etc/haproxy/bots.lst }",
+    ],
+)
+def test_a_rule_that_may_refuse_leaves_no_doubt_about_who_answers_the_rest(
+    tmp_path: Path, rule: str, path: str
+) -> None:
+    fitted = fit(tmp_path, LIMITED.format(rule), Deployment(("b",), path=path))
+    assert (served(fitted), fitted.asked) == ("frontend f:80 > use_backend b if is_api", path or "/api/")
+
+
+def test_the_line_is_named_by_which_it_cannot_be_known_who_answers(tmp_path: Path) -> None:
+    text = LIMITED.format("use_backend o if { sc_http_req_rate(0) gt 5 }")
+    assert refused(tmp_path, {"h.cfg": text}, Deployment(("b",))) == [
+        "h.cfg:4: `use_backend o if { sc_http_req_rate(0) gt 5 }` takes requests that only you know: say for what, with"
+        " `--path /...`"
+    ]
 
 
 @pytest.mark.parametrize(
