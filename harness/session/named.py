@@ -12,11 +12,11 @@ from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, Selec
 from harness.matrix.globs import TYPED, meant, near
 from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
-from harness.model import AXES, THERE, Deployment, Result, chain_text, parts_of
+from harness.model import AXES, THERE, Deployment, Result, chain_text, hop_as_given, parts_of
 from harness.session.deployment import Site
 from harness.session.jobs import Job, expecting, is_afar, load, one_cell
 from harness.session.shipped import read_text, shipped_matrices
-from harness.session.standing import AS_FOUND
+from harness.session.standing import AS_FOUND, as_options_say
 from harness.store.runs import Run, newest_first
 
 LOOKED_AT = 50
@@ -31,8 +31,8 @@ def by_id(
     site: Site | None = None,
 ) -> Job:
     """Return the job of the cell that has this id: of a matrix that a run in `runs` was of, the newest first, or of a
-    shipped one; or the cell itself, if its id says all that it is. One that was measured from afar is measured at the
-    `site` that its id names.
+    shipped one; or the cell itself, if its id says all that it is, beside where a run in `runs` had the configs that it
+    names. One that was measured from afar is measured at the `site` that its id names.
 
     Raises InputError if nothing has it, or for what is wrong with it.
     """
@@ -45,6 +45,9 @@ def by_id(
         try:
             return one_cell(given, workload, expected, deployment, site=site)
         except InputError as error:
+            with contextlib.suppress(HarnessError):
+                chain, standing = _as_it_was(cell_id, runs)
+                return one_cell({**given, "chain": chain}, workload, expected, deployment or standing)
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     faults = list[Complaint | str]()
     smallest_first = sorted(shipped_matrices().values(), key=lambda path: path.stat().st_size)
@@ -114,6 +117,21 @@ def result_of(run: Run, cell: str) -> Result:
 def _has_workload(file: str, name: str) -> bool:
     """Tell whether a matrix file can have a cell with that workload: to make all its cells takes far longer."""
     return name in workload_names(read_text(Path(file)), file)
+
+
+def _as_it_was(cell_id: str, runs: Path) -> tuple[str, Deployment]:
+    """Return the chain of a cell with the files of the configs that a run had it measured with, and how these stand.
+
+    Raises HarnessError if no run has it, or does not say all of that: a query of a path is not kept.
+    """
+    run, result = newest_with(cell_id, runs)
+    chain = result.cell.chain
+    own = {hop.bare: Path(file) for hop in chain if (file := run.info.own.get(str(hop.bare)))}
+    standing = {hop.bare: said for hop in chain if (said := run.info.standing.get(str(hop.bare)))}
+    queries = any("?" in said.path + said.wish for said in standing.values())
+    if result.id != cell_id or not own or run.info.matrix_text or queries:
+        raise InputError(f"{run.folder} does not say what {cell_id} was measured with")
+    return ">".join(hop_as_given(hop, own) for hop in chain), as_options_say(standing)
 
 
 def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:

@@ -85,6 +85,15 @@ def deployed_of(
     return deployed
 
 
+def as_options_say(deployed: Mapping[Hop, Deployment]) -> Deployment:
+    """Return what options say so that configs stand in a chain as they do: `deployed_of` the other way round."""
+    several = len(deployed) > 1
+    targets = [f"{hop}={one}" if several else one for hop, said in deployed.items() for one in said.map]
+    servers = [f"{hop}={said.server}" if several else said.server for hop, said in deployed.items() if said.server]
+    paths = [said.path or said.wish for said in deployed.values()]
+    return Deployment(tuple(targets), "".join(servers[:1]), next(filter(None, paths), ""))
+
+
 def _named(option: str, said: str, able: Sequence[Hop]) -> tuple[Hop, str]:
     """Return of which config something is said, and what. Raises InputError if that can be several."""
     of, named, what = said.partition("=")

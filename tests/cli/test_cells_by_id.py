@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from harness import session
 from harness.backends.posting import TOKEN_VARIABLE
 from harness.errors import InputError, SelectionError
-from harness.model import Endpoint, Hop
+from harness.model import Deployment, Endpoint, Hop, Workload
 from harness.session.named import by_id, newest_with
 from harness.store.runs import Run
 from tests.commanding import Harness
@@ -177,3 +178,52 @@ def test_a_matrix_that_was_broken_since_hides_no_other(tmp_path: Path, monkeypat
     assert by_id(GZIP, tmp_path / "runs").cells[-1].id == GZIP
     with pytest.raises(InputError, match=r"(?s)no matrix has the cell .*m\.yaml"):
         by_id(GZIP.replace("short", "shrt"), tmp_path / "runs")
+
+
+# ---------------------------------------------------------------- configs of one's own, by what a run says of them
+
+BARE = "server { listen 80; location / { proxy_pass http://web:1; } location /a/ { proxy_pass http://app:1; } }"
+STOOD = Deployment(map=("app:1",), path="/a/b")
+
+
+def kept_run(place: Path, own: Path, standing: Mapping[str, Deployment], **about: object) -> str:
+    """Leave a run of a diagnosis through a config of one's own; return the id of its cell."""
+    about = {"options": ("diagnose", "--hop", f"nginx:mine={own}"), **about}
+    run = Run.create(place, run_info(own={"nginx:mine": str(own)}, standing=standing, **about))
+    measured = replace(cell(), chain=(Hop("nginx", "mine"),), workload=Workload("32x96", 32, 96))
+    run.append(result(measured, "buffered"))
+    return measured.id
+
+
+@pytest.mark.usefixtures("no_nginx")
+def test_a_cell_of_a_diagnosis_with_configs_of_one_s_own_is_understood_by_its_id(tmp_path: Path) -> None:
+    own = tmp_path / "it's.conf"
+    own.write_text(BARE)
+    measured = kept_run(tmp_path / "runs", own, {"nginx:mine": STOOD})
+    job = by_id(measured, tmp_path / "runs", ["buffered"])
+    assert (job.cells[-1].id, job.own, job.deployed) == (measured, {MINE: own}, {MINE: STOOD})
+    assert [row.cells for row in job.matrix.expectations if row.why == "--expect says so"] == [measured]
+    otherwise = by_id(measured, tmp_path / "runs", deployment=Deployment(map=("web:1",)))
+    assert otherwise.deployed == {MINE: Deployment(map=("web:1",))}, "what options say counts"
+    mended = measured.replace("/none/", "/nginx-buffering-off/")
+    with pytest.raises(InputError, match="unknown variant"):
+        by_id(mended, tmp_path / "runs")
+
+
+MINE = Hop("nginx", "mine")
+
+
+@pytest.mark.usefixtures("no_nginx")
+@pytest.mark.parametrize(
+    ("config", "standing"), [(None, STOOD), (BARE, replace(STOOD, path="/a/b?#abcdef")), ("server {", STOOD)]
+)
+def test_what_a_run_cannot_say_of_a_cell_is_led_back_to_what_was_typed(
+    tmp_path: Path, config: str | None, standing: Deployment
+) -> None:
+    own = tmp_path / "mine.conf"
+    if config is not None:
+        own.write_text(config)
+    measured = kept_run(tmp_path / "runs", own, {"nginx:mine": standing})
+    with pytest.raises(InputError, match="unknown variant") as caught:
+        by_id(measured, tmp_path / "runs")
+    assert f"`harness diagnose --hop nginx:mine={own}` measures it" in str(caught.value)
