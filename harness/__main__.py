@@ -2,16 +2,18 @@
 
 import os
 import signal
+import time
 
 
 def main() -> None:
     """Load the command line, which takes a while, and run it; it says itself what Ctrl-C does meanwhile."""
+    began = time.monotonic()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # nothing has been started or printed yet
 
     from harness.cli import commands
 
-    commands.main()
+    commands.main(began=began)
 
 
 if __name__ == "__main__":

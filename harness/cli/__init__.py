@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.cli.arguments import Typed
     from harness.cli.asking import spoken
     from harness.cli.checking import finish_check, finish_diff
-    from harness.cli.diagnosing import Looked, diagnose, finish_diagnosis, of_kept
+    from harness.cli.diagnosing import Budget, Looked, diagnose, finish_diagnosis, of_kept
     from harness.cli.finishing import (
         finish,
         finish_cell,

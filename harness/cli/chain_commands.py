@@ -153,7 +153,10 @@ def diagnose(
     budget_s: Annotated[
         float | None,
         typer.Option(
-            "--budget", metavar="SECONDS", min=0.1, help="Stop after so long, and tell what is known by then."
+            "--budget",
+            metavar="SECONDS",
+            min=0.1,
+            help="Stop so long after the start of the command, and tell what is known by then.",
         ),
     ] = None,
     answers: Answers,
@@ -182,7 +185,7 @@ def diagnose(
     looked: list[cli.Looked] = []
     status = 0
     try:
-        cli.diagnose(session.fetched(job, fetching), runs, keep, budget_s, looked)
+        cli.diagnose(session.fetched(job, fetching), runs, keep, cli.Budget(budget_s, context.obj), looked)
     finally:
         for one in looked:
             status = cli.finish_diagnosis(one.run, one.diagnosis, outputs)

@@ -6,6 +6,7 @@ What an exit status means stands in `errors.EXIT_MEANINGS`, which `harness --hel
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -225,10 +226,11 @@ def clean(
         out.print("The cache is empty.")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status."""
+def main(argv: Sequence[str] | None = None, began: float | None = None) -> None:
+    """Run the command line and exit with its status; it `began` then, by the monotonic clock, or begins now."""
+    began = time.monotonic() if began is None else began
     screen.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
     with promised(words), told_with_status(), breakable():
         refuse_forgotten(words)
-        app(args=words)
+        app(args=words, obj=began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.cli.progress import progress
 from harness.diagnosis.search import Search
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
 from harness.reports import RENDERERS
 from harness.store.runs import Run
 
@@ -34,21 +35,38 @@ class Looked:
         return Diagnosis(self.run.info, self.search, results, self.run.info.mitigations, self.stopped)
 
 
-def diagnose(job: session.Job, runs: Path, keep: bool, budget_s: float | None, looked: list[Looked]) -> None:
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long a command may take that `began` then, by the monotonic clock; without seconds, as long as it needs."""
+
+    seconds: float | None
+    began: float
+
+    @property
+    def left_s(self) -> float | None:
+        """What is left of it; nothing where it is over, None where there is no end."""
+        return None if self.seconds is None else max(self.seconds - (time.monotonic() - self.began), 0)
+
+
+def diagnose(job: session.Job, runs: Path, keep: bool, budget: Budget, looked: list[Looked]) -> None:
     """Find out what holds in a job's chain. What is known of it is in `looked`, when it is interrupted, too.
 
-    Raises Interrupted likewise.
+    Raises Interrupted likewise, and InputError, of which nothing was found out.
     """
-    interruptible(_diagnosed(job, runs, keep, budget_s, looked))
+    interruptible(_diagnosed(job, runs, keep, budget, looked))
 
 
-async def _diagnosed(job: session.Job, runs: Path, keep: bool, budget_s: float | None, looked: list[Looked]) -> None:
+async def _diagnosed(job: session.Job, runs: Path, keep: bool, budget: Budget, looked: list[Looked]) -> None:
     async with in_session(job, runs, session.JOBS, keep) as (runner, run):
         looked.append(Looked(run, session.search_of(job)))
         with progress(run) as tell:
             controls = session.controls_of(job)
-            over = await session.diagnose(looked[0].search, controls, runner, run, tell, budget_s)
-        looked[0].stopped = "" if over else f"the budget of {budget_s:g} s was over"
+            try:
+                over = await session.diagnose(looked[0].search, controls, runner, run, tell, budget.left_s)
+            except InputError:
+                looked.clear()
+                raise
+        looked[0].stopped = "" if over else f"the budget of {budget.seconds:g} s was over"
 
 
 def of_kept(run: Run) -> Diagnosis:
