@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from harness import session
+from harness.diagnosis.search import Names
+from harness.diagnosis.telling import Diagnosis
 from harness.errors import InputError, ProxyError
 from harness.measure.sights import Sight
 from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
@@ -22,6 +25,7 @@ from tests.reports.samples import result, run_info
 pytestmark = pytest.mark.usefixtures("no_nginx")  # which would be asked about each config
 TURNS = 1000
 """So many turns of the loop are many more than a search has steps."""
+Seen = Literal["streams", "held", "refused"]
 LATE_S = 60.0
 """As good as for ever: what takes so long is never waited for here."""
 
@@ -39,10 +43,16 @@ class Played:
         self.asked: list[Cell] = []
         self.declared: list[Cell] = []
         self.given_up: list[Cell] = []
+        self.forgotten: list[Cell] = []
         self.on_sight: Callable[[Cell, Sight], object]
+        self.slowly = False
 
-    async def started(self, cells: Iterable[Cell]) -> None:
+    async def started(self, cells: Iterable[Cell], needed: Cell) -> None:
         assert not self.asked, "programs start before anything is asked for"
+        assert needed in self.world.layers
+
+    def give_up(self, cells: Iterable[Cell]) -> None:
+        self.forgotten += cells
 
     def beside_each_other(self, cells: Iterable[Cell]) -> None:
         self.declared += cells
@@ -125,7 +135,7 @@ async def test_the_search_goes_on_with_what_is_seen_though_nothing_is_known_yet(
     assert {cell.mitigations for cell in asked} > {("no-transform", "x-accel")}
 
 
-def sight(of: World, cell: Cell) -> Sight | None:
+def sight(of: World, cell: Cell) -> Seen | None:
     if not cell.chain:
         return None
     met = replace(of, asked=[]).fate(cell)
@@ -167,6 +177,40 @@ async def test_a_budget_ends_it_and_what_is_known_by_then_stays(chain: World, ru
     assert set(played.given_up) == set(chain.layers)
 
 
+@pytest.mark.parametrize("ends", ["a budget", "an interruption"])
+async def test_what_was_seen_of_what_is_given_up_is_told_as_what_it_looks_like(
+    chain: World, run: Run, ends: str
+) -> None:
+    every_cell = {
+        replace(cell, mitigations=names) for cell in unmitigated(chain) for names in [(), *every_set(chain.costs)]
+    }
+    asks, played = search(chain), Played(chain, run, every_cell, lambda cell: sight(chain, cell))
+    going_on = asyncio.create_task(
+        session.diagnose(asks, CONTROLS, played, run, lambda _: None, 0.5 if ends == "a budget" else None)
+    )
+    for _ in range(TURNS if ends == "an interruption" else 0):
+        await asyncio.sleep(0)
+    going_on.cancel() if ends == "an interruption" else None
+    await asyncio.wait([going_on])
+    assert asks.looks == {cell: sight(chain, cell) for cell in played.given_up}
+    told = Diagnosis(run.info, asks, {}, chain.catalogue, "it was over")
+    assert [seen for _, seen in told.of_layers()] == ["looks held (not measured to the end): it was over"] * 2
+    assert dict(told.of_hops())["a:sim"][0] == (
+        "alone it looks streamed (not measured to the end) (curl); looks held (not measured to the end) (browser)"
+    )
+    assert list(told.of_fix()) == [
+        "Not known: it was over; nothing that was tried by then works for every request",
+        "no-transform + x-accel (header) looks as if it did (not measured to the end)",
+    ]
+    assert (told.fix, told.recipes(), told.exit_status) == (None, {}, 3)
+
+
+async def test_what_is_known_is_no_more_told_as_what_it_looks_like(chain: World, run: Run) -> None:
+    asks, played = search(chain), Played(chain, run, looks=lambda cell: "held")
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    assert set(asks.looks).isdisjoint(one.cell for one in run.results)
+
+
 async def test_what_is_not_wanted_any_more_is_given_up(run: Run) -> None:
     chain = world(a=hop("x-accel"), b=FREE)
     dearer = [replace(cell, mitigations=("nosniff",)) for cell in [*chain.layers, *search(chain).wanted()]]
@@ -187,6 +231,90 @@ async def test_a_fault_ends_it_and_nothing_goes_on(chain: World, run: Run) -> No
     with pytest.raises(ProxyError, match="it died"):
         await session.diagnose(search(chain), CONTROLS, played, run, lambda _: None)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_what_is_wrong_in_a_config_ends_it_before_anything_is_measured(chain: World, run: Run) -> None:
+    class Refused(Played):
+        async def started(self, cells: Iterable[Cell], needed: Cell) -> None:
+            raise InputError("leads to several")
+
+    played = Refused(chain, run)
+    with pytest.raises(InputError, match="leads to several"):
+        await session.diagnose(search(chain), CONTROLS, played, run, lambda _: None)
+    assert (played.asked, run.results) == ([], [])
+
+
+# ---------------------------------------------------------------- a limit
+
+
+class Limited(Played):
+    """A chain that lets so many streams through at once, and turns away whoever comes beside them or later, until that
+    is asked for slowly. All take their time but the direct ones.
+    """
+
+    def __init__(self, of: World, run: Run, lets: int) -> None:
+        super().__init__(of, run)
+        self.lets = lets
+        self.inside: list[Cell] = []
+        self.is_limited = False
+        self.is_known = False
+        self.beside: list[list[Cell]] = []
+
+    async def result(self, cell: Cell) -> Result:
+        self.asked.append(cell)
+        if not cell.chain:
+            return self.kept(cell)
+        if self.is_known and cell.mitigations:
+            assert self.slowly
+            self.beside.append([*self.inside])
+        away = self.is_limited or len(self.inside) >= self.lets
+        self.inside.append(cell)
+        self.is_limited = away
+        try:
+            self.on_sight(cell, "limited" if away else sight(self.world, cell) or "held")
+            for _ in range(20):
+                await asyncio.sleep(0)
+                self.is_known |= away  # what was asked for in the same turn is under way already
+        except asyncio.CancelledError:
+            self.given_up.append(cell)
+            raise
+        finally:
+            self.inside.remove(cell)
+        return self.kept(cell, Facts(turned_away=TurnedAway(1, 429, "it")) if away else Facts())
+
+    def kept(self, cell: Cell, facts: Facts | None = None) -> Result:
+        found = replace(self.told(cell), facts=facts or Facts())
+        self.run.append(found)
+        return found
+
+
+CHEAP = ("header", "request", "config")
+
+
+@pytest.mark.parametrize("lets", [0, 1, 2, 3, 6, 8])
+@pytest.mark.parametrize(
+    ("chain", "best"),
+    [
+        (world(a=hop("x-accel")), ("x-accel",)),
+        (world(a=hop("buffering-off")), ("buffering-off",)),
+        (world(a=hop("no-transform", requests=["browser"])), ("no-transform",)),
+        (world(a=FREE), None),
+        (TWO, ("no-transform", "x-accel")),
+        (world(a=hop("pad")), ("pad",)),
+    ],
+)
+async def test_once_a_limit_turned_a_stream_away_one_cell_is_measured_at_a_time(
+    run: Run, chain: World, best: Names | None, lets: int
+) -> None:
+    asks, played = search(chain), Limited(replace(chain, asked=[]), run, lets)
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    assert asks.best == best
+    assert played.beside.count([]) == len(played.beside), "nobody is measured beside another"
+    assert set(played.given_up) <= set(played.forgotten)
+    singles = {name for name in asks.names if asks.price((name,)) <= asks.price(best or ("x-accel",))}
+    mitigated = [one.cell for one in run.results if one.cell.mitigations]
+    if played.is_limited and best and len(best) == 1 and chain.costs[best[0]] in CHEAP and lets < 2:
+        assert len(mitigated) <= len(singles) + len(chain.layers) - 1, "one layer tells that a set fails"
 
 
 # ---------------------------------------------------------------- the job

@@ -15,10 +15,13 @@ Rules:
 5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
    that stream without it. The answer is the cheapest: nothing cheaper of what rules 2 to 4 propose works, and none of
    its parts can be left out, which is measured.
+6. Where requests are limited, each cell takes its time: then `one_by_one` says so, and single headers and lines of
+   configs are tried on one layer after the other, until one works; that is the answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -65,7 +68,8 @@ class Search:
     """What is known of one chain. `wanted` says what to measure next, `told` takes what that came to, in any order.
 
     `layers` are the cells of the whole chain, one for each request, without mitigations; `names` those of `catalogue`
-    that may help. `can` tells whether a cell can be measured, as far as one can say that before.
+    that may help. `can` tells whether a cell can be measured, as far as one can say that before. `looks` is what cells
+    look like of which no more is known.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Search:
         self._catalogue = catalogue
         self._can = can
         self._known: dict[Cell, Fate] = {}
+        self.looks: dict[Cell, Fate] = {}
+        self.one_by_one = False
         self._cells: dict[tuple[Names, Cell], Cell | None] = {}
         self._tried: dict[Names, None] = {}
         self._reached = 0
@@ -110,6 +116,7 @@ class Search:
     def told(self, cell: Cell, what: Fate) -> None:
         """Take what a cell came to."""
         self._known[cell] = what
+        self.looks.pop(cell, None)
 
     def wanted(self, likely: Mapping[Cell, Fate] = MappingProxyType({})) -> list[Cell]:
         """Return what to measure next, what is being measured included; nothing if the search is over.
@@ -117,9 +124,14 @@ class Search:
         Or what that will be, if cells that are not known yet come to what is likely. Of what is tried together that
         is only the next beyond what it was without: on a busy machine, what is likely may be wrong.
         """
+        with self._supposing(likely):
+            return next((asked for asked in map(self._unknown, self._steps(sure=not likely)) if asked), [])
+
+    @contextlib.contextmanager
+    def _supposing(self, likely: Mapping[Cell, Fate]) -> Iterator[None]:
         known, self._known = self._known, {**likely, **self._known}
         try:
-            return next((asked for asked in map(self._unknown, self._steps(sure=not likely)) if asked), [])
+            yield
         finally:
             self._known = known
 
@@ -138,6 +150,12 @@ class Search:
     def best(self) -> Names | None:
         """The cheapest set that works, of those that were tried."""
         return next(iter(self.working), None)
+
+    @property
+    def likely_best(self) -> Names | None:
+        """The cheapest set that works if all is what it looks like."""
+        with self._supposing(self.looks):
+            return self.best
 
     @property
     def working(self) -> list[Names]:
@@ -231,6 +249,13 @@ class Search:
         if not held:
             return
         left_out = [cell for layer in held for cell in self.left_out(layer)]
+        if self.one_by_one:
+            cheap = [name for name in self.names if self._catalogue[name].cost in itertools.chain(*BATCHES[:2])]
+            for names in self._cheap((name,) for name in cheap if not self.is_around((name,))):
+                yield self._asked(names)[:1] if not self.best else []
+            if self.best:
+                yield left_out
+                return
         pool: list[str] = []
         for number, batch in enumerate(self._batches()):
             if sure:

@@ -1,7 +1,7 @@
 """A diagnosis in words, section by section: what a person sees, which hop holds, what to change. Pure.
 
 It rests on a search and the results that it was told. A search that did not come to its end says so; what was not
-measured is never told as if it had been.
+measured is never told as if it had been, and of what was not measured to the end it is told what it looks like.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ from functools import cached_property
 
 from harness.diagnosis.price import cost
 from harness.diagnosis.recipes import recipes
-from harness.diagnosis.search import Names, Search, fate
+from harness.diagnosis.search import Fate, Names, Search, fate
 from harness.errors import Interrupted
-from harness.model import Cell, Hop, Mitigation, Result, RunInfo, chain_text
+from harness.model import LIMITS, Cell, Hop, Mitigation, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.notes import served
 
 SHOWN = 3
 STREAMS = "streams"
 INTERRUPTED = "it was interrupted"
+LOOKS: Mapping[Fate, str] = {
+    "streams": "looks streamed",
+    "milder": "looks held for less long",
+    "held": "looks held",
+    "refused": "looks turned away",
+}
+UNFINISHED = "(not measured to the end)"
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,12 @@ class Diagnosis:
         return self.search.held
 
     @cached_property
+    def _to_mend(self) -> list[Cell]:
+        """Those that hold tokens, or look like it."""
+        looks = self.search.looks
+        return [one for one in self.layers if one in self.held or looks.get(one) in ("held", "milder")]
+
+    @cached_property
     def fix(self) -> Names | None:
         """The cheapest that makes every request stream, as far as it is known."""
         return self.search.best
@@ -88,19 +101,36 @@ class Diagnosis:
         facts = [self.results[layer].facts for layer in self.layers if layer in self.results]
         yield from dict.fromkeys(sentence for one in facts for sentence in served(one))
 
+    def of_limits(self) -> Iterator[str]:
+        """Yield which hops limit requests, and of which of the user's configs it is not known what answers."""
+        away = [(cell.chain, one.facts.turned_away) for cell, one in self.results.items() if one.facts.turned_away]
+        limits = [(chain, one.status) for chain, one in away if one.let_through == "it"]
+        alone = [hop for hop in dict.fromkeys(self.search.chain) if (hop,) in [chain for chain, _ in limits]]
+        who = ", ".join(map(str, alone)) or "a hop"
+        if limits:
+            statuses = ", ".join(sorted({str(status or "no answer") for _, status in limits}))
+            yield f"{who} limits requests ({statuses}): asked slowly, one by one, streams come through"
+        missed = dict.fromkeys("+".join(cell.mitigations) for cell, one in self.results.items() if _is_missed(one))
+        if limits and missed:
+            yield f"not known, as it was turned away each time: what {', '.join(missed)} would do"
+        known = {one.hop for result in self.results.values() for one in result.facts.served_by}
+        for hop in alone:
+            if str(hop.bare) in self.run.own and known.isdisjoint({str(hop), str(hop.bare)}):
+                yield f"{hop}: which server and which of its locations answer is only known as requests come"
+
     def of_hops(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each hop with what it does alone, and what the chain does without it, for requests that are held."""
         chain = self.search.chain
-        if len(chain) > 1 and self.held:
+        if len(chain) > 1 and self._to_mend:
             alone = dict(zip(dict.fromkeys(chain), self._hops(), strict=True))
             for place, (hop, called) in enumerate(zip(chain, words.hops(chain), strict=True)):
-                left = [self.search.left_out(layer)[place] for layer in self.held]
+                left = [self.search.left_out(layer)[place] for layer in self._to_mend]
                 without = f"without it the chain {self._together(left, self._fate_in_short)}"
                 yield called, [f"alone it {self._together(alone[hop], self._fate)}", without]
 
     def of_fix(self) -> Iterator[str]:
         """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why."""
-        if not self.held:
+        if not self._to_mend:
             return
         if self.fix is None:
             yield from self._no_fix()
@@ -151,7 +181,8 @@ class Diagnosis:
     def _seen(self, layer: Cell) -> str:
         result = self.results.get(layer)
         if result is None:
-            return f"not known: {self.stopped or 'it was not measured'}"
+            why = self.stopped or "it was not measured"
+            return f"{seen}: {why}" if (seen := self._look(layer)) else f"not known: {why}"
         match fate(result):
             case "streams":
                 return f"streams: {result.reason}"
@@ -164,7 +195,7 @@ class Diagnosis:
 
     def _hops(self) -> Iterator[list[Cell]]:
         places = range(len(dict.fromkeys(self.search.chain)))
-        alone = [self.search.alone(layer) for layer in self.held]
+        alone = [self.search.alone(layer) for layer in self._to_mend]
         yield from ([parts[place] for parts in alone] for place in places)
 
     def _together(self, cells: Iterable[Cell], told: Callable[[Cell], str]) -> str:
@@ -182,13 +213,17 @@ class Diagnosis:
     def _fate_in_short(self, cell: Cell) -> str:
         result = self.results.get(cell)
         if result is None:
-            return "was not measured"
+            return self._look(cell) or "was not measured"
         match fate(result):
             case "streams":
                 return STREAMS
             case "unknown" | "refused":
                 return f"is {result.outcome}"
         return f"is {words.verdict(result)}"
+
+    def _look(self, cell: Cell) -> str:
+        """Say what a cell looked like when it was given up; nothing, if it was not seen."""
+        return f"{LOOKS[look]} {UNFINISHED}" if (look := self.search.looks.get(cell)) else ""
 
     def _fates(self, names: Names) -> str:
         """Return what a set comes to, request by request."""
@@ -198,6 +233,8 @@ class Diagnosis:
     def _no_fix(self) -> Iterator[str]:
         if self.stopped:
             yield f"Not known: {self.stopped}; nothing that was tried by then works for every request"
+            if likely := self.search.likely_best:
+                yield f"{' + '.join(likely)} ({cost(likely, self.catalogue)}) looks as if it did {UNFINISHED}"
         else:
             yield from self._nothing_else()
         milder = [name for name in self.search.names if self.search.eases(name)]
@@ -231,3 +268,9 @@ class Diagnosis:
         for name, one in self.catalogue.items():
             if one.cost == "config" and hop.proxy in one.apply and name not in measured:
                 yield f"`{' '.join(one.apply[hop.proxy].split())}` ({name})"
+
+
+def _is_missed(result: Result) -> bool:
+    """Tell whether a limit never let a cell through."""
+    away = result.facts.turned_away
+    return result.outcome == "blocked" and bool(result.cell.mitigations) and bool(away and away.status in LIMITS)

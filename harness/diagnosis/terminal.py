@@ -45,7 +45,7 @@ class DiagnosisReport:
         for request, seen in told.of_layers():
             style = grid.STYLES.get(seen.partition(":")[0].replace("streams", "streamed"), "magenta")
             yield from _wrapped(seen, width, f"  {request:<9}", style)
-        for sentence in told.of_locations():
+        for sentence in (*told.of_limits(), *told.of_locations()):
             yield from _wrapped(sentence, width, "  ")
         yield from self._hops(width)
         yield from self._fix(width)

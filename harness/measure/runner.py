@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from harness.errors import HarnessError, InputError, NoRoom, Unavailable
+from harness.errors import HarnessError, InputError, NoRoom, ProxyError, Unavailable
 from harness.judge.counted import counted, turned_away
 from harness.judge.metrics import header_changes
 from harness.judge.outcome import as_in_lockstep, conclude, expected, unsaid
@@ -27,12 +27,14 @@ from harness.matrix.mitigations import plan
 from harness.matrix.references import StandIns, baseline_of, control_of, twin_of
 from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
+from harness.measure.limits import RESTS_S
 from harness.measure.run_facts import facts_of_run, versions
 from harness.measure.schedule import Alone
 from harness.measure.sights import Sight, sight
 from harness.measure.streams import Streams, Terms, TraceSource, concluded
 from harness.measure.under_way import each, once
 from harness.model import (
+    LIMITS,
     Cell,
     Chain,
     Expectation,
@@ -86,7 +88,11 @@ class Sample:
 
 
 class Runner:
-    """Turns cells into results on one bench, each once, and tells `on_sight` early how they look. Leaving gives up."""
+    """Turns cells into results on one bench, each once, and tells `on_sight` early how they look. Leaving gives up.
+
+    If it goes `slowly`, each cell is asked for as what was turned away is: alone, without pulses, and not before a
+    limit has had the time to let one more through.
+    """
 
     def __init__(
         self,
@@ -108,6 +114,8 @@ class Runner:
         self._alone: dict[Cell, asyncio.Task[Measured]] = {}
         self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
         self._finishing: dict[Cell, asyncio.Task[Result]] = {}
+        self._asked_at: dict[Chain, float] = {}
+        self.slowly = False
         self.on_sight: Callable[[Cell, Sight], object] = lambda cell, sight: None
 
     async def __aenter__(self) -> Self:
@@ -189,10 +197,27 @@ class Runner:
             for chain, together in self._by_chain(cells).items():
                 self._together.setdefault(chain, {}).update(together)
 
-    async def started(self, cells: Iterable[Cell]) -> None:
-        """Start the chains of some cells. What fails tells its cells."""
-        chains = dict.fromkeys(self._chain(cell) for cell in cells)
-        await asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
+    def give_up(self, cells: Iterable[Cell]) -> None:
+        """Forget cells that nobody waits for any more, and that no others are held against."""
+        for cell in cells:
+            for together in self._together.values():
+                together.pop(cell, None)
+            for tasks in (self._finishing, self._alone, self._measuring):
+                if task := tasks.pop(cell, None):
+                    task.cancel()
+
+    async def started(self, cells: Iterable[Cell], needed: Cell) -> None:
+        """Start the chains of some cells. What fails tells its cells; what is wrong in a config of that one which is
+        needed raises InputError as soon as it is known.
+        """
+        chains = dict.fromkeys(self._chain(cell) for cell in (needed, *cells))
+        every = asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
+        try:
+            with suppress(Unavailable, ProxyError):
+                await self._bench.entry(self._chain(needed))
+            await every
+        finally:
+            every.cancel()
 
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)
@@ -268,16 +293,22 @@ class Runner:
         sample = await once(self._sampling, chain, lambda: self._sample(self._together[chain]))
         return await self._measured_alone(cell) if sample.differs or sample.cell == cell else measured
 
-    async def _sample(self, together: Iterable[Cell]) -> Sample:
+    async def _sample(self, together: Collection[Cell]) -> Sample:
         """Measure one of the cells alone, too, that are measured side by side: one that does not stream, or a baseline.
 
         Cells that could not be measured say so themselves.
         """
         met, best = 0, None
-        for cell in list(together):
+        for cell in [*together]:
+            if cell not in together:  # it was given up
+                continue
             try:
                 measured = await self._measured(cell)
             except HarnessError:
+                continue
+            except asyncio.CancelledError:
+                if cell in together:
+                    raise
                 continue
             met += measured.beside
             if not measured.beside or measured.assessment.doubtful:  # those are measured alone anyway
@@ -347,8 +378,15 @@ class Runner:
         twin = (await self._settled(twin_of(cell))).assessment if cell != twin_of(cell) else None
         on_hold = partial(self.on_sight, cell, "held")
         streams = Streams(self._bench, self._run, cell, todo, entry, control_metrics, on_hold)
-        measured = await self._read(cell, streams, Terms())
+        measured = await self._read(cell, streams, self._terms(todo.chain))
         return replace(measured, assessment=as_in_lockstep(measured.assessment, twin)) if twin else measured
+
+    def _terms(self, chain: Chain) -> Terms:
+        """Return how a cell of a chain is asked for at first."""
+        if not self.slowly or not chain:
+            return Terms()
+        ago_s = asyncio.get_running_loop().time() - self._asked_at.get(chain, float("-inf"))
+        return Terms("in its chain", max(RESTS_S[-1] - ago_s, 0), quiet=True)
 
     async def _measure_alone(self, cell: Cell) -> Measured:
         """Measure a cell again, alone, and what is doubtful then once more, alone on the machine.
@@ -369,11 +407,14 @@ class Runner:
 
     async def _read(self, cell: Cell, streams: Streams, terms: Terms) -> Measured:
         """Return what a cell's streams say that are asked for like this, and again if a hop turns them away."""
+        now = asyncio.get_running_loop().time
+        self._asked_at[streams.plan.chain] = now()
         takes = await streams.ask(terms)
         away = None
         if any(turned_away(take.trace) for take in takes):
-            self.on_sight(cell, "refused")
+            self.on_sight(cell, "limited" if takes[-1].trace.status in LIMITS else "refused")
             again, let_through = await asked_again(streams, await self._asked_beside(cell))
+            self._asked_at[streams.plan.chain] = now()
             takes += again
             refused = [take.trace for take in takes if turned_away(take.trace)]
             away = TurnedAway(len(refused), refused[-1].status, let_through, streams.words)

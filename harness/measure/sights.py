@@ -8,8 +8,9 @@ from harness.judge.outcome import effect
 from harness.judge.verdict import Assessment
 from harness.model import streams
 
-Sight = Literal["streams", "milder", "held", "refused"]
-"""It streams, is held less than without its mitigations, a token was held or nearly was, or a hop turned it away."""
+Sight = Literal["streams", "milder", "held", "refused", "limited"]
+"""It streams, is held less than without its mitigations, a token was held or nearly was, or a hop turned it away: for
+now, as the status says."""
 
 
 def sight(seen: Assessment, baseline: Assessment | None) -> Sight:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from harness.model.facts import FACTS, Fact
     from harness.model.hops import AT, Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
     from harness.model.judged import (
+        LIMITS,
         MANNERS,
         VERDICTS,
         Change,

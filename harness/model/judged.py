@@ -193,6 +193,10 @@ class StandIn:
     holder: str | None = None
 
 
+LIMITS = (429, 503)
+"""Too Many Requests, and what most say instead of it (RFC 6585, 4; RFC 9110, 15.6.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
     """Streams that a hop answered by itself, or hung up on, and whom it let through when asked again.

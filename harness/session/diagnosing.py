@@ -2,7 +2,8 @@
 
 Rules: programs start first. What holds takes seconds to be known, and what streams waits for others of its chain; what
 both look like is seen at once. So the search goes on with that, and asks early for what it will want if that is so. It
-is over when it wants nothing more by what is known for sure. What is measured and not wanted any more is given up.
+is over when it wants nothing more by what is known for sure. What is measured and not wanted any more is given up; once
+a stream was turned away by a limit, so is all that was asked for early, and one cell is measured at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from harness.model import (
 )
 from harness.resources import configs
 from harness.session.jobs import Job, matrix_of, of_options, own_of
-from harness.session.standing import AS_FOUND
+from harness.session.standing import AS_FOUND, as_options_say
 from harness.store.runs import Run
 
 CHEAPEST = 3
@@ -47,10 +48,13 @@ class Measuring(Protocol):
     """What measures cells: a runner, or one that plays."""
 
     on_sight: Callable[[Cell, Sight], object]
+    slowly: bool
 
-    async def started(self, cells: Iterable[Cell]) -> None: ...
+    async def started(self, cells: Iterable[Cell], needed: Cell) -> None: ...
 
     def beside_each_other(self, cells: Iterable[Cell]) -> None: ...
+
+    def give_up(self, cells: Iterable[Cell]) -> None: ...
 
     async def result(self, cell: Cell) -> Result: ...
 
@@ -89,14 +93,8 @@ def diagnosis_of(job: Job, cell: Cell) -> Job:
     axes |= {"request": list(dict.fromkeys([*usual, cell.request])), "client": cell.client}
     axes |= {} if load.recording else {"format": cell.format, "body": cell.body}
     workload = {key: getattr(load, key) for key in WORKLOAD_KEYS if key != "exact" and hasattr(load, key)}
-    mine = {hop: said for hop in cell.chain if (said := job.deployed.get(hop.bare))}
-    targets = [f"{hop.bare}={one}" if len(mine) > 1 else one for hop, said in mine.items() for one in said.map]
-    server = [
-        f"{hop.bare}={said.server}" if len(mine) > 1 else said.server for hop, said in mine.items() if said.server
-    ]
-    paths = [said.path or said.wish for said in mine.values()]
-    said = Deployment(tuple(targets), "".join(server[:1]), next(filter(None, paths), ""))
-    return diagnosis(axes, workload, file, said, load.recording)
+    mine = {hop.bare: said for hop in cell.chain if (said := job.deployed.get(hop.bare))}
+    return diagnosis(axes, workload, file, as_options_say(mine), load.recording)
 
 
 def _own(file: str) -> tuple[dict[str, object], Path]:
@@ -164,7 +162,8 @@ async def diagnose(
 ) -> bool:
     """Measure what a search wants until it is over, or its time is; return whether it is over.
 
-    It is told each result before `tell` is.
+    It is told each result before `tell` is, and keeps what it saw of the cells that nobody waited for. Raises
+    InputError for what is wrong in a config without which the chain cannot start.
     """
     try:
         async with asyncio.timeout(budget_s) as limit:
@@ -180,42 +179,63 @@ async def _diagnose(
     search: Search, controls: Sequence[Cell], measuring: Measuring, run: Run, tell: Callable[[Result], object]
 ) -> None:
     under_way: dict[Cell, asyncio.Task[None]] = {}
-    likely: dict[Cell, Fate] = {}
-    unseen = set[Cell]()
+    unseen, limited, asked_alone = set[Cell](), set[Cell](), set[Cell]()
     turned = asyncio.Event()
 
-    def sighted(cell: Cell, looks: Fate) -> None:
+    def sighted(cell: Cell, sight: Sight) -> None:
+        looks: Fate = "refused" if sight == "limited" else sight
         if cell in under_way and not under_way[cell].done():
             unseen.discard(cell)
-            if likely.get(cell) != looks and not unseen:  # before that nothing more will be wanted
+            if sight == "limited" and not limited:
                 turned.set()
-            likely[cell] = looks
+            limited.update([cell] if sight == "limited" else [])
+            if search.looks.get(cell) != looks and not unseen:  # before that nothing more will be wanted
+                turned.set()
+            search.looks[cell] = looks
 
     async def measure(cell: Cell) -> None:
         result = await measuring.result(cell)
-        likely.pop(cell, None)
+        if away := result.facts.turned_away:
+            (limited.add if away.let_through == "it" else limited.discard)(cell)
         search.told(cell, fate(result))
         tell(result)
 
-    def ask(cells: Iterable[Cell]) -> None:
+    def ask(cells: Iterable[Cell], alone: bool = False) -> None:
         fresh = [cell for cell in cells if cell not in under_way]
-        measuring.beside_each_other(fresh)
+        measuring.beside_each_other(() if alone else fresh)
         under_way.update((cell, asyncio.create_task(measure(cell))) for cell in fresh)
         if fresh:
             run.expect(len(under_way))
+
+    def ask_one(needed: Sequence[Cell]) -> None:
+        """Give up what was asked for early, and go on with one cell, when all that is before it is done."""
+        pending = [cell for cell, task in under_way.items() if cell not in first and not task.done()]
+        given_up = [cell for cell in pending if cell not in asked_alone or cell not in needed]
+        for cell in given_up:
+            under_way.pop(cell).cancel()
+            search.looks.pop(cell, None)
+        measuring.give_up(given_up)
+        if all(task.done() for task in under_way.values()):
+            asked_alone.update(needed[:1])
+            ask(needed[:1], alone=True)
 
     first = [*controls, *search.wanted()]
     measuring.on_sight = sighted
     turning = asyncio.create_task(turned.wait())
     try:
-        await measuring.started(first)
+        await measuring.started(first, search.layers[0])
         ask(first)
         while True:
-            ask(needed := search.wanted())
-            ask(guessed := search.wanted(likely))
+            search.one_by_one = measuring.slowly = bool(limited)
+            needed, guessed = search.wanted(), list[Cell]()
+            if limited:
+                ask_one(needed)
+            else:
+                ask(needed)
+                ask(guessed := search.wanted(search.looks))
             unseen.clear()
             unseen.update(guessed)
-            if all(under_way[cell].done() for cell in (*first, *needed)):
+            if all(cell in under_way and under_way[cell].done() for cell in (*first, *needed)):
                 break
             pending = {task for task in under_way.values() if not task.done()}
             done, _ = await asyncio.wait({*pending, turning}, return_when=asyncio.FIRST_COMPLETED)

@@ -320,3 +320,42 @@ def test_what_an_emulator_does_is_told_as_a_claim() -> None:
 def test_a_run_of_something_else_is_no_diagnosis() -> None:
     assert Diagnosis.of_run(run_info(), TWO) is None
     assert Diagnosis.of_run(run_info(diagnosed="nginx:gzip"), TWO) is None
+
+
+LET = TurnedAway(1, 429, "it")
+
+
+def test_a_limit_is_told_with_whose_it_is_and_what_it_kept_from_being_known() -> None:
+    alone = both("nginx:default", "coalesced", "coalesced", facts=Facts(turned_away=LET))
+    never = at(
+        CHAIN, "curl", "broken", "no-cache", outcome="blocked", facts=Facts(turned_away=TurnedAway(3, 429, "nothing"))
+    )
+    found = diagnosis([*both(CHAIN, "coalesced", "coalesced", facts=Facts(turned_away=LET)), *alone, never])
+    assert list(found.of_limits()) == [
+        "nginx:default limits requests (429): asked slowly, one by one, streams come through",
+        "not known, as it was turned away each time: what no-cache would do",
+    ]
+    assert "limits requests (429)" in told(found)
+    nobody = diagnosis(both(CHAIN, "coalesced", "coalesced", facts=Facts(turned_away=TurnedAway(1, None, "it"))))
+    assert list(nobody.of_limits()) == [
+        "a hop limits requests (no answer): asked slowly, one by one, streams come through"
+    ]
+
+
+def test_of_a_limit_in_a_config_of_one_s_own_it_is_told_that_what_answers_is_not_known() -> None:
+    limited = both("nginx:default", "coalesced", "coalesced", facts=Facts(turned_away=LET))
+    mine = diagnosis(limited, "nginx:default", own={"nginx:default": "my.conf"})
+    assert list(mine.of_limits())[1:] == [
+        "nginx:default: which server and which of its locations answer is only known as requests come"
+    ]
+    known = Facts(turned_away=LET, served_by=tuple(replace(one, hop="nginx:default") for one in EVERY_FACT.served_by))
+    there = diagnosis(
+        both("nginx:default", "coalesced", "coalesced", facts=known), "nginx:default", own={"nginx:default": "a"}
+    )
+    assert len(list(there.of_limits())) == 1
+
+
+@pytest.mark.parametrize("away", [None, TurnedAway(3, 429, "nothing"), TurnedAway(3, 429, "only its baseline")])
+def test_what_lets_nobody_through_later_is_no_limit(away: TurnedAway | None) -> None:
+    found = diagnosis(both("nginx:default", "coalesced", "coalesced", facts=Facts(turned_away=away)), "nginx:default")
+    assert list(found.of_limits()) == []

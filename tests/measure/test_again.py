@@ -250,3 +250,27 @@ async def test_what_is_refused_by_its_words_is_found_out_behind_a_limit(
 @given(rate=st.floats(2, 100), room=rooms, burst=st.floats(0, 50))
 async def test_two_requests_a_second_are_few_enough_to_be_let_through(rate: float, room: float, burst: float) -> None:
     assert await through(Bucket(rate, room, burst, 0, refuses_the_cell=False)) == "it"
+
+
+# ---------------------------------------------------------------- slowly from the start
+
+
+async def test_who_goes_slowly_asks_alone_without_pulses_and_not_before_the_chain_has_rested(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[float] = []
+
+    async def rest(bench: Replay, rest_s: float) -> None:
+        rested.append(rest_s)
+
+    monkeypatch.setattr(Replay, "rest", rest)
+    bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: HELD}, jobs=4)
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        await runner.result(BARE)
+        runner.slowly = True
+        result = await runner.result(MITIGATED)
+    assert [quiet for _, quiet in bench.asked] == [False, False, True], "the control is asked as ever"
+    assert rested[:2] == [0, 0]
+    assert 0 < rested[2] <= RESTS_S[-1]
+    assert result.evidence
+    assert [trace.alone for trace in load_traces(run.folder / result.evidence)] == [True]

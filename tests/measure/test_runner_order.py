@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 
-from harness.errors import InputError, NoRoom, ProxyError
+from harness.errors import InputError, NoRoom, ProxyError, Unavailable
 from harness.matrix.references import control_of
 from harness.measure.bench import StartedChain
 from harness.measure.runner import Runner
@@ -29,7 +29,7 @@ from tests.measure.playing import (
     Story,
     one,
 )
-from tests.measure.test_again import REFUSED
+from tests.measure.test_again import REFUSED, turned_away
 from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.waiting import eventually
@@ -171,8 +171,8 @@ async def test_chains_can_start_before_their_cells_and_what_fails_is_told_by_the
             return await super().entry(chain)
 
     async with Runner(Starting({CONTROL.id: STREAMED, BARE.id: HELD}), run, CATALOGUE, REQUESTS) as runner:
-        await runner.started([CONTROL, BARE])
-        assert started == [(), BARE.chain]
+        await runner.started([CONTROL, BARE], BARE)
+        assert {*started} == {(), BARE.chain}
         assert (await runner.result(BARE)).reason == "it does not start"
 
 
@@ -193,7 +193,7 @@ async def test_that_a_hop_turns_a_cell_away_is_known_while_it_is_asked_again(
         runner.on_sight = lambda cell, sight: seen.append((cell, sight))
         asking = asyncio.create_task(runner.result(BARE))
         await resting.wait()
-        assert seen == [(BARE, "refused")]
+        assert seen == [(BARE, "limited")]
         asking.cancel()
 
 
@@ -268,3 +268,66 @@ async def test_a_full_disk_ends_the_run_and_does_not_look_like_a_fault_of_every_
         with pytest.raises(NoRoom, match=r"trace\.json"):
             await runner.run([BARE], lambda result: None)
     assert Run.open(run.folder).results == []
+
+
+# ---------------------------------------------------------------- what a diagnosis asks for
+
+
+class Refusing(Played):
+    """Starts no chain that a fault is told of."""
+
+    def __init__(self, faults: Mapping[str, Exception]) -> None:
+        super().__init__({})
+        self.faults = faults
+
+    async def entry(self, chain: Chain) -> StartedChain:
+        await asyncio.sleep(0)
+        if fault := self.faults.get(chain_text(chain)):
+            raise fault
+        return await super().entry(chain)
+
+
+@pytest.mark.parametrize(
+    ("chain", "fault", "is_told"),
+    [
+        ("nginx:default", InputError("leads to several"), True),
+        ("nginx:default", ProxyError("it died"), False),
+        ("nginx:default", Unavailable("it is not here", "install it"), False),
+        ("nginx:gzip", InputError("no path is known of it alone"), False),
+    ],
+)
+async def test_what_is_wrong_in_a_config_of_the_chain_that_is_needed_ends_the_start(
+    run: Run, chain: str, fault: Exception, is_told: bool
+) -> None:
+    async with Runner(Refusing({chain: fault}), run, CATALOGUE, REQUESTS) as runner:
+        starting = runner.started([BARE, cell("nginx:gzip"), CONTROL], BARE)
+        if is_told:
+            with pytest.raises(InputError, match="leads to several"):
+                await starting
+        else:
+            await starting
+
+
+async def test_what_is_given_up_ends_and_nobody_waits_for_it_any_more(run: Run) -> None:
+    never = cell("nginx:default", "no-cache")
+    stories: Stories = {CONTROL.id: STREAMED, BARE.id: [HELD, HELD], MITIGATED.id: [STREAMED, STREAMED]}
+    async with Runner(Played(stories, jobs=4), run, CATALOGUE, REQUESTS) as runner:
+        runner.beside_each_other([BARE, MITIGATED, never])
+        waiting = asyncio.create_task(runner.result(never))
+        found = asyncio.create_task(runner.result(MITIGATED))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        runner.give_up([never])
+        assert (await found).verdict == "streamed"
+    assert {one.cell for one in run.results} == {MITIGATED}
+
+
+@pytest.mark.parametrize(("status", "looks"), [(429, "limited"), (503, "limited"), (401, "refused"), (501, "refused")])
+async def test_what_turns_a_stream_away_for_now_looks_like_a_limit(run: Run, status: int, looks: Sight) -> None:
+    seen: list[Sight] = []
+    async with Runner(
+        Played({CONTROL.id: STREAMED, BARE.id: [turned_away(status), HELD]}), run, CATALOGUE, REQUESTS
+    ) as runner:
+        runner.on_sight = lambda cell, sight: seen.append(sight) if cell == BARE else None
+        await runner.result(BARE)
+    assert seen[0] == looks
