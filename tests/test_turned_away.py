@@ -91,3 +91,14 @@ def test_a_limit_that_lets_nothing_through_is_told_in_nginx_own_words(place: San
     assert blocked
     assert all("limiting requests, excess: " in result.reason for result in blocked)
     assert not [result for result in results.values() if result.effect == "harms"]
+
+
+def test_a_diagnosis_says_that_a_config_limits_requests_and_measures_few_cells(place: Sandbox) -> None:
+    place.nginx_conf("slow.conf", **LIMITS["slow"])
+    said = place.run("diagnose", "--hop", "nginx:./slow.conf")
+    assert said.status == 0, said.err
+    told = " ".join(said.out.split())
+    assert "nginx:slow limits requests (503): asked slowly, one by one, streams come through" in told
+    assert "x-accel-buffering (header): with that, the whole chain streams (curl, browser)" in told
+    mitigated = {result.cell for result in place.results().values() if result.cell.mitigations}
+    assert {cell.mitigations for cell in mitigated} == {("x-accel-buffering",)}, "the first that works is the last"

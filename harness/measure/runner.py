@@ -211,13 +211,16 @@ class Runner:
         needed raises InputError as soon as it is known.
         """
         chains = dict.fromkeys(self._chain(cell) for cell in (needed, *cells))
-        every = asyncio.gather(*map(self._bench.entry, chains), return_exceptions=True)
+        every = [asyncio.create_task(self._bench.entry(chain)) for chain in chains]
         try:
             with suppress(Unavailable, ProxyError):
-                await self._bench.entry(self._chain(needed))
-            await every
+                await every[0]
+        except InputError:
+            for one in every:
+                one.cancel()
+            raise
         finally:
-            every.cancel()
+            await asyncio.gather(*every, return_exceptions=True)
 
     async def _finish(self, cell: Cell) -> Result:
         control, baseline = control_of(cell, self._stand_ins), baseline_of(cell)

@@ -12,7 +12,7 @@ from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, Selec
 from harness.matrix.globs import TYPED, meant, near
 from harness.matrix.reading import workload_names
 from harness.matrix.workload_names import workload_of
-from harness.model import AXES, THERE, Deployment, Result, chain_text, hop_as_given, parts_of
+from harness.model import AXES, THERE, Deployment, Hop, Result, RunInfo, chain_text, hop_as_given, parts_of
 from harness.session.deployment import Site
 from harness.session.jobs import Job, expecting, is_afar, load, one_cell
 from harness.session.shipped import read_text, shipped_matrices
@@ -46,7 +46,7 @@ def by_id(
             return one_cell(given, workload, expected, deployment, site=site)
         except InputError as error:
             with contextlib.suppress(HarnessError):
-                chain, standing = _as_it_was(cell_id, runs)
+                chain, standing = _as_it_was(cell_id, str(given["chain"]), runs)
                 return one_cell({**given, "chain": chain}, workload, expected, deployment or standing)
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     faults = list[Complaint | str]()
@@ -119,19 +119,32 @@ def _has_workload(file: str, name: str) -> bool:
     return name in workload_names(read_text(Path(file)), file)
 
 
-def _as_it_was(cell_id: str, runs: Path) -> tuple[str, Deployment]:
-    """Return the chain of a cell with the files of the configs that a run had it measured with, and how these stand.
+def _as_it_was(cell_id: str, chain: str, runs: Path) -> tuple[str, Deployment]:
+    """Return a cell's chain with the files of the configs that a run had it measured with, or else another cell of the
+    same configs, and how these stand.
 
-    Raises HarnessError if no run has it, or does not say all of that: a query of a path is not kept.
+    Raises HarnessError if no run says all of that: a query of a path is not kept.
     """
-    run, result = newest_with(cell_id, runs)
-    chain = result.cell.chain
-    own = {hop.bare: Path(file) for hop in chain if (file := run.info.own.get(str(hop.bare)))}
-    standing = {hop.bare: said for hop in chain if (said := run.info.standing.get(str(hop.bare)))}
-    queries = any("?" in said.path + said.wish for said in standing.values())
-    if result.id != cell_id or not own or run.info.matrix_text or queries:
-        raise InputError(f"{run.folder} does not say what {cell_id} was measured with")
-    return ">".join(hop_as_given(hop, own) for hop in chain), as_options_say(standing)
+    parts = [hop.partition("@") for hop in chain.split(">")]
+    names = [bare.partition(":") for bare, _, _ in parts]
+    hops = [Hop(proxy, variant) for proxy, _, variant in names]
+    for info in _heads_with(cell_id, runs):
+        own = {hop: Path(file) for hop in hops if (file := info.own.get(str(hop)))}
+        standing = {hop: said for hop in hops if (said := info.standing.get(str(hop)))}
+        if own and not info.matrix_text and not any("?" in said.path + said.wish for said in standing.values()):
+            given = (hop_as_given(hop, own) + at + items for hop, (_, at, items) in zip(hops, parts, strict=True))
+            return ">".join(given), as_options_say(standing)
+    raise InputError(f"no run in {runs} says what {chain} is")
+
+
+def _heads_with(cell_id: str, runs: Path) -> Iterator[RunInfo]:
+    """Yield the head of the newest run that has a cell, then those of all others."""
+    with contextlib.suppress(InputError, SelectionError):
+        run, result = newest_with(cell_id, runs)
+        yield from [run.info] if result.id == cell_id else []
+    for folder in newest_first(runs)[:LOOKED_AT]:
+        with contextlib.suppress(InputError):
+            yield Run.head(folder)
 
 
 def _how_it_was(cell_id: str, runs: Path) -> Iterator[str]:

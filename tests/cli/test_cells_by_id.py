@@ -206,8 +206,21 @@ def test_a_cell_of_a_diagnosis_with_configs_of_one_s_own_is_understood_by_its_id
     otherwise = by_id(measured, tmp_path / "runs", deployment=Deployment(map=("web:1",)))
     assert otherwise.deployed == {MINE: Deployment(map=("web:1",))}, "what options say counts"
     mended = measured.replace("/none/", "/nginx-buffering-off/")
+    assert by_id(mended, tmp_path / "runs").cells[-1].id == mended, "another cell of the same configs"
     with pytest.raises(InputError, match="unknown variant"):
-        by_id(mended, tmp_path / "runs")
+        by_id(measured.replace("nginx:mine", "nginx:yours"), tmp_path / "runs")
+
+
+@pytest.mark.usefixtures("no_nginx")
+def test_of_several_runs_with_configs_of_one_name_the_one_counts_that_has_the_cell(tmp_path: Path) -> None:
+    first, later = tmp_path / "first.conf", tmp_path / "later.conf"
+    first.write_text(BARE)
+    later.write_text(BARE)
+    measured = kept_run(tmp_path / "runs", first, {"nginx:mine": STOOD})
+    mended = measured.replace("/none/", "/nginx-buffering-off/")
+    Run.create(tmp_path / "runs", run_info(own={"nginx:mine": str(later)}, standing={"nginx:mine": STOOD}))
+    assert by_id(measured, tmp_path / "runs").own == {MINE: first}
+    assert by_id(mended, tmp_path / "runs").own == {MINE: later}, "the newest"
 
 
 MINE = Hop("nginx", "mine")

@@ -337,3 +337,22 @@ def test_a_vite_project_is_measured_as_it_is_and_stays_so(harness: Harness, tmp_
         "web/vite.config.js: cannot be taken over by vite (rules exited with status 1):" in broken.out,
     ) == (2, True)
     assert "no key was set" in broken.out
+
+
+@pytest.mark.proxies
+@pytest.mark.needs("vite")
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (VITE_CONFIG, "--map says which is the backend"),
+        ("throw new Error('no key was set')\n", "cannot be taken over by vite"),
+    ],
+    ids=["two origins", "a config that fails"],
+)
+def test_what_is_wrong_in_a_project_ends_a_diagnosis_before_anything_is_measured(
+    harness: Harness, tmp_path: Path, config: str, told: str
+) -> None:
+    project(tmp_path / "web", "vite", {"vite.config.js": config, "index.html": "<p>chat</p>"})
+    said = harness("diagnose", "--hop", "vite:./web", "--hop", "nginx:http10")
+    assert (said.status, said.err.count(told), said.out) == (2, 1, ""), said.err
+    assert "lockstep" not in said.err, "no cell"
