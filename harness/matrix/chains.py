@@ -133,6 +133,11 @@ class Chains:
         elif proxy not in self._variants:
             choices = allowed(proxy, ["direct", *self._variants])
             self._document.reject(path, f"unknown proxy {proxy!r}; {choices}")
+        elif not variant:
+            names = self._variants[proxy]
+            written = f"{proxy}:{'default' if 'default' in names else 'VARIANT'}"
+            why = f"{proxy} is a proxy, and a hop one of its variants, as {written}"
+            self._document.reject(path, f"{why}; {allowed(variant, names)}")
         elif "/" in variant or "=" in variant:
             hop = self._file(hop, path)
         elif variant not in self._variants[proxy]:

@@ -20,7 +20,10 @@ BAD_VALUES = [
         "axes.chain: unknown proxy 'ngnix'; allowed: direct, nginx, nextjs, cloudrun, emulator (did",
     ),
     ("axes: {chain: nginx:deflaut}", "axes.chain: unknown variant 'nginx:deflaut'; allowed: default, http10, http11, "),
-    ("axes: {chain: nginx}", "axes.chain: unknown variant 'nginx'; allowed: default, http10, http11, "),
+    (
+        "axes: {chain: nginx}",
+        "axes.chain: nginx is a proxy, and a hop one of its variants, as nginx:default; allowed: default, ",
+    ),
     ("axes: {chain: direct>nginx:gzip}", "axes.chain: direct stands alone: it is the chain without hops"),
     (
         "axes: {chain: 'nginx:gzip>'}",
