@@ -443,3 +443,14 @@ def test_what_can_no_more_be_measured_fails_and_stays_in_the_baseline(harness: H
     assert (said.status, "what the baseline has could not be measured" in said.out) == (3, True)
     harness("check", "my.yaml", "--update", "--only", "curl")
     assert kept in BASELINE.read_text()
+
+
+def test_a_check_of_some_cells_concerns_those_of_a_baseline_that_the_same_globs_mean() -> None:
+    rest = "sse/chunked/curl/aiohttp/short/none/lockstep"
+    here, gone, other = (f"nginx:{hop}/{rest}" for hop in ("default@1.31", "default@1.22", "gzip@1.31"))
+    has = session.Chosen(only=["nginx:default"]).of([here, other])
+    assert [has(one) for one in (here, gone, other)] == [True, True, False], "a cell that the matrix has no more, too"
+    left = session.Chosen(skip=["nginx:default"]).of([here, other])
+    assert [left(one) for one in (here, gone, other)] == [False, False, True]
+    exact = session.Chosen(only=["nginx:default"]).of([here, f"nginx:default/{rest}"])
+    assert not exact(here)
