@@ -1,12 +1,13 @@
 """Reads chains: what each hop of one names, be it shipped, a file of the user's, or a variant with options.
 
 Rules: `proxy:variant`, `proxy:./file`, `proxy:NAME=./file`, each with `@` and what documents/hops.py reads after it, as
-far as the proxy takes any; a file is a variant from then on, and no two files are the same one; a hop is kept in the
-one way that its proxy writes it.
+far as the proxy takes any; a file is a variant from then on, and no two files are the same one: one whose own name is
+taken goes by its folder's, too; a hop is kept in the one way that its proxy writes it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -103,18 +104,26 @@ class Chains:
     def _own_file(self, hop: Hop, given: str, path: KeyPath) -> None:
         """Let `hop` run the file `given`, unless it runs another one already."""
         file = PurePath(given)
-        if self.own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) != file:
+        if not self._may_run(hop, file):
             one = f"{hop.proxy}:{self._free_name(hop.proxy, file)}={given}"
             self._document.reject(path, f"there is another {hop} already; give it a name of its own: {one}")
         elif hop not in self.own:
             self.own[hop] = file
             self._variants[hop.proxy].append(hop.variant)
 
+    def _may_run(self, hop: Hop, file: PurePath) -> bool:
+        """Tell whether `hop` runs a file, or nothing yet."""
+        return self.own.get(hop, None if hop.variant in self._variants[hop.proxy] else file) == file
+
     def _free_name(self, proxy: str, file: PurePath) -> str:
-        """Return a name for a file whose own is taken: its folder's goes before it."""
-        words = [re.sub(r"[^A-Za-z0-9_-]", "", word) for word in (file.parent.name or "my", file.stem)]
-        name = "-".join(filter(None, words))
-        return name if name not in self._variants[proxy] else f"my-{name}"
+        """Return a name for a file whose own is taken: its folder's goes before it, as many as it takes."""
+        folders = (one for part in reversed(file.parent.parts) if (one := _plain(part)))
+        name = _plain(file.stem)
+        for folder in itertools.chain(folders, itertools.repeat("my")):
+            name = f"{folder}-{name}".rstrip("-")
+            if self._may_run(Hop(proxy, name), file):
+                break
+        return name
 
     def _hop(self, text: str, path: KeyPath) -> Hop:
         place, at, items = _apart(text)
@@ -150,6 +159,8 @@ class Chains:
         """Return the hop that a file named in it becomes."""
         name, named, file = hop.variant.partition("=")
         given, hop = (file, Hop(hop.proxy, name)) if named else (name, Hop(hop.proxy, PurePosixPath(name).stem))
+        if not named and not self._may_run(hop, PurePath(given)):
+            hop = Hop(hop.proxy, self._free_name(hop.proxy, PurePath(given)))
         if re.fullmatch(NAME, hop.variant) and given:
             self._own_file(hop, given, path)
         else:
@@ -184,6 +195,11 @@ class Chains:
         except InputError as error:
             return str(error)
         return None if canonical == hop else f"the way to write it is {canonical}"
+
+
+def _plain(part: str) -> str:
+    """Return what of a path's part can stand in a name."""
+    return re.sub(r"[^A-Za-z0-9_-]", "", part)
 
 
 def _apart(text: str) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known, Matrix, parse
 from harness.model import Hop, Option, chain_text
+from harness.model.commands import hop_as_given
 from harness.proxies.application_options import ASGI, canonical
 from harness.resources import configs
 from tests.planning import REQUESTS, plan
@@ -63,6 +64,42 @@ def test_a_file_of_the_users_own_may_have_options_and_stands_for_all_of_them() -
         "asgi:one@uvloop",
         "asgi:two@uvloop",
     ]
+
+
+FILES = [
+    "./gzip.conf",
+    "conf.d/gzip.conf",
+    "/etc/nginx/conf.d/gzip.conf",
+    "../gzip.conf",
+    "a/x.conf",
+    "b/x.conf",
+    "c/b/x.conf",
+    "d/b/x.conf",
+    "./my-gzip.conf",
+    "*/x.conf",
+]
+
+
+def test_a_file_whose_name_is_taken_goes_by_its_folders_too_and_each_is_found_again_by_what_is_told() -> None:
+    matrix = read(f"axes: {{chain: {[f'nginx:{one}' for one in (*FILES, *FILES)]}}}")
+    assert {hop.variant: str(file) for hop, file in matrix.own.items()} == {
+        "my-gzip": "gzip.conf",
+        "confd-gzip": "conf.d/gzip.conf",
+        "nginx-confd-gzip": "/etc/nginx/conf.d/gzip.conf",
+        "my-my-gzip": "../gzip.conf",
+        "x": "a/x.conf",
+        "b-x": "b/x.conf",
+        "c-b-x": "c/b/x.conf",
+        "d-b-x": "d/b/x.conf",
+        "my-my-my-gzip": "my-gzip.conf",
+        "my-x": "*/x.conf",
+    }
+    hops = {cell.chain[0] for cell in matrix.cells if cell.chain}
+    assert hops == {*matrix.own}
+    for hop, file in matrix.own.items():
+        again = read(f"axes: {{chain: '{hop_as_given(hop, matrix.own)}'}}")
+        assert again.own == {hop: file}
+        assert hop in {one for cell in again.cells for one in cell.chain}
 
 
 def test_a_setting_with_a_slash_is_told_as_an_option_and_not_as_a_file() -> None:

@@ -29,13 +29,6 @@ BAD_VALUES = [
         "axes: {chain: 'nginx:gzip>'}",
         "axes.chain: unknown proxy ''; allowed: direct, nginx, nextjs, cloudrun, em",
     ),
-    ("axes: {chain: 'nginx:./gzip.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-gzip=./gz"),
-    (
-        "axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}",
-        "axes.chain[1]: there is another nginx:x already; give it a ",
-    ),
-    ("axes: {chain: ['nginx:a/x.conf', 'nginx:b/x.conf']}", "name of its own: nginx:b-x=b/x.conf"),
-    ("axes: {chain: 'nginx:./http11.conf', mitigations: none}\nvariants: {nginx: {my-http11: a}}", "my-my-http11=./h"),
     ("axes: {chain: 'nginx:a b=./x.conf'}", "axes.chain: 'a b' is no name; give the file one: nginx:NAME=./x.conf"),
     ("axes: {chain: 'nginx:x='}", "axes.chain: 'x' is no name"),
     ("axes: {chain: 'nginx:gzip=./x.conf'}", "another nginx:gzip already; give it a name of its own: nginx:my-x="),
