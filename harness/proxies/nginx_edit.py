@@ -227,7 +227,7 @@ class Edited:
         return NOBODY
 
     def _address(self, span: Span, address: str, stands: bool) -> None:
-        scheme = (self._scheme if stands else "http") if span.scheme else ""
+        scheme = self._scheme if stands and span.scheme else span.scheme
         text = f"{scheme}://{address}" if scheme else address
         raw, at = span.word.raw, span.word.start
         behind = raw[span.end - at :]

@@ -12,6 +12,7 @@ from harness.launchers.commands import asked
 from harness.model import Deployment, Result, chain_text
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_config import Config
+from harness.proxies.nginx_targets import PASSES
 from harness.resources import configs
 from harness.session import load, session
 
@@ -239,6 +240,45 @@ def test_names_that_only_deployments_resolve_users_that_are_not_here_and_roots_p
     assert "nowhere.test" not in "".join(
         line for line in mine.diff(tmp_path / "my.conf").splitlines() if line.startswith("+") and "+++" not in line
     )
+
+
+SCHEMES = {
+    "proxy_pass": ("http://", "https://"),
+    "grpc_pass": ("", "grpc://", "grpcs://"),
+    "uwsgi_pass": ("", "uwsgi://", "suwsgi://"),
+    "fastcgi_pass": ("",),
+    "scgi_pass": ("",),
+    "memcached_pass": ("",),
+}
+"""How each may say whom it speaks to (nginx.org/en/docs, at each directive)."""
+
+
+def beside(*passes: str) -> str:
+    others = "".join(f"location /{number} {{ {one}; }}\n" for number, one in enumerate(passes))
+    mapped = "location / { proxy_pass http://app:8000; proxy_http_version 1.0; }"
+    return f"events {{}}\nhttp {{\nserver {{ listen 80; set $memcached_key $uri; {mapped}\n{others}}} }}\n"
+
+
+def every_pass(address: str) -> list[str]:
+    return [f"{name} {scheme}{address}" for name, schemes in SCHEMES.items() for scheme in schemes]
+
+
+def test_every_way_to_pass_requests_on_is_tried() -> None:
+    assert SCHEMES.keys() == {*PASSES}
+
+
+@pytest.mark.parametrize("address", ["x:50051", "127.0.0.1:80", "unix:/run/x.sock", "x"])
+def test_nginx_takes_whatever_else_is_passed_on_beside_what_is_mapped(tmp_path: Path, address: str) -> None:
+    mapped = NGINX.deployed(Deployment(("app:8000",)))
+    for one in every_pass(address):
+        (tmp_path / "my.conf").write_text(beside(one))
+        mapped.check(tmp_path / "my.conf")
+
+
+async def test_and_it_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "my.conf").write_text(beside(*every_pass("x:50051")))
+    result = await measured(tmp_path, "{file: my.conf, map: app:8000, path: /z}")
+    assert result.verdict == "coalesced"
 
 
 def test_nginx_reads_the_same_files_as_we_do(tmp_path: Path) -> None:

@@ -293,12 +293,16 @@ def test_a_target_that_stands_for_nothing_leads_to_nobody_or_to_the_configs_own_
         f"location / {{ {PASS} }}",
         "location /a { proxy_pass http://127.0.0.1:81/x; }",
         "location /b { fastcgi_pass php:9000; }",
+        "location /c { grpc_pass grpcs://rpc:443; }",
+        "location /d { proxy_pass https://127.0.0.1:81; }",
         "} server { listen 81; location / {\nproxy_pass http://web$uri; }",
     )
-    assert changes(tmp_path, text, said("app:8000"))[-5:] == [
+    assert changes(tmp_path, text, said("app:8000"))[1:] == [
         "location / { proxy_pass http://${UPSTREAM_ADDRESS}; }",
         'location /a { proxy_pass "http://unix:${FOLDER}/81.sock:/x"; }',
         "location /b { fastcgi_pass 127.0.0.1:1; }",
+        "location /c { grpc_pass grpcs://127.0.0.1:1; }",
+        'location /d { proxy_pass "https://unix:${FOLDER}/81.sock"; }',
         '} server { listen "unix:${FOLDER}/81.sock"; location / {',
         "proxy_pass http://127.0.0.1:1$uri; }",
     ]
