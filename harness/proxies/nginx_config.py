@@ -27,8 +27,12 @@ _MAIN = {"events", "http", "stream", "mail"}
 _PART_FOLDERS = ("conf.d", "http.d", "sites-enabled", "sites-available", "snippets", "default.d")
 _USUAL = re.compile(r"/etc/nginx/|/usr/local/etc/nginx/|/opt/homebrew/etc/nginx/|/usr/local/nginx/conf/")
 """Where builds of nginx have their configs: such a path in a copy of that folder means the copy."""
-_NEEDLESS = re.compile(r".*/(mime\.types|options-ssl-nginx\.conf)|.*/modules-enabled/.*")
-"""What may be missing here and changes nothing that is measured: types of static files, TLS options of certbot's."""
+_NEEDLESS = re.compile(
+    r"(.*/)?(mime\.types|(fastcgi|uwsgi|scgi)_params|fastcgi\.conf|options-ssl-nginx\.conf)|(.*/)?modules-enabled/.*"
+)
+"""What may be missing here and changes nothing that is measured: types of static files, what other protocols than HTTP
+are told of a request, TLS options of certbot's.
+"""
 
 
 class Config:

@@ -322,9 +322,11 @@ def test_the_server_that_is_asked_becomes_the_default_of_its_address(tmp_path: P
 
 def test_what_is_not_here_and_changes_nothing_is_taken_out_and_a_cache_goes_with_the_run(tmp_path: Path) -> None:
     gone = "include /nowhere/mime.types; include /nowhere/options-ssl-nginx.conf; ssl_dhparam /nowhere/dh.pem;"
+    gone += "include fastcgi.conf; include fastcgi_params; include uwsgi_params; include nowhere/scgi_params;"
     text = located(gone, f"proxy_cache_path /var/cache/a keys_zone=a:1m;\nlocation / {{ {PASS} }}")
     after = edited(tmp_path, text)["my.conf"]
     assert "nowhere" not in after
+    assert re.findall(r'include "?([^";]*)', after) == ["${FOLDER}/paths.conf"]
     assert 'proxy_cache_path "${FOLDER}/var-cache-a" keys_zone=a:1m;' in after
     assert after.count("\n") == text.count("\n")
 
