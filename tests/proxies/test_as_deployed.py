@@ -118,6 +118,13 @@ http://a.example:${PORT}, http://*.b.example:${PORT} {
 \t@both {
 \t\tpath /both/*
 \t\tnot path /both/not*
+@pytest.mark.parametrize("loaded", [["headers"], ["proxy_http", "proxy"], ["mpm_prefork"], ["mpm_worker", "headers"]])
+def test_apache_has_nothing_against_a_config_that_loads_some_modules(tmp_path: Path, loaded: list[str]) -> None:
+    lines = [f"LoadModule {name}_module modules/mod_{name}.so" for name in loaded]
+    text = "\n".join([*lines, "Header set A b", "SetOutputFilter DEFLATE", "ProxyPass / http://app:1/\n"])
+    PROXIES["apache"].check(write(tmp_path, {"my.conf": text}))
+
+
 \t}
 \thandle /api/* {
 \t\thandle_path /api/v1/* {

@@ -5,7 +5,7 @@ Rules:
   becomes the next hop's, all others are nobody's; health checks are taken out, as the next hop answers none;
 - the virtual host that is asked gets our address, all others one that nobody listens at;
 - what a site is put into (modules, logs, where to listen, whose process) is said on the command line, before it: the
-  modules are those that its directives need, unless it loads its own.
+  modules are those that its directives need, be they loaded once more by itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def fitted(config: Path, standing: Standing) -> Fitted:
     chosen = Chosen(found.config, standing.said, standing.behind.knows_streams_only)
     edits = Edits(source)
     _edit(edits, top, found, chosen, standing)
-    around = [word for one in before(top, source, standing.scheme) for word in ("-C", one)]
+    around = [word for one in before(top, standing.scheme) for word in ("-C", one)]
     command = ("${PROGRAM}", "-d", ROOT, *around, "-f", "${CONFIG}")
     return Fitted(
         dict(edits.texts),

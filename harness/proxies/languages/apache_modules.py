@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from harness.proxies.languages.apache_lines import Directive
-from harness.proxies.source_text import Source
 
 ROOT = "${INSTALLED}/usr/lib/apache2"
 _ALWAYS = ("authn_core", "authz_core", "proxy", "proxy_http")
@@ -57,16 +56,37 @@ _WORDS = {
 }
 """Which are named by what directives of others say."""
 
+_MPMS = {"mpm_event_module", "mpm_worker_module", "mpm_prefork_module"}
 
-def before(top: Directive, source: Source, scheme: str) -> Iterator[str]:
+
+def before(top: Directive, scheme: str) -> Iterator[str]:
     """Yield what is said before a config: what it is put into."""
-    if not top.loads("loadmodule"):
-        names = {one.name for one in top.every()}
-        needed = [name for name, own in _NEEDS.items() if any(re.fullmatch(own, each) for each in names)]
-        named = [name for name, own in _WORDS.items() if re.search(own, source.text)]
-        for module in dict.fromkeys(("mpm_event", *_ALWAYS, *needed, *named, *(["ssl"] * (scheme == "https")))):
-            yield f"LoadModule {module}_module modules/mod_{module}.so"
+    for module in dict.fromkeys((*_mpm(top), *_ALWAYS, *_needed(top), *(["ssl"] * (scheme == "https")))):
+        yield f"LoadModule {module}_module modules/mod_{module}.so"
     yield from ("ServerName 127.0.0.1", "Listen ${LISTEN}", 'User "#65534"', 'Group "#65534"', "ErrorLog /dev/stderr")
     yield from ('PidFile "${FOLDER}/httpd.pid"', 'DefaultRuntimeDir "${FOLDER}"')
     if scheme == "https":
         yield from ("SSLProxyEngine on", "SSLProxyCheckPeerName off", "SSLProxyCheckPeerCN off")
+
+
+def _mpm(top: Directive) -> list[str]:
+    """Return the module that lets it serve anybody, unless it loads one itself: there can only be one."""
+    loaded = {one.arguments[0].said.lower() for one in top.every() if one.name == "loadmodule" and one.arguments}
+    return [] if loaded & _MPMS else ["mpm_event"]
+
+
+def _needed(top: Directive) -> Iterator[str]:
+    """Yield the modules that its directives need. If it loads some itself, what asks for one can go without."""
+    counted = [*(_unasked(top) if top.loads("loadmodule") else top.every())]
+    names = {one.name for one in counted}
+    said = "\n".join(" ".join(word.said for word in one.words) for one in counted)
+    yield from (name for name, own in _NEEDS.items() if any(re.fullmatch(own, each) for each in names))
+    yield from (name for name, own in _WORDS.items() if re.search(own, said))
+
+
+def _unasked(section: Directive) -> Iterator[Directive]:
+    """Yield what is below a section, but for what stands where it is asked whether a module is there."""
+    for one in section.inner:
+        if one.name != "ifmodule":
+            yield one
+            yield from _unasked(one)

@@ -10,6 +10,7 @@ import pytest
 
 from harness.model import Deployment, Endpoint
 from harness.proxies.languages.apache_lines import parse
+from harness.proxies.languages.apache_modules import before
 from harness.proxies.languages.base import Fitted
 from harness.proxies.source_text import Source
 from tests.proxies.languages import production, reading
@@ -69,6 +70,28 @@ def test_a_site_gets_the_modules_that_its_directives_need(tmp_path: Path) -> Non
     assert modules(fit(tmp_path, SHORT)) == always
     more = "RewriteEngine on\nHeader set A b\nSetOutputFilter DEFLATE\nProtocols h2c http/1.1\n</Virt"
     assert modules(fit(tmp_path, SHORT.replace("</Virt", more))) == [*always, "headers", "rewrite", "deflate", "http2"]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "around", "found"),
+    [
+        ("LoadModule headers_module modules/mod_headers.so", "{}", ["mpm_event", "deflate"]),
+        ("LoadModule MPM_prefork_module modules/mod_mpm_prefork.so", "{}", ["deflate"]),
+        ("LoadModule mpm_itk_module modules/mod_mpm_itk.so", "{}", ["mpm_event", "deflate"]),
+        ("LoadModule headers_module a.so", "<IfModule mod_deflate.c>\n{}\n</IfModule>", ["mpm_event"]),
+        ("LoadModule headers_module a.so", "<IfVersion > 2.4>\n{}\n</IfVersion>", ["mpm_event", "deflate"]),
+        ("", "<IfModule mod_deflate.c>\n{}\n</IfModule>", ["mpm_event", "deflate"]),
+        ("# LoadModule mpm_event_module modules/mod_mpm_event.so", "{}\n# BROTLI_COMPRESS", ["mpm_event", "deflate"]),
+    ],
+)
+def test_what_a_config_does_not_load_itself_is_completed(
+    tmp_path: Path, loaded: str, around: str, found: list[str]
+) -> None:
+    top = parse(Source(tmp_path, f"{loaded}\n{around.format('SetOutputFilter DEFLATE')}\n{SHORT}"))
+    always = {"authn_core", "authz_core", "proxy", "proxy_http"}
+    read = re.findall(r"modules/mod_(\w+)\.so", " ".join(before(top, "http")))
+    assert always <= {*read}
+    assert [one for one in read if one not in always] == found
 
 
 # ---------------------------------------------------------------- what answers
