@@ -94,6 +94,7 @@ PURE_MODULES = (
     "proxies.nginx_language",
     "proxies.nginx_serving",
     "proxies.nginx_targets",
+    "proxies.quoting",
     "proxies.source_text",
     "proxies.application_options",
     "proxies.placeholders",

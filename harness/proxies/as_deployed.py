@@ -77,7 +77,7 @@ class AsDeployed(Described):
         """Return a config as it can stand in a chain, with its edits. Raises likewise."""
         if self.made:
             return self.made
-        complaints = ComplaintPatterns.of(self.said.complaints, {})
+        complaints = ComplaintPatterns.of(self.said.complaints, {str(config.absolute()): config})
         standing = Standing(self.deployment, self.behind, installed, complaints)
 
         def reading(texts: Texts) -> Fitted:
@@ -156,9 +156,14 @@ class AsDeployed(Described):
         main = next(iter(places.values()))
         files = {places[source]: text for source, text in fitted.texts.items()}
         users_first = sorted(places, key=fitted.ours.__contains__)
-        origins = {places[source]: source.path for source in users_first}
-        origins |= {str(where): source.path for source, where in fitted.places.items()}  # as seen from where it runs
-        start = self._start_of(main, files, installed, origins, fitted.command, fitted.explains)
+        named = [(places[source], source) for source in users_first]
+        named += [(str(where), source) for source, where in fitted.places.items()]  # as seen from where it runs
+        complaints = replace(
+            ComplaintPatterns.of(self.said.complaints, {name: source.path for name, source in named}),
+            given={name: (source.text, fitted.texts[source]) for name, source in named if source in fitted.texts},
+            masked=fitted.masked,
+        )
+        start = self._start_of(main, files, installed, complaints, fitted.command, fitted.explains)
         changes = {CHANGED: made.diff()} if self.edits else {}
         is_ours = config.is_relative_to(resources.configs())
         return replace(

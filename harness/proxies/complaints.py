@@ -1,4 +1,7 @@
-"""What a program has against its config: in its own words, and led back to the file that a person wrote. Pure."""
+"""What a program has against its config: in its own words, and led back to the file that a person wrote. Pure.
+
+Rule: no secret of the config is told, and nothing that only we wrote into it (quoting.py).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from harness.errors import Complaint
 from harness.proxies.placeholders import filled
+from harness.proxies.quoting import Masker, restored, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +22,25 @@ class ComplaintPatterns:
     Each of the `patterns` has a group `words`, and perhaps `file` and `line`; of those that are found from a line of
     its log on, be it over several, the first counts. `origins` leads from a file as the program was given it to the one
     it was made from, line by line; such a file may lie in its ${FOLDER}. A line without a file is one of the first of
-    them, the config, which a pattern is about as a whole that has an empty group `config`.
+    them, the config, which a pattern is about as a whole that has an empty group `config`. `given` has the text of such
+    a file as it was and as the program was given it, and `masked` leaves the secrets out of either.
     """
 
     patterns: Sequence[re.Pattern[str]] = ()
     origins: Mapping[str, Path] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    masked: Masker = str
 
     @classmethod
     def of(cls, patterns: Iterable[str], origins: Mapping[str, Path]) -> ComplaintPatterns:
         """Return those that are written so; in each, `^` and `$` are the ends of a line."""
         return cls([re.compile(pattern, re.MULTILINE) for pattern in patterns], origins)
 
-    def in_folder(self, folder: Path) -> ComplaintPatterns:
-        """Return the same for a program whose own folder is this one."""
-        values = {"FOLDER": str(folder)}
-        return replace(self, origins={filled(given, values): file for given, file in self.origins.items()})
+    def filled_in(self, values: Mapping[str, str]) -> ComplaintPatterns:
+        """Return the same for a program for which placeholders stood for these."""
+        origins = {filled(place, values): file for place, file in self.origins.items()}
+        given = {filled(place, values): (was, filled(now, values)) for place, (was, now) in self.given.items()}
+        return replace(self, origins=origins, given=given)
 
     def refuses(self, log: str) -> bool:
         """Tell whether a program names a file that it does not take: it need not be waited for any longer."""
@@ -52,4 +60,16 @@ class ComplaintPatterns:
         self, words: str, file: str | None = None, line: str | None = None, config: str | None = None
     ) -> Complaint:
         about = file or (next(iter(self.origins), "") if line or config is not None else "")
-        return Complaint(words, file=str(self.origins.get(about, about)), line=int(line) if line else None)
+        number = int(line) if line else None
+        told = self.told(self._restored(words, about, number))
+        return Complaint(told, file=str(self.origins.get(about, about)), line=number)
+
+    def told(self, words: str) -> str:
+        """Return what a program says as it may be told."""
+        return without_secrets(words, (text for both in self.given.values() for text in both), self.masked)
+
+    def _restored(self, words: str, file: str, number: int | None) -> str:
+        was, now = (text.split("\n") for text in self.given.get(file, ("", "")))
+        if number is None or len(was) != len(now) or not 0 < number <= len(was):
+            return words
+        return restored(words, was[number - 1], now[number - 1])

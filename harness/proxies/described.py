@@ -34,6 +34,7 @@ from harness.model import Endpoint, Hop, HopKind
 from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.languages.secrets import masker
 from harness.proxies.program_file import FILE, read_lock, read_program, variants_in
 from harness.proxies.starting import Start, started
 from harness.proxies.tested import tested
@@ -256,9 +257,12 @@ class Described:
         packages = installed.folder / "node_modules" if installed.source == "npm" and installed.folder else None
         place = f"${{FOLDER}}/{config.name}" if packages else str(evidence / config.name)
         files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
+        text = config.read_text(encoding="utf-8") if self.said.has_config else ""
         if self.said.has_config:
-            files[place] = config.read_text(encoding="utf-8")
-        start = self._start_of(place, files, installed, {place: config})
+            files[place] = text
+        complaints = ComplaintPatterns.of(self.said.complaints, {place: config})
+        complaints = replace(complaints, given={place: (text, text)}, masked=masker(self.name, config.suffix))
+        start = self._start_of(place, files, installed, complaints)
         return replace(start, tls="CERTIFICATE" in self.asks(config), packages=packages)
 
     def _start_of(
@@ -266,11 +270,11 @@ class Described:
         place: str,
         files: Mapping[str, str],
         installed: Installed,
-        origins: Mapping[str, Path],
+        complaints: ComplaintPatterns,
         command: Sequence[str] = (),
         explains: Sequence[str] = (),
     ) -> Start:
-        """Return how it is started with a config at a place, and files, each made from one of the origins.
+        """Return how it is started with a config at a place, and files; its complaints are about those.
 
         `command` and `explains`, if there are any, are what is run instead of what its file says.
         """
@@ -296,7 +300,7 @@ class Described:
             ready=self.said.ready,
             negotiates=self.said.negotiates,
             explains=[placeholders.filled(word, values) for word in explains or self.said.explains],
-            complaints=ComplaintPatterns.of(self.said.complaints, origins),
+            complaints=complaints,
         )
 
     def _place(self, config: Path) -> str:

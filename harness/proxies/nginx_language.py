@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.errors import Complaint, InputError
+from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.source_text import Source
 
 _TOKEN = re.compile(
@@ -86,8 +87,8 @@ class Directive:
 
     @cached_property
     def shown(self) -> str:
-        """The directive on one line, as a message quotes it."""
-        text = " ".join(self.source.text[self.start : self.end].rstrip(";{").split())
+        """The directive on one line, as a message quotes it, without its secrets."""
+        text = " ".join(masked_blocks(self.source.text[self.start : self.end]).rstrip(";{").split())
         return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
 
     def reject(self, why: str) -> Complaint:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from harness.errors import InputError
 from harness.proxies import placeholders
 from harness.proxies.nginx_language import Directive, Word
 from harness.proxies.nginx_serving import Location, every_location
@@ -23,6 +24,8 @@ _PASS = re.compile(
     r"""(?P<rest>.*?)["']?""",
     re.DOTALL,
 )
+_NO_ADDRESS = re.compile(r":(?!\$)|[^/?$:]")
+"""Stands behind what begins like an address without variables, and is none that nginx takes."""
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _OURS = re.compile(rf"\$\{{({'|'.join(placeholders.UPSTREAMS)})\}}")
 
@@ -117,6 +120,13 @@ class Targets:
     def _target(self, directive: Directive, sets: Sets) -> Target:
         span, rest = span_of(directive, directive.words[1])
         address, why_not = span.address, ""
+        if "$" not in address and not address.startswith("unix:") and _NO_ADDRESS.match(rest):
+            raise InputError(
+                directive.reject(
+                    "names no address that nginx takes: HOST or HOST:PORT, and a path; who logs in there says so by"
+                    " `proxy_set_header Authorization`"
+                )
+            )
         if _OURS.search(address):
             target = self._by_name.setdefault(directive.argument, Target(directive.argument, is_marked=True))
         elif placeholders.asked([directive.argument]) or "$" not in span.scheme + address:

@@ -176,11 +176,18 @@ class Start:
         return endpoint
 
     def fault(
-        self, error: ProxyError, program: Program, port: int, ended: int | None, env: Mapping[str, str], folder: Path
+        self,
+        error: ProxyError,
+        program: Program,
+        port: int,
+        upstream: Endpoint,
+        ended: int | None,
+        env: Mapping[str, str],
+        folder: Path,
     ) -> HarnessError:
         """Return what a program that is gone now is to be blamed for; `folder` was what it had as its own. Blocks."""
         words = program.log_tail(LAST_LINES)
-        complaints = self.complaints.in_folder(folder.resolve())
+        complaints = self.complaints.filled_in(placeholders.values(port, upstream, folder.resolve()))
         said = complaints.found(words)
         if self.explains and not said:
             with contextlib.suppress(Unavailable):  # then what it said itself has to do
@@ -189,7 +196,7 @@ class Start:
         is_taken = _is_taken(port, words)
         if said and said[0].file and (said[0].line or not is_taken):
             return InputError(*said)
-        message = str(error)
+        message = complaints.told(str(error))
         if self.complaints.patterns:
             message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
         return PortTaken(message) if is_taken else NotStarted(message, program.words(), ended)
@@ -260,7 +267,7 @@ async def _serving(
         ended = program.returncode
         await program.stop()
         if isinstance(error, ProxyError):
-            raise await asyncio.to_thread(start.fault, error, program, port, ended, env, folder) from error
+            raise await asyncio.to_thread(start.fault, error, program, port, upstream, ended, env, folder) from error
         raise
 
 

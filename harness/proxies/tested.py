@@ -39,5 +39,6 @@ async def tested(place: str, start_in: Callable[[Path], Start]) -> None:
         if testing.returncode:
             words = testing.words()
             whole = words.strip() or f"`explains`: {testing.death()}, and said nothing"
-            said = start.complaints.in_folder(folder).found(words) or [Complaint(whole)]
+            complaints = start.complaints.filled_in(values)
+            said = complaints.found(words) or [Complaint(complaints.told(whole))]
             raise InputError(*(one if one.file else replace(one, file=place) for one in said))

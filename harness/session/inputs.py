@@ -21,7 +21,7 @@ from harness.model import ChangedFile, Hop, RunInfo
 from harness.proxies.base import Deployable, Proxy
 from harness.proxies.catalog import PROXIES
 from harness.proxies.diffs import first_changed, unified
-from harness.proxies.languages.secrets import masked, masked_blocks, masked_program, masked_tree
+from harness.proxies.languages.secrets import masker
 from harness.resources import configs
 from harness.session.jobs import Job, hops_of
 
@@ -34,9 +34,6 @@ SHALLOW = (
     "this clone is shallow and does not have what: `fetch-depth: 0` of actions/checkout, or `git fetch --unshallow`,"
     " gets it"
 )
-TREES = (".yaml", ".yml", ".json", ".toml")
-MASKERS = {"nginx": masked_blocks, "haproxy": masked, "apache": masked, "caddy": masked}
-"""Programs whose configs are directives; all other files are programs, or hide as much."""
 Inputs = Mapping[str, Mapping[str, str]]
 """Blob ids of files, by path, by the hop whose config they are, or `MATRIX`."""
 
@@ -133,7 +130,7 @@ def what_changed(path: Path, was: str, file: ChangedFile) -> ChangedFile:
         return replace(file, lacking=str(error))
     except (OSError, ValueError):
         return replace(file, lacking="it cannot be read as text")
-    hidden = masked_tree if path.suffix in TREES else MASKERS.get(file.hops[0].partition(":")[0], masked_program)
+    hidden = masker(file.hops[0].partition(":")[0], path.suffix)
     diff = unified(path, hidden(before), hidden(after))
     return replace(file, diff=diff or HIDDEN_ONLY, line=first_changed(before, after), hidden=not diff)
 

@@ -94,6 +94,16 @@ async def test_a_config_behind_another_and_before_one_with_tls_is_asked_by_whate
     [
         ("haproxy", "listen l\n bind :80\n balance best\n server s a:1\n", ":3: balance only supports"),
         ("caddy", "a.example {\n\treverse_proxy a:1 {\n\t\tlb_polcy first\n\t}\n}\n", ":3: .*lb_polcy"),
+        (
+            "haproxy",
+            "listen l\n bind :80\n server s a:1\n http-request set-header Authorization Bearer opensesame\n",
+            r":4: .*found '\(redacted\)'",
+        ),
+        (
+            "caddy",
+            "a.example {\n\treverse_proxy a:1 {\n\t\theader_up Authorization a b opensesame\n\t}\n}\n",
+            r":3: (?!.*opensesame)",
+        ),
         ("apache", "ProxyPass / http://a:1/\nProxyPas / http://b:1/\n", ":2: Invalid command 'ProxyPas'"),
         ("envoy", ENVOY_ODD, ": Protobuf message .*retries"),
     ],
@@ -108,6 +118,13 @@ def test_what_a_program_has_against_a_config_is_told_at_the_users_line(
         proxy.deployed(Deployment(("chat",) if text is ENVOY_ODD else ())).check(config)
 
 
+@pytest.mark.parametrize("loaded", [["headers"], ["proxy_http", "proxy"], ["mpm_prefork"], ["mpm_worker", "headers"]])
+def test_apache_has_nothing_against_a_config_that_loads_some_modules(tmp_path: Path, loaded: list[str]) -> None:
+    lines = [f"LoadModule {name}_module modules/mod_{name}.so" for name in loaded]
+    text = "\n".join([*lines, "Header set A b", "SetOutputFilter DEFLATE", "ProxyPass / http://app:1/\n"])
+    PROXIES["apache"].check(write(tmp_path, {"my.conf": text}))
+
+
 ORACLE = """\
 {
 \tadmin off
@@ -118,13 +135,6 @@ http://a.example:${PORT}, http://*.b.example:${PORT} {
 \t@both {
 \t\tpath /both/*
 \t\tnot path /both/not*
-@pytest.mark.parametrize("loaded", [["headers"], ["proxy_http", "proxy"], ["mpm_prefork"], ["mpm_worker", "headers"]])
-def test_apache_has_nothing_against_a_config_that_loads_some_modules(tmp_path: Path, loaded: list[str]) -> None:
-    lines = [f"LoadModule {name}_module modules/mod_{name}.so" for name in loaded]
-    text = "\n".join([*lines, "Header set A b", "SetOutputFilter DEFLATE", "ProxyPass / http://app:1/\n"])
-    PROXIES["apache"].check(write(tmp_path, {"my.conf": text}))
-
-
 \t}
 \thandle /api/* {
 \t\thandle_path /api/v1/* {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import Complaint
 from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.program_file import FILE, read_program
 from harness.resources import configs
 
@@ -61,8 +63,18 @@ def test_a_file_that_it_was_given_in_its_own_folder_is_known_again() -> None:
         "file:///t/1/my.mjs:2\nmissing()\n^\n\nReferenceError: missing is not defined\n    at file:///t/1/my.mjs:2:1\n"
     )
     given = ComplaintPatterns([node], {"${FOLDER}/my.mjs": Path("my.mjs")})
-    assert given.in_folder(Path("/t/1")).found(log) == [
+    assert given.filled_in({"FOLDER": "/t/1"}).found(log) == [
         Complaint("ReferenceError: missing is not defined", file="my.mjs", line=2)
+    ]
+
+
+def test_what_we_wrote_is_told_as_what_stood_there_and_a_secret_not_at_all() -> None:
+    was = "http {\nlisten 80; proxy_set_header Authorization opensesame;\n}\n"
+    now = was.replace("80", "${LISTEN}")
+    given = replace(NGINX, given={"/e/nginx.conf": (was, now)}, masked=masked_blocks)
+    log = "nginx: [emerg] listen 127.0.0.1:4321 and opensesame in /e/nginx.conf:2\n"
+    assert given.filled_in({"LISTEN": "127.0.0.1:4321"}).found(log) == [
+        Complaint("listen 80 and (redacted)", file="my.conf", line=2)
     ]
 
 

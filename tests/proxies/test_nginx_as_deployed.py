@@ -281,6 +281,19 @@ async def test_and_it_is_measured(tmp_path: Path) -> None:
     assert result.verdict == "coalesced"
 
 
+def test_two_addresses_of_ours_are_told_as_the_user_wrote_them(tmp_path: Path) -> None:
+    (tmp_path / "my.conf").write_text(beside("return 204").replace("listen 80;", "listen 80;\nlisten 80;"))
+    with pytest.raises(InputError, match=r"my\.conf:4: a duplicate listen 80$"):
+        NGINX.check(tmp_path / "my.conf")
+
+
+def test_a_secret_that_nginx_quotes_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "my.conf").write_text(beside("proxy_set_header Authorization bearerplainword x"))
+    with pytest.raises(InputError, match=r"my\.conf:4: ") as refused:
+        NGINX.check(tmp_path / "my.conf")
+    assert "bearerplainword" not in str(refused.value)
+
+
 def test_nginx_reads_the_same_files_as_we_do(tmp_path: Path) -> None:
     etc = folder_of(tmp_path, DEBIAN | {"sites-enabled/shop": DEBIAN["sites-available/shop"]})
     (etc / "nginx.conf").write_text(DEBIAN["nginx.conf"].replace("/etc/nginx/", "").replace("/var/log/nginx/", ""))

@@ -547,6 +547,18 @@ def test_a_server_is_asked_by_name_port_or_both_and_by_tls_if_it_has_that(
             located("location / { proxy_pass http://$http_x_to; }"),
             "my.conf:3: `proxy_pass http://$http_x_to` is only known as requests come: write the address itself",
         ),
+        *(
+            (
+                located(f"location / {{ proxy_pass http://{address}/; }}"),
+                f"my.conf:3: `proxy_pass http://{shown}/` names no address that nginx takes: HOST or HOST:PORT",
+            )
+            for address, shown in (
+                ("bob:s3cr3t@app:1", "(redacted)@app:1"),
+                ("app:http", "app:http"),
+                ("app:80a", "app:80a"),
+                ("app:1:2", "app:1:2"),
+            )
+        ),
         (
             located("location / { set $a http://app; proxy_pass $a:80/x/; }"),
             "my.conf:3: `proxy_pass $a:80/x/` has variables before a path, which mean another path without them",

@@ -114,7 +114,9 @@ def _adapted(config: Path, standing: Standing) -> Json:
     argv = [str(installed.program), "adapt", "--config", _GIVEN if given else str(config.absolute())]
     told = commands.asked([*argv, "--adapter", "caddyfile"], "", installed.env, given=given)
     if told.returncode:
-        words = standing.complaints.found(told.stderr) or [Complaint(told.stderr.strip())]
+        read = {str(one.path.absolute()): (one.text, one.text) for one in texts(config, standing.read)}
+        complaints = replace(standing.complaints, given=read, masked=masked)
+        words = complaints.found(told.stderr) or [Complaint(complaints.told(told.stderr.strip()))]
         by_line = [one for one in words if one.file and one.file != _GIVEN]
         raise InputError(*(by_line or [Complaint(one.message, file=str(config)) for one in words]))
     return _loaded(told.stdout, str(config))

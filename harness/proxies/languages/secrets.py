@@ -13,7 +13,7 @@ a line of any length is looked through once: such texts come from others.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import InputError
@@ -98,6 +98,11 @@ _OPAQUE = ("inlinestring", "inlinebytes", "inlinecode", "users")
 """Keys whose values are files, programs or log-ins."""
 
 
+def masker(proxy: str, suffix: str) -> Callable[[str], str]:
+    """Return what leaves the secrets out of a file of a proxy's: data, directives, or else a program."""
+    return masked_tree if suffix in _TREES else _OF_DIRECTIVES.get(proxy, masked_program)
+
+
 def masked(text: str) -> str:
     """Return a config in a language of lines (HAProxy's, Apache's, Caddy's) without its secrets."""
     return _masked(text, is_program=False)
@@ -156,6 +161,10 @@ def masked_tree(text: str) -> str:
             made += _scalar(text[start:end]) if hides else _wherever(text[start:end])
             at = end
     return made + re.sub(r"#[^\n]*", lambda found: _comment(found[0]), text[at:])
+
+
+_TREES = (".yaml", ".yml", ".json", ".toml")
+_OF_DIRECTIVES = {"nginx": masked_blocks, "haproxy": masked, "apache": masked, "caddy": masked}
 
 
 # ---------------------------------------------------------------- directives
