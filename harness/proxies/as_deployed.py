@@ -25,6 +25,7 @@ from harness.proxies.described import Described
 from harness.proxies.languages import LANGUAGES
 from harness.proxies.languages.base import Fitted, Standing, Texts, read
 from harness.proxies.mitigated import Mitigated, mitigated
+from harness.proxies.source_text import printable
 from harness.proxies.starting import Start
 
 FOLDER = "conf"
@@ -111,7 +112,7 @@ class AsDeployed(Described):
 
     def diff(self, config: Path) -> str:
         with contextlib.suppress(Unavailable):
-            return self.meant(config).fitted(config, self.installed).diff() if self.takes(config) else ""
+            return printable(self.meant(config).fitted(config, self.installed).diff()) if self.takes(config) else ""
         return ""
 
     def asks(self, config: Path) -> set[str]:

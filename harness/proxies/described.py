@@ -34,6 +34,7 @@ from harness.model import Endpoint, Hop, HopKind
 from harness.proxies import placeholders
 from harness.proxies.base import Running
 from harness.proxies.complaints import ComplaintPatterns
+from harness.proxies.languages.base import read
 from harness.proxies.languages.secrets import masker
 from harness.proxies.program_file import FILE, read_lock, read_program, variants_in
 from harness.proxies.starting import Start, started
@@ -118,7 +119,7 @@ class Described:
     def describe(self, config: Path) -> str:
         if not self.said.has_config:
             return self.said.about or self.said.command[0]
-        first = config.read_text(encoding="utf-8").split("\n", 1)[0]
+        first = read(config).text.partition("\n")[0].rstrip("\r")
         comment = _COMMENT.match(first)
         return (comment and comment[1]) or config.name
 
@@ -137,13 +138,9 @@ class Described:
 
     def asks(self, config: Path) -> set[str]:
         """Return the placeholders that it has with a config. Raises InputError if that cannot be read."""
-        read = []
-        for file in (*(self.folder / name for name in self.said.files), *[config] * self.said.has_config):
-            try:
-                read.append(file.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(Complaint(f"cannot be read: {error}", file=str(file))) from error
-        return placeholders.asked([*self.said.command, *self.said.env.values(), *read])
+        files = (*(self.folder / name for name in self.said.files), *[config] * self.said.has_config)
+        texts = [read(file).text for file in files]
+        return placeholders.asked([*self.said.command, *self.said.env.values(), *texts])
 
     def _check_texts(self, config: Path) -> None:
         """Raise InputError if the program could not be told where to listen, or where to pass requests to."""
@@ -175,7 +172,7 @@ class Described:
 
     def _check_reachable(self, config: Path) -> None:
         """Raise InputError if a config has its program listen where nobody reaches a container."""
-        for number, line in enumerate(config.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(read(config).text.splitlines(), 1):
             if found := _LOOPBACK.search(line):
                 why = (
                     f"in a container, nobody reaches what listens on {found[1]}: write ${{LISTEN}}, or ${{LISTEN_HOST}}"
@@ -256,8 +253,8 @@ class Described:
         """Return how it is started with a config, which it reads where it finds its packages if it has any. Blocks."""
         packages = installed.folder / "node_modules" if installed.source == "npm" and installed.folder else None
         place = f"${{FOLDER}}/{config.name}" if packages else str(evidence / config.name)
-        files = {str(evidence / name): (self.folder / name).read_text(encoding="utf-8") for name in self.said.files}
-        text = config.read_text(encoding="utf-8") if self.said.has_config else ""
+        files = {str(evidence / name): read(self.folder / name).text for name in self.said.files}
+        text = read(config).text if self.said.has_config else ""
         if self.said.has_config:
             files[place] = text
         complaints = ComplaintPatterns.of(self.said.complaints, {place: config})

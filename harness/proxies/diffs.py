@@ -1,7 +1,8 @@
 """What changed in a file of the user's, as a unified diff that `patch` takes: whole, or as it can be told.
 
 Rule: no secret is told. A line that has one is not shown around a change, of which fewer lines are shown instead, so
-that the diff still patches; a line that has one and changes itself shows `(redacted)` in its place.
+that the diff still patches; a line that has one and changes itself shows `(redacted)` in its place. So it goes with
+bytes that are no UTF-8.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+
+from harness.proxies.source_text import printable
 
 CONTEXT = 3
 """So many lines are shown around a change, as everywhere."""
@@ -36,7 +39,7 @@ def told(path: Path, before: str, after: str, masked: Callable[[str], str]) -> s
     hidden = {
         line: shown
         for text in (before, after)
-        for line, shown in zip(text.split("\n"), masked(text).split("\n"), strict=True)
+        for line, shown in zip(text.split("\n"), printable(masked(text)).split("\n"), strict=True)
         if line != shown
     }
     for context in range(CONTEXT, -1, -1):

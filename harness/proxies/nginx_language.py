@@ -15,7 +15,7 @@ from functools import cached_property
 
 from harness.errors import Complaint, InputError
 from harness.proxies.languages.secrets import masked_blocks
-from harness.proxies.source_text import Source
+from harness.proxies.source_text import Source, printable
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]+ | \#[^\n]* | [;{}] | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | (?!["'])(?:\\.|\$\{|[^ \t\r\n;{\\])+""",
@@ -88,7 +88,7 @@ class Directive:
     @cached_property
     def shown(self) -> str:
         """The directive on one line, as a message quotes it, without its secrets."""
-        text = " ".join(masked_blocks(self.source.text[self.start : self.end]).rstrip(";{").split())
+        text = " ".join(printable(masked_blocks(self.source.text[self.start : self.end])).rstrip(";{").split())
         return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
 
     def reject(self, why: str) -> Complaint:

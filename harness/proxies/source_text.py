@@ -1,13 +1,35 @@
-"""The text of a config as somebody wrote it: where things stand in it, and what is changed of it. Pure."""
+"""The text of a config as somebody wrote it: where things stand in it, and what is changed of it. Pure.
+
+Rule: bytes that are no UTF-8, as in an older comment, are carried through (`surrogateescape`), and told as `�`.
+"""
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from harness.errors import Complaint
+from harness.errors import Complaint, InputError
+
+_BYTE = re.compile("[\udc80-\udcff]")
+
+
+def text_of(said: bytes) -> str:
+    """Return what a file says, its ends of lines as they are. Raises InputError, without a place, if it is no text."""
+    if said.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("cannot be read: it is in UTF-16 (Unicode, as some editors call it); save it as UTF-8")
+    if (at := said.find(b"\0")) >= 0:
+        line = 1 + said.count(b"\n", 0, at)
+        raise InputError(Complaint("cannot be read: there is a zero byte, which no text has", line=line))
+    return said.decode("utf-8", "surrogateescape")
+
+
+def printable(text: str) -> str:
+    """Return a text as it can be told."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +40,21 @@ class Source:
     text: str
     way_in: str = ""
 
+    def in_utf8(self) -> Self:
+        """Return it. Raises InputError, with the line, if there is anything else than UTF-8 in it."""
+        if found := _BYTE.search(self.text):
+            byte = f"0x{found[0].encode('utf-8', 'surrogateescape')[0]:02x}"
+            why = f"the byte {byte} is no UTF-8, as it has to be here: `iconv -f latin1 -t utf-8` makes that of Latin-1"
+            raise InputError(self.reject(found.start(), why))
+        return self
+
     def line(self, offset: int) -> int:
         """Return the number of the line that an offset is in."""
         return 1 + self.text.count("\n", 0, offset)
 
     def reject(self, offset: int, why: str) -> Complaint:
         """Return a complaint about what stands at an offset."""
-        return Complaint(f"{why}{self.way_in}", file=str(self.path), line=self.line(offset))
+        return Complaint(printable(f"{why}{self.way_in}"), file=str(self.path), line=self.line(offset))
 
     def indent(self, offset: int) -> str:
         """Return the blanks that the line begins with that an offset is in."""
@@ -89,7 +119,7 @@ class Token:
 
     def reject(self, why: str) -> Complaint:
         """Return a complaint about it."""
-        return Complaint(why, file=str(self.source.path), line=self.line or None)
+        return Complaint(printable(why), file=str(self.source.path), line=self.line or None)
 
 
 class Edits:

@@ -140,12 +140,12 @@ class Start:
             own_folder(file.parent)
             filled = placeholders.filled(text, quoted)
             for place in {file, file if file.is_relative_to(evidence) else evidence / file.name}:
-                place.write_text(filled, encoding="utf-8", newline="")
+                place.write_text(filled, encoding="utf-8", errors="surrogateescape", newline="")
         for name, kept in self.evidence.items():
             if isinstance(kept, Path):
                 shutil.copyfile(kept, evidence / name)
             else:
-                (evidence / name).write_text(kept, encoding="utf-8")
+                (evidence / name).write_text(kept, encoding="utf-8", errors="surrogateescape", newline="")
         argv = [placeholders.filled(word, values) for word in self.command]
         env = {name: placeholders.filled(value, values) for name, value in self.env.items()}
         if self.trusts and upstream.authority:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import InputError
 from harness.proxies.languages.secrets import masked
-from harness.proxies.source_text import Source, Token
+from harness.proxies.source_text import Source, Token, printable
 
 _LINE = re.compile(r"(?:[^\n\\]|\\\r?\n|\\)*")
 _WORD = re.compile(r"""\s*(?:\\\r?\n\s*)*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\(?!\r?\n)|[^\s\\])+)""")
@@ -36,7 +36,7 @@ class Directive:
     @property
     def shown(self) -> str:
         """The directive on one line, as a message quotes it, without its secrets."""
-        text = masked(" ".join(word.raw for word in self.words)).lstrip("<").rstrip(">")
+        text = printable(masked(" ".join(word.raw for word in self.words))).lstrip("<").rstrip(">")
         return text if len(text) <= 60 else f"{text[:57]}..."
 
     def of(self, *names: str) -> Iterator[Directive]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -15,7 +15,7 @@ from harness.model import Deployment, Edit, Endpoint, ServedBy
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.diffs import unified
 from harness.proxies.languages.secrets import masked
-from harness.proxies.source_text import Source
+from harness.proxies.source_text import Source, text_of
 
 Texts = Mapping[Path, str]
 """What files say, by where they lie."""
@@ -139,9 +139,10 @@ def _there(folder: Path) -> list[str]:
 
 
 def read(path: Path) -> Source:
-    """Return what a file says, its ends of lines as they are. Raises InputError if it cannot be read."""
+    """Return what a file says. Raises InputError if it cannot be read."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return Source(path, file.read())
-    except (OSError, UnicodeDecodeError) as error:
+        return Source(path, text_of(path.read_bytes()))
+    except OSError as error:
         raise InputError(Complaint(f"cannot be read: {error}", file=str(path))) from error
+    except InputError as error:
+        raise InputError(*(replace(one, file=str(path)) for one in error.complaints)) from None

@@ -108,7 +108,7 @@ def _adapted(config: Path, standing: Standing) -> Json:
     """Return what Caddy makes of a Caddyfile. Raises InputError with its words if it refuses it."""
     source = standing.read(config)
     if config.suffix == ".json":
-        return _loaded(source.text, str(config))
+        return _loaded(source.in_utf8().text, str(config))
     installed = standing.installed()
     given = in_one(source, standing.read) if standing.texts else ""
     argv = [str(installed.program), "adapt", "--config", _GIVEN if given else str(config.absolute())]

@@ -22,7 +22,7 @@ from harness.proxies.languages.choice import NOBODY, Chosen, Config, Route, Serv
 from harness.proxies.languages.haproxy_lines import Asked, Condition, Line, Section, acls_of, parse
 from harness.proxies.languages.haproxy_mitigated import change
 from harness.proxies.languages.secrets import masked
-from harness.proxies.source_text import Edits, Source, Token
+from harness.proxies.source_text import Edits, Source, Token, printable
 from harness.resources import is_file
 
 _OURS = re.compile(
@@ -201,7 +201,7 @@ def _is_taken_out(section: Section, name: str) -> bool:
 
 def _shown(line: Line) -> str:
     """Return a line as a message quotes it, without its secrets."""
-    text = masked(" ".join(word.raw for word in line))
+    text = printable(masked(" ".join(word.raw for word in line)))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

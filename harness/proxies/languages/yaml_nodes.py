@@ -33,8 +33,8 @@ class Value:
 
     @classmethod
     def of(cls, source: Source) -> Value:
-        """Read a text. Raises InputError, with the line, if it holds no keys and values, or has no end."""
-        root = cls(source, composed(source.text, str(source.path)))
+        """Read a text. Raises InputError, with the line, if it holds no keys and values, has no end, or is no UTF-8."""
+        root = cls(source, composed(source.in_utf8().text, str(source.path)))
         _size(root, {})
         return root
 
