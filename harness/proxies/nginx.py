@@ -30,6 +30,24 @@ from harness.proxies.nginx_edit import PATHS, Edited
 from harness.proxies.nginx_mitigated import change, in_effect
 from harness.proxies.starting import Start
 
+_ADDED = {
+    "ngx_brotli": r"brotli(_\w+)?",
+    "zstd-nginx-module": r"zstd(_\w+)?",
+    "headers-more-nginx-module": r"more_(set|clear)_(input_)?headers",
+    "lua-nginx-module": r"lua_\w+|\w+_by_lua(_file)?",
+    "njs": r"js_\w+",
+    "ngx_http_geoip_module": r"geoip_\w+",
+    "ngx_http_geoip2_module": r"geoip2(_\w+)?",
+    "ngx_http_image_filter_module": r"image_filter(_\w+)?",
+    "ngx_http_perl_module": r"perl(_\w+)?",
+    "ngx_cache_purge": r"\w+_cache_purge",
+    "ModSecurity-nginx": r"modsecurity(_\w+)?",
+    "ngx_pagespeed": r"pagespeed",
+    "nginx-module-vts": r"vhost_traffic_status\w*",
+    "what only nginx Plus has": r"auth_jwt(_\w+)?|status_zone|zone_sync\w*|health_check|api|sticky\w*",
+}
+"""Directives of modules that distributions and users add to nginx, and builds of it may be without."""
+
 
 @dataclass(frozen=True)
 class Nginx(AsDeployed):
@@ -81,9 +99,13 @@ class Nginx(AsDeployed):
         deployed = Deployed(Config(config), self.meant(config).deployment)
         edited = Edited(deployed, _modules(self.installed))
         lacks = [f"{one.shown} ({one.place})" for one in edited.missing_modules]
-        if not lacks:
+        if lacks:
+            named = ", ".join(lacks)
+            why = f"this nginx has no such module: {named}; install it for the nginx on PATH, or leave both out"
+        elif module := _module_of(complaint.message):
+            why = f"this nginx lacks {module}, which has it: leave it out of a copy, or have an nginx with it on PATH"
+        else:
             return complaint
-        why = f"this nginx has no such module: {', '.join(lacks)}; install it for the nginx on PATH, or leave both out"
         return replace(complaint, message=f"{complaint.message}; {why}")
 
     def _placed(self, complaint: Complaint, config: Path) -> Complaint:
@@ -92,6 +114,12 @@ class Nginx(AsDeployed):
             if any(f'"{word}"' in complaint.message for word in directive.arguments):
                 return replace(complaint, file=str(directive.source.path), line=directive.line)
         return complaint
+
+
+def _module_of(words: str) -> str:
+    """Return the module whose directive nginx does not know, as far as that is one that people add."""
+    found = re.match(r'unknown directive "([^"]*)"', words)
+    return next((module for module, own in _ADDED.items() if found and re.fullmatch(own, found[1])), "")
 
 
 def _modules(installed: Callable[[], Installed]) -> str:

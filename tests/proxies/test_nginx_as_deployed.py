@@ -202,6 +202,21 @@ async def test_a_config_in_the_middle_of_a_chain_is_asked_by_its_path_from_the_f
             r'my\.conf:2: unknown directive "geoip_country"; this nginx has no such module: '
             r"`load_module modules/ngx_http_geoip_module\.so` \(.*my\.conf:1\); install it",
         ),
+        *(
+            (
+                "",
+                f"{one} a;",
+                rf'my\.conf:1: unknown directive "{one}"; this nginx lacks {module}, which has it',
+            )
+            for one, module in (
+                ("brotli", "ngx_brotli"),
+                ("brotli_comp_level", "ngx_brotli"),
+                ("vhost_traffic_status_zone", "nginx-module-vts"),
+                ("rewrite_by_lua_file", "lua-nginx-module"),
+                ("modsecurity", "ModSecurity-nginx"),
+            )
+        ),
+        ("", "brotly on;", r'my\.conf:1: unknown directive "brotly"$'),
         (
             "",
             "include proxy_params;",
