@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,16 @@ from typing import Literal
 import pytest
 
 from harness import session
+from harness.diagnosis.recipes import recipes
 from harness.diagnosis.search import Names
 from harness.diagnosis.telling import Diagnosis
 from harness.errors import InputError, ProxyError
+from harness.matrix.mitigations import plan
 from harness.measure.sights import Sight
 from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
+from harness.proxies.base import Deployable
+from harness.proxies.catalog import PROXIES
+from harness.session.shipped import variants
 from harness.store.runs import Run
 from tests.diagnosis.chains import World, every_set, hop, search
 from tests.diagnosis.test_search import FREE, world
@@ -336,6 +343,50 @@ def test_the_job_of_a_diagnosis_has_every_mitigation_that_concerns_the_chain() -
     assert {cell.chain for cell in session.controls_of(job)} == {()}
 
 
+REPLACED = sorted({old for one in session.catalogue().values() if isinstance(one.chain, dict) for old in one.chain})
+"""What is known of a hop by its variant; all else concerns any hop."""
+DEPLOYABLE = [
+    f"{name}:{one}" for name, proxy in PROXIES.items() if isinstance(proxy, Deployable) for one in variants(name)
+]
+
+
+def proposed(chain: str, word: str = "sse") -> dict[str, list[str]]:
+    """Return what a search may propose for a chain, with who has to do what; an edit is told as a diff."""
+    job = session.diagnosis({"chain": chain, "request": ["curl", "browser"], "format": word}, LOAD)
+    asks = session.search_of(job)
+    for layer in asks.layers:
+        for name, on in itertools.product(asks.names, [layer, *asks.alone(layer)]):
+            if (cell := asks.applied((name,), on)) and cell != on:
+                planned = plan(cell, job.matrix.catalogue, job.matrix.requests)
+                assert planned.client == cell.client or planned.chain[:1] != cell.chain[:1], "who asks is not enough"
+    proxies = {hop.proxy for hop in asks.chain}
+    return {
+        name: [*recipes([one], proxies), *(str(hop) for hop in one.edited)]
+        for name in asks.names
+        for one in [job.matrix.catalogue[name]]
+    }
+
+
+@pytest.mark.parametrize(
+    ("hop", "word"),
+    [*((hop, "sse") for hop in REPLACED), *((hop, "websocket") for hop in REPLACED if hop.endswith(":default"))],
+)
+def test_whatever_may_be_proposed_for_a_hop_can_be_pasted(hop: str, word: str) -> None:
+    told = proposed(hop, word)
+    assert told
+    assert [name for name, where in told.items() if not where] == []
+
+
+@pytest.mark.parametrize("hop", DEPLOYABLE)
+def test_whatever_may_be_proposed_for_a_config_of_the_user_s_can_be_pasted(tmp_path: Path, hop: str) -> None:
+    name, _, variant = hop.partition(":")
+    file = tmp_path / f"own{variants(name)[variant].suffix}"
+    shutil.copy(variants(name)[variant], file)
+    told = proposed(f"{name}:{file}>nginx:default")
+    assert [name for name, where in told.items() if not where] == []
+    assert "http2" not in told, "the client speaks to the hop in front, which is not changed to it"
+
+
 def test_in_several_configs_of_the_user_s_a_change_is_tried_in_each_alone_where_it_is_one(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text(CONF)
     (tmp_path / "b.conf").write_text(
@@ -432,11 +483,16 @@ def test_what_to_try_names_the_chain_as_it_was_given_and_the_cheapest_that_conce
     assert fixes.startswith("-m x-accel-buffering, -m no-cache, -m no-transform, ")
     assert "-m nginx-buffering-off" in fixes
     assert "bypass" not in fixes
+    assert "-m http2" in fixes, "which makes another nginx of it"
     (tmp_path / "my.conf").write_text(CONF)
     job = session.one_cell({"chain": f"nginx:default>nginx:{tmp_path}/my.conf", "mitigations": ["no-cache"]}, LOAD)
     command, fixes = session.to_try(job, job.cells[-1])
     assert command == f"harness diagnose --chain 'nginx:default>nginx:my={tmp_path}/my.conf'"
     assert "-m no-cache" not in fixes
+    job = session.one_cell({"chain": f"nginx:{tmp_path}/my.conf>nginx:default"}, LOAD)
+    _, fixes = session.to_try(job, job.cells[-1])
+    assert "-m nginx-buffering-off" in fixes
+    assert "http2" not in fixes, "nothing changes the hop that would have to answer so"
 
 
 def test_what_to_try_says_how_a_config_that_is_deployed_stands_in_the_chain(tmp_path: Path) -> None:

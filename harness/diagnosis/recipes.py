@@ -1,7 +1,8 @@
 """What to paste: a set of mitigations in the words of who has to apply it. Pure.
 
 Rules: headers and filling follow from what a mitigation changes, and are put together as the harness puts them together
-when it measures; what follows from nothing stands in the catalogue (`apply`), by proxy or by who has to do it.
+when it measures, and so do lines of a config that are edited; what follows from nothing stands in the catalogue
+(`apply`), by proxy or by who has to do it.
 """
 
 from __future__ import annotations
@@ -80,10 +81,18 @@ def recipes(
         if lines := list(_said(framework, change)):
             found[framework.name] = lines
     for one in applied:
-        for where, text in one.apply.items():
+        for where, lines in _applied(one).items():
             if where not in _other_proxies(one, proxies) and not (one.edited and where in patched):
-                found.setdefault(where, []).extend(text.splitlines())
+                found.setdefault(where, []).extend(lines)
     return found
+
+
+def _applied(one: Mitigation) -> dict[str, list[str]]:
+    """Return what the catalogue says of a mitigation, and its edits for proxies of which it says no more."""
+    edits = {
+        proxy: [*edit.set, *edit.add, *(f"# without {line}" for line in edit.drop)] for proxy, edit in one.edit.items()
+    }
+    return edits | {where: text.splitlines() for where, text in one.apply.items()}
 
 
 def _said(framework: Framework, change: Mitigation) -> Iterator[str]:
@@ -102,8 +111,8 @@ def _filled(framework: Framework, filler: Filler) -> str:
 
 def _other_proxies(one: Mitigation, proxies: Collection[str]) -> set[str]:
     """Return the proxies that a mitigation also knows and the chain does not have."""
-    known: Iterable[str] = one.chain if isinstance(one.chain, Mapping) else ()
-    return {old.partition(":")[0] for old in known} - {*proxies}
+    replaced: Iterable[str] = one.chain if isinstance(one.chain, Mapping) else ()
+    return {*one.edit, *(old.partition(":")[0] for old in replaced)} - {*proxies}
 
 
 def _quoted(headers: Mapping[str, str]) -> str:

@@ -123,6 +123,17 @@ def objections(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Reques
     return [*idle, *_impossible(cell, change), *_too_small(cell, change)]
 
 
+def may_be_proposed(cell: Cell, catalogue: Mapping[str, Mitigation], requests: Requests) -> bool:
+    """Tell whether nothing speaks against a cell, and each of its mitigations is something that can be changed.
+
+    That somebody else reads is none: it has to be the hop in front that answers otherwise then.
+    """
+    if objections(cell, catalogue, requests):
+        return False
+    reading = (catalogue[name] for name in cell.mitigations if catalogue[name].client)
+    return not any(_chain(cell.chain, [one])[:1] == cell.chain[:1] for one in reading)
+
+
 def chain(cell: Cell, catalogue: Mapping[str, Mitigation]) -> Chain:
     """Return the chain that the cell, against which nothing speaks, is measured through."""
     return _chain(cell.chain, [catalogue[name] for name in cell.mitigations])

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from harness.diagnosis.price import price
 from harness.diagnosis.search import Fate, Search, fate
 from harness.errors import Complaint, InputError
-from harness.matrix.mitigations import is_detour, objections
+from harness.matrix.mitigations import is_detour, may_be_proposed
 from harness.matrix.references import control_of
 from harness.matrix.replacements import replacements
 from harness.measure.sights import Sight
@@ -121,7 +121,7 @@ def search_of(job: Job) -> Search:
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     asked = {name for cell in job.cells for name in cell.mitigations}
     names = [name for name, one in catalogue.items() if one.entry in asked and not _is_known_apart(one, layers[0])]
-    return Search(layers, catalogue, names, lambda cell: not objections(cell, catalogue, requests))
+    return Search(layers, catalogue, names, lambda cell: may_be_proposed(cell, catalogue, requests))
 
 
 def _is_known_apart(one: Mitigation, layer: Cell) -> bool:
@@ -140,7 +140,7 @@ def to_try(job: Job, cell: Cell, run: Path = Path()) -> tuple[str, str]:
     command = shlex.join(to_diagnose(cell, job.own, job.deployed, file, declared, replayed))
     catalogue, requests = job.matrix.catalogue, job.matrix.requests
     able = [name for name, one in catalogue.items() if name == one.entry and name not in cell.mitigations]
-    able = [name for name in able if not objections(replace(cell, mitigations=(name,)), catalogue, requests)]
+    able = [name for name in able if may_be_proposed(replace(cell, mitigations=(name,)), catalogue, requests)]
     able = [name for name in able if not is_detour(catalogue[name], cell.format)]
     able.sort(key=lambda name: price((name,), catalogue, cell.format))
     chosen = dict.fromkeys([*able[:CHEAPEST], *(name for name in able if catalogue[name].cost == "config")])

@@ -13,7 +13,6 @@ import pytest
 from harness import session
 from harness.diagnosis.recipes import recipes
 from harness.model import Mitigation
-from harness.proxies.catalog import PROXIES
 from harness.resources import configs
 
 CATALOGUE = session.catalogue()
@@ -69,12 +68,10 @@ def test_a_proxy_s_lines_are_told_only_of_a_chain_that_has_it() -> None:
     assert list(mixed) == ["FastAPI", "Express", "Go", "nginx"]
 
 
-def test_whatever_mends_something_can_be_pasted_or_leaves_the_chain() -> None:
-    without = {name for name, one in CATALOGUE.items() if not recipes([one], PROXIES) and not one.edit}
-    assert without <= {
-        *("bypass-proxy", "no-permessage-deflate"),
-        *("stream-from-model", "direct-generator", "correct-media-type"),  # another program, which is no line
-    }
+def test_an_edit_of_which_the_catalogue_says_no_more_is_told_in_its_own_lines() -> None:
+    assert pasted("caddy-encode-off", proxies=("caddy", "nginx")) == {"caddy": ["# without encode"]}
+    assert pasted("nginx-pass-x-accel")["nginx"] == ["proxy_pass_header X-Accel-Buffering"]
+    assert pasted("nginx-gzip-off", proxies=("caddy",)) == {}
 
 
 OURS = ("nextjs",)
