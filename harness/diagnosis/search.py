@@ -4,12 +4,15 @@ Rules:
 
 1. A *layer* is the whole chain as one request meets it, a *part* one hop of it alone. A layer that streams as it is
    needs nothing, one that a hop answers by itself (a login, a limit) cannot be mended: neither is asked about further.
-2. Mitigations are tried one by one, on the layers that hold and on the parts that hold. Cheap kinds of cost come first,
-   the next ones only if nothing works by then; detours, which leave the chain or its transport, come last of all.
+2. Mitigations are tried one by one, on the parts that hold and on the layers that hold: but where every hop holds
+   alone, on no layer what concerns them all and does none any good, and what fails for one request on no other layer.
+   Cheap kinds of cost come first, the next ones only if nothing works by then; detours, which leave the chain or its
+   transport, come last of all.
 3. What no single one mends is composed: a set has something for every part that holds. As a hop may hold alone and not
    in the chain, sets that spare one hop are tried, too. A part is tried with pairs, of which one makes it milder or
    both edit its config (of two buffers in it each hides the other), where they are cheaper than the single one that
-   mends it.
+   mends it: but with none of which one leaves the part as another request meets it, for which the other does nothing.
+   Of those that leave it alike, which are of one mechanism, the cheapest stands for all.
 4. A set that has something for every part and does not work (an inner hop uses a header up) is extended by up to two of
    those that helped anywhere: but to no set with which a part is known to hold, or in which nothing does a part good.
 5. Sets are asked about in the order of their price, a few at once. One that works makes every layer stream, those too
@@ -17,6 +20,8 @@ Rules:
    its parts can be left out, which is measured.
 6. Where requests are limited, each cell takes its time: then `one_by_one` says so, and single headers and lines of
    configs are tried on one layer after the other, until one works; that is the answer.
+7. An application that alone keeps its whole answer back, whoever asks, does so in its own code: if nothing is known to
+   replace it, only what goes around it is tried.
 """
 
 from __future__ import annotations
@@ -28,9 +33,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal, Self
 
+from harness.diagnosis.manner import Manner, alike, manner
 from harness.diagnosis.price import Price, price
 from harness.matrix.mitigations import is_detour
-from harness.model import AXES, Cell, Cost, Mitigation, Result, streams
+from harness.matrix.replacements import replacements
+from harness.model import AXES, Cell, Cost, Hop, Mitigation, Result, streams
 
 Fate = Literal["streams", "milder", "held", "refused", "unknown"]
 """What a cell came to: `milder` holds less than it does unmitigated, `refused` a hop answered by itself, and `unknown`
@@ -87,6 +94,8 @@ class Search:
         self._known: dict[Cell, Fate] = {}
         self.looks: dict[Cell, Fate] = {}
         self.one_by_one = False
+        self._manners: dict[Cell, Manner | None] = {}
+        self._idle: set[tuple[Names, Cell]] = set()
         self._cells: dict[tuple[Names, Cell], Cell | None] = {}
         self._tried: dict[Names, None] = {}
         self._reached = 0
@@ -98,6 +107,7 @@ class Search:
         cls, layers: Sequence[Cell], catalogue: Mapping[str, Mitigation], results: Iterable[Result]
     ) -> Self:
         """Return a search that is over: what was measured is all that can be known, whoever chose it."""
+        results = list(results)
         known = {one.cell: fate(one) for one in results}
         concern: dict[Cell, set[str]] = {}
         for cell in known:
@@ -109,13 +119,14 @@ class Search:
 
         search = cls(layers, catalogue, {name for names in concern.values() for name in names}, can)
         search._known = known
+        search._manners = {one.cell: manner(one) for one in results}
         search._tried = {cell.mitigations: None for cell in known if replace(cell, mitigations=()) in layers}
         search._tried.pop((), None)
         return search
 
-    def told(self, cell: Cell, what: Fate) -> None:
-        """Take what a cell came to."""
-        self._known[cell] = what
+    def told(self, cell: Cell, what: Fate, how: Manner | None = None) -> None:
+        """Take what a cell came to and, if it holds, how it does."""
+        self._known[cell], self._manners[cell] = what, how
         self.looks.pop(cell, None)
 
     def wanted(self, likely: Mapping[Cell, Fate] = MappingProxyType({})) -> list[Cell]:
@@ -130,6 +141,7 @@ class Search:
     @contextlib.contextmanager
     def _supposing(self, likely: Mapping[Cell, Fate]) -> Iterator[None]:
         known, self._known = self._known, {**likely, **self._known}
+        self._idle.clear()
         try:
             yield
         finally:
@@ -199,6 +211,13 @@ class Search:
         met = {self._known[cell] for cell in tried if not self.is_around(cell.mitigations)}
         return self._holds(part) and "streams" not in met
 
+    @property
+    def in_code(self) -> list[Hop]:
+        """The applications that alone keep their whole answer back, whoever asks, and that nothing replaces."""
+        alone = {hop: [self._manners.get(replace(layer, chain=(hop,))) for layer in self.layers] for hop in self.chain}
+        kept = [hop for hop, manners in alone.items() if all(how and how.in_code for how in manners)]
+        return [hop for hop in kept if not any(replacements(hop, self._catalogue[name]) for name in self.names)]
+
     def eases(self, name: str) -> bool:
         """Tell whether a mitigation alone makes a layer hold less that it does not mend."""
         return any(self._known.get(self.applied((name,), layer) or layer) == "milder" for layer in self.held)
@@ -230,12 +249,12 @@ class Search:
         return not self._failed(names) and not self._works(names)
 
     def _asked(self, names: Names) -> list[Cell]:
-        """Return what to measure of a set: the layers that hold and, once it mends these, those that stream anyway."""
+        """Return what to measure of a set next: a layer that holds; once it mends these, one that streams anyway."""
         self._tried[names] = None
         if self._failed(names):
             return []
-        mended = self._unknown(self.applied(names, layer) for layer in self.held)
-        return mended or self._unknown(self.applied(names, layer) for layer in self._to_stream())
+        layers = dict.fromkeys([*self.held, *self._to_stream()])
+        return self._unknown(self.applied(names, layer) for layer in layers)[:1]
 
     def _to_stream(self) -> list[Cell]:
         return [layer for layer in self.layers if self._holds(layer) or self._known.get(layer) == "streams"]
@@ -272,17 +291,25 @@ class Search:
 
     def _batches(self) -> Iterator[list[str]]:
         detours = [name for name in self.names if self.is_around((name,))]
+        within = [] if self.in_code else [name for name in self.names if name not in detours]
         for costs in BATCHES:
-            yield [name for name in self.names if self._catalogue[name].cost in costs and name not in detours]
+            yield [name for name in within if self._catalogue[name].cost in costs]
         yield detours
 
     def _singles(self, names: Iterable[str]) -> list[Cell | None]:
         needs = self._needs()
         cells: list[Cell | None] = []
         for (name,) in self._cheap((name,) for name in names):
-            cells += self._asked((name,))
             cells += [cell for need in needs if (cell := self.applied((name,), need)) != need]
+            cells += self._asked((name,)) if self._may_be_enough(name, needs) else []
         return cells
+
+    def _may_be_enough(self, name: str, needs: Sequence[Cell]) -> bool:
+        """Tell whether a mitigation may mend the whole: where every hop holds alone, it is for some or helps one."""
+        every_part = {part for layer in self.held for part in self.alone(layer)}
+        if len(self.chain) == 1 or not all(map(self._holds, every_part)):
+            return True  # a hop may hold in the chain that does not alone
+        return self._helps(name, needs) or any(self.applied((name,), need) == need for need in needs)
 
     def _pairs(self, pool: Sequence[str]) -> list[Cell | None]:
         """Return the pairs to try on parts: one makes the part milder or both edit it, and no single one is cheaper."""
@@ -291,11 +318,42 @@ class Search:
         both = {tuple(sorted(pair)) for pair in edits}
         for need in self._needs():
             mending = min((self.price((name,)) for name in pool if self._mends((name,), need)), default=None)
-            milder = [name for name in pool if self._known.get(self.applied((name,), need) or need) == "milder"]
-            pairs = {tuple(sorted((one, other))) for one in milder for other in pool if one != other}
-            cheaper = [pair for pair in self._cheap(pairs | both) if mending is None or self.price(pair) < mending]
+            cheaper = [
+                pair
+                for pair in self._cheap(self._milder(need, pool) | both)
+                if mending is None or self.price(pair) < mending
+            ]
             cells += [self.applied(pair, need) for pair in cheaper[:MOST_PAIRS]]
         return cells
+
+    def _milder(self, need: Cell, pool: Sequence[str]) -> set[Names]:
+        """Return the pairs of which one is known for sure to make a part milder, and that may tell something new."""
+        left = {name: self._left(name, need) for name in pool}
+        milder = [name for name in pool if self._known.get(self.applied((name,), need) or need) == "milder"]
+        pairs, stood_for = set[Names](), set[Names]()
+        for one in milder:
+            as_met = self._met_by_others(need, left[one])
+            same = [name for name in milder if name != one and alike(left[name], left[one])]
+            for other in pool if self.applied((one,), need) in self._manners else ():
+                pair = tuple(sorted((one, other)))
+                stand_ins = (tuple(sorted((name, other))) for name in same)
+                standing = [names for names in stand_ins if self.price(names) < self.price(pair)]
+                fates = [self._known.get(cell) for names in standing if (cell := self.applied(names, need))]
+                nothing_new = any(self._known.get(self.applied((other,), met) or met) == "held" for met in as_met)
+                if one == other or other in same or nothing_new or {*fates} - {None, "streams"}:
+                    self._idle.add((pair, need))
+                (stood_for if fates else pairs).add(pair)
+        return {pair for pair in pairs - stood_for if (pair, need) not in self._idle}
+
+    def _left(self, name: str, need: Cell) -> Manner | None:
+        """Return how a part still holds with a mitigation."""
+        cell = self.applied((name,), need)
+        return self._manners.get(cell) if cell and cell != need else None
+
+    def _met_by_others(self, need: Cell, left: Manner | None) -> list[Cell]:
+        """Return the same part as those requests meet it for which it holds like this without mitigations."""
+        parts = [replace(need, request=layer.request) for layer in self.layers if layer.request != need.request]
+        return [part for part in parts if alike(self._manners.get(part), left)]
 
     def _next_sets(self, pool: Sequence[str]) -> list[Cell]:
         """Return what to measure of the cheapest sets that may work and are not known yet.
@@ -343,7 +401,11 @@ class Search:
     def _may_mend(self, names: Names) -> bool:
         """Tell whether each part may stream with a set: something of it does that good, and it is not known to hold."""
         needs = self._needs()
-        held = (self._known.get(self.applied(names, need) or need, "streams") != "streams" for need in needs)
+        met = [(self.applied(names, need) or need, need) for need in needs]
+        held = (
+            self._known.get(cell, "streams") != "streams" or (cell.mitigations, need) in self._idle
+            for cell, need in met
+        )
         return not any(held) and all(any(self._helps(name, (need,)) for name in names) for need in needs)
 
     def _mends(self, names: Names, need: Cell) -> bool:

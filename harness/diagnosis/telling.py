@@ -227,11 +227,11 @@ class Diagnosis:
 
     def _fates(self, names: Names) -> str:
         """Return what a set comes to, request by request."""
-        cells = (self.search.applied(names, layer) for layer in self.layers)
-        return self._together(filter(None, cells), self._fate_in_short)
+        cells = list(filter(None, (self.search.applied(names, layer) for layer in self.layers)))
+        return self._together([cell for cell in cells if cell in self.results] or cells, self._fate_in_short)
 
     def _no_fix(self) -> Iterator[str]:
-        if self.stopped:
+        if self.stopped and not self.search.in_code:
             yield f"Not known: {self.stopped}; nothing that was tried by then works for every request"
             if likely := self.search.likely_best:
                 yield f"{' + '.join(likely)} ({cost(likely, self.catalogue)}) looks as if it did {UNFINISHED}"
@@ -243,6 +243,11 @@ class Diagnosis:
 
     def _nothing_else(self) -> Iterator[str]:
         """Say that nothing within the chain mends it, and which hops are not mended by anything."""
+        if in_code := self.search.in_code:
+            hops = " and ".join(map(str, in_code))
+            yield f"What holds is in the code of {hops}, which alone keeps its whole answer back, whoever asks"
+            yield "No header, setting or padding around that was tried: it has to send on what it has, when it has it"
+            return
         tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
         for hop, cells in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.diagnosis.manner import manner
 from harness.diagnosis.price import price
 from harness.diagnosis.search import Fate, Search, fate
 from harness.errors import Complaint, InputError
@@ -197,7 +198,7 @@ async def _diagnose(
         result = await measuring.result(cell)
         if away := result.facts.turned_away:
             (limited.add if away.let_through == "it" else limited.discard)(cell)
-        search.told(cell, fate(result))
+        search.told(cell, fate(result), manner(result))
         tell(result)
 
     def ask(cells: Iterable[Cell], alone: bool = False) -> None:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.diagnosis.manner import Manner
 from harness.diagnosis.search import Fate, Names, Search
 from harness.model import Cell, Cost, Hop, Mitigation, Workload
 
@@ -69,7 +70,12 @@ class World:
 
     def shut(self, cell: Cell) -> tuple[int, int]:
         """Return how many gates hold, and how many of these would hold without any mitigation."""
-        return self._shut(cell, {*cell.mitigations}), self._shut(cell, set())
+        return len(self._shut(cell, {*cell.mitigations})), len(self._shut(cell, set()))
+
+    def manner(self, cell: Cell) -> Manner | None:
+        """Return what is seen of how a cell holds: by which gates, unless one that is shut hides the others."""
+        shut = self._shut(cell, {*cell.mitigations})
+        return Manner(" ".join(shut)) if shut and not self.hides else None
 
     def fate(self, cell: Cell) -> Fate:
         """Return what becomes of a cell, and keep that it was asked for."""
@@ -83,12 +89,12 @@ class World:
             return "streams"
         return "milder" if len(cell.chain) == 1 and now < before and not self.hides else "held"
 
-    def _shut(self, cell: Cell, sent: set[str]) -> int:
-        shut, there = 0, set(sent)
+    def _shut(self, cell: Cell, sent: set[str]) -> list[str]:
+        shut, there = list[str](), set(sent)
         for name in reversed([hop.proxy for hop in cell.chain]):
             hop = self.hops[name]
-            gates = [gate for gate in hop.gates if cell.request in gate.requests]
-            shut += sum(not any({*words} <= there for words in gate.opened_by) for gate in gates)
+            gates = {f"{name}{place}": gate for place, gate in enumerate(hop.gates) if cell.request in gate.requests}
+            shut += [one for one, gate in gates.items() if not any({*words} <= there for words in gate.opened_by)]
             there = (there - {*hop.uses_up}) | ({hop.adds} if hop.adds else set())
         return shut
 
@@ -104,7 +110,7 @@ def searched(world: World) -> Search:
     while wanted := found.wanted():
         assert len(set(wanted)) == len(wanted)
         for cell in wanted:
-            found.told(cell, world.fate(cell))
+            found.told(cell, world.fate(cell), world.manner(cell))
     assert len(set(world.asked)) == len(world.asked)
     return found
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diagnosis import search as module
+from harness.diagnosis.manner import Manner
 from harness.model import Cell, Cost, Facts, Hop, Outcome, Refusal, TurnedAway, Verdict
 from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
 from tests.reports.samples import result
@@ -289,9 +290,9 @@ def test_what_is_dearer_than_what_works_is_asked_about_no_more() -> None:
     asks = search(chain)
     for cell in asks.wanted():
         asks.told(cell, chain.fate(cell))
-    works = [cell for cell in asks.wanted() if cell.mitigations == ("no-transform",)]
-    for cell in works:
-        asks.told(cell, chain.fate(cell))
+    while works := [cell for cell in asks.wanted() if cell.mitigations == ("no-transform",)]:
+        for cell in works:
+            asks.told(cell, chain.fate(cell))
     assert {cell.mitigations for cell in asks.wanted()} == {("x-accel",)}
 
 
@@ -306,6 +307,87 @@ def test_pairs_are_not_tried_where_a_cheaper_single_one_mends() -> None:
     chain = world(a=SimulatedHop(gates), b=hop("pad"))
     assert searched(chain).best == ("nosniff", "pad")
     assert {cell.mitigations for cell in chain.asked if len(cell.chain) == 1 and len(cell.mitigations) > 1} == set()
+
+
+CODED = Gate((("no-cache",), ("nosniff",), ("rewrite",)), ("browser",))
+COMPRESSES = SimulatedHop((CODED, hop("buffering-off", "rewrite").gates[0]))
+"""For browsers a compressor before a buffer, which no header opens."""
+
+
+def pairs_asked(chain: World) -> set[tuple[str, ...]]:
+    return {cell.mitigations for cell in chain.asked if len(cell.mitigations) == 2}
+
+
+def test_no_pair_is_tried_of_what_leaves_a_part_as_another_request_meets_it_and_what_does_nothing_there() -> None:
+    chain = world(a=COMPRESSES)
+    assert searched(chain).best == by_force(chain) == ("buffering-off", "no-cache")
+    assert {"buffering-off" in pair for pair in pairs_asked(chain)} == {True}, "no two headers"
+
+
+def test_of_those_that_leave_a_part_alike_the_cheapest_stands_for_all() -> None:
+    chain = world(a=COMPRESSES)
+    found = module.Search(chain.layers[1:], chain.catalogue, chain.costs, chain.can)
+    while wanted := found.wanted():
+        for cell in wanted:
+            found.told(cell, chain.fate(cell), chain.manner(cell))
+    assert found.best == ("buffering-off", "no-cache")
+    assert {pair for pair in pairs_asked(chain) if "nosniff" in pair} == set(), "no-cache does what it does"
+    assert ("no-cache", "x-accel") in pairs_asked(chain), "nobody else met it so"
+
+
+def test_pairs_wait_until_it_is_known_how_what_makes_a_part_milder_leaves_it() -> None:
+    chain = world(a=COMPRESSES)
+    asks = search(chain)
+    likely = dict[Cell, module.Fate]()
+    while wanted := asks.wanted(likely):
+        likely |= {cell: replace(chain, asked=[]).fate(cell) for cell in wanted}
+    asked = {cell.mitigations for cell in likely}
+    assert ("no-cache",) in asked
+    assert ("no-cache", "x-accel") not in asked, "which would be asked if nothing were known of how it holds"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_of_an_application_that_keeps_its_whole_answer_only_what_replaces_or_passes_it_is_tried(replaced: bool) -> None:
+    chain = World({"front": FREE, "app": hop("bypass")}, {**COSTS, "bypass": "architecture"}, detours={"bypass"})
+    catalogue = dict(chain.catalogue)
+    if replaced:
+        catalogue["rewrite"] = replace(catalogue["rewrite"], chain={"app:sim": "app:other"})
+    asks = module.Search(chain.layers, catalogue, chain.costs, chain.can)
+    app = chain.layers[0].chain[1]
+    while wanted := asks.wanted():
+        for cell in wanted:
+            asks.told(cell, chain.fate(cell), Manner("end", in_code=cell.chain == (app,)))
+    tried = {name for cell in chain.asked for name in cell.mitigations}
+    assert asks.best == ("bypass",)
+    assert asks.in_code == ([] if replaced else [app])
+    assert tried == ({*chain.costs} if replaced else {"bypass"})
+
+
+def test_an_application_that_keeps_its_answer_from_some_is_asked_about_like_any_other() -> None:
+    chain = world(app=hop("no-transform", requests=["browser"]))
+    asks = search(chain)
+    for cell in asks.wanted():
+        met = chain.fate(cell)
+        asks.told(cell, met, Manner("end", in_code=True) if met == "held" else None)
+    assert asks.in_code == []
+    assert {cell.mitigations for cell in asks.wanted()} >= {("no-transform",)}
+
+
+def test_of_a_set_that_fails_for_one_request_the_others_are_not_asked() -> None:
+    chain = world(a=hop("x-accel"), b=FREE)
+    assert searched(chain).best == ("x-accel",)
+    asked = asked_of_whole(chain)
+    assert {("curl", ("nosniff",)), ("curl", ("x-accel",)), ("browser", ("x-accel",))} <= asked
+    assert ("browser", ("nosniff",)) not in asked
+
+
+def test_where_every_hop_holds_alone_the_whole_is_tried_with_what_does_one_of_them_good() -> None:
+    chain = world(a=hop("x-accel"), b=hop("x-accel", "no-cache", requests=["browser"]))
+    searched(chain)
+    assert ("nosniff",) in {names for _, names in asked_of_whole(chain)}, "for curl, b may hold in the chain alone"
+    chain = world(a=hop("x-accel"), b=hop("x-accel", "no-cache"))
+    assert searched(chain).best == ("x-accel",)
+    assert {names for _, names in asked_of_whole(chain)} == {(), ("x-accel",), ("no-cache",)}
 
 
 def test_of_what_hides_each_other_in_a_config_pairs_are_tried_unless_something_else_mends_it() -> None:
