@@ -15,7 +15,7 @@ ALIKE_MS = 25.0
 class Manner:
     """What lets go (`lag`: nothing, it is late), and after how many bytes or milliseconds, from `least` to `most`.
 
-    `in_code`: an application alone keeps its whole answer back.
+    `in_code`: an application alone keeps its whole answer back, and no compressor of its own.
     """
 
     by: str
@@ -28,7 +28,8 @@ def manner(result: Result) -> Manner | None:
     """Return how a cell holds, as far as that can be told from others."""
     release, late_ms = result.release, result.metrics.over_control_ms if result.metrics else None
     if result.verdict == "buffered":
-        return Manner("end", in_code=result.facts.hops == ("application",))
+        compressed = any(change.name.lower() == "content-encoding" for change in result.header_changes)
+        return Manner("end", in_code=result.facts.hops == ("application",) and not compressed)
     if result.verdict == "delayed" and late_ms is not None:
         return Manner("lag", *_about(late_ms, late_ms, ALIKE_MS))
     if result.verdict != "coalesced" or release is None or release.by not in ("bytes", "timer"):

@@ -20,8 +20,8 @@ Rules:
    its parts can be left out, which is measured.
 6. Where requests are limited, each cell takes its time: then `one_by_one` says so, and single headers and lines of
    configs are tried on one layer after the other, until one works; that is the answer.
-7. An application that alone keeps its whole answer back, whoever asks, does so in its own code: if nothing is known to
-   replace it, only what goes around it is tried.
+7. An application that alone keeps its whole answer back, whoever asks, and compresses nothing, does so in its own code:
+   nothing is tried, unless something is known to replace it.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class Search:
         """Yield, step by step, what has to be known before the next step can be told."""
         yield [*self.layers, *(part for layer in self.layers for part in self.alone(layer))]
         held = self.held
-        if not held:
+        if not held or self.in_code:
             return
         left_out = [cell for layer in held for cell in self.left_out(layer)]
         if self.one_by_one:
@@ -291,9 +291,8 @@ class Search:
 
     def _batches(self) -> Iterator[list[str]]:
         detours = [name for name in self.names if self.is_around((name,))]
-        within = [] if self.in_code else [name for name in self.names if name not in detours]
         for costs in BATCHES:
-            yield [name for name in within if self._catalogue[name].cost in costs]
+            yield [name for name in self.names if self._catalogue[name].cost in costs and name not in detours]
         yield detours
 
     def _singles(self, names: Iterable[str]) -> list[Cell | None]:

@@ -245,8 +245,8 @@ class Diagnosis:
         """Say that nothing within the chain mends it, and which hops are not mended by anything."""
         if in_code := self.search.in_code:
             hops = " and ".join(map(str, in_code))
-            yield f"What holds is in the code of {hops}, which alone keeps its whole answer back, whoever asks"
-            yield "No header, setting or padding around that was tried: it has to send on what it has, when it has it"
+            yield f"It is in the code of {hops}, which alone keeps the whole answer, whoever asks"
+            yield "There each part has to be sent on when it comes. Nothing around it is tried before that"
             return
         tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from harness.diagnosis.manner import alike, manner
-from harness.model import Facts, Release, Result, Verdict
+from harness.model import Facts, HeaderChange, Release, Result, Verdict
 from tests.reports.samples import cell, metrics, result
 
+ENCODED = HeaderChange("Content-Encoding", None, "gzip")
 PROXY, APPLICATION = Facts(hops=("proxy",)), Facts(hops=("application",))
 
 
@@ -68,6 +69,9 @@ def test_in_code_is_what_an_application_alone_keeps_to_the_end(verdict: Verdict,
     found = manner(result(cell(), verdict, facts=facts))
     assert found
     assert found.in_code is in_code
+    compressed = manner(result(cell(), verdict, facts=facts, header_changes=(ENCODED,)))
+    assert compressed
+    assert not compressed.in_code, "a header may keep the compressor off"
 
 
 def test_nothing_is_told_of_what_streams_broke_off_or_is_let_go_by_one_thing_or_another() -> None:

@@ -359,3 +359,20 @@ def test_of_a_limit_in_a_config_of_one_s_own_it_is_told_that_what_answers_is_not
 def test_what_lets_nobody_through_later_is_no_limit(away: TurnedAway | None) -> None:
     found = diagnosis(both("nginx:default", "coalesced", "coalesced", facts=Facts(turned_away=away)), "nginx:default")
     assert list(found.of_limits()) == []
+
+
+def test_an_application_that_alone_keeps_its_whole_answer_is_told_as_that() -> None:
+    chain, facts = "nginx:default>asgi:mine", Facts(hops=("application",))
+    results = [
+        *both(chain, "buffered", "buffered"),
+        *both("nginx:default", "streamed", "streamed"),
+        *both("asgi:mine", "buffered", "buffered", facts=facts),
+    ]
+    for stopped in ("", "the budget of 60 s was over"):
+        found = replace(diagnosis(results, chain), stopped=stopped)
+        first, second = found.of_fix()
+        assert first == "It is in the code of asgi:mine, which alone keeps the whole answer, whoever asks"
+        assert "Nothing around it is tried" in second
+        assert found.exit_status == (3 if stopped else 0)
+    others = [replace(one, facts=Facts(hops=("proxy",))) for one in results]
+    assert "in the code" not in " ".join(diagnosis(others, chain).of_fix())
