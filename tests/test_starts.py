@@ -52,7 +52,7 @@ STARTS = (
     Start(
         "harness report nowhere",
         f"{FRONT} claims diagnosis documents formats matrix",
-        "asked axes deployed facts hops judged kept planned recorded recording redaction reported run words",
+        "asked axes commands deployed facts hops judged kept planned recorded recording redaction reported run words",
         "importlib.metadata pydantic rich.console typer yaml",
         2,
     ),

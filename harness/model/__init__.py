@@ -36,10 +36,21 @@ if TYPE_CHECKING:
         WorkloadKey,
     )
     from harness.model.axes import AXES, LABELS, Axis, Cell, parts_of
-    from harness.model.commands import REQUESTS, hop_as_given, to_diagnose
+    from harness.model.commands import REQUESTS, to_diagnose
     from harness.model.deployed import Deployment, Place, ServedBy
     from harness.model.facts import FACTS, Fact
-    from harness.model.hops import AT, Chain, Hop, Option, OptionKind, Options, chain_text, in_order, program_name
+    from harness.model.hops import (
+        AT,
+        Chain,
+        Hop,
+        Option,
+        OptionKind,
+        Options,
+        chain_text,
+        hop_as_given,
+        in_order,
+        program_name,
+    )
     from harness.model.judged import (
         LIMITS,
         MANNERS,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from harness.model.asked import WORKLOAD_KEYS
 from harness.model.axes import AXES, Cell
 from harness.model.deployed import Deployment
-from harness.model.hops import Hop
+from harness.model.hops import Hop, hop_as_given
 from harness.model.redaction import without_query
 
 USUAL = {"payload": WORKLOAD_KEYS["payload"].default, **{name: axis.default for name, axis in AXES.items()}}
@@ -40,14 +40,6 @@ def to_diagnose(
     standing = {hop.bare: deployed.get(hop.bare, nothing) for hop in cell.chain}
     mine = {hop: rest for hop, said in standing.items() if (rest := _beside(said, declared.get(hop, nothing)))}
     return *words, *_as_deployed(mine, bool(file)), *(["--replay", str(replayed)] if replayed else [])
-
-
-def hop_as_given(hop: Hop, own: Mapping[Hop, PurePath]) -> str:
-    """Return a hop as a chain names it: one that runs a file of the user's by that file."""
-    if not (file := own.get(hop.bare)):
-        return str(hop)
-    path = str(file) if "/" in str(file) else f"./{file}"
-    return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)
 
 
 def _beside(said: Deployment, declared: Deployment) -> Deployment:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Literal, get_args
 
 OptionKind = Literal["source", "word", "setting", "pin", "edit"]
@@ -100,3 +101,11 @@ Chain = tuple[Hop, ...]
 def chain_text(chain: Chain) -> str:
     """Return the chain as people write it: `nextjs:dev>nginx:default`, or `direct`."""
     return ">".join(map(str, chain)) or "direct"
+
+
+def hop_as_given(hop: Hop, own: Mapping[Hop, PurePath]) -> str:
+    """Return a hop as a chain names it: one that runs a file of the user's by that file."""
+    if not (file := own.get(hop.bare)):
+        return str(hop)
+    path = str(file) if "/" in str(file) else f"./{file}"
+    return str(hop).replace(str(hop.bare), f"{hop.proxy}:{hop.variant}={path}", 1)

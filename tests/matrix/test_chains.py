@@ -10,8 +10,7 @@ from harness.errors import InputError
 from harness.formats import FORMATS
 from harness.matrix import mitigations
 from harness.matrix.reading import Known, Matrix, parse
-from harness.model import Hop, Option, chain_text
-from harness.model.commands import hop_as_given
+from harness.model import Hop, Option, chain_text, hop_as_given
 from harness.proxies.application_options import ASGI, canonical
 from harness.resources import configs
 from tests.planning import REQUESTS, plan
