@@ -294,13 +294,22 @@ def described(query: Mapping[str, str]) -> Emission:
 
 
 def _play(stream: Stream, turns: Sequence[Turn]) -> None:
-    """Let go what was announced with the stream, now that it has been asked for; with the last of it comes the end."""
-    loop, at_s = asyncio.get_running_loop(), 0.0
-    for turn in turns:
-        at_s += turn.wait_ms / 1e3
-        loop.call_later(at_s, stream.grant, turn.through)
-    if turns:
-        loop.call_later(at_s, stream.end)
+    """Let go what was announced with the stream, now that it has been asked for; with the last of it comes the end.
+
+    Each turn's silence begins with the turn before it: on a machine that stands still it grows, and is never cut short.
+    """
+    if not turns:
+        return
+    turn, *rest = turns
+
+    def take() -> None:
+        stream.grant(turn.through)
+        if rest:
+            _play(stream, rest)
+        else:
+            stream.end()
+
+    asyncio.get_running_loop().call_later(turn.wait_ms / 1e3, take)
 
 
 async def serve(public: Public, host: str, port: int, say: Callable[[str], object] = print) -> None:
