@@ -172,6 +172,7 @@ def test_a_container_that_is_killed_in_mid_stream_is_told_as_that(place: Sandbox
         (place.folder / "m.yaml").read_text().replace("delay_ms", "chain: {nginx:http10: nginx:http11}, delay_ms"),
     )
     program = place.start("matrix", "m.yaml")
+    wait_for(lambda: len(place.results()) == 2)  # so that what goes through it is no look whether it is ready
     hop = wait_for(
         lambda: next((one for one in boxes(engine) if is_streaming(one) and "http11" in str(one.attrs)), None)
     )
