@@ -28,6 +28,7 @@ from harness.store.runs import Run
 from tests.diagnosis.chains import World, every_set, hop, search
 from tests.diagnosis.test_search import FREE, world
 from tests.reports.samples import result, run_info
+from tests.sampling import some_of
 
 pytestmark = pytest.mark.usefixtures("no_nginx")  # which would be asked about each config
 TURNS = 1000
@@ -377,7 +378,8 @@ def test_whatever_may_be_proposed_for_a_hop_can_be_pasted(hop: str, word: str) -
     assert [name for name, where in told.items() if not where] == []
 
 
-@pytest.mark.parametrize("hop", DEPLOYABLE)
+@pytest.mark.generated
+@some_of("hop", DEPLOYABLE, each=4)
 def test_whatever_may_be_proposed_for_a_config_of_the_user_s_can_be_pasted(tmp_path: Path, hop: str) -> None:
     name, _, variant = hop.partition(":")
     file = tmp_path / f"own{variants(name)[variant].suffix}"
