@@ -185,11 +185,11 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
 
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
     quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. A timer that
-    was waited for barely longer than what is no hold yet may be one that is none. And one that seems to wait for a
-    pause may have met one that nobody meant, of half of it or more.
+    was waited for barely longer than what is no hold yet may be one that is none. And whether a timer waits for a pause
+    nobody can tell by a flow that had one which nobody meant, of half of it or more.
     """
     verdict, release = judgement.verdict, judgement.release
-    if release and release.idle and (flow := reader.flow()) and flow.pause_ms > release.wait_ms / 2:
+    if release and release.by == "timer" and (flow := reader.flow()) and flow.pause_ms > release.wait_ms / 2:
         return True
     alone = [one for one in reader.seen if isinstance(one, Alone)]
     if verdict == "coalesced" and release and release.by == "timer":
