@@ -86,15 +86,19 @@ async def test_what_is_asked_again_is_asked_without_pulses_and_followed_up_as_an
     assert bench.asked[1:] == [(None, False), (None, True), (LONGER().plan.emission.announced_tokens, True)]
 
 
-async def test_before_each_stream_that_is_asked_again_the_chain_rests(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rested: list[float] = []
+@pytest.fixture
+def rested(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long chains were let rest, in seconds, in order."""
+    found: list[float] = []
 
     async def rest(bench: Replay, rest_s: float) -> None:
-        rested.append(rest_s)
+        found.append(rest_s)
 
     monkeypatch.setattr(Replay, "rest", rest)
+    return found
+
+
+async def test_before_each_stream_that_is_asked_again_the_chain_rests(run: Run, rested: list[float]) -> None:
     await one(run, {CONTROL.id: STREAMED, BARE.id: [REFUSED, SHORT, LONGER]}, BARE)
     assert rested == [0.0, 0.0, RESTS_S[0], RESTS_S[0]]
 
@@ -256,14 +260,8 @@ async def test_two_requests_a_second_are_few_enough_to_be_let_through(rate: floa
 
 
 async def test_who_goes_slowly_asks_alone_without_pulses_and_not_before_the_chain_has_rested(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, rested: list[float]
 ) -> None:
-    rested: list[float] = []
-
-    async def rest(bench: Replay, rest_s: float) -> None:
-        rested.append(rest_s)
-
-    monkeypatch.setattr(Replay, "rest", rest)
     bench = Played({CONTROL.id: STREAMED, BARE.id: HELD, MITIGATED.id: HELD}, jobs=4)
     async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
         await runner.result(BARE)
