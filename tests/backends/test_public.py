@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -23,7 +24,7 @@ from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, TOKEN_VARIABLE
 from harness.backends.public import Limits, PerMinute, described, main
 from harness.launchers.process import Launcher
-from harness.model import EMITTER_HEADER, Emission, Pace
+from harness.model import EMITTER_HEADER, Emission, Pace, Turn
 from tests.backends.deploying import TOKEN, Public, deployed
 from tests.backends.emitting import emission, expected_body
 from tests.waiting import eventually
@@ -195,6 +196,30 @@ async def test_announced_turns_need_no_grant(running: Public) -> None:
     assert late_ms[0] > 10, "the first turn had its silence"
     assert late_ms[1] > 40, "the second one had its own after that"
     await running.post(f"/control/{stream_id}/close")
+
+
+class Stalls:
+    """A stream whose machine stands still whenever a turn is taken."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self.silences_ms: list[float] = []
+        self.last_ns = time.monotonic_ns()
+
+    def grant(self, through: int) -> None:
+        self.silences_ms.append((time.monotonic_ns() - self.last_ns) / 1e6)
+        time.sleep(0.05)
+        self.last_ns = time.monotonic_ns()
+
+    def end(self) -> None:
+        self.gone.set()
+
+
+async def test_no_silence_is_cut_short_where_a_machine_stands_still() -> None:
+    stream: Any = Stalls()
+    public._play(stream, [Turn(5, 0), Turn(30, 1), Turn(30, LAST)])
+    await stream.gone.wait()
+    assert [silent >= least for silent, least in zip(stream.silences_ms, (5, 30, 30), strict=True)] == [True] * 3
 
 
 async def log_of(running: Public, stream_id: str) -> str:
