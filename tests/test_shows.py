@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from benchmarks import shows
 from benchmarks.by_hand import Event, Stream
+from harness.errors import HarnessError
+from harness.model import Result
+from tests.reports.samples import cell, result
 
 SENT = {number: 0.05 * number for number in range(20)}
 END = 1.0
@@ -54,3 +59,38 @@ def test_what_server_and_curl_noted_is_read(head: str, end: str, manner: str) ->
     stream.events.extend(Event(number * 0.05, "server", what) for number, what in enumerate(wrote))
     said = [head, "gets 100 bytes: token 0", "gets 100 bytes: token 1", end]
     assert shows.read(stream, [Event(number * 0.05, "curl", what) for number, what in enumerate(said, 1)]) == manner
+
+
+CHAINS = ("nginx:default", "caddy:plain")
+
+
+@pytest.mark.parametrize(
+    ("seen_of", "status", "said"),
+    [
+        ({"nginx:default": "one by one", "caddy:plain": "one by one"}, 0, "0 of 2 show otherwise\n"),
+        ({"nginx:default": "in bursts", "caddy:plain": "one by one"}, 1, "1 of 2 show otherwise\n"),
+        ({"caddy:plain": "one by one"}, 1, "0 of 1 show otherwise; not looked at: nginx:default\n"),
+    ],
+)
+def test_what_shows_otherwise_or_was_not_looked_at_is_no_success(
+    seen_of: dict[str, str], status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def shown(chain: str, cells: Sequence[Result]) -> list[str]:
+        if chain not in seen_of:
+            raise HarnessError("it does not start")
+        return [seen_of[chain]] * len(cells)
+
+    every = {chain: [result(cell(chain), "streamed")] for chain in CHAINS}
+    monkeypatch.setattr(shows, "published", lambda globs: every)
+    monkeypatch.setattr(shows, "shown", shown)
+    monkeypatch.setattr(shows, "said", lambda result: "one by one")
+    monkeypatch.setattr("sys.argv", ["shows"])
+    assert shows.main() == status
+    assert capsys.readouterr().out.endswith(said)
+
+
+def test_a_glob_that_means_no_hop_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shows, "published", lambda globs: {})
+    monkeypatch.setattr("sys.argv", ["shows", "nignx:*"])
+    with pytest.raises(SystemExit, match="2"):
+        shows.main()
