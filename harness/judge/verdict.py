@@ -36,7 +36,8 @@ class Assessment:
     `too_short` says, of a length that is fixed and does not tell, that `would_do` tokens would: then the judgement is
     no verdict.
     `shows` is None of a stream that is broken, and of one in lockstep that is too short.
-    `doubtful`: a busy machine may have made it, as some tokens were late and some not.
+    `doubtful`: a busy machine may have made it, as some tokens were late and some not, or as it is too short to tell
+    though nothing fixed its length.
     `facts` are of the stream that was judged and, if a second one was refused, of that refusal. `seen` is what the
     conversation came to, in order. `pulsed`: of the last stream, tokens came after their time, and only when the guard
     had sent a pulse through the chain. `turns_late`: its last tokens came by themselves, and late. `held_tokens`: so
@@ -134,7 +135,7 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = None  # how it goes on would have to be known
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
-    doubtful = _doubtful(judgement, reader)
+    doubtful = _doubtful(judgement, reader) or (would_do is not None and trace.plan.emission.most_tokens is None)
     late = turns_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
     held = held_tokens(seen)
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late, held)

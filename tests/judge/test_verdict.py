@@ -10,6 +10,7 @@ import pytest
 from harness.judge.rules import ENOUGH, ENOUGH_MS, HOLD_MS, LATE_MS, STREAK
 from harness.judge.verdict import assess
 from harness.model import Filler, Judgement, Release, Start, Verdict
+from harness.model.words import Body
 from tests.factories import BUFFERED, BY_TIMER, COALESCED, TRIED, alone, figures, judged, story, streamed
 
 IN_TIME = "came before the next was sent, less than 50 ms late"
@@ -120,6 +121,18 @@ def test_a_timer_is_doubtful_that_was_waited_for_barely_longer_than_what_is_no_h
     told = assess([story(f"{words} end")])
     assert (told.judgement.verdict, told.judgement.release and told.judgement.release.by) == ("coalesced", "timer")
     assert told.doubtful is doubtful
+
+
+@pytest.mark.parametrize("body", ["chunked", "length"])
+@pytest.mark.parametrize(("held", "is_open"), [(0, False), (9, True), (STREAK, True)])
+def test_what_one_token_leaves_open_is_doubtful_where_nothing_fixed_the_length(
+    held: int, is_open: bool, body: Body
+) -> None:
+    """A longer one is asked for where the length is fixed."""
+    came = [f"s{seq} +{HOLD_MS} hold{seq} +2700 r{seq}" if seq == held else alone(seq, seq) for seq in range(17)]
+    told = assess([story(f"{' '.join(came)} end", body=body)])
+    assert bool(told.too_short) is is_open
+    assert told.doubtful is (is_open and body == "chunked")
 
 
 def test_how_late_is_told_over_what_the_control_stream_takes() -> None:
