@@ -2,18 +2,17 @@
 
 Rules: a cell's control and baseline are measured before it is judged, and a paced cell's lockstep twin before the cell;
 what could not be measured says whose fault it is and never looks like a verdict; every result is on disk before anybody
-is told of it. What runs beside it is in no answer: of each chain whose cells are measured side by side, one is measured
-alone, too; if it is another thing then, all of them are. Cells stream through: few are under way at once, and of one
-that is done only that stays which others are held against.
+is told of it. What runs beside it is in no answer (`beside.py`). Cells stream through: few are under way at once, and
+of one that is done only that stays which others are held against.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -27,19 +26,18 @@ from harness.matrix.mitigations import plan
 from harness.matrix.references import StandIns, baseline_of, control_of, twin_of
 from harness.matrix.requests import Requests
 from harness.measure.again import Baseline, asked_again
+from harness.measure.beside import Beside
 from harness.measure.limits import RESTS_S
 from harness.measure.run_facts import facts_of_run, versions
 from harness.measure.schedule import Alone
 from harness.measure.sights import Sight, sight
-from harness.measure.streams import Streams, Terms, TraceSource, concluded
+from harness.measure.streams import Measured, Streams, Terms, TraceSource, concluded
 from harness.measure.under_way import each, once
 from harness.model import (
     LIMITS,
     Cell,
     Chain,
     Expectation,
-    HeaderChange,
-    LetThrough,
     Mitigation,
     Plan,
     Result,
@@ -50,41 +48,6 @@ from harness.store.runs import Run
 
 LASTS_MS = 30_000
 """From so much delay on a cell is not waited for by others of its chain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a cell's streams said, as far as others are held against it: traces and what they show are on disk.
-
-    `streams` asks for more of them; `beside` says that others may have run beside them.
-    """
-
-    assessment: Assessment
-    header_changes: tuple[HeaderChange, ...]
-    versions: Mapping[str, str]
-    streams: Streams
-    beside: bool
-
-    @property
-    def verdict(self) -> Verdict | None:
-        return self.assessment.verdict
-
-    @property
-    def let_through(self) -> LetThrough:
-        """Who was let through, in the end, by hops that may turn streams away."""
-        away = self.assessment.facts.turned_away
-        return away.let_through if away else "it"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The cell of a chain that was measured alone, too, and if it was another thing then.
-
-    None: no others ran beside it, or alone it began as it did beside them.
-    """
-
-    cell: Cell | None
-    differs: bool
 
 
 class Runner:
@@ -109,11 +72,10 @@ class Runner:
         self._requests = requests
         self._expectations = expectations
         self._stand_ins = stand_ins
-        self._together: dict[Chain, dict[Cell, None]] = {}
         self._measuring: dict[Cell, asyncio.Task[Measured]] = {}
         self._alone: dict[Cell, asyncio.Task[Measured]] = {}
-        self._sampling: dict[Chain, asyncio.Task[Sample]] = {}
         self._finishing: dict[Cell, asyncio.Task[Result]] = {}
+        self._beside = Beside(self._measured, self._measured_alone)
         self._asked_at: dict[Chain, float] = {}
         self.slowly = False
         self.on_sight: Callable[[Cell, Sight], object] = lambda cell, sight: None
@@ -125,8 +87,8 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """End what is still measuring, so that it does not take the end of the bench for a fault of a cell."""
-        every = (self._finishing, self._sampling, self._alone, self._measuring)
-        tasks = [task for each in every for task in each.values()]
+        own = (self._finishing, self._alone, self._measuring)
+        tasks = [*self._beside.tasks, *(task for each in own for task in each.values())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -195,13 +157,12 @@ class Runner:
         """Hear which cells will run side by side: one of each chain is measured alone, too, and no later one."""
         if self._bench.schedule.jobs > 1:
             for chain, together in self._by_chain(cells).items():
-                self._together.setdefault(chain, {}).update(together)
+                self._beside.add(chain, together)
 
     def give_up(self, cells: Iterable[Cell]) -> None:
         """Forget cells that nobody waits for any more, and that no others are held against."""
         for cell in cells:
-            for together in self._together.values():
-                together.pop(cell, None)
+            self._beside.give_up(cell)
             for tasks in (self._finishing, self._alone, self._measuring):
                 if task := tasks.pop(cell, None):
                     task.cancel()
@@ -291,44 +252,9 @@ class Runner:
         if measured.assessment.doubtful and self._bench.schedule.jobs > 1:
             return await self._measured_alone(cell)
         chain = self._chain(cell)
-        if not measured.beside or cell not in self._together.get(chain, {}):
+        if not measured.beside or not await self._beside.wants_alone(chain, cell):
             return measured
-        sample = await once(self._sampling, chain, lambda: self._sample(self._together[chain]))
-        return await self._measured_alone(cell) if sample.differs or sample.cell == cell else measured
-
-    async def _sample(self, together: Collection[Cell]) -> Sample:
-        """Measure one of the cells alone, too, that are measured side by side: one that does not stream, or a baseline.
-
-        Cells that could not be measured say so themselves.
-        """
-        met, best = 0, None
-        for cell in [*together]:
-            if cell not in together:  # it was given up
-                continue
-            try:
-                measured = await self._measured(cell)
-            except HarnessError:
-                continue
-            except asyncio.CancelledError:
-                if cell in together:
-                    raise
-                continue
-            met += measured.beside
-            if not measured.beside or measured.assessment.doubtful:  # those are measured alone anyway
-                continue
-            rank = measured.verdict == "streamed", bool(cell.mitigations)
-            if best is None or rank < best[0]:
-                best = rank, cell, measured
-        if met == 1 or best is None:
-            return Sample(None, differs=False)
-        _, cell, measured = best
-        try:
-            if await measured.streams.begins_alike_alone():
-                return Sample(None, differs=False)
-            alone = await self._measured_alone(cell)
-        except HarnessError:
-            return Sample(cell, differs=False)
-        return Sample(cell, alone.verdict != measured.verdict)
+        return await self._measured_alone(cell)
 
     def _needs(self, cell: Cell) -> set[Chain]:
         """Return the chains that a cell may go through until it is done: it may be asked again beside its baseline."""
@@ -339,9 +265,9 @@ class Runner:
         measuring = self._measuring[cell]
         if not measuring.exception():
             own, of_baseline = self._chain(cell), self._chain(baseline_of(cell))
-            if own in self._together and measuring.result().beside:
+            if own in self._beside and measuring.result().beside:
                 yield own
-            if of_baseline in self._together and of_baseline != own:
+            if of_baseline in self._beside and of_baseline != own:
                 yield of_baseline
 
     def _by_chain(self, cells: Iterable[Cell]) -> dict[Chain, dict[Cell, None]]:

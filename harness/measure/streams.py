@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from harness.measure.announced import whole_tokens
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
 from harness.measure.schedule import Alone, Schedule, needed_by
-from harness.model import Cell, Chain, Metrics, Plan, Trace
+from harness.model import Cell, Chain, HeaderChange, LetThrough, Metrics, Plan, Trace, Verdict
 from harness.store.runs import Run
 
 TAKES = 4
@@ -204,6 +204,30 @@ class Streams:
             began = time.monotonic()
             yield
             self.took_ms += (time.monotonic() - began) * 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a cell's streams said, as far as others are held against it: traces and what they show are on disk.
+
+    `streams` asks for more of them; `beside` says that others may have run beside them.
+    """
+
+    assessment: Assessment
+    header_changes: tuple[HeaderChange, ...]
+    versions: Mapping[str, str]
+    streams: Streams
+    beside: bool
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self.assessment.verdict
+
+    @property
+    def let_through(self) -> LetThrough:
+        """Who was let through, in the end, by hops that may turn streams away."""
+        away = self.assessment.facts.turned_away
+        return away.let_through if away else "it"
 
 
 class Logs:

@@ -5,6 +5,7 @@ Briefly first, and in full only where that begins otherwise.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,8 +18,10 @@ from harness.judge.reading import Hold
 from harness.judge.rejudge import rejudge
 from harness.judge.rules import HOLD_MS
 from harness.judge.verdict import assess, assess_one
+from harness.measure.beside import Beside
 from harness.measure.replay import Replay
 from harness.measure.runner import LASTS_MS, Runner
+from harness.measure.streams import Measured
 from harness.model import Cell, Result, Verdict
 from harness.store.runs import Run, load_traces
 from tests.factories import alone
@@ -276,3 +279,29 @@ async def test_judged_again_from_disk_and_replayed_it_comes_to_the_same(
         return replace(result, started_at="", duration_ms=0)
 
     assert list(map(told, replayed)) == list(map(told, results))
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+async def test_a_cell_that_is_given_up_keeps_nobody_who_leaves_from_leaving(is_left: bool) -> None:
+    asked: list[Cell] = []
+    is_asked = asyncio.Event()
+    given_up = asyncio.get_running_loop().create_future()
+
+    async def meet(one: Cell) -> Measured:
+        asked.append(one)
+        is_asked.set()
+        await given_up
+        raise ProxyError("never reached")
+
+    beside = Beside(meet, meet)
+    beside.add(BARE.chain, [BARE, MITIGATED])
+    waiting = asyncio.create_task(beside.wants_alone(BARE.chain, BARE))
+    await is_asked.wait()
+    beside.give_up(BARE)
+    given_up.cancel()
+    if is_left:
+        for task in beside.tasks:
+            task.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() is is_left
+    assert asked == ([BARE] if is_left else [BARE, MITIGATED])
