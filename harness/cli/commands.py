@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -19,7 +19,19 @@ from harness.cli.arguments import refuse_forgotten
 from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.groups import Fetches, Globs, Needs, Reports, Standing, There, grouped
-from harness.cli.options import Allow, Folder, Jobs, Keep, Require, Runs, ShardOption, flag, names_in, path_option
+from harness.cli.options import (
+    Allow,
+    Folder,
+    Jobs,
+    Keep,
+    Require,
+    Runs,
+    ShardOption,
+    flag,
+    names_in,
+    one_of,
+    path_option,
+)
 from harness.cli.promised import promised
 from harness.cli.screen import err, out, say
 from harness.errors import InputError, Unavailable
@@ -48,7 +60,10 @@ def matrix(
     globs: Globs,
     shard: ShardOption = None,
     pace: Annotated[
-        Pace | None, typer.Option(metavar="PACE", help="Measure every cell at this pace: lockstep or paced.")
+        Pace | None,
+        typer.Option(
+            metavar="PACE", parser=one_of(get_args(Pace)), help="Measure every cell at this pace: lockstep or paced."
+        ),
     ] = None,
     standing: Standing,
     there: There,
@@ -125,7 +140,7 @@ def reports(
 @grouped
 def list_(
     *,
-    what: Annotated[What, typer.Argument(metavar="WHAT", help="What to list.")],
+    what: Annotated[What, typer.Argument(metavar="WHAT", parser=one_of(get_args(What)), help="What to list.")],
     file: Annotated[
         str | None, typer.Argument(metavar="[FILE]", help="For cells: a matrix file, or a shipped one.")
     ] = None,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness import model
-from harness.errors import InputError
+from harness.errors import InputError, allowed, shortened
 
 STDOUT = Path("-")
 
@@ -31,6 +31,17 @@ def flag(*names: str, told: str, **more: Any) -> Any:
 def path_option(name: str, told: str, metavar: str = "PATH") -> Any:
     """Return the option that takes a path."""
     return typer.Option(name, metavar=metavar, parser=named_path, help=told)
+
+
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Return what reads one of these words. Raises BadParameter for another."""
+
+    def read(given: str) -> str:
+        if given not in words:
+            raise typer.BadParameter(f"{shortened(given)} is not allowed; {allowed(given, words)}")
+        return given
+
+    return read
 
 
 def named_path(given: str | Path) -> Path:

@@ -64,10 +64,11 @@ from tests.sandbox import DIRECT, NGINX
         ("matrix smoke --require nonsuch", "--require: there is no proxy or client 'nonsuch'; allowed: nginx"),
         ("report --require nonsuch", "--require: there is no proxy or client 'nonsuch'; allowed: nginx"),
         ("check --against nope --require nonsuch", "--require: there is no proxy or client 'nonsuch'; allowed: nginx"),
-        ("matrix smoke --pace slow", "'--pace': Value error, 'slow' is not one of 'lockstep', 'paced'"),
+        ("matrix smoke --pace slow", "'--pace': 'slow' is not allowed; allowed: lockstep, paced"),
         ("matrix smoke --jobs 0", "'--jobs' / '-j': Input should be greater than or equal to 1"),
         ("matrix smoke --patience 1", "No such option: --patience"),
-        ("list everything", "'mitigations', 'requests', 'formats', 'clients', 'matrices', 'cells', 'schema'"),
+        ("list everything", "'WHAT': 'everything' is not allowed; allowed: proxies, profiles, mitigations, requests"),
+        ("list mitigation", "and 1 more (did you mean 'mitigations'?)"),
         ("setup nginx:nope", "harness: unknown variant 'nginx:nope'; allowed: buffering-off"),
         ("setup caddy@apt", "caddy takes a source with what is asked of it: @apt:VERSION, not @apt alone"),
         (
