@@ -54,11 +54,9 @@ def meant(globs: Iterable[str], ids: Sequence[str]) -> Callable[[str], bool]:
 
     `nginx:default` is nginx:default@1.31, too, unless one of the ids is nginx:default/... itself.
     """
-    exact: list[str] = []
-    loose: list[str] = []
-    for glob in globs:
-        (exact if any(means(one, [glob]) for one in ids) else loose).append(glob)
-    return lambda text: means(text, exact) or (bool(loose) and any(means(one, loose) for one in _in_short(text)))
+    every = list(globs)
+    loose = [glob for glob in every if not any(means(one, [glob]) for one in ids)]
+    return lambda text: means(text, every) or (bool(loose) and any(means(one, loose) for one in _in_short(text)))
 
 
 def _in_short(cell_id: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import MOST_TOLD, Complaint, HarnessError, InputError, SelectionError
@@ -49,17 +49,23 @@ def by_id(
                 chain, standing = _as_it_was(cell_id, str(given["chain"]), runs)
                 return one_cell({**given, "chain": chain}, workload, expected, deployment or standing)
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
-    faults = list[Complaint | str]()
+    faults, nearly = list[Complaint | str](), list[Job]()
     smallest_first = sorted(shipped_matrices().values(), key=lambda path: path.stat().st_size)
     for file in dict.fromkeys([*_measured(runs), *map(str, smallest_first)]):
         try:
             if _has_workload(file, named):
                 job = load(file, [glob.escape(cell_id)], deployment=deployment, site=site)
-                return expecting(job, cell_id, expected)
+                if any(cell.id == cell_id for cell in job.cells):
+                    return expecting(job, cell_id, expected)
+                nearly.append(job)
         except SelectionError:
             continue
         except InputError as error:  # a file may have changed since it was measured
             faults += error.complaints
+    if nearly:
+        job, is_meant = nearly[0], meant([glob.escape(cell_id)], [])
+        found = [cell.id for cell in job.cells if is_meant(cell.id)]
+        return expecting(job, _only_one(found, cell_id, job.matrix.file), expected)
     nothing = f"no matrix has the cell {cell_id}, neither a shipped one nor one that a run in {runs} was of"
     way_out = "`harness list cells FILE` lists those of a file"
     raise InputError(f"{nothing}; {way_out}", *faults, *_how_it_was(cell_id, runs))
@@ -79,20 +85,29 @@ def _check_place(cell_id: str, chain: str, site: Site | None, runs: Path) -> Non
 
 
 def newest_with(cell: str, runs: Path) -> tuple[Run, Result]:
-    """Return the newest run in a folder that has the cell which is meant, and its result. Raises likewise, as of the
-    newest run of all if none has it.
+    """Return the newest run in a folder that has the cell which is meant, and its result: of a whole id the newest that
+    has that very one, if any has. Raises likewise, as of the newest run of all if none has it.
     """
     fault: HarnessError | None = None
-    for folder in newest_first(runs)[:LOOKED_AT]:
-        try:
-            run = Run.open(folder)
-        except InputError:  # a damaged one has none
-            continue
+    opened: Iterable[Run] = _opened(newest_first(runs)[:LOOKED_AT])
+    if "/" in cell:
+        opened = [*opened]
+        for run in opened:
+            if exact := next((result for result in run.results if result.id == cell), None):
+                return run, exact
+    for run in opened:
         try:
             return run, result_of(run, cell)
         except SelectionError as error:
             fault = fault or error
     raise fault or InputError(f"there is no run in {runs} yet: start one with `harness matrix`")
+
+
+def _opened(folders: Iterable[Path]) -> Iterator[Run]:
+    """Yield the runs that can be read."""
+    for folder in folders:
+        with contextlib.suppress(InputError):  # a damaged one has no cell
+            yield Run.open(folder)
 
 
 def result_of(run: Run, cell: str) -> Result:
@@ -105,13 +120,19 @@ def result_of(run: Run, cell: str) -> Result:
     found = [result for result in run.results if result.id == cell] or [
         result for result in run.results if is_meant(result.id)
     ]
-    if len(found) == 1:
-        return found[0]
     if not found:
         raise SelectionError(f"{run.folder} has no cell {cell}{near(cell, ids, TYPED)}")
-    some = "\n".join(result.id for result in found[:MOST_TOLD])
+    _only_one([result.id for result in found], cell, str(run.folder))
+    return found[0]
+
+
+def _only_one(found: Sequence[str], cell: str, of: str) -> str:
+    """Return the id that was found for what was typed. Raises InputError if there are several."""
+    if len(found) == 1:
+        return found[0]
+    some = "\n".join(found[:MOST_TOLD])
     more = f"\nand {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
-    raise InputError(f"{cell} means {len(found)} cells of {run.folder}; give the id of one:\n{some}{more}")
+    raise InputError(f"{cell} means {len(found)} cells of {of}; give the id of one:\n{some}{more}")
 
 
 def _has_workload(file: str, name: str) -> bool:

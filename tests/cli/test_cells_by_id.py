@@ -48,6 +48,23 @@ def test_a_cell_of_a_shipped_matrix_is_found_by_its_id(matrix: str, tmp_path: Pa
     assert by_id(last.id, tmp_path).cells[-1].id == last.id
 
 
+UNVERSIONED = "nextjs:dev/ndjson/chunked/browser/aiohttp/short/none/lockstep"
+VERSIONED = "nginx:default@1.31/sse/chunked/curl/aiohttp/short/none/lockstep"
+
+
+@pytest.mark.generated
+def test_a_whole_id_means_its_own_cell_before_that_of_a_version_which_another_matrix_has(tmp_path: Path) -> None:
+    ids = [one.id for one in by_id(UNVERSIONED, tmp_path).cells]
+    assert [one for one in ids if one.startswith("nextjs:")] == [UNVERSIONED]
+
+
+@pytest.mark.generated
+def test_what_is_expected_is_of_the_version_that_an_id_means(tmp_path: Path) -> None:
+    job = by_id(VERSIONED.replace("@1.31", ""), tmp_path, ["buffered"])
+    assert job.cells[-1].id == VERSIONED
+    assert [row.cells for row in job.matrix.expectations if row.why == "--expect says so"] == [VERSIONED]
+
+
 @pytest.mark.generated
 def test_what_is_expected_is_of_that_cell_alone_whatever_its_id_looks_like(tmp_path: Path) -> None:
     rows = by_id(GZIP, tmp_path, ["streamed"]).matrix.expectations
@@ -170,6 +187,12 @@ def test_a_cell_is_that_of_the_newest_run_that_has_any_and_several_are_told_not_
         newest_with("nginx:h2", tmp_path)
     with pytest.raises(InputError, match="there is no run in"):
         newest_with("nginx:gzip", tmp_path / "none")
+
+
+def test_a_whole_id_means_its_own_cell_before_that_of_a_version_which_a_newer_run_has(tmp_path: Path) -> None:
+    older, newer = kept(tmp_path, 1, "nginx:gzip"), kept(tmp_path, 2, "nginx:gzip@1.22.1")
+    assert newest_with(cell("nginx:gzip").id, tmp_path)[0].folder == older.folder
+    assert newest_with("nginx:gzip", tmp_path)[0].folder == newer.folder
 
 
 def test_a_matrix_that_was_broken_since_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

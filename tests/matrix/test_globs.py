@@ -163,3 +163,11 @@ def test_the_hint_about_a_typed_glob_says_what_help_says() -> None:
     assert near("nginx:defalut", ids(4, 1), TYPED).startswith(
         "; a glob matches a whole id, or a part of it, such as nginx:default/"
     )
+
+
+@pytest.mark.parametrize("glob", ["nginx:gone@1.22.1", "nginx:gone@1.22.1/*", f"nginx:gone@1.22.1/{REST}"])
+def test_what_only_an_older_file_has_is_meant_as_it_is_written_there(glob: str) -> None:
+    every = [f"{chain}/{REST}" for chain in CHAINS]
+    is_meant = meant([glob], every)
+    assert is_meant(f"nginx:gone@1.22.1/{REST}")
+    assert not is_meant(f"nginx:gone@1.23/{REST}")
