@@ -2,7 +2,8 @@
 
 Rules of composition, so that order never matters:
 - two mitigations may set the same thing only to the same value; directives of Cache-Control add up;
-- hops are replaced all at once, in the chain as the cell has it (replacements.py);
+- hops are replaced all at once, in the chain as the cell has it, and what replaces one hop has to go together
+  (replacements.py);
 - what is edited in one config adds up; `NAME@VARIANT` is the same mitigation in the config of that hop alone;
 - a mitigation that changes nothing in its cell cannot apply, and says so: it would measure the baseline twice.
 """
@@ -17,7 +18,7 @@ from typing import Any
 from harness.documents.document import Document
 from harness.errors import Complaint, InputError, allowed
 from harness.formats import FORMATS
-from harness.matrix.replacements import replacements
+from harness.matrix.replacements import replaced_by_all, replacements
 from harness.matrix.requests import Requests
 from harness.matrix.shapes import Catalogue
 from harness.model import (
@@ -193,8 +194,8 @@ def _torn(chain: Chain, applied: Sequence[Mitigation]) -> Iterator[str]:
         yield f"{_listed(direct)} bypasses the chain, which does not go with {_listed(replacing)}"
         return
     for hop in dict.fromkeys(chain):
-        news = {one.name: found for one in applied if (found := replacements(hop, one))}
-        if len(distinct := sorted(set().union(*news.values()), key=str)) > 1:
+        if len(distinct := sorted(replaced_by_all(hop, applied), key=str)) > 1:
+            news = [one.name for one in applied if replacements(hop, one)]
             how = f"set{'s' if len(news) == 1 else ''} the replacement of {hop} differently"
             yield f"{_listed(news)} {how}: {_listed(map(_shown, map(str, distinct)))}"
     for hop in dict.fromkeys(_chain(chain, applied)):
@@ -301,7 +302,7 @@ def _too_small(cell: Cell, change: Mitigation) -> Iterator[Complaint]:
 def _chain(chain: Chain, applied: Sequence[Mitigation]) -> Chain:
     if any(one.chain == "direct" for one in applied):
         return ()
-    replaced = (next((new for one in applied for new in replacements(each, one)), each) for each in chain)
+    replaced = (next(iter(replaced_by_all(each, applied)), each) for each in chain)
     return tuple(_edited(hop, applied) for hop in replaced)
 
 

@@ -134,6 +134,32 @@ def test_two_mitigations_contradict_each_other_by_what_they_make_of_the_hop_and_
     assert chain_text(both.chain) == "nginx:http11@1.22>nginx:default"
 
 
+STRICT, FEW, FLUSH = "haproxy:compression", "haproxy:compression-html", "haproxy:compression-no-delay"
+BOTH = "haproxy:compression-html-no-delay"
+
+
+@pytest.mark.parametrize(
+    ("few", "flush", "chain"),
+    [
+        ({STRICT: FEW}, {STRICT: FLUSH}, None),
+        ({STRICT: FEW}, {STRICT: FLUSH, FEW: BOTH}, BOTH),
+        ({STRICT: FEW, FLUSH: BOTH}, {STRICT: FLUSH}, BOTH),
+        ({STRICT: FEW, FLUSH: BOTH}, {STRICT: FLUSH, FEW: BOTH}, BOTH),
+        ({STRICT: FEW, FLUSH: BOTH}, {STRICT: FLUSH, FEW: "haproxy:default"}, None),
+        ({STRICT: FEW, FLUSH: FEW}, {STRICT: FLUSH, FEW: FLUSH}, None),
+    ],
+)
+def test_what_replaces_one_hop_goes_together_if_one_after_the_other_leads_to_one_hop(
+    few: dict[str, str], flush: dict[str, str], chain: str | None
+) -> None:
+    catalogue = {"few": replacing(few, "few"), "flush": replacing(flush, "flush")}
+    both = cell(f"{STRICT}@2.8", "few", "flush")
+    told = [one.message for one in objections(both, catalogue)]
+    assert bool(told) is (chain is None)
+    if chain:
+        assert chain_text(plan(both, catalogue).chain) == f"{chain}@2.8"
+
+
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
