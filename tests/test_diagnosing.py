@@ -325,6 +325,20 @@ async def test_once_a_limit_turned_a_stream_away_one_cell_is_measured_at_a_time(
         assert len(mitigated) <= len(singles) + len(chain.layers) - 1, "one layer tells that a set fails"
 
 
+@pytest.mark.parametrize(("status", "is_limit"), [(429, True), (503, True), (502, False), (504, False), (None, False)])
+async def test_who_answers_once_by_itself_slows_the_search_down_only_if_it_names_a_limit(
+    chain: World, run: Run, status: int | None, is_limit: bool
+) -> None:
+    class Stumbling(Played):
+        def told(self, cell: Cell) -> Result:
+            away = TurnedAway(1, status, "it") if cell == chain.layers[0] else None
+            return replace(super().told(cell), facts=Facts(turned_away=away))
+
+    asks, played = search(chain), Stumbling(chain, run)
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    assert (played.slowly, asks.best) == (is_limit, ("no-transform", "x-accel"))
+
+
 # ---------------------------------------------------------------- the job
 
 LOAD = {"tokens": 32, "token_bytes": 96}

@@ -20,8 +20,9 @@ Rules:
    its parts can be left out, which is measured.
 6. Where requests are limited, each cell takes its time: then `one_by_one` says so, and single headers and lines of
    configs are tried on one layer after the other, until one works; that is the answer.
-7. An application that alone keeps its whole answer back, whoever asks, and compresses nothing, does so in its own code:
-   nothing is tried, unless something is known to replace it.
+7. An application that alone keeps its whole answer back, whoever asks, and compresses nothing, does so in its own code
+   or in its server, if neither a header nor another request does it any good: then nothing dearer is tried, unless
+   something is known to replace it.
 """
 
 from __future__ import annotations
@@ -213,10 +214,14 @@ class Search:
 
     @property
     def in_code(self) -> list[Hop]:
-        """The applications that alone keep their whole answer back, whoever asks, and that nothing replaces."""
-        alone = {hop: [self._manners.get(replace(layer, chain=(hop,))) for layer in self.layers] for hop in self.chain}
-        kept = [hop for hop, manners in alone.items() if all(how and how.in_code for how in manners)]
-        return [hop for hop in kept if not any(replacements(hop, self._catalogue[name]) for name in self.names)]
+        """The applications that alone keep their whole answer back, whoever asks and how, and that nothing replaces."""
+        parts = {hop: [replace(layer, chain=(hop,)) for layer in self.layers] for hop in self.chain}
+        kept = [
+            hop for hop, alone in parts.items() if all(how and how.in_code for how in map(self._manners.get, alone))
+        ]
+        kept = [hop for hop in kept if not any(replacements(hop, self._catalogue[name]) for name in self.names)]
+        cheapest = next(self._batches())
+        return [hop for hop in kept if not any(self._may_help(name, parts[hop]) for name in cheapest)]
 
     def eases(self, name: str) -> bool:
         """Tell whether a mitigation alone makes a layer hold less that it does not mend."""
@@ -265,7 +270,7 @@ class Search:
         """Yield, step by step, what has to be known before the next step can be told."""
         yield [*self.layers, *(part for layer in self.layers for part in self.alone(layer))]
         held = self.held
-        if not held or self.in_code:
+        if not held:
             return
         left_out = [cell for layer in held for cell in self.left_out(layer)]
         if self.one_by_one:
@@ -283,6 +288,8 @@ class Search:
                 return
             pool += batch
             yield [*left_out, *self._singles(batch)]
+            if self.in_code:
+                return
             yield self._pairs(pool)
             yield self._next_sets(pool)
             if (best := self.best) and {*best} <= {*pool}:
@@ -410,6 +417,11 @@ class Search:
     def _mends(self, names: Names, need: Cell) -> bool:
         cell = self.applied(names, need)
         return cell is not None and cell != need and self._known.get(cell) == "streams"
+
+    def _may_help(self, name: str, where: Iterable[Cell]) -> bool:
+        """Tell whether a mitigation does any of these good, or may, as that is not known yet."""
+        cells = [cell for one in where if (cell := self.applied((name,), one)) not in (None, one)]
+        return any(self._known.get(cell, "streams") in ("streams", "milder") for cell in cells)
 
     def _helps(self, name: str, where: Iterable[Cell]) -> bool:
         """Tell whether a mitigation did any good alone, to any of these that hold."""

@@ -104,11 +104,11 @@ class Diagnosis:
     def of_limits(self) -> Iterator[str]:
         """Yield which hops limit requests, and of which of the user's configs it is not known what answers."""
         away = [(cell.chain, one.facts.turned_away) for cell, one in self.results.items() if one.facts.turned_away]
-        limits = [(chain, one.status) for chain, one in away if one.let_through == "it"]
+        limits = [(chain, one.status) for chain, one in away if one.is_by_limit]
         alone = [hop for hop in dict.fromkeys(self.search.chain) if (hop,) in [chain for chain, _ in limits]]
         who = ", ".join(map(str, alone)) or "a hop"
         if limits:
-            statuses = ", ".join(sorted({str(status or "no answer") for _, status in limits}))
+            statuses = ", ".join(sorted({str(status) for _, status in limits}))
             yield f"{who} limits requests ({statuses}): asked slowly, one by one, streams come through"
         missed = dict.fromkeys("+".join(cell.mitigations) for cell, one in self.results.items() if _is_missed(one))
         if limits and missed:
@@ -245,8 +245,8 @@ class Diagnosis:
         """Say that nothing within the chain mends it, and which hops are not mended by anything."""
         if in_code := self.search.in_code:
             hops = " and ".join(map(str, in_code))
-            yield f"It is in the code of {hops}, which alone keeps the whole answer, whoever asks"
-            yield "There each part has to be sent on when it comes. Nothing around it is tried before that"
+            yield f"{hops} alone keeps the whole answer, whoever asks, and no header or other request changes that"
+            yield "It is in its code or its server, where each part has to leave as it comes; nothing dearer was tried"
             return
         tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"

@@ -211,6 +211,11 @@ class TurnedAway:
     let_through: LetThrough
     words: str | None = None
 
+    @property
+    def is_by_limit(self) -> bool:
+        """Whether a limit did, that lets through who asks more slowly."""
+        return self.let_through == "it" and self.status in LIMITS
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

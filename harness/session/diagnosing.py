@@ -197,7 +197,7 @@ async def _diagnose(
     async def measure(cell: Cell) -> None:
         result = await measuring.result(cell)
         if away := result.facts.turned_away:
-            (limited.add if away.let_through == "it" else limited.discard)(cell)
+            (limited.add if away.is_by_limit else limited.discard)(cell)
         search.told(cell, fate(result), manner(result))
         tell(result)
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.diagnosis import manner as module
 from harness.diagnosis.manner import alike, manner
+from harness.judge import rules
 from harness.model import Facts, HeaderChange, Release, Result, Verdict
 from tests.reports.samples import cell, metrics, result
 
@@ -79,3 +81,8 @@ def test_nothing_is_told_of_what_streams_broke_off_or_is_let_go_by_one_thing_or_
     for one in (result(cell(), "streamed"), result(cell(), "broken"), result(cell(), None, metrics=None), unknown):
         assert manner(one) is None
     assert not alike(None, None)
+
+
+def test_what_differs_here_differs_there() -> None:
+    """A search may not know the rules of verdicts, but has to agree with them."""
+    assert (module.ALIKE, module.ALIKE_MS) == (rules.ALIKE, rules.ALIKE_MS)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.diagnosis import search as module
 from harness.diagnosis.manner import Manner
 from harness.model import Cell, Cost, Facts, Hop, Outcome, Refusal, TurnedAway, Verdict
-from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched
+from tests.diagnosis.chains import BOTH, Gate, SimulatedHop, World, by_force, every_set, hop, search, searched, streams
 from tests.reports.samples import result
 
 FREE = SimulatedHop()
@@ -171,8 +171,13 @@ def chains(hops: st.SearchStrategy[SimulatedHop], longest: int = 3) -> st.Search
 
 
 def agrees(chain: World) -> None:
-    found = searched(chain)
-    assert found.best == by_force(chain)
+    """Of what is as dear, the order of the catalogue only decides among what is tried."""
+    found, cheapest = searched(chain), by_force(chain)
+    if found.best and cheapest and found.best != cheapest:
+        assert found.price(found.best)[:-1] == found.price(cheapest)[:-1]
+        assert all(streams(chain, found, found.best, layer) for layer in chain.layers)
+    else:
+        assert found.best == cheapest
     assert found.wanted() == []
     assert len(chain.asked) <= len(chain.layers) * len(list(every_set(COSTS))) / 4  # of four that cost alike: a fifth
 
@@ -180,6 +185,13 @@ def agrees(chain: World) -> None:
 @given(chains(SOLE_GATE.map(SimulatedHop)))
 def test_hops_that_each_do_their_own_thing(chain: World) -> None:
     agrees(chain)
+
+
+def test_a_part_that_is_mended_as_cheaply_in_two_ways_may_be_mended_by_either() -> None:
+    """Alone `a` is mended by headers for less; beside what `b` needs, both ways cost the same."""
+    costs: dict[str, Cost] = {**COSTS, "pad": "request"}
+    two = Gate((("no-transform",), ("pad",)))
+    agrees(World({"a": SimulatedHop((Gate((("x-accel",),)), two)), "b": hop("identity")}, costs))
 
 
 @given(chains(st.lists(GATES, min_size=1, max_size=2).map(lambda gates: SimulatedHop(tuple(gates))), longest=2))
@@ -346,22 +358,33 @@ def test_pairs_wait_until_it_is_known_how_what_makes_a_part_milder_leaves_it() -
     assert ("no-cache", "x-accel") not in asked, "which would be asked if nothing were known of how it holds"
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_of_an_application_that_keeps_its_whole_answer_nothing_is_tried_but_where_something_replaces_it(
-    replaced: bool,
+@pytest.mark.parametrize(
+    ("app", "replaced", "best"),
+    [
+        (hop("rewrite"), False, None),
+        (hop("rewrite"), True, ("rewrite", "x-accel")),
+        (hop("no-transform"), False, ("no-transform", "x-accel")),
+        (hop("no-transform", requests=["browser"]), False, ("no-transform", "x-accel")),
+    ],
+)
+def test_of_an_application_that_keeps_its_whole_answer_only_what_is_cheap_is_tried_but_where_something_does_it_good(
+    app: SimulatedHop, replaced: bool, best: module.Names | None
 ) -> None:
-    chain = World({"front": hop("x-accel"), "app": hop("rewrite")}, COSTS)
+    chain = World({"front": hop("x-accel"), "app": app}, COSTS)
     catalogue = dict(chain.catalogue)
     if replaced:
         catalogue["rewrite"] = replace(catalogue["rewrite"], chain={"app:sim": "app:other"})
     asks = module.Search(chain.layers, catalogue, chain.costs, chain.can)
-    app = chain.layers[0].chain[1]
+    kept = chain.layers[0].chain[1]
     while wanted := asks.wanted():
         for cell in wanted:
-            asks.told(cell, chain.fate(cell), Manner("end", in_code=cell.chain == (app,)))
-    assert asks.best == (("rewrite", "x-accel") if replaced else None)
-    assert asks.in_code == ([] if replaced else [app])
-    assert bool({cell.mitigations for cell in chain.asked} - {()}) is replaced
+            met = chain.fate(cell)
+            how = Manner("end", in_code=True) if met == "held" and cell.chain == (kept,) else None
+            asks.told(cell, met, how)
+    assert asks.best == best
+    assert asks.in_code == ([] if best else [kept])
+    dear = {name for name in chain.costs if chain.costs[name] not in ("header", "request")}
+    assert bool(dear & {name for cell in chain.asked for name in cell.mitigations}) is bool(best and replaced)
 
 
 def test_an_application_that_keeps_its_answer_from_some_is_asked_about_like_any_other() -> None:
