@@ -156,7 +156,8 @@ def diagnose(
             "--budget",
             metavar="SECONDS",
             min=0.1,
-            help="Stop so long after the start of the command, and tell what is known by then.",
+            help="Stop so long after the start of the command, and tell what is known by then. What your application"
+            " takes to answer and what has to be fetched are left out.",
         ),
     ] = None,
     answers: Answers,
@@ -177,15 +178,19 @@ def diagnose(
     fetching = fetches.fetching()
     outputs = to.outputs()
     deployed = standing.deployment(cli.Typed.of(context))
+    budget = cli.Budget(budget_s, context.obj)
     hops, last = cli.chain_and_endpoint(chain) if chain else cli.hops_and_endpoint(hop or ())
     answerer = answers.answerer(last, standing.path, cli.Typed.of(context))
     make = partial(cell_options.diagnosis, hops, request or (), file, cell)
-    job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
+    with budget.left_out():
+        job = cli.job_of(answerer, deployed, make, cell_options.usual(cell), say)
     cli.tell_diffs(session.diffs(job), show_diff)
+    with budget.left_out():
+        job = session.fetched(job, fetching)
     looked: list[cli.Looked] = []
     status = 0
     try:
-        cli.diagnose(session.fetched(job, fetching), runs, keep, cli.Budget(budget_s, context.obj), looked)
+        cli.diagnose(job, runs, keep, budget, looked)
     finally:
         for one in looked:
             status = cli.finish_diagnosis(one.run, one.diagnosis, outputs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +36,21 @@ class Looked:
         return Diagnosis(self.run.info, self.search, results, self.run.info.mitigations, self.stopped)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Budget:
     """How long a command may take that `began` then, by the monotonic clock; without seconds, as long as it needs."""
 
     seconds: float | None
     began: float
+
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """Leave out how long this takes: what an application says once is not cut short, nor what is fetched."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.began += time.monotonic() - since
 
     @property
     def left_s(self) -> float | None:
