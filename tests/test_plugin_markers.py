@@ -127,6 +127,7 @@ def test_whatever_one_config_is_asked_for_is_a_cell_of_its_own(place: Sandbox) -
         (["tests/test_a.py::TestB::test_c"], [r"tests\.test_a\.TestB\.test_c"]),
         (["test_a.py::test_c[1-2]"], [r"test_a\.test_c\.1-2"]),
         (["test_a.py::test_c", "test_a.py::test_c"], [r"test_a\.test_c", r"test_a\.test_c-2"]),
+        (["test_a.py::test_c[/chat?key=s3cr3t]", "test_a.py::test_c[a?b-1]"], [r"test_a\.test_c-[0-9a-f]{6}"] * 2),
         (["test_a.py::test_c[ü]", "test_a.py::test_c[ö]"], [r"test_a\.test_c\._-[0-9a-f]{6}"] * 2),
         ([f"test_a.py::test_c[{'x' * 999}]"], [r"test_a\.test_c\.x{1,100}-[0-9a-f]{6}"]),
     ],

@@ -25,8 +25,11 @@ from harness.model import HIDDEN
 ARG_START, ARG_END = 45, 46
 """Fields 48 and 49 of /proc/PID/stat, counted from 0 behind the name of the program, which is the second."""
 _QUERY = re.compile(r"(?!\s*command:)(?:(?:.*>)?\s*(?:https?|wss?)://|/)[^?#]*[?#]", re.DOTALL | re.IGNORECASE)
-_FORGOTTEN = re.compile(rf"(?:--[\w-]+=|-\w)?(?:[\w-]+:\s*|[^?#\s]*[?#])?{re.escape(HIDDEN)}")
-"""What is shown of a value that is hidden whole, of a header, or of what has a query."""
+_OPTION = r"(?:--[\w-]+=|-\w+)"
+_LOGIN = rf"(?:.*>)?\s*[a-z]+://{re.escape(HIDDEN)}@.*"
+_HIDDEN = rf"(?:[^\s:]+:\s*|{_QUERY.pattern})?{re.escape(HIDDEN)}"
+_FORGOTTEN = re.compile(rf"{_OPTION}?(?:{_HIDDEN}|{_LOGIN})", _QUERY.flags)
+"""What is shown of a value that is hidden whole, of a header, or of what has a query or a login."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def connected(address: str = "", timeout_s: float | None = ANSWERS_S, hello_s: f
 
 def shown_address(address: str) -> str:
     """Return all of an engine's address but whom it logs in, which need be no URL to have that."""
-    scheme, sign, rest = address.rpartition("://")
+    scheme, sign, rest = address.partition("://") if "://" in address else ("", "", address)
     if "@" not in rest or scheme == "unix":
         return address
     return f"{scheme}{sign}{HIDDEN}@{rest.rpartition('@')[2]}"
@@ -201,10 +201,8 @@ def _of_context() -> tuple[str, str]:
 def _refuse_elsewhere(address: str, shown: str, by: str) -> None:
     try:
         parts = urlsplit(address if "://" in address else f"tcp://{address}")  # as docker's own tools take it
-        host, _ = (
-            parts.hostname or "",
-            parts.port,
-        )  # which is looked at here, for the SDK stumbles over one that is none
+        host = parts.hostname or ""
+        _ = parts.port  # the SDK stumbles over one that is none
     except ValueError:  # whose words quote what the address logs in
         raise Unavailable(f"{shown} is no address of an engine", _way_out(by)) from None
     if parts.scheme == "ssh" or (parts.scheme in ("tcp", "http", "https") and host not in HERE):

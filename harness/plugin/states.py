@@ -98,9 +98,10 @@ class State:
 
     def name(self, nodeid: str) -> str:
         """Return a name for the application that a test measures now: the test's, as a workload may be called."""
-        words = nodeid.replace(".py::", ".").replace("::", ".").replace("/", ".").replace("[", ".").rstrip("]")
+        plain = without_query(nodeid)
+        words = plain.replace(".py::", ".").replace("::", ".").replace("/", ".").replace("[", ".").rstrip("]")
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).lstrip("._-")[:NAME_CHARS]
-        if name != words:  # another test's may be shortened to the same
+        if name != words or plain != nodeid:  # another test's may be shortened to the same
             name = f"{name or 'test'}-{hashlib.sha256(nodeid.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
         self._named[name] = number = self._named.get(name, 0) + 1
         return name if number == 1 else f"{name}-{number}"
@@ -145,7 +146,13 @@ def command_of(item: pytest.Item) -> tuple[str, ...]:
     """Return what to type where pytest was started to run one test alone, whatever `addopts` leave out."""
     file = os.path.relpath(item.path, item.config.invocation_params.dir)
     chosen = MARKER if item.get_closest_marker(MARKER) else item.config.getoption("markexpr")
-    return *typed(item.config, chosen), f"{file}::{item.nodeid.partition('::')[2]}"
+    return *typed(item.config, chosen), f"{file}::{without_query(item.nodeid).partition('::')[2]}"
+
+
+def without_query(nodeid: str) -> str:
+    """Return a test's id without its parameters where one may be a path with a query, which no file may have."""
+    test, _, parameters = nodeid.partition("[")
+    return test if "?" in parameters else nodeid
 
 
 def typed(config: pytest.Config, chosen: str = MARKER) -> tuple[str, ...]:

@@ -300,6 +300,12 @@ def test_a_command_that_was_copied_without_its_query_is_refused(harness: Harness
         (["probe", "u", "-H", "Authorization: (redacted)", "-d", "hunter2secret"], "-H"),
         (["probe", "u", "-H", "X-Other: hunter2secret", "-d(redacted)"], "-d"),
         (["run", "--chain", "direct", "--path=/x?(redacted)"], "--path"),
+        (["run", "--chain", "direct", "--path", "/a b?(redacted)"], "--path"),
+        (["run", "--chain", "nginx:mine=./my site.conf>http://127.0.0.1:9/x?(redacted)"], "--chain"),
+        (["run", "--chain=nginx:a b>http://127.0.0.1:9/?(redacted)"], "--chain"),
+        (["run", "--chain", "direct>http://(redacted)@127.0.0.1:9/x"], "--chain"),
+        (["probe", "http://127.0.0.1:9", "-H", "X-Y.z: (redacted)"], "-H"),
+        (["probe", "http://127.0.0.1:9", "-XPOST", "-dX: (redacted)"], "-d"),
     ],
 )
 def test_what_is_to_be_written_out_again_is_told_by_its_place_alone(

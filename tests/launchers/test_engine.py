@@ -256,6 +256,7 @@ def test_an_engine_of_another_machine_is_refused(
         "tcp://me:hunter2@ho\u2100st:2375",
         "me:hunter2@127.0.0.1:2375",
         "tcp://me:hun@hunter2@192.0.2.7:2376",
+        "tcp://me:hunter2://b@192.0.2.7:2376",
     ],
 )
 def test_no_address_is_told_with_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
