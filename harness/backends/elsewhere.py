@@ -24,10 +24,11 @@ import aiohttp
 from harness.backends.base import Log
 from harness.backends.control import dump_emission, load_log
 from harness.backends.posting import INSTANCE_HEADER, TOKEN_HEADER, Patience
-from harness.backends.unreached import NOT_NOW, STREAMS, refusal, who_answers, why_unreached
+from harness.backends.unreached import STREAMS, refusal, who_answers, why_unreached
 from harness.errors import BackendError, HarnessError, InputError, shortened
 from harness.model import (
     EMITTER_HEADER,
+    LIMITS,
     NO_STREAM_MARK,
     Clock,
     Emission,
@@ -151,7 +152,7 @@ class Elsewhere:
             status, text, wait_s = await self._asked(at, path, said)
             if status == 200:
                 return text
-            if status not in NOT_NOW or time.monotonic() + wait_s > until_s:
+            if status not in LIMITS or time.monotonic() + wait_s > until_s:
                 raise self._refusal(at, path, status, text)
             self._say_waiting(at, status, wait_s, until_s - time.monotonic())
             await asyncio.sleep(wait_s)
@@ -184,7 +185,7 @@ class Elsewhere:
                 # a connection that was kept and is hung up on just now says nothing of who is there
         if self._is_another(answer.headers.items()):
             raise InputError(self._several(who))
-        if instance is None and answer.status not in NOT_NOW:
+        if instance is None and answer.status not in LIMITS:
             sends_to = shown_urls(self._quoted(answer.headers.get("Location", "")))
             spelled = self._quoted(html.unescape(self._quoted(text)))  # a page can spell what it repeats in many ways
             told = who_answers(answer.status, spelled, sends_to, shown_urls(path))

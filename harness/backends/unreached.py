@@ -14,6 +14,7 @@ import aiohttp
 from harness.backends.posting import TOKEN_VARIABLE
 from harness.errors import BackendError, HarnessError, InputError, shortened
 from harness.launchers.words import of_system
+from harness.model import LIMITS
 
 SELF_SIGNED, UNKNOWN, OTHER_NAMES = (18, 19), (2, 20, 21), (62, 64)
 TIMES = {9: "is the clock here right?", 10: "what is there needs a new one"}
@@ -23,8 +24,6 @@ include/openssl/x509_vfy.h.in (openssl/openssl at 0365b1a)."""
 LOGIN = "if whoever is in front asks for a login, let requests through to the emitter without: it has its own token"
 
 TOO_MANY = 429
-NOT_NOW = (TOO_MANY, 503)
-"""Who answers so may answer otherwise a little later."""
 STREAMS = "/stream/"
 """Below which streams are asked for, and nothing else."""
 
@@ -74,7 +73,7 @@ def refusal(who: str, path: str, status: int, said: str, waited_s: float) -> Har
     is_stream = path.startswith(STREAMS)
     if status == TOO_MANY:
         return BackendError(f"{who} takes no more requests (429), also {waited_s:g} s later: {said}")
-    if is_stream and status not in NOT_NOW:
+    if is_stream and status not in LIMITS:
         return InputError(
             f"{who} leads to the emitter, but {STREAMS}..., which has to be passed on unchanged, came there as another"
             f" path: status {status}, {said}"
