@@ -111,9 +111,14 @@ def publish_atlas(given: Path) -> None:
 
 
 def atlas_page(run: Run) -> str:
-    """Return the page of a run of the atlas, which says where something else was seen by hand."""
+    """Return the page of a run of the atlas, which says where something else was seen by hand. Raises InputError if
+    nothing of the run is named where that is told.
+    """
     said = CONFIRMED.read_text(encoding="utf-8").partition(CONTRADICTS)[2].partition("\n## ")[0]
-    return atlas.page(run.info, run.results, re.findall(r"^`([^`\s]+/lockstep)`: ", said, re.MULTILINE))
+    otherwise = re.findall(r"^`([^`\s]+/lockstep)`: ", said, re.MULTILINE)
+    if not {result.id for result in run.results}.intersection(otherwise):
+        raise InputError(f"{CONFIRMED.name} names no cell of this run below {CONTRADICTS.strip()!r}")
+    return atlas.page(run.info, run.results, otherwise)
 
 
 def judged_again(run: Run) -> None:
@@ -138,7 +143,8 @@ def judged_again(run: Run) -> None:
     run.results.clear()
     for result in rejudge(results, traces):
         run.append(result)
-    run.info = replace(run.info, matrix_text=matrix.text)
+    today = {name: matrix.catalogue[name] for name in run.info.mitigations}
+    run.info = replace(run.info, matrix_text=matrix.text, mitigations=today)
     run.expect(len(results))
 
 

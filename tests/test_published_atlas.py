@@ -56,7 +56,9 @@ def test_the_committed_run_is_whole_of_the_matrix_as_it_is_and_as_expected(run: 
     assert run.info.finished_at
     assert run.info.matrix_text == MATRIX.read_text(encoding="utf-8")
     assert len(run.results) == len(matrix().cells)
-    assert [result.id for result in run.results if result.outcome not in (*atlas.JUDGED, "too short")] == []
+    told = {result.id for result in run.results if result.outcome in atlas.JUDGED}
+    fixed = {result.id for result in run.results if result.outcome == "too short" and result.cell.body == "length"}
+    assert [result.id for result in run.results if result.id not in told | fixed] == [], "a busy machine made it"
     assert summary.exit_status(run.info, run.results) == 0
 
 
@@ -102,10 +104,18 @@ def test_a_source_stands_apart_from_the_words_around_it(run: Run) -> None:
     assert f"It asks as {first} does, with the port of {second}.\n" in page
 
 
+def anchors(file: Path) -> set[str]:
+    """Return what leads to the headings of a page, as GitHub makes it of them."""
+    headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_page_that_is_linked_is_there() -> None:
     linked = set(re.findall(r"\]\(((?!https?:|#)[^)]+)\)", publish.ATLAS_PAGE.read_text(encoding="utf-8")))
     assert linked
-    assert [link for link in sorted(linked) if not (publish.DOCS / link.partition("#")[0]).is_file()] == []
+    files = {link: publish.DOCS / link.partition("#")[0] for link in sorted(linked)}
+    assert [link for link, file in files.items() if not file.is_file()] == []
+    assert [link for link, file in files.items() if "#" in link and link.partition("#")[2] not in anchors(file)] == []
 
 
 @pytest.mark.parametrize("chapter", [path.stem for path in sorted((publish.DOCS / "proxies").glob("*.md"))])
