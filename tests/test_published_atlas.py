@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ import pytest
 from benchmarks import archive, publish
 from harness import session
 from harness.claims import atlas
-from harness.model import Expectation, Result
+from harness.matrix.mitigations import is_detour, parse
+from harness.model import Expectation, Result, chain_text
 from harness.proxies.catalog import PROXIES
 from harness.reports import summary
 from harness.store.runs import Run
@@ -102,6 +103,20 @@ def test_a_source_stands_apart_from_the_words_around_it(run: Run) -> None:
     link = "[`{0}` of a/b 1](https://github.com/a/b/blob/1/c/{1})"
     first, second = link.format("d.c:3", "d.c#L3"), link.format("e.c:4", "e.c#L4")
     assert f"It asks as {first} does, with the port of {second}.\n" in page
+
+
+def test_whatever_mends_a_variant_within_the_chain_is_a_mitigation_that_is_shipped_or_several(run: Run) -> None:
+    """So that a diagnosis can find it: not only one that the matrix of the atlas has for itself."""
+    file = publish.ROOT / "configs/mitigations.yaml"
+    shipped = parse(file.read_text(encoding="utf-8"), str(file))
+    mended = defaultdict[str, set[bool]](set)
+    for one in run.results:
+        known = all(name in shipped for name in one.cell.mitigations)
+        around = any(is_detour(matrix().matrix.catalogue[name], one.cell.format) for name in one.cell.mitigations)
+        if one.effect == "defeats" and not around:
+            mended[chain_text(one.cell.chain)].add(known)
+    assert len(mended) > 50, "else none would be looked at"
+    assert [chain for chain, known in mended.items() if True not in known] == []
 
 
 def anchors(file: Path) -> set[str]:
