@@ -460,3 +460,28 @@ def test_a_check_of_some_cells_concerns_those_of_a_baseline_that_the_same_globs_
     assert [left(one) for one in (here, gone, other)] == [False, False, True]
     exact = session.Chosen(only=["nginx:default"]).of([here, f"nginx:default/{rest}"])
     assert not exact(here)
+
+
+GONE = CELLS[0].replace("nginx:nginx", "nginx:gone@1.22.1")
+
+
+@pytest.mark.usefixtures("project", "no_nginx")
+@pytest.mark.parametrize(
+    ("globs", "is_meant"),
+    [
+        ([], True),
+        (["--only", "nginx:nginx", "--only", "nginx:gone@1.22.1"], True),
+        (["--only", "curl"], False),
+        (["--skip", "nginx:gone@1.22.1"], False),
+    ],
+)
+def test_a_cell_that_is_gone_is_told_and_forgotten_only_where_the_globs_mean_it(
+    harness: Harness, globs: list[str], is_meant: bool
+) -> None:
+    known = dict.fromkeys([*CELLS, GONE], Kept("streamed"))
+    BASELINE.write_text(text.text(Baseline("b", RULES, "0.1.0", known), "my.yaml"))
+    run = run_of("streamed", "streamed")
+    said = harness("check", "my.yaml", *globs, "--measured", run)
+    assert (said.status, GONE in said.out) == (int(is_meant), is_meant)
+    harness("check", "my.yaml", *globs, "--update", "--measured", run)
+    assert (GONE in BASELINE.read_text()) is not is_meant

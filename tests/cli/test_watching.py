@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import NoReturn
 
 import pytest
 
 from harness import session
+from harness.cli.watching import _Watch
 from harness.errors import InputError
 from harness.model import Cell
 from harness.proxies.as_deployed import AsDeployed
@@ -123,6 +126,35 @@ def test_a_folder_is_watched_on_while_a_file_in_it_has_a_fault(place: Sandbox) -
     assert session.folders(job, watched) == watched
     place.write("snip/buffers.inc", "{")
     assert session.folders(job, watched) == watched
+
+
+async def test_no_folder_is_left_out_again_while_it_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at a job finds another folder, and none of those that were found before."""
+    job = session.load("smoke")
+    watched: list[set[Path]] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def folders(job: session.Job, before: Collection[Path] = frozenset()) -> frozenset[Path]:
+        if len(watched) > 3:
+            raise EnoughError
+        return frozenset({*before, Path(f"found-{len(watched)}")})
+
+    async def saves(places: Iterable[Path]) -> AsyncGenerator[None]:
+        watched.append({*places})
+        await asyncio.Event().wait()
+        yield
+
+    async def looked_at(self: _Watch, job: session.Job) -> session.Job:
+        return job
+
+    monkeypatch.setattr(session, "folders", folders)
+    monkeypatch.setattr(session, "saves", saves)
+    monkeypatch.setattr(_Watch, "_looked_at", looked_at)
+    with pytest.raises(EnoughError):
+        await _Watch(lambda: job, Path("runs"), 1).go()
+    assert all(earlier < later for earlier, later in pairwise(watched))
 
 
 @pytest.mark.usefixtures("no_nginx")
