@@ -30,7 +30,10 @@ from tests.diagnosis.test_search import FREE, world
 from tests.reports.samples import result, run_info
 from tests.sampling import some_of
 
-pytestmark = pytest.mark.usefixtures("no_nginx")  # which would be asked about each config
+pytestmark = [
+    pytest.mark.usefixtures("no_nginx"),  # which would be asked about each config
+    pytest.mark.timeout(120),  # a search that never ends is a fault, and nothing here waits for anything real
+]
 TURNS = 1000
 """So many turns of the loop are many more than a search has steps."""
 Seen = Literal["streams", "held", "refused"]

@@ -34,6 +34,8 @@ from tests.planning import REQUESTS
 from tests.reports.samples import CATALOGUE, cell
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.timeout(120)  # who waits for what was given up waits for ever
+
 
 async def test_a_result_is_on_disk_before_anybody_is_told_of_it(run: Run) -> None:
     told = []
