@@ -20,7 +20,7 @@ from harness.diagnosis.telling import Diagnosis
 from harness.errors import InputError, ProxyError
 from harness.matrix.mitigations import plan
 from harness.measure.sights import Sight
-from harness.model import Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
+from harness.model import LIMITS, Cell, Deployment, Facts, Hop, Result, TurnedAway, Verdict, chain_text
 from harness.proxies.base import Deployable
 from harness.proxies.catalog import PROXIES
 from harness.session.shipped import variants
@@ -269,6 +269,7 @@ class Limited(Played):
         self.inside: list[Cell] = []
         self.is_limited = False
         self.is_known = False
+        self.away: list[set[str]] = []
         self.beside: list[list[Cell]] = []
 
     async def result(self, cell: Cell) -> Result:
@@ -281,16 +282,19 @@ class Limited(Played):
         away = self.is_limited or len(self.inside) >= self.lets
         self.inside.append(cell)
         self.is_limited = away
+        self.away += [{*cell.mitigations}] if away else []
         try:
             self.on_sight(cell, "limited" if away else sight(self.world, cell) or "held")
             for _ in range(20):
                 await asyncio.sleep(0)
-                self.is_known |= away  # what was asked for in the same turn is under way already
+                self.is_known |= away and not set.intersection(*self.away)  # which one of them might be why
+                # what was asked for in the same turn is under way already
         except asyncio.CancelledError:
             self.given_up.append(cell)
             raise
         finally:
             self.inside.remove(cell)
+        self.is_known |= away
         return self.kept(cell, Facts(turned_away=TurnedAway(1, 429, "it")) if away else Facts())
 
     def kept(self, cell: Cell, facts: Facts | None = None) -> Result:
@@ -340,6 +344,34 @@ async def test_who_answers_once_by_itself_slows_the_search_down_only_if_it_names
     asks, played = search(chain), Stumbling(chain, run)
     assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
     assert (played.slowly, asks.best) == (is_limit, ("no-transform", "x-accel"))
+
+
+@pytest.mark.parametrize("status", [503, 501])
+async def test_a_mitigation_that_a_hop_answers_by_itself_for_good_makes_no_search_slow(
+    chain: World, run: Run, status: int
+) -> None:
+    class Refusing(Played):
+        """Turns whatever has a mitigation away, whatever else it has."""
+
+        async def result(self, cell: Cell) -> Result:
+            assert not self.slowly
+            if "no-cache" in cell.mitigations:
+                self.on_sight(cell, "limited" if status in LIMITS else "refused")
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            return await super().result(cell)
+
+        def told(self, cell: Cell) -> Result:
+            if "no-cache" not in cell.mitigations:
+                return super().told(cell)
+            facts = Facts(turned_away=TurnedAway(3, status, "only its baseline"))
+            return result(cell, "broken", "harms", outcome="observed", facts=facts)
+
+    asks, played = search(chain), Refusing(chain, run)
+    assert await session.diagnose(asks, CONTROLS, played, run, lambda _: None)
+    assert asks.best == ("no-transform", "x-accel")
+    assert any("no-cache" in cell.mitigations for cell in played.asked)
+    assert len(set(played.asked)) == len(played.asked), "nothing is asked for twice"
 
 
 # ---------------------------------------------------------------- the job

@@ -181,7 +181,7 @@ async def _diagnose(
 ) -> None:
     under_way: dict[Cell, asyncio.Task[None]] = {}
     unseen, limited, asked_alone = set[Cell](), set[Cell](), set[Cell]()
-    turned = asyncio.Event()
+    is_proven, turned = False, asyncio.Event()
 
     def sighted(cell: Cell, sight: Sight) -> None:
         looks: Fate = "refused" if sight == "limited" else sight
@@ -194,10 +194,18 @@ async def _diagnose(
                 turned.set()
             search.looks[cell] = looks
 
+    def is_limited() -> bool:
+        """Tell whether requests are: not where a mitigation that all have whom nobody let through yet may be why."""
+        return is_proven or bool(
+            limited and not frozenset.intersection(*(frozenset(one.mitigations) for one in limited))
+        )
+
     async def measure(cell: Cell) -> None:
+        nonlocal is_proven
         result = await measuring.result(cell)
         if away := result.facts.turned_away:
             (limited.add if away.is_by_limit else limited.discard)(cell)
+            is_proven |= away.is_by_limit
         search.told(cell, fate(result), manner(result))
         tell(result)
 
@@ -227,9 +235,9 @@ async def _diagnose(
         await measuring.started(first, search.layers[0])
         ask(first)
         while True:
-            search.one_by_one = measuring.slowly = bool(limited)
+            search.one_by_one = measuring.slowly = is_limited()
             needed, guessed = search.wanted(), list[Cell]()
-            if limited:
+            if search.one_by_one:
                 ask_one(needed)
             else:
                 ask(needed)
