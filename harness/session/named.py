@@ -45,9 +45,13 @@ def by_id(
         try:
             return one_cell(given, workload, expected, deployment, site=site)
         except InputError as error:
-            with contextlib.suppress(HarnessError):
+            try:
                 chain, standing = _as_it_was(cell_id, str(given["chain"]), runs)
-                return one_cell({**given, "chain": chain}, workload, expected, deployment or standing)
+            except HarnessError:
+                raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
+        try:
+            return one_cell({**given, "chain": chain}, workload, expected, deployment or standing)
+        except InputError as error:  # of what lies there by now
             raise InputError(*error.complaints, *_how_it_was(cell_id, runs)) from error
     faults, nearly = list[Complaint | str](), list[Job]()
     smallest_first = sorted(shipped_matrices().values(), key=lambda path: path.stat().st_size)
@@ -141,21 +145,26 @@ def _has_workload(file: str, name: str) -> bool:
 
 
 def _as_it_was(cell_id: str, chain: str, runs: Path) -> tuple[str, Deployment]:
-    """Return a cell's chain with the files of the configs that a run had it measured with, or else another cell of the
-    same configs, and how these stand.
+    """Return a cell's chain with the files of the configs that a run had it measured with, or else another cell of as
+    many of these configs as possible, and how these stand.
 
     Raises HarnessError if no run says all of that: a query of a path is not kept.
     """
     parts = [hop.partition("@") for hop in chain.split(">")]
     names = [bare.partition(":") for bare, _, _ in parts]
     hops = [Hop(proxy, variant) for proxy, _, variant in names]
+    found: dict[Hop, Path] = {}
+    stood: dict[Hop, Deployment] = {}
     for info in _heads_with(cell_id, runs):
         own = {hop: Path(file) for hop in hops if (file := info.own.get(str(hop)))}
         standing = {hop: said for hop in hops if (said := info.standing.get(str(hop)))}
-        if own and not info.matrix_text and not any("?" in said.path + said.wish for said in standing.values()):
-            given = (hop_as_given(hop, own) + at + items for hop, (_, at, items) in zip(hops, parts, strict=True))
-            return ">".join(given), as_options_say(standing)
-    raise InputError(f"no run in {runs} says what {chain} is")
+        is_said = not info.matrix_text and not any("?" in said.path + said.wish for said in standing.values())
+        if is_said and len(own) > len(found):
+            found, stood = own, standing
+    if not found:
+        raise InputError(f"no run in {runs} says what {chain} is")
+    given = (hop_as_given(hop, found) + at + items for hop, (_, at, items) in zip(hops, parts, strict=True))
+    return ">".join(given), as_options_say(stood)
 
 
 def _heads_with(cell_id: str, runs: Path) -> Iterator[RunInfo]:

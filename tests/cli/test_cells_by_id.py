@@ -247,20 +247,39 @@ def test_of_several_runs_with_configs_of_one_name_the_one_counts_that_has_the_ce
     assert by_id(mended, tmp_path / "runs").own == {MINE: later}, "the newest"
 
 
+@pytest.mark.usefixtures("no_nginx")
+def test_of_several_runs_the_one_counts_that_has_most_of_the_configs(tmp_path: Path) -> None:
+    mine, yours = tmp_path / "mine.conf", tmp_path / "yours.conf"
+    for file in (mine, yours):
+        file.write_text(BARE)
+    both = {"nginx:mine": str(mine), "nginx:yours": str(yours)}
+    stood = {"nginx:mine": STOOD, "nginx:yours": STOOD}
+    Run.create(tmp_path / "runs", run_info(started_at="2025-11-21T08:22:01+00:00", own=both, standing=stood))
+    newer = {"nginx:mine": str(mine)}
+    Run.create(tmp_path / "runs", run_info(own=newer, standing={"nginx:mine": STOOD}))
+    chain = replace(cell(), chain=(Hop("nginx", "mine"), Hop("nginx", "yours")), workload=Workload("32x96", 32, 96))
+    assert by_id(chain.id, tmp_path / "runs").own == {MINE: mine, Hop("nginx", "yours"): yours}
+
+
 MINE = Hop("nginx", "mine")
 
 
 @pytest.mark.usefixtures("no_nginx")
 @pytest.mark.parametrize(
-    ("config", "standing"), [(None, STOOD), (BARE, replace(STOOD, path="/a/b?#abcdef")), ("server {", STOOD)]
+    ("config", "standing", "why"),
+    [
+        (None, STOOD, "no file"),
+        (BARE, replace(STOOD, path="/a/b?#abcdef"), "unknown variant"),
+        ("server {", STOOD, "mine.conf:1"),
+    ],
 )
 def test_what_a_run_cannot_say_of_a_cell_is_led_back_to_what_was_typed(
-    tmp_path: Path, config: str | None, standing: Deployment
+    tmp_path: Path, config: str | None, standing: Deployment, why: str
 ) -> None:
     own = tmp_path / "mine.conf"
     if config is not None:
         own.write_text(config)
     measured = kept_run(tmp_path / "runs", own, {"nginx:mine": standing})
-    with pytest.raises(InputError, match="unknown variant") as caught:
+    with pytest.raises(InputError, match=why) as caught:
         by_id(measured, tmp_path / "runs")
     assert f"`harness diagnose --hop nginx:mine={own}` measures it" in str(caught.value)
