@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import PurePath
 
 from harness.documents.document import Document
@@ -86,13 +86,20 @@ def _hops(result: Result, measured: Mapping[Cell, Result], run: RunInfo) -> Iter
         yield f"by which hop: {shlex.join(command)} finds out"
 
 
-def _declared(run: RunInfo, hops: Iterable[Hop]) -> Mapping[Hop, Deployment]:
+def _declared(run: RunInfo, hops: Collection[Hop]) -> Mapping[Hop, Deployment]:
     """Return how some configs stand in chains as the run's matrix file has it, which the run keeps without queries."""
-    document = Document(run.matrix_text)
+    if not hops:
+        return {}
+    document = _document(run.matrix_text)
     said = {hop: partial(document.at, "variants", hop.proxy, hop.variant) for hop in hops}
     return {
         hop: Deployment(_listed(of("map")), str(of("server") or ""), str(of("path") or "")) for hop, of in said.items()
     }
+
+
+@lru_cache(maxsize=1)  # of a run with many failing cells it is read once
+def _document(text: str) -> Document:
+    return Document(text)
 
 
 def _listed(given: object) -> tuple[str, ...]:
