@@ -347,6 +347,14 @@ class Flow:
         paused = self.quiet_ms > wait_ms / 2 if self.sent_ms >= wait_ms else alike(self.quiet_ms, wait_ms)
         return paused and not self.spaced
 
+    def is_unsure(self, wait_ms: float) -> bool:
+        """Tell whether that may be by a pause that nobody meant: one of half a timer looks as if it waited for it, and
+        only in one as long does a timer let go that waits for one.
+        """
+        if self.idle(wait_ms):
+            return self.pause_ms > wait_ms / 2
+        return self.pause_ms > wait_ms or alike(self.pause_ms, wait_ms)
+
 
 def alike(a_ms: float, b_ms: float) -> bool:
     """Tell whether two durations are one timer's."""

@@ -187,10 +187,10 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
     quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. A timer that
     was waited for barely longer than what is no hold yet may be one that is none. And whether a timer waits for a pause
-    nobody can tell by a flow that had one which nobody meant, of half of it or more.
+    a flow may not tell that had one which nobody meant.
     """
     verdict, release = judgement.verdict, judgement.release
-    if release and release.by == "timer" and (flow := reader.flow()) and flow.pause_ms > release.wait_ms / 2:
+    if release and release.by == "timer" and (flow := reader.flow()) and flow.is_unsure(release.wait_ms):
         return True
     alone = [one for one in reader.seen if isinstance(one, Alone)]
     if verdict == "coalesced" and release and release.by == "timer":
