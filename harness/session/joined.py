@@ -34,7 +34,7 @@ class Part:
     """What a process has in a session: where its runs go, the session's secret and start, and how this part is called.
 
     `cells` are how many are to be measured in all parts, by what the matrix of their job is called; `tests` what runs
-    the test that asks for a cell, by that and the cell's id, as far as it is known by now.
+    the test that asks for a cell, by that and the cell's id: of a job all of them, by when it is first measured.
     """
 
     root: Path
@@ -72,6 +72,7 @@ class JoinedSession:
         self._everything = AsyncExitStack()
         self._joining = asyncio.Lock()
         self._joined: list[Joined] = []
+        self._known: dict[int, Job] = {}
         self._launcher: Launcher | None = None
         self._schedule = Schedule()
 
@@ -84,18 +85,20 @@ class JoinedSession:
     ) -> None:
         await self._everything.aclose()
 
-    async def join(self, job: Job, cells: Sequence[Cell] = ()) -> Joined:
-        """Return where a job is measured, which starts now if no job before it agrees with it. Of some of its cells the
-        run then tells which tests they are for.
+    async def join(self, job: Job) -> Joined:
+        """Return where a job is measured, which starts now if no job before it agrees with it. The run then tells what
+        it is measured with and which tests its cells are for: once, for each test of a session joins.
         """
         async with self._joining:
             if not (found := next((one for one in self._joined if one.agrees(job)), None)):
                 self._joined.append(found := await self._started(job))
-            with room(found.run):
-                found.run.make_known(replace(described(job, ()), tests=self._tests(job, cells)))
-                for recording in {cell.workload.recording: None for cell in job.cells}:
-                    if recording:
-                        found.run.keep_recording(recording)
+            if id(job) not in self._known:
+                with room(found.run):
+                    found.run.make_known(replace(described(job, ()), tests=self._tests(job)))
+                    for recording in {cell.workload.recording: None for cell in job.cells}:
+                        if recording:
+                            found.run.keep_recording(recording)
+                self._known[id(job)] = job
             return found
 
     async def run(self, job: Job, cells: Sequence[Cell]) -> list[Result]:
@@ -104,7 +107,7 @@ class JoinedSession:
 
         Raises NoRoom, and what a start raises.
         """
-        joined = await self.join(job, cells)
+        joined = await self.join(job)
         with room(joined.run):
             every = await joined.runner.run(referenced(cells, job.matrix.stand_ins), lambda result: None)
         return [result for result in every if result.cell in cells]
@@ -137,9 +140,9 @@ class JoinedSession:
         runner = Runner(bench, run, matrix.catalogue, matrix.requests, matrix.expectations, matrix.stand_ins)
         return Joined(job, bench, await enter(runner), run)
 
-    def _tests(self, job: Job, cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
+    def _tests(self, job: Job) -> dict[str, tuple[str, ...]]:
         """Return what runs the tests of cells, and of what these are held against, if that is no test itself."""
-        asked = {cell: words for cell in cells if (words := self._part.tests.get((job.matrix.file, cell.id)))}
+        asked = {cell: words for cell in job.cells if (words := self._part.tests.get((job.matrix.file, cell.id)))}
         beside = {one: words for cell, words in asked.items() for one in referenced([cell], job.matrix.stand_ins)}
         return {cell.id: words for cell, words in {**beside, **asked}.items()}
 
