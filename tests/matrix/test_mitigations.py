@@ -52,6 +52,11 @@ def test_the_catalogue_has_every_entry_that_was_promised() -> None:
     assert set(CATALOGUE) >= set(NAMES)
 
 
+def test_what_not_every_reader_takes_costs_no_less_than_another_format() -> None:
+    cheap = {one.name for one in CATALOGUE.values() if one.cost in ("header", "request", "config")}
+    assert not {one.name for one in CATALOGUE.values() if one.name in cheap and (one.format or one.content_type)}
+
+
 def test_claims_are_one_sentence_and_name_a_source() -> None:
     for one in CATALOGUE.values():
         assert one.claim.endswith("."), one.name
