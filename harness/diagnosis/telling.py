@@ -63,10 +63,17 @@ class Diagnosis:
         return self.search.held
 
     @cached_property
-    def _to_mend(self) -> list[Cell]:
+    def to_mend(self) -> list[Cell]:
         """Those that hold tokens, or look like it."""
         looks = self.search.looks
         return [one for one in self.layers if one in self.held or looks.get(one) in ("held", "milder")]
+
+    @cached_property
+    def _not_through(self) -> list[Cell]:
+        """Those that hold tokens, or that a hop answers by itself, or that look like it."""
+        away = [one for one in self.results.values() if fate(one) == "refused"]
+        refused = {one.cell for one in away} | {cell for cell, look in self.search.looks.items() if look == "refused"}
+        return [one for one in self.layers if one in self.to_mend or one in refused]
 
     @cached_property
     def fix(self) -> Names | None:
@@ -119,18 +126,20 @@ class Diagnosis:
                 yield f"{hop}: which server and which of its locations answer is only known as requests come"
 
     def of_hops(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield each hop with what it does alone, and what the chain does without it, for requests that are held."""
+        """Yield each hop with what it does alone, for requests that do not stream, and what the chain does without it,
+        for those that are held.
+        """
         chain = self.search.chain
-        if len(chain) > 1 and self._to_mend:
-            alone = dict(zip(dict.fromkeys(chain), self._hops(), strict=True))
+        if len(chain) > 1 and self._not_through:
+            alone = dict(zip(dict.fromkeys(chain), self._hops(self._not_through), strict=True))
             for place, (hop, called) in enumerate(zip(chain, words.hops(chain), strict=True)):
-                left = [self.search.left_out(layer)[place] for layer in self._to_mend]
-                without = f"without it the chain {self._together(left, self._fate_in_short)}"
-                yield called, [f"alone it {self._together(alone[hop], self._fate)}", without]
+                left = [self.search.left_out(layer)[place] for layer in self.to_mend]
+                without = [f"without it the chain {self._together(left, self._fate_in_short)}"] if left else []
+                yield called, [f"alone it {self._together(alone[hop], self._fate)}", *without]
 
     def of_fix(self) -> Iterator[str]:
         """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why."""
-        if not self._to_mend:
+        if not self.to_mend:
             return
         if self.fix is None:
             yield from self._no_fix()
@@ -193,9 +202,9 @@ class Diagnosis:
         shown = f"; {words.shows(result.shows)}" if result.shows else ""
         return f"{result.verdict}: {words.reason(result)}{shown}"
 
-    def _hops(self) -> Iterator[list[Cell]]:
+    def _hops(self, layers: Sequence[Cell]) -> Iterator[list[Cell]]:
         places = range(len(dict.fromkeys(self.search.chain)))
-        alone = [self.search.alone(layer) for layer in self._to_mend]
+        alone = [self.search.alone(layer) for layer in layers]
         yield from ([parts[place] for parts in alone] for place in places)
 
     def _together(self, cells: Iterable[Cell], told: Callable[[Cell], str]) -> str:
@@ -250,7 +259,7 @@ class Diagnosis:
             return
         tried = [names for names in self.search.tried if not self.search.is_around(names)]
         yield f"Nothing within the chain mends it: {words.counted(len(tried), 'set')} of mitigations tried"
-        for hop, cells in zip(dict.fromkeys(self.search.chain), self._hops(), strict=True):
+        for hop, cells in zip(dict.fromkeys(self.search.chain), self._hops(self.to_mend), strict=True):
             if stubborn := [cell for cell in cells if self.search.resists(cell)]:
                 yield f"Nothing that was tried on it mends {hop} alone, which {self._together(stubborn, self._fate)}"
                 if settings := list(self._untried(hop)):

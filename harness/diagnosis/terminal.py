@@ -24,6 +24,7 @@ PATCHES = (
 )
 HERE = "`patch -p0`, or `git apply -p0 --unidiff-zero`,"
 ELSEWHERE = "`patch -d / -p1`, or `patch -p0` for what lies below this folder,"
+CR_LF = "Where lines end with CR LF only that file is taken, for no terminal prints them."
 
 
 class DiagnosisReport:
@@ -65,7 +66,7 @@ class DiagnosisReport:
     def _hops(self, width: int) -> Iterator[Text]:
         for number, (hop, found) in enumerate(self._told.of_hops()):
             if not number:
-                yield Text("\nWhich hop holds", "bold")
+                yield Text(f"\nWhich hop {'holds' if self._told.to_mend else 'answers by itself'}", "bold")
             yield Text(f"  {hop}", "bold")
             for sentence in found:
                 yield from _wrapped(sentence, width, "    ")
@@ -87,6 +88,8 @@ class DiagnosisReport:
             elsewhere = any(re.search("^--- /", diff, re.MULTILINE) for diff in patches.values())
             yield Text()
             yield from _wrapped(PATCHES.format(ELSEWHERE if elsewhere else HERE), width, "  ")
+            if any("\r\n" in diff for diff in patches.values()):
+                yield from _wrapped(CR_LF, width, "  ")
 
     def _meaning(self, status: int) -> str:
         told = self._told

@@ -176,6 +176,9 @@ def test_what_changed_in_configs_of_the_user_s_is_told_by_hop_in_place_of_the_li
     )
     found = diagnosis([*itertools.chain(*held), *apart], OWN, catalogue)
     assert "`patch -d / -p1`" in told(found), "one that lies elsewhere is enough"
+    assert "Where lines end with CR LF only that file is taken" in told(found)
+    of_unix = both(OWN, "streamed", "streamed", "nginx-buffering-off", facts=changed(outer=DIFF.replace("\r", "")))
+    assert "CR LF" not in told(diagnosis([*itertools.chain(*held), *of_unix], OWN, catalogue))
 
 
 def test_a_chain_that_streams_needs_nothing() -> None:
@@ -195,9 +198,19 @@ def test_a_hop_that_answers_by_itself_is_told_as_that() -> None:
     facts = Facts(
         hops=("proxy",), refusal=Refusal(401, 200), answered_by="hop", turned_away=TurnedAway(3, 401, "nothing")
     )
-    login = both(CHAIN, "broken", "broken", outcome="blocked", reason="status 401", facts=facts)
-    found = diagnosis(login)
+
+    def of_hop(chain: str) -> list[Result]:
+        return both(chain, "broken", "broken", outcome="blocked", reason="status 401", facts=facts)
+
+    login = of_hop(CHAIN)
+    found = diagnosis([*login, *both("nginx:default", "buffered", "streamed"), *of_hop("nextjs:dev")])
     assert all("a hop answers by itself" in seen for _, seen in found.of_layers())
+    hops = dict(found.of_hops())
+    assert [one.partition(";")[0] for one in hops["nextjs:dev"]] == ["alone it is blocked: status 401"]
+    assert hops["nginx:default"] == [
+        "alone it is buffered: from token 0 on, nothing came before the end (curl); streams (browser)"
+    ]
+    assert "Which hop answers by itself" in told(found)
     assert (list(found.of_fix()), found.exit_status) == ([], 3)
     assert "too little is known: a hop answers by itself (curl, browser)" in told(found)
     one = diagnosis([*login[:1], at(CHAIN, "browser", "streamed")])
