@@ -188,6 +188,7 @@ class Deployed:
     def _asked(self) -> Listen:
         listens = self._said_listens()
         leading = [one for one in listens if self._leads(one.server)]
+        leading = leading or [one for one in listens if self._may_lead(one.server)]
         if not leading:
             raise self._nothing_leads(list(dict.fromkeys(one.server for one in listens)))
         servers = list(dict.fromkeys(one.server for one in leading))
@@ -229,8 +230,12 @@ class Deployed:
     def _leads(self, server: Server) -> bool:
         if not self.said.path:
             return bool(self._leading(server))
-        location = find(server.directive, uri_of(self.said.path))
-        return self._passes(server, location) or _may_move(server, location)
+        return self._passes(server, find(server.directive, uri_of(self.said.path)))
+
+    def _may_lead(self, server: Server) -> bool:
+        """Tell whether a path may be moved to where this server passes requests on, which is asked if none leads it."""
+        there = any(self._passes(server, one) for one in every_location(server.directive))
+        return bool(self.said.path) and there and _may_move(server, find(server.directive, uri_of(self.said.path)))
 
     def _nothing_leads(self, servers: Sequence[Server]) -> InputError:
         backend = " or ".join(one.name for one in self.backends)
