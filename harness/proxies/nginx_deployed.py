@@ -15,7 +15,21 @@ from harness.errors import Complaint, InputError, allowed
 from harness.model import Deployment, Place, ServedBy
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_language import Directive
-from harness.proxies.nginx_serving import PREFIXES, Location, Server, every_location, find, named, reached, uri_of
+from harness.proxies.nginx_serving import (
+    MOVES,
+    PREFIXES,
+    SUBREQUESTS,
+    Location,
+    Server,
+    every_location,
+    find,
+    internal,
+    moved_to,
+    named,
+    paths_beside,
+    reached,
+    uri_of,
+)
 from harness.proxies.nginx_targets import Target, Targets, fallbacks
 
 OWN_PATH = "/stream/0"
@@ -85,6 +99,8 @@ class Deployed:
         if not self.servers:
             why = "has no server: name the file that has one, or the one that includes it"
             raise InputError(Complaint(why, file=str(config.given)))
+        of_all = [one for block in http for one in block.children(*SUBREQUESTS)]
+        self._internal = {one for block in blocks for one in internal(block, paths_beside([*of_all, block]))}
         self.backends = self._backends()
         self.asked = self._asked()
         self.location, self.path = self._location()
@@ -171,6 +187,8 @@ class Deployed:
         """Return the one target that can be meant: that of what the path leads to, or the only one that there is."""
         if not every:
             raise self._refused("passes no requests on: it has no proxy_pass in a location of a server")
+        answering = self._answering()
+        every = [one for one in every if one in answering] or every
         possible = [one for one in every if not one.why_not] or list(every)
         if self.said.path and len(possible) > 1:
             uri = uri_of(self.said.path)
@@ -182,6 +200,13 @@ class Deployed:
             head = Complaint("passes requests on to several: which is the backend?", file=str(self.config.given))
             raise InputError(head, *ways)
         return possible
+
+    def _answering(self) -> set[Target]:
+        """Return the targets of those locations that requests of clients get to, be it from another location."""
+        blocks = [server.directive for server in self.servers]
+        beside = self._internal.difference(*map(moved_to, blocks))
+        there = (one for block in blocks for one in every_location(block) if one not in beside)
+        return {each for one in there for each in self.targets.by_itself(one)}
 
     # ------------------------------------------------------------ the server
 
@@ -234,13 +259,20 @@ class Deployed:
 
     def _may_lead(self, server: Server) -> bool:
         """Tell whether a path may be moved to where this server passes requests on, which is asked if none leads it."""
-        there = any(self._passes(server, one) for one in every_location(server.directive))
-        return bool(self.said.path) and there and _may_move(server, find(server.directive, uri_of(self.said.path)))
+        moved = bool(self.said.path) and _may_move(server, find(server.directive, uri_of(self.said.path)))
+        return moved and self._has_a_way(server)
+
+    def _has_a_way(self, server: Server) -> bool:
+        return any(self._passes(server, one) for one in every_location(server.directive))
 
     def _nothing_leads(self, servers: Sequence[Server]) -> InputError:
         backend = " or ".join(one.name for one in self.backends)
         if not self.said.path:
-            return InputError(*(one.directive.reject(f"passes no requests on to {backend}") for one in servers))
+            moving = [one for one in servers if self._has_a_way(one)]
+            why = f"passes no requests on to {backend}"
+            if moving:
+                why += " but what is led there from elsewhere: say what is asked, with `--path /...`"
+            return InputError(*(one.directive.reject(why) for one in moving or servers))
         told = []
         for server in servers:
             location = find(server.directive, uri_of(self.said.path))
@@ -269,8 +301,9 @@ class Deployed:
         raise InputError(*told)
 
     def _leading(self, server: Server) -> list[Location]:
-        """Return the locations of a server that pass requests on to the backend, in the order of the file."""
-        return [one for one in every_location(server.directive) if one.how != "@" and self._passes(server, one)]
+        """Return the locations that pass requests of clients on to the backend, in the order of the file."""
+        there = (one for one in every_location(server.directive) if one.how != "@" and one not in self._internal)
+        return [one for one in there if self._passes(server, one)]
 
     def _passes(self, server: Server, location: Location | None) -> bool:
         return not set(self.backends).isdisjoint(self.targets.of(server.directive, location))
@@ -297,7 +330,7 @@ def _may_move(server: Server, location: Location | None) -> bool:
 
 
 def _moves(scope: Directive) -> bool:
-    there = any(True for _ in scope.children("rewrite", "try_files", "error_page"))
+    there = any(True for _ in scope.children(*MOVES))
     return there or any(_moves(one) for one in scope.children("if"))
 
 

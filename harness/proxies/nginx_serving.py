@@ -12,7 +12,7 @@ src/http/ngx_http_core_module.c, `ngx_http_core_find_location`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -20,6 +20,10 @@ from harness.proxies.nginx_language import Directive
 
 PREFIXES = ("", "^~")
 REGEXES = ("~", "~*")
+SUBREQUESTS = ("auth_request", "mirror")
+"""Directives that ask somebody beside who answers a request."""
+MOVES = ("rewrite", "try_files", "error_page")
+"""Directives that may move a request to another location than it begins in."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,23 @@ def every_location(scope: Directive) -> Iterator[Location]:
     for location in locations(scope):
         yield location
         yield from every_location(location.directive)
+
+
+def internal(scope: Directive, asked_beside: Container[str]) -> Iterator[Location]:
+    """Yield the locations below a server that no client gets to, and those at a path that is asked beside a request."""
+    for location in locations(scope):
+        is_beside = location.how in ("=", *PREFIXES) and location.path.rstrip("/") in asked_beside
+        if is_beside or any(location.directive.children("internal")):
+            yield location
+            yield from every_location(location.directive)
+        else:
+            yield from internal(location.directive, asked_beside)
+
+
+def paths_beside(scopes: Iterable[Directive]) -> set[str]:
+    """Return the paths of the subrequests of some blocks and all that is in them, without slashes at their ends."""
+    said = (one.argument for scope in scopes for one, _ in scope.walk() if one.name in SUBREQUESTS)
+    return {re.split(r"[?$]", path, maxsplit=1)[0].rstrip("/") for path in said}
 
 
 def reached(scope: Directive) -> Iterator[Location]:
@@ -135,6 +156,15 @@ def _find(scope: Directive, uri: str) -> tuple[Location | None, bool]:
             if location.how in REGEXES and _finds(location.path, uri, location.how == "~*"):
                 return _find(location.directive, uri)[0] or location, True
     return nested or best, False
+
+
+def moved_to(scope: Directive) -> Iterator[Location]:
+    """Yield the locations of a server that others move requests to, as far as their words tell."""
+    for one, _ in scope.walk():
+        for word in one.arguments[1:] if one.name in MOVES else []:
+            path = re.split(r"[?$]", word, maxsplit=1)[0]
+            if path.startswith("/") and (location := find(scope, uri_of(path))):
+                yield location
 
 
 @dataclass(frozen=True)

@@ -44,3 +44,80 @@ def test_a_server_that_has_no_way_to_the_backend_is_refused_though_it_may_move_a
     assert refusal(tmp_path, beside + STREAMS, said(server=":80", path="/v1/x")) == [
         "my.conf:1: `location /` answers /v1/x, and passes nothing on to app:8000; of this server these do: none"
     ]
+
+
+# ---------------------------------------------------------------- who is asked beside, and no backend
+
+
+AUTH = "auth_request /auth; location = /auth { internal; proxy_pass http://auth:9000/verify; }"
+ANY = "location / { return 204; }"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        AUTH,
+        AUTH.replace("internal;", ""),
+        AUTH.replace("/auth;", "/auth?method=$request_method;").replace("= /auth", "/auth/"),
+        "mirror /copy; location = /copy { proxy_pass http://shadow$request_uri; }",
+        "location /files/ { internal; proxy_pass http://store; }",  # where an X-Accel-Redirect leads
+        "location /a/ { internal; location /a/b/ { proxy_pass http://store; } }",
+        "location / { rewrite ^ https://$host$request_uri last; } location /a { internal; proxy_pass http://b; }",
+    ],
+)
+@pytest.mark.parametrize("path", ["", "/v1/x"])
+def test_who_is_only_asked_beside_a_request_or_by_nginx_itself_is_no_backend(
+    tmp_path: Path, beside: str, path: str
+) -> None:
+    read = deployed(tmp_path, f"server {{ {beside} location /v1/ {{ {PASS} }} }}", said(path=path))
+    assert [one.name for one in read.backends] == ["app:8000"]
+    assert (read.path, read.served_by().others) == (path or "/v1/", ())
+
+
+def test_it_is_said_of_all_servers_too(tmp_path: Path) -> None:
+    servers = f"server {{ {AUTH.partition(';')[2].replace('internal;', '')} location /v1/ {{ {PASS} }} }}"
+    head = "events {} http { auth_request /auth;"
+    assert [one.name for one in deployed(tmp_path, f"{head} {servers} }}").backends] == ["app:8000"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        AUTH,
+        AUTH.replace("proxy_pass http://auth:9000/verify", "proxy_pass http://app:8000/verify"),
+        "location = /first { internal; proxy_pass http://app:8000; }",
+    ],
+)
+def test_a_location_that_clients_do_not_get_to_is_not_asked_though_it_passes_to_the_backend(
+    tmp_path: Path, text: str
+) -> None:
+    assert deployed(tmp_path, f"server {{ {text} location / {{ {PASS} }} }}").path == "/"
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        "location / { try_files $uri /app; } location = /app { internal; %s }",
+        "location / { rewrite ^/(.*) /app/$1 last; } location /app/ { internal; %s }",
+        "location / { error_page 418 = /app; return 418; } location = /app { internal; %s }",
+        "auth_request /app; location /old { rewrite ^ /app last; } location /app { %s }",
+        "auth_request /app/verify; location /app/ { %s }",
+    ],
+)
+def test_where_requests_are_moved_to_may_be_the_backend(tmp_path: Path, moving: str) -> None:
+    text = f"server {{ {moving % PASS} location /docs {{ proxy_pass http://docs; }} }}"
+    assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map app:8000", "--map docs"]
+
+
+def test_the_only_one_that_there_is_may_be_asked_by_nginx_itself(tmp_path: Path) -> None:
+    text = f"server {{ location / {{ rewrite ^ /app last; }} location /app {{ internal; {PASS} }} }}"
+    assert deployed(tmp_path, text, said(path="/x")).path == "/x"
+    assert refusal(tmp_path, text) == [
+        "my.conf:1: `server` passes no requests on to app:8000 but what is led there from elsewhere:"
+        " say what is asked, with `--path /...`"
+    ]
+
+
+def test_who_is_asked_beside_can_be_mapped(tmp_path: Path) -> None:
+    text = f"server {{ {AUTH.replace('internal;', '')} location /v1/ {{ {PASS} }} }}"
+    assert deployed(tmp_path, text, said("auth", path="/auth")).path == "/auth"

@@ -14,7 +14,7 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_language import Directive, parse
-from harness.proxies.nginx_serving import Server, every_location, find, named, reached, uri_of
+from harness.proxies.nginx_serving import Server, every_location, find, internal, named, reached, uri_of
 from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
@@ -214,3 +214,25 @@ async def test_the_real_nginx_answers_from_the_very_location_and_server(tmp_path
     assert dict(zip(PATHS, by_path, strict=True)) == {path: told(server_of(inner), path) for path in PATHS}
     known = {**HOSTS, "unknown.test": ""}  # the first server, which has the paths
     assert dict(zip(HOSTS, by_host, strict=True)) == known
+
+
+async def test_the_real_nginx_lets_no_client_to_an_internal_location(tmp_path: Path) -> None:
+    text = (
+        "location / { return 204; } location /a/ { internal; return 204; location /a/b/ { return 204; } }"
+        "location = /c { internal; return 204; } location /d/ { return 204; location /d/e/ { internal; return 204; } }"
+    )
+    inner = f"location /up {{ proxy_pass ${{UPSTREAM}}; }} {text}"
+    (tmp_path / "my.conf").write_text(f"events {{}} http {{ server {{ listen ${{LISTEN}}; {inner} }} }}")
+    nginx, client = Nginx("nginx", configs() / "nginx"), CLIENTS["aiohttp"]()
+    paths = ["/", "/a/", "/a/b/", "/c", "/d/", "/d/e/"]
+    told: dict[str, int | None] = {}
+    async with Launcher() as launcher:
+        running = await nginx.start(tmp_path / "my.conf", Endpoint(1), tmp_path / "evidence", launcher)
+        for path in paths:
+            await client.stream(Request(f"{running.endpoint.url}{path}"), seen := Seen())
+            told[path] = seen.status
+        await client.close()
+    server = server_of(inner)
+    unasked = [*internal(server, ())]
+    assert told == {path: 404 if find(server, path) in unasked else 204 for path in paths}
+    assert len(unasked) == 4
