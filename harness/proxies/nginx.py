@@ -3,7 +3,7 @@
     nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
     nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
     nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token
-    nginx_mitigated.py what a mitigation changes of it
+    nginx_mitigated.py what a mitigation changes of it      nginx_modules.py   what a build may be without
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """
@@ -28,25 +28,8 @@ from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import PATHS, Edited
 from harness.proxies.nginx_mitigated import change, in_effect
+from harness.proxies.nginx_modules import is_built_in, may_be, module_of
 from harness.proxies.starting import Start
-
-_ADDED = {
-    "ngx_brotli": r"brotli(_\w+)?",
-    "zstd-nginx-module": r"zstd(_\w+)?",
-    "headers-more-nginx-module": r"more_(set|clear)_(input_)?headers",
-    "lua-nginx-module": r"lua_\w+|\w+_by_lua(_file)?",
-    "njs": r"js_\w+",
-    "ngx_http_geoip_module": r"geoip_\w+",
-    "ngx_http_geoip2_module": r"geoip2(_\w+)?",
-    "ngx_http_image_filter_module": r"image_filter(_\w+)?",
-    "ngx_http_perl_module": r"perl(_\w+)?",
-    "ngx_cache_purge": r"\w+_cache_purge",
-    "ModSecurity-nginx": r"modsecurity(_\w+)?",
-    "ngx_pagespeed": r"pagespeed",
-    "nginx-module-vts": r"vhost_traffic_status\w*",
-    "what only nginx Plus has": r"auth_jwt(_\w+)?|status_zone|zone_sync\w*|health_check|api|sticky\w*",
-}
-"""Directives of modules that distributions and users add to nginx, and builds of it may be without."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +79,29 @@ class Nginx(AsDeployed):
             return replace(complaint, message=f"{complaint.message}; {why}")
         if not complaint.message.startswith("unknown directive"):
             return complaint
+        said = re.match(r'unknown directive "([^"]*)"', complaint.message)
+        module = module_of(said[1]) if said else ""
         deployed = Deployed(Config(config), self.meant(config).deployment)
-        edited = Edited(deployed, _modules(self.installed))
-        lacks = [f"{one.shown} ({one.place})" for one in edited.missing_modules]
-        if lacks:
+        missing = Edited(deployed, _modules(self.installed)).missing_modules
+        if lacks := [f"{one.shown} ({one.place})" for one in missing if may_be(module, one.argument)]:
             named = ", ".join(lacks)
             why = f"this nginx has no such module: {named}; install it for the nginx on PATH, or leave both out"
-        elif module := _module_of(complaint.message):
+        elif module:
             why = f"this nginx lacks {module}, which has it: leave it out of a copy, or have an nginx with it on PATH"
+            why += self._elsewhere(module)
         else:
             return complaint
         return replace(complaint, message=f"{complaint.message}; {why}")
+
+    def _elsewhere(self, module: str) -> str:
+        """Return how to have another nginx that has a module, as far as one is here. Blocks."""
+        others = list(self.sources.offers())
+        for other in others:
+            with contextlib.suppress(Unavailable):
+                here = other.installed and not other.installed.image and _configured(other.installed)
+                if here and is_built_in(module, here):
+                    return f"; `nginx:CONFIG@{other.version}` is {other.source} {other.version}, which has it"
+        return "; `harness doctor` tells which others there are" if len(others) > 1 else ""
 
     def _placed(self, complaint: Complaint, config: Path) -> Complaint:
         """Return a complaint that has no line with that of the word which it quotes, as a file that is not there."""
@@ -116,25 +111,24 @@ class Nginx(AsDeployed):
         return complaint
 
 
-def _module_of(words: str) -> str:
-    """Return the module whose directive nginx does not know, as far as that is one that people add."""
-    found = re.match(r'unknown directive "([^"]*)"', words)
-    return next((module for module, own in _ADDED.items() if found and re.fullmatch(own, found[1])), "")
-
-
 def _modules(installed: Callable[[], Installed]) -> str:
     """Return the folder that an nginx was built for, where its modules lie; nothing if there is none. Blocks."""
     with contextlib.suppress(Unavailable):  # which the start tells
         if (nginx := installed()).image:
             return ""  # it is in the image, as is what its configs say of it
-        return _prefix(nginx.program, tuple(nginx.env.items()))
+        prefix = re.search(r"--prefix=(\S+)", _configured(nginx))
+        return prefix[1] if prefix else ""
     return ""
 
 
+def _configured(nginx: Installed) -> str:
+    """Return how it was built, in its own words. Raises Unavailable if it does not tell. Blocks."""
+    return _asked(nginx.program, tuple(nginx.env.items()))
+
+
 @lru_cache
-def _prefix(program: Path, env: tuple[tuple[str, str], ...]) -> str:
-    prefix = re.search(r"--prefix=(\S+)", commands.asked([str(program), "-V"], "", dict(env)).stderr)
-    return prefix[1] if prefix else ""
+def _asked(program: Path, env: tuple[tuple[str, str], ...]) -> str:
+    return commands.asked([str(program), "-V"], "", dict(env)).stderr
 
 
 def _user() -> str:

@@ -146,6 +146,16 @@ class Deployed:
         there = (one for one in every_location(self.server.directive) if one.path in falls_back)
         return next((one for one in there if self._passes(self.server, one)), self.location)
 
+    @cached_property
+    def aside(self) -> set[Directive]:
+        """The servers and locations that what is asked for does not get to, as far as that is known."""
+        inner = list(every_location(self.server.directive))
+        if not self.path or _may_move(self.server, self.location):
+            inner = []
+        ends = {one.directive for one in (self.location, self.answering) if one}
+        there = {one.directive for one in inner if ends.isdisjoint(below for below, _ in one.directive.walk())}
+        return there | {one.directive for one in self.servers if one != self.server}
+
     def _told(self, location: Location) -> Place:
         """Return the place of a location, or of the named one that it passes requests on by."""
         answering = self.answering or location

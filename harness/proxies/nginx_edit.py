@@ -1,16 +1,16 @@
 """The edit by which a deployed nginx config can run beside others: in its text, at the token; the rest is the user's.
 
 Rules: addresses lead to where the harness has it, and nobody else's is listened on or asked; certificates are thrown
-away afterwards; what the harness sees to itself (OURS), and what is not here and changes nothing, is taken out; every
-directive stays on its line, so that nginx's complaints can be led back to the file they are about. Placeholders that
-are there stay what they are.
+away afterwards; what the harness sees to itself (OURS), and what may not be here and changes nothing, is taken out;
+every directive stays on its line, so that nginx's complaints can be led back to the file they are about. Placeholders
+that are there stay what they are.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from harness.proxies import placeholders
@@ -19,6 +19,7 @@ from harness.proxies.languages.secrets import masked_blocks
 from harness.proxies.nginx_config import DATA, escaped
 from harness.proxies.nginx_deployed import Deployed, Listen, default_of
 from harness.proxies.nginx_language import Directive, Word
+from harness.proxies.nginx_modules import ANSWERS, FILTERS, SERVES_FILES
 from harness.proxies.nginx_targets import Span, Target
 from harness.proxies.source_text import Source
 from harness.resources import is_file
@@ -57,6 +58,7 @@ class Edited:
         self._modules = modules
         self._scheme = upstream_scheme
         self._spans: dict[Path, Spans] = defaultdict(dict)
+        self._in_effect = set(_walk(self._config.top, deployed.aside))
         self._sockets = {one.address: self._socket(one) for one in deployed.listens}
         gone: list[Directive] = []
         for directive, inside in self._config.walk():
@@ -110,7 +112,7 @@ class Edited:
 
     def _usual(self, directive: Directive, inside: str) -> None:
         name = directive.name
-        if OURS.fullmatch(name) and not directive.opens_block:
+        if not directive.opens_block and (OURS.fullmatch(name) or self._changes_nothing(directive)):
             self._take_out(directive)
         elif name == "include":
             self._include(directive)
@@ -127,6 +129,15 @@ class Edited:
         elif name.endswith("_cache_path"):
             folder = re.sub(r"\W+", "-", directive.argument).strip("-")
             self._word(directive, directive.words[1], f'"${{FOLDER}}/{folder}"')
+
+    def _changes_nothing(self, directive: Directive) -> bool:
+        """Whether it is of a module that this nginx may lack, and says nothing of the answer that is asked for."""
+        name = directive.name
+        if FILTERS.fullmatch(name):
+            return directive not in self._in_effect
+        answering = self.deployed.answering.directive if self.deployed.answering else self.deployed.server.directive
+        answers = ANSWERS.fullmatch(name) and directive not in answering.children(name)
+        return bool(answers or SERVES_FILES.fullmatch(name))
 
     def _has_paths(self) -> bool:
         return any([directive.name, *directive.arguments] == ["include", PATHS] for directive, _ in self._config.walk())
@@ -242,6 +253,14 @@ class Edited:
             for word in span.of.words[2:]:
                 if re.fullmatch(r"resolve|service=.*", word.said):
                     yield word, span.of
+
+
+def _walk(there: Iterable[Directive], aside: Set[Directive]) -> Iterator[Directive]:
+    """Yield directives and all that is below them, but for what stands in blocks that are aside."""
+    for one in there:
+        yield one
+        if one not in aside:
+            yield from _walk(one.inner, aside)
 
 
 def _quoted(text: str) -> str:
