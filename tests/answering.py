@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEY = "sk-very-secret-1"
@@ -61,6 +62,25 @@ async def chunking(request: bytes, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
         await asyncio.sleep(0.003)
     writer.write(b"0\r\n\r\n")
+
+
+def compressing(flushes: bool) -> Handler:
+    """Answer with events, compressed for who offers gzip: as middlewares do it, or flushed after each."""
+
+    async def compress(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if not re.search(rb"(?i)\r\naccept-encoding:.*gzip", request):
+            await streaming(request, writer)
+            return
+        packing = zlib.compressobj(wbits=31)
+        writer.write(f"{CHUNKED}Content-Encoding: gzip\r\n\r\n".encode())
+        for event in EVENTS:
+            packed = packing.compress(event) + (packing.flush(zlib.Z_SYNC_FLUSH) if flushes else b"")
+            writer.write(chunk(packed) if packed else b"")
+            await writer.drain()
+            await asyncio.sleep(0.003)
+        writer.write(chunk(packing.flush()) + b"0\r\n\r\n")
+
+    return compress
 
 
 def saying(answer: bytes) -> Handler:

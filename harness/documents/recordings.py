@@ -59,6 +59,8 @@ class _File(_Shape):
     closing: Annotated[int, Field(ge=1)]
     coding: str = ""
     chunks_http10: bool = False
+    plain_pieces: Annotated[int, Field(ge=0)] = 0
+    coded_pieces: Annotated[int, Field(ge=0)] = 0
     writes: Annotated[list[_Write], Field(min_length=2)]
 
     @model_validator(mode="after")

@@ -388,9 +388,11 @@ class _Reader:
         if cell.workload.recording and cell.client in self._known.rewriting:
             why = f"{cell.client} shows messages and no bytes, by which alone what is recorded can be recognised"
             return [Complaint(why, ("axes", "client"))]
-        if cell.workload.recording and cell.workload.recording.coding and self._offers_coding(cell.request):
-            why = "compresses its answer itself for who offers that, and what is recorded is not compressed"
-            return [Complaint(f"{cell.request} offers codings: the application {why}", ("axes", "request"))]
+        recording = cell.workload.recording
+        if recording and recording.coding and self._offers_coding(cell.request):
+            why = f"{cell.request} offers codings: the application {recording.compresses}"
+            mended = filter(None, (f"{why}, and what is recorded is not compressed", recording.to_mend))
+            return [Complaint(": ".join(mended), ("axes", "request"))]
         if objections := mitigations.objections(cell, *self._applying):
             return objections
         chain = tuple(hop.unedited for hop in mitigations.chain(cell, self._catalogue))

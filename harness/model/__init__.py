@@ -95,7 +95,7 @@ if TYPE_CHECKING:
         StepKind,
         Trace,
     )
-    from harness.model.recording import DIGEST, RECORDINGS, Recording, Write, digest_of
+    from harness.model.recording import DIGEST, RECORDINGS, Coded, Recording, Write, digest_of
     from harness.model.redaction import (
         is_secret,
         masked_mitigation,

@@ -14,12 +14,16 @@ import json
 import re
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Literal
 
 from harness.model.words import Body, CodecName, Method
 
 RECORDINGS = "recordings"
 DIGEST = re.compile(r"[0-9a-f]{16}")
-_NO_PART = ("digest", "source", "writes")
+_NO_PART = ("digest", "source", "writes", "plain_pieces", "coded_pieces")
+
+Coded = Literal["held", "as it comes", "unknown"]
+"""How an answer comes that its application compresses itself: held, if in half as many pieces as without, or fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Recording:
     Of the `writes`, those from `closing` on are the end of the stream, and those from `again` up to there can be
     repeated: they begin and end with a message. Without any it is only the name of one, as a result has it.
     `coding` is how the application compresses its answer itself for who offers that; what is recorded is not so.
+    That came in `coded_pieces`, where as much comes in `plain_pieces` without; in none, where that is not known.
     `chunks_http10`: asked in HTTP/1.0 it answers in chunks all the same, though nothing older than 1.1 need know them.
     """
 
@@ -53,6 +58,8 @@ class Recording:
     closing: int = 0
     coding: str = ""
     chunks_http10: bool = False
+    plain_pieces: int = 0
+    coded_pieces: int = 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recording) and other.digest == self.digest
@@ -68,6 +75,43 @@ class Recording:
     def file(self) -> str:
         """Where a run keeps it, as seen from its folder."""
         return f"{RECORDINGS}/{self.digest}.json"
+
+    @property
+    def coded(self) -> Coded | None:
+        """How it comes for who offers a coding; None if the application compresses nothing itself."""
+        if not self.coding:
+            return None
+        if not self.coded_pieces:
+            return "unknown"
+        return "held" if 2 * self.coded_pieces <= self.plain_pieces else "as it comes"
+
+    @property
+    def compresses(self) -> str:
+        """What its application does, in words, that compresses it itself; nothing if it does not."""
+        in_pieces = "1 piece" if self.coded_pieces == 1 else f"{self.coded_pieces} pieces"
+        match self.coded:
+            case None:
+                return ""
+            case "unknown":
+                comes = "how that comes is not known"
+            case "as it comes":
+                comes = f"it still comes in {in_pieces}"
+            case "held" if self.coded_pieces == 1:
+                comes = "all of it comes at once"
+            case "held":
+                comes = f"it comes in {in_pieces} instead of {self.plain_pieces}"
+        return f"compresses its answer itself ({self.coding}) for who offers that; {comes}"
+
+    @property
+    def to_mend(self) -> str:
+        """What its author can do about its own compression, if that holds it; nothing if it does not."""
+        if self.coded != "held":
+            return ""
+        kind = self.content_type.partition(";")[0].strip() or "its type"
+        return (
+            "`Cache-Control: no-transform` in its answer keeps common compression middlewares off; or let it flush"
+            f" what it compresses after each message, or leave {kind} out of that"
+        )
 
     @property
     def end(self) -> bytes:

@@ -74,6 +74,18 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Compressed:
+    """An answer that its application compresses itself: `size_bytes` is what it has decoded, if it came to its end,
+    `fault` why it cannot be read.
+    """
+
+    coding: str
+    pieces: int = 0
+    size_bytes: int = 0
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A recording, and what the application did by itself: sentences, the first of which is the summary.
 
@@ -85,10 +97,12 @@ class Recorded:
     cut: str = ""
 
 
-def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks_http10: bool = False) -> Recorded:
+def recorded(
+    answer: Answer, said: Said, cut: str = "", itself: Compressed | None = None, chunks_http10: bool = False
+) -> Recorded:
     """Return what can be replayed of an answer. Raises InputError, in words of its own, if nothing can.
 
-    `cut` says why no more of it was waited for, `coding` how the application compresses it for others, `chunks_http10`
+    `cut` says why no more of it was waited for, `itself` how the application compresses it for others, `chunks_http10`
     whether it answers HTTP/1.0 in chunks.
     """
     data = said.secrets.blanked(b"".join(data for _, data in answer.writes))
@@ -114,12 +128,17 @@ def recorded(answer: Answer, said: Said, cut: str = "", coding: str = "", chunks
         writes=tuple(writes),
         again=whole[0] + 1 if len(whole) > 1 else 0,
         closing=whole[-1] + 1,
-        coding=coding,
+        coding=itself.coding if itself else "",
         chunks_http10=chunks_http10,
+        plain_pieces=_plain_pieces(answer, itself) if itself else 0,
+        coded_pieces=itself.pieces if itself else 0,
     )
     facts = [_summary(answer, said, messages, cut), *_manners(answer, said, at_ms)]
     if chunks_http10:
         facts.append("To HTTP/1.0 the application answers in chunks all the same: so it is replayed.")
+    if itself:
+        how = f"{recording.compresses}: {itself.fault}" if itself.fault else recording.compresses
+        facts.append(f"{said.source} {how}; what is replayed is its answer without, as curl gets it.")
     return Recorded(replace(recording, digest=digest_of(recording)), tuple(facts), cut)
 
 
@@ -161,19 +180,34 @@ def _instants_ms(answer: Answer) -> list[float]:
     return [(at_ns - answer.writes[0][0]) / 1e6 for at_ns, _ in answer.writes]
 
 
-def compresses(answer: Answer, said: Said) -> str:
-    """Return what an application does that compresses its answer itself for who offers a coding; nothing if it does
-    not."""
+def compressed(answer: Answer, cut: str = "") -> Compressed | None:
+    """Return how an application compresses its answer itself for who offers a coding; None if it does not.
+
+    `cut` says why no more of it was waited for.
+    """
     if answer.status != 200 or not (coding := coding_of(answer)):
-        return ""
+        return None
     try:
-        seen = Messages(answer.headers)
-        arrived = [at_ns for at_ns, data in answer.writes if seen.feed(data, MOST_DECODED_BYTES)]
+        pieces, size_bytes = _pieces(answer)
+        return Compressed(coding, pieces, 0 if cut else size_bytes)
     except StreamError as error:
-        return f"{said.source} compresses its answer itself, and that cannot be read: {error}"
-    comes = len(_together([at_ns / 1e6 for at_ns in arrived]))
-    how = "all of it comes at once" if comes <= 1 else f"it still comes in {comes} pieces"
-    return f"{said.source} compresses its answer itself ({coding}) for who offers that; {how}"
+        return Compressed(coding, fault=str(error))
+
+
+def _pieces(answer: Answer) -> tuple[int, int]:
+    """Return in how many pieces the messages of an answer came, and how many bytes it has. Raises StreamError."""
+    seen = Messages(answer.headers)
+    arrived_ms = [at_ns / 1e6 for at_ns, data in answer.writes if seen.feed(data, MOST_DECODED_BYTES)]
+    return max(1, len(_together(arrived_ms))), seen.size_bytes
+
+
+def _plain_pieces(answer: Answer, itself: Compressed) -> int:
+    """Return in how many pieces an answer as long as the compressed one would come: no two need be equally long.
+
+    Of one that was cut nobody knows how long it is, only that it had as long to come.
+    """
+    pieces, size_bytes = _pieces(answer)
+    return max(1, round(pieces * itself.size_bytes / size_bytes)) if itself.size_bytes else pieces
 
 
 def coding_of(answer: Answer) -> str:

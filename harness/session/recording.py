@@ -16,7 +16,7 @@ import shlex
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ from harness.probe.takes import Headers
 from harness.proxies.asgi import Asgi
 from harness.proxies.starting import Start, started
 from harness.recordings.answer import Answer
-from harness.recordings.cutting import COMMAND_LINE, Door, Recorded, Said, coding_of, compresses, recorded
+from harness.recordings.cutting import COMMAND_LINE, Door, Recorded, Said, compressed, recorded
 from harness.session.jobs import hops_of, one_cell
 from harness.session.probing import CONNECT_S, TAKE_BYTES, TAKE_S, WORD_S, whose
 from harness.session.serving import Served
@@ -132,16 +132,11 @@ async def record(asked: Application, say: Say, http10: bool = False) -> Recorded
 async def _recorded(asker: _Asker, http10: bool) -> Recorded:
     profiles = whose("http")
     answer, said, cut = await asker.ask(profiles["browser"])
-    coding = ""
-    if itself := compresses(answer, said):
-        coding = coding_of(answer)
+    if itself := compressed(answer, cut):
         answer, said, cut = await asker.ask(profiles["curl"])
-    found = recorded(answer, said, cut, coding)
+    found = recorded(answer, said, cut, itself)
     if http10 and answer.body == "chunked" and await asker.chunks_http10(profiles["curl"]):
-        found = recorded(answer, said, cut, coding, chunks_http10=True)
-    if itself:
-        told = f"{itself}; what is replayed is its answer without, as curl gets it."
-        found = replace(found, facts=(*found.facts, told))
+        found = recorded(answer, said, cut, itself, chunks_http10=True)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import gzip
 import ssl
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from harness.errors import InputError
 from harness.recordings.cutting import Recorded
 from harness.session import recording
 from harness.session.recording import MOST_ASKS, application, record
-from tests.answering import CHUNKED, EVENTS, KEY, App, Handler, chunk, saying, silent, streaming
+from tests.answering import CHUNKED, EVENTS, KEY, App, Handler, chunk, compressing, saying, silent, streaming
 
 
 async def recorded(handler: Handler, http10: bool = False, **asked: Any) -> tuple[App, Recorded]:
@@ -46,18 +45,11 @@ async def test_it_is_asked_once_as_a_browser_asks_with_what_was_said() -> None:
 
 
 async def test_one_that_compresses_for_browsers_is_asked_twice() -> None:
-    async def compressing(request: bytes, writer: asyncio.StreamWriter) -> None:
-        if b"gzip" in request:
-            packed = gzip.compress(b"".join(EVENTS))
-            writer.write(f"{CHUNKED}Content-Encoding: gzip\r\n\r\n".encode() + chunk(packed) + b"0\r\n\r\n")
-        else:
-            await streaming(request, writer)
-
-    app, found = await recorded(compressing)
+    app, found = await recorded(compressing(flushes=False))
     assert len(app.asked) == 2
     assert [write.data for write in found.recording.writes] == EVENTS
-    assert found.recording.coding == "gzip"
-    app, _ = await recorded(compressing, http10=True)
+    assert (found.recording.coding, found.recording.coded, found.recording.coded_pieces) == ("gzip", "held", 1)
+    app, _ = await recorded(compressing(flushes=False), http10=True)
     assert len(app.asked) == 3 <= MOST_ASKS, "that is all that anybody is ever asked"
     assert "compresses its answer itself (gzip) for who offers that; all of it comes at once" in found.facts[-1]
 

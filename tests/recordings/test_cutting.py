@@ -10,13 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.probe.secrets import Secrets
 from harness.recordings import cutting
 from harness.recordings.answer import Answer
-from harness.recordings.cutting import Door, compresses, recorded
-from tests.recorded import ASKED_NS, EVENTS, WORDS, answered, cut, load, recording, said
+from harness.recordings.cutting import Compressed, Door, compressed, recorded
+from tests.recorded import ASKED_NS, EVENTS, answered, cut, load, recording, said
 
 LINES = [b'{"n": %d}\n' % number for number in range(6)]
 
@@ -188,19 +190,69 @@ def test_what_it_does_by_itself_is_told_first() -> None:
     assert told.endswith("; it went on after 30 s: what came by then is replayed")
 
 
-def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
-    whole = gzip.compress(b"".join(EVENTS))
-    at_once = answered([whole[:10], whole[10:-8], whole[-8:]], Content_Encoding="gzip")
-    assert compresses(at_once, said()) == (
-        "GET http://app/chat compresses its answer itself (gzip) for who offers that; all of it comes at once"
-    )
+def packed(events: Sequence[bytes], flushed_after: int) -> list[bytes]:
+    """Return what a compressor lets go after each event: all so far whenever it is flushed, else next to nothing."""
     packing = zlib.compressobj(wbits=31)
-    flushed = [packing.compress(event) + packing.flush(zlib.Z_SYNC_FLUSH) for event in WORDS]
-    assert f"it still comes in {len(WORDS)} pieces" in compresses(answered(flushed, Content_Encoding="gzip"), said())
-    assert "cannot be read" in compresses(answered([b"no gzip", b"at all"], Content_Encoding="gzip"), said())
-    assert "unknown content coding 'snappy'" in compresses(answered(EVENTS, Content_Encoding="snappy"), said())
-    assert compresses(answered(EVENTS, Content_Encoding="identity"), said()) == ""
-    assert compresses(plain("401 Unauthorized", b"", "Content-Encoding: gzip"), said()) == ""
+    let_go = [
+        packing.compress(event) + (packing.flush(zlib.Z_SYNC_FLUSH) if number % flushed_after == 0 else b"")
+        for number, event in enumerate(events, 1)
+    ]
+    return [*filter(None, let_go[:-1]), let_go[-1] + packing.flush()]
+
+
+@given(words=st.integers(4, 60), coded_words=st.integers(4, 60), flushed_after=st.integers(1, 60))
+def test_its_own_compression_holds_what_comes_in_half_as_many_pieces_however_long_its_answers_are(
+    words: int, coded_words: int, flushed_after: int
+) -> None:
+    """An application that is asked twice answers as it likes: in fewer words, it sends fewer pieces."""
+    event = b'data: {"text": "word"}\n\n'
+    coded = answered(packed([event] * coded_words, flushed_after), Content_Encoding="gzip")
+    pieces = -(-coded_words // flushed_after)
+    found = recorded(answered([event] * words), said(), itself=compressed(coded))
+    assert (found.recording.coded_pieces, found.recording.plain_pieces) == (pieces, coded_words)
+    assert found.recording.coded == ("held" if flushed_after > 1 and 2 * pieces <= coded_words else "as it comes")
+    assert found.facts[-1].count(found.recording.compresses) == 1
+    assert found.recording == recorded(answered([event] * words), said(), itself=Compressed("gzip")).recording, (
+        "what is replayed is the same"
+    )
+
+
+def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
+    def facts(coded: Answer) -> str:
+        return recorded(answered(EVENTS), said(), itself=compressed(coded)).facts[-1]
+
+    whole = gzip.compress(b"".join(EVENTS))
+    itself = "GET http://app/chat compresses its answer itself (gzip) for who offers that"
+    replayed = "; what is replayed is its answer without, as curl gets it."
+    at_once = answered([whole[:10], whole[10:-8], whole[-8:]], Content_Encoding="gzip")
+    assert facts(at_once) == f"{itself}; all of it comes at once{replayed}"
+    flushed = answered(packed(EVENTS, 1), Content_Encoding="gzip")
+    assert facts(flushed) == f"{itself}; it still comes in {len(EVENTS) - 1} pieces{replayed}"
+    in_parts = answered(packed(EVENTS, 8), Content_Encoding="gzip")
+    assert facts(in_parts) == f"{itself}; it comes in 3 pieces instead of {len(EVENTS) - 1}{replayed}"
+    none = answered([b"no gzip", b"at all"], Content_Encoding="gzip")
+    assert f"{itself}; how that comes is not known: " in facts(none)
+    unheard_of = answered(EVENTS, Content_Encoding="snappy")
+    assert "how that comes is not known: unknown content coding 'snappy'" in facts(unheard_of)
+    assert compressed(answered(EVENTS, Content_Encoding="identity")) is None
+    assert compressed(plain("401 Unauthorized", b"", "Content-Encoding: gzip")) is None
+
+
+def test_of_a_compressed_answer_that_does_not_end_what_came_by_then_counts() -> None:
+    first = answered(packed(EVENTS[:2], 1), Content_Encoding="gzip")
+    found = recorded(answered(EVENTS), said(), itself=compressed(first, cut="it went on after 30 s")).recording
+    assert (found.coded_pieces, found.plain_pieces, found.coded) == (1, len(EVENTS) - 1, "held")
+
+
+def test_only_what_it_holds_has_to_be_mended() -> None:
+    made = {
+        how: recorded(answered(EVENTS), said(), itself=Compressed("br", pieces, len(b"".join(EVENTS)))).recording
+        for how, pieces in {"held": 2, "as it comes": 20, "unknown": 0}.items()
+    }
+    assert {how: one.coded for how, one in made.items()} == {how: how for how in made}
+    assert [how for how, one in made.items() if one.to_mend] == ["held"]
+    assert "or leave text/event-stream out of that" in made["held"].to_mend
+    assert (recording().coded, recording().compresses, recording().to_mend) == (None, "", "")
 
 
 @pytest.mark.parametrize(
