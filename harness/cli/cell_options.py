@@ -87,7 +87,8 @@ def diagnosis(
 ) -> session.Job:
     """Return the job of a diagnosis that options ask for, of a chain in one word or hop by hop. Raises likewise.
 
-    Without requests they are the usual ones, or the plain one of an application that compresses for others itself.
+    Without requests they are the usual ones, or the plain one of an application that compresses for others itself:
+    what those get is known of the application alone, and told of it.
     """
     _check_recorded(given, recording)
     usual = session.REQUESTS[:1] if recording and recording.coding else session.REQUESTS

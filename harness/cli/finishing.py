@@ -22,6 +22,7 @@ from harness.cli.screen import Outlet, err, out
 from harness.errors import InputError
 from harness.model import ChangedFile, Hop, Result
 from harness.reports import RENDERERS, summary, terminal, words
+from harness.reports.notes import of_applications
 from harness.reports.pasted import Pasted
 from harness.reports.timeline import Timeline
 from harness.store.runs import Run, check_writable, write_pieces
@@ -99,6 +100,7 @@ def _of_cell(run: Run, result: Result) -> Iterator[RenderableType]:
         yield Timeline(trace, result, session.emitted(trace), session.arrivals(trace), session.held(trace))
     baseline = next((one for one in run.results if one.id == result.baseline_id), None)
     yield terminal.single(result, baseline)
+    yield from map(Text, of_applications([result]))
     for served in result.facts.served_by:
         if served.changed:
             yield Text(f"{served.hop} was measured with this in your config:")

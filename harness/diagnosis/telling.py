@@ -1,7 +1,8 @@
 """A diagnosis in words, section by section: what a person sees, which hop holds, what to change. Pure.
 
-It rests on a search and the results that it was told. A search that did not come to its end says so; what was not
-measured is never told as if it had been, and of what was not measured to the end it is told what it looks like.
+It rests on a search and the results that it was told, and on what an application that is replayed does by itself. A
+search that did not come to its end says so; what was not measured is never told as if it had been, and of what was not
+measured to the end it is told what it looks like.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from harness.diagnosis.price import cost
 from harness.diagnosis.recipes import recipes
 from harness.diagnosis.search import Fate, Names, Search, fate
 from harness.errors import Interrupted
-from harness.model import LIMITS, Cell, Hop, Mitigation, Result, RunInfo, chain_text
+from harness.model import LIMITS, Cell, Coded, Hop, Mitigation, Recording, Result, RunInfo, chain_text
 from harness.reports import summary, words
 from harness.reports.notes import served
 
 SHOWN = 3
+FOR_WHOM = "browser"
+"""Who offers codings, and so meets what an application compresses itself."""
 STREAMS = "streams"
 INTERRUPTED = "it was interrupted"
 LOOKS: Mapping[Fate, str] = {
@@ -88,7 +91,17 @@ class Diagnosis:
         layers = [self.results[layer] for layer in self.layers if layer in self.results]
         required = summary.Required({layer.id for layer in self.layers})
         known = len(layers) == len(self.layers) and bool(self.fix or not self.held or not self.stopped)
+        known = known and self.coded != "unknown"
         return summary.worst([summary.exit_status(self.run, layers, required), 0 if known else 3])
+
+    @cached_property
+    def _recording(self) -> Recording | None:
+        return self.search.layers[0].workload.recording
+
+    @property
+    def coded(self) -> Coded | None:
+        """How the application itself has its answer come for who offers a coding, if it compresses that itself."""
+        return self._recording.coded if self._recording else None
 
     @property
     def unknown(self) -> str:
@@ -96,12 +109,17 @@ class Diagnosis:
         fates = {layer.request: fate(self.results[layer]) for layer in self.layers if layer in self.results}
         told = {"refused": "a hop answers by itself", "unknown": "it could not be judged"}
         alike = {why: [request for request, met in fates.items() if met == kind] for kind, why in told.items()}
-        return "; ".join(f"{why} ({', '.join(requests)})" for why, requests in alike.items() if requests)
+        own = [f"how the application compresses its answer ({FOR_WHOM})"] if self.coded == "unknown" else []
+        return "; ".join([*(f"{why} ({', '.join(those)})" for why, those in alike.items() if those), *own])
 
     def of_layers(self) -> Iterator[tuple[str, str]]:
-        """Yield each request with what whoever asks so sees."""
+        """Yield each request with what whoever asks so sees; last what an application withholds that compresses."""
         for layer in self.layers:
             yield layer.request, self._seen(layer)
+        if self._recording and self.coded:
+            known = "held" if self.coded == "held" else "not known"
+            alone = "seen of it alone: through the chain, where a hop may ask it for no coding, that is not measured"
+            yield FOR_WHOM, f"{known}: the application {self._recording.compresses} ({alone})"
 
     def of_locations(self) -> Iterator[str]:
         """Yield what of the user's configs answers: another location may treat a stream in another way."""
@@ -138,7 +156,17 @@ class Diagnosis:
                 yield called, [f"alone it {self._together(alone[hop], self._fate)}", *without]
 
     def of_fix(self) -> Iterator[str]:
-        """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why."""
+        """Yield what to change, and how it is known that all of it is needed; or that there is nothing, and why.
+
+        What an application holds that compresses its answer itself is mended in it alone: nothing of that is replayed.
+        """
+        yield from self._of_chain()
+        if self._recording and self.coded == "held":
+            also = ", too" if self.to_mend else ""
+            yield f"The application's own compression has to be mended{also} ({FOR_WHOM}): {self._recording.to_mend}"
+            yield f"Ask again once it is: then what a {FOR_WHOM} gets through the chain is measured"
+
+    def _of_chain(self) -> Iterator[str]:
         if not self.to_mend:
             return
         if self.fix is None:

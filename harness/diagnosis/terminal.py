@@ -94,8 +94,11 @@ class DiagnosisReport:
     def _meaning(self, status: int) -> str:
         told = self._told
         if status == 0:
-            what = "what to change" if told.fix else "that nothing that was tried mends it"
-            return f"what holds is known, and {what}" if told.held else "it streams as it is"
+            what = "what to change" if told.fix or not told.held else "that nothing that was tried mends it"
+            if told.held or told.coded == "held":
+                return f"what holds is known, and {what}"
+            asked = ", ".join(layer.request for layer in told.layers)
+            return f"it streams as it is{f' ({asked})' if told.coded else ''}"
         if status == 3 and (why := told.stopped or told.unknown):
             return f"too little is known: {why}"
         return EXIT_MEANINGS[status]

@@ -13,7 +13,7 @@ from harness.model import VERDICTS, Mitigation, Result, RunInfo
 from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import MEANINGS, UNICODE
-from harness.reports.notes import emulator, notes
+from harness.reports.notes import emulator, notes, of_applications
 from harness.reports.table import Column, Row, Table, by_cost, mark, tabulate
 
 STYLE = """
@@ -65,6 +65,7 @@ def _page(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
     if table.controls:
         yield f"<p>{escape(controls(table))}</p>"
     yield from _readers(results)
+    yield from (f"<p>{escape(sentence)}</p>" for sentence in of_applications(results))
     yield from _problems(run, results)
     yield f"<footer><p>{escape(words.setting(run, results))}</p></footer>\n</body>\n</html>"
 

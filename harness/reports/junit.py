@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from harness.model import Cell, Outcome, Result, RunInfo, chain_text, versions_met
 from harness.reports import words
 from harness.reports.failing import headline, looked_at
-from harness.reports.notes import notes
+from harness.reports.notes import notes, of_applications
 
 ELEMENTS: Mapping[Outcome, str] = {
     "fail": "failure",
@@ -105,7 +105,7 @@ def _case(chain: str, result: Result, measured: Mapping[Cell, Result], run: RunI
     said += [f"effect: {result.effect}"] if result.effect else []
     said += [words.shows(result.shows)] if result.shows else []
     said += [words.figures(result.metrics)] if result.metrics else []
-    said += [*map(words.change, result.header_changes), *notes(result.facts)]
+    said += [*map(words.change, result.header_changes), *notes(result.facts), *of_applications([result])]
     ET.SubElement(case, "system-out").text = _xml("\n".join(said))
     return case
 

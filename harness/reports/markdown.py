@@ -12,7 +12,7 @@ from harness.reports import grid, readers, summary, words
 from harness.reports.answers import Answer, answers, at_ease, controls
 from harness.reports.glyphs import UNICODE
 from harness.reports.markup import block, code, head, row, text
-from harness.reports.notes import emulator
+from harness.reports.notes import emulator, of_applications
 from harness.reports.table import Column, Table, by_cost, tabulate
 
 WIDTH = 96
@@ -51,6 +51,9 @@ def _lines(run: RunInfo, results: Sequence[Result]) -> Iterator[str]:
         yield controls(table)
         yield ""
     yield from _readers(results)
+    for sentence in of_applications(results):
+        yield text(sentence)
+        yield ""
     yield from _problems(run, results)
     yield f"**{text(summary.line(run, results))}**"
     yield ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.model import Facts, HopKind, LetThrough, Remark, StandIn, TransportName, TurnedAway
+from harness.model import Facts, HopKind, LetThrough, Remark, Result, StandIn, TransportName, TurnedAway
 
 READS: Mapping[bool | None, str] = {
     True: "keeps a line until more has come",
@@ -41,6 +41,19 @@ def served(facts: Facts) -> Iterator[str]:
 def notes(facts: Facts) -> tuple[str, ...]:
     """Return what a person has to know beside the verdict, a sentence for each fact that is one."""
     return tuple(_notes(facts))
+
+
+def of_application(result: Result) -> str:
+    """Return what an application does that compresses the answer itself of which this replays another; or nothing."""
+    if not (recording := result.cell.workload.recording) or not recording.coding:
+        return ""
+    told = f"application: {recording.source} {recording.compresses}, and only its answer without is measured"
+    return ": ".join(filter(None, (told, recording.to_mend)))
+
+
+def of_applications(results: Iterable[Result]) -> tuple[str, ...]:
+    """Return that of all results; each once."""
+    return tuple(dict.fromkeys(filter(None, map(of_application, results))))
 
 
 def way_out(facts: Facts) -> str:

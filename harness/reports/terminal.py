@@ -17,6 +17,7 @@ from harness.reports import grid, readers, summary, words
 from harness.reports.answers import answers, at_ease, controls
 from harness.reports.failing import WHOLE
 from harness.reports.glyphs import Glyphs, glyphs_for
+from harness.reports.notes import of_applications
 from harness.reports.summary import NOTHING, Required
 from harness.reports.table import Column, Table, by_cost, tabulate
 
@@ -108,6 +109,9 @@ class Report:
             yield from _wrapped(controls(table), width)
             yield Text()
         yield from _readers(self._results, width)
+        for sentence in of_applications(self._results):
+            yield from _wrapped(sentence, width)
+            yield Text()
         yield from ending(self._run, self._results, width, self._required)
 
 

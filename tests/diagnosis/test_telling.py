@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,21 @@ from harness import session
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import EXIT_MEANINGS
-from harness.model import VERDICTS, Effect, Facts, Hop, Mitigation, Outcome, Refusal, Result, Shows, TurnedAway, Verdict
+from harness.model import (
+    VERDICTS,
+    Effect,
+    Facts,
+    Hop,
+    Mitigation,
+    Outcome,
+    Recording,
+    Refusal,
+    Result,
+    Shows,
+    TurnedAway,
+    Verdict,
+    Workload,
+)
 from harness.reports import grid
 from tests.reports.samples import EVERY_FACT, PLAYED, cell, result, run_info
 
@@ -328,6 +343,38 @@ def test_an_exit_status_that_has_no_words_of_its_own_is_told_as_everywhere() -> 
 def test_what_an_emulator_does_is_told_as_a_claim() -> None:
     played = both("cloudrun:report", "coalesced", "coalesced", facts=PLAYED)
     assert "A hop is emulated, and plays field report 002" in told(diagnosis(played, "cloudrun:report"))
+
+
+@pytest.mark.parametrize(
+    ("coded_pieces", "row", "fix", "status", "end"),
+    [
+        (1, "held: .* all of it comes at once", True, 0, "what holds is known, and what to change"),
+        (9, "held: .* in 9 pieces instead of 20", True, 0, "what holds is known, and what to change"),
+        (19, "not known: .* it still comes in 19 pieces", False, 0, r"it streams as it is \(curl\)"),
+        (0, "not known: .* how that comes is not known", False, 3, "too little is known: how the application"),
+    ],
+)
+def test_what_an_application_compresses_itself_streams_for_nobody_who_was_not_measured(
+    coded_pieces: int, row: str, fix: bool, status: int, end: str
+) -> None:
+    """The last one is that of a run that was kept before that was counted."""
+    itself = Recording("0" * 16, "GET /", "GET", "sse", "chunked", "text/event-stream", coding="br")
+    itself = replace(itself, plain_pieces=20 if coded_pieces else 0, coded_pieces=coded_pieces)
+    of = cell(CHAIN, workload=Workload("recorded", 20, 96, recording=itself))
+    found = diagnosis([result(of, "streamed")])
+    (curl, seen), (browser, alone) = found.of_layers()
+    assert (curl, seen.partition(":")[0], browser) == ("curl", "streams", "browser")
+    assert re.match(row, alone)
+    assert ": the application compresses its answer itself (br) for who offers that; " in alone
+    assert "seen of it alone: through the chain" in alone
+    assert any("`Cache-Control: no-transform`" in said for said in found.of_fix()) is fix
+    assert found.exit_status == status
+    assert re.search(f"Exit status {status}: {end}", told(found, width=300))
+    mended = result(replace(of, mitigations=("x-accel-buffering",)), "streamed", "defeats")
+    held = diagnosis([result(of, "coalesced"), mended])
+    assert next(held.of_fix()).startswith("x-accel-buffering (header): with that, the whole chain streams (curl)")
+    assert any("has to be mended, too (browser)" in said for said in held.of_fix()) is fix
+    assert "Exit status 0: it streams" not in told(held, width=300)
 
 
 def test_a_run_of_something_else_is_no_diagnosis() -> None:

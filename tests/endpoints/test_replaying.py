@@ -17,7 +17,7 @@ from harness.errors import InputError
 from harness.model import RECORDINGS, WORKLOAD_KEYS, Body, Deployment, digest_of
 from harness.resources import configs
 from harness.store.runs import Run, latest
-from tests.answering import EVENTS, KEY, App, Handler, chunking, streaming
+from tests.answering import EVENTS, KEY, App, Handler, chunking, compressing, streaming
 from tests.commanding import Harness
 from tests.recorded import recording as recorded_by_hand
 from tests.sandbox import Sandbox
@@ -81,13 +81,46 @@ def test_an_answer_is_replayed_in_its_own_framing_and_format(
 
 def test_who_compresses_for_browsers_is_diagnosed_as_curl_asks(harness: Harness) -> None:
     given = {"format": "sse", "body": "chunked", "client": "aiohttp", **USUAL}
-    chain, compressing = "nginx:http10", replace(recorded_by_hand(), coding="gzip")
-    job = cell_options.diagnosis(chain, (), None, given, Deployment(), compressing)
+    chain, unsure = "nginx:http10", replace(recorded_by_hand(), coding="gzip")
+    job = cell_options.diagnosis(chain, (), None, given, Deployment(), unsure)
     assert {cell.request for cell in job.cells} == {"curl"}
     job = cell_options.diagnosis(chain, (), None, given, Deployment(), recorded_by_hand())
     assert {cell.request for cell in job.cells} == {"curl", "browser"}
-    with pytest.raises(InputError, match="browser offers codings"):
-        cell_options.diagnosis(chain, ("browser",), None, given, Deployment(), compressing)
+    with pytest.raises(
+        InputError, match=r"browser offers codings: .* how that comes is not known, and what is recorded"
+    ):
+        cell_options.diagnosis(chain, ("browser",), None, given, Deployment(), unsure)
+    holding = replace(unsure, plain_pieces=20, coded_pieces=1)
+    with pytest.raises(
+        InputError, match=r"all of it comes at once, .* is not compressed: `Cache-Control: no-transform`"
+    ):
+        cell_options.diagnosis(chain, ("browser",), None, given, Deployment(), holding)
+
+
+@pytest.mark.proxies
+@needs_nginx
+@pytest.mark.parametrize("flushes", [False, True])
+def test_what_an_application_compresses_itself_is_never_told_as_if_it_streamed(
+    harness: Harness, beside: Callable[[App], App], flushes: bool
+) -> None:
+    """Nor later, when all that is left is the run."""
+    app = beside(App(compressing(flushes)))
+    hops = ["--hop", "nginx:buffering-off", "--hop", app.url]
+    first = harness("diagnose", *hops, "--markdown", "m.md")
+    later = harness("report", latest(Path("runs")))
+    ran = harness("run", "--chain", f"nginx:buffering-off>{app.url}", "--html", "r.html")
+    own = "compresses its answer itself (gzip) for who offers that"
+    for said in (first, later, ran):
+        assert said.status == 0, said.out + said.err
+        assert own in said.out
+        assert ("Cache-Control: no-transform" in said.out) is not flushes
+        assert ("all of it comes at once" in said.out) is not flushes
+    for told in (first.out, later.out):
+        assert ("held: the application" in told) is not flushes
+        assert "streams as it is." not in told
+        assert ("it streams as it is (curl)." in told) is flushes
+    assert own in Path("m.md").read_text()
+    assert own in Path("r.html").read_text()
 
 
 @pytest.mark.proxies

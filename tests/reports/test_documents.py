@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,7 +15,7 @@ import pytest
 import harness
 from benchmarks import publish
 from harness.documents import records
-from harness.model import Expectation, Facts, Hop, Result
+from harness.model import Expectation, Facts, Hop, Recording, Result, Workload
 from harness.reports import RENDERERS, junit
 from harness.reports.words import setting
 from tests.reports.reporting import told
@@ -51,6 +52,24 @@ def test_every_renderer_says_whose_claim_an_emulator_plays(name: str) -> None:
     claim = CLAIM.removeprefix("emulator: plays ")
     text = told(name, matrix())
     assert claim in text.replace("&#x27;", "'")
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("pieces", [0, 1, 20])
+def test_every_renderer_says_what_an_application_compresses_itself(name: str, pieces: int) -> None:
+    """What is measured is its answer without: nobody who reads that it streams may take it for all."""
+    itself = Recording("0" * 16, "GET /", "GET", "sse", "chunked", "text/event-stream", coding="br")
+    itself = replace(itself, plain_pieces=20, coded_pieces=pieces)
+    streams = result(cell(workload=Workload("recorded", 20, 96, recording=itself)), "streamed")
+    if name == "json":
+        (kept,) = json.loads(told(name, [streams]))["results"]
+        recording = kept["cell"]["workload"]["recording"]
+        assert (recording["coding"], recording["plain_pieces"], recording["coded_pieces"]) == ("br", 20, pieces)
+        return
+    text = " ".join(told(name, [streams]).split())
+    assert f"application: GET / {itself.compresses}" in text
+    assert ("Cache-Control: no-transform" in text) is (pieces == 1)
+    assert "application:" not in told("markdown", matrix())
 
 
 @pytest.mark.parametrize(("name", "begins"), [("json", '    {\n      "id": '), ("junit", "    <testcase ")])
