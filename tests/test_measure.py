@@ -194,6 +194,58 @@ def test_our_own_tokens(measure, assert_streams):
     assert_clean(place)
 
 
+COMPRESSING = """
+import sys
+import time
+import zlib
+from wsgiref.simple_server import make_server
+
+EVENTS = [b'data: {"n": %d}\\n\\n' % number for number in range(20)]
+
+
+def app(environ, start_response):
+    packs = "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "")
+    coding = [("Content-Encoding", "gzip")] if packs else []
+    start_response("200 OK", [("Content-Type", "text/event-stream"), *coding])
+    packing = zlib.compressobj(wbits=31)
+    for event in EVENTS:
+        time.sleep(0.01)
+        yield packing.compress(event) if packs else event
+    if packs:
+        yield packing.flush()
+
+
+make_server("127.0.0.1", int(sys.argv[1]), app).serve_forever()
+"""
+
+
+def test_an_application_that_compresses_what_it_holds_streams_only_for_who_is_named(
+    pytester: pytest.Pytester, place: Sandbox
+) -> None:
+    """Nobody reads what a test that passes has printed."""
+    place.write("packing.py", COMPRESSING)
+    place.write(
+        "test_it.py",
+        """
+import sys
+import pytest
+
+SERVE = f"{sys.executable} packing.py ${{PORT}}"
+
+@pytest.mark.parametrize("named", [{}, {"request": "curl"}])
+def test_it(measure, assert_streams, named):
+    assert_streams(measure("nginx:buffering-off", command=SERVE, **named))
+""",
+    )
+    done = pytester.runpytest_subprocess(timeout=DEADLINE_S)
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(
+        ["*compresses its answer itself (gzip) for who offers that; all of it comes at once, as browsers do. No proxy*"]
+    )
+    assert "`Cache-Control: no-transform`" in done.stdout.str()
+    assert_clean(place)
+
+
 def test_a_held_stream_fails_with_timeline_hop_cause_and_fix(pytester: pytest.Pytester, place: Sandbox) -> None:
     place.write(
         "test_it.py",

@@ -205,6 +205,8 @@ class Measure:
                 found = await session.record(asked, print, session.may_ask_in_http10(usual))
             for fact in found.facts:
                 print(fact)
+            if found.recording.coded == "held" and "request" not in said:
+                raise InputError(_held_by_itself(found.recording))
             requests = session.REQUESTS[:1] if found.recording.coding else session.REQUESTS
             job = replace(make(found.recording, how, requests), proxies=usual.proxies, missing=usual.missing)
             self._item.config.stash[STATE].asked(self._item, job, job.matrix.asked)
@@ -258,6 +260,17 @@ async def _asked(answering: Answering) -> AsyncIterator[session.Application]:
     """Let an application be asked for as long as the block lasts."""
     async with AsyncExitStack() as stack:
         yield await answering.application(stack)
+
+
+def _held_by_itself(recording: Recording) -> str:
+    """Return why an application is not measured that holds what it compresses: all that can stream is its other answer.
+
+    Raised, and not told beside a result, as nobody reads the output of a test that passes.
+    """
+    return (
+        f"{recording.source} {recording.compresses}, as browsers do. No proxy is at fault: {recording.to_mend}."
+        " To measure its answer without, as curl gets it, say request='curl'"
+    )
 
 
 def _badness(found: Known | Live) -> tuple[int, int]:
