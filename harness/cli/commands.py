@@ -246,6 +246,6 @@ def main(argv: Sequence[str] | None = None, began: float | None = None) -> None:
     began = time.monotonic() if began is None else began
     screen.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
-    with promised(words), told_with_status(), breakable():
+    with promised(words), told_with_status(*words[:1]), breakable():
         refuse_forgotten(words)
         app(args=words, obj=began)

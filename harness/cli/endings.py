@@ -14,13 +14,18 @@ from harness import session
 from harness.cli import screen
 from harness.errors import HarnessError, Interrupted, NoRoom, unwritable
 
+MEASURING = ("check", "diagnose", "matrix", "reports", "run", "watch")
+"""The commands that measure: whoever interrupts one has to know whether it has begun to."""
+
 
 @contextlib.contextmanager
-def told_with_status() -> Iterator[None]:
+def told_with_status(command: str = "") -> Iterator[None]:
     """Tell what ends the block, and exit with the status of that (`errors.EXIT_MEANINGS`)."""
     try:
         yield
     except SystemExit as ended:
+        if ended.__context__ and isinstance(ended.__context__.__cause__, KeyboardInterrupt):  # in which typer has it
+            _tell_interrupted(command)
         match ended.__context__:
             case BrokenPipeError() as error if _place(error).startswith(("rich.", "typer.")):
                 screen.out.mute()  # nobody reads the help or a complaint any more, which is no fault
@@ -30,9 +35,10 @@ def told_with_status() -> Iterator[None]:
                 sys.exit(HarnessError.exit_status)
         raise
     except KeyboardInterrupt:
+        _tell_interrupted(command)
         sys.exit(Interrupted.exit_status)
     except Interrupted as error:
-        screen.err.print(str(error), markup=False)
+        _tell_interrupted(command, str(error))
         sys.exit(error.exit_status)
     except HarnessError as error:
         screen.complain(error)
@@ -52,6 +58,12 @@ def breakable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _tell_interrupted(command: str, said: str = "Interrupted.") -> None:
+    """Tell of an interruption what is said of it; of what was to measure and has no run yet, that there is none."""
+    is_early = command in MEASURING and not screen.begun
+    screen.err.print("Interrupted: nothing was measured yet." if is_early else said, markup=False)
 
 
 def _in_words(error: BaseException) -> str:

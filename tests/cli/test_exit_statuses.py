@@ -6,15 +6,19 @@ import errno
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from benchmarks import publish
 from harness import session
 from harness.cli import commands, screen
+from harness.cli.endings import MEASURING
 from harness.errors import (
     EXIT_MEANINGS,
     BackendError,
@@ -176,7 +180,7 @@ def test_in_ci_what_cannot_be_set_up_is_no_success_unless_it_is_allowed(
         (BackendError("it died"), 3, "harness: it died"),
         (NoRoom("full"), 3, "harness: full"),
         (Interrupted("Interrupted."), 130, "Interrupted."),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), 3, "cannot write x: No space left"),
         (OSError(errno.EROFS, "Read-only file system", "x"), 3, "a fault of the harness's own: OSError: "),
         (RecursionError("too deep"), 3, "a fault of the harness's own: RecursionError: too deep (tests.cli.test_exit"),
@@ -198,6 +202,64 @@ def test_whatever_ends_a_command_has_its_status_and_no_traceback(
     assert told in said.err
     assert "Traceback" not in said.err
     assert status in EXIT_MEANINGS
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Interrupted])
+@pytest.mark.parametrize(
+    ("argv", "step"),
+    [
+        (["run", "--chain", "direct"], "diffs"),
+        (["diagnose", "--hop", "nginx:default"], "diffs"),
+        (["matrix", "smoke"], "load"),
+        (["reports"], "reports"),
+        (["check", "smoke"], "load"),
+        (["watch", "smoke"], "folders"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_who_interrupts_a_command_before_it_measures_is_told_that_nothing_was(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, argv: Sequence[str], step: str, raised: type[BaseException]
+) -> None:
+    def interrupts(*_: object, **__: object) -> None:
+        raise raised("Interrupted.")
+
+    assert argv[0] in MEASURING
+    monkeypatch.setattr(session, step, interrupts)
+    said = harness(*argv)
+    assert (said.status, said.out) == (130, "")
+    assert said.err.strip() == "Interrupted: nothing was measured yet."
+
+
+LOADS = """
+import os, signal, sys
+from harness.__main__ import main
+
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == "harness.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+main()
+"""
+
+
+@pytest.mark.proxies
+def test_who_interrupts_the_program_while_it_loads_is_told_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest may run in the background
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted: nothing was started yet.\n")
+
+
+def test_each_command_that_begins_a_run_is_known_to_measure() -> None:
+    commands_of: Any = typer.main.get_command(commands.app)
+    options = {name: {option.name for option in one.params} for name, one in commands_of.commands.items()}
+    assert {name for name, named in options.items() if named & {"keep", "jobs"}} == set(MEASURING)
 
 
 def test_whoever_looks_for_a_fault_gets_the_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

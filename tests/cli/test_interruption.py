@@ -134,6 +134,7 @@ def test_a_run_that_ends_while_it_starts_leaves_nothing(place: Sandbox, number: 
     place.wait_until_clean()
     assert said.status == (-number if number == signal.SIGKILL else 130)
     assert "Traceback" not in said.err
+    assert ("Interrupted: " in said.err) is (number != signal.SIGKILL)
 
 
 def test_ctrl_c_on_the_janitor_or_keepers_or_a_stray_signal_to_them_changes_nothing(place: Sandbox) -> None:
@@ -183,7 +184,7 @@ def test_a_test_of_a_config_of_the_users_leaves_nothing_either(place: Sandbox, n
     said = place.said(program)
     place.wait_until_clean()
     assert said.status == (130 if number == signal.SIGINT else -number)
-    assert "Traceback" not in said.err
+    assert said.err == ("Interrupted: nothing was measured yet.\n" if number == signal.SIGINT else "")
 
 
 HELD = """\
