@@ -127,7 +127,7 @@ class Diagnosis:
         yield from dict.fromkeys(sentence for one in facts for sentence in served(one))
 
     def of_limits(self) -> Iterator[str]:
-        """Yield which hops limit requests, and of which of the user's configs it is not known what answers."""
+        """Yield which hops limit requests, and of which of the user's configs that may be what answers is not known."""
         away = [(cell.chain, one.facts.turned_away) for cell, one in self.results.items() if one.facts.turned_away]
         limits = [(chain, one.status) for chain, one in away if one.is_by_limit]
         alone = [hop for hop in dict.fromkeys(self.search.chain) if (hop,) in [chain for chain, _ in limits]]
@@ -139,7 +139,9 @@ class Diagnosis:
         if limits and missed:
             yield f"not known, as it was turned away each time: what {', '.join(missed)} would do"
         known = {one.hop for result in self.results.values() for one in result.facts.served_by}
-        for hop in alone:
+        if any(fate(self.results[layer]) == "refused" for layer in self.layers if layer in self.results):
+            alone += [hop for hop in self.search.chain if str(hop.bare) in self.run.standing]
+        for hop in dict.fromkeys(alone):
             if str(hop.bare) in self.run.own and known.isdisjoint({str(hop), str(hop.bare)}):
                 yield f"{hop}: which server and which of its locations answer is only known as requests come"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from harness.documents.keys import Listed, Shape, Words, key
 
@@ -157,6 +157,12 @@ class ProgramShape(Shape):
         "it serves once its port `accepts` and is not silent then, or it `answers` anything, or `passes` a request on",
         "answers",
         "passes",
+    )
+    loading: list[Annotated[int, Field(ge=100, le=599)]] = key(
+        "what one that `passes` may answer by itself while it loads (by default 404, 502, 503; `[]`: nothing); any"
+        " other answer to a `--path` is its config's",
+        [404],
+        [404, 502, 503],
     )
     announces: Finds | None = key(
         "what finds the port in its log, for one that takes a port of its own", r"listening on port (\d+)", None

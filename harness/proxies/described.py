@@ -295,6 +295,7 @@ class Described:
             path=self.said.path,
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
+            loading=self.said.loading,
             negotiates=self.said.negotiates,
             explains=[placeholders.filled(word, values) for word in explains or self.said.explains],
             complaints=complaints,

@@ -19,7 +19,7 @@ import re
 import shlex
 import shutil
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ SHARED_MEMORY = Path("/dev/shm")  # where Linux has it as files; who else has an
 LOADS = (OSError, asyncio.IncompleteReadError)
 """What whoever asks meets with while a program loads."""
 LOADING = (404, 502, 503)
-"""What programs answer that have not read where requests go yet, or whether somebody is there."""
+"""What programs answer that have not read where requests go yet, or whether somebody is there: some of these, each."""
 
 _TAKEN = re.compile(
     r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE
@@ -66,6 +66,10 @@ class NotStarted(ProxyError):
         self.ended = ended
 
 
+class Unpassed(ProxyError):
+    """A program runs, and answers by itself what it was to pass on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """How a program is started, and by what one knows that it serves: each sign has to come within `within_s`.
@@ -81,7 +85,8 @@ class Start:
     A program that `announces` its port says it on its log: the first group of the pattern. Any other one is told its
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
     or it also has to have answered, whatever the answer (`answers`), or as its upstream does (`passes`): an open port
-    may lead nowhere yet. One that `negotiates` is asked which versions of HTTP it speaks. One that is not to be asked
+    may lead nowhere yet. `loading` is what it may answer by itself meanwhile; any other answer to what a user asks for
+    is its config's. One that `negotiates` is asked which versions of HTTP it speaks. One that is not to be asked
     (`is_asked`), as each answer of it counts, serves when its port accepts connections.
 
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
@@ -108,6 +113,7 @@ class Start:
     served_by: ServedBy | None = None
     announces: re.Pattern[str] | None = None
     ready: Ready = "accepts"
+    loading: Collection[int] = LOADING
     negotiates: bool = False
     packages: Path | None = None
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
@@ -172,7 +178,7 @@ class Start:
         if self.ready == "answers":
             await _answers(program, endpoint, self.within_s)
         if self.ready == "passes" and "1.1" in endpoint.http:
-            await _passes(program, endpoint, upstream, self.within_s, self.complaints)
+            await _passes(self, program, endpoint, upstream)
         return endpoint
 
     def fault(
@@ -197,7 +203,9 @@ class Start:
         if said and said[0].file and (said[0].line or not is_taken):
             return InputError(*said)
         message = complaints.told(str(error))
-        if self.complaints.patterns:
+        if isinstance(error, Unpassed):
+            message = "\n".join(filter(None, [message, *(map(str, said) if said else [complaints.told(words)])]))
+        elif self.complaints.patterns:
             message = "\n".join([f"{self.name} did not start:", *(map(str, said) if said else [message])])
         return PortTaken(message) if is_taken else NotStarted(message, program.words(), ended)
 
@@ -289,9 +297,7 @@ async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> Non
         raise ProxyError(":\n".join(filter(None, [fault, program.log_tail()]))) from error
 
 
-async def _passes(
-    program: Program, endpoint: Endpoint, upstream: Endpoint, within_s: float, complaints: ComplaintPatterns
-) -> None:
+async def _passes(start: Start, program: Program, endpoint: Endpoint, upstream: Endpoint) -> None:
     """Return once a program answers as its upstream does: while it loads its config, it may answer by itself.
 
     One that is asked for a path of a user's may have a login there, or a redirect: what it does then is measured.
@@ -300,23 +306,26 @@ async def _passes(
         behind = await _asked(upstream)
     except aiohttp.ClientError as error:
         raise ProxyError(f"what is behind {program.name} does not answer {upstream.shown_url}: {error}") from error
-    given: list[object] = []
+    given: list[int] = []
 
     async def same() -> bool:
-        if complaints.refuses(program.log_tail(LAST_LINES)):
+        if start.complaints.refuses(program.log_tail(LAST_LINES)):
             raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
-        return given[-1] == behind or bool(endpoint.asked and given[-1] not in LOADING)
+        return given[-1] == behind or bool(endpoint.asked and given[-1] not in start.loading)
 
     retry = retry_if_exception_type(aiohttp.ClientError) | retry_if_not_result(bool)
     asking = AsyncRetrying(retry=retry, wait=POLL)
     try:
-        await outlives(program, asking(same), within_s, "pass a request on")
+        await outlives(program, asking(same), start.within_s, "pass a request on")
     except ProxyError as error:
         if not given or program.death():
             raise
-        said = f"{program.name} answers {endpoint.shown_url} with status {given[-1]}, what is behind it with {behind}"
-        raise ProxyError(f"{said}: it does not pass requests on\n{program.log_tail()}") from error
+        raise Unpassed(
+            f"{program.name} runs and answers {endpoint.shown_url} with status {given[-1]}, what is behind it with"
+            f" {behind}: it does not pass requests on. Its config has it answer so, or leads to nobody there, or it"
+            f" takes longer than {start.within_s:g} s to load"
+        ) from error
 
 
 async def _asked(endpoint: Endpoint) -> int:

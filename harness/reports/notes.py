@@ -67,7 +67,8 @@ def way_out(facts: Facts) -> str:
         return f"an application that {WITHOUT[facts.refusal.not_served]}"
     if facts.answered_by is None:
         return f"nobody took note whose answer this is; if it is not the emitter's, {_logs(facts.hops)}"
-    reaches = f"{facts.served_by[0].path} has to lead to" if facts.served_by else "/stream/N has to reach unchanged"
+    plain = "the path that is asked for (/stream/N, unchanged, if none was given) has to reach"
+    reaches = f"{facts.served_by[0].path} has to lead to" if facts.served_by else plain
     return f"this is not the emitter's answer, which {reaches}: {_logs(facts.hops)}"
 
 

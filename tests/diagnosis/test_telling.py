@@ -26,6 +26,7 @@ from harness.model import (
     Recording,
     Refusal,
     Result,
+    ServedBy,
     Shows,
     TurnedAway,
     Verdict,
@@ -419,6 +420,21 @@ def test_of_a_limit_in_a_config_of_one_s_own_it_is_told_that_what_answers_is_not
         both("nginx:default", "coalesced", "coalesced", facts=known), "nginx:default", own={"nginx:default": "a"}
     )
     assert len(list(there.of_limits())) == 1
+
+
+@pytest.mark.parametrize("served", [(), tuple(replace(one, hop="nginx:default") for one in EVERY_FACT.served_by)])
+@pytest.mark.parametrize("standing", [{}, {"nginx:default": "path: /chat"}])
+@pytest.mark.parametrize("outcome", ["blocked", "observed"])
+def test_of_what_a_deployed_config_refuses_it_is_told_that_what_answers_is_not_known(
+    outcome: Outcome, standing: dict[str, str], served: tuple[ServedBy, ...]
+) -> None:
+    facts = Facts(turned_away=TurnedAway(3, 503, "nothing") if outcome == "blocked" else None, served_by=served)
+    layers = both("nginx:default", "broken", "broken", outcome=outcome, facts=facts)
+    found = diagnosis(layers, "nginx:default", own={"nginx:default": "my.conf"}, standing=standing)
+    unknown = outcome == "blocked" and standing and not served
+    assert list(found.of_limits()) == [
+        "nginx:default: which server and which of its locations answer is only known as requests come"
+    ] * bool(unknown)
 
 
 @pytest.mark.parametrize("away", [None, TurnedAway(3, 429, "nothing"), TurnedAway(3, 429, "only its baseline")])

@@ -7,14 +7,14 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HarnessError
-from harness.launchers.fake import FakeLauncher, Launched
+from harness.launchers.fake import FakeLauncher, FakeProgram, Launched
 from harness.model import Endpoint
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.starting import Start, started
@@ -76,6 +76,28 @@ class Stage:
         serving = asyncio.get_running_loop().create_task(asyncio.start_server(serve, sock=listening, ssl=secure))
         self.sockets.callback(lambda: serving.result().close())
         return int(listening.getsockname()[1])
+
+    def says(self, launched: Launched, statuses: Sequence[int], asked: list[str]) -> int:
+        """Listen likewise, and answer with one status after the other, with the last for ever. Put down what is asked.
+
+        Who is behind is played so, too.
+        """
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+            status = statuses[min(len(asked), len(statuses)) - 1]
+            writer.write(NOT_FOUND.replace(b"404", str(status).encode()))
+            writer.close()
+
+        listening = socket.create_server(("127.0.0.1", int(launched.argv[1]) if launched.argv[1:] else 0))
+        serving = asyncio.get_running_loop().create_task(asyncio.start_server(serve, sock=listening))
+        self.sockets.callback(lambda: serving.result().close())
+        return int(listening.getsockname()[1])
+
+    def is_behind(self, *statuses: int) -> None:
+        """Play who is behind the programs, on a port of its own."""
+        behind = Launched(FakeProgram("behind"), ["behind"], self.folder, None, {})
+        self.upstream = Endpoint(self.says(behind, statuses, []))
 
     def answers_with_tls(self, launched: Launched) -> int:
         """Answer likewise, with the certificate that its file names."""

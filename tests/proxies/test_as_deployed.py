@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,53 @@ async def test_the_verdict_is_that_of_what_the_program_says_answered(
     assert served.location
     assert served.location.text == answers
     assert {name: (tmp_path / "etc" / name).read_text() for name in files} == files
+
+
+OUTSIDERS = {
+    "haproxy": (
+        "haproxy.cfg",
+        "frontend www\n bind :80\n mode http\n acl in src 10.0.0.0/8\n use_backend llm if { path_beg /chat } in\n"
+        " default_backend none\nbackend llm\n mode http\n server a app:8000\nbackend none\n mode http\n",
+    ),
+    "traefik": (
+        "dynamic.yml",
+        "http:\n  routers:\n    llm: {rule: 'PathPrefix(`/chat`)', service: llm, middlewares: [in]}\n"
+        "  middlewares:\n    in: {ipAllowList: {sourceRange: [10.0.0.0/8], rejectStatusCode: 503}}\n"
+        "  services:\n    llm: {loadBalancer: {servers: [{url: 'http://app:8000'}]}}\n",
+    ),
+    "apache": (
+        "site.conf",
+        "RewriteEngine On\nRewriteCond %{REMOTE_ADDR} !^10\\.\nRewriteRule ^/chat - [R=503,L]\n"
+        "ProxyPass /chat http://app:8000/chat\n",
+    ),
+    "caddy": (
+        "Caddyfile",
+        ":80 {\n\t@out not remote_ip 10.0.0.0/8\n\trespond @out 503\n\treverse_proxy /chat/* app:8000\n}\n",
+    ),
+    "envoy": (
+        "envoy.yaml",
+        production.ENVOY.replace('prefix: "/api/chat" }', 'prefix: "/chat", headers: [{ name: x-in }] }').replace(
+            "route: { cluster: web }", "direct_response: { status: 503 }"
+        ),
+    ),
+}
+"""Configs that answer with 503 themselves whoever asks from this machine."""
+
+
+@pytest.mark.parametrize("language", OUTSIDERS)
+async def test_a_program_that_answers_with_503_by_its_config_has_started(tmp_path: Path, language: str) -> None:
+    config = write(tmp_path / "etc", dict([OUTSIDERS[language]]))
+    program = PROXIES[language]
+    assert isinstance(program, AsDeployed)
+    program.fetch(Fetching(print))
+    (tmp_path / "evidence").mkdir()
+    meant = program.deployed(Deployment(path="/chat/x", map=("app:8000",)))
+    async with Launcher() as launcher, aiohttp.ClientSession() as session, upstream() as behind:
+        running = await meant.start(config, behind, tmp_path / "evidence", launcher)
+        there = running.endpoint
+        trusting = ssl.create_default_context(cafile=there.authority) if there.authority else True
+        async with session.get(there.pulse_url, headers={"Host": there.name or "any"}, ssl=trusting) as response:
+            assert response.status == 503
 
 
 async def test_a_config_behind_another_and_before_one_with_tls_is_asked_by_whatever_name(tmp_path: Path) -> None:

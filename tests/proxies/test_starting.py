@@ -10,7 +10,7 @@ import pytest
 
 from harness.launchers.fake import Launched
 from harness.model import Endpoint
-from harness.proxies.starting import Start
+from harness.proxies.starting import LOADING, Start
 from tests.proxies.staging import ANNOUNCES, DEADLINE_S, TOLD, UPSTREAM, Stage
 
 # ---------------------------------------------------------------- what it is given
@@ -108,6 +108,32 @@ async def test_a_program_that_announces_its_port_serves_there(stage: Stage) -> N
 
 async def test_any_answer_will_do(stage: Stage) -> None:
     assert (await stage.starts(replace(TOLD, ready="answers"), stage.answers)).http == ("1.1",)
+
+
+@pytest.mark.parametrize(
+    ("behind", "path", "loading", "answers", "most"),
+    [
+        (200, "", LOADING, (404, 502, 503, 200), 4),
+        (404, "", LOADING, (503, 502, 404), 3),
+        (200, "", (), (503, 401, 200), 3),
+        (200, "/chat", LOADING, (404, 502, 503, 200), 4),
+        (200, "/chat", LOADING, (502, 503, 401), 3),
+        (503, "/chat", LOADING, (404, 503), 2),
+        (200, "/chat", (404,), (404, 404, 503), 3),
+        (200, "/chat", (404,), (404, 502), 2),
+        (200, "/chat", (), (503,), 1),
+        (200, "/chat", (), (404,), 1),
+    ],
+)
+async def test_one_that_passes_requests_on_serves_once_its_answer_is_none_of_those_of_loading(
+    stage: Stage, behind: int, path: str, loading: tuple[int, ...], answers: tuple[int, ...], most: int
+) -> None:
+    stage.is_behind(behind)
+    start = replace(TOLD, ready="passes", asked=path, loading=loading)
+    asked: list[str] = []
+    await stage.starts(start, lambda launched: stage.says(launched, (*answers, 500), asked))
+    assert len(asked) == most
+    assert {one.partition("?")[0] for one in asked} == {path or "/pulse"}
 
 
 async def test_one_that_speaks_tls_is_asked_in_trust_of_who_signed_for_it(stage: Stage) -> None:

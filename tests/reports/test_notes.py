@@ -26,7 +26,8 @@ from harness.reports.notes import WITHOUT, notes, way_out
 from tests.reports.reporting import told
 from tests.reports.samples import EVERY_FACT, cell, result
 
-NOT_THE_EMITTERS = "this is not the emitter's answer, which /stream/N has to reach unchanged: "
+THE_PATH = "the path that is asked for (/stream/N, unchanged, if none was given)"
+NOT_THE_EMITTERS = f"this is not the emitter's answer, which {THE_PATH} has to reach: "
 REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
 
 
