@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import shlex
 import ssl
@@ -11,6 +12,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +23,7 @@ from aiohttp import web
 
 from harness.launchers.process import Launcher
 from harness.model import Endpoint as Listening
+from harness.model import Method
 from harness.probe.asking import Search
 from harness.probe.takes import lags_ms
 from harness.resources import configs
@@ -189,6 +192,47 @@ async def test_a_stream_that_never_ends_is_broken_off_and_told(monkeypatch: pyte
     (take,) = search.takes
     assert take.cut == "0.1 s were over"
     assert take.how == "one by one"
+
+
+async def never_ending(request: web.Request) -> web.StreamResponse:
+    """Answer with a stream that never ends, to whoever takes gzip with nothing but a head."""
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await asyncio.Event().wait()
+    return await emitting(EVENTS * 1000)(request)
+
+
+async def silent(request: web.Request) -> web.StreamResponse:
+    """Answer with nothing but a head."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+@pytest.mark.parametrize("answer", [emitting(EVENTS * 1000), never_ending, silent])
+@pytest.mark.parametrize("methods", [("GET",), ("GET", "POST")])
+@pytest.mark.parametrize("takes", [0.5, 1, 2.5, 4, 40])
+async def test_all_requests_together_end_within_the_budget_whatever_is_answered(
+    monkeypatch: pytest.MonkeyPatch, answer: Handler, methods: Sequence[Method], takes: float
+) -> None:
+    monkeypatch.setattr(probing, "TAKE_S", 0.3)
+    budget_s, may_take = 0.3 * takes, list[float]()
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        may_take.append(search.within_s(0.3))
+        return await answer(request)
+
+    async with serving(keep) as port:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/")
+        search = Search(probing.whose(endpoint.transport), methods=methods)
+        await probing.probe(endpoint, search, lambda words: None, budget_s)
+    assert may_take[0] == 0.3
+    assert min(0.3, budget_s) + sum(may_take[1:]) <= budget_s + 1e-9, "each had the time that it may take"
+    assert bool(search.spent) is (Search.next(replace(search, spent="")) is not None)
+    assert all(take.cut for take in search.takes)
+    assert search.spent or takes > 1
 
 
 async def test_a_flood_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +476,29 @@ def test_what_does_not_answer_is_told_and_ends_with_2(harness: Harness) -> None:
     assert said.status == 2
     assert "cannot connect" in said.out
     assert "1 request made. Exit status 2" in said.out
-    assert "Between 2 and 10 requests are made" in said.err
+    assert "Between 2 and 10 requests are made, each of 30 s and 16 MB at most, all within 120 s." in said.err
+
+
+def test_what_a_probe_may_take_as_a_whole_is_said_and_told_when_it_is_over(
+    harness: Harness, beside: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "TAKE_S", 0.2)
+    port = beside(serving(silent))
+    said = harness("probe", f"http://127.0.0.1:{port}/", "--budget", "0.3", "--json", "out.json")
+    assert said.status == 3
+    assert "16 MB at most, all within 0.3 s." in said.err
+    late = "another one might have ended later than the 0.3 s that all of them may take"
+    assert f"1 request made, and no more: {late}. Exit status 3" in " ".join(said.out.split())
+    assert json.loads(Path("out.json").read_text())["stopped"] == late
+
+
+def test_the_budget_that_the_help_and_the_page_name_is_the_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"({probing.TOTAL_S:g})" in " ".join(harness("probe", "--help").out.split())
+    assert f"({probing.TOTAL_S:g})" in PAGE
+    assert f"{probing.TOTAL_S:g} s" in PAGE
 
 
 # ---------------------------------------------------------------- the page

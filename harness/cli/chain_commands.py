@@ -223,9 +223,20 @@ def probe(
     requests: Annotated[
         int, typer.Option("--requests", metavar="N", min=1, max=100, help="Ask at most so often.")
     ] = 10,
+    budget_s: Annotated[
+        float | None,
+        typer.Option(
+            "--budget",
+            metavar="SECONDS",
+            min=0.1,
+            help="Begin no request that might end later than that after the first began (120); each may take 30 s, or"
+            " less after a stream that did not end.",
+        ),
+    ] = None,
     authority: Authority = None,
     json: ToJson = None,
 ) -> None:
     """Ask an endpoint that runs as curl and browsers do, and tell what arrived how, and which difference matters."""
     typed = cli.Typed.of(context)
-    raise typer.Exit(cli.probe(typed, url, direct, method or (), header or (), data, requests, authority, say, json))
+    asked = typed, url, direct, method or (), header or (), data, requests, budget_s
+    raise typer.Exit(cli.probe(*asked, authority, say, json))

@@ -32,6 +32,7 @@ def probe(
     headers: Sequence[str],
     data: str | None,
     most: int,
+    budget_s: float | None,
     authority: Path | None,
     say: Callable[[str], object],
     to_json: Path | None = None,
@@ -54,10 +55,12 @@ def probe(
         say("HTTP/2 is not tried: pip install 'token-stream-harness[h2]'")
         http2 = False
     search = Search(session.whose(endpoint.transport), own, asked_by, http2, bool(direct), most)
-    say(f"Between {min(most, len(search.first))} and {most} requests are made, each of 30 s and 16 MB at most.")
+    budget_s = session.TOTAL_S if budget_s is None else budget_s
+    each = f"each of {session.TAKE_S:g} s and 16 MB at most, all within {budget_s:g} s"
+    say(f"Between {min(most, len(search.first))} and {most} requests are made, {each}.")
     report = ProbeReport(url, direct or "", search, Secrets(own, said.body, url, direct or ""))
     try:
-        interruptible(session.probe(endpoint, search, say))
+        interruptible(session.probe(endpoint, search, say, budget_s))
     except Interrupted:
         report.stopped = "it was interrupted"
         _tell(report, outputs)

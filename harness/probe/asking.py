@@ -3,7 +3,8 @@
 Rules: an endpoint may be slow and paid, so each request has a reason. First those of curl and of browsers, by each
 method that was named, and over TLS a browser's in HTTP/2, too. Where all come alike, that is all. Where not, both sides
 are asked again: who gets something else the second time is told so, and nothing is named. Then what differs between
-the two is tried one by one. Of two requests that differ in one thing only, that is named.
+the two is tried one by one. Of two requests that differ in one thing only, that is named. A stream that does not end
+is not looked at for as long again: what comes after it may take twice what that took to show how it comes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from harness.model import Method
 from harness.probe.takes import STREAMS, Asking, Headers, Take
 
 CODING = "Accept-Encoding"
+ENOUGH = 10
+"""So many messages show how a stream comes."""
+LEAST_SHARE = 1 / 3
+"""So much of what a request may take it has in any case: the first message of an answer may be late by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Finding:
 class Search:
     """What is wanted of an endpoint, told each take that was made. `own` headers stand in for a user's of that name.
 
-    `profiles` are whose requests are looked at, the plain one first. `most` is how many requests may be made.
+    `profiles` are whose requests are looked at, the plain one first. `most` is how many requests may be made; `spent`
+    says why no more are, though more were wanted.
     """
 
     profiles: Mapping[str, Headers]
@@ -44,6 +50,7 @@ class Search:
     direct: bool = False
     most: int = 10
     takes: list[Take] = field(default_factory=list)
+    spent: str = ""
 
     @property
     def first(self) -> list[Asking]:
@@ -60,7 +67,7 @@ class Search:
 
     def next(self) -> Asking | None:
         """Return what to ask now; None if nothing is wanted any more, or no more may be asked."""
-        if len(self.takes) >= self.most:
+        if len(self.takes) >= self.most or self.spent:
             return None
         asked = [take.asking for take in self.takes]
         wanted = [one for one in self.first if one not in asked]
@@ -69,6 +76,12 @@ class Search:
             if not wanted and not self._is_unsteady(*pair):
                 wanted = [one for one in self._between(*pair) if one not in asked]
         return wanted[0] if wanted else None
+
+    def within_s(self, most_s: float) -> float:
+        """Return how long the next request may take, of which none may take longer than `most_s`."""
+        endless = [take for take in self.takes if take.cut and take.how in STREAMS and take.ended_ms >= 1e3 * most_s]
+        shown_ms = max((take.messages_ms[:ENOUGH][-1] for take in endless), default=1e3 * most_s)
+        return min(most_s, max(LEAST_SHARE * most_s, 2 * shown_ms / 1e3))
 
     def finding(self) -> Finding | None:
         """Return which difference matters; None if all came alike."""

@@ -25,7 +25,7 @@ def pieces(report: ProbeReport) -> Iterator[str]:
         "url": shown_url(report.url),
         "direct": shown_url(report.direct) if report.direct else None,
         "exit_status": report.exit_status,
-        "stopped": report.stopped or None,
+        "stopped": report.stopped or search.spent or None,
         "requests": [_take(take) for take in search.takes],
         "difference": finding
         and {

@@ -89,7 +89,8 @@ class ProbeReport:
         meaning = "what arrived is told" if status == 0 else why or "the request is wrong, as the answer says"
         meaning = f"{counted(len(self._broken), 'stream')} ended badly" if status == 1 else meaning
         meaning = EXIT_MEANINGS[130] if status == 130 else meaning
-        said = f"{counted(len(self.search.takes), 'request')} made. Exit status {status}: {meaning}."
+        more = f", and no more: {self.search.spent}" if self.search.spent else ""
+        said = f"{counted(len(self.search.takes), 'request')} made{more}. Exit status {status}: {meaning}."
         yield from (Text(line, "bold red" if status else "bold green") for line in wrapped(said, width))
 
     def _takes(self, width: int, head: str, direct: bool) -> Iterator[Text]:

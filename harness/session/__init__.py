@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from harness.session.lists import What
     from harness.session.merging import merged
     from harness.session.named import by_id, newest_with, result_of
-    from harness.session.probing import Endpoint, probe, speaks_http2, whose
+    from harness.session.probing import TAKE_S, TOTAL_S, Endpoint, probe, speaks_http2, whose
     from harness.session.recording import Application, application, record
     from harness.session.running import session
     from harness.session.serving import Served, served

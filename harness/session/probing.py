@@ -1,7 +1,8 @@
 """Asks somebody's endpoint, one request after another, until no more is wanted, and keeps what each brought.
 
-Rules: every request is bounded in time and in bytes, and one that is interrupted counts as far as it came. A redirect
-is not followed: what the headers tell was meant for whoever was named. Nothing that was said to the endpoint is kept.
+Rules: every request is bounded in time and in bytes, and all together in time: none begins that might not end by then.
+One that is interrupted counts as far as it came. A redirect is not followed: what the headers tell was meant for
+whoever was named. Nothing that was said to the endpoint is kept.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from harness.session.shipped import requests
 
 TAKE_S = 30.0
 """How long one request may take."""
+TOTAL_S = 120.0
+"""How long all of them may take, if nothing else is said."""
 TAKE_BYTES = 2**24
 """How much it may bring, decoded."""
 CONNECT_S = 10.0
@@ -98,28 +101,37 @@ def speaks_http2() -> bool:
     return True
 
 
-async def probe(endpoint: Endpoint, search: Search, say: Say) -> None:
-    """Ask until nothing more is wanted. What came is in the search's takes, when it is interrupted, too."""
+async def probe(endpoint: Endpoint, search: Search, say: Say, budget_s: float = TOTAL_S) -> None:
+    """Ask until nothing more is wanted, or another request might end later than `budget_s` from now.
+
+    What came is in the search's takes, when it is interrupted, too.
+    """
+    began = time.monotonic()
     while asking := search.next():
+        within_s = min(search.within_s(TAKE_S), budget_s)
+        if search.takes and time.monotonic() - began + within_s > budget_s:
+            search.spent = f"another one might have ended later than the {budget_s:g} s that all of them may take"
+            return
         where = "directly, " if asking.direct else ""
         say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http} ...")
-        await ask(endpoint, asking, search.takes, say)
+        await ask(endpoint, asking, search.takes, say, within_s)
         last, *before = reversed(search.takes)
         if last.status is None and all(one.asking.direct != asking.direct for one in before):
             return  # nobody is there
 
 
-async def ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: Say) -> None:
-    """Ask once, and put what came among the takes, however it ends."""
+async def ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: Say, within_s: float | None = None) -> None:
+    """Ask once, for TAKE_S unless something else is said, and put what came among the takes, however it ends."""
+    within_s = TAKE_S if within_s is None else within_s
     request = endpoint.request(asking)
     seen = _Seen(Take(asking, request.transport), time.monotonic_ns())
     client = CLIENTS[asking.http]()
     try:
-        async with _watching(seen, say), asyncio.timeout(TAKE_S):
+        async with _watching(seen, say), asyncio.timeout(within_s):
             await client.stream(request, seen)
         seen.ended()
     except TimeoutError:
-        seen.tell(cut=f"{TAKE_S:g} s were over")
+        seen.tell(cut=f"{within_s:.3g} s were over")
     except StreamError as error:
         seen.tell(fault=str(error))
     except asyncio.CancelledError:

@@ -53,6 +53,37 @@ def test_what_comes_alike_is_asked_for_once_by_each() -> None:
     assert search.finding() is None
 
 
+@pytest.mark.parametrize(
+    ("messages_ms", "cut", "ended_ms", "within_s"),
+    [
+        ((), "", 5.0, 30.0),
+        ((), "30 s were over", 30_001.0, 30.0),  # nobody knows when the first one would have come
+        ((29_000.0,), "30 s were over", 30_001.0, 30.0),
+        (tuple(range(0, 30_000, 100)), "", 30_000.0, 30.0),  # it has ended
+        (tuple(range(0, 9_000, 100)), "more than 16 MB had come", 9_000.0, 30.0),
+        (tuple(range(0, 30_000, 100)), "30 s were over", 30_001.0, 10.0),
+        (tuple(range(6_000, 30_000, 100)), "30 s were over", 30_001.0, 13.8),
+        (tuple(range(0, 30_000, 1_000)), "30 s were over", 30_001.0, 18.0),
+        ((9_000.0,) * 500 + (18_000.0,) * 500, "30 s were over", 30_001.0, 18.0),
+        (tuple(range(0, 30_000, 10_000)), "30 s were over", 30_001.0, 30.0),
+    ],
+)
+def test_what_comes_after_a_stream_without_an_end_takes_twice_what_that_took_to_show_itself(
+    messages_ms: Sequence[float], cut: str, ended_ms: float, within_s: float
+) -> None:
+    search = Search(PROFILES)
+    assert search.within_s(30.0) == 30.0
+    search.takes.append(Take(search.first[0], status=200, messages_ms=messages_ms, cut=cut, ended_ms=ended_ms))
+    assert search.within_s(30.0) == pytest.approx(within_s)
+
+
+def test_who_has_spent_what_all_requests_may_take_asks_no_more() -> None:
+    search = Search(PROFILES)
+    assert search.next()
+    search.spent = "it is late"
+    assert search.next() is None
+
+
 def test_the_coding_that_makes_the_difference_is_named() -> None:
     search = probed(lambda asking: "at the end" if "br" in said(asking, "Accept-Encoding") else "one by one")
     assert by(search) == "Accept-Encoding (br instead of none)"
