@@ -12,6 +12,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -22,6 +23,7 @@ from harness.errors import BackendError, HarnessError, InputError
 from harness.judge.rules import HOLD_MS
 from harness.judge.verdict import assess_one, follow_up
 from harness.launchers.process import Launcher
+from harness.measure.announced import turns
 from harness.measure.bench import Bench, StartedChain
 from harness.measure.limits import ELSEWHERE
 from harness.model import Chain, Emission, Endpoint, Hop, Judgement, Plan, Trace, Workload
@@ -185,14 +187,20 @@ async def refuses(response: aiohttp.ClientResponse, answer: Answer) -> None:
 
 @pytest.mark.parametrize(("front", "verdict"), [(Shared, "buffered"), (partial(Serial, behave=passes), "streamed")])
 async def test_with_another_way_in_no_grant_meets_the_stream(
-    here: Here, tmp_path: Path, front: Callable[[Endpoint], Misbehaving], verdict: str
+    here: Here,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    front: Callable[[Endpoint], Misbehaving],
+    verdict: str,
 ) -> None:
+    announced = Mock(wraps=turns)
+    monkeypatch.setattr("harness.measure.conversation.turns", announced)
     async with front(here.deployed) as hop_in_front:
         at = hop_in_front.endpoint
         trace = await measured(here.launcher, tmp_path / "far", PLAN, at, quiet=True, control=here.deployed)
     assert judged(trace).verdict == verdict, judged(trace).reason
-    assert "stretch" not in {step.kind for step in trace.steps}
     assert trace.steps[1].kind == "grant"
+    assert not announced.called, "tokens are granted one by one, and no silences announced"
 
 
 @pytest.mark.parametrize(
