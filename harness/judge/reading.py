@@ -322,9 +322,9 @@ class Reader:
         return Flow(
             spaced=apart and off < SHARE * len(stretch),
             period_ms=_period_ms([gap_ms for gap_ms in gaps_ms if gap_ms > FLOW_MS / 2]),
-            quiet_ms=min(map(self._pause_ms, ends)),
+            quiets_ms=[self._pause_ms(seq) for seq in ends],
             sent_ms=self._sent_ms(stretch),
-            pause_ms=max((b - a) / 1e6 for a, b in itertools.pairwise(self.granted_ns[seq] for seq in stretch)),
+            pauses_ms=[(b - a) / 1e6 for a, b in itertools.pairwise(self.granted_ns[seq] for seq in stretch)],
         )
 
 
@@ -332,14 +332,19 @@ class Reader:
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
     one before them that was alone (`spaced`), or in bursts: at whole multiples of `period_ms`, counted from those that
-    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiet_ms` at least after the
-    last of each burst. Sending it took `sent_ms`, with `pause_ms` between two of them at most."""
+    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiets_ms` after the last of
+    each burst. Sending it took `sent_ms`, with `pauses_ms` between two of them."""
 
     spaced: bool
     period_ms: float
-    quiet_ms: float
+    quiets_ms: Sequence[float]
     sent_ms: float
-    pause_ms: float
+    pauses_ms: Sequence[float]
+
+    @property
+    def quiet_ms(self) -> float:
+        """For how long at least nothing was sent after the last of a burst."""
+        return min(self.quiets_ms)
 
     def idle(self, wait_ms: float) -> bool:
         """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one, or after
@@ -348,12 +353,15 @@ class Flow:
         return paused and not self.spaced
 
     def is_unsure(self, wait_ms: float) -> bool:
-        """Tell whether that may be by a pause that nobody meant: one of half a timer looks as if it waited for it, and
-        only in one as long does a timer let go that waits for one.
+        """Tell whether that may be by pauses that nobody meant: one of half a timer looks as if that had waited for it,
+        and a timer that does lets go only in one as long, once in each. What comes in nearly as many bursts as it has
+        tokens may be no timer's at all, but a lag that pauses have broken up.
         """
         if self.idle(wait_ms):
-            return self.pause_ms > wait_ms / 2
-        return self.pause_ms > wait_ms or alike(self.pause_ms, wait_ms)
+            return max(self.pauses_ms) > wait_ms / 2
+        as_long = sum(pause_ms > wait_ms or alike(pause_ms, wait_ms) for pause_ms in self.pauses_ms)
+        without = sum(quiet_ms <= wait_ms / 2 for quiet_ms in self.quiets_ms)
+        return as_long > 0 and (as_long >= without or 2 * len(self.quiets_ms) > len(self.pauses_ms))
 
 
 def alike(a_ms: float, b_ms: float) -> bool:

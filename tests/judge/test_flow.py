@@ -81,9 +81,29 @@ def test_what_is_sent_before_a_burst_and_not_in_it_is_still_under_way() -> None:
     [(1200, 501, True), (1200, 500, False), (999, 901, True), (999, 899, False), (999, 1110, True), (999, 1120, False)],
 )
 def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(sent_ms: float, quiet_ms: float, idle: bool) -> None:
-    told = Flow(spaced=False, period_ms=0.0, quiet_ms=quiet_ms, sent_ms=sent_ms, pause_ms=20)
+    told = Flow(spaced=False, period_ms=0.0, quiets_ms=(2000, quiet_ms), sent_ms=sent_ms, pauses_ms=(20,))
     assert told.idle(1000) is idle
     assert not replace(told, spaced=True).idle(1000), "it is a lag"
+
+
+@pytest.mark.parametrize(
+    ("quiets_ms", "pauses_ms", "unsure"),
+    [
+        ((5, 5, 5), (20, 120, 20, 20, 20, 20), False),  # shorter than the timer
+        ((5, 5, 5), (20, 250, 20, 20, 20, 20), False),  # of three bursts it can have let go one
+        ((5, 5, 5), (250, 250, 180, 20, 20, 20), True),
+        ((5,), (20, 180, 20), True),
+        ((5, 5, 5, 5), (20, 250, 20, 20, 20, 20), True),  # each comes by itself, as through a lag
+        ((5, 5, 5, 5), (20, 120, 20, 20, 20, 20), False),
+        ((150, 150), (20, 99, 20, 20, 20, 20, 20), False),
+        ((150, 150), (20, 101, 20, 20, 20, 20, 20), True),
+    ],
+)
+def test_whether_a_timer_is_idle_is_unsure_where_pauses_that_nobody_meant_may_have_made_it(
+    quiets_ms: tuple[float, ...], pauses_ms: tuple[float, ...], unsure: bool
+) -> None:
+    told = Flow(spaced=False, period_ms=0.0, quiets_ms=quiets_ms, sent_ms=sum(pauses_ms), pauses_ms=pauses_ms)
+    assert told.is_unsure(200) is unsure
 
 
 @pytest.mark.parametrize(
