@@ -229,8 +229,8 @@ def probe(
             "--budget",
             metavar="SECONDS",
             min=0.1,
-            help="Begin no request that might end later than that after the first began (120); each may take 30 s, or"
-            " less after a stream that did not end.",
+            help="Begin no request that is likely to end later than that after the first began, and cut short what does"
+            " (120); each may take 30 s, or less after a stream that did not end.",
         ),
     ] = None,
     authority: Authority = None,

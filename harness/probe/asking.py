@@ -83,6 +83,13 @@ class Search:
         shown_ms = max((take.messages_ms[:ENOUGH][-1] for take in endless), default=1e3 * most_s)
         return min(most_s, max(LEAST_SHARE * most_s, 2 * shown_ms / 1e3))
 
+    def needs_s(self, most_s: float) -> float:
+        """Return for how long another request is likely to be under way: twice as long as any before, if all ended."""
+        took_ms = max((take.ended_ms for take in self.takes), default=1e3 * most_s)
+        if any(take.cut for take in self.takes):
+            return self.within_s(most_s)
+        return min(self.within_s(most_s), 2 * took_ms / 1e3)
+
     def finding(self) -> Finding | None:
         """Return which difference matters; None if all came alike."""
         if (pair := self._pair()) is None:

@@ -1,6 +1,6 @@
 """Asks somebody's endpoint, one request after another, until no more is wanted, and keeps what each brought.
 
-Rules: every request is bounded in time and in bytes, and all together in time: none begins that might not end by then.
+Rules: every request is bounded in time and in bytes, and all together in time: none begins that would not end by then.
 One that is interrupted counts as far as it came. A redirect is not followed: what the headers tell was meant for
 whoever was named. Nothing that was said to the endpoint is kept.
 """
@@ -102,19 +102,19 @@ def speaks_http2() -> bool:
 
 
 async def probe(endpoint: Endpoint, search: Search, say: Say, budget_s: float = TOTAL_S) -> None:
-    """Ask until nothing more is wanted, or another request might end later than `budget_s` from now.
+    """Ask until nothing more is wanted, or what is left of `budget_s` is likely to be too little for another request.
 
     What came is in the search's takes, when it is interrupted, too.
     """
     began = time.monotonic()
     while asking := search.next():
-        within_s = min(search.within_s(TAKE_S), budget_s)
-        if search.takes and time.monotonic() - began + within_s > budget_s:
+        left_s = budget_s - (time.monotonic() - began)
+        if search.takes and left_s < search.needs_s(TAKE_S):
             search.spent = f"another one might have ended later than the {budget_s:g} s that all of them may take"
             return
         where = "directly, " if asking.direct else ""
         say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http} ...")
-        await ask(endpoint, asking, search.takes, say, within_s)
+        await ask(endpoint, asking, search.takes, say, min(search.within_s(TAKE_S), left_s))
         last, *before = reversed(search.takes)
         if last.status is None and all(one.asking.direct != asking.direct for one in before):
             return  # nobody is there
