@@ -24,7 +24,9 @@ from harness.proxies.nginx_serving import (
     every_location,
     find,
     internal,
+    is_beside,
     moved_to,
+    moves,
     named,
     paths_beside,
     reached,
@@ -100,7 +102,9 @@ class Deployed:
             why = "has no server: name the file that has one, or the one that includes it"
             raise InputError(Complaint(why, file=str(config.given)))
         of_all = [one for block in http for one in block.children(*SUBREQUESTS)]
-        self._internal = {one for block in blocks for one in internal(block, paths_beside([*of_all, block]))}
+        self._beside = {block: paths_beside([*of_all, block]) for block in blocks}
+        self._internal = {one for block in blocks for one in internal(block, self._beside[block])}
+        self._errors = [one for block in http for one in block.children("error_page")]
         self.backends = self._backends()
         self.asked = self._asked()
         self.location, self.path = self._location()
@@ -212,11 +216,17 @@ class Deployed:
         return possible
 
     def _answering(self) -> set[Target]:
-        """Return the targets of those locations that requests of clients get to, be it from another location."""
-        blocks = [server.directive for server in self.servers]
-        beside = self._internal.difference(*map(moved_to, blocks))
-        there = (one for block in blocks for one in every_location(block) if one not in beside)
-        return {each for one in there for each in self.targets.by_itself(one)}
+        """Return the targets of those locations that requests of clients get to, be it from another location: where it
+        is not known which, all that are asked by nothing else.
+        """
+        found: set[Target] = set()
+        for block in (server.directive for server in self.servers):
+            moving = [one for one, _ in block.walk() if one.name in MOVES]
+            led = set(moved_to(block, [*self._errors, *moving]))
+            for one in every_location(block):
+                if one not in self._internal or one in led or (None in led and not is_beside(one, self._beside[block])):
+                    found.update(self.targets.by_itself(one))
+        return found
 
     # ------------------------------------------------------------ the server
 
@@ -264,8 +274,10 @@ class Deployed:
 
     def _leads(self, server: Server) -> bool:
         if not self.said.path:
-            return bool(self._leading(server))
-        return self._passes(server, find(server.directive, uri_of(self.said.path)))
+            return self._has_a_way(server) if self.is_written_for_us else bool(self._leading(server))
+        scope, location = server.directive, find(server.directive, uri_of(self.said.path))
+        moving = [*moves(scope), *(moves(location.directive) if location else ())]
+        return any(self._passes(server, one) for one in (location, *filter(None, moved_to(scope, moving))))
 
     def _may_lead(self, server: Server) -> bool:
         """Tell whether a path may be moved to where this server passes requests on, which is asked if none leads it."""
@@ -336,12 +348,7 @@ def _listens(server: Server) -> list[Listen]:
 
 def _may_move(server: Server, location: Location | None) -> bool:
     """Tell whether a request may end in another location than it begins in."""
-    return _moves(server.directive) or bool(location and _moves(location.directive))
-
-
-def _moves(scope: Directive) -> bool:
-    there = any(True for _ in scope.children(*MOVES))
-    return there or any(_moves(one) for one in scope.children("if"))
+    return any(moves(server.directive)) or bool(location and any(moves(location.directive)))
 
 
 def _place(location: Location) -> Place:

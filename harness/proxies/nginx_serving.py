@@ -65,14 +65,20 @@ def every_location(scope: Directive) -> Iterator[Location]:
 
 
 def internal(scope: Directive, asked_beside: Container[str]) -> Iterator[Location]:
-    """Yield the locations below a server that no client gets to, and those at a path that is asked beside a request."""
+    """Yield the locations below a server that no client gets to, and those at a path that is asked beside a request:
+    none that has a name, as only a move leads there.
+    """
     for location in locations(scope):
-        is_beside = location.how in ("=", *PREFIXES) and location.path.rstrip("/") in asked_beside
-        if is_beside or any(location.directive.children("internal")):
+        if is_beside(location, asked_beside) or (location.how != "@" and any(location.directive.children("internal"))):
             yield location
             yield from every_location(location.directive)
         else:
             yield from internal(location.directive, asked_beside)
+
+
+def is_beside(location: Location, asked_beside: Container[str]) -> bool:
+    """Tell whether a location is at a path that is asked beside a request."""
+    return location.how in ("=", *PREFIXES) and location.path.rstrip("/") in asked_beside
 
 
 def paths_beside(scopes: Iterable[Directive]) -> set[str]:
@@ -158,13 +164,28 @@ def _find(scope: Directive, uri: str) -> tuple[Location | None, bool]:
     return nested or best, False
 
 
-def moved_to(scope: Directive) -> Iterator[Location]:
-    """Yield the locations of a server that others move requests to, as far as their words tell."""
-    for one, _ in scope.walk():
-        for word in one.arguments[1:] if one.name in MOVES else []:
-            path = re.split(r"[?$]", word, maxsplit=1)[0]
-            if path.startswith("/") and (location := find(scope, uri_of(path))):
-                yield location
+def moves(scope: Directive) -> Iterator[Directive]:
+    """Yield what moves requests that a server or a location answers, before another one within it does."""
+    yield from scope.children(*MOVES)
+    for one in scope.children("if"):
+        yield from moves(one)
+
+
+def moved_to(scope: Directive, by: Iterable[Directive]) -> Iterator[Location | None]:
+    """Yield the locations of a server that requests are moved to; None where it is not known, for the words have
+    variables that it may turn on. Moves to another server, by an answer to the client, are none.
+    """
+    for one in by:
+        target = (one.arguments[1:2] if one.name == "rewrite" else one.arguments[1:][-1:]) or [""]
+        path, variable, _ = re.split(r"([?$])", f"{target[0]}?", maxsplit=1)
+        is_here = path.startswith("/") or (variable == "$" and not path)
+        if not is_here or one.arguments[-1] in ("redirect", "permanent"):
+            continue
+        location = find(scope, uri_of(path)) if path else None
+        if location:
+            yield location
+        if variable == "$" and not (location and any(location.directive.children("internal"))):
+            yield None
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,38 @@ def test_a_location_that_clients_do_not_get_to_is_not_asked_though_it_passes_to_
         "location / { error_page 418 = /app; return 418; } location = /app { internal; %s }",
         "auth_request /app; location /old { rewrite ^ /app last; } location /app { %s }",
         "auth_request /app/verify; location /app/ { %s }",
+        "location / { try_files $uri @app; } location @app { internal; %s }",
+        "location /api/ { rewrite ^/api/(.*)$ /_up/$1 last; } location ~ ^/_up/(.+)$ { internal; %s }",
+        "location /api/ { error_page 418 = /up$uri; return 418; } location ~ ^/up/ { internal; %s }",
+        "set $to /up; location / { rewrite ^ $to last; } location /up { internal; %s }",
     ],
 )
 def test_where_requests_are_moved_to_may_be_the_backend(tmp_path: Path, moving: str) -> None:
     text = f"server {{ {moving % PASS} location /docs {{ proxy_pass http://docs; }} }}"
     assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map app:8000", "--map docs"]
+
+
+def test_what_all_servers_do_with_errors_may_lead_to_the_backend(tmp_path: Path) -> None:
+    up = f"location / {{ return 418; }} location = /up {{ internal; {PASS} }}"
+    text = (
+        f"events {{}} http {{ error_page 418 = /up; server {{ {up} location /docs {{ proxy_pass http://docs; }} }} }}"
+    )
+    assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map app:8000", "--map docs"]
+
+
+@pytest.mark.parametrize("by", ["rewrite ^ /up last;", "error_page 418 = /up; return 418;", "try_files $uri /up;"])
+def test_a_config_that_is_written_for_us_moves_requests_as_it_likes(tmp_path: Path, by: str) -> None:
+    inner = f"location / {{ {by} }} location /up {{ internal; proxy_pass http://${{UPSTREAM_ADDRESS}}; }}"
+    assert deployed(tmp_path, f"server {{ listen 80; {inner} }}").path == ""
+
+
+def test_a_server_that_moves_the_path_to_the_backend_leads_it_as_well_as_one_that_passes_it_on(tmp_path: Path) -> None:
+    www = f"server {{ server_name www.test; location / {{ {PASS} }} }}"
+    api = f"server {{ server_name api.test; location / {{ rewrite ^/(.*) /v1/$1 last; }} location /v1/ {{ {PASS} }} }}"
+    asked = ["--server www.test:80", "--server api.test:80"]
+    for text in (f"{www} {api}", f"{api} {www}"):
+        told = refusal(tmp_path, text, said(path="/chat"))
+        assert sorted(line.split("`")[1] for line in told[1:]) == sorted(asked)
 
 
 def test_the_only_one_that_there_is_may_be_asked_by_nginx_itself(tmp_path: Path) -> None:
