@@ -307,6 +307,10 @@ class Reader:
             return here_ms
         return min(here_ms, (self.granted_ns[seq + 1] - self.granted_ns[seq]) / 1e6)
 
+    def _gap_ms(self, seq: int) -> float:
+        """Return how long it was from a token's arrival to that of the next one."""
+        return (self.arrived_ns[seq + 1] - self.arrived_ns[seq]) / 1e6
+
     def flow(self) -> Flow | None:
         """Return how the last flow came; None if there was none, or it is not here. A stretch sent at once is none."""
         here = (stretch for stretch in reversed(self.stretches) if stretch.stop <= len(self.arrived_ns))
@@ -315,14 +319,16 @@ class Reader:
             return None
         came_ns = [self.arrived_ns[seq] for seq in (*self._waited_for_before(stretch), *stretch)]
         gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(came_ns)]
-        ends = (seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1])
+        ends = [seq for seq in stretch if seq == stretch[-1] or self.arrived_ns[seq] < self.arrived_ns[seq + 1]]
+        lasts = [seq for seq in ends if seq == stretch[-1] or self._gap_ms(seq) > FLOW_MS / 2]
         alone_ms = self.trip_ms(self._waited_for_before(stretch)[-1])
         off = sum(not alike(self.trip_ms(seq), alone_ms) for seq in stretch)
         apart = (self.arrived_ns[stretch[-1]] - self.arrived_ns[stretch[0]]) / 1e6 > self._sent_ms(stretch) / 2
         return Flow(
             spaced=apart and off < SHARE * len(stretch),
             period_ms=_period_ms([gap_ms for gap_ms in gaps_ms if gap_ms > FLOW_MS / 2]),
-            quiets_ms=[self._pause_ms(seq) for seq in ends],
+            quiet_ms=min(map(self._pause_ms, ends)),
+            quiets_ms=[self._pause_ms(seq) for seq in lasts],
             sent_ms=self._sent_ms(stretch),
             pauses_ms=[(b - a) / 1e6 for a, b in itertools.pairwise(self.granted_ns[seq] for seq in stretch)],
         )
@@ -332,19 +338,16 @@ class Reader:
 class Flow:
     """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
     one before them that was alone (`spaced`), or in bursts: at whole multiples of `period_ms`, counted from those that
-    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiets_ms` after the last of
-    each burst. Sending it took `sent_ms`, with `pauses_ms` between two of them."""
+    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiet_ms` at least after the
+    last of each read, for `quiets_ms` after that of each burst, be it read in several. Sending it took `sent_ms`, with
+    `pauses_ms` between two of them."""
 
     spaced: bool
     period_ms: float
+    quiet_ms: float
     quiets_ms: Sequence[float]
     sent_ms: float
     pauses_ms: Sequence[float]
-
-    @property
-    def quiet_ms(self) -> float:
-        """For how long at least nothing was sent after the last of a burst."""
-        return min(self.quiets_ms)
 
     def idle(self, wait_ms: float) -> bool:
         """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one, or after

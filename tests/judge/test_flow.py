@@ -81,7 +81,7 @@ def test_what_is_sent_before_a_burst_and_not_in_it_is_still_under_way() -> None:
     [(1200, 501, True), (1200, 500, False), (999, 901, True), (999, 899, False), (999, 1110, True), (999, 1120, False)],
 )
 def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(sent_ms: float, quiet_ms: float, idle: bool) -> None:
-    told = Flow(spaced=False, period_ms=0.0, quiets_ms=(2000, quiet_ms), sent_ms=sent_ms, pauses_ms=(20,))
+    told = Flow(spaced=False, period_ms=0.0, quiet_ms=quiet_ms, quiets_ms=(), sent_ms=sent_ms, pauses_ms=(20,))
     assert told.idle(1000) is idle
     assert not replace(told, spaced=True).idle(1000), "it is a lag"
 
@@ -102,8 +102,15 @@ def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(sent_ms: float, quiet
 def test_whether_a_timer_is_idle_is_unsure_where_pauses_that_nobody_meant_may_have_made_it(
     quiets_ms: tuple[float, ...], pauses_ms: tuple[float, ...], unsure: bool
 ) -> None:
-    told = Flow(spaced=False, period_ms=0.0, quiets_ms=quiets_ms, sent_ms=sum(pauses_ms), pauses_ms=pauses_ms)
+    told = Flow(False, 0.0, min(quiets_ms), quiets_ms, sent_ms=sum(pauses_ms), pauses_ms=pauses_ms)
     assert told.is_unsure(200) is unsure
+
+
+def test_a_burst_that_is_read_in_several_pieces_is_one() -> None:
+    words = "s0 +200 r0 stretch6 s1 +20 s2 +20 s3 +210 r1 +1 r2 +1 r3 s4 +20 s5 +20 s6 +200 r4-6"
+    told = flow(words)
+    assert [round(quiet_ms) for quiet_ms in told.quiets_ms] == [212, 200]
+    assert told.is_unsure(200), "an idle timer, of which one pause that nobody meant was as long"
 
 
 @pytest.mark.parametrize(
