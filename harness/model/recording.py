@@ -94,6 +94,8 @@ class Recording:
                 return ""
             case "unknown":
                 comes = "how that comes is not known"
+            case "as it comes" if self.coded_pieces == 1:
+                comes = "all of it comes at once, as it does without"
             case "as it comes":
                 comes = f"it still comes in {in_pieces}"
             case "held" if self.coded_pieces == 1:

@@ -8,6 +8,7 @@ Sources: nginx.org/en/docs, at each directive; which modules have to be asked fo
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 _OWN = {
     "stub_status": r"stub_status",
@@ -64,5 +65,5 @@ def is_built_in(module: str, configured: str) -> bool:
 
 def may_be(module: str, file: str) -> bool:
     """Tell whether a file that `load_module` names may be a module: of those that people add, names differ."""
-    own = next((name for name in _OWN if module == f"ngx_http_{name}_module"), "")
-    return own in file
+    called, own = PurePath(file).stem, {f"ngx_http_{name}_module" for name in _OWN}
+    return called == module if module in own else called not in own

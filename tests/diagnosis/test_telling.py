@@ -378,6 +378,11 @@ def test_what_an_application_compresses_itself_streams_for_nobody_who_was_not_me
     assert "Exit status 0: it streams" not in told(held, width=300)
 
 
+def test_what_comes_at_once_either_way_still_comes_in_no_pieces() -> None:
+    itself = Recording("0" * 16, "GET /", "GET", "sse", "chunked", "text/event-stream", coding="br")
+    assert replace(itself, plain_pieces=1, coded_pieces=1).compresses.endswith("at once, as it does without")
+
+
 def test_a_run_of_something_else_is_no_diagnosis() -> None:
     assert Diagnosis.of_run(run_info(), TWO) is None
     assert Diagnosis.of_run(run_info(diagnosed="nginx:gzip"), TWO) is None

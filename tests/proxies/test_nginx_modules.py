@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.model import Deployment
-from harness.proxies.nginx_modules import is_built_in, module_of
+from harness.proxies.nginx_modules import is_built_in, may_be, module_of
 from tests.proxies.nginxes import NGINX
 from tests.proxies.test_nginx_config import PASS, deployed, laid_out
 
@@ -52,6 +52,22 @@ STATUS = "server { listen 127.0.0.1:8081; location /status { stub_status; allow 
 def taken_out(folder: Path, text: str, directive: str) -> bool:
     assert text.count(f"{directive};") == 1
     return f"{directive};" not in laid_out(deployed(folder, text))["my.conf"]
+
+
+@pytest.mark.parametrize(
+    ("directive", "file", "possible"),
+    [
+        ("sub_filter", "modules/ngx_http_sub_module.so", True),
+        ("sub_filter", "modules/ngx_http_subs_filter_module.so", False),
+        ("geoip_country", "modules/ngx_http_geoip2_module.so", False),
+        ("brotli", "/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so", True),
+        ("brotli", "modules/ngx_http_image_filter_module.so", False),
+        ("no_such_thing", "modules/ngx_http_image_filter_module.so", False),
+        ("no_such_thing", "modules/my_module.so", True),
+    ],
+)
+def test_a_file_that_is_loaded_may_be_a_module_by_its_name(directive: str, file: str, possible: bool) -> None:
+    assert may_be(module_of(directive), file) is possible
 
 
 @pytest.mark.parametrize(("directive", "module"), EVERY)
