@@ -278,7 +278,7 @@ def _harmless(outcome: Outcome) -> Iterator[list[Run]]:
         yield runs
 
 
-async def _probed(endpoint: object, search: Search, say: object) -> None:
+async def _probed(endpoint: object, search: Search, say: object, budget_s: float) -> None:
     """Have everything answered at once by a stream, and nobody asked."""
     while asking := search.next():
         search.takes.append(Take(asking, status=200, messages_ms=(0.0, 100.0)))
