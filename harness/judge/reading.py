@@ -356,15 +356,17 @@ class Flow:
         return paused and not self.spaced
 
     def is_unsure(self, wait_ms: float) -> bool:
-        """Tell whether that may be by pauses that nobody meant: one of half a timer looks as if that had waited for it,
-        and a timer that does lets go only in one as long, once in each. What comes in nearly as many bursts as it has
-        tokens may be no timer's at all, but a lag that pauses have broken up.
+        """Tell whether that may be by pauses that nobody meant: to the hop one of half a timer may have been as long.
+
+        A timer that does not wait looks as if it did, if it goes off in them. One that waits lets go in them only: it
+        is none if most came without, in as many bursts as a timer makes that goes off again and again. A lag makes
+        more.
         """
-        if self.idle(wait_ms):
-            return max(self.pauses_ms) > wait_ms / 2
-        as_long = sum(pause_ms > wait_ms or alike(pause_ms, wait_ms) for pause_ms in self.pauses_ms)
+        paused = sum(pause_ms > wait_ms / 2 for pause_ms in self.pauses_ms)
         without = sum(quiet_ms <= wait_ms / 2 for quiet_ms in self.quiets_ms)
-        return as_long > 0 and (as_long >= without or 2 * len(self.quiets_ms) > len(self.pauses_ms))
+        bursts = self.sent_ms / (wait_ms + FLOW_MS)
+        is_timer = abs(len(self.quiets_ms) - bursts) <= SHARE * bursts and without > 2 * paused
+        return paused > 0 and (self.idle(wait_ms) or not is_timer)
 
 
 def alike(a_ms: float, b_ms: float) -> bool:

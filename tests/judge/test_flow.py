@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.judge.reading import Flow, Hold
+from harness.judge.rules import FLOW_MS, FLOW_TOKENS
 from tests.factories import reading
 
 LAG = "s0 +100 r0 stretch3 s1 +100 s2 r1 +100 s3 r2 +100 r3"
@@ -89,20 +90,22 @@ def test_a_timer_is_idle_if_all_came_after_most_of_a_pause(sent_ms: float, quiet
 @pytest.mark.parametrize(
     ("quiets_ms", "pauses_ms", "unsure"),
     [
-        ((5, 5, 5), (20, 120, 20, 20, 20, 20), False),  # shorter than the timer
-        ((5, 5, 5), (20, 250, 20, 20, 20, 20), False),  # of three bursts it can have let go one
-        ((5, 5, 5), (250, 250, 180, 20, 20, 20), True),
-        ((5,), (20, 180, 20), True),
-        ((5, 5, 5, 5), (20, 250, 20, 20, 20, 20), True),  # each comes by itself, as through a lag
-        ((5, 5, 5, 5), (20, 120, 20, 20, 20, 20), False),
-        ((150, 150), (20, 99, 20, 20, 20, 20, 20), False),
-        ((150, 150), (20, 101, 20, 20, 20, 20, 20), True),
+        ([5] * 6, [99], False),
+        ([5] * 6, [250], False),  # of six bursts it can have let go one or two
+        ([5] * 6, [101, 101, 101], True),
+        ([5, 5, 150, 150, 5, 5], [250, 101], True),
+        ([5] * 2, [250], True),  # a timer that does not wait goes off more often
+        ([5] * 40, [101], True),  # each comes by itself, as through a lag
+        ([5] * 40, [99], False),
+        ([150] * 6, [99], False),
+        ([150] * 6, [101], True),
     ],
 )
 def test_whether_a_timer_is_idle_is_unsure_where_pauses_that_nobody_meant_may_have_made_it(
-    quiets_ms: tuple[float, ...], pauses_ms: tuple[float, ...], unsure: bool
+    quiets_ms: list[float], pauses_ms: list[float], unsure: bool
 ) -> None:
-    told = Flow(False, 0.0, min(quiets_ms), quiets_ms, sent_ms=sum(pauses_ms), pauses_ms=pauses_ms)
+    every_ms = [FLOW_MS] * (FLOW_TOKENS - 1 - len(pauses_ms)) + pauses_ms
+    told = Flow(False, 0.0, min(quiets_ms), quiets_ms, sent_ms=sum(every_ms), pauses_ms=every_ms)
     assert told.is_unsure(200) is unsure
 
 
