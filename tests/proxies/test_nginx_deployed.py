@@ -145,6 +145,11 @@ def test_the_only_one_that_there_is_may_be_asked_by_nginx_itself(tmp_path: Path)
     ]
 
 
+def test_where_only_nginx_asks_anybody_that_is_the_backend(tmp_path: Path) -> None:
+    read = deployed(tmp_path, f"server {{ location /files/ {{ internal; {PASS} }} }}", said(path="/files/x"))
+    assert [one.name for one in read.backends] == ["app:8000"]
+
+
 def test_who_is_asked_beside_can_be_mapped(tmp_path: Path) -> None:
     text = f"server {{ {AUTH.replace('internal;', '')} location /v1/ {{ {PASS} }} }}"
     assert deployed(tmp_path, text, said("auth", path="/auth")).path == "/auth"
