@@ -2,12 +2,12 @@
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
 # make atlas    set up every proxy, measure the atlas, write docs/atlas.md and the run it was made of
 # make atlas-check  likewise, but hold what is measured against the published run
-# make test     set everything up, run the tests but for the exhaustive ones: first those that are fast, then those through
-#               real proxies and those that compute for long, several at once, for most of them wait most of the time
-#               (WORKERS=1: one after the other)
-# make full     likewise, with the exhaustive ones and more generated examples, which take minutes more
-# make fast     run the fast tests only, which start no proxies, but for the exhaustive ones; `make fast-3.13`: on another
-#               Python, in .venv-3.13 (PYTHON-3.13=COMMAND, if it is not called python3.13), with fewer generated examples
+# make test     set everything up, run the tests but for the slow and the exhaustive ones: first those that are fast, then
+#               those through real proxies and those that compute for longer, several at once, for most of them wait most
+#               of the time (WORKERS=1: one after the other)
+# make full     likewise, with the slow and the exhaustive ones and more generated examples: half an hour more
+# make fast     run the fast tests only, which start no proxies; `make fast-3.13`: on another Python, in .venv-3.13
+#               (PYTHON-3.13=COMMAND, if it is not called python3.13), with fewer generated examples
 # make programs set up every proxy that can be had here, also those that the default matrix does not need
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
@@ -16,7 +16,7 @@
 PYTHON ?= python3
 VENV := .venv
 WORKERS ?= 4
-FAST := not proxies and not generated and not exhaustive
+FAST := not proxies and not costly and not exhaustive
 INSTALLED := $(VENV)/.installed
 PROFILE := here
 # Cells of hops that let go as chance has it: they are held to what the atlas expects, and not to each figure of a run.
@@ -47,7 +47,7 @@ atlas-check: programs
 	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" $(CHANCE) && exit $$measured
 
 test: setup fast
-	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive" -n $(WORKERS) --dist worksteal
+	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive and not slow" -n $(WORKERS) --dist worksteal
 
 full: PROFILE := ci
 full: setup fast

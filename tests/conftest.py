@@ -14,6 +14,7 @@ from hypothesis import settings
 from harness import resources
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
+from tests import costs
 from tests.commanding import harness as harness
 from tests.commanding import no_apt as no_apt
 from tests.commanding import no_nginx as no_nginx
@@ -40,6 +41,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark who takes long, before anybody is chosen by a mark."""
+    costs.mark(items, costs.read())
 
 
 @pytest.hookimpl(tryfirst=True)

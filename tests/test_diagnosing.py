@@ -427,7 +427,6 @@ def test_whatever_may_be_proposed_for_a_hop_can_be_pasted(hop: str, word: str) -
     assert [name for name, where in told.items() if not where] == []
 
 
-@pytest.mark.generated
 @some_of("hop", DEPLOYABLE, each=4)
 def test_whatever_may_be_proposed_for_a_config_of_the_user_s_can_be_pasted(tmp_path: Path, hop: str) -> None:
     name, _, variant = hop.partition(":")

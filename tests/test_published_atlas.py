@@ -21,8 +21,6 @@ from harness.reports import summary
 from harness.store.runs import Run
 from tests.sampling import some_of
 
-pytestmark = pytest.mark.generated
-
 MATRIX = publish.ROOT / "configs/matrices/atlas.yaml"
 PLAYED = {"emulator", "cloudrun"}
 """What plays others says nothing of them."""

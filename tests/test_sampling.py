@@ -15,7 +15,7 @@ from tests.sampling import sampled, some_of
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
-FAST = "not proxies and not generated and not exhaustive"
+FAST = "not proxies and not costly and not exhaustive"
 OTHERS = f"not ({FAST})"
 
 
@@ -62,7 +62,9 @@ def test_nothing_is_exhaustive_but_what_is_sampled() -> None:
 
 @pytest.mark.proxies
 @pytest.mark.skipif(MAKE is None, reason="make is not installed")
-@pytest.mark.parametrize(("target", "selected"), [("test", f"{OTHERS} and not exhaustive"), ("full", OTHERS)])
+@pytest.mark.parametrize(
+    ("target", "selected"), [("test", f"{OTHERS} and not exhaustive and not slow"), ("full", OTHERS)]
+)
 def test_what_make_runs_is_told(target: str, selected: str) -> None:
     told = subprocess.run([str(MAKE), "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.findall(r'pytest -m "(.*?)"', told) == [FAST, selected]

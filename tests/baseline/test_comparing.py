@@ -304,7 +304,6 @@ def test_a_config_stays_what_it_was_while_a_cell_is_left_that_was_measured_with_
     assert (back.configs, back.renewed) == ({"a.conf": "1"}, {}), "who takes a change back has changed nothing"
 
 
-@pytest.mark.generated
 @given(
     st.lists(
         st.tuples(st.sampled_from(["1", "2", "3"]), st.booleans(), st.sets(st.integers(0, 2), min_size=1)), max_size=6
@@ -360,7 +359,6 @@ LINES = st.builds(
 KEPT = st.dictionaries(st.sampled_from(CELLS), LINES)
 
 
-@pytest.mark.generated
 @given(was=KEPT, now=KEPT, by=st.sampled_from([("0.1.0", RULES), ("0.0.9", RULES), ("0.1.0", 1)]))
 def test_what_was_updated_is_what_was_found_and_comes_to_rest(
     was: Mapping[str, Kept], now: Mapping[str, Kept], by: tuple[str, int]

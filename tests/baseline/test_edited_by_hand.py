@@ -48,7 +48,6 @@ def tells(was: Baseline) -> None:
     text.text(with_what_was(NOW, was, was.cells, AROUND), "m.yaml")
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("rubbish", RUBBISH)
 def test_whatever_word_of_it_is_another(rubbish: str) -> None:
     served = 0

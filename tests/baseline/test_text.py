@@ -74,14 +74,12 @@ BASELINES = st.builds(
 )
 
 
-@pytest.mark.generated
 @given(BASELINES)
 def test_what_was_written_is_read_back(baseline: Baseline) -> None:
     written = baselines.text(baseline, "my.yaml")
     assert baselines.read(written, baseline.name) == baseline
 
 
-@pytest.mark.generated
 @given(BASELINES, st.data())
 def test_it_does_not_matter_in_which_order_cells_were_measured(baseline: Baseline, data: st.DataObject) -> None:
     turned = replace(baseline, cells=dict(data.draw(st.permutations(list(baseline.cells.items())))))
@@ -100,7 +98,6 @@ def complaint(text: str) -> str:
     return str(refused.value)
 
 
-@pytest.mark.generated
 def test_a_text_that_was_cut_anywhere_is_refused_with_the_way_out() -> None:
     whole = baselines.text(SAMPLE, "my.yaml")
     for end in range(len(whole) - len("...\n")):

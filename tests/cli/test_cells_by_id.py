@@ -52,20 +52,17 @@ UNVERSIONED = "nextjs:dev/ndjson/chunked/browser/aiohttp/short/none/lockstep"
 VERSIONED = "nginx:default@1.31/sse/chunked/curl/aiohttp/short/none/lockstep"
 
 
-@pytest.mark.generated
 def test_a_whole_id_means_its_own_cell_before_that_of_a_version_which_another_matrix_has(tmp_path: Path) -> None:
     ids = [one.id for one in by_id(UNVERSIONED, tmp_path).cells]
     assert [one for one in ids if one.startswith("nextjs:")] == [UNVERSIONED]
 
 
-@pytest.mark.generated
 def test_what_is_expected_is_of_the_version_that_an_id_means(tmp_path: Path) -> None:
     job = by_id(VERSIONED.replace("@1.31", ""), tmp_path, ["buffered"])
     assert job.cells[-1].id == VERSIONED
     assert [row.cells for row in job.matrix.expectations if row.why == "--expect says so"] == [VERSIONED]
 
 
-@pytest.mark.generated
 def test_what_is_expected_is_of_that_cell_alone_whatever_its_id_looks_like(tmp_path: Path) -> None:
     rows = by_id(GZIP, tmp_path, ["streamed"]).matrix.expectations
     assert [row.cells for row in rows if row.why == "--expect says so"] == [GZIP]

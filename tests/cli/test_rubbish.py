@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 
 from tests import rubbish
 from tests.rubbish import Input, inputs
 
-pytestmark = pytest.mark.generated
+PARTS = 6
+"""So that they are shared among who runs tests."""
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(inputs())
-def test_whatever_is_typed_is_answered_or_refused_in_words(some: Input) -> None:
-    rubbish.check(some)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_is_typed_is_answered_or_refused_in_words(part: int) -> None:
+    @seed(part)
+    @settings(max_examples=300 // PARTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(inputs())
+    def answers(some: Input) -> None:
+        rubbish.check(some)
+
+    answers()

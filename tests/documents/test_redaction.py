@@ -64,7 +64,6 @@ def test_a_query_that_begins_a_block_is_hidden_and_another_block_stays_as_it_is(
     assert kept(other) == other
 
 
-@pytest.mark.generated
 @given(MATRICES, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.sampled_from([20, 80, 10_000]))
 def test_of_whatever_file_the_secrets_are_hidden_and_nothing_else(
     matrix: dict[str, Any], style: str | None, flow: bool, width: int

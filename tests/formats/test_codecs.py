@@ -114,7 +114,6 @@ def test_json_formats_are_what_others_can_read() -> None:
 # ---------------------------------------------------------------- cuts
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("payload", PAYLOADS)
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])

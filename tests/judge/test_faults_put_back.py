@@ -40,8 +40,6 @@ from tests.hops import Begins, Empties, HoldsToEnd, Idle, Lag, Passes, Periodic,
 from tests.invariance import HOUR_MS, Case, answer
 from tests.simulation import Link
 
-pytestmark = pytest.mark.generated
-
 Put = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -29,8 +29,6 @@ from tests.oracle import CLEAR, flat
 from tests.sampling import sampled
 from tests.simulation import Link
 
-pytestmark = pytest.mark.generated
-
 ROUND = 0
 """Moved on by one with each release, so that other cases are drawn then."""
 BATCHES, BATCH = 10, 100

@@ -81,7 +81,6 @@ def test_the_verdict_is_about_the_hop_and_not_about_the_writes(hop: Hop, verdict
     assert said.verdict == verdict, said.judgement
 
 
-@pytest.mark.generated
 @given(st.integers(), st.integers(2, 40), st.integers(10, 1500), st.sampled_from([1, 2, 4, 8, 16, 32]))
 def test_how_many_bytes_let_go_is_right_within_the_largest_write(
     seed: int, writes: int, largest: int, kib: int

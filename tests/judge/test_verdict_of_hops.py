@@ -35,8 +35,6 @@ from tests.hops import (
 )
 from tests.simulation import simulate
 
-pytestmark = pytest.mark.generated
-
 EVENT = 800
 LOAD = workload(30, EVENT)
 few = settings(max_examples=25)

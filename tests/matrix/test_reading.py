@@ -323,7 +323,6 @@ def shipped(name: str) -> Matrix:
     return parse(path.read_text(), str(path), VERSIONED)
 
 
-@pytest.mark.generated
 def test_every_mitigation_is_tried_by_a_shipped_matrix() -> None:
     cells = (cell for name in session.shipped_matrices() for cell in session.load(name).cells)
     of_users = {name for name, one in CATALOGUE.items() if one.edit and not one.chain}  # no config of ours has it

@@ -75,7 +75,6 @@ def announced(
     return Announced(told, fresh(hop), link).trace()
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize(
     ("hop", "verdict"),
@@ -101,7 +100,6 @@ def test_silences_of_unequal_lengths_show_what_let_go(hop: Hop, verdict: str, li
     assert told.verdict == verdict, told.reason
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize(
     ("hop", "verdict", "how"),
@@ -136,7 +134,6 @@ def test_a_length_that_has_room_for_them_has_room_for_no_more() -> None:
     assert [turn.through for turn in told[:-1]] != [turn.through for turn in one_less[:-1]]
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("token_bytes", [120, 333])
 @pytest.mark.parametrize("size_bytes", [KIB, 8 * KIB, 64 * KIB])
 def test_how_many_bytes_let_go_is_known_within_its_resolution(size_bytes: int, token_bytes: int) -> None:
@@ -175,7 +172,6 @@ def test_what_never_began_has_no_steps() -> None:
     assert steps(plan().emission, [], Left([], None, None), Seen(None, [], None), 0) == []
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("hop", [Passes(), HoldsToEnd(), Empties(size_bytes=4 * KIB)], ids=str)
 def test_wherever_it_breaks_off_its_steps_are_those_of_a_conversation(hop: Hop) -> None:
     talk = Announced(plan(workload(tokens=16, token_bytes=120)), fresh(hop), Link())

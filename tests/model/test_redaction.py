@@ -120,7 +120,6 @@ def test_of_queries_a_change_is_seen_and_what_is_masked_stays() -> None:
     assert masked(*told) == told
 
 
-@pytest.mark.generated
 @some_of(
     "piece",
     [

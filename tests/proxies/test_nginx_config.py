@@ -600,7 +600,6 @@ WORDS = ['""', '"', "include", "listen", "server", "location", "$a", "${PORT}", 
 SAID = [said(), said("app"), said("app", server=":443"), said("one", path="/two"), said(server="a.test")]
 
 
-@pytest.mark.generated
 @given(st.data())
 def test_a_config_with_words_lost_or_put_in_is_measured_or_refused_with_a_place(data: st.DataObject) -> None:
     tokens = re.findall(r"\s+|\w+|.", data.draw(st.sampled_from([PRODUCTION, TWO_SERVERS])))

@@ -60,7 +60,6 @@ def every(directives: list[Directive]) -> list[Directive]:
     return [below for one in directives for below, _ in one.walk()]
 
 
-@pytest.mark.generated
 @given(st.data())
 def test_what_is_read_is_what_was_written_and_every_word_stands_where_it_says(data: st.DataObject) -> None:
     tree = data.draw(trees(2))
@@ -73,7 +72,6 @@ def test_what_is_read_is_what_was_written_and_every_word_stands_where_it_says(da
         assert text[one.close - 1] == ("}" if one.opens_block else ";")
 
 
-@pytest.mark.generated
 @given(st.data())
 def test_an_edit_changes_its_words_alone_and_leaves_every_line_where_it_was(data: st.DataObject) -> None:
     text = data.draw(trees(2).flatmap(written))

@@ -243,7 +243,6 @@ def configs_of_users(draw: st.DrawFn) -> str:
     return f"events {{}}{draw(BLANKS)}http {{{some()}server {{{some()}location / {{{passes}}}{draw(BLANKS)}}}}}"
 
 
-@pytest.mark.generated
 @given(text=configs_of_users(), edits=st.lists(st.sampled_from(EDITS), min_size=1, unique=True))
 def test_the_edited_text_has_it_in_effect_and_all_else_byte_for_byte(text: str, edits: Sequence[Edit]) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -43,7 +43,6 @@ def test_many_programs_complain() -> None:
     assert len({proxy.name for proxy, _ in COMPLAINING}) > 15
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize(("proxy", "pattern"), COMPLAINING, ids=lambda one: getattr(one, "name", None))
 @given(st.data())
 def test_no_complaint_of_any_program_tells_a_secret_of_its_config(

@@ -42,7 +42,6 @@ def document(name: str, words: str) -> str:
     return "".join(RENDERERS[name](*said_by_others(words)))
 
 
-@pytest.mark.generated
 @given(HOSTILE)
 @pytest.mark.parametrize("name", RENDERERS)
 def test_no_document_has_a_character_that_acts(name: str, words: str) -> None:
@@ -98,7 +97,6 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 """The colours that are ours. Whatever else begins with ESC is not."""
 
 
-@pytest.mark.generated
 @given(HOSTILE)
 @pytest.mark.parametrize("force_terminal", [True, False])
 def test_the_screen_shows_what_others_wrote_and_obeys_none_of_it(force_terminal: bool, words: str) -> None:

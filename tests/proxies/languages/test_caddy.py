@@ -256,7 +256,6 @@ SUBJECT: dict[str, Any] = copy.deepcopy(CONFIG)
 SUBJECT["apps"]["http"]["servers"]["srv0"]["routes"][0]["handle"][0]["routes"] += [{"handle": [LOGIN]}, *ROUTES]
 
 
-@pytest.mark.generated
 @pytest.mark.parametrize("odd", [5, None, [], ["a"], {}, {"a": 1}, "a", [[1]], [{}]], ids=str)
 def test_whatever_stands_in_a_place_is_taken_or_refused(tmp_path: Path, odd: Any) -> None:
     for *way, last in filter(None, places(SUBJECT)):

@@ -50,7 +50,6 @@ def test_nobody_is_asked_but_the_next_hop_and_it_wherever_what_is_mapped_was(
     assert len(re.findall(r"\$\{UPSTREAM(?:_ADDRESS|_HOST)?\}", read)) == asked.count(APP) > 0
 
 
-@pytest.mark.generated
 @given(st.data())
 def test_a_config_with_words_lost_or_put_in_is_edited_line_by_line_or_refused_with_a_place(data: st.DataObject) -> None:
     language = data.draw(st.sampled_from(sorted(FILES)))

@@ -343,7 +343,6 @@ PIECES: tuple[str, ...] = (
 PIECES += ("a('token', ", "key: 'token', ", "{key:[", "--token ", "{token}in[", '\\"')
 
 
-@pytest.mark.generated
 @some_of(("piece", "masker"), product(PIECES, [masked, masked_program, masked_blocks, masked_tree]), each=5)
 def test_how_long_a_line_takes_grows_with_its_length_and_not_with_its_square(piece: str, masker: Masker) -> None:
     def spent(size: int) -> float:
@@ -356,7 +355,6 @@ def test_how_long_a_line_takes_grows_with_its_length_and_not_with_its_square(pie
     assert long_s < 128 * short_s, "by its square 256 times as long"
 
 
-@pytest.mark.generated
 @given(
     st.sampled_from([masked, masked_program, masked_blocks, masked_tree]),
     st.lists(st.sampled_from([one for _, one in EVERY]), max_size=3),
