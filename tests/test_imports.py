@@ -92,6 +92,7 @@ PURE_MODULES = (
     "proxies.languages.traefik_rules",
     "proxies.languages.yaml_nodes",
     "proxies.nginx_language",
+    "proxies.nginx_moves",
     "proxies.nginx_serving",
     "proxies.nginx_targets",
     "proxies.quoting",

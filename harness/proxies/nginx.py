@@ -3,7 +3,8 @@
     nginx_language.py  the text, read with offsets          nginx_targets.py   where it passes requests on to
     nginx_config.py    a file or folder, and its includes   nginx_deployed.py  what stands for what, and what answers
     nginx_serving.py   who answers, by nginx' rules         nginx_edit.py      the edit, at the token
-    nginx_mitigated.py what a mitigation changes of it      nginx_modules.py   what a build may be without
+    nginx_moves.py     where a request is moved to          nginx_modules.py   what a build may be without
+    nginx_mitigated.py what a mitigation changes of it
 
 Its workers stay root's where it is root that runs it, and modules are looked for where this build has them.
 """

@@ -15,18 +15,16 @@ from harness.errors import Complaint, InputError, allowed
 from harness.model import Deployment, Place, ServedBy
 from harness.proxies.nginx_config import Config
 from harness.proxies.nginx_language import Directive
+from harness.proxies.nginx_moves import Moves
 from harness.proxies.nginx_serving import (
-    MOVES,
     PREFIXES,
     SUBREQUESTS,
     Location,
     Server,
+    beside,
     every_location,
     find,
     internal,
-    is_beside,
-    moved_to,
-    moves,
     named,
     paths_beside,
     reached,
@@ -102,9 +100,10 @@ class Deployed:
             why = "has no server: name the file that has one, or the one that includes it"
             raise InputError(Complaint(why, file=str(config.given)))
         of_all = [one for block in http for one in block.children(*SUBREQUESTS)]
-        self._beside = {block: paths_beside([*of_all, block]) for block in blocks}
-        self._internal = {one for block in blocks for one in internal(block, self._beside[block])}
-        self._errors = [one for block in http for one in block.children("error_page")]
+        self._beside = {block: {*beside(block, paths_beside([*of_all, block]))} for block in blocks}
+        self._unasked = {block: {*internal(block)} | self._beside[block] for block in blocks}
+        errors = [one for block in http for one in block.children("error_page")]
+        self._moves = {block: Moves(block, errors) for block in blocks}
         self.backends = self._backends()
         self.asked = self._asked()
         self.location, self.path = self._location()
@@ -153,10 +152,8 @@ class Deployed:
     @cached_property
     def aside(self) -> set[Directive]:
         """The servers and locations that what is asked for does not get to, as far as that is known."""
-        inner = list(every_location(self.server.directive))
-        if not self.path or _may_move(self.server, self.location):
-            inner = []
-        ends = {one.directive for one in (self.location, self.answering) if one}
+        inner = every_location(self.server.directive) if self.path else ()
+        ends = {one.directive for one in (*self._ends(self.server, self.location), self.answering) if one}
         there = {one.directive for one in inner if ends.isdisjoint(below for below, _ in one.directive.walk())}
         return there | {one.directive for one in self.servers if one != self.server}
 
@@ -205,9 +202,8 @@ class Deployed:
         every = [one for one in every if one in answering] or every
         possible = [one for one in every if not one.why_not] or list(every)
         if self.said.path and len(possible) > 1:
-            uri = uri_of(self.said.path)
             servers = [one.server for one in self._said_listens()] if self.said.server else self.servers
-            led = [each for one in servers for each in self.targets.of(one.directive, find(one.directive, uri))]
+            led = [each for one in servers for each in self._led(one, possible)]
             possible = list(dict.fromkeys(led)) or possible
         if len(possible) > 1:
             ways = (_at(one.place, f"`--map {one.name}` says that this stands for the next hop") for one in possible)
@@ -216,24 +212,34 @@ class Deployed:
         return possible
 
     def _answering(self) -> set[Target]:
-        """Return the targets of those locations that requests of clients get to, be it from another location: where it
-        is not known which, all that are asked by nothing else.
-        """
+        """Return the targets of all that requests of clients may end in."""
         found: set[Target] = set()
-        for block in (server.directive for server in self.servers):
-            moving = [one for one, _ in block.walk() if one.name in MOVES]
-            led = set(moved_to(block, [*self._errors, *moving]))
-            for one in every_location(block):
-                if one not in self._internal or one in led or (None in led and not is_beside(one, self._beside[block])):
-                    found.update(self.targets.by_itself(one))
+        for server in self.servers:
+            unasked = self._unasked[server.directive]
+            begins = (one for one in every_location(server.directive) if one not in unasked)
+            found.update(each for one in self._ends(server, None, *begins) for each in self.targets.by_itself(one))
         return found
+
+    def _led(self, server: Server, possible: Sequence[Target]) -> list[Target]:
+        """Return the targets that a server leads the path to: by what it begins in, else by what it may be moved to."""
+        begins = find(server.directive, uri_of(self.said.path))
+        ends = self._ends(server, begins)
+        moved = (each for one in ends for each in self.targets.by_itself(one) if each in possible)
+        return self.targets.of(server.directive, begins) or list(moved)
+
+    def _ends(self, server: Server, *begins: Location | None) -> list[Location]:
+        """Return the locations that requests may end in which begin in some (None is the server itself), in the order
+        of the file: where it is not known which, all but those that are asked beside a request.
+        """
+        block = server.directive
+        ends, are_all = self._moves[block].ends(begins)
+        return [one for one in every_location(block) if one in ends or not (are_all or one in self._beside[block])]
 
     # ------------------------------------------------------------ the server
 
     def _asked(self) -> Listen:
         listens = self._said_listens()
         leading = [one for one in listens if self._leads(one.server)]
-        leading = leading or [one for one in listens if self._may_lead(one.server)]
         if not leading:
             raise self._nothing_leads(list(dict.fromkeys(one.server for one in listens)))
         servers = list(dict.fromkeys(one.server for one in leading))
@@ -275,14 +281,8 @@ class Deployed:
     def _leads(self, server: Server) -> bool:
         if not self.said.path:
             return self._has_a_way(server) if self.is_written_for_us else bool(self._leading(server))
-        scope, location = server.directive, find(server.directive, uri_of(self.said.path))
-        moving = [*moves(scope), *(moves(location.directive) if location else ())]
-        return any(self._passes(server, one) for one in (location, *filter(None, moved_to(scope, moving))))
-
-    def _may_lead(self, server: Server) -> bool:
-        """Tell whether a path may be moved to where this server passes requests on, which is asked if none leads it."""
-        moved = bool(self.said.path) and _may_move(server, find(server.directive, uri_of(self.said.path)))
-        return moved and self._has_a_way(server)
+        begins = find(server.directive, uri_of(self.said.path))
+        return any(self._passes(server, one) for one in (begins, *self._ends(server, begins)))
 
     def _has_a_way(self, server: Server) -> bool:
         return any(self._passes(server, one) for one in every_location(server.directive))
@@ -324,7 +324,8 @@ class Deployed:
 
     def _leading(self, server: Server) -> list[Location]:
         """Return the locations that pass requests of clients on to the backend, in the order of the file."""
-        there = (one for one in every_location(server.directive) if one.how != "@" and one not in self._internal)
+        unasked = self._unasked[server.directive]
+        there = (one for one in every_location(server.directive) if one.how != "@" and one not in unasked)
         return [one for one in there if self._passes(server, one)]
 
     def _passes(self, server: Server, location: Location | None) -> bool:
@@ -344,11 +345,6 @@ def default_of(listens: Sequence[Listen]) -> Listen:
 def _listens(server: Server) -> list[Listen]:
     said = [one for one in server.directive.children("listen") if one.arguments]
     return [Listen(server, one) for one in said] or [Listen(server, None)]
-
-
-def _may_move(server: Server, location: Location | None) -> bool:
-    """Tell whether a request may end in another location than it begins in."""
-    return any(moves(server.directive)) or bool(location and any(moves(location.directive)))
 
 
 def _place(location: Location) -> Place:

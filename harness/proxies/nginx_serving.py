@@ -12,7 +12,7 @@ src/http/ngx_http_core_module.c, `ngx_http_core_find_location`.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -22,8 +22,6 @@ PREFIXES = ("", "^~")
 REGEXES = ("~", "~*")
 SUBREQUESTS = ("auth_request", "mirror")
 """Directives that ask somebody beside who answers a request."""
-MOVES = ("rewrite", "try_files", "error_page")
-"""Directives that may move a request to another location than it begins in."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +62,25 @@ def every_location(scope: Directive) -> Iterator[Location]:
         yield from every_location(location.directive)
 
 
-def internal(scope: Directive, asked_beside: Container[str]) -> Iterator[Location]:
-    """Yield the locations below a server that no client gets to, and those at a path that is asked beside a request:
-    none that has a name, as only a move leads there.
+def internal(scope: Directive) -> Iterator[Location]:
+    """Yield the locations below a server that nginx lets no client to, and all within them. One with a name is none of
+    them, whatever it says: it always answers what was moved to it.
     """
+    return _within(scope, lambda one: one.how != "@" and any(one.directive.children("internal")))
+
+
+def beside(scope: Directive, paths: Container[str]) -> Iterator[Location]:
+    """Yield the locations below a server at paths that are asked beside a request, and all within them."""
+    return _within(scope, lambda one: one.how in ("=", *PREFIXES) and one.path.rstrip("/") in paths)
+
+
+def _within(scope: Directive, holds: Callable[[Location], bool]) -> Iterator[Location]:
     for location in locations(scope):
-        if is_beside(location, asked_beside) or (location.how != "@" and any(location.directive.children("internal"))):
+        if holds(location):
             yield location
             yield from every_location(location.directive)
         else:
-            yield from internal(location.directive, asked_beside)
-
-
-def is_beside(location: Location, asked_beside: Container[str]) -> bool:
-    """Tell whether a location is at a path that is asked beside a request."""
-    return location.how in ("=", *PREFIXES) and location.path.rstrip("/") in asked_beside
+            yield from _within(location.directive, holds)
 
 
 def paths_beside(scopes: Iterable[Directive]) -> set[str]:
@@ -164,28 +166,17 @@ def _find(scope: Directive, uri: str) -> tuple[Location | None, bool]:
     return nested or best, False
 
 
-def moves(scope: Directive) -> Iterator[Directive]:
-    """Yield what moves requests that a server or a location answers, before another one within it does."""
-    yield from scope.children(*MOVES)
-    for one in scope.children("if"):
-        yield from moves(one)
-
-
-def moved_to(scope: Directive, by: Iterable[Directive]) -> Iterator[Location | None]:
-    """Yield the locations of a server that requests are moved to; None where it is not known, for the words have
-    variables that it may turn on. Moves to another server, by an answer to the client, are none.
-    """
-    for one in by:
-        target = (one.arguments[1:2] if one.name == "rewrite" else one.arguments[1:][-1:]) or [""]
-        path, variable, _ = re.split(r"([?$])", f"{target[0]}?", maxsplit=1)
-        is_here = path.startswith("/") or (variable == "$" and not path)
-        if not is_here or one.arguments[-1] in ("redirect", "permanent"):
-            continue
-        location = find(scope, uri_of(path)) if path else None
-        if location:
+def may_answer(scope: Directive, start: str) -> Iterator[Location]:
+    """Yield the locations that may answer a URI of which only the beginning is known."""
+    there = locations(scope)
+    shorter = [one for one in there if one.how in PREFIXES and start.startswith(one.path)]
+    best = max(shorter, key=lambda one: len(one.path), default=None)
+    for location in there:
+        words, _ = _start(location)
+        may_be = words.startswith(start) or (location.how in REGEXES and start.startswith(words))
+        if location is best or may_be:
             yield location
-        if variable == "$" and not (location and any(location.directive.children("internal"))):
-            yield None
+            yield from may_answer(location.directive, start)
 
 
 @dataclass(frozen=True)

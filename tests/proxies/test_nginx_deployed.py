@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxies.test_nginx_config import PASS, deployed, refusal, said
+from tests.proxies.test_nginx_config import PASS, deployed, laid_out, refusal, said
 
 STREAMS = (
     "server {\nlisten 443 ssl; ssl_certificate a; ssl_certificate_key b;\n"
@@ -32,11 +32,24 @@ def test_a_path_is_asked_of_the_server_that_leads_it_to_the_backend_and_of_none_
     assert (read.asked.address, read.path) == ("*:443", "/v1/x")
 
 
-def test_if_none_leads_a_path_the_one_that_may_move_it_to_the_backend_is_asked(tmp_path: Path) -> None:
-    beside = f"server {{ listen 80; {MOVES[0]} }}\n"
-    assert deployed(tmp_path, beside + STREAMS, said(path="/old")).asked.address == "*:443"
-    named = f"server {{ listen 81; error_page 404 = @app; location @app {{ {PASS} }} }}"
-    assert deployed(tmp_path, beside + named, said(path="/old")).asked.address == "*:81"
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"error_page 404 = @app; location @app {{ {PASS} }}",
+        f"location / {{ try_files $uri $to; }} location /app {{ {PASS} }}",
+        f"location / {{ rewrite ^ /app/x last; }} location /app/ {{ {PASS} }}",
+    ],
+)
+def test_if_none_passes_a_path_on_the_one_that_may_move_it_to_the_backend_is_asked(tmp_path: Path, inside: str) -> None:
+    text = f"server {{ listen 80; {MOVES[0]} }} server {{ listen 81; {inside} }}"
+    assert deployed(tmp_path, text, said(path="/old")).asked.address == "*:81"
+
+
+def test_a_path_that_is_moved_to_what_passes_nothing_on_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, STREAMS, said(path="/old")) == [
+        "my.conf:3: `location /` answers /old, and passes nothing on to app:8000;"
+        " of this server these do: `location ^~ /v1/`"
+    ]
 
 
 def test_a_server_that_has_no_way_to_the_backend_is_refused_though_it_may_move_a_path(tmp_path: Path) -> None:
@@ -50,7 +63,14 @@ def test_a_server_that_has_no_way_to_the_backend_is_refused_though_it_may_move_a
 
 
 AUTH = "auth_request /auth; location = /auth { internal; proxy_pass http://auth:9000/verify; }"
-ANY = "location / { return 204; }"
+NOWHERE = [
+    "location / { rewrite ^ https://$host$request_uri last; }",
+    "if ($host != a.test) { rewrite ^ $scheme://a.test$request_uri; }",
+    "location / { try_files $uri $uri/ /index.php$is_args$args; }",
+    "location / { rewrite ^/(.*)$ /a/$1 break; }",
+    "location /files/ { internal; error_page 404 = /a; }",
+]
+"""Moves no request to what only nginx asks."""
 
 
 @pytest.mark.parametrize(
@@ -62,7 +82,8 @@ ANY = "location / { return 204; }"
         "mirror /copy; location = /copy { proxy_pass http://shadow$request_uri; }",
         "location /files/ { internal; proxy_pass http://store; }",  # where an X-Accel-Redirect leads
         "location /a/ { internal; location /a/b/ { proxy_pass http://store; } }",
-        "location / { rewrite ^ https://$host$request_uri last; } location /a { internal; proxy_pass http://b; }",
+        *(f"{moving} location /a {{ internal; proxy_pass http://b; }}" for moving in NOWHERE),
+        "auth_request /auth; location /auth { location ~ /v { proxy_pass http://a; } } location /x { rewrite ^ $to; }",
     ],
 )
 @pytest.mark.parametrize("path", ["", "/v1/x"])
@@ -113,12 +134,25 @@ def test_where_requests_are_moved_to_may_be_the_backend(tmp_path: Path, moving: 
     assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map app:8000", "--map docs"]
 
 
-def test_what_all_servers_do_with_errors_may_lead_to_the_backend(tmp_path: Path) -> None:
-    up = f"location / {{ return 418; }} location = /up {{ internal; {PASS} }}"
-    text = (
-        f"events {{}} http {{ error_page 418 = /up; server {{ {up} location /docs {{ proxy_pass http://docs; }} }} }}"
-    )
-    assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map app:8000", "--map docs"]
+@pytest.mark.parametrize(
+    ("of_all", "inside"),
+    [
+        ("error_page 418 = /up;", "location / { return 418; }"),
+        ("", "error_page 418 = /up; location / { return 418; }"),
+        ("", "location / { error_page 418 = /up; location /chat { return 418; } }"),
+        ("error_page 418 = @up;", "location / { return 418; }"),
+    ],
+)
+def test_what_is_said_of_errors_further_out_may_lead_to_the_backend(tmp_path: Path, of_all: str, inside: str) -> None:
+    at = "@up" if "@" in of_all else "= /up"
+    inside = f"{inside} location {at} {{ internal; sub_filter a b; {PASS} }}"
+    alone = f"events {{}} http {{ {of_all} server {{ {inside} }} }}"
+    both = f"events {{}} http {{ {of_all} server {{ {inside} location /docs {{ proxy_pass http://docs; }} }} }}"
+    assert [line.split("`")[1] for line in refusal(tmp_path, both)[1:]] == ["--map app:8000", "--map docs"]
+    for text in (alone, both):
+        read = deployed(tmp_path, text, said(path="/chat"))
+        assert ([one.name for one in read.backends], read.path) == (["app:8000"], "/chat")
+        assert "sub_filter a b;" in laid_out(read)["my.conf"]
 
 
 @pytest.mark.parametrize("by", ["rewrite ^ /up last;", "error_page 418 = /up; return 418;", "try_files $uri /up;"])
@@ -127,13 +161,48 @@ def test_a_config_that_is_written_for_us_moves_requests_as_it_likes(tmp_path: Pa
     assert deployed(tmp_path, f"server {{ listen 80; {inner} }}").path == ""
 
 
-def test_a_server_that_moves_the_path_to_the_backend_leads_it_as_well_as_one_that_passes_it_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "moving",
+    [
+        "rewrite ^/(.*) /v1/$1 last;",
+        "rewrite ^(.*)$ /v1$1 last;",
+        "rewrite ^ /v0/ last;",
+        "try_files $uri /v1$uri;",
+        "set $to /v1/; rewrite ^ $to last;",
+        "error_page 418 = $to; return 418;",
+    ],
+)
+def test_a_server_that_may_move_the_path_to_the_backend_leads_it_as_well_as_one_that_passes_it_on(
+    tmp_path: Path, moving: str
+) -> None:
     www = f"server {{ server_name www.test; location / {{ {PASS} }} }}"
-    api = f"server {{ server_name api.test; location / {{ rewrite ^/(.*) /v1/$1 last; }} location /v1/ {{ {PASS} }} }}"
+    steps = f"location /v0/ {{ rewrite ^ /v1/x last; }} location /v1/ {{ {PASS} }}"
+    api = f"server {{ server_name api.test; location / {{ {moving} }} {steps} }}"
     asked = ["--server www.test:80", "--server api.test:80"]
     for text in (f"{www} {api}", f"{api} {www}"):
         told = refusal(tmp_path, text, said(path="/chat"))
         assert sorted(line.split("`")[1] for line in told[1:]) == sorted(asked)
+
+
+@pytest.mark.parametrize("inside", ["rewrite ^/(.*) /v1/$1 break; root /srv;", "rewrite ^ $scheme://x.test/v1/;"])
+def test_a_server_that_moves_the_path_nowhere_does_not_lead_it(tmp_path: Path, inside: str) -> None:
+    www = f"server {{ server_name www.test; location / {{ {PASS} }} }}"
+    api = f"server {{ server_name api.test; location / {{ {inside} }} location /v1/ {{ {PASS} }} }}"
+    assert deployed(tmp_path, f"{api} {www}", said(path="/chat")).server.shown == "www.test"
+
+
+@pytest.mark.parametrize("moving", ["rewrite ^ /v1/ last;", "rewrite ^ $to last;"])
+def test_a_path_that_one_server_passes_on_and_another_moves_has_two_backends(tmp_path: Path, moving: str) -> None:
+    www = f"server {{ location / {{ {PASS} }} }}"
+    api = f"server {{ listen 81; location / {{ {moving} }} location /v1/ {{ proxy_pass http://b; }} }}"
+    told = refusal(tmp_path, f"{www} {api}", said(path="/chat"))
+    assert [line.split("`")[1] for line in told[1:]] == ["--map app:8000", "--map b"]
+
+
+def test_what_two_servers_include_is_asked_beside_only_in_the_one_that_says_so(tmp_path: Path) -> None:
+    text = "server { auth_request /auth; include x.conf; } server { listen 81; include x.conf; }"
+    read = deployed(tmp_path, text, x=f"location /auth {{ {PASS} }}")
+    assert (read.asked.address, read.path) == ("*:81", "/auth")
 
 
 def test_the_only_one_that_there_is_may_be_asked_by_nginx_itself(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness.launchers.process import Launcher
 from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_language import Directive, parse
-from harness.proxies.nginx_serving import Server, every_location, find, internal, named, reached, uri_of
+from harness.proxies.nginx_serving import Server, every_location, find, internal, may_answer, named, reached, uri_of
 from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
@@ -187,6 +187,23 @@ def test_whatever_is_never_reached_answers_no_path(first: str) -> None:
         assert {location for path in paths if (location := find(server, path))} <= {*there}, others
 
 
+@pytest.mark.parametrize("first", SOME)
+def test_whatever_answers_a_path_may_answer_all_that_begins_as_that_does(first: str) -> None:
+    paths = ["/", "/a", "/ab", "/a/b", "/a/bc", "/a/b/a", "/b", "/A/b"]
+    for others in itertools.permutations([one for one in SOME if one != first], 2):
+        server = server_of(" ".join(f"location {one} {{ location /a/b/a {{}} }}" for one in (first, *others)))
+        for path in paths:
+            for end in range(1, len(path) + 1):
+                assert {find(server, path)} <= {None, *may_answer(server, path[:end])}, others
+
+
+def test_what_begins_otherwise_answers_no_path_of_which_the_beginning_is_known() -> None:
+    server = server_of(
+        r"location / {} location /v {} location /v1/ {} location = /v1x {} location ~ ^/w {} location @v {}"
+    )
+    assert [one.path for one in may_answer(server, "/v1")] == ["/v", "/v1/", "/v1x"]
+
+
 @pytest.mark.proxies
 async def test_the_real_nginx_answers_from_the_very_location_and_server(tmp_path: Path) -> None:
     locations = marked(LOCATIONS)
@@ -233,6 +250,6 @@ async def test_the_real_nginx_lets_no_client_to_an_internal_location(tmp_path: P
             told[path] = seen.status
         await client.close()
     server = server_of(inner)
-    unasked = [*internal(server, ())]
+    unasked = [*internal(server)]
     assert told == {path: 404 if find(server, path) in unasked else 204 for path in paths}
     assert len(unasked) == 4

@@ -1,0 +1,88 @@
+"""Where nginx may move a request to from the location that it begins in, by its rules. Pure.
+
+    rewrite     to a path; within a location only without `break`, which stays there
+    try_files   to the last that it names; one of the server's own only where no location is found
+    error_page  to a path or a name; the nearest one outwards counts, up to what is said of all servers
+
+An answer that sends the client elsewhere moves nothing, as of a target that begins with `$scheme`.
+Sources: nginx/nginx, src/http/modules/ngx_http_rewrite_module.c, `ngx_http_rewrite`; ngx_http_try_files_module.c;
+src/http/ngx_http_special_response.c, `ngx_http_send_error_page`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.proxies.nginx_language import Directive
+from harness.proxies.nginx_serving import Location, find, locations, may_answer
+
+_QUERY = re.compile(r"\?|\$is_args\b|\$\{is_args\}")
+"""Begins the query of a target: what is behind it leads to no other location. `$args` alone is of the path."""
+_ELSEWHERE = ("http://", "https://", "$scheme")
+
+
+class Moves:
+    """How a server moves requests; `errors` are those `error_page` that are said of all servers."""
+
+    def __init__(self, server: Directive, errors: Sequence[Directive]) -> None:
+        self._server = server
+        self._errors: dict[Directive, list[Directive]] = {}
+        self._note_errors(server, errors)
+
+    def ends(self, begins: Iterable[Location | None]) -> tuple[set[Location], bool]:
+        """Return the locations that requests may end in which begin in some (None is the server itself), and whether
+        these are all: what a variable alone says may lead anywhere.
+        """
+        found: set[Location | None] = set()
+        ahead, are_all = list(begins), True
+        while ahead:
+            location = ahead.pop()
+            if location not in found:
+                found.add(location)
+                for target in self._targets(location):
+                    there = self._meant(target)
+                    are_all = are_all and there is not None
+                    ahead += there or ()
+        return {one for one in found if one}, are_all
+
+    def _note_errors(self, scope: Directive, outer: Sequence[Directive]) -> None:
+        """Take note of each `error_page` that is in effect in a block, and in those within."""
+        here = list(scope.children("error_page")) or list(outer)
+        self._errors[scope] = [*here, *(one for each in scope.children("if") for one in each.children("error_page"))]
+        for location in locations(scope):
+            self._note_errors(location.directive, here)
+
+    def _targets(self, location: Location | None) -> Iterator[str]:
+        """Yield what moves a request on from a location, each by where that leads."""
+        scope = location.directive if location else self._server
+        rewrites = [*_rewrites(self._server), *(_rewrites(scope, is_location=True) if location else ())]
+        yield from (one.arguments[1] for one in rewrites)
+        for one in (*scope.children("try_files"), *self._errors[scope]):
+            yield from one.arguments[1:][-1:]
+
+    def _meant(self, target: str) -> list[Location | None] | None:
+        """Return what a target may mean: nothing if it is elsewhere, None if it may be any location."""
+        path = _QUERY.split(target, maxsplit=1)[0]
+        start, variable, _ = path.partition("$")
+        if target.startswith(_ELSEWHERE) or (start and start[0] not in "/@"):
+            return []
+        if not start or (variable and start[0] == "@"):
+            return None if variable else []
+        if start[0] == "@":
+            return [one for one in locations(self._server) if one.path == start]
+        return [*may_answer(self._server, start)] if variable else [find(self._server, start)]
+
+
+def _rewrites(scope: Directive, is_location: bool = False) -> list[Directive]:
+    """Return those of a block that move requests which it answers itself, rather than another block within it."""
+    found: list[Directive] = []
+    stays = ("redirect", "permanent", *(["break"] if is_location else ()))
+    for one in scope.children("rewrite", "if", "break"):
+        if one.name == "if":
+            found += _rewrites(one, is_location)
+        elif one.name == "break":  # none behind it is read, and a location takes back all that have not moved yet
+            return [each for each in found if each.arguments[2:] == ["last"]] if is_location else found
+        elif len(one.arguments) > 1 and one.arguments[-1] not in stays:
+            found.append(one)
+    return found

@@ -1,0 +1,143 @@
+"""Where nginx moves a request to from the location that it begins in: held against the real one, which says so."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.clients import CLIENTS
+from harness.clients.base import Request
+from harness.launchers.process import Launcher
+from harness.model import Endpoint
+from harness.proxies.nginx import Nginx
+from harness.proxies.nginx_language import parse
+from harness.proxies.nginx_moves import Moves
+from harness.proxies.nginx_serving import find, uri_of
+from harness.proxies.source_text import Source
+from harness.resources import configs
+from tests.clients.http2_peer import Seen
+from tests.proxies.test_nginx_serving import server_of
+
+ANY = "anywhere"
+TO = "location /to/ { } location / { }"
+UP = "location = /up { return 204; } location = /other { return 204; }"
+ERRORS = "error_page 418 = /up;"
+"""Said of all servers."""
+
+BY_ITSELF = f"{TO} rewrite ^ $scheme://a.test/to/; location /a/ {{ }}"
+"""A server that answers without a location."""
+STAYS = [
+    f"{TO} location /a/ {{ rewrite ^/a/(.*)$ /to/$1 break; }}",
+    f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x break; }} }}",
+    f"{TO} location /a/ {{ rewrite ^ /to/x; break; rewrite ^ /to/y last; }}",
+    f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x; break; }} }}",
+    f"{TO} location /a/ {{ rewrite ^ https://a.test/to/ last; }}",
+    f"{TO} location /a/ {{ rewrite ^ /to/ permanent; }}",
+    f"{TO} location /a/ {{ rewrite ^ $scheme://a.test$request_uri; }}",
+    f"{TO} location /a/ {{ error_page 418 = $scheme://a.test/to/; return 418; }}",
+    f"{TO} location /a/ {{ error_page 418 http://a.test/to/; return 418; }}",
+    f"{TO} location /a/ {{ try_files $uri $uri/ =404; }}",
+    f"{TO} try_files $uri /to/x; location /a/ {{ }}",
+    f"{TO} location /a/ {{ rewrite ^ /to/x last; location /a/b/ {{ }} }}",
+    f"{TO} location /a/ {{ try_files $uri /to/x; location /a/b/ {{ }} }}",
+    BY_ITSELF,
+    f"{TO} break; rewrite ^ /to/x; location /a/ {{ }}",
+]
+# What a server says, where the real nginx ends, and where else a request might by what it says.
+MOVES = [
+    (f"{TO} rewrite ^/a/(.*)$ /to/$1 break; location /a/ {{ }}", "/to/", ()),
+    (f"{TO} if ($host) {{ rewrite ^/a/(.*)$ /to/$1 break; }} location /a/ {{ }}", "/to/", ()),
+    (f"{TO} rewrite ^/a/(.*)$ /to/$1; break; location /a/ {{ }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x last; break; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x last; }} break; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^/a(.*) /to$1 last; }}", "/to/", ("/",)),
+    (f"{TO} location /a/ {{ try_files $uri /to/$is_args$args; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ try_files $uri /to/${{is_args}}x=$args; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/?x=$uri last; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to$args last; }}", "/to/", ("/",)),
+    (f"{TO} location /a/ {{ rewrite ^ //to/ last; }}", "/", ()),
+    (f"{TO} location /a/ {{ set $to /to/x; rewrite ^ $to last; }}", "/to/", (ANY,)),
+    (f"{TO} location /a/ {{ set $scheme_of /to; rewrite ^ ${{scheme_of}}/ last; }}", "/to/", (ANY,)),
+    (
+        f"{TO} location /a/ {{ set $to @up; error_page 418 = $to; return 418; }} location @up {{ return 204; }}",
+        "@up",
+        (ANY,),
+    ),
+    (f"{TO} location /a/ {{ try_files $uri @up; }} location @up {{ rewrite ^ /to/x last; }}", "/to/", ("@up",)),
+    (f"{TO} location /a/ {{ rewrite ^ /b/ last; }} location /b/ {{ try_files $uri /to/x; }}", "/to/", ("/b/",)),
+    ("location /a/ { rewrite ^ /b/x last; } try_files $uri @up; location @up { return 204; }", "@up", ()),
+    (
+        "location /a/ { rewrite ^/a/(.*) /to/$1 last; } location ~ ^/to/b { } location ^~ /to/w { }",
+        "~ ^/to/b",
+        ("^~ /to/w",),
+    ),
+    (f"{UP} location /a/ {{ return 418; }}", "= /up", ()),
+    (
+        f"{UP} location /a/ {{ error_page 419 = /other; location /a/b/ {{ rewrite ^ /c last; }} }} location /c {{ }}",
+        "/c",
+        ("= /other", "= /up"),
+    ),
+    (f"{UP} location /a/ {{ error_page 418 = /other; location /a/b/ {{ return 418; }} }}", "= /other", ("= /up",)),
+    (f"{UP} error_page 418 = /other; location /a/ {{ return 418; }}", "= /other", ()),
+    (f"{UP} location /a/ {{ if ($host) {{ error_page 418 = /other; return 418; }} }}", "= /other", ("= /up",)),
+]
+PATH = "/a/b/v"
+
+
+def ends_of(text: str) -> tuple[str, set[str]]:
+    """Return where a request begins, and all that it may end in."""
+    server = server_of(text)
+    begins = find(server, uri_of(PATH))
+    assert begins is not None
+    errors = parse(Source(Path("my.conf"), ERRORS)) if UP in text else []
+    ends, are_all = Moves(server, errors).ends([begins])
+    shown = {" ".join(one.directive.arguments) for one in ends}
+    return " ".join(begins.directive.arguments), shown if are_all else {*shown, ANY}
+
+
+@pytest.mark.parametrize("text", STAYS)
+def test_what_stays_in_its_location_or_goes_to_another_server_is_no_move(text: str) -> None:
+    begins, ends = ends_of(text)
+    assert ends == {begins}
+
+
+@pytest.mark.parametrize(("text", "end", "others"), MOVES)
+def test_a_request_is_followed_to_all_that_it_may_end_in(text: str, end: str, others: tuple[str, ...]) -> None:
+    begins, ends = ends_of(text)
+    known = () if ANY in ends else (end,)
+    assert end != begins
+    assert ends == {begins, *known, *others}
+
+
+@pytest.mark.proxies
+async def test_the_real_nginx_ends_there(tmp_path: Path) -> None:
+    texts = [*STAYS, *(text for text, _, _ in MOVES)]
+    servers = "".join(
+        f"server {{ listen ${{LISTEN}}; server_name m{at}.test; {marked(text)} }}\n" for at, text in enumerate(texts)
+    )
+    ours = "server { listen ${LISTEN}; location / { proxy_pass ${UPSTREAM}; } }"
+    config = tmp_path / "my.conf"
+    config.write_text(f"events {{}} http {{ root {tmp_path}/none; {ERRORS} {ours}\n{servers} }}")
+    nginx, client = Nginx("nginx", configs() / "nginx"), CLIENTS["aiohttp"]()
+    async with Launcher() as launcher:
+        running = await nginx.start(config, Endpoint(1), tmp_path / "evidence", launcher)
+
+        async def end(at: int) -> str:
+            seen = Seen()
+            url = f"{running.endpoint.url}{PATH}?/"
+            await client.stream(Request(url, headers=[("Host", f"m{at}.test")]), seen)
+            return dict(seen.headers).get("X-At", "")
+
+        told = await asyncio.gather(*(end(at) for at in range(len(texts))))
+        await client.close()
+    stay = {text: ends_of(text)[0] for text in STAYS}
+    stay[BY_ITSELF] = ""
+    assert dict(zip(texts, told, strict=True)) == {**stay, **{text: one for text, one, _ in MOVES}}
+
+
+def marked(text: str) -> str:
+    """Have each location say in a header how it is matched."""
+    return re.sub(r"location ([^{]+) \{", r'location \1 { add_header X-At "\1" always;', text)
