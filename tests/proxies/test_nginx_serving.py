@@ -233,6 +233,7 @@ async def test_the_real_nginx_answers_from_the_very_location_and_server(tmp_path
     assert dict(zip(HOSTS, by_host, strict=True)) == known
 
 
+@pytest.mark.proxies
 async def test_the_real_nginx_lets_no_client_to_an_internal_location(tmp_path: Path) -> None:
     text = (
         "location / { return 204; } location /a/ { internal; return 204; location /a/b/ { return 204; } }"
