@@ -29,21 +29,27 @@ _OWN = {
 }
 """Directives of nginx' own modules, by what `--with-http_NAME_module` says when it is built."""
 _ADDED = {
-    "ngx_brotli": r"brotli(_\w+)?",
-    "zstd-nginx-module": r"zstd(_\w+)?",
-    "headers-more-nginx-module": r"more_(set|clear)_(input_)?headers",
-    "lua-nginx-module": r"lua_\w+|\w+_by_lua(_file)?",
-    "njs": r"js_\w+",
-    "ngx_http_geoip2_module": r"geoip2(_\w+)?",
-    "ngx_cache_purge": r"\w+_cache_purge",
-    "ModSecurity-nginx": r"modsecurity(_\w+)?",
-    "ngx_pagespeed": r"pagespeed",
-    "nginx-module-vts": r"vhost_traffic_status\w*",
-    "what only nginx Plus has": r"auth_jwt(_\w+)?|status_zone|zone_sync\w*|health_check|api|sticky\w*",
+    "ngx_brotli": (r"brotli(_filter|_static)?", r"brotli(_\w+)?"),
+    "zstd-nginx-module": (r"zstd(_filter|_static)?", r"zstd(_\w+)?"),
+    "headers-more-nginx-module": (r"headers_more(_filter)?", r"more_(set|clear)_(input_)?headers"),
+    "lua-nginx-module": (r"lua", r"lua_\w+|\w+_by_lua(_file)?"),
+    "njs": (r"js", r"js_\w+"),
+    "ngx_http_geoip2_module": (r"geoip2", r"geoip2(_\w+)?"),
+    "ngx_cache_purge": (r"cache_purge", r"\w+_cache_purge"),
+    "ModSecurity-nginx": (r"modsecurity", r"modsecurity(_\w+)?"),
+    "ngx_pagespeed": (r"pagespeed", r"pagespeed"),
+    "nginx-module-vts": (r"vhost_traffic_status", r"vhost_traffic_status\w*"),
+    "what only nginx Plus has": (
+        r"auth_jwt",
+        r"auth_jwt(_\w+)?|status_zone|zone_sync\w*|health_check|api|sticky\w*",
+    ),
 }
-"""Directives of modules that distributions and users add to nginx."""
+"""Modules that distributions and users add to nginx: what their files are called, and their directives."""
 
-_MODULES = {f"ngx_http_{name}_module": own for name, own in _OWN.items()} | _ADDED
+_MODULES = {f"ngx_http_{name}_module": (rf"{name}(_filter)?", own) for name, own in _OWN.items()} | _ADDED
+_FILE = re.compile(r"ngx_(?:http_)?(\w+?)(?:_module)?(?:-debug)?")
+_OF_NO_HTTP = re.compile(r"ngx_(stream|mail)_.*|ndk_http_module.*")
+"""Files that have no directive of `http`."""
 
 SERVES_FILES = re.compile("|".join(_OWN[name] for name in ("gzip_static", "dav", "random_index", "v3")))
 """Changes nothing of what is passed on, wherever it stands."""
@@ -55,7 +61,7 @@ FILTERS = re.compile("|".join(_OWN[name] for name in ("sub", "gunzip", "addition
 
 def module_of(directive: str) -> str:
     """Return the module that a directive is of, as far as builds of nginx are without it; else nothing."""
-    return next((module for module, own in _MODULES.items() if re.fullmatch(own, directive)), "")
+    return next((module for module, (_, own) in _MODULES.items() if re.fullmatch(own, directive)), "")
 
 
 def is_built_in(module: str, configured: str) -> bool:
@@ -64,6 +70,11 @@ def is_built_in(module: str, configured: str) -> bool:
 
 
 def may_be(module: str, file: str) -> bool:
-    """Tell whether a file that `load_module` names may be a module: of those that people add, names differ."""
-    called, own = PurePath(file).stem, {f"ngx_http_{name}_module" for name in _OWN}
-    return called == module if module in own else called not in own
+    """Tell whether a file that `load_module` names may be a module; "" is that of a directive which none here has. A
+    file that is of none of them may be whatever people add.
+    """
+    stem = PurePath(file).stem
+    found = _FILE.fullmatch(stem)
+    if whose := [one for one, (files, _) in _MODULES.items() if found and re.fullmatch(files, found[1])]:
+        return module in whose
+    return (not module or module in _ADDED) and not _OF_NO_HTTP.fullmatch(stem)

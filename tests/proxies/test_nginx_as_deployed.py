@@ -202,6 +202,16 @@ async def test_a_config_in_the_middle_of_a_chain_is_asked_by_its_path_from_the_f
             r'my\.conf:2: unknown directive "geoip_country"; this nginx has no such module: '
             r"`load_module modules/ngx_http_geoip_module\.so` \(.*my\.conf:1\); install it",
         ),
+        (
+            "load_module modules/ngx_http_xslt_filter_module.so;\n",
+            "xslt_stylesheet /a.xslt;",
+            r"this nginx has no such module: `load_module modules/ngx_http_xslt_filter_module\.so`",
+        ),
+        (
+            "load_module modules/ngx_http_geoip2_module.so;\n",
+            "prxy_pass a;",
+            r'my\.conf:2: unknown directive "prxy_pass"$',
+        ),
         *(
             (
                 "",

@@ -54,20 +54,56 @@ def taken_out(folder: Path, text: str, directive: str) -> bool:
     return f"{directive};" not in laid_out(deployed(folder, text))["my.conf"]
 
 
-@pytest.mark.parametrize(
-    ("directive", "file", "possible"),
-    [
-        ("sub_filter", "modules/ngx_http_sub_module.so", True),
-        ("sub_filter", "modules/ngx_http_subs_filter_module.so", False),
-        ("geoip_country", "modules/ngx_http_geoip2_module.so", False),
-        ("brotli", "/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so", True),
-        ("brotli", "modules/ngx_http_image_filter_module.so", False),
-        ("no_such_thing", "modules/ngx_http_image_filter_module.so", False),
-        ("no_such_thing", "modules/my_module.so", True),
-    ],
+LOADED = {
+    "xslt_stylesheet": "ngx_http_xslt_filter_module",
+    "image_filter": "ngx_http_image_filter_module",
+    "geoip_country": "ngx_http_geoip_module",
+    "perl": "ngx_http_perl_module",
+    "brotli": "ngx_http_brotli_filter_module",
+    "brotli_static": "ngx_http_brotli_static_module",
+    "zstd": "ngx_http_zstd_filter_module",
+    "zstd_static": "ngx_http_zstd_static_module",
+    "more_set_headers": "ngx_http_headers_more_filter_module",
+    "content_by_lua_file": "ngx_http_lua_module",
+    "js_import": "ngx_http_js_module",
+    "geoip2": "ngx_http_geoip2_module",
+    "proxy_cache_purge": "ngx_http_cache_purge_module",
+    "modsecurity": "ngx_http_modsecurity_module",
+    "pagespeed": "ngx_pagespeed",
+    "vhost_traffic_status": "ngx_http_vhost_traffic_status_module",
+    "auth_jwt": "ngx_http_auth_jwt_module",
+}
+"""The files of modules that nginx, distributions and users build to be loaded, each by a directive of it."""
+OF_NO_HTTP = (
+    "ngx_stream_module",
+    "ngx_stream_geoip2_module",
+    "ngx_stream_js_module",
+    "ngx_mail_module",
+    "ndk_http_module",
 )
-def test_a_file_that_is_loaded_may_be_a_module_by_its_name(directive: str, file: str, possible: bool) -> None:
-    assert may_be(module_of(directive), file) is possible
+ADDED = [one for one in LOADED if one not in ("xslt_stylesheet", "image_filter", "geoip_country", "perl")]
+
+
+@pytest.mark.parametrize("written", ["modules/%s.so", "/usr/lib/nginx/modules/%s.so", "modules/%s-debug.so"])
+@pytest.mark.parametrize("directive", [*LOADED, "sub_filter", "proxy_pas"])
+def test_a_file_that_is_loaded_may_be_the_module_of_a_directive_and_no_other_that_is_known(
+    directive: str, written: str
+) -> None:
+    mine = module_of(directive)
+    possible = {one for one, file in LOADED.items() if may_be(mine, written % file)}
+    assert possible == {one for one in LOADED if module_of(one) == mine}
+    assert not any(may_be(mine, written % file) for file in OF_NO_HTTP)
+
+
+@pytest.mark.parametrize("file", ["my_module", "ngx_http_subs_filter_module", "x-1.2"])
+def test_a_file_that_nobody_knows_may_be_what_people_add(file: str) -> None:
+    possible = {one for one in [*LOADED, "sub_filter", "proxy_pas"] if may_be(module_of(one), f"modules/{file}.so")}
+    assert possible == {*ADDED, "proxy_pas"}
+
+
+@pytest.mark.parametrize("file", ["ngx_http_sub_module", "ngx_http_sub_filter_module"])
+def test_a_module_of_nginx_itself_is_called_by_its_option_or_by_its_source(file: str) -> None:
+    assert may_be(module_of("sub_filter"), f"modules/{file}.so")
 
 
 @pytest.mark.parametrize(("directive", "module"), EVERY)
