@@ -63,8 +63,8 @@ def every_location(scope: Directive) -> Iterator[Location]:
 
 
 def internal(scope: Directive) -> Iterator[Location]:
-    """Yield the locations below a server that nginx lets no client to, and all within them. One with a name is none of
-    them, whatever it says: it always answers what was moved to it.
+    """Yield the locations below a server that nginx lets no client to, and all within them. Named ones (`@app`) are not
+    among them, with `internal` or without: they are there for what clients ask for and is moved.
     """
     return _within(scope, lambda one: one.how != "@" and any(one.directive.children("internal")))
 
