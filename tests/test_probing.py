@@ -21,6 +21,8 @@ from unittest.mock import Mock
 import pytest
 import trustme
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.launchers.process import Launcher
 from harness.model import Endpoint as Listening
@@ -222,42 +224,73 @@ async def test_each_request_is_cut_when_it_or_all_together_have_taken_what_they_
         endpoint = Endpoint(f"http://127.0.0.1:{port}/")
         search = Search(probing.whose(endpoint.transport))
         await probing.probe(endpoint, search, lambda words: None, budget_s)
-    first, *others = [float(take.cut.removesuffix(" s were over")) for take in search.takes]
+    first, *others = [float(re.findall(r"[\d.]+", take.cut)[0]) for take in search.takes]
+    assert [take.cut_by for take in search.takes] == ["time" if takes > 1 else "budget", *["time"] * len(others)]
     assert first == pytest.approx(min(0.3, budget_s), rel=0.1)
     assert first + sum(others) <= 1.01 * budget_s
     assert bool(search.spent) is (Search.next(replace(search, spent="")) is not None)
     assert bool(others) is (takes > 1)
 
 
+async def by_the_clock(takes_s: Sequence[float], budget_s: float, search: Search) -> float:
+    """Probe an endpoint that holds all to its end, which takes so long, the last for all further; return how long."""
+    now = 0.0
+
+    async def ask(
+        endpoint: Endpoint, asking: Asking, takes: list[Take], say: object, within_s: float, left_s: float
+    ) -> None:
+        nonlocal now
+        ends_s, may_s = takes_s[min(len(takes), len(takes_s) - 1)], min(within_s, left_s)
+        now += min(ends_s, may_s)
+        if ends_s <= may_s:
+            at_ms = 1e3 * ends_s
+            takes.append(Take(asking, status=200, messages_ms=(at_ms,) * 9, head_ms=at_ms, ended_ms=at_ms))
+        else:
+            takes.append(
+                Take(asking, cut="over", cut_by="budget" if left_s < within_s else "time", ended_ms=1e3 * may_s)
+            )
+
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(probing, "ask", ask)
+        patching.setattr("harness.session.probing.time", Mock(monotonic=lambda: now))
+        await probing.probe(Endpoint("http://nobody/"), search, lambda words: None, budget_s)
+    return now
+
+
+def asked_ten_times() -> Search:
+    return Search({str(number): (("X-Number", str(number)),) for number in range(10)})
+
+
 @pytest.mark.parametrize(
     ("takes_s", "budget_s", "requests"),
     [
-        (0.1, 20.0, 10),  # a quick one is asked as often as is wanted
-        (9.0, 30.0, 2),  # 12 s are left, and another may take 18
-        (9.0, 40.0, 3),
-        (60.0, 5.0, 1),
-        (60.0, 45.0, 1),  # after one that was cut nobody knows how long another takes
-        (60.0, 70.0, 2),
+        ((0.1,), 20.0, 10),  # a quick one is asked as often as is wanted
+        ((9.0,), 30.0, 2),  # 12 s are left, and another may take 18
+        ((9.0,), 40.0, 3),
+        ((60.0,), 5.0, 1),
+        ((5.0, 6.0, 25.0), 30.0, 3),  # 19 s are left, and 12 were likely to do
+        ((5.0, 25.0), 40.0, 2),
+        ((1.0, 60.0), 70.0, 3),  # after one that was cut nobody knows how long another takes
     ],
 )
 async def test_all_requests_together_have_the_budget_and_none_begins_that_is_likely_to_outlast_it(
-    monkeypatch: pytest.MonkeyPatch, takes_s: float, budget_s: float, requests: int
+    takes_s: Sequence[float], budget_s: float, requests: int
 ) -> None:
-    now = [0.0]
-
-    async def ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: object, within_s: float) -> None:
-        took_s = min(takes_s, within_s)
-        now[0] += took_s
-        cut = "" if took_s < within_s else f"{within_s:g} s were over"
-        takes.append(Take(asking, status=200, cut=cut, ended_ms=1e3 * took_s))
-
-    monkeypatch.setattr(probing, "ask", ask)
-    monkeypatch.setattr("harness.session.probing.time", Mock(monotonic=lambda: now[0]))
-    search = Search({str(number): (("X-Number", str(number)),) for number in range(10)})
-    await probing.probe(Endpoint("http://nobody/"), search, lambda words: None, budget_s)
+    search = asked_ten_times()
+    assert await by_the_clock(takes_s, budget_s, search) <= budget_s
     assert len(search.takes) == requests
     assert bool(search.spent) is (requests < 10)
-    assert now[0] <= budget_s
+
+
+@given(takes_s=st.lists(st.floats(0.01, 29.9), min_size=1, max_size=10), budget_s=st.floats(0.1, 120.0))
+async def test_whom_the_budget_cuts_is_held_against_no_other(takes_s: Sequence[float], budget_s: float) -> None:
+    """All of them are answered alike, each in its own time: whatever is cut when, there is no difference to find."""
+    search = asked_ten_times()
+    assert await by_the_clock(takes_s, budget_s, search) <= budget_s * 1.001
+    assert search.finding() is None
+    cut = [take for take in search.takes if take.cut]
+    assert cut in ([], search.takes[-1:])
+    assert bool(search.spent) is (len(search.takes) < search.most)
 
 
 async def test_a_flood_is_broken_off_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ Rules: an endpoint may be slow and paid, so each request has a reason. First tho
 method that was named, and over TLS a browser's in HTTP/2, too. Where all come alike, that is all. Where not, both sides
 are asked again: who gets something else the second time is told so, and nothing is named. Then what differs between
 the two is tried one by one. Of two requests that differ in one thing only, that is named. A stream that does not end
-is not looked at for as long again: what comes after it may take twice what that took to show how it comes.
+is not looked at for as long again: what comes after it may take twice what that took to show how it comes. One that
+was cut before its time is held against no other: it counts as not asked.
 """
 
 from __future__ import annotations
@@ -65,11 +66,16 @@ class Search:
                 askings.append(Asking(who, with_own(headers, self.own), method, "2"))
         return list({replace(one, who=""): one for one in reversed(askings)}.values())[::-1]
 
+    @property
+    def compared(self) -> list[Take]:
+        """The takes that are held against each other."""
+        return [take for take in self.takes if take.had_its_time]
+
     def next(self) -> Asking | None:
         """Return what to ask now; None if nothing is wanted any more, or no more may be asked."""
         if len(self.takes) >= self.most or self.spent:
             return None
-        asked = [take.asking for take in self.takes]
+        asked = [take.asking for take in self.compared]
         wanted = [one for one in self.first if one not in asked]
         if not wanted and not self._is_pointless() and (pair := self._pair()):
             wanted = [one.asking for one in pair if asked.count(one.asking) < 2]
@@ -113,10 +119,10 @@ class Search:
         return min(pairs, key=lambda pair: len(_parts(pair[0].asking, pair[1].asking)), default=None)
 
     def _take(self, asking: Asking) -> Take | None:
-        return next((take for take in self.takes if take.asking == asking), None)
+        return next((take for take in self.compared if take.asking == asking), None)
 
     def _is_unsteady(self, *pair: Take) -> bool:
-        return any(take.shows != one.shows for one in pair for take in self.takes if take.asking == one.asking)
+        return any(take.shows != one.shows for one in pair for take in self.compared if take.asking == one.asking)
 
     def _between(self, one: Take, other: Take) -> Iterator[Asking]:
         """Yield what lies between two requests that differ in headers: one header of the other's, then one coding."""

@@ -21,6 +21,8 @@ BURST_SHARE = 0.1
 END_MS = 50.0
 """What comes within that of the end has come with it, as a person sees it; so long as this end looked, that is."""
 
+CutBy = Literal["", "time", "budget", "size", "user"]
+"""What ended a request from here: the time or the size that it may have, what was left for all of them, or who asks."""
 How = Literal["one by one", "in bursts", "at the end", "in one piece", "nothing", "refused", "failed"]
 STREAMS: tuple[How, ...] = ("one by one", "in bursts", "at the end")
 """What more than one message shows; of anything else it cannot be told how a stream would come."""
@@ -41,7 +43,8 @@ class Asking:
 class Take:
     """What one request brought. `messages_ms` are when messages were complete, `message` is what one is called.
 
-    `cut` says why it was ended from here, `fault` how it ended badly by itself; empty where it did not.
+    `cut` says why it was ended from here, `cut_by` what did that, `fault` how it ended badly by itself; empty where
+    it did not.
     `words` are the first of an answer that is no stream. `stood_still_ms`: how long this end did not look, at most.
     """
 
@@ -55,6 +58,7 @@ class Take:
     size_bytes: int = 0
     ended_ms: float = 0.0
     cut: str = ""
+    cut_by: CutBy = ""
     fault: str = ""
     words: str = ""
     stood_still_ms: float = 0.0
@@ -63,6 +67,11 @@ class Take:
     def is_answered(self) -> bool:
         """Whether the answer is one that a stream can be in."""
         return self.status is not None and (self.status == 101 if self.transport == "websocket" else self.status == 200)
+
+    @property
+    def had_its_time(self) -> bool:
+        """Whether it may be held against another: what one does not show that was cut early, it might have shown."""
+        return self.cut_by not in ("budget", "user")
 
     @cached_property
     def bursts(self) -> list[list[float]]:

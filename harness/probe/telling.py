@@ -106,31 +106,32 @@ class ProbeReport:
             yield from map(Text, wrapped(self.secrets.hidden(f"The first answer says {said}."), width, "  "))
 
     def _differences(self) -> Iterator[str]:
-        search = self.search
-        ours = [take for take in search.takes if not take.asking.direct]
-        finding = search.finding()
+        ours = [take for take in self.search.takes if not take.asking.direct]
+        yield self._difference(ours)
+        for take in ours:
+            if not take.had_its_time and len(ours) > 1:
+                yield f"{self._name(take)} was broken off before its time, so it is held against no other."
+
+    def _difference(self, ours: list[Take]) -> str:
+        finding = self.search.finding()
         if finding is None:
-            asked = dict.fromkeys(take.asking.who for take in ours)
-            alike = " and ".join(asked)
-            yield (
-                f"none of those tried: what {alike} ask for comes alike."
-                if len(ours) > 1
-                else ("unknown: only one request was made.")
-            )
-            return
+            alike = [take for take in ours if take.had_its_time]
+            names = " and ".join(dict.fromkeys(take.asking.who for take in alike))
+            if len(alike) > 1:
+                return f"none of those tried: what {names} ask for comes alike."
+            return f"unknown: only one request {'had its time' if len(ours) > 1 else 'was made'}."
         one, other = (self._name(take) for take in (finding.one, finding.other))
         if finding.unsteady:
-            yield (
+            return (
                 f"unknown: {finding.one.shows} ({one}) and {finding.other.shows} ({other}), but asked again it was not"
                 " the same as before. Ask once more, or when less is going on there."
             )
-        elif finding.by:
-            yield f"{finding.by}: {finding.other.shows} ({other}), {finding.one.shows} without that ({one})."
-        else:
-            yield (
-                f"{one} is {finding.one.shows}, {other} is {finding.other.shows}; which of their headers does that was"
-                " not found out, or it takes several."
-            )
+        if finding.by:
+            return f"{finding.by}: {finding.other.shows} ({other}), {finding.one.shows} without that ({one})."
+        return (
+            f"{one} is {finding.one.shows}, {other} is {finding.other.shows}; which of their headers does that was"
+            " not found out, or it takes several."
+        )
 
     def _between(self) -> Iterator[str]:
         if not self.direct:

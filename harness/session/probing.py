@@ -1,14 +1,15 @@
 """Asks somebody's endpoint, one request after another, until no more is wanted, and keeps what each brought.
 
-Rules: every request is bounded in time and in bytes, and all together in time: none begins that would not end by then.
-One that is interrupted counts as far as it came. A redirect is not followed: what the headers tell was meant for
-whoever was named. Nothing that was said to the endpoint is kept.
+Rules: every request is bounded in time and in bytes, and all together in time: none begins that is likely to outlast
+that, and what does is cut. What came until then is told, but it is held against no other. A redirect is not followed:
+what the headers tell was meant for whoever was named. Nothing that was said to the endpoint is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from harness.formats import TRANSPORTS
 from harness.model import HttpVersion, RequestProfile, TransportName
 from harness.probe.asking import Search
 from harness.probe.messages import Messages
-from harness.probe.takes import Asking, Headers, Take
+from harness.probe.takes import Asking, CutBy, Headers, Take
 from harness.session.shipped import requests
 
 TAKE_S = 30.0
@@ -114,28 +115,41 @@ async def probe(endpoint: Endpoint, search: Search, say: Say, budget_s: float = 
             return
         where = "directly, " if asking.direct else ""
         say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http} ...")
-        await ask(endpoint, asking, search.takes, say, min(search.within_s(TAKE_S), left_s))
+        await ask(endpoint, asking, search.takes, say, search.within_s(TAKE_S), left_s)
         last, *before = reversed(search.takes)
-        if last.status is None and all(one.asking.direct != asking.direct for one in before):
+        if last.status is None and last.had_its_time and all(one.asking.direct != asking.direct for one in before):
             return  # nobody is there
 
 
-async def ask(endpoint: Endpoint, asking: Asking, takes: list[Take], say: Say, within_s: float | None = None) -> None:
-    """Ask once, for TAKE_S unless something else is said, and put what came among the takes, however it ends."""
+async def ask(
+    endpoint: Endpoint,
+    asking: Asking,
+    takes: list[Take],
+    say: Say,
+    within_s: float | None = None,
+    left_s: float = math.inf,
+) -> None:
+    """Ask once, for TAKE_S unless something else is said, and put what came among the takes, however it ends.
+
+    `left_s` is what is left for all requests: one that this cuts did not have its time.
+    """
     within_s = TAKE_S if within_s is None else within_s
     request = endpoint.request(asking)
     seen = _Seen(Take(asking, request.transport), time.monotonic_ns())
     client = CLIENTS[asking.http]()
     try:
-        async with _watching(seen, say), asyncio.timeout(within_s):
+        async with _watching(seen, say), asyncio.timeout(min(within_s, left_s)):
             await client.stream(request, seen)
         seen.ended()
     except TimeoutError:
-        seen.tell(cut=f"{within_s:.3g} s were over")
+        if left_s < within_s:
+            seen.tell("budget", f"the {left_s:.3g} s that were left were over")
+        else:
+            seen.tell("time", f"{within_s:.3g} s were over")
     except StreamError as error:
         seen.tell(fault=str(error))
     except asyncio.CancelledError:
-        seen.tell(cut="it was interrupted")
+        seen.tell("user", "it was interrupted")
         raise
     finally:
         takes.append(seen.take)
@@ -193,11 +207,11 @@ class _Seen(Unheard):
     def since_ms(self, at_ns: int) -> float:
         return (at_ns - self.begun_ns) / 1e6
 
-    def tell(self, cut: str = "", fault: str = "") -> None:
+    def tell(self, cut_by: CutBy = "", cut: str = "", fault: str = "") -> None:
         """Take why there is no more of it, unless it was told already."""
         self._ended_ms = self.since_ms(time.monotonic_ns()) if self._ended_ms is None else self._ended_ms
         if not self.so_far.cut and not self.so_far.fault:
-            self.so_far = replace(self.so_far, cut=cut, fault=fault)
+            self.so_far = replace(self.so_far, cut_by=cut_by, cut=cut, fault=fault)
 
     def ended(self) -> None:
         """Take that the answer is whole, as far as it was wanted."""
@@ -228,5 +242,5 @@ class _Seen(Unheard):
             return False
         self.messages_ms += [self.since_ms(at_ns)] * completed
         if self._messages.size_bytes > TAKE_BYTES:
-            self.tell(cut=f"more than {TAKE_BYTES // 2**20} MB had come")
+            self.tell("size", f"more than {TAKE_BYTES // 2**20} MB had come")
         return not self.so_far.cut

@@ -13,7 +13,7 @@ from harness.model import HIDDEN
 from harness.probe import document
 from harness.probe.asking import Search
 from harness.probe.secrets import Secrets, shown_url
-from harness.probe.takes import Asking, Take
+from harness.probe.takes import Asking, CutBy, Take
 from harness.probe.telling import ProbeReport
 
 PROFILES = {"curl": (("Accept", "*/*"),), "browser": (("Accept", "*/*"), ("Accept-Encoding", "gzip"))}
@@ -116,6 +116,26 @@ def test_an_interrupted_probe_tells_what_there_is() -> None:
     assert one.exit_status == 130
     assert "10 server-sent events" in told(one)
     assert "Exit status 130: interrupted." in told(one)
+
+
+@pytest.mark.parametrize(
+    ("takes", "words"),
+    [
+        ([("curl", "", HELD), ("browser", "budget", EVENLY)], "unknown: only one request had its time. browser was"),
+        ([("curl", "", HELD), ("browser", "user", ())], "unknown: only one request had its time. browser was"),
+        ([("curl", "", HELD), ("curl", "", HELD), ("browser", "budget", ())], "what curl ask for comes alike. browser"),
+        ([("curl", "", HELD), ("browser", "time", EVENLY)], "Accept-Encoding (gzip instead of none): one by one"),
+        ([("curl", "", HELD), ("browser", "size", EVENLY)], "Accept-Encoding (gzip instead of none): one by one"),
+        ([("curl", "budget", EVENLY)], "unknown: only one request was made. What lies"),
+    ],
+)
+def test_what_was_cut_before_its_time_is_told_and_held_against_no_other(
+    takes: Sequence[tuple[str, CutBy, Sequence[float]]], words: str
+) -> None:
+    came = [(who, False, stream(at_ms, cut_by=by, cut="it was" if by else "")) for who, by, at_ms in takes]
+    assert words in told(report(*came))
+    cut_early = "was broken off before its time, so it is held against no other" in told(report(*came))
+    assert cut_early is (len(came) > 1 and came[-1][2].cut_by in ("budget", "user"))
 
 
 def test_no_request_at_all_is_told() -> None:
