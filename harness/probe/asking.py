@@ -85,16 +85,18 @@ class Search:
 
     def within_s(self, most_s: float) -> float:
         """Return how long the next request may take, of which none may take longer than `most_s`."""
-        endless = [take for take in self.takes if take.cut and take.how in STREAMS and take.ended_ms >= 1e3 * most_s]
+        endless = [take for take in self.takes if take.cut_by == "time" and take.how in STREAMS]
         shown_ms = max((take.messages_ms[:ENOUGH][-1] for take in endless), default=1e3 * most_s)
         return min(most_s, max(LEAST_SHARE * most_s, 2 * shown_ms / 1e3))
 
     def needs_s(self, most_s: float) -> float:
-        """Return for how long another request is likely to be under way: twice as long as any before, if all ended."""
-        took_ms = max((take.ended_ms for take in self.takes), default=1e3 * most_s)
-        if any(take.cut for take in self.takes):
+        """Return for how long another request is likely to be under way: twice as long as any before.
+
+        If one did not end in its time, nobody knows how long that is; before the first one is made, none is too long.
+        """
+        if any(take.cut_by in ("time", "budget") for take in self.takes):
             return self.within_s(most_s)
-        return min(self.within_s(most_s), 2 * took_ms / 1e3)
+        return min(self.within_s(most_s), 2 * max((take.ended_ms for take in self.takes), default=0.0) / 1e3)
 
     def finding(self) -> Finding | None:
         """Return which difference matters; None if all came alike."""

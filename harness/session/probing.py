@@ -110,7 +110,7 @@ async def probe(endpoint: Endpoint, search: Search, say: Say, budget_s: float = 
     began = time.monotonic()
     while asking := search.next():
         left_s = budget_s - (time.monotonic() - began)
-        if search.takes and left_s < search.needs_s(TAKE_S):
+        if left_s < search.needs_s(TAKE_S):
             search.spent = f"another one might have ended later than the {budget_s:g} s that all of them may take"
             return
         where = "directly, " if asking.direct else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.model import Method
 from harness.probe.asking import Search, with_own
-from harness.probe.takes import Asking, Headers, How, Take
+from harness.probe.takes import Asking, CutBy, Headers, How, Take
 
 PROFILES: dict[str, Headers] = {
     "curl": (("User-Agent", "curl/8"), ("Accept", "*/*")),
@@ -21,6 +22,13 @@ PROFILES: dict[str, Headers] = {
     ),
 }
 MESSAGES_MS: dict[How, tuple[float, ...]] = {"one by one": (1.0, 100.0, 200.0), "at the end": (200.0, 200.0, 200.0)}
+
+
+EVENLY = tuple(float(at_ms) for at_ms in range(0, 1_000, 100))
+
+
+def cut(asking: Asking, messages_ms: Sequence[float], cut_by: CutBy) -> Take:
+    return Take(asking, status=200, messages_ms=messages_ms, cut="it was" if cut_by else "", cut_by=cut_by)
 
 
 def said(asking: Asking, name: str) -> str:
@@ -54,27 +62,48 @@ def test_what_comes_alike_is_asked_for_once_by_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages_ms", "cut", "ended_ms", "within_s"),
+    ("messages_ms", "cut_by", "within_s"),
     [
-        ((), "", 5.0, 30.0),
-        ((), "30 s were over", 30_001.0, 30.0),  # nobody knows when the first one would have come
-        ((29_000.0,), "30 s were over", 30_001.0, 30.0),
-        (tuple(range(0, 30_000, 100)), "", 30_000.0, 30.0),  # it has ended
-        (tuple(range(0, 9_000, 100)), "more than 16 MB had come", 9_000.0, 30.0),
-        (tuple(range(0, 30_000, 100)), "30 s were over", 30_001.0, 10.0),
-        (tuple(range(6_000, 30_000, 100)), "30 s were over", 30_001.0, 13.8),
-        (tuple(range(0, 30_000, 1_000)), "30 s were over", 30_001.0, 18.0),
-        ((9_000.0,) * 500 + (18_000.0,) * 500, "30 s were over", 30_001.0, 18.0),
-        (tuple(range(0, 30_000, 10_000)), "30 s were over", 30_001.0, 30.0),
+        ((), "", 30.0),
+        ((), "time", 30.0),  # nobody knows when the first one would have come
+        ((29_000.0,), "time", 30.0),
+        (tuple(range(0, 30_000, 100)), "", 30.0),  # it has ended
+        (tuple(range(0, 9_000, 100)), "size", 30.0),
+        (tuple(range(0, 30_000, 100)), "time", 10.0),
+        (tuple(range(6_000, 30_000, 100)), "time", 13.8),
+        (tuple(range(0, 30_000, 1_000)), "time", 18.0),
+        ((9_000.0,) * 500 + (18_000.0,) * 500, "time", 18.0),
+        (tuple(range(0, 30_000, 10_000)), "time", 30.0),
     ],
 )
 def test_what_comes_after_a_stream_without_an_end_takes_twice_what_that_took_to_show_itself(
-    messages_ms: Sequence[float], cut: str, ended_ms: float, within_s: float
+    messages_ms: Sequence[float], cut_by: CutBy, within_s: float
 ) -> None:
     search = Search(PROFILES)
     assert search.within_s(30.0) == 30.0
-    search.takes.append(Take(search.first[0], status=200, messages_ms=messages_ms, cut=cut, ended_ms=ended_ms))
+    search.takes.append(cut(search.first[0], messages_ms, cut_by))
     assert search.within_s(30.0) == pytest.approx(within_s)
+
+
+@pytest.mark.parametrize(
+    ("made", "needs_s"),
+    [
+        ([], 0.0),
+        ([("", 1_000.0)], 2.0),
+        ([("", 20_000.0)], 30.0),
+        ([("size", 1_000.0)], 2.0),  # another flood has come by then, too
+        ([("size", 1_000.0), ("", 4_000.0)], 8.0),
+        ([("time", 30_000.0)], 10.0),
+        ([("", 1_000.0), ("time", 30_000.0)], 10.0),
+        ([("", 1_000.0), ("budget", 9_000.0)], 30.0),
+    ],
+)
+def test_another_request_is_likely_to_need_twice_as_long_as_those_that_were_not_cut_by_time(
+    made: Sequence[tuple[CutBy, float]], needs_s: float
+) -> None:
+    search = Search(PROFILES)
+    search.takes += [replace(cut(search.first[0], EVENLY, cut_by), ended_ms=ended_ms) for cut_by, ended_ms in made]
+    assert search.needs_s(30.0) == pytest.approx(needs_s)
 
 
 def test_who_has_spent_what_all_requests_may_take_asks_no_more() -> None:
