@@ -117,7 +117,7 @@ async def test_one_that_complains_of_its_config_and_runs_on_is_not_waited_for(st
 
 
 ANSWERED_S = 2.0
-"""So long a start is waited for that is to be answered once at least, on a busy machine, too."""
+"""How long a start is waited for that ends with an answer: time for one, on a busy machine, too."""
 
 
 @pytest.mark.parametrize(
