@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from harness.documents.keys import Listed, Shape, Words, key
 
 Ready = Literal["accepts", "answers", "passes"]
+LOADING = (404, 502, 503)
+"""What programs answer that have not read where requests go yet, or whether somebody is there: some of these, each."""
 
 Suffix = Annotated[str, StringConstraints(pattern=r"^\.[A-Za-z0-9.]+$")]
 
@@ -159,10 +161,10 @@ class ProgramShape(Shape):
         "passes",
     )
     loading: list[Annotated[int, Field(ge=100, le=599)]] = key(
-        "what one that `passes` may answer by itself while it loads (by default 404, 502, 503; `[]`: nothing); any"
-        " other answer to a `--path` is its config's",
+        "what one that `passes` may answer by itself while it loads (by default"
+        f" {', '.join(map(str, LOADING))}; `[]`: nothing); any other answer to a `--path` is its config's",
         [404],
-        [404, 502, 503],
+        [*LOADING],
     )
     announces: Finds | None = key(
         "what finds the port in its log, for one that takes a port of its own", r"listening on port (\d+)", None
@@ -187,6 +189,15 @@ class ProgramShape(Shape):
     @model_validator(mode="after")
     def _from_somewhere(self) -> ProgramShape:
         return self._with_source()
+
+    @model_validator(mode="after")
+    def _loads_until_it_passes(self) -> Self:
+        if self.ready != "passes" and "loading" in self.model_fields_set:
+            raise ValueError(
+                f"`loading` is about who is waited for until it `passes` a request on: leave it out with `ready:"
+                f" {self.ready}`"
+            )
+        return self
 
     def _with_source(self) -> Self:
         from_source = "${PROGRAM}" in self.command[0]

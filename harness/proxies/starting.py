@@ -26,7 +26,7 @@ from pathlib import Path
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type, retry_if_not_result
 
-from harness.documents.programs import Ready
+from harness.documents.programs import LOADING, Ready
 from harness.errors import HarnessError, InputError, ProxyError, Unavailable
 from harness.launchers.base import Box, Program, ProgramLauncher
 from harness.launchers.commands import asked, to_its_end, uncoloured
@@ -47,8 +47,6 @@ LAST_LINES = 40
 SHARED_MEMORY = Path("/dev/shm")  # where Linux has it as files; who else has any cannot list it
 LOADS = (OSError, asyncio.IncompleteReadError)
 """What whoever asks meets with while a program loads."""
-LOADING = (404, 502, 503)
-"""What programs answer that have not read where requests go yet, or whether somebody is there: some of these, each."""
 
 _TAKEN = re.compile(
     r"\b(address|connection) (already )?in use|EADDRINUSE|\b(errno|winerror) (98|48|10048)\b", re.IGNORECASE

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from harness.documents.document import Document
-from harness.documents.programs import OwnProxyShape, ProgramShape
+from harness.documents.programs import LOADING, OwnProxyShape, ProgramShape
 from harness.errors import InputError, ProxyError
 from harness.launchers.process import Launcher
 from harness.model import Endpoint, Hop, Option, chain_text
@@ -49,6 +49,9 @@ def described(program: str, *arguments: str, **others: Any) -> Described:
         ("{command: [a], announces: 'port'}", r"must have a group, as v"),
         ("{command: [a], within_s: 0}", "must be greater than 0"),
         ("{command: [a], ready: soon}", "allowed: accepts, answers, passes"),
+        ("{command: [a], ready: answers, loading: [404]}", "`loading` is about .*leave it out with `ready: answers`"),
+        ("{command: [a], loading: [], ready: accepts}", "leave it out with `ready: accepts`"),
+        ("{command: [a], loading: [99]}", r"loading\[0\]: must be greater than or equal to 100"),
         ("{command: a}", "must be a list"),
         ("{command: [a], shared_memory: [cache]}", r"must have \$\{PORT\} in it"),
         ("{command: [a], shared_memory: ['../home/${PORT}']}", "and no `/`"),
@@ -218,6 +221,15 @@ def test_who_reads_a_folder_is_told_where_its_config_lies_with_its_other_files(t
     start = gateway.start_of(tmp_path / "site.conf", gateway.installed(), tmp_path / "evidence")
     assert start.env["ROOT"] in start.files
     assert start.command[1] in start.files
+
+
+@pytest.mark.parametrize(
+    ("said", "loading"), [("", [*LOADING]), (", loading: []", []), (", loading: [404, 500], ready: passes", [404, 500])]
+)
+def test_what_it_may_answer_while_it_loads_is_what_its_file_says(tmp_path: Path, said: str, loading: list[int]) -> None:
+    (tmp_path / "program.yaml").write_text(f"{{command: [gateway, '${{PORT}}', '${{UPSTREAM}}']{said}}}")
+    gateway = Described("gateway", tmp_path)
+    assert gateway.start_of(tmp_path, gateway.installed(), tmp_path).loading == loading
 
 
 # ---------------------------------------------------------------- what a program does

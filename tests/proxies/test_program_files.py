@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.documents.programs import ProgramShape
 from harness.errors import Complaint
 from harness.proxies.catalog import PROXIES
 from harness.proxies.complaints import ComplaintPatterns
 from harness.proxies.described import Described
 from harness.proxies.program_file import FILE, read_program
-from harness.proxies.starting import LOADING
 from harness.resources import configs
 
 DESCRIBED = {name: proxy for name, proxy in PROXIES.items() if type(proxy) is Described}
@@ -240,9 +238,3 @@ def test_a_file_is_recognised_as_the_program_sees_it_from_where_it_runs() -> Non
     said = 'error="collecting file configs: dynamic/1-a.yaml: strconv.ParseInt: parsing \\"x\\": invalid syntax"'
     (one,) = ComplaintPatterns.of(patterns, {"dynamic/1-a.yaml": USERS}).found(f"2026-01-01T00:00:00Z ERR No {said}")
     assert (one.file, one.message) == (str(USERS), 'strconv.ParseInt: parsing \\"x\\": invalid syntax')
-
-
-def test_what_a_program_answers_while_it_loads_is_what_its_file_says() -> None:
-    assert ProgramShape.model_fields["loading"].get_default(call_default_factory=True) == [*LOADING]
-    quick = {name for name, proxy in PROXIES.items() if isinstance(proxy, Described) and [*proxy.said.loading] == []}
-    assert quick == {"apache", "caddy", "envoy", "haproxy"}

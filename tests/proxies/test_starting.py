@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.documents.programs import LOADING
 from harness.launchers.fake import Launched
 from harness.model import Endpoint
-from harness.proxies.starting import LOADING, Start
+from harness.proxies.starting import Start
 from tests.proxies.staging import ANNOUNCES, DEADLINE_S, TOLD, UPSTREAM, Stage
 
 # ---------------------------------------------------------------- what it is given
