@@ -23,7 +23,10 @@ DIGEST = re.compile(r"[0-9a-f]{16}")
 _NO_PART = ("digest", "source", "writes", "plain_pieces", "coded_pieces")
 
 Coded = Literal["held", "as it comes", "unknown"]
-"""How an answer comes that its application compresses itself: held, if in half as many pieces as without, or fewer."""
+"""How an answer comes that its application compresses itself: held, if in half as many pieces as without, or fewer.
+
+Of one that is so short that it would come in one piece without, too, nobody can tell.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ class Recording:
         """How it comes for who offers a coding; None if the application compresses nothing itself."""
         if not self.coding:
             return None
-        if not self.coded_pieces:
-            return "unknown"
-        return "held" if 2 * self.coded_pieces <= self.plain_pieces else "as it comes"
+        if 0 < 2 * self.coded_pieces <= self.plain_pieces:
+            return "held"
+        return "as it comes" if self.coded_pieces > 1 else "unknown"
 
     @property
     def compresses(self) -> str:
@@ -92,10 +95,10 @@ class Recording:
         match self.coded:
             case None:
                 return ""
+            case "unknown" if self.coded_pieces:
+                comes = "its compressed answer is too short to tell how that comes"
             case "unknown":
                 comes = "how that comes is not known"
-            case "as it comes" if self.coded_pieces == 1:
-                comes = "all of it comes at once, as it does without"
             case "as it comes":
                 comes = f"it still comes in {in_pieces}"
             case "held" if self.coded_pieces == 1:

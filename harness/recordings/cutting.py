@@ -74,14 +74,28 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Long:
+    """How long an answer is, decoded; of one of which nobody knows where its messages end, it has none."""
+
+    messages: int
+    size_bytes: int
+
+    def share_of(self, other: Long) -> float:
+        """Return how long it is, measured by another: in messages if both have any, as an application flushes those."""
+        if self.messages and other.messages:
+            return self.messages / other.messages
+        return self.size_bytes / other.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Compressed:
-    """An answer that its application compresses itself: `size_bytes` is what it has decoded, if it came to its end,
-    `fault` why it cannot be read.
+    """An answer that its application compresses itself: `long` is how long it is, if it came to its end, `fault` why it
+    cannot be read.
     """
 
     coding: str
     pieces: int = 0
-    size_bytes: int = 0
+    long: Long | None = None
     fault: str = ""
 
 
@@ -188,17 +202,18 @@ def compressed(answer: Answer, cut: str = "") -> Compressed | None:
     if answer.status != 200 or not (coding := coding_of(answer)):
         return None
     try:
-        pieces, size_bytes = _pieces(answer)
-        return Compressed(coding, pieces, 0 if cut else size_bytes)
+        pieces, long = _pieces(answer)
+        return Compressed(coding, pieces, None if cut else long)
     except StreamError as error:
         return Compressed(coding, fault=str(error))
 
 
-def _pieces(answer: Answer) -> tuple[int, int]:
-    """Return in how many pieces the messages of an answer came, and how many bytes it has. Raises StreamError."""
+def _pieces(answer: Answer) -> tuple[int, Long]:
+    """Return in how many pieces the messages of an answer came, and how long it is. Raises StreamError."""
     seen = Messages(answer.headers)
-    arrived_ms = [at_ns / 1e6 for at_ns, data in answer.writes if seen.feed(data, MOST_DECODED_BYTES)]
-    return max(1, len(_together(arrived_ms))), seen.size_bytes
+    completed = [(at_ns / 1e6, seen.feed(data, MOST_DECODED_BYTES)) for at_ns, data in answer.writes]
+    messages = sum(number for _, number in completed) if seen.message in KINDS else 0
+    return max(1, len(_together([at_ms for at_ms, number in completed if number]))), Long(messages, seen.size_bytes)
 
 
 def _plain_pieces(answer: Answer, itself: Compressed) -> int:
@@ -206,8 +221,8 @@ def _plain_pieces(answer: Answer, itself: Compressed) -> int:
 
     Of one that was cut nobody knows how long it is, only that it had as long to come.
     """
-    pieces, size_bytes = _pieces(answer)
-    return max(1, round(pieces * itself.size_bytes / size_bytes)) if itself.size_bytes else pieces
+    pieces, long = _pieces(answer)
+    return max(1, round(pieces * itself.long.share_of(long))) if itself.long else pieces
 
 
 def coding_of(answer: Answer) -> str:

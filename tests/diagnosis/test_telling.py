@@ -347,20 +347,37 @@ def test_what_an_emulator_does_is_told_as_a_claim() -> None:
 
 
 @pytest.mark.parametrize(
-    ("coded_pieces", "row", "fix", "status", "end"),
+    ("plain_pieces", "coded_pieces", "row", "fix", "status", "end"),
     [
-        (1, "held: .* all of it comes at once", True, 0, "what holds is known, and what to change"),
-        (9, "held: .* in 9 pieces instead of 20", True, 0, "what holds is known, and what to change"),
-        (19, "not known: .* it still comes in 19 pieces", False, 0, r"it streams as it is \(curl\)"),
-        (0, "not known: .* how that comes is not known", False, 3, "too little is known: how the application"),
+        (20, 1, "held: .* all of it comes at once", True, 0, "what holds is known, and what to change"),
+        (20, 9, "held: .* in 9 pieces instead of 20", True, 0, "what holds is known, and what to change"),
+        (20, 19, "not known: .* it still comes in 19 pieces", False, 0, r"it streams as it is \(curl\)"),
+        (1, 2, "not known: .* it still comes in 2 pieces", False, 0, r"it streams as it is \(curl\)"),
+        (
+            1,
+            1,
+            "not known: .* is too short to tell how that comes",
+            False,
+            3,
+            "too little is known: how the application",
+        ),
+        (
+            0,
+            1,
+            "not known: .* is too short to tell how that comes",
+            False,
+            3,
+            "too little is known: how the application",
+        ),
+        (0, 0, "not known: .* how that comes is not known", False, 3, "too little is known: how the application"),
     ],
 )
 def test_what_an_application_compresses_itself_streams_for_nobody_who_was_not_measured(
-    coded_pieces: int, row: str, fix: bool, status: int, end: str
+    plain_pieces: int, coded_pieces: int, row: str, fix: bool, status: int, end: str
 ) -> None:
     """The last one is that of a run that was kept before that was counted."""
     itself = Recording("0" * 16, "GET /", "GET", "sse", "chunked", "text/event-stream", coding="br")
-    itself = replace(itself, plain_pieces=20 if coded_pieces else 0, coded_pieces=coded_pieces)
+    itself = replace(itself, plain_pieces=plain_pieces, coded_pieces=coded_pieces)
     of = cell(CHAIN, workload=Workload("recorded", 20, 96, recording=itself))
     found = diagnosis([result(of, "streamed")])
     (curl, seen), (browser, alone) = found.of_layers()
@@ -376,11 +393,6 @@ def test_what_an_application_compresses_itself_streams_for_nobody_who_was_not_me
     assert next(held.of_fix()).startswith("x-accel-buffering (header): with that, the whole chain streams (curl)")
     assert any("has to be mended, too (browser)" in said for said in held.of_fix()) is fix
     assert "Exit status 0: it streams" not in told(held, width=300)
-
-
-def test_what_comes_at_once_either_way_still_comes_in_no_pieces() -> None:
-    itself = Recording("0" * 16, "GET /", "GET", "sse", "chunked", "text/event-stream", coding="br")
-    assert replace(itself, plain_pieces=1, coded_pieces=1).compresses.endswith("at once, as it does without")
 
 
 def test_a_run_of_something_else_is_no_diagnosis() -> None:

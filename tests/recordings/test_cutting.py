@@ -200,21 +200,45 @@ def packed(events: Sequence[bytes], flushed_after: int) -> list[bytes]:
     return [*filter(None, let_go[:-1]), let_go[-1] + packing.flush()]
 
 
-@given(words=st.integers(4, 60), coded_words=st.integers(4, 60), flushed_after=st.integers(1, 60))
+@given(
+    words=st.integers(4, 60),
+    coded_words=st.integers(1, 60),
+    word_bytes=st.integers(0, 200),
+    coded_bytes=st.integers(0, 200),
+    flushed_after=st.integers(1, 60),
+)
 def test_its_own_compression_holds_what_comes_in_half_as_many_pieces_however_long_its_answers_are(
-    words: int, coded_words: int, flushed_after: int
+    words: int, coded_words: int, word_bytes: int, coded_bytes: int, flushed_after: int
 ) -> None:
-    """An application that is asked twice answers as it likes: in fewer words, it sends fewer pieces."""
-    event = b'data: {"text": "word"}\n\n'
-    coded = answered(packed([event] * coded_words, flushed_after), Content_Encoding="gzip")
+    """An application that is asked twice answers as it likes: in fewer words it sends fewer pieces, however long."""
     pieces = -(-coded_words // flushed_after)
-    found = recorded(answered([event] * words), said(), itself=compressed(coded))
+    coded = answered(
+        packed([b"data: %b\n\n" % (b"x" * coded_bytes)] * coded_words, flushed_after), Content_Encoding="gzip"
+    )
+    plain = [b"data: %b\n\n" % (b"x" * word_bytes)] * words
+    found = recorded(answered(plain), said(), itself=compressed(coded))
     assert (found.recording.coded_pieces, found.recording.plain_pieces) == (pieces, coded_words)
-    assert found.recording.coded == ("held" if flushed_after > 1 and 2 * pieces <= coded_words else "as it comes")
+    held = "held" if flushed_after > 1 and 2 * pieces <= coded_words else "as it comes"
+    assert found.recording.coded == (held if coded_words > 1 else "unknown")
     assert found.facts[-1].count(found.recording.compresses) == 1
-    assert found.recording == recorded(answered([event] * words), said(), itself=Compressed("gzip")).recording, (
+    assert found.recording == recorded(answered(plain), said(), itself=Compressed("gzip")).recording, (
         "what is replayed is the same"
     )
+
+
+@pytest.mark.parametrize(("coded_bytes", "coded"), [(90, "held"), (30, "held"), (14, "unknown"), (1, "unknown")])
+def test_of_text_whose_messages_nobody_knows_its_size_tells_in_how_many_pieces_it_would_come(
+    coded_bytes: int, coded: str
+) -> None:
+    found = recorded(
+        answered([b"once upon "] * 6, content_type="text/plain"),
+        said(),
+        itself=compressed(
+            answered([gzip.compress(b"x" * coded_bytes)], content_type="text/plain", Content_Encoding="gzip")
+        ),
+    )
+    assert found.recording.coded_pieces == 1
+    assert found.recording.coded == coded
 
 
 def test_one_that_compresses_itself_is_told_with_how_that_comes() -> None:
@@ -246,7 +270,7 @@ def test_of_a_compressed_answer_that_does_not_end_what_came_by_then_counts() -> 
 
 def test_only_what_it_holds_has_to_be_mended() -> None:
     made = {
-        how: recorded(answered(EVENTS), said(), itself=Compressed("br", pieces, len(b"".join(EVENTS)))).recording
+        how: recorded(answered(EVENTS), said(), itself=Compressed("br", pieces)).recording
         for how, pieces in {"held": 2, "as it comes": 20, "unknown": 0}.items()
     }
     assert {how: one.coded for how, one in made.items()} == {how: how for how in made}
