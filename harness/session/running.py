@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import resources
 from harness.backends.elsewhere import Elsewhere
 from harness.baseline.standing import told
-from harness.errors import NoRoom, unwritable
+from harness.errors import InputError, NoRoom, unwritable
 from harness.launchers.process import Launcher
 from harness.measure.bench import Bench
 from harness.measure.runner import Runner
@@ -40,7 +40,7 @@ async def session(
     """
     async with _elsewhere(job) as backend:
         run = Run.create(root, await asyncio.to_thread(described, job, options))
-        with room(run):
+        with _worth_keeping(run), room(run):
             for recording in {cell.workload.recording: None for cell in job.cells}:
                 if recording:
                     run.keep_recording(recording)
@@ -88,6 +88,17 @@ async def _elsewhere(job: Job) -> AsyncIterator[Elsewhere | None]:
         yield backend
     finally:
         await backend.close()
+
+
+@contextmanager
+def _worth_keeping(run: Run) -> Iterator[None]:
+    """Leave no run of what was refused before anything was measured, unless what is told of it lies there."""
+    try:
+        yield
+    except InputError as error:
+        if not run.results and str(run.folder) not in str(error):
+            run.discard()
+        raise
 
 
 @contextmanager

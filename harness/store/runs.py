@@ -24,6 +24,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,9 +83,7 @@ class Run:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read a run back, whether it finished, goes on or was killed."""
-        info = cls.head(path)
-        results, torn = _read_results(path / RESULTS)
-        return cls(path, info, results, torn)
+        return cls(path, cls.head(path), *_read_results(path / RESULTS))
 
     @staticmethod
     def head(path: Path) -> RunInfo:
@@ -126,6 +125,10 @@ class Run:
         self._write_head()
         with _writing(self.results_file), self.results_file.open("ab") as lines:
             os.fsync(lines.fileno())
+
+    def discard(self) -> None:
+        """Leave nothing of it on disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return where the folder of a cell is, whether it is there or not."""
