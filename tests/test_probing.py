@@ -227,6 +227,8 @@ async def test_each_request_is_cut_when_it_or_all_together_have_taken_what_they_
     first, *others = [float(re.findall(r"[\d.]+", take.cut)[0]) for take in search.takes]
     assert [take.cut_by for take in search.takes] == ["time" if takes > 1 else "budget", *["time"] * len(others)]
     assert first == pytest.approx(min(0.3, budget_s), rel=0.1)
+    assert answer is not silent or others == [pytest.approx(0.1)] * len(others)
+    assert all("as one before had not ended in 0.3 s" in take.cut for take in search.takes[1:])
     assert first + sum(others) <= 1.01 * budget_s
     assert bool(search.spent) is (Search.next(replace(search, spent="")) is not None)
     assert bool(others) is (takes > 1)
@@ -270,7 +272,8 @@ def asked_ten_times() -> Search:
         ((60.0,), 5.0, 1),
         ((5.0, 6.0, 25.0), 30.0, 3),  # 19 s are left, and 12 were likely to do
         ((5.0, 25.0), 40.0, 2),
-        ((1.0, 60.0), 70.0, 3),  # after one that was cut nobody knows how long another takes
+        ((1.0, 60.0), 70.0, 5),  # after one that was cut each takes 10 s
+        ((1.0, 60.0), 40.0, 2),
     ],
 )
 async def test_all_requests_together_have_the_budget_and_none_begins_that_is_likely_to_outlast_it(
@@ -542,12 +545,24 @@ def test_what_a_probe_may_take_as_a_whole_is_said_and_told_when_it_is_over(
 ) -> None:
     monkeypatch.setattr(probing, "TAKE_S", 0.2)
     port = beside(serving(silent))
-    said = harness("probe", f"http://127.0.0.1:{port}/", "--budget", "0.3", "--json", "out.json")
+    said = harness("probe", f"http://127.0.0.1:{port}/", "--budget", "0.25", "--json", "out.json")
     assert said.status == 3
-    assert "16 MB at most, all within 0.3 s." in said.err
-    late = "another one might have ended later than the 0.3 s that all of them may take"
+    assert "16 MB at most, all within 0.25 s." in said.err
+    late = "another one might have ended later than the 0.25 s that all of them may take"
     assert f"1 request made, and no more: {late}. Exit status 3" in " ".join(said.out.split())
     assert json.loads(Path("out.json").read_text())["stopped"] == late
+
+
+def test_after_one_that_shows_nothing_it_is_said_for_how_long_others_are_waited_for_and_why(
+    harness: Harness, beside: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "TAKE_S", 0.3)
+    said = harness("probe", f"http://127.0.0.1:{beside(serving(silent))}/")
+    assert said.status == 3
+    assert "request 2: browser, GET, HTTP/1.1, for 0.1 s at most ..." in said.err
+    told = " ".join(said.out.split())
+    assert "broken off from here: 0.3 s were over browser" in told
+    assert "broken off from here: 0.1 s were over, as one before had not ended in 0.3 s The first answer" in told
 
 
 def test_the_budget_that_the_help_and_the_page_name_is_the_one(

@@ -3,9 +3,10 @@
 Rules: an endpoint may be slow and paid, so each request has a reason. First those of curl and of browsers, by each
 method that was named, and over TLS a browser's in HTTP/2, too. Where all come alike, that is all. Where not, both sides
 are asked again: who gets something else the second time is told so, and nothing is named. Then what differs between
-the two is tried one by one. Of two requests that differ in one thing only, that is named. A stream that does not end
-is not looked at for as long again: what comes after it may take twice what that took to show how it comes. One that
-was cut before its time is held against no other: it counts as not asked.
+the two is tried one by one. Of two requests that differ in one thing only, that is named. Who has not ended in all that
+a request may take is not waited for as long again: what comes after it may take twice what any took to show how it
+comes. One that showed nothing tells so much of its own place only: the endpoint itself may well stream. One that was
+cut before its time is held against no other: it counts as not asked.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CODING = "Accept-Encoding"
 ENOUGH = 10
 """So many messages show how a stream comes."""
 LEAST_SHARE = 1 / 3
-"""So much of what a request may take it has in any case: the first message of an answer may be late by chance."""
+"""So much of what a request may take each has in any case: the first message of an answer may be late by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +84,21 @@ class Search:
                 wanted = [one for one in self._between(*pair) if one not in asked]
         return wanted[0] if wanted else None
 
-    def within_s(self, most_s: float) -> float:
-        """Return how long the next request may take, of which none may take longer than `most_s`."""
-        endless = [take for take in self.takes if take.cut_by == "time" and take.how in STREAMS]
-        shown_ms = max((take.messages_ms[:ENOUGH][-1] for take in endless), default=1e3 * most_s)
-        return min(most_s, max(LEAST_SHARE * most_s, 2 * shown_ms / 1e3))
+    def within_s(self, asking: Asking, most_s: float) -> float:
+        """Return how long that request may take, of which none may take longer than `most_s`."""
+        endless = [take for take in self.takes if take.cut_by == "time"]
+        if not any(take.how in STREAMS or take.asking.direct is asking.direct for take in endless):
+            return most_s
+        return min(most_s, max(LEAST_SHARE * most_s, 2 * max(map(_shown_ms, self.takes)) / 1e3))
 
-    def needs_s(self, most_s: float) -> float:
-        """Return for how long another request is likely to be under way: twice as long as any before.
+    def needs_s(self, asking: Asking, most_s: float) -> float:
+        """Return for how long that request is likely to be under way: twice as long as any before.
 
         If one did not end in its time, nobody knows how long that is; before the first one is made, none is too long.
         """
         if any(take.cut_by in ("time", "budget") for take in self.takes):
-            return self.within_s(most_s)
-        return min(self.within_s(most_s), 2 * max((take.ended_ms for take in self.takes), default=0.0) / 1e3)
+            return self.within_s(asking, most_s)
+        return min(most_s, 2 * max((take.ended_ms for take in self.takes), default=0.0) / 1e3)
 
     def finding(self) -> Finding | None:
         """Return which difference matters; None if all came alike."""
@@ -151,6 +153,11 @@ class Search:
             yield (asking := replace(ours, who=f"{ours.who} + {CODING}: {coding}", headers=said))
             if (take := self._take(asking)) and take.shows == shows:
                 return
+
+
+def _shown_ms(take: Take) -> float:
+    """Return how long it took a request to show how it comes: one that ended may have been held up to there."""
+    return (take.messages_ms[:ENOUGH] or [0.0])[-1] if take.cut else take.ended_ms
 
 
 def with_own(headers: Headers, own: Headers) -> Headers:

@@ -110,12 +110,13 @@ async def probe(endpoint: Endpoint, search: Search, say: Say, budget_s: float = 
     began = time.monotonic()
     while asking := search.next():
         left_s = budget_s - (time.monotonic() - began)
-        if left_s < search.needs_s(TAKE_S):
+        if left_s < search.needs_s(asking, TAKE_S):
             search.spent = f"another one might have ended later than the {budget_s:g} s that all of them may take"
             return
-        where = "directly, " if asking.direct else ""
-        say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http} ...")
-        await ask(endpoint, asking, search.takes, say, search.within_s(TAKE_S), left_s)
+        where, within_s = "directly, " if asking.direct else "", search.within_s(asking, TAKE_S)
+        shorter = f", for {within_s:.3g} s at most" if within_s < TAKE_S else ""
+        say(f"request {len(search.takes) + 1}: {where}{asking.who}, {asking.method}, HTTP/{asking.http}{shorter} ...")
+        await ask(endpoint, asking, search.takes, say, within_s, left_s)
         last, *before = reversed(search.takes)
         if last.status is None and last.had_its_time and all(one.asking.direct != asking.direct for one in before):
             return  # nobody is there
@@ -145,7 +146,8 @@ async def ask(
         if left_s < within_s:
             seen.tell("budget", f"the {left_s:.3g} s that were left were over")
         else:
-            seen.tell("time", f"{within_s:.3g} s were over")
+            why = f", as one before had not ended in {TAKE_S:g} s" if within_s < TAKE_S else ""
+            seen.tell("time", f"{within_s:.3g} s were over{why}")
     except StreamError as error:
         seen.tell(fault=str(error))
     except asyncio.CancelledError:

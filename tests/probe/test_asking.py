@@ -65,7 +65,9 @@ def test_what_comes_alike_is_asked_for_once_by_each() -> None:
     ("messages_ms", "cut_by", "within_s"),
     [
         ((), "", 30.0),
-        ((), "time", 30.0),  # nobody knows when the first one would have come
+        ((), "time", 10.0),  # it shows nothing in any case
+        ((900.0,), "time", 10.0),
+        ((14_000.0,), "time", 28.0),
         ((29_000.0,), "time", 30.0),
         (tuple(range(0, 30_000, 100)), "", 30.0),  # it has ended
         (tuple(range(0, 9_000, 100)), "size", 30.0),
@@ -76,13 +78,41 @@ def test_what_comes_alike_is_asked_for_once_by_each() -> None:
         (tuple(range(0, 30_000, 10_000)), "time", 30.0),
     ],
 )
-def test_what_comes_after_a_stream_without_an_end_takes_twice_what_that_took_to_show_itself(
+def test_what_comes_after_one_that_did_not_end_takes_twice_what_that_took_to_show_itself(
     messages_ms: Sequence[float], cut_by: CutBy, within_s: float
 ) -> None:
     search = Search(PROFILES)
-    assert search.within_s(30.0) == 30.0
+    asking = search.first[1]
+    assert search.within_s(asking, 30.0) == 30.0
     search.takes.append(cut(search.first[0], messages_ms, cut_by))
-    assert search.within_s(30.0) == pytest.approx(within_s)
+    assert search.within_s(asking, 30.0) == pytest.approx(within_s)
+    there = 30.0 if len(messages_ms) < 2 else within_s
+    assert search.within_s(replace(asking, direct=True), 30.0) == pytest.approx(there)
+
+
+@pytest.mark.parametrize(
+    ("made", "through_s", "directly_s"),
+    [
+        ([(False, (), "time", 30.0)], 10.0, 30.0),  # where the endpoint itself listens it may stream
+        ([(False, (), "time", 30.0), (True, EVENLY, "", 1.0)], 10.0, 30.0),
+        ([(False, (), "time", 30.0), (True, EVENLY, "", 12.0)], 24.0, 30.0),  # held to the end, it takes as long
+        ([(False, (), "time", 30.0), (True, EVENLY, "time", 30.0)], 10.0, 10.0),
+        ([(False, (), "time", 30.0), (True, (), "time", 30.0)], 10.0, 10.0),
+        ([(False, EVENLY, "", 14.0), (True, (), "time", 30.0)], 30.0, 28.0),
+        ([(False, EVENLY, "", 1.0), (False, EVENLY, "size", 9.0)], 30.0, 30.0),
+        ([(False, EVENLY, "size", 29.0), (False, (), "time", 30.0)], 10.0, 30.0),
+    ],
+)
+def test_after_one_that_shows_nothing_others_take_twice_what_any_took_to_show_itself_where_that_was_asked(
+    made: Sequence[tuple[bool, Sequence[float], CutBy, float]], through_s: float, directly_s: float
+) -> None:
+    search = Search(PROFILES, direct=True)
+    for direct, messages_ms, cut_by, ended_s in made:
+        take = cut(replace(search.first[0], direct=direct), messages_ms, cut_by)
+        search.takes.append(replace(take, ended_ms=1e3 * ended_s))
+    next_one = search.first[2]
+    assert search.within_s(next_one, 30.0) == pytest.approx(through_s)
+    assert search.within_s(replace(next_one, direct=True), 30.0) == pytest.approx(directly_s)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +132,9 @@ def test_another_request_is_likely_to_need_twice_as_long_as_those_that_were_not_
     made: Sequence[tuple[CutBy, float]], needs_s: float
 ) -> None:
     search = Search(PROFILES)
+    asking = search.first[1]
     search.takes += [replace(cut(search.first[0], EVENLY, cut_by), ended_ms=ended_ms) for cut_by, ended_ms in made]
-    assert search.needs_s(30.0) == pytest.approx(needs_s)
+    assert search.needs_s(asking, 30.0) == pytest.approx(needs_s)
 
 
 def test_who_has_spent_what_all_requests_may_take_asks_no_more() -> None:
