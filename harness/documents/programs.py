@@ -166,6 +166,14 @@ class ProgramShape(Shape):
         [404],
         [*LOADING],
     )
+    loads_s: float | None = key(
+        "how long one that `passes` may answer so after its first answer, or ten times as long as it took to serve, if"
+        " that is longer; by default as long as `within_s` lets it",
+        5,
+        None,
+        gt=0,
+        le=600,
+    )
     announces: Finds | None = key(
         "what finds the port in its log, for one that takes a port of its own", r"listening on port (\d+)", None
     )
@@ -192,9 +200,9 @@ class ProgramShape(Shape):
 
     @model_validator(mode="after")
     def _loads_until_it_passes(self) -> Self:
-        if self.ready != "passes" and "loading" in self.model_fields_set:
+        for name in sorted({"loading", "loads_s"} & self.model_fields_set) if self.ready != "passes" else ():
             raise ValueError(
-                f"`loading` is about who is waited for until it `passes` a request on: leave it out with `ready:"
+                f"`{name}` is about who is waited for until it `passes` a request on: leave it out with `ready:"
                 f" {self.ready}`"
             )
         return self

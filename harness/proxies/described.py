@@ -296,6 +296,7 @@ class Described:
             announces=re.compile(self.said.announces) if self.said.announces else None,
             ready=self.said.ready,
             loading=self.said.loading,
+            loads_s=self.said.loads_s,
             negotiates=self.said.negotiates,
             explains=[placeholders.filled(word, values) for word in explains or self.said.explains],
             complaints=complaints,

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import shlex
 import shutil
 import ssl
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +47,8 @@ AUTHORITY = "authority.pem"
 DEATH_S = 2.0  # what is dying may take a moment to be dead
 LAST_LINES = 40
 SHARED_MEMORY = Path("/dev/shm")  # where Linux has it as files; who else has any cannot list it
+LOADS_TIMES = 10
+"""So many times as long as it took to serve a program may take to load; about twice is what was measured."""
 LOADS = (OSError, asyncio.IncompleteReadError)
 """What whoever asks meets with while a program loads."""
 
@@ -84,8 +88,9 @@ class Start:
     port, which then accepts connections. Who asks there is not met with silence, but perhaps turned away (`accepts`);
     or it also has to have answered, whatever the answer (`answers`), or as its upstream does (`passes`): an open port
     may lead nowhere yet. `loading` is what it may answer by itself meanwhile; any other answer to what a user asks for
-    is its config's. One that `negotiates` is asked which versions of HTTP it speaks. One that is not to be asked
-    (`is_asked`), as each answer of it counts, serves when its port accepts connections.
+    is its config's. That takes `loads_s`, if that is known: who answers so for longer does for good. One that
+    `negotiates` is asked which versions of HTTP it speaks. One that is not to be asked (`is_asked`), as each answer of
+    it counts, serves when its port accepts connections.
 
     One that complains of its config need not end: it is not waited for any longer. One that does not come to serve and
     has complained of nothing is asked what is wrong by the command `explains`.
@@ -112,6 +117,7 @@ class Start:
     announces: re.Pattern[str] | None = None
     ready: Ready = "accepts"
     loading: Collection[int] = LOADING
+    loads_s: float | None = None
     negotiates: bool = False
     packages: Path | None = None
     complaints: ComplaintPatterns = field(default_factory=ComplaintPatterns)
@@ -163,6 +169,7 @@ class Start:
 
     async def served(self, program: Program, port: int, upstream: Endpoint, authority: Path) -> Endpoint:
         """Return where a program serves, once it does. Raises ProxyError if it ends, or one of the signs is late."""
+        begun_s = time.monotonic()
         if self.announces:
             port = int(await announces(program, self.announces, self.within_s))
         else:
@@ -176,8 +183,15 @@ class Start:
         if self.ready == "answers":
             await _answers(program, endpoint, self.within_s)
         if self.ready == "passes" and "1.1" in endpoint.http:
-            await _passes(self, program, endpoint, upstream)
+            await _passes(self, program, endpoint, upstream, self.answers_so_s(time.monotonic() - begun_s))
         return endpoint
+
+    def answers_so_s(self, took_s: float) -> float:
+        """Return for how long one that took so long to serve may answer by itself while it loads.
+
+        Both take longer on a busy machine, so the one tells of the other.
+        """
+        return min(self.within_s, max(self.loads_s, LOADS_TIMES * took_s)) if self.loads_s else self.within_s
 
     def fault(
         self,
@@ -295,8 +309,9 @@ async def _answers(program: Program, endpoint: Endpoint, within_s: float) -> Non
         raise ProxyError(":\n".join(filter(None, [fault, program.log_tail()]))) from error
 
 
-async def _passes(start: Start, program: Program, endpoint: Endpoint, upstream: Endpoint) -> None:
-    """Return once a program answers as its upstream does: while it loads its config, it may answer by itself.
+async def _passes(start: Start, program: Program, endpoint: Endpoint, upstream: Endpoint, loads_s: float) -> None:
+    """Return once a program answers as its upstream does: while it loads its config, it may answer by itself, for
+    `loads_s` after its first answer.
 
     One that is asked for a path of a user's may have a login there, or a redirect: what it does then is measured.
     """
@@ -305,12 +320,18 @@ async def _passes(start: Start, program: Program, endpoint: Endpoint, upstream: 
     except aiohttp.ClientError as error:
         raise ProxyError(f"what is behind {program.name} does not answer {upstream.shown_url}: {error}") from error
     given: list[int] = []
+    until_s = math.inf
 
     async def same() -> bool:
+        nonlocal until_s
         if start.complaints.refuses(program.log_tail(LAST_LINES)):
             raise ProxyError(f"{program.name} complains of its config")
         given.append(await _asked(endpoint))
-        return given[-1] == behind or bool(endpoint.asked and given[-1] not in start.loading)
+        until_s = min(until_s, (now_s := time.monotonic()) + loads_s)
+        serves = given[-1] == behind or bool(endpoint.asked and given[-1] not in start.loading)
+        if not serves and now_s > until_s:
+            raise ProxyError(f"{program.name} goes on to answer by itself")
+        return serves
 
     retry = retry_if_exception_type(aiohttp.ClientError) | retry_if_not_result(bool)
     asking = AsyncRetrying(retry=retry, wait=POLL)
@@ -322,7 +343,7 @@ async def _passes(start: Start, program: Program, endpoint: Endpoint, upstream: 
         raise Unpassed(
             f"{program.name} runs and answers {endpoint.shown_url} with status {given[-1]}, what is behind it with"
             f" {behind}: it does not pass requests on. Its config has it answer so, or leads to nobody there, or it"
-            f" takes longer than {start.within_s:g} s to load"
+            f" takes longer than {loads_s:.3g} s to load"
         ) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from harness.errors import InputError
+from harness.errors import InputError, ProxyError
 from harness.launchers.commands import asked
 from harness.launchers.process import Launcher
 from harness.model import Deployment, Endpoint, Result, chain_text
@@ -128,6 +128,42 @@ async def test_a_program_that_answers_with_503_by_its_config_has_started(tmp_pat
         trusting = ssl.create_default_context(cafile=there.authority) if there.authority else True
         async with session.get(there.pulse_url, headers={"Host": there.name or "any"}, ssl=trusting) as response:
             assert response.status == 503
+
+
+BY_THEMSELVES = {
+    "traefik": (
+        "own.yaml",
+        "http: {routers: {a: {rule: 'Path(`/a`)', service: noop@internal}}} # ${UPSTREAM}\n",
+        404,
+    ),
+    "caddy": ("own.caddyfile", "http://127.0.0.1:${PORT} {\n\trespond 418\n}\n# ${UPSTREAM}\n", 418),
+    "haproxy": (
+        "own.cfg",
+        "defaults\n mode http\n timeout connect 9s\n timeout client 9s\n timeout server 9s\n"
+        "frontend a\n bind ${LISTEN}\n http-request return status 404\n default_backend b\n"
+        "backend b\n server c ${UPSTREAM_ADDRESS}\n",
+        404,
+    ),
+}
+"""Configs that have no request passed on."""
+
+
+@pytest.mark.parametrize("language", BY_THEMSELVES)
+async def test_a_program_that_answers_by_itself_is_not_waited_for_once_it_has_loaded(
+    tmp_path: Path, language: str
+) -> None:
+    name, config, status = BY_THEMSELVES[language]
+    own = write(tmp_path / "etc", {name: config})
+    program = PROXIES[language]
+    assert isinstance(program, AsDeployed)
+    program.fetch(Fetching(print))
+    (tmp_path / "evidence").mkdir()
+    async with Launcher() as launcher, upstream() as behind:
+        with pytest.raises(ProxyError, match=f"with status {status}, what is behind it with") as told:
+            await program.start(own, behind, tmp_path / "evidence", launcher)
+    unpassed = told.value.__cause__
+    assert unpassed
+    assert "goes on to answer by itself" in str(unpassed.__cause__)
 
 
 async def test_a_config_behind_another_and_before_one_with_tls_is_asked_by_whatever_name(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def described(program: str, *arguments: str, **others: Any) -> Described:
         ("{command: [a], ready: soon}", "allowed: accepts, answers, passes"),
         ("{command: [a], ready: answers, loading: [404]}", "`loading` is about .*leave it out with `ready: answers`"),
         ("{command: [a], loading: [], ready: accepts}", "leave it out with `ready: accepts`"),
+        ("{command: [a], loads_s: 5, ready: answers}", "`loads_s` is about .*leave it out with `ready: answers`"),
+        ("{command: [a], loads_s: 0}", "loads_s: must be greater than 0"),
         ("{command: [a], loading: [99]}", r"loading\[0\]: must be greater than or equal to 100"),
         ("{command: a}", "must be a list"),
         ("{command: [a], shared_memory: [cache]}", r"must have \$\{PORT\} in it"),
@@ -224,12 +226,15 @@ def test_who_reads_a_folder_is_told_where_its_config_lies_with_its_other_files(t
 
 
 @pytest.mark.parametrize(
-    ("said", "loading"), [("", [*LOADING]), (", loading: []", []), (", loading: [404, 500], ready: passes", [404, 500])]
+    ("said", "loading"),
+    [("", [*LOADING]), (", loading: []", []), (", loading: [404, 500], loads_s: 3, ready: passes", [404, 500])],
 )
 def test_what_it_may_answer_while_it_loads_is_what_its_file_says(tmp_path: Path, said: str, loading: list[int]) -> None:
     (tmp_path / "program.yaml").write_text(f"{{command: [gateway, '${{PORT}}', '${{UPSTREAM}}']{said}}}")
     gateway = Described("gateway", tmp_path)
-    assert gateway.start_of(tmp_path, gateway.installed(), tmp_path).loading == loading
+    start = gateway.start_of(tmp_path, gateway.installed(), tmp_path)
+    assert start.loading == loading
+    assert start.loads_s == (3 if "loads_s" in said else None)
 
 
 # ---------------------------------------------------------------- what a program does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -116,6 +117,7 @@ async def test_one_that_complains_of_its_config_and_runs_on_is_not_waited_for(st
     assert str(fault.__cause__) == "server complains of its config"
 
 
+LONG_S = 600.0
 ANSWERED_S = 2.0
 """How long a start is waited for that ends with an answer: time for one, on a busy machine, too."""
 
@@ -141,6 +143,24 @@ async def test_one_that_runs_and_answers_by_itself_for_all_that_time_is_not_told
         " 200: it does not pass requests on. Its config has it answer so, or leads to nobody there, or it takes longer"
         f" than {ANSWERED_S:g} s to load" + (f"\n{words.strip().removeprefix('error: ')}" if words else "")
     )
+
+
+@pytest.mark.parametrize("path", ["", "/chat"])
+async def test_one_that_answers_by_itself_for_longer_than_it_loads_is_not_waited_for(stage: Stage, path: str) -> None:
+    stage.is_behind(200)
+    start = replace(TOLD, ready="passes", asked=path, within_s=LONG_S, loads_s=0.01)
+    fault = await stage.fails(start, lambda launched: stage.says(launched, [503, 404], []))
+    assert str(fault.__cause__.__cause__) == "server goes on to answer by itself"  # type: ignore[union-attr]
+    told = re.search(r"with status 404, .*or it takes longer than ([\d.]+) s to load$", str(fault))
+    assert told
+    assert float(told[1]) < LONG_S
+
+
+@pytest.mark.parametrize(
+    ("loads_s", "took_s", "may_s"), [(None, 0.1, 20.0), (5.0, 0.1, 5.0), (5.0, 0.6, 6.0), (5.0, 3.0, 20.0)]
+)
+def test_what_took_long_to_serve_may_take_long_to_load(loads_s: float | None, took_s: float, may_s: float) -> None:
+    assert replace(TOLD, within_s=20.0, loads_s=loads_s).answers_so_s(took_s) == pytest.approx(may_s)
 
 
 async def test_one_that_ends_without_a_complaint_is_asked_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
