@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from harness.judge import shows
 from harness.judge.counted import counted
 from harness.judge.facts import facts
+from harness.judge.flow import last_flow
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import needed_tokens, release_by_bytes, release_by_end, release_by_time
@@ -190,7 +191,7 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
     a flow may not tell that had one which nobody meant.
     """
     verdict, release = judgement.verdict, judgement.release
-    if release and release.by == "timer" and (flow := reader.flow()) and flow.is_unsure(release.wait_ms):
+    if release and release.by == "timer" and (flow := last_flow(reader)) and flow.is_unsure(release.wait_ms):
         return True
     alone = [one for one in reader.seen if isinstance(one, Alone)]
     if verdict == "coalesced" and release and release.by == "timer":
@@ -226,13 +227,13 @@ class _Found:
             return self._too_short()
         if state.how == "alone":
             found = self._alone(state)
-            unsure = found.verdict == "delayed" and self._fixed and not self._exact and self._reader.flow() is None
+            unsure = found.verdict == "delayed" and self._fixed and not self._exact and last_flow(self._reader) is None
             return self._too_short() if unsure else (found, None)  # nothing says whether it is a lag or a timer
         holds = [one for one in self._reader.seen[state.since :] if isinstance(one, Hold) and one is not kept]
         if state.how == "bytes":
             return (self._by_bytes(holds), None) if self._confirmed or not self._fixed else self._too_short()
         if state.how == "time":
-            flow = self._reader.flow()
+            flow = last_flow(self._reader)
             if flow is None and self._fixed:
                 return self._too_short()  # a timer looks like a lag where little follows
             lag = flow.spaced if flow else any(self._reader.spaced(hold) for hold in holds)
@@ -316,7 +317,7 @@ class _Found:
         run = [one for one in self._reader.seen[state.since :] if isinstance(one, Alone)]
         late = [one for one in run if one.trip_ms >= self._late_ms]
         held = len(self._reader.seen[state.since :]) - len(run) - bool(self._kept)
-        flow, seq = self._reader.flow(), run[-1].seq
+        flow, seq = last_flow(self._reader), run[-1].seq
         period_ms = flow.period_ms if self._far and flow and not flow.spaced and _by_clock(run) else 0.0
         if period_ms > HOLD_MS:
             release = release_by_time(seq, period_ms, idle=False)
@@ -347,7 +348,7 @@ class _Found:
         return Judgement("coalesced", f"token {best.seq} was held until {what}", release)
 
     def _by_time(self, holds: Sequence[Hold]) -> Judgement:
-        seq, flow = holds[-1].seq, self._reader.flow()
+        seq, flow = holds[-1].seq, last_flow(self._reader)
         longest_ms = max(hold.trip_ms if hold.in_silence else hold.quiet_ms for hold in holds) - self._over_ms
         release = release_by_time(seq, longest_ms, idle=bool(flow and flow.idle(longest_ms)))
         reason = f"token {seq} came after {longest_ms:.0f} ms in which nothing was sent: a timer let it go"

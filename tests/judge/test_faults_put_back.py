@@ -30,7 +30,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge import reading, steady, verdict
+from harness.judge import flow, reading, steady, verdict
 from harness.judge.reading import Hold, LetGo
 from harness.measure import limits, lockstep
 from harness.measure.grants import Due, Phase
@@ -138,7 +138,7 @@ def no_longer(patch: pytest.MonkeyPatch) -> None:
 
 def no_flow(patch: pytest.MonkeyPatch) -> None:
     """Nothing is looked at that was sent at a pace of its own."""
-    patch.setattr(reading.Reader, "flow", lambda reader: None)
+    patch.setattr(verdict, "last_flow", lambda reader: None)
 
 
 def two_holds_are_enough(patch: pytest.MonkeyPatch) -> None:
@@ -170,8 +170,8 @@ def time_keeps_the_count(patch: pytest.MonkeyPatch) -> None:
 
 def idle_after_any_flow(patch: pytest.MonkeyPatch) -> None:
     """A timer waits for a pause if a flow came after one, however short that flow was."""
-    patch.setattr(reading, "FLOW_SHARE", 0)
-    patch.setattr(reading.Flow, "idle", lambda flow, wait_ms: not flow.spaced and flow.quiet_ms > wait_ms / 2)
+    patch.setattr(flow, "FLOW_SHARE", 0)
+    patch.setattr(flow.Flow, "idle", lambda told, wait_ms: not told.spaced and told.quiet_ms > wait_ms / 2)
 
 
 PHASES = range(10)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.judge.reading import Flow, Hold
+from harness.judge.flow import Flow, last_flow
+from harness.judge.reading import Hold
 from harness.judge.rules import FLOW_MS, FLOW_TOKENS
 from tests.factories import reading
 
@@ -16,7 +17,7 @@ PAUSE = "s0 r0 stretch3 s1 +100 s2 +100 s3 +300 r1-3"
 
 
 def flow(words: str, round_trip_ms: float = 0.0) -> Flow:
-    told = reading(words, round_trip_ms).flow()
+    told = last_flow(reading(words, round_trip_ms))
     assert told
     return told
 
@@ -120,12 +121,12 @@ def test_a_burst_that_is_read_in_several_pieces_is_one() -> None:
     "words", ["s0 r0 s1 r1", "s0 r0 stretch3 s1-3 r1-3", "s0 r0 stretch2 s1 s2 r1", "s0 r0 stretch1 s1 r1"]
 )
 def test_what_is_sent_at_once_or_is_not_here_is_no_flow(words: str) -> None:
-    assert reading(words).flow() is None
+    assert last_flow(reading(words)) is None
 
 
 def test_a_stretch_that_was_sent_at_once_hides_no_flow_before_it() -> None:
-    assert reading(f"{LAG} stretch9 s4-9 r4-9").flow() == flow(LAG)
-    assert reading(f"{LAG} stretch5 s4 s5 r4").flow() == flow(LAG)
+    assert last_flow(reading(f"{LAG} stretch9 s4-9 r4-9")) == flow(LAG)
+    assert last_flow(reading(f"{LAG} stretch5 s4 s5 r4")) == flow(LAG)
 
 
 @pytest.mark.parametrize(
