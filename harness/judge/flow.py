@@ -11,42 +11,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.reading import Reader, alike
-from harness.judge.rules import FLOW_MS, FLOW_SHARE, SHARE
+from harness.judge.rules import ALIKE, FLOW_MS, FLOW_SHARE, SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How tokens came that were sent one after another without waiting: as far apart as they were sent, each as late as
-    one before them that was alone (`spaced`), or in bursts: at whole multiples of `period_ms`, counted from those that
-    were alone, as a clock lets go (0 if there is no such time), and with nothing sent for `quiet_ms` at least after the
-    last of each read, for `quiets_ms` after that of each burst, be it read in several. Sending it took `sent_ms`, with
-    `pauses_ms` between two of them."""
+    """How tokens came that were sent one after another without waiting for any.
+
+    `spaced`: as far apart as they were sent, each as late as one before them that was alone. `period_ms`: else in
+    bursts, at whole multiples of so long, counted from those that were alone, as a clock lets go; 0 if there is no such
+    time. `quickest_ms` is how long the token took that took the least, over the round trip. After the last one of each
+    burst nothing was sent for `quiets_ms`, until it came at most. Sending all of it took `sent_ms`, with `pauses_ms`
+    between two of them.
+    """
 
     spaced: bool
     period_ms: float
-    quiet_ms: float
+    quickest_ms: float
     quiets_ms: Sequence[float]
     sent_ms: float
     pauses_ms: Sequence[float]
 
     def idle(self, wait_ms: float) -> bool:
-        """Tell whether a timer that takes so long waits for a pause: whatever came, came after most of one, or after
-        all of it, if the flow was over before a timer that does not wait."""
-        paused = self.quiet_ms > wait_ms / 2 if self.sent_ms >= wait_ms else alike(self.quiet_ms, wait_ms)
-        return paused and not self.spaced
+        """Tell whether a timer that takes so long waits for a pause: then no token is quicker, as lateness only adds.
+
+        One that does not wait lets the last of a burst go at once, or as soon as its time is up, if the flow is over by
+        then. Before a lag it is as slow, but in no pause; a few may have been the hop's alone.
+        """
+        slow = self.quickest_ms > wait_ms - min(wait_ms, self.sent_ms) / 2
+        without = sum(quiet_ms <= wait_ms / 2 for quiet_ms in self.quiets_ms)
+        return slow and without <= SHARE * len(self.quiets_ms) and not self.spaced
 
     def is_unsure(self, wait_ms: float) -> bool:
-        """Tell whether that may be by pauses that nobody meant: to the hop one of half a timer may have been as long.
+        """Tell whether what `idle` says may be by a machine that stood still, or by a lag that came in bursts for that.
 
-        A timer that does not wait looks as if it did, if it goes off in them. One that waits lets go in them only: it
-        is none if most came without, in as many bursts as a timer makes that goes off again and again. A lag makes
-        more.
+        A timer that does not wait lets some token go before two more are sent. Where none was as quick the wait may be
+        overrated, the hop may have had pauses, or it is a lag; of a flow that was over before, only a lag makes several
+        bursts. A timer that waits lets go less than half as often as another, which may have gone off in pauses only.
         """
-        paused = sum(pause_ms > wait_ms / 2 for pause_ms in self.pauses_ms)
-        without = sum(quiet_ms <= wait_ms / 2 for quiet_ms in self.quiets_ms)
-        bursts = self.sent_ms / (wait_ms + FLOW_MS)
-        is_timer = abs(len(self.quiets_ms) - bursts) <= SHARE * bursts and without > 2 * paused
-        return paused > 0 and (self.idle(wait_ms) or not is_timer)
+        bursts = len(self.quiets_ms)
+        if self.idle(wait_ms):
+            return max(self.pauses_ms) > wait_ms / 2 and 2 * bursts * wait_ms > self.sent_ms
+        quick = self.quickest_ms <= max(2 * FLOW_MS, ALIKE * wait_ms)
+        return not quick and (self.sent_ms >= wait_ms or bursts > 2)
 
 
 def last_flow(reader: Reader) -> Flow | None:
@@ -57,15 +64,14 @@ def last_flow(reader: Reader) -> Flow | None:
         return None
     came_ns = [reader.arrived_ns[seq] for seq in (*_waited_for_before(reader, stretch), *stretch)]
     gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(came_ns)]
-    ends = [seq for seq in stretch if seq == stretch[-1] or reader.arrived_ns[seq] < reader.arrived_ns[seq + 1]]
-    lasts = [seq for seq in ends if seq == stretch[-1] or _gap_ms(reader, seq) > FLOW_MS / 2]
+    lasts = [seq for seq in stretch if seq == stretch[-1] or _gap_ms(reader, seq) > FLOW_MS / 2]
     alone_ms = reader.trip_ms(_waited_for_before(reader, stretch)[-1])
     off = sum(not alike(reader.trip_ms(seq), alone_ms) for seq in stretch)
     apart = (reader.arrived_ns[stretch[-1]] - reader.arrived_ns[stretch[0]]) / 1e6 > _sent_ms(reader, stretch) / 2
     return Flow(
         spaced=apart and off < SHARE * len(stretch),
         period_ms=_period_ms([gap_ms for gap_ms in gaps_ms if gap_ms > FLOW_MS / 2]),
-        quiet_ms=min(_pause_ms(reader, seq) for seq in ends),
+        quickest_ms=min(map(reader.trip_ms, stretch)) - reader.round_trip_ms,
         quiets_ms=[_pause_ms(reader, seq) for seq in lasts],
         sent_ms=_sent_ms(reader, stretch),
         pauses_ms=[(b - a) / 1e6 for a, b in itertools.pairwise(reader.granted_ns[seq] for seq in stretch)],

@@ -187,8 +187,8 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
 
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
     quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. A timer that
-    was waited for barely longer than what is no hold yet may be one that is none. And whether a timer waits for a pause
-    a flow may not tell that had one which nobody meant.
+    was waited for barely longer than what is no hold yet may be one that is none. And a flow may not tell whether it
+    waits for a pause, or is one at all.
     """
     verdict, release = judgement.verdict, judgement.release
     if release and release.by == "timer" and (flow := last_flow(reader)) and flow.is_unsure(release.wait_ms):

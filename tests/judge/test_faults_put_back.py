@@ -171,7 +171,7 @@ def time_keeps_the_count(patch: pytest.MonkeyPatch) -> None:
 def idle_after_any_flow(patch: pytest.MonkeyPatch) -> None:
     """A timer waits for a pause if a flow came after one, however short that flow was."""
     patch.setattr(flow, "FLOW_SHARE", 0)
-    patch.setattr(flow.Flow, "idle", lambda told, wait_ms: not told.spaced and told.quiet_ms > wait_ms / 2)
+    patch.setattr(flow.Flow, "idle", lambda told, wait_ms: not told.spaced and told.quickest_ms > wait_ms / 2)
 
 
 PHASES = range(10)
