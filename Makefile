@@ -7,7 +7,7 @@
 #               of the time (WORKERS=1: one after the other)
 # make full     likewise, with the slow and the exhaustive ones and more generated examples: half an hour more
 # make fast     run the fast tests only, which start no proxies; `make fast-3.13`: on another Python, in .venv-3.13
-#               (PYTHON-3.13=COMMAND, if it is not called python3.13), with fewer generated examples
+#               (PYTHON-3.13=COMMAND, if it is not called python3.13), one point of each, with fewer generated examples
 # make programs set up every proxy that can be had here, also those that the default matrix does not need
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
@@ -58,7 +58,7 @@ fast: $(INSTALLED)
 
 fast-%: PROFILE := few
 fast-%: $(VENV)-%/.installed
-	$(VENV)-$*/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
+	$(VENV)-$*/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) --first-points -n auto --dist worksteal
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup --allow-unavailable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -18,6 +18,7 @@ from tests import costs
 from tests.commanding import harness as harness
 from tests.commanding import no_apt as no_apt
 from tests.commanding import no_nginx as no_nginx
+from tests.sampling import first_points
 from tests.sandbox import missing
 
 pytest_plugins = ["pytester"]
@@ -43,10 +44,19 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark who takes long, before anybody is chosen by a mark."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--first-points", action="store_true", help="of each test only the first point that is chosen")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark who takes long, before anybody is chosen by a mark, and leave out other points when all others are."""
     costs.mark(items, costs.read())
+    yield
+    if config.getoption("--first-points"):
+        firsts = first_points(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in firsts])
+        items[:] = firsts
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,6 +1,7 @@
 """Of the many points of a claim that cost much, some for every change; `.ci/full` and `make full` visit all of them.
 
 Rules: the first point stays, so that no claim is without a test; which others do is fixed; nothing else is exhaustive.
+On another Python, which may differ in its library but not in our data, one point is enough of any claim.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
+from tests.costs import function
 
 POINT = type(pytest.param())
 
@@ -22,6 +25,14 @@ def sampled(points: Iterable[Any], each: int) -> list[Any]:
         point._replace(marks=(*point.marks, pytest.mark.exhaustive)) if number % each else point
         for number, point in enumerate(points)
     ]
+
+
+def first_points(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the first point of each test."""
+    firsts: dict[str, pytest.Item] = {}
+    for item in items:
+        firsts.setdefault(function(item.nodeid), item)
+    return [*firsts.values()]
 
 
 def some_of(names: str | tuple[str, ...], values: Iterable[Any], each: int, **told: Any) -> pytest.MarkDecorator:

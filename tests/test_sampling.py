@@ -54,6 +54,26 @@ def test_some_of_the_values_of_a_test_are_taken_as_they_are_written() -> None:
     assert kept(some_of("size", [(1, 2), (3, 4)], each=2).args[1]) == [(1, 2)]
 
 
+def test_of_each_test_the_first_point_that_is_chosen_is_enough_elsewhere(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("from tests.conftest import pytest_addoption, pytest_collection_modifyitems\n")
+    pytester.makeini("[pytest]\nmarkers = other: ")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.other), 2, 3])
+        @pytest.mark.parametrize("letter", "ab")
+        def test_points(number, letter): ...
+
+        class TestOne:
+            def test_one(self): ...
+        """
+    )
+    told = pytester.inline_run("--collect-only", "--first-points", "-m", "not other", "-p", "no:cacheprovider")
+    chosen = [item.name for call in told.getcalls("pytest_collection_finish") for item in call.session.items]
+    assert chosen == ["test_points[a-2]", "test_one"]
+
+
 def test_nothing_is_exhaustive_but_what_is_sampled() -> None:
     marks = re.compile(r"mark\.exhaustive\b")
     marked = [path.name for path in (ROOT / "tests").rglob("*.py") if marks.search(path.read_text(encoding="utf-8"))]
