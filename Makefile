@@ -76,10 +76,10 @@ $(INSTALLED): pyproject.toml
 	$(VENV)/bin/$(PIP) install --editable '.[dev]'
 	touch $@
 
-# For the fast tests alone: no linters and no browser.
+# For the fast tests alone: no linters and no browser. What the linters wait for comes first where cores are few.
 $(VENV)-%/.installed: pyproject.toml
 	$(or $(PYTHON-$*),python$*) -m venv $(VENV)-$*
-	$(VENV)-$*/bin/$(PIP) install --editable '.[test]'
+	nice $(VENV)-$*/bin/$(PIP) install --editable '.[test]'
 	touch $@
 
 clean:
