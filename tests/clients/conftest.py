@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +14,15 @@ from harness.launchers.process import Launcher
 from tests.clients.browsing import Rig
 from tests.clients.piping import Running
 from tests.recording import rig as recording
+
+
+@pytest.fixture(scope="module", autouse=True)
+def none_is_blamed_for_others() -> None:
+    """Collect what tests before these have left open: where any connection that nobody closed fails a test, it is to be
+    one of its own.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

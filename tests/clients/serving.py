@@ -239,6 +239,7 @@ class Server:
         self._spoken = SPOKEN[transport, version]
         self._tls = tls
         self._scripts: set[asyncio.Task[None]] = set()
+        self._connections: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -254,9 +255,12 @@ class Server:
         self._server.close()
         for script in self._scripts:
             script.cancel()
-        for ended in await asyncio.gather(*self._scripts, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        ended = await asyncio.gather(*self._scripts, return_exceptions=True)
+        for connection in self._connections:  # also those whose script had not begun, as a browser connects in advance
+            connection.transport.abort()
+        for one in ended:
+            if isinstance(one, Exception):
+                raise one
 
     async def left(self) -> None:
         """Wait until everybody who asked has hung up."""
@@ -264,6 +268,7 @@ class Server:
             await served.left()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.append(writer)
         self._scripts.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
