@@ -2,12 +2,11 @@
 # make reports  set everything up, put the field reports to the test, write docs/field-reports.md and its records
 # make atlas    set up every proxy, measure the atlas, write docs/atlas.md and the run it was made of
 # make atlas-check  likewise, but hold what is measured against the published run
-# make test     set everything up, run the tests but for the slow and the exhaustive ones: first those that are fast, then
-#               those through real proxies and those that compute for longer, several at once, for most of them wait most
-#               of the time (WORKERS=1: one after the other)
+# make test     set everything up, run the tests but for the slow and the exhaustive ones, several at once, for most of them
+#               wait most of the time (WORKERS=1: one after the other)
 # make full     likewise, with the slow and the exhaustive ones and more generated examples: half an hour more
-# make fast     run the fast tests only, which start no proxies; `make fast-3.13`: on another Python, in .venv-3.13
-#               (PYTHON-3.13=COMMAND, if it is not called python3.13), one point of each, with fewer generated examples
+# make fast     run one point of each fast test only, which start no proxies; `make fast-3.13`: on another Python, in
+#               .venv-3.13 (PYTHON-3.13=COMMAND, if it is not called python3.13), with fewer generated examples
 # make programs set up every proxy that can be had here, also those that the default matrix does not need
 # make setup    only set up: .venv, and what proxies need (nginx if it is missing and we may, npm packages, one build,
 #               virtual environments)
@@ -16,9 +15,8 @@
 PYTHON ?= python3
 VENV := .venv
 WORKERS ?= 4
-FAST := not proxies and not costly and not exhaustive
+FAST := --first-points -m "not proxies and not costly"
 INSTALLED := $(VENV)/.installed
-PROFILE := here
 # Cells of hops that let go as chance has it: they are held to what the atlas expects, and not to each figure of a run.
 CHANCE := --skip 'apache:ext-filter' --skip 'apache:ratelimit' --skip 'traefik:flush-every-second@*' \
 	--skip 'express:compression-flush' --skip 'nextjs:*/smaller-and-more-often/*'
@@ -46,19 +44,17 @@ atlas-check: programs
 	$(VENV)/bin/harness matrix atlas --jobs 24 --runs runs/atlas; measured=$$?; \
 	$(VENV)/bin/harness diff runs/atlas/published "$$(ls -d runs/atlas/*-atlas | tail -1)" $(CHANCE) && exit $$measured
 
-test: setup fast
-	$(VENV)/bin/pytest -m "not ($(FAST)) and not exhaustive and not slow" -n $(WORKERS) --dist worksteal
+test: setup
+	$(VENV)/bin/pytest -m "not exhaustive and not slow" -n $(WORKERS) --dist worksteal
 
-full: PROFILE := ci
-full: setup fast
-	$(VENV)/bin/pytest -m "not ($(FAST))" --hypothesis-profile=$(PROFILE) -n $(WORKERS) --dist worksteal
+full: setup
+	$(VENV)/bin/pytest --hypothesis-profile=ci -n $(WORKERS) --dist worksteal
 
 fast: $(INSTALLED)
-	$(VENV)/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal
+	$(VENV)/bin/pytest $(FAST) -n auto --dist worksteal
 
-fast-%: PROFILE := few
 fast-%: $(VENV)-%/.installed
-	$(VENV)-$*/bin/pytest -m "$(FAST)" --hypothesis-profile=$(PROFILE) --first-points -n auto --dist worksteal
+	$(VENV)-$*/bin/pytest $(FAST) --hypothesis-profile=few -n auto --dist worksteal
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup --allow-unavailable

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 TABLE = Path(__file__).with_name("costs.tsv")
-COSTLY_S, SLOW_S, STAYS_S = 0.03, 0.5, 8.0
+COSTLY_S, SLOW_S, STAYS_S = 0.03, 0.3, 8.0
 """From where on a test is not fast; is left to `make full`; is left to it even as the cheapest of its file."""
 
 WAITS = 3

@@ -18,6 +18,7 @@ from harness.reports.failing import looked_at
 from harness.session.running import described
 from tests.commanding import Harness
 from tests.reports.samples import result
+from tests.sampling import some_of
 
 CONF = """\
 events {}
@@ -55,7 +56,7 @@ def of_options(chain: str, **said: Any) -> session.Job:
     return session.one_cell({"chain": chain, "request": "br"}, LOAD, deployment=Deployment(**said))
 
 
-@pytest.mark.parametrize(
+@some_of(
     "job",
     [
         lambda: of_marker(ONE, path="/api/chat"),
@@ -70,6 +71,7 @@ def of_options(chain: str, **said: Any) -> session.Job:
         lambda: of_matrix("nginx:edge>nginx:gate", server="nginx:edge=:81"),
         lambda: of_matrix("nginx:gzip>nginx:default"),
     ],
+    each=4,
 )
 def test_what_finds_out_which_hop_it_is_looks_at_the_same_configs_in_the_same_way(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, job: Callable[[], session.Job]

@@ -21,6 +21,7 @@ from harness.proxies.languages.base import Fitted
 from harness.proxies.languages.caddy_routes import UNKNOWN, Asked, answering, asks_leave
 from tests.proxies.languages import reading
 from tests.proxies.languages.reading import served
+from tests.sampling import some_of
 
 NOTHING = Deployment()
 refused = partial(reading.refused, "caddy")
@@ -256,7 +257,7 @@ SUBJECT: dict[str, Any] = copy.deepcopy(CONFIG)
 SUBJECT["apps"]["http"]["servers"]["srv0"]["routes"][0]["handle"][0]["routes"] += [{"handle": [LOGIN]}, *ROUTES]
 
 
-@pytest.mark.parametrize("odd", [5, None, [], ["a"], {}, {"a": 1}, "a", [[1]], [{}]], ids=str)
+@some_of("odd", [5, None, [], ["a"], {}, {"a": 1}, "a", [[1]], [{}]], each=3, ids=str)
 def test_whatever_stands_in_a_place_is_taken_or_refused(tmp_path: Path, odd: Any) -> None:
     for *way, last in filter(None, places(SUBJECT)):
         config = copy.deepcopy(SUBJECT)
