@@ -214,7 +214,7 @@ async def silent(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("answer", [emitting(EVENTS * 1000), never_ending, silent])
-@pytest.mark.parametrize("takes", [0.5, 1, 2.5, 40])
+@pytest.mark.parametrize("takes", [0.5, 1, 40])
 async def test_each_request_is_cut_when_it_or_all_together_have_taken_what_they_may(
     monkeypatch: pytest.MonkeyPatch, answer: Handler, takes: float
 ) -> None:
@@ -228,7 +228,9 @@ async def test_each_request_is_cut_when_it_or_all_together_have_taken_what_they_
     assert [take.cut_by for take in search.takes] == ["time" if takes > 1 else "budget", *["time"] * len(others)]
     assert first == pytest.approx(min(0.3, budget_s), rel=0.1)
     assert answer is not silent or others == [pytest.approx(0.1)] * len(others)
-    assert all("as one before had not ended in 0.3 s" in take.cut for take in search.takes[1:])
+    shorter = [take.cut for take, most_s in zip(search.takes[1:], others, strict=True) if most_s < 0.3]
+    assert all("as one before had not ended in 0.3 s" in cut for cut in shorter)  # none, where ten messages take long
+    assert len(shorter) == len(others) or answer is not silent
     assert first + sum(others) <= 1.01 * budget_s
     assert bool(search.spent) is (Search.next(replace(search, spent="")) is not None)
     assert bool(others) is (takes > 1)
