@@ -136,7 +136,7 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = None  # how it goes on would have to be known
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
-    doubtful = _doubtful(judgement, reader) or (would_do is not None and trace.plan.emission.most_tokens is None)
+    doubtful = _doubtful(judgement, reader, trace) or (would_do is not None and trace.plan.emission.most_tokens is None)
     late = turns_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
     held = held_tokens(seen)
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late, held)
@@ -182,11 +182,12 @@ def _over_ms(trace: Trace, figures: Metrics) -> float:
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
 
 
-def _doubtful(judgement: Judgement, reader: Reader) -> bool:
+def _doubtful(judgement: Judgement, reader: Reader, trace: Trace) -> bool:
     """Tell whether a busy machine may have made a verdict of lateness: by what tokens that came by themselves say.
 
     A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
-    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow. A timer that
+    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow; and where that
+    takes so much longer than at best that it would be late itself, a hop that is late hides behind it. A timer that
     was waited for barely longer than what is no hold yet may be one that is none. And a flow may not tell whether it
     waits for a pause, or is one at all.
     """
@@ -198,7 +199,11 @@ def _doubtful(judgement: Judgement, reader: Reader) -> bool:
         longer_ms = LONGER * HOLD_MS + reader.round_trip_ms
         sure = sum(isinstance(one, Hold) and one.trip_ms > longer_ms for one in reader.seen)
         return sure <= SHARE * len(reader.seen)
-    late = sum(one.trip_ms >= LATE_MS + reader.round_trip_ms for one in alone)
+    over_ms = reader.round_trip_ms
+    best_ms = over_ms if trace.distance_ms is None else trace.distance_ms + (trace.plan.emission.delay_ms or 0.0)
+    if verdict == "streamed" and over_ms >= LATE_MS + best_ms:
+        over_ms = best_ms
+    late = sum(one.trip_ms >= LATE_MS + over_ms for one in alone)
     if verdict == "delayed":
         return len(alone) - late > SHARE * len(alone)
     return verdict == "streamed" and bool(alone) and late >= SHARE * len(alone)

@@ -86,6 +86,24 @@ def test_which_were_on_time_is_told_over_what_the_control_stream_takes(guard_ms:
 
 
 @pytest.mark.parametrize(
+    ("hold_ms", "guard_ms", "distance_ms", "doubtful"),
+    [
+        (140.0, 124.0, 0.2, True),  # a hop that keeps each for 100 ms, on a machine where its control took as long
+        (20.0, 124.0, 0.2, False),
+        (140.0, 124.0, 120.0, False),  # so far away it is
+        (140.0, 124.0, None, False),
+        (70.0, 49.0, 0.2, False),  # which would not be late
+    ],
+)
+def test_it_is_doubtful_where_who_is_late_hides_behind_a_control_that_is(
+    hold_ms: float, guard_ms: float, distance_ms: float | None, doubtful: bool
+) -> None:
+    trace = replace(story(streamed(STREAK, hold_ms)), guard_ms=guard_ms, distance_ms=distance_ms)
+    found = assess([trace])
+    assert (found.verdict, found.doubtful) == ("streamed", doubtful)
+
+
+@pytest.mark.parametrize(
     ("late", "slow_ms", "told", "doubtful"),
     [(16, 49, "delayed", False), (16, 51, "streamed", True), (4, 51, "streamed", True), (3, 51, "streamed", False)],
 )
