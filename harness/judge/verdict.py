@@ -20,12 +20,13 @@ from dataclasses import dataclass, field, replace
 
 from harness.judge import shows
 from harness.judge.counted import counted
+from harness.judge.doubt import is_doubtful
 from harness.judge.facts import facts
 from harness.judge.flow import last_flow
 from harness.judge.metrics import Delivery, delivery, expected_status, gist, measure, usual_ms
 from harness.judge.reading import Alone, Hold, Observation, Reader, alike, read, span_tokens
 from harness.judge.release import needed_tokens, release_by_bytes, release_by_end, release_by_time
-from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, LONGER, SHARE, TIME_MS
+from harness.judge.rules import FAR_MS, FLOW_TOKENS, HOLD_MS, LATE_MS, SHARE, TIME_MS
 from harness.judge.steady import Steady, held_tokens, steady, turns_late
 from harness.model import Emission, Facts, Judgement, Metrics, Plan, Shows, Start, Trace, Verdict
 
@@ -136,7 +137,9 @@ def assess_one(trace: Trace, control: Metrics | None = None) -> Assessment:
         shown = None  # how it goes on would have to be known
     else:
         shown = shows.computed(trace, judgement, reader, figures.over_control_ms or 0.0)
-    doubtful = _doubtful(judgement, reader, trace) or (would_do is not None and trace.plan.emission.most_tokens is None)
+    doubtful = is_doubtful(judgement, reader, trace) or (
+        would_do is not None and trace.plan.emission.most_tokens is None
+    )
     late = turns_late(seen, max(reader.round_trip_ms, trace.guard_slow_ms or 0.0))
     held = held_tokens(seen)
     return Assessment(figures, judgement, None, told, shown, short, would_do, doubtful, seen, pulsed, late, held)
@@ -180,33 +183,6 @@ def _over_ms(trace: Trace, figures: Metrics) -> float:
     """
     over = (figures.hold_p50_ms or 0.0) - (figures.over_control_ms or 0.0)
     return max(over, trace.guard_ms or 0.0) + (trace.plan.emission.delay_ms or 0.0)
-
-
-def _doubtful(judgement: Judgement, reader: Reader, trace: Trace) -> bool:
-    """Tell whether a busy machine may have made a verdict of lateness: by what tokens that came by themselves say.
-
-    A lag or a timer delays them all, so some were not to be on time. Where a stream counts as one that streams though a
-    quarter is late over what a trip takes usually, that is because a quarter of those trips is as slow; and where that
-    takes so much longer than at best that it would be late itself, a hop that is late hides behind it. A timer that
-    was waited for barely longer than what is no hold yet may be one that is none. And a flow may not tell whether it
-    waits for a pause, or is one at all.
-    """
-    verdict, release = judgement.verdict, judgement.release
-    if release and release.by == "timer" and (flow := last_flow(reader)) and flow.is_unsure(release.wait_ms):
-        return True
-    alone = [one for one in reader.seen if isinstance(one, Alone)]
-    if verdict == "coalesced" and release and release.by == "timer":
-        longer_ms = LONGER * HOLD_MS + reader.round_trip_ms
-        sure = sum(isinstance(one, Hold) and one.trip_ms > longer_ms for one in reader.seen)
-        return sure <= SHARE * len(reader.seen)
-    over_ms = reader.round_trip_ms
-    best_ms = over_ms if trace.distance_ms is None else trace.distance_ms + (trace.plan.emission.delay_ms or 0.0)
-    if verdict == "streamed" and over_ms >= LATE_MS + best_ms:
-        over_ms = best_ms
-    late = sum(one.trip_ms >= LATE_MS + over_ms for one in alone)
-    if verdict == "delayed":
-        return len(alone) - late > SHARE * len(alone)
-    return verdict == "streamed" and bool(alone) and late >= SHARE * len(alone)
 
 
 class _Found:
