@@ -23,16 +23,6 @@ def test_real(): ...
 
 def test_long(): ...
 """
-PLUGIN = """\
-from tests import costs
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "costly: ")
-    config.addinivalue_line("markers", "slow: ")
-
-def pytest_collection_modifyitems(items):
-    costs.mark(items, {COSTS})
-"""
 
 
 @pytest.mark.parametrize(
@@ -47,10 +37,15 @@ def pytest_collection_modifyitems(items):
         ({"real": 30.0, "longer": 30.0, "long": 20.0}, "real longer long", "real longer long"),
     ],
 )
-def test_who_is_marked(pytester: pytest.Pytester, measured: dict[str, float], costly: str, slow: str) -> None:
-    table = {f"test_some.py::test_{name}": cost for name, cost in measured.items()}
+def test_who_is_marked(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, measured: dict[str, float], costly: str, slow: str
+) -> None:
+    table = pytester.path / "costs.tsv"
+    table.write_text("".join(f"test_some.py::test_{name}\t{cost}\n" for name, cost in measured.items()))
+    monkeypatch.setattr(costs, "TABLE", table)
     pytester.makepyfile(test_some=OF_A_FILE)
-    pytester.makeconftest(PLUGIN.replace("{COSTS}", repr(table)))
+    pytester.makeconftest("from tests.conftest import pytest_addoption, pytest_collection_modifyitems")
+    pytester.makeini("[pytest]\nmarkers =\n  costly:\n  slow:")
     for marker, wanted in (("costly", costly), ("slow", slow)):
         told = pytester.inline_run("--collect-only", "-m", marker, "-p", "no:cacheprovider")
         items = [item for call in told.getcalls("pytest_collection_finish") for item in call.session.items]
