@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import session
 from harness.errors import Complaint, HarnessError, InputError, Interrupted, NoRoom, ProxyError
+from harness.model import Recording
 from harness.session.jobs import one_cell
 from harness.store.runs import Run
 from tests.reports.samples import cell, result
@@ -47,6 +49,25 @@ async def test_what_is_refused_before_anything_was_measured_leaves_no_run(
                 raise raised
     assert run.folder.exists() is stays
     assert [path.name for path in (tmp_path / "runs").glob("2*")] == [run.folder.name] * stays
+
+
+async def test_what_an_application_has_answered_stays_whatever_is_refused_then(tmp_path: Path) -> None:
+    job = one_cell({"chain": "direct"}, {"tokens": 1, "token_bytes": 100})
+    answer = Recording("0123456789abcdef", "POST /chat", "POST", "sse", "chunked", "text/event-stream")
+    replayed = [replace(one, workload=replace(one.workload, recording=answer)) for one in job.cells]
+    with pytest.raises(InputError):
+        async with session.session(replace(job, cells=tuple(replayed)), tmp_path / "runs") as (_, run):
+            raise InputError("my.conf:2: what is x")
+    assert [path.suffix for path in (run.folder / "recordings").iterdir()] == [".json"]
+
+
+async def test_a_run_of_which_a_file_is_told_stays_however_its_folder_was_said(tmp_path: Path) -> None:
+    job = one_cell({"chain": "direct"}, {"tokens": 1, "token_bytes": 100})
+    (tmp_path / "here").mkdir()
+    with pytest.raises(InputError):
+        async with session.session(job, tmp_path / "here/../runs") as (_, run):
+            raise InputError(Complaint("what is x", file=str((run.folder / "proxies/x.conf").resolve())))
+    assert run.folder.exists()
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ class ProbeReport:
 
     def pairs(self) -> list[tuple[Take, Take]]:
         """Return each take of what is asked anyway with the direct one of the same request, if both are streams."""
-        made = {take.asking: take for take in reversed(self.search.takes) if take.how in STREAMS}
+        made = {take.asking: take for take in reversed(self.search.compared) if take.how in STREAMS}
         first = self.search.first
         both = [(one, other) for one, other in pairwise(first) if other.direct and not one.direct]
         return [(made[one], made[other]) for one, other in both if one in made and other in made]
@@ -186,7 +186,7 @@ class ProbeReport:
     @property
     def uncertainty_ms(self) -> float | None:
         """By how much a lag may be wrong; None if that cannot be told."""
-        direct = [take for take in self.search.takes if take.asking.direct and take.how in STREAMS]
+        direct = [take for take in self.search.compared if take.asking.direct and take.how in STREAMS]
         if len(direct) < 2 or len({take.how for take in direct}) > 1:
             return None
         spread = max(max(lags_ms(one, direct[0]) + lags_ms(direct[0], one)) for one in direct[1:])

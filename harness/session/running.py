@@ -40,7 +40,7 @@ async def session(
     """
     async with _elsewhere(job) as backend:
         run = Run.create(root, await asyncio.to_thread(described, job, options))
-        with _worth_keeping(run), room(run):
+        with _worth_keeping(run, job), room(run):
             for recording in {cell.workload.recording: None for cell in job.cells}:
                 if recording:
                     run.keep_recording(recording)
@@ -91,12 +91,15 @@ async def _elsewhere(job: Job) -> AsyncIterator[Elsewhere | None]:
 
 
 @contextmanager
-def _worth_keeping(run: Run) -> Iterator[None]:
-    """Leave no run of what was refused before anything was measured, unless what is told of it lies there."""
+def _worth_keeping(run: Run, job: Job) -> Iterator[None]:
+    """Leave no run of what was refused before anything was known, unless what is told of it lies there: an answer of an
+    application, which may have cost money, is something.
+    """
     try:
         yield
     except InputError as error:
-        if not run.results and str(run.folder) not in str(error):
+        is_told = any(str(folder) in str(error) for folder in (run.folder, run.folder.resolve()))
+        if not (run.results or is_told or any(cell.workload.recording for cell in job.cells)):
             run.discard()
         raise
 
