@@ -72,6 +72,16 @@ def test_a_machine_that_stood_still_makes_lags_uncertain() -> None:
     assert "Uncertain by 300 ms" in told(report(*takes, direct="http://c"))
 
 
+def test_what_was_cut_before_its_time_has_no_lag() -> None:
+    takes = [("curl", False, stream(cut="9 s were left", cut_by="budget")), ("curl", True, stream())]
+    assert "more than" not in told(report(*takes, direct="http://c"))
+    assert report(*takes, ("browser", True, stream()), direct="http://c").uncertainty_ms == 0
+    assert (
+        report(("curl", True, stream(cut_by="budget")), ("browser", True, stream()), direct="http://c").uncertainty_ms
+        is None
+    )
+
+
 def test_one_direct_request_alone_tells_of_no_uncertainty() -> None:
     said = told(report(("curl", False, stream()), ("curl", True, stream()), direct="http://c"))
     assert "How sure that is nobody knows" in said
