@@ -15,6 +15,7 @@
 PYTHON ?= python3
 VENV := .venv
 WORKERS ?= 4
+FAST_WORKERS ?= auto
 FAST := --first-points -m "not proxies and not costly"
 INSTALLED := $(VENV)/.installed
 # Cells of hops that let go as chance has it: they are held to what the atlas expects, and not to each figure of a run.
@@ -51,10 +52,10 @@ full: setup
 	$(VENV)/bin/pytest --hypothesis-profile=ci -n $(WORKERS) --dist worksteal
 
 fast: $(INSTALLED)
-	$(VENV)/bin/pytest $(FAST) -n auto --dist worksteal
+	$(VENV)/bin/pytest $(FAST) -n $(FAST_WORKERS) --dist worksteal
 
 fast-%: $(VENV)-%/.installed
-	$(VENV)-$*/bin/pytest $(FAST) --hypothesis-profile=few -n auto --dist worksteal
+	$(VENV)-$*/bin/pytest $(FAST) --hypothesis-profile=few -n $(FAST_WORKERS) --dist worksteal
 
 setup: $(INSTALLED)
 	$(VENV)/bin/harness setup --allow-unavailable

@@ -18,7 +18,7 @@ from tests import costs
 from tests.commanding import harness as harness
 from tests.commanding import no_apt as no_apt
 from tests.commanding import no_nginx as no_nginx
-from tests.sampling import first_points
+from tests.sampling import Left, first_points
 from tests.sandbox import missing
 
 pytest_plugins = ["pytester"]
@@ -30,9 +30,10 @@ for _profile, _examples in (("here", 30), ("few", 5)):
 settings.load_profile("here")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Collect no garbage while tests are collected: they stay, and looking through them takes as long."""
     gc.disable()
+    config.pluginmanager.register(Left())
 
 
 def pytest_collection_finish() -> None:
@@ -51,12 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Mark who takes long, before anybody is chosen by a mark, and leave out other points when all others are."""
-    costs.mark(items, costs.read())
+    costs.mark(items, costs.read(), costs.promised())
     yield
     if config.getoption("--first-points"):
-        firsts = first_points(items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in firsts])
-        items[:] = firsts
+        items[:], others = first_points(items)
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(tryfirst=True)

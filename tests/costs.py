@@ -2,8 +2,12 @@
 
     python -m tests.costs [WHAT PYTEST TAKES]
 
-Rules: a test is `costly` or `slow` by what was measured, and nobody marks one by hand; a new one is neither until it is
-measured; of each file's costly tests and those that start programs the cheapest stays for every change, if it may.
+Rules:
+- a test is `costly`, and points of it are `slow`, by what was measured; nobody marks by hand, and a new one is neither;
+- every change visits as many points of a test as `POINTS_S` pays for: the first, if that takes no more than `FIRST_S`,
+  and others, chosen by lot but the same each time;
+- whatever it takes, the first point stays of what docs/threat-model.md names and of the cheapest in each file, of those
+  that are costly or start programs.
 
 The cost of a test is in seconds, the mean of its points: what its body computes here and in the programs that have
 ended by its end, or a third of the time it takes if that is more, which is what the programs of a shared bench compute.
@@ -11,11 +15,14 @@ ended by its end, or a third of the time it takes if that is more, which is what
 
 from __future__ import annotations
 
+import math
+import random
+import re
 import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,8 +30,18 @@ from typing import Any
 import pytest
 
 TABLE = Path(__file__).with_name("costs.tsv")
-COSTLY_S, SLOW_S, STAYS_S = 0.03, 0.3, 8.0
-"""From where on a test is not fast; is left to `make full`; is left to it even as the cheapest of its file."""
+PROMISES = TABLE.parents[1] / "docs/threat-model.md"
+COSTLY_S = 0.03
+"""From where on a test is not fast."""
+
+POINTS_S, FIRST_S = 0.3, 1.0
+"""What all points of a test that are for every change may take, and what the first one may."""
+
+WHOLE = (
+    "tests/cli/test_rubbish.py::test_whatever_is_typed_is_answered_or_refused_in_words",
+    "tests/launchers/test_killed.py::test_nothing_is_left_of_who_is_killed_at_any_line",
+)
+"""What is claimed of all their points together: they stay with all of them."""
 
 WAITS = 3
 """How long a test of programs waits for a second of computing: Makefile, WORKERS."""
@@ -56,21 +73,38 @@ def is_there(name: str) -> bool:
     return file.is_file() and f"def {last.rpartition('::')[2]}(" in file.read_text(encoding="utf-8")
 
 
-def mark(items: Iterable[pytest.Item], costs: Mapping[str, float]) -> None:
-    """Mark as `costly` who is not fast, and as `slow` who is left to `make full`."""
-    by_file = defaultdict[str, list[pytest.Item]](list)
+def promised() -> frozenset[str]:
+    """Return the addresses of the tests that docs/threat-model.md names."""
+    return frozenset(re.findall(r"`(tests/\S+?::\w+)`", PROMISES.read_text(encoding="utf-8")))
+
+
+def mark(items: Iterable[pytest.Item], costs: Mapping[str, float], stay: Collection[str] = ()) -> None:
+    """Mark as `costly` who is not fast, and as `slow` what is left to `make full`; some tests are to `stay`."""
+    tests = defaultdict[str, list[pytest.Item]](list)
     for item in items:
-        if (cost := costs.get(function(item.nodeid), 0.0)) > COSTLY_S:
+        tests[function(item.nodeid)].append(item)
+    heavy = [name for name in tests if costs.get(name, 0.0) > COSTLY_S]
+    real = [name for name, points in tests.items() if points[0].get_closest_marker("proxies")]
+    cheapest: dict[str, str] = {}
+    for name in sorted({*heavy, *real}, key=lambda name: (costs.get(name, 0.0), name)):
+        cheapest.setdefault(name.partition("::")[0], name)
+    stay = {*stay, *cheapest.values(), *WHOLE}
+    for name in heavy:
+        for item in tests[name]:
             item.add_marker("costly")
-        if cost > COSTLY_S or item.get_closest_marker("proxies"):
-            by_file[item.nodeid.partition("::")[0]].append(item)
-    for those in by_file.values():
-        each = {function(item.nodeid): costs.get(function(item.nodeid), 0.0) for item in those}
-        cheapest = min(each, key=lambda name: each[name])
-        for item in those:
-            cost = each[name := function(item.nodeid)]
-            if cost > (STAYS_S if name == cheapest else SLOW_S):
+        points = [item for item in tests[name] if not item.get_closest_marker("exhaustive")]
+        visited = _visited(name, len(points), costs[name], math.inf if name in stay else FIRST_S)
+        for number, item in enumerate(points):
+            if number not in visited:
                 item.add_marker("slow")
+
+
+def _visited(name: str, count: int, cost_s: float, first_s: float) -> set[int]:
+    """Return which of a test's points every change visits."""
+    if not count or cost_s > first_s:
+        return set()
+    others = count if name in WHOLE else min(count, int(POINTS_S / cost_s))
+    return {0, *random.Random(name).sample(range(1, count), max(others - 1, 0))}
 
 
 # ---------------------------------------------------------------- measuring: a plugin of pytest, also of its workers

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.sampling import sampled, some_of
+from tests.sampling import LEFT, sampled, some_of
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
@@ -73,17 +73,44 @@ def test_of_each_test_the_first_point_that_is_chosen_is_enough_elsewhere(pyteste
     assert chosen == ["test_points[a-2]", "test_one"]
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_is_left_is_said_and_kept_for_who_asks_later(pytester: pytest.Pytester, workers: str) -> None:
+    pytester.makeconftest("from tests.conftest import pytest_configure\n")
+    pytester.makeini("[pytest]\nmarkers =\n  slow:\n  exhaustive:\n  other:")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        left = [pytest.mark.exhaustive, getattr(pytest.mark, "slow")]
+
+        @pytest.mark.parametrize("number", [1, 2, pytest.param(3, marks=left), pytest.param(4, marks=left[1:])])
+        def test_points(number): ...
+
+        @pytest.mark.other
+        def test_other(): ...
+        """
+    )
+    ran = pytester.inline_run("-m", "not slow and not exhaustive and not other", "-n", workers, "-p", "no:pytester")
+    ran.assertoutcome(passed=2)
+    assert (pytester.path / ".pytest_cache/v" / LEFT).read_text() == "2"
+
+
 def test_nothing_is_exhaustive_but_what_is_sampled() -> None:
     marks = re.compile(r"mark\.exhaustive\b")
     marked = [path.name for path in (ROOT / "tests").rglob("*.py") if marks.search(path.read_text(encoding="utf-8"))]
-    assert set(marked) == {"sampling.py", "test_sampling.py"}
+    assert set(marked) == {"sampling.py", "test_sampling.py", "test_costs.py"}
 
 
 @pytest.mark.proxies
 @pytest.mark.skipif(MAKE is None, reason="make is not installed")
 @pytest.mark.parametrize(
     ("target", "chosen"),
-    [("fast", FAST), ("test", '-m "not exhaustive and not slow"'), ("full", "--hypothesis-profile=ci")],
+    [
+        ("fast", FAST),
+        ("fast-3.99", f"{FAST} --hypothesis-profile=few"),
+        ("test", '-m "not exhaustive and not slow"'),
+        ("full", "--hypothesis-profile=ci"),
+    ],
 )
 def test_what_make_runs_is_told(target: str, chosen: str) -> None:
     told = subprocess.run([str(MAKE), "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
