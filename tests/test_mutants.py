@@ -132,7 +132,11 @@ sys.exit(main(project=Project(here, ("box.py",), ("tests",), ("box.py", "tests")
 
 CONFTEST = """
 import gc
+import sys
+from importlib.machinery import PathFinder
 import pytest
+
+sys.meta_path.insert(0, PathFinder)  # a finder before all others, as this project's plug-in has one
 
 pytest.register_assert_rewrite('box')  # as pytest does with a plug-in's package
 
@@ -186,6 +190,18 @@ def test_tests_that_fail_without_any_mutant_are_named_and_nothing_is_tried(tmp_p
     said = on_trial(tmp_path, FILES | {"box.py": MODULE.replace("LIMIT = 3", "LIMIT = 4")})
     assert said.returncode == 2
     assert said.stderr.endswith("error: without any mutant these fail: tests/test_box.py::test_full[3-True]\n")
+
+
+@pytest.mark.proxies
+def test_a_module_in_whose_place_no_mutant_is_read_is_named(tmp_path: Path) -> None:
+    own = (
+        "class Own(SourceFileLoader): get_code = lambda self, name: compile(open(self.path).read(), self.path, 'exec')"
+    )
+    text = f"from importlib.machinery import SourceFileLoader\n{own}\nimport sys\n"
+    text += "sys.modules['box'] = Own('box', str(__import__('pathlib').Path('box.py').absolute())).load_module()\n"
+    said = on_trial(tmp_path, FILES | {"conftest.py": CONFTEST + text})
+    assert said.returncode == 2
+    assert said.stderr.endswith("error: no mutant can take the place of box.py: it is loaded in a way of its own\n")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import gc
 import json
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -24,6 +23,8 @@ from benchmarks.mutants.operators import Mutant
 from benchmarks.mutants.suite import Suite, collected, end_after, pass_all, room
 
 Told = Callable[[str], None]
+UNREAD = "unread"
+"""Where in the folder the file stands whose mutant no test has read."""
 
 
 def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: int, told: Told) -> list[Mutant]:
@@ -40,6 +41,10 @@ def survivors(mutants: Sequence[Mutant], suite: Suite, folder: Path, workers: in
     for number, (mutant, survives) in enumerate(tried, 1):
         found += [mutant] if survives else []
         told(f"{number} of {len(left)} tried from the start, {len(found)} survive")
+        if (unread := folder / UNREAD).exists():
+            raise RuntimeError(
+                f"no mutant can take the place of {unread.read_text()}: it is loaded in a way of its own"
+            )
     return found
 
 
@@ -128,25 +133,20 @@ def _compiled(mutant: Mutant, file: str) -> CodeType:
 # ---------------------------------------------------------------- with nothing imported
 
 
-class Instead(SourceFileLoader):
-    """Finds one module, and loads its mutant."""
+def _put_in_place(mutant: Mutant) -> Callable[[], bool]:
+    """Have a mutant read in place of its module, whoever finds that; return what tells whether it was."""
+    file, read = Path(mutant.path).absolute(), SourceFileLoader.get_code
+    was_read = False
 
-    def __init__(self, mutant: Mutant) -> None:
-        file = Path(mutant.path)
-        parts = file.with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        super().__init__(name, str(file.absolute()))
-        self._mutant = mutant
+    def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+        nonlocal was_read
+        if Path(loader.path).absolute() != file:
+            return read(loader, fullname)
+        was_read = True
+        return _compiled(mutant, loader.path)
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
-        """Return the spec of that one module, to be loaded by this very loader."""
-        spec = PathFinder.find_spec(name, path) if name == self.name else None
-        if spec:
-            spec.loader = self
-        return spec
-
-    def get_code(self, fullname: str) -> CodeType:
-        return _compiled(self._mutant, self.path)
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    return lambda: was_read
 
 
 def _reading_s(suite: Suite, folder: Path) -> float:
@@ -163,5 +163,8 @@ def _survives_cold(mutant: Mutant, suite: Suite, folder: Path, reading_s: float)
     wanted = suite.against(mutant)
     files = sorted({name.partition("::")[0] for name in wanted})
     passed = list[bool]()
-    sys.meta_path.insert(0, Instead(mutant))
-    return collected(files, folder, lambda session: passed.append(pass_all(session, wanted))) and passed == [True]
+    was_read = _put_in_place(mutant)
+    survives = collected(files, folder, lambda session: passed.append(pass_all(session, wanted))) and passed == [True]
+    if survives and not was_read():
+        (folder / UNREAD).write_text(mutant.path)
+    return survives
