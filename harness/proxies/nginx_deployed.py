@@ -103,7 +103,7 @@ class Deployed:
         self._beside = {block: {*beside(block, paths_beside([*of_all, block]))} for block in blocks}
         self._unasked = {block: {*internal(block)} | self._beside[block] for block in blocks}
         errors = [one for block in http for one in block.children("error_page")]
-        self._moves = {block: Moves(block, errors) for block in blocks}
+        self._moves = {block: Moves(block, errors, self._beside[block]) for block in blocks}
         self.backends = self._backends()
         self.asked = self._asked()
         self.location, self.path = self._location()
@@ -228,12 +228,8 @@ class Deployed:
         return self.targets.of(server.directive, begins) or list(moved)
 
     def _ends(self, server: Server, *begins: Location | None) -> list[Location]:
-        """Return the locations that requests may end in which begin in some (None is the server itself), in the order
-        of the file: where it is not known which, all but those that are asked beside a request.
-        """
-        block = server.directive
-        ends, are_all = self._moves[block].ends(begins)
-        return [one for one in every_location(block) if one in ends or not (are_all or one in self._beside[block])]
+        """Return the locations that requests may end in which begin in some (None is the server itself)."""
+        return self._moves[server.directive].ends(begins)[0]
 
     # ------------------------------------------------------------ the server
 

@@ -12,10 +12,10 @@ src/http/ngx_http_special_response.c, `ngx_http_send_error_page`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.proxies.nginx_language import Directive
-from harness.proxies.nginx_serving import Location, find, locations, may_answer
+from harness.proxies.nginx_serving import REGEXES, Location, every_location, find, locations, may_answer
 
 _QUERY = re.compile(r"\?|\$is_args\b|\$\{is_args\}")
 """Begins the query of a target: what is behind it leads to no other location. `$args` alone is of the path."""
@@ -23,28 +23,31 @@ _ELSEWHERE = ("http://", "https://", "$scheme")
 
 
 class Moves:
-    """How a server moves requests; `errors` are those `error_page` that are said of all servers."""
+    """How a server moves requests; `errors` are those `error_page` that are said of all servers, `beside` what is asked
+    beside a request, where none is taken to end but by words that name it.
+    """
 
-    def __init__(self, server: Directive, errors: Sequence[Directive]) -> None:
+    def __init__(self, server: Directive, errors: Sequence[Directive], beside: Collection[Location] = ()) -> None:
         self._server = server
+        self._beside = beside
         self._errors: dict[Directive, list[Directive]] = {}
         self._note_errors(server, errors)
 
-    def ends(self, begins: Iterable[Location | None]) -> tuple[set[Location], bool]:
-        """Return the locations that requests may end in which begin in some (None is the server itself), and whether
-        these are all: what a variable alone says may lead anywhere.
+    def ends(self, begins: Iterable[Location | None]) -> tuple[list[Location], bool]:
+        """Return the locations that requests may end in which begin in some (None is the server itself), in the order
+        of the file, and whether that is known: what a variable alone says may lead anywhere.
         """
         found: set[Location | None] = set()
-        ahead, are_all = list(begins), True
+        ahead, is_known = list(begins), True
         while ahead:
             location = ahead.pop()
             if location not in found:
                 found.add(location)
                 for target in self._targets(location):
-                    there = self._meant(target)
-                    are_all = are_all and there is not None
-                    ahead += there or ()
-        return {one for one in found if one}, are_all
+                    start, is_whole = _start(target)
+                    is_known = is_known and (start != "" or is_whole)
+                    ahead += self._meant(start, is_whole)
+        return [one for one in every_location(self._server) if one in found], is_known
 
     def _note_errors(self, scope: Directive, outer: Sequence[Directive]) -> None:
         """Take note of each `error_page` that is in effect in a block, and in those within."""
@@ -61,17 +64,23 @@ class Moves:
         for one in (*scope.children("try_files"), *self._errors[scope]):
             yield from one.arguments[1:][-1:]
 
-    def _meant(self, target: str) -> list[Location | None] | None:
-        """Return what a target may mean: nothing if it is elsewhere, None if it may be any location."""
-        path = _QUERY.split(target, maxsplit=1)[0]
-        start, variable, _ = path.partition("$")
-        if target.startswith(_ELSEWHERE) or (start and start[0] not in "/@"):
-            return []
-        if not start or (variable and start[0] == "@"):
-            return None if variable else []
-        if start[0] == "@":
+    def _meant(self, start: str, is_whole: bool) -> list[Location | None]:
+        """Return what a target may mean that begins so, or is no more than that."""
+        if not is_whole:
+            named = [one for one in self._beside if one.how not in REGEXES and start.startswith(one.path)]
+            meant = {each for one in named for each in (one, *every_location(one.directive))}
+            return [one for one in may_answer(self._server, start) if one not in self._beside or one in meant]
+        if start.startswith("@"):
             return [one for one in locations(self._server) if one.path == start]
-        return [*may_answer(self._server, start)] if variable else [find(self._server, start)]
+        return [find(self._server, start)] if start else []
+
+
+def _start(target: str) -> tuple[str, bool]:
+    """Return what a target begins with before any variable, and whether that is all; nothing of what is elsewhere."""
+    start, variable, _ = _QUERY.split(target, maxsplit=1)[0].partition("$")
+    if target.startswith(_ELSEWHERE) or (start and start[0] not in "/@"):
+        return "", True
+    return ("", False) if variable and start[:1] == "@" else (start, not variable)
 
 
 def _rewrites(scope: Directive, is_location: bool = False) -> list[Directive]:

@@ -12,7 +12,7 @@ src/http/ngx_http_core_module.c, `ngx_http_core_find_location`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -69,9 +69,14 @@ def internal(scope: Directive) -> Iterator[Location]:
     return _within(scope, lambda one: one.how != "@" and any(one.directive.children("internal")))
 
 
-def beside(scope: Directive, paths: Container[str]) -> Iterator[Location]:
-    """Yield the locations below a server at paths that are asked beside a request, and all within them."""
-    return _within(scope, lambda one: one.how in ("=", *PREFIXES) and one.path.rstrip("/") in paths)
+def beside(scope: Directive, paths: Collection[str]) -> Iterator[Location]:
+    """Yield the locations below a server at paths that are asked beside a request, those that no client gets to and
+    that answer such a path, and all within them.
+    """
+    for_them = {find(scope, path) for path in paths}.intersection(internal(scope))
+    return _within(
+        scope, lambda one: one in for_them or (one.how in ("=", *PREFIXES) and one.path.rstrip("/") in paths)
+    )
 
 
 def _within(scope: Directive, holds: Callable[[Location], bool]) -> Iterator[Location]:

@@ -95,6 +95,27 @@ def test_who_is_only_asked_beside_a_request_or_by_nginx_itself_is_no_backend(
     assert (read.path, read.served_by().others) == (path or "/v1/", ())
 
 
+@pytest.mark.parametrize(
+    "moving",
+    [
+        f"location /v1/ {{ rewrite ^/v1/(.*)$ /$1 last; }} location / {{ {PASS} }}",
+        f"location /v1 {{ rewrite ^/v1(.*)$ $1 last; }} location / {{ {PASS} }}",
+        f"rewrite ^/v1/(.*)$ /$1 last; location / {{ {PASS} }}",
+        f"location / {{ rewrite ^/(en|de)/(.*)$ /$2?lang=$1 last; }} location /v1/ {{ {PASS} }}",
+        f"location / {{ try_files $uri /$arg_page.html; }} location /v1/ {{ {PASS} }}",
+    ],
+)
+@pytest.mark.parametrize("within", ["", "location ~ /x { proxy_pass http://b; }"])
+@pytest.mark.parametrize("asked", ["/auth", "/auth/check"])
+@pytest.mark.parametrize("path", ["", "/v1/x"])
+def test_a_move_to_where_only_its_beginning_is_known_leads_to_none_that_is_asked_beside(
+    tmp_path: Path, moving: str, within: str, asked: str, path: str
+) -> None:
+    auth = f"auth_request {asked}; location /auth {{ internal; {within} proxy_pass http://auth:9000; }}"
+    read = deployed(tmp_path, f"server {{ {moving} {auth} }}", said(path=path))
+    assert [one.name for one in read.backends] == ["app:8000"]
+
+
 def test_it_is_said_of_all_servers_too(tmp_path: Path) -> None:
     servers = f"server {{ {AUTH.partition(';')[2].replace('internal;', '')} location /v1/ {{ {PASS} }} }}"
     head = "events {} http { auth_request /auth;"
@@ -122,6 +143,8 @@ def test_a_location_that_clients_do_not_get_to_is_not_asked_though_it_passes_to_
         "location / { rewrite ^/(.*) /app/$1 last; } location /app/ { internal; %s }",
         "location / { error_page 418 = /app; return 418; } location = /app { internal; %s }",
         "auth_request /app; location /old { rewrite ^ /app last; } location /app { %s }",
+        "auth_request /app; location /old { rewrite ^/old(.*) /app$1 last; } location /app { %s }",
+        "auth_request /app; location /old { rewrite ^/old(.*) /app$1 last; } location /app { location ~ x { %s } }",
         "auth_request /app/verify; location /app/ { %s }",
         "location / { try_files $uri @app; } location @app { internal; %s }",
         "location /api/ { rewrite ^/api/(.*)$ /_up/$1 last; } location ~ ^/_up/(.+)$ { internal; %s }",
