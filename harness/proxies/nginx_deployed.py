@@ -223,9 +223,9 @@ class Deployed:
     def _led(self, server: Server, possible: Sequence[Target]) -> list[Target]:
         """Return the targets that a server leads the path to: by what it begins in, else by what it may be moved to."""
         begins = find(server.directive, uri_of(self.said.path))
-        ends = self._ends(server, begins)
-        moved = (each for one in ends for each in self.targets.by_itself(one) if each in possible)
-        return self.targets.of(server.directive, begins) or list(moved)
+        by_itself, of = self.targets.by_itself, self.targets.of
+        moved = (each for one in self._ends(server, begins) for each in by_itself(one) if each in possible)
+        return by_itself(begins) or of(server.directive, begins) or list(moved)
 
     def _ends(self, server: Server, *begins: Location | None) -> list[Location]:
         """Return the locations that requests may end in which begin in some (None is the server itself)."""

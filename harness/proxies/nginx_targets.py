@@ -100,9 +100,9 @@ class Targets:
                     found += self.of(server, other, (*_tried, name))
         return list(dict.fromkeys(found))
 
-    def by_itself(self, location: Location) -> list[Target]:
-        """Return where a location passes requests on to that it does not leave to another."""
-        return self._in_scope(location.directive)
+    def by_itself(self, location: Location | None) -> list[Target]:
+        """Return where a location passes requests on to that it does not leave to another; None passes none on."""
+        return self._in_scope(location.directive) if location else []
 
     def _in_scope(self, scope: Directive) -> list[Target]:
         return list(self._of_scope.get(id(scope), ()))

@@ -45,6 +45,27 @@ def test_if_none_passes_a_path_on_the_one_that_may_move_it_to_the_backend_is_ask
     assert deployed(tmp_path, text, said(path="/old")).asked.address == "*:81"
 
 
+@pytest.mark.parametrize(
+    "moving",
+    [
+        "error_page 502 503 504 @other;",
+        "error_page 502 /other/x;",
+        "error_page 502 $to;",
+        "if ($host = x) { rewrite ^ /other/ last; }",
+        "if ($host = x) { error_page 418 = @other; return 418; }",
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_path_leads_to_what_its_location_passes_it_on_to_itself_wherever_that_may_move_it(
+    tmp_path: Path, moving: str, inside: bool
+) -> None:
+    other = "{ internal; proxy_pass http://maintenance; }"
+    first = f"location /v1/ {{ {moving} {PASS} }}" if inside else f"{moving} location /v1/ {{ {PASS} }}"
+    text = f"server {{ {first} location @other {other} location /other/ {other} location / {{ root /srv; }} }}"
+    read = deployed(tmp_path, text, said(path="/v1/chat"))
+    assert [one.name for one in read.backends] == ["app:8000"]
+
+
 def test_a_path_that_is_moved_to_what_passes_nothing_on_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, STREAMS, said(path="/old")) == [
         "my.conf:3: `location /` answers /old, and passes nothing on to app:8000;"
