@@ -1,10 +1,12 @@
 """Where nginx may move a request to from the location that it begins in, by its rules. Pure.
 
-    rewrite     to a path; within a location only without `break`, which stays there
-    try_files   to the last that it names; one of the server's own only where no location is found
+    rewrite     to a path; within a location only without `break`, which stays there; never behind a `return`
+    try_files   to the last that it names, where no `return` answers; one of the server's own only where no location is
+                found
     error_page  to a path or a name; the nearest one outwards counts, up to what is said of all servers
 
-An answer that sends the client elsewhere moves nothing, as of a target that begins with `$scheme`.
+An answer that sends the client elsewhere moves nothing, as of a target that begins with `$scheme`, and `$uri` as a
+whole target leads to where the request is.
 Sources: nginx/nginx, src/http/modules/ngx_http_rewrite_module.c, `ngx_http_rewrite`; ngx_http_try_files_module.c;
 src/http/ngx_http_special_response.c, `ngx_http_send_error_page`.
 """
@@ -20,6 +22,8 @@ from harness.proxies.nginx_serving import REGEXES, Location, every_location, fin
 _QUERY = re.compile(r"\?|\$is_args\b|\$\{is_args\}")
 """Begins the query of a target: what is behind it leads to no other location. `$args` alone is of the path."""
 _ELSEWHERE = ("http://", "https://", "$scheme")
+_SAME = re.compile(rf"\$(\{{(document_)?uri\}}|(document_)?uri(?!\w))(({_QUERY.pattern}).*)?", re.DOTALL)
+"""Is the request's own path, which is the one that led to where it is, unless that was rewritten there."""
 
 
 class Moves:
@@ -59,10 +63,14 @@ class Moves:
     def _targets(self, location: Location | None) -> Iterator[str]:
         """Yield what moves a request on from a location, each by where that leads."""
         scope = location.directive if location else self._server
-        rewrites = [*_rewrites(self._server), *(_rewrites(scope, is_location=True) if location else ())]
-        yield from (one.arguments[1] for one in rewrites)
-        for one in (*scope.children("try_files"), *self._errors[scope]):
-            yield from one.arguments[1:][-1:]
+        of_server = rewriting = _Rewriting(self._server, is_location=False)
+        yield from of_server.moves
+        if location:
+            rewriting = _Rewriting(scope, is_location=True)
+            yield from rewriting.moves
+        for one in (*(scope.children("try_files") if rewriting.is_left else ()), *self._errors[scope]):
+            for target in one.arguments[1:][-1:]:
+                yield from (*of_server.stays, *rewriting.stays) if _SAME.fullmatch(target) else (target,)
 
     def _meant(self, start: str, is_whole: bool) -> list[Location | None]:
         """Return what a target may mean that begins so, or is no more than that."""
@@ -76,22 +84,53 @@ class Moves:
 
 
 def _start(target: str) -> tuple[str, bool]:
-    """Return what a target begins with before any variable, and whether that is all; nothing of what is elsewhere."""
+    """Return what a target begins with before any variable, and whether that is all; nothing of what is elsewhere, or
+    where the request is.
+    """
     start, variable, _ = _QUERY.split(target, maxsplit=1)[0].partition("$")
-    if target.startswith(_ELSEWHERE) or (start and start[0] not in "/@"):
+    if target.startswith(_ELSEWHERE) or _SAME.fullmatch(target) or (start and start[0] not in "/@"):
         return "", True
     return ("", False) if variable and start[:1] == "@" else (start, not variable)
 
 
-def _rewrites(scope: Directive, is_location: bool = False) -> list[Directive]:
-    """Return those of a block that move requests which it answers itself, rather than another block within it."""
-    found: list[Directive] = []
-    stays = ("redirect", "permanent", *(["break"] if is_location else ()))
-    for one in scope.children("rewrite", "if", "break"):
-        if one.name == "if":
-            found += _rewrites(one, is_location)
-        elif one.name == "break":  # none behind it is read, and a location takes back all that have not moved yet
-            return [each for each in found if each.arguments[2:] == ["last"]] if is_location else found
-        elif len(one.arguments) > 1 and one.arguments[-1] not in stays:
-            found.append(one)
-    return found
+class _Rewriting:
+    """What the directives of a block that rewrite do to a request.
+
+    `moves` are the targets that it may be moved to, `stays` those that its path may become without that: a location
+    keeps it at a `break`, and a `return` answers. `is_left` tells whether it may be left to the block's `try_files`,
+    which is not in effect in an `if`.
+    """
+
+    def __init__(self, block: Directive, is_location: bool) -> None:
+        self._block = block
+        self._is_location = is_location
+        self.moves: list[str] = []
+        self.stays: list[str] = []
+        self.is_left = not any(block.children("return"))
+        self.moves += self._read(block, [])
+
+    def _read(self, block: Directive, before: Sequence[str]) -> list[str]:
+        """Take note of a block, before which some may have rewritten; return what in it may have at its end."""
+        mine: list[str] = []
+        for one in block.children("rewrite", "if", "break", "return"):
+            if one.name == "if":
+                mine += self._read(one, [*before, *mine])
+            elif one.name == "rewrite":
+                target, flag = [*one.arguments[1:], "", ""][:2]
+                if flag == "last":
+                    self.moves.append(target)
+                elif flag == "break":
+                    self._break(block, [target])
+                elif not flag:
+                    mine.append(target)
+            else:
+                if one.name == "break":
+                    self._break(block, [*before, *mine])
+                else:
+                    self.stays += [*before, *mine]
+                return []  # none behind it is read
+        return mine
+
+    def _break(self, block: Directive, rewritten: Sequence[str]) -> None:
+        self.is_left = self.is_left or block is self._block
+        (self.stays if self._is_location else self.moves).extend(rewritten)

@@ -90,6 +90,8 @@ NOWHERE = [
     "location / { try_files $uri $uri/ /index.php$is_args$args; }",
     "location / { rewrite ^/(.*)$ /a/$1 break; }",
     "location /files/ { internal; error_page 404 = /a; }",
+    "location /old/ { return 410; rewrite ^ /a last; }",
+    "location /old/ { error_page 405 =200 $uri; }",
 ]
 """Moves no request to what only nginx asks."""
 

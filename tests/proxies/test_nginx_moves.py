@@ -27,8 +27,12 @@ UP = "location = /up { return 204; } location = /other { return 204; }"
 ERRORS = "error_page 418 = /up;"
 """Said of all servers."""
 
-BY_ITSELF = f"{TO} rewrite ^ $scheme://a.test/to/; location /a/ {{ }}"
-"""A server that answers without a location."""
+BY_ITSELF = [
+    f"{TO} rewrite ^ $scheme://a.test/to/; location /a/ {{ }}",
+    f"{TO} return 410; rewrite ^ /to/x; location /a/ {{ }}",
+    f"{TO} rewrite ^ /to/x; return 410; location /a/ {{ }}",
+]
+"""Servers that answer without a location."""
 STAYS = [
     f"{TO} location /a/ {{ rewrite ^/a/(.*)$ /to/$1 break; }}",
     f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x break; }} }}",
@@ -43,8 +47,19 @@ STAYS = [
     f"{TO} try_files $uri /to/x; location /a/ {{ }}",
     f"{TO} location /a/ {{ rewrite ^ /to/x last; location /a/b/ {{ }} }}",
     f"{TO} location /a/ {{ try_files $uri /to/x; location /a/b/ {{ }} }}",
-    BY_ITSELF,
+    *BY_ITSELF,
     f"{TO} break; rewrite ^ /to/x; location /a/ {{ }}",
+    f"{TO} location /a/ {{ return 410; rewrite ^ /to/x last; }}",
+    f"{TO} location /a/ {{ rewrite ^ /to/x; return 410; }}",
+    f"{TO} location /a/ {{ if ($host) {{ return 410; rewrite ^ /to/x last; }} }}",
+    f"{TO} location /a/ {{ return 410; try_files $uri /to/x; }}",
+    f"{TO} location /a/ {{ if ($host) {{ break; }} return 410; try_files $uri /to/x; }}",
+    f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /b/x break; }} return 410; try_files $uri /to/x; }}",
+    f"{TO} location /a/ {{ error_page 418 = $uri; return 418; }}",
+    f"{TO} location /a/ {{ error_page 418 =200 ${{document_uri}}?x=$uri; return 418; }}",
+    f"{TO} location /a/ {{ error_page 404 = $document_uri$is_args$args; }}",
+    f"{TO} location /a/ {{ rewrite ^ $uri?x=1 last; }}",
+    f"{TO} location /a/ {{ try_files /none ${{uri}}?/to/; }}",
 ]
 # What a server says, where the real nginx ends, and where else a request might by what it says.
 MOVES = [
@@ -74,6 +89,19 @@ MOVES = [
         "~ ^/to/b",
         ("^~ /to/w",),
     ),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x last; return 410; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x last; }} return 410; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ if ($http_x) {{ return 410; }} rewrite ^ /to/x; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ break; return 410; try_files $uri /to/x; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /b/x break; return 410; try_files /none /to/x; }}", "/to/", ()),
+    (f"{TO} rewrite ^ /to/x break; return 410; location /a/ {{ }}", "/to/", ()),
+    (f"{TO} rewrite ^ /to/x; if ($host) {{ break; }} return 410; location /a/ {{ }}", "/to/", ()),
+    (f"{TO} if ($host) {{ rewrite ^ /to/x; break; }} return 410; location /a/ {{ }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x break; error_page 404 = $uri; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x; break; error_page 404 = $uri; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x break; try_files /none $uri; }}", "/to/", ()),
+    (f"{TO} location /a/ {{ rewrite ^ /to/x; return 418; error_page 418 = $uri; }}", "/to/", ()),
+    (f"{UP} location /a/ {{ return 418; rewrite ^ /other last; }}", "= /up", ()),
     (f"{UP} location /a/ {{ return 418; }}", "= /up", ()),
     (
         f"{UP} location /a/ {{ error_page 419 = /other; location /a/b/ {{ rewrite ^ /c last; }} }} location /c {{ }}",
@@ -135,7 +163,7 @@ async def test_the_real_nginx_ends_there(tmp_path: Path) -> None:
         told = await asyncio.gather(*(end(at) for at in range(len(texts))))
         await client.close()
     stay = {text: ends_of(text)[0] for text in STAYS}
-    stay[BY_ITSELF] = ""
+    stay.update(dict.fromkeys(BY_ITSELF, ""))
     assert dict(zip(texts, told, strict=True)) == {**stay, **{text: one for text, one, _ in MOVES}}
 
 
