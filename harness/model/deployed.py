@@ -39,9 +39,10 @@ class Place:
 class ServedBy:
     """What of a hop's config answers the requests of a cell.
 
-    `path` is asked for, `said` whether the user said so. `location` is None where the server answers without one;
-    `others` are the locations of that server which also pass requests on to the backend, and are not measured. `hop` is
-    what the chain calls it. `changed` is what mitigations change in its files, as a unified diff: nothing without any.
+    `path` is asked for, `said` whether the user said so. `location` passes requests on, None if it is not known which
+    does; `begins` is the one that they begin in, if that is another. `others` are the locations of that server which
+    also pass requests on to the backend, and are not measured. `hop` is what the chain calls it. `changed` is what
+    mitigations change in its files, as a unified diff: nothing without any.
     """
 
     path: str
@@ -51,3 +52,4 @@ class ServedBy:
     others: tuple[Place, ...] = ()
     hop: str = ""
     changed: str = ""
+    begins: Place | None = None

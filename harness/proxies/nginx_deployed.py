@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from harness.errors import Complaint, InputError, allowed
@@ -30,7 +30,7 @@ from harness.proxies.nginx_serving import (
     reached,
     uri_of,
 )
-from harness.proxies.nginx_targets import Target, Targets, fallbacks
+from harness.proxies.nginx_targets import Target, Targets
 
 OWN_PATH = "/stream/0"
 """What is asked for where a config was written for the harness: a stream by its own path."""
@@ -137,33 +137,31 @@ class Deployed:
         called = " ".join(filter(None, ("server", _name(self.asked))))
         server = Place(called, str(self.server.directive.source.path), self._line)
         others = () if self.said.path else tuple(map(_place, there))
-        location = self._told(self.location) if self.location else None
-        return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others)
+        location = _place(self._passing) if self._passing else None
+        begins = _place(self.location) if self.location and self.location != self._passing else None
+        return ServedBy(self.path or "/stream/N", bool(self.said.path), server, location, others, begins=begins)
+
+    @property
+    def answering(self) -> Location | None:
+        """The location that passes requests on; where it is not known which, the one that they begin in."""
+        return self._passing or self.location
 
     @cached_property
-    def answering(self) -> Location | None:
-        """The location that passes requests on: what is asked for, or the named one that it falls back on."""
-        if self.location is None or not set(self.backends).isdisjoint(self.targets.by_itself(self.location)):
-            return self.location
-        falls_back = set(fallbacks(self.location.directive))
-        there = (one for one in every_location(self.server.directive) if one.path in falls_back)
-        return next((one for one in there if self._passes(self.server, one)), self.location)
+    def _passing(self) -> Location | None:
+        """The location that passes requests on: where they begin, or the only one to which they may be moved that does;
+        None if there are more.
+        """
+        ways = self._moves[self.server.directive].ways(self.location)
+        there = next(filter(None, (list(filter(self._passes, ends)) for ends in ways)), [])
+        return there[0] if len(there) == 1 else None
 
     @cached_property
     def aside(self) -> set[Directive]:
         """The servers and locations that what is asked for does not get to, as far as that is known."""
         inner = every_location(self.server.directive) if self.path else ()
-        ends = {one.directive for one in (*self._ends(self.server, self.location), self.answering) if one}
+        ends = {one.directive for one in self._ends(self.server, self.location)}
         there = {one.directive for one in inner if ends.isdisjoint(below for below, _ in one.directive.walk())}
         return there | {one.directive for one in self.servers if one != self.server}
-
-    def _told(self, location: Location) -> Place:
-        """Return the place of a location, or of the named one that it passes requests on by."""
-        answering = self.answering or location
-        if answering == location:
-            return _place(location)
-        place = _place(answering)
-        return replace(place, text=f"{place.text}, on which {_place(location).text} falls back,")
 
     @property
     def _line(self) -> int:
@@ -217,19 +215,21 @@ class Deployed:
         for server in self.servers:
             unasked = self._unasked[server.directive]
             begins = (one for one in every_location(server.directive) if one not in unasked)
-            found.update(each for one in self._ends(server, None, *begins) for each in self.targets.by_itself(one))
+            found.update(each for one in self._ends(server, None, *begins) for each in self.targets.of(one))
         return found
 
     def _led(self, server: Server, possible: Sequence[Target]) -> list[Target]:
         """Return the targets that a server leads the path to: by what it begins in, else by what it may be moved to."""
         begins = find(server.directive, uri_of(self.said.path))
-        by_itself, of = self.targets.by_itself, self.targets.of
-        moved = (each for one in self._ends(server, begins) for each in by_itself(one) if each in possible)
-        return by_itself(begins) or of(server.directive, begins) or list(moved)
+        for ends in self._moves[server.directive].ways(begins):
+            led = [each for one in ends for each in self.targets.of(one) if one == begins or each in possible]
+            if led:
+                return led
+        return []
 
     def _ends(self, server: Server, *begins: Location | None) -> list[Location]:
         """Return the locations that requests may end in which begin in some (None is the server itself)."""
-        return self._moves[server.directive].ends(begins)[0]
+        return self._moves[server.directive].ends(begins)
 
     # ------------------------------------------------------------ the server
 
@@ -278,10 +278,10 @@ class Deployed:
         if not self.said.path:
             return self._has_a_way(server) if self.is_written_for_us else bool(self._leading(server))
         begins = find(server.directive, uri_of(self.said.path))
-        return any(self._passes(server, one) for one in (begins, *self._ends(server, begins)))
+        return any(map(self._passes, self._ends(server, begins)))
 
     def _has_a_way(self, server: Server) -> bool:
-        return any(self._passes(server, one) for one in every_location(server.directive))
+        return any(map(self._passes, every_location(server.directive)))
 
     def _nothing_leads(self, servers: Sequence[Server]) -> InputError:
         backend = " or ".join(one.name for one in self.backends)
@@ -310,7 +310,8 @@ class Deployed:
         own = find(scope, OWN_PATH)
         if self.is_written_for_us or (self._streams_only and own in leading):
             return own, ""
-        there = sorted(leading, key=lambda one: one.path == "/" and one.how in PREFIXES)
+        at_once = self._leading(self.server, by_errors=False)
+        there = sorted(leading, key=lambda one: (one not in at_once, one.path == "/" and one.how in PREFIXES))
         for location in there:
             for path in (location.path, f"{location.path}stream"):
                 if location.how in ("=", *PREFIXES) and find(scope, path) == location:
@@ -318,14 +319,17 @@ class Deployed:
         told = (one.directive.reject("matches paths that only you know: say one, with `--path /...`") for one in there)
         raise InputError(*told)
 
-    def _leading(self, server: Server) -> list[Location]:
-        """Return the locations that pass requests of clients on to the backend, in the order of the file."""
-        unasked = self._unasked[server.directive]
+    def _leading(self, server: Server, by_errors: bool = True) -> list[Location]:
+        """Return the locations that pass requests of clients on to the backend, themselves or by named ones that they
+        fall back on, in the order of the file.
+        """
+        moves, unasked = self._moves[server.directive], self._unasked[server.directive]
         there = (one for one in every_location(server.directive) if one.how != "@" and one not in unasked)
-        return [one for one in there if self._passes(server, one)]
+        return [one for one in there if any(map(self._passes, moves.ends([one], by_errors=by_errors, by_name=True)))]
 
-    def _passes(self, server: Server, location: Location | None) -> bool:
-        return not set(self.backends).isdisjoint(self.targets.of(server.directive, location))
+    def _passes(self, location: Location) -> bool:
+        """Tell whether a location itself passes requests on to the backend."""
+        return not set(self.backends).isdisjoint(self.targets.of(location))
 
     def _refused(self, why: str) -> InputError:
         return InputError(

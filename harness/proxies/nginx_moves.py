@@ -34,24 +34,35 @@ class Moves:
     def __init__(self, server: Directive, errors: Sequence[Directive], beside: Collection[Location] = ()) -> None:
         self._server = server
         self._beside = beside
+        self._rewriting = _Rewriting(server, is_location=False)
         self._errors: dict[Directive, list[Directive]] = {}
         self._note_errors(server, errors)
 
-    def ends(self, begins: Iterable[Location | None]) -> tuple[list[Location], bool]:
+    def ends(
+        self, begins: Iterable[Location | None], *, by_errors: bool = True, by_name: bool = False
+    ) -> list[Location]:
         """Return the locations that requests may end in which begin in some (None is the server itself), in the order
-        of the file, and whether that is known: what a variable alone says may lead anywhere.
+        of the file: what a variable alone says may lead anywhere.
+
+        Unless `by_errors`, without error pages but those of what a location itself returns; if `by_name`, only by the
+        names of locations (`@app`).
         """
         found: set[Location | None] = set()
-        ahead, is_known = list(begins), True
+        ahead = list(begins)
         while ahead:
             location = ahead.pop()
             if location not in found:
                 found.add(location)
-                for target in self._targets(location):
-                    start, is_whole = _start(target)
-                    is_known = is_known and (start != "" or is_whole)
-                    ahead += self._meant(start, is_whole)
-        return [one for one in every_location(self._server) if one in found], is_known
+                for target in self._targets(location, by_errors):
+                    if not by_name or target.startswith("@"):
+                        ahead += self._meant(*_start(target))
+        return [one for one in every_location(self._server) if one in found]
+
+    def ways(self, begins: Location | None) -> Iterator[list[Location]]:
+        """Yield the same of one location, by more each time: by itself; by what moves requests; by error pages, too."""
+        yield [begins] if begins else []
+        yield self.ends([begins], by_errors=False)
+        yield self.ends([begins])
 
     def _note_errors(self, scope: Directive, outer: Sequence[Directive]) -> None:
         """Take note of each `error_page` that is in effect in a block, and in those within."""
@@ -60,17 +71,15 @@ class Moves:
         for location in locations(scope):
             self._note_errors(location.directive, here)
 
-    def _targets(self, location: Location | None) -> Iterator[str]:
+    def _targets(self, location: Location | None, by_errors: bool) -> Iterator[str]:
         """Yield what moves a request on from a location, each by where that leads."""
         scope = location.directive if location else self._server
-        of_server = rewriting = _Rewriting(self._server, is_location=False)
-        yield from of_server.moves
-        if location:
-            rewriting = _Rewriting(scope, is_location=True)
-            yield from rewriting.moves
-        for one in (*(scope.children("try_files") if rewriting.is_left else ()), *self._errors[scope]):
+        rewriting = _Rewriting(scope, is_location=True) if location else self._rewriting
+        yield from (*self._rewriting.moves, *rewriting.moves)
+        errors = [one for one in self._errors[scope] if by_errors or rewriting.returned & {*one.arguments[:-1]}]
+        for one in (*(scope.children("try_files") if rewriting.is_left else ()), *errors):
             for target in one.arguments[1:][-1:]:
-                yield from (*of_server.stays, *rewriting.stays) if _SAME.fullmatch(target) else (target,)
+                yield from (*self._rewriting.stays, *rewriting.stays) if _SAME.fullmatch(target) else (target,)
 
     def _meant(self, start: str, is_whole: bool) -> list[Location | None]:
         """Return what a target may mean that begins so, or is no more than that."""
@@ -97,8 +106,8 @@ class _Rewriting:
     """What the directives of a block that rewrite do to a request.
 
     `moves` are the targets that it may be moved to, `stays` those that its path may become without that: a location
-    keeps it at a `break`, and a `return` answers. `is_left` tells whether it may be left to the block's `try_files`,
-    which is not in effect in an `if`.
+    keeps it at a `break`, and a `return` answers, with a status that is `returned`. `is_left` tells whether it may be
+    left to the block's `try_files`, which is not in effect in an `if`.
     """
 
     def __init__(self, block: Directive, is_location: bool) -> None:
@@ -106,6 +115,7 @@ class _Rewriting:
         self._is_location = is_location
         self.moves: list[str] = []
         self.stays: list[str] = []
+        self.returned: set[str] = set()
         self.is_left = not any(block.children("return"))
         self.moves += self._read(block, [])
 
@@ -128,6 +138,7 @@ class _Rewriting:
                     self._break(block, [*before, *mine])
                 else:
                     self.stays += [*before, *mine]
+                    self.returned.update(one.arguments[:1])
                 return []  # none behind it is read
         return mine
 

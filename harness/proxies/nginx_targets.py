@@ -7,13 +7,13 @@ says; what is only known as requests come (a `map`, a header) is a target that n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import InputError
 from harness.proxies import placeholders
 from harness.proxies.nginx_language import Directive, Word
-from harness.proxies.nginx_serving import Location, every_location
+from harness.proxies.nginx_serving import Location
 
 PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
 
@@ -90,22 +90,9 @@ class Targets:
         """Return every target, those of no location too, in the order of the file."""
         return list(self._by_name.values())
 
-    def of(self, server: Directive, location: Location | None, _tried: tuple[str, ...] = ()) -> list[Target]:
-        """Return where a location passes requests on to: by itself, or by the named one that it falls back on."""
-        scope = location.directive if location else server
-        found = self._in_scope(scope)
-        for name in fallbacks(scope):
-            for other in every_location(server):
-                if other.how == "@" and other.path == name and name not in _tried:
-                    found += self.of(server, other, (*_tried, name))
-        return list(dict.fromkeys(found))
-
-    def by_itself(self, location: Location | None) -> list[Target]:
-        """Return where a location passes requests on to that it does not leave to another; None passes none on."""
-        return self._in_scope(location.directive) if location else []
-
-    def _in_scope(self, scope: Directive) -> list[Target]:
-        return list(self._of_scope.get(id(scope), ()))
+    def of(self, location: Location | None) -> list[Target]:
+        """Return where a location itself passes requests on to; None, a server without one, passes none on."""
+        return list(dict.fromkeys(self._of_scope.get(id(location.directive), ()))) if location else []
 
     def _look_into(self, scope: Directive, location: Directive, sets: Sets) -> None:
         """Take note of what is passed on in a block; what is in an `if` belongs to the location around it."""
@@ -184,13 +171,6 @@ def span_of(directive: Directive, word: Word) -> tuple[Span, str]:
     start, end = found.start("scheme" if found["scheme"] else "address"), found.end("address")
     address = found["address"].rstrip(":")
     return Span(directive, word, word.start + start, word.start + end, found["scheme"] or "", address), found["rest"]
-
-
-def fallbacks(scope: Directive) -> Iterator[str]:
-    """Yield the named locations that a location falls back on, in `try_files` and `error_page`."""
-    for one in scope.children("try_files", "error_page"):
-        if one.arguments and one.arguments[-1].startswith("@"):
-            yield one.arguments[-1]
 
 
 def host_of(address: str) -> str:

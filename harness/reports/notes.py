@@ -32,7 +32,12 @@ def emulator(claim: str) -> str:
 def served(facts: Facts) -> Iterator[str]:
     """Yield which location of each config of the user's answers, and which others could have and are not measured."""
     for one in facts.served_by:
-        yield f"{one.hop}: {one.path} is served by {one.location or 'no location'} of {one.server}"
+        if one.location:
+            moved = f", to which {one.begins} moves it," if one.begins else ""
+            yield f"{one.hop}: {one.path} is served by {one.location}{moved} of {one.server}"
+        else:
+            begins = one.begins or "no location"
+            yield f"{one.hop}: {one.path} begins in {begins} of {one.server}; which location passes it on is not known"
         if one.others:
             others = ", ".join(map(str, one.others))
             yield f"{one.hop}: no path was said; these pass requests on, too, and are not measured: {others} (--path)"

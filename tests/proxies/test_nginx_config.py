@@ -426,13 +426,6 @@ def test_before_an_application_streams_are_asked_for_by_their_own_path_if_that_l
     assert Deployed(Config(write(tmp_path, only)), said(), streams_only=True).path == "/api/"
 
 
-def test_who_passes_requests_on_for_another_location_is_told_with_it(tmp_path: Path) -> None:
-    text = located("location / { try_files $uri @app; }", f"location @app {{ {PASS} }}")
-    assert str(deployed(tmp_path, text).served_by().location).startswith(
-        f"location @app, on which location / falls back, ({tmp_path}/my.conf:4)"
-    )
-
-
 def test_a_path_that_a_rewrite_may_move_is_asked_and_any_other_has_to_lead_to_the_backend(tmp_path: Path) -> None:
     moved = "location /old/ { rewrite ^/old(.*) $1 last; }"
     text = located("if ($host = x) { return 421; }", f"location /api/ {{ {PASS} }}", moved, "location / { root /srv; }")

@@ -268,3 +268,82 @@ def test_where_only_nginx_asks_anybody_that_is_the_backend(tmp_path: Path) -> No
 def test_who_is_asked_beside_can_be_mapped(tmp_path: Path) -> None:
     text = f"server {{ {AUTH.replace('internal;', '')} location /v1/ {{ {PASS} }} }}"
     assert deployed(tmp_path, text, said("auth", path="/auth")).path == "/auth"
+
+
+# ---------------------------------------------------------------- which location passes them on
+
+
+UP = "{ proxy_pass http://app:8000; }"
+# What a server says, which of its locations passes /api/chat on, if that is known, and in which it begins.
+PASSED_ON = [
+    (f"location /api/ {UP}", "/api/", "/api/"),
+    (f"location /api/ {{ try_files $uri @app; }} location @app {UP}", "@app", "/api/"),
+    (f"location /api/ {{ error_page 418 = @app; return 418; }} location @app {UP}", "@app", "/api/"),
+    (f"error_page 418 = @app; location /api/ {{ return 418; }} location @app {UP}", "@app", "/api/"),
+    (f"error_page 404 = @app; location / {{ root /srv; }} location @app {UP}", "@app", "/"),
+    (f"location /api/ {{ try_files $uri @a; }} location @a {{ error_page 404 @b; }} location @b {UP}", "@b", "/api/"),
+    (f"try_files $uri @app; location /x {{ }} location @app {UP}", "@app", ""),
+    (
+        f"location /api/ {{ rewrite ^ /gateway$uri last; }} location /gateway/ {{ internal; {PASS} }}",
+        "/gateway/",
+        "/api/",
+    ),
+    (f"location /api/ {{ rewrite ^/api/(.*)$ /$1 last; }} location / {UP}", "/", "/api/"),
+    (f"location /api {{ rewrite ^/api(.*)$ $1 last; }} location / {UP}", "/", "/api"),
+    (f"rewrite ^/api/(.*)$ /v1/$1 last; location /v1/ {UP}", "/v1/", ""),
+    (f"location /api/ {{ if ($host = x) {{ rewrite ^ /x last; }} {PASS} }} location /x {UP}", "/api/", "/api/"),
+    (f"location /api/ {{ error_page 404 /x; {PASS} }} location /x {UP}", "/api/", "/api/"),
+    (
+        f"error_page 502 /x; location /api/ {{ try_files $uri @app; }} location @app {UP} location /x {UP}",
+        "@app",
+        "/api/",
+    ),
+    (
+        f"location /api/ {{ rewrite ^ /x last; error_page 502 @a; }} location @a {UP} location /x {UP}",
+        "/x",
+        "/api/",
+    ),
+    (f"location /api/ {{ rewrite ^ $to last; }} location /x {UP} location /y {UP}", None, "/api/"),
+    (f"rewrite ^/api/(.*)$ $1 last; location /x {UP} location /y {UP}", None, ""),
+    (f"location /api/ {{ try_files $uri @a; error_page 418 @a; }} location @a {UP} location @b {UP}", "@a", "/api/"),
+    (
+        f"location /api/ {{ if ($host = x) {{ return 418; }} try_files $uri @a; error_page 418 @b; }}"
+        f"location @a {UP} location @b {UP}",
+        None,
+        "/api/",
+    ),
+    (
+        "auth_request /auth; location = /auth { internal; proxy_pass http://app:8000/me; }"
+        f"location /api/ {{ rewrite ^/api/(.*)$ /$1 last; }} location / {UP}",
+        "/",
+        "/api/",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "passing", "begins"), PASSED_ON)
+def test_what_passes_a_path_on_is_told_and_edited_with_what_it_begins_in_where_it_is_known(
+    tmp_path: Path, text: str, passing: str | None, begins: str
+) -> None:
+    read = deployed(tmp_path, f"server {{ {text} }}", said(path="/api/chat"))
+    told = read.served_by()
+    assert [place and place.text.split(" ")[-1] for place in (told.location, told.begins)] == [
+        passing,
+        begins if begins and begins != passing else None,
+    ]
+    assert (read.answering.path if read.answering else "") == (passing or begins)
+
+
+@pytest.mark.parametrize(("text", "passing", "begins"), [one for one in PASSED_ON if one[2] and "@" in (one[1] or "")])
+def test_what_falls_back_on_a_named_location_is_found_without_a_path(
+    tmp_path: Path, text: str, passing: str, begins: str
+) -> None:
+    read = deployed(tmp_path, f"server {{ {text} }}")
+    assert read.answering
+    assert (read.path, read.answering.path) == (begins, passing)
+
+
+def test_what_has_the_backend_for_its_error_page_alone_is_asked_last(tmp_path: Path) -> None:
+    text = f"server {{ error_page 404 = @app; location /a/ {{ }} location / {UP} location @app {UP} }}"
+    read = deployed(tmp_path, text)
+    assert (read.path, [one.text for one in read.served_by().others]) == ("/", ["location /a/"])

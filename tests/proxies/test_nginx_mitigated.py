@@ -121,6 +121,24 @@ def test_an_inner_level_is_what_counts_and_is_the_one_that_changes(tmp_path: Pat
     assert changed.index("location") < changed.rindex("proxy_buffering off;")
 
 
+@pytest.mark.parametrize(
+    ("outer", "moving", "named"),
+    [
+        ("", "rewrite ^/api/(.*)$ /$1 last;", "/"),
+        ("", "try_files $uri @app;", "@app"),
+        ("", "error_page 418 = @app; return 418;", "@app"),
+        ("error_page 418 = @app;", "return 418;", "@app"),
+    ],
+)
+def test_what_changes_is_the_location_to_which_requests_are_moved(
+    tmp_path: Path, outer: str, moving: str, named: str
+) -> None:
+    passing = f"location {named} {{ gzip on; proxy_pass http://app:8000; }}"
+    text = f"server {{ {outer} location /api/ {{ {moving} }} {passing} }}"
+    changed = after(tmp_path, text, Edit(set=("gzip off",)), OFF, path="/api/chat")
+    assert changed == text.replace("gzip on; ", "gzip off; ").replace("app:8000;", "app:8000; proxy_buffering off;")
+
+
 @pytest.mark.parametrize("name", ["gzip", "proxy_cache"])
 def test_what_nginx_does_anyway_is_not_said(tmp_path: Path, name: str) -> None:
     off = Edit(set=(f"{name} off",))

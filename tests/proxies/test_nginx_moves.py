@@ -15,10 +15,11 @@ from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_language import parse
 from harness.proxies.nginx_moves import Moves
-from harness.proxies.nginx_serving import every_location, find, uri_of
+from harness.proxies.nginx_serving import Location, every_location, find, uri_of
 from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
+from tests.proxies.test_nginx_config import PASS, deployed, said
 from tests.proxies.test_nginx_serving import server_of
 
 ANY = "anywhere"
@@ -115,30 +116,40 @@ MOVES = [
 PATH = "/a/b/v"
 
 
-def ends_of(text: str) -> tuple[str, set[str]]:
-    """Return where a request begins, and all that it may end in."""
+def moves_of(text: str) -> tuple[Location, list[Location], list[Location]]:
+    """Return where a request begins, all that it may end in, and all that there is."""
     server = server_of(text)
     begins = find(server, uri_of(PATH))
     assert begins is not None
     errors = parse(Source(Path("my.conf"), ERRORS)) if UP in text else []
-    ends, is_known = Moves(server, errors).ends([begins])
-    assert is_known or ends == [*every_location(server)]
-    name = " ".join(begins.directive.arguments)
-    return name, {" ".join(one.directive.arguments) for one in ends} if is_known else {name, ANY}
+    return begins, Moves(server, errors).ends([begins]), [*every_location(server)]
+
+
+def name(location: Location) -> str:
+    return " ".join(location.directive.arguments)
 
 
 @pytest.mark.parametrize("text", STAYS)
 def test_what_stays_in_its_location_or_goes_to_another_server_is_no_move(text: str) -> None:
-    begins, ends = ends_of(text)
-    assert ends == {begins}
+    begins, ends, _ = moves_of(text)
+    assert ends == [begins]
 
 
 @pytest.mark.parametrize(("text", "end", "others"), MOVES)
 def test_a_request_is_followed_to_all_that_it_may_end_in(text: str, end: str, others: tuple[str, ...]) -> None:
-    begins, ends = ends_of(text)
-    known = () if ANY in ends else (end,)
-    assert end != begins
-    assert ends == {begins, *known, *others}
+    begins, ends, every = moves_of(text)
+    assert end != name(begins)
+    assert {*map(name, ends)} == ({*map(name, every)} if ANY in others else {name(begins), end, *others})
+
+
+@pytest.mark.parametrize(("text", "end", "others"), MOVES)
+def test_the_one_of_them_that_passes_requests_on_is_told_to(
+    tmp_path: Path, text: str, end: str, others: tuple[str, ...]
+) -> None:
+    passing = re.sub(rf"location {re.escape(end)} {{", rf"\g<0> {PASS}", text)
+    read = deployed(tmp_path, f"events {{}} http {{ {ERRORS} server {{ {passing} }} }}", said(path=PATH))
+    assert read.answering
+    assert (name(read.answering), read.served_by().begins is None) == (end, read.location == read.answering)
 
 
 @pytest.mark.proxies
@@ -162,7 +173,7 @@ async def test_the_real_nginx_ends_there(tmp_path: Path) -> None:
 
         told = await asyncio.gather(*(end(at) for at in range(len(texts))))
         await client.close()
-    stay = {text: ends_of(text)[0] for text in STAYS}
+    stay = {text: name(moves_of(text)[0]) for text in STAYS}
     stay.update(dict.fromkeys(BY_ITSELF, ""))
     assert dict(zip(texts, told, strict=True)) == {**stay, **{text: one for text, one, _ in MOVES}}
 

@@ -12,10 +12,12 @@ from harness.model import (
     Expectation,
     Facts,
     HopKind,
+    Place,
     Refusal,
     Remark,
     Result,
     Screen,
+    ServedBy,
     StandIn,
     Start,
     TransportName,
@@ -28,6 +30,13 @@ from tests.reports.samples import EVERY_FACT, cell, result
 
 THE_PATH = "the path that is asked for (/stream/N, unchanged, if none was given)"
 NOT_THE_EMITTERS = f"this is not the emitter's answer, which {THE_PATH} has to reach: "
+GATEWAY, API = Place("location /", "a.conf", 9), Place("location /api/", "a.conf", 3)
+
+
+def moved(location: Place | None, begins: Place | None) -> ServedBy:
+    return ServedBy("/a", True, Place("server :80", "a.conf", 1), location, hop="nginx", begins=begins)
+
+
 REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
 
 
@@ -46,6 +55,16 @@ REFUSED = Facts(hops=("proxy",), answered_by="hop", refusal=Refusal(404, 200))
                 " (nginx.conf:9)",
                 "nginx:shop: no path was said; these pass requests on, too, and are not measured: location / "
                 "(nginx.conf:20) (--path)",
+            ),
+        ),
+        (
+            Facts(served_by=(moved(GATEWAY, API), moved(None, API), moved(None, None))),
+            (
+                "nginx: /a is served by location / (a.conf:9), to which location /api/ (a.conf:3) moves it, of"
+                " server :80 (a.conf:1)",
+                "nginx: /a begins in location /api/ (a.conf:3) of server :80 (a.conf:1); which location passes it on"
+                " is not known",
+                "nginx: /a begins in no location of server :80 (a.conf:1); which location passes it on is not known",
             ),
         ),
         (
