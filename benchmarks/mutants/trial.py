@@ -145,7 +145,7 @@ def _put_in_place(mutant: Mutant) -> Callable[[], bool]:
         was_read = True
         return _compiled(mutant, loader.path)
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment, method-assign]
     return lambda: was_read
 
 
