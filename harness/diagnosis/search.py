@@ -334,27 +334,23 @@ class Search:
 
     def _milder(self, need: Cell, pool: Sequence[str]) -> set[Names]:
         """Return the pairs of which one is known for sure to make a part milder, and that may tell something new."""
-        left = {name: self._left(name, need) for name in pool}
-        milder = [name for name in pool if self._known.get(self.applied((name,), need) or need) == "milder"]
+        cells = {name: cell for name in pool if (cell := self.applied((name,), need))}
+        milder = {name: cell for name, cell in cells.items() if self._known.get(cell) == "milder"}
+        left = {name: self._manners.get(cell) for name, cell in milder.items()}
         pairs, stood_for = set[Names](), set[Names]()
-        for one in milder:
+        for one, cell in milder.items():
             as_met = self._met_by_others(need, left[one])
             same = [name for name in milder if name != one and alike(left[name], left[one])]
-            for other in pool if self.applied((one,), need) in self._manners else ():
+            for other in pool if cell in self._manners else ():
                 pair = tuple(sorted((one, other)))
                 stand_ins = (tuple(sorted((name, other))) for name in same)
                 standing = [names for names in stand_ins if self.price(names) < self.price(pair)]
-                fates = [self._known.get(cell) for names in standing if (cell := self.applied(names, need))]
+                fates = [self._known.get(met) for names in standing if (met := self.applied(names, need))]
                 nothing_new = any(self._known.get(self.applied((other,), met) or met) == "held" for met in as_met)
                 if one == other or other in same or nothing_new or {*fates} - {None, "streams"}:
                     self._idle.add((pair, need))
                 (stood_for if fates else pairs).add(pair)
         return {pair for pair in pairs - stood_for if (pair, need) not in self._idle}
-
-    def _left(self, name: str, need: Cell) -> Manner | None:
-        """Return how a part still holds with a mitigation."""
-        cell = self.applied((name,), need)
-        return self._manners.get(cell) if cell and cell != need else None
 
     def _met_by_others(self, need: Cell, left: Manner | None) -> list[Cell]:
         """Return the same part as those requests meet it for which it holds like this without mitigations."""

@@ -195,7 +195,6 @@ class Reader:
         self.arrived = through
         if self._pulse is not None:
             self.pulsed.add(self._pulse)
-            self._pulse = None
         if self._held and through >= self._held.seq and self.state is not State.ENDED:
             self._close(step, "bytes" if self.state is State.HELD and self.granted > self._held.seq else "time")
             self.state = State.ALONE

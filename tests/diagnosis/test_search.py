@@ -308,6 +308,19 @@ def test_what_is_dearer_than_what_works_is_asked_about_no_more() -> None:
     assert {cell.mitigations for cell in asks.wanted()} == {("x-accel",)}
 
 
+def test_where_requests_are_limited_what_is_dearer_than_a_line_of_a_config_is_not_tried_by_itself() -> None:
+    chain = world(a=hop("rewrite"))
+    asks, alone = search(chain), set[str]()
+    asks.one_by_one = True
+    while wanted := asks.wanted():
+        asked = {cell.mitigations for cell in wanted}
+        alone |= {name for names in asked if len(asked) == len(names) == 1 for name in names}
+        for cell in wanted:
+            asks.told(cell, chain.fate(cell))
+    assert asks.best == ("rewrite",)
+    assert {chain.costs[name] for name in alone} == {"header", "request", "config"}
+
+
 def test_what_fails_where_it_is_held_is_not_tried_where_it_streams() -> None:
     chain = world(a=hop("no-transform", requests=["browser"]), b=FREE)
     assert searched(chain).best == ("no-transform",)

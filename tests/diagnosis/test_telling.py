@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from harness import session
+from harness.diagnosis.search import Fate
 from harness.diagnosis.telling import INTERRUPTED, Diagnosis
 from harness.diagnosis.terminal import DiagnosisReport
 from harness.errors import EXIT_MEANINGS
@@ -233,6 +234,21 @@ def test_a_hop_that_answers_by_itself_is_told_as_that() -> None:
     assert "a hop answers by itself (curl)." in told(one)
 
 
+@pytest.mark.parametrize(
+    ("look", "is_to_mend", "is_asked_of_hops"),
+    [("held", True, True), ("milder", True, True), ("refused", False, True), ("streams", False, False)],
+)
+def test_what_looks_held_or_answered_when_a_search_is_stopped_counts_as_that(
+    look: Fate, is_to_mend: bool, is_asked_of_hops: bool
+) -> None:
+    curl, browser = both(CHAIN, "streamed", "streamed")
+    hops = both("nginx:default", "streamed", "buffered") + both("nextjs:dev", "streamed", "streamed")
+    found = diagnosis([curl, browser, *hops])
+    found.search.looks[browser.cell] = look
+    assert found.to_mend == ([browser.cell] if is_to_mend else [])
+    assert bool(dict(found.of_hops())) is is_asked_of_hops
+
+
 NOTHING = [
     *both(CHAIN, "buffered", "buffered"),
     *both("nextjs:dev", "streamed", "streamed"),
@@ -393,6 +409,8 @@ def test_what_an_application_compresses_itself_streams_for_nobody_who_was_not_me
     assert next(held.of_fix()).startswith("x-accel-buffering (header): with that, the whole chain streams (curl)")
     assert any("has to be mended, too (browser)" in said for said in held.of_fix()) is fix
     assert "Exit status 0: it streams" not in told(held, width=300)
+    plain = replace(of, workload=replace(of.workload, recording=replace(itself, coding="")))
+    assert [who for who, _ in diagnosis([result(plain, "streamed")]).of_layers()] == ["curl"]
 
 
 def test_a_run_of_something_else_is_no_diagnosis() -> None:
