@@ -184,11 +184,15 @@ def setup(
             help="What to set up: names, `proxies`, or one hop; by default what the default matrix needs.",
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Set up at once; default: one a core."),
+    ] = None,
     allow_unavailable: Allow = False,
     fetches: Fetches,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = session.set_up(names or (), fetches.fetching())
+    left_out = session.set_up(names or (), fetches.fetching(), jobs)
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"

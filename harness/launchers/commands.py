@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import Unavailable
+from harness.launchers.at_once import heard
 
 ASKED_S = 30.0
 
@@ -61,9 +62,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return asyncio.run(heard(work))
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, heard(work)).result()
 
 
 async def to_its_end(work: Callable[..., T], *given: object) -> T:

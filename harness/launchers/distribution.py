@@ -15,9 +15,11 @@ from collections.abc import Callable
 from tempfile import TemporaryFile
 
 from harness.errors import Unavailable
+from harness.launchers.at_once import pause
 from harness.launchers.commands import asked
 
 WAITS_S = 600
+AGAIN_S = 0.1
 ALONE = "/var/lib/dpkg"
 """What whoever installs for us locks, with all that it starts: apt itself waits for dpkg, but not for its own lists."""
 
@@ -57,7 +59,8 @@ def _finished(command: list[str]) -> tuple[int, str]:
         running = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
         )
-        status = running.wait()
+        while (status := running.poll()) is None:
+            pause(AGAIN_S)
         told.seek(0)
         return status, told.read().decode(errors="replace")
 

@@ -1,8 +1,8 @@
 """Installs something into a folder of the cache, once: it is whole or not there, whoever else wants it at the time.
 
 Rules: the file `complete` is written last, and what lacks it is not installed; who fails leaves nothing, who is killed
-leaves that to the next one; one process installs at a time; the programs that it runs end with it, with what they put
-into TMPDIR, and its lock is held until all of them are gone.
+leaves that to the next one; one process installs at a time, in one thread; the programs that it runs end with it, with
+what they put into TMPDIR, and its lock is held until all of them are gone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import ProxyError, Unavailable
+from harness.launchers.at_once import pause
 from harness.launchers.commands import apart
 from harness.launchers.process import Launcher, until
 from harness.resources import own_folder
@@ -28,6 +30,7 @@ COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
 TELL_S = 10.0
+AGAIN_S = 0.1
 FULL_BYTES = 2**16
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
@@ -42,6 +45,8 @@ _WHY = re.compile(r"\[Errno -?\d+\] [^']+|Read timed out")
 REMEDY = "set HARNESS_CACHE to a folder where you may write"
 
 Progress = Callable[[str], None]
+_BUSY: dict[Path, threading.Lock] = {}
+"""The folders that a thread of this process sets up, or has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,10 @@ class Installation:
 
     def remove(self) -> bool:
         """Remove it; return whether that could be: not while somebody sets it up. Its lock stays, as a door does."""
-        with suppress(BlockingIOError), open(self._lock, "w", opener=_no_link) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(self.folder)
-            return True
-        return False
+        with open(self._lock, "w", opener=_no_link) as lock:
+            if is_ours := _locked(lock):
+                shutil.rmtree(self.folder)
+            return is_ours
 
     @property
     def _lock(self) -> Path:
@@ -142,13 +146,34 @@ class Installation:
 
     @contextmanager
     def _alone(self, progress: Progress) -> Iterator[IO[str]]:
-        with open(self._lock, "w", opener=_no_link) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(f"waiting for another harness that is setting {self.name} up")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        """Have the folder for oneself: no other harness, and no other thread of this one, sets it up meanwhile."""
+        with _here(self.folder), open(self._lock, "w", opener=_no_link) as lock:
+            is_told = False
+            while not _locked(lock):
+                if not is_told:
+                    progress(f"waiting for another harness that is setting {self.name} up")
+                is_told = True
+                pause(AGAIN_S)
             yield lock
+
+
+@contextmanager
+def _here(folder: Path) -> Iterator[None]:
+    """Wait until no other thread sets this folder up."""
+    lock = _BUSY.setdefault(folder, threading.Lock())
+    while not lock.acquire(blocking=False):
+        pause(AGAIN_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _locked(lock: IO[str]) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def size_of(*folders: Path) -> int:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from harness.clients import CLIENTS
 from harness.clients.base import Installing
 from harness.errors import InputError, ProxyError, Unavailable, allowed
+from harness.launchers.at_once import at_once
 from harness.launchers.base import Fetching
 from harness.measure.bench import adapter
 from harness.model import Hop
 from harness.proxies.base import Fetched, Optioned
 from harness.proxies.catalog import PROXIES
+from harness.resources import cores
 from harness.session.jobs import Job, hops_of, load, one_cell
 from harness.session.shipped import shipped_matrices, variants
 
@@ -21,41 +26,55 @@ ALL = "proxies"
 ANY = {"tokens": 1, "token_bytes": 256}
 
 
-def set_up(names: Sequence[str], fetching: Fetching) -> list[str]:
+def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = None) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs,
-    or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`.
+    or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`. So many are installed at once, or one a core.
 
     The name `proxies` means all of them. With no names it is what the default matrix needs, and whatever no run fetches
     by itself; of all these, what cannot be set up is told and returned. Raises Unavailable for one that is named.
     """
-    left_out, progress = [], fetching.progress
-    clients = {name: make() for name, make in CLIENTS.items()}
+    left_out, progress = list[str](), fetching.progress
     able: dict[str, Installing] = {**PROXIES}
-    able |= {name: client for name, client in clients.items() if isinstance(client, Installing)}
+    able |= {name: client for name, make in CLIENTS.items() if isinstance(client := make(), Installing)}
     usual = {hop.proxy for hop in hops_of(load("default"))}
     needed = [name for name in able if name in usual or not isinstance(PROXIES.get(name), Fetched)]
-    for name in [one for given in names for one in (PROXIES if given == ALL else [given])] or needed:
-        if ":" in (hop := _with_variant(name)):
-            _prepare(hops_of(_one_hop(hop)), fetching)
-            progress(f"{name}: ready")
-            continue
-        if name not in able:
-            raise InputError(f"there is no proxy or client {name!r} to set up; {allowed(name, able)}")
-        try:
-            proxy = PROXIES.get(name)
-            if isinstance(proxy, Fetched):
-                proxy.fetch(fetching)
-            else:
-                able[name].install(progress)
-            if isinstance(proxy, Optioned) and not isinstance(proxy, Fetched):
-                _prepare(_shipped_hops(name), fetching)
-            progress(f"{name}: ready, {able[name].version()}")
-        except Unavailable as error:
-            if name in names:
-                raise
-            progress(f"{name}: left out: {error}")
-            left_out.append(name)
+    chosen = [one for given in names for one in (PROXIES if given == ALL else [given])] or needed
+    works = {name: list(_works(name, able, fetching)) for name in chosen}
+    waiting = {name: len(its) for name, its in works.items()}
+    # What each needs first comes before what variants of some need besides: of that, most is there by then.
+    turns = zip_longest(*works.values())
+    todo = [(name, work) for turn in turns for name, work in zip(works, turn, strict=True) if work]
+    with closing(at_once(todo, jobs or cores())) as ended:
+        for name, error in ended:
+            waiting[name] -= 1
+            try:
+                if error:
+                    raise error
+                if not waiting[name] and name not in left_out:
+                    progress(f"{name}: ready{f', {able[name].version()}' if name in able else ''}")
+            except Unavailable as unavailable:
+                if name in names:
+                    raise
+                if name not in left_out:
+                    progress(f"{name}: left out: {unavailable}")
+                    left_out.append(name)
     return left_out
+
+
+def _works(name: str, able: Mapping[str, Installing], fetching: Fetching) -> Iterator[Callable[[], object]]:
+    """Yield what has to be done for one name, each apart. Raises InputError for one that nothing has."""
+    if ":" in (hop := _with_variant(name)):
+        yield from (partial(_prepare, *one, fetching) for one in hops_of(_one_hop(hop)).items())
+        return
+    if name not in able:
+        raise InputError(f"there is no proxy or client {name!r} to set up; {allowed(name, able)}")
+    proxy = PROXIES.get(name)
+    if isinstance(proxy, Fetched):
+        yield partial(proxy.fetch, fetching)
+        return
+    yield partial(able[name].install, fetching.progress)
+    if isinstance(proxy, Optioned):
+        yield from (partial(_prepare, *one, fetching) for one in _shipped_hops(name).items())
 
 
 def require(names: Sequence[str], fetching: Fetching | None = None, option: str = "--require") -> None:
@@ -95,16 +114,15 @@ def _one_hop(name: str) -> Job:
         raise InputError(*(one if one.file else replace(one, path=()) for one in error.complaints)) from error
 
 
-def _prepare(hops: Mapping[Hop, Path], fetching: Fetching) -> None:
-    """Install what each of these hops needs for itself."""
-    for hop, file in hops.items():
-        proxy = adapter(hop)
-        if isinstance(proxy, Fetched):
-            proxy.fetch(fetching)
-        elif isinstance(proxy, Optioned):
-            proxy.install_for(file, fetching.progress)
-        else:
-            proxy.install(fetching.progress)
+def _prepare(hop: Hop, file: Path, fetching: Fetching) -> None:
+    """Install what a hop needs for itself."""
+    proxy = adapter(hop)
+    if isinstance(proxy, Fetched):
+        proxy.fetch(fetching)
+    elif isinstance(proxy, Optioned):
+        proxy.install_for(file, fetching.progress)
+    else:
+        proxy.install(fetching.progress)
 
 
 def _shipped_hops(proxy: str) -> dict[Hop, Path]:

@@ -259,7 +259,7 @@ def test_who_interrupts_the_program_while_it_loads_is_told_so() -> None:
 def test_each_command_that_begins_a_run_is_known_to_measure() -> None:
     commands_of: Any = typer.main.get_command(commands.app)
     options = {name: {option.name for option in one.params} for name, one in commands_of.commands.items()}
-    assert {name for name, named in options.items() if named & {"keep", "jobs"}} == set(MEASURING)
+    assert {name for name, named in options.items() if named & {"keep", "jobs"}} == {*MEASURING, "setup"}
 
 
 def test_whoever_looks_for_a_fault_gets_the_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,3 +211,22 @@ def test_an_interrupted_diagnosis_tells_what_it_has_found_and_leaves_nothing(
     assert "Exit status 130: interrupted." in said.out
     assert "Interrupted: " in said.err
     assert place.last_run().info.finished_at is None
+
+
+@some_of("number", [signal.SIGINT, signal.SIGKILL], each=2)
+def test_a_set_up_of_several_programs_at_once_ends_with_all_of_them(place: Sandbox, number: signal.Signals) -> None:
+    """Pip stands still for as long as it likes to: what it is to fetch from answers nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        index = f"http://127.0.0.1:{mute.getsockname()[1]}/simple"
+        env = {"PIP_INDEX_URL": index, "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+        cache = str(place.folder / "cache")
+        program = place.start("setup", "caddy", "traefik", "haproxy", "--jobs", "2", HARNESS_CACHE=cache, **env)
+        wait_for(lambda: place.processes("pip --disable"), lambda pips: len({one.ppid() for one in pips}) == 2)
+        hit(program, number)
+        said = place.said(program)
+    place.wait_until_clean()
+    assert said.status == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in said.err
+    assert "haproxy" not in said.err, "the third was not begun"
+    if number == signal.SIGINT:
+        assert {path.name.partition("-")[0] for path in Path(cache).glob("programs/*/*") if path.is_dir()} == set()

@@ -1,0 +1,56 @@
+"""Blocking work that launches programs, several at once; whoever is interrupted has all of it ended before going on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from typing import Any, TypeVar
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+_over = threading.Event()
+_running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
+
+
+def at_once(works: Iterable[tuple[K, Callable[[], object]]], jobs: int) -> Generator[tuple[K, BaseException | None]]:
+    """Do works, so many at once, begun in their order; yield the key of each that has ended, with what it raised.
+
+    Whoever closes this, or is interrupted in it, has those ended that run, and no other begun.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        ended = {pool.submit(work): key for key, work in works}
+        try:
+            for work in as_completed(ended):
+                yield ended[work], work.exception()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _over.set()
+            for loop, task in [*_running]:
+                with suppress(RuntimeError):  # a loop that has ended meanwhile
+                    loop.call_soon_threadsafe(task.cancel)
+            pool.shutdown()
+            _over.clear()
+
+
+async def heard(work: Coroutine[Any, Any, T]) -> T:
+    """Do work in a loop of its own, such that it can be ended from `at_once`."""
+    task = asyncio.current_task()
+    assert task
+    _running.add(this := (asyncio.get_running_loop(), task))
+    try:
+        if _over.is_set():
+            work.close()
+            raise asyncio.CancelledError
+        return await work
+    finally:
+        _running.discard(this)
+
+
+def pause(seconds: float) -> None:
+    """Wait that long between two looks at something. Raises CancelledError once all is to end."""
+    if _over.wait(seconds):
+        raise asyncio.CancelledError
