@@ -111,6 +111,12 @@ def test_a_bad_entry_is_told_with_its_place(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "content-length", "TRANSFER-ENCODING"])
+def test_headers_that_frame_an_answer_are_set_by_what_decides_them(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is not set here: (content_type says|the body axis decides) it"):
+        parse(entry(response_headers=f"{{{name}: '5'}}"), "f")
+
+
 def test_yaml_1_1_booleans_are_text() -> None:
     one = parse(entry(response_headers="{X-Accel-Buffering: no}"), "f")["mine"]
     assert one.response_headers == {"X-Accel-Buffering": "no"}

@@ -17,6 +17,7 @@ from harness.matrix import mitigations
 from harness.matrix.globs import means
 from harness.matrix.reading import (
     Matrix,
+    brought,
     expand,
     parse,
     schema,
@@ -202,6 +203,31 @@ def test_a_mitigation_is_left_out_of_the_chains_that_it_does_not_concern_but_not
 def test_a_mitigation_concerns_a_block_whose_cells_with_it_are_of_an_earlier_one_or_excluded(elsewhere: str) -> None:
     mine = "{chain: [nginx:default, nextjs:dev], mitigations: nginx-buffering-off}"
     assert "nextjs:dev/sse/chunked/curl/none" in ids(read(elsewhere.replace("MINE", mine)))
+
+
+OURS = "mitigations: {ours: {claim: c, source: s, cost: header, response_headers: {X-Ours: '1'}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (OURS, ["mitigations"]),
+        (f"title: t\n{OURS}", ["mitigations"]),
+        ("title: t\nworkloads: {short: {tokens: 2, token_bytes: 64}}\naxes: {chain: direct}", []),
+        (
+            f"title: t\n{OURS}\nworkloads: {{s: {{tokens: 2, token_bytes: 64}}}}\naxes: {{chain: direct}}",
+            ["mitigations"],
+        ),
+    ],
+)
+def test_what_a_file_has_of_its_own_is_brought_whatever_cells_it_has(text: str, told: list[str]) -> None:
+    assert list(brought(text, "m.yaml", KNOWN)) == told
+
+
+@pytest.mark.parametrize("text", ["title: t", "mitigation: {}"])
+def test_a_file_without_cells_that_brings_nothing_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="nothing in it is your own"):
+        brought(text, "m.yaml", KNOWN)
 
 
 def test_all_mitigations_are_those_that_a_cell_can_have_one_by_one() -> None:

@@ -22,6 +22,10 @@ async def sent(control: ControlStream) -> list[int]:
     return [token.seq for token in (await control._stream.log()).sent]
 
 
+def test_it_has_a_token_for_each_trip_of_the_longest_run() -> None:
+    assert module.ENDLESS.tokens > 1_000 * 86_400 * 365, "a thousand a second for a year"
+
+
 @pytest.mark.parametrize("piece_bytes", [1, 95, 96, 4096])
 async def test_a_trip_is_one_token_and_ends_with_its_last_byte(piece_bytes: int) -> None:
     backend = FakeBackend()
