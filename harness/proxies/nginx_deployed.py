@@ -23,7 +23,6 @@ from harness.proxies.nginx_serving import (
     Server,
     beside,
     every_location,
-    find,
     internal,
     named,
     paths_beside,
@@ -151,7 +150,7 @@ class Deployed:
         """The location that passes requests on: where they begin, or the only one to which they may be moved that does;
         None if there are more.
         """
-        ways = self._moves[self.server.directive].ways(self.location)
+        ways = self._moves[self.server.directive].ways(self._begins(self.server, self.path or OWN_PATH))
         there = next(filter(None, (list(filter(self._passes, ends)) for ends in ways)), [])
         return there[0] if len(there) == 1 else None
 
@@ -159,7 +158,8 @@ class Deployed:
     def aside(self) -> set[Directive]:
         """The servers and locations that what is asked for does not get to, as far as that is known."""
         inner = every_location(self.server.directive) if self.path else ()
-        ends = {one.directive for one in self._ends(self.server, self.location)}
+        begins = self._begins(self.server, self.path)
+        ends = {one.directive for one in self._ends(self.server, *begins)}
         there = {one.directive for one in inner if ends.isdisjoint(below for below, _ in one.directive.walk())}
         return there | {one.directive for one in self.servers if one != self.server}
 
@@ -213,19 +213,22 @@ class Deployed:
         """Return the targets of all that requests of clients may end in."""
         found: set[Target] = set()
         for server in self.servers:
-            unasked = self._unasked[server.directive]
-            begins = (one for one in every_location(server.directive) if one not in unasked)
-            found.update(each for one in self._ends(server, None, *begins) for each in self.targets.of(one))
+            ends = self._ends(server, None, *self._begun(server))
+            found.update(each for one in ends for each in self.targets.of(one))
         return found
 
     def _led(self, server: Server, possible: Sequence[Target]) -> list[Target]:
         """Return the targets that a server leads the path to: by what it begins in, else by what it may be moved to."""
-        begins = find(server.directive, uri_of(self.said.path))
+        begins = self._begins(server, self.said.path)
         for ends in self._moves[server.directive].ways(begins):
-            led = [each for one in ends for each in self.targets.of(one) if one == begins or each in possible]
+            led = [each for one in ends for each in self.targets.of(one) if one == begins[0] or each in possible]
             if led:
                 return led
         return []
+
+    def _begins(self, server: Server, path: str) -> list[Location | None]:
+        """Return the locations that requests for a path may begin in: the first, if no `if` of the server's holds."""
+        return self._moves[server.directive].begins(uri_of(path))
 
     def _ends(self, server: Server, *begins: Location | None) -> list[Location]:
         """Return the locations that requests may end in which begin in some (None is the server itself)."""
@@ -277,8 +280,7 @@ class Deployed:
     def _leads(self, server: Server) -> bool:
         if not self.said.path:
             return self._has_a_way(server) if self.is_written_for_us else bool(self._leading(server))
-        begins = find(server.directive, uri_of(self.said.path))
-        return any(map(self._passes, self._ends(server, begins)))
+        return any(map(self._passes, self._ends(server, *self._begins(server, self.said.path))))
 
     def _has_a_way(self, server: Server) -> bool:
         return any(map(self._passes, every_location(server.directive)))
@@ -286,14 +288,14 @@ class Deployed:
     def _nothing_leads(self, servers: Sequence[Server]) -> InputError:
         backend = " or ".join(one.name for one in self.backends)
         if not self.said.path:
-            moving = [one for one in servers if self._has_a_way(one)]
+            moving = [one for one in servers if self._has_a_way(one) and not self._moves[one.directive].answers_all]
             why = f"passes no requests on to {backend}"
             if moving:
                 why += " but what is led there from elsewhere: say what is asked, with `--path /...`"
             return InputError(*(one.directive.reject(why) for one in moving or servers))
         told = []
         for server in servers:
-            location = find(server.directive, uri_of(self.said.path))
+            location, *_ = self._begins(server, self.said.path)
             there = ", ".join(f"`{one.directive.shown.strip('`')}`" for one in self._leading(server)) or "none"
             why = f"answers {self.said.path}, and passes nothing on to {backend}; of this server these do: {there}"
             told.append((location.directive if location else server.directive).reject(why))
@@ -303,18 +305,17 @@ class Deployed:
 
     def _location(self) -> tuple[Location | None, str]:
         """Return what answers, and the path that is asked; empty where streams are asked for by their own."""
-        scope = self.server.directive
         if self.said.path:
-            return find(scope, uri_of(self.said.path)), self.said.path
+            return self._begins(self.server, self.said.path)[0], self.said.path
         leading = self._leading(self.server)
-        own = find(scope, OWN_PATH)
+        own = self._begins(self.server, OWN_PATH)[0]
         if self.is_written_for_us or (self._streams_only and own in leading):
             return own, ""
         at_once = self._leading(self.server, by_errors=False)
         there = sorted(leading, key=lambda one: (one not in at_once, one.path == "/" and one.how in PREFIXES))
         for location in there:
             for path in (location.path, f"{location.path}stream"):
-                if location.how in ("=", *PREFIXES) and find(scope, path) == location:
+                if location.how in ("=", *PREFIXES) and self._begins(self.server, path)[0] == location:
                     return location, path
         told = (one.directive.reject("matches paths that only you know: say one, with `--path /...`") for one in there)
         raise InputError(*told)
@@ -323,9 +324,15 @@ class Deployed:
         """Return the locations that pass requests of clients on to the backend, themselves or by named ones that they
         fall back on, in the order of the file.
         """
-        moves, unasked = self._moves[server.directive], self._unasked[server.directive]
-        there = (one for one in every_location(server.directive) if one.how != "@" and one not in unasked)
-        return [one for one in there if any(map(self._passes, moves.ends([one], by_errors=by_errors, by_name=True)))]
+        moves = self._moves[server.directive]
+        ends = ((one, moves.ends([one], by_errors=by_errors, by_name=True)) for one in self._begun(server))
+        return [one for one, there in ends if any(map(self._passes, there))]
+
+    def _begun(self, server: Server) -> list[Location]:
+        """Return the locations that requests of clients may begin in, in the order of the file."""
+        unasked = self._unasked[server.directive]
+        there = () if self._moves[server.directive].answers_all else every_location(server.directive)
+        return [one for one in there if one.how != "@" and one not in unasked]
 
     def _passes(self, location: Location) -> bool:
         """Tell whether a location itself passes requests on to the backend."""

@@ -1,6 +1,7 @@
-"""Where nginx may move a request to from the location that it begins in, by its rules. Pure.
+"""Which location a request to nginx begins in, and where it may be moved to from there, by nginx' rules. Pure.
 
-    rewrite     to a path; within a location only without `break`, which stays there; never behind a `return`
+    rewrite     to a path; within a location only without `break`, which stays there; never behind a `return`; one of
+                the server's own before a location is looked for, and again where one of the two below leads to a path
     try_files   to the last that it names, where no `return` answers; one of the server's own only where no location is
                 found
     error_page  to a path or a name; the nearest one outwards counts, up to what is said of all servers
@@ -15,15 +16,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 
 from harness.proxies.nginx_language import Directive
-from harness.proxies.nginx_serving import REGEXES, Location, every_location, find, locations, may_answer
+from harness.proxies.nginx_serving import (
+    REGEXES,
+    Location,
+    every_location,
+    find,
+    locations,
+    may_answer,
+    searched,
+)
 
 _QUERY = re.compile(r"\?|\$is_args\b|\$\{is_args\}")
 """Begins the query of a target: what is behind it leads to no other location. `$args` alone is of the path."""
 _ELSEWHERE = ("http://", "https://", "$scheme")
 _SAME = re.compile(rf"\$(\{{(document_)?uri\}}|(document_)?uri(?!\w))(({_QUERY.pattern}).*)?", re.DOTALL)
 """Is the request's own path, which is the one that led to where it is, unless that was rewritten there."""
+_ALL = re.compile(r"\^?/?(\.\*|\(\.\*\))\$?|\^?/?")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\d)|([A-Za-z_]\w*))")
 
 
 class Moves:
@@ -37,6 +49,25 @@ class Moves:
         self._rewriting = _Rewriting(server, is_location=False)
         self._errors: dict[Directive, list[Directive]] = {}
         self._note_errors(server, errors)
+
+    def begins(self, uri: str) -> list[Location | None]:
+        """Return the locations that requests for a path may begin in, by what the server rewrites: the first if no `if`
+        holds, unless such are answered. None is the server itself, which answers, or moves by a variable.
+        """
+        left, over = _paths(self._server, [(uri, True)])
+        paths = [path for path, _ in sorted([*left, *over], key=lambda one: not one[1])]
+        return [find(self._server, path) if path else None for path in paths] or [None]
+
+    @cached_property
+    def answers_all(self) -> bool:
+        """Whether the server answers whatever is asked, so that no request of a client begins in a location."""
+        for one in self._server.children("rewrite", "if", "break", "return"):
+            if one.name == "return" or (one.name == "rewrite" and _is_answer(one) and _ALL.fullmatch(one.argument)):
+                return True
+            inner = one.children("rewrite", "break") if one.name == "if" else [one]
+            if any(each.name == "break" or not _is_answer(each) for each in inner):
+                return False
+        return False
 
     def ends(
         self, begins: Iterable[Location | None], *, by_errors: bool = True, by_name: bool = False
@@ -53,16 +84,16 @@ class Moves:
             location = ahead.pop()
             if location not in found:
                 found.add(location)
-                for target in self._targets(location, by_errors):
+                for target, is_anew in self._targets(location, by_errors):
                     if not by_name or target.startswith("@"):
-                        ahead += self._meant(*_start(target))
+                        ahead += self._meant(*_start(target), is_anew)
         return [one for one in every_location(self._server) if one in found]
 
-    def ways(self, begins: Location | None) -> Iterator[list[Location]]:
-        """Yield the same of one location, by more each time: by itself; by what moves requests; by error pages, too."""
-        yield [begins] if begins else []
-        yield self.ends([begins], by_errors=False)
-        yield self.ends([begins])
+    def ways(self, begins: Sequence[Location | None]) -> Iterator[list[Location]]:
+        """Yield the same by more each time: the first of them itself; by what moves requests; by error pages, too."""
+        yield list(filter(None, begins[:1]))
+        yield self.ends(begins, by_errors=False)
+        yield self.ends(begins)
 
     def _note_errors(self, scope: Directive, outer: Sequence[Directive]) -> None:
         """Take note of each `error_page` that is in effect in a block, and in those within."""
@@ -71,25 +102,29 @@ class Moves:
         for location in locations(scope):
             self._note_errors(location.directive, here)
 
-    def _targets(self, location: Location | None, by_errors: bool) -> Iterator[str]:
-        """Yield what moves a request on from a location, each by where that leads."""
+    def _targets(self, location: Location | None, by_errors: bool) -> Iterator[tuple[str, bool]]:
+        """Yield what moves a request on from a location, each by where that leads, and whether it begins anew there."""
         scope = location.directive if location else self._server
         rewriting = _Rewriting(scope, is_location=True) if location else self._rewriting
-        yield from (*self._rewriting.moves, *rewriting.moves)
+        yield from ((one, False) for one in rewriting.moves)
         errors = [one for one in self._errors[scope] if by_errors or rewriting.returned & {*one.arguments[:-1]}]
         for one in (*(scope.children("try_files") if rewriting.is_left else ()), *errors):
             for target in one.arguments[1:][-1:]:
-                yield from (*self._rewriting.stays, *rewriting.stays) if _SAME.fullmatch(target) else (target,)
+                stays = (*self._rewriting.stays, *rewriting.stays)
+                yield from ((one, True) for one in (stays if _SAME.fullmatch(target) else (target,)))
 
-    def _meant(self, start: str, is_whole: bool) -> list[Location | None]:
+    def _meant(self, start: str, is_whole: bool, is_anew: bool) -> list[Location | None]:
         """Return what a target may mean that begins so, or is no more than that."""
         if not is_whole:
             named = [one for one in self._beside if one.how not in REGEXES and start.startswith(one.path)]
             meant = {each for one in named for each in (one, *every_location(one.directive))}
-            return [one for one in may_answer(self._server, start) if one not in self._beside or one in meant]
+            there = [one for one in may_answer(self._server, start) if one not in self._beside or one in meant]
+            return [*there, *([None] if is_anew and self._rewriting.moves else [])]
         if start.startswith("@"):
             return [one for one in locations(self._server) if one.path == start]
-        return [find(self._server, start)] if start else []
+        if not start:
+            return []
+        return self.begins(start) if is_anew else [find(self._server, start)]
 
 
 def _start(target: str) -> tuple[str, bool]:
@@ -100,6 +135,44 @@ def _start(target: str) -> tuple[str, bool]:
     if target.startswith(_ELSEWHERE) or _SAME.fullmatch(target) or (start and start[0] not in "/@"):
         return "", True
     return ("", False) if variable and start[:1] == "@" else (start, not variable)
+
+
+def _paths(block: Directive, paths: list[tuple[str, bool]]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Return the paths that requests may have behind a block, and those with which they leave it before its end; each
+    with whether that needs no `if`. What is answered is not among them, what a variable says is empty.
+    """
+    over: list[tuple[str, bool]] = []
+    for one in block.children("rewrite", "if", "break", "return"):
+        if one.name == "if":
+            left, out = _paths(one, [(path, False) for path, _ in paths])
+            paths, over = list(dict.fromkeys([*paths, *left])), [*over, *out]
+        elif one.name != "rewrite":
+            return [], [*over, *(paths if one.name == "break" else ())]
+        else:
+            pattern, target, flag = [*one.arguments, "", ""][:3]
+            there, paths = paths, []
+            for path, is_sure in there:
+                if (found := searched(pattern, path)) is None:
+                    paths.append((path, is_sure))
+                elif not _is_answer(one):
+                    moved = _filled(target, path, found)
+                    (over if flag or not moved else paths).append((moved, is_sure))
+    return paths, over
+
+
+def _is_answer(rewrite: Directive) -> bool:
+    """Tell whether a rewrite sends the client elsewhere."""
+    _, target, flag = [*rewrite.arguments, "", "", ""][:3]
+    return flag in ("redirect", "permanent") or target.startswith(_ELSEWHERE)
+
+
+def _filled(target: str, path: str, found: re.Match[str]) -> str:
+    """Return the path of a target with what its rewrite found; empty if it has another variable."""
+    known = {"uri": path, "document_uri": path, **found.groupdict("")}
+    known |= {str(at): text for at, text in enumerate(found.groups(""), start=1)}
+    text = _QUERY.split(target, maxsplit=1)[0]
+    names = [next(filter(None, groups)) for groups in _VARIABLE.findall(text)]
+    return _VARIABLE.sub(lambda one: known[one[one.lastindex or 0]], text) if known.keys() >= {*names} else ""
 
 
 class _Rewriting:

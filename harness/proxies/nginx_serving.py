@@ -42,12 +42,12 @@ class Location:
         return cls(directive, "", path)
 
 
-def _finds(pattern: str, text: str, ignores_case: bool = False) -> bool:
-    """Tell whether a regular expression is found in a text; one that only PCRE understands is not."""
+def searched(pattern: str, text: str, ignores_case: bool = False) -> re.Match[str] | None:
+    """Return where a regular expression is found in a text; one that only PCRE understands is not."""
     try:
-        return re.search(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern), text, re.I if ignores_case else 0) is not None
+        return re.search(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern), text, re.I if ignores_case else 0)
     except re.error:
-        return False
+        return None
 
 
 def locations(scope: Directive) -> list[Location]:
@@ -166,7 +166,7 @@ def _find(scope: Directive, uri: str) -> tuple[Location | None, bool]:
         return nested, True
     if best is None or best.how != "^~":
         for location in there:
-            if location.how in REGEXES and _finds(location.path, uri, location.how == "~*"):
+            if location.how in REGEXES and searched(location.path, uri, location.how == "~*"):
                 return _find(location.directive, uri)[0] or location, True
     return nested or best, False
 
@@ -221,6 +221,6 @@ def _fits(name: str, host: str) -> tuple[int, int] | None:
         return 1, -len(name.removeprefix("*"))
     if name.endswith(".*") and host.startswith(name[:-1]):
         return 2, -len(name)
-    if name.startswith("~") and _finds(name[1:], host, ignores_case=True):
+    if name.startswith("~") and searched(name[1:], host, ignores_case=True):
         return 3, 0
     return None

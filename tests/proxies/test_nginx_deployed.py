@@ -12,6 +12,7 @@ STREAMS = (
     "server {\nlisten 443 ssl; ssl_certificate a; ssl_certificate_key b;\n"
     f"location / {{ try_files $uri /index.html; }}\nlocation ^~ /v1/ {{ {PASS} }}\n}}\n"
 )
+UP = "{ proxy_pass http://app:8000; }"
 
 
 MOVES = [
@@ -230,6 +231,44 @@ def test_a_server_that_may_move_the_path_to_the_backend_leads_it_as_well_as_one_
         assert sorted(line.split("`")[1] for line in told[1:]) == sorted(asked)
 
 
+def test_what_the_server_rewrites_has_the_backend_of_where_that_leads_and_of_no_other_path(tmp_path: Path) -> None:
+    rewriting = "rewrite ^/old/(.*)$ /new/$1 last; if ($host = x) { rewrite ^/gone/(.*)$ /new/$1 last; }"
+    inside = f"location /old/ {{ proxy_pass http://b; }} location /new/ {UP} location / {{ root /srv; }}"
+    text = f"server {{ {rewriting} {inside} }}"
+    for path in ("/old/x", "/gone/x"):
+        assert [one.name for one in deployed(tmp_path, text, said(path=path)).backends] == ["app:8000"]
+    told = refusal(tmp_path, text, said("app:8000", path="/other"))
+    assert [line.split("`")[1] for line in told] == ["location /"]
+
+
+ANSWERING = [
+    "return 301 https://$host$request_uri;",
+    "rewrite ^ https://$host$request_uri? permanent;",
+    "rewrite ^/(.*)$ https://a.test/$1;",
+    "if ($host = a.test) { return 301 https://$host$request_uri; } return 404;",
+    "if ($host = a.test) { rewrite ^ https://a.test/; } return 404; break;",
+]
+
+
+@pytest.mark.parametrize("answering", ANSWERING)
+@pytest.mark.parametrize("path", ["", "/chat"])
+def test_a_server_that_answers_all_itself_is_neither_asked_nor_has_a_backend(
+    tmp_path: Path, answering: str, path: str
+) -> None:
+    beside = f"server {{ listen 80; {answering} location / {UP} location /b/ {{ proxy_pass http://b; }} }}"
+    read = deployed(tmp_path, f"{beside} server {{ listen 81; location / {UP} }}", said(path=path))
+    assert ([one.name for one in read.backends], read.asked.address) == (["app:8000"], "*:81")
+    told = refusal(tmp_path, beside, said("app:8000", path=path))
+    assert [line.partition(" and ")[0].split(" of ")[0] for line in told] == [
+        "my.conf:1: `server` answers /chat," if path else "my.conf:1: `server` passes no requests on to app:8000"
+    ]
+
+
+def test_a_path_is_chosen_that_the_server_leaves_as_it_is(tmp_path: Path) -> None:
+    text = f"server {{ rewrite ^/(.*)/$ /$1 permanent; rewrite ^/a/ /c/; location /a/ {UP} location /c/ {UP} }}"
+    assert deployed(tmp_path, text).path == "/c/stream"
+
+
 @pytest.mark.parametrize("inside", ["rewrite ^/(.*) /v1/$1 break; root /srv;", "rewrite ^ $scheme://x.test/v1/;"])
 def test_a_server_that_moves_the_path_nowhere_does_not_lead_it(tmp_path: Path, inside: str) -> None:
     www = f"server {{ server_name www.test; location / {{ {PASS} }} }}"
@@ -273,7 +312,6 @@ def test_who_is_asked_beside_can_be_mapped(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- which location passes them on
 
 
-UP = "{ proxy_pass http://app:8000; }"
 # What a server says, which of its locations passes /api/chat on, if that is known, and in which it begins.
 PASSED_ON = [
     (f"location /api/ {UP}", "/api/", "/api/"),
@@ -290,7 +328,12 @@ PASSED_ON = [
     ),
     (f"location /api/ {{ rewrite ^/api/(.*)$ /$1 last; }} location / {UP}", "/", "/api/"),
     (f"location /api {{ rewrite ^/api(.*)$ $1 last; }} location / {UP}", "/", "/api"),
-    (f"rewrite ^/api/(.*)$ /v1/$1 last; location /v1/ {UP}", "/v1/", ""),
+    (f"rewrite ^/api/(.*)$ /v1/$1 last; location /v1/ {UP}", "/v1/", "/v1/"),
+    (f"rewrite ^/api/(.*)$ /v1/$1 last; location /api/ {UP} location /v1/ {UP}", "/v1/", "/v1/"),
+    (f"rewrite ^/x/(.*)$ /v1/$1 last; location /api/ {UP} location /v1/ {UP}", "/api/", "/api/"),
+    (f"if ($host = x) {{ rewrite ^/(.*)$ /v1/$1 last; }} location /api/ {UP} location /v1/ {UP}", "/api/", "/api/"),
+    (f"if ($host = x) {{ break; }} return 404; location /api/ {UP}", "/api/", "/api/"),
+    (f"rewrite ^/api/ $to; location /api/ {UP} location /v1/ {UP}", None, ""),
     (f"location /api/ {{ if ($host = x) {{ rewrite ^ /x last; }} {PASS} }} location /x {UP}", "/api/", "/api/"),
     (f"location /api/ {{ error_page 404 /x; {PASS} }} location /x {UP}", "/api/", "/api/"),
     (

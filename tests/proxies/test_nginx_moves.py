@@ -15,7 +15,7 @@ from harness.model import Endpoint
 from harness.proxies.nginx import Nginx
 from harness.proxies.nginx_language import parse
 from harness.proxies.nginx_moves import Moves
-from harness.proxies.nginx_serving import Location, every_location, find, uri_of
+from harness.proxies.nginx_serving import Location, every_location, uri_of
 from harness.proxies.source_text import Source
 from harness.resources import configs
 from tests.clients.http2_peer import Seen
@@ -28,10 +28,32 @@ UP = "location = /up { return 204; } location = /other { return 204; }"
 ERRORS = "error_page 418 = /up;"
 """Said of all servers."""
 
+BEGINS = [
+    *(
+        f"{TO} {rewriting} location /a/ {{ }}"
+        for rewriting in (
+            "rewrite ^/a/(.*)$ /to/$1 break;",
+            "rewrite ^/a/(.*)$ /to/$1 last; rewrite ^ /x;",
+            "rewrite ^/a/(.*)$ /to/$1; break; rewrite ^ /x;",
+            "rewrite ^/A/ /x; rewrite ^/a/(?<rest>.*)$ /b/$rest; rewrite ^/b/ /to$uri?x=1;",
+            "rewrite ^/a/(b)(c)?/ /to/$1$2/x last; rewrite ^ /x;",
+            "rewrite ^/old/ https://a.test/; rewrite ^ /to/x;",
+            "rewrite ^ /to/x break; return 410;",
+            "rewrite ^ /to/x; if ($host) { break; } return 410;",
+            "if ($host) { rewrite ^ /to/x; break; } return 410;",
+            "if ($host) { rewrite ^ /to/x last; } return 410;",
+            "if ($http_x) { rewrite ^ /x last; } rewrite ^ /to/x last;",
+        )
+    ),
+]
+"""Servers that have a request begin in `location /to/`, before any location is looked for."""
 BY_ITSELF = [
     f"{TO} rewrite ^ $scheme://a.test/to/; location /a/ {{ }}",
     f"{TO} return 410; rewrite ^ /to/x; location /a/ {{ }}",
     f"{TO} rewrite ^ /to/x; return 410; location /a/ {{ }}",
+    f"{TO} rewrite ^ /to/x permanent; location /a/ {{ }}",
+    f"{TO} if ($http_x) {{ rewrite ^ /to/x; }} return 410; location /a/ {{ }}",
+    f"{TO} if ($http_x) {{ return 411; }} return 410; location /a/ {{ break; }}",
 ]
 """Servers that answer without a location."""
 STAYS = [
@@ -48,7 +70,9 @@ STAYS = [
     f"{TO} try_files $uri /to/x; location /a/ {{ }}",
     f"{TO} location /a/ {{ rewrite ^ /to/x last; location /a/b/ {{ }} }}",
     f"{TO} location /a/ {{ try_files $uri /to/x; location /a/b/ {{ }} }}",
-    *BY_ITSELF,
+    f"{TO} rewrite ^/x /to/x last; location /a/ {{ }}",
+    f"{TO} if ($http_x) {{ rewrite ^/x /to/x last; }} location /a/ {{ }}",
+    f"{TO} rewrite ^/b/ /to/x; location /a/ {{ rewrite ^ /b/ break; }}",
     f"{TO} break; rewrite ^ /to/x; location /a/ {{ }}",
     f"{TO} location /a/ {{ return 410; rewrite ^ /to/x last; }}",
     f"{TO} location /a/ {{ rewrite ^ /to/x; return 410; }}",
@@ -64,9 +88,7 @@ STAYS = [
 ]
 # What a server says, where the real nginx ends, and where else a request might by what it says.
 MOVES = [
-    (f"{TO} rewrite ^/a/(.*)$ /to/$1 break; location /a/ {{ }}", "/to/", ()),
     (f"{TO} if ($host) {{ rewrite ^/a/(.*)$ /to/$1 break; }} location /a/ {{ }}", "/to/", ()),
-    (f"{TO} rewrite ^/a/(.*)$ /to/$1; break; location /a/ {{ }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /to/x last; break; }}", "/to/", ()),
     (f"{TO} location /a/ {{ if ($host) {{ rewrite ^ /to/x last; }} break; }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^/a(.*) /to$1 last; }}", "/to/", ("/",)),
@@ -95,13 +117,19 @@ MOVES = [
     (f"{TO} location /a/ {{ if ($http_x) {{ return 410; }} rewrite ^ /to/x; }}", "/to/", ()),
     (f"{TO} location /a/ {{ break; return 410; try_files $uri /to/x; }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /b/x break; return 410; try_files /none /to/x; }}", "/to/", ()),
-    (f"{TO} rewrite ^ /to/x break; return 410; location /a/ {{ }}", "/to/", ()),
-    (f"{TO} rewrite ^ /to/x; if ($host) {{ break; }} return 410; location /a/ {{ }}", "/to/", ()),
-    (f"{TO} if ($host) {{ rewrite ^ /to/x; break; }} return 410; location /a/ {{ }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /to/x break; error_page 404 = $uri; }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /to/x; break; error_page 404 = $uri; }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /to/x break; try_files /none $uri; }}", "/to/", ()),
     (f"{TO} location /a/ {{ rewrite ^ /to/x; return 418; error_page 418 = $uri; }}", "/to/", ()),
+    (f"{TO} rewrite ^/x /to/x; location /a/ {{ try_files /none /x; }}", "/to/", ()),
+    (f"{TO} rewrite ^/x /to/x; location /a/ {{ try_files /none /x$is_args; }}", "/to/", ()),
+    (f"{TO} rewrite ^/x /to/x; location /a/ {{ error_page 418 = /x; return 418; }}", "/to/", ()),
+    (
+        f"{TO} rewrite ^/x /to/x; location /a/ {{ set $to y; try_files $uri /x$to; }} location /xy {{}}",
+        "/to/",
+        ("/", "/xy"),
+    ),
+    (f"{TO} rewrite ^/x /a/; location /a/ {{ rewrite ^ /x last; }}", "/", ()),
     (f"{UP} location /a/ {{ return 418; rewrite ^ /other last; }}", "= /up", ()),
     (f"{UP} location /a/ {{ return 418; }}", "= /up", ()),
     (
@@ -116,22 +144,34 @@ MOVES = [
 PATH = "/a/b/v"
 
 
-def moves_of(text: str) -> tuple[Location, list[Location], list[Location]]:
+def moves_of(text: str) -> tuple[Location | None, list[Location], list[Location]]:
     """Return where a request begins, all that it may end in, and all that there is."""
     server = server_of(text)
-    begins = find(server, uri_of(PATH))
-    assert begins is not None
-    errors = parse(Source(Path("my.conf"), ERRORS)) if UP in text else []
-    return begins, Moves(server, errors).ends([begins]), [*every_location(server)]
+    moves = Moves(server, parse(Source(Path("my.conf"), ERRORS)) if UP in text else [])
+    begins = moves.begins(uri_of(PATH))
+    return begins[0], moves.ends(begins), [*every_location(server)]
 
 
-def name(location: Location) -> str:
-    return " ".join(location.directive.arguments)
+def name(location: Location | None) -> str:
+    return " ".join(location.directive.arguments) if location else ""
+
+
+@pytest.mark.parametrize("text", BEGINS)
+def test_what_the_server_rewrites_begins_where_that_leads(text: str) -> None:
+    begins, ends, _ = moves_of(text)
+    assert (name(begins), {*map(name, ends)} - {"/"}) == ("/to/", {"/to/"})
+
+
+@pytest.mark.parametrize("text", BY_ITSELF)
+def test_what_the_server_answers_gets_to_no_location(text: str) -> None:
+    begins, ends, _ = moves_of(text)
+    assert (begins, ends) == (None, [])
 
 
 @pytest.mark.parametrize("text", STAYS)
 def test_what_stays_in_its_location_or_goes_to_another_server_is_no_move(text: str) -> None:
     begins, ends, _ = moves_of(text)
+    assert name(begins).startswith("/a/")
     assert ends == [begins]
 
 
@@ -154,7 +194,7 @@ def test_the_one_of_them_that_passes_requests_on_is_told_to(
 
 @pytest.mark.proxies
 async def test_the_real_nginx_ends_there(tmp_path: Path) -> None:
-    texts = [*STAYS, *(text for text, _, _ in MOVES)]
+    texts = [*BEGINS, *BY_ITSELF, *STAYS, *(text for text, _, _ in MOVES)]
     servers = "".join(
         f"server {{ listen ${{LISTEN}}; server_name m{at}.test; {marked(text)} }}\n" for at, text in enumerate(texts)
     )
@@ -173,9 +213,8 @@ async def test_the_real_nginx_ends_there(tmp_path: Path) -> None:
 
         told = await asyncio.gather(*(end(at) for at in range(len(texts))))
         await client.close()
-    stay = {text: name(moves_of(text)[0]) for text in STAYS}
-    stay.update(dict.fromkeys(BY_ITSELF, ""))
-    assert dict(zip(texts, told, strict=True)) == {**stay, **{text: one for text, one, _ in MOVES}}
+    begin = {text: name(moves_of(text)[0]) for text in (*BEGINS, *BY_ITSELF, *STAYS)}
+    assert dict(zip(texts, told, strict=True)) == {**begin, **{text: one for text, one, _ in MOVES}}
 
 
 def marked(text: str) -> str:
