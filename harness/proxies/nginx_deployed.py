@@ -200,8 +200,8 @@ class Deployed:
         every = [one for one in every if one in answering] or every
         possible = [one for one in every if not one.why_not] or list(every)
         if self.said.path and len(possible) > 1:
-            servers = [one.server for one in self._said_listens()] if self.said.server else self.servers
-            led = [each for one in servers for each in self._led(one, possible)]
+            servers = ((one, self._begins(one, self.said.path)) for one in self._said_servers())
+            led = [each for server, begins in servers for each in self._led(server, begins, possible)]
             possible = list(dict.fromkeys(led)) or possible
         if len(possible) > 1:
             ways = (_at(one.place, f"`--map {one.name}` says that this stands for the next hop") for one in possible)
@@ -210,16 +210,15 @@ class Deployed:
         return possible
 
     def _answering(self) -> set[Target]:
-        """Return the targets of all that requests of clients may end in."""
-        found: set[Target] = set()
-        for server in self.servers:
-            ends = self._ends(server, None, *self._begun(server))
-            found.update(each for one in ends for each in self.targets.of(one))
+        """Return the targets that the servers which may be asked lead requests of clients to."""
+        every, found = self.targets.all(), set[Target]()
+        for server in self._said_servers():
+            for begins in (None, *self._begun(server)):
+                found.update(self._led(server, [begins], every))
         return found
 
-    def _led(self, server: Server, possible: Sequence[Target]) -> list[Target]:
-        """Return the targets that a server leads the path to: by what it begins in, else by what it may be moved to."""
-        begins = self._begins(server, self.said.path)
+    def _led(self, server: Server, begins: Sequence[Location | None], possible: Sequence[Target]) -> list[Target]:
+        """Return the targets that a server leads requests to: by what they begin in, else by what may move them."""
         for ends in self._moves[server.directive].ways(begins):
             led = [each for one in ends for each in self.targets.of(one) if one == begins[0] or each in possible]
             if led:
@@ -254,6 +253,9 @@ class Deployed:
             raise InputError(Complaint(f"{what}: which is asked?", file=str(self.config.given)), *told)
         mine = [one for one in leading if one.server == servers[0]]
         return min(mine, key=lambda one: (not one.is_marked, "ssl" not in one.options, one.address.startswith("[")))
+
+    def _said_servers(self) -> list[Server]:
+        return list(dict.fromkeys(one.server for one in self._said_listens())) if self.said.server else self.servers
 
     def _said_listens(self) -> list[Listen]:
         """Return the addresses that may be asked, by what is said of the server."""

@@ -20,6 +20,7 @@ from functools import cached_property
 
 from harness.proxies.nginx_language import Directive
 from harness.proxies.nginx_serving import (
+    PREFIXES,
     REGEXES,
     Location,
     every_location,
@@ -47,6 +48,7 @@ class Moves:
         self._server = server
         self._beside = beside
         self._rewriting = _Rewriting(server, is_location=False)
+        self._catches_all = any(one.how in PREFIXES and one.path == "/" for one in locations(server))
         self._errors: dict[Directive, list[Directive]] = {}
         self._note_errors(server, errors)
 
@@ -107,8 +109,11 @@ class Moves:
         scope = location.directive if location else self._server
         rewriting = _Rewriting(scope, is_location=True) if location else self._rewriting
         yield from ((one, False) for one in rewriting.moves)
-        errors = [one for one in self._errors[scope] if by_errors or rewriting.returned & {*one.arguments[:-1]}]
-        for one in (*(scope.children("try_files") if rewriting.is_left else ()), *errors):
+        is_left = location is not None or not self._catches_all  # where one is always found, the server does no more
+        tried = scope.children("try_files") if rewriting.is_left and is_left else ()
+        by_any = by_errors and is_left
+        errors = [one for one in self._errors[scope] if by_any or rewriting.returned & {*one.arguments[:-1]}]
+        for one in (*tried, *errors):
             for target in one.arguments[1:][-1:]:
                 stays = (*self._rewriting.stays, *rewriting.stays)
                 yield from ((one, True) for one in (stays if _SAME.fullmatch(target) else (target,)))

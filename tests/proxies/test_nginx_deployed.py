@@ -13,6 +13,7 @@ STREAMS = (
     f"location / {{ try_files $uri /index.html; }}\nlocation ^~ /v1/ {{ {PASS} }}\n}}\n"
 )
 UP = "{ proxy_pass http://app:8000; }"
+PASS_B = "{ proxy_pass http://b; }"
 
 
 MOVES = [
@@ -56,15 +57,32 @@ def test_if_none_passes_a_path_on_the_one_that_may_move_it_to_the_backend_is_ask
         "if ($host = x) { error_page 418 = @other; return 418; }",
     ],
 )
-@pytest.mark.parametrize("inside", [True, False])
-def test_a_path_leads_to_what_its_location_passes_it_on_to_itself_wherever_that_may_move_it(
-    tmp_path: Path, moving: str, inside: bool
+@pytest.mark.parametrize(("inside", "path"), [(True, ""), (True, "/v1/chat"), (False, "/v1/chat")])
+def test_a_request_leads_to_what_its_location_passes_it_on_to_itself_wherever_that_may_move_it(
+    tmp_path: Path, moving: str, inside: bool, path: str
 ) -> None:
     other = "{ internal; proxy_pass http://maintenance; }"
     first = f"location /v1/ {{ {moving} {PASS} }}" if inside else f"{moving} location /v1/ {{ {PASS} }}"
     text = f"server {{ {first} location @other {other} location /other/ {other} location / {{ root /srv; }} }}"
-    read = deployed(tmp_path, text, said(path="/v1/chat"))
+    read = deployed(tmp_path, text, said(path=path))
     assert [one.name for one in read.backends] == ["app:8000"]
+
+
+@pytest.mark.parametrize(
+    "moving", ["error_page 502 503 504 @other;", "error_page 502 /other/x;", "error_page 502 $to;"]
+)
+def test_a_server_whose_locations_take_all_has_no_error_pages_of_its_own(tmp_path: Path, moving: str) -> None:
+    other = f"location @other {PASS_B} location /other/ {{ internal; proxy_pass http://b; }}"
+    text = f"server {{ {moving} try_files $uri @other; {other} location / {UP} }}"
+    assert [one.name for one in deployed(tmp_path, text).backends] == ["app:8000"]
+    text = text.replace("location / {", "location /v1/ {")
+    assert [line.split("`")[1] for line in refusal(tmp_path, text)[1:]] == ["--map b", "--map app:8000"]
+
+
+@pytest.mark.parametrize("server", ["b.test", "b.test:80"])
+def test_of_a_server_that_is_named_only_its_own_targets_are_meant(tmp_path: Path, server: str) -> None:
+    text = f"server {{ server_name a.test; location / {UP} }} server {{ server_name b.test; location / {PASS_B} }}"
+    assert [one.name for one in deployed(tmp_path, text, said(server=server)).backends] == ["b"]
 
 
 def test_a_path_that_is_moved_to_what_passes_nothing_on_is_refused(tmp_path: Path) -> None:
