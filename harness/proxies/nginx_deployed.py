@@ -132,7 +132,8 @@ class Deployed:
     def served_by(self) -> ServedBy:
         """Return what answers, and what else could have."""
         reachable = [*reached(self.server.directive)]
-        there = [one for one in self._leading(self.server) if one != self.location and one in reachable]
+        measured = (self.location, self._passing)
+        there = [one for one in self._passing_on(self.server) if one not in measured and one in reachable]
         called = " ".join(filter(None, ("server", _name(self.asked))))
         server = Place(called, str(self.server.directive.source.path), self._line)
         others = () if self.said.path else tuple(map(_place, there))
@@ -281,7 +282,7 @@ class Deployed:
 
     def _leads(self, server: Server) -> bool:
         if not self.said.path:
-            return self._has_a_way(server) if self.is_written_for_us else bool(self._leading(server))
+            return self._has_a_way(server) if self.is_written_for_us else any(self._passing_on(server))
         return any(map(self._passes, self._ends(server, *self._begins(server, self.said.path))))
 
     def _has_a_way(self, server: Server) -> bool:
@@ -298,7 +299,7 @@ class Deployed:
         told = []
         for server in servers:
             location, *_ = self._begins(server, self.said.path)
-            there = ", ".join(f"`{one.directive.shown.strip('`')}`" for one in self._leading(server)) or "none"
+            there = ", ".join(f"`{one.directive.shown.strip('`')}`" for one in self._passing_on(server)) or "none"
             why = f"answers {self.said.path}, and passes nothing on to {backend}; of this server these do: {there}"
             told.append((location.directive if location else server.directive).reject(why))
         return InputError(*told)
@@ -319,6 +320,8 @@ class Deployed:
             for path in (location.path, f"{location.path}stream"):
                 if location.how in ("=", *PREFIXES) and self._begins(self.server, path)[0] == location:
                     return location, path
+        if self._by_itself(self.server):
+            return None, "/"
         told = (one.directive.reject("matches paths that only you know: say one, with `--path /...`") for one in there)
         raise InputError(*told)
 
@@ -329,6 +332,15 @@ class Deployed:
         moves = self._moves[server.directive]
         ends = ((one, moves.ends([one], by_errors=by_errors, by_name=True)) for one in self._begun(server))
         return [one for one, there in ends if any(map(self._passes, there))]
+
+    def _passing_on(self, server: Server) -> list[Location]:
+        return [*self._leading(server), *self._by_itself(server)]
+
+    def _by_itself(self, server: Server) -> list[Location]:
+        """Return the named locations that pass on to the backend what no location of a server takes: `/`, at least."""
+        if self._begins(server, "/")[0]:
+            return []
+        return list(filter(self._passes, self._moves[server.directive].ends([None], by_name=True)))
 
     def _begun(self, server: Server) -> list[Location]:
         """Return the locations that requests of clients may begin in, in the order of the file."""

@@ -404,6 +404,23 @@ def test_what_falls_back_on_a_named_location_is_found_without_a_path(
     assert (read.path, read.answering.path) == (begins, passing)
 
 
+@pytest.mark.parametrize(
+    "falling", ["try_files $uri @app;", "error_page 404 = @app;", "error_page 418 = @app; return 418;"]
+)
+@pytest.mark.parametrize("beside", ["", "location ^~ /assets/ { error_page 404 /x; }"])
+def test_what_no_location_takes_is_asked_for_without_a_path_too(tmp_path: Path, falling: str, beside: str) -> None:
+    told = deployed(tmp_path, f"server {{ {falling} {beside} location @app {UP} }}").served_by()
+    assert (told.path, told.location and told.location.text, told.others) == ("/", "location @app", ())
+
+
+def test_what_no_location_takes_is_told_where_another_location_is_asked(tmp_path: Path) -> None:
+    text = f"server {{ try_files $uri @app; location @app {UP} location /cable {UP} location ^~ /assets/ {{ }} }}"
+    read = deployed(tmp_path, text)
+    assert (read.path, [one.text for one in read.served_by().others]) == ("/cable", ["location @app"])
+    told = refusal(tmp_path, text, said(path="/assets/x"))
+    assert told[0].endswith("of this server these do: `location /cable`, `location @app`")
+
+
 def test_what_has_the_backend_for_its_error_page_alone_is_asked_last(tmp_path: Path) -> None:
     text = f"server {{ error_page 404 = @app; location /a/ {{ }} location / {UP} location @app {UP} }}"
     read = deployed(tmp_path, text)
