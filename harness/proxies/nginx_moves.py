@@ -36,6 +36,7 @@ _ELSEWHERE = ("http://", "https://", "$scheme")
 _SAME = re.compile(rf"\$(\{{(document_)?uri\}}|(document_)?uri(?!\w))(({_QUERY.pattern}).*)?", re.DOTALL)
 """Is the request's own path, which is the one that led to where it is, unless that was rewritten there."""
 _ALL = re.compile(r"\^?/?(\.\*|\(\.\*\))\$?|\^?/?")
+_OF_PATH = re.compile(r"\( ?\$(?P<of>uri|document_uri|request_uri) (?P<how>!?(=|~\*?)) (?P<value>.*?) ?\)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\d)|([A-Za-z_]\w*))")
 
 
@@ -53,10 +54,14 @@ class Moves:
         self._note_errors(server, errors)
 
     def begins(self, uri: str) -> list[Location | None]:
-        """Return the locations that requests for a path may begin in, by what the server rewrites: the first if no `if`
-        holds, unless such are answered. None is the server itself, which answers, or moves by a variable.
+        """Return the locations that requests of clients for a path may begin in, by what the server rewrites: the first
+        if no `if` holds but by the path, unless such are answered. None is the server itself, which answers, or moves
+        by a variable.
         """
-        left, over = _paths(self._server, [(uri, True)])
+        return self._begins(uri, uri)
+
+    def _begins(self, uri: str, asked: str) -> list[Location | None]:
+        left, over = _paths(self._server, [(uri, True)], asked)
         paths = [path for path, _ in sorted([*left, *over], key=lambda one: not one[1])]
         return [find(self._server, path) if path else None for path in paths] or [None]
 
@@ -129,7 +134,7 @@ class Moves:
             return [one for one in locations(self._server) if one.path == start]
         if not start:
             return []
-        return self.begins(start) if is_anew else [find(self._server, start)]
+        return self._begins(start, "") if is_anew else [find(self._server, start)]
 
 
 def _start(target: str) -> tuple[str, bool]:
@@ -142,15 +147,22 @@ def _start(target: str) -> tuple[str, bool]:
     return ("", False) if variable and start[:1] == "@" else (start, not variable)
 
 
-def _paths(block: Directive, paths: list[tuple[str, bool]]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+def _paths(
+    block: Directive, paths: list[tuple[str, bool]], asked: str
+) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     """Return the paths that requests may have behind a block, and those with which they leave it before its end; each
-    with whether that needs no `if`. What is answered is not among them, what a variable says is empty.
+    with whether that is certain. What is answered is not among them, what a variable says is empty.
+
+    `asked` is the path that the client asks for, empty if it is not known.
     """
     over: list[tuple[str, bool]] = []
     for one in block.children("rewrite", "if", "break", "return"):
         if one.name == "if":
-            left, out = _paths(one, [(path, False) for path, _ in paths])
-            paths, over = list(dict.fromkeys([*paths, *left])), [*over, *out]
+            held = [(path, is_sure, _holds(one, path, asked)) for path, is_sure in paths]
+            inside = [(path, is_sure and holds is True) for path, is_sure, holds in held if holds is not False]
+            left, out = _paths(one, inside, asked)
+            there = [(path, is_sure) for path, is_sure, holds in held if holds is not True]
+            paths, over = list(dict.fromkeys([*there, *left])), [*over, *out]
         elif one.name != "rewrite":
             return [], [*over, *(paths if one.name == "break" else ())]
         else:
@@ -163,6 +175,17 @@ def _paths(block: Directive, paths: list[tuple[str, bool]]) -> tuple[list[tuple[
                     moved = _filled(target, path, found)
                     (over if flag or not moved else paths).append((moved, is_sure))
     return paths, over
+
+
+def _holds(condition: Directive, path: str, asked: str) -> bool | None:
+    """Tell whether an `if` holds for a path; None if that is not known, as of anything but the path."""
+    found = _OF_PATH.fullmatch(" ".join(condition.arguments))
+    if found is None or (found["of"] == "request_uri" and not re.fullmatch(r"[\w/.~-]+", asked)):
+        return None
+    how, value = found["how"].removeprefix("!"), found["value"]
+    texts = [asked, f"{asked}?x"] if found["of"] == "request_uri" else [path]  # with a query that we do not know
+    fits = {text == value if how == "=" else searched(value, text, how == "~*") is not None for text in texts}
+    return None if len(fits) > 1 else fits.pop() != found["how"].startswith("!")
 
 
 def _is_answer(rewrite: Directive) -> bool:

@@ -350,6 +350,7 @@ PASSED_ON = [
     (f"rewrite ^/api/(.*)$ /v1/$1 last; location /api/ {UP} location /v1/ {UP}", "/v1/", "/v1/"),
     (f"rewrite ^/x/(.*)$ /v1/$1 last; location /api/ {UP} location /v1/ {UP}", "/api/", "/api/"),
     (f"if ($host = x) {{ rewrite ^/(.*)$ /v1/$1 last; }} location /api/ {UP} location /v1/ {UP}", "/api/", "/api/"),
+    (f"if ($uri ~ ^/api/) {{ break; }} rewrite ^ /v1/ last; location /api/ {UP} location /v1/ {UP}", "/api/", "/api/"),
     (f"if ($host = x) {{ break; }} return 404; location /api/ {UP}", "/api/", "/api/"),
     (f"rewrite ^/api/ $to; location /api/ {UP} location /v1/ {UP}", None, ""),
     (f"location /api/ {{ if ($host = x) {{ rewrite ^ /x last; }} {PASS} }} location /x {UP}", "/api/", "/api/"),

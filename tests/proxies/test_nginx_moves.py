@@ -42,6 +42,14 @@ BEGINS = [
             "rewrite ^ /to/x; if ($host) { break; } return 410;",
             "if ($host) { rewrite ^ /to/x; break; } return 410;",
             "if ($host) { rewrite ^ /to/x last; } return 410;",
+            "if ($uri ~ ^/a/) { rewrite ^ /to/x last; } return 410;",
+            "if ( $document_uri = /a/b/v ) { rewrite ^ /to/x; } rewrite ^/a /x;",
+            "if ($request_uri ~* ^/A/) { rewrite ^ /to/x; } rewrite ^/a /x;",
+            "if ($uri !~ ^/a/) { break; } rewrite ^ /to/x;",
+            'if ($request_uri !~ "^/a/") { return 410; } rewrite ^ /to/x;',
+            "if ($uri != /a/b/v) { return 410; } rewrite ^ /to/x;",
+            "rewrite ^ /b; if ($request_uri ~ ^/a) { rewrite ^ /to/x; }",
+            "rewrite ^ /b; if ($uri ~ ^/b) { rewrite ^ /to/x; }",
             "if ($http_x) { rewrite ^ /x last; } rewrite ^ /to/x last;",
         )
     ),
@@ -53,6 +61,7 @@ BY_ITSELF = [
     f"{TO} rewrite ^ /to/x; return 410; location /a/ {{ }}",
     f"{TO} rewrite ^ /to/x permanent; location /a/ {{ }}",
     f"{TO} if ($http_x) {{ rewrite ^ /to/x; }} return 410; location /a/ {{ }}",
+    f"{TO} if ($request_uri ~ ^/a/) {{ return 410; }} location /a/ {{ }}",
     f"{TO} if ($http_x) {{ return 411; }} return 410; location /a/ {{ break; }}",
 ]
 """Servers that answer without a location."""
@@ -129,6 +138,8 @@ MOVES = [
         "/to/",
         ("/", "/xy"),
     ),
+    (f"{TO} if ($request_uri ~ x) {{ rewrite ^ /to/x; }} location /a/ {{ try_files /none /x; }}", "/", ("/to/",)),
+    (f"{TO} if ($uri ~ x) {{ rewrite ^ /to/x; }} location /a/ {{ try_files /none /x; }}", "/to/", ()),
     (f"{TO} rewrite ^/x /a/; location /a/ {{ rewrite ^ /x last; }}", "/", ()),
     (f"{UP} location /a/ {{ return 418; rewrite ^ /other last; }}", "= /up", ()),
     (f"{UP} location /a/ {{ return 418; }}", "= /up", ()),
