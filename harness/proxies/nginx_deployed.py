@@ -200,10 +200,10 @@ class Deployed:
         answering = self._answering()
         every = [one for one in every if one in answering] or every
         possible = [one for one in every if not one.why_not] or list(every)
-        if self.said.path and len(possible) > 1:
+        if self.said.path and len(every) > 1:
             servers = ((one, self._begins(one, self.said.path)) for one in self._said_servers())
-            led = [each for server, begins in servers for each in self._led(server, begins, possible)]
-            possible = list(dict.fromkeys(led)) or possible
+            led = dict.fromkeys(each for server, begins in servers for each in self._led(server, begins))
+            possible = [one for one in led if not one.why_not] or list(led) or possible
         if len(possible) > 1:
             ways = (_at(one.place, f"`--map {one.name}` says that this stands for the next hop") for one in possible)
             head = Complaint("passes requests on to several: which is the backend?", file=str(self.config.given))
@@ -212,17 +212,16 @@ class Deployed:
 
     def _answering(self) -> set[Target]:
         """Return the targets that the servers which may be asked lead requests of clients to."""
-        every, found = self.targets.all(), set[Target]()
+        found: set[Target] = set()
         for server in self._said_servers():
             for begins in (None, *self._begun(server)):
-                found.update(self._led(server, [begins], every))
+                found.update(self._led(server, [begins]))
         return found
 
-    def _led(self, server: Server, begins: Sequence[Location | None], possible: Sequence[Target]) -> list[Target]:
+    def _led(self, server: Server, begins: Sequence[Location | None]) -> list[Target]:
         """Return the targets that a server leads requests to: by what they begin in, else by what may move them."""
         for ends in self._moves[server.directive].ways(begins):
-            led = [each for one in ends for each in self.targets.of(one) if one == begins[0] or each in possible]
-            if led:
+            if led := [each for one in ends for each in self.targets.of(one)]:
                 return led
         return []
 

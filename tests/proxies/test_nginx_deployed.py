@@ -92,6 +92,25 @@ def test_a_path_that_is_moved_to_what_passes_nothing_on_is_refused(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("passing", "why"),
+    [
+        ("fastcgi_pass php:9000;", "is spoken to by fastcgi_pass"),
+        ("grpc_pass grpc://g:1;", "is spoken to by grpc_pass"),
+        ("proxy_pass http://$pool;", "is only known as requests come"),
+    ],
+)
+@pytest.mark.parametrize("moving", ["location / { %s }", "location / { try_files $uri @up; } location @up { %s }"])
+def test_a_path_that_leads_to_what_nothing_can_stand_for_is_told_so_though_another_can(
+    tmp_path: Path, passing: str, why: str, moving: str
+) -> None:
+    inside = f"{moving % passing} location /v1/ {UP}"
+    (told,) = refusal(tmp_path, f"server {{ {inside} }}", said(path="/x"))
+    assert told.startswith(f"my.conf:1: `{passing.rstrip(';')}` {why}")
+    both = f"server {{ {inside} }} server {{ listen 81; location / {UP} }}"
+    assert deployed(tmp_path, both, said(path="/x")).asked.address == "*:81"
+
+
 def test_a_server_that_has_no_way_to_the_backend_is_refused_though_it_may_move_a_path(tmp_path: Path) -> None:
     beside = f"server {{ listen 80; {MOVES[0]} }}\n"
     assert refusal(tmp_path, beside + STREAMS, said(server=":80", path="/v1/x")) == [
