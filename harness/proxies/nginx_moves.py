@@ -36,6 +36,8 @@ _ELSEWHERE = ("http://", "https://", "$scheme")
 _SAME = re.compile(rf"\$(\{{(document_)?uri\}}|(document_)?uri(?!\w))(({_QUERY.pattern}).*)?", re.DOTALL)
 """Is the request's own path, which is the one that led to where it is, unless that was rewritten there."""
 _ALL = re.compile(r"\^?/?(\.\*|\(\.\*\))\$?|\^?/?")
+_MOST = 64
+"""So many paths are followed that a request may have by what `if`s it meets, and more are as what a variable says."""
 _OF_PATH = re.compile(r"\( ?\$(?P<of>uri|document_uri|request_uri) (?P<how>!?(=|~\*?)) (?P<value>.*?) ?\)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\d)|([A-Za-z_]\w*))")
 
@@ -162,7 +164,9 @@ def _paths(
             inside = [(path, is_sure and holds is True) for path, is_sure, holds in held if holds is not False]
             left, out = _paths(one, inside, asked)
             there = [(path, is_sure) for path, is_sure, holds in held if holds is not True]
-            paths, over = list(dict.fromkeys([*there, *left])), [*over, *out]
+            paths, over = list(dict.fromkeys([*there, *left])), list(dict.fromkeys([*over, *out]))
+            if len(paths) > _MOST:
+                paths, over = [one for one in paths if one[1]], [*over, ("", False)]
         elif one.name != "rewrite":
             return [], [*over, *(paths if one.name == "break" else ())]
         else:

@@ -301,6 +301,16 @@ def test_a_server_that_answers_all_itself_is_neither_asked_nor_has_a_backend(
     ]
 
 
+@pytest.mark.parametrize("rewrites", [3, 40])
+def test_a_server_that_may_rewrite_a_path_to_anything_is_read_at_once(tmp_path: Path, rewrites: int) -> None:
+    moving = " ".join(f"if ($http_x{at}) {{ rewrite ^/(.*)$ /p{at}/$1; }}" for at in range(rewrites))
+    text = (
+        f"server {{ {moving} location /v1/ {UP} location /p{rewrites - 1}/p1/ {PASS_B} location / {{ root /srv; }} }}"
+    )
+    for path, name in (("/v1/x", "app:8000"), ("/x", "b")):
+        assert [one.name for one in deployed(tmp_path, text, said(path=path)).backends] == [name]
+
+
 def test_a_path_is_chosen_that_the_server_leaves_as_it_is(tmp_path: Path) -> None:
     text = f"server {{ rewrite ^/(.*)/$ /$1 permanent; rewrite ^/a/ /c/; location /a/ {UP} location /c/ {UP} }}"
     assert deployed(tmp_path, text).path == "/c/stream"
