@@ -223,15 +223,14 @@ def _other(metric: str, of: str, result: Result, by_id: Mapping[str, Result]) ->
 
 
 def _kept(limit: Limit, shown: Figure) -> bool:
-    other = shown.other or 0.0
-    most = [limit.at_most, _part(limit.at_most_times, other), _part(limit.at_most_share, other)]
-    least = [limit.at_least, _part(limit.at_least_times, other), _part(limit.at_least_share, other)]
+    most = [limit.at_most, *(_part(factor, shown) for factor in (limit.at_most_times, limit.at_most_share))]
+    least = [limit.at_least, *(_part(factor, shown) for factor in (limit.at_least_times, limit.at_least_share))]
     below = all(shown.value <= bound for bound in most if bound is not None)
     return below and all(shown.value >= bound for bound in least if bound is not None)
 
 
-def _part(factor: float | None, other: float) -> float | None:
-    return None if factor is None else factor * other
+def _part(factor: float | None, shown: Figure) -> float | None:
+    return None if factor is None or shown.other is None else factor * shown.other
 
 
 Check = Callable[[Claim, Result, Mapping[str, Result]], Finding | Unjudged]

@@ -29,6 +29,11 @@ def test_a_lag_brings_a_flow_as_far_apart_as_it_was_sent_and_as_late_as_a_token_
     assert not flow(PAUSE).spaced
 
 
+def test_of_a_flow_that_is_not_all_here_nothing_is_told_but_of_the_one_before() -> None:
+    assert flow(f"{LAG} s4 +100 r4 stretch7 s5 +100 s6 r5 +100 s7") == flow(LAG)
+    assert last_flow(reading("s0 +100 r0 stretch3 s1 +100 s2 r1 +100 s3 r2")) is None
+
+
 def test_what_came_in_one_burst_is_no_lag_even_if_most_of_it_was_as_late_as_a_token_alone() -> None:
     assert not flow("s0 +100 r0 stretch9 s1 +400 s2-9 +100 r1-9").spaced
 
@@ -62,6 +67,12 @@ def test_what_came_in_one_burst_is_no_lag_even_if_most_of_it_was_as_late_as_a_to
 )
 def test_bursts_of_a_clock_come_at_whole_multiples_of_its_period(words: str, period_ms: float) -> None:
     assert flow(words).period_ms == pytest.approx(period_ms, abs=2)
+
+
+@pytest.mark.parametrize(("apart", "bursts"), [(0.3, 1), (0.7, 2), (1.3, 2)])
+def test_tokens_come_in_bursts_that_are_further_apart_than_a_gap_within_one(apart: float, bursts: int) -> None:
+    words = f"s0 +100 r0 stretch4 s1 +100 s2 +100 s3 +100 s4 +9 r1-2 +{apart * FLOW_MS} r3-4"
+    assert len(flow(words).quiets_ms) == bursts
 
 
 @pytest.mark.parametrize(("words", "quickest_ms"), [(LAG, 100.1), (TIMER, 0.1), (PAUSE, 300.1)])

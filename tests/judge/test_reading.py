@@ -10,8 +10,9 @@ import pytest
 from harness.judge.reading import ANYWHERE, Alone, Hold, LetGo, Reader, State, read
 from harness.judge.rules import HOLD_MS
 from harness.judge.steady import begins_alike
-from harness.model import Step, StepKind
+from harness.model import Emission, Step, StepKind
 from tests.factories import alone, reading, story
+from tests.recorded import load, recording
 
 
 def seen(words: str, round_trip_ms: float = 0.0) -> list[dict[str, Any]]:
@@ -24,6 +25,26 @@ def test_a_pulse_counts_for_what_had_been_sent_by_then() -> None:
     steps = [Step("grant", 0, 0), Step("arrive", 0, 1), Step("pulse", 1, 2), Step("grant", 1, 3), Step("arrive", 1, 4)]
     assert read(steps).pulsed == set()
     assert read([*steps[:2], steps[3], steps[2], steps[4]]).pulsed == {1}
+
+
+def test_the_tail_is_what_was_sent_and_not_waited_for_when_the_end_was() -> None:
+    assert list(reading("s0 r0 s1").tail) == []
+    assert list(reading("s0 r0 s1 r1 end").tail) == []
+    assert list(reading("s0 r0 s1 +400 hold1 s2 s3 end r1-3").tail) == [1, 2, 3]
+
+
+def test_of_a_recording_a_hold_spans_the_bytes_behind_its_token() -> None:
+    pieces = [b"data: " + b"x" * size + b"\n\n" for size in (10, 200, 30, 400, 50)]
+    emission = Emission(load(recording(pieces)))
+    told: list[tuple[StepKind, int, int]] = [
+        *(("grant", 0, 0), ("arrive", 0, 1), ("grant", 1, 2), ("hold", 1, 402), ("grant", 2, 403), ("grant", 3, 404)),
+        ("arrive", 3, 405),
+    ]
+    reader = read((Step(kind, seq, at_ms * 10**6) for kind, seq, at_ms in told), emission=emission)
+    (hold,) = (one for one in reader.seen if isinstance(one, Hold))
+    assert hold.span
+    assert (hold.before_tokens, hold.after_tokens) == (1, 2)
+    assert (hold.span.before_bytes, hold.span.after_bytes) == (len(pieces[2]), len(pieces[2]) + len(pieces[3]))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.judge.reading import Alone, Hold, Observation, alike, span_tokens
-from harness.judge.rules import ALIKE_MS, ENOUGH, ENOUGH_MS, HOLDS, SPAN_BYTES, SPAN_MS, STREAK
-from harness.judge.steady import Steady, steady
+from harness.judge.rules import ALIKE_MS, ENOUGH, ENOUGH_MS, HOLDS, LATE_TOKENS, SPAN_BYTES, SPAN_MS, STREAK
+from harness.judge.steady import Steady, as_late, steady
 from tests.factories import plan, workload
 
 
@@ -34,6 +34,14 @@ def timer_after(quiet_ms: float, silent_ms: float = 300, trip_ms: float = 3000, 
 THE_END = Hold(0, "end", 300, 3000, 2500, 90, 0, tried=True)
 AGAIN = {"silent_ms": 400, "trip_ms": 500}
 """What a hold is that was waited for longer than the first took in all."""
+
+
+def test_as_late_are_two_conversations_of_which_the_last_tokens_are() -> None:
+    late, quick = came(LATE_TOKENS, 200.0), came(10, 1.0)
+    assert as_late([*quick, *late], late)
+    assert as_late(late, [*quick, *late])
+    assert not as_late([*late, *quick], late)
+    assert not as_late(late, [*late, *quick])
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,11 @@ def test_a_lag_of_any_length_is_late_and_not_held() -> None:
     assert told == Judgement("delayed", "tokens came as far apart as they were sent, 800 ms late")
 
 
+def test_a_lag_is_told_over_what_a_trip_takes_without_it() -> None:
+    told = judged(replace(story(lagged(800)), guard_ms=100.0))
+    assert told.reason == "tokens came as far apart as they were sent, 700 ms late"
+
+
 def test_a_flow_that_came_sooner_than_what_was_held_is_no_lag() -> None:
     assert verdict(lagged(700, 600)) == "coalesced"
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from harness.errors import InputError, key_text
 from harness.formats import FORMATS
-from harness.matrix.mitigations import parse
+from harness.matrix.mitigations import may_be_proposed, parse
 from harness.model import Cell, Filler, Format, Hop, Mitigation, Workload
 from harness.resources import configs
-from tests.planning import objections, plan
+from tests.planning import REQUESTS, objections, plan
 
 CATALOGUE = parse((configs() / "mitigations.yaml").read_text(), "mitigations.yaml")
 NAMES = (
@@ -31,7 +31,7 @@ NAMES = (
     *("express-compression-filter", "webpack-compress-off"),
 )
 SHORT = Workload("short", tokens=24, token_bytes=112)
-NGINX = Hop("nginx", "default")
+NGINX, GZIP = Hop("nginx", "default"), Hop("nginx", "gzip")
 CELL = Cell((NGINX,), SHORT)
 
 
@@ -252,6 +252,21 @@ def test_a_client_that_stays_does_not_make_up_for_a_hop_that_does(monkeypatch: p
     assert plan(elsewhere, CATALOGUE).client == "h2"
     with pytest.raises(InputError, match="replaces nginx:default"):
         plan(replace(elsewhere, client="curl"), CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("chain", "may_be"),
+    [
+        ((NGINX,), True),
+        ((NGINX, GZIP), True),
+        ((GZIP, NGINX), False),
+        ((GZIP, GZIP), False),
+    ],
+)
+def test_who_else_reads_is_proposed_only_where_the_hop_in_front_answers_otherwise(
+    chain: tuple[Hop, ...], may_be: bool
+) -> None:
+    assert may_be_proposed(mitigated("http2", cell=replace(CELL, chain=chain)), CATALOGUE, REQUESTS) is may_be
 
 
 def test_scale_keeps_the_bytes_and_the_duration() -> None:

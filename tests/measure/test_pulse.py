@@ -224,6 +224,16 @@ async def test_what_each_wait_of_a_guard_sends(
         assert counted.went == went, "how far away it is is known by now"
 
 
+@pytest.mark.parametrize("known", range(DISTANCE_TRIPS + 2))
+@pytest.mark.usefixtures("unhurried")
+async def test_of_the_trips_that_tell_a_distance_those_are_made_that_are_missing(known: int) -> None:
+    counted = Counted(quiet=False)
+    if known:
+        await counted.guard.control.trips.after(known)
+    await counted.guard.distance_ms()
+    assert counted.went == (max(known, DISTANCE_TRIPS), 0)
+
+
 @pytest.mark.parametrize(("way_ms", "waited_ms"), [(0.0, 50.0), (20.0, 50.0), (30.0, 60.0), (1000.0, 2000.0)])
 async def test_without_a_pulse_what_was_released_gets_twice_what_requests_took(
     monkeypatch: pytest.MonkeyPatch, slept: list[float], way_ms: float, waited_ms: float
