@@ -50,14 +50,18 @@ def told_with_status(command: str = "") -> Iterator[None]:
 
 @contextlib.contextmanager
 def breakable() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt in the block, unless it is ignored, as in what a shell runs in background."""
+    """Let Ctrl-C raise KeyboardInterrupt in the block, unless it is ignored, as in what a shell runs in background.
+
+    Once the block ignores it, having been interrupted, it stays so: what still is to be told is told.
+    """
     before = signal.getsignal(signal.SIGINT)
     try:
         if callable(before):
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, before)
 
 
 def _tell_interrupted(command: str, said: str = "Interrupted.") -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,24 +16,35 @@ _over = threading.Event()
 _running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
 
 
-def at_once(works: Iterable[tuple[K, Callable[[], object]]], jobs: int) -> Generator[tuple[K, BaseException | None]]:
+async def at_once(
+    works: Iterable[tuple[K, Callable[[], object]]], jobs: int
+) -> AsyncGenerator[tuple[K, BaseException | None]]:
     """Do works, so many at once, begun in their order; yield the key of each that has ended, with what it raised.
 
-    Whoever closes this, or is interrupted in it, has those ended that run, and no other begun.
+    Whoever closes this, or is cancelled in it, has those ended that run, and no other begun. That holds up the event
+    loop, so that no second cancellation comes between.
     """
-    with ThreadPoolExecutor(jobs) as pool:
-        ended = {pool.submit(work): key for key, work in works}
-        try:
-            for work in as_completed(ended):
-                yield ended[work], work.exception()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _over.set()
-            for loop, task in [*_running]:
-                with suppress(RuntimeError):  # a loop that has ended meanwhile
-                    loop.call_soon_threadsafe(task.cancel)
-            pool.shutdown()
-            _over.clear()
+    loop, ended = asyncio.get_running_loop(), asyncio.Queue[Future[object]]()
+    pool, keys = ThreadPoolExecutor(jobs), dict[Future[object], K]()
+
+    def tell(done: Future[object]) -> None:
+        loop.call_soon_threadsafe(ended.put_nowait, done)
+
+    try:
+        for key, work in works:
+            keys[future := pool.submit(work)] = key
+            future.add_done_callback(tell)
+        for _ in keys:
+            done = await ended.get()
+            yield keys[done], done.exception()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _over.set()
+        for running, task in [*_running]:
+            with suppress(RuntimeError):  # a loop that has ended meanwhile
+                running.call_soon_threadsafe(task.cancel)
+        pool.shutdown()
+        _over.clear()
 
 
 async def heard(work: Coroutine[Any, Any, T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -26,7 +26,7 @@ ALL = "proxies"
 ANY = {"tokens": 1, "token_bytes": 256}
 
 
-def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = None) -> list[str]:
+async def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = None) -> list[str]:
     """Install what proxies and clients need, as far as that is possible here; or what one hop, as `asgi:plain`, needs,
     or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`. So many are installed at once, or one a core.
 
@@ -44,8 +44,8 @@ def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = None) ->
     # What each needs first comes before what variants of some need besides: of that, most is there by then.
     turns = zip_longest(*works.values())
     todo = [(name, work) for turn in turns for name, work in zip(works, turn, strict=True) if work]
-    with closing(at_once(todo, jobs or cores())) as ended:
-        for name, error in ended:
+    async with aclosing(at_once(todo, jobs or cores())) as ended:
+        async for name, error in ended:
             waiting[name] -= 1
             try:
                 if error:

@@ -73,6 +73,12 @@ def hit(program: subprocess.Popen[str], number: int) -> None:
     os.killpg(program.pid, number)
 
 
+def hit_again(program: subprocess.Popen[str], number: int) -> int | None:
+    """Send it again, and return the exit status, if it has ended."""
+    hit(program, number)
+    return program.poll()
+
+
 def assert_reported(place: Sandbox) -> None:
     """The cells that were done are on disk, nothing that the signal cut short is, and `harness report` reads them."""
     assert set(place.results()) == QUICK
@@ -213,20 +219,24 @@ def test_an_interrupted_diagnosis_tells_what_it_has_found_and_leaves_nothing(
     assert place.last_run().info.finished_at is None
 
 
-@some_of("number", [signal.SIGINT, signal.SIGKILL], each=2)
+@some_of("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], each=2)
 def test_a_set_up_of_several_programs_at_once_ends_with_all_of_them(place: Sandbox, number: signal.Signals) -> None:
-    """Pip stands still for as long as it likes to: what it is to fetch from answers nobody."""
+    """Pip stands still for as long as it likes to: what it is to fetch from answers nobody.
+
+    Who cannot wait for the end, and says so again and again, breaks into nothing.
+    """
     with socket.create_server(("127.0.0.1", 0)) as mute:
         index = f"http://127.0.0.1:{mute.getsockname()[1]}/simple"
         env = {"PIP_INDEX_URL": index, "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
         cache = str(place.folder / "cache")
         program = place.start("setup", "caddy", "traefik", "haproxy", "--jobs", "2", HARNESS_CACHE=cache, **env)
         wait_for(lambda: place.processes("pip --disable"), lambda pips: len({one.ppid() for one in pips}) == 2)
-        hit(program, number)
+        wait_for(lambda: hit_again(program, number), lambda status: status is not None)
         said = place.said(program)
     place.wait_until_clean()
-    assert said.status == (130 if number == signal.SIGINT else -number)
+    assert said.status == (-number if number == signal.SIGKILL else 130)
     assert "Traceback" not in said.err
     assert "haproxy" not in said.err, "the third was not begun"
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
+        assert said.err.endswith("\nInterrupted.\n")
         assert {path.name.partition("-")[0] for path in Path(cache).glob("programs/*/*") if path.is_dir()} == set()

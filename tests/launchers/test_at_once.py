@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def installation(folder: Path) -> Installation:
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
-def test_so_many_run_at_once_in_their_order_and_each_is_told_with_what_it_raised(jobs: int) -> None:
+async def test_so_many_run_at_once_in_their_order_and_each_is_told_with_what_it_raised(jobs: int) -> None:
     works, gate = Works(), threading.Barrier(jobs)
     names = [f"w{number}" for number in range(2 * jobs)]
 
@@ -58,14 +58,15 @@ def test_so_many_run_at_once_in_their_order_and_each_is_told_with_what_it_raised
         if name == "w0":
             raise Unavailable("no", "way out")
 
-    told = dict(at_once([works.work(name, partial(does, name)) for name in names], jobs))
+    todo = [works.work(name, partial(does, name)) for name in names]
+    told = {name: error async for name, error in at_once(todo, jobs)}
     assert works.most == jobs
     assert [sorted(works.begun[:jobs]), sorted(works.begun[jobs:])] == [sorted(names[:jobs]), sorted(names[jobs:])]
     assert {name for name, error in told.items() if error} == {"w0"}
     assert sorted(told) == sorted(names)
 
 
-def test_who_stops_listening_has_what_runs_ended_and_no_more_begun(tmp_path: Path) -> None:
+async def test_who_stops_listening_has_what_runs_ended_and_no_more_begun(tmp_path: Path) -> None:
     """What runs: a program's loop, a wait between two looks, one for somebody else's lock, and one in a thread."""
     works, waits, mine, theirs = Works(), threading.Semaphore(0), tmp_path / "mine", tmp_path / "theirs"
 
@@ -96,17 +97,39 @@ def test_who_stops_listening_has_what_runs_ended_and_no_more_begun(tmp_path: Pat
         works.work("next", pauses),
         works.work("never", pauses),
     ]
-    with open(theirs / "what.lock", "w") as lock:
+    with open(theirs / "what.lock", "w") as lock:  # noqa: ASYNC230
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with closing(at_once(todo, len(running) + 1)) as told:
-            assert next(told) == ("quick", None)
+        async with aclosing(at_once(todo, len(running) + 1)) as told:
+            assert await anext(told) == ("quick", None)
     assert sorted(works.ended) == sorted(works.begun)
     assert {*works.ended} - {"next"} == {*running, "quick"}
     assert list(mine.glob("what/*")) == []
     assert apart(asyncio.sleep(0, "goes on")) == "goes on", "what was over is so no more"
 
 
-def test_an_error_of_who_listens_ends_it_too() -> None:
+@pytest.mark.parametrize("interrupts", [1, 3])
+async def test_who_is_cancelled_goes_on_only_when_all_of_it_has_ended(interrupts: int) -> None:
+    works, runs = Works(), threading.Semaphore(0)
+
+    def long() -> None:
+        runs.release()
+        pause(LONG_S)
+
+    async def listens() -> None:
+        async with aclosing(at_once([works.work(name, long) for name in ("a", "b", "never")], 2)) as told:
+            await anext(told)
+
+    listening = asyncio.create_task(listens())
+    for _ in range(2):
+        assert await asyncio.to_thread(runs.acquire, timeout=LONG_S)
+    for _ in range(interrupts):
+        listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert (sorted(works.begun), sorted(works.ended)) == (["a", "b"], ["a", "b"])
+
+
+async def test_an_error_of_who_listens_ends_it_too() -> None:
     works, runs = Works(), threading.Event()
 
     def long() -> None:
@@ -114,13 +137,14 @@ def test_an_error_of_who_listens_ends_it_too() -> None:
         pause(LONG_S)
 
     todo = [works.work("long", long), works.work("quick", lambda: runs.wait(LONG_S))]
-    with pytest.raises(KeyboardInterrupt), closing(at_once(todo, 2)) as told:  # noqa: PT012
-        next(told)
-        raise KeyboardInterrupt
+    with pytest.raises(Unavailable):  # noqa: PT012
+        async with aclosing(at_once(todo, 2)) as told:
+            await anext(told)
+            raise Unavailable("no", "way out")
     assert sorted(works.ended) == ["long", "quick"]
 
 
-def test_two_threads_that_want_the_same_make_it_once_and_say_nothing_of_another_harness(tmp_path: Path) -> None:
+async def test_two_threads_that_want_the_same_make_it_once_and_say_nothing_of_another_harness(tmp_path: Path) -> None:
     made, said, both = list[str](), list[str](), threading.Barrier(2)
 
     def make(steps: Steps) -> str:
@@ -131,5 +155,5 @@ def test_two_threads_that_want_the_same_make_it_once_and_say_nothing_of_another_
         both.wait(LONG_S)
         installation(tmp_path).ensure(make, said.append)
 
-    assert [error for _, error in at_once([("a", does), ("b", does)], 2)] == [None, None]
+    assert [error async for _, error in at_once([("a", does), ("b", does)], 2)] == [None, None]
     assert (made, said, installation(tmp_path).manifest()) == (["once"], [], "made")
