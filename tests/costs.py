@@ -4,10 +4,10 @@
 
 Rules:
 - a test is `costly`, and points of it are `slow`, by what was measured; nobody marks by hand, and a new one is neither;
-- every change visits as many points of a test as `POINTS_S` pays for: the first, if that takes no more than `FIRST_S`,
-  and others, chosen by lot but the same each time;
-- whatever it takes, the first point stays of what docs/threat-model.md names and of the cheapest in each file, of those
-  that are costly or start programs.
+- every change visits all points of a test that is not costly, and of each other as many as `POINTS_S` pays for: the
+  first, if that takes no more than `FIRST_S`, and others, chosen by lot but the same each time;
+- whatever it takes, the first point stays of what docs/threat-model.md names, of `ENDS`, and of the cheapest in each
+  file, of those that are costly or start programs. A test that was not measured costs nothing, and is the cheapest.
 
 The cost of a test is in seconds, the mean of its points: what its body computes here and in the programs that have
 ended by its end, or a third of the time it takes if that is more, which is what the programs of a shared bench compute.
@@ -42,6 +42,19 @@ WHOLE = (
     "tests/launchers/test_killed.py::test_nothing_is_left_of_who_is_killed_at_any_line",
 )
 """What is claimed of all their points together: they stay with all of them."""
+
+ENDS = (
+    "tests/cli/test_interruption.py::test_a_run_that_ends_in_mid_stream_leaves_no_program_that_read_it",
+    "tests/cli/test_interruption.py::test_a_run_that_ends_while_it_starts_leaves_nothing",
+    "tests/cli/test_interruption.py::test_a_set_up_of_several_programs_at_once_ends_with_all_of_them",
+    "tests/cli/test_interruption.py::test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing",
+    "tests/clients/test_chromium_deaths.py::test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind",
+    "tests/proxies/test_asgi.py::test_every_server_ends_when_it_is_told_to_whatever_still_streams",
+    "tests/proxies/test_nextjs.py::test_nothing_outlives_a_harness_that_is_killed",
+    "tests/proxies/test_nextjs_install.py::test_a_killed_installation_is_gone_with_its_programs_and_does_not_trip_the_next",
+    "tests/proxies/test_programs_below_node.py::test_one_serves_on_this_machine_only_and_is_gone_with_all_its_children",
+)
+"""That nothing outlives a real run or set-up, whatever programs it has started: no cheaper test says so of these."""
 
 WAITS = 3
 """How long a test of programs waits for a second of computing: Makefile, WORKERS."""
@@ -88,7 +101,7 @@ def mark(items: Iterable[pytest.Item], costs: Mapping[str, float], stay: Collect
     cheapest: dict[str, str] = {}
     for name in sorted({*heavy, *real}, key=lambda name: (costs.get(name, 0.0), name)):
         cheapest.setdefault(name.partition("::")[0], name)
-    stay = {*stay, *cheapest.values(), *WHOLE}
+    stay = {*stay, *cheapest.values(), *WHOLE, *ENDS}
     for name in heavy:
         for item in tests[name]:
             item.add_marker("costly")

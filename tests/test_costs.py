@@ -105,9 +105,15 @@ def test_of_what_is_claimed_of_all_points_together_all_stay(marked: Marked, monk
     assert marked(OF_MANY_POINTS, {"points": 60.0, "cheap": 0.031}, "slow") == []
 
 
-def test_what_stays_whole_and_what_the_page_names_is_there() -> None:
+def test_the_first_point_stays_of_what_ends_whatever_it_takes(marked: Marked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "ENDS", ("tests/test_some.py::test_points",))
+    left = marked(OF_MANY_POINTS, {"points": 60.0, "cheap": 0.031}, "slow")
+    assert left == [f"points[{number}]" for number in range(1, POINTS)]
+
+
+def test_what_stays_whatever_it_takes_is_there() -> None:
     assert len(costs.promised()) > 50
-    assert [name for name in (*costs.WHOLE, *costs.promised()) if not costs.is_there(name)] == []
+    assert [name for name in (*costs.WHOLE, *costs.ENDS, *costs.promised()) if not costs.is_there(name)] == []
 
 
 def test_what_is_measured_is_written_and_what_is_not_stays(
