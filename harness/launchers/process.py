@@ -135,7 +135,11 @@ class Launcher:
 
     async def __aenter__(self) -> Self:
         self._janitors.start()
-        await to_its_end(leftovers.reap_once)
+        try:
+            await to_its_end(leftovers.reap_once)
+        except BaseException:
+            await self._janitors.end()
+            raise
         return self
 
     async def __aexit__(

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import stat
+import threading
 from operator import not_
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from harness.errors import ProxyError
+from harness.launchers import leftovers
 from harness.launchers import process as process_module
 from harness.launchers.process import Launcher
 from harness.launchers.words import WORDS_BYTES
@@ -266,6 +268,31 @@ async def test_leaving_with_an_error_or_a_cancellation_ends_everything_too(
         await run()
     assert started[0].returncode is not None
     assert not list(tmp_path.glob("harness-run-*"))
+
+
+async def test_who_is_cancelled_or_fails_while_it_enters_leaves_no_janitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What dead runs have left is looked for then, which takes as long as an engine takes to answer."""
+    looks, answers = threading.Event(), threading.Event()
+
+    def reap() -> None:
+        looks.set()
+        assert answers.wait(60)
+
+    async def enter(launcher: Launcher) -> None:
+        async with launcher:
+            pytest.fail("was entered")
+
+    monkeypatch.setattr(leftovers, "reap_once", reap)
+    entering = asyncio.create_task(enter(cancelled := Launcher()))
+    assert await asyncio.to_thread(looks.wait, 60)
+    entering.cancel()
+    answers.set()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    monkeypatch.setattr(leftovers, "reap_once", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await enter(failed := Launcher())
+    assert [one._janitors.now.process.returncode for one in (cancelled, failed)] == [0, 0], "ended and reaped"
 
 
 async def test_who_is_cancelled_while_a_program_starts_leaves_when_it_is_gone(
