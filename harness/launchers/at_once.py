@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 K = TypeVar("K")
 T = TypeVar("T")
+AGAIN_S = 0.1
 
 _over = threading.Event()
 _running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
@@ -65,3 +66,14 @@ def pause(seconds: float) -> None:
     """Wait that long between two looks at something. Raises CancelledError once all is to end."""
     if _over.wait(seconds):
         raise asyncio.CancelledError
+
+
+@contextmanager
+def alone(lock: threading.Lock) -> Iterator[None]:
+    """Wait until no other work has a lock, and have it. Raises CancelledError once all is to end."""
+    while not lock.acquire(blocking=False):
+        pause(AGAIN_S)
+    try:
+        yield
+    finally:
+        lock.release()

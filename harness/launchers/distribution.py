@@ -2,7 +2,7 @@
 
 Who installs is not ended with us: a package manager that is killed half-way leaves packages that somebody has to repair
 by hand. It goes on to its own end, out of the reach of Ctrl-C and into a file that needs no reader, and the next setup
-waits for it.
+waits for it. One installs at a time: brew refuses a second one, and what a client needs another may need, too.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import os
 import shlex
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from tempfile import TemporaryFile
 
 from harness.errors import Unavailable
-from harness.launchers.at_once import pause
+from harness.launchers.at_once import AGAIN_S, alone, pause
 from harness.launchers.commands import asked
 
 WAITS_S = 600
-AGAIN_S = 0.1
 ALONE = "/var/lib/dpkg"
 """What whoever installs for us locks, with all that it starts: apt itself waits for dpkg, but not for its own lists."""
 
 SUDO = "have sudo ask nothing, or install as root"
+_BUSY = threading.Lock()
 
 
 def install(
@@ -39,8 +40,11 @@ def install(
     command = _command(apt, brew)
     if command is None:
         raise Unavailable(f"{name} is not installed", hint)
-    progress(f"{name}: running {shlex.join(command)}")
-    status, said = _finished(command)
+    with alone(_BUSY):
+        if _there(find):
+            return False
+        progress(f"{name}: running {shlex.join(command)}")
+        status, said = _finished(command)
     if status or not _there(find):
         raise Unavailable(f"{name} could not be installed: {' '.join(said.strip().splitlines()[-1:])}", hint)
     return True

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import ProxyError, Unavailable
-from harness.launchers.at_once import pause
+from harness.launchers.at_once import AGAIN_S, alone, pause
 from harness.launchers.commands import apart
 from harness.launchers.process import Launcher, until
 from harness.resources import own_folder
@@ -30,7 +30,6 @@ COMPLETE = "complete"
 LOG = "setup.log"
 LAST_LINES = 20
 TELL_S = 10.0
-AGAIN_S = 0.1
 FULL_BYTES = 2**16
 NO_ROOM = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 
@@ -147,7 +146,8 @@ class Installation:
     @contextmanager
     def _alone(self, progress: Progress) -> Iterator[IO[str]]:
         """Have the folder for oneself: no other harness, and no other thread of this one, sets it up meanwhile."""
-        with _here(self.folder), open(self._lock, "w", opener=_no_link) as lock:
+        ours = _BUSY.setdefault(self.folder, threading.Lock())
+        with alone(ours), open(self._lock, "w", opener=_no_link) as lock:
             is_told = False
             while not _locked(lock):
                 if not is_told:
@@ -155,18 +155,6 @@ class Installation:
                 is_told = True
                 pause(AGAIN_S)
             yield lock
-
-
-@contextmanager
-def _here(folder: Path) -> Iterator[None]:
-    """Wait until no other thread sets this folder up."""
-    lock = _BUSY.setdefault(folder, threading.Lock())
-    while not lock.acquire(blocking=False):
-        pause(AGAIN_S)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _locked(lock: IO[str]) -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -133,6 +134,20 @@ def test_what_cannot_be_installed_is_told_in_its_own_words_with_the_way_out(
     with pytest.raises(Unavailable, match=f"Tool could not be installed: {said}") as told:
         machine.install()
     assert told.value.remedy == HINT
+
+
+def test_who_needs_the_same_at_once_has_it_installed_once(machine: Machine) -> None:
+    """As both clients need Chromium that read with one."""
+    both = threading.Barrier(2)
+    machine.add("brew", installs(machine))
+
+    def install() -> bool:
+        both.wait(60)
+        return machine.install()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(one.result() for one in [threads.submit(install) for _ in range(2)]) == [False, True]
+    assert (machine.called, len(machine.said)) == (["brew install --cask tool"], 1)
 
 
 def test_a_find_that_raises_says_that_nothing_is_there(machine: Machine) -> None:
