@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import ProxyError, Unavailable
+from harness.launchers.at_once import pause
 from harness.launchers.base import Box, Fetching, Installed, Source, SourceName
 from harness.launchers.commands import ASKED_S, apart
 from harness.launchers.containers import EMITTER_IMAGE
@@ -116,11 +117,12 @@ def pinned(reference: str, digests: Iterable[str]) -> str | None:
 def pulled(steps: Iterable[Mapping[str, Any]]) -> Iterator[int]:
     """Yield how many bytes have come whenever that is much more than before, of what an engine tells while it pulls.
 
-    Raises ProxyError with its words if it fails.
+    Raises ProxyError with its words if it fails, CancelledError once all is to end.
     """
     came: dict[str, int] = {}
     told_bytes = 0
     for step in steps:
+        pause(0)
         if words := step.get("error"):
             raise ProxyError(str(words))
         if step.get("status") == "Downloading":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -10,12 +13,14 @@ import pytest
 from harness.documents import hops
 from harness.errors import InputError, ProxyError, Unavailable
 from harness.launchers import docker
+from harness.launchers.at_once import at_once
 from harness.launchers.docker import Docker, pinned, pulled
 from harness.launchers.system import VersionQuestion
 from harness.proxies.catalog import PROXIES
 from harness.proxies.described import Described
 
 MB = 1_000_000
+LONG_S = 60.0
 
 
 def step(layer: str, came_bytes: int) -> Mapping[str, Any]:
@@ -38,6 +43,26 @@ def test_a_pull_tells_how_much_has_come_of_all_layers_together() -> None:
         {"id": "a", "status": "Pull complete"},
     ]
     assert list(pulled(steps)) == [21 * MB, 47 * MB]
+
+
+async def test_a_pull_ends_with_whoever_has_no_more_use_for_it() -> None:
+    """Other than a program, it runs in our own thread: nobody can end it but itself."""
+    began, to_its_end = threading.Event(), list[str]()
+
+    def steps() -> Iterator[Mapping[str, Any]]:
+        deadline_s = time.monotonic() + LONG_S
+        while time.monotonic() < deadline_s:
+            began.set()
+            yield step("a", MB)
+        to_its_end.append("a")
+
+    works: list[tuple[str, Callable[[], object]]] = [
+        ("pull", lambda: [*pulled(steps())]),
+        ("other", lambda: began.wait(LONG_S)),
+    ]
+    async with aclosing(at_once(works, 2)) as told:
+        assert await anext(told) == ("other", None)
+    assert to_its_end == []
 
 
 def test_a_pull_that_fails_tells_the_engines_words() -> None:
