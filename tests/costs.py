@@ -40,6 +40,7 @@ POINTS_S, FIRST_S = 0.3, 1.0
 WHOLE = (
     "tests/cli/test_rubbish.py::test_whatever_is_typed_is_answered_or_refused_in_words",
     "tests/launchers/test_killed.py::test_nothing_is_left_of_who_is_killed_at_any_line",
+    "tests/proxies/test_asgi.py::test_every_server_ends_when_it_is_told_to_whatever_still_streams",
 )
 """What is claimed of all their points together: they stay with all of them."""
 
@@ -49,7 +50,6 @@ ENDS = (
     "tests/cli/test_interruption.py::test_a_set_up_of_several_programs_at_once_ends_with_all_of_them",
     "tests/cli/test_interruption.py::test_an_interrupted_run_ends_with_130_says_where_its_cells_are_and_leaves_nothing",
     "tests/clients/test_chromium_deaths.py::test_a_run_that_ends_in_mid_stream_leaves_no_browser_behind",
-    "tests/proxies/test_asgi.py::test_every_server_ends_when_it_is_told_to_whatever_still_streams",
     "tests/proxies/test_nextjs.py::test_nothing_outlives_a_harness_that_is_killed",
     "tests/proxies/test_nextjs_install.py::test_a_killed_installation_is_gone_with_its_programs_and_does_not_trip_the_next",
     "tests/proxies/test_programs_below_node.py::test_one_serves_on_this_machine_only_and_is_gone_with_all_its_children",
