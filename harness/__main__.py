@@ -21,7 +21,7 @@ def main() -> None:
 
     from harness.cli import commands
 
-    commands.main(began=began)
+    commands.main(began=began, at_last=True)
 
 
 if __name__ == "__main__":

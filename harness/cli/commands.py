@@ -246,11 +246,14 @@ def clean(
         out.print("The cache is empty.")
 
 
-def main(argv: Sequence[str] | None = None, began: float | None = None) -> None:
-    """Run the command line and exit with its status; it `began` then, by the monotonic clock, or begins now."""
+def main(argv: Sequence[str] | None = None, began: float | None = None, at_last: bool = False) -> None:
+    """Run the command line and exit with its status, which is the program's last act if it is `at_last`.
+
+    It `began` then, by the monotonic clock, or begins now.
+    """
     began = time.monotonic() if began is None else began
     screen.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
-    with promised(words), told_with_status(*words[:1]), breakable():
+    with promised(words), told_with_status(*words[:1]), breakable(at_last):
         refuse_forgotten(words)
         app(args=words, obj=began)

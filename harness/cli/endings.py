@@ -49,10 +49,10 @@ def told_with_status(command: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def breakable() -> Iterator[None]:
+def breakable(at_last: bool = False) -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt in the block, unless it is ignored, as in what a shell runs in background.
 
-    Once the block ignores it, having been interrupted, it stays so: what still is to be told is told.
+    After that it is what it was; or nothing any more, if the program ends with the block, whose status stands.
     """
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -60,8 +60,7 @@ def breakable() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if at_last else before)
 
 
 def _tell_interrupted(command: str, said: str = "Interrupted.") -> None:

@@ -256,6 +256,30 @@ def test_who_interrupts_the_program_while_it_loads_is_told_so() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted: nothing was started yet.\n")
 
 
+ENDED = """
+import atexit, os, signal, sys
+from harness.__main__ import main
+
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+main()
+"""
+
+
+@pytest.mark.proxies
+@pytest.mark.parametrize(("command", "status"), [("formats", 0), ("nonsense", 2)])
+def test_ctrl_c_after_a_command_has_ended_changes_neither_its_status_nor_what_was_told(
+    command: str, status: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, "list", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest may run in the background
+    )
+    assert (done.returncode, "Interrupted" in done.stderr) == (status, False)
+
+
 def test_each_command_that_begins_a_run_is_known_to_measure() -> None:
     commands_of: Any = typer.main.get_command(commands.app)
     options = {name: {option.name for option in one.params} for name, one in commands_of.commands.items()}
