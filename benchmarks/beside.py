@@ -95,7 +95,7 @@ async def beside(pid: int, burners: int, stops: int, seed: int) -> None:
             burner.kill()
             burner.wait()
         with contextlib.suppress(psutil.NoSuchProcess):
-            root.send_signal(signal.SIGINT)
+            root.send_signal(signal.SIGTERM)  # whoever was started in the background ignores SIGINT
     print(", ".join(f"{part} {times}" for part, times in sorted(stopped.items())) or "nothing")
 
 

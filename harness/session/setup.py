@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -128,6 +128,10 @@ def _prepare(hop: Hop, file: Path, fetching: Fetching) -> None:
 def _shipped_hops(proxy: str) -> dict[Hop, Path]:
     """Return the shipped variants of a proxy, and all hops through it that a shipped matrix has."""
     hops = {Hop(proxy, name): path for name, path in variants(proxy).items()}
-    for name in shipped_matrices():
-        hops |= {hop: file for hop, file in hops_of(load(name)).items() if hop.proxy == proxy}
-    return hops
+    return hops | {hop: file for hop, file in _hops_of_shipped_matrices().items() if hop.proxy == proxy}
+
+
+@cache
+def _hops_of_shipped_matrices() -> dict[Hop, Path]:
+    """Return all that any shipped matrix goes through: to read them takes seconds, most of them for the atlas."""
+    return {hop: file for name in shipped_matrices() for hop, file in hops_of(load(name)).items()}
