@@ -276,7 +276,7 @@ class Search:
         if self.one_by_one:
             cheap = [name for name in self.names if self._catalogue[name].cost in itertools.chain(*BATCHES[:2])]
             for names in self._cheap((name,) for name in cheap if not self.is_around((name,))):
-                yield self._asked(names)[:1] if not self.best else []
+                yield self._asked(names) if not self.best else []
             if self.best:
                 yield left_out
                 return

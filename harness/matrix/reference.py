@@ -62,7 +62,8 @@ def _sections(whole: Mapping[str, Any]) -> Iterator[str]:
         yield "| key | what it is | type | default | example |\n| --- | --- | --- | --- | --- |"
         for key, about in shape["properties"].items():
             default = _default(name, key, about["default"]) if "default" in about else "**required**"
-            yield _row(f"`{key}`", about["description"], _type(about), default, _code(about["examples"][0]))
+            (example,) = about["examples"]
+            yield _row(f"`{key}`", about["description"], _type(about), default, _code(example))
         yield ""
 
 

@@ -62,6 +62,8 @@ def test_what_holds_less_than_half_of_what_was_asked_streams_but_for_that(held: 
 def test_where_something_else_was_seen_by_hand_the_summary_leads_there() -> None:
     other = of("nginx:calm", "buffered")
     told = atlas.page(run_info(), [HELD, other], [HELD.id])
+    both = atlas.page(run_info(), [HELD, of("nginx:http10", "buffered", request="browser"), other], [HELD.id])
+    assert both.count("by hand otherwise") == told.count("by hand otherwise"), "of some of its cells is enough"
     (line,) = (line for line in told.splitlines() if "by hand otherwise" in line)
     assert "`http10` | coalesced<br>[by hand otherwise](confirmed.md#what-contradicts-the-atlas) |" in line
 

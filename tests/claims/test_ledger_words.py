@@ -9,7 +9,7 @@ import pytest
 
 from harness.claims import words as claim_words
 from harness.claims.judging import judge
-from harness.model import Claim, FactRule, Limit, Result
+from harness.model import Claim, FactRule, Limit, Release, Result
 from tests.diagnosis.chains import BOTH
 from tests.reports.reporting import BUFFERS, PROXY, WHOLE, report, tried
 from tests.reports.samples import cell, result
@@ -72,6 +72,15 @@ def test_judgements_are_told_in_words() -> None:
     assert said(BUFFERS) == "not testable here: none of its cells was measured"
     gone = [replace(some, verdict=None, outcome="unavailable", reason="no Node.js") for some in (PROXY, WHOLE)]
     assert said(BUFFERS, *gone) == "not testable here: unavailable: no Node.js (2 cells)"
+
+
+@pytest.mark.parametrize(
+    ("release", "told"), [(Release(4, "bytes", 4032, 42, 1750.0, 9.5, 96), "released by bytes"), (None, "nothing held")]
+)
+def test_a_cell_shows_what_let_go_of_a_claim_that_turns_on_it(release: Release | None, told: str) -> None:
+    claim = Claim("x", released_by=("bytes",), cells=("*",))
+    (judged,) = judge(report(claim), [replace(PROXY, verdict="coalesced", release=release)])
+    assert [claim_words.shown(claim, one) for one in judged.findings] == [f"coalesced, {told}"]
 
 
 def test_mitigations_that_nothing_needed_are_said_to_be_so() -> None:

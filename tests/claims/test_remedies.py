@@ -65,6 +65,7 @@ def test_what_no_axes_tell_apart_is_counted() -> None:
     [
         ([], "not asked"),
         ([("no-cache", "no effect")], "none that was tried"),
+        ([("no-cache", "no effect"), ("pad-2k", "reduces")], "none of the 2 that were tried"),
         ([("pad-2k", "defeats"), ("x-accel-buffering", "defeats")], "`x-accel-buffering`"),
         (
             [("no-cache", "no effect"), ("bypass-proxy", "defeats")],

@@ -33,6 +33,8 @@ ALIKE = {
     "a step of the probe apart": (by_bytes(8192, 4096), by_bytes(4800)),
     "a timer on a busy machine": (by_timer(500.0), by_timer(520.0)),
     "as late": (late(200.0), late(212.0)),
+    "late by as much, or as little": (late(60.0), late(80.0)),
+    "as late, within a tenth": (late(2000.0), late(1830.0)),
 }
 UNLIKE = {
     "more bytes": (by_bytes(4032), by_bytes(8064)),
@@ -40,6 +42,7 @@ UNLIKE = {
     "a timer and one that waits for a pause": (by_timer(500.0), by_timer(500.0, idle=True)),
     "a longer timer": (by_timer(500.0), by_timer(1000.0)),
     "later": (late(200.0), late(400.0)),
+    "later by more than a busy machine adds": (late(60.0), late(90.0)),
     "late and held for as long": (late(500.0), by_timer(500.0)),
     "what only the end lets go may hide anything": (result(cell()), result(cell())),
 }

@@ -249,6 +249,34 @@ def test_what_looks_held_or_answered_when_a_search_is_stopped_counts_as_that(
     assert bool(dict(found.of_hops())) is is_asked_of_hops
 
 
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        ("streams", "looks streamed"),
+        ("milder", "looks held for less long"),
+        ("held", "looks held"),
+        ("refused", "looks turned away"),
+        (None, "not known"),
+    ],
+)
+def test_what_was_not_measured_to_its_end_is_told_as_it_looks(look: Fate | None, told: str) -> None:
+    (curl, browser), one = both(CHAIN, "streamed", "streamed"), at("nginx:default", "browser", "buffered")
+    found = replace(diagnosis([curl, one]), stopped=INTERRUPTED)
+    found.search.layers = (curl.cell, browser.cell)
+    if look:
+        found.search.looks[browser.cell] = look
+    (_, seen) = [*found.of_layers()][1]
+    assert seen.startswith(told)
+    assert seen.endswith(f": {INTERRUPTED}")
+
+
+def test_of_what_makes_it_milder_the_three_cheapest_are_told() -> None:
+    names = ["x-accel-buffering", "no-transform", "pad-2k", "pad-4k"]
+    some = [one for name in names for one in both(CHAIN, "coalesced", "coalesced", name, effect="reduces")]
+    (told,) = [one for one in diagnosis([*both(CHAIN, "buffered", "buffered"), *some]).of_fix() if "Milder" in one]
+    assert told.count(",") == 2
+
+
 NOTHING = [
     *both(CHAIN, "buffered", "buffered"),
     *both("nextjs:dev", "streamed", "streamed"),

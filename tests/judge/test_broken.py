@@ -40,6 +40,12 @@ def test_a_body_that_cannot_be_decoded_is_told_as_that() -> None:
     assert judged(trace).reason.startswith("status 404 instead of 200: gzip body is corrupt")
 
 
+def test_a_stream_that_is_not_said_to_be_done_where_its_format_has_a_word_for_that_is_cut() -> None:
+    """All tokens came. The word is sent with the end."""
+    trace = story(streamed(STREAK), format="openai", token_bytes=400)
+    assert judged(trace) == Judgement("broken", "the stream ended without [DONE]")
+
+
 def test_what_the_client_gave_up_for_is_the_reason() -> None:
     trace = replace(story("s0 r0 s1"), failure="the body broke off: reset", closed_ns=None)
     assert judged(trace) == Judgement("broken", "the body broke off: reset")

@@ -249,6 +249,11 @@ def test_a_lag_that_outlasts_bytes_and_silence_shows_in_how_its_tail_comes() -> 
     assert verdict(f"{words} r1 r2-{TRIED}") == "buffered"
 
 
+def test_how_late_tokens_are_is_told_by_the_one_in_the_middle() -> None:
+    late = " ".join(f"s{seq} +{100 + 5 * seq} r{seq}" for seq in range(STREAK + 1))
+    assert judged(story(f"{late} end")).reason.endswith(f"but {100 + 5 * (STREAK // 2)} ms late in the median")
+
+
 # ---------------------------------------------------------------- heartbeats
 
 
@@ -337,7 +342,9 @@ def test_coalesced_by_bytes_and_by_time_claims_neither() -> None:
     ways = "token 8 by bytes, token 17 by time, token 30 by bytes"
     assert told.reason == f"tokens were held, and let go by different things: {ways}"
     assert told.release
-    assert (told.release.by, told.release.seq) == ("unknown", 8)
+    assert (told.release.by, told.release.seq, told.tail_tokens) == ("unknown", 8, 0)
+    kept = judged(story(f"{' '.join(holds)} s{seq} +400 hold{seq} end r{seq}"))
+    assert (kept.reason, kept.tail_tokens) == (told.reason, 0), "time would have let it go"
 
 
 def test_a_partly_filled_last_buffer_is_a_tail_and_turns_no_verdict() -> None:

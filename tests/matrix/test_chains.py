@@ -168,3 +168,9 @@ def test_a_mitigation_replaces_the_hop_with_the_very_options_that_it_names() -> 
     matrix = read(body)
     applied = [chain_text(plan(cell, CATALOGUE).chain) for cell in matrix.cells if cell.mitigations]
     assert applied == ["asgi:queue-starved@uvloop,PAUSE_S=0", "asgi:queue-starved@PAUSE_S=0"]
+
+
+def test_a_file_that_is_named_twice_is_one_variant() -> None:
+    with pytest.raises(InputError, match="unknown variant 'nginx:nope'") as refused:
+        read("axes: {chain: ['nginx:./a.conf', 'nginx:./a.conf>nginx:./b.conf', 'nginx:nope']}")
+    assert str(refused.value).count("a, ") == 1

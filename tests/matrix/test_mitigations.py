@@ -254,6 +254,11 @@ def test_a_client_that_stays_does_not_make_up_for_a_hop_that_does(monkeypatch: p
         plan(replace(elsewhere, client="curl"), CATALOGUE)
 
 
+def test_what_changes_no_reader_may_be_proposed_anywhere() -> None:
+    assert may_be_proposed(mitigated("no-cache"), CATALOGUE, REQUESTS)
+    assert may_be_proposed(mitigated("no-cache", "pad-2k"), CATALOGUE, REQUESTS)
+
+
 @pytest.mark.parametrize(
     ("chain", "may_be"),
     [

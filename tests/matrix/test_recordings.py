@@ -116,6 +116,12 @@ def test_what_cannot_be_meant_is_told_with_its_place(workload: str, told: str) -
     assert told in refusal(workload)
 
 
+def test_of_a_recording_it_may_be_said_that_it_ends_where_it_does() -> None:
+    assert "exact" not in refusal("recording: ./chat.json, exact: true, tokens: 3").partition("leave out")[2]
+    (workload, *_) = {cell.workload for cell in read("recording: ./chat.json, exact: true").cells}
+    assert workload.exact
+
+
 def test_who_shows_no_bytes_cannot_read_a_recording() -> None:
     assert "h2 shows messages and no bytes" in refusal("recording: ./chat.json", "chain: nginx:h2, client: h2")
     assert read("recording: ./chat.json", "chain: nginx:http10, client: aiohttp").cells
