@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         tell_reports,
     )
     from harness.cli.github import tell_failure
+    from harness.cli.interrupts import interruptible
     from harness.cli.measuring import measure, measure_all
     from harness.cli.probing import probe
     from harness.cli.recording import Answerer, chain_and_endpoint, hops_and_endpoint, job_of

@@ -19,7 +19,6 @@ from harness.cli.arguments import refuse_forgotten
 from harness.cli.check_commands import app
 from harness.cli.endings import breakable, told_with_status
 from harness.cli.groups import Fetches, Globs, Needs, Reports, Standing, There, grouped
-from harness.cli.interrupts import interruptible
 from harness.cli.options import (
     Allow,
     Folder,
@@ -193,7 +192,7 @@ def setup(
     fetches: Fetches,
 ) -> None:
     """Install what proxies and clients need: nginx, Chromium, Next.js and its build, environments of applications."""
-    left_out = interruptible(session.set_up(names or (), fetches.fetching(), jobs))
+    left_out = cli.interruptible(session.set_up(names or (), fetches.fetching(), jobs))
     if left_out and screen.in_ci() and not allow_unavailable:
         raise Unavailable(
             f"{', '.join(left_out)} cannot run here", "--allow-unavailable accepts that where `CI` is set"
