@@ -31,9 +31,11 @@ async def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = No
     or one program in a version, as `caddy@2.10` or `caddy@wheel:2.10.2`. So many are installed at once, or one a core.
 
     The name `proxies` means all of them. With no names it is what the default matrix needs, and whatever no run fetches
-    by itself; of all these, what cannot be set up is told and returned. Raises Unavailable for one that is named.
+    by itself; of all these, what cannot be set up is told and returned. Raises Unavailable for one that is named, once
+    all others are done.
     """
     left_out, progress = list[str](), fetching.progress
+    missing: Unavailable | None = None
     able: dict[str, Installing] = {**PROXIES}
     able |= {name: client for name, make in CLIENTS.items() if isinstance(client := make(), Installing)}
     usual = {hop.proxy for hop in hops_of(load("default"))}
@@ -53,12 +55,14 @@ async def set_up(names: Sequence[str], fetching: Fetching, jobs: int | None = No
                 if not waiting[name] and name not in left_out:
                     progress(f"{name}: ready{f', {able[name].version()}' if name in able else ''}")
             except Unavailable as unavailable:
-                if name in names:
-                    raise
-                if name not in left_out:
+                if name in names and missing is None:
+                    missing = unavailable
+                elif name not in left_out:
                     progress(f"{name}: left out: {unavailable}")
-                    left_out.append(name)
-    return left_out
+                left_out.append(name)
+    if missing:
+        raise missing
+    return list(dict.fromkeys(left_out))
 
 
 def _works(name: str, able: Mapping[str, Installing], fetching: Fetching) -> Iterator[Callable[[], object]]:

@@ -158,16 +158,22 @@ def test_in_ci_what_cannot_be_set_up_is_no_success_unless_it_is_allowed(
     """Whatever is installed here: the cache cannot be made, and applications have nowhere to be installed to."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file/cache"))
-    monkeypatch.setattr(setup, "PROXIES", {"asgi": PROXIES["asgi"]})
+    some = {name: PROXIES[name] for name in ("asgi", "cloudrun", "wsgi")}
+    monkeypatch.setattr(setup, "PROXIES", some)
     monkeypatch.setattr(setup, "CLIENTS", {})
     told = harness("setup")
     assert (told.status, "asgi: left out: " in told.err) == (0, True)
     monkeypatch.setenv("CI", "true")
     told = harness("setup")
     assert (told.status, "asgi: left out: " in told.err) == (3, True)
-    assert "asgi cannot run here (--allow-unavailable accepts that where `CI` is set)" in told.err
+    assert "asgi, wsgi cannot run here (--allow-unavailable accepts that where `CI` is set)" in told.err
     assert harness("setup", "--allow-unavailable").status == 0
-    assert harness("setup", "asgi", "--allow-unavailable").status == 3, "what is named has to be there"
+    for names in (("asgi",), ("asgi", "cloudrun"), ("asgi", "cloudrun", "wsgi")):
+        told = harness("setup", *names, "--allow-unavailable", "--jobs", "1")
+        assert told.status == 3, "what is named has to be there"
+        assert told.err.count("asgi cannot be set up") == 1
+        assert ("cloudrun: ready" in told.err) == ("cloudrun" in names), "the others are set up nevertheless"
+        assert ("wsgi: left out: " in told.err) == ("wsgi" in names)
 
 
 @pytest.mark.parametrize(
