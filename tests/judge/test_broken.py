@@ -46,6 +46,12 @@ def test_a_stream_that_is_not_said_to_be_done_where_its_format_has_a_word_for_th
     assert judged(trace) == Judgement("broken", "the stream ended without [DONE]")
 
 
+def test_what_a_client_decoded_itself_is_decoded_no_more() -> None:
+    trace = replace(story(streamed(STREAK)), headers=(("Content-Encoding", "gzip"),))
+    assert judged(trace).verdict == "broken"
+    assert judged(replace(trace, decoded=True)).verdict == "streamed"
+
+
 def test_what_the_client_gave_up_for_is_the_reason() -> None:
     trace = replace(story("s0 r0 s1"), failure="the body broke off: reset", closed_ns=None)
     assert judged(trace) == Judgement("broken", "the body broke off: reset")

@@ -22,6 +22,7 @@ from harness.matrix.reading import (
     parse,
     schema,
     select,
+    workload_names,
 )
 from harness.matrix.references import baseline_of, control_of, referenced, twin_of
 from harness.model import Cell, Deployment, Hop, Workload, chain_text
@@ -203,6 +204,11 @@ def test_a_mitigation_is_left_out_of_the_chains_that_it_does_not_concern_but_not
 def test_a_mitigation_concerns_a_block_whose_cells_with_it_are_of_an_earlier_one_or_excluded(elsewhere: str) -> None:
     mine = "{chain: [nginx:default, nextjs:dev], mitigations: nginx-buffering-off}"
     assert "nextjs:dev/sse/chunked/curl/none" in ids(read(elsewhere.replace("MINE", mine)))
+
+
+def test_the_names_of_workloads_are_read_and_the_schema_says_which_one_it_is() -> None:
+    assert list(workload_names("workloads: {a: {tokens: 2}, b: {}}", "m.yaml")) == ["a", "b"]
+    assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 OURS = "mitigations: {ours: {claim: c, source: s, cost: header, response_headers: {X-Ours: '1'}}}"
