@@ -65,7 +65,12 @@ ShardOption = Annotated[
     str | None,
     typer.Option("--shard", metavar="SHARD", help="Measure one of so many parts, as 2/4; `harness merge` joins them."),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Cells measured at once.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=1, max=256, help="Cells measured at once, fewer while the machine is too busy."
+    ),
+]
 Require = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,7 +9,9 @@ Rules:
    itself comes first, as others wait for that chain; then who has delays between its tokens, and takes longest.
 3. A job comes last: who waits for its turn has none, and keeps nobody from one who needs nothing that it has.
 4. Who gives up waiting leaves nothing taken, and stands in nobody's way.
-5. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
+5. Where the machine is too busy for so many jobs at once, as a round trip beside a stream tells, half as many run from
+   then on, and one more whenever as many in a row were in time: what is late for others' sake would be measured again.
+6. A serial program has one stream at a time, whichever chains lead through it. A cell that is measured alone has its
    chain to itself, with all programs in it, or all jobs: then nobody measures beside it.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum, auto
@@ -25,10 +27,15 @@ from typing import Literal
 
 from harness import resources
 from harness.clients.base import Client, Launching, Seated, Seats
+from harness.judge.rules import LATE_MS
 from harness.model import Chain, Plan
 from harness.resources import JOBS
 
 Alone = Literal["in its chain", "on the machine"]
+Told = Callable[[float], None]
+
+BUSY_MS = LATE_MS / 2
+"""So late is a round trip where too many streams run at once, well before lateness puts any of them in doubt."""
 
 
 class Rank(IntEnum):
@@ -44,11 +51,21 @@ class Gate:
     """Lets in who asks, by rank: as many at once as there are places (None: any number), or one alone."""
 
     def __init__(self, places: int | None = None) -> None:
-        self.places = places
+        self._places = places
         self._inside = 0
         self._waking = 0
         self._closed = False
         self._queue: deque[tuple[asyncio.Future[None], Rank]] = deque()
+
+    @property
+    def places(self) -> int | None:
+        """How many may be inside. Who is, stays when there are fewer."""
+        return self._places
+
+    @places.setter
+    def places(self, places: int | None) -> None:
+        self._places = places
+        self._let_in()
 
     @asynccontextmanager
     async def passed(self, rank: Rank = Rank.USUAL) -> AsyncIterator[None]:
@@ -141,10 +158,15 @@ class Schedule:
         self._cores = Gate(cores)
         self._starts = Gate(cores)
         self._jobs = Gate(jobs)
+        self._at_once = jobs
+        self._in_time = 0
+        self._changes = 0
 
     @asynccontextmanager
-    async def lease(self, need: Need, alone: Alone | None = None) -> AsyncIterator[None]:
-        """Hold all that a stream needs while the block runs, beside others or alone."""
+    async def lease(self, need: Need, alone: Alone | None = None) -> AsyncIterator[Told]:
+        """Hold all that a stream needs while the block runs, beside others or alone; what this yields is told by how
+        many milliseconds round trips beside the stream were late.
+        """
         async with AsyncExitStack() as held:
             for program in need.programs:
                 gate = self._programs.setdefault(program, Gate(1 if program in need.serial else None))
@@ -157,12 +179,31 @@ class Schedule:
             usual = Rank.LONG if need.delays else Rank.USUAL
             rank = {"in its chain": Rank.AWAITED, "on the machine": Rank.ALONE, None: usual}[alone]
             await held.enter_async_context(self._jobs.passed(rank))
-            yield
+            changes = self._changes
+
+            def told(late_ms: float) -> None:
+                if alone is None and changes == self._changes:  # else it ran beside others than run from now on
+                    self._hear(late_ms >= BUSY_MS)
+
+            yield told
+
+    def _hear(self, is_busy: bool) -> None:
+        """Let half as many streams run at once where the machine is too busy; one more once it was not for a while."""
+        self._in_time = 0 if is_busy else self._in_time + 1
+        at_once = self._at_once
+        if is_busy:
+            at_once = max(at_once // 2, 1)
+        elif self._in_time >= at_once:
+            at_once = min(at_once + 1, self.jobs)
+        if at_once != self._at_once:
+            self._at_once, self._in_time = at_once, 0
+            self._changes += 1
+            self._jobs.places = at_once
 
     def most(self, need: Need) -> int:
         """Return how many can hold such a lease at once, if none of its programs is serial."""
         limits = [
-            self._jobs.places,
+            self.jobs,
             need.seats.number if need.seats else None,
             self._cores.places if need.core else None,
         ]

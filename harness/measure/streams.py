@@ -25,7 +25,7 @@ from harness.launchers.process import until
 from harness.measure.announced import whole_tokens
 from harness.measure.bench import StartedChain
 from harness.measure.limits import DEATH_S
-from harness.measure.schedule import Alone, Schedule, needed_by
+from harness.measure.schedule import Alone, Schedule, Told, needed_by
 from harness.model import Cell, Chain, HeaderChange, LetThrough, Metrics, Plan, Trace, Verdict
 from harness.store.runs import Run
 
@@ -125,9 +125,10 @@ class Streams:
 
     async def ask(self, terms: Terms) -> list[Take]:
         """Return one stream and those that follow up on it. Raises HarnessError."""
-        async with self._lease(self.plan, terms):
+        async with self._lease(self.plan, terms) as told:
             log = Logs(self.entry)
             takes = [await self._take(self.plan, terms)]
+            told(_late_ms(takes[0].trace))
             while len(takes) < TAKES and not turned_away(takes[-1].trace):
                 more = follow_up([take.trace for take in takes], concluded(takes))
                 quiet = terms.quiet or bool(more and more.quiet)
@@ -195,14 +196,14 @@ class Streams:
         return trace
 
     @asynccontextmanager
-    async def _lease(self, plan: Plan, terms: Terms) -> AsyncIterator[None]:
-        """Hold all that streams of a plan need."""
+    async def _lease(self, plan: Plan, terms: Terms) -> AsyncIterator[Told]:
+        """Hold all that streams of a plan need; what this yields is told how late the machine was."""
         entry = await self._source.entry(plan.chain)  # before the lease: a slow start must not keep others waiting
         need = needed_by(plan, entry.serial, self._source.client(plan.client))
-        async with self._source.schedule.lease(need, terms.alone):
+        async with self._source.schedule.lease(need, terms.alone) as told:
             self.started_at = self.started_at or datetime.now(UTC).isoformat(timespec="milliseconds")
             began = time.monotonic()
-            yield
+            yield told
             self.took_ms += (time.monotonic() - began) * 1e3
 
 
@@ -243,6 +244,11 @@ class Logs:
             if said := path.read_bytes()[size:].decode(errors="replace").strip():
                 return said.splitlines()[-1]
         return None
+
+
+def _late_ms(trace: Trace) -> float:
+    """Return by how much a round trip beside a stream took longer than one does at least."""
+    return (trace.guard_ms or 0.0) - (trace.distance_ms or 0.0)
 
 
 def _link(folder: Path, entry: StartedChain) -> None:

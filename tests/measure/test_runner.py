@@ -17,7 +17,7 @@ from harness.measure.bench import StartedChain
 from harness.measure.guard import Guard
 from harness.measure.replay import Replay
 from harness.measure.runner import Runner
-from harness.measure.schedule import Schedule
+from harness.measure.schedule import BUSY_MS, Schedule
 from harness.measure.streams import TAKES
 from harness.model import Chain, Expectation, Facts, Mitigation, StandIn, Trace
 from harness.store.runs import Run, load_traces
@@ -308,3 +308,19 @@ async def test_a_broken_stream_through_a_living_proxy_is_a_verdict(run: Run, mon
     monkeypatch.setattr("harness.measure.streams.DEATH_S", 0.0)
     result = await one(run, {CONTROL.id: STREAMED, BARE.id: "s0 r0 s1 s2 r2 end"}, BARE)
     assert (result.outcome, result.verdict) == ("fail", "broken")
+
+
+# ---------------------------------------------------------------- on a busy machine
+
+
+@pytest.mark.parametrize(("guard_ms", "at_most"), [(0.3, 4), (BUSY_MS + 0.2, 1)])
+async def test_so_many_run_at_once_as_leave_round_trips_in_time(run: Run, guard_ms: float, at_most: int) -> None:
+    cells = [replace(CONTROL, workload=replace(CONTROL.workload, name=f"w{number}")) for number in range(24)]
+    busy = replace(STREAMED(), guard_ms=guard_ms, distance_ms=0.2)
+    bench = Played({one.id: [replace(busy, cell_id=one.id)] * 2 for one in cells}, jobs=4)
+    async with Runner(bench, run, CATALOGUE, REQUESTS) as runner:
+        await runner.run(cells[:12], lambda result: None)
+        assert bench.at_once_max == 4
+        bench.at_once_max = 0
+        await runner.run(cells[12:], lambda result: None)
+    assert bench.at_once_max == at_most

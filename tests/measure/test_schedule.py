@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
@@ -20,7 +20,7 @@ from harness.clients.aiohttp_reader import AiohttpReader
 from harness.clients.base import Client, Seats
 from harness.clients.chromium import Chromium, ChromiumEventSource
 from harness.clients.curl import Curl
-from harness.measure.schedule import Alone, Need, Schedule, needed_by
+from harness.measure.schedule import BUSY_MS, Alone, Need, Schedule, needed_by
 from harness.model import Chain, Hop
 from tests.factories import plan
 
@@ -370,3 +370,74 @@ def test_a_plan_says_whether_there_are_delays_between_tokens(delay_ms: float | N
 
 def test_both_clients_of_a_browser_share_its_seats() -> None:
     assert Chromium().seats == ChromiumEventSource().seats
+
+
+# ---------------------------------------------------------------- on a busy machine
+
+
+async def ran(schedule: Schedule, *late_ms: float, alone: Alone | None = None) -> None:
+    """Run streams side by side, beside which round trips were so late."""
+    async with AsyncExitStack() as held:
+        told = [await held.enter_async_context(schedule.lease(through(), alone)) for _ in late_ms]
+        for tell, late in zip(told, late_ms, strict=True):
+            tell(late)
+
+
+async def at_once(schedule: Schedule) -> int:
+    """Return how many streams may run at once."""
+    tasks = [await holding(schedule, through()) for _ in range(12)]
+    number = sum(inside(*tasks))
+    await ended(*tasks)
+    return number
+
+
+@pytest.mark.parametrize(
+    ("late", "left"),
+    [
+        ([[BUSY_MS - 1] * 8], 8),
+        ([[BUSY_MS] * 8], 4),
+        ([[0.1] * 7 + [BUSY_MS]], 4),
+        ([[BUSY_MS], [BUSY_MS]], 2),
+        ([[BUSY_MS]] * 9, 1),
+        ([[BUSY_MS], [0.1] * 4], 5),
+        ([[BUSY_MS], [0.1] * 3], 4),
+        ([[BUSY_MS], [0.1] * 3, [BUSY_MS]], 2),
+        ([[BUSY_MS], *([[0.1]] * 100)], 8),
+    ],
+)
+async def test_where_the_machine_is_too_busy_fewer_streams_run_at_once_until_it_is_so_no_more(
+    late: list[list[float]], left: int
+) -> None:
+    schedule = Schedule(jobs=8)
+    for group in late:
+        await ran(schedule, *group)
+    assert await at_once(schedule) == left
+    assert schedule.jobs == schedule.most(through()) == 8
+
+
+async def test_what_ran_alone_or_beside_more_than_run_now_tells_nothing_of_these() -> None:
+    schedule = Schedule(jobs=8)
+    await ran(schedule, BUSY_MS, alone="on the machine")
+    await ran(schedule, BUSY_MS, alone="in its chain")
+    assert await at_once(schedule) == 8
+    async with schedule.lease(through()) as before:
+        await ran(schedule, BUSY_MS)
+        before(BUSY_MS)
+    assert await at_once(schedule) == 4
+
+
+async def test_who_is_inside_stays_when_fewer_may_be_and_who_waits_gets_in_when_more_may() -> None:
+    schedule = Schedule(jobs=2)
+    first, second = await holding(schedule, through()), await holding(schedule, through())
+    await ended(second)
+    await ran(schedule, BUSY_MS)
+    waiting = await holding(schedule, through())
+    assert inside(first, waiting) == [True, False]
+    await ended(first)
+    late = await holding(schedule, through())
+    assert inside(waiting, late) == [True, False]
+    await ended(waiting)
+    assert inside(late) == [True]
+    await ended(late)
+    await ran(schedule, 0.1)
+    assert await at_once(schedule) == 2
