@@ -116,8 +116,8 @@ def _visited(name: str, count: int, cost_s: float, first_s: float) -> set[int]:
     """Return which of a test's points every change visits."""
     if not count or cost_s > first_s:
         return set()
-    others = count if name in WHOLE else min(count, int(POINTS_S / cost_s))
-    return {0, *random.Random(name).sample(range(1, count), max(others - 1, 0))}
+    stays = count if name in WHOLE else min(count, max(1, int(POINTS_S / cost_s)))
+    return {0, *random.Random(name).sample(range(1, count), stays - 1)}
 
 
 # ---------------------------------------------------------------- measuring: a plugin of pytest, also of its workers

@@ -34,7 +34,7 @@ from harness.proxies.described import Described
 from tests.engines import PINNED
 
 ROOT = Path(__file__).parent.parent
-WHEELS = "/opt/wheels"
+WHEELS = "/wheels"
 """Where a build of the emitter's image finds what it installs: it is to need no network."""
 THREADS = "libgcc_s.so.1"
 """What the C library loads when a thread ends, and no program names."""
